@@ -1,0 +1,51 @@
+# Two commands: `make run` and `make test`. Both set up what is missing and can be repeated.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.feedsway-set-up
+
+.PHONY: help setup run test test-all lint browser bench calibrate clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Make the virtual environment, install the pinned packages and a browser
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "feedsway needs Python 3.11 or newer. Type: make setup PYTHON=python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages (about 2 GB, minutes the first time) ..."
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m agent doctor --install-browser
+	@touch $@
+
+browser: $(STAMP) ## Install a browser where none is found
+	@$(BIN)/python -m agent doctor --install-browser
+
+run: $(STAMP) ## Persona p12 watches 100 videos of the playground
+	@$(BIN)/python -m agent run --persona p12
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## Every check and every test
+	$(BIN)/pytest
+
+test-all: lint ## The same with the long drills
+	$(BIN)/pytest -m '' --timeout 1800
+
+bench: $(STAMP) ## Measure where the time goes
+	$(BIN)/python -m agent bench
+	$(BIN)/python -m analysis bench
+
+calibrate: $(STAMP) ## Check the estimates where the truth is planted (up to 30 minutes)
+	$(BIN)/python -m agent calibrate
+
+clean: ## Remove the virtual environment and caches; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -1,0 +1,160 @@
+"""Real browser runs on the playground, to be held beside simulated ones.
+
+Three ordinary studies, one a feed, conducted as any other: what is complete is not run again, and
+more runs extend them. Each has a data folder of its own below ``calibration/``, since accounts are
+named by their slots and an account belongs to one feed. And what the viewer says of every video of
+the catalogue, so that the simulation can watch with the same eyes.
+
+Refuses to know how the runs are judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agent.benchmarks.calibration import WINDOWS, Feed, Likes, Tell
+from agent.benchmarks.exhibits import Exhibit
+from agent.models.base import Model
+from agent.models.judge import ModelJudge
+from agent.playground.catalogue import Catalogue
+from agent.study.conduct import Study
+from agent.study.declared import load
+from agent.study.matrix import draw, read_draws, write_draws
+from personas.persona import Persona
+from store.data import DataFolder
+from store.files import write_whole
+from store.ledger import Ledger, read
+from store.records import Windows
+
+MODEL = "embedded/conse"
+STRATEGY = "simple"
+FEWEST = 3
+"""One run of each feed."""
+
+
+def sizes(total: int) -> dict[Feed, int]:
+    """Share runs out: as many of the listener as of the random feed, fewer of the contrarian."""
+    contrarian = max(1, 2 * total // 7)
+    listener = (total - contrarian) // 2
+    return {"listener": listener, "random": total - contrarian - listener, "contrarian": contrarian}
+
+
+def in_order(personas: Sequence[Persona], seed: int) -> list[Persona]:
+    """Personas with planted themes in a random order; more runs take more from its beginning."""
+    known = [persona for persona in personas if persona.themes]
+    order = np.random.default_rng(seed).permutation(len(known))
+    return [known[place] for place in order]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the runs are kept, with what they are opened, and what tells them apart."""
+
+    root: Path
+    browser: str | None = None
+    seed: int = 1
+    windows: Windows = WINDOWS
+
+    def data(self, feed: Feed) -> DataFolder:
+        """Folder of one feed's runs."""
+        return DataFolder(self.root / "calibration" / f"{feed}-{self.seed}")
+
+
+def declare(feed: Feed, personas: Sequence[Persona], where: Where) -> Study:
+    """Declare, or extend, the study of one feed; its accounts are drawn as in any study."""
+    data = where.data(feed)
+    home = data.studies_dir / f"calibrate-{feed}-{where.seed}"
+    drawn = read_draws(home / "draws.json")
+    asked = [persona.id for persona in personas]
+    everyone = list(dict.fromkeys([*(cell.persona for cell in drawn), *asked]))
+    path = home / "study.toml"
+    write_whole(path, _file(home.name, feed, everyone, where).encode())
+    declared = load(path)
+    cells = [*drawn, *draw(declared, drawn)]
+    write_draws(home / "draws.json", cells)
+    wanted = tuple(cell for cell in cells if cell.persona in asked)
+    return Study(declared, wanted, data, where.browser)
+
+
+def _file(name: str, feed: Feed, personas: Sequence[str], where: Where) -> str:
+    windows = where.windows
+    return f"""\
+name = "{name}"
+seed = {where.seed}
+
+[matrix]
+personas = {json.dumps(list(personas))}
+strategies = ["{STRATEGY}"]
+models = ["{MODEL}"]
+arms = ["treatment"]
+
+[windows]
+before = {windows.before}
+adapt = {windows.adapt}
+after = {windows.after}
+baseline = "{windows.baseline}"
+
+[site]
+feed = "{feed}"
+gain = 1.0
+speed = 16
+
+[test]
+primary = "matrix"
+"""
+
+
+def complete(study: Study) -> list[Ledger]:
+    """Read the complete runs of a study, in the order of its personas."""
+    runs = study.runs()
+    wanted = sorted(study.cells, key=lambda cell: cell.persona)
+    found = [runs[cell.key] for cell in wanted if cell.key in runs]
+    return [read(run.path) for run in found if run.status == "complete"]
+
+
+async def opinions(
+    model: Model,
+    personas: Sequence[Persona],
+    catalogue: Catalogue,
+    exhibits: Sequence[Exhibit],
+    tell: Tell,
+) -> Likes:
+    """Ask a viewer about every video as every persona; what it cannot answer is no yes.
+
+    Parameters
+    ----------
+    exhibits
+        Of every plain video; ads and live cards are never asked about in a run.
+    """
+    judges = [ModelJudge.of(model, STRATEGY, persona) for persona in personas]
+    likes = np.zeros((len(judges), len(catalogue.items)), dtype=np.bool_)
+    for done, exhibit in enumerate(exhibits, start=1):
+        number = catalogue.by_id[exhibit.id].number
+        for row, judge in enumerate(judges):
+            judgement = await judge.judge((exhibit.frame,), exhibit.caption)
+            likes[row, number] = judgement.answer == "yes"
+        tell(done, len(exhibits))
+    return likes
+
+
+def likeness(ledgers: Sequence[Ledger], likes: Likes, catalogue: Catalogue) -> tuple[int, int]:
+    """How many answers of the runs were as the table of likes has them, and how many there are.
+
+    Parameters
+    ----------
+    ledgers
+        One a row of ``likes``.
+    """
+    same = asked = 0
+    for row, ledger in zip(likes, ledgers, strict=True):
+        for step in ledger.steps:
+            if step.judgement.answer is not None:
+                asked += 1
+                told = row[catalogue.by_id[step.video.id].number]
+                same += bool(told) == (step.judgement.answer == "yes")
+    return same, asked

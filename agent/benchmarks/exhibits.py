@@ -1,0 +1,103 @@
+"""Videos of the playground as a viewer gets them: a frame of the real clip, and the caption.
+
+The frame is the clip's own picture, its title included; the site's furniture (buttons, the caption
+at the foot) is not drawn over it. Refuses to know who judges them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agent.playground.catalogue import Catalogue, Item
+from agent.playground.clips import ClipStore
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+_AT = 0.4  # share of the clip's length at which its frame is taken
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One video, ready to be judged; its theme is planted truth that no judge is given."""
+
+    id: str
+    theme: str
+    footage: str
+    """Videos may share their footage; a split keeps these together."""
+    frame: bytes
+    """A JPEG file."""
+    caption: str
+    """With hashtags, as the page shows it."""
+
+
+def sample(
+    catalogue: Catalogue, per_theme: int | None, rng: np.random.Generator
+) -> tuple[Item, ...]:
+    """Draw plain videos, as many of each theme; ``None`` takes all. Ads and live cards are out."""
+    videos: dict[str, list[Item]] = defaultdict(list)
+    for item in catalogue.items:
+        if item.kind == "video":
+            videos[item.theme].append(item)
+    drawn: list[Item] = []
+    for theme in sorted(videos):
+        group = videos[theme]
+        count = len(group) if per_theme is None else min(per_theme, len(group))
+        drawn += [group[place] for place in rng.choice(len(group), count, replace=False)]
+    return tuple(drawn)
+
+
+def show(items: Sequence[Item], clips: ClipStore, tell: Tell) -> list[Exhibit]:
+    """Take a frame of every video's clip, making the clips that are missing.
+
+    Raises
+    ------
+    PlaygroundError
+        A clip cannot be made.
+    """
+    groups: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[item.footage].append(item)
+    exhibits: list[Exhibit] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for shown in pool.map(lambda group: _exhibits(group, clips), groups.values()):
+            exhibits += shown
+            tell("taking frames", len(exhibits), len(items))
+    place = {item.id: number for number, item in enumerate(items)}
+    return sorted(exhibits, key=lambda exhibit: place[exhibit.id])
+
+
+def caption_of(item: Item) -> str:
+    """Return the caption as the page shows it, hashtags at its end."""
+    return " ".join([item.caption, *(f"#{tag}" for tag in item.hashtags)])
+
+
+def _exhibits(items: Iterable[Item], clips: ClipStore) -> list[Exhibit]:
+    items = list(items)
+    clips.make(items)
+    return [
+        Exhibit(
+            id=item.id,
+            theme=item.theme,
+            footage=item.footage,
+            frame=_frame(clips.clip(item), _AT * item.seconds),
+            caption=caption_of(item),
+        )
+        for item in items
+    ]
+
+
+def _frame(clip: Path, at_s: float) -> bytes:
+    import imageio_ffmpeg  # looks for its program when imported
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-ss", f"{at_s:.2f}"]
+    command += ["-i", str(clip), "-frames:v", "1", "-q:v", "3", "-f", "mjpeg", "-"]
+    return subprocess.run(command, capture_output=True, check=True).stdout

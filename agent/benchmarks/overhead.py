@@ -1,0 +1,141 @@
+"""Measures what a step costs beside model, dwell and the site's own animation.
+
+Runs blocks of feedsway steps and blocks of a bare Playwright loop by turns on the same page of the
+playground, so that a noisy machine disturbs both alike. Refuses to tune anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import statistics
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from playwright.async_api import CDPSession, Page, async_playwright
+
+from agent.config import Dwell, RunConfig, Site
+from agent.drivers import browser as browsers
+from agent.playground import catalogue
+from agent.playground.clips import ClipStore, default_cache
+from agent.playground.workshop import Workshop
+from agent.runner import Place, Silent, execute
+from agent.site import PlaygroundSite
+from personas.library import find
+from store.data import DataFolder
+from store.ledger import read
+from store.records import Windows
+
+STAGES = ("capture", "describe", "write", "settle", "move")
+FIND = """() => {
+  for (const video of document.querySelectorAll('video')) {
+    const b = video.getBoundingClientRect();
+    if (b.height && b.top > -b.height / 2 && b.top < innerHeight / 2 && !video.paused)
+      return {x: b.left, y: b.top, width: b.width, height: b.height, key: location.pathname};
+  }
+}"""
+CHANGED = """key => {
+  if (location.pathname === key) return false;
+  for (const video of document.querySelectorAll('video')) {
+    const b = video.getBoundingClientRect();
+    if (b.top > -b.height / 2 && b.top < innerHeight / 2)
+      return !video.paused && video.readyState >= 3 && video.currentTime > 0;
+  }
+}"""
+
+
+@dataclass
+class Overhead:
+    """Milliseconds of wall time per step."""
+
+    bare: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+    stages: dict[str, list[float]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Medians, the ratio, and where the time goes."""
+        bare, ours = statistics.median(self.bare), statistics.median(self.ours)
+        return {
+            "steps": {"bare": len(self.bare), "feedsway": len(self.ours)},
+            "bare_ms": round(bare, 1),
+            "feedsway_ms": round(ours, 1),
+            "ratio": round(ours / bare, 2),
+            "stages_ms": {
+                name: round(statistics.median(values), 1) for name, values in self.stages.items()
+            },
+        }
+
+
+def measure(
+    data: Path, browser: browsers.Found, rounds: int, tell: Callable[[str], None]
+) -> Overhead:
+    """Measure ``rounds`` blocks of each loop, by turns, 25 videos a block."""
+    _make_clips(tell)
+    overhead = Overhead()
+    for number in range(1, rounds + 1):
+        overhead.bare += asyncio.run(_bare_block(data / f"bare-{number}", browser, 25))
+        _ours_block(data / f"ours-{number}", browser, 25, overhead)
+        tell(f"block {number} of {rounds}: {overhead.as_dict()}")
+    return overhead
+
+
+def _make_clips(tell: Callable[[str], None]) -> None:
+    """Make every clip first, so that making them disturbs neither loop."""
+    workshop = Workshop(ClipStore(default_cache()), tell)
+    workshop.start(catalogue.load().items)
+    workshop.wait()
+    workshop.stop()
+
+
+def _site() -> Site:
+    return Site(feed="random", motion="instant")
+
+
+async def _bare_block(state: Path, browser: browsers.Found, videos: int) -> list[float]:
+    async with AsyncExitStack() as stack:
+        site = PlaygroundSite(_site(), 1, state)
+        stack.push_async_callback(site.stop)
+        url = await site.start()
+        playwright = await stack.enter_async_context(async_playwright())
+        opened = await browsers.launch(playwright, browser, headed=False)
+        stack.push_async_callback(opened.close)
+        page = await opened.new_page(viewport={"width": 1280, "height": 800})
+        devtools = await page.context.new_cdp_session(page)
+        await page.goto(url)
+        await page.wait_for_function(CHANGED, arg="/")
+        return [await _bare_step(page, devtools) for _ in range(videos)]
+
+
+async def _bare_step(page: Page, devtools: CDPSession) -> float:
+    started = perf_counter()
+    found = await page.evaluate(FIND)
+    key = found.pop("key")
+    shot = await devtools.send(
+        "Page.captureScreenshot", {"format": "jpeg", "clip": {**found, "scale": 1}}
+    )
+    base64.b64decode(shot["data"])
+    await page.keyboard.press("ArrowDown")
+    await page.wait_for_function(CHANGED, arg=key)
+    return (perf_counter() - started) * 1000
+
+
+def _ours_block(data: Path, browser: browsers.Found, videos: int, overhead: Overhead) -> None:
+    config = RunConfig(
+        persona=find("p12"),
+        model="scripted/no",
+        site=_site(),
+        windows=Windows(before=videos, after=0),
+        dwell=Dwell(swipe_s=0.01),
+    )
+    place = Place(data=DataFolder(data), browser=browser)
+    run_id = asyncio.run(execute(config, place, Silent(), lambda: datetime.now(UTC)))
+    for step in read(place.data.ledger_path(run_id)).steps:
+        if step.move is not None:
+            overhead.ours.append(step.timings_ms["overhead"])
+            for stage in STAGES:
+                overhead.stages.setdefault(stage, []).append(step.timings_ms.get(stage, 0.0))

@@ -1,0 +1,111 @@
+"""How far a model's answers agree with the playground's planted themes.
+
+Every persona with planted themes judges every exhibit through the same judge as in a run. A video
+fits a persona where its theme is one of the persona's: of those the share answered yes counts, of
+all others the share answered no. Missing answers are counted apart and are in neither. What comes
+out holds for the playground; nothing is claimed of a stranger's videos.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.benchmarks.exhibits import Exhibit, Tell
+from agent.benchmarks.shares import Grid, Share, balanced, share
+from agent.models.base import Model
+from agent.models.judge import ModelJudge
+from personas.persona import Persona
+
+
+@dataclass(frozen=True)
+class Row:
+    """Agreement over some of the answers."""
+
+    fitting_yes: Share
+    unfitting_no: Share
+    balanced: Share
+    """Balanced accuracy: the mean of the two."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of one model, asked in one strategy."""
+
+    model: str
+    strategy: str
+    personas: int
+    videos: int
+    overall: Row
+    by_theme: dict[str, Row]
+    by_persona: dict[str, Row]
+    missing: dict[str, int]
+    """Answers that there are not, by reason."""
+    latency_s: float
+    """Median wall time of a judgement that was the first about its video."""
+
+
+async def agreement(
+    model: Model,
+    strategy: str,
+    personas: Sequence[Persona],
+    exhibits: Sequence[Exhibit],
+    tell: Tell,
+) -> Agreement:
+    """Ask a model about every exhibit as every persona that has planted themes.
+
+    Parameters
+    ----------
+    model
+        A loaded model.
+    strategy
+        ``simple`` or ``isq``.
+    personas
+        Those without themes are left out.
+    exhibits
+        From `agent.benchmarks.exhibits.show`.
+    tell
+        Progress.
+    """
+    judged = [persona for persona in personas if persona.themes]
+    judges = [ModelJudge.of(model, strategy, persona) for persona in judged]
+    said = np.full((len(judged), len(exhibits)), np.nan)
+    missing: Counter[str] = Counter()
+    first_s: list[float] = []
+    for column, exhibit in enumerate(exhibits):
+        for row, judge in enumerate(judges):
+            judgement = await judge.judge((exhibit.frame,), exhibit.caption)
+            if judgement.answer is not None:
+                said[row, column] = judgement.answer == "yes"
+            elif judgement.missing is not None:
+                missing[judgement.missing] += 1
+            if row == 0:
+                first_s.append(judgement.latency_s)
+        tell("judging", column + 1, len(exhibits))
+    themes = np.array([exhibit.theme for exhibit in exhibits])
+    fits = np.array([np.isin(themes, persona.themes) for persona in judged])
+    return Agreement(
+        model=model.name,
+        strategy=strategy,
+        personas=len(judged),
+        videos=len(exhibits),
+        overall=_row(said, fits),
+        by_theme={
+            str(theme): _row(said[:, themes == theme], fits[:, themes == theme])
+            for theme in np.unique(themes)
+        },
+        by_persona={
+            persona.id: _row(said[[row]], fits[[row]]) for row, persona in enumerate(judged)
+        },
+        missing=dict(missing),
+        latency_s=float(np.median(first_s)) if first_s else np.nan,
+    )
+
+
+def _row(said: Grid, fits: NDArray[np.bool_]) -> Row:
+    fitting, unfitting = np.where(fits, said, np.nan), np.where(fits, np.nan, 1 - said)
+    return Row(share(fitting), share(unfitting), balanced(fitting, unfitting))

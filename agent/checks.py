@@ -1,0 +1,136 @@
+"""Looks at the machine that runs shall be made on, and says how to mend what is missing.
+
+Refuses to mend anything itself, but for ``install_browser``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from agent.drivers import browser as browsers
+from agent.drivers.browser import probe
+from agent.errors import AgentError, BadConfig
+from agent.playground.errors import PlaygroundError
+from store.data import DataFolder
+from store.errors import StoreError
+
+ENOUGH_DISK_GB = 2.0
+CODECS = {"WebM/VP9": 'video/webm; codecs="vp9"', "MP4/H.264": 'video/mp4; codecs="avc1.42E01E"'}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a run needs."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""
+    needed: bool = True
+    """False: a run on the playground does without it."""
+
+
+def all_checks(data: Path, named_browser: str | None) -> Iterator[Check]:
+    """Run every check, one after the other."""
+    yield _python()
+    yield from _browser(named_browser)
+    yield _disk(data)
+    yield _data(data)
+    yield _timed("viewer's weights", _viewer, "make setup")
+    yield _timed("playground's clips", _clips, "make setup")
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("Python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer.")
+
+
+def _browser(named: str | None) -> Iterator[Check]:
+    try:
+        found = browsers.find(named)
+        version, plays = asyncio.run(probe(found, CODECS))
+    except AgentError as error:
+        yield Check("browser", ok=False, found="none that starts", fix=str(error))
+        return
+    yield Check("browser", ok=True, found=f"{found.source} {version}, {found.path}")
+    for name, can in plays.items():
+        webm = name.startswith("WebM")
+        fix = "" if can else "Install Chrome: live sites play H.264, which this browser lacks."
+        yield Check(name, can, "plays" if can else "does not play", fix, needed=webm)
+
+
+def _disk(data: Path) -> Check:
+    folder = data
+    while not folder.exists():
+        folder = folder.absolute().parent
+    free = shutil.disk_usage(folder).free / 1e9
+    fix = "Make room, or type: --data FOLDER on another disk"
+    return Check("disk", free > ENOUGH_DISK_GB, f"{free:.1f} GB free", fix)
+
+
+def _data(data: Path) -> Check:
+    try:
+        DataFolder(data).prepare()
+    except StoreError as error:
+        return Check("data folder", ok=False, found=str(data), fix=str(error))
+    return Check("data folder", ok=True, found=str(data))
+
+
+def _timed(name: str, work: Callable[[], str], fix: str) -> Check:
+    started = perf_counter()
+    try:
+        found = work()
+    except (AgentError, PlaygroundError, StoreError, OSError, ImportError) as error:
+        return Check(name, ok=False, found=str(error), fix=fix)
+    return Check(name, ok=True, found=f"{found}, {perf_counter() - started:.1f} s")
+
+
+def _viewer() -> str:
+    from PIL import Image
+
+    from store import encoders
+
+    encoder = encoders.load("conse")
+    encoder.images([Image.new("RGB", (360, 640), "grey")])
+    return f"{encoder.id}, {encoder.dim} dimensions"
+
+
+def _clips() -> str:
+    from agent.playground import footage_summary
+
+    return footage_summary()
+
+
+def install_browser() -> str:
+    """Install a browser where none is found: Playwright's own, else Debian's as root.
+
+    Returns
+    -------
+    str
+        Which browser there is now.
+
+    Raises
+    ------
+    BadConfig
+        Nothing could be installed.
+    """
+    try:
+        return str(browsers.find().path)
+    except BadConfig:
+        pass  # none yet: that is what this function is for
+    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        try:
+            return str(browsers.find().path)
+        except BadConfig:
+            subprocess.run(["apt-get", "update", "-qq"], check=False)
+            subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=False)
+    return str(browsers.find().path)

@@ -1,0 +1,42 @@
+"""The command line of everything that acts. Only here are argv and the environment read.
+
+Refuses to do any of the work: each command turns options into values and calls one function.
+"""
+
+from __future__ import annotations
+
+import click
+
+from agent.cli.bench import bench
+from agent.cli.calibrate import calibrate
+from agent.cli.doctor import doctor
+from agent.cli.door import open_door
+from agent.cli.judge_check import judge_check
+from agent.cli.playground import playground
+from agent.cli.rejudge import rejudge
+from agent.cli.run import run
+from agent.cli.study import study
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(package_name="feedsway", prog_name="feedsway")
+def cli() -> None:
+    """Let a vision-language model watch short-video feeds as a given persona.
+
+    \b
+    Examples:
+      python -m agent run --persona p12
+      python -m agent playground
+      python -m agent doctor
+    """
+
+
+for command in (run, study, rejudge, judge_check, playground, doctor, bench, calibrate):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong becomes words at one door."""
+    open_door(cli)

@@ -1,0 +1,99 @@
+"""``python -m agent calibrate``: is the instrument right where the truth is planted?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.options import browser_option, data_option, json_option
+
+if TYPE_CHECKING:
+    from agent.cli.calibrating import Browsers
+    from analysis.calibration_runs import Judged
+
+EPILOG = """
+\b
+Examples:
+  python -m agent calibrate --studies 20 --browser-runs 0
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--studies",
+    type=click.IntRange(20),
+    default=2000,
+    show_default=True,
+    help="Simulated studies of each feed; 2000 take some minutes.",
+)
+@click.option(
+    "--browser-runs",
+    type=click.IntRange(0),
+    default=28,
+    show_default=True,
+    help="Real runs in a browser, about a minute each: 0 for none, else 3 or more. What is "
+    "complete is kept.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@browser_option
+@data_option
+@json_option
+def calibrate(
+    *, studies: int, browser_runs: int, seed: int, browser: str | None, data: Path, as_json: bool
+) -> None:
+    """Check the estimates on the playground, where the truth is planted.
+
+    Simulated studies with the playground's recommender and an ideal viewer: false positives where
+    the feed does not listen, coverage of the intervals, and the order of the feeds. Then real runs
+    with the embedded viewer, which have to look like simulated ones with that viewer's answers.
+    """
+    from agent.benchmarks.browser_runs import FEWEST, Where
+    from agent.cli.calibrating import PERSONAS, in_browsers, simulated
+    from analysis.calibration import checks_text, passed
+    from analysis.values import as_json as plain
+
+    say = _nothing if as_json else click.echo
+    say(f"{studies} simulated studies of {PERSONAS} personas x 2 arms x 100 videos, ideal viewer")
+    checks = simulated(studies, seed)
+    say(checks_text(checks) + "\n")
+    told: Browsers | None = None
+    if browser_runs:
+        told = in_browsers(max(FEWEST, browser_runs), Where(data, browser, seed))
+        checks += told.checks
+        say(f"{told.runs} browser runs beside {told.sets} simulated sets of runs")
+        say(f"{told.viewer}\n{checks_text(told.checks)}\n\n{_designs(told.designs)}")
+    if as_json:
+        found = {"studies": studies, "checks": plain(checks), "browser": plain(told)}
+        click.echo(json.dumps(found, indent=2))
+    if not passed(checks):
+        click.echo("Some checks FAIL: figures of this version are not to be trusted.", err=True)
+        sys.exit(1)
+
+
+def _nothing(_: str) -> None:
+    """Print nothing: the result goes out as JSON."""
+
+
+def _designs(found: Sequence[Judged]) -> str:
+    """What each design says of the browser runs."""
+    from analysis.render import estimate_text
+    from analysis.tables import columns
+
+    head = ("feed", "design", "runs", "estimate", "p, two-sided", "test")
+    rows = [
+        (
+            told.feed,
+            told.design,
+            str(told.runs),
+            estimate_text(told.estimate),
+            "–" if told.p != told.p else f"{told.p:.2g}",
+            told.test,
+        )
+        for told in found
+    ]
+    return columns(head, rows, left=6)

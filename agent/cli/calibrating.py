@@ -1,0 +1,230 @@
+"""What ``python -m agent calibrate`` puts together: the playground's studies and their judging.
+
+Refuses to print, beyond progress.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+import numpy as np
+
+from agent.benchmarks import browser_runs
+from agent.benchmarks.browser_runs import MODEL, Where
+from agent.benchmarks.calibration import Feed, Ints, Likes, Setting, Tell, ideal, studies
+from agent.cli.progress import counting
+from agent.errors import RunFault
+from agent.playground.catalogue import load as load_catalogue
+from agent.playground.recommend import Shelf
+from agent.study.conduct import Conductor, Study
+from agent.study.matrix import Cell
+from analysis import calibration, calibration_runs
+from analysis.calibration import Check, Floats
+from analysis.calibration_runs import Judged, Seen
+from analysis.designs import Outcomes
+from analysis.matrix import LEAST_PERSONAS
+from personas.library import all_personas
+from personas.persona import Persona
+from store.ledger import Ledger
+
+PERSONAS = 10
+"""Personas of a simulated study, each with a treatment and a passive run of 100 videos."""
+SETS = 1999
+"""Simulated sets of runs that the browser runs are ranked among."""
+
+
+# Simulated studies
+
+
+def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Check]:
+    """Check false positives, coverage and the order of the feeds.
+
+    Parameters
+    ----------
+    count
+        Studies of the listener, and of the listener at gain 0, which is the random feed; a tenth
+        of the contrarian.
+    personas
+        Drawn for each study from those with planted themes.
+    """
+    known = [persona for persona in all_personas() if persona.themes]
+    catalogue = load_catalogue()
+    shelf, likes = Shelf(catalogue), ideal(known, catalogue)
+    scenes = {
+        "listener": (count, Setting(shelf, likes, "listener")),
+        "gain 0": (count, Setting(shelf, likes, "listener", gain=0.0)),
+        "contrarian": (max(20, count // 10), Setting(shelf, likes, "contrarian")),
+    }
+    told, sways = {}, {}
+    for number, (name, (size, setting)) in enumerate(scenes.items()):
+        rng = np.random.default_rng([seed, number])
+        members = np.argsort(rng.random((size, len(known))), axis=1)[:, :personas]
+        told[name], sways[name] = judge(setting, members, rng, name)
+    return [
+        *calibration.false_positives(told["gain 0"]),
+        *calibration.coverage(told["gain 0"], "gain 0"),
+        *calibration.coverage(told["listener"], "listener"),
+        *calibration.ordered(sways),
+    ]
+
+
+def judge(
+    setting: Setting, members: Ints, rng: np.random.Generator, name: str
+) -> tuple[dict[str, Outcomes], Floats]:
+    """Simulate studies with a passive control arm; give their outcomes and mean sways."""
+    lots, sways = [], []
+    with counting(f"simulating, {name}") as tell:
+        for arms in studies(setting, members, ("treatment", "passive"), rng, tell):
+            treated = calibration.drawn(arms["treatment"], setting.windows)
+            control = calibration.drawn(arms["passive"], setting.windows)
+            lots.append(calibration.judged(treated, control, rng))
+            sways.append(calibration.mean_sways(treated))
+    return calibration.together(lots), np.concatenate(sways)
+
+
+# Runs in a browser
+
+
+@dataclass(frozen=True)
+class Browsers:
+    """What the browser runs show."""
+
+    runs: int
+    sets: int
+    viewer: str
+    checks: list[Check]
+    designs: list[Judged]
+
+
+def in_browsers(total: int, where: Where, sets: int = SETS) -> Browsers:
+    """Run what is not complete yet, judge it, and hold it against as many simulated sets.
+
+    Raises
+    ------
+    RunFault
+        A run could not be completed; the same call goes on with it.
+    """
+    sizes = browser_runs.sizes(total)
+    order = browser_runs.in_order(all_personas(), where.seed)
+    groups = {
+        feed: sorted(order[:count], key=lambda persona: persona.id) for feed, count in sizes.items()
+    }
+    runs = {feed: _run(feed, personas, where) for feed, personas in groups.items()}
+    eyes = _Eyes.open(order[: max(sizes.values())])
+    found: dict[Feed, Seen] = {}
+    checks: list[Check] = []
+    for number, (feed, personas) in enumerate(groups.items()):
+        rng = np.random.default_rng([where.seed, 100 + number])
+        found[feed] = calibration_runs.seen(feed, runs[feed], rng)
+        setting = Setting(eyes.shelf, eyes.of(personas), feed, windows=where.windows)
+        checks += calibration_runs.agreements(found[feed], _figures(setting, sets, rng))
+        checks += calibration_runs.detections(found[feed])
+    designs = [line for told in found.values() for line in told.designs]
+    designs.append(calibration_runs.against(found["listener"], found["random"]))
+    return Browsers(total, sets, eyes.told(groups, runs), checks, designs)
+
+
+def _run(feed: Feed, personas: Sequence[Persona], where: Where) -> list[Ledger]:
+    """Conduct one feed's study, and judge its frames again as every persona."""
+    from agent.rejudge import Asking, rejudge
+
+    study = browser_runs.declare(feed, personas, where)
+    with counting(f"browser runs, {feed}") as tell:
+        failed = asyncio.run(Conductor(study, _Onlooker(study, tell)).conduct())
+    if failed:
+        logs = study.folder / "logs"
+        raise RunFault(f"{len(failed)} runs could not be completed; their logs are in {logs}")
+    ledgers = browser_runs.complete(study)
+    if len(ledgers) >= LEAST_PERSONAS:
+        asking = Asking(MODEL, everyone=True)
+        with counting(f"judging again, {feed}") as tell:
+            asyncio.run(rejudge(ledgers, asking, study.data, datetime.now(UTC), tell))
+    return ledgers
+
+
+class _Onlooker:
+    """Shows how far a study is: in videos at a terminal, in runs elsewhere."""
+
+    def __init__(self, study: Study, tell: Tell) -> None:
+        self._study = study
+        self._total = len(study.cells) * study.declared.windows.total
+        self._tell = tell
+        self._done = -1
+
+    def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
+        """How far it is; ads and live cards are among the videos."""
+        del running
+        self._tell(min(videos, self._total), self._total)
+        if done != self._done and not sys.stderr.isatty():
+            name, cells = self._study.declared.name, len(self._study.cells)
+            click.echo(f"{name}: {done} of {cells} runs", err=True)
+        self._done = done
+
+    def ended(self, cell: Cell, code: int) -> None:
+        """A run ended."""
+        if code:
+            click.echo(f"{cell.key} ended with exit code {code}", err=True)
+
+
+def _figures(setting: Setting, sets: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """The browser runs' figures in so many simulated sets of runs of the same personas."""
+    members = np.tile(np.arange(len(setting.likes)), (sets, 1))
+    parts = []
+    with counting(f"simulating, {setting.feed}, as in the browser") as tell:
+        for arms in studies(setting, members, ("treatment",), rng, tell):
+            cells = calibration.drawn(arms["treatment"], setting.windows)
+            parts.append(calibration_runs.simulated_figures(cells))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class _Eyes:
+    """What the browser runs' viewer says of every video, asked outside any run."""
+
+    personas: tuple[Persona, ...]
+    shelf: Shelf
+    likes: Likes
+
+    @classmethod
+    def open(cls, personas: Sequence[Persona]) -> _Eyes:
+        """Ask about a frame of every clip."""
+        from agent.benchmarks.exhibits import sample, show
+        from agent.models import load as load_model
+        from agent.playground.clips import ClipStore, default_cache
+
+        catalogue = load_catalogue()
+        items = sample(catalogue, None, np.random.default_rng(0))
+        with counting("looking") as tell:
+            exhibits = show(
+                items, ClipStore(default_cache()), lambda _, done, total: tell(done, total)
+            )
+        with counting("judging every video") as tell:
+            likes = asyncio.run(
+                browser_runs.opinions(load_model(MODEL), personas, catalogue, exhibits, tell)
+            )
+        return cls(tuple(personas), Shelf(catalogue), likes)
+
+    def of(self, personas: Sequence[Persona]) -> Likes:
+        """Rows of some personas."""
+        return self.likes[[self.personas.index(persona) for persona in personas]]
+
+    def told(self, groups: dict[Feed, list[Persona]], runs: dict[Feed, list[Ledger]]) -> str:
+        """How often the viewer is right about the planted themes, and the same in a run."""
+        catalogue = self.shelf.catalogue
+        videos = self.shelf.theme_of >= 0
+        fits, says = ideal(self.personas, catalogue)[:, videos], self.likes[:, videos]
+        alike = [
+            browser_runs.likeness(runs[feed], self.of(personas), catalogue)
+            for feed, personas in groups.items()
+        ]
+        same, asked = np.sum(alike, axis=0)
+        return (
+            f"{MODEL} says yes to {100 * says[fits].mean():.1f} % of what fits and no to "
+            f"{100 * (~says[~fits]).mean():.1f} % of what does not; in the runs "
+            f"{100 * same / asked:.1f} % of its answers are as in the simulation"
+        )

@@ -1,0 +1,162 @@
+"""Shows a run to a person: a live panel on a terminal, plain lines elsewhere. All of it on stderr.
+
+Refuses to know how a run is judged: it shows what was recorded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from agent.config import RunConfig
+from agent.errors import RunFault
+from store.records import Judgement, Phase, Step, Video
+
+RECENT = 6
+STYLES = {"yes": "bold green", "no": "red", None: "yellow"}
+
+
+class Display:
+    """A context that lives as long as the run."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._rich = self._console.is_terminal
+        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._recent: deque[Step] = deque(maxlen=RECENT)
+        self._tally: dict[Phase, list[int]] = {"before": [0, 0], "adapt": [0, 0], "after": [0, 0]}
+        self._now: tuple[Video, Judgement] | None = None
+        self._total = self._done = self._first = 0
+        self._since = monotonic()
+        self._title = ""
+
+    def __enter__(self) -> Self:
+        """Start to show."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._live.stop()
+
+    # What the run tells
+
+    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
+        """The run starts, or goes on after the earlier steps."""
+        self._total = config.windows.total
+        for step in earlier:
+            self._count(step)
+        self._first, self._since = self._done, monotonic()
+        self._title = f"{config.persona.id} on {config.platform} · {config.model}"
+        verb = f"resumed after {len(earlier)} videos" if earlier else "new"
+        print_ = self._console.print
+        print_(f"[bold]Run {run_id}[/] ({verb})", highlight=False)
+        print_(f"{config.persona.id} watches: " + " ".join(config.persona.traits), style="italic")
+
+    def doing(self, what: str) -> None:
+        """Something that takes a while begins."""
+        self._console.print(f"… {what}", style="dim", highlight=False)
+
+    def judged(self, video: Video, judgement: Judgement) -> None:
+        """A video was judged; it is being watched now."""
+        self._now = (video, judgement)
+        self._refresh()
+
+    def stepped(self, step: Step) -> None:
+        """A step was recorded."""
+        self._count(step)
+        self._recent.append(step)
+        if self._rich:
+            self._refresh()
+        else:
+            self._console.print(self._line(step), highlight=False, soft_wrap=True)
+
+    def faulted(self, fault: RunFault, *, recovered: bool) -> None:
+        """Something went wrong."""
+        after = "starting the browser again" if recovered else "giving up"
+        self._console.print(
+            f"{type(fault).__name__}: {fault} — {after}", style="yellow", highlight=False
+        )
+
+    def _count(self, step: Step) -> None:
+        if not step.eligible:
+            return
+        self._done += 1
+        if step.judgement.answer is not None:
+            self._tally[step.phase][0] += step.judgement.answer == "yes"
+            self._tally[step.phase][1] += 1
+
+    # How it looks
+
+    def _line(self, step: Step) -> str:
+        judged = step.excluded or step.judgement.answer or step.judgement.missing or ""
+        p_yes = "" if step.judgement.p_yes is None else f"{step.judgement.p_yes:.2f}"
+        caption = (step.video.caption or step.video.id)[:60]
+        return (
+            f"{step.position + 1:>4}  {step.phase:<6} {judged:<9} {p_yes:>4} "
+            f"{step.reaction.dwell_s:5.1f} s  {caption}"
+        )
+
+    def _left(self) -> str:
+        made = self._done - self._first
+        if made < 3:
+            return "…"
+        seconds = (monotonic() - self._since) / made * (self._total - self._done)
+        return str(timedelta(seconds=round(seconds)))
+
+    def _shares(self) -> str:
+        parts = [
+            f"{phase} {yes}/{n} ({100 * yes / n:.0f} %)"
+            for phase, (yes, n) in self._tally.items()
+            if n
+        ]
+        return "share of yes: " + (" · ".join(parts) if parts else "–")
+
+    def _refresh(self) -> None:
+        if self._rich:
+            if not self._live.is_started:
+                self._live.start()
+            self._live.update(self._panel())
+
+    def _panel(self) -> RenderableType:
+        bar = Table.grid(expand=True, padding=(0, 1))
+        bar.add_column(ratio=1)
+        bar.add_column(justify="right")
+        bar.add_row(
+            ProgressBar(total=self._total, completed=self._done),
+            f"{self._done} of {self._total} videos · {self._left()} left",
+        )
+        rows = Table.grid(padding=(0, 1), expand=True)
+        for column in ("right", "left", "right", "right"):
+            rows.add_column(justify=column, no_wrap=True)
+        rows.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        for step in self._recent:
+            rows.add_row(*self._cells(step))
+        if self._now is not None:
+            video, judgement = self._now
+            answer = judgement.answer or judgement.missing or "–"
+            rows.add_row("▶", Text(answer, STYLES[judgement.answer]), "", "", video.caption or "")
+        return Panel(Group(bar, Text(self._shares()), rows), title=self._title, title_align="left")
+
+    def _cells(self, step: Step) -> tuple[RenderableType, ...]:
+        judgement = step.judgement
+        answer = step.excluded or judgement.answer or judgement.missing or "–"
+        p_yes = "" if judgement.p_yes is None else f"{judgement.p_yes:.2f}"
+        style = "dim" if step.excluded else STYLES[judgement.answer]
+        dwell = f"{step.reaction.dwell_s:.1f} s"
+        return str(step.position + 1), Text(answer, style), p_yes, dwell, step.video.caption or ""

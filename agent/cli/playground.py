@@ -1,0 +1,40 @@
+"""``python -m agent playground``: the embedded feed, for a person to look at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import click
+
+from agent.cli.options import data_option, site_options
+
+EPILOG = """
+\b
+Examples:
+  python -m agent playground --speed 1
+  python -m agent playground --feed contrarian --speed 1 --port 8765
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@site_options
+@data_option
+def playground(**options: Any) -> None:
+    """Serve the embedded short-video site on this machine only."""
+    from store.data import DataFolder
+
+    state = DataFolder(options.pop("data")).profiles_dir / "playground" / "visitors"
+    arguments = ["--state", str(state)]
+    for name, value in options.items():
+        if value is not None:
+            arguments += [f"--{name}", str(value)]
+    click.echo("Open the address below in a browser; Ctrl-C ends it.", err=True)
+    command = [sys.executable, "-m", "agent.playground", *arguments]
+    try:
+        sys.exit(subprocess.run(command, check=False).returncode)
+    except KeyboardInterrupt:
+        click.echo("The site is closed.", err=True)  # Ctrl-C reached it too: that is its end

@@ -1,0 +1,73 @@
+"""``python -m agent rejudge``: ask again about stored frames."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.options import data_option
+
+if TYPE_CHECKING:
+    from store.data import DataFolder
+    from store.ledger import Ledger
+
+EPILOG = """
+\b
+Examples:
+  python -m agent rejudge latest --model embedded/conse --repeats 2
+  python -m agent rejudge latest --model scripted/coin?p=0.3 --mirrored
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("runs", nargs=-1, metavar="RUN...|STUDY")
+@click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
+@click.option("--strategy", default="simple", show_default=True, help="simple or isq.")
+@click.option("--everyone", is_flag=True, help="As the personas of all runs: the persona matrix.")
+@click.option("--mirrored", is_flag=True, help="Also ask the opposite question.")
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@data_option
+def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
+    """Ask a judge again about the frames of runs, blind and in shuffled order.
+
+    The answers are kept beside each run; what was asked before is not asked again.
+    """
+    from agent.cli.progress import counting
+    from agent.errors import BadConfig
+    from agent.models import check
+    from agent.rejudge import Asking, rejudge
+    from personas.strategies import hashes
+    from store.data import DataFolder
+
+    if not runs:
+        raise BadConfig("Which run? Type: python -m store runs")
+    asking = Asking(**options)
+    hashes(asking.strategy)
+    check(asking.model)
+    folder = DataFolder(data)
+    ledgers = _ledgers(folder, runs)
+    with counting("asked again") as told:
+        new = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
+    click.echo(f"{new} questions answered about {len(ledgers)} runs.")
+
+
+def _ledgers(data: DataFolder, names: tuple[str, ...]) -> list[Ledger]:
+    """Return the runs that were named; a study's name stands for its complete treatment runs."""
+    from store.ledger import read
+
+    found = []
+    for name in names:
+        if (data.studies_dir / name).is_dir():
+            found += [
+                read(run.path) for run in data.runs()
+                if run.status == "complete" and run.started and run.started.arm == "treatment"
+                and run.started.config.get("study") == name
+            ]  # fmt: skip
+        else:
+            found.append(read(data.find_run(name)))
+    return found

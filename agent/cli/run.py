@@ -1,0 +1,256 @@
+"""``python -m agent run``: one persona watches one feed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.options import browser_option, data_option, json_option, site_options
+
+if TYPE_CHECKING:
+    from agent.config import RunConfig
+    from agent.runner import Onlooker, Place
+    from store.records import Windows
+
+NEED_MIB = 200
+"""Free space without which no run starts; 100 videos take about 10 MiB."""
+EPILOG = """
+\b
+Examples:
+  python -m agent run --persona p12
+  python -m agent run --persona p12 --feed random --before 20 --after 20 --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--persona", metavar="ID|FILE", help="Who watches, such as p12.  [required]")
+@click.option("--platform", default="playground", show_default=True, help="What is watched.")
+@click.option("--strategy", default="simple", show_default=True, help="plain, simple or isq.")
+@click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
+@click.option(
+    "--arm",
+    type=click.Choice(["treatment", "yoked", "passive"]),
+    default="treatment",
+    show_default=True,
+    help="treatment: the judgement decides; yoked: an earlier run's dwells, shuffled; "
+    "passive: a constant short dwell.",
+)
+@click.option("--of", metavar="RUN", help="The run that --platform replay shows again.")
+@click.option("--yoke", metavar="RUN", help="The treatment run that a yoked run takes over.")
+@click.option("--account", help="Slot with its own profile.  [default: a fresh visitor]")
+@click.option("--before", type=click.IntRange(0), default=50, show_default=True)
+@click.option("--adapt", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--after", type=click.IntRange(0), default=50, show_default=True)
+@click.option(
+    "--baseline",
+    type=click.Choice(["active", "passive"]),
+    default="active",
+    show_default=True,
+    help="Whether the before window is reacted to.",
+)
+@click.option("--like", is_flag=True, help="Also like what is answered with yes.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@site_options
+@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on it.")
+@click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens.")
+@click.option("--headed", is_flag=True, help="Show the browser's window.")
+@click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
+@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
+@click.option("--no-index", is_flag=True, help="Leave indexing to python -m store index.")
+@click.option("--study", type=click.Path(path_type=Path), hidden=True, help="Folder of a study.")
+@click.option("--cell", hidden=True, help="Cell of the study that this run is.")
+@click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
+@click.option("--new", "fresh", is_flag=True, help="Do not resume an unfinished run.")
+@browser_option
+@data_option
+@json_option
+def run(as_json: bool, **options: Any) -> None:
+    """Watch a feed as a persona, and print how far it swayed.
+
+    The same command resumes an unfinished run with the same configuration.
+    """
+    from agent.cli.display import Display
+
+    config = _config(options)
+    place = _place(options)
+    _warn(config, place)
+    with Display() as display:
+        run_id = _interruptible(config, place, display, tethered=options["tethered"])
+    _summarise(run_id, place, as_json=as_json)
+
+
+def _config(options: dict[str, Any]) -> RunConfig:
+    from agent.config import RunConfig, Site
+    from agent.errors import BadConfig
+    from agent.platforms import load as load_platform
+    from personas.library import find
+
+    if options["study"] is not None:
+        return _cell_config(options)
+    if options["persona"] is None:
+        raise BadConfig("Who watches? Type: python -m agent run --persona p12")
+    if (options["arm"] == "yoked") != (options["yoke"] is not None):
+        raise BadConfig("A yoked run takes over another run. Type: --arm yoked --yoke RUN")
+    platform = load_platform(options["platform"])
+    if (platform.name == "replay") != (options["of"] is not None):
+        raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
+    windows = _windows(options)
+    site = Site(**{name: options[name] for name in Site.model_fields})
+    same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of")
+    config = RunConfig(
+        persona=find(options["persona"]),
+        platform=platform.name,
+        windows=windows,
+        site=site if platform.name == "playground" else None,
+        **{name: options[name] for name in same},
+    )
+    check_names(config)
+    return config
+
+
+def _windows(options: dict[str, Any]) -> Windows:
+    """Return the windows asked for; a replay has those of the recorded run."""
+    from agent.errors import BadConfig
+    from store.data import DataFolder
+    from store.ledger import read
+    from store.records import Windows
+
+    if options["of"] is not None:
+        return read(DataFolder(options["data"]).find_run(options["of"])).started.windows
+    names = ("before", "adapt", "after", "baseline")
+    windows = Windows(**{name: options[name] for name in names})
+    if windows.total == 0:
+        raise BadConfig("There is nothing to watch. Type: --before 50 --after 50")
+    return windows
+
+
+def _cell_config(options: dict[str, Any]) -> RunConfig:
+    from agent.study.conduct import config_of
+    from agent.study.declared import load
+    from agent.study.matrix import read_draws
+    from personas.library import find
+
+    declared = load(options["study"] / "study.toml")
+    cells = {cell.key: cell for cell in read_draws(options["study"] / "draws.json")}
+    config = config_of(declared, cells[options["cell"]], find)
+    return config.model_copy(update={"yoke": options["yoke"]})
+
+
+def check_names(config: RunConfig) -> None:
+    """Refuse unknown names before anything is started."""
+    from agent.errors import BadConfig
+    from agent.models import check as check_model
+    from personas.strategies import hashes
+
+    hashes(config.strategy)
+    check_model(config.model)
+    if config.strategy == "plain" and config.model.startswith("embedded/"):
+        raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
+
+
+def _place(options: dict[str, Any]) -> Place:
+    from agent.drivers.browser import find
+    from agent.models.budget import Cap
+    from agent.runner import Place
+    from store.data import DataFolder
+    from store.encoders import check as check_encoder
+
+    check_encoder(options["encoder"])
+    data = DataFolder(options["data"])
+    data.prepare(NEED_MIB)
+    return Place(
+        data=data,
+        browser=None if options["of"] else find(options["browser"]),
+        headed=options["headed"],
+        fresh=options["fresh"],
+        encoder=None if options["no_index"] else options["encoder"],
+        index_url=options["index_url"],
+        cap=Cap(options["max_cost"], options["max_tokens"]),
+    )
+
+
+def _warn(config: RunConfig, place: Place) -> None:
+    """Say what will be sent to whom, and how old the prices are that a cap goes by."""
+    from agent.models import sent_to
+    from agent.models.prices import dated
+
+    place.cap.check(config.model)
+    if (told := sent_to(config.model)) is not None:
+        click.echo(told, err=True)
+    if place.cap.cost_usd is not None:
+        click.echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
+
+
+def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:
+    """Run; Ctrl-C and SIGTERM end it between two awaits, with every recorded step kept."""
+    from agent.runner import execute
+
+    async def supervised() -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        if tethered:
+            end = partial(loop.call_soon_threadsafe, task.cancel)
+            Thread(target=_wait_for_stdin, args=(end,), daemon=True).start()
+        return await execute(config, place, onlooker, lambda: datetime.now(UTC))
+
+    try:
+        return asyncio.run(supervised())
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
+
+
+def _wait_for_stdin(end: Callable[[], object]) -> None:
+    """Call ``end`` once whoever holds the other end of stdin is gone."""
+    while os.read(0, 1024):
+        pass
+    with suppress(RuntimeError):  # the run has ended by itself
+        end()
+
+
+def _summarise(run_id: str, place: Place, *, as_json: bool) -> None:
+    import numpy as np
+
+    from analysis.summary import render, summarise
+    from store.ledger import read
+
+    path: Path = place.data.ledger_path(run_id)
+    summary = summarise(read(path), np.random.default_rng(0))
+    if as_json:
+        click.echo(json.dumps(summary.as_dict(), indent=2))
+        return
+    width = shutil.get_terminal_size((88, 24)).columns
+    trait = summary.traits[0] if summary.traits else "two people shaking hands"
+    option = "" if str(place.data.root) == "data" else f" --data {place.data.root}"
+    python = _python()
+    commands = [
+        (f'{python} -m store search "{_words(trait)}"{option}', "find what it saw"),
+        (f"{python} -m store show latest{option}", "read its steps"),
+        (f"{python} -m agent study --example", "a study with control arms, which can show more"),
+    ]
+    click.echo(render(summary, width, where=str(path.parent), commands=commands))
+
+
+def _python() -> str:
+    """Return what to type for this Python: its path, unless its environment is activated."""
+    activated = os.environ.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix
+    return "python" if activated else os.path.relpath(Path(sys.prefix) / "bin" / "python")
+
+
+def _words(trait: str) -> str:
+    """Return the beginning of a trait, as a text to search for."""
+    return " ".join(trait.rstrip(".").replace('"', "").split()[:8])

@@ -1,0 +1,97 @@
+"""What a run is asked to do, resolved and validated, and the hash that tells runs apart.
+
+Refuses to know the command line: options arrive as values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from personas.persona import Persona
+from store.records import PersonaRecord, Windows
+
+Arm = Literal["treatment", "yoked", "passive"]
+FeedName = Literal["listener", "popular", "random", "contrarian"]
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dwell(Value):
+    """How long a reaction watches, in seconds of video, the exposure before it included."""
+
+    stay_s: float = Field(8.0, gt=0)
+    swipe_s: float = Field(0.8, gt=0)
+    passive_s: float = Field(2.0, gt=0)
+
+
+class Site(Value):
+    """What the playground serves. A live platform has none."""
+
+    feed: FeedName = "listener"
+    gain: float = Field(1.0, ge=0, le=1)
+    speed: float = Field(16.0, gt=0, le=16)
+    motion: Literal["smooth", "instant"] = "smooth"
+    catalogue: Path | None = None
+
+
+class RunConfig(Value):
+    """One run, as asked for. Where it is kept and how it is shown are not part of it."""
+
+    persona: Persona
+    platform: str = "playground"
+    strategy: str = "simple"
+    model: str = "embedded/conse"
+    arm: Arm = "treatment"
+    account: str | None = None
+    """``None``: a fresh visitor of the playground, known to this run only."""
+    windows: Windows = Windows()
+    seed: int = Field(1, ge=0)
+    driver: Literal["playwright"] = "playwright"
+    like: bool = False
+    """Whether a yes is also liked."""
+    of: str | None = None
+    """The run that the platform ``replay`` shows again."""
+    yoke: str | None = None
+    """The run whose delivered dwells a yoked run takes over."""
+    study: str | None = None
+    cell: str | None = None
+    """Name of the study that this run belongs to, and of its cell."""
+    replicate: int = Field(1, ge=1)
+    dwell: Dwell = Dwell()
+    site: Site | None = Site()
+    viewport: tuple[int, int] = (1280, 800)
+    locale: str = "en-US"
+
+    @property
+    def speed(self) -> float:
+        """Playback rate of the platform."""
+        return self.site.speed if self.site else 1.0
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data for the ledger, without the persona's planted truth."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+        data["persona"] = self.persona_record().model_dump(mode="json")
+        return data
+
+    def digest(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of what was resolved."""
+        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def persona_record(self) -> PersonaRecord:
+        """Return the persona as the ledger keeps it."""
+        return PersonaRecord(
+            id=self.persona.id,
+            traits=self.persona.traits,
+            source=self.persona.source,
+            licence=self.persona.licence,
+        )

@@ -1,0 +1,149 @@
+"""The seam between the run loop and a browser: what hands and eyes must do, and what they report.
+
+Refuses to know any site: a platform describes its page as ``Hooks``, which are data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a platform knows of its page. Each tuple is in order of trust; empty means not known.
+
+    With no hooks at all the generic rules still find, show and move videos, by geometry.
+    """
+
+    item: tuple[str, ...] = ()
+    """CSS selectors of one feed item."""
+    id_attributes: tuple[tuple[str, str, str], ...] = ()
+    """(selector within the item or ``""`` for itself, attribute, regular expression with one
+    group) that give the platform's id of the video."""
+    url_id: str = ""
+    """Regular expression with one group over the page's URL."""
+    index_attribute: str = ""
+    """Attribute of the item that counts the feed's videos."""
+    next_buttons: tuple[str, ...] = ()
+    moves: tuple[str, ...] = ("button", "key:ArrowDown", "key:PageDown", "wheel", "scroll")
+    """Ways to the next video, in the order in which they are tried."""
+    like_buttons: tuple[str, ...] = ()
+    ad: tuple[str, ...] = ()
+    """Selectors that, visible within the item, say that it is an advertisement."""
+    live: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Selector within the item of ``caption``, ``author``: the page's own words, which fill what
+    the feed's responses leave out."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of the page, in CSS pixels of the viewport."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The active video, once the page shows it. The player is held from here on."""
+
+    key: str
+    """Identity within this visit: the platform's id, or else the source of the video."""
+    id: str | None
+    id_source: str | None
+    url: str
+    box: Box
+    time_s: float
+    duration_s: float | None
+    exposure_s: float
+    """Seconds of video that its player had played when it was held."""
+    shown: bool
+    """Whether it has decoded, advancing frames. False for a card without a video, too."""
+    has_video: bool
+    ad: bool
+    live: bool
+    fields: Mapping[str, str]
+    moved: int | None
+    """Videos forward since the last one, where the page tells; else ``None``."""
+    animation_ms: float
+    """Wall time during which the page itself was moving."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A screenshot of the player region."""
+
+    jpeg: bytes
+    time_s: float
+    retakes: int
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The move that was confirmed and the video it led to."""
+
+    action: str
+    attempts: int
+    left_dwell_s: float
+    """Seconds of video that the player of the video left behind had played."""
+    shown: Shown
+
+
+@dataclass(frozen=True)
+class PageEvent:
+    """Something that the page reported by itself, such as an uncaught error."""
+
+    kind: str
+    message: str
+
+
+class Driver(Protocol):
+    """Hands and eyes on one page.
+
+    Every method ends within its own limit, with its result or with a ``DriverFault``.
+    """
+
+    browser: str
+    """Name and version, for the ledger."""
+    viewport: tuple[int, int]
+
+    async def start(self) -> None:
+        """Start the browser, so that ``browser`` is known."""
+        ...
+
+    async def open(self, url: str) -> Shown:
+        """Open the feed, wait for the active video and hold it; starts a browser where none is."""
+        ...
+
+    async def capture(self, shown: Shown) -> Capture:
+        """Take the player region while the player is held; the very video, or a fault."""
+        ...
+
+    async def watch(self, shown: Shown, seconds: float) -> float:
+        """Release the player until it has played ``seconds`` in all; return what it has played."""
+        ...
+
+    async def like(self) -> bool:
+        """Like the active video; whether the page confirms it."""
+        ...
+
+    async def next(self, shown: Shown) -> Arrival:
+        """Move one video forward, confirm it and hold the new one."""
+        ...
+
+    def events(self) -> list[PageEvent]:
+        """What the page reported since the last call."""
+        ...
+
+    async def close(self) -> None:
+        """Close the browser. Never raises, also where it is gone."""
+        ...
+
+
+OnResponse = Callable[[str, Any], None]
+"""Receives the URL and the JSON of a response that the platform asked for."""

@@ -1,0 +1,122 @@
+"""Finds and starts the browser that Playwright drives.
+
+Refuses to know what is shown in it. Order: the one named, an installed Chrome, ``chromium`` on the
+PATH, Playwright's own. A ``ws://`` address names a Playwright server on another machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import BadConfig, BrowserLost
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Playwright
+
+CHROME = ("google-chrome", "google-chrome-stable", "chrome")
+MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+CHROMIUM = ("chromium", "chromium-browser")
+FIX = "Type: make browser, or name one: --browser PATH"
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+"""A measuring browser makes no requests of its own."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A browser to start. ``path`` is ``None`` for Playwright's own."""
+
+    path: str | None
+    source: str
+
+
+def find(named: str | None = None) -> Found:
+    """Find a browser, or raise ``BadConfig`` where the named one or any is missing.
+
+    Parameters
+    ----------
+    named
+        A path or command, or the ``ws://`` address of a Playwright server.
+    """
+    if named and named.startswith(("ws://", "wss://")):
+        return Found(named, "server")
+    if named:
+        path = shutil.which(named)
+        if path is None:
+            raise BadConfig(f"There is no browser at {named!r}. {FIX}")
+        return Found(path, "named")
+    for names, source in ((CHROME, "Chrome"), (CHROMIUM, "Chromium")):
+        for name in names:
+            if path := shutil.which(name):
+                return Found(path, source)
+    if sys.platform == "darwin" and Path(MAC_CHROME).exists():
+        return Found(MAC_CHROME, "Chrome")
+    if own := _playwrights_own():
+        return Found(own, "Playwright's own")
+    raise BadConfig(f"No browser was found. {FIX}")
+
+
+def _playwrights_own() -> str | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def arguments() -> list[str]:
+    """Return what the browser is started with."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return [*QUIET, "--no-sandbox"]  # Chromium refuses to start as root otherwise
+    return [*QUIET]
+
+
+async def launch(playwright: Playwright, found: Found, *, headed: bool) -> Browser:
+    """Start the browser, or connect to its server."""
+    from playwright.async_api import Error
+
+    try:
+        if found.source == "server":
+            return await playwright.chromium.connect(str(found.path))
+        return await playwright.chromium.launch(
+            executable_path=found.path,
+            headless=not headed,
+            args=arguments(),
+            handle_sigint=False,  # the run ends its step first, then closes the browser
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+    except Error as error:
+        first = str(error).strip().splitlines()[0]
+        raise BrowserLost(f"{found.path} did not start: {first}", browser=found.path) from error
+
+
+async def probe(found: Found, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:
+    """Start the browser once; return its version and which kinds of media it plays.
+
+    Parameters
+    ----------
+    codecs
+        MIME types with their codecs, by name.
+    """
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await launch(playwright, found, headed=False)
+        page = await browser.new_page()
+        ask = "kind => document.createElement('video').canPlayType(kind) !== ''"
+        plays = {name: bool(await page.evaluate(ask, kind)) for name, kind in codecs.items()}
+        version = browser.version
+        await browser.close()
+    return version, plays

@@ -1,0 +1,82 @@
+"""A recorded run as a feed: the same frames in the same order, with no browser.
+
+What is replayed is what was shown, so a new judge meets exactly the old videos. Nothing is played,
+so every delivered dwell is zero. Refuses to know the judge.
+"""
+
+from __future__ import annotations
+
+from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.errors import FeedEmpty
+from store.frames import FrameStore
+from store.ledger import Ledger
+from store.records import Step
+
+
+class ReplayDriver:
+    """Shows a ledger's steps, one by one.
+
+    Parameters
+    ----------
+    source
+        The recorded run.
+    frames
+        Where its frames lie.
+    start
+        Position to start at: those before were replayed by an interrupted run.
+    """
+
+    browser = "none: a recorded run"
+
+    def __init__(self, source: Ledger, frames: FrameStore, start: int = 0) -> None:
+        self.viewport = source.started.viewport
+        self._steps = source.steps
+        self._frames = frames
+        self._at = start
+
+    async def start(self) -> None:
+        """Have nothing to start."""
+
+    async def open(self, url: str) -> Shown:
+        """Show the first step."""
+        if self._at >= len(self._steps):
+            raise FeedEmpty(f"{url} has no more videos")
+        return _shown(self._steps[self._at])
+
+    async def capture(self, shown: Shown) -> Capture:
+        """Return the frame that was kept."""
+        frame = self._steps[self._at].frames[0]
+        return Capture(self._frames.read(frame.sha256), frame.time_s, 0)
+
+    async def watch(self, shown: Shown, seconds: float) -> float:
+        """Play nothing."""
+        return 0.0
+
+    async def like(self) -> bool:
+        """Like nothing."""
+        return False
+
+    async def next(self, shown: Shown) -> Arrival:
+        """Go on to the next step."""
+        if self._at + 1 >= len(self._steps):
+            raise FeedEmpty("the recorded run has no more videos")
+        self._at += 1
+        return Arrival("replay", 1, 0.0, _shown(self._steps[self._at]))
+
+    def events(self) -> list[PageEvent]:
+        """Report nothing."""
+        return []
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+
+def _shown(step: Step) -> Shown:
+    video, frame = step.video, step.frames[0]
+    return Shown(
+        key=video.id, id=video.id, id_source=None, url=video.url or "",
+        box=Box(0, 0, frame.width, frame.height), time_s=frame.time_s,
+        duration_s=video.duration_s, exposure_s=0.0, shown=step.excluded != "not_shown",
+        has_video=True, ad=bool(video.ad), live=bool(video.live), fields={}, moved=1,
+        animation_ms=0.0,
+    )  # fmt: skip

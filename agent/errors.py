@@ -1,0 +1,146 @@
+"""What can go wrong while acting, drawn once.
+
+::
+
+    AgentError
+    ├─ UserError        a person can mend it: one sentence that ends in what to type; exit code 2
+    │  ├─ UnknownName       a persona, platform, model, ... that does not exist, with the nearest
+    │  ├─ MissingExtra      an optional part is not installed
+    │  ├─ BadConfig         options that contradict each other or the machine
+    │  └─ NotSignedIn       the platform needs a session that the account does not have
+    └─ RunFault         a fault in the run, written to the ledger; exit code 1
+       ├─ PlatformFault    FeedEmpty · LoginRequired · ChallengeShown · LayoutChanged ·
+       │                   RateLimited
+       ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
+       └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · ModelFailed ·
+                           BudgetSpent
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class AgentError(Exception):
+    """Root of everything that the agent raises on purpose."""
+
+    exit_code = 1
+
+
+class UserError(AgentError):
+    """A person can mend it; the message is one sentence that ends in what to type."""
+
+    exit_code = 2
+
+
+class UnknownName(UserError):
+    """A name that nothing answers to; offers the nearest ones."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], fix: str) -> None:
+        self.name = name
+        near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+        hint = f" Nearest: {', '.join(near)}." if near else ""
+        super().__init__(f"There is no {what} {name!r}.{hint} {fix}")
+
+
+class MissingExtra(UserError):
+    """An optional part is not installed."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what} is not installed. Type: {fix}")
+
+
+class BadConfig(UserError):
+    """Options that contradict each other or the machine."""
+
+
+class NotSignedIn(UserError):
+    """The platform needs a session that the account does not have."""
+
+    def __init__(self, platform: str, account: str) -> None:
+        super().__init__(
+            f"{account!r} is not signed in to {platform}. "
+            f"Type: python -m agent login {platform} --account {account}"
+        )
+
+
+class RunFault(AgentError):
+    """A fault in the run. ``details`` goes into the ledger and must hold no secret."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class PlatformFault(RunFault):
+    """The site does not do what the run needs."""
+
+
+class FeedEmpty(PlatformFault):
+    """The feed has no further video."""
+
+
+class LoginRequired(PlatformFault):
+    """The site asks for a session."""
+
+
+class ChallengeShown(PlatformFault):
+    """The site asks a person to prove something. Nothing here answers it."""
+
+
+class LayoutChanged(PlatformFault):
+    """The page does not look as the adapter knows it."""
+
+
+class RateLimited(PlatformFault):
+    """The site asks to slow down."""
+
+
+class DriverFault(RunFault):
+    """The browser does not do what it was told."""
+
+
+class BrowserLost(DriverFault):
+    """The browser or its page is gone."""
+
+
+class ActionNotConfirmed(DriverFault):
+    """No action moved the feed by exactly one video."""
+
+
+class PageStuck(DriverFault):
+    """The page shows no playing video within its limit."""
+
+
+class PageError(DriverFault):
+    """The page reported an error of its own; the run goes on."""
+
+
+class ModelFault(RunFault):
+    """The model gave no reply that could be read."""
+
+
+class TimedOut(ModelFault):
+    """No reply within the limit."""
+
+
+class Refused(ModelFault):
+    """The model declined to answer."""
+
+
+class Filtered(ModelFault):
+    """The provider's content filter held the question or the reply back."""
+
+
+class UnreadableReply(ModelFault):
+    """The reply is neither yes nor no, twice."""
+
+
+class ModelFailed(ModelFault):
+    """The model's service or process failed."""
+
+
+class BudgetSpent(ModelFault):
+    """The cap on cost or tokens is reached."""

@@ -1,0 +1,91 @@
+"""Indexes a run's frames beside the loop, never in its way.
+
+Refuses to matter: the index is a cache. Where another process writes it, or it cannot be opened,
+the steps stay in the ledger and ``python -m store index`` takes them up later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from store.data import DataFolder
+from store.encoders.base import Encoder
+from store.entries import entries
+from store.errors import StoreError
+from store.index import Index
+from store.records import RunStarted, Step
+
+BATCH = 24
+
+Vector = NDArray[np.float32]
+VectorOf = Callable[[bytes], Vector | None]
+"""The vector that a model computed of a frame anyway, if it did."""
+
+
+class StepIndexer:
+    """Takes steps at once and writes them from a thread of its own, in batches."""
+
+    def __init__(
+        self,
+        run: RunStarted,
+        data: DataFolder,
+        load_encoder: Callable[[], Encoder],
+        vector_of: VectorOf,
+        url: str | None = None,
+    ) -> None:
+        self._run = run
+        self._data = data
+        self._load_encoder = load_encoder
+        self._vector_of = vector_of
+        self._url = url
+        self._queue: SimpleQueue[tuple[Step, bytes] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="feedsway-index", daemon=True)
+        self._thread.start()
+        self.indexed = 0
+        self.problem: str | None = None
+        """Why nothing more is indexed by this run, if so."""
+
+    def add(self, step: Step, jpeg: bytes) -> None:
+        """Take one recorded step; returns at once."""
+        self._queue.put((step, jpeg))
+
+    async def finish(self) -> None:
+        """Write what is left and let the index go."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        try:
+            encoder = self._load_encoder()
+            self._fill(Index.open(self._data, encoder, url=self._url, write=True), encoder)
+        except StoreError as error:
+            self.problem = str(error)
+
+    def _fill(self, index: Index, encoder: Encoder) -> None:
+        batch: list[tuple[Step, bytes]] = []
+        while (taken := self._queue.get()) is not None:
+            batch.append(taken)
+            if len(batch) >= BATCH:
+                self._write(index, encoder, batch)
+                batch = []
+        if batch:
+            self._write(index, encoder, batch)
+
+    def _write(self, index: Index, encoder: Encoder, batch: list[tuple[Step, bytes]]) -> None:
+        vectors = [self._vector_of(jpeg) for _, jpeg in batch]
+        lacking = [place for place, vector in enumerate(vectors) if vector is None]
+        if lacking:
+            images = [Image.open(io.BytesIO(batch[place][1])) for place in lacking]
+            for place, vector in zip(lacking, encoder.images(images), strict=True):
+                vectors[place] = vector
+        found = entries(self._run, [step for step, _ in batch])
+        index.add(found, np.stack([vector for vector in vectors if vector is not None]))
+        self.indexed += len(batch)

@@ -1,0 +1,114 @@
+"""Models by name. Nothing heavy is loaded before ``load`` is called.
+
+=====================  ==========================================================================
+``embedded/conse``     the zero-shot viewer that ships with feedsway: offline, and no VLM
+``scripted/…``         answers by rule, for tests and teaching (`agent.models.scripted`)
+``hfvlm/<id or path>`` a vision-language model in this process, through transformers
+                       (`agent.models.hfvlm`)
+``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.served`)
+=====================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.errors import UnknownName
+from agent.models.base import Model, Question, Reply
+
+__all__ = ["Model", "Question", "Reply", "check", "known", "load", "sent_to"]
+
+_EMBEDDED = "embedded/conse"
+
+
+def known() -> tuple[str, ...]:
+    """Return the names that can be typed, those of served models as patterns."""
+    from agent.models import scripted, served
+
+    return (
+        _EMBEDDED,
+        *(f"scripted/{script}" for script in scripted.SCRIPTS),
+        "hfvlm/…",
+        *(f"{provider}/…" for provider in served.PROVIDERS),
+    )
+
+
+def check(name: str) -> None:
+    """Find out whether a name can be loaded, without loading anything.
+
+    Raises
+    ------
+    UnknownName
+        Nothing answers to it.
+    BadConfig
+        Its settings are wrong.
+    """
+    family, _, rest = name.partition("/")
+    if name == _EMBEDDED:
+        return
+    if family == "scripted":
+        from agent.models import scripted
+
+        scripted.load(name)
+        return
+    if family == "hfvlm":
+        from agent.models import checkpoint
+
+        checkpoint.check(rest)
+        return
+    from agent.models import served
+
+    if family not in served.PROVIDERS or not rest:
+        raise UnknownName("model", name, known(), f"Type: --model {_EMBEDDED}")
+
+
+def load(name: str, **settings: Any) -> Model:
+    """Load a model by name.
+
+    Parameters
+    ----------
+    name
+        As in `known`.
+    **settings
+        What the family takes: ``device`` (``embedded/``, ``hfvlm/``), fields of inspect_ai's
+        ``GenerateConfig`` (served models).
+
+    Raises
+    ------
+    UnknownName
+        Nothing answers to it.
+    BadConfig
+        Its settings are wrong.
+    """
+    check(name)
+    if name == _EMBEDDED:
+        from agent.models.conse import ConseViewer  # loads torch: seconds
+
+        return ConseViewer.load(**settings)
+    if name.startswith("scripted/"):
+        from agent.models import scripted
+
+        return scripted.load(name, **settings)
+    if name.startswith("hfvlm/"):
+        from agent.models.hfvlm import HfVlm  # loads torch and transformers: seconds
+
+        return HfVlm.load(name, **settings)
+    from agent.models.served import ServedModel  # loads inspect_ai: a second
+
+    return ServedModel.load(name, **settings)
+
+
+def sent_to(name: str) -> str | None:
+    """Say what leaves this process for whom when a model is asked; ``None`` where nothing does.
+
+    A served model may well run on this machine; what a key or an address leads to, only its owner
+    knows.
+    """
+    family, _, rest = name.partition("/")
+    if family in ("embedded", "scripted", "hfvlm"):
+        return None
+    whom = rest.partition("/")[0] if family == "openai-api" else family
+    return (
+        f"Frames of the videos watched, which may show strangers, and the persona's sentences "
+        f"are sent to {whom}, who may keep them. docs/models.md says what to think of first."
+    )

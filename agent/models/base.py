@@ -1,0 +1,66 @@
+"""The seam between the judge and whatever answers it.
+
+Refuses to know any provider, and what a persona or a platform is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from personas.strategies import Prompt
+
+ATTEMPTS = 2
+"""How often a judge puts one question: an unreadable reply is asked for once more."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prompt about one video.
+
+    ``caption`` is what the platform says of the video. Models that read pictures do not get it
+    (the method shows them the screenshot only); the embedded viewer uses it as its on-screen text.
+    """
+
+    prompt: Prompt
+    frames: tuple[bytes, ...]
+    """JPEG files, in order of time."""
+    caption: str | None = None
+    explain: bool = False
+    """Also ask for a reason and a description."""
+    repeat: int = 0
+    """A deliberate repeat carries its own number, so that no cache answers it.
+
+    The n-th repeat is asked under ``ATTEMPTS * n``, and once more under the next number."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, before it is read."""
+
+    text: str
+    p_yes: float | None = None
+    reason: str | None = None
+    description: str | None = None
+    screen_text: str | None = None
+    image_vector: tuple[float, ...] | None = None
+    """Embedding of the first frame, where the model computed the index's own encoder."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    cached: bool = False
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+class Model(Protocol):
+    """Anything that answers a question about frames."""
+
+    name: str
+
+    async def ask(self, question: Question) -> Reply:
+        """Answer, or raise a ``ModelFault`` (``TimedOut``, ``Refused``, ``Filtered``...)."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the model holds."""
+        ...

@@ -1,0 +1,214 @@
+"""Finds and loads the checkpoint of a local vision-language model, with transformers.
+
+Says before loading whether it is there, takes pictures and fits. Refuses to fetch anything, to run
+code that comes with a checkpoint, and to know what the model will be asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.errors import BadConfig, MissingExtra, UserError
+from store.encoders._torch import load_torch, pick_device
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_INSTALL = re.compile(r"pip install (?:-U )?(?!git\+)[a-z][\w-]*")
+_DTYPES = {"cuda": "bfloat16", "mps": "float16", "cpu": "float32"}
+"""CPUs that compute in 16 bits well are rare; Apple's GPUs were made for float16."""
+_ROOM = 1.2
+"""Memory needed, as a multiple of the weights': activations and the cache of keys and values."""
+_EXAMPLE = "--model hfvlm/Qwen/Qwen3-VL-4B-Instruct"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model, and what prepares its input."""
+
+    model: Any
+    processor: Any
+    about: str
+    """Its kind, size, precision and place, in words."""
+    weights: str
+    """What tells these weights from others of the same name."""
+
+
+def check(source: str) -> None:
+    """Find out whether a name can stand for a checkpoint, without loading anything.
+
+    Raises
+    ------
+    BadConfig
+        There is no such folder, or it holds no checkpoint, or the name is no id of the hub.
+    """
+    folder = Path(source).expanduser()
+    if source and folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BadConfig(
+                f"{source} holds no checkpoint: its config.json is missing. Type: {_EXAMPLE}"
+            )
+        return
+    if source[:1] in (".", "/", "~", "\\") or not _HUB_ID.fullmatch(source):
+        raise BadConfig(f"There is no model folder {source!r}. Type: {_EXAMPLE}")
+
+
+def load(source: str, device: str | None = None) -> Checkpoint:
+    """Load a checkpoint from a folder or, by its id, from what was fetched from the hub.
+
+    Weights are kept in bfloat16 on ``cuda``, float16 on ``mps`` and float32 on ``cpu``; one that
+    was saved quantised stays as it was saved.
+
+    Raises
+    ------
+    BadConfig
+        It is not there, takes no pictures, needs code of its own, or does not fit.
+    """
+    check(source)
+    load_torch()  # before transformers, which imports torchvision
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the run has its own display
+    device = pick_device(device)
+    path = str(Path(source).expanduser()) if Path(source).expanduser().is_dir() else source
+    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        config = AutoConfig.from_pretrained(path, **here)
+        _refuse_blind(source, config)
+        quantised = _quantisation(config)
+        if quantised is None:
+            _refuse_too_big(source, config, device)
+        processor = AutoProcessor.from_pretrained(path, **here)
+        if getattr(processor, "image_processor", None) is None:
+            raise BadConfig(f"{source} comes without an image processor. Type: {_EXAMPLE}")
+        place = {"dtype": _dtype(device)} if quantised is None else {"device_map": device}
+        model = AutoModelForImageTextToText.from_pretrained(path, **place, **here)
+        model = model.eval() if quantised else model.to(device).eval()
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise _mendable(source, error) from error
+    tokenizer = processor.tokenizer
+    tokenizer.padding_side = "left"  # so that every row ends where its answer begins
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Checkpoint(model, processor, _about(model, quantised), _mark(path, config))
+
+
+def _refuse_blind(source: str, config: Any) -> None:
+    """Refuse a model that takes no pictures."""
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise BadConfig(
+            f"{source} ({config.model_type}) does not answer in words about pictures. "
+            f"Type: {_EXAMPLE}"
+        )
+
+
+def _refuse_too_big(source: str, config: Any, device: str) -> None:
+    """Refuse a model whose weights do not fit, before they are read."""
+    torch = load_torch()
+    from transformers import AutoModelForImageTextToText
+
+    with torch.device("meta"):  # shapes without memory
+        shape = AutoModelForImageTextToText.from_config(config)
+    numbers = sum(parameter.numel() for parameter in shape.parameters())
+    each = _dtype(device).itemsize
+    need, free = numbers * each * _ROOM, free_memory(device)
+    if need > free:
+        raise BadConfig(
+            f"{source} needs about {need / 1e9:.0f} GB on {device}, where {free / 1e9:.1f} GB are "
+            f"free. Take a smaller or a quantised one, or serve it elsewhere. Type: {_EXAMPLE}"
+        )
+
+
+def _dtype(device: str) -> Any:
+    return getattr(load_torch(), _DTYPES.get(device.partition(":")[0], "float32"))
+
+
+def free_memory(device: str) -> int:
+    """Bytes that a model may take on a device (``cuda``, ``mps`` or ``cpu``)."""
+    torch = load_torch()
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device == "mps":
+        most = torch.mps.recommended_max_memory()
+        return int(most - torch.mps.current_allocated_memory())
+    import psutil
+
+    return min([psutil.virtual_memory().available, *_granted()])
+
+
+def _granted(folder: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
+    """Bytes left of a container's grant, if there is one."""
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = (folder / "memory.current").read_text(encoding="ascii")
+    except OSError:  # not Linux, or no such group
+        return
+    if limit != "max":
+        yield int(limit) - int(used)
+
+
+def _quantisation(config: Any) -> str | None:
+    """How a checkpoint was quantised when it was saved, if it was."""
+    found = getattr(config, "quantization_config", None)
+    if found is None:
+        return None
+    plain = found if isinstance(found, dict) else found.to_dict()
+    return str(plain.get("quant_method", "quantised"))
+
+
+def _about(model: Any, quantised: str | None) -> str:
+    numbers = model.num_parameters()
+    size = f"{numbers / 1e9:.1f} B" if numbers >= 1e8 else f"{numbers / 1e6:.1f} M"
+    precision = quantised or str(model.dtype).removeprefix("torch.")
+    return f"{model.config.model_type}, {size} parameters, {precision} on {model.device.type}"
+
+
+def _mark(path: str, config: Any) -> str:
+    """Return the hub's commit, or names, sizes and times of a folder's weights."""
+    if (commit := getattr(config, "_commit_hash", None)) is not None:
+        return str(commit)
+    files = sorted(Path(path).glob("*.safetensors"))
+    return " ".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+
+
+def _mendable(source: str, error: Exception) -> UserError:
+    """Say what a failed load means, and what to type."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    torch = load_torch()
+    causes = list(_causes(error))
+    if any(isinstance(cause, torch.OutOfMemoryError) for cause in causes):
+        return BadConfig(f"{source} does not fit in memory. Take a smaller one. Type: {_EXAMPLE}")
+    if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes):
+        return BadConfig(f"{source} is not on this machine yet. Type: hf download {source}")
+    if named := next(filter(None, (_INSTALL.search(str(cause)) for cause in causes)), None):
+        return MissingExtra(f"What {source} needs", named[0])
+    if _brings_code(source):
+        return BadConfig(
+            f"{source} needs code that comes with it, which is not run here. "
+            f"Take a checkpoint made for transformers, or serve it. Type: {_EXAMPLE}"
+        )
+    return BadConfig(
+        f"{source} cannot be loaded by this transformers ({type(error).__name__}). Type: {_EXAMPLE}"
+    )
+
+
+def _brings_code(source: str) -> bool:
+    try:
+        text = (Path(source).expanduser() / "config.json").read_text(encoding="utf-8")
+        return "auto_map" in json.loads(text)
+    except (OSError, ValueError):
+        return False
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

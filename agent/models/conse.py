@@ -1,0 +1,228 @@
+"""The embedded viewer ``embedded/conse``: zero-shot, offline, deterministic, and no VLM.
+
+It sees a frame in ImageNet's thousand words (ConSE), reads the caption, and says yes where either
+fits the persona's traits better than contents usually fit people. Its coefficients are fixed
+(``docs/models.md`` says how they were found and how well they do on personas and videos that were
+held out). Refuses to know themes, persona ids and the catalogue, and to have a taste of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from agent.errors import BadConfig, ModelFailed
+from agent.models import screen_text
+from agent.models.base import Question, Reply
+from agent.models.taste import Background, Fit, Taste, Weights, mean_direction, sentences
+from store.encoders.base import Vectors
+from store.encoders.conse import ConseEncoder
+
+NAME = "embedded/conse"
+VERSION = "1"
+"""Of the coefficients below and of the way from a fit to an answer."""
+
+BOTH = Weights(caption=18.2, picture=3.2, offset=-6.1)
+CAPTION_ONLY = Weights(caption=19.0, picture=0.0, offset=-5.4)
+PICTURE_ONLY = Weights(caption=0.0, picture=6.3, offset=-1.7)
+
+_MOST_FRAMES = 3
+_REMEMBERED = 1024  # videos, of about five kilobytes each
+_HASHTAG = re.compile(r"#(\w+)")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of one video, before anyone's taste comes in."""
+
+    labels: tuple[tuple[str, float], ...]
+    """The likeliest labels of the frames, with their probabilities."""
+    picture: Vectors
+    """Where the frames lie, on average, shape ``(dim,)``."""
+    first: Vectors
+    """Where the first frame lies: what the index keeps."""
+    text: str | None
+    """The caption, or the words on the screen where there is none."""
+    words: Vectors | None
+    """Where the text lies, shape ``(dim,)``."""
+    screen_text: str | None
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """How a video fits a persona."""
+
+    picture: Fit
+    caption: Fit | None
+    p_picture: float
+    p_caption: float | None
+    p_yes: float
+
+
+class ConseViewer:
+    """Answers questions about frames by their likeness to the persona's traits."""
+
+    name = NAME
+    encoder = "conse"
+
+    def __init__(self, encoder: ConseEncoder) -> None:
+        self._encoder = encoder
+        self._background = Background(
+            encoder.texts(sentences("people")),
+            encoder.texts(sentences("videos")),
+            encoder.label_vectors,
+        )
+        self._seen: OrderedDict[tuple[str | None, ...], Seen] = OrderedDict()
+        self._taste = lru_cache(maxsize=256)(self._form_taste)
+
+    @classmethod
+    def load(cls, device: str | None = None) -> ConseViewer:
+        """Load the packaged weights (about three seconds)."""
+        return cls(ConseEncoder.load(device))
+
+    async def ask(self, question: Question) -> Reply:
+        """Answer, without holding up the loop.
+
+        Raises
+        ------
+        BadConfig
+            The prompt has no traits: this viewer has no taste of its own.
+        ModelFailed
+            A frame cannot be decoded.
+        """
+        return await asyncio.to_thread(self._answer, question)
+
+    async def close(self) -> None:
+        """Let the weights be: they are shared with the index."""
+
+    def look(self, frames: tuple[bytes, ...], caption: str | None) -> Seen:
+        """See frames (JPEG, in order of time) and read the caption.
+
+        What was seen lately is remembered: when frames are judged again, many personas are put to
+        the same ones.
+        """
+        frames = frames[:_MOST_FRAMES]
+        key = (caption, *(hashlib.sha256(frame).hexdigest() for frame in frames))
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = self._look(frames, caption)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+        return seen
+
+    def _look(self, frames: tuple[bytes, ...], caption: str | None) -> Seen:
+        try:
+            images = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in frames]
+        except OSError as error:
+            raise ModelFailed(f"A frame is no picture: {error}") from error
+        shown = self._encoder.classify(images)
+        probabilities = shown.mean(axis=0)
+        top = np.argsort(-probabilities)[:3]
+        caption = (caption or "").strip() or None
+        read = None if caption else screen_text.read(images[0])
+        text = caption or read
+        return Seen(
+            labels=tuple((self._encoder.labels[i], float(probabilities[i])) for i in top),
+            picture=self._encoder.place(probabilities[np.newaxis])[0],
+            first=self._encoder.place(shown[:1])[0],
+            text=text,
+            words=None if text is None else self._place_text(text),
+            screen_text=read,
+        )
+
+    def judge(self, seen: Seen, traits: tuple[str, ...]) -> Opinion:
+        """Hold what was seen against a persona's traits."""
+        taste = self._taste(traits)
+        picture = taste.fit(seen.picture, "picture")
+        p_picture = PICTURE_ONLY.p_yes(0.0, picture.overall)
+        if seen.words is None:
+            return Opinion(picture, None, p_picture, None, p_picture)
+        caption = taste.fit(seen.words, "caption")
+        return Opinion(
+            picture,
+            caption,
+            p_picture,
+            CAPTION_ONLY.p_yes(caption.overall, 0.0),
+            BOTH.p_yes(caption.overall, picture.overall),
+        )
+
+    def _form_taste(self, traits: tuple[str, ...]) -> Taste:
+        return Taste(self._encoder.texts(traits), self._background)
+
+    def _place_text(self, text: str) -> Vectors:
+        """Place a caption midway between its words and its hashtags."""
+        words = " ".join(_HASHTAG.sub(" ", text).split())
+        tags = ", ".join(_HASHTAG.findall(text))
+        return mean_direction(list(self._encoder.texts([part for part in (words, tags) if part])))
+
+    def _answer(self, question: Question) -> Reply:
+        traits = question.prompt.traits
+        if not traits:
+            raise BadConfig(f"{NAME} has no taste of its own to ask for. Type: --strategy simple")
+        seen = self.look(question.frames, question.caption)
+        opinion = self.judge(seen, traits)
+        return Reply(
+            text=_reply(question, opinion),
+            p_yes=opinion.p_yes,
+            reason=_reason(seen, opinion, traits),
+            description=_description(seen),
+            screen_text=seen.screen_text,
+            image_vector=tuple(seen.first.tolist()),
+            notes={"viewer": f"{self._encoder.id}, version {VERSION}"},
+        )
+
+
+def _reply(question: Question, opinion: Opinion) -> str:
+    likes = opinion.p_yes >= 0.5
+    if question.prompt.kind == "isq":
+        return json.dumps(questionnaire(opinion))
+    return "Yes" if likes != question.prompt.mirrored else "No"
+
+
+def questionnaire(opinion: Opinion) -> dict[str, float]:
+    """Fill in the six items from the probabilities: one opinion said six times, not six opinions.
+
+    Curiosity and value expectation are ten times the overall probability; attractiveness leans by
+    a third to what the picture alone says, engagement to what the caption alone says; the two
+    switches are the answer. So S% reaches 60 exactly where the answer is yes.
+    """
+    p = opinion.p_yes
+    p_caption = p if opinion.p_caption is None else opinion.p_caption
+    switch = int(p >= 0.5)
+    return {
+        "v_a": round(10 * (2 * p + opinion.p_picture) / 3, 2),
+        "c_s": round(10 * p, 2),
+        "e_e": round(10 * (2 * p + p_caption) / 3, 2),
+        "v_e": round(10 * p, 2),
+        "p_a": switch,
+        "a_d": switch,
+    }
+
+
+def _reason(seen: Seen, opinion: Opinion, traits: tuple[str, ...]) -> str:
+    """Say in one sentence what was computed, by whichever of text and picture speaks louder."""
+    label, probability = seen.labels[0]
+    fit, what = opinion.picture, "the picture"
+    if opinion.caption is not None and (opinion.p_caption or 0.0) >= opinion.p_picture:
+        fit, what = opinion.caption, "the text"
+    verdict = "fits" if opinion.p_yes >= 0.5 else "is not enough like"
+    return (
+        f"It looks most like {label} ({probability:.2f}), and {what} {verdict} "
+        f"“{traits[fit.best].rstrip('.')}” ({fit.best_fit:.2f}; what other people like: "
+        f"{fit.typical:.2f} on average)."
+    )
+
+
+def _description(seen: Seen) -> str:
+    """Say what was seen and read."""
+    labels = ", ".join(f"{label} ({probability:.2f})" for label, probability in seen.labels)
+    return f"Looks most like {labels}." + (f" Text: {seen.text}" if seen.text else "")

@@ -1,0 +1,223 @@
+"""The judge: strategy x model. Turns a video into an answer, or into the reason why there is none.
+
+A refusal, a filtered reply, a time-out, an empty reply, an unreadable one and a failure are six
+different readings, and none of them is a no. Refuses to know the platform, what is done about the
+answer, and what it means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import (
+    Filtered,
+    ModelFailed,
+    ModelFault,
+    Refused,
+    TimedOut,
+    UnreadableReply,
+)
+from agent.models import load
+from agent.models.base import ATTEMPTS, Model, Question, Reply
+from personas import strategies
+from personas.persona import Persona
+from personas.strategies import Prompt, Reading
+from store.records import Judgement, Missing, Usage
+
+LONGEST_REPLY = 2000  # characters kept of a reply
+_VECTORS_KEPT = 256
+_Number = TypeVar("_Number", int, float)
+
+_READINGS: dict[type[ModelFault], Missing] = {
+    TimedOut: "timed_out",
+    Refused: "refused",
+    Filtered: "filtered",
+    UnreadableReply: "unreadable",
+    ModelFailed: "failed",
+}
+"""What each fault of a model is read as. A spent budget is none of them: it ends the run."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the question is put."""
+
+    mirrored: bool = False
+    paraphrase: int = 0
+    explain: bool = False
+    limit_s: float = 60.0
+    """Wall time for one reply."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One reply as it was read, or the fault in its place."""
+
+    reply: Reply | None
+    reading: Reading | None
+    missing: Missing | None
+    spent: Reply | None = None
+    """What a fault has cost, as a reply without words."""
+
+
+class ModelJudge:
+    """Asks one model, as one persona, in one strategy."""
+
+    def __init__(self, model: Model, prompt: Prompt, manner: Manner) -> None:
+        self.model = model
+        self.prompt = prompt
+        self._manner = manner
+        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    @classmethod
+    def of(
+        cls, model: Model, strategy: str, persona: Persona | None, manner: Manner | None = None
+    ) -> ModelJudge:
+        """Let a loaded model judge."""
+        manner = manner or Manner()
+        prompt = strategies.build(
+            strategy,
+            persona,
+            mirrored=manner.mirrored,
+            paraphrase=manner.paraphrase,
+            explain=manner.explain,
+        )
+        return cls(model, prompt, manner)
+
+    @classmethod
+    async def load(
+        cls, model: str, strategy: str, persona: Persona | None, manner: Manner | None = None
+    ) -> ModelJudge:
+        """Load a model by name, beside the event loop, and let it judge."""
+        return cls.of(await asyncio.to_thread(load, model), strategy, persona, manner)
+
+    @property
+    def encoder(self) -> str | None:
+        """Name of the encoder whose vectors the model computes anyway, if it does."""
+        return getattr(self.model, "encoder", None)
+
+    def vector_of(self, frame: bytes) -> NDArray[np.float32] | None:
+        """Return the vector that `encoder` gave to a frame judged lately, if there is one."""
+        return self._vectors.get(_digest(frame))
+
+    async def judge(
+        self, frames: tuple[bytes, ...], caption: str | None, *, repeat: int = 0
+    ) -> Judgement:
+        """Judge one video.
+
+        Parameters
+        ----------
+        frames
+            JPEG files, in order of time.
+        caption
+            What the platform says of the video, hashtags included.
+        repeat
+            Counts deliberate repeats of the same question, each of which must reach the model.
+
+        Raises
+        ------
+        UserError
+            The model cannot be asked in this way at all.
+        BudgetSpent
+            The cap on cost or tokens is reached.
+        """
+        started = perf_counter()
+        attempts: list[_Attempt] = []
+        while not attempts or (attempts[-1].missing == "unreadable" and len(attempts) < ATTEMPTS):
+            question = Question(
+                prompt=self.prompt,
+                frames=frames,
+                caption=caption,
+                explain=self._manner.explain,
+                repeat=ATTEMPTS * repeat + len(attempts),
+            )
+            attempts.append(await self._ask(question))
+        self._keep_vector(frames[0], attempts[-1].reply)
+        return _judgement(attempts, perf_counter() - started)
+
+    async def close(self) -> None:
+        """Release the model."""
+        await self.model.close()
+
+    async def _ask(self, question: Question) -> _Attempt:
+        try:
+            async with asyncio.timeout(self._manner.limit_s):
+                reply = await self.model.ask(question)
+        except TimeoutError:
+            return _Attempt(None, None, "timed_out")
+        except ModelFault as fault:
+            if type(fault) not in _READINGS:
+                raise
+            return _Attempt(None, None, _READINGS[type(fault)], _spent(fault))
+        reading = strategies.read(self.prompt, reply.text)
+        return _Attempt(reply, reading, reading.missing)
+
+    def _keep_vector(self, frame: bytes, reply: Reply | None) -> None:
+        if reply is not None and reply.image_vector is not None:
+            self._vectors[_digest(frame)] = np.asarray(reply.image_vector, np.float32)
+            while len(self._vectors) > _VECTORS_KEPT:
+                self._vectors.popitem(last=False)
+
+
+def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
+    """Put the last attempt's reading into a record, and every attempt's cost."""
+    last = attempts[-1]
+    reply = last.reply or Reply(text="")
+    reading = last.reading or Reading(None, None)
+    answered = reading.answer is not None
+    return Judgement(
+        answer=reading.answer,
+        missing=last.missing,
+        p_yes=reply.p_yes if answered else None,
+        score=reading.score,
+        isq=reading.isq,
+        reason=reply.reason or reading.reason,
+        description=reply.description or reading.description,
+        reply=reply.text[:LONGEST_REPLY],
+        screen_text=reply.screen_text,
+        attempts=len(attempts),
+        latency_s=round(latency_s, 4),
+        usage=_usage(attempts),
+    )
+
+
+def _usage(attempts: list[_Attempt]) -> Usage:
+    paid = (attempt.reply or attempt.spent for attempt in attempts)
+    replies = [reply for reply in paid if reply is not None]
+    return Usage(
+        calls=len(attempts),
+        input_tokens=_sum(reply.input_tokens for reply in replies),
+        output_tokens=_sum(reply.output_tokens for reply in replies),
+        cost_usd=_sum(reply.cost_usd for reply in replies),
+        cached=bool(replies) and all(reply.cached for reply in replies),
+    )
+
+
+def _spent(fault: ModelFault) -> Reply:
+    """Return what a call has cost that ended in a fault, as far as the fault tells."""
+    told = fault.details
+    return Reply(
+        text="",
+        input_tokens=told.get("input_tokens"),
+        output_tokens=told.get("output_tokens"),
+        cost_usd=told.get("cost_usd"),
+    )
+
+
+def _sum(amounts: Iterable[_Number | None]) -> _Number | None:
+    """Add up what is known; ``None`` where nothing is."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known[1:], start=known[0]) if known else None
+
+
+def _digest(frame: bytes) -> str:
+    return hashlib.sha256(frame).hexdigest()

@@ -1,0 +1,210 @@
+"""Models that someone serves, through inspect_ai's model layer: ``openai/gpt-4o``, ``vllm/…``, ...
+
+Providers, retries and connections are inspect_ai's, and the same names work in its evaluations.
+Three of its defaults are set otherwise on purpose: it would retry for ever, keep replies for a week
+and keep empty ones too; here a question has few attempts within a limit, and nothing is cached.
+Refuses to repeat what a provider says about a failure, since that may hold a key.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from typing import Any
+
+from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, TimedOut
+from agent.models import prices
+from agent.models.base import Question, Reply
+
+PROVIDERS = (
+    "anthropic",
+    "azureai",
+    "bedrock",
+    "cloudflare",
+    "fireworks",
+    "google",
+    "grok",
+    "groq",
+    "hf-inference-providers",
+    "litellm-proxy",
+    "llama-cpp-python",
+    "meta",
+    "mistral",
+    "mockllm",
+    "moonshot",
+    "ollama",
+    "openai",
+    "openai-api",
+    "openrouter",
+    "perplexity",
+    "sagemaker",
+    "sambanova",
+    "sglang",
+    "together",
+    "vllm",
+)
+"""Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
+
+SETTINGS: dict[str, Any] = {
+    "max_retries": 3,
+    "attempt_timeout": 30,
+    "timeout": 55,  # seconds for all attempts together, within the judge's limit
+    "max_tokens": 1024,
+    "cache": False,
+}
+
+_ROOTS = {
+    "openai": "OpenAIError",
+    "anthropic": "AnthropicError",
+    "google.genai.errors": "APIError",
+    "groq": "GroqError",
+    "mistralai.models": "SDKError",
+    "botocore.exceptions": "ClientError",
+    "httpx": "HTTPError",
+    "tenacity": "RetryError",
+}
+"""Where each provider's own exceptions begin; they have no common root."""
+
+_CLIENTS_RETRY = ("openai", "openai-api")
+"""Providers whose own client would try each of our attempts three times."""
+
+_INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
+_SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
+
+
+class ServedModel:
+    """One model behind a provider."""
+
+    def __init__(self, name: str, model: Any, config: Any) -> None:
+        self.name = name
+        self._model = model
+        self._config = config
+        self._price = prices.find(name)
+
+    @classmethod
+    def load(cls, name: str, **settings: Any) -> ServedModel:
+        """Open a provider; nothing is sent yet.
+
+        Raises
+        ------
+        MissingExtra
+            The provider's package is not installed.
+        BadConfig
+            Its key or address is not set.
+        """
+        from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
+        from inspect_ai.model import GenerateConfig, get_model
+
+        config = GenerateConfig(**SETTINGS | settings)
+        once: dict[str, Any] = (
+            {"max_retries": 0} if name.partition("/")[0] in _CLIENTS_RETRY else {}
+        )
+        try:
+            return cls(name, get_model(name, config=config, memoize=False, **once), config)
+        except PrerequisiteError as error:
+            raise _prerequisite(name, str(error.message)) from error
+
+    async def ask(self, question: Question) -> Reply:
+        """Send the frames and the question, and return the reply.
+
+        Raises
+        ------
+        TimedOut
+            No reply within the limit, retries included.
+        Filtered
+            The provider's content filter held the question or the reply back.
+        ModelFailed
+            The service failed.
+        BadConfig
+            The service refuses the key, or does not know the model.
+        """
+        messages = _messages(question)
+        try:
+            output = await self._model.generate(messages, config=self._config)
+        except _faults() as error:
+            raise self._fault(error) from error
+        reply = Reply(text=output.completion, **self._used(output.usage))
+        if output.empty or output.stop_reason == "content_filter":
+            raise Filtered(
+                f"{self.name} held the question or its reply back",
+                **self._used(output.usage),
+            )
+        return reply
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What, beside its name, makes the model answer as it does."""
+        where = getattr(self._model.api, "base_url", None)
+        config: dict[str, Any] = self._config.model_dump(exclude_none=True)
+        return config | {"base_url": str(where)}
+
+    def _used(self, usage: Any) -> dict[str, Any]:
+        """Count tokens, those that the provider's own cache saved included, and price them."""
+        if usage is None:
+            return {}
+        cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
+        sent, received = usage.input_tokens + cached, usage.output_tokens
+        cost = None if self._price is None else self._price.cost(sent, received)
+        return {"input_tokens": sent, "output_tokens": received, "cost_usd": cost}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._model.api.aclose()
+
+    def _fault(self, error: Exception) -> Exception:
+        """Say what an error of a provider means, in words of our own."""
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        kind, status = type(cause).__name__, _status(error) or _status(cause)
+        if "Timeout" in kind or kind == "RetryError":
+            return TimedOut(f"{self.name} did not reply within its limit", kind=kind)
+        if status in (401, 403):
+            return BadConfig(
+                f"{self.name} refuses the key ({status}). "
+                f"Set the provider's key, then type: --model {self.name}"
+            )
+        if status == 404:
+            return BadConfig(f"The provider has no model {self.name}. Type: --model PROVIDER/MODEL")
+        return ModelFailed(f"{self.name} failed ({kind})", kind=kind, status=status)
+
+
+def _messages(question: Question) -> list[Any]:
+    """Put a question in the chat form: who one is, then the frames and what is asked of them."""
+    from inspect_ai.model import (
+        ChatMessageSystem,
+        ChatMessageUser,
+        ContentImage,
+        ContentText,
+    )
+
+    frames = [
+        ContentImage(image=f"data:image/jpeg;base64,{base64.b64encode(frame).decode('ascii')}")
+        for frame in question.frames
+    ]
+    asked = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
+    if not question.prompt.system:
+        return [asked]
+    return [ChatMessageSystem(content=question.prompt.system), asked]
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """Return what inspect_ai and those providers that are loaded raise over a failed call."""
+    found = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
+    roots = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
+    ours = (RuntimeError, OSError, ValueError)
+    tripped = (TypeError, AttributeError, LookupError)  # over a reply of another form
+    return (*ours, *tripped, *roots)
+
+
+def _status(error: Exception) -> int | None:
+    """HTTP status that a provider's exception carries, if any."""
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    return status if isinstance(status, int) else None
+
+
+def _prerequisite(name: str, message: str) -> MissingExtra | BadConfig:
+    if (install := _INSTALL.search(message)) is not None:
+        return MissingExtra(f"What {name} needs", install[0].strip())
+    setting = _SETTING.search(message)
+    need = f"export {setting[0]}=…" if setting else f"inspect eval --model {name}"
+    return BadConfig(f"{name} cannot be asked before its key or address is set. Type: {need}")

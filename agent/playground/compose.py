@@ -1,0 +1,172 @@
+"""The frames of one clip: footage cut to a tall picture that drifts, a title, and the mark.
+
+Refuses to know encoders and files. All motion repeats exactly after one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import cos, pi, sin
+
+from PIL import Image, ImageEnhance
+
+from agent.playground.catalogue import Item
+from agent.playground.footage import Film, Footage
+from agent.playground.mark import corner, draw_mark, rounded
+from agent.playground.scenes import draw_scene
+from agent.playground.titles import STYLES, draw_title, headline, typeset
+
+SIZE = WIDTH, HEIGHT = 360, 640
+FPS = 12
+LOOPS_AT = 6.5  # clips longer than this many seconds show their loop three times, others twice
+
+_TITLE_TOP = 42
+_TITLE_BOTTOM = 512  # of a low title: above the site's own caption
+_FIT_MIDDLE = 338  # where a whole picture is centred: below the title, above the site's caption
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides how a clip looks; equal recipes give equal clips."""
+
+    footage: Footage
+    layout: str
+    """``fill``, ``fit`` or ``scene``."""
+    mirror: bool
+    drift: int
+    """0 and 1 zoom in and out, 2 and 3 wander left and right."""
+    start_s: float
+    frames: int
+    """In one loop."""
+    loops: int
+    title: str
+    style: str
+    accent: int
+    low: bool
+    """Whether the title stands low, where it leaves heads free."""
+    number: int
+
+
+def recipe_for(item: Item, footage: Footage) -> Recipe:
+    """Decide how an item's clip looks: items that share footage are cut differently."""
+    loops = 2 if item.seconds < LOOPS_AT else 3
+    first: str = "fit" if item.number % 2 else "fill"
+    other = {"fit": "fill", "fill": "fit"}[first]
+    both = footage.layout == "both"
+    layout = (first, other, first)[item.take % 3] if both else footage.layout
+    return Recipe(
+        footage=footage,
+        layout=layout,
+        mirror=item.take % 3 == 2 if both else item.take % 2 == 1,
+        drift=(item.number + item.take) % 4,
+        start_s=round(0.8 * item.take, 2),
+        frames=round(item.seconds * FPS / loops),
+        loops=loops,
+        title=headline(item.caption),
+        style=STYLES[item.number % len(STYLES)],
+        accent=item.number // len(STYLES),
+        low=layout == "fill" and item.kind != "ad" and item.number // len(STYLES) % 2 == 0,
+        number=item.number,
+    )
+
+
+def frames(recipe: Recipe, film: Film | None) -> Iterator[Image.Image]:
+    """Compose one loop, frame by frame. Scenes need no film."""
+    title = typeset(recipe.title)
+    mark = draw_mark(recipe.number)
+    badge = rounded(mark.size, 4)
+    cards = lru_cache(maxsize=None)(
+        lambda lit: draw_title(title, recipe.style, recipe.accent, lit)
+    )  # a boxed title looks the same on every frame, a spoken one once per word
+    background = _background(film, recipe) if film and recipe.layout == "fit" else None
+    for number in range(recipe.frames):
+        turn = number / recipe.frames
+        if film is None:
+            icons = tuple(recipe.footage.source.removeprefix("scene/").split("+"))
+            frame = draw_scene(icons, recipe.accent + recipe.number, turn)
+        else:
+            frame = _picture(film, recipe, number, background)
+        lit = int(turn * title.words) if recipe.style == "words" else 0
+        card = cards(lit)
+        sway = 0 if recipe.style == "words" else round(2 * sin(2 * pi * turn))
+        top = _TITLE_BOTTOM - card.height if recipe.low else _TITLE_TOP
+        frame.paste(card, (0, top + sway), card)
+        frame.paste(mark, corner(), badge)
+        yield frame
+
+
+def _picture(
+    film: Film, recipe: Recipe, number: int, background: Image.Image | None
+) -> Image.Image:
+    source = film.at(recipe.start_s + number / FPS, recipe.frames / FPS)
+    still = len(film.frames) == 1
+    turn = number / recipe.frames
+    if background is None:
+        window = _window(source.size, SIZE, recipe.footage.focus)
+        picture = source.resize(
+            SIZE, Image.Resampling.BILINEAR, box=_drifted(window, recipe.drift, turn, still)
+        )
+        return _mirrored(picture, recipe.mirror)
+    height = min(WIDTH * source.height // source.width, HEIGHT)
+    window = _window(source.size, (WIDTH, height), recipe.footage.focus)
+    picture = source.resize(
+        (WIDTH, height),
+        Image.Resampling.BILINEAR,
+        box=_drifted(window, recipe.drift, turn, still),
+    )
+    frame = background.copy()
+    frame.paste(_mirrored(picture, recipe.mirror), (0, _FIT_MIDDLE - height // 2))
+    return frame
+
+
+def _mirrored(picture: Image.Image, mirror: bool) -> Image.Image:
+    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirror else picture
+
+
+def _window(
+    source: tuple[int, int], target: tuple[int, int], focus: float
+) -> tuple[float, float, float, float]:
+    """Largest box of the target's shape inside the source, centred on the focus."""
+    scale = min(source[0] / target[0], source[1] / target[1])
+    width, height = target[0] * scale, target[1] * scale
+    left = min(max(0.0, focus * source[0] - width / 2), source[0] - width)
+    top = (source[1] - height) / 2
+    return left, top, left + width, top + height
+
+
+def _drifted(
+    window: tuple[float, float, float, float], drift: int, turn: float, still: bool
+) -> tuple[float, float, float, float]:
+    """Move a window inside itself: a zoom there and back, or a walk to the side and back."""
+    amount = 0.16 if still else 0.06
+    there = (1 - cos(2 * pi * turn)) / 2
+    left, top, right, bottom = window
+    width, height = right - left, bottom - top
+    if drift < 2:
+        shrink = amount * (there if drift == 0 else 1 - there) / 2
+        return (
+            left + shrink * width,
+            top + shrink * height,
+            right - shrink * width,
+            bottom - shrink * height,
+        )
+    step = amount * (there if drift == 2 else 1 - there)
+    rise = amount / 2
+    return (
+        left + step * width,
+        top + rise * height,
+        right - (amount - step) * width,
+        bottom - rise * height,
+    )
+
+
+def _background(film: Film, recipe: Recipe) -> Image.Image:
+    """A dim, soft copy of the picture that fills the clip behind the whole one."""
+    middle = film.frames[len(film.frames) // 2]
+    small = middle.resize(
+        (14, 25), Image.Resampling.BOX, box=_window(middle.size, SIZE, recipe.footage.focus)
+    )
+    soft = small.resize(SIZE, Image.Resampling.BICUBIC)
+    return ImageEnhance.Brightness(soft).enhance(0.55)

@@ -1,0 +1,113 @@
+"""Runs the site: binds the port, makes missing clips beside it, says when it is ready, and ends.
+
+Refuses to know what the site shows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from agent.playground.app import Look, Site, build_app
+from agent.playground.catalogue import Catalogue
+from agent.playground.clips import ClipStore
+from agent.playground.errors import PortTaken
+from agent.playground.recommend import Settings, Shelf
+from agent.playground.visitors import Visitors
+from agent.playground.workshop import Workshop
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a site is started with."""
+
+    catalogue: Catalogue
+    settings: Settings
+    look: Look
+    state: Path
+    cache: Path
+    port: int = 0
+    parent: bool = False
+    """Whether to end when standard input closes, as it does when the parent dies."""
+
+
+Facts = dict[str, str | int | float]
+
+
+def serve(plan: Plan, ready: Callable[[Facts], None], tell: Callable[[str], None]) -> None:
+    """Serve until told to stop.
+
+    Parameters
+    ----------
+    plan
+        What to serve, and from where.
+    ready
+        Called once with the facts of the running site, its URL first.
+    tell
+        Called with sentences about the clips being made.
+
+    Raises
+    ------
+    PortTaken, FolderUnwritable, FootageMissing
+        The site cannot start.
+    """
+    listener = _listen(plan.port)
+    visitors = Visitors(plan.state, Shelf(plan.catalogue), plan.settings)
+    store = ClipStore(plan.cache)
+    workshop = Workshop(store, tell)
+    app = build_app(Site(plan.catalogue, visitors, store, workshop, plan.look))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+    )
+    missing = workshop.start(plan.catalogue.items)
+    if plan.parent:
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+    port = listener.getsockname()[1]
+    facts: Facts = {
+        "url": f"http://{HOST}:{port}/",
+        "items": len(plan.catalogue.items),
+        "clips_missing": missing,
+        "feed": plan.settings.feed,
+        "gain": plan.settings.gain,
+        "seed": plan.settings.seed,
+    }
+    # the server gives the signal back once it has closed: then this process ends, its state kept
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    ready(facts)  # the socket listens already: a request made now waits for its answer
+    try:
+        server.run(sockets=[listener])
+    finally:
+        workshop.stop()
+        visitors.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(port) from error
+    return listener
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    # not through sys.stdin: a thread that holds its lock would abort the end of the process
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True

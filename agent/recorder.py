@@ -1,0 +1,68 @@
+"""Keeps what the loop saw: frames, ledger lines, and beside them the index.
+
+Refuses to know where the lines come from. Writing happens in threads, in order; the index is a
+cache and can never hold the loop up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from agent.errors import RunFault
+from store.frames import FrameStore, describe
+from store.ledger import LedgerWriter
+from store.records import Fault, Frame, Step
+
+
+class Indexer(Protocol):
+    """Takes steps as they are recorded."""
+
+    def add(self, step: Step, jpeg: bytes) -> None:
+        """Take one recorded step; returns at once."""
+        ...
+
+
+class LedgerRecorder:
+    """Writes one run's ledger and its frames."""
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        frames: FrameStore,
+        indexer: Indexer | None,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._writer = writer
+        self._frames = frames
+        self._indexer = indexer
+        self._now = now
+
+    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
+        """Describe a picture without keeping it yet."""
+        seen = await asyncio.to_thread(describe, jpeg)
+        return Frame(
+            sha256=hashlib.sha256(jpeg).hexdigest(), width=seen.width, height=seen.height,
+            time_s=round(time_s, 3), phash=seen.phash, quality=seen.quality, retakes=retakes,
+        )  # fmt: skip
+
+    async def keep(self, jpeg: bytes) -> None:
+        """Keep the picture durably."""
+        await asyncio.to_thread(self._frames.put, jpeg)
+
+    async def step(self, step: Step, jpeg: bytes) -> None:
+        """Append the step, after the frames that it names."""
+        await asyncio.to_thread(self._writer.append, step)
+        if self._indexer is not None:
+            self._indexer.add(step, jpeg)
+
+    async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
+        """Append a fault."""
+        line = Fault(
+            at=self._now(), position=position, fault=type(fault).__name__, message=str(fault),
+            recovered=recovered, details=fault.details,
+        )  # fmt: skip
+        await asyncio.to_thread(self._writer.append, line)

@@ -1,0 +1,219 @@
+"""Puts one run together: resume or start, site, browser, judge, loop, last line.
+
+Refuses to know the command line and how a run is judged afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from agent.config import RunConfig
+from agent.drivers import browser as browsers
+from agent.drivers.base import Driver
+from agent.errors import RunFault
+from agent.indexing import StepIndexer
+from agent.loop import Parts, Progress, RunLoop, Watcher
+from agent.models.base import Model
+from agent.models.budget import Account, Budgeted, Cap
+from agent.models.cache import Cached
+from agent.models.judge import ModelJudge
+from agent.opening import Sight, open_feed
+from agent.provenance import provenance
+from agent.recorder import LedgerRecorder
+from agent.yoke import Schedule, schedule
+from personas import strategies
+from store.data import DataFolder
+from store.encoders import load as load_encoder
+from store.frames import FrameStore
+from store.ledger import Ledger, LedgerWriter, read
+from store.records import Judgement, LedgerLine, RunFinished, RunResumed, RunStarted, Step, Video
+
+NO_CAP = Cap()
+
+
+class Onlooker(Watcher, Protocol):
+    """A watcher that is also told of the beginning."""
+
+    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
+        """The run starts, or goes on after the earlier steps."""
+        ...
+
+    def doing(self, what: str) -> None:
+        """Something that takes a while begins."""
+        ...
+
+
+class Silent:
+    """An onlooker that says nothing."""
+
+    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
+        """The run starts."""
+
+    def doing(self, what: str) -> None:
+        """Something that takes a while begins."""
+
+    def judged(self, video: Video, judgement: Judgement) -> None:
+        """A video was judged."""
+
+    def stepped(self, step: Step) -> None:
+        """A step was recorded."""
+
+    def faulted(self, fault: RunFault, *, recovered: bool) -> None:
+        """Something went wrong."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is kept and what it is opened with."""
+
+    data: DataFolder
+    browser: browsers.Found | None
+    """``None`` where a recorded run is watched."""
+    headed: bool = False
+    fresh: bool = False
+    """Start anew, also where an unfinished run has the same configuration."""
+    encoder: str | None = "conse"
+    """Encoder of the index; ``None`` leaves indexing to ``python -m store index``."""
+    index_url: str | None = None
+    cap: Cap = NO_CAP
+    """What the model may cost; a higher one resumes the same run."""
+
+
+async def execute(
+    config: RunConfig, place: Place, onlooker: Onlooker, now: Callable[[], datetime]
+) -> str:
+    """Run to the end, or to the fault that ends it; return the id of the run.
+
+    Raises
+    ------
+    RunFault
+        What ended the run. It is in the ledger too, and the same call resumes the run.
+    """
+    former = None if place.fresh else _unfinished(place.data, config)
+    run_id = former.started.run_id if former else _new_id(config, now())
+    progress, batches = _progress(former)
+    onlooker.started(config, run_id, former.steps if former else ())
+    async with AsyncExitStack() as stack:
+        writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
+        onlooker.doing("starting the viewer and the feed")
+        loading = asyncio.create_task(
+            ModelJudge.load(config.model, config.strategy, config.persona)
+        )
+        stack.callback(loading.cancel)
+        sight = Sight(place.data, place.browser, headed=place.headed)
+        opened = await open_feed(config, sight, run_id, progress.position, stack)
+        opened.feed.resume(batches)
+        driver = opened.driver
+        judge = await loading
+        stack.push_async_callback(judge.close)
+        if about := getattr(judge.model, "about", None):
+            onlooker.doing(about)
+        judge.model = _guarded(judge.model, place, former)
+        started = former.started if former else _started(config, place, run_id, driver, now())
+        writer.append(_resumed(progress, driver, now()) if former else started)
+        indexer = _indexer(started, place, judge)
+        if indexer is not None:
+            stack.push_async_callback(_finish_index, indexer, onlooker)
+        recorder = LedgerRecorder(writer, FrameStore(place.data.frames_dir), indexer, now)
+        planned = _schedule(config, place.data, progress)
+        parts = Parts(driver, opened.feed, judge, recorder, onlooker, now, planned)
+        try:
+            await RunLoop(config, parts, progress, opened.url).run()
+        except RunFault as fault:
+            onlooker.faulted(fault, recovered=False)
+            await recorder.fault(fault, progress.position, recovered=False)
+            raise
+        writer.append(RunFinished(at=now(), steps=progress.position, eligible=progress.eligible))
+    return run_id
+
+
+def _started(
+    config: RunConfig, place: Place, run_id: str, driver: Driver, at: datetime
+) -> RunStarted:
+    return RunStarted(
+        run_id=run_id, at=at, persona=config.persona_record(), platform=config.platform,
+        strategy=config.strategy, model=config.model, arm=config.arm,
+        account=config.account or run_id, windows=config.windows, seed=config.seed,
+        config=config.resolved(), config_hash=config.digest(),
+        prompts=strategies.hashes(config.strategy), encoder=place.encoder, driver=config.driver,
+        browser=driver.browser, viewport=driver.viewport, locale=config.locale,
+        provenance=provenance(),
+    )  # fmt: skip
+
+
+def _resumed(progress: Progress, driver: Driver, at: datetime) -> RunResumed:
+    version = provenance().code_version
+    return RunResumed(
+        at=at, position=progress.position, code_version=version, browser=driver.browser
+    )
+
+
+def _new_id(config: RunConfig, at: datetime) -> str:
+    return f"{at:%Y%m%d-%H%M%S}-{config.persona.id}-{config.platform}-{secrets.token_hex(2)}"
+
+
+def _unfinished(data: DataFolder, config: RunConfig) -> Ledger | None:
+    """Return the newest unfinished run with the same configuration."""
+    digest = config.digest()
+    for run in reversed(data.runs()):
+        unfinished = run.started is not None and run.status == "interrupted"
+        if unfinished and run.started and run.started.config_hash == digest:
+            return read(run.path)
+    return None
+
+
+def _progress(former: Ledger | None) -> tuple[Progress, int]:
+    progress, batches = Progress(), 0
+    for step in former.steps if former else ():
+        progress.count(step)
+        if step.video.batch is not None:
+            batches = max(batches, step.video.batch + 1)
+    return progress, batches
+
+
+def _schedule(config: RunConfig, data: DataFolder, progress: Progress) -> Schedule | None:
+    """Return what a yoked run does; shuffled by the run's own seed, so that it resumes alike."""
+    if config.yoke is None:
+        return None
+    rng = np.random.default_rng([config.seed, int.from_bytes(config.digest().encode(), "big")])
+    passive = config.windows.before if config.windows.baseline == "passive" else 0
+    plans = schedule(read(data.find_run(config.yoke)), rng)
+    return Schedule(plans, done=max(0, progress.eligible - passive))
+
+
+def _guarded(model: Model, place: Place, former: Ledger | None) -> Model:
+    """Put the cap around the model, and around it the cache: a kept reply costs nothing."""
+    if place.cap != NO_CAP:
+        lines: list[LedgerLine] = [*former.steps, *former.faults] if former else []
+        model = Budgeted(model, place.cap, Account.of(lines))
+    if model.name.partition("/")[0] in ("embedded", "scripted"):
+        return model  # as quick as the cache would be
+    return Cached(model, place.data.root / "cache")
+
+
+def _indexer(started: RunStarted, place: Place, judge: ModelJudge) -> StepIndexer | None:
+    """Return what indexes beside the loop, with the vectors that the viewer computes anyway."""
+    if place.encoder is None:
+        return None
+    known = judge.vector_of if judge.encoder == place.encoder else _no_vector
+    load = partial(load_encoder, place.encoder)
+    return StepIndexer(started, place.data, load, known, place.index_url)
+
+
+async def _finish_index(indexer: StepIndexer, onlooker: Onlooker) -> None:
+    await indexer.finish()
+    if indexer.problem is not None:
+        onlooker.doing(f"not everything was indexed, and nothing is lost: {indexer.problem}")
+
+
+def _no_vector(_frame: bytes) -> None:
+    """Leave it to the encoder."""

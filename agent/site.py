@@ -1,0 +1,79 @@
+"""Runs the playground as a child process, for as long as a run needs it.
+
+Refuses to know what the site serves: the child is another program, reached by its address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+from agent.config import Site
+from agent.errors import BadConfig, PlatformFault
+
+READY_S = 300.0
+"""The first start makes the clips."""
+STOP_S = 5.0
+
+
+class PlaygroundSite:
+    """The child, its address, and its end."""
+
+    def __init__(self, site: Site, seed: int, state: Path) -> None:
+        self.url = ""
+        self._arguments = [
+            "--port", "0", "--feed", site.feed, "--gain", str(site.gain), "--seed", str(seed),
+            "--speed", str(site.speed), "--motion", site.motion, "--state", str(state), "--parent",
+        ]  # fmt: skip
+        if site.catalogue is not None:
+            self._arguments += ["--catalogue", str(site.catalogue)]
+        self._process: Process | None = None
+
+    async def start(self) -> str:
+        """Start the site and return its URL; its progress goes to stderr.
+
+        Raises
+        ------
+        BadConfig
+            The site said, on its own stderr, what is wrong with its options.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent.playground", *self._arguments,
+            stdin=PIPE, stdout=PIPE, start_new_session=True,
+        )  # fmt: skip
+        # Its own session: Ctrl-C reaches the run only, which ends its step and then ends the site.
+        assert self._process.stdout is not None
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
+        except TimeoutError as error:
+            await self.stop()
+            raise PlatformFault(f"the playground was not ready after {READY_S:.0f} s") from error
+        if not line:
+            code = await self._process.wait()
+            fault = "The playground did not start; the line above says why"
+            if code == BadConfig.exit_code:
+                raise BadConfig(f"{fault}. Type: python -m agent playground --help")
+            raise PlatformFault(f"{fault} (exit code {code})")
+        self.url = json.loads(line)["url"]
+        return self.url
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child still runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def stop(self) -> None:
+        """End the child: its stdin closes, which it takes as the end; killed where it does not."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,1 @@
+"""Studies: a declared matrix of runs, drawn, conducted, resumed, extended."""

@@ -1,0 +1,192 @@
+"""The study file: what is declared before anything is run, validated as a whole.
+
+Refuses to know which runs exist and how they are judged, beyond the name of the primary test.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from agent.config import Arm, Dwell, Site, Value
+from agent.errors import UserError
+from store.records import Windows
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Primary = Literal["controlled", "matrix", "paired", "borrowed"]
+
+
+class BadStudy(UserError):
+    """A study file that cannot be run, with the line at fault."""
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        self.path, self.line = path, line
+        where = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{where}: {problem} Type: python -m agent study --example")
+
+
+class Matrix(Value):
+    """Everything that is crossed."""
+
+    personas: Names
+    platforms: Names = ("playground",)
+    strategies: Names = ("simple",)
+    models: Names = ("embedded/conse",)
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ("treatment", "passive")
+    replicates: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Matrix:
+        for field in ("personas", "platforms", "strategies", "models", "arms"):
+            names = getattr(self, field)
+            if len(set(names)) < len(names):
+                raise ValueError(f"{field} names something twice")
+        if "yoked" in self.arms and "treatment" not in self.arms:
+            raise ValueError("arms has yoked without the treatment that it is yoked to")
+        if "yoked" in self.arms and self.replicates < 2:
+            raise ValueError(
+                "replicates must be 2 or more with a yoked arm: a yoke takes the schedule of an "
+                "earlier replicate"
+            )
+        return self
+
+
+class Pace(Value):
+    """How the runs share the machine."""
+
+    parallel: int = Field(1, ge=1)
+    attempts: int = Field(3, ge=1)
+    """How often a run is started or resumed before it counts as failed."""
+
+
+class Test(Value):
+    """What is tested, declared before the data are seen."""
+
+    primary: Primary = "controlled"
+    sides: Literal["one", "two"] = "two"
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+
+
+class Declared(Value):
+    """A whole study file."""
+
+    name: Name
+    seed: int = Field(1, ge=0)
+    matrix: Matrix
+    windows: Windows = Windows(before=24, adapt=24, after=52, baseline="passive")
+    dwell: Dwell = Dwell()
+    site: Site = Site()
+    like: bool = False
+    pace: Pace = Pace()
+    test: Test = Test()
+
+    @model_validator(mode="after")
+    def _testable(self) -> Declared:
+        controls = set(self.matrix.arms) - {"treatment"}
+        if self.test.primary == "controlled" and not controls:
+            raise ValueError("the primary test is controlled, and arms has no control arm")
+        if self.test.primary == "borrowed" and self.windows.baseline != "passive":
+            raise ValueError("a borrowed base needs windows with baseline = 'passive'")
+        return self
+
+
+EXAMPLE = """\
+name = "first-study"
+seed = 7
+
+[matrix]
+personas = ["p05", "p09", "p12", "p16", "p21", "p30"]
+platforms = ["playground"]
+strategies = ["simple"]
+models = ["embedded/conse"]
+arms = ["treatment", "passive"]     # yoked needs replicates = 2 or more
+replicates = 1
+
+[windows]
+before = 24
+adapt = 24
+after = 52
+baseline = "passive"
+
+[site]                              # the playground's own
+feed = "listener"
+gain = 1.0
+speed = 16
+
+[pace]
+parallel = 1
+
+[test]                              # declared before anything is run
+primary = "controlled"              # or matrix, paired, borrowed
+sides = "two"
+"""
+
+
+def load(path: Path) -> Declared:
+    """Read and validate a study file.
+
+    Raises
+    ------
+    BadStudy
+        It cannot be read, is no TOML, or declares what cannot be run; names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadStudy(path, f"it cannot be read ({error}).") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"at line (\d+)", str(error))
+        raise BadStudy(path, f"{error}.", int(at[1]) if at else None) from None
+    try:
+        return Declared.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = [str(part) for part in first["loc"]]
+        problem = first["msg"].removeprefix("Value error, ")
+        named = ".".join(where)
+        raise BadStudy(
+            path, f"{named + ': ' if named else ''}{problem}.", _line(text, first)
+        ) from None
+
+
+def _line(text: str, error: Any) -> int | None:
+    """Line of the key that the sentence begins with, else of the key at fault or its table."""
+    keys = [part for part in error["loc"] if isinstance(part, str)]
+    first_word = error["msg"].removeprefix("Value error, ").split()[0]
+    for key in [first_word, *reversed(keys)]:
+        pattern = re.compile(rf"^\s*(?:\[\s*{re.escape(key)}\s*\]|{re.escape(key)}\s*=)")
+        for number, line in enumerate(text.splitlines(), 1):
+            if pattern.match(line):
+                return number
+    return None
+
+
+def check_extends(declared: Declared, kept: Path, path: Path) -> None:
+    """Refuse a study that differs from the one that was begun in more than its size.
+
+    Parameters
+    ----------
+    kept
+        The study file as it was when the study was last run; it may not exist yet.
+    """
+    if not kept.exists():
+        return
+    before = load(kept)
+    fixed: Any = {"matrix": {"personas", "replicates"}, "pace": ...}
+    then, now = before.model_dump(exclude=fixed), declared.model_dump(exclude=fixed)
+    for key in now:
+        if now[key] != then[key]:
+            raise BadStudy(
+                path, f"{key} differs from the study of this name that was begun; give it a new "
+                "name, or its old settings."
+            )  # fmt: skip
+    lost = set(before.matrix.personas) - set(declared.matrix.personas)
+    if lost or declared.matrix.replicates < before.matrix.replicates:
+        raise BadStudy(path, "a study that was begun can be extended, not cut; give it a new name.")

@@ -1,0 +1,169 @@
+"""Real runs of a calibration: what each design says of them, and whether they are as simulated.
+
+Refuses to know how runs are made and how the simulated ones are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis import matrix
+from analysis.calibration import DOUBT, Check, Floats, Verdict, agreement, own
+from analysis.counts import counts_by_run
+from analysis.errors import NotOffered
+from analysis.estimates import sways
+from analysis.intervals import t_interval
+from analysis.matrix import LEAST_PERSONAS
+from analysis.null import null_of_i
+from analysis.rejudged import PersonaMatrix, by_judge, persona_matrix, replies
+from analysis.simulate import Drawn
+from analysis.values import NAN, Estimate
+from analysis.views import from_ledgers
+from store.judgements import judgement_files, read_judgements
+from store.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one design says of real runs; ``p`` is two-sided, and the words say by which test."""
+
+    feed: str
+    design: str
+    runs: int
+    estimate: Estimate
+    p: float
+    test: str
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Real runs of one feed, one a persona.
+
+    Attributes
+    ----------
+    figures
+        Shares and sways as means over runs, in %; the specific sway where it was judged again.
+    personas, sway
+        Of each run.
+    """
+
+    feed: str
+    figures: dict[str, float]
+    personas: tuple[str, ...]
+    sway: Floats
+    designs: tuple[Judged, ...]
+    matrix: PersonaMatrix | None
+
+
+def simulated_figures(cells: Drawn) -> dict[str, Floats]:
+    """The same figures of simulated studies, one entry a study."""
+    before, after = own(cells).shares.mean(-1)
+    told = {"yes before": before, "yes after": after, "sway": after - before}
+    if cells.yes.shape[1] >= LEAST_PERSONAS:
+        told["specific sway"] = matrix.own_minus_others(cells.shares[1])
+    return told
+
+
+def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen:
+    """Measure the runs of one feed, with what was judged again beside them."""
+    views = from_ledgers(ledgers)
+    counts = counts_by_run(views)
+    shares = 100 * np.array([unit.share for unit in counts])
+    before, after = shares.mean(0)
+    figures = {"yes before": before, "yes after": after, "sway": after - before}
+    null = null_of_i(counts, rng)
+    change = float(np.nanmean([unit.change for unit in counts]))
+    p = min(1.0, 2 * min(null.percentile, 100 - null.percentile) / 100)
+    average = Estimate(change, unit="%", clusters=len(counts), reason="it has a null instead")
+    designs = [Judged(feed, "I_avg", len(counts), average, p, "percentile in its null")]
+    files = by_judge({
+        index: [read_judgements(path) for path in judgement_files(ledger.path.parent)]
+        for index, ledger in enumerate(ledgers)
+    })  # fmt: skip
+    cells = None
+    for judge in files.values():
+        if len(judge) == len(ledgers) >= LEAST_PERSONAS:
+            cells = persona_matrix(replies(views, judge), rng)
+            figures["specific sway"] = float(matrix.own_minus_others(cells.after))
+            designs += _from_matrix(feed, cells, rng)
+    return Seen(
+        feed,
+        {name: float(value) for name, value in figures.items()},
+        tuple(run.persona for run in views.runs),
+        sways(counts),
+        tuple(designs),
+        cells,
+    )
+
+
+def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> list[Judged]:
+    runs = len(cells.personas)
+    test = "permutation"
+    plain = matrix.specific_sway(cells.after, rng)
+    told = [Judged(feed, "persona matrix", runs, plain.estimate, plain.test.p, test)]
+    if cells.sway.adjusted:
+        both = cells.sway
+        told.append(Judged(feed, "adjusted matrix", runs, both.estimate, both.test.p, test))
+        told.append(Judged(feed, "placebo", runs, both.placebo, both.placebo_test.p, test))
+    base = Estimate(NAN, reason=cells.refused)
+    if cells.borrowed is not None:
+        base = cells.borrowed.estimate
+    told.append(Judged(feed, "borrowed base", runs, base, base.p, "Student's t"))
+    return told
+
+
+def against(treated: Seen, control: Seen) -> Judged:
+    """One feed minus another, paired by persona.
+
+    Raises
+    ------
+    NotOffered
+        No persona has a run of both.
+    """
+    late = dict(zip(control.personas, control.sway, strict=True))
+    pairs = [
+        sway - late[persona]
+        for persona, sway in zip(treated.personas, treated.sway, strict=True)
+        if persona in late
+    ]
+    if not pairs:
+        raise NotOffered(
+            "No persona watched both feeds. Type: python -m agent calibrate --browser-runs 24"
+        )
+    estimate = t_interval(np.array(pairs))
+    name = f"paired with the {control.feed} feed"
+    return Judged(treated.feed, name, 2 * len(pairs), estimate, estimate.p, "Student's t")
+
+
+def agreements(told: Seen, simulated: Mapping[str, Floats]) -> list[Check]:
+    """Hold each figure of real runs against the same figure of simulated ones."""
+    return [
+        agreement(
+            f"browser, {told.feed}, {name}",
+            told.figures[name],
+            values,
+            "pp" if "sway" in name else "%",
+        )
+        for name, values in simulated.items()
+        if name in told.figures
+    ]
+
+
+def detections(told: Seen) -> list[Check]:
+    """The adjusted matrix finds the listener (p < 0.01), and nothing in a feed that is random.
+
+    The second is wrong once in twenty even of a right program, and is doubted below 0.001 only.
+    """
+    if told.matrix is None or told.feed not in ("listener", "random"):
+        return []
+    p = told.matrix.sway.test.p
+    verdict: Verdict
+    if told.feed == "listener":
+        low, high, verdict = 0.0, 0.01, "holds" if p < 0.01 else "FAILS"
+    else:
+        low, high = 0.05, 1.0
+        verdict = "holds" if p > 0.05 else "within error" if p > DOUBT else "FAILS"
+    return [Check(f"browser, {told.feed}, matrix test", p, NAN, low, high, NAN, verdict, "p")]

@@ -1,0 +1,119 @@
+"""Cells of a persona matrix, counted from stored frames that were judged again.
+
+Every cell has to come from the same blind re-judging, the diagonal included: answers that were
+given while acting are more lenient, and on the diagonal alone they pass for a sway. So this takes
+re-judgements only, and refuses to know the acting ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.batching import share_variance
+from analysis.errors import NotOffered
+from analysis.matrix import shares
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+HINT = "Type: python -m agent rejudge --help"
+
+
+@dataclass(frozen=True, eq=False)
+class Rejudged:
+    """Re-judgements as columns, one row per question asked.
+
+    Attributes
+    ----------
+    persona
+        Index of the persona that was asked.
+    run
+        Index of the persona whose run the frame comes from.
+    after
+        Whether the frame was seen in the after window (else before).
+    batch
+        Batch of the video within its run.
+    answer
+        1 yes, 0 no, -1 missing.
+    """
+
+    persona: Ints
+    run: Ints
+    after: Mask
+    batch: Ints
+    answer: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Questions asked, answers and yes by window (before, after), persona and run.
+
+    All of shape ``(2, K, K)``; ``within`` is the variance in pp^2 of a before share, by persona.
+    """
+
+    asked: Floats
+    judged: Floats
+    yes: Floats
+    within: Floats
+
+    @property
+    def before(self) -> Floats:
+        """Shares of the before windows in pp; nan where nothing was judged."""
+        return shares(self.judged[0], self.yes[0])
+
+    @property
+    def after(self) -> Floats:
+        """Shares of the after windows in pp; nan where nothing was judged."""
+        return shares(self.judged[1], self.yes[1])
+
+    @property
+    def missing(self) -> Floats:
+        """Share of the questions without an answer, own cells and the others', in %."""
+        own = np.eye(self.asked.shape[-1], dtype=bool)
+        lost = self.asked - self.judged
+        return np.array(
+            [100 * lost[:, part].sum() / max(self.asked[:, part].sum(), 1) for part in (own, ~own)]
+        )
+
+
+def count_cells(rows: Rejudged, size: int) -> Cells:
+    """Count the cells of a study with K personas and one run of each.
+
+    Raises
+    ------
+    NotOffered
+        The frames of a run were not put to every persona equally often, so that own and other
+        cells would not rest on the same videos.
+    """
+    asked = _by_cell(rows, np.ones(len(rows.answer), dtype=bool), size)
+    if (asked != asked.max(axis=1, keepdims=True)).any():
+        raise NotOffered(
+            "Some frames were put to some personas only; a persona matrix needs every frame of a "
+            f"run judged again as every persona. {HINT}"
+        )
+    early = ~rows.after & (rows.answer >= 0)
+    n, yes = (_by_batch(rows, mask, size) for mask in (early, early & (rows.answer == 1)))
+    return Cells(
+        asked=asked,
+        judged=_by_cell(rows, rows.answer >= 0, size),
+        yes=_by_cell(rows, rows.answer == 1, size),
+        within=1e4 * share_variance(n, yes).mean(-1),
+    )
+
+
+def _by_cell(rows: Rejudged, kept: Mask, size: int) -> Floats:
+    """Rows by window, persona and run."""
+    cell = (rows.after[kept] * size + rows.persona[kept]) * size + rows.run[kept]
+    return np.bincount(cell, minlength=2 * size * size).reshape(2, size, size).astype(np.float64)
+
+
+def _by_batch(rows: Rejudged, kept: Mask, size: int) -> Floats:
+    """Rows by persona, run and batch."""
+    batches = int(rows.batch.max(initial=0)) + 1
+    cell = (rows.persona[kept] * size + rows.run[kept]) * batches + rows.batch[kept]
+    counts = np.bincount(cell, minlength=size * size * batches)
+    return counts.reshape(size, size, batches).astype(np.float64)

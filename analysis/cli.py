@@ -1,0 +1,163 @@
+"""The command line of the analysis: words in, words or JSON out.
+
+Refuses to compute: every command reads runs, calls one function and prints what it returns.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analysis.cli_bench import bench
+from analysis.cli_common import (
+    Door,
+    data_option,
+    json_option,
+    ledger_paths,
+    put,
+    read_views,
+    seed_option,
+)
+from analysis.cli_designs import designs
+from analysis.cli_power import power
+from analysis.cli_report import report
+
+if TYPE_CHECKING:
+    from analysis.importer import Reading
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """What the ledgers mean: sway, I_avg, planning.
+
+    Results go to stdout (as JSON with --json), remarks to stderr.
+    """
+
+
+main.add_command(power)
+main.add_command(bench)
+main.add_command(designs)
+main.add_command(report)
+
+
+@main.command(
+    epilog="\b\nExamples:\n  $ python -m analysis summary latest\n"
+    "  $ python -m analysis summary latest --json"
+)
+@click.argument("run")
+@data_option
+@seed_option
+@json_option
+def summary(run: str, data: Path, seed: int, as_json_: bool) -> None:
+    """Show what one run shows, as it was shown at its end."""
+    import shutil
+
+    import numpy as np
+
+    from analysis.summary import render, summarise
+    from store import ledger
+
+    (path,) = ledger_paths(data, [run])
+    told = summarise(ledger.read(path), np.random.default_rng(seed))
+    width = shutil.get_terminal_size().columns
+    put(told, lambda: render(told, width), as_json_)
+
+
+@main.command(
+    epilog="\b\nExamples:\n  $ python -m analysis iavg latest\n"
+    "  $ python -m analysis iavg latest --json"
+)
+@click.argument("runs", nargs=-1, required=True)
+@data_option
+@seed_option
+@json_option
+def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
+    """Show the paper's I per persona and I_avg, beside the sway and the null."""
+    import numpy as np
+
+    from analysis.iavg import iavg as compute
+    from analysis.tables import iavg_text
+
+    groups = compute(read_views(data, runs), np.random.default_rng(seed))
+    put(groups, lambda: iavg_text(groups), as_json_)
+
+
+@main.command(
+    name="compare",
+    epilog="\b\nExamples:\n  $ python -m analysis compare latest latest\n",
+)
+@click.argument("first")
+@click.argument("second")
+@data_option
+@json_option
+def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
+    """Compare two judges on the same videos: a run and its replay.
+
+    McNemar's test, the paired difference over batches, and the change split into what the feed
+    did and what the judge did.
+    """
+    from analysis.compare import compare
+    from analysis.texts import comparison_text
+
+    told = compare(read_views(data, [first, second]))
+    put(told, lambda: comparison_text(told), as_json_)
+
+
+@main.command(
+    name="import",
+    epilog="\b\nExamples:\n  $ python -m analysis import views.csv --before 50 --after 50\n"
+    "\n\b\nviews.csv:\n  run,persona,arm,position,batch,video,answer\n"
+    "  r1,p12,treatment,0,0,abc,yes\n  r1,p12,treatment,1,0,abd,no",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--before", type=click.IntRange(0), default=50, show_default=True)
+@click.option("--after", type=click.IntRange(0), default=50, show_default=True)
+@click.option(
+    "--threshold", default=60.0, show_default=True, help="Score from which on it counts as yes."
+)
+@click.option("--primary", type=click.Choice(["t", "permutation"]), default="t", show_default=True)
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write the report into this folder.",
+)
+@seed_option
+@json_option
+def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given: Any) -> None:
+    """Analyse a CSV of views that were made elsewhere.
+
+    Columns: run, position, and answer (yes/no) or score; if known persona, arm, batch, video,
+    window, platform, strategy, model, replicate, p_yes, dwell, excluded.
+    """
+    import numpy as np
+
+    from analysis.importer import Reading, read_csv
+    from analysis.study import study
+    from analysis.texts import study_text
+    from store.records import Windows
+
+    windows = Windows(before=given["before"], after=given["after"])
+    reading = Reading(windows, given["threshold"])
+    results = study(read_csv(file, reading), np.random.default_rng(seed), given["primary"])
+    put(results, lambda: study_text(results), as_json_)
+    if folder is not None:
+        _report_imported(file, reading, folder, seed)
+
+
+def _report_imported(file: Path, reading: Reading, folder: Path, seed: int) -> None:
+    """Write the report of imported views, and say on stderr where it is."""
+    from datetime import UTC, datetime
+
+    from analysis.report.material import read_imported
+    from analysis.report.write import write_report
+
+    windows = reading.windows
+    command = (
+        f"python -m analysis import {file.name} --before {windows.before} --after {windows.after} "
+        f"--threshold {reading.threshold:g} --report {folder.name}"
+    )
+    written = write_report(read_imported(file, reading, command), folder, seed, datetime.now(UTC))
+    click.echo(f"Report: {written.page}", err=True)

@@ -1,0 +1,43 @@
+"""``python -m analysis designs``: the comparison of designs, on the command line.
+
+Refuses to compute: ``design_table`` does.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from analysis.cli_common import json_option, put, seed_option
+
+
+@click.command(epilog="\b\nExamples:\n  $ python -m analysis designs --studies 10\n")
+@click.option(
+    "--studies",
+    type=click.IntRange(2),
+    default=400,
+    show_default=True,
+    help="Simulated studies a figure; 400 take about a minute.",
+)
+@seed_option
+@json_option
+def designs(studies: int, seed: int, as_json_: bool) -> None:
+    """Compare the designs at equal numbers of videos, in many simulated worlds.
+
+    Power, false positives, coverage and bias of the paper's I_avg, the paired design, the borrowed
+    base and the persona matrix, and what breaks them. As Markdown.
+    """
+    from analysis.design_table import table
+    from analysis.design_text import table_text
+
+    with click.progressbar(
+        length=1, label="simulating", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as shown:
+
+        def tell(done: int, total: int) -> None:
+            shown.length = total
+            shown.update(done - shown.pos)
+
+        told = table(studies, seed, tell)
+    put(told, lambda: table_text(told), as_json_)

@@ -1,0 +1,82 @@
+"""``python -m analysis power``: planning, on the command line.
+
+Refuses to compute: ``power`` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from analysis.cli_common import json_option, put, seed_option
+
+
+class Points(click.ParamType[float]):
+    """Percentage points: ``10pp``, ``10 pp`` or ``10``."""
+
+    name = "pp"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Turn ``10pp`` into 0.1."""
+        try:
+            return float(str(value).lower().removesuffix("pp").strip()) / 100
+        except ValueError:
+            self.fail(f"{value!r} is not a number of percentage points. Type: 10pp", param, ctx)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  $ python -m analysis power --personas 10 --before 100 --after 100 --base 0.2\n"
+    "  $ python -m analysis power --target 10pp --base 0.2 --model openai/gpt-4o-mini "
+    "--cost-per-video 0.001"
+)
+@click.option("--personas", type=click.IntRange(2, 100), default=10, show_default=True)
+@click.option("--before", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--adapt", type=click.IntRange(0, 1000), default=0, show_default=True)
+@click.option("--after", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--baseline", type=click.Choice(["active", "passive"]), default="active")
+@click.option("--base", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True,
+              help="Share of yes in an unpersonalised feed.")  # fmt: skip
+@click.option("--icc", type=click.FloatRange(0, 0.9), default=0.1, show_default=True,
+              help="Correlation of two answers of one batch.")  # fmt: skip
+@click.option("--accounts", type=Points(), default="8pp", show_default=True,
+              help="How far accounts of one persona differ.")  # fmt: skip
+@click.option("--time-constant", type=click.FloatRange(1), default=None,
+              help="Videos in which the feed learns; without it, at once.")  # fmt: skip
+@click.option("--sided", type=click.Choice(["two", "greater"]), default="two", show_default=True)
+@click.option("--target", type=Points(), default=None,
+              help="Look for the cheapest design that finds this sway.")  # fmt: skip
+@click.option("--model", default="", help="Model that judges, for the record.")
+@click.option("--cost-per-video", type=click.FloatRange(0), default=None,
+              help="US dollars that one judgement of a video costs.")  # fmt: skip
+@seed_option
+@json_option
+def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None:
+    """Tell what a study can find, and what it costs.
+
+    The smallest sway that is found with a power of 0.8, the power for given sways, and with
+    --target the cheapest designs that reach 0.8. From simulated studies.
+    """
+    from analysis.power import Trials, cheapest, powers
+    from analysis.simulate import Plan, World
+    from analysis.texts import cheapest_text, powers_text
+
+    model, cost = given["model"], given["cost_per_video"]
+    world = World(
+        base=given["base"],
+        icc=given["icc"],
+        account_sd=given["accounts"],
+        time_constant=given["time_constant"],
+    )
+    trials = Trials(studies=1000, seed=seed, sided=given["sided"])
+    if target is not None:
+        found = cheapest(target, world, trials, model, lambda _: cost)
+        put(found, lambda: cheapest_text(found, target, world, trials, model), as_json_)
+        return
+    names = ("personas", "before", "adapt", "after", "baseline")
+    plan = Plan(**{name: given[name] for name in names})
+    told = powers(plan, world, trials, model, lambda _: cost)
+    put(told, lambda: powers_text(told, plan, world, trials, model), as_json_)

@@ -1,0 +1,76 @@
+"""``python -m analysis report``: words in, a page out.
+
+Refuses to compute: it finds the material and hands it on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from analysis.cli_common import MANY, data_option, json_option, seed_option
+
+if TYPE_CHECKING:
+    from analysis.report.material import Material
+
+
+@click.command(
+    epilog="\b\nExamples:\n  $ python -m analysis report latest\n"
+    "  $ python -m analysis report latest --out report\n"
+    "\n\b\nA study by its name, or runs:\n  python -m analysis report first-study",
+)
+@click.argument("names", nargs=-1, required=True, metavar="STUDY | RUN...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the report.  [default: report/ in the folder of the study or run]",
+)
+@data_option
+@seed_option
+@json_option
+def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_json_: bool) -> None:
+    """Write the report of a study, or of runs: one page, and the tables behind it."""
+    from analysis.errors import AnalysisError
+    from analysis.report.material import find_runs, is_study, read_runs, read_study
+    from store.data import DataFolder
+
+    folder = DataFolder(data)
+    if len(names) == 1 and is_study(folder, names[0]):
+        home = folder.studies_dir / names[0]
+        material = read_study(folder, names[0], _progress)
+    else:
+        paths = find_runs(folder, names)
+        home = paths[0].parent
+        if out is None and len(paths) > 1:
+            raise AnalysisError(
+                "Where should a report of several runs go? Type: python -m analysis report "
+                f"{' '.join(names)} --out report"
+            )
+        material = read_runs(folder, paths, names, _progress)
+    make(material, out or home / "report", seed, as_json_)
+
+
+def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
+    """Write a report, and say where it is."""
+    import json
+    from datetime import UTC, datetime
+
+    from analysis.report.write import findings_text, write_report
+
+    written = write_report(material, out, seed, datetime.now(UTC))
+    if as_json_:
+        click.echo(json.dumps(written.as_dict(), indent=2))
+        return
+    click.echo(findings_text(written.findings))
+    click.echo(f"{written.page}")
+
+
+def _progress(paths: Sequence[Path]) -> Iterator[Path]:
+    """A bar on stderr where there are many ledgers and somebody to see it."""
+    hidden = len(paths) < MANY or not sys.stderr.isatty()
+    with click.progressbar(paths, label="reading", file=sys.stderr, hidden=hidden) as shown:
+        yield from shown

@@ -1,0 +1,100 @@
+"""Counts of one run's windows: what every estimate starts from.
+
+Refuses to know how counts become estimates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.intervals import window_sums
+from analysis.null import Counts
+from analysis.values import NAN
+from analysis.views import MISSING, NONE, YES, Mask, Views
+from analysis.windows import Compared, Drop, batches, compared
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WindowShare:
+    """One window of one run.
+
+    Attributes
+    ----------
+    shown
+        Videos that count.
+    judged, yes
+        Of these, with an answer; and with yes.
+    missing
+        Of these, without an answer, by reason.
+    share
+        yes / judged in %; nan where nothing was judged.
+    batches
+        Batches that the judged videos came in.
+    """
+
+    shown: int
+    judged: int
+    yes: int
+    missing: dict[str, int]
+    share: float
+    batches: int
+
+    @property
+    def unanswered(self) -> int:
+        """Videos without an answer."""
+        return self.shown - self.judged
+
+
+def window_share(run: Views, rows: Mask) -> WindowShare:
+    """Count one window of one run."""
+    answers = run.answer[rows]
+    judged = answers != NONE
+    yes, count = int((answers == YES).sum()), int(judged.sum())
+    codes = np.bincount(run.missing[rows][~judged], minlength=len(MISSING))
+    return WindowShare(
+        shown=len(answers),
+        judged=count,
+        yes=yes,
+        missing={MISSING[code]: int(codes[code]) for code in np.flatnonzero(codes)},
+        share=100 * yes / count if count else NAN,
+        batches=len(np.unique(batches(run)[rows & run.judged])),
+    )
+
+
+def run_counts(run: Views, rows: Compared) -> Counts:
+    """Judged videos and yes of one run, by window and batch."""
+    n, yes = batch_sums(run, rows, (run.answer == YES).astype(float), run.judged)
+    return Counts(n, yes)
+
+
+def batch_sums(run: Views, rows: Compared, values: Floats, known: Mask) -> tuple[Floats, Floats]:
+    """Number of known values and their sum, by window and batch; each of shape ``(2, G)``."""
+    used = (rows.before | rows.after) & known
+    return window_sums(values[used], rows.after[used], batches(run)[used])
+
+
+def missing_bounds(before: WindowShare, after: WindowShare) -> tuple[float, float]:
+    """Smallest and largest sway in pp, whatever the missing judgements would have been.
+
+    Lowest with every missing one yes before and no after, highest the other way round
+    (Horowitz and Manski, JASA 2000).
+    """
+    if not (before.shown and after.shown):
+        return NAN, NAN
+    low = after.yes / after.shown - (before.yes + before.unanswered) / before.shown
+    high = (after.yes + after.unanswered) / after.shown - before.yes / before.shown
+    return 100 * low, 100 * high
+
+
+def counts_by_run(views: Views, drop: Drop = "as declared") -> list[Counts]:
+    """Counts of every run of a table, in the order of its runs."""
+    counted = []
+    for index in range(len(views.runs)):
+        run = views.one(index)
+        counted.append(run_counts(run, compared(run, drop)))
+    return counted

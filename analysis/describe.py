@@ -1,0 +1,214 @@
+"""What one run shows, as a value: shares, sway, I beside its null, and what did not count.
+
+One run is one cluster. Its intervals are over its own batches and describe this run only; what
+a recommender does to personas takes several runs with controls (``estimates``, ``matrix``).
+
+Refuses to know how a summary is shown (``render``) and where the ledger lies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from analysis.counts import (
+    WindowShare,
+    batch_sums,
+    missing_bounds,
+    run_counts,
+    window_share,
+)
+from analysis.intervals import change_over_batches, difference_over_batches
+from analysis.null import NullOfI, null_of_i
+from analysis.values import NAN, Estimate, as_json
+from analysis.views import BEFORE, NO, YES, RunInfo, Views, from_ledger
+from analysis.windows import Compared, batches_assumed, compared
+from store.ledger import Ledger
+
+SENSITIVITY = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class DwellContrast:
+    """Delivered dwell after yes and after no, where the judgement decided it.
+
+    Means in seconds of video; ``ratio`` is yes over no. nan where there is no such video.
+    """
+
+    yes_count: int
+    no_count: int
+    yes_mean: float
+    no_mean: float
+    ratio: float
+    decided: bool
+    """False where the arm's dwell was blind to the answer."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run, described alone.
+
+    Attributes
+    ----------
+    sway
+        After minus before in the share of yes, in pp.
+    sway_bounds
+        Its lowest and highest value whatever the missing judgements would have been.
+    change
+        The paper's I: the same as a percentage of the share before.
+    null
+        Where I lies when nothing happens.
+    graded
+        After minus before in the mean of ``graded_by`` (``p_yes`` or ``score``), in points of
+        100; the second, more efficient reading of the same videos.
+    sensitivity
+        The sway without the first 1, 2, 3 batches after the change, by number of batches.
+    excluded
+        Videos that do not count, by reason; ``requested_before_change`` among them.
+    timings_ms
+        Median wall time of each stage of a step.
+    cautions
+        What one run can't show, and what was odd about this one.
+    """
+
+    run: RunInfo
+    traits: tuple[str, ...]
+    started_at: datetime
+    steps: int
+    resumes: int
+    torn: bool
+    before: WindowShare
+    after: WindowShare
+    sway: Estimate
+    sway_bounds: tuple[float, float]
+    change: Estimate
+    null: NullOfI
+    graded: Estimate
+    graded_by: str
+    sensitivity: dict[int, Estimate]
+    excluded: dict[str, int]
+    dwell: DwellContrast
+    faults: dict[str, int]
+    timings_ms: dict[str, float]
+    cautions: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary for ``json.dumps``; a number that does not exist is null."""
+        told: dict[str, Any] = as_json(self)
+        return told
+
+
+def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
+    """Describe one run.
+
+    Parameters
+    ----------
+    ledger
+        A complete run, or an interrupted one: what is there is described.
+    rng
+        Draws the null of I; nothing else here is random.
+    """
+    run = from_ledger(ledger)
+    rows = compared(run)
+    counts = run_counts(run, rows)
+    before, after = window_share(run, rows.before), window_share(run, rows.after)
+    graded, graded_by = graded_sway(run, rows)
+    return RunSummary(
+        run=run.runs[0],
+        traits=ledger.started.persona.traits,
+        started_at=ledger.started.at,
+        steps=len(run),
+        resumes=len(ledger.resumes),
+        torn=bool(ledger.torn),
+        before=before,
+        after=after,
+        sway=difference_over_batches(counts.n, 100 * counts.yes),
+        sway_bounds=missing_bounds(before, after),
+        change=change_over_batches(counts.n, counts.yes),
+        null=null_of_i([counts], rng),
+        graded=graded,
+        graded_by=graded_by,
+        sensitivity={count: _sway_without(run, count) for count in SENSITIVITY},
+        excluded=exclusions(run, rows),
+        dwell=dwell_contrast(run),
+        faults=dict(Counter(fault.fault for fault in ledger.faults)),
+        timings_ms=_medians([step.timings_ms for step in ledger.steps]),
+        cautions=_cautions(run, rows, before, after),
+    )
+
+
+def exclusions(run: Views, rows: Compared) -> dict[str, int]:
+    """Count the videos that are not compared, by reason (the adapt phase is not a reason)."""
+    reasons = run.exclusions()
+    early = int(rows.too_early.sum())
+    return reasons | ({"requested_before_change": early} if early else {})
+
+
+def graded_sway(run: Views, rows: Compared) -> tuple[Estimate, str]:
+    """Sway of the graded judgement, and its name: ISQ's score, else the probability of yes."""
+    judged = run.judged & (rows.before | rows.after)
+    for name, scale in (("score", 1.0), ("p_yes", 100.0)):
+        values = getattr(run, name) * scale
+        if judged.any() and not np.isnan(values[judged]).any():
+            return difference_over_batches(*batch_sums(run, rows, values, run.judged)), name
+    return Estimate(NAN, reason="the model gives no graded judgement"), ""
+
+
+def dwell_contrast(run: Views) -> DwellContrast:
+    """Compare the delivered dwell after yes with that after no."""
+    info = run.runs[0]
+    decided = info.arm == "treatment"
+    rows = run.judged
+    if decided and info.windows.baseline == "passive":
+        rows = rows & (run.phase != BEFORE)
+    yes, no = run.dwell[rows & (run.answer == YES)], run.dwell[rows & (run.answer == NO)]
+    yes_mean = float(yes.mean()) if len(yes) else NAN
+    no_mean = float(no.mean()) if len(no) else NAN
+    ratio = yes_mean / no_mean if no_mean > 0 else NAN
+    return DwellContrast(len(yes), len(no), yes_mean, no_mean, ratio, decided)
+
+
+def _sway_without(run: Views, count: int) -> Estimate:
+    """The sway without the first batches after the change."""
+    counts = run_counts(run, compared(run, count))
+    return difference_over_batches(counts.n, 100 * counts.yes)
+
+
+def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
+    """Median of each stage over the steps that had it, slowest first."""
+    stages: dict[str, list[float]] = {}
+    for timing in timings:
+        for stage, value in timing.items():
+            stages.setdefault(stage, []).append(value)
+    medians = {stage: float(np.median(values)) for stage, values in stages.items()}
+    return dict(sorted(medians.items(), key=lambda item: -item[1]))
+
+
+def _cautions(
+    run: Views, rows: Compared, before: WindowShare, after: WindowShare
+) -> tuple[str, ...]:
+    """Say what this run cannot show."""
+    info = run.runs[0]
+    said = [
+        "One run is one account on one day: the interval says how steady this feed was from batch "
+        "to batch, not how other accounts or personas would fare.",
+        "There is no control here: a feed that drifts towards what everyone likes looks the same.",
+    ]
+    if info.windows.baseline == "active":
+        said.append(
+            "The persona already reacted while the before window was measured, so part of the "
+            "sway is in it and the difference understates the whole."
+        )
+    if info.status != "complete":
+        said.append("The run is not complete: the windows are shorter than declared.")
+    if before.unanswered + after.unanswered:
+        said.append("Some videos have no answer; the sway could lie anywhere within its bounds.")
+    if batches_assumed(run):
+        said.append("The feed did not tell its batches: blocks of 12 videos stand in for them.")
+    if rows.too_early.any():
+        said.append("Videos requested before the persona began to react were left out.")
+    return tuple(said)

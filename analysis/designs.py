@@ -1,0 +1,267 @@
+"""Designs under comparison: each turns simulated studies into estimates and p-values at once.
+
+The formulas are those of ``estimates``, ``matrix`` and ``borrowed``; here they run over many
+studies, with the number of videos and of judgements that each design asks for.
+
+Refuses to know what is true of the simulated world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import borrowed, matrix
+from analysis.intervals import t_quantile
+from analysis.null import Counts, mean_change, null_of_i
+from analysis.permutation import Sided
+from analysis.simulate import Drawn, Plan, World, draw_matrices, draw_runs
+from analysis.values import NAN
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+PERMUTATIONS = 499
+NULL_DRAWS = 199
+"""Draws of a simulated study's I_avg under no change; a real study takes more."""
+_STUDIES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """One entry per simulated study: estimate, interval (nan where none) and p-values.
+
+    ``truth`` is the design's own estimand, from the shares that the feeds give without chance;
+    nan where it is not known.
+    """
+
+    estimate: Floats
+    low: Floats
+    high: Floats
+    p: Floats
+    p_greater: Floats
+    truth: float = NAN
+
+    def power(self, sided: Sided = "two", alpha: float = 0.05) -> float:
+        """Share of the studies that reject at alpha."""
+        return float(np.mean((self.p if sided == "two" else self.p_greater) <= alpha))
+
+    def coverage(self, truth: float | None = None) -> float:
+        """Share of the intervals that hold the true value, by default the design's own."""
+        true = self.truth if truth is None else truth
+        return float(np.mean((self.low <= true) & (true <= self.high)))
+
+    @property
+    def bias(self) -> float:
+        """Mean estimate less the truth."""
+        return float(np.mean(self.estimate)) - self.truth
+
+
+Design = Callable[[Plan, World, int, np.random.Generator], Outcomes]
+
+
+def from_t(values: Floats, truth: float = NAN) -> Outcomes:
+    """Student's t over units; values of shape ``(S, K)``."""
+    from scipy.special import stdtr
+
+    count = values.shape[1]
+    mean = values.mean(1)
+    se = values.std(1, ddof=1) / np.sqrt(count)
+    return replace(_student(mean, se, count - 1, stdtr), truth=truth)
+
+
+def _student(mean: Floats, se: Floats, df: int, cdf: Callable[[int, Floats], Floats]) -> Outcomes:
+    half = t_quantile(0.95, df) * se
+    t = np.divide(mean, se, out=np.zeros_like(mean), where=se > 0)
+    return Outcomes(mean, mean - half, mean + half, 2 * cdf(df, -np.abs(t)), cdf(df, -t))
+
+
+def from_jackknife(value: Floats, left_out: Floats) -> Outcomes:
+    """Jackknife over personas; ``left_out`` has shape ``(K, S)``."""
+    from scipy.special import stdtr
+
+    count = len(left_out)
+    se = np.sqrt((count - 1) / count * ((left_out - left_out.mean(0)) ** 2).sum(0))
+    return _student(value, se, count - 1, stdtr)
+
+
+def paired_with_control(
+    plan: Plan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
+    """Treatment minus control in the sway, Student's t over pairs."""
+    treated = draw_runs(plan, world, studies, rng)
+    control = draw_runs(plan, world, studies, rng, swayed=False)
+    return judge_pairs(treated, control)
+
+
+def judge_pairs(treated: Drawn, control: Drawn) -> Outcomes:
+    """Student's t over pairs; both hold one run per persona and study."""
+    truth = _change(treated.expected).mean() - _change(control.expected).mean()
+    return from_t(_change(treated.shares) - _change(control.shares), float(truth))
+
+
+def _change(shares: Floats) -> Floats:
+    change: Floats = shares[1] - shares[0]
+    return change
+
+
+def paired_alone(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """After minus before without a control arm: right only where nothing drifts."""
+    drawn = draw_runs(plan, world, studies, rng)
+    return from_t(_change(drawn.shares), float(_change(drawn.expected).mean()))
+
+
+def average_change(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """The paper's I_avg, with Student's t over personas as a reader would take it.
+
+    Personas where I is undefined are left out of their study.
+    """
+    from scipy.special import stdtr
+
+    before, after = draw_runs(plan, world, studies, rng).shares
+    change = np.divide(100 * (after - before), before, out=np.full(before.shape, NAN),
+                       where=before > 0)  # fmt: skip
+    count = (~np.isnan(change)).sum(1)
+    mean = np.nansum(change, 1) / np.maximum(count, 1)
+    se = np.sqrt(np.nansum((change - mean[:, None]) ** 2, 1) / np.maximum(count - 1, 1) / count)
+    return _student(mean, se, plan.personas - 1, stdtr)
+
+
+def average_change_in_its_null(
+    plan: Plan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
+    """The paper's I_avg, judged by its percentile among draws under no change.
+
+    It has no interval, and the percentile counts ties half.
+    """
+    drawn = draw_runs(plan, world, studies, rng)
+    n = np.broadcast_to(drawn.n, drawn.yes.shape)
+    found = np.empty((2, studies))
+    for study in range(studies):
+        units = [Counts(*of) for of in zip(n[study], drawn.yes[study], strict=True)]
+        above = 1 - null_of_i(units, rng, draws=NULL_DRAWS).percentile / 100
+        found[:, study] = mean_change(units)[0], (1 + NULL_DRAWS * above) / (1 + NULL_DRAWS)
+    estimate, p = found
+    none = np.full(studies, NAN)
+    return Outcomes(estimate, none, none, np.minimum(1, 2 * np.minimum(p, 1 - p)), p)
+
+
+def persona_matrix(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """The specific sway from the after windows alone."""
+    return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng))
+
+
+def adjusted_matrix(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """The specific sway, adjusted for passive before windows."""
+    return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng, adjust=True))
+
+
+def placebo(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """The specific sway of the before windows alone, which has to be null."""
+    return _in_parts(plan, world, studies, rng, lambda drawn: _judge_cells(drawn.shares[0], rng))
+
+
+def borrowed_base(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """The sway against the borrowed base, jackknife over personas."""
+    return _in_parts(plan, world, studies, rng, judge_borrowed)
+
+
+def borrowed_base_as_offered(
+    plan: Plan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
+    """The same, of those studies alone in which the program would offer it.
+
+    Refused are those whose placebo is below 0.05, or where the others' feeds changed.
+    """
+
+    def judge(drawn: Drawn) -> Outcomes:
+        moved = _judge_drift(drawn)
+        still = (moved.low <= 0) & (moved.high >= 0)
+        return _those(judge_borrowed(drawn), still & (_judge_cells(drawn.shares[0], rng).p >= 0.05))
+
+    return _in_parts(plan, world, studies, rng, judge)
+
+
+def drift(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+    """The change in what personas find in the others' feeds, jackknife over personas."""
+    return _in_parts(plan, world, studies, rng, _judge_drift)
+
+
+def judge_matrix(drawn: Drawn, rng: np.random.Generator, *, adjust: bool = False) -> Outcomes:
+    """The specific sway of matrices, with its interval and its test by permutation."""
+    before, after = drawn.shares
+    told = _judge_cells(after, rng, before if adjust else None)
+    return replace(told, truth=float(matrix.own_minus_others(drawn.expected[1]).mean()))
+
+
+def _judge_cells(after: Floats, rng: np.random.Generator, before: Floats | None = None) -> Outcomes:
+    cells = matrix.residuals(after, before)
+    told = from_jackknife(matrix.own_minus_others(cells), matrix.without_each(after, before))
+    runs_of = rng.permuted(np.tile(np.arange(after.shape[-1]), (PERMUTATIONS, 1)), axis=1)
+    arranged = matrix.rearranged(cells, runs_of)
+    slack = 1e-9
+    far = (np.abs(arranged) >= np.abs(told.estimate)[:, None] - slack).sum(1)
+    above = (arranged >= told.estimate[:, None] - slack).sum(1)
+    total = PERMUTATIONS + 1
+    return replace(told, p=(far + 1) / total, p_greater=(above + 1) / total)
+
+
+def judge_borrowed(drawn: Drawn) -> Outcomes:
+    """The sway of matrices against the borrowed base."""
+    before, after = drawn.shares
+    within = drawn.within.mean(-1)
+    value = borrowed.sway_from(after, before, within)
+    own = np.diagonal(_change(drawn.expected), axis1=-2, axis2=-1)
+    told = from_jackknife(value, borrowed.without_each(after, before, within))
+    return replace(told, truth=float(own.mean()))
+
+
+def _judge_drift(drawn: Drawn) -> Outcomes:
+    before, after = drawn.shares
+    size = after.shape[-1]
+    left_out = []
+    for persona in range(size):
+        kept = np.delete(np.arange(size), persona)
+        part = (..., *np.ix_(kept, kept))
+        left_out.append(borrowed.off_diagonal_change(after[part], before[part]))
+    return from_jackknife(borrowed.off_diagonal_change(after, before), np.stack(left_out))
+
+
+def _those(told: Outcomes, kept: Mask) -> Outcomes:
+    return Outcomes(
+        told.estimate[kept],
+        told.low[kept],
+        told.high[kept],
+        told.p[kept],
+        told.p_greater[kept],
+        truth=told.truth,
+    )
+
+
+def _in_parts(
+    plan: Plan,
+    world: World,
+    studies: int,
+    rng: np.random.Generator,
+    judge: Callable[[Drawn], Outcomes],
+) -> Outcomes:
+    """Draw matrices a few hundred studies at a time, to bound memory."""
+    sizes = [_STUDIES_AT_ONCE] * (studies // _STUDIES_AT_ONCE)
+    if studies % _STUDIES_AT_ONCE:
+        sizes.append(studies % _STUDIES_AT_ONCE)
+    return joined([judge(draw_matrices(plan, world, size, rng)) for size in sizes])
+
+
+def joined(parts: Sequence[Outcomes]) -> Outcomes:
+    """Outcomes of several lots of studies as one; the truth is their mean."""
+    return Outcomes(
+        np.concatenate([part.estimate for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.p for part in parts]),
+        np.concatenate([part.p_greater for part in parts]),
+        truth=float(np.average([p.truth for p in parts], weights=[len(p.p) for p in parts])),
+    )

@@ -1,0 +1,60 @@
+"""What can go wrong with the analysis, drawn once.
+
+::
+
+    AnalysisError         exit code 2: one sentence that ends in what to type
+    ├─ NothingToCompare   the runs given cannot answer the question
+    ├─ NotOffered         a design whose assumptions these runs do not meet
+    ├─ UnknownStudy(name) neither a study nor a run, with the nearest ones
+    ├─ BadStudyFolder(path)   a study's own files that cannot be read
+    ├─ BadViews(path, line)   a CSV of views that cannot be read, with the line at fault
+    └─ BadPlan            a study plan that no study can have
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class AnalysisError(Exception):
+    """Root of everything that the analysis raises on purpose."""
+
+    exit_code = 2
+
+
+class NothingToCompare(AnalysisError):
+    """The runs given cannot answer the question."""
+
+
+class NotOffered(AnalysisError):
+    """A design whose assumptions these runs do not meet."""
+
+
+class UnknownStudy(AnalysisError):
+    """Neither a study nor a run has this name."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
+        super().__init__(f"There is no study and no run {name!r}.{hint} Type: python -m store runs")
+
+
+class BadStudyFolder(AnalysisError):
+    """A study's own files cannot be read."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem} Type: python -m agent study --help")
+
+
+class BadViews(AnalysisError):
+    """A CSV of views that cannot be read."""
+
+    def __init__(self, path: str, problem: str, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        where = path if line is None else f"{path}:{line}"
+        super().__init__(f"{where}: {problem} Type: python -m analysis import --help")
+
+
+class BadPlan(AnalysisError):
+    """A study plan that no study can have."""

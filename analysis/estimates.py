@@ -1,0 +1,196 @@
+"""Estimates over several runs: paired sways, treatment minus control, bounds, attrition.
+
+Every function takes arrays with one entry per run and pairs within the account first. The run
+is the cluster; intervals come from ``intervals``, tests from ``permutation``.
+
+Refuses to know ledgers: see ``study`` for what puts runs together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counts import WindowShare, missing_bounds
+from analysis.intervals import t_interval
+from analysis.null import Counts
+from analysis.permutation import Permutation, sign_flips
+from analysis.values import NAN, Estimate
+from analysis.views import RunInfo
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Treatment minus control in the sway, in pp.
+
+    Attributes
+    ----------
+    estimate
+        Mean over pairs with Student's t over pairs.
+    permutation
+        The same mean by exchanging arms within pairs.
+    bounds
+        Smallest and largest value whatever the missing judgements would have been.
+    pairs
+        (treatment run, control run), by id.
+    unpaired
+        Runs without a partner of the same persona and replicate, or without both windows.
+    """
+
+    control: str
+    estimate: Estimate
+    permutation: Permutation
+    bounds: tuple[float, float]
+    pairs: tuple[tuple[str, str], ...]
+    unpaired: tuple[str, ...]
+
+
+def sways(counts: Sequence[Counts]) -> Floats:
+    """After minus before of each run, in pp; nan where a window is empty."""
+    return np.array([100 * (unit.share[1] - unit.share[0]) for unit in counts], dtype=np.float64)
+
+
+def pair_up(runs: Sequence[RunInfo], control: str) -> list[tuple[int, int]]:
+    """Match each treatment run with the control run of the same persona and replicate.
+
+    Platform, strategy and model have to agree too. Returns indices (treatment, control).
+    """
+    partner = {_key(run): index for index, run in enumerate(runs) if run.arm == control}
+    return [
+        (index, partner[_key(run)])
+        for index, run in enumerate(runs)
+        if run.arm == "treatment" and _key(run) in partner
+    ]
+
+
+def _key(run: RunInfo) -> tuple[str, str, str, str, int]:
+    return run.platform, run.strategy, run.model, run.persona, run.replicate
+
+
+def treatment_minus_control(
+    runs: Sequence[RunInfo],
+    sway: Floats,
+    windows: Sequence[tuple[WindowShare, WindowShare]],
+    control: str,
+    rng: np.random.Generator,
+) -> Contrast:
+    """Contrast the arms, paired by persona and replicate.
+
+    Parameters
+    ----------
+    runs, sway, windows
+        One entry per run: what it was, its sway in pp, and its (before, after).
+    control
+        Arm to compare with: ``yoked`` or ``passive``.
+    """
+    matched = [(t, c) for t, c in pair_up(runs, control) if not math.isnan(sway[t] - sway[c])]
+    used = {index for pair in matched for index in pair}
+    differences = np.array([sway[t] - sway[c] for t, c in matched], dtype=np.float64)
+    bounds = [
+        contrast_bounds(missing_bounds(*windows[t]), missing_bounds(*windows[c]))
+        for t, c in matched
+    ]
+    low, high = np.mean(bounds, axis=0) if bounds else (NAN, NAN)
+    return Contrast(
+        control=control,
+        estimate=t_interval(differences),
+        permutation=sign_flips(differences, rng) if matched else Permutation(NAN, NAN, 0, False),
+        bounds=(float(low), float(high)),
+        pairs=tuple((runs[t].run_id, runs[c].run_id) for t, c in matched),
+        unpaired=tuple(
+            run.run_id
+            for index, run in enumerate(runs)
+            if run.arm in ("treatment", control) and index not in used
+        ),
+    )
+
+
+def contrast_bounds(
+    treatment: tuple[float, float], control: tuple[float, float]
+) -> tuple[float, float]:
+    """Bounds of treatment minus control: the control's missing answers go the other way."""
+    return treatment[0] - control[1], treatment[1] - control[0]
+
+
+@dataclass(frozen=True)
+class Attrition:
+    """Runs of one arm: how many were started, and how many have both windows in full."""
+
+    arm: str
+    started: int
+    complete: int
+    short: tuple[str, ...]
+
+
+def attrition(runs: Sequence[RunInfo]) -> tuple[Attrition, ...]:
+    """Count blocked or short runs per arm."""
+    told = []
+    for arm in dict.fromkeys(["treatment", *sorted(run.arm for run in runs)]):
+        members = [run for run in runs if run.arm == arm]
+        if not members:
+            continue
+        short = tuple(run.run_id for run in members if run.status != "complete")
+        told.append(Attrition(arm, len(members), len(members) - len(short), short))
+    return tuple(told)
+
+
+def attrition_p_value(one: Attrition, other: Attrition) -> float:
+    """Fisher's exact two-sided test that two arms lose runs alike."""
+    total, short = one.started + other.started, len(one.short) + len(other.short)
+    if not (one.started and other.started):
+        return NAN
+    weights = [
+        math.comb(one.started, k) * math.comb(other.started, short - k)
+        for k in range(max(0, short - other.started), min(short, one.started) + 1)
+    ]
+    observed = math.comb(one.started, len(one.short)) * math.comb(other.started, len(other.short))
+    return sum(w for w in weights if w <= observed) / math.comb(total, short)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether the graded sway says the same as the yes/no one.
+
+    Both are put on the scale of their own standard errors; ``agree`` is whether the signs are
+    the same and neither interval excludes 0 on a different side.
+    """
+
+    binary: Estimate
+    graded: Estimate
+    correlation: float
+    agree: bool
+    efficiency: float
+    """Variance of the yes/no estimate over that of the graded one, each in units of itself."""
+
+
+def agreement(binary: Floats, graded: Floats) -> Agreement:
+    """Compare the yes/no sways of runs with their graded ones.
+
+    Parameters
+    ----------
+    binary, graded
+        One entry per run, in pp and in points of 100. The two have different scales (a judge
+        that is seldom sure moves its graded answer less), so that size is not compared, but
+        sign and precision: ``efficiency`` is the squared ratio of the t statistics.
+    """
+    both = ~(np.isnan(binary) | np.isnan(graded))
+    one, other = t_interval(binary[both]), t_interval(graded[both], unit="points")
+    correlation, efficiency = NAN, NAN
+    if one.bounded and other.bounded:
+        correlation = float(np.corrcoef(binary[both], graded[both])[0, 1])
+        if one.value:
+            efficiency = (other.value / other.se) ** 2 / (one.value / one.se) ** 2
+    return Agreement(one, other, correlation, _verdict(one) * _verdict(other) >= 0, efficiency)
+
+
+def _verdict(estimate: Estimate) -> int:
+    """1 or -1 where the interval lies on one side of 0, else 0."""
+    if not estimate.bounded:
+        return 0
+    return int(estimate.low > 0) - int(estimate.high < 0)

@@ -1,0 +1,141 @@
+"""The paper's I per persona and I_avg, always beside the sway and the null.
+
+Runs are grouped by platform, strategy, model and arm; I_avg is a mean over the personas of a
+group. A persona with several runs has their counts pooled.
+
+Refuses to print I_avg alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.counts import counts_by_run
+from analysis.errors import NothingToCompare
+from analysis.intervals import difference_over_batches, t_interval
+from analysis.null import Counts, NullOfI, mean_change, null_of_i, shared_correlation
+from analysis.values import NAN, Estimate
+from analysis.views import RunInfo, Views
+
+
+@dataclass(frozen=True)
+class PersonaChange:
+    """One persona: shares in %, sway in pp, and I in % (nan with a reason where undefined)."""
+
+    persona: str
+    runs: int
+    judged_before: int
+    judged_after: int
+    before: float
+    after: float
+    sway: float
+    change: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One platform, judge and arm.
+
+    Attributes
+    ----------
+    i_avg
+        Mean of I over the personas where it is defined, in %.
+    undefined
+        Personas where it is not, because nothing was yes before or a window is empty.
+    null
+        Where I_avg lies when nothing happens, at these runs' own base rates.
+    sway
+        Mean sway over runs in pp; Student's t over runs, or over batches for one run alone.
+    """
+
+    platform: str
+    strategy: str
+    model: str
+    arm: str
+    personas: tuple[PersonaChange, ...]
+    i_avg: float
+    undefined: int
+    null: NullOfI
+    sway: Estimate
+
+
+def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
+    """I per persona, I_avg, sway and null of each group of runs.
+
+    Raises
+    ------
+    NothingToCompare
+        If the table has no run.
+    """
+    if not views.runs:
+        raise NothingToCompare("No run was given. Type: python -m analysis iavg RUN")
+    counts = counts_by_run(views)
+    groups: dict[tuple[str, str, str, str], list[int]] = {}
+    for index, run in enumerate(views.runs):
+        groups.setdefault((run.platform, run.strategy, run.model, run.arm), []).append(index)
+    return tuple(
+        _group([views.runs[i] for i in members], [counts[i] for i in members], rng)
+        for members in groups.values()
+    )
+
+
+def _group(runs: Sequence[RunInfo], counts: Sequence[Counts], rng: np.random.Generator) -> Group:
+    by_persona: dict[str, list[Counts]] = {}
+    for run, count in zip(runs, counts, strict=True):
+        by_persona.setdefault(run.persona, []).append(count)
+    units = {persona: _pool(parts) for persona, parts in by_persona.items()}
+    average, undefined = mean_change(list(units.values()))
+    first = runs[0]
+    return Group(
+        platform=first.platform,
+        strategy=first.strategy,
+        model=first.model,
+        arm=first.arm,
+        personas=tuple(
+            _persona(persona, len(by_persona[persona]), unit) for persona, unit in units.items()
+        ),
+        i_avg=average,
+        undefined=undefined,
+        null=null_of_i(list(units.values()), rng, icc=shared_correlation(counts)),
+        sway=_sway(counts),
+    )
+
+
+def _sway(counts: Sequence[Counts]) -> Estimate:
+    """Mean sway over runs; over batches where there is one run."""
+    if len(counts) == 1:
+        return difference_over_batches(counts[0].n, 100 * counts[0].yes)
+    return t_interval(np.array([100 * (c.share[1] - c.share[0]) for c in counts]))
+
+
+def _pool(parts: Sequence[Counts]) -> Counts:
+    """Runs of one persona side by side; their batches stay apart."""
+    return Counts(
+        np.concatenate([part.n for part in parts], axis=1),
+        np.concatenate([part.yes for part in parts], axis=1),
+    )
+
+
+def _persona(persona: str, runs: int, unit: Counts) -> PersonaChange:
+    before, after = 100 * unit.share
+    judged_before, judged_after = (int(size) for size in unit.n.sum(1))
+    reason = ""
+    if not (judged_before and judged_after):
+        reason = "a window has no judged video"
+    elif before == 0:
+        reason = "nothing was yes before"
+    return PersonaChange(
+        persona=persona,
+        runs=runs,
+        judged_before=judged_before,
+        judged_after=judged_after,
+        before=float(before),
+        after=float(after),
+        sway=float(after - before),
+        change=NAN if reason else unit.change,
+        reason=reason,
+    )

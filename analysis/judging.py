@@ -1,0 +1,180 @@
+"""How a judge judges: how eager for yes, how steady, and how the acting answers differ.
+
+All from re-judgements. Refuses to say whether a judge is right: nobody knows what a persona would
+truly like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.compare import kappa
+from analysis.intervals import t_interval
+from analysis.matrix import overlap
+from analysis.rejudged import Replies
+from analysis.values import NAN, Estimate
+from analysis.views import NONE, Floats, Ints, Mask
+
+
+@dataclass(frozen=True)
+class Eagerness:
+    """Whether the judge says yes to whatever is asked, from mirrored questions.
+
+    Attributes
+    ----------
+    pairs
+        Questions that were answered both ways.
+    plain, mirrored
+        Yes to the question and to its mirror image, in %; they add up to 100 for a judge with
+        one opinion.
+    contrary
+        Answered differently both ways, as one opinion must be, in %.
+    tendency
+        Twice yes less twice no, in pp, with Student's t over runs: above 0 the judge leans to
+        yes, whatever it is asked.
+    """
+
+    pairs: int
+    plain: float
+    mirrored: float
+    contrary: float
+    tendency: Estimate
+
+
+def eagerness(told: Replies) -> Eagerness | None:
+    """Compare each question with its mirror image; ``None`` where none was mirrored."""
+    first = told.plain
+    mirror = told.mirrored & (told.repeat == 0) & (told.paraphrase == 0)
+    one, two = _pairs(told, first, mirror)
+    if not len(one):
+        return None
+    a, b = told.answer[one], told.answer[two]
+    lean = (a + b - 1).astype(np.float64)
+    return Eagerness(
+        pairs=len(one),
+        plain=100 * float(a.mean()),
+        mirrored=100 * float(b.mean()),
+        contrary=100 * float((a != b).mean()),
+        tendency=t_interval(100 * _by_run(lean, told.run[one])),
+    )
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """How often the judge says the same again.
+
+    Attributes
+    ----------
+    agreement
+        Equal answers in %, a mean over runs with Student's t.
+    kappa
+        Cohen's: 1 where it always agrees with itself, 0 where no more than by chance.
+    """
+
+    pairs: int
+    agreement: Estimate
+    kappa: float
+
+
+def steadiness(told: Replies, *, reworded: bool = False) -> Steadiness | None:
+    """Compare each question with its repeats, or with its other wordings; ``None`` without any."""
+    again = told.paraphrase > 0 if reworded else told.repeat > 0
+    other = told.repeat if reworded else told.paraphrase
+    one, two = _pairs(told, told.plain, ~told.mirrored & again & (other == 0))
+    if not len(one):
+        return None
+    a, b = told.answer[one], told.answer[two]
+    same = (a == b).astype(np.float64)
+    return Steadiness(
+        pairs=len(one),
+        agreement=t_interval(100 * _by_run(same, told.run[one]), "%"),
+        kappa=kappa(float(same.mean()), float(a.mean()), float(b.mean())),
+    )
+
+
+@dataclass(frozen=True)
+class Blind:
+    """The runs' own sway, scored again blind, beside what the acting judge said.
+
+    Attributes
+    ----------
+    videos
+        Answered by both.
+    lenience
+        Acting less blind share of yes, in pp.
+    acting, blind, judge
+        The sway as each saw it on the same videos, and the difference: what the act of judging
+        added. All with Student's t over runs.
+    """
+
+    videos: int
+    lenience: Estimate
+    acting: Estimate
+    blind: Estimate
+    judge: Estimate
+
+
+def blind(told: Replies) -> Blind | None:
+    """Compare the acting answers of treatment runs with the blind ones; ``None`` without any."""
+    treated = np.array([run.arm == "treatment" for run in told.runs])
+    rows = told.plain & told.own & treated[told.run] & (told.answer != NONE)
+    rows &= told.acting != NONE
+    if not rows.any():
+        return None
+    run, after = told.run[rows], told.after[rows]
+    acting, again = (100.0 * values[rows] for values in (told.acting, told.answer))
+    seen, scored = (_sways(values, run, after) for values in (acting, again))
+    return Blind(
+        videos=int(rows.sum()),
+        lenience=t_interval(_by_run(acting - again, run)),
+        acting=t_interval(seen),
+        blind=t_interval(scored),
+        judge=t_interval(seen - scored),
+    )
+
+
+def taste_overlap(told: Replies) -> Estimate:
+    """How far the personas' tastes overlap, from pooled frames and repeats (``matrix.overlap``)."""
+    personas = np.unique(told.persona)
+    picture = np.unique(told.frame, return_inverse=True)[1]
+    keys = np.stack([told.run, told.position, picture])
+    item = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
+    shape = (len(personas), int(item.max(initial=-1)) + 1)
+    tables = []
+    for repeat in (0, 1):
+        rows = ~told.mirrored & (told.paraphrase == 0) & (told.repeat == repeat)
+        rows &= told.answer != NONE
+        answers = np.full(shape, NAN)
+        answers[np.searchsorted(personas, told.persona[rows]), item[rows]] = told.answer[rows]
+        tables.append(answers)
+    return overlap(*tables)
+
+
+def _pairs(told: Replies, first: Mask, second: Mask) -> tuple[Ints, Ints]:
+    """Rows of the second kind with the row of the first that asked the same, both answered."""
+    answered = told.answer != NONE
+    keys = zip(told.run.tolist(), told.persona.tolist(), told.position.tolist(),
+               told.frame.tolist(), strict=True)  # fmt: skip
+    named = list(keys)
+    at = {named[row]: row for row in np.flatnonzero(first & answered)}
+    twos = [row for row in np.flatnonzero(second & answered) if named[row] in at]
+    return np.array([at[named[row]] for row in twos], dtype=np.int64), np.array(twos, dtype=int)
+
+
+def _by_run(values: Floats, run: Ints) -> Floats:
+    """Mean of each run."""
+    codes = np.unique(run, return_inverse=True)[1]
+    mean: Floats = np.bincount(codes, weights=values) / np.bincount(codes)
+    return mean
+
+
+def _sways(values: Floats, run: Ints, after: Mask) -> Floats:
+    """After minus before of each run; nan where a window has none."""
+    sways = []
+    for index in np.unique(run):
+        mine = run == index
+        late, early = values[mine & after], values[mine & ~after]
+        sways.append(late.mean() - early.mean() if len(late) and len(early) else NAN)
+    return np.array(sways, dtype=np.float64)

@@ -1,0 +1,92 @@
+"""What the sway looks like when nothing happens: the runs' own null.
+
+Each run keeps its own base rate, its own windows and its own batches, with the batch correlation
+of all runs together, as in ``null`` for I_avg. It says how far chance alone would take a study of
+these sizes; what accounts do differently from each other on top of that is in the interval over
+runs, not in here.
+
+Refuses to know whether anything happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.batching import draw_yes
+from analysis.null import Counts, shared_correlation
+from analysis.values import NAN
+
+Floats = NDArray[np.float64]
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class NullOfSway:
+    """Where a mean sway, or a mean difference of sways, lies when nothing happens.
+
+    Attributes
+    ----------
+    drawn
+        Drawn values in pp, sorted; empty where there is no null, and ``reason`` says why.
+    low, high
+        The range that holds 95 % of them.
+    percentile
+        Share of the drawn values below the observed one, in % (ties count half).
+    icc
+        Batch correlation of the draws.
+    """
+
+    drawn: Floats = field(repr=False)
+    low: float
+    high: float
+    percentile: float
+    icc: float
+    reason: str = ""
+
+
+def null_of_sway(
+    treated: Sequence[Counts],
+    control: Sequence[Counts],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> NullOfSway:
+    """Draw the mean sway of runs, less that of their controls, as if nothing had happened.
+
+    Parameters
+    ----------
+    treated, control
+        One entry per run; ``control`` is empty where a sway stands alone. Runs with an empty
+        window are left out.
+    """
+    treated, control = ([unit for unit in units if unit.n.sum(1).all()] for units in
+                        (treated, control))  # fmt: skip
+    icc = shared_correlation([*treated, *control])
+    if not treated or np.isnan(icc):
+        reason = "the batches do not tell how alike their videos are"
+        return NullOfSway(np.array([]), NAN, NAN, NAN, icc, reason)
+    drawn = np.sort(_mean(treated, icc, rng, draws) - _mean(control, icc, rng, draws))
+    observed = _observed(treated) - _observed(control)
+    close = np.isclose(drawn, observed, rtol=0, atol=1e-9)
+    below = float(((drawn < observed) & ~close).mean() + close.mean() / 2)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return NullOfSway(drawn, float(low), float(high), 100 * below, icc)
+
+
+def _observed(units: Sequence[Counts]) -> float:
+    if not units:
+        return 0.0
+    return float(np.mean([100 * (unit.share[1] - unit.share[0]) for unit in units]))
+
+
+def _mean(units: Sequence[Counts], icc: float, rng: np.random.Generator, draws: int) -> Floats:
+    """Mean sway of the units in each draw."""
+    total = np.zeros(draws)
+    for unit in units:
+        share = draw_yes(rng, unit.pooled, icc, unit.n, draws) / unit.n.sum(1)
+        total += 100 * (share[:, 1] - share[:, 0])
+    return total / max(len(units), 1)

@@ -1,0 +1,60 @@
+"""Which designs fit the runs that there are.
+
+Refuses to look at a single answer: what fits is a matter of arms, personas and windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.matrix import LEAST_PERSONAS
+from analysis.views import RunInfo
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A design, whether these runs allow it, and why or why not."""
+
+    design: str
+    offered: bool
+    why: str
+
+
+def offers(runs: Sequence[RunInfo], pairs: int) -> tuple[Offer, ...]:
+    """Say which designs these runs allow, the one that fits best first.
+
+    A control arm gives the sway itself, so it comes first where there is one. Without it the
+    matrix tells the specific sway with the most power, adjusted where the before window was
+    passive; the borrowed base comes last, since drift passes for a sway in it.
+
+    Parameters
+    ----------
+    pairs
+        Pairs of a treatment and a control run that both have their windows.
+    """
+    treated = [run for run in runs if run.arm == "treatment"]
+    personas = len({run.persona for run in treated})
+    passive = bool(treated) and all(run.windows.baseline == "passive" for run in treated)
+    told = [
+        _paired(pairs),
+        _rejudged("adjusted matrix", personas, passive, "a placebo comes with it"),
+        _rejudged("persona matrix", personas, True, "after windows alone"),
+        _rejudged("borrowed base", personas, passive, "where the feed does not drift"),
+    ]
+    return tuple(sorted(told, key=lambda offer: not offer.offered))
+
+
+def _paired(pairs: int) -> Offer:
+    counted = f"{pairs} {'pair' if pairs == 1 else 'pairs'} of treatment and control"
+    needs = "" if pairs >= 2 else ", and 2 are needed for an interval"
+    return Offer("paired with control", pairs >= 2, counted + needs)
+
+
+def _rejudged(design: str, personas: int, baseline_fits: bool, note: str) -> Offer:
+    """A design that judges windows again as every persona."""
+    if personas < LEAST_PERSONAS:
+        return Offer(design, False, f"{personas} personas, and {LEAST_PERSONAS} are needed")
+    if not baseline_fits:
+        return Offer(design, False, "the before windows were watched actively")
+    return Offer(design, True, f"{personas} personas, judged again as each other; {note}")

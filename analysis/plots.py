@@ -1,0 +1,137 @@
+"""Plots for notebooks: what was measured, drawn on matplotlib's axes.
+
+The report draws its own figures (``report.figures``); these are for trying things out. Refuses to
+compute, and to choose colours that only some can tell apart.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.rejudged import PersonaMatrix
+from analysis.report.curve import Drift
+from analysis.report.forest import PersonaSway
+from analysis.report.primary import Primary
+from analysis.values import Estimate
+from store.frames import FrameStore
+from store.records import Step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {"treatment": "#0a5c9e", "passive": "#b25405", "yoked": "#00735a"}
+"""Dark blue, orange and green after Okabe and Ito's palette."""
+_LOOKS = (("o", "#0072b2"), ("s", "#e69f00"), ("D", "#009e73"), ("^", "#cc79a7"), ("v", "#56b4e9"))
+_SMALL = (180, 320)
+DASHES = {"treatment": "-", "passive": "--", "yoked": ":"}
+
+
+def forest(axes: Axes, rows: Sequence[PersonaSway], whole: Estimate) -> None:
+    """Draw each persona's sway with its interval, and that of all together below."""
+    names = [row.persona for row in rows] + ["all"]
+    told = [row.estimate for row in rows] + [whole]
+    for place, one in enumerate(told):
+        colour = COLOURS["treatment"] if place == len(rows) else "0.4"
+        axes.plot([one.low, one.high], [place, place], color=colour, lw=2, solid_capstyle="round")
+        axes.plot(one.value, place, "o", color=colour)
+    axes.axvline(0, color="0.6", lw=1, ls=":")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("sway, percentage points")
+    _bare(axes)
+
+
+def drift(axes: Axes, told: Drift) -> None:
+    """Draw the share of yes along the feed, with bands over runs."""
+    x = [part.middle for part in told.bins]
+    for part in told.bins:
+        if part.phase != "adapt":
+            axes.axvspan(part.first - 0.5, part.last + 0.5, color="0.95", zorder=0)
+    for curve in told.curves:
+        value, low, high = (
+            np.array([getattr(point, name) for point in curve.points])
+            for name in ("value", "low", "high")
+        )
+        colour = COLOURS[curve.arm]
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+        axes.plot(x, value, DASHES[curve.arm], marker="o", ms=4, color=colour, label=curve.arm)
+    axes.set_xlabel("videos that count, in order")
+    axes.set_ylabel("yes, %")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    _bare(axes)
+
+
+def null(axes: Axes, told: Primary) -> None:
+    """Draw the primary estimate over what chance alone would give."""
+    axes.hist(told.null.drawn, bins=40, color="0.83")
+    top = axes.get_ylim()[1]
+    one = told.estimate
+    colour = COLOURS["treatment"]
+    axes.plot([one.low, one.high], [1.1 * top] * 2, color=colour, lw=3, solid_capstyle="round")
+    axes.plot(one.value, 1.1 * top, "o", color=colour, ms=9)
+    axes.axvline(0, color="0.6", lw=1, ls=":")
+    axes.set_yticks([])
+    axes.set_xlabel("percentage points; grey: if nothing happened")
+    _bare(axes)
+
+
+def matrix(axes: Axes, told: PersonaMatrix) -> None:
+    """Draw the persona matrix of the after windows."""
+    size = len(told.personas)
+    axes.imshow(told.after, cmap="Blues", vmin=0)
+    for i in range(size):
+        for j in range(size):
+            dark = told.after[i, j] > 0.65 * told.after.max()
+            axes.text(j, i, f"{told.after[i, j]:.0f}", ha="center", va="center",
+                      color="white" if dark else "black",
+                      weight="bold" if i == j else "normal")  # fmt: skip
+    axes.set_xticks(range(size), told.personas)
+    axes.set_yticks(range(size), told.personas)
+    axes.set_xlabel("in the feed of")
+    axes.set_ylabel("asked as")
+    axes.tick_params(length=0)
+
+
+def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> None:
+    """Draw the first frame of each step, with what was answered."""
+    from PIL import Image
+
+    for one, step in zip(axes, steps, strict=False):
+        with Image.open(io.BytesIO(store.read(step.frames[0].sha256))) as picture:
+            picture.draft("RGB", _SMALL)
+            one.imshow(np.asarray(picture.convert("RGB").resize(_SMALL)))
+        one.set_title(f"{step.judgement.answer}, p = {step.judgement.p_yes:.2f}", fontsize=9)
+    for one in axes:
+        one.set_axis_off()
+
+
+def power(
+    axes: Axes, sizes: Sequence[int], powers: Mapping[str, Sequence[float]], sway: float
+) -> None:
+    """Draw the power of each design over the number of personas.
+
+    Parameters
+    ----------
+    powers
+        By design, one for each size.
+    sway
+        In percentage points, for the label.
+    """
+    for (name, found), look in zip(powers.items(), _LOOKS, strict=False):
+        axes.plot(sizes, found, marker=look[0], color=look[1], ms=5, label=name)
+    axes.set_xticks(list(sizes))
+    axes.axhline(0.8, color="0.6", lw=1, ls=":")
+    axes.set_xlabel("personas")
+    axes.set_ylabel(f"power for {sway:g} pp")
+    axes.set_ylim(0, 1.02)
+    axes.legend(frameon=False)
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)

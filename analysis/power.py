@@ -1,0 +1,240 @@
+"""Planning: what a study of a given size can find, and which design finds a sway for least money.
+
+Every figure comes from simulated studies with batch correlation and account differences
+(``simulate``), judged by the very formulas that judge real ones.
+
+Refuses to know prices: they are asked of a function that the caller brings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis import designs
+from analysis.designs import Design
+from analysis.errors import BadPlan
+from analysis.matrix import LEAST_PERSONAS
+from analysis.permutation import Sided
+from analysis.simulate import Plan, World
+from analysis.values import NAN
+
+WANTED = 0.8
+"""Power that a design must reach."""
+
+EFFECTS = (0.05, 0.10, 0.15, 0.20)
+PERSONAS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40)
+"""Sizes that are tried for a target."""
+
+WINDOWS = (
+    Plan(before=50, adapt=0, after=50),
+    Plan(before=100, adapt=0, after=100),
+    Plan(before=24, adapt=24, after=52, baseline="passive"),
+    Plan(before=50, adapt=50, after=100, baseline="passive"),
+)
+"""Windows that are tried for a target: the paper's, twice these, and the study's defaults."""
+
+_STEP = 0.0025
+
+
+@dataclass(frozen=True)
+class Option:
+    """A design as planning sees it.
+
+    ``arms`` is how many runs each persona needs; ``windows`` how many of the windows are judged
+    again as every persona.
+    """
+
+    name: str
+    simulate: Design
+    arms: int
+    again: tuple[str, ...] = ()
+    passive: bool = False
+
+    def offered(self, plan: Plan) -> bool:
+        """Whether the plan meets what the design needs."""
+        enough = plan.personas >= (LEAST_PERSONAS if self.again else 2)
+        return enough and (plan.baseline == "passive" or not self.passive)
+
+    def videos(self, plan: Plan) -> int:
+        """Videos to watch."""
+        return self.arms * plan.personas * plan.videos
+
+    def judgements(self, plan: Plan) -> int:
+        """Questions to the model: one a video, and each window again as every persona."""
+        videos = {"before": plan.before, "after": plan.after}
+        again = sum(videos[window] for window in self.again)
+        return self.videos(plan) + plan.personas**2 * again
+
+
+OPTIONS = (
+    Option("paired with control", designs.paired_with_control, 2),
+    Option("persona matrix", designs.persona_matrix, 1, ("after",)),
+    Option("adjusted matrix", designs.adjusted_matrix, 1, ("before", "after"), passive=True),
+    Option("borrowed base", designs.borrowed_base, 1, ("before",), passive=True),
+)
+
+PriceOf = Callable[[str], float | None]
+"""US dollars per judgement of a named model; ``None`` where it is not known."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """How power is simulated: the same draws serve every effect, so that powers compare."""
+
+    studies: int = 2000
+    seed: int = 0
+    sided: Sided = "two"
+
+    @property
+    def error(self) -> float:
+        """Standard error of a simulated power near 0.8."""
+        return math.sqrt(WANTED * (1 - WANTED) / self.studies)
+
+    def power(self, option: Option, plan: Plan, world: World, effect: float) -> float:
+        """Share of the simulated studies that find this effect (a share of 1)."""
+        rng = np.random.default_rng(self.seed)
+        changed = dataclasses.replace(world, effect=effect)
+        return option.simulate(plan, changed, self.studies, rng).power(self.sided)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What one design can find.
+
+    Attributes
+    ----------
+    power
+        By sway in pp.
+    smallest
+        Smallest sway in pp that is found with a power of 0.8; nan where none is, and ``reason``.
+    cost
+        In US dollars; nan where no price is known.
+    """
+
+    design: str
+    plan: Plan
+    runs: int
+    videos: int
+    judgements: int
+    power: dict[float, float]
+    smallest: float
+    cost: float
+    reason: str = ""
+
+
+def powers(
+    plan: Plan, world: World, trials: Trials, model: str = "", price_of: PriceOf | None = None
+) -> tuple[Power, ...]:
+    """Power of each design that the plan allows, with its smallest detectable sway."""
+    return tuple(
+        _told(option, plan, smallest_sway(option, plan, world, trials), price_of, model, {
+            100 * effect: trials.power(option, plan, world, effect) for effect in EFFECTS
+        })
+        for option in OPTIONS
+        if option.offered(plan)
+    )  # fmt: skip
+
+
+def smallest_sway(option: Option, plan: Plan, world: World, trials: Trials) -> float:
+    """Smallest sway in pp that is found with a power of 0.8, by bisection; nan where none is."""
+    base = float(np.max(world.base))
+    low, high = 0.0, 0.95 - base
+    if high <= 0 or trials.power(option, plan, world, high) < WANTED:
+        return NAN
+    while high - low > _STEP:
+        middle = (low + high) / 2
+        if trials.power(option, plan, world, middle) >= WANTED:
+            high = middle
+        else:
+            low = middle
+    return 100 * high
+
+
+def _told(
+    option: Option,
+    plan: Plan,
+    smallest: float,
+    price_of: PriceOf | None,
+    model: str,
+    found: dict[float, float],
+) -> Power:
+    price = price_of(model) if price_of else None
+    judgements = option.judgements(plan)
+    return Power(
+        design=option.name,
+        plan=plan,
+        runs=option.arms * plan.personas,
+        videos=option.videos(plan),
+        judgements=judgements,
+        power={round(sway, 4): value for sway, value in found.items()},
+        smallest=smallest,
+        cost=NAN if price is None else price * judgements,
+        reason="no sway that the base rate leaves room for" if math.isnan(smallest) else "",
+    )
+
+
+def cheapest(
+    target: float,
+    world: World,
+    trials: Trials,
+    model: str = "",
+    price_of: PriceOf | None = None,
+    windows: Sequence[Plan] = WINDOWS,
+) -> tuple[Power, ...]:
+    """For each design and windows the fewest personas that find the target with a power of 0.8.
+
+    Sorted by cost where a price is known, else by videos.
+
+    Parameters
+    ----------
+    target
+        Sway to be found, as a share of 1.
+
+    Raises
+    ------
+    BadPlan
+        The target is not above 0, or leaves no room above the base rate, or no design of up to 40
+        personas finds it.
+    """
+    room = 1 - float(np.max(world.base))
+    if not 0 < target < room:
+        raise BadPlan(
+            f"A sway of {100 * target:g} pp does not fit above this base rate. "
+            "Type: --base 0.2 --target 10pp"
+        )
+    found = [
+        _told(option, plan, 100 * target, price_of, model, {100 * target: power})
+        for option in OPTIONS
+        for window in windows
+        for plan, power in _fewest(option, window, world, trials, target)
+    ]
+    if not found:
+        raise BadPlan(
+            f"No design of up to {PERSONAS[-1]} personas finds {100 * target:g} pp with a power "
+            f"of {WANTED}. Type: --before 100 --after 100, or a larger --target"
+        )
+    return tuple(sorted(found, key=lambda power: (power.cost, power.videos)
+                        if not math.isnan(power.cost) else (0.0, power.videos)))  # fmt: skip
+
+
+def _fewest(
+    option: Option, window: Plan, world: World, trials: Trials, target: float
+) -> Iterator[tuple[Plan, float]]:
+    """The smallest tried study that finds the target, by bisection over its size; or nothing."""
+    plans = [dataclasses.replace(window, personas=personas) for personas in PERSONAS]
+    plans = [plan for plan in plans if option.offered(plan)]
+    low, high, best = 0, len(plans), 0.0
+    while low < high:
+        middle = (low + high) // 2
+        power = trials.power(option, plans[middle], world, target)
+        if power >= WANTED:
+            high, best = middle, power
+        else:
+            low = middle + 1
+    if low < len(plans):
+        yield plans[low], best

@@ -1,0 +1,246 @@
+"""Re-judgements put in order, and the persona matrix that they give.
+
+One judge at a time. Every cell of the matrix comes from the same blind re-judging, the diagonal
+included; the acting answers are only compared with it, never mixed in.
+
+Refuses to ask a model anything, and to take two judges for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.borrowed import BorrowedBase, borrowed_base
+from analysis.cells import Cells, Rejudged, count_cells
+from analysis.errors import NotOffered
+from analysis.matrix import SpecificSway, rearranged, residuals, specific_sway
+from analysis.null import DRAWS
+from analysis.views import NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
+from analysis.windows import batches, compared
+from store.judgements import Judgements
+
+_ANSWERS = {"yes": YES, "no": NO, None: NONE}
+
+
+@dataclass(frozen=True, eq=False)
+class Replies:
+    """What one judge answered about the compared videos, one row per question.
+
+    Attributes
+    ----------
+    runs
+        What ``run`` is an index into.
+    after
+        Whether the video was seen in the after window (else before).
+    acting
+        What the acting judge answered about the same video as the run's own persona.
+    members
+        Runs that belong together: of one platform, strategy and model.
+    outside
+        Answers about videos that are not compared, left out.
+    """
+
+    runs: tuple[RunInfo, ...]
+    members: tuple[int, ...]
+    run: Ints
+    persona: NDArray[np.str_]
+    position: Ints
+    frame: NDArray[np.str_]
+    mirrored: Mask
+    repeat: Ints
+    paraphrase: Ints
+    answer: Ints
+    after: Mask
+    batch: Ints
+    acting: Ints
+    outside: int
+
+    @property
+    def plain(self) -> Mask:
+        """The question itself, first asked, in the strategy's own words."""
+        first = (self.repeat == 0) & (self.paraphrase == 0)
+        return np.asarray(first & ~self.mirrored)
+
+    @property
+    def own(self) -> Mask:
+        """Put as the persona whose run it is."""
+        owners = np.array([run.persona for run in self.runs])
+        return np.asarray(owners[self.run] == self.persona)
+
+
+_COLUMNS: dict[str, type] = {
+    "run": np.int64, "persona": str, "position": np.int64, "frame": str, "mirrored": bool,
+    "repeat": np.int64, "paraphrase": np.int64, "answer": np.int64, "after": bool,
+    "batch": np.int64, "acting": np.int64,
+}  # fmt: skip
+
+
+def replies(
+    views: Views, files: Mapping[int, Judgements], members: Sequence[int] | None = None
+) -> Replies:
+    """Put one judge's files beside the views that they are about.
+
+    Parameters
+    ----------
+    files
+        By the run's index into ``views.runs``.
+    members
+        Runs that belong together; all of the table if not given.
+    """
+    members = range(len(views.runs)) if members is None else members
+    rows: list[tuple[Any, ...]] = []
+    outside = 0
+    for index, file in files.items():
+        placed = _places(views.one(index))
+        for line in file.asked:
+            if line.position not in placed:
+                outside += 1
+                continue
+            rows.append((
+                index, line.persona, line.position, line.frame, line.mirrored, line.repeat,
+                line.paraphrase, _ANSWERS[line.judgement.answer], *placed[line.position],
+            ))  # fmt: skip
+    items = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+    columns: dict[str, Any] = {
+        name: np.array(column, dtype=kind)
+        for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
+    }
+    return Replies(views.runs, tuple(members), outside=outside, **columns)
+
+
+def _places(run: Views) -> dict[int, tuple[bool, int, int]]:
+    """Window, batch and acting answer of each compared video, by position."""
+    rows, codes = compared(run), batches(run)
+    return {
+        int(run.position[at]): (bool(rows.after[at]), int(codes[at]), int(run.answer[at]))
+        for at in np.flatnonzero(rows.before | rows.after)
+    }
+
+
+def by_judge(files: Mapping[int, Sequence[Judgements]]) -> dict[str, dict[int, Judgements]]:
+    """Files of several runs, by judge and run."""
+    found: dict[str, dict[int, Judgements]] = {}
+    for index, beside in files.items():
+        for file in beside:
+            found.setdefault(file.judge.slug, {})[index] = file
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class PersonaMatrix:
+    """The persona matrix of treatment runs, and what follows from it.
+
+    Attributes
+    ----------
+    personas
+        In the order of the rows and columns.
+    cells
+        One per replicate.
+    before, after
+        Shares in %, means over replicates; ``M[i, j]`` is what persona i finds in run j.
+    drawn
+        The statistic under random assignments of runs to personas, in pp, sorted.
+    borrowed, refused
+        The borrowed base, or why it is not offered.
+    """
+
+    personas: tuple[str, ...]
+    cells: tuple[Cells, ...]
+    before: Floats
+    after: Floats
+    sway: SpecificSway
+    drawn: Floats
+    borrowed: BorrowedBase | None
+    refused: str
+
+
+def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
+    """Count, estimate and test the persona matrix.
+
+    Raises
+    ------
+    NotOffered
+        Too few personas, unequal questions, or an empty cell.
+    """
+    personas, replicates = _layout(told)
+    cells = [count_cells(_square(told, personas, runs), len(personas)) for runs in replicates]
+    passive = all(told.runs[run].windows.baseline == "passive" for runs in replicates
+                  for run in runs.values())  # fmt: skip
+    after = np.array([cell.after for cell in cells])
+    before = np.array([cell.before for cell in cells])
+    given = before if passive else None
+    sway = specific_sway(after, rng, given)
+    base, refused = _borrow(cells, sway, passive)
+    return PersonaMatrix(
+        personas=personas,
+        cells=tuple(cells),
+        before=before.mean(0),
+        after=after.mean(0),
+        sway=sway,
+        drawn=_arranged(after, given, rng),
+        borrowed=base,
+        refused=refused,
+    )
+
+
+def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
+    """Personas that have a re-judged treatment run in every replicate, and these by persona."""
+    found: dict[int, dict[str, int]] = {}
+    for index in sorted(set(told.members) & set(told.run.tolist())):
+        run = told.runs[index]
+        if run.arm == "treatment":
+            found.setdefault(run.replicate, {})[run.persona] = index
+    if not found:
+        raise NotOffered(
+            "A persona matrix needs treatment runs. Type: python -m agent study --help"
+        )
+    common = set.intersection(*(set(members) for members in found.values()))
+    personas = tuple(sorted(common))
+    return personas, [{persona: members[persona] for persona in personas}
+                      for members in found.values()]  # fmt: skip
+
+
+def _square(told: Replies, personas: Sequence[str], runs: Mapping[str, int]) -> Rejudged:
+    """The plain questions of one replicate, put as its own personas."""
+    owner = {run: place for place, run in enumerate(runs.values())}
+    order = np.array(personas)
+    rows = told.plain & np.isin(told.run, list(owner)) & np.isin(told.persona, order)
+    places = np.array([owner.get(run, -1) for run in range(len(told.runs))], dtype=np.int64)
+    return Rejudged(
+        persona=np.searchsorted(order, told.persona[rows]),
+        run=places[told.run[rows]],
+        after=told.after[rows],
+        batch=told.batch[rows],
+        answer=told.answer[rows],
+    )
+
+
+def _borrow(
+    cells: Sequence[Cells], sway: SpecificSway, passive: bool
+) -> tuple[BorrowedBase | None, str]:
+    if len(cells) > 1:
+        return None, "A borrowed base takes one run of each persona, and there are several."
+    try:
+        base = borrowed_base(
+            cells[0].after,
+            cells[0].before,
+            cells[0].within,
+            baseline="passive" if passive else "active",
+            placebo_p=sway.placebo_test.p,
+        )
+    except NotOffered as refusal:
+        return None, str(refusal).partition(" Type: ")[0]
+    return base, ""
+
+
+def _arranged(after: Floats, before: Floats | None, rng: np.random.Generator) -> Floats:
+    """The statistic under random assignments, each replicate on its own."""
+    left = residuals(after, before)
+    identity = np.tile(np.arange(after.shape[-1]), (DRAWS, 1))
+    drawn = [rearranged(cells, rng.permuted(identity, axis=1)) for cells in left]
+    return np.sort(np.mean(drawn, axis=0))

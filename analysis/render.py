@@ -1,0 +1,231 @@
+"""A run's summary as text for a person at a terminal.
+
+Refuses to compute: every number comes from the summary.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from analysis.counts import WindowShare
+from analysis.describe import RunSummary
+from analysis.null import NullOfI
+from analysis.values import Estimate
+
+Rows = list[tuple[str, str]]
+
+_LABEL = 13
+_REASONS = {
+    "ad": ("ad", "ads"),
+    "live": ("live card", "live cards"),
+    "repeat": ("repeat", "repeats"),
+    "not_shown": ("not shown", "not shown"),
+    "requested_before_change": (
+        "requested before the change",
+        "requested before the change",
+    ),
+}
+
+
+def render(
+    summary: RunSummary,
+    width: int = 88,
+    *,
+    where: str = "",
+    commands: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Lay the summary out as text.
+
+    Parameters
+    ----------
+    width
+        Columns of the terminal; lines are wrapped to it (60 at least, 100 at most).
+    where
+        Folder that holds the run, if it is to be told.
+    commands
+        What can be typed next: pairs of command and what it does.
+    """
+    width = min(max(width, 60), 100)
+    blocks = [
+        _head(summary, width),
+        _block(_shares(summary), width),
+        _block(_results(summary), width),
+        _block(_details(summary, where), width),
+        "What one run can't show\n" + _bullets(summary.cautions, width),
+    ]
+    if commands:
+        blocks.append("Next\n" + "\n".join(_command(*pair) for pair in commands))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(summary: RunSummary, width: int) -> str:
+    run = summary.run
+    title = f"{run.persona} on {run.platform}: {_verdict(summary)}"
+    how = f"{run.strategy}, {run.model}, {run.arm} arm, run {run.run_id}"
+    who = f"“{summary.traits[0]}”" if summary.traits else ""
+    state = "" if run.status == "complete" else f"This run is not complete: {run.status}."
+    lines = [textwrap.fill(line, width) for line in (title, who, how, state) if line]
+    return "\n".join(lines)
+
+
+def _verdict(summary: RunSummary) -> str:
+    """What happened, in one sentence that claims no more than the interval does."""
+    sway = summary.sway
+    if not sway.exists:
+        return f"no sway to report, because there is {sway.reason}."
+    if round(sway.value, 1) == 0:
+        told = "as much to say yes to after as before"
+    else:
+        moved = "more" if sway.value > 0 else "less"
+        size = f"{abs(sway.value):.1f} percentage points (pp)"
+        told = f"{size} {moved} to say yes to after than before"
+    if not sway.bounded:
+        return f"{told}."
+    if sway.low > 0 or sway.high < 0:
+        return f"{told}, beyond what this run's batches vary by."
+    return f"{told}, which is within what this run's batches vary by."
+
+
+def _shares(summary: RunSummary) -> Rows:
+    return [
+        ("before", _window(summary.before)),
+        ("after", _window(summary.after)),
+    ]
+
+
+def _window(window: WindowShare) -> str:
+    if not window.judged:
+        return f"nothing judged of {window.shown} videos that count"
+    missing = ", ".join(f"{count} {reason}" for reason, count in window.missing.items())
+    noun = "batch" if window.batches == 1 else "batches"
+    return (
+        f"{window.share:5.1f} % yes   {window.yes:3d} of {window.judged:3d} videos, "
+        f"{window.batches} {noun}" + (f"   missing: {missing}" if missing else "")
+    )
+
+
+def _results(summary: RunSummary) -> Rows:
+    rows = [("sway", f"{estimate_text(summary.sway)}"), ("", "after minus before, share of yes")]
+    low, high = summary.sway_bounds
+    if summary.before.unanswered + summary.after.unanswered:
+        rows.append(("", f"between {low:+.1f} and {high:+.1f} pp whatever the missing ones are"))
+    if summary.graded.exists:
+        scale = "of ISQ's score" if summary.graded_by == "score" else "of the probability of yes"
+        rows.append(("graded sway", f"{estimate_text(summary.graded, 'points')}"))
+        rows.append(("", f"after minus before, mean {scale}, 0 to 100"))
+    rows.append(("I", estimate_text(summary.change)))
+    rows.append(("", "the paper's measure: the sway as a percentage of the share before"))
+    rows.append(("", _null(summary)))
+    rows.append(("sensitivity", _sensitivity(summary)))
+    return rows
+
+
+def estimate_text(estimate: Estimate, unit: str = "") -> str:
+    """An estimate with its interval, or with the reason why there is none."""
+    unit = unit or estimate.unit
+    if not estimate.exists:
+        return f"none: {estimate.reason}"
+    value = f"{estimate.value:+6.1f} {unit}"
+    if not estimate.bounded:
+        return f"{value}   no interval: {estimate.reason}"
+    return f"{value}   {estimate.level:.0%} interval {estimate.low:+.1f} to {estimate.high:+.1f}"
+
+
+def _null(summary: RunSummary) -> str:
+    null = summary.null
+    if math.isnan(null.mean):
+        return f"its null is not known: {null.reason}"
+    told = (
+        f"if nothing happened it would lie between {null.low:+.0f} and {null.high:+.0f} % "
+        f"(mean {null.mean:+.0f} %)"
+    )
+    return told + place(null)
+
+
+def place(null: NullOfI) -> str:
+    """Where the observed value lies among the drawn ones; empty where there is none."""
+    if math.isnan(null.percentile):
+        return ""
+    if null.percentile in (0, 100):
+        side = "above" if null.percentile else "below"
+        return f"; this one is {side} all {null.draws} such values drawn"
+    digits = 0 if 1 <= null.percentile <= 99 else 1
+    plain = ", which is unremarkable" if null.unremarkable else ""
+    return f"; this one is above {null.percentile:.{digits}f} % of such values{plain}"
+
+
+def _sensitivity(summary: RunSummary) -> str:
+    told = [
+        f"{estimate.value:+.1f}" if estimate.exists else "none"
+        for estimate in summary.sensitivity.values()
+    ]
+    counts = ", ".join(str(count) for count in summary.sensitivity)
+    return f"{', '.join(told)} pp without the first {counts} batches after the change"
+
+
+def _details(summary: RunSummary, where: str) -> Rows:
+    rows = [("watched", _dwell(summary)), ("left out", _excluded(summary))]
+    faults = ", ".join(f"{count} {name}" for name, count in summary.faults.items())
+    if faults or summary.resumes or summary.torn:
+        resumed = _times(summary.resumes)
+        torn = "a torn last line was dropped" if summary.torn else ""
+        rows.append(("faults", "; ".join(part for part in (faults, resumed, torn) if part)))
+    if summary.timings_ms:
+        told = (f"{stage} {_duration(value)}" for stage, value in summary.timings_ms.items())
+        rows.append(("a step", ", ".join(told) + " (medians)"))
+    if where:
+        rows.append(("kept in", where))
+    return rows
+
+
+def _times(resumes: int) -> str:
+    if not resumes:
+        return ""
+    return "resumed once" if resumes == 1 else f"resumed {resumes} times"
+
+
+def _dwell(summary: RunSummary) -> str:
+    dwell = summary.dwell
+    if not (dwell.yes_count and dwell.no_count):
+        only = "yes" if dwell.yes_count else "no"
+        if not (dwell.yes_count or dwell.no_count):
+            return "nothing was judged"
+        mean = dwell.yes_mean if dwell.yes_count else dwell.no_mean
+        return f"{mean:.1f} s a video; every answer was {only}"
+    ratio = "" if math.isnan(dwell.ratio) else f": {dwell.ratio:.1f} times as long"
+    blind = "" if dwell.decided else " (this arm's dwell is blind to the answer)"
+    return f"{dwell.yes_mean:.1f} s after yes, {dwell.no_mean:.1f} s after no{ratio}{blind}"
+
+
+def _excluded(summary: RunSummary) -> str:
+    if not summary.excluded:
+        return f"none of {summary.steps} videos"
+    told = [f"{count} {_REASONS[reason][count != 1]}" for reason, count in summary.excluded.items()]
+    return f"{', '.join(told)}, of {summary.steps} videos"
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{milliseconds:.0f} ms"
+
+
+def _block(rows: Rows, width: int) -> str:
+    lines = []
+    for label, text in rows:
+        wrapped = textwrap.wrap(text, width - _LABEL) or [""]
+        kept = [text] if len(text) <= width - _LABEL else wrapped
+        lines.append(f"{label:<{_LABEL}}{kept[0]}".rstrip())
+        lines.extend(f"{'':<{_LABEL}}{line}" for line in kept[1:])
+    return "\n".join(lines)
+
+
+def _bullets(sentences: Iterable[str], width: int) -> str:
+    return "\n".join(
+        textwrap.fill(sentence, width, initial_indent="- ", subsequent_indent="  ")
+        for sentence in sentences
+    )
+
+
+def _command(command: str, does: str) -> str:
+    return f"  {command}\n      {does}"

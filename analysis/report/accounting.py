@@ -1,0 +1,121 @@
+"""What became of every row: the use that a number's source quotes, and the tables print.
+
+Refuses to know numbers: it says which rows a number rests on, and why the others do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.report.trace import Source
+from analysis.views import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Ints, Mask, Views
+from analysis.windows import compared
+
+BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)
+USES: tuple[str, ...] = (
+    "before",
+    "after",
+    "adapt window",
+    "requested before the change",
+    *("not shown" if name == "not_shown" else name for name in EXCLUDED[1:]),
+    *(f"no answer ({name})" for name in MISSING[1:]),
+)
+"""Before and after count and are answered; every other use is a reason why a row does not."""
+_FIRST_EXCLUDED = 4
+_FIRST_MISSING = _FIRST_EXCLUDED + len(EXCLUDED) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a table with their uses.
+
+    Attributes
+    ----------
+    use
+        Index into ``USES``, one per row.
+    why
+        The same, but a row without an answer says so even where its window is not compared: the
+        reason why it cannot be used for anything.
+    """
+
+    views: Views
+    use: Ints
+    why: Ints
+
+    @property
+    def counted(self) -> Mask:
+        """Rows that are compared and have an answer."""
+        return np.isin(self.use, (BEFORE_ROW, AFTER_ROW))
+
+    def of(self, runs: Iterable[int]) -> Mask:
+        """Rows of these runs, by index."""
+        return np.isin(self.views.run, list(runs))
+
+    def source(
+        self,
+        function: str,
+        wanted: Mask,
+        used: Mask | None = None,
+        *,
+        noun: str = "judged videos",
+        otherwise: str = "not part of this number",
+    ) -> Source:
+        """Say where a number comes from.
+
+        Parameters
+        ----------
+        wanted
+            Rows that the number could rest on, such as those of an arm.
+        used
+            Those that it does rest on; the counted ones if not given.
+        otherwise
+            Why a row that counts elsewhere does not count here.
+        """
+        kept = wanted & (self.counted if used is None else used)
+        runs = np.unique(self.views.run[kept])
+        arms = ", ".join(dict.fromkeys(self.views.runs[run].arm for run in runs))
+        told = (
+            f"{kept.sum():,} {noun} of {len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+            f"{f' ({arms})' if arms else ''}"
+        )
+        return Source(function, told, self._left_out(wanted & ~kept, otherwise))
+
+    def _left_out(self, rows: Mask, otherwise: str) -> str:
+        told: dict[str, int] = {}
+        for code, count in enumerate(np.bincount(self.why[rows], minlength=len(USES))):
+            name = otherwise if code in (BEFORE_ROW, AFTER_ROW) else USES[code]
+            told[name] = told.get(name, 0) + int(count)
+        return ", ".join(f"{count:,} {name}" for name, count in told.items() if count) or "nothing"
+
+
+def account(views: Views) -> Rows:
+    """Give every row its use: why it does not count, or the window that it counts in.
+
+    A row has one use. The platform's reasons come first (an ad without an answer is an ad), then
+    the windows, then missing answers.
+    """
+    use = np.full(len(views), ADAPT_ROW)
+    for index in range(len(views.runs)):
+        start, stop = np.searchsorted(views.run, [index, index + 1])
+        rows = compared(views.one(index))
+        part = use[start:stop]
+        part[rows.before] = BEFORE_ROW
+        part[rows.after] = AFTER_ROW
+        part[rows.too_early] = TOO_EARLY
+    out = ~views.eligible
+    use[out] = _FIRST_EXCLUDED + views.excluded[out] - 1
+    unanswered = views.eligible & (views.answer == NONE)
+    missing = _FIRST_MISSING + views.missing - 1
+    lost = np.isin(use, (BEFORE_ROW, AFTER_ROW)) & unanswered
+    why = np.where(unanswered, missing, use)
+    return Rows(views, np.where(lost, missing, use), why)
+
+
+def window_rows(rows: Rows, window: int) -> Mask:
+    """Counted and answered rows of one window (``BEFORE`` or ``AFTER``)."""
+    wanted = {BEFORE: BEFORE_ROW, AFTER: AFTER_ROW}[window]
+    mask: Mask = rows.use == wanted
+    return mask

@@ -1,0 +1,167 @@
+"""How varied the feeds were, by arm and window.
+
+Windows differ in length and longer ones hold more creators, so creators are counted in samples of
+one size (rarefaction: Hurlbert, Ecology 1971). Refuses to look at an answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from analysis.intervals import t_interval
+from analysis.report.material import Seen, Texts
+from analysis.values import NAN, Estimate
+from analysis.views import AFTER, BEFORE, EXCLUDED, Mask, Views
+from store.duplicates import near_duplicates
+
+SMALLEST_SAMPLE = 5
+_REPEAT = EXCLUDED.index("repeat")
+
+
+@dataclass(frozen=True)
+class Variety:
+    """One arm and window, as means over runs with Student's t.
+
+    Attributes
+    ----------
+    repeats
+        Videos that the same run had shown before, in % of all that were shown.
+    creators
+        Different creators in a sample of ``sample`` videos.
+    near
+        Frames that look like an earlier one of the same run, in %.
+    shared
+        Videos that the same window of another persona's run showed too, in % of the shorter of
+        the two windows; a mean over pairs of runs, so it has no interval.
+    """
+
+    arm: str
+    window: str
+    videos: int
+    repeats: Estimate
+    creators: Estimate
+    near: Estimate
+    shared: float
+    sample: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """One run's window."""
+
+    persona: str
+    videos: frozenset[str]
+    repeats: float
+    authors: tuple[int, ...]
+    near: float
+    count: int
+
+
+def varieties(
+    views: Views, seen: Seen | None, runs: Sequence[int], arms: Sequence[str]
+) -> tuple[Variety, ...]:
+    """Describe the variety of each arm's windows.
+
+    Parameters
+    ----------
+    seen
+        ``None`` for views made elsewhere: then only video ids are known.
+    """
+    windows = {
+        (arm, phase): [
+            _window(views, seen, index, phase) for index in runs if views.runs[index].arm == arm
+        ]
+        for arm in arms
+        for phase in (BEFORE, AFTER)
+    }
+    sample = _sample(windows)
+    names = {BEFORE: "before", AFTER: "after"}
+    return tuple(
+        _variety(arm, names[phase], members, sample) for (arm, phase), members in windows.items()
+    )
+
+
+def _variety(arm: str, window: str, members: Sequence[_Window], sample: int) -> Variety:
+    creators = np.array([rarefied(member.authors, sample) for member in members])
+    return Variety(
+        arm=arm,
+        window=window,
+        videos=sum(member.count for member in members),
+        repeats=t_interval(np.array([member.repeats for member in members]), "%"),
+        creators=t_interval(creators, ""),
+        near=t_interval(np.array([member.near for member in members]), "%"),
+        shared=_shared(members),
+        sample=sample,
+    )
+
+
+def _window(views: Views, seen: Seen | None, index: int, phase: int) -> _Window:
+    rows = (views.run == index) & (views.phase == phase)
+    eligible = rows & views.eligible
+    repeats = rows & (views.excluded == _REPEAT)
+    count, again = int(eligible.sum()), int(repeats.sum())
+    return _Window(
+        persona=views.runs[index].persona,
+        videos=frozenset(views.video[eligible].tolist()),
+        repeats=100 * again / (count + again) if count else NAN,
+        authors=_authors(seen.author[eligible]) if seen else (),
+        near=_near(seen, views.run == index, eligible) if seen else NAN,
+        count=count,
+    )
+
+
+def _authors(names: Texts) -> tuple[int, ...]:
+    """Videos per creator; none unless every video names its creator."""
+    if any(name is None for name in names):
+        return ()
+    return tuple(Counter(names.tolist()).values())
+
+
+def _near(seen: Seen, run: Mask, rows: Mask) -> float:
+    """Share of a window's frames that look like an earlier one of the run, in %."""
+    at = np.flatnonzero(run & (seen.phash != None))  # noqa: E711 (elementwise)
+    if not rows[at].any():
+        return NAN
+    twins = near_duplicates([str(phash) for phash in seen.phash[at]])
+    marked = np.array([twin is not None for twin in twins])
+    return float(100 * marked[rows[at]].mean())
+
+
+def _sample(windows: Mapping[tuple[str, int], Sequence[_Window]]) -> int:
+    """Size of the samples in which creators are counted: the shortest window's."""
+    sizes = [sum(member.authors) for members in windows.values() for member in members]
+    known = [size for size in sizes if size]
+    return min(known) if known and min(known) >= SMALLEST_SAMPLE else 0
+
+
+def rarefied(counts: Sequence[int], sample: int) -> float:
+    """Different kinds that are expected in a sample drawn without replacement.
+
+    Parameters
+    ----------
+    counts
+        Things of each kind.
+    sample
+        Size of the sample; nan where it is 0 or larger than what there is.
+    """
+    total = sum(counts)
+    if not 0 < sample <= total:
+        return NAN
+    steps = np.arange(sample)
+    absent = (total - np.array(counts)[:, None] - steps) / (total - steps)
+    return float((1 - np.prod(np.maximum(absent, 0), axis=1)).sum())
+
+
+def _shared(members: Sequence[_Window]) -> float:
+    """Mean over pairs of personas of the share of videos that both windows showed, in %."""
+    shares = [
+        100 * len(one.videos & other.videos) / min(len(one.videos), len(other.videos))
+        for one, other in combinations(members, 2)
+        if one.persona != other.persona and one.videos and other.videos
+    ]
+    return float(np.mean(shares)) if shares else NAN

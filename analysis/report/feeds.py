@@ -1,0 +1,116 @@
+"""What the feeds were like: how varied, and how long a yes and a no were watched.
+
+Refuses to compute: it prints what was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from analysis.report.diversity import Variety
+from analysis.report.figures import Scale, axis, dumbbell
+from analysis.report.measured import ArmDwell
+from analysis.report.scene import ARM_NAMES, Scene
+from analysis.report.trace import Source, Told, Traced
+from analysis.views import BEFORE, Mask
+
+
+@dataclass(frozen=True)
+class VarietyRow:
+    """One arm and window."""
+
+    arm: str
+    window: str
+    videos: Traced
+    repeats: Traced
+    creators: Traced
+    near: Traced
+    shared: Traced
+
+
+@dataclass(frozen=True)
+class VarietyTable:
+    """Arms and windows, with the size of the samples in which creators are counted."""
+
+    rows: tuple[VarietyRow, ...]
+    sample: Traced | None
+    near_known: bool
+    source: Source
+
+
+def variety_table(scene: Scene) -> VarietyTable:
+    """Lay out how varied the windows were."""
+    source = scene.everything("report.diversity.varieties")
+    rows = scene.group.variety
+    sample = max((row.sample for row in rows), default=0)
+    return VarietyTable(
+        rows=tuple(_variety(source, row) for row in rows),
+        sample=source.count(sample, "videos in a sample") if sample else None,
+        near_known=any(row.near.exists for row in rows),
+        source=source,
+    )
+
+
+def _variety(source: Source, row: Variety) -> VarietyRow:
+    place = f"{row.arm}, {row.window}"
+    return VarietyRow(
+        arm=ARM_NAMES[row.arm],
+        window=row.window,
+        videos=source.count(row.videos, f"videos that count, {place}"),
+        repeats=source.percent(row.repeats.value, f"repeats, {place}", row.repeats.reason),
+        creators=source.decimal(
+            row.creators.value, f"creators, {place}", 1, "not every video names its creator"
+        ),
+        near=source.percent(row.near.value, f"near-duplicates, {place}", "no frames"),
+        shared=source.percent(row.shared, f"shared videos, {place}", "one persona only"),
+    )
+
+
+@dataclass(frozen=True)
+class DwellRow:
+    """One arm's delivered dwell in seconds."""
+
+    arm: str
+    yes: Told
+    no: Told
+    ratio: Traced
+    decided: bool
+    figure: Markup
+    source: Source
+
+
+def dwell_rows(scene: Scene) -> tuple[tuple[DwellRow, ...], Markup]:
+    """Delivered dwell by arm, with the axis; nothing where no dwell was recorded."""
+    known = [row for row in scene.group.dwell if row.yes.exists or row.no.exists]
+    if not known:
+        return (), Markup("")
+    scale = Scale.around([end for row in known for end in (row.yes.value, row.no.value)])
+    return tuple(_dwell(scene, row, scale) for row in known), axis(scale)
+
+
+def _dwell(scene: Scene, row: ArmDwell, scale: Scale) -> DwellRow:
+    source = scene.source(
+        "describe.dwell_contrast", [row.arm], _decided(scene), otherwise="of the passive baseline"
+    )
+    both = row.yes.exists and row.no.exists
+    return DwellRow(
+        arm=ARM_NAMES[row.arm],
+        yes=source.estimate(row.yes, f"seconds watched after yes, {row.arm}"),
+        no=source.estimate(row.no, f"seconds watched after no, {row.arm}"),
+        ratio=source.decimal(row.ratio, "after yes over after no", 1, "one of them is unknown"),
+        decided=row.decided,
+        figure=dumbbell(row.no.value, row.yes.value, scale) if both else Markup(""),
+        source=source,
+    )
+
+
+def _decided(scene: Scene) -> Mask:
+    """Answered rows, less those of a treatment's passive baseline: no answer decided a dwell."""
+    views = scene.views
+    baseline = np.array(
+        [run.arm == "treatment" and run.windows.baseline == "passive" for run in views.runs]
+    )
+    return np.asarray(views.judged & ~(baseline[views.run] & (views.phase == BEFORE)))

@@ -1,0 +1,106 @@
+"""The sway of each persona, with an interval over the batches of its own runs.
+
+Such an interval describes these accounts alone; what holds for personas in general is the estimate
+over runs below it. Refuses to rank personas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.estimates import pair_up
+from analysis.intervals import Floats, difference_over_batches, t_p_value, t_quantile
+from analysis.null import Counts
+from analysis.values import NAN, Estimate
+from analysis.views import RunInfo
+
+
+@dataclass(frozen=True)
+class PersonaSway:
+    """One persona: shares of its treatment runs in %, and its sway in pp.
+
+    ``estimate`` is treatment minus control where there is a control, else after minus before.
+    """
+
+    persona: str
+    runs: int
+    before: float
+    after: float
+    estimate: Estimate
+
+
+def by_persona(
+    runs: Sequence[RunInfo], counts: Sequence[Counts], control: str | None
+) -> tuple[PersonaSway, ...]:
+    """Sway of each persona, in the order of their ids.
+
+    Parameters
+    ----------
+    runs, counts
+        One entry per run.
+    control
+        Arm to subtract within pairs; ``None`` to take the treatment alone.
+    """
+    over = [difference_over_batches(unit.n, 100 * unit.yes) for unit in counts]
+    pairs: Mapping[int, int] = dict(pair_up(runs, control)) if control else {}
+    told = []
+    for persona in sorted({run.persona for run in runs}):
+        mine = [i for i, run in enumerate(runs) if (run.persona, run.arm) == (persona, "treatment")]
+        parts = [_less(over[i], over[pairs[i]]) if control else over[i]
+                 for i in mine if not control or i in pairs]  # fmt: skip
+        if mine:
+            shares = [100 * counts[i].share for i in mine]
+            told.append(PersonaSway(persona, len(mine), *_means(shares), _mean(parts)))
+    return tuple(told)
+
+
+def _means(shares: Sequence[Floats]) -> tuple[float, float]:
+    before, after = np.mean(shares, axis=0)
+    return float(before), float(after)
+
+
+def _less(one: Estimate, other: Estimate) -> Estimate:
+    """Difference of two independent runs."""
+    value = one.value - other.value
+    if not (one.bounded and other.bounded):
+        return Estimate(value, reason=one.reason or other.reason)
+    return _combined(value, (one, other), 1.0)
+
+
+def _mean(parts: Sequence[Estimate]) -> Estimate:
+    """Mean over a persona's independent runs or pairs."""
+    if not parts:
+        return Estimate(NAN, reason="no run with a partner")
+    if len(parts) == 1:
+        return parts[0]
+    value = float(np.mean([part.value for part in parts]))
+    unbounded = [part for part in parts if not part.bounded]
+    if unbounded:
+        return Estimate(value, reason=unbounded[0].reason)
+    return _combined(value, parts, 1 / len(parts))
+
+
+def _combined(value: float, parts: Sequence[Estimate], weight: float) -> Estimate:
+    """Interval of a weighted sum of independent estimates.
+
+    Student's t on the degrees of freedom of Welch and Satterthwaite (Biometrika 1947).
+    """
+    variances = np.array([(weight * part.se) ** 2 for part in parts])
+    variance = float(variances.sum())
+    df = variance**2 / float((variances**2 / [part.df for part in parts]).sum())
+    se = math.sqrt(variance)
+    half = t_quantile(0.95, df) * se
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        method=f"Student's t, {df:.1f} degrees of freedom",
+        clusters=sum(part.clusters for part in parts),
+        df=df,
+        se=se,
+        p=t_p_value(value / se, df),
+    )

@@ -1,0 +1,163 @@
+"""The headline: the primary estimate, its test, and what chance alone would give.
+
+Refuses to claim more than the declared test does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from analysis.report.figures import Scale, Span, axis, hump, interval
+from analysis.report.scene import ARM_NAMES, Scene, span
+from analysis.report.trace import Name, Source, Told, Traced, placed
+
+_AXIS = "percentage points"
+BY_DESIGN = {
+    "controlled": "the sway, treatment minus control",
+    "paired": "the sway, after minus before",
+    "matrix": "the specific sway, own feed against the others'",
+    "borrowed": "the sway against a borrowed base",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What is said first of one group.
+
+    Attributes
+    ----------
+    verdict
+        ``up``, ``down``, ``chance``, ``untested`` or ``absent``.
+    p, p_other, p_holm
+        With their relations; ``p_holm`` is ``None`` where there is one group only.
+    place
+        Where the estimate lies among the draws: ``within``, ``above`` or ``below`` all of them.
+    figure
+        The null as a hump with the estimate over it, or the estimate alone.
+    """
+
+    platform: Name
+    strategy: Name
+    model: Name
+    design: str
+    quantity: str
+    control: str
+    verdict: str
+    told: Told
+    p: Traced
+    test: str
+    sides: str
+    p_other: Traced | None
+    other: str
+    p_holm: Traced | None
+    alpha: Traced
+    declared: bool
+    null_low: Traced
+    null_high: Traced
+    percentile: Traced
+    place: str
+    null_reason: str
+    low_bound: Traced
+    high_bound: Traced
+    figure: Markup
+    axis: Markup
+    reason: Traced
+    source: Source
+
+
+def headline(scene: Scene) -> Headline:
+    """Say what the primary test shows."""
+    group = scene.group
+    told, test = group.primary, scene.measures.material.test
+    several = len(scene.measures.groups) > 1
+    source = _source(scene)
+    null = _null_source(scene, source)
+    bounds = scene.source("estimates.contrast_bounds" if told.control else "counts.missing_bounds")
+    setting = Source("the study file" if test.declared else "the program's default",
+                     "test.alpha")  # fmt: skip
+    figure, below = _figure(scene)
+    name = BY_DESIGN[told.design]
+    return Headline(
+        platform=Name(group.name[0]),
+        strategy=Name(group.name[1]),
+        model=Name(group.name[2]),
+        design=told.design,
+        quantity=name,
+        control=ARM_NAMES.get(told.control, ""),
+        verdict=told.verdict(test.alpha, group.p_holm),
+        told=source.estimate(told.estimate, name),
+        p=source.p(told.p, f"p-value, {told.test}"),
+        test=told.test,
+        sides=told.sides,
+        p_other=source.p(told.p_other, f"p-value, {told.other}") if told.other else None,
+        other=told.other,
+        p_holm=_holm(scene) if several else None,
+        alpha=setting.setting(test.alpha, "level of the primary test"),
+        declared=test.declared,
+        null_low=null.pp(told.null.low, "lower end of what chance gives", told.null.reason),
+        null_high=null.pp(told.null.high, "upper end of what chance gives", told.null.reason),
+        percentile=null.percentile(told.null.percentile, told.null.reason),
+        place=placed(told.null.percentile),
+        null_reason=told.null.reason,
+        low_bound=bounds.pp(told.bounds[0], "lowest whatever the missing answers were"),
+        high_bound=bounds.pp(told.bounds[1], "highest whatever the missing answers were"),
+        figure=figure,
+        axis=below,
+        reason=source.words(told.estimate.reason),
+        source=source,
+    )
+
+
+def _source(scene: Scene) -> Source:
+    """Rows of the primary estimate: acting answers, or re-judgements."""
+    told = scene.group.primary
+    if told.design in ("matrix", "borrowed"):
+        judged = [again for again in scene.group.rejudged if again.matrix is not None]
+        if judged and judged[0].matrix is not None:
+            asked = sum(int(cells.asked.sum()) for cells in judged[0].matrix.cells)
+            lost = asked - sum(int(cells.judged.sum()) for cells in judged[0].matrix.cells)
+            return Source(
+                f"analysis.{told.function}",
+                f"{asked - lost:,} blind answers about compared frames of treatment runs",
+                f"{lost:,} without an answer, {judged[0].told.outside:,} outside the windows",
+            )
+        return Source("analysis.report.primary.primary", "nothing", told.estimate.reason)
+    used, otherwise = scene.paired()
+    arms = ["treatment", *([told.control] if told.control else [])]
+    return scene.source(told.function or "report.primary.primary", arms, used, otherwise=otherwise)
+
+
+def _null_source(scene: Scene, source: Source) -> Source:
+    null = scene.group.primary.null
+    function = scene.group.primary.null_function or "null_sway.null_of_sway"
+    drawn = f"{len(null.drawn):,} draws from: {source.used}"
+    return Source(f"analysis.{function}", drawn, source.left_out)
+
+
+def _holm(scene: Scene) -> Traced:
+    groups = scene.measures.groups
+    known = sum(not math.isnan(group.primary.p) for group in groups)
+    source = Source(
+        "analysis.permutation.holm",
+        f"the primary p-values of {known} groups of platform, strategy and model",
+        f"{len(groups) - known} groups without a p-value",
+    )
+    return source.p(scene.group.p_holm, "p-value after Holm's correction")
+
+
+def _figure(scene: Scene) -> tuple[Markup, Markup]:
+    told = scene.group.primary
+    if not told.estimate.exists:
+        return Markup(""), Markup("")
+    seen = span(told.estimate)
+    reach = [seen.value, seen.low, seen.high]
+    if len(told.null.drawn):
+        reach += list(np.quantile(told.null.drawn, [0.002, 0.998]))
+        scale = Scale.around(reach)
+        return hump(told.null.drawn, seen, scale), axis(scale, _AXIS)
+    scale = Scale.around(reach)
+    return interval(Span(*reach), scale), axis(scale, _AXIS)

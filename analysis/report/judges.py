@@ -1,0 +1,239 @@
+"""The blind judges: the persona matrix with its placebo, and how each judge judges.
+
+Refuses to compute: it prints what was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from analysis.judging import Steadiness
+from analysis.rejudged import PersonaMatrix
+from analysis.report.figures import Scale, axis, hump, interval
+from analysis.report.measured import Rejudging
+from analysis.report.scene import Scene, span
+from analysis.report.trace import Name, Source, Told, Traced
+from analysis.values import Estimate
+from analysis.views import NONE, Mask
+
+MOST_CELLS = 14
+"""Personas up to which every cell has its number printed."""
+
+
+@dataclass(frozen=True)
+class MatrixView:
+    """The persona matrix as a heat map, its statistic and its placebo.
+
+    ``cells`` holds for each persona the traced shares and how each is coloured.
+    """
+
+    personas: tuple[Name, ...]
+    cells: tuple[tuple[tuple[Traced, Markup, bool], ...], ...]
+    numbers: bool
+    told: Told
+    p: Traced
+    exact: bool
+    adjusted: bool
+    slope: Traced
+    placebo: Told
+    placebo_p: Traced
+    missing_own: Traced
+    missing_others: Traced
+    figure: Markup
+    axis: Markup
+    source: Source
+    borrowed: Told | None
+    refused: Name
+
+
+@dataclass(frozen=True)
+class SteadyView:
+    """How often a judge said the same again."""
+
+    what: str
+    pairs: Traced
+    agreement: Told
+    kappa: Traced
+
+
+@dataclass(frozen=True)
+class EagerView:
+    """What the mirrored questions say."""
+
+    pairs: Traced
+    plain: Traced
+    mirrored: Traced
+    contrary: Traced
+    tendency: Told
+
+
+@dataclass(frozen=True)
+class BlindView:
+    """The sway as the acting and as the blind judge saw it."""
+
+    videos: Traced
+    rows: tuple[tuple[str, Told, Markup], ...]
+    axis: Markup
+    lenience: Told
+
+
+@dataclass(frozen=True)
+class JudgeView:
+    """Everything that one judge's re-judgements say."""
+
+    model: Name
+    strategy: Name
+    same: bool
+    questions: Traced
+    matrix: MatrixView | None
+    refused: Name
+    overlap: Traced
+    eager: EagerView | None
+    steady: tuple[SteadyView, ...]
+    blind: BlindView | None
+
+
+def judge_views(scene: Scene) -> tuple[JudgeView, ...]:
+    """Lay out what each judge says."""
+    return tuple(_judge(scene, told) for told in scene.group.rejudged)
+
+
+def _judge(scene: Scene, told: Rejudging) -> JudgeView:
+    source = _source("rejudged.replies", told)
+    steady = (("the same question again", told.repeats), ("the question reworded", told.wordings))
+    _, strategy, model = scene.group.name
+    return JudgeView(
+        model=Name(told.judge.model),
+        strategy=Name(told.judge.strategy),
+        same=(told.judge.model, told.judge.strategy) == (model, strategy),
+        questions=source.count(len(told.told.run), "questions"),
+        matrix=_matrix(told, told.matrix) if told.matrix else None,
+        refused=Name(told.refused),
+        overlap=_source("judging.taste_overlap", told).decimal(
+            told.overlap.value, "overlap of tastes", reason=told.overlap.reason
+        ),
+        eager=_eager(told),
+        steady=tuple(_steady(told, what, one) for what, one in steady if one is not None),
+        blind=_blind(told),
+    )
+
+
+def _source(function: str, told: Rejudging, used: Mask | None = None) -> Source:
+    """Answers that went in; all that were given, if not said otherwise."""
+    replies = told.told
+    answered = replies.answer != NONE
+    kept = answered if used is None else used & answered
+    runs = len(np.unique(replies.run[kept]))
+    parts = {
+        "without an answer": int((~answered).sum()),
+        "put in another way": int((answered & ~kept).sum()),
+        "outside the compared windows": replies.outside,
+    }
+    return Source(
+        f"analysis.{function}",
+        f"{kept.sum():,} blind answers about {runs:,} {'run' if runs == 1 else 'runs'}",
+        ", ".join(f"{count:,} {name}" for name, count in parts.items() if count) or "nothing",
+    )
+
+
+def _matrix(told: Rejudging, matrix: PersonaMatrix) -> MatrixView:
+    plain = told.told.plain
+    source = _source("matrix.specific_sway", told, plain)
+    cells = _source("cells.count_cells", told, plain)
+    sway = matrix.sway
+    lost = np.mean([one.missing for one in matrix.cells], axis=0)
+    scale = Scale.around([sway.estimate.value, sway.estimate.low, sway.estimate.high,
+                          *np.quantile(matrix.drawn, [0.002, 0.998])])  # fmt: skip
+    base = matrix.borrowed
+    return MatrixView(
+        personas=tuple(Name(persona) for persona in matrix.personas),
+        cells=_cells(matrix, cells),
+        numbers=len(matrix.personas) <= MOST_CELLS,
+        told=source.estimate(sway.estimate, "specific sway"),
+        p=source.p(sway.test.p, "p-value, permuting which run belongs to whom"),
+        exact=sway.test.exact,
+        adjusted=sway.adjusted,
+        slope=source.decimal(sway.slope, "how much of a before deviation comes back after"),
+        placebo=source.estimate(sway.placebo, "placebo, the before windows alone"),
+        placebo_p=source.p(sway.placebo_test.p, "p-value of the placebo", sway.placebo.reason),
+        missing_own=cells.percent(lost[0], "missing answers on the diagonal"),
+        missing_others=cells.percent(lost[1], "missing answers off the diagonal"),
+        figure=hump(matrix.drawn, span(sway.estimate), scale),
+        axis=axis(scale, "percentage points"),
+        source=source,
+        borrowed=(
+            _source("borrowed.borrowed_base", told, plain).estimate(base.estimate, "borrowed sway")
+            if base
+            else None
+        ),
+        refused=Name(matrix.refused),
+    )
+
+
+def _cells(
+    matrix: PersonaMatrix, source: Source
+) -> tuple[tuple[tuple[Traced, Markup, bool], ...], ...]:
+    """Shares of the after windows, with how strongly each is coloured."""
+    top = max(float(matrix.after.max()), 1.0)
+    return tuple(
+        tuple(
+            (
+                source.whole(share, f"{persona} in the feed of {other}, yes in %"),
+                Markup("--v:{:.0f}%").format(70 * share / top),
+                persona == other,
+            )
+            for share, other in zip(row, matrix.personas, strict=True)
+        )
+        for row, persona in zip(matrix.after, matrix.personas, strict=True)
+    )
+
+
+def _eager(told: Rejudging) -> EagerView | None:
+    one = told.eagerness
+    if one is None:
+        return None
+    first = (told.told.repeat == 0) & (told.told.paraphrase == 0)
+    source = _source("judging.eagerness", told, first)
+    return EagerView(
+        pairs=source.count(one.pairs, "questions answered both ways"),
+        plain=source.percent(one.plain, "yes to the question"),
+        mirrored=source.percent(one.mirrored, "yes to its mirror image"),
+        contrary=source.percent(one.contrary, "different answers to the two"),
+        tendency=source.estimate(one.tendency, "tendency to say yes"),
+    )
+
+
+def _steady(told: Rejudging, what: str, one: Steadiness) -> SteadyView:
+    source = _source("judging.steadiness", told, ~told.told.mirrored)
+    return SteadyView(
+        what=what,
+        pairs=source.count(one.pairs, "questions answered twice"),
+        agreement=source.estimate(one.agreement, "equal answers"),
+        kappa=source.decimal(one.kappa, "Cohen's kappa", reason="chance alone must agree"),
+    )
+
+
+def _blind(told: Rejudging) -> BlindView | None:
+    one = told.blind
+    if one is None:
+        return None
+    source = _source("judging.blind", told, told.told.plain & told.told.own)
+    named: tuple[tuple[str, Estimate], ...] = (
+        ("as the acting judge saw it", one.acting),
+        ("the feed's part: the same videos, scored blind", one.blind),
+        ("the judge's part: the rest", one.judge),
+    )
+    ends = [end for _, part in named for end in (part.value, part.low, part.high)]
+    scale = Scale.around(ends)
+    return BlindView(
+        videos=source.count(one.videos, "videos answered by both"),
+        rows=tuple(
+            (name, source.estimate(part, f"sway {name}"), interval(span(part), scale, "persona"))
+            for name, part in named
+        ),
+        axis=axis(scale),
+        lenience=source.estimate(one.lenience, "acting less blind share of yes"),
+    )

@@ -1,0 +1,160 @@
+"""What does not count, and what is not there: exclusions, missing answers, lost runs.
+
+Refuses to drop anything silently: every video and every run that was drawn is in one of the tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
+from analysis.report.scene import ARM_NAMES, Scene
+from analysis.report.trace import Name, Source, Traced
+from analysis.views import AFTER, BEFORE, MISSING, NONE
+
+
+@dataclass(frozen=True)
+class UseRow:
+    """How many videos of each arm had one use."""
+
+    use: str
+    counts: tuple[Traced, ...]
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What became of every video that was shown, by arm."""
+
+    arms: tuple[str, ...]
+    rows: tuple[UseRow, ...]
+    totals: tuple[Traced, ...]
+    source: Source
+
+
+def uses(scene: Scene) -> Uses:
+    """Count every video once."""
+    arms = scene.group.arms
+    code = scene.measures.rows.use
+    masks = [scene.rows([arm]) for arm in arms]
+    source = scene.everything("report.accounting.account")
+    counts = np.array([np.bincount(code[mask], minlength=len(USES)) for mask in masks])
+    order = [BEFORE_ROW, AFTER_ROW, ADAPT_ROW]
+    order += [use for use in range(len(USES)) if use not in order]
+    return Uses(
+        arms=arms,
+        rows=tuple(
+            UseRow(
+                use=_use_name(use),
+                counts=tuple(source.count(n, f"{USES[use]}, {arm}")
+                             for n, arm in zip(counts[:, use], arms, strict=True)),
+                counted=use in (BEFORE_ROW, AFTER_ROW),
+            )
+            for use in order
+            if counts[:, use].any()
+        ),
+        totals=tuple(source.count(mask.sum(), f"videos shown, {arm}")
+                     for mask, arm in zip(masks, arms, strict=True)),
+        source=source,
+    )  # fmt: skip
+
+
+def _use_name(use: int) -> str:
+    named = {BEFORE_ROW: "compared: before", AFTER_ROW: "compared: after",
+             ADAPT_ROW: "between the windows (adapt)"}  # fmt: skip
+    return named.get(use, USES[use].replace("_", " "))
+
+
+@dataclass(frozen=True)
+class MissingRow:
+    """Missing answers of one arm, by window, and what they could do to its sway."""
+
+    arm: str
+    before: Traced
+    after: Traced
+    share: Traced
+    reasons: str
+    sway: Traced
+    low: Traced
+    high: Traced
+
+
+def missing_rows(scene: Scene) -> tuple[MissingRow, ...]:
+    """Count missing answers by arm."""
+    return tuple(_missing(scene, index) for index in range(len(scene.group.result.arms)))
+
+
+def _missing(scene: Scene, index: int) -> MissingRow:
+    arm = scene.group.result.arms[index]
+    views, mask = scene.views, scene.rows([arm.arm])
+    compared = mask & (scene.measures.rows.use != ADAPT_ROW) & views.eligible
+    lost = compared & (views.answer == NONE)
+    source = scene.source("counts.window_share", [arm.arm], compared, noun="compared videos")
+    bounds = scene.source("counts.missing_bounds", [arm.arm], compared, noun="compared videos")
+    total = arm.judged + arm.unanswered
+    names = [MISSING[code].replace("_", " ") for code in np.unique(views.missing[lost])]
+    return MissingRow(
+        arm=ARM_NAMES[arm.arm],
+        before=source.count((lost & (views.phase == BEFORE)).sum(), f"missing before, {arm.arm}"),
+        after=source.count((lost & (views.phase == AFTER)).sum(), f"missing after, {arm.arm}"),
+        share=source.percent(
+            100 * arm.unanswered / total if total else np.nan, f"missing answers, {arm.arm}"
+        ),
+        reasons=", ".join(names),
+        sway=bounds.pp(arm.sway.value, f"sway, {arm.arm}", arm.sway.reason),
+        low=bounds.pp(arm.bounds[0], "lowest sway whatever the missing answers were"),
+        high=bounds.pp(arm.bounds[1], "highest sway whatever the missing answers were"),
+    )
+
+
+@dataclass(frozen=True)
+class LostRow:
+    """Runs of one arm: how many were to be, how many began, how many are complete."""
+
+    arm: str
+    planned: Traced
+    begun: Traced
+    complete: Traced
+    share: Traced
+    lost: tuple[tuple[Name, Name], ...]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Attrition by arm, with the test that arms lose runs alike."""
+
+    rows: tuple[LostRow, ...]
+    p: Traced
+    superseded: Traced | None
+    source: Source
+
+
+def lost_runs(scene: Scene) -> Losses:
+    """Count runs that were lost, by arm."""
+    group, material = scene.group, scene.measures.material
+    drawn = "runs that were drawn" if material.study else "runs that were given"
+    planned = sum(entry.started for entry in group.lost)
+    source = Source("analysis.estimates.attrition", f"{planned:,} {drawn}")
+    fisher = Source("analysis.estimates.attrition_p_value", source.used)
+    status = {run.run_id: run.status for run in group.runs}
+    rows = tuple(
+        LostRow(
+            arm=ARM_NAMES[entry.arm],
+            planned=source.count(entry.started, f"runs that were to be, {entry.arm}"),
+            begun=source.count(entry.started - group.never.get(entry.arm, 0), "runs begun"),
+            complete=source.count(entry.complete, "runs with both windows in full"),
+            share=source.whole(100 * entry.complete / entry.started, "complete, in %"),
+            lost=tuple((Name(run), Name(status[run])) for run in entry.short if run in status),
+        )
+        for entry in group.lost
+    )
+    gone = len(material.superseded)
+    newest = Source("analysis.report.material.read_study", f"{gone:,} runs of this study")
+    return Losses(
+        rows=rows,
+        p=fisher.p(group.attrition_p, "Fisher's exact test", "there is one arm only"),
+        superseded=newest.count(gone, "runs that a newer one stands in for") if gone else None,
+        source=source,
+    )

@@ -1,0 +1,225 @@
+"""What a report is made of, gathered from a data folder or from views made elsewhere.
+
+Refuses to measure anything, and to read frames before they are needed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import NothingToCompare, UnknownStudy
+from analysis.importer import Reading, read_csv
+from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
+from analysis.views import Views, from_ledgers
+from store import ledger
+from store.data import DataFolder
+from store.errors import RunNotFound
+from store.frames import FrameStore
+from store.judgements import Judgements, judgement_files, read_judgements
+from store.ledger import Ledger
+from store.records import RunStarted, Step
+
+Texts = NDArray[np.object_]
+Progress = Callable[[Sequence[Path]], Iterable[Path]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the ledgers tell of each row beyond the columns of ``Views``.
+
+    ``author``, ``phash`` and ``frame`` are ``None`` where they are not known; ``frame`` is the
+    SHA-256 of the first frame that shows the video.
+    """
+
+    author: Texts
+    phash: Texts
+    frame: Texts
+    caption: Texts
+    reason: Texts
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Everything that a report is made of.
+
+    Attributes
+    ----------
+    title
+        Name of the study, or of what stands in for one.
+    seen, frames
+        ``None`` for views that were made elsewhere.
+    started
+        First lines of the ledgers, in the order of the runs; empty for views made elsewhere.
+    study
+        ``None`` where the runs belong to no study.
+    superseded
+        Runs of the study that a later run of the same cell stands in for.
+    judgements
+        Re-judgements, in the order of the runs.
+    command
+        What makes this report again.
+    origin
+        SHA-256 of the file that the views were imported from.
+    """
+
+    title: str
+    views: Views
+    command: str
+    seen: Seen | None = None
+    frames: FrameStore | None = None
+    started: tuple[RunStarted, ...] = ()
+    study: StudyFile | None = None
+    superseded: tuple[str, ...] = ()
+    judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
+    origin: str = ""
+
+    @property
+    def test(self) -> PrimaryTest:
+        """The declared test; without a study, what fits, and nobody declared it."""
+        if self.study is not None:
+            return self.study.test
+        arms = {run.arm for run in self.views.runs}
+        controlled = "treatment" in arms and len(arms) > 1
+        return PrimaryTest("controlled" if controlled else "paired", declared=False)
+
+
+def is_study(data: DataFolder, name: str) -> bool:
+    """Whether a study of this name was begun."""
+    return (data.studies_dir / name / FILE).is_file()
+
+
+def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Material:
+    """Gather the newest run of every cell of a study.
+
+    Raises
+    ------
+    BadStudyFolder
+        The study's own files cannot be read.
+    NothingToCompare
+        It has no run yet.
+    """
+    study = read_study_file(data.studies_dir / name)
+    newest: dict[str, Path] = {}
+    superseded = []
+    for run in data.runs():
+        config = run.started.config if run.started else {}
+        if config.get("study") == study.name:
+            cell = str(config.get("cell", run.run_id))
+            if cell in newest:
+                superseded.append(newest[cell].parent.name)
+            newest[cell] = run.path
+    if not newest:
+        raise NothingToCompare(
+            f"Study {study.name} has no run yet. Type: python -m agent study study.toml"
+        )
+    command = f"python -m analysis report {study.name}"
+    runs = _gather(data, list(newest.values()), progress, study.name, command)
+    return replace(runs, study=study, superseded=tuple(superseded))
+
+
+def read_runs(
+    data: DataFolder, paths: Sequence[Path], names: Sequence[str], progress: Progress = iter
+) -> Material:
+    """Gather runs that were named one by one.
+
+    Parameters
+    ----------
+    names
+        As they were typed, for the command that makes the report again.
+    """
+    title = paths[0].parent.name if len(paths) == 1 else f"{len(paths)} runs"
+    command = f"python -m analysis report {' '.join(names)}"
+    return _gather(data, paths, progress, title, command)
+
+
+def read_imported(path: Path, reading: Reading, command: str) -> Material:
+    """Gather views that were made elsewhere."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return Material(path.stem, read_csv(path, reading), command, origin=digest)
+
+
+def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
+    """Say that neither a study nor a run has this name."""
+    studies = [path.parent.name for path in data.studies_dir.glob(f"*/{FILE}")]
+    runs = [path.parent.name for path in data.ledgers()]
+    begun = [run for run in runs if run.startswith(name)]
+    near = difflib.get_close_matches(name, [*studies, *runs], 3, 0.4)
+    return UnknownStudy(name, begun[:5] or near)
+
+
+def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
+    """Ledgers of the runs that are meant; ``latest`` is the one that was started last.
+
+    Raises
+    ------
+    UnknownStudy
+        A name fits no run, or several.
+    """
+    found = []
+    for name in names:
+        started = [run for run in data.runs() if run.started] if name == "latest" else []
+        try:
+            found.append(started[-1].path if started else data.find_run(name))
+        except RunNotFound:
+            raise nearest_names(data, name) from None
+    return found
+
+
+@dataclass
+class _Noted:
+    """What is kept of each ledger while the table of views is built from it."""
+
+    started: list[RunStarted] = field(default_factory=list)
+    steps: list[tuple[str | None, ...]] = field(default_factory=list)
+
+    def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
+        for path in paths:
+            read = ledger.read(path)
+            self.started.append(read.started)
+            self.steps.extend(_note(step) for step in read.steps)
+            yield read
+
+    def seen(self) -> Seen:
+        columns = np.full((5, len(self.steps)), None, dtype=object)
+        for index, noted in enumerate(self.steps):
+            columns[:, index] = noted
+        return Seen(*columns)
+
+
+def _note(step: Step) -> tuple[str | None, ...]:
+    """Author, hash, frame, caption and reason of one step."""
+    shown = [frame for frame in step.frames if frame.quality != "blank"]
+    return (
+        step.video.author,
+        shown[0].phash if shown else None,
+        shown[0].sha256 if shown else None,
+        step.video.caption,
+        step.judgement.reason,
+    )
+
+
+def _gather(
+    data: DataFolder, paths: Sequence[Path], progress: Progress, title: str, command: str
+) -> Material:
+    noted = _Noted()
+    views = from_ledgers(noted.through(progress(paths)))
+    return Material(
+        title=title,
+        views=views,
+        command=command,
+        seen=noted.seen(),
+        frames=FrameStore(data.frames_dir),
+        started=tuple(noted.started),
+        judgements=tuple(_rejudged(path.parent) for path in paths),
+    )
+
+
+def _rejudged(run_folder: Path) -> tuple[Judgements, ...]:
+    return tuple(read_judgements(path) for path in judgement_files(run_folder))

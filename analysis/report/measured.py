@@ -1,0 +1,306 @@
+"""Everything that a report says of one platform, strategy and model, measured once.
+
+Refuses to know how it is shown. Each part comes from a function of ``analysis``; this puts them
+side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.counts import counts_by_run
+from analysis.describe import SENSITIVITY, dwell_contrast, graded_sway
+from analysis.errors import NotOffered
+from analysis.estimates import Attrition, attrition, attrition_p_value, pair_up, sways
+from analysis.intervals import t_interval
+from analysis.judging import (
+    Blind,
+    Eagerness,
+    Steadiness,
+    blind,
+    eagerness,
+    steadiness,
+    taste_overlap,
+)
+from analysis.null import Counts
+from analysis.permutation import holm
+from analysis.rejudged import PersonaMatrix, Replies, by_judge, persona_matrix, replies
+from analysis.report.accounting import Rows, account
+from analysis.report.curve import Drift, drift
+from analysis.report.diversity import Variety, varieties
+from analysis.report.forest import PersonaSway, by_persona
+from analysis.report.material import Material
+from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
+from analysis.study import CONTROLS, Result, study
+from analysis.values import NAN, Estimate
+from analysis.views import Floats, RunInfo, Views
+from analysis.windows import compared
+from store.judgements import Judge, Judgements
+
+
+@dataclass(frozen=True)
+class ArmDwell:
+    """Delivered dwell of one arm in seconds: means over runs, after yes and after no.
+
+    ``decided`` is False where the dwell was blind to the answer.
+    """
+
+    arm: str
+    yes: Estimate
+    no: Estimate
+    ratio: float
+    decided: bool
+    yes_count: int
+    no_count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Rejudging:
+    """What one judge's blind answers give; parts that were not asked for are ``None``."""
+
+    judge: Judge
+    told: Replies
+    matrix: PersonaMatrix | None
+    refused: str
+    overlap: Estimate
+    eagerness: Eagerness | None
+    repeats: Steadiness | None
+    wordings: Steadiness | None
+    blind: Blind | None
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One platform, strategy and model.
+
+    Attributes
+    ----------
+    members
+        Its runs, as indices into the material's; ``runs`` and ``counts`` follow them.
+    sensitivity
+        The sway (less the control's, where there is one) without the first batches after the
+        change, by their number.
+    graded, graded_by
+        The sway of the graded answers in points of 100 (less the control's), and their name;
+        empty where the judge gives none.
+    lost
+        Attrition by arm, counted from the runs that were drawn; ``never`` began at all.
+    """
+
+    result: Result
+    members: tuple[int, ...]
+    runs: tuple[RunInfo, ...]
+    counts: tuple[Counts, ...]
+    control: str
+    primary: Primary
+    p_holm: float
+    forest: tuple[PersonaSway, ...]
+    drift: Drift
+    variety: tuple[Variety, ...]
+    dwell: tuple[ArmDwell, ...]
+    sensitivity: Mapping[int, Estimate]
+    graded: Estimate
+    graded_by: str
+    lost: tuple[Attrition, ...]
+    never: Mapping[str, int]
+    attrition_p: float
+    rejudged: tuple[Rejudging, ...]
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Platform, strategy, model."""
+        return self.result.platform, self.result.strategy, self.result.model
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms that are there, treatment first."""
+        return tuple(arm.arm for arm in self.result.arms)
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """The whole report as numbers."""
+
+    material: Material
+    rows: Rows
+    groups: tuple[Measured, ...]
+
+
+def measure(material: Material, rng: np.random.Generator) -> Measures:
+    """Measure everything that the material allows.
+
+    Raises
+    ------
+    NothingToCompare
+        There is no run.
+    """
+    views = material.views
+    rows = account(views)
+    counts = counts_by_run(views)
+    dropped = {count: sways(counts_by_run(views, count)) for count in SENSITIVITY}
+    groups = []
+    for result in study(views, rng):
+        members = tuple(
+            index for index, run in enumerate(views.runs)
+            if (run.platform, run.strategy, run.model)
+            == (result.platform, result.strategy, result.model)
+        )  # fmt: skip
+        groups.append(_group(material, result, members, counts, dropped, rng))
+    adjusted = holm(np.array([group.primary.p for group in groups]))
+    told = [replace(group, p_holm=float(p)) for group, p in zip(groups, adjusted, strict=True)]
+    return Measures(material, rows, tuple(told))
+
+
+def _group(
+    material: Material,
+    result: Result,
+    members: tuple[int, ...],
+    counts: Sequence[Counts],
+    dropped: Mapping[int, Floats],
+    rng: np.random.Generator,
+) -> Measured:
+    views = material.views
+    runs = tuple(views.runs[index] for index in members)
+    units = tuple(counts[index] for index in members)
+    control = control_arm(runs)
+    arms = [arm.arm for arm in result.arms]
+    rejudged = _rejudged(material, members, rng)
+    matrix = _acting_judge(rejudged, result)
+    told = primary(material.test, result, list(zip(runs, units, strict=True)), matrix, rng)
+    graded, graded_by = _graded(views, members)
+    lost, never = _lost(material, result, runs)
+    by_arm = {entry.arm: entry for entry in lost}
+    return Measured(
+        result=result,
+        members=members,
+        runs=runs,
+        counts=units,
+        control=control,
+        primary=told,
+        p_holm=NAN,
+        forest=by_persona(runs, units, control or None),
+        drift=drift(views, members, arms),
+        variety=varieties(views, material.seen, members, arms),
+        dwell=tuple(_dwell(views, members, arm) for arm in arms),
+        sensitivity={
+            count: _mean_sway(runs, sway[list(members)], control) for count, sway in dropped.items()
+        },
+        graded=replace(_mean_sway(runs, graded, control), unit="points"),
+        graded_by=graded_by,
+        lost=lost,
+        never=never,
+        attrition_p=(attrition_p_value(by_arm["treatment"], by_arm[control]) if control else NAN),
+        rejudged=rejudged,
+    )
+
+
+def _graded(views: Views, members: Sequence[int]) -> tuple[Floats, str]:
+    """Graded sway of each run, and what it is graded by where all agree."""
+    told = []
+    for index in members:
+        run = views.one(index)
+        told.append(graded_sway(run, compared(run)))
+    names = {name for _, name in told if name}
+    values = np.array([estimate.value for estimate, _ in told], dtype=np.float64)
+    return (values, names.pop()) if len(names) == 1 else (np.full(len(told), NAN), "")
+
+
+def _mean_sway(runs: Sequence[RunInfo], sway: Floats, control: str) -> Estimate:
+    """Mean sway of the treatment, less the control's within pairs where there is one."""
+    if control:
+        pairs = pair_up(runs, control)
+        return t_interval(np.array([sway[t] - sway[c] for t, c in pairs], dtype=np.float64))
+    treated = [index for index, run in enumerate(runs) if run.arm == "treatment"]
+    return t_interval(sway[treated])
+
+
+def _dwell(views: Views, members: Sequence[int], arm: str) -> ArmDwell:
+    told = [dwell_contrast(views.one(index)) for index in members if views.runs[index].arm == arm]
+    yes, no = (
+        t_interval(np.array([getattr(one, name) for one in told], dtype=np.float64), "s")
+        for name in ("yes_mean", "no_mean")
+    )
+    return ArmDwell(
+        arm=arm,
+        yes=yes,
+        no=no,
+        ratio=yes.value / no.value if no.value > 0 else NAN,
+        decided=all(one.decided for one in told),
+        yes_count=sum(one.yes_count for one in told),
+        no_count=sum(one.no_count for one in told),
+    )
+
+
+def _lost(
+    material: Material, result: Result, runs: Sequence[RunInfo]
+) -> tuple[tuple[Attrition, ...], dict[str, int]]:
+    """Attrition by arm; runs that were drawn and never began count as lost."""
+    never: dict[str, int] = {}
+    if material.study is not None:
+        begun = {str(first.config.get("cell")) for first in material.started}
+        for cell in material.study.planned:
+            mine = (cell.platform, cell.strategy, cell.model) == (
+                result.platform, result.strategy, result.model,
+            )  # fmt: skip
+            if mine and cell.key not in begun:
+                never[cell.arm] = never.get(cell.arm, 0) + 1
+    lost = [
+        replace(entry, started=entry.started + never.get(entry.arm, 0),
+                short=(*entry.short, *("never begun",) * never.get(entry.arm, 0)))
+        for entry in attrition(runs)
+    ]  # fmt: skip
+    present = {entry.arm for entry in lost}
+    lost += [
+        Attrition(arm, never[arm], 0, ("never begun",) * never[arm])
+        for arm in ("treatment", *CONTROLS)
+        if arm in never and arm not in present
+    ]
+    return tuple(lost), never
+
+
+def _rejudged(
+    material: Material, members: Sequence[int], rng: np.random.Generator
+) -> tuple[Rejudging, ...]:
+    """Every judge that looked at these runs again."""
+    judges = by_judge({index: material.judgements[index] for index in members
+                       if material.judgements})  # fmt: skip
+    return tuple(
+        _by_one_judge(replies(material.views, files, members), files, rng)
+        for files in judges.values()
+    )
+
+
+def _by_one_judge(
+    told: Replies, files: Mapping[int, Judgements], rng: np.random.Generator
+) -> Rejudging:
+    matrix, refused = None, ""
+    try:
+        matrix = persona_matrix(told, rng)
+    except NotOffered as refusal:
+        refused = str(refusal).partition(" Type: ")[0]
+    return Rejudging(
+        judge=next(iter(files.values())).judge,
+        told=told,
+        matrix=matrix,
+        refused=refused,
+        overlap=taste_overlap(told),
+        eagerness=eagerness(told),
+        repeats=steadiness(told),
+        wordings=steadiness(told, reworded=True),
+        blind=blind(told),
+    )
+
+
+def _acting_judge(rejudged: Sequence[Rejudging], result: Result) -> PersonaMatrix | str:
+    """The matrix of the acting model and strategy, else of the first other judge."""
+    same = [
+        told for told in rejudged
+        if (told.judge.model, told.judge.strategy) == (result.model, result.strategy)
+    ]  # fmt: skip
+    for told in [*same, *rejudged]:
+        if told.matrix is not None:
+            return told.matrix
+    return rejudged[0].refused if rejudged else NEEDS_REJUDGING

@@ -1,0 +1,226 @@
+"""How the study was made, in its actual settings, and what produced it.
+
+Settings come from the study file and from the first lines of the ledgers, never from defaults that
+might have changed since. Refuses to describe what is not recorded.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from typing import Any
+
+from markupsafe import Markup
+
+from analysis.report.declared import PrimaryTest
+from analysis.report.material import Material
+from analysis.report.measured import Measures
+from analysis.report.trace import Name, Source, Traced
+from store.records import RunStarted
+
+_LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One setting: what it is called, and its value."""
+
+    name: str
+    value: Name | Traced
+
+
+@dataclass(frozen=True)
+class Methods:
+    """What the methods paragraph is written from; ``None`` where it is not recorded or varies."""
+
+    title: Name
+    runs: Traced
+    personas: Traced
+    replicates: Traced
+    arms: tuple[str, ...]
+    before: Traced | None
+    adapt: Traced | None
+    after: Traced | None
+    baseline: str
+    stay: Traced | None
+    swipe: Traced | None
+    passive: Traced | None
+    liked: bool | None
+    feed: Name | None
+    gain: Traced | None
+    speed: Traced | None
+    seed: Traced | None
+    test: PrimaryTest
+    alpha: Traced
+    first_day: Markup | None
+    last_day: Markup | None
+    imported: Name | None
+    facts: tuple[Fact, ...]
+    libraries: tuple[Fact, ...]
+    command: Name
+    cautions: tuple[str, ...]
+
+
+def methods(measures: Measures, seed: int) -> Methods:
+    """Gather the settings.
+
+    Parameters
+    ----------
+    seed
+        Of the analysis: what is drawn at random in this report.
+    """
+    material = measures.material
+    views, study = material.views, material.study
+    told = _Recorded(material)
+    given = Source("the study file", "study.toml") if study else told.source
+    runs = Source("analysis.views.run_info", "every run of this report")
+    windows = _same(run.windows for run in views.runs)
+    days = sorted(first.at for first in material.started)
+    more = f" --seed {seed}" if seed else ""
+    return Methods(
+        title=Name(material.title),
+        runs=runs.count(len(views.runs), "runs"),
+        personas=runs.count(len({run.persona for run in views.runs}), "personas"),
+        replicates=runs.count(len({run.replicate for run in views.runs}), "replicates"),
+        arms=tuple(dict.fromkeys(arm for group in measures.groups for arm in group.arms)),
+        before=told.source.count(windows.before, "videos before") if windows else None,
+        adapt=told.source.count(windows.adapt, "videos between") if windows else None,
+        after=told.source.count(windows.after, "videos after") if windows else None,
+        baseline=windows.baseline if windows else "",
+        stay=told.number("dwell", "stay_s"),
+        swipe=told.number("dwell", "swipe_s"),
+        passive=told.number("dwell", "passive_s"),
+        liked=told.same(lambda first: first.config.get("like")),
+        feed=told.named(lambda first: (first.config.get("site") or {}).get("feed")),
+        gain=told.number("site", "gain"),
+        speed=told.number("site", "speed"),
+        seed=given.setting(study.data["seed"], "seed of the draw of accounts")
+        if study and "seed" in study.data
+        else None,
+        test=material.test,
+        alpha=given.setting(material.test.alpha, "level of the primary test"),
+        first_day=_day(days[0]) if days else None,
+        last_day=_day(days[-1]) if days else None,
+        imported=Name(material.origin) if material.origin else None,
+        facts=_facts(material, told),
+        libraries=_libraries(),
+        command=Name(material.command + more),
+        cautions=_cautions(measures, told),
+    )
+
+
+class _Recorded:
+    """Settings that the first lines of the ledgers agree on."""
+
+    def __init__(self, material: Material) -> None:
+        self.started = material.started
+        count = len(material.started)
+        self.source = (
+            Source("as recorded", f"the first lines of {count:,} ledgers")
+            if count
+            else Source("as given on import", material.title)
+        )
+
+    def same(self, of: Callable[[RunStarted], Any]) -> Any:
+        """The value where every ledger has the same one, else ``None``."""
+        return _same(of(first) for first in self.started)
+
+    def number(self, table: str, key: str) -> Traced | None:
+        """A number of the resolved configuration."""
+        value = self.same(lambda first: (first.config.get(table) or {}).get(key))
+        return None if value is None else self.source.setting(value, f"{table}.{key}")
+
+    def named(self, of: Callable[[RunStarted], Any]) -> Name | None:
+        """A word of the ledgers."""
+        value = self.same(of)
+        return None if value is None else Name(str(value))
+
+    def several(self, of: Callable[[RunStarted], str]) -> Name:
+        """Every value that occurs."""
+        return Name(", ".join(sorted({of(first) for first in self.started})))
+
+
+def _same(values: Iterable[Any]) -> Any:
+    kept = list(values)
+    return kept[0] if kept and all(value == kept[0] for value in kept) else None
+
+
+def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
+    """What produced the runs, as the ledgers have it."""
+    if not material.started:
+        return ()
+    prompts = sorted({
+        f"{name} {digest[:12]}" for first in material.started
+        for name, digest in first.prompts.items()
+    })  # fmt: skip
+    libraries = sorted({
+        f"{name} {version}" for first in material.started
+        for name, version in first.provenance.libraries.items()
+    })  # fmt: skip
+    return (
+        Fact("code of the runs", told.several(lambda first: first.provenance.code_version)),
+        Fact("model", told.several(lambda first: first.model)),
+        Fact("strategy", told.several(lambda first: first.strategy)),
+        Fact("prompts, by hash", Name(", ".join(prompts) or "none")),
+        Fact("encoder", told.several(lambda first: first.encoder or "none")),
+        Fact("driver", told.several(lambda first: first.driver)),
+        Fact("browser", told.several(lambda first: first.browser)),
+        Fact("viewport", told.several(lambda first: "×".join(map(str, first.viewport)))),
+        Fact("locale", told.several(lambda first: first.locale)),
+        Fact("Python", told.several(lambda first: first.provenance.python)),
+        Fact("system", told.several(lambda first: first.provenance.system)),
+        Fact("libraries", Name(", ".join(libraries) or "not recorded")),
+    )
+
+
+def _libraries() -> tuple[Fact, ...]:
+    """What produced this page."""
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+    return (
+        Fact("feedsway", Name(metadata.version("feedsway"))),
+        Fact("Python", Name(platform.python_version())),
+        Fact("libraries", Name(versions)),
+    )
+
+
+def _day(at: datetime) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(at.date(), f"{at.day} {at:%B %Y}")
+
+
+def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
+    """What a reader must keep in mind, because of how these runs were made."""
+    material, groups = measures.material, measures.groups
+    runs = material.views.runs
+    said = []
+    if not material.test.declared:
+        said.append(
+            "No study file says which test is primary, so the headline was not declared before "
+            "the data were seen."
+        )
+    if not all(group.control for group in groups):
+        said.append(
+            "There is no control arm: a feed that drifts towards what everyone likes looks the "
+            "same as one that follows a persona."
+        )
+    if any(run.windows.baseline == "active" for run in runs):
+        said.append(
+            "The persona already reacted while the before window was measured, so part of the "
+            "sway is in it, and the difference understates the whole."
+        )
+    if len(runs) == 1:
+        said.append(
+            "One run is one account on one day. Its interval says how steady this feed was from "
+            "batch to batch, not how other accounts would fare."
+        )
+    if any(group.result.batches_assumed for group in groups):
+        said.append("The feed did not tell its batches; blocks of a dozen videos stand in.")
+    if any(group.lost and any(entry.short for entry in group.lost) for group in groups):
+        said.append("Not every run is complete. What the incomplete ones hold is included.")
+    if material.started and told.same(lambda first: first.provenance.code_version) is None:
+        said.append("The runs were made by different versions of the code.")
+    if any(first.provenance.code_dirty for first in material.started):
+        said.append("Some runs were made by code with changes that are in no version.")
+    return tuple(said)

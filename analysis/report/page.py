@@ -1,0 +1,182 @@
+"""The page: sections put together, and written as one file that needs nothing else.
+
+Refuses to know how a number was made: everything that a template prints goes through
+``trace.Traces.shown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+
+from analysis.offers import Offer
+from analysis.report.feeds import (
+    DwellRow,
+    VarietyTable,
+    dwell_rows,
+    variety_table,
+)
+from analysis.report.headline import Headline, headline
+from analysis.report.judges import JudgeView, judge_views
+from analysis.report.losses import (
+    Losses,
+    MissingRow,
+    Uses,
+    lost_runs,
+    missing_rows,
+    uses,
+)
+from analysis.report.measured import Measures
+from analysis.report.methods import Methods, methods
+from analysis.report.pictures import Budget, Sheets, sheets
+from analysis.report.results import (
+    Average,
+    Choice,
+    Curves,
+    Forest,
+    averages,
+    choices,
+    drift_curves,
+    forest,
+)
+from analysis.report.scene import Scene
+from analysis.report.trace import Source, Traced, Traces
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One platform, strategy and model."""
+
+    key: Markup
+    head: Headline
+    judged: Traced
+    forest: Forest
+    curves: Curves
+    choices: tuple[Choice, ...]
+    choices_axis: Markup
+    choices_source: Source
+    sheets: Sheets | None
+    averages: tuple[Average, ...]
+    variety: VarietyTable
+    dwell: tuple[DwellRow, ...]
+    dwell_axis: Markup
+    uses: Uses
+    missing: tuple[MissingRow, ...]
+    lost: Losses
+    judges: tuple[JudgeView, ...]
+    offers: tuple[tuple[Offer, Traced], ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report, ready to be rendered."""
+
+    methods: Methods
+    chapters: tuple[Chapter, ...]
+    title: Markup
+    made: Markup
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The page as text, with every number that is in it."""
+
+    html: str
+    numbers: tuple[tuple[int, Traced], ...]
+
+
+def compose(measures: Measures, seed: int, now: datetime) -> Page:
+    """Put the sections together.
+
+    Parameters
+    ----------
+    seed
+        Of the frames that are drawn for the contact sheets.
+    now
+        When the report is made.
+    """
+    rng, budget = np.random.default_rng(seed), Budget()
+    scenes = [Scene(measures, group) for group in measures.groups]
+    stamp = Markup('<time datetime="{}">{}</time>').format(
+        now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
+    )
+    return Page(
+        methods=methods(measures, seed),
+        chapters=tuple(
+            _chapter(scene, number, rng, budget) for number, scene in enumerate(scenes, 1)
+        ),
+        title=Markup("{}: feedsway report").format(measures.material.title),
+        made=stamp,
+    )
+
+
+def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget) -> Chapter:
+    rows, choices_axis, choices_source = choices(scene)
+    dwell, dwell_axis = dwell_rows(scene)
+    judged = scene.source("report.accounting.account")
+    fits = Source("analysis.offers.offers", "what the runs of this chapter are")
+    return Chapter(
+        key=Markup("g{}").format(number),
+        head=headline(scene),
+        judged=judged.count((scene.rows() & scene.measures.rows.counted).sum(), "judged videos"),
+        forest=forest(scene),
+        curves=drift_curves(scene),
+        choices=rows,
+        choices_axis=choices_axis,
+        choices_source=choices_source,
+        sheets=sheets(scene, rng, budget),
+        averages=averages(scene),
+        variety=variety_table(scene),
+        dwell=dwell,
+        dwell_axis=dwell_axis,
+        uses=uses(scene),
+        missing=missing_rows(scene),
+        lost=lost_runs(scene),
+        judges=judge_views(scene),
+        offers=tuple((offer, fits.words(offer.why)) for offer in scene.group.result.offers),
+    )
+
+
+def render(page: Page) -> Rendered:
+    """Write the page as one HTML document."""
+    traces = Traces()
+    template = _environment(traces).get_template("report.html")
+    html = template.render(page=page, m=page.methods)
+    return Rendered(html, tuple((traces.place(one.source), one) for one in _once(traces.numbers)))
+
+
+def _environment(traces: Traces) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # a fifth of a second
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=traces.shown,
+    )
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    environment.globals.update(
+        style=Markup(style),
+        note=traces.note,
+        dense=traces.dense,
+        traces=traces,
+        place_id=lambda place: Markup("from-{}").format(place),
+        quoted=lambda text: Markup("{}").format(text),
+    )
+    return environment
+
+
+def _once(numbers: Sequence[Traced]) -> list[Traced]:
+    """Each number once, in the order of the page."""
+    return list(dict.fromkeys(numbers))

@@ -1,0 +1,200 @@
+"""The headline: the test that was declared, its estimate, and what chance alone would give.
+
+Refuses to choose between tests by their results: the study file says which is primary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.intervals import difference_over_batches
+from analysis.null import Counts
+from analysis.null_sway import NullOfSway, null_of_sway
+from analysis.permutation import Permutation
+from analysis.rejudged import PersonaMatrix
+from analysis.report.declared import PrimaryTest
+from analysis.study import CONTROLS, Result
+from analysis.values import NAN, Estimate
+from analysis.views import RunInfo
+
+Floats = NDArray[np.float64]
+NEEDS_REJUDGING = "no frame was judged again yet"
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The primary estimate of one platform, strategy and model.
+
+    Attributes
+    ----------
+    design
+        ``controlled``, ``paired``, ``matrix`` or ``borrowed``.
+    control
+        The arm that is subtracted, or nothing.
+    p, sides, test
+        p-value, ``one`` or ``two``, and the test in words. nan where there is none.
+    p_other, other
+        The same hypothesis by another test, where there is one.
+    function, null_function
+        What made the estimate, and the null.
+    null
+        Where the estimate lies when nothing happens.
+    bounds
+        Its lowest and highest value whatever the missing judgements would have been.
+    """
+
+    design: str
+    estimate: Estimate
+    p: float = NAN
+    sides: str = "two"
+    test: str = ""
+    control: str = ""
+    p_other: float = NAN
+    other: str = ""
+    function: str = ""
+    null_function: str = ""
+    null: NullOfSway = field(
+        default_factory=lambda: NullOfSway(np.array([]), NAN, NAN, NAN, NAN, "none was drawn")
+    )
+    bounds: tuple[float, float] = (NAN, NAN)
+
+    def verdict(self, alpha: float, p_adjusted: float) -> str:
+        """``up``, ``down``, ``chance``, ``untested`` (no p-value) or ``absent`` (no estimate)."""
+        if not self.estimate.exists:
+            return "absent"
+        p = self.p if math.isnan(p_adjusted) else p_adjusted
+        if math.isnan(p):
+            return "untested"
+        if p >= alpha:
+            return "chance"
+        return "up" if self.estimate.value > 0 else "down"
+
+
+def control_arm(runs: Sequence[RunInfo]) -> str:
+    """The arm that treatment is compared with; empty where there is none."""
+    present = {run.arm for run in runs}
+    return next((arm for arm in CONTROLS if {"treatment", arm} <= present), "")
+
+
+def primary(
+    test: PrimaryTest,
+    result: Result,
+    counts: Sequence[tuple[RunInfo, Counts]],
+    matrix: PersonaMatrix | str,
+    rng: np.random.Generator,
+) -> Primary:
+    """Make the declared estimate.
+
+    Parameters
+    ----------
+    result
+        What the runs show together.
+    counts
+        Runs of this platform, strategy and model, with their counts.
+    matrix
+        The persona matrix, or why there is none.
+    """
+    if test.primary in ("matrix", "borrowed"):
+        if isinstance(matrix, str):
+            return Primary(test.primary, Estimate(NAN, reason=matrix), sides=test.sides)
+        made = _specific if test.primary == "matrix" else _borrowed
+        return replace(made(matrix, test.sides), sides=test.sides)
+    if test.primary == "controlled":
+        return replace(_controlled(result, counts, test.sides, rng), sides=test.sides)
+    return replace(_paired(result, counts, test.sides, rng), sides=test.sides)
+
+
+def _controlled(
+    result: Result,
+    counts: Sequence[tuple[RunInfo, Counts]],
+    sides: str,
+    rng: np.random.Generator,
+) -> Primary:
+    if not result.contrasts:
+        reason = "no control run has started"
+        return Primary("controlled", Estimate(NAN, reason=reason))
+    contrast = result.contrasts[0]
+    by_id = {run.run_id: unit for run, unit in counts}
+    treated, control = ([by_id[pair[side]] for pair in contrast.pairs] for side in (0, 1))
+    many = contrast.permutation
+    return Primary(
+        "controlled",
+        contrast.estimate,
+        p=_t_p(contrast.estimate, sides),
+        test="Student's t over pairs",
+        control=contrast.control,
+        p_other=_permutation_p(many, sides),
+        other="exchanging the arms within pairs" if many.arrangements else "",
+        function="estimates.treatment_minus_control",
+        null_function="null_sway.null_of_sway",
+        null=null_of_sway(treated, control, rng),
+        bounds=contrast.bounds,
+    )
+
+
+def _paired(
+    result: Result,
+    counts: Sequence[tuple[RunInfo, Counts]],
+    sides: str,
+    rng: np.random.Generator,
+) -> Primary:
+    arms = [arm for arm in result.arms if arm.arm == "treatment"]
+    if not arms:
+        return Primary("paired", Estimate(NAN, reason="no treatment run has started"))
+    units = [unit for run, unit in counts if run.arm == "treatment"]
+    alone = len(units) == 1
+    estimate = difference_over_batches(units[0].n, 100 * units[0].yes) if alone else arms[0].sway
+    return Primary(
+        "paired",
+        estimate,
+        p=_t_p(estimate, sides),
+        test="Student's t over the batches of one run" if alone else "Student's t over runs",
+        function="intervals.difference_over_batches" if alone else "intervals.t_interval",
+        null_function="null_sway.null_of_sway",
+        null=null_of_sway(units, [], rng),
+        bounds=arms[0].bounds,
+    )
+
+
+def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
+    sway = matrix.sway
+    low, high = np.quantile(matrix.drawn, [0.025, 0.975])
+    below = 100 * float((matrix.drawn < sway.estimate.value).mean())
+    return Primary(
+        "matrix",
+        sway.estimate,
+        p=_permutation_p(sway.test, sides),
+        test="permuting which run belongs to whom",
+        function="matrix.specific_sway",
+        null_function="matrix.rearranged",
+        null=NullOfSway(matrix.drawn, float(low), float(high), below, NAN),
+    )
+
+
+def _borrowed(matrix: PersonaMatrix, sides: str) -> Primary:
+    if matrix.borrowed is None:
+        return Primary("borrowed", Estimate(NAN, reason=matrix.refused))
+    estimate = matrix.borrowed.estimate
+    return Primary(
+        "borrowed",
+        estimate,
+        p=_t_p(estimate, sides),
+        test="Student's t over personas, by jackknife",
+        function="borrowed.borrowed_base",
+    )
+
+
+def _t_p(estimate: Estimate, sides: str) -> float:
+    """Student's t for the declared side: one-sided is for a sway towards the persona."""
+    if sides == "two" or math.isnan(estimate.p):
+        return estimate.p
+    return estimate.p / 2 if estimate.value > 0 else 1 - estimate.p / 2
+
+
+def _permutation_p(test: Permutation, sides: str) -> float:
+    return test.p if sides == "two" else test.p_greater

@@ -1,0 +1,290 @@
+"""What the sway is made of: personas, position, I_avg, and how far it hangs on choices.
+
+Refuses to compute: it prints what was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from analysis.iavg import Group
+from analysis.report.curve import Drift
+from analysis.report.figures import Line, Scale, Span, axis, curves, interval, sample, strip
+from analysis.report.scene import ARM_NAMES, Scene, ends, span
+from analysis.report.trace import Name, Source, Told, Traced, placed
+from analysis.values import Estimate
+
+
+@dataclass(frozen=True)
+class PersonaRow:
+    """One persona of the forest plot."""
+
+    persona: Name
+    trait: Name
+    before: Traced
+    after: Traced
+    told: Told
+    figure: Markup
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The sway of each persona on one scale, and of all together."""
+
+    rows: tuple[PersonaRow, ...]
+    whole: Told
+    whole_figure: Markup
+    axis: Markup
+    control: str
+    source: Source
+    whole_source: Source
+
+
+def forest(scene: Scene) -> Forest:
+    """Lay out the personas."""
+    group = scene.group
+    used, otherwise = scene.paired()
+    arms = ["treatment", *([group.control] if group.control else [])]
+    source = scene.source("report.forest.by_persona", arms, used, otherwise=otherwise)
+    shares = scene.source("counts.window_share", ["treatment"])
+    whole = _whole(scene)
+    over = scene.source(
+        "estimates.treatment_minus_control" if group.control else "intervals.t_interval",
+        arms, used, otherwise=otherwise,
+    )  # fmt: skip
+    scale = Scale.around(ends([row.estimate for row in group.forest] + [whole]))
+    traits = {first.persona.id: first.persona.traits for first in scene.measures.material.started}
+    return Forest(
+        rows=tuple(
+            PersonaRow(
+                persona=Name(row.persona),
+                trait=Name(next(iter(traits.get(row.persona, ())), "")),
+                before=shares.percent(row.before, "share of yes before, treatment"),
+                after=shares.percent(row.after, "share of yes after, treatment"),
+                told=source.estimate(row.estimate, f"sway of {row.persona}"),
+                figure=interval(span(row.estimate), scale, "persona"),
+            )
+            for row in group.forest
+        ),
+        whole=over.estimate(whole, "mean sway over runs"),
+        whole_figure=interval(span(whole), scale, "treatment"),
+        axis=axis(scale),
+        control=ARM_NAMES.get(group.control, ""),
+        source=source,
+        whole_source=over,
+    )
+
+
+def _whole(scene: Scene) -> Estimate:
+    result = scene.group.result
+    if result.contrasts:
+        return result.contrasts[0].estimate
+    return next((arm.sway for arm in result.arms if arm.arm == "treatment"), result.arms[0].sway)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The share of yes over position.
+
+    Attributes
+    ----------
+    windows
+        Name of each window that is there, with its start in % of the width.
+    legend
+        Arm and how its curve is drawn.
+    table
+        For each bin: its window, first and last position, and the estimate of each arm.
+    banded
+        Whether any curve has a band.
+    """
+
+    figure: Markup
+    y_ticks: Markup
+    x_ticks: Markup
+    windows: tuple[tuple[str, Markup], ...]
+    legend: tuple[tuple[str, Markup], ...]
+    table: tuple[tuple[str, Traced, Traced, tuple[Told, ...]], ...]
+    banded: bool
+    source: Source
+
+
+def drift_curves(scene: Scene) -> Curves:
+    """Draw the curves of every arm."""
+    told = scene.group.drift
+    source = scene.source("report.curve.drift", used=scene.views.judged)
+    points = [point for curve in told.curves for point in curve.points]
+    scale = Scale.around([min(end, 100) for end in ends(points)], ticks=4)
+    scale = Scale(max(scale.low, 0), min(scale.high, 100), scale.step)
+    return Curves(
+        figure=curves(_lines(told), scale, _shades(told)),
+        y_ticks=_y_ticks(scale),
+        x_ticks=axis(Scale.counting(told.length)),
+        windows=_windows(told),
+        legend=tuple((ARM_NAMES[curve.arm], sample(curve.arm)) for curve in told.curves),
+        table=_bins(told, source),
+        banded=any(point.bounded for point in points),
+        source=source,
+    )
+
+
+def _lines(told: Drift) -> list[Line]:
+    x = np.array([(part.middle + 0.5) / told.length for part in told.bins])
+    return [
+        Line(
+            curve.arm,
+            x,
+            *(np.array([getattr(point, name) for point in curve.points])
+              for name in ("value", "low", "high")),
+        )
+        for curve in told.curves
+    ]  # fmt: skip
+
+
+def _shades(told: Drift) -> list[tuple[float, float]]:
+    """The compared windows."""
+    return [
+        (part.first / told.length, (part.last + 1) / told.length)
+        for part in told.bins
+        if part.phase != "adapt"
+    ]
+
+
+def _windows(told: Drift) -> tuple[tuple[str, Markup], ...]:
+    starts: dict[str, float] = {}
+    for part in told.bins:
+        starts.setdefault(part.phase, 100 * part.first / told.length)
+    return tuple((name, Markup(f"left:{at:.2f}%")) for name, at in starts.items())
+
+
+def _y_ticks(scale: Scale) -> Markup:
+    spans = Markup("").join(
+        Markup('<span style="bottom:{:.2f}%">{:g}{}</span>').format(
+            scale.at(tick), tick, " %" if tick == scale.ticks[-1] else ""
+        )
+        for tick in scale.ticks
+    )
+    return Markup('<div class="axis yticks" aria-hidden="true">{}</div>').format(spans)
+
+
+def _bins(told: Drift, source: Source) -> tuple[tuple[str, Traced, Traced, tuple[Told, ...]], ...]:
+    rows = []
+    for number, part in enumerate(told.bins):
+        cells = tuple(
+            source.estimate(curve.points[number], f"share of yes, {curve.arm}")
+            for curve in told.curves
+        )
+        first, last = (source.count(at + 1, "eligible position") for at in (part.first, part.last))
+        rows.append((part.phase, first, last, cells))
+    return tuple(rows)
+
+
+@dataclass(frozen=True)
+class Average:
+    """I_avg of one arm, beside where it would lie if nothing happened."""
+
+    arm: str
+    i_avg: Traced
+    defined: Traced
+    personas: Traced
+    low: Traced
+    high: Traced
+    mean: Traced
+    percentile: Traced
+    place: str
+    known: bool
+    unremarkable: bool
+    reason: str
+    figure: Markup
+    axis: Markup
+    source: Source
+    null_source: Source
+
+
+def averages(scene: Scene) -> tuple[Average, ...]:
+    """The paper's measure by arm, on one scale."""
+    order = scene.group.arms
+    groups = sorted(scene.group.result.averages, key=lambda one: order.index(one.arm))
+    reach = [end for one in groups for end in (one.i_avg, one.null.low, one.null.high)]
+    scale = Scale.around(reach)
+    return tuple(_average(scene, one, scale) for one in groups)
+
+
+def _average(scene: Scene, one: Group, scale: Scale) -> Average:
+    source = scene.source("iavg.iavg", [one.arm])
+    null = one.null
+    drawn = Source(
+        "analysis.null.null_of_i", f"{null.draws:,} draws from: {source.used}", source.left_out
+    )
+    figure = strip(Span(one.i_avg, np.nan, np.nan), Span(null.mean, null.low, null.high), scale,
+                   one.arm)  # fmt: skip
+    return Average(
+        arm=ARM_NAMES[one.arm],
+        i_avg=source.signed(one.i_avg, "I_avg in %", "undefined for every persona"),
+        defined=source.count(len(one.personas) - one.undefined, "personas where I is defined"),
+        personas=source.count(len(one.personas), "personas"),
+        low=drawn.signed(null.low, "lower end of what chance gives"),
+        high=drawn.signed(null.high, "upper end of what chance gives"),
+        mean=drawn.signed(null.mean, "mean of what chance gives"),
+        percentile=drawn.percentile(null.percentile, null.reason),
+        place=placed(null.percentile),
+        known=not np.isnan(null.percentile),
+        unremarkable=null.unremarkable,
+        reason=null.reason,
+        figure=figure,
+        axis=axis(scale, "I_avg, %"),
+        source=source,
+        null_source=drawn,
+    )  # fmt: skip
+
+
+_WITHOUT = {
+    1: "without the first batch",
+    2: "without the first two batches",
+    3: "without the first three batches",
+}
+_GRADED = {
+    "score": "from the graded answers (ISQ's score)",
+    "p_yes": "from the graded answers (probability of yes)",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The sway after another choice."""
+
+    name: str
+    told: Told
+    figure: Markup
+
+
+def choices(scene: Scene) -> tuple[tuple[Choice, ...], Markup, Source]:
+    """The sway as declared, and without the first batches after the change; with its axis."""
+    group = scene.group
+    used, otherwise = scene.paired()
+    arms = ["treatment", *([group.control] if group.control else [])]
+    source = scene.source("report.measured.measure", arms, used, otherwise=otherwise)
+    made = [("as declared", _whole(scene))]
+    made += [(_WITHOUT[count], told) for count, told in group.sensitivity.items()]
+    graded = [group.graded] if group.graded.exists else []
+    scale = Scale.around(ends([told for _, told in made] + graded))
+    rows = [
+        Choice(
+            name,
+            source.estimate(told, f"sway, {name}"),
+            interval(span(told), scale, "treatment" if name == "as declared" else "persona"),
+        )
+        for name, told in made
+    ]
+    grades = scene.source("describe.graded_sway", arms, used, otherwise=otherwise)
+    rows += [
+        Choice(
+            _GRADED[group.graded_by],
+            grades.estimate(told, "graded sway, points of a hundred"),
+            interval(span(told), scale, "persona"),
+        )
+        for told in graded
+    ]
+    return tuple(rows), axis(scale), source

@@ -1,0 +1,81 @@
+"""One group of runs as the sections of the report see it: its numbers, rows and sources.
+
+Refuses to print: sections turn what is here into traced numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.report.figures import Span
+from analysis.report.measured import Measured, Measures
+from analysis.report.trace import Source
+from analysis.values import Estimate
+from analysis.views import Mask, Views
+
+ARM_NAMES = {
+    "treatment": "treatment",
+    "yoked": "yoked control",
+    "passive": "passive control",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A group with the rows that it came from."""
+
+    measures: Measures
+    group: Measured
+
+    @property
+    def views(self) -> Views:
+        """The table of every run of the report."""
+        return self.measures.material.views
+
+    def rows(self, arms: Iterable[str] | None = None) -> Mask:
+        """Rows of the group's runs, of these arms alone if given."""
+        wanted = set(self.group.arms if arms is None else arms)
+        members = [index for index in self.group.members if self.views.runs[index].arm in wanted]
+        return self.measures.rows.of(members)
+
+    def source(
+        self,
+        function: str,
+        arms: Iterable[str] | None = None,
+        used: Mask | None = None,
+        *,
+        noun: str = "judged videos",
+        otherwise: str = "not part of this number",
+    ) -> Source:
+        """Say where a number comes from that rests on the rows of these arms."""
+        return self.measures.rows.source(
+            f"analysis.{function}", self.rows(arms), used, noun=noun, otherwise=otherwise
+        )
+
+    def everything(self, function: str, arms: Iterable[str] | None = None) -> Source:
+        """Say that a number counts every video of these arms, whether or not it is compared."""
+        every = np.ones(len(self.views), dtype=bool)
+        return self.source(function, arms, every, noun="videos")
+
+    def paired(self) -> tuple[Mask, str]:
+        """Rows behind the sway, and why others that count are not: runs without a partner."""
+        contrasts = self.group.result.contrasts
+        counted = self.measures.rows.counted
+        if not self.group.control or not contrasts:
+            return counted & self.rows(["treatment"]), "of control runs"
+        ids = {run for pair in contrasts[0].pairs for run in pair}
+        members = [index for index in self.group.members if self.views.runs[index].run_id in ids]
+        return counted & self.measures.rows.of(members), "of runs without a partner"
+
+
+def span(estimate: Estimate) -> Span:
+    """An estimate as a figure draws it."""
+    return Span(estimate.value, estimate.low, estimate.high)
+
+
+def ends(estimates: Sequence[Estimate]) -> list[float]:
+    """Every value and interval end that a shared scale has to hold."""
+    return [end for told in estimates for end in (told.value, told.low, told.high)]

@@ -1,0 +1,179 @@
+"""The report's numbers as tables, one row a thing: what stands behind the page.
+
+Refuses to round: the page does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from analysis.report.accounting import USES
+from analysis.report.measured import Measured, Measures, Rejudging
+from analysis.report.page import Rendered
+from analysis.tables_out import Cell, Table
+from analysis.values import Estimate
+from analysis.views import MISSING, NONE, PHASES, UNKNOWN, YES
+
+_GROUP = ("platform", "strategy", "model")
+_ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
+
+
+def tables(measures: Measures, rendered: Rendered) -> list[Table]:
+    """Every table of a report."""
+    groups = measures.groups
+    return [
+        _views(measures),
+        _runs(measures),
+        Table("estimates", (*_GROUP, "name", *_ESTIMATE), _rows(groups, _estimates)),
+        Table("personas", (*_GROUP, "persona", "runs", "before", "after", *_ESTIMATE),
+              _rows(groups, _personas)),
+        Table("drift", (*_GROUP, "arm", "window", "first", "last", *_ESTIMATE),
+              _rows(groups, _drift)),
+        Table("i_avg", (*_GROUP, "arm", "i_avg", "personas", "undefined", "percentile",
+                        "null_mean", "null_low", "null_high", "null_rate", "null_icc", "reason"),
+              _rows(groups, _averages)),
+        Table("variety", (*_GROUP, "arm", "window", "videos", "repeats", "creators",
+                          "creators_sample", "near_duplicates", "shared"),
+              _rows(groups, _variety)),
+        Table("dwell", (*_GROUP, "arm", "answer", "videos", *_ESTIMATE), _rows(groups, _dwell)),
+        Table("losses", (*_GROUP, "arm", "planned", "never_begun", "complete", "incomplete"),
+              _rows(groups, _losses)),
+        Table("matrix", (*_GROUP, "judge", "judge_strategy", "persona", "feed_of", "window",
+                         "share"), _rows(groups, _matrix)),
+        Table("numbers", ("source", "text", "value", "what", "function", "used", "left_out"),
+              [(place, one.text, one.value, one.what, one.source.function, one.source.used,
+                one.source.left_out) for place, one in rendered.numbers]),
+    ]  # fmt: skip
+
+
+def _rows(
+    groups: tuple[Measured, ...], of: Callable[[Measured], Iterator[tuple[Cell, ...]]]
+) -> list[tuple[Cell, ...]]:
+    return [(*group.name, *row) for group in groups for row in of(group)]
+
+
+def _estimate(told: Estimate) -> tuple[Cell, ...]:
+    return (told.value, told.low, told.high, told.unit, told.clusters, told.df, told.p,
+            told.method, told.reason)  # fmt: skip
+
+
+def _views(measures: Measures) -> Table:
+    """One row per video that was shown, with the use that was made of it."""
+    views, seen = measures.material.views, measures.material.seen
+    columns = (
+        "run", "persona", "arm", *_GROUP, "replicate", "position", "window", "batch", "video",
+        "answer", "missing", "use", "p_yes", "score", "dwell_s", "author", "frame",
+    )  # fmt: skip
+    rows = []
+    for at in range(len(views)):
+        run = views.runs[views.run[at]]
+        answer = int(views.answer[at])
+        rows.append((
+            run.run_id, run.persona, run.arm, run.platform, run.strategy, run.model,
+            run.replicate, int(views.position[at]), PHASES[views.phase[at]],
+            None if views.batch[at] == UNKNOWN else int(views.batch[at]), str(views.video[at]),
+            None if answer == NONE else ("yes" if answer == YES else "no"),
+            MISSING[views.missing[at]] or None, USES[measures.rows.use[at]],
+            float(views.p_yes[at]), float(views.score[at]), float(views.dwell[at]),
+            seen.author[at] if seen else None, seen.frame[at] if seen else None,
+        ))  # fmt: skip
+    return Table("views", columns, rows)
+
+
+def _runs(measures: Measures) -> Table:
+    columns = ("run", "persona", "arm", *_GROUP, "replicate", "account", "status", "judged_before",
+               "yes_before", "judged_after", "yes_after", "sway", "i")  # fmt: skip
+    rows = []
+    for group in measures.groups:
+        for run, counts in zip(group.runs, group.counts, strict=True):
+            n, yes = counts.n.sum(1), counts.yes.sum(1)
+            share = counts.share
+            rows.append((
+                run.run_id, run.persona, run.arm, run.platform, run.strategy, run.model,
+                run.replicate, run.account, run.status, int(n[0]), int(yes[0]), int(n[1]),
+                int(yes[1]), float(100 * (share[1] - share[0])), counts.change,
+            ))  # fmt: skip
+    return Table("runs", columns, rows)
+
+
+def _estimates(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    yield ("primary", *_estimate(group.primary.estimate))
+    for arm in group.result.arms:
+        yield (f"sway, {arm.arm}", *_estimate(arm.sway))
+    for contrast in group.result.contrasts:
+        yield (f"treatment minus {contrast.control}", *_estimate(contrast.estimate))
+    for count, told in group.sensitivity.items():
+        yield (f"without the first {count} batches", *_estimate(told))
+    yield ("graded", *_estimate(group.graded))
+    for again in group.rejudged:
+        judge = f"{again.judge.strategy} x {again.judge.model}"
+        for name, told in _judged(again):
+            yield (f"{name}, {judge}", *_estimate(told))
+
+
+def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
+    """Estimates of one judge's blind answers, by name."""
+    if again.matrix is not None:
+        yield "specific sway", again.matrix.sway.estimate
+        yield "placebo", again.matrix.sway.placebo
+        if again.matrix.borrowed is not None:
+            yield "borrowed base", again.matrix.borrowed.estimate
+    if again.blind is not None:
+        yield "sway scored blind", again.blind.blind
+        yield "judge's part", again.blind.judge
+        yield "lenience of acting", again.blind.lenience
+    if again.eagerness is not None:
+        yield "tendency to say yes", again.eagerness.tendency
+    if again.repeats is not None:
+        yield "agreement with itself", again.repeats.agreement
+    if again.wordings is not None:
+        yield "agreement over wordings", again.wordings.agreement
+
+
+def _personas(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for row in group.forest:
+        yield (row.persona, row.runs, row.before, row.after, *_estimate(row.estimate))
+
+
+def _drift(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for curve in group.drift.curves:
+        for part, told in zip(group.drift.bins, curve.points, strict=True):
+            yield (curve.arm, part.phase, part.first, part.last, *_estimate(told))
+
+
+def _averages(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for one in group.result.averages:
+        null = one.null
+        yield (one.arm, one.i_avg, len(one.personas), one.undefined, null.percentile, null.mean,
+               null.low, null.high, null.rate, null.icc, null.reason)  # fmt: skip
+
+
+def _variety(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for row in group.variety:
+        yield (row.arm, row.window, row.videos, row.repeats.value, row.creators.value, row.sample,
+               row.near.value, row.shared)  # fmt: skip
+
+
+def _dwell(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for row in group.dwell:
+        yield (row.arm, "yes", row.yes_count, *_estimate(row.yes))
+        yield (row.arm, "no", row.no_count, *_estimate(row.no))
+
+
+def _losses(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for entry in group.lost:
+        yield (entry.arm, entry.started, group.never.get(entry.arm, 0), entry.complete,
+               ", ".join(entry.short))  # fmt: skip
+
+
+def _matrix(group: Measured) -> Iterator[tuple[Cell, ...]]:
+    for again in group.rejudged:
+        if again.matrix is None:
+            continue
+        personas = again.matrix.personas
+        for window in ("before", "after"):
+            shares = getattr(again.matrix, window)
+            for i, persona in enumerate(personas):
+                for j, feed_of in enumerate(personas):
+                    yield (again.judge.model, again.judge.strategy, persona, feed_of, window,
+                           float(shares[i, j]))  # fmt: skip

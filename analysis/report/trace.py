@@ -1,0 +1,226 @@
+"""Numbers that say where they come from: the only way for a number into the report.
+
+A ``Traced`` holds a number as it is printed, and its ``Source``: the function that made it, the
+rows that went in and the rows that did not. ``Traces.shown`` is what the templates print values
+with. It turns a ``Traced`` into a link to its source, and refuses any other number, also one
+inside a string, unless it is a ``Name`` (an identifier or a quotation, such as ``p12``).
+
+Refuses to know how a number is made.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from markupsafe import Markup, escape
+
+from analysis.values import NAN, Estimate
+
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+SMALLEST_P = 1e-4
+
+
+class UntracedNumber(TypeError):
+    """A number on its way into the report that does not say where it comes from."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(f"{value!r} reached the report without a source")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where numbers come from.
+
+    Attributes
+    ----------
+    function
+        What made them, as a dotted name below ``analysis``, or in words.
+    used, left_out
+        Rows that went in and rows that did not, in words with their counts.
+    """
+
+    function: str
+    used: str
+    left_out: str = "nothing"
+
+    def pp(self, value: float, what: str, reason: str = "") -> Traced:
+        """Percentage points, signed."""
+        return self._told(value, f"{value:+.1f}", what, reason)
+
+    def percent(self, value: float, what: str, reason: str = "") -> Traced:
+        """A share of 100."""
+        return self._told(value, f"{value:.1f}", what, reason)
+
+    def whole(self, value: float, what: str, reason: str = "") -> Traced:
+        """A percentage without decimals."""
+        return self._told(value, f"{value:.0f}", what, reason)
+
+    def signed(self, value: float, what: str, reason: str = "") -> Traced:
+        """A signed percentage without decimals."""
+        return self._told(value, f"{value:+.0f}", what, reason)
+
+    def count(self, value: float, what: str) -> Traced:
+        """A number of things."""
+        return self._told(value, f"{value:,.0f}", what)
+
+    def decimal(self, value: float, what: str, digits: int = 2, reason: str = "") -> Traced:
+        """A plain number."""
+        return self._told(value, f"{value:.{digits}f}", what, reason)
+
+    def setting(self, value: float, what: str) -> Traced:
+        """A number that somebody declared, as short as it can be written."""
+        return self._told(value, f"{value:g}", what)
+
+    def p(self, value: float, what: str, reason: str = "") -> Traced:
+        """A p-value with its relation: ``= 0.013`` or ``< 0.0001``."""
+        text = f"= {value:.2g}" if not value < SMALLEST_P else f"< {SMALLEST_P:.4f}"
+        return self._told(value, text, what, reason)
+
+    def percentile(self, value: float, reason: str = "") -> Traced:
+        """A share of draws, with a decimal where it is near an end."""
+        inner = min(max(value, 0.1), 99.9) if 0 < value < 100 else value
+        digits = 0 if 1 <= value <= 99 else 1
+        return self._told(value, f"{inner:.{digits}f}", "share of the draws below", reason)
+
+    def words(self, text: str) -> Traced:
+        """A sentence of a function that holds numbers of its own."""
+        return Traced(NAN, text, "in words", self)
+
+    def estimate(self, estimate: Estimate, what: str) -> Told:
+        """An estimate with its interval."""
+        unit = {"pp": self.pp, "points": self.pp, "%": self.percent}.get(
+            estimate.unit, self.decimal
+        )
+        return Told(
+            value=unit(estimate.value, what, reason=estimate.reason),
+            low=unit(estimate.low, f"{what}: lower end", reason=estimate.reason),
+            high=unit(estimate.high, f"{what}: upper end", reason=estimate.reason),
+            level=self.whole(100 * estimate.level, "nominal coverage of the interval"),
+            clusters=self.count(estimate.clusters, f"{what}: independent units"),
+            exists=estimate.exists,
+            bounded=estimate.bounded,
+            unit=estimate.unit,
+            reason=estimate.reason,
+        )
+
+    def _told(self, value: float, text: str, what: str, reason: str = "") -> Traced:
+        if math.isnan(value):
+            return Traced(NAN, DASH, f"{what}: {reason or 'does not exist'}", self)
+        return Traced(float(value), _tidy(text), what, self)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One number as it is printed.
+
+    Attributes
+    ----------
+    value
+        ``nan`` where it does not exist; ``what`` then ends in the reason.
+    what
+        What it is a number of.
+    """
+
+    value: float
+    text: str
+    what: str
+    source: Source
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a number."""
+        return not math.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An estimate, ready to be printed: value, interval, nominal level in %, and why not."""
+
+    value: Traced
+    low: Traced
+    high: Traced
+    level: Traced
+    clusters: Traced
+    exists: bool
+    bounded: bool
+    unit: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Name:
+    """An identifier or a quotation: its digits are no results."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass
+class Traces:
+    """Numbers the sources in the order in which the page first uses them."""
+
+    numbers: list[Traced] = field(default_factory=list)
+    _places: dict[Source, int] = field(default_factory=dict)
+
+    def shown(self, value: object) -> object:
+        """Print one value of a template.
+
+        Raises
+        ------
+        UntracedNumber
+            It is a number, or text with one, that has no source.
+        """
+        if isinstance(value, Traced):
+            return self._link(value)
+        if isinstance(value, Name):
+            return Markup('<span class="id">{}</span>').format(value.text)
+        if isinstance(value, Markup):
+            return value
+        if isinstance(value, str) and not re.search(r"\d", value):
+            return value.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
+        raise UntracedNumber(value)
+
+    def dense(self, number: Traced) -> Markup:
+        """A number of a large table: the link without the words that hovering shows."""
+        self.numbers.append(number)
+        return Markup('<a class="n" tabindex="-1" href="#from-{}">{}</a>').format(
+            self.place(number.source), number.text
+        )
+
+    def note(self, source: Source) -> Markup:
+        """A footnote mark."""
+        place = self.place(source)
+        return Markup('<a class="ref" href="#from-{0}" aria-label="source {0}">{0}</a>').format(
+            place
+        )
+
+    def place(self, source: Source) -> int:
+        """Number of a source, counted from 1."""
+        return self._places.setdefault(source, len(self._places) + 1)
+
+    def sources(self) -> Iterator[tuple[int, Source]]:
+        """Every source that was used, with its number."""
+        return iter([(place, source) for source, place in self._places.items()])
+
+    def _link(self, number: Traced) -> Markup:
+        self.numbers.append(number)
+        source = number.source
+        hint = f"{number.what}. {source.function}. In: {source.used}. Out: {source.left_out}."
+        return Markup('<a class="n" href="#from-{}" title="{}">{}</a>').format(
+            self.place(source), escape(hint), number.text
+        )
+
+
+def placed(percentile: float) -> str:
+    """Where a value lies among draws: ``within`` them, or ``above`` or ``below`` all of them."""
+    return {0.0: "below", 100.0: "above"}.get(percentile, "within")
+
+
+def _tidy(text: str) -> str:
+    """A typographic minus, and no sign on what rounds to nothing."""
+    return text.lstrip("+-") if not re.search(r"[1-9]", text) else text.replace("-", MINUS)

@@ -1,0 +1,120 @@
+"""Makes a report: measured, composed, rendered, and put into a folder.
+
+Refuses to know where the material came from and what the clock says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.report.material import Material
+from analysis.report.measured import Measures, measure
+from analysis.report.page import compose, render
+from analysis.report.tables import tables
+from analysis.tables_out import write_tables
+from analysis.values import Estimate
+from store.errors import DataUnwritable
+from store.files import write_whole
+
+PAGE, TABLES = "index.html", "tables"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The headline of one platform, strategy and model."""
+
+    platform: str
+    strategy: str
+    model: str
+    design: str
+    declared: bool
+    verdict: str
+    estimate: Estimate
+    sides: str
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was written."""
+
+    page: Path
+    tables: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for ``json.dumps``."""
+        from analysis.values import as_json
+
+        told: dict[str, Any] = as_json(self)
+        return told | {"page": str(self.page), "tables": [str(path) for path in self.tables]}
+
+
+def write_report(material: Material, folder: Path, seed: int, now: datetime) -> Report:
+    """Measure the material and write its report.
+
+    Parameters
+    ----------
+    folder
+        Gets ``index.html`` and ``tables/``; made if it is not there. An older report is replaced.
+    seed
+        Of everything that is drawn at random: nulls, permutations, frames.
+    now
+        When the report is made.
+
+    Raises
+    ------
+    NothingToCompare
+        There is no run.
+    DataUnwritable
+        The folder cannot be written.
+    """
+    measures = measure(material, np.random.default_rng(seed))
+    rendered = render(compose(measures, seed, now))
+    try:
+        written = write_tables(tables(measures, rendered), folder / TABLES)
+        write_whole(folder / PAGE, rendered.html.encode(), sync=False)
+    except OSError as error:
+        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    return Report(folder / PAGE, tuple(written), _findings(measures))
+
+
+def _findings(measures: Measures) -> tuple[Finding, ...]:
+    test = measures.material.test
+    return tuple(
+        Finding(
+            *group.name,
+            design=group.primary.design,
+            declared=test.declared,
+            verdict=group.primary.verdict(test.alpha, group.p_holm),
+            estimate=group.primary.estimate,
+            sides=group.primary.sides,
+            p=group.primary.p,
+            p_holm=group.p_holm,
+        )
+        for group in measures.groups
+    )
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """The findings for a person at a terminal."""
+    from analysis.render import estimate_text
+
+    verdicts = {
+        "up": "towards the personas", "down": "away from the personas",
+        "chance": "nothing beyond chance", "untested": "too little to test",
+        "absent": "no estimate",
+    }  # fmt: skip
+    lines = []
+    for one in findings:
+        lines.append(f"{one.platform}, {one.strategy}, {one.model}: {verdicts[one.verdict]}")
+        tested = "" if np.isnan(one.p) else f"   p = {one.p:.2g}, {one.sides}-sided"
+        lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
+    return "\n".join(lines)

@@ -1,0 +1,215 @@
+"""What several runs show together: arms, contrasts, losses, and which design fits them.
+
+Runs are grouped by platform, strategy and model; Holm's correction goes across the groups. Which
+test is primary is an argument, declared before anybody looks.
+
+Refuses to choose a test by its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from analysis.counts import WindowShare, missing_bounds, run_counts, window_share
+from analysis.describe import graded_sway
+from analysis.errors import NothingToCompare
+from analysis.estimates import (
+    Agreement,
+    Attrition,
+    Contrast,
+    agreement,
+    attrition,
+    attrition_p_value,
+    sways,
+    treatment_minus_control,
+)
+from analysis.iavg import Group, iavg
+from analysis.intervals import Floats, t_interval
+from analysis.null import Counts
+from analysis.offers import Offer, offers
+from analysis.permutation import holm
+from analysis.values import NAN, Estimate
+from analysis.views import RunInfo, Views
+from analysis.windows import batches_assumed, compared
+
+Primary = Literal["t", "permutation"]
+CONTROLS = ("yoked", "passive")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of one group: mean sway over its runs, and what is missing.
+
+    ``bounds`` holds the mean sway whatever the missing judgements would have been.
+    """
+
+    arm: str
+    sway: Estimate
+    bounds: tuple[float, float]
+    judged: int
+    unanswered: int
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Result:
+    """One platform, strategy and model.
+
+    Attributes
+    ----------
+    contrasts
+        Treatment minus each control arm that is there.
+    p, p_holm
+        The primary p-value, and the same after Holm's correction across groups; two-sided.
+        Of the first contrast, or of the treatment arm's sway where there is no control.
+    attrition_p
+        Fisher's exact test that the treatment arm and the first control lose runs alike.
+    averages
+        The paper's I_avg by arm, with its null.
+    batches_assumed
+        Whether blocks of 12 videos stand in for batches that nobody told.
+    offers
+        The designs, the one that fits best first.
+    """
+
+    platform: str
+    strategy: str
+    model: str
+    arms: tuple[Arm, ...]
+    contrasts: tuple[Contrast, ...]
+    p: float
+    p_holm: float
+    lost: tuple[Attrition, ...]
+    attrition_p: float
+    averages: tuple[Group, ...]
+    batches_assumed: bool
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What is measured of each run, in the order of the table's runs."""
+
+    counts: list[Counts]
+    windows: list[tuple[WindowShare, WindowShare]]
+    sway: Floats
+    graded: Floats
+    assumed: list[bool]
+
+
+def study(views: Views, rng: np.random.Generator, primary: Primary = "t") -> tuple[Result, ...]:
+    """Estimate everything that the runs of a table allow.
+
+    Raises
+    ------
+    NothingToCompare
+        If the table has no run.
+    """
+    if not views.runs:
+        raise NothingToCompare("There is no run to analyse. Type: python -m analysis iavg latest")
+    measured = _measure(views)
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for index, run in enumerate(views.runs):
+        groups.setdefault((run.platform, run.strategy, run.model), []).append(index)
+    averages = iavg(views, rng)
+    results = [
+        _result([views.runs[i] for i in members], _take(measured, members), averages, rng, primary)
+        for members in groups.values()
+    ]
+    adjusted = holm(np.array([result.p for result in results]))
+    return tuple(
+        replace(result, p_holm=float(p)) for result, p in zip(results, adjusted, strict=True)
+    )
+
+
+def _measure(views: Views) -> _Measured:
+    counts, windows, graded, assumed = [], [], [], []
+    for index in range(len(views.runs)):
+        run = views.one(index)
+        rows = compared(run)
+        counts.append(run_counts(run, rows))
+        windows.append((window_share(run, rows.before), window_share(run, rows.after)))
+        graded.append(graded_sway(run, rows)[0].value)
+        assumed.append(batches_assumed(run))
+    grades = np.array(graded, dtype=np.float64)
+    return _Measured(counts, windows, sways(counts), grades, assumed)
+
+
+def _take(measured: _Measured, members: Sequence[int]) -> _Measured:
+    return _Measured(
+        [measured.counts[i] for i in members],
+        [measured.windows[i] for i in members],
+        measured.sway[list(members)],
+        measured.graded[list(members)],
+        [measured.assumed[i] for i in members],
+    )
+
+
+def _result(
+    runs: Sequence[RunInfo],
+    measured: _Measured,
+    averages: Sequence[Group],
+    rng: np.random.Generator,
+    primary: Primary,
+) -> Result:
+    first = runs[0]
+    present = {run.arm for run in runs}
+    contrasts = tuple(
+        treatment_minus_control(runs, measured.sway, measured.windows, control, rng)
+        for control in CONTROLS
+        if {"treatment", control} <= present
+    )
+    arms = tuple(_arm(arm, runs, measured) for arm in ("treatment", *CONTROLS) if arm in present)
+    lost = attrition(runs)
+    by_arm = {entry.arm: entry for entry in lost}
+    return Result(
+        platform=first.platform,
+        strategy=first.strategy,
+        model=first.model,
+        arms=arms,
+        contrasts=contrasts,
+        p=_primary(arms, contrasts, primary),
+        p_holm=NAN,
+        lost=lost,
+        attrition_p=(
+            attrition_p_value(by_arm["treatment"], by_arm[contrasts[0].control])
+            if contrasts
+            else NAN
+        ),
+        averages=tuple(
+            group
+            for group in averages
+            if (group.platform, group.strategy, group.model)
+            == (first.platform, first.strategy, first.model)
+        ),
+        batches_assumed=any(measured.assumed),
+        offers=offers(runs, max((len(c.pairs) for c in contrasts), default=0)),
+    )
+
+
+def _arm(arm: str, runs: Sequence[RunInfo], measured: _Measured) -> Arm:
+    members = [index for index, run in enumerate(runs) if run.arm == arm]
+    windows = [window for index in members for window in measured.windows[index]]
+    told = [missing_bounds(*measured.windows[i]) for i in members if not np.isnan(measured.sway[i])]
+    low, high = np.mean(told, axis=0) if told else (NAN, NAN)
+    return Arm(
+        arm=arm,
+        sway=t_interval(measured.sway[members]),
+        bounds=(float(low), float(high)),
+        judged=sum(window.judged for window in windows),
+        unanswered=sum(window.unanswered for window in windows),
+        agreement=agreement(measured.sway[members], measured.graded[members]),
+    )
+
+
+def _primary(arms: Sequence[Arm], contrasts: Sequence[Contrast], primary: Primary) -> float:
+    """The declared two-sided p-value; nan where there is no contrast to test."""
+    if not contrasts:
+        treated = [arm.sway.p for arm in arms if arm.arm == "treatment"]
+        return treated[0] if treated and primary == "t" else NAN
+    contrast = contrasts[0]
+    return contrast.estimate.p if primary == "t" else contrast.permutation.p

@@ -1,0 +1,69 @@
+"""Tables as files: CSV for people and spreadsheets, Parquet for programs.
+
+Refuses to know what is in a table. A number that does not exist is an empty cell, never 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from store.files import write_whole
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Cell, ...]]
+
+
+def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
+    """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    written = []
+    for table in tables:
+        for suffix, content in (("csv", _csv(table)), ("parquet", _parquet(table))):
+            path = folder / f"{table.name}.{suffix}"
+            write_whole(path, content, sync=False)
+            written.append(path)
+    return written
+
+
+def _csv(table: Table) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(table.columns)
+    writer.writerows(_known(row) for row in table.rows)
+    return text.getvalue().encode()
+
+
+def _parquet(table: Table) -> bytes:
+    import pyarrow as pa  # a quarter of a second
+    import pyarrow.parquet
+
+    columns: list[list[Any]] = [_known(column) for column in zip(*table.rows, strict=True)] or [
+        [] for _ in table.columns
+    ]
+    arrow = pa.table(dict(zip(table.columns, columns, strict=True)))
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(arrow, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _known(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells with nothing where a number does not exist (a nan differs from itself)."""
+    return [cell if cell == cell else None for cell in cells]

@@ -1,0 +1,223 @@
+"""Studies, comparisons and plans as text for a person at a terminal.
+
+Refuses to compute: every number comes from a result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from analysis.compare import Comparison, Split
+from analysis.estimates import Contrast
+from analysis.power import WANTED, Power, Trials
+from analysis.render import estimate_text
+from analysis.simulate import Plan, World
+from analysis.study import Arm, Result
+from analysis.tables import columns, null_text, number
+
+
+def study_text(results: Sequence[Result]) -> str:
+    """Each platform, strategy and model: arms, contrasts, I_avg beside its null, designs."""
+    several = len(results) > 1
+    return "\n\n".join(_result(result, several) for result in results) + "\n"
+
+
+def _result(result: Result, several: bool) -> str:
+    lines = [f"{result.platform}, {result.strategy}, {result.model}", ""]
+    lines += [line for arm in result.arms for line in _arm(arm)]
+    for contrast in result.contrasts:
+        lines += ["", *_contrast(contrast)]
+    if several:
+        lines.append(
+            f"primary test: p = {number(result.p, '.3g')}, "
+            f"{number(result.p_holm, '.3g')} after Holm's correction, two-sided"
+        )
+    lines += ["", *_losses(result), ""]
+    for group in result.averages:
+        personas = len(group.personas)
+        lines.append(
+            f"I_avg, {group.arm}: {number(group.i_avg)} % over {personas - group.undefined} of "
+            f"{personas} personas, undefined for {group.undefined}"
+        )
+        lines.append(f"  {null_text(group.null)}")
+    if result.batches_assumed:
+        lines.append("Batches were not told for all videos: blocks of 12 stand in for them.")
+    lines += ["", "designs that fit these runs, best first"]
+    lines += [
+        f"  {'yes' if offer.offered else 'no ':<3}  {offer.design}: {offer.why}"
+        for offer in result.offers
+    ]
+    return "\n".join(lines)
+
+
+def _arm(arm: Arm) -> list[str]:
+    lines = [f"sway, {arm.arm}: {estimate_text(arm.sway)} ({arm.sway.clusters} runs)"]
+    if arm.unanswered:
+        lines.append(
+            f"  {arm.unanswered} of {arm.judged + arm.unanswered} videos without an answer: "
+            f"between {number(arm.bounds[0])} and {number(arm.bounds[1])} pp whatever they were"
+        )
+    graded = arm.agreement.graded
+    if graded.exists:
+        verdict = "agrees" if arm.agreement.agree else "DISAGREES"
+        lines.append(f"  graded: {estimate_text(graded)}; it {verdict} with yes and no")
+    return lines
+
+
+def _contrast(contrast: Contrast) -> list[str]:
+    test = contrast.permutation
+    kind = "exact" if test.exact else f"{test.arrangements} arrangements"
+    lines = [
+        f"treatment minus {contrast.control}: {estimate_text(contrast.estimate)} "
+        f"({len(contrast.pairs)} pairs)",
+        f"  p = {number(contrast.estimate.p, '.3g')} by Student's t, "
+        f"{number(test.p, '.3g')} by permutation ({kind}), two-sided",
+        f"  between {number(contrast.bounds[0])} and {number(contrast.bounds[1])} pp whatever the "
+        "missing answers were",
+    ]
+    if contrast.unpaired:
+        lines.append(f"  without a partner: {', '.join(contrast.unpaired)}")
+    return lines
+
+
+def _losses(result: Result) -> list[str]:
+    told = ", ".join(f"{entry.arm} {entry.complete} of {entry.started}" for entry in result.lost)
+    tested = (
+        "" if math.isnan(result.attrition_p) else f" (lost alike: p = {result.attrition_p:.2g})"
+    )
+    return [f"complete runs: {told}{tested}"]
+
+
+def comparison_text(told: Comparison) -> str:
+    """Two judges on the same videos."""
+    one, two = told.first, told.second
+    grid = columns(
+        ("", "second yes", "second no"),
+        [
+            ("first yes", str(told.both_yes), str(told.first_only)),
+            ("first no", str(told.second_only), str(told.both_no)),
+        ],
+    )
+    lines = [
+        f"first   {one.run_id}: {one.judge}, persona {one.persona}",
+        f"second  {two.run_id}: {two.judge}, persona {two.persona}",
+        "",
+        f"{told.videos} videos judged by both ({told.only_first} by the first only, "
+        f"{told.only_second} by the second only)",
+        grid,
+        "",
+        f"second minus first: {estimate_text(told.difference)} (over batches)",
+        f"McNemar's exact p = {told.p:.3g}, two-sided (takes videos as independent)",
+        f"agreement {told.agreement:.1f} %, kappa {number(told.kappa, '.2f')}",
+        "",
+        "share of yes, second run minus first",
+        _split(told.runs),
+        "",
+        "sway of the first run, on the common videos",
+        _split(told.sway),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _split(split: Split) -> str:
+    parts = (("the whole", split.whole), ("by the feed", split.feed), ("by the judge", split.judge))
+    return "\n".join(f"  {name:<12}  {_short(estimate_text(part))}" for name, part in parts)
+
+
+def _short(text: str) -> str:
+    return text.partition("   no interval")[0]
+
+
+def powers_text(
+    powers: Sequence[Power], plan: Plan, world: World, trials: Trials, model: str
+) -> str:
+    """What each design finds with this plan."""
+    sways = list(powers[0].power)
+    head = ("design", "runs", "videos", "judgements", *_cost_head(powers), "smallest pp",
+            *(f"{sway:g} pp" for sway in sways))  # fmt: skip
+    rows = [
+        (
+            power.design,
+            str(power.runs),
+            f"{power.videos:,}",
+            f"{power.judgements:,}",
+            *_cost(power, powers),
+            number(power.smallest, ".1f"),
+            *(f"{power.power[sway]:.2f}" for sway in sways),
+        )
+        for power in powers
+    ]
+    lines = [
+        f"{plan.personas} personas, {_windows(plan)}",
+        "",
+        columns(head, rows),
+        "",
+        f"smallest: the least sway that is found with a power of {WANTED:g}; then the power for "
+        "given sways",
+        *_assumed(world, trials, model),
+    ]
+    if plan.baseline == "active":
+        lines.append("--baseline passive offers more designs, and a placebo.")
+    return "\n".join(lines) + "\n"
+
+
+def cheapest_text(
+    found: Sequence[Power], target: float, world: World, trials: Trials, model: str
+) -> str:
+    """Designs that find the target, the cheapest first."""
+    rows = [
+        (
+            power.design,
+            _windows(power.plan),
+            str(power.plan.personas),
+            str(power.runs),
+            f"{power.videos:,}",
+            f"{power.judgements:,}",
+            *_cost(power, found),
+            f"{next(iter(power.power.values())):.2f}",
+        )
+        for power in found
+    ]
+    head = ("design", "windows", "personas", "runs", "videos", "judgements", *_cost_head(found),
+            "power")  # fmt: skip
+    by = "cost" if _cost_head(found) else "videos"
+    lines = [
+        f"to find a sway of {100 * target:g} pp with a power of {WANTED:g}, fewest {by} first",
+        "",
+        columns(head, rows, left=2),
+        "",
+        "The two matrix designs find the specific sway (own feed against the others'), the other "
+        "two the sway itself.",
+        *_assumed(world, trials, model),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _windows(plan: Plan) -> str:
+    adapt = f" adapt {plan.adapt}," if plan.adapt else ""
+    return f"{plan.baseline} before {plan.before},{adapt} after {plan.after}"
+
+
+def _cost_head(powers: Sequence[Power]) -> tuple[str, ...]:
+    return () if all(math.isnan(power.cost) for power in powers) else ("USD",)
+
+
+def _cost(power: Power, powers: Sequence[Power]) -> tuple[str, ...]:
+    return (f"{power.cost:,.2f}",) if _cost_head(powers) else ()
+
+
+def _assumed(world: World, trials: Trials, model: str) -> list[str]:
+    base = 100 * float(world.base) if isinstance(world.base, float) else 0
+    speed = (
+        "the sway is whole after and absent before"
+        if world.time_constant is None
+        else f"the feed learns with a time constant of {world.time_constant:g} videos"
+    )
+    sided = "two-sided" if trials.sided == "two" else "one-sided"
+    return [
+        f"assumed: base rate {base:g} %, correlation within batches {world.icc:g}, accounts that "
+        f"differ by {100 * world.account_sd:g} pp, {speed}",
+        f"{sided} at 0.05; {trials.studies} simulated studies, so a power near 0.8 is within "
+        f"{2 * trials.error:.2f}" + (f"; judged by {model}" if model else ""),
+    ]

@@ -1,0 +1,81 @@
+"""Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
+
+Refuses to know how an estimate is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval.
+
+    Attributes
+    ----------
+    value, low, high
+        In ``unit``; ``nan`` where it does not exist, and then ``reason`` says why.
+    unit
+        ``pp`` (percentage points), ``%``, or empty for a plain number.
+    method
+        How the interval was made, in words that a report can print.
+    clusters
+        Number of independent units (batches of one run, or runs) behind the interval.
+    df
+        Degrees of freedom of Student's t.
+    level
+        Nominal coverage of the interval.
+    p
+        Two-sided p-value of "no difference", where the method gives one.
+    """
+
+    value: float
+    low: float = NAN
+    high: float = NAN
+    unit: str = "pp"
+    method: str = ""
+    clusters: int = 0
+    df: float = NAN
+    se: float = NAN
+    p: float = NAN
+    level: float = 0.95
+    reason: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a finite interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+def as_json(value: object) -> Any:
+    """Turn values into what ``json.dumps`` takes; a number that does not exist becomes null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: as_json(getattr(value, field.name)) for field in fields}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, np.generic):
+        return as_json(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,223 @@
+"""Views: ledgers as columns, one row per video that was shown.
+
+A table holds the steps of one or of many runs, sorted by run and position. Windows are the
+ledger's own phases, which count eligible steps by position (``store.records.Windows``); nothing
+here ever moves a window or drops a row because of an answer. Rows that do not count are marked
+with a reason, never removed.
+
+Refuses to know where a table came from once it is built, and what its numbers mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.ledger import Ledger
+from store.records import Exclusion, Missing, Phase, Step, Windows
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+PHASES: tuple[str, ...] = get_args(Phase)
+BEFORE, ADAPT, AFTER = range(3)
+MISSING: tuple[str, ...] = ("", *get_args(Missing))
+EXCLUDED: tuple[str, ...] = ("", *get_args(Exclusion))
+NO, YES, NONE = 0, 1, -1
+UNKNOWN = -1
+"""Batch or request position that the platform did not tell."""
+
+ASSUMED_BATCH = 12
+"""Videos per batch where the platform tells none: the median of audited feeds."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run was, apart from its steps."""
+
+    run_id: str
+    persona: str
+    platform: str = ""
+    strategy: str = ""
+    model: str = ""
+    arm: str = "treatment"
+    account: str = ""
+    replicate: int = 1
+    """Pairs treatment and control runs of one persona; the study numbers them from 1."""
+    windows: Windows = field(default_factory=Windows)
+    status: str = "complete"
+    """``complete``, ``interrupted``, or why the run ended early."""
+
+    @property
+    def judge(self) -> str:
+        """Strategy and model: who turned videos into answers."""
+        return f"{self.strategy} x {self.model}"
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Columns of equal length.
+
+    Attributes
+    ----------
+    runs
+        The runs that the rows belong to.
+    run
+        Row's index into ``runs``.
+    position
+        Counted from 0 over all videos of the run.
+    batch, requested_at
+        Response of the feed that brought the video, and the position being watched when it was
+        requested; -1 where unknown.
+    phase
+        Index into ``PHASES``.
+    answer
+        1 yes, 0 no, -1 missing; ``missing`` is then an index into ``MISSING``.
+    p_yes, score
+        The judge's probability of yes (0 to 1) and ISQ's S% (0 to 100); nan where there is none.
+    excluded
+        Index into ``EXCLUDED``; 0 means that the row counts.
+    dwell, duration, latency
+        Seconds: delivered dwell, length of the video, time the judge took; nan where unknown.
+    video
+        The platform's id.
+    """
+
+    runs: tuple[RunInfo, ...]
+    run: Ints
+    position: Ints
+    batch: Ints
+    requested_at: Ints
+    phase: Ints
+    answer: Ints
+    missing: Ints
+    excluded: Ints
+    p_yes: Floats
+    score: Floats
+    dwell: Floats
+    duration: Floats
+    latency: Floats
+    video: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    @property
+    def eligible(self) -> Mask:
+        """Rows that count towards a window."""
+        rows: Mask = self.excluded == 0
+        return rows
+
+    @property
+    def judged(self) -> Mask:
+        """Eligible rows with an answer."""
+        rows: Mask = self.eligible & (self.answer != NONE)
+        return rows
+
+    def select(self, rows: Mask) -> Views:
+        """The rows where the mask holds; the runs stay."""
+        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return Views(self.runs, **columns)
+
+    def one(self, index: int) -> Views:
+        """The rows of one run, as a table of its own."""
+        start, stop = np.searchsorted(self.run, [index, index + 1])
+        columns = {name: getattr(self, name)[start:stop] for name in _COLUMNS}
+        columns["run"] = np.zeros(stop - start, dtype=np.int64)
+        return Views((self.runs[index],), **columns)
+
+    def exclusions(self) -> dict[str, int]:
+        """Rows that do not count, by reason."""
+        return _tally(self.excluded, EXCLUDED)
+
+    def missing_by_reason(self) -> dict[str, int]:
+        """Eligible rows without an answer, by reason."""
+        return _tally(self.missing[self.eligible & (self.answer == NONE)], MISSING)
+
+
+_INTEGERS = (
+    "run", "position", "batch", "requested_at", "phase", "answer", "missing", "excluded",
+)  # fmt: skip
+_COLUMNS = tuple(column.name for column in fields(Views) if column.name != "runs")
+
+
+def table(runs: Sequence[RunInfo], rows: Iterable[Sequence[Any]]) -> Views:
+    """Build a table from rows whose items follow the columns of ``Views``."""
+    gathered: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+    columns: dict[str, NDArray[Any]] = {
+        name: np.array(items, dtype=_dtype(name))
+        for name, items in zip(_COLUMNS, gathered, strict=True)
+    }
+    order = np.lexsort((columns["position"], columns["run"]))
+    return Views(tuple(runs), **{name: column[order] for name, column in columns.items()})
+
+
+def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
+    """Put the steps of these runs into one table."""
+    runs: list[RunInfo] = []
+    rows: list[tuple[Any, ...]] = []
+    for index, ledger in enumerate(ledgers):
+        runs.append(run_info(ledger))
+        rows.extend(_row(index, step) for step in ledger.steps)
+    return table(runs, rows)
+
+
+def from_ledger(ledger: Ledger) -> Views:
+    """Put the steps of one run into a table."""
+    return from_ledgers([ledger])
+
+
+def run_info(ledger: Ledger) -> RunInfo:
+    """Say what a run was, from the first line of its ledger."""
+    started = ledger.started
+    replicate = started.config.get("replicate", 1)
+    return RunInfo(
+        run_id=started.run_id,
+        persona=started.persona.id,
+        platform=started.platform,
+        strategy=started.strategy,
+        model=started.model,
+        arm=started.arm,
+        account=started.account,
+        replicate=replicate if isinstance(replicate, int) else 1,
+        windows=started.windows,
+        status=ledger.finished.reason if ledger.finished else ledger.status,
+    )
+
+
+def _row(run: int, step: Step) -> tuple[Any, ...]:
+    """One step in the order of the columns."""
+    video, judgement = step.video, step.judgement
+    return (
+        run,
+        step.position,
+        UNKNOWN if video.batch is None else video.batch,
+        UNKNOWN if video.batch_requested_at is None else video.batch_requested_at,
+        PHASES.index(step.phase),
+        {"yes": YES, "no": NO, None: NONE}[judgement.answer],
+        MISSING.index(judgement.missing or ""),
+        EXCLUDED.index(step.excluded or ""),
+        judgement.p_yes,
+        judgement.score,
+        step.reaction.dwell_s,
+        video.duration_s,
+        judgement.latency_s,
+        video.id,
+    )
+
+
+def _dtype(name: str) -> type:
+    if name == "video":
+        return np.str_
+    return np.int64 if name in _INTEGERS else np.float64
+
+
+def _tally(codes: Ints, names: tuple[str, ...]) -> dict[str, int]:
+    """Count codes by name; code 0 stands for none."""
+    counts = np.bincount(codes, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if name and count}

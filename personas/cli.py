@@ -1,0 +1,208 @@
+"""The command line of the personas: list, show, import and values.
+
+Refuses to compute: every command calls the library and prints what it returns, results to stdout
+and remarks to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from personas.errors import PersonaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from personas.persona import Persona
+
+_WIDE = 200
+"""Columns of a table that goes to a file or a pipe, so that no row is broken."""
+
+_ROOMY = 100
+"""Columns of a terminal from which on the list shows the values too."""
+
+_INTERRUPTED = 130
+
+
+class Door(click.Group):
+    """The one door where errors become words."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that was raised on purpose is told in one sentence."""
+        try:
+            return super().invoke(ctx)
+        except PersonaError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in lines)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Who is watching: the personas and the values that they hold."""
+
+
+@main.command(
+    "list",
+    epilog=_examples(
+        "python -m personas list", "python -m personas list --value power --theme cars"
+    ),
+)
+@click.option("--value", help="Only those that hold this value, such as universalism.")
+@click.option("--theme", help="Only those with this planted theme, such as animals.")
+@json_option
+def list_(value: str | None, theme: str | None, as_json: bool) -> None:
+    """List the personas that come with feedsway."""
+    from personas.errors import UnknownTheme
+    from personas.library import all_personas
+    from personas.values import value as known_value
+
+    personas = all_personas()
+    if value is not None:
+        value = known_value(value).id
+    themes = sorted({name for persona in personas for name in persona.themes})
+    if theme is not None and theme not in themes:
+        raise UnknownTheme(theme, themes)
+    chosen = [
+        persona
+        for persona in personas
+        if (value is None or value in persona.values) and (theme is None or theme in persona.themes)
+    ]
+    if as_json:
+        _print_json([persona.model_dump() for persona in chosen])
+        return
+    _print_personas(chosen)
+    hint = f" Type: python -m personas show {chosen[0].id}" if chosen else ""
+    click.echo(f"{len(chosen)} of {len(personas)} personas.{hint}", err=True)
+
+
+@main.command(
+    epilog=_examples(
+        "python -m personas show p12",
+        "python -m personas show p12 --json",
+        "python -m personas show p12 --toml > me.toml",
+    )
+)
+@click.argument("persona", metavar="ID|FILE")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--toml", "form", flag_value="toml", help="Print its file, to make one's own from.")
+def show(persona: str, form: str | None) -> None:
+    """Show one persona, by its id or from a file of one's own."""
+    from personas.library import find, to_toml
+
+    found = find(persona)
+    if form == "json":
+        _print_json(found.model_dump())
+    elif form == "toml":
+        click.echo(to_toml(found), nl=False)
+    else:
+        click.echo(_portrait(found))
+
+
+@main.command(
+    "import",
+    epilog=_examples("python -m personas import train_self_original.txt --out mine"),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the personas' files; it is made if need be.",
+)
+@click.option("--licence", default="CC BY 4.0", show_default=True, help="Licence of the file.")
+@click.option("--source", help="Where the file comes from.  [default: Persona-Chat, file name]")
+def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
+    """Import the personas of a published Persona-Chat or ConvAI2 text file."""
+    from personas.importer import read_dialogues, write
+
+    source = source or f"Persona-Chat, {file.name}"
+    imported = read_dialogues(file, source=source, licence=licence)
+    paths = write(imported.personas, folder)
+    for path in paths:
+        click.echo(path)
+    left_out = ""
+    if imported.unusable:
+        left_out = (
+            f" Left out {len(imported.unusable)} that are no 3 to 6 sentences of usual length,"
+            f" the first at line {imported.unusable[0]}."
+        )
+    hint = f" Type: python -m personas show {paths[0]}" if paths else ""
+    click.echo(
+        f"{len(paths)} personas; {imported.repeats} repeats of them.{left_out}{hint}", err=True
+    )
+
+
+@main.command(epilog=_examples("python -m personas values", "python -m personas values --json"))
+@json_option
+def values(as_json: bool) -> None:
+    """List Schwartz's ten basic values."""
+    from dataclasses import asdict
+
+    from personas.values import values as known_values
+
+    if as_json:
+        _print_json([asdict(value) for value in known_values()])
+        return
+    table = _table("id", "what it means", "what shows it")
+    for value in known_values():
+        table.add_row(value.id, value.definition, ", ".join(value.keywords))
+    _console().print(table)
+
+
+def _portrait(persona: Persona) -> str:
+    bold = click.style(persona.id, bold=True)
+    traits = "\n".join(f"  {trait}" for trait in persona.traits)
+    facts = [("values", ", ".join(persona.values)), ("themes", ", ".join(persona.themes))]
+    facts.append(("source", f"{persona.source} ({persona.licence})"))
+    rows = "\n".join(f"{click.style(name, dim=True)}  {text}" for name, text in facts if text)
+    return f"{bold}\n{traits}\n\n{rows}"
+
+
+def _print_json(data: object) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def _print_personas(personas: Iterable[Persona]) -> None:
+    from rich.text import Text
+
+    console = _console()
+    roomy = console.width >= _ROOMY
+    table = _table("id", "in their words", *(("values", "themes") if roomy else ("themes",)))
+    for column in table.columns[2:]:
+        column.no_wrap = True  # it is the words that give way
+    for persona in personas:
+        words = Text(persona.traits[0], no_wrap=True, overflow="ellipsis")
+        held = [", ".join(persona.values)] if roomy else []
+        table.add_row(persona.id, words, *held, Text(", ".join(persona.themes)))
+    console.print(table)
+
+
+def _table(*heads: str) -> Table:
+    from rich.table import Column, Table
+
+    first = Column(heads[0], style="bold", no_wrap=True)
+    return Table(first, *heads[1:], box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)

@@ -1,0 +1,148 @@
+"""Personas in their files: found, read, checked, and written as TOML.
+
+Refuses to know how a persona is put to a model, and what its themes are good for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from personas.errors import BadPersona, UnknownPersona, nearest
+from personas.persona import Persona
+from personas.values import values
+
+HOME = Path(__file__).with_name("data")
+"""Folder of the personas that come with feedsway."""
+
+_NOT_A_PERSONA = "values.toml"
+_FIELDS = ", ".join(Persona.model_fields)
+
+
+def load(path: Path | str) -> Persona:
+    """Read one persona from its TOML file.
+
+    Raises
+    ------
+    BadPersona
+        The file cannot be read or is not a persona; says which line, where TOML's parser does.
+    """
+    path = Path(path)
+    fields = _read_toml(path)
+    try:
+        persona = Persona.model_validate(fields)
+    except ValidationError as error:
+        raise BadPersona(str(path), _in_words(error)) from None
+    known = [value.id for value in values()]
+    for name in persona.values:
+        if name not in known:
+            near = nearest(name, known) or known
+            problem = f"{name!r} is not one of the ten values (nearest: {', '.join(near)})."
+            raise BadPersona(str(path), problem)
+    return persona
+
+
+def find(name_or_path: str, folder: Path | None = None) -> Persona:
+    """Return the persona with this id, or the one in this file.
+
+    Parameters
+    ----------
+    name_or_path
+        An id such as ``p12``; or a path, which ends in ``.toml`` or holds a slash.
+    folder
+        Where ids are looked up; feedsway's own personas by default.
+
+    Raises
+    ------
+    UnknownPersona
+        No persona has this id; names the nearest.
+    BadPersona
+        The file is not a persona.
+    """
+    if name_or_path.endswith(".toml") or Path(name_or_path).name != name_or_path:
+        return load(name_or_path)
+    files = {path.stem: path for path in _files(folder)}
+    if name_or_path not in files:
+        raise UnknownPersona(name_or_path, nearest(name_or_path, files))
+    return load(files[name_or_path])
+
+
+def all_personas(folder: Path | None = None) -> tuple[Persona, ...]:
+    """Return every persona of a folder (feedsway's own by default), sorted by id."""
+    return tuple(sorted(map(load, _files(folder)), key=lambda persona: persona.id))
+
+
+def to_toml(persona: Persona) -> str:
+    """Return the persona as the text of a file that `load` reads back to an equal one."""
+    traits = "".join(f"    {_quoted(trait)},\n" for trait in persona.traits)
+    return (
+        f"id = {_quoted(persona.id)}\n"
+        f"traits = [\n{traits}]\n"
+        f"values = {_row(persona.values)}\n"
+        f"themes = {_row(persona.themes)}\n"
+        f"source = {_quoted(persona.source)}\n"
+        f"licence = {_quoted(persona.licence)}\n"
+    )
+
+
+def _files(folder: Path | None) -> list[Path]:
+    return sorted(path for path in (folder or HOME).glob("*.toml") if path.name != _NOT_A_PERSONA)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadPersona(str(path), "there is no such file.") from None
+    except OSError as error:
+        raise BadPersona(str(path), f"it cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise BadPersona(str(path), "it is not UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as error:
+        # Before Python 3.14 the parser tells the line in its message only.
+        place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        problem = str(error)[: place.start()] if place else str(error)
+        line = int(place[1]) if place and place[1] else None
+        raise BadPersona(str(path), f"its TOML is broken ({problem}).", line) from None
+
+
+def _in_words(error: ValidationError) -> str:
+    """Say the first thing that is wrong, as one sentence for the person who wrote the file."""
+    first = error.errors()[0]
+    name, *inside = first["loc"]
+    where = f"trait {inside[0] + 1}" if inside and isinstance(inside[0], int) else f"`{name}`"
+    if name != "traits" and inside:
+        where = f"an entry of `{name}`"
+    context = first.get("ctx", {})
+    match first["type"]:
+        case "missing":
+            return f"`{name}` is missing."
+        case "extra_forbidden":
+            return f"`{name}` is not one of its fields ({_FIELDS})."
+        case "too_short" | "too_long":
+            return f"it has {context['actual_length']} traits, where 3 to 6 are needed."
+        case "string_too_short":
+            return f"{where} is shorter than {context['min_length']} characters."
+        case "string_too_long":
+            return f"{where} is longer than {context['max_length']} characters."
+        case "string_type":
+            return f"{where} must be text in quotes."
+        case "tuple_type":
+            return f"`{name}` must be a list, in square brackets."
+        case "string_pattern_mismatch":
+            return "`id` must be 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit."
+    return f"{where}: {first['msg']}."
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML string, but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _row(texts: tuple[str, ...]) -> str:
+    return f"[{', '.join(map(_quoted, texts))}]"

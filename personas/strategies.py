@@ -1,0 +1,173 @@
+"""How a persona is put to a model, and how the reply is read: pure functions over prompt files.
+
+A prompt holds the persona's traits and nothing else of it: not its id, not its values, and not
+its themes, which are planted truth. Refuses to know any model, and what a video is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from personas.errors import UnknownStrategy
+from personas.persona import Persona
+from personas.reading import Reading, read_choice, read_isq
+
+__all__ = ["Prompt", "Reading", "build", "hashes", "paraphrases", "read", "strategies"]
+
+_FOLDER = Path(__file__).with_name("prompts")
+_STRATEGIES = ("plain", "simple", "isq")
+_SWITCHES = ("p_a", "a_d")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question, ready for a model."""
+
+    strategy: str
+    kind: Literal["choice", "isq"]
+    system: str
+    """Empty for ``plain``."""
+    user: str
+    traits: tuple[str, ...]
+    """Empty for ``plain``."""
+    mirrored: bool
+    sha256: str
+    """Of the prompt file's bytes."""
+
+
+class _Wording(BaseModel):
+    """One way to ask."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    system: str = ""
+    question: str
+    mirrored: str | None = None
+    items: dict[str, str] = {}
+
+
+class _Sheet(BaseModel):
+    """A prompt file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer: str
+    explain: str
+    paraphrase: tuple[_Wording, ...]
+
+
+def strategies() -> tuple[str, ...]:
+    """Return the names of the strategies."""
+    return _STRATEGIES
+
+
+def paraphrases(strategy: str) -> int:
+    """Return how many wordings a strategy has; `build` takes 0 (the default one) up to one less."""
+    return len(_sheet(strategy).paraphrase)
+
+
+def hashes(strategy: str) -> dict[str, str]:
+    """Return the SHA-256 of each prompt file that a strategy uses, by file name."""
+    return {f"{strategy}.toml": hashlib.sha256(_bytes(strategy)).hexdigest()}
+
+
+def build(
+    strategy: str,
+    persona: Persona | None,
+    *,
+    mirrored: bool = False,
+    paraphrase: int = 0,
+    explain: bool = False,
+) -> Prompt:
+    """Return the question that a strategy asks about one video.
+
+    Parameters
+    ----------
+    strategy
+        ``plain`` (what the model likes itself), ``simple`` (yes or no as the persona) or ``isq``
+        (the questionnaire as the persona).
+    persona
+        Who watches. ``plain`` ignores it.
+    mirrored
+        Ask the opposite question, whose yes `read` takes for no. The questionnaire has no
+        opposite: its items are asked last to first, and their scores read as they are.
+    paraphrase
+        Which wording, from 0 to ``paraphrases(strategy) - 1``.
+    explain
+        Also ask for a reason and a description.
+
+    Raises
+    ------
+    UnknownStrategy
+        There is no such strategy.
+    ValueError
+        The strategy needs a persona and got none, or has no such wording.
+    """
+    sheet = _sheet(strategy)
+    if not 0 <= paraphrase < len(sheet.paraphrase):
+        raise ValueError(f"{strategy} has wordings 0 to {len(sheet.paraphrase) - 1}")
+    if strategy != "plain" and persona is None:
+        raise ValueError(f"{strategy} needs a persona")
+    traits = persona.traits if persona is not None and strategy != "plain" else ()
+    wording = sheet.paraphrase[paraphrase]
+    ending = sheet.explain if explain else sheet.answer
+    if strategy == "isq":
+        user = _questionnaire(wording, ending, mirrored=mirrored, explain=explain)
+    else:
+        question = wording.mirrored if mirrored and wording.mirrored else wording.question
+        user = f"{question}\n{ending.strip()}"
+    return Prompt(
+        strategy=strategy,
+        kind="isq" if strategy == "isq" else "choice",
+        system=_filled(wording.system, {"traits": "\n".join(f"- {trait}" for trait in traits)}),
+        user=user,
+        traits=traits,
+        mirrored=mirrored,
+        sha256=hashes(strategy)[f"{strategy}.toml"],
+    )
+
+
+def read(prompt: Prompt, reply: str) -> Reading:
+    """Read the reply to a prompt: an answer, or the reason why there is none.
+
+    A reading speaks of the question as it was meant: ``yes`` is always "likes it" or "stays".
+    """
+    if prompt.kind == "isq":
+        return read_isq(reply)
+    return read_choice(reply, mirrored=prompt.mirrored)
+
+
+@cache
+def _bytes(strategy: str) -> bytes:
+    if strategy not in _STRATEGIES:
+        raise UnknownStrategy(strategy, list(_STRATEGIES))
+    return (_FOLDER / f"{strategy}.toml").read_bytes()
+
+
+@cache
+def _sheet(strategy: str) -> _Sheet:
+    return _Sheet.model_validate(tomllib.loads(_bytes(strategy).decode("utf-8")))
+
+
+def _questionnaire(wording: _Wording, ending: str, *, mirrored: bool, explain: bool) -> str:
+    keys = list(reversed(wording.items)) if mirrored else list(wording.items)
+    items = "\n".join(f"{key}: {wording.items[key]}" for key in keys)
+    slots = [f'"{key}": {"0 or 1" if key in _SWITCHES else "number"}' for key in keys]
+    if explain:
+        slots += ['"reason": "text"', '"description": "text"']
+    form = "{" + ", ".join(slots) + "}"
+    return f"{_filled(wording.question, {'items': items})}\n\n{_filled(ending, {'form': form})}"
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """Put the parts in; a part that looks like a placeholder itself stays as it is."""
+    return Template(template.strip()).substitute(parts)

@@ -1,0 +1,4 @@
+"""What was seen, kept: ledgers, frames, re-judgements, encoders and the index over them.
+
+Imports nothing else of this project.
+"""

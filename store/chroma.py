@@ -1,0 +1,206 @@
+"""Chroma, opened and closed: an embedded folder or a server, and one collection of either.
+
+The only file that imports chromadb. Its embedding functions, telemetry and settings files are all
+off, and what it raises becomes a sentence here.
+
+Refuses to know what is put in, and who else has a folder open (``index_folder``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from store.errors import DataUnwritable, IndexDamaged, IndexUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+    import numpy as np
+    from chromadb import Collection as Collection
+    from chromadb.api.client import Client as Client
+    from chromadb.api.collection_configuration import CreateHNSWConfiguration
+    from chromadb.config import Settings
+    from numpy.typing import NDArray
+
+TIE = 1e-4
+"""Cosines this near count as equal: the same picture embedded in another batch differs so much."""
+_PAGE = 5_000
+"""Rows read at once. SQLite takes at most 32,766 variables in one statement."""
+_NO_ROOM = 16 << 20
+_SILENCE_S = 60.0
+"""How long a server may take to answer."""
+_HNSW: CreateHNSWConfiguration = {
+    "space": "cosine",
+    "ef_construction": 200,
+    "max_neighbors": 32,
+    "ef_search": 400,
+    "batch_size": 100,
+    "sync_threshold": 100,
+}
+"""Twice to four times Chroma's own effort in searching: a feed repeats itself, and among many
+copies of few pictures the default misses the best one in 3 searches of 100. A tenth of its backlog:
+what is not yet in the graph is put there again by every opening, and openings are many."""
+
+Row = tuple[str, str | None, Mapping[str, Any], float]
+"""Id, document, metadata, distance."""
+
+
+@contextmanager
+def engine(path: Path) -> Iterator[Client]:
+    """Open Chroma's embedded engine on a folder, and close it at the end."""
+    import chromadb  # half a second
+    from chromadb.api.shared_system_client import SharedSystemClient
+    from chromadb.errors import ChromaError
+
+    try:
+        client = _full(chromadb.PersistentClient(path=path, settings=_settings()))
+    except (ChromaError, ValueError) as error:
+        # Chroma would hand out what it could not open again, to whoever asks next
+        SharedSystemClient._identifier_to_system.pop(str(path), None)
+        raise _refusal(path, error) from None
+    try:
+        with closing(client):
+            yield client
+    except ChromaError as error:
+        raise _refusal(path, error) from None
+
+
+def _refusal(path: Path, error: Exception) -> DataUnwritable | IndexDamaged:
+    """What it means that the engine cannot go on."""
+    if shutil.disk_usage(path.parent).free < _NO_ROOM:
+        return DataUnwritable(path, "no space left")
+    return IndexDamaged(path, str(error))
+
+
+def connect(url: str) -> Client:
+    """Connect to a Chroma server; ``leave`` it afterwards."""
+    import chromadb
+    import httpx
+
+    try:
+        # Chroma's own client would wait for a silent server for ever
+        httpx.get(f"{url}/api/v2/heartbeat", timeout=_SILENCE_S).raise_for_status()
+        parts = urlsplit(url)
+        server = _full(
+            chromadb.HttpClient(
+                host=parts.hostname or "",
+                port=parts.port or (443 if parts.scheme == "https" else 80),
+                ssl=parts.scheme == "https",
+                settings=_settings(),
+            )
+        )
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise IndexUnreachable(url, str(error)) from None
+    for session in _sessions(server):
+        session.timeout = httpx.Timeout(_SILENCE_S)
+    return server
+
+
+def leave(server: Client) -> None:
+    """Close a client with its connections, which Chroma's own close() leaves open."""
+    sessions = _sessions(server)
+    server.close()
+    for session in sessions:
+        session.close()
+
+
+def _sessions(server: Client) -> list[httpx.Client]:
+    """Connections of a client; there is no public way to them."""
+    apis: list[Any] = [server._server, server._admin_client._server]  # type: ignore[attr-defined]
+    return [api._session for api in apis]
+
+
+@contextmanager
+def answering(server: Client, url: str) -> Iterator[Client]:
+    """Make a sentence of a server's silence."""
+    import httpx
+    from chromadb.errors import ChromaError
+
+    try:
+        yield server
+    except (httpx.HTTPError, ChromaError) as error:
+        raise IndexUnreachable(url, str(error)) from None
+
+
+def find(client: Client, name: str) -> Collection | None:
+    """Return the collection of this name, if there is one."""
+    from chromadb.errors import NotFoundError
+
+    try:
+        return client.get_collection(name, embedding_function=None)
+    except NotFoundError:
+        return None
+
+
+def make(client: Client, name: str, encoder_id: str) -> Collection:
+    """Return the collection of this name, made if need be: cosine, and no embedding function."""
+    return client.get_or_create_collection(
+        name,
+        configuration={"hnsw": _HNSW},
+        metadata={"encoder": encoder_id},
+        embedding_function=None,
+    )
+
+
+def drop(client: Client, name: str) -> None:
+    """Delete a collection, if it is there."""
+    if find(client, name) is not None:
+        client.delete_collection(name)
+
+
+def ids(collection: Collection) -> list[str]:
+    """All ids, in order of arrival."""
+    found: list[str] = []
+    while page := collection.get(limit=_PAGE, offset=len(found), include=[])["ids"]:
+        found += page
+    return found
+
+
+def metadatas(
+    collection: Collection, keys: Sequence[str]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Ids with their metadata, of those that are asked for."""
+    for start in range(0, len(keys), _PAGE):
+        page = collection.get(ids=list(keys[start : start + _PAGE]), include=["metadatas"])
+        yield from zip(page["ids"], page["metadatas"] or [], strict=True)
+
+
+def nearest(
+    collection: Collection, vector: NDArray[np.float32], size: int, where: Mapping[str, str]
+) -> list[Row]:
+    """Rows by distance from a vector of shape ``(dim,)``, all of whose metadata agree."""
+    clauses: list[Any] = [{name: value} for name, value in where.items()]
+    found = collection.query(
+        query_embeddings=vector[None, :],
+        n_results=size,
+        where={"$and": clauses} if len(clauses) > 1 else (clauses or [None])[0],
+    )
+    columns: list[Any] = [found[name] for name in ("ids", "documents", "metadatas", "distances")]
+    return list(zip(*(column[0] for column in columns), strict=True))
+
+
+def sound(collection: Collection, sample: int = 64) -> bool:
+    """Whether vectors from all over a collection find themselves."""
+    count = collection.count()
+    for offset in range(0, count, max(1, count // sample)):
+        row = collection.get(limit=1, offset=offset, include=["embeddings"])
+        found = collection.query(query_embeddings=row["embeddings"], n_results=1)["distances"]
+        if not found or not found[0] or found[0][0] > TIE:
+            return False
+    return True
+
+
+def _full(client: Any) -> Client:
+    """What Chroma makes, by its full name: the interface that it is declared as lacks close()."""
+    return cast("Client", client)
+
+
+def _settings() -> Settings:
+    from chromadb.config import Settings
+
+    # no .env of whatever folder this runs in, and nothing sent anywhere
+    return Settings(_env_file=None, anonymized_telemetry=False)

@@ -1,0 +1,158 @@
+"""What the commands print, as text for people and as fields for programs.
+
+Refuses to know where it is printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from textwrap import shorten
+from typing import Any
+
+from store.entries import Hit
+from store.frames import FrameStore
+from store.ledger import LOCK, Ledger, RunSummary
+from store.locks import holder
+from store.records import Fault, Step
+from store.verify import Report
+
+
+def run_fields(run: RunSummary) -> dict[str, Any]:
+    """A run as one flat object."""
+    started = run.started
+    fields: dict[str, Any] = {"run": run.run_id, "status": _status(run), "steps": run.steps}
+    if started is not None:
+        fields |= {
+            "started": started.at.isoformat(),
+            "persona": started.persona.id,
+            "platform": started.platform,
+            "strategy": started.strategy,
+            "model": started.model,
+            "arm": started.arm,
+            "account": started.account,
+        }
+    return fields | {"problem": run.problem, "ledger": str(run.path)}
+
+
+def runs_table(runs: Sequence[RunSummary]) -> str:
+    """Runs as a table, and what is wrong with damaged ones below it."""
+    names = ("run", "started", "persona", "platform", "strategy", "model", "arm", "status", "steps")
+    rows = [[*names]]
+    for run in runs:
+        fields = run_fields(run)
+        fields["started"] = f"{run.started.at:%Y-%m-%d %H:%M}" if run.started else None
+        rows.append([str(fields.get(name) or ("0" if name == "steps" else "-")) for name in names])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines + [run.problem for run in runs if run.problem])
+
+
+def _status(run: RunSummary) -> str:
+    """``running`` where a living process holds an unfinished ledger."""
+    if run.status == "interrupted" and holder(run.path.parent / LOCK):
+        return "running"
+    return run.status
+
+
+def ledger_lines(run: Ledger) -> str:
+    """A run: who, where and how, then one line a step, faults between them."""
+    started = run.started
+    lines = [
+        f"{started.run_id}  {run.status}, {len(run.steps)} steps",
+        f"{started.persona.id} on {started.platform}, {started.strategy}, {started.model}, "
+        f"{started.arm}, account {started.account}, seed {started.seed}",
+        *(f"  {trait}" for trait in started.persona.traits),
+        "",
+        " pos  phase   answer      p_yes  action  dwell s  video",
+    ]
+    events: list[Step | Fault] = [*run.steps, *run.faults]
+    events.sort(key=lambda event: event.at)
+    lines += [_event_line(event) for event in events]
+    if run.torn:
+        lines.append(f"A torn last line of {run.torn} bytes is left out.")
+    return "\n".join(lines)
+
+
+def _event_line(event: Step | Fault) -> str:
+    if isinstance(event, Fault):
+        went_on = "" if event.recovered else " (the run stopped)"
+        return f"{event.position:4}  ! {event.fault}: {shorten(event.message, 70)}{went_on}"
+    judged = event.judgement
+    answer = judged.answer or judged.missing or "missing"
+    p_yes = "" if judged.p_yes is None else f"{judged.p_yes:.2f}"
+    about = shorten(event.video.caption or event.video.id, 50, placeholder="…")
+    mark = f"[{event.excluded}] " if event.excluded else ""
+    return (
+        f"{event.position:4}  {event.phase:6}  {answer:10}  {p_yes:5}  "
+        f"{event.reaction.action:6}  {event.reaction.dwell_s:7.1f}  {mark}{about}"
+    )
+
+
+def ledger_json(run: Ledger) -> str:
+    """A run as one object: its records as they are kept, status and torn bytes."""
+    return json.dumps(
+        {
+            "status": run.status,
+            "torn": run.torn,
+            "started": run.started.model_dump(mode="json", by_alias=True),
+            "resumes": [record.model_dump(mode="json") for record in run.resumes],
+            "steps": [record.model_dump(mode="json") for record in run.steps],
+            "faults": [record.model_dump(mode="json") for record in run.faults],
+            "finished": run.finished.model_dump(mode="json") if run.finished else None,
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def hit_fields(hits: Sequence[Hit], frames: FrameStore) -> list[dict[str, Any]]:
+    """Hits as flat objects, best first."""
+    return [
+        {"rank": rank, "similarity": round(hit.similarity, 4)}
+        | asdict(hit.entry)
+        | {"duplicate_of": hit.duplicate_of, "frame": str(frames.path(hit.entry.sha256))}
+        for rank, hit in enumerate(hits, 1)
+    ]
+
+
+def hit_lines(hits: Sequence[Hit], frames: FrameStore) -> str:
+    """Hits for reading: three lines each."""
+    lines: list[str] = []
+    for rank, hit in enumerate(hits, 1):
+        entry = hit.entry
+        caption = shorten(entry.caption, 70, placeholder="…") or "(no caption)"
+        twin = f"  near-duplicate of {hit.duplicate_of}" if hit.duplicate_of else ""
+        lines += [
+            f"{rank:3}  {hit.similarity:.3f}  {caption}",
+            f"     {entry.platform}  {entry.persona} said {entry.answer}  "
+            f"{entry.run}/{entry.position}{twin}",
+            f"     {frames.path(entry.sha256)}",
+        ]
+    return "\n".join(lines)
+
+
+def report_lines(report: Report) -> str:
+    """What was checked, what to know, and what is wrong with what to do about it."""
+    indexed = ", ".join(f"{count} in {name}" for name, count in report.indexed.items())
+    lines = [
+        f"{report.runs} runs, {report.steps} steps, {report.frames} frames; "
+        f"indexed: {indexed or 'nothing'}",
+        f"{report.orphans} frames that no ledger names, "
+        f"{len(report.temporary)} temporary files left behind",
+        *(f"  {path}" for path in report.temporary),
+        *(f"Note: {note}" for note in report.notes),
+    ]
+    for problem in report.problems:
+        lines += [f"WRONG: {problem.where}: {problem.what}", f"       {problem.fix}"]
+    lines.append("Everything is as it was written." if report.sound else "Something is wrong.")
+    return "\n".join(lines)
+
+
+def report_json(report: Report) -> str:
+    """The same as one object."""
+    return json.dumps({"sound": report.sound} | asdict(report), indent=2, ensure_ascii=False)

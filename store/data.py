@@ -1,0 +1,128 @@
+"""The data folder: where each thing lies, and which runs are there.
+
+Refuses to know what the files hold beyond a run's first and last line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from store import ledger
+from store.errors import DataUnreadable, DataUnwritable, RunNotFound
+from store.files import write_whole
+
+LEDGER = "ledger.jsonl"
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The layout below one root, made as it is needed."""
+
+    root: Path
+
+    @property
+    def runs_dir(self) -> Path:
+        """One folder a run."""
+        return self.root / "runs"
+
+    @property
+    def frames_dir(self) -> Path:
+        """Frames, addressed by content."""
+        return self.root / "frames"
+
+    @property
+    def index_dir(self) -> Path:
+        """Embedded Chroma folders, one an encoder; a cache."""
+        return self.root / "index"
+
+    @property
+    def studies_dir(self) -> Path:
+        """One folder a study."""
+        return self.root / "studies"
+
+    @property
+    def profiles_dir(self) -> Path:
+        """Browser profiles, by platform and account."""
+        return self.root / "profiles"
+
+    def run_dir(self, run_id: str) -> Path:
+        """Folder of a run."""
+        return self.runs_dir / run_id
+
+    def ledger_path(self, run_id: str) -> Path:
+        """Ledger of a run."""
+        return self.run_dir(run_id) / LEDGER
+
+    def ledgers(self) -> list[Path]:
+        """Every ledger, by run id."""
+        try:
+            return sorted(self.runs_dir.glob(f"*/{LEDGER}"))
+        except OSError as error:
+            raise DataUnreadable(self.runs_dir, error.strerror or str(error)) from None
+
+    def runs(self) -> list[ledger.RunSummary]:
+        """Summaries of all runs, by start."""
+        return ledger.scan(self)
+
+    def find_run(self, text: str) -> Path:
+        """Ledger of the run that a person means.
+
+        Parameters
+        ----------
+        text
+            A run id, the beginning of just one, ``latest`` (by start), or the path of a run's
+            folder or ledger.
+
+        Raises
+        ------
+        RunNotFound
+            None fits, or several do; names the nearest.
+        """
+        known = {path.parent.name: path for path in self.ledgers()}
+        if text in known:
+            return known[text]
+        if text == "latest":
+            started = [run for run in self.runs() if run.started is not None]
+            if started:
+                return started[-1].path
+        for path in (Path(text), Path(text) / LEDGER):
+            if path.is_file():
+                return path
+        begun = [run_id for run_id in known if text and run_id.startswith(text)]
+        if len(begun) == 1:
+            return known[begun[0]]
+        raise RunNotFound(text, begun[:5] or difflib.get_close_matches(text, known, 3, 0.4))
+
+    def prepare(self, need_mib: int = 0) -> None:
+        """Make the folder and see that it can be written.
+
+        Parameters
+        ----------
+        need_mib
+            Free space to insist on, in MiB.
+
+        Raises
+        ------
+        DataUnwritable
+            It cannot be made or written, or has less room than that.
+        """
+        trial = self.root / ".trial"
+        try:
+            write_whole(trial, b"writable", sync=False)
+            trial.unlink(missing_ok=True)  # two programs may try at once
+        except OSError as error:
+            raise DataUnwritable(self.root, error.strerror or str(error)) from None
+        free = self.free_bytes() // _MEBIBYTE
+        if free < need_mib:
+            raise DataUnwritable(self.root, f"{free} MiB free, {need_mib} MiB needed")
+
+    def free_bytes(self) -> int:
+        """Free space on the folder's disk, which the folder need not exist for."""
+        folder = self.root.absolute()
+        while not folder.exists():
+            folder = folder.parent
+        return shutil.disk_usage(folder).free

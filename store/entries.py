@@ -1,0 +1,113 @@
+"""What the index holds about a frame, and what a search asks for and finds.
+
+Refuses to know the index's engine and how vectors are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from store.duplicates import near_duplicates
+from store.records import RunStarted, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One frame of one step, as its ledger tells it."""
+
+    id: str
+    """``<run>/<position>/<number of the frame>``."""
+    run: str
+    position: int
+    platform: str
+    persona: str
+    strategy: str
+    model: str
+    arm: str
+    phase: str
+    video: str
+    """Id of the video on its platform."""
+    answer: Literal["yes", "no", "missing"]
+    excluded: str
+    """Why the step does not count, or nothing."""
+    caption: str
+    sha256: str
+    phash: str
+
+    @classmethod
+    def of(cls, run: RunStarted, step: Step, number: int = 0) -> Entry:
+        """Entry of one frame of a step, the first unless told otherwise."""
+        frame = step.frames[number]
+        return cls(
+            id=f"{run.run_id}/{step.position}/{number}",
+            run=run.run_id,
+            position=step.position,
+            platform=run.platform,
+            persona=run.persona.id,
+            strategy=run.strategy,
+            model=run.model,
+            arm=run.arm,
+            phase=step.phase,
+            video=step.video.id,
+            answer=step.judgement.answer or "missing",
+            excluded=step.excluded or "",
+            caption=step.video.caption or "",
+            sha256=frame.sha256,
+            phash=frame.phash,
+        )
+
+    def metadata(self) -> dict[str, str | int]:
+        """Everything but the id and the caption, which the engine keeps apart."""
+        fields = asdict(self)
+        return {name: fields[name] for name in fields if name not in ("id", "caption")}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What hits must agree with; ``None`` lets everything through."""
+
+    platform: str | None = None
+    persona: str | None = None
+    answer: Literal["yes", "no", "missing"] | None = None
+    run: str | None = None
+
+    def conditions(self) -> dict[str, str]:
+        """Only those that were asked for."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A frame that was found."""
+
+    entry: Entry
+    similarity: float
+    """Cosine, -1 to 1."""
+    duplicate_of: str | None
+    """Id of the first frame of which this one is a near-duplicate."""
+
+    @classmethod
+    def read(
+        cls, key: str, caption: str | None, metadata: Mapping[str, Any], distance: float
+    ) -> Hit:
+        """Put together what the engine keeps apart; ``distance`` is one less the cosine."""
+        fields = dict(metadata)
+        twin = str(fields.pop("duplicate_of")) or None
+        return cls(Entry(id=key, caption=caption or "", **fields), 1.0 - distance, twin)
+
+
+def entries(run: RunStarted, steps: Iterable[Step]) -> list[Entry]:
+    """One entry for each frame of each step, in order."""
+    return [Entry.of(run, step, number) for step in steps for number in range(len(step.frames))]
+
+
+def distinct(hits: Sequence[Hit]) -> list[Hit]:
+    """One hit per video, and none that is a near-duplicate of a better one."""
+    videos: dict[tuple[str, str], Hit] = {}
+    for hit in hits:
+        videos.setdefault((hit.entry.platform, hit.entry.video), hit)
+    firsts = list(videos.values())
+    twins = near_duplicates(hit.entry.phash for hit in firsts)
+    return [hit for hit, twin in zip(firsts, twins, strict=True) if twin is None]

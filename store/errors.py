@@ -1,0 +1,189 @@
+"""What can go wrong with what is kept, drawn once.
+
+::
+
+    StoreError
+    ├─ NothingKept(path)                2  the data folder holds no run yet
+    ├─ RunNotFound(run_id)              2  no such run, with the nearest ones
+    ├─ RunLocked(run_id, holder)        2  another process writes this run
+    ├─ DamagedLedger(path, line)        1  a line before the last one does not parse
+    ├─ NewerSchema(path)                2  written by a later version of feedsway
+    ├─ DamagedFrame(path)               1  bytes that do not match their name
+    ├─ UnknownEncoder(name)             2  no such encoder
+    ├─ EncoderUnavailable(name)         2  an encoder whose weights cannot be had here
+    ├─ IndexMissing(path)               2  there is no index yet
+    ├─ IndexMismatch                    2  the index was made with another encoder
+    ├─ IndexLocked(holder)              2  another process writes the index
+    ├─ IndexDamaged(path)               2  the index cannot be opened; it can be rebuilt
+    ├─ IndexUnreachable(url)            2  no Chroma server answers there
+    ├─ DataUnreadable(path)             2  a file of the data folder cannot be read
+    └─ DataUnwritable(path)             2  the data folder cannot be written, or the disk is full
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class StoreError(Exception):
+    """Root of everything that the store raises on purpose."""
+
+    exit_code = 1
+
+
+class NothingKept(StoreError):
+    """The data folder holds no run yet."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"There is no run in {path} yet. Type: python -m agent run --persona p12")
+
+
+class RunNotFound(StoreError):
+    """No run has this id."""
+
+    exit_code = 2
+
+    def __init__(self, run_id: str, nearest: list[str]) -> None:
+        hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
+        super().__init__(f"There is no run {run_id!r}.{hint} Type: python -m store runs")
+
+
+class RunLocked(StoreError):
+    """Another process writes this run's ledger."""
+
+    exit_code = 2
+
+    def __init__(self, run_id: str, holder: str) -> None:
+        self.holder = holder
+        super().__init__(
+            f"Run {run_id} is being written by {holder}. "
+            "Wait for it or end it, then look. Type: python -m store runs"
+        )
+
+
+class DamagedLedger(StoreError):
+    """A line before the last one does not parse, so the file was changed by something else."""
+
+    def __init__(self, path: Path, line: int, problem: str) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(f"{path}:{line} is damaged: {problem} Type: python -m store verify")
+
+
+class NewerSchema(StoreError):
+    """A ledger written by a later version of feedsway than this one."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, schema: int, known: int) -> None:
+        super().__init__(
+            f"{path} has schema {schema}, and this feedsway knows up to {known}. "
+            "Type: pip install --upgrade feedsway"
+        )
+
+
+class DamagedFrame(StoreError):
+    """A frame's bytes do not match its name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} does not hold what its name says. Type: python -m store verify")
+
+
+class UnknownEncoder(StoreError):
+    """No encoder has this name."""
+
+    exit_code = 2
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no encoder {name!r}. "
+            "Type: --encoder conse, or --encoder open_clip:ViT-B-32/openai"
+        )
+
+
+class EncoderUnavailable(StoreError):
+    """The encoder exists, and its weights cannot be had here."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, problem: str, fix: str) -> None:
+        self.name = name
+        super().__init__(f"The encoder {name!r} cannot be loaded: {problem}. {fix}")
+
+
+class IndexMissing(StoreError):
+    """There is no index yet. It is made from ledgers and frames."""
+
+    exit_code = 2
+
+    def __init__(self, where: str, encoder: str | None = None) -> None:
+        option = f" --encoder {encoder}" if encoder else ""
+        super().__init__(f"There is no index at {where} yet. Type: python -m store index{option}")
+
+
+class IndexMismatch(StoreError):
+    """The index was made with another encoder."""
+
+    exit_code = 2
+
+
+class IndexLocked(StoreError):
+    """Another process writes the embedded index."""
+
+    exit_code = 2
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        super().__init__(
+            f"The index is being written by {holder}. Wait for it, then type: python -m store index"
+        )
+
+
+class IndexDamaged(StoreError):
+    """The index cannot be opened. It is a cache: nothing is lost."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"The index at {path} cannot be opened ({problem}). "
+            "Nothing is lost. Type: python -m store index --rebuild"
+        )
+
+
+class IndexUnreachable(StoreError):
+    """No Chroma server answers at this address."""
+
+    exit_code = 2
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(
+            f"No Chroma server answers at {url} ({problem}). "
+            "Start one (chroma run --path FOLDER), or leave out --index and type: "
+            "python -m store search TEXT"
+        )
+
+
+class DataUnreadable(StoreError):
+    """A file of the data folder cannot be read."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path} cannot be read ({problem}). Mend its rights, or type: --data FOLDER"
+        )
+
+
+class DataUnwritable(StoreError):
+    """The data folder cannot be written."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path} cannot be written ({problem}). Make room or rights, or type: --data FOLDER"
+        )

@@ -1,0 +1,272 @@
+"""The index: a cache over frames that tells which of them fit a text or a picture.
+
+An embedded index is opened for the length of one call, alone (see ``index_folder``), so that any
+number of programs can share it; a Chroma server, given by its URL, serves many at once.
+
+Refuses to know encoders, where frames lie, and the engine's own interface (``chroma``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from store import chroma
+from store.chroma import TIE
+from store.duplicates import Marks
+from store.entries import Entry, Filters, Hit, distinct
+from store.errors import IndexDamaged, IndexMismatch, IndexMissing, StoreError
+from store.index_folder import PATIENCE_S, IndexFolder, collection_name, folders
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from store.chroma import Client, Collection
+    from store.data import DataFolder
+    from store.encoders.base import Encoder
+
+Clients = Callable[[], "AbstractContextManager[Client]"]
+"""Opens the engine for the length of a call."""
+
+_MOST = 10_000
+"""Hits looked through for distinct ones before a search settles for fewer."""
+
+
+class Index:
+    """One encoder's vectors. Made by ``open``, ``replacement`` and ``embedded``."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        name: str,
+        create_for: str | None = None,
+        release: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._clients = clients
+        self._release = release
+        self._create_for = create_for
+        """Encoder id to make the collection with where it is not there; ``None`` only reads."""
+        self._marks = Marks()
+
+    @classmethod
+    def open(
+        cls,
+        data: DataFolder,
+        encoder: Encoder,
+        url: str | None = None,
+        *,
+        write: bool = False,
+        patience_s: float = PATIENCE_S,
+    ) -> Index:
+        """Open the index of an encoder.
+
+        Parameters
+        ----------
+        data
+            The folder whose ``index/`` holds it.
+        encoder
+            Its id and dimension name the collection, so that encoders never mix.
+        url
+            ``http://host:port`` of a Chroma server to use instead.
+        write
+            Make it if it is not there yet.
+        patience_s
+            Seconds that a call waits for other users of an embedded index.
+
+        Raises
+        ------
+        IndexMissing, IndexMismatch
+            Nothing to read: no index at all, or only another encoder's.
+        IndexLocked, IndexDamaged, IndexUnreachable, DataUnwritable
+            It is there and cannot be used.
+        """
+        name = collection_name(encoder.id, encoder.dim)
+        creator = encoder.id if write else None
+        if url is not None:
+            server = chroma.connect(url)
+            index = cls(
+                lambda: chroma.answering(server, url), name, creator, lambda: chroma.leave(server)
+            )
+        else:
+            folder = IndexFolder(data.index_dir, name)
+            if not write and folder not in folders(data.index_dir):
+                raise _absent(data.index_dir, encoder.id)
+            index = cls(lambda: _alone(folder, patience_s), name, creator)
+        try:
+            index.count()
+        except StoreError:
+            index.close()
+            raise
+        return index
+
+    def add(self, entries: Sequence[Entry], vectors: NDArray[np.float32]) -> None:
+        """Put in frames with their vectors, shape ``(n, dim)``; what is there already stays once.
+
+        Each is marked with the first frame of which it is a near-duplicate.
+        """
+        if not entries:
+            return
+        with self._collection() as collection:
+            self._learn(collection)
+            collection.upsert(
+                ids=[entry.id for entry in entries],
+                embeddings=vectors,
+                metadatas=[
+                    entry.metadata() | {"duplicate_of": self._marks.mark(entry.id, entry.phash)}
+                    for entry in entries
+                ],
+                documents=[entry.caption for entry in entries],
+            )
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        k: int = 5,
+        where: Filters | None = None,
+        *,
+        duplicates: bool = False,
+    ) -> list[Hit]:
+        """Nearest frames, best first; ties go by id, so that a rebuilt index answers the same.
+
+        Parameters
+        ----------
+        vector
+            Shape ``(dim,)``, unit length.
+        k
+            How many, at most.
+        where
+            What they must agree with.
+        duplicates
+            Also return further frames of the same video and near-duplicates of better hits.
+        """
+        conditions = (where or Filters()).conditions()
+        with self._collection() as collection:
+            size = 4 * k
+            while True:
+                rows = chroma.nearest(collection, vector, size, conditions)
+                hits = [Hit.read(*row) for row in rows]
+                hits.sort(key=lambda hit: (-round(hit.similarity / TIE), hit.entry.id))
+                kept = hits if duplicates else distinct(hits)
+                # past the k-th by more than a tie, so that no unseen hit could come before it
+                settled = len(kept) > k and hits[-1].similarity < kept[k - 1].similarity - TIE
+                if settled or len(hits) < size or size >= _MOST:
+                    return kept[:k]
+                size = min(4 * size, _MOST)
+
+    def count(self) -> int:
+        """How many frames are indexed."""
+        with self._collection() as collection:
+            return int(collection.count())
+
+    def ids(self) -> set[str]:
+        """Ids of all indexed frames."""
+        with self._collection() as collection:
+            return set(chroma.ids(collection))
+
+    def close(self) -> None:
+        """Leave the server; of an embedded index nothing is open between calls."""
+        if self._release is not None:
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def hold(self) -> Iterator[Self]:
+        """Keep an embedded index open over several calls; everyone else waits meanwhile."""
+        opener = self._clients
+        with opener() as client:
+            self._clients = lambda: nullcontext(client)
+            try:
+                yield self
+            finally:
+                self._clients = opener
+
+    @contextmanager
+    def _collection(self) -> Iterator[Collection]:
+        with self._clients() as client:
+            if self._create_for is not None:
+                yield chroma.make(client, self.name, self._create_for)
+                return
+            found = chroma.find(client, self.name)
+            if found is None:
+                raise IndexMissing(self.name)
+            yield found
+
+    def _learn(self, collection: Collection) -> None:
+        """Read the marks of frames that others have put in since."""
+        if collection.count() == len(self._marks):
+            return
+        new = [key for key in chroma.ids(collection) if key not in self._marks]
+        for key, metadata in chroma.metadatas(collection, new):
+            self._marks.learn(key, str(metadata["phash"]), str(metadata["duplicate_of"]))
+
+
+@contextmanager
+def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> Iterator[Index]:
+    """Fill a new index, which takes the old one's place at the end; an interrupted one does not."""
+    name = collection_name(encoder.id, encoder.dim)
+    if url is None:
+        with IndexFolder(data.index_dir, name).replaced() as path, chroma.engine(path) as client:
+            yield Index(lambda: nullcontext(client), name, encoder.id)
+        return
+    building = f"{name}__building"
+    server = chroma.connect(url)
+    try:
+        with chroma.answering(server, url) as client:
+            chroma.drop(client, building)
+            yield Index(lambda: nullcontext(client), building, encoder.id)
+            chroma.drop(client, name)
+            chroma.make(client, building, encoder.id).modify(name=name)
+    finally:
+        chroma.leave(server)
+
+
+def embedded(data: DataFolder) -> list[Index]:
+    """Every embedded index of a data folder, for reading."""
+
+    def reader(folder: IndexFolder) -> Index:
+        return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
+
+    return [reader(folder) for folder in folders(data.index_dir)]
+
+
+def probe(path: str, name: str) -> None:
+    """Open a folder and look into all of it; run in a child process, which it may crash.
+
+    Raises
+    ------
+    SystemExit
+        With the reason why it cannot be used.
+    """
+    try:
+        with chroma.engine(Path(path)) as client:
+            collection = chroma.find(client, name)
+            # without one, its maker was killed before it got any further
+            if collection is not None and not chroma.sound(collection):
+                raise SystemExit("vectors do not find themselves")
+    except IndexDamaged as error:
+        raise SystemExit(error.problem) from None
+
+
+@contextmanager
+def _alone(folder: IndexFolder, patience_s: float) -> Iterator[Client]:
+    with folder.opened(patience_s) as path, chroma.engine(path) as client:
+        yield client
+
+
+def _absent(root: Path, encoder_id: str) -> IndexMissing | IndexMismatch:
+    others = [folder.name for folder in folders(root)]
+    if not others:
+        return IndexMissing(str(root), encoder_id)
+    return IndexMismatch(
+        f"The index at {root} was made with another encoder ({', '.join(others)}). "
+        f"Type: python -m store index --encoder {encoder_id}"
+    )

@@ -1,0 +1,134 @@
+"""From ledgers and frames to the index: what it lacks is embedded and put in, or all of it anew.
+
+Refuses to know the index's engine and the encoder's library. Nothing that cannot be read stops the
+rest; it is counted and named.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from store import ledger
+from store.entries import Entry, entries
+from store.errors import DamagedFrame, DataUnreadable, StoreError
+from store.frames import FrameStore
+from store.index import Index, replacement
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from store.data import DataFolder
+    from store.encoders.base import Encoder
+
+BATCH = 32
+"""Frames embedded at once."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of frames done and the number to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What an update or a rebuild did."""
+
+    added: int
+    present: int
+    """Frames in the index at the end."""
+    problems: tuple[str, ...]
+    """Ledgers and frames that could not be read, in words."""
+
+
+def update(
+    data: DataFolder,
+    encoder: Encoder,
+    url: str | None = None,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Index what the ledgers hold and the index lacks. An interrupted update goes on by itself.
+
+    Parameters
+    ----------
+    data
+        Where ledgers and frames are.
+    encoder
+        Embeds the frames, and names the index.
+    url
+        A Chroma server to use instead of the embedded index.
+    progress
+        Told after each batch.
+    """
+    with Index.open(data, encoder, url, write=True) as index:
+        kept, problems = _kept(data)
+        have = index.ids()
+        lacking = [entry for entry in kept if entry.id not in have]
+        added = _fill(index, data, encoder, lacking, problems, progress)
+        return IndexReport(added, index.count(), tuple(problems))
+
+
+def rebuild(
+    data: DataFolder,
+    encoder: Encoder,
+    url: str | None = None,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Make the index anew from ledgers and frames, then let it take the old one's place.
+
+    The old one serves until then, and stays if this is interrupted. Parameters as for ``update``.
+    """
+    kept, problems = _kept(data)
+    with replacement(data, encoder, url) as index:
+        added = _fill(index, data, encoder, kept, problems, progress)
+    since = update(data, encoder, url)  # runs went on meanwhile
+    return IndexReport(added + since.added, since.present, tuple(problems))
+
+
+def _kept(data: DataFolder) -> tuple[list[Entry], list[str]]:
+    """Entries of all ledgers, by start of their runs, and what could not be read."""
+    found: list[Entry] = []
+    problems: list[str] = []
+    for run in data.runs():
+        try:
+            kept = ledger.read(run.path)
+            found += entries(kept.started, kept.steps)
+        except StoreError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def _fill(
+    index: Index,
+    data: DataFolder,
+    encoder: Encoder,
+    wanted: Sequence[Entry],
+    problems: list[str],
+    progress: Progress | None,
+) -> int:
+    """Embed and put in; returns how many went in."""
+    added = 0
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        pictures: list[tuple[Entry, Image]] = []
+        for entry in batch:
+            try:
+                pictures.append((entry, _picture(FrameStore(data.frames_dir), entry.sha256)))
+            except (DamagedFrame, DataUnreadable) as error:
+                problems.append(str(error))
+        if pictures:
+            vectors = encoder.images([picture for _, picture in pictures])
+            index.add([entry for entry, _ in pictures], vectors)
+        added += len(pictures)
+        if progress is not None:
+            progress(start + len(batch), len(wanted))
+    return added
+
+
+def _picture(frames: FrameStore, sha256: str) -> Image:
+    from PIL import Image
+
+    try:
+        return Image.open(io.BytesIO(frames.read(sha256))).convert("RGB")
+    except OSError:  # the bytes are the ones that were kept, and yet no picture
+        raise DamagedFrame(frames.path(sha256)) from None

@@ -1,0 +1,291 @@
+"""Re-judgements: what a judge said later about frames of a run, kept beside it.
+
+One file a run and judge, ``runs/<run-id>/judgements/<judge>.jsonl``, which only grows. A sitting
+writes a header that says who judges, then one line per question; a later sitting that goes on with
+the same judge writes its own header first. Lines are committed in batches, and a torn end is
+dropped as in a ledger. The acting judgements stay in the ledger and are never written here.
+
+To write, and to go on where it stopped::
+
+    with JudgementWriter(judge.path(run_folder), judge) as writer:
+        due = [question for question in questions if question not in writer.asked]
+        writer.append([Asked(...) for each answered question of a batch])
+
+Refuses to know how a question is put to a model (``agent``) and what the answers mean
+(``analysis``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, RunLocked, StoreError
+from store.lines import LineFile, committed
+from store.locks import Held, NamedLock
+from store.records import Judgement, Record
+
+FOLDER = "judgements"
+
+
+class OtherJudge(StoreError):
+    """A file of judgements that belongs to another judge or run."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} holds the answers of another judge or run: move it away. "
+            "Type: python -m agent rejudge --help"
+        )
+
+
+class Key(NamedTuple):
+    """One question, as a value that a set can hold."""
+
+    persona: str
+    position: int
+    frame: str
+    mirrored: bool = False
+    repeat: int = 0
+    paraphrase: int = 0
+
+
+class Judge(Record):
+    """Header of a sitting: who judges, and how it was set up."""
+
+    kind: Literal["judge"] = "judge"
+    schema_: Annotated[int, Field(alias="schema")] = 1
+    run_id: str
+    """The run whose frames are judged."""
+    model: str
+    strategy: str
+    prompts: dict[str, str]
+    """SHA-256 of each prompt file used, by name."""
+    seed: int
+    """Of the order in which the questions are shuffled."""
+    at: datetime
+    code_version: str
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def slug(self) -> str:
+        """Name of the judge for files: equal names mean the same model, strategy, prompts, seed."""
+        text = repr((self.model, self.strategy, sorted(self.prompts.items()), self.seed))
+        mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{self.model}-{self.strategy}").strip("-")
+        return f"{plain[:60]}-{mark}"
+
+    def path(self, run_folder: Path) -> Path:
+        """Where this judge's answers about a run are kept."""
+        return run_folder / FOLDER / f"{self.slug}.jsonl"
+
+    def same(self, other: Judge) -> bool:
+        """Whether the other sitting can go on with this one's questions."""
+        return self.run_id == other.run_id and self.slug == other.slug
+
+
+class Asked(Record):
+    """One question about one stored frame, and what the judge said."""
+
+    kind: Literal["asked"] = "asked"
+    persona: str
+    """Whom the judge was to be."""
+    position: int
+    """Of the step in its run."""
+    frame: str
+    """SHA-256."""
+    mirrored: bool = False
+    """The opposite was asked (would you skip it?). The answer is kept as it was given, so that a
+    judge who holds one opinion says yes to one of the two and no to the other."""
+    repeat: int = 0
+    """The same question again, counted from 0."""
+    paraphrase: int = 0
+    """Which wording; 0 is the strategy's own."""
+    judgement: Judgement
+
+    @property
+    def key(self) -> Key:
+        """What was asked."""
+        return Key(
+            self.persona, self.position, self.frame, self.mirrored, self.repeat, self.paraphrase
+        )
+
+
+_LINE: TypeAdapter[Judge | Asked] = TypeAdapter(
+    Annotated[Judge | Asked, Field(discriminator="kind")]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """What a file of re-judgements holds."""
+
+    path: Path
+    sittings: tuple[Judge, ...]
+    """The first says who judges; all are the same judge."""
+    asked: tuple[Asked, ...]
+    torn: int
+    """Bytes of an unfinished last line, dropped."""
+
+    @property
+    def judge(self) -> Judge:
+        """Who judged."""
+        return self.sittings[0]
+
+
+def read_judgements(path: Path) -> Judgements:
+    """Read what a judge said about a run.
+
+    Raises
+    ------
+    DamagedLedger
+        A committed line is no record, a question comes twice, or the headers differ; names the
+        line, counted from 1.
+    DataUnreadable
+        The file cannot be read.
+    """
+    try:
+        lines, torn = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    if not lines:
+        raise DamagedLedger(path, 1, "nothing was committed to it.")
+    sittings: list[Judge] = []
+    answered: dict[Key, Asked] = {}
+    for number, line in enumerate(lines, 1):
+        record = _record(path, number, line)
+        if isinstance(record, Judge):
+            if sittings and not record.same(sittings[0]):
+                raise DamagedLedger(path, number, "another judge or run than in line 1.")
+            sittings.append(record)
+        elif not sittings:
+            raise DamagedLedger(path, number, "it does not start with a judge.")
+        elif record.key in answered:
+            raise DamagedLedger(path, number, "a question that was asked before.")
+        else:
+            answered[record.key] = record
+    return Judgements(path, tuple(sittings), tuple(answered.values()), torn)
+
+
+def asked(path: Path) -> set[Key]:
+    """Questions that were asked already; none where there is no file yet."""
+    kept = _kept(path)
+    return {line.key for line in kept.asked} if kept else set()
+
+
+def _kept(path: Path) -> Judgements | None:
+    """What is there to go on with; ``None`` where nothing was committed yet."""
+    if not path.exists() or not committed(path.read_bytes())[0]:
+        return None
+    return read_judgements(path)
+
+
+def judgement_files(run_folder: Path) -> list[Path]:
+    """Every judge's file beside a run."""
+    return sorted((run_folder / FOLDER).glob("*.jsonl"))
+
+
+class JudgementWriter:
+    """Appends answers to one judge's file, batch by batch, and keeps a second writer out.
+
+    Parameters
+    ----------
+    path
+        As ``Judge.path`` gives it; made, with its folder, if it is not there.
+    judge
+        This sitting. Its header is written with the first answers.
+
+    Raises
+    ------
+    OtherJudge
+        The file was begun by another judge, or for another run.
+    RunLocked
+        Another writer has this file open.
+    DataUnwritable
+        The file or its folder cannot be written.
+    """
+
+    asked: set[Key]
+    """Questions that need not be asked again."""
+
+    def __init__(self, path: Path, judge: Judge) -> None:
+        self.path = path
+        self._judge: Judge | None = judge
+        self._lock = NamedLock(path.with_suffix(".lock"))
+        try:
+            self._lock.acquire()
+        except Held as error:
+            raise RunLocked(judge.run_id, str(error)) from None
+        except OSError as error:
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+        try:
+            kept = _kept(path)
+            if kept and not kept.judge.same(judge):
+                raise OtherJudge(path)
+            self.asked = {line.key for line in kept.asked} if kept else set()
+            self._file = LineFile(path)
+        except OSError as error:
+            self._lock.release()
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+        except StoreError:
+            self._lock.release()
+            raise
+
+    def append(self, lines: Sequence[Asked]) -> None:
+        """Commit a batch of answers: all of them or none.
+
+        Raises
+        ------
+        ValueError
+            A question was asked before.
+        pydantic.ValidationError
+            A value that JSON cannot carry, such as a NaN.
+        DataUnwritable
+            The disk refused. Nothing of the batch stays, and the next append is valid.
+        """
+        keys = [line.key for line in lines]
+        if len(set(keys)) < len(keys) or not self.asked.isdisjoint(keys):
+            raise ValueError("a question was asked twice")
+        head = [] if self._judge is None else [_as_line(self._judge)]
+        try:
+            self._file.append(b"".join([*head, *(_as_line(line) for line in lines)]))
+        except OSError as error:
+            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+        self._judge = None
+        self.asked.update(keys)
+
+    def close(self) -> None:
+        """Release the file and the lock; closing twice does no harm."""
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _as_line(record: Judge | Asked) -> bytes:
+    """One line; it is read back first, so that what could not be read is refused here."""
+    line = record.model_dump_json(by_alias=True).encode()
+    _LINE.validate_json(line)
+    return line + b"\n"
+
+
+def _record(path: Path, number: int, line: bytes) -> Judge | Asked:
+    try:
+        return _LINE.validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DamagedLedger(path, number, f"{where or 'line'}: {first['msg']}.") from None

@@ -1,0 +1,272 @@
+"""The ledger of a run: one JSON line a record, appended and synced, read back as values.
+
+Completion is proved by the last line, and status is derived from it. A torn last line is dropped
+and said so (``lines``).
+
+Refuses to know what the records mean (``analysis``) and which run to go on with (``agent``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal, Self
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from store.errors import (
+    DamagedLedger,
+    DataUnreadable,
+    DataUnwritable,
+    NewerSchema,
+    RunLocked,
+    StoreError,
+)
+from store.lines import LineFile, committed, is_json
+from store.locks import Held, NamedLock
+from store.records import SCHEMA, Fault, LedgerLine, RunFinished, RunResumed, RunStarted, Step
+
+if TYPE_CHECKING:
+    from store.data import DataFolder
+
+LOCK = "ledger.lock"
+_LINE: TypeAdapter[LedgerLine] = TypeAdapter(LedgerLine)
+_TAIL = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a ledger holds."""
+
+    path: Path
+    started: RunStarted
+    resumes: tuple[RunResumed, ...]
+    steps: tuple[Step, ...]
+    faults: tuple[Fault, ...]
+    finished: RunFinished | None
+    torn: int
+    """Bytes of an unfinished last line, dropped."""
+
+    @property
+    def status(self) -> Literal["complete", "interrupted"]:
+        """Whether the proof of completion is there."""
+        return "interrupted" if self.finished is None else "complete"
+
+    @property
+    def next_position(self) -> int:
+        """Position of the step that comes next."""
+        return self.steps[-1].position + 1 if self.steps else 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run as its first and last lines tell it."""
+
+    run_id: str
+    path: Path
+    status: Literal["complete", "interrupted", "damaged"]
+    steps: int
+    """Committed steps; 0 where the ledger is damaged."""
+    started: RunStarted | None
+    """``None`` where the first line cannot be read."""
+    problem: str | None = None
+
+
+def read(path: Path) -> Ledger:
+    """Read a whole ledger.
+
+    Raises
+    ------
+    DamagedLedger
+        A committed line is no record, a position comes twice or goes back, or lines stand in an
+        impossible order. Names the line, counted from 1.
+    NewerSchema
+        It was written by a later version.
+    DataUnreadable
+        The file cannot be read.
+    """
+    try:
+        lines, torn = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    if not lines:
+        raise DamagedLedger(path, 1, "nothing was committed to it.")
+    _check_schema(path, lines[0])
+    records = [_record(path, number, line) for number, line in enumerate(lines, 1)]
+    last = records[-1]
+    return Ledger(
+        path=path,
+        started=_in_order(path, records),
+        resumes=tuple(record for record in records if isinstance(record, RunResumed)),
+        steps=tuple(record for record in records if isinstance(record, Step)),
+        faults=tuple(record for record in records if isinstance(record, Fault)),
+        finished=last if isinstance(last, RunFinished) else None,
+        torn=torn,
+    )
+
+
+def summarise(path: Path) -> RunSummary | None:
+    """Tell a run from the first and the last line of its ledger, without reading the rest.
+
+    ``None`` where nothing was committed, so that there is no run to speak of.
+    """
+    run_id = path.parent.name
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+            last = _last_line(file)
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    if last is None:
+        return None
+    try:
+        started, final = _LINE.validate_json(first), _LINE.validate_json(last)
+    except ValidationError:
+        return _damaged(path)
+    if not isinstance(started, RunStarted):
+        return _damaged(path)
+    if isinstance(final, RunFinished):
+        return RunSummary(run_id, path, "complete", final.steps, started)
+    steps = 0 if isinstance(final, RunStarted) else final.position + isinstance(final, Step)
+    return RunSummary(run_id, path, "interrupted", steps, started)
+
+
+def _damaged(path: Path) -> RunSummary:
+    """Summary of a ledger that the quick look could not read; the full one names the line."""
+    try:
+        read(path)
+    except StoreError as error:
+        return RunSummary(path.parent.name, path, "damaged", 0, None, str(error))
+    raise AssertionError(f"{path} reads as a whole but not by its ends")
+
+
+def scan(data: DataFolder) -> list[RunSummary]:
+    """Summaries of all runs of a data folder, by start; damaged ones come first."""
+    found = [summarise(path) for path in data.ledgers()]
+    runs = [summary for summary in found if summary is not None]
+    return sorted(
+        runs, key=lambda run: (run.started.at.isoformat() if run.started else "", run.run_id)
+    )
+
+
+class LedgerWriter:
+    """Appends records to one ledger, whole and synced, and keeps a second writer out.
+
+    Parameters
+    ----------
+    path
+        ``runs/<run-id>/ledger.jsonl``; made, with its folder, if it is not there.
+    fsync
+        Wait after each line until it is on the disk. Only a benchmark turns this off.
+
+    Raises
+    ------
+    RunLocked
+        Another writer has this run open.
+    DataUnwritable
+        The file or its folder cannot be written.
+    """
+
+    def __init__(self, path: Path, fsync: bool = True) -> None:
+        self.path = path
+        self._lock = NamedLock(path.parent / LOCK)
+        try:
+            self._lock.acquire()
+        except Held as error:
+            raise RunLocked(path.parent.name, str(error)) from None
+        except OSError as error:
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+        try:
+            self._file = LineFile(path, fsync=fsync)
+        except OSError as error:
+            self._lock.release()
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+
+    @property
+    def dropped(self) -> int:
+        """Bytes of a torn last line that were cut off when the file was opened."""
+        return self._file.dropped
+
+    def append(self, record: LedgerLine) -> None:
+        """Commit one record.
+
+        It is read back first: a value that JSON cannot carry (a NaN where a number must be) is
+        refused here, not found months later.
+
+        Raises
+        ------
+        pydantic.ValidationError, pydantic_core.PydanticSerializationError
+            The record would not read back.
+        DataUnwritable
+            The disk refused. Nothing of the record stays, and the next append is valid.
+        """
+        line = record.model_dump_json(by_alias=True).encode()
+        _LINE.validate_json(line)
+        try:
+            self._file.append(line + b"\n")
+        except OSError as error:
+            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+
+    def close(self) -> None:
+        """Release the file and the lock; closing twice does no harm."""
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _last_line(file: IO[bytes]) -> bytes | None:
+    """Last committed line, read from the end."""
+    size = file.seek(0, os.SEEK_END)
+    block = _TAIL
+    while True:
+        start = max(0, size - block)
+        file.seek(start)
+        lines, _ = committed(file.read())
+        if len(lines) > 1 or start == 0:  # the first of several may be cut at the block's edge
+            return lines[-1] if lines else None
+        block *= 4
+
+
+def _record(path: Path, number: int, line: bytes) -> LedgerLine:
+    try:
+        return _LINE.validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DamagedLedger(path, number, f"{where or 'line'}: {first['msg']}.") from None
+
+
+def _check_schema(path: Path, line: bytes) -> None:
+    """Refuse a later version's ledger before its unknown fields look like damage."""
+    head = from_json(line) if is_json(line) else None
+    schema = head.get("schema") if isinstance(head, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise NewerSchema(path, schema, SCHEMA)
+
+
+def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
+    """The first record, once it is certain that starts, steps and end stand as they must."""
+    started = records[0]
+    if not isinstance(started, RunStarted):
+        raise DamagedLedger(path, 1, "it does not start with run_started.")
+    position = -1
+    for number, record in enumerate(records[1:], 2):
+        if isinstance(record, RunStarted):
+            raise DamagedLedger(path, number, "a second run_started.")
+        if isinstance(record, RunFinished) and number < len(records):
+            raise DamagedLedger(path, number + 1, "there are lines after run_finished.")
+        if isinstance(record, Step):
+            if record.position <= position:
+                raise DamagedLedger(
+                    path, number, f"position {record.position} comes after {position}."
+                )
+            position = record.position
+    return started

@@ -1,0 +1,112 @@
+"""Files of JSON lines that only grow: whole lines, synced, a torn last one cut off.
+
+A line is committed when it ends in a newline. What follows the last newline was never acknowledged
+to its writer: readers drop it, the next writer cuts it off.
+
+Refuses to know what the lines mean and who else may write them (``ledger``, ``judgements``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from pydantic_core import from_json
+
+from store.files import make_folder, sync_folder
+
+
+class LineFile:
+    """One file open for appending.
+
+    Parameters
+    ----------
+    path
+        Made, with its folder, if it is not there.
+    fsync
+        Wait after each append until it is on the disk.
+
+    Raises
+    ------
+    OSError
+        The file or its folder cannot be written.
+    """
+
+    dropped: int
+    """Bytes of a torn last line that were cut off when the file was opened."""
+
+    def __init__(self, path: Path, *, fsync: bool = True) -> None:
+        self._fsync = fsync
+        make_folder(path.parent, sync=fsync)
+        new = not path.exists()
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            total = os.fstat(self._file).st_size
+            _, self.dropped = committed(path.read_bytes())
+            self._size = total - self.dropped
+            if self.dropped:
+                os.ftruncate(self._file, self._size)
+            if fsync:
+                os.fsync(self._file)
+                if new:
+                    sync_folder(path.parent)
+        except OSError:
+            os.close(self._file)
+            raise
+
+    def append(self, lines: bytes) -> None:
+        """Commit one or several lines, each with its newline, or none of them.
+
+        Raises
+        ------
+        OSError
+            The disk refused. Nothing of the lines stays, and the next append is valid.
+        """
+        try:
+            if os.fstat(self._file).st_size != self._size:  # an earlier failure could not undo
+                os.ftruncate(self._file, self._size)
+            if os.write(self._file, lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self._fsync:
+                os.fsync(self._file)
+        except OSError:
+            self._undo()
+            raise
+        self._size += len(lines)
+
+    def _undo(self) -> None:
+        """Cut back to the last committed line; if even that fails, the next append tries again."""
+        try:
+            os.ftruncate(self._file, self._size)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Release the file; closing twice does no harm."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def committed(raw: bytes) -> tuple[list[bytes], int]:
+    """Committed lines, and the number of bytes of a torn last one.
+
+    A last line with its newline that is no JSON at all is torn as well: a power cut can leave the
+    end of a line on the disk without its middle. One that is JSON but no record is damage.
+    """
+    end = raw.rfind(b"\n") + 1
+    lines = raw[:end].split(b"\n")[:-1]
+    torn = len(raw) - end
+    if lines and not torn and not is_json(lines[-1]):
+        torn = len(lines.pop()) + 1
+    return lines, torn
+
+
+def is_json(line: bytes) -> bool:
+    """Whether a line parses."""
+    try:
+        from_json(line)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""An exclusive lock on a file that says who holds it.
+
+Refuses to know what is being protected: callers turn a refusal into their own error. The lock is
+the operating system's, so that it dies with its holder; the text inside is for people only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from store.files import make_folder
+
+
+class Held(Exception):
+    """Another process or thread holds the lock; the text names it."""
+
+
+class NamedLock:
+    """A lock file that names its holder: process, machine, since when, and command.
+
+    Parameters
+    ----------
+    path
+        The lock file. Its folder is made if needed; the file stays after release.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # one object is one holding, from whichever thread it is given back
+        self._lock = FileLock(path, thread_local=False, on_acquired=_sign)
+
+    def acquire(self, patience_s: float = 0.0) -> None:
+        """Take the lock, waiting up to ``patience_s`` seconds, or raise ``Held``."""
+        make_folder(self.path.parent)
+        try:
+            self._lock.acquire(timeout=patience_s)
+        except Timeout:
+            raise Held(holder(self.path) or "another process") from None
+
+    def release(self) -> None:
+        """Give it back; releasing twice does no harm."""
+        if self._lock.is_locked:
+            self.path.write_bytes(b"")  # nobody holds it, so nobody is named
+            self._lock.release()
+
+
+def _sign(descriptor: int) -> None:
+    """Write who holds the lock into its file."""
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
+
+
+def holder(path: Path) -> str | None:
+    """Who holds the lock at ``path``, in words; ``None`` if nobody does.
+
+    A holder on this machine is looked up, so that the name left behind by a killed process is not
+    taken for a living one. One on another machine cannot be, and is believed.
+    """
+    try:
+        signed = json.loads(path.read_bytes())
+        since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        pid, host = int(signed["pid"]), str(signed["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    command = ""
+    if host == platform.node():
+        found = _command(pid, since)
+        if found is None:
+            return None
+        command = f" ({found})"
+    return f"process {pid} on {host} since {since:%Y-%m-%d %H:%M} UTC{command}"
+
+
+def _command(pid: int, since: datetime) -> str | None:
+    """Command line of a process that was alive at ``since`` and still is."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.create_time() > since.timestamp() + 1 or not process.is_running():
+            return None
+        return " ".join(process.cmdline())
+    except psutil.AccessDenied:
+        return "command not readable"
+    except psutil.NoSuchProcess:
+        return None

@@ -1,0 +1,253 @@
+"""The lines of a ledger, as validated values: what one run saw, judged and did.
+
+Refuses to know how a line reaches the disk (``ledger``) and what it means (``analysis``).
+Times are UTC. Durations are seconds; dwell and exposure are seconds of the video as its player
+counted them, so that they do not depend on the playback rate. Stage timings are milliseconds of
+wall time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+Answer = Literal["yes", "no"]
+Phase = Literal["before", "adapt", "after"]
+Exclusion = Literal["ad", "live", "repeat", "not_shown"]
+Missing = Literal["refused", "unreadable", "empty", "timed_out", "filtered", "failed", "not_asked"]
+
+
+class Record(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Windows(Record):
+    """How many eligible steps each phase has."""
+
+    before: int = Field(50, ge=0)
+    adapt: int = Field(0, ge=0)
+    after: int = Field(50, ge=0)
+    baseline: Literal["active", "passive"] = "active"
+
+    @property
+    def total(self) -> int:
+        """Eligible steps in a complete run."""
+        return self.before + self.adapt + self.after
+
+    def phase(self, eligible_so_far: int) -> Phase:
+        """Phase of the step that comes after ``eligible_so_far`` eligible ones."""
+        if eligible_so_far < self.before:
+            return "before"
+        return "adapt" if eligible_so_far < self.before + self.adapt else "after"
+
+
+class PersonaRecord(Record):
+    """The persona as it was when the run started (its planted themes are left out)."""
+
+    id: str
+    traits: tuple[str, ...]
+    source: str
+    licence: str
+
+
+class Provenance(Record):
+    """What produced the run: code, libraries, machine."""
+
+    code_version: str
+    code_dirty: bool | None
+    python: str
+    system: str
+    libraries: dict[str, str]
+
+
+class RunStarted(Record):
+    """First line of a ledger."""
+
+    kind: Literal["run_started"] = "run_started"
+    schema_: Annotated[int, Field(alias="schema")] = SCHEMA
+    run_id: str
+    at: datetime
+    persona: PersonaRecord
+    platform: str
+    strategy: str
+    model: str
+    arm: Literal["treatment", "yoked", "passive"] = "treatment"
+    account: str
+    windows: Windows
+    seed: int
+    config: dict[str, Any]
+    """Resolved configuration, without secrets."""
+    config_hash: str
+    prompts: dict[str, str]
+    """SHA-256 of each prompt file used, by name."""
+    encoder: str | None
+    driver: str
+    browser: str
+    viewport: tuple[int, int]
+    locale: str
+    provenance: Provenance
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class RunResumed(Record):
+    """The run goes on after an interruption."""
+
+    kind: Literal["run_resumed"] = "run_resumed"
+    at: datetime
+    position: int
+    code_version: str
+    browser: str
+
+
+class Video(Record):
+    """A video as the platform describes it. ``None`` means not known, never zero."""
+
+    id: str
+    url: str | None = None
+    author: str | None = None
+    caption: str | None = None
+    hashtags: tuple[str, ...] = ()
+    likes: int | None = None
+    comments: int | None = None
+    views: int | None = None
+    duration_s: float | None = None
+    ad: bool | None = None
+    live: bool | None = None
+    batch: int | None = None
+    """Which response of the feed brought it, counted from 0 within the run."""
+    batch_requested_at: int | None = None
+    """Position being watched when that response was requested."""
+    sources: dict[str, str] = {}
+    """Where each field was read: ``network``, ``page`` or ``url``."""
+
+
+def text_of(video: Video) -> str | None:
+    """Return the platform's words on a video: its caption, and the hashtags not in it."""
+    caption = video.caption or ""
+    more = [f"#{tag}" for tag in video.hashtags if f"#{tag}" not in caption]
+    return " ".join([caption, *more]).strip() or None
+
+
+class Frame(Record):
+    """One screenshot of the player region."""
+
+    sha256: str
+    width: int
+    height: int
+    time_s: float
+    """Position in the video when it was taken."""
+    phash: str
+    """64-bit perceptual hash, hexadecimal."""
+    quality: Literal["ok", "blank", "blurred"] = "ok"
+    retakes: int = 0
+
+
+class Usage(Record):
+    """What a judgement cost."""
+
+    calls: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    cached: bool = False
+
+
+class Judgement(Record):
+    """What the judge said: an answer, or the reason why there is none."""
+
+    answer: Answer | None
+    missing: Missing | None = None
+    p_yes: float | None = None
+    score: float | None = None
+    """ISQ's S%, 0 to 100."""
+    isq: dict[str, float] | None = None
+    reason: str | None = None
+    description: str | None = None
+    reply: str = ""
+    """The raw reply, cut at 2,000 characters."""
+    screen_text: str | None = None
+    attempts: int = 1
+    latency_s: float = 0.0
+    usage: Usage = Usage()
+
+
+class Reaction(Record):
+    """What was done, as delivered."""
+
+    action: Literal["stay", "swipe"]
+    liked: bool = False
+    dwell_asked_s: float
+    dwell_s: float
+    """Delivered: seconds of video that the page's player played, exposure included."""
+    exposure_s: float
+    """Of these, played before the player was held for the model."""
+    held_s: float
+    """Wall time during which the player was held."""
+
+
+class Move(Record):
+    """How the next video was reached."""
+
+    action: str
+    """The action that worked: ``key:ArrowDown``, ``button``, ``wheel``, ``scroll``."""
+    attempts: int
+    moved: int | None
+    """Videos forward: 1; more is a recorded skip; ``None`` where the page does not tell."""
+
+
+class Step(Record):
+    """One video as it was seen, judged and reacted to."""
+
+    kind: Literal["step"] = "step"
+    position: int
+    """Counted from 0 over all videos of the run, excluded ones included."""
+    at: datetime
+    phase: Phase
+    video: Video
+    frames: tuple[Frame, ...]
+    excluded: Exclusion | None = None
+    judgement: Judgement
+    reaction: Reaction
+    move: Move | None
+    """``None`` where the run ended on this video."""
+    timings_ms: dict[str, float]
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it counts towards a window."""
+        return self.excluded is None
+
+
+class Fault(Record):
+    """Something went wrong; the run went on, paused or ended."""
+
+    kind: Literal["fault"] = "fault"
+    at: datetime
+    position: int
+    fault: str
+    """Class of the fault, such as ``BrowserLost``."""
+    message: str
+    recovered: bool
+    details: dict[str, Any] = {}
+
+
+class RunFinished(Record):
+    """Last line of a complete ledger: the proof of completion."""
+
+    kind: Literal["run_finished"] = "run_finished"
+    at: datetime
+    steps: int
+    eligible: int
+    reason: str = "complete"
+
+
+LedgerLine = Annotated[
+    RunStarted | RunResumed | Step | Fault | RunFinished, Field(discriminator="kind")
+]

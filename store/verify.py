@@ -1,0 +1,193 @@
+"""Checks everything that is kept against everything else, and re-derives every hash.
+
+Refuses to mend: each problem says what a person can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from store import ledger
+from store.data import DataFolder
+from store.entries import entries
+from store.errors import (
+    DamagedFrame,
+    DataUnreadable,
+    DataUnwritable,
+    IndexLocked,
+    StoreError,
+)
+from store.files import TEMPORARY
+from store.frames import Description, FrameStore, describe
+from store.records import Frame
+
+Named = dict[str, list[tuple[str, Frame]]]
+"""For each SHA-256, the steps that name it and what they say of it."""
+
+PHASH_TOLERANCE = 2
+"""Bits by which a perceptual hash may differ: JPEG decoders round differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong, and what to do about it."""
+
+    where: str
+    what: str
+    fix: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked and what was found."""
+
+    runs: int = 0
+    steps: int = 0
+    frames: int = 0
+    """Distinct frames that ledgers name."""
+    indexed: dict[str, int] = field(default_factory=dict)
+    """Vectors in each embedded index."""
+    orphans: int = 0
+    """Frames that no ledger names: of steps that were cut off, or of a forgotten run."""
+    temporary: list[str] = field(default_factory=list)
+    """Files left behind by killed writers, safe to delete while nothing runs."""
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is worth knowing and not wrong."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify(data: DataFolder, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Check a data folder.
+
+    Parameters
+    ----------
+    data
+        The folder.
+    progress
+        Called with the number of frames checked and the number to check.
+    """
+    report = Report()
+    named: Named = {}
+    ids: set[str] = set()
+    for path in data.ledgers():
+        if ledger.summarise(path) is None:
+            report.notes.append(f"{path}: nothing was committed to it; the folder can be deleted.")
+            continue
+        report.runs += 1
+        try:
+            run = ledger.read(path)
+        except StoreError as error:
+            mend = "Restore it from a copy, or move its folder out."
+            _found(report, path, str(error), mend)
+            continue
+        _check_ledger(report, run)
+        ids |= {entry.id for entry in entries(run.started, run.steps)}
+        for step in run.steps:
+            for frame in step.frames:
+                where = f"{path.parent.name}/{step.position}"
+                named.setdefault(frame.sha256, []).append((where, frame))
+    _check_frames(report, data, named, progress)
+    _check_index(report, data, ids)
+    return report
+
+
+def _found(report: Report, where: Path | str, what: str, fix: str) -> None:
+    report.problems.append(Problem(str(where), what, fix))
+
+
+def _check_ledger(report: Report, run: ledger.Ledger) -> None:
+    """Positions without a gap, and the counts that the last line gives."""
+    report.steps += len(run.steps)
+    if run.torn:
+        report.notes.append(f"{run.path}: a torn last line of {run.torn} bytes is left out.")
+    lost = "Restore the file from a copy; figures made from it are incomplete."
+    if run.path.parent.name != run.started.run_id:
+        name = f"Rename the folder to {run.started.run_id}."
+        _found(report, run.path, f"it is the ledger of run {run.started.run_id}", name)
+    expected = 0
+    for step in run.steps:
+        if step.position != expected:
+            gap = f"positions {expected} to {step.position - 1} are missing"
+            _found(report, run.path, gap, lost)
+        expected = step.position + 1
+    if run.finished is None:
+        return
+    for name, said, counted in (
+        ("steps", run.finished.steps, len(run.steps)),
+        ("eligible steps", run.finished.eligible, sum(step.eligible for step in run.steps)),
+    ):
+        if said != counted:
+            _found(report, run.path, f"run_finished says {said} {name}, {counted} are there", lost)
+
+
+def _check_frames(
+    report: Report,
+    data: DataFolder,
+    named: Named,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Every named frame is there, is what its name says, and looks as its ledger says."""
+    store = FrameStore(data.frames_dir)
+    report.frames = len(named)
+    for done, (sha256, namings) in enumerate(named.items(), 1):
+        path = store.path(sha256)
+        restore = f"Restore it from a copy; step {namings[0][0]} shows it."
+        try:
+            seen = describe(store.read(sha256))
+        except DataUnreadable:
+            _found(report, path, "it is missing or cannot be read", restore)
+        except (DamagedFrame, ValueError):
+            _found(report, path, "its bytes do not match its name", restore)
+        else:
+            for step, frame in namings:
+                if not _alike(seen, frame):
+                    what = "the ledger describes another picture"
+                    fix = "Restore the ledger from a copy."
+                    _found(report, f"{path} in step {step}", what, fix)
+        if progress is not None:
+            progress(done, len(named))
+    report.orphans = sum(sha256 not in named for sha256 in store.all())
+    report.temporary = [str(path) for path in store.unfinished()]
+    report.temporary += [str(path) for path in sorted(data.root.glob(f".*{TEMPORARY}"))]
+    report.temporary += [str(path) for path in sorted(data.index_dir.glob("*.building"))]
+
+
+def _alike(seen: Description, frame: Frame) -> bool:
+    """Whether a ledger's account of a frame fits the frame."""
+    differ = (int(seen.phash, 16) ^ int(frame.phash, 16)).bit_count()
+    return differ <= PHASH_TOLERANCE and (seen.width, seen.height) == (frame.width, frame.height)
+
+
+def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:
+    """Every embedded index opens, and holds frames that ledgers name.
+
+    One that lacks some is behind, which a cache may be.
+    """
+    from store.index import embedded  # loads chromadb
+
+    rebuild = "Nothing is lost. Type: python -m store index --rebuild"
+    for index in embedded(data):
+        where = data.index_dir / index.name
+        try:
+            have = index.ids()
+        except (IndexLocked, DataUnwritable) as error:
+            report.notes.append(f"{index.name} was not checked. {error}")
+            continue
+        except StoreError as error:
+            _found(report, where, str(error), rebuild)
+            continue
+        report.indexed[index.name] = len(have)
+        if extra := len(have - ids):
+            what = f"{extra} of {len(have)} vectors belong to no frame that a ledger names"
+            _found(report, where, what, rebuild)
+        if missing := len(ids - have):
+            report.notes.append(
+                f"{index.name} lacks {missing} of {len(ids)} frames. Type: python -m store index"
+            )

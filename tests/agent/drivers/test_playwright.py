@@ -1,0 +1,222 @@
+"""The Playwright driver on a real browser: active, shown, held, metered, moved by exactly one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from agent.drivers import browser as browsers
+from agent.drivers.base import Hooks, Shown
+from agent.drivers.playwright import Limits, PlaywrightDriver, Window
+from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
+from agent.platforms.playground import HOOKS
+
+SPEED = 16
+SHORT = Limits(navigation=10, change=0.6, show=1.5)
+
+
+@asynccontextmanager
+async def driving(
+    hooks: Hooks = HOOKS, limits: Limits | None = None, **window: Any
+) -> AsyncIterator[PlaywrightDriver]:
+    settings = Window(browsers.find(), speed=SPEED, **window)
+    driver = PlaywrightDriver(settings, hooks, lambda url, body: None, limits or SHORT)
+    try:
+        yield driver
+    finally:
+        await driver.close()
+
+
+def drive(scenario: Callable[[PlaywrightDriver], Awaitable[None]], **options: Any) -> None:
+    async def run() -> None:
+        async with driving(**options) as driver:
+            await scenario(driver)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("query", ["", "?motion=smooth", "?recycle=1"])
+def test_moves_by_exactly_one_and_meters_what_was_left(feed_url: str, query: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + query)
+        for number in range(10):
+            assert (shown.id, shown.shown) == (f"v{number}", True)
+            assert shown.box.width == 270
+            played = await driver.watch(shown, 2.0)
+            assert 2.0 <= played < 3.0
+            left = time.perf_counter()
+            arrival = await driver.next(shown)
+            meanwhile = (time.perf_counter() - left + 0.05) * SPEED  # what it may have played on
+            assert (arrival.attempts, arrival.shown.moved) == (1, 1)
+            assert played <= arrival.left_dwell_s <= played + meanwhile
+            held = arrival.shown.animation_ms / 1000 * SPEED / 2  # most of a move is not watched
+            assert arrival.shown.exposure_s <= meanwhile - held
+            assert (arrival.shown.animation_ms > 50) == (query == "?motion=smooth")
+            shown = arrival.shown
+
+    drive(scenario)
+
+
+def test_geometry_alone_finds_and_moves(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?anonymous=1")
+        keys = {shown.key}
+        for _ in range(5):
+            arrival = await driver.next(shown)
+            shown = arrival.shown
+            assert shown.id is None
+            assert shown.shown
+            keys.add(shown.key)
+        assert len(keys) == 6
+
+    drive(scenario, hooks=Hooks())
+
+
+def test_a_held_player_stays_held_on_a_restless_page(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?restless=1&speed=1")
+        first = await driver.capture(shown)
+        await asyncio.sleep(1.0)
+        second = await driver.capture(shown)
+        assert second.time_s - first.time_s < 0.2
+
+    drive(scenario)
+
+
+def test_the_picture_is_the_player_region(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url)
+        picture = Image.open(io.BytesIO((await driver.capture(shown)).jpeg))
+        assert picture.size == (270, 480)
+        colours = picture.convert("RGB").getcolors(maxcolors=1 << 24)
+        assert colours is not None
+        assert len(colours) > 1000  # a test pattern, not a blank
+
+    drive(scenario)
+
+
+def test_the_next_way_takes_over_when_a_key_does_nothing(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?deaf=1")
+        arrival = await driver.next(shown)
+        assert (arrival.action, arrival.attempts, arrival.shown.id) == ("button", 2, "v1")
+
+    drive(scenario)
+
+
+def test_scrolling_is_the_last_resort(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?deaf=1&mute=1")
+        arrival = await driver.next(shown)
+        assert (arrival.action, arrival.shown.id) == ("scroll", "v1")
+
+    drive(scenario, hooks=replace(HOOKS, moves=("key:ArrowDown", "button", "scroll")))
+
+
+def test_a_feed_that_does_not_move_is_a_fault(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?deaf=1&mute=1")
+        with pytest.raises(ActionNotConfirmed):
+            await driver.next(shown)
+
+    drive(scenario, hooks=replace(HOOKS, moves=("key:ArrowDown", "button")))
+
+
+def test_a_skip_is_counted(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?overshoot=1")
+        assert (await driver.next(shown)).shown.moved == 2
+
+    drive(scenario)
+
+
+@pytest.mark.parametrize(("query", "has_video"), [("?broken=1", True), ("?card=1", False)])
+def test_what_never_plays_is_not_shown(feed_url: str, query: str, has_video: bool) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        first = await driver.open(feed_url + query)
+        second = (await driver.next(first)).shown
+        assert (second.id, second.shown, second.has_video) == ("v1", False, has_video)
+        third = (await driver.next(second)).shown
+        assert (third.id, third.shown) == ("v2", True)
+
+    drive(scenario)
+
+
+def test_a_page_that_does_not_autoplay_is_started(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        assert (await driver.open(feed_url + "?noautoplay=1")).shown
+
+    drive(scenario, limits=replace(SHORT, show=4.0))
+
+
+def test_likes_are_confirmed_by_the_page(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        await driver.open(feed_url)
+        assert await driver.like()
+
+    drive(scenario)
+
+
+def test_errors_of_the_page_are_told(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url + "?throws=1")
+        await driver.watch(shown, 4.0)
+        assert [event.message for event in driver.events()] == ["planted"]
+        assert driver.events() == []
+
+    drive(scenario)
+
+
+def test_an_empty_feed_is_told(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        with pytest.raises(FeedEmpty):
+            await driver.open(feed_url + "?empty=1")
+
+    drive(scenario, limits=replace(SHORT, navigation=2.0))
+
+
+@pytest.mark.parametrize("victim", ["browser", "renderer"])
+def test_a_killed_browser_is_a_fault_and_can_be_opened_again(feed_url: str, victim: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url)
+        _kill(victim)
+        with pytest.raises(BrowserLost):
+            await _watch_and_move(driver, shown)
+        await driver.close()
+        assert (await driver.open(feed_url)).shown
+
+    drive(scenario)
+
+
+async def _watch_and_move(driver: PlaywrightDriver, shown: Shown) -> None:
+    await driver.watch(shown, 60.0)
+    await driver.next(shown)
+
+
+def _kill(victim: str) -> None:
+    for process in psutil.Process().children(recursive=True):
+        try:
+            words = process.cmdline()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # ended, or waits to be reaped
+            continue
+        if not words or "chrom" not in words[0]:
+            continue
+        kind = next((word for word in words if word.startswith("--type=")), "--type=browser")
+        if kind == f"--type={victim}":
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_missing_browser_says_what_to_type() -> None:
+    with pytest.raises(BadConfig, match="Type: make browser"):
+        browsers.find("/nowhere/chromium")

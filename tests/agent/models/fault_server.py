@@ -1,0 +1,164 @@
+"""A server on loopback that speaks OpenAI's protocol: well with a tiny model, or in every bad way.
+
+The base address picks the way: ``http://127.0.0.1:PORT/<way>/v1``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from agent.models.hfvlm import HfVlm
+
+Answer = Callable[[dict[str, Any]], tuple[str, int, int]]
+"""From a request to a text with its tokens in and out."""
+
+REPLIES = {
+    "yes": "Yes.",
+    "empty": "",
+    "blank": " \n",
+    "refusal": "I'm sorry, but I can't assist with that.",
+    "both": "Yes and no.",
+    "long": "Well, that depends. " * 5000,
+    "language": "そうですね、たぶん見るかもしれません。",
+    "filtered": "I",
+}
+"""Replies in good form."""
+STATUSES = {"401": 401, "403": 403, "404": 404, "429": 429, "429-later": 429, "500": 500}
+
+
+class Server:
+    """The server, and what was asked of it."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.requests: Counter[str] = Counter()
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self._answer = answer
+        routes = [Route("/{way}/v1/chat/completions", self._complete, methods=["POST"])]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Starlette(routes=routes), log_level="critical", ws="none", lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
+        )  # fmt: skip
+        self._socket = socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    @contextmanager
+    def running(self) -> Iterator[Server]:
+        thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.should_exit = True
+            self._server.force_exit = True  # whoever hangs is not waited for
+            thread.join(10)
+            self._socket.close()
+            assert not thread.is_alive()
+
+    async def _complete(self, request: Request) -> Response:
+        way = request.path_params["way"]
+        self.requests[way] += 1
+        self.keys.add(request.headers.get("authorization", ""))
+        body = await request.json()
+        self.bodies.append(body)
+        if way in STATUSES:
+            return self._refuse(way, request)
+        if way == "hang":
+            await _until_gone(request)
+        if way == "not-json":
+            return Response("<html>Bad gateway</html>", media_type="application/json")
+        if way == "wrong-json":
+            return JSONResponse({"answer": "Yes"})
+        if way == "no-choice":
+            return JSONResponse(_completion("Yes") | {"choices": []})
+        if way == "cut":
+            return StreamingResponse(_cut(), headers={"content-length": "5000"})
+        if way == "model" and self._answer is not None:
+            text, sent, received = await asyncio.to_thread(self._answer, body)
+            return JSONResponse(_completion(text, sent, received))
+        reason = "content_filter" if way == "filtered" else "stop"
+        return JSONResponse(_completion(REPLIES[way], reason=reason))
+
+    def _refuse(self, way: str, request: Request) -> Response:
+        """Refuse, and repeat the key as careless providers do."""
+        said = {"message": f"no: {request.headers['authorization']}", "type": "x", "code": "x"}
+        headers = {"retry-after": "1"} if way == "429-later" else {}
+        return JSONResponse({"error": said}, STATUSES[way], headers)
+
+
+def answering(model: HfVlm) -> Answer:
+    """Let a local model answer what comes over the wire."""
+
+    def answer(body: dict[str, Any]) -> tuple[str, int, int]:
+        *system, user = body["messages"]
+        pictures = [Image.open(io.BytesIO(jpeg)) for jpeg in frames_of(body)]
+        parts: list[dict[str, Any]] = [{"type": "image", "image": each} for each in pictures]
+        parts += [part for part in user["content"] if part["type"] == "text"]
+        chat = [
+            {"role": "system", "content": [{"type": "text", "text": str(each["content"])}]}
+            for each in system
+        ]
+        made = model.generate([[*chat, {"role": "user", "content": parts}]], 1)[0]
+        return made.text, made.input_tokens, made.output_tokens
+
+    return answer
+
+
+def frames_of(body: dict[str, Any]) -> list[bytes]:
+    """Pictures of a request, as they were sent."""
+    urls = [
+        part["image_url"]["url"]
+        for message in body["messages"]
+        for part in (message["content"] if isinstance(message["content"], list) else [])
+        if part["type"] == "image_url"
+    ]
+    assert all(url.startswith("data:image/jpeg;base64,") for url in urls)
+    return [base64.b64decode(url.partition(",")[2]) for url in urls]
+
+
+def _completion(
+    text: str, sent: int = 900, received: int = 2, reason: str = "stop"
+) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "tiny",
+        "choices": [{"index": 0, "finish_reason": reason, "message": message}],
+        "usage": {
+            "prompt_tokens": sent, "completion_tokens": received, "total_tokens": sent + received,
+        },
+    }  # fmt: skip
+
+
+async def _cut() -> AsyncIterator[bytes]:
+    """Begin a good reply, and break off."""
+    yield json.dumps(_completion("Yes")).encode()[:120]
+    raise ConnectionResetError
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,169 @@
+"""Served models over HTTP: each fault is its own reading, in bounded time, and tells no key."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from agent.errors import UserError
+from agent.models import load
+from agent.models.hfvlm import HfVlm
+from agent.models.judge import Manner, ModelJudge
+from agent.models.served import SETTINGS, ServedModel
+from store.records import Judgement
+from tests.agent.models import tiny
+from tests.agent.models.fault_server import REPLIES, STATUSES, Server, answering, frames_of
+from tests.agent.models.made import GUITARIST, frame
+
+# inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
+pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
+
+CANARY = "sk-canary-4f1d0c"
+FRAMES = (frame(colour="red"), frame(colour="blue"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server().running() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPBACK_API_KEY", CANARY)
+
+
+def ask(server: Server, way: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Judgement:
+    monkeypatch.setenv("LOOPBACK_BASE_URL", f"{server.url}/{way}/v1")
+    model = load(f"openai-api/loopback/{way}", **{"max_retries": 1} | settings)
+    assert isinstance(model, ServedModel)
+    # its seconds between attempts are its own affair
+    monkeypatch.setattr(model._model.api, "retry_wait", wait_none)
+
+    async def judge() -> Judgement:
+        try:
+            judge = ModelJudge.of(model, "simple", GUITARIST, Manner(limit_s=10))
+            return await judge.judge(FRAMES, "A caption")
+        finally:
+            await model.close()
+
+    return asyncio.run(judge())
+
+
+@pytest.mark.parametrize(
+    ("way", "missing", "requests"),
+    [
+        ("429", "failed", 2),
+        ("429-later", "failed", 2),
+        ("500", "failed", 2),
+        ("cut", "failed", 2),
+        ("not-json", "failed", 1),
+        ("wrong-json", "failed", 1),
+        ("no-choice", "filtered", 1),
+        ("filtered", "filtered", 1),
+        ("empty", "empty", 1),
+        ("blank", "empty", 1),
+        ("refusal", "refused", 1),
+        ("both", "unreadable", 2),
+        ("language", "unreadable", 2),
+        ("long", "unreadable", 2),
+    ],
+)
+def test_each_fault_is_its_own_reading(
+    server: Server,
+    way: str,
+    missing: str,
+    requests: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    started = perf_counter()
+    said = ask(server, way, monkeypatch)
+
+    assert (said.answer, said.missing, said.p_yes) == (None, missing, None)
+    assert server.requests[way] == requests
+    assert perf_counter() - started < 10
+    assert f"Bearer {CANARY}" in server.keys
+    told = capfd.readouterr()
+    for output in (said.model_dump_json(), caplog.text, told.out, told.err):
+        assert CANARY not in output
+
+
+def test_every_way_of_the_server_is_tried() -> None:
+    mark = next(iter(test_each_fault_is_its_own_reading.pytestmark))  # type: ignore[attr-defined]
+    tried = {way for way, *_ in mark.args[1]}
+    assert {*STATUSES, *REPLIES} - tried == {"401", "403", "404", "yes"}
+
+
+@pytest.mark.parametrize("status", ["401", "403", "404"])
+def test_what_a_person_can_mend_ends_the_run_at_the_first_call(
+    server: Server,
+    status: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(UserError, match=r"[Tt]ype: --model ") as caught:
+        ask(server, status, monkeypatch)
+    assert server.requests[status] == 1
+    told = capfd.readouterr()
+    for output in (str(caught.value), caplog.text, told.out, told.err):
+        assert CANARY not in output
+
+
+def test_a_hanging_server_is_left_in_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = perf_counter()
+    said = ask(server, "hang", monkeypatch, attempt_timeout=1, timeout=3)
+    assert (said.answer, said.missing) == (None, "timed_out")
+    assert server.requests["hang"] == 2
+    assert perf_counter() - started < 8
+
+
+def test_a_server_that_is_not_there_is_a_failure(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nowhere(Server):
+        url = "http://127.0.0.1:9"
+
+    said = ask(Nowhere.__new__(Nowhere), "gone", monkeypatch)
+    assert (said.answer, said.missing) == (None, "failed")
+
+
+def test_all_attempts_end_before_the_judge_gives_up() -> None:
+    assert SETTINGS["timeout"] < Manner().limit_s
+    assert SETTINGS["attempt_timeout"] < SETTINGS["timeout"]
+    assert SETTINGS["max_retries"] == 3
+
+
+def test_tokens_of_a_reply_that_was_held_back_are_counted(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = ask(server, "filtered", monkeypatch).usage
+    assert (usage.calls, usage.input_tokens, usage.output_tokens) == (1, 900, 2)
+
+
+def test_a_tiny_model_behind_a_server_answers_as_it_does_here(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny.save_llava(tmp_path_factory.mktemp("llava"))
+    model = HfVlm.load(f"hfvlm/{folder}", device="cpu")
+
+    with Server(answering(model)).running() as running:
+        said = ask(running, "model", monkeypatch)
+
+    here = asyncio.run(ModelJudge.of(model, "simple", GUITARIST).judge(FRAMES, None))
+    system, user = running.bodies[0]["messages"]
+    assert (system["role"], user["role"]) == ("system", "user")
+    assert all(trait in str(system["content"]) for trait in GUITARIST.traits)
+    assert frames_of(running.bodies[0]) == list(FRAMES)
+    assert (said.answer, said.missing) == (here.answer, here.missing) == ("no", None)
+    assert said.usage.model_dump() == here.usage.model_dump()

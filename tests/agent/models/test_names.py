@@ -1,0 +1,118 @@
+"""Models are found by name; a wrong name says what to type, and nothing heavy is loaded for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from agent.errors import BadConfig, UnknownName, UserError
+from agent.models import check, known, load, scripted, sent_to, served
+from agent.models.base import Question
+from personas.strategies import build
+from tests.agent.models.made import GUITARIST, frame
+
+
+@pytest.mark.parametrize("name", [name for name in known() if "…" not in name and "?" not in name])
+def test_known_names_pass_the_check(name: str) -> None:
+    check(name if name != "scripted/keywords" else f"{name}?words=dog")
+
+
+def test_patterns_stand_for_providers() -> None:
+    assert {f"{provider}/…" for provider in served.PROVIDERS} < set(known())
+    check("openai/gpt-4o")
+    check("openai-api/dashscope/qwen-vl-plus")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "Type: --model embedded/conse"),
+        ("embedded/cones", "embedded/conse"),
+        ("scripted/maybe", "Type: --model scripted/coin"),
+        ("gpt-4o", "Type: --model"),
+        ("openai", "Type: --model"),
+        ("openai/", "Type: --model"),
+        ("opneai/gpt-4o", "openai"),
+        ("hf/some/text-model", "Type: --model"),
+        ("scripted/coin?p=2", "a share from 0 to 1"),
+        ("scripted/coin?p=nan", "a share from 0 to 1"),
+        ("scripted/coin?q=0.5", "has no setting 'q'"),
+        ("scripted/keywords", "Type: --model 'scripted/keywords\\?words="),
+        ("scripted/yes?latency=-1", "takes seconds"),
+        ("scripted/unreadable?then=maybe", "takes yes or no"),
+    ],
+)
+def test_a_wrong_name_says_what_to_type(name: str, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        check(name)
+    assert caught.value.exit_code == 2
+    assert "Type: " in str(caught.value)
+    with pytest.raises((UnknownName, BadConfig)):
+        load(name)
+
+
+def test_checking_a_name_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from agent.models import check, known, sent_to\n"
+        "known(), check('embedded/conse'), check('openai/gpt-4o'), check('scripted/yes')\n"
+        "check('hfvlm/a/b'), sent_to('openai/gpt-4o')\n"
+        "heavy = {'torch', 'inspect_ai', 'genai_prices', 'openai', 'transformers', 'timm',\n"
+        "         'rapidocr_onnxruntime'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "whom"),
+    [
+        ("openai/gpt-4o", "sent to openai,"),
+        ("openai-api/dashscope/qwen-vl-plus", "sent to dashscope,"),
+        ("vllm/a/b", "sent to vllm,"),
+    ],
+)
+def test_who_gets_the_frames_is_said(name: str, whom: str) -> None:
+    told = sent_to(name)
+    assert told is not None
+    assert "strangers" in told
+    assert whom in told
+
+
+@pytest.mark.parametrize("name", ["embedded/conse", "scripted/yes", "hfvlm/a/b"])
+def test_what_runs_here_sends_nothing(name: str) -> None:
+    assert sent_to(name) is None
+
+
+# Scripts
+
+
+def _likes(model: scripted.ScriptedModel, number: int) -> bool:
+    question = Question(build("simple", GUITARIST), (number.to_bytes(4),))
+    return model._text(question) == "Yes"
+
+
+def test_a_coin_likes_its_share_and_never_changes_its_mind() -> None:
+    coin = scripted.load("scripted/coin?p=0.3&seed=1")
+    liked = [_likes(coin, number) for number in range(2000)]
+
+    assert liked == [_likes(coin, number) for number in range(2000)]
+    # 3.9 standard deviations: a fair coin of 0.3 fails once in ten thousand
+    assert sum(liked) == pytest.approx(600, abs=80)
+    other = scripted.load("scripted/coin?p=0.3&seed=2")
+    assert liked != [_likes(other, number) for number in range(2000)]
+
+
+@pytest.mark.parametrize(
+    ("caption", "liked"),
+    [("My HORSE and I", True), ("#horses", True), ("A quiet lake", False), (None, False)],
+)
+def test_keywords_are_looked_for_in_the_caption(caption: str | None, liked: bool) -> None:
+    model = scripted.load("scripted/keywords?words=horse,guitar")
+    question = Question(build("simple", GUITARIST), (frame(),), caption)
+    assert (model._text(question) == "Yes") is liked

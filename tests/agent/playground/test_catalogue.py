@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from itertools import pairwise
+
+from agent.playground import catalogue
+from agent.playground.catalogue import DATA, load, themes, themes_of
+from agent.playground.footage import locate, table
+from agent.playground.mark import CAPACITY
+
+THEMES = {
+    "animals", "art", "cars", "dance", "family", "fantasy", "fashion", "food", "gardening",
+    "history", "homecraft", "music", "space", "sports", "technology", "travel",
+}  # fmt: skip
+
+
+def test_sixteen_themes_of_thirty_videos_each() -> None:
+    counts = Counter(item.theme for item in load().items if item.kind == "video")
+    assert set(themes()) == THEMES
+    assert counts == dict.fromkeys(THEMES, 30)
+
+
+def test_items_are_numbered_as_they_lie_and_ids_tell_nothing() -> None:
+    items = load().items
+    assert [item.number for item in items] == list(range(len(items)))
+    assert len(items) <= CAPACITY
+    assert len({item.id for item in items}) == len(items)
+    assert all(len(item.id) == 9 and item.id.startswith("pg") for item in items)
+    # in a random order, themes change between about 15 of 16 neighbours
+    changes = sum(a.theme != b.theme for a, b in pairwise(items))
+    assert changes > 0.8 * len(items)
+
+
+def test_captions_are_distinct_and_do_not_name_their_theme() -> None:
+    items = load().items
+    assert len({item.caption for item in items}) == len(items)
+    for item in items:
+        assert 4 <= len(item.caption.split()) <= 14, item.caption
+        assert item.theme.rstrip("s") not in item.caption.lower().split(), item.caption
+        assert 2 <= len(item.hashtags) <= 3
+        assert item.theme not in item.hashtags
+
+
+def test_there_are_ads_and_live_cards() -> None:
+    kinds = Counter(item.kind for item in load().items)
+    assert kinds["ad"] >= 10
+    assert kinds["live"] >= 8
+
+
+def test_every_footage_is_there_has_a_licence_and_is_used() -> None:
+    used = {item.footage for item in load().items}
+    assert used == set(table())
+    for footage in table().values():
+        if footage.layout == "scene":
+            for icon in footage.source.removeprefix("scene/").split("+"):
+                assert (DATA / "icons" / f"{icon}.webp").is_file()
+        else:
+            assert locate(footage.source).is_file()
+    with (DATA / "footage.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            assert row["licence"]
+            assert row["origin"]
+            assert row["seen"]
+
+
+def test_each_theme_draws_on_many_pictures_and_no_clip_is_told_twice() -> None:
+    sources = {t: {i.footage for i in load().items if i.theme == t} for t in THEMES}
+    assert min(map(len, sources.values())) >= 18
+    takes = [(item.footage, item.take) for item in load().items]
+    assert len(set(takes)) == len(takes)
+
+
+def test_footage_serves_one_theme_only() -> None:
+    themes_by_footage: dict[str, set[str]] = {}
+    for item in load().items:
+        themes_by_footage.setdefault(item.footage, set()).add(item.theme)
+    assert all(len(found) == 1 for found in themes_by_footage.values())
+
+
+def test_truth_is_told_by_id() -> None:
+    truth = themes_of()
+    assert len(truth) == len(load().items)
+    assert truth[load().items[5].id] == load().items[5].theme
+
+
+def test_the_fingerprint_changes_with_what_can_be_served() -> None:
+    whole = load()
+    assert catalogue.Catalogue(whole.items[:-1]).fingerprint != whole.fingerprint

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from agent.playground.clips import ClipStore
+from agent.playground.errors import BadCatalogue
+from agent.playground.mark import read_mark
+from agent.playground.own import PICTURE_SECONDS, load_folder
+from agent.playground.payload import clip_url
+from tests.agent.playground.site import small_catalogue, start
+
+HEADER = "file,caption,creator,hashtags,theme,ad,live\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, cache: Path) -> Path:
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(ClipStore(cache).clip(small_catalogue().items[0]), own / "clip.webm")
+    Image.new("RGB", (800, 600), "teal").save(own / "picture.jpg")
+    return own
+
+
+def write(folder: Path, *lines: str, header: str = HEADER) -> Path:
+    (folder / "captions.csv").write_text(header + "".join(f"{line}\n" for line in lines))
+    return folder
+
+
+GOOD = 'clip.webm,"A clip, with a comma",@me,#one two,sea,,'
+PICTURE = "picture.jpg,A still picture of nothing,me,,,no,no"
+
+
+def test_clips_and_pictures_become_items(folder: Path) -> None:
+    clip, picture, ad = load_folder(
+        write(folder, GOOD, PICTURE, "clip.webm,Buy it,shop,,,yes,")
+    ).items
+    assert (clip.caption, clip.creator, clip.hashtags) == (
+        "A clip, with a comma",
+        "me",
+        ("one", "two"),
+    )
+    assert clip.seconds == pytest.approx(small_catalogue().items[0].seconds, abs=0.1)
+    assert clip.file == folder / "clip.webm"
+    assert (picture.file, picture.seconds, picture.theme) == (None, PICTURE_SECONDS, "everything")
+    assert ad.kind == "ad"
+    assert len({clip.id, picture.id, ad.id}) == 3
+
+
+def test_a_table_from_a_spreadsheet_is_read(folder: Path) -> None:
+    (folder / "captions.csv").write_bytes(
+        b"\xef\xbb\xbf" + (HEADER + GOOD).replace("\n", "\r\n").encode()
+    )
+    assert load_folder(folder).items[0].caption == "A clip, with a comma"
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([GOOD, "gone.webm,Where is it,me,,,,"], r"captions\.csv:3: There is no file 'gone\.webm'"),
+        ([GOOD, "clip.webm,,me,,,,"], r":3: The field 'caption' is empty"),
+        (
+            [GOOD, "clip.webm,Two words,me,,,maybe,"],
+            r":3: The field 'ad' is yes or no, not 'maybe'",
+        ),
+        ([GOOD, "clip.webm,Two words,me,,,yes,yes"], r":3: A line is an ad or live, not both"),
+        ([GOOD, "captions.csv,Not a clip,me,,,,"], r":3: 'captions\.csv' is none of"),
+        ([GOOD, "broken.webm,Not a clip,me,,,,"], r":3: 'broken\.webm' cannot be read as a clip"),
+        ([GOOD, "broken.png,Not a picture,me,,,,"], r":3: 'broken\.png' cannot be read as a pict"),
+        ([GOOD, "clip.webm,Too few"], r":3: It has another number of fields"),
+        ([GOOD, GOOD + ",too,many"], r":3: It has another number of fields"),
+        (["clip.webm,Only an ad,me,,,yes,"], r"captions\.csv: It needs at least one line"),
+        ([], r"captions\.csv: It needs at least one line"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(folder: Path, lines: list[str], problem: str) -> None:
+    for name in ("broken.webm", "broken.png"):
+        (folder / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(BadCatalogue, match=problem) as caught:
+        load_folder(write(folder, *lines))
+    assert str(caught.value).endswith(f"python -m agent.playground --catalogue {folder}")
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("file,caption\n", r":1: The column 'creator' is missing"),
+        ("file,caption,creator,mood\n", r":1: The column 'mood' is not known"),
+    ],
+)
+def test_a_wrong_first_line_is_named(folder: Path, header: str, problem: str) -> None:
+    with pytest.raises(BadCatalogue, match=problem):
+        load_folder(write(folder, header=header))
+
+
+def test_a_folder_without_a_table_and_one_that_is_no_text(folder: Path) -> None:
+    with pytest.raises(BadCatalogue, match="cannot be read"):
+        load_folder(folder)
+    (folder / "captions.csv").write_bytes(b"file,caption,creator\n\xff\xfe\x00\n")
+    with pytest.raises(BadCatalogue, match="not a table of text"):
+        load_folder(folder)
+
+
+def test_own_clips_are_served_as_they_are(folder: Path, cache: Path, tmp_path: Path) -> None:
+    write(folder, GOOD, PICTURE)
+    running = start(
+        tmp_path / "state", cache, "--catalogue", str(folder), module="agent.playground"
+    )
+    clip, picture = load_folder(folder).items
+    with running.ask(clip_url(clip)) as answer:
+        assert answer.read() == (folder / "clip.webm").read_bytes()
+    with running.ask(clip_url(picture)) as answer:
+        assert answer.headers["Content-Type"] == "video/webm"
+        assert len(answer.read()) > 5_000
+    posters = {item["id"]: item["poster"] for item in running.feed()["items"]}
+    assert posters == {clip.id: None, picture.id: f"/posters/{picture.id}.jpg"}
+    with Image.open(ClipStore(cache).poster(picture)) as poster:
+        assert read_mark(poster) == picture.number
+    running.end()

@@ -1,0 +1,1 @@
+"""Checks of the analysis: estimates against hand-computed values and simulation."""

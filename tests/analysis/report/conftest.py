@@ -1,0 +1,40 @@
+"""The example study, measured and rendered once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.example import STUDY, write_example
+from analysis.report.material import read_study
+from analysis.report.measured import Measures, measure
+from analysis.report.page import Rendered, compose, render
+from store.data import DataFolder
+
+NOW = datetime(2025, 3, 5, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """The example study's folder; tests only read it."""
+    return write_example(tmp_path_factory.mktemp("example"))
+
+
+@pytest.fixture(scope="session")
+def measures(example: DataFolder) -> Measures:
+    return measure(read_study(example, STUDY), np.random.default_rng(0))
+
+
+@pytest.fixture(scope="session")
+def rendered(measures: Measures) -> Rendered:
+    return render(compose(measures, 0, NOW))
+
+
+@pytest.fixture(scope="session")
+def page(rendered: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(rendered.html, encoding="utf-8")
+    return path

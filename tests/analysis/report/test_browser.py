@@ -1,0 +1,107 @@
+"""The page in a real browser: at a desk, on a telephone, in the dark, on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.drivers.browser import find
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+WIDTHS = (1280, 768, 360)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find().path)
+        yield browser
+        browser.close()
+
+
+def opened(browser: Browser, path: Path, width: int, **options: object) -> tuple[Page, list[str]]:
+    """The page at a width, and everything that the browser complained of or fetched."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, **options)  # type: ignore[arg-type]
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url) if _beyond(request.url) else None)
+    page.goto(path.as_uri())
+    return page, said
+
+
+def _beyond(url: str) -> bool:
+    return not url.startswith(("file:", "data:"))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_hangs_over_the_edge(browser: Browser, page: Path, width: int) -> None:
+    shown, said = opened(browser, page, width)
+    wide, inner = shown.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert inner == width
+    assert wide <= inner
+    assert said == []
+    broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+    assert shown.evaluate("document.images.length") > 40
+    assert shown.evaluate(broken) == 0
+    shown.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_text_keeps_its_size_and_plots_their_room(browser: Browser, page: Path, width: int) -> None:
+    shown, _ = opened(browser, page, width)
+    assert shown.evaluate(
+        "Math.min(...[...document.querySelectorAll('p,td,th,dt,dd,li,span,small')]"
+        ".filter(e => e.offsetParent).map(e => parseFloat(getComputedStyle(e).fontSize)))"
+    ) >= 10  # fmt: skip
+    plots = shown.evaluate(
+        "[...document.querySelectorAll('svg.figure')].map(e => e.getBoundingClientRect().width)"
+    )
+    assert len(plots) > 15
+    assert min(plots) > 90
+    shown.context.close()
+
+
+def test_the_dark_page_is_dark_and_can_be_read(browser: Browser, page: Path) -> None:
+    luminance = """() => {
+      const of = text => { const [r, g, b] = text.match(/\\d+/g).map(Number);
+        const f = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+        return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
+      const style = getComputedStyle(document.body);
+      const soft = getComputedStyle(document.querySelector('.lead'));
+      return [style.backgroundColor, style.color, soft.color].map(of); }"""
+    for scheme in ("dark", "light"):
+        shown, _ = opened(browser, page, 1280, color_scheme=scheme)
+        paper, ink, soft = shown.evaluate(luminance)
+        assert (paper < 0.05) == (scheme == "dark")
+        for text in (ink, soft):
+            high, low = max(paper, text), min(paper, text)
+            assert (high + 0.05) / (low + 0.05) >= 4.5  # WCAG 2, level AA
+        shown.context.close()
+
+
+def test_the_page_prints(browser: Browser, page: Path) -> None:
+    shown, _ = opened(browser, page, 1280, color_scheme="dark")
+    shown.emulate_media(media="print")
+    assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert shown.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert len(shown.pdf(format="A4")) > 20_000
+    shown.context.close()
+
+
+def test_a_number_leads_to_its_source(browser: Browser, page: Path) -> None:
+    shown, _ = opened(browser, page, 1280, java_script_enabled=False)
+    shown.locator(".big a.n").click()
+    assert shown.url.endswith("#from-1")
+    place = shown.locator("#from-1")
+    assert place.is_visible()
+    assert "treatment_minus_control" in place.inner_text()
+    shown.context.close()

@@ -1,0 +1,101 @@
+"""The declared test is the one that is made, whatever the others say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.example import STUDY
+from analysis.report.declared import PrimaryTest
+from analysis.report.material import Material, read_study
+from analysis.report.measured import Measured, measure
+from analysis.report.page import compose, render
+from analysis.report.primary import Primary
+from analysis.values import NAN, Estimate
+from store.data import DataFolder
+from tests.analysis.report.conftest import NOW
+from tests.analysis.report.reading import loose_numbers, text_of, tree
+
+
+def declared(example: DataFolder, **test: Any) -> Material:
+    material = read_study(example, STUDY)
+    assert material.study is not None
+    return replace(
+        material, study=replace(material.study, test=replace(material.study.test, **test))
+    )
+
+
+def measured(material: Material) -> Measured:
+    return measure(material, np.random.default_rng(0)).groups[0]
+
+
+def test_each_declared_test_gives_its_own_estimate(example: DataFolder) -> None:
+    group = measured(declared(example))
+    again = group.rejudged[0]
+    assert again.matrix is not None
+    assert again.matrix.borrowed is not None
+    wanted = {
+        "controlled": group.result.contrasts[0].estimate,
+        "paired": next(arm.sway for arm in group.result.arms if arm.arm == "treatment"),
+        "matrix": again.matrix.sway.estimate,
+        "borrowed": again.matrix.borrowed.estimate,
+    }
+    for name, estimate in wanted.items():
+        told = measured(declared(example, primary=name)).primary
+        assert told.design == name
+        assert told.estimate.value == pytest.approx(estimate.value)
+        assert 0 < told.p < 0.2
+
+
+@pytest.mark.parametrize("primary", ["controlled", "paired", "matrix", "borrowed"])
+@pytest.mark.parametrize("sides", ["one", "two"])
+def test_every_declared_test_makes_a_page(example: DataFolder, primary: str, sides: str) -> None:
+    measures = measure(declared(example, primary=primary, sides=sides), np.random.default_rng(0))
+    root = tree(render(compose(measures, 0, NOW)).html)
+    assert list(loose_numbers(next(root.iter("body")))) == []
+    said = text_of(root)
+    assert f"the primary test is “{primary}”, {sides}-sided" in said
+
+
+def test_one_sided_tests_look_towards_the_persona(example: DataFolder) -> None:
+    two = measured(declared(example)).primary
+    one = measured(declared(example, sides="one")).primary
+    assert one.sides == "one"
+    assert two.estimate.value > 0
+    assert one.p == pytest.approx(two.p / 2)
+    assert one.p_other <= two.p_other
+
+
+def test_the_matrix_waits_for_re_judgements(example: DataFolder) -> None:
+    material = declared(example, primary="matrix")
+    bare = replace(material, judgements=((),) * len(material.judgements))
+    group = measured(bare)
+    assert group.primary.verdict(0.05, NAN) == "absent"
+    measures = measure(bare, np.random.default_rng(0))
+    said = text_of(tree(render(compose(measures, 0, NOW)).html))
+    assert "The primary test cannot be made yet: no frame was judged again yet." in said
+
+
+@pytest.mark.parametrize(
+    ("value", "p", "adjusted", "verdict"),
+    [
+        (5, 0.01, 0.01, "up"),
+        (-5, 0.01, 0.01, "down"),
+        (5, 0.01, 0.06, "chance"),
+        (5, 0.2, NAN, "chance"),
+        (5, NAN, NAN, "untested"),
+        (NAN, NAN, NAN, "absent"),
+    ],
+)
+def test_verdicts_claim_no_more_than_the_test(
+    value: float, p: float, adjusted: float, verdict: str
+) -> None:
+    told = Primary("paired", Estimate(value), p=p)
+    assert told.verdict(0.05, adjusted) == verdict
+
+
+def test_without_a_study_nothing_was_declared() -> None:
+    assert not PrimaryTest(declared=False).declared

@@ -1,0 +1,48 @@
+"""Every command has help, and every example in it works."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli import main
+from tests.analysis import made
+
+
+def examples() -> Iterator[str]:
+    for command in main.commands.values():
+        for line in (command.epilog or "").splitlines():
+            if line.startswith("  $ python -m analysis "):
+                yield line.removeprefix("  $ python -m analysis ")
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_says_what_it_does(name: str) -> None:
+    told = CliRunner().invoke(main, [name, "--help"])
+    assert told.exit_code == 0
+    assert re.search(r"Examples:\n +\$ python -m analysis " + name, told.stdout)
+    assert isinstance(main.commands[name], click.Command)
+
+
+@pytest.mark.parametrize("example", list(examples()))
+def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made.paper_run(tmp_path / "data", 10, 20)
+    rows = "".join(f"r{run},{at},{(run + at) % 3 // 2}\n" for run in range(3) for at in range(100))
+    (tmp_path / "views.csv").write_text("run,position,answer\n" + rows, encoding="utf-8")
+    told = CliRunner().invoke(main, shlex.split(example))
+    assert told.exit_code == 0, told.output
+    assert told.stdout.strip()
+    assert told.stderr == ""
+
+
+def test_an_interrupted_command_says_so_by_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.power.powers", interrupted)
+    assert CliRunner().invoke(main, ["power"]).exit_code == 130

@@ -1,0 +1,114 @@
+import json
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli import main
+from analysis.errors import NothingToCompare
+from analysis.iavg import iavg
+from analysis.views import from_ledgers
+from store import ledger
+from tests.analysis import made
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def test_i_per_persona_and_its_mean(tmp_path: Path) -> None:
+    runs = [
+        made.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
+        made.paper_run(tmp_path, 20, 10, run_id="b", persona="p02"),
+        made.paper_run(tmp_path, 0, 10, run_id="c", persona="p03"),
+    ]
+    (group,) = iavg(from_ledgers(runs), rng())
+    assert [person.change for person in group.personas[:2]] == [100, -50]
+    assert math.isnan(group.personas[2].change)
+    assert group.personas[2].reason == "nothing was yes before"
+    assert group.i_avg == 25
+    assert group.undefined == 1
+    assert group.sway.value == pytest.approx((20 - 20 + 20) / 3)
+    assert group.sway.clusters == 3
+    assert group.null.low < group.null.mean < group.null.high
+
+
+def test_runs_of_one_persona_are_pooled_and_groups_stay_apart(tmp_path: Path) -> None:
+    runs = [
+        made.paper_run(tmp_path, 10, 20, run_id="a"),
+        made.paper_run(tmp_path, 0, 10, run_id="b"),
+        made.paper_run(tmp_path, 10, 10, run_id="c", arm="passive"),
+    ]
+    treated, passive = iavg(from_ledgers(runs), rng())
+    assert treated.personas[0].runs == 2
+    assert treated.personas[0].judged_before == 100
+    assert treated.i_avg == pytest.approx(200)
+    assert passive.arm == "passive"
+    assert passive.sway.reason or passive.sway.bounded
+
+
+def test_a_run_without_an_after_window_does_not_spoil_the_rest(tmp_path: Path) -> None:
+    short = [made.step(at, "before", "yes") for at in range(5)]
+    runs = [
+        made.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
+        made.paper_run(tmp_path, 10, 30, run_id="b", persona="p02"),
+        ledger.read(made.write(tmp_path, made.started("c", "p03"), short, finished=False)),
+        ledger.read(made.write(tmp_path, made.started("d", "p04"), [], finished=False)),
+    ]
+    (group,) = iavg(from_ledgers(runs), rng())
+    assert group.i_avg == pytest.approx(150)
+    assert group.undefined == 2
+    assert group.sway.clusters == 2
+    assert group.null.low < group.null.high
+    assert group.personas[2].reason == "a window has no judged video"
+    (alone,) = iavg(from_ledgers(runs[3:]), rng())
+    assert math.isnan(alone.i_avg)
+    assert alone.null.reason
+
+
+def test_nothing_given() -> None:
+    with pytest.raises(NothingToCompare, match="Type: python -m analysis iavg"):
+        iavg(from_ledgers([]), rng())
+
+
+def test_the_command_for_people_and_for_programs(tmp_path: Path) -> None:
+    made.paper_run(tmp_path, 10, 20, run_id="a", persona="p01")
+    made.paper_run(tmp_path, 0, 10, run_id="c", persona="p03")
+    told = CliRunner().invoke(main, ["iavg", "a", "c", "--data", str(tmp_path)])
+    assert told.exit_code == 0, told.output
+    for words in ("undefined", "I_avg  +100.0 % over 1 of 2 personas", "if nothing happened"):
+        assert words in told.stdout
+    programs = CliRunner().invoke(main, ["iavg", "a", "--data", str(tmp_path), "--json"])
+    (group,) = json.loads(programs.stdout)
+    assert group["i_avg"] == 100
+    assert group["sway"]["clusters"] == 9
+
+
+def test_the_summary_command(tmp_path: Path) -> None:
+    made.paper_run(tmp_path, 10, 20, run_id="a")
+    told = CliRunner().invoke(main, ["summary", "a"], env={"FEEDSWAY_DATA": str(tmp_path)})
+    assert told.exit_code == 0, told.output
+    assert "+20.0 pp" in told.stdout
+    as_data = CliRunner().invoke(main, ["summary", "a", "--data", str(tmp_path), "--json"])
+    assert json.loads(as_data.stdout)["sway"]["value"] == pytest.approx(20)
+
+
+def test_the_latest_run_is_the_one_started_last(tmp_path: Path) -> None:
+    made.paper_run(tmp_path, 10, 20, run_id="z")
+    made.paper_run(tmp_path, 10, 40, run_id="a", at=made.NOON + timedelta(hours=1))
+    told = CliRunner().invoke(main, ["iavg", "latest", "--data", str(tmp_path), "--json"])
+    assert json.loads(told.stdout)[0]["i_avg"] == pytest.approx(300)
+    nothing = CliRunner().invoke(main, ["iavg", "latest", "--data", str(tmp_path / "empty")])
+    assert nothing.exit_code == 2
+
+
+def test_an_unknown_run_is_one_sentence(tmp_path: Path) -> None:
+    made.paper_run(tmp_path, 10, 20, run_id="run-a")
+    told = CliRunner().invoke(main, ["iavg", "nope", "--data", str(tmp_path)])
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    assert "There is no run 'nope'" in told.stderr
+    assert "Traceback" not in told.stderr

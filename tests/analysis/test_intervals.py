@@ -1,0 +1,127 @@
+import math
+
+import numpy as np
+import pytest
+
+from analysis.batching import draw_yes
+from analysis.intervals import (
+    binomial_interval,
+    binomial_p_value,
+    change_over_batches,
+    difference_over_batches,
+    jackknife,
+    t_interval,
+    window_sums,
+)
+from tests.analysis.made import plausible
+
+# 50 and 50 videos in batches of 12: the fifth batch straddles the windows
+PAPER = np.array([[12, 12, 12, 12, 2, 0, 0, 0, 0], [0, 0, 0, 0, 10, 12, 12, 12, 4]], float)
+
+
+def test_t_interval_of_three_runs() -> None:
+    estimate = t_interval(np.array([1.0, 2.0, 3.0]))
+    half = 4.302653 / math.sqrt(3)
+    assert estimate.value == 2
+    assert estimate.low == pytest.approx(2 - half, abs=1e-5)
+    assert estimate.high == pytest.approx(2 + half, abs=1e-5)
+    assert estimate.p == pytest.approx(0.07418, abs=1e-4)
+    assert (estimate.clusters, estimate.df) == (3, 2)
+
+
+def test_runs_without_a_sway_are_left_out_and_counted() -> None:
+    assert t_interval(np.array([1.0, math.nan, 3.0])).clusters == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([], "no run has both windows"),
+        ([5.0], "one run has no spread over runs"),
+        ([5.0, 5.0], "every cluster says the same"),
+    ],
+)
+def test_an_interval_that_does_not_exist_says_why(values: list[float], reason: str) -> None:
+    estimate = t_interval(np.array(values))
+    assert not estimate.bounded
+    assert math.isnan(estimate.p)
+    assert estimate.reason.startswith(reason)
+
+
+def test_the_jackknife_of_a_mean_is_students_t() -> None:
+    values = np.array([3.0, 8.0, -2.0, 5.0, 11.0])
+    left_out = (values.sum() - values) / 4
+    one, other = jackknife(values.mean(), left_out, 4), t_interval(values)
+    assert one.low == pytest.approx(other.low)
+    assert one.p == pytest.approx(other.p)
+
+
+def test_window_sums_keep_a_straddling_batch_in_both_windows() -> None:
+    n, total = window_sums(
+        np.array([1.0, 0, 1, 1]), np.array([False, False, True, True]), np.array([7, 9, 9, 11])
+    )
+    assert n.tolist() == [[1, 1, 0], [0, 1, 1]]
+    assert total.tolist() == [[1, 0, 0], [0, 1, 1]]
+
+
+def test_the_difference_over_batches_by_hand() -> None:
+    n = np.array([[2.0, 2, 0, 0], [0, 0, 2, 2]])
+    yes = np.array([[0.0, 1, 0, 0], [0, 0, 1, 2]])
+    # shares 1/4 and 3/4; without each batch in turn: 1/4, 3/4, 3/4, 1/4 more after than before
+    estimate = difference_over_batches(n, 100 * yes)
+    assert estimate.value == 50
+    assert estimate.se == pytest.approx(100 * math.sqrt(3 / 4 * 4 / 16))
+    assert estimate.df == 2
+
+
+def test_windows_without_videos_or_with_one_batch() -> None:
+    nothing = difference_over_batches(np.array([[3.0], [0.0]]), np.array([[1.0], [0.0]]))
+    assert math.isnan(nothing.value)
+    assert nothing.reason == "no judged video in the after window"
+    two = difference_over_batches(np.array([[3.0, 0], [0, 3]]), np.array([[100.0, 0], [0, 200]]))
+    assert two.value == pytest.approx(100 / 3)
+    assert not two.bounded
+    assert two.reason == "a window holds only one batch, so batches tell no spread"
+
+
+def test_i_is_the_papers() -> None:
+    n = np.array([[10.0, 10, 0, 0], [0, 0, 10, 10]])
+    change = change_over_batches(n, np.array([[2.0, 3, 0, 0], [0, 0, 5, 6]]))
+    assert change.value == pytest.approx(120)
+    assert -100 < change.low < 120 < change.high
+
+
+@pytest.mark.parametrize(
+    ("yes", "reason"),
+    [
+        ([[0, 0, 0, 0], [0, 0, 5, 6]], "nothing was yes before"),
+        ([[0, 3, 0, 0], [0, 0, 5, 6]], "one batch holds every yes of a window"),
+        ([[3, 3, 0, 0], [0, 0, 0, 0]], "one batch holds every yes of a window"),
+    ],
+)
+def test_i_without_an_interval_says_why(yes: list[list[float]], reason: str) -> None:
+    n = np.array([[10.0, 10, 0, 0], [0, 0, 10, 10]])
+    change = change_over_batches(n, np.array(yes, float))
+    assert not change.bounded
+    assert change.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(("rate", "icc"), [(0.2, 0.1), (0.4, 0.0), (0.5, 0.2)])
+def test_intervals_over_four_batches_a_window_cover(rate: float, icc: float) -> None:
+    rng = np.random.default_rng(20250301)
+    covered, draws = 0, 800
+    # one batch at a time, as windows of their own; only the straddling one has two
+    by_batch = [draw_yes(rng, rate, icc, column[:, None], draws) for column in PAPER.T]
+    for yes in np.stack(by_batch, axis=2):
+        estimate = difference_over_batches(PAPER, 100.0 * yes)
+        covered += estimate.low <= 0 <= estimate.high
+    # a percentile bootstrap's would be 0.86 to 0.89
+    assert plausible(covered, draws, 0.94, 0.98)
+
+
+def test_exact_binomial_values() -> None:
+    assert np.allclose(binomial_interval(0, 10), (0, 0.30850), atol=1e-5)
+    assert np.allclose(binomial_interval(10, 10), (0.69150, 1), atol=1e-5)
+    assert math.isnan(binomial_interval(0, 0)[0])
+    assert binomial_p_value(8, 10, 0.5) == pytest.approx(2 * 56 / 1024)
+    assert binomial_p_value(5, 10, 0.5) == 1.0

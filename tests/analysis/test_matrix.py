@@ -1,0 +1,150 @@
+import math
+
+import numpy as np
+import pytest
+
+from analysis.errors import NotOffered
+from analysis.matrix import (
+    centred,
+    logits,
+    overlap,
+    own_minus_others,
+    rearranged,
+    residuals,
+    shares,
+    specific_sway,
+    without_each,
+)
+from analysis.permutation import assignments
+from tests.analysis.made import plausible
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def noise(size: int, generator: np.random.Generator) -> np.ndarray:
+    """Personas with their own bases, likeable runs, and noise: nothing specific."""
+    rows = generator.uniform(5, 50, (size, 1))
+    return rows + generator.normal(0, 8, (1, size)) + generator.normal(0, 6, (size, size))
+
+
+def test_d_by_hand() -> None:
+    cells = np.array([[30.0, 10, 20], [5, 25, 15], [40, 40, 70]])
+    # 30 - 15, 25 - 10, 70 - 40
+    assert own_minus_others(cells) == pytest.approx(20)
+
+
+def test_centring_leaves_d_as_it_is() -> None:
+    cells = noise(7, rng())
+    assert own_minus_others(centred(cells)) == pytest.approx(own_minus_others(cells))
+    assert np.allclose(centred(cells).sum(0), 0)
+    assert np.allclose(centred(cells).sum(1), 0)
+
+
+def test_each_arrangement_is_d_of_the_rearranged_matrix() -> None:
+    cells = noise(5, rng())
+    runs_of, _ = assignments(5, rng())
+    slowly = [own_minus_others(cells[:, row]) for row in runs_of]
+    assert np.allclose(rearranged(centred(cells), runs_of), slowly)
+
+
+def test_leaving_one_out_drops_the_persona_and_its_run() -> None:
+    cells = noise(6, rng())
+    kept = [0, 1, 3, 4, 5]
+    assert without_each(cells)[2] == pytest.approx(own_minus_others(cells[np.ix_(kept, kept)]))
+
+
+def test_a_planted_sway_is_found() -> None:
+    cells = noise(10, rng()) + 30 * np.eye(10)
+    told = specific_sway(cells, rng())
+    assert told.estimate.low < 30 < told.estimate.high
+    assert told.test.p == told.test.p_greater == pytest.approx(1 / 10_000)
+    assert math.isnan(told.placebo.value)
+    assert not told.adjusted
+
+
+def test_a_small_study_lists_every_arrangement() -> None:
+    told = specific_sway(noise(5, rng()) + 60 * np.eye(5), rng())
+    assert told.test.exact
+    assert told.test.p_greater == pytest.approx(1 / 120)
+
+
+def test_the_before_windows_are_taken_out_and_serve_as_placebo() -> None:
+    generator = rng()
+    account = generator.normal(0, 10, (12, 12))
+    before = noise(12, generator) * 0.2 + account
+    after = before + generator.normal(0, 2, (12, 12)) + 10 * np.eye(12)
+    plain, adjusted = specific_sway(after, rng()), specific_sway(after, rng(), before)
+    assert adjusted.estimate.se < plain.estimate.se / 2
+    assert adjusted.estimate.low < 10 < adjusted.estimate.high
+    assert 0.8 < adjusted.slope < 1.1
+    assert adjusted.placebo_test.p > 0.001
+    assert adjusted.placebo.exists
+
+
+def test_the_slope_by_hand() -> None:
+    before = np.array([[1.0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    assert np.allclose(residuals(2 * before, before), 0)
+
+
+def test_replicates_are_permuted_each_on_its_own() -> None:
+    generator = rng()
+    stack = np.stack([noise(6, generator) + 15 * np.eye(6) for _ in range(3)])
+    told = specific_sway(stack, rng())
+    assert told.estimate.value == pytest.approx(own_minus_others(stack).mean())
+    assert told.estimate.df == 5
+    assert told.test.p < 0.01
+
+
+@pytest.mark.parametrize("adjust", [False, True])
+def test_it_keeps_its_level_and_covers_when_nothing_is_specific(adjust: bool) -> None:
+    generator = rng()
+    rejected = covered = 0
+    for _ in range(300):
+        before = noise(6, generator) if adjust else None
+        told = specific_sway(noise(6, generator), generator, before)
+        rejected += told.test.p <= 0.05
+        covered += told.estimate.low <= 0 <= told.estimate.high
+    assert plausible(rejected, 300, 0.03, 0.07)
+    assert plausible(covered, 300, 0.93, 0.98)
+
+
+def test_what_is_not_offered() -> None:
+    with pytest.raises(NotOffered, match="needs 5 personas and has 4"):
+        specific_sway(noise(4, rng()), rng())
+    with pytest.raises(NotOffered, match="no judged video"):
+        specific_sway(shares(np.zeros((5, 5)), np.zeros((5, 5))), rng())
+
+
+def test_shares_and_logits() -> None:
+    n, yes = np.array([[4.0, 0.0]]), np.array([[1.0, 0.0]])
+    assert np.allclose(shares(n, yes), [[25, math.nan]], equal_nan=True)
+    assert np.allclose(logits(n, yes), [[math.log(1.5 / 3.5), 0]])
+
+
+def test_overlap_by_hand_and_its_ends() -> None:
+    answers = np.array([[1.0, 1, 0, 0], [1, 0, 1, 0]])
+    again = answers.copy()
+    # b = 1/2 each; P(other | mine) = 1/2, so nothing beyond chance; own repeats are certain
+    assert overlap(answers, again).value == pytest.approx(0)
+    same = np.array([[1.0, 1, 0, 0], [1, 1, 0, 0]])
+    assert overlap(same, same).value == pytest.approx(1)
+    disjoint = np.array([[1.0, 1, 0, 0], [0, 0, 1, 1]])
+    assert overlap(disjoint, disjoint).value == pytest.approx(-1)
+    assert math.isnan(overlap(np.zeros((2, 4)), np.zeros((2, 4))).value)
+    unanswered = np.vstack([same, np.full(4, math.nan)])
+    assert overlap(unanswered, unanswered).value == pytest.approx(1)
+
+
+def test_an_unsteady_judge_does_not_hide_the_overlap() -> None:
+    generator = rng()
+    taste = generator.random((6, 4000)) < 0.3
+    taste[1] = taste[0]
+
+    def asked() -> np.ndarray:
+        """The taste with one answer in ten turned over."""
+        return (taste ^ (generator.random(taste.shape) < 0.1)).astype(float)
+
+    told = overlap(asked()[:2], asked()[:2])
+    assert told.value == pytest.approx(1, abs=0.1)

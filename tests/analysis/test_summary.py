@@ -1,0 +1,132 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.summary import RunSummary, render, summarise
+from store import ledger
+from store.records import Record, RunResumed, Windows
+from tests.analysis import made
+
+RNG_SEED = 4
+
+
+def summary_of(
+    folder: Path, lines: list[Record], finished: bool = True, **changes: Any
+) -> RunSummary:
+    path = made.write(folder, made.started(**changes), lines, finished)
+    return summarise(ledger.read(path), np.random.default_rng(RNG_SEED))
+
+
+def answers_of(before: list[str], after: list[str]) -> list[Record]:
+    steps: list[Record] = [made.step(at, "before", answer) for at, answer in enumerate(before)]
+    return steps + [made.step(len(before) + at, "after", answer) for at, answer in enumerate(after)]
+
+
+def test_a_run_of_the_paper(tmp_path: Path) -> None:
+    summary = summarise(made.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
+    assert (summary.before.judged, summary.before.yes, summary.before.share) == (50, 10, 20)
+    assert (summary.after.judged, summary.after.yes, summary.after.share) == (50, 25, 50)
+    assert summary.sway.value == pytest.approx(30)
+    assert summary.sway.low > 0
+    assert summary.change.value == pytest.approx(150)
+    assert np.allclose(summary.sway_bounds, 30)
+    assert summary.null.percentile > 97.5
+    assert summary.graded.value == pytest.approx(0.7 * 30)
+    assert summary.graded_by == "p_yes"
+    assert set(summary.sensitivity) == {1, 2, 3}
+    assert summary.excluded == {}
+    assert summary.dwell.ratio == pytest.approx(10)
+    assert (summary.dwell.yes_count, summary.dwell.no_count) == (35, 65)
+    assert summary.timings_ms == {"model": 500, "find": 12}
+    assert list(summary.timings_ms) == ["model", "find"]
+
+
+def test_missing_answers_are_counted_and_bounded(tmp_path: Path) -> None:
+    before = ["yes"] * 10 + ["refused"] * 5 + ["no"] * 35
+    after = ["yes"] * 20 + ["timed_out"] * 10 + ["no"] * 20
+    summary = summary_of(tmp_path, answers_of(before, after))
+    assert summary.before.missing == {"refused": 5}
+    assert summary.after.missing == {"timed_out": 10}
+    assert summary.sway.value == pytest.approx(100 * (20 / 40 - 10 / 45))
+    low, high = summary.sway_bounds
+    assert low == pytest.approx(100 * (20 / 50 - 15 / 50))
+    assert high == pytest.approx(100 * (30 / 50 - 10 / 50))
+    assert "5 refused" in render(summary)
+    assert "+10.0 and +40.0 pp" in render(summary)
+
+
+def test_exclusions_are_counted_by_reason(tmp_path: Path) -> None:
+    lines = answers_of(made.spread(20, 50), made.spread(20, 50))
+    lines += [
+        made.step(100 + at, "after", "not_asked", excluded=reason)
+        for at, reason in enumerate(("ad", "live", "repeat", "not_shown"))
+    ]
+    summary = summary_of(tmp_path, lines)
+    assert summary.excluded == {"ad": 1, "live": 1, "repeat": 1, "not_shown": 1}
+    assert summary.after.judged == 50
+    assert "1 ad, 1 live card, 1 repeat, 1 not shown, of 104 videos" in render(summary)
+
+
+def test_a_passive_baseline_drops_early_videos_and_counts_them(tmp_path: Path) -> None:
+    lines = answers_of(made.spread(6, 24), made.spread(18, 36))
+    windows = Windows(before=24, adapt=0, after=36, baseline="passive")
+    summary = summary_of(tmp_path, lines, windows=windows)
+    assert summary.excluded == {"requested_before_change": 12}
+    assert summary.after.shown == 24
+    # the before window's dwell was not decided by the answers
+    assert summary.dwell.yes_count == 18
+
+
+def test_an_interrupted_run_says_what_is_missing(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path, answers_of(made.spread(4, 20), []), finished=False)
+    assert math.isnan(summary.sway.value)
+    assert "after window" in summary.sway.reason
+    assert math.isnan(summary.change.value)
+    told = render(summary)
+    assert "no sway to report" in told
+    assert "not complete" in told
+
+
+@pytest.mark.parametrize("lines", [[], answers_of(["no"] * 50, ["no"] * 50)])
+def test_degenerate_runs_never_give_a_zero_wide_interval(
+    tmp_path: Path, lines: list[Record]
+) -> None:
+    summary = summary_of(tmp_path, lines)
+    assert not summary.sway.bounded
+    assert summary.sway.reason
+    assert math.isnan(summary.change.value)
+    assert render(summary)
+
+
+def test_faults_and_resumes_are_told(tmp_path: Path) -> None:
+    lines = answers_of(made.spread(10, 50), made.spread(10, 50))
+    resumed = RunResumed(at=made.NOON, position=3, code_version="0", browser="b")
+    summary = summary_of(tmp_path, [*lines[:3], made.fault(2), resumed, *lines[3:]])
+    assert summary.faults == {"BrowserLost": 1}
+    assert "1 BrowserLost; resumed once" in render(summary)
+
+
+def test_the_summary_is_json_and_repeats_itself(tmp_path: Path) -> None:
+    run = made.paper_run(tmp_path, 0, 25)
+    one, two = (json.dumps(summarise(run, np.random.default_rng(1)).as_dict()) for _ in range(2))
+    assert one == two
+    told = json.loads(one)
+    assert told["change"]["value"] is None
+    assert told["change"]["reason"] == "nothing was yes before, so the ratio is undefined"
+    assert "NaN" not in one
+
+
+@pytest.mark.parametrize("width", [20, 60, 88, 200])
+def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -> None:
+    summary = summarise(made.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
+    command = "python -m store search 'bread'"
+    told = render(summary, width, where="data/runs/r1", commands=[(command, "finds frames")])
+    assert max(map(len, told.splitlines())) <= max(60, min(width, 100))
+    assert command in told
+    assert "data/runs/r1" in told
+    assert "30.0 percentage points (pp) more" in told.replace("\n", " ")
+    assert "if nothing happened" in told

@@ -1,0 +1,73 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.values import Estimate, as_json
+from analysis.views import AFTER, BEFORE, NO, NONE, YES, from_ledgers, table
+from store import ledger
+from store.records import Reaction, Video
+from tests.analysis import made
+
+
+def test_steps_become_rows(tmp_path: Path) -> None:
+    blind = Reaction(action="swipe", dwell_asked_s=1, dwell_s=1.25, exposure_s=0, held_s=0)
+    steps = [
+        made.step(0, "before", "yes"),
+        made.step(1, "before", "no", excluded="ad", video=Video(id="x")),
+        made.step(2, "after", "refused", reaction=blind),
+    ]
+    path = made.write(tmp_path, made.started(config={"replicate": 3}), steps, finished=False)
+    views = from_ledgers([ledger.read(path)])
+    assert len(views) == 3
+    assert views.answer.tolist() == [YES, NO, NONE]
+    assert views.phase.tolist() == [BEFORE, BEFORE, AFTER]
+    assert views.batch.tolist() == [0, -1, 0]
+    assert views.requested_at.tolist() == [0, -1, 0]
+    assert views.eligible.tolist() == [True, False, True]
+    assert views.judged.tolist() == [True, False, False]
+    assert views.dwell.tolist() == [10.0, 1.0, 1.25]
+    assert math.isnan(views.duration[1])
+    assert math.isnan(views.score[0])
+    assert views.p_yes[0] == 0.8
+    assert views.video.tolist() == ["v0", "x", "v2"]
+    assert views.exclusions() == {"ad": 1}
+    assert views.missing_by_reason() == {"refused": 1}
+    assert views.runs[0].replicate == 3
+    assert views.runs[0].status != "complete"
+
+
+def test_runs_stay_apart(tmp_path: Path) -> None:
+    ledgers = [
+        made.paper_run(tmp_path, yes, 10, run_id=f"r{yes}", persona=f"p{yes}") for yes in (5, 20)
+    ]
+    views = from_ledgers(ledgers)
+    assert len(views) == 200
+    second = views.one(1)
+    assert second.runs[0].persona == "p20"
+    assert (second.answer == YES).sum() == 30
+    assert second.run.max() == 0
+
+
+def test_rows_are_put_in_order() -> None:
+    rows = [(0, at, 0, 0, 0, 1, 0, 0, None, None, 1.0, None, 0.0, f"v{at}") for at in (2, 0, 1)]
+    assert table(made.views([], 0).runs, rows).video.tolist() == ["v0", "v1", "v2"]
+
+
+def test_a_table_of_nothing() -> None:
+    views = from_ledgers([])
+    assert len(views) == 0
+    assert views.exclusions() == {}
+
+
+def test_a_number_that_does_not_exist_is_null_in_json() -> None:
+    told = as_json(Estimate(math.nan, reason="none"))
+    assert told["value"] is None
+    assert told["reason"] == "none"
+    assert as_json((np.float64(1.5), np.int64(2), np.array([math.inf]))) == [1.5, 2, [None]]
+
+
+def test_unequal_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        table([], [(1, 2), (1,)])

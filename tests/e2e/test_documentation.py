@@ -1,0 +1,118 @@
+"""Every block of the README and every example of the agent's ``--help`` is run, as it is written.
+
+The other packages run their own examples in their own folders of tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import click
+import pytest
+
+from agent.cli import cli
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+EXAMPLE = re.compile(r"^\s*(python -m agent .+)$", re.MULTILINE)
+THE_TEST_COMMAND = "make test"  # this is it
+ENDLESS = "agent playground"
+
+
+def readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def help_examples() -> list[str]:
+    found: list[str] = []
+    for command in cli.commands.values():
+        found += examples(command)
+    return list(dict.fromkeys(found))
+
+
+def examples(command: click.Command) -> list[str]:
+    return EXAMPLE.findall(command.epilog or "")
+
+
+def test_every_command_has_an_example() -> None:
+    assert [name for name, command in cli.commands.items() if not examples(command)] == []
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``make run`` was run, as the README says, and the files examples name."""
+    folder = tmp_path_factory.mktemp("workplace")
+    done = subprocess.run(
+        ["make", "run", f"PYTHON={sys.executable}"],
+        cwd=ROOT, env=environment(folder), capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "share of yes" in done.stdout
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    run_line("python -m agent study --example > study.toml", folder)
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "FEEDSWAY_DATA": str(folder / "data"), "PATH": path}
+
+
+def run_line(line: str, folder: Path) -> str:
+    """Run a line in a shell, in the folder; end it after a while if it never ends by itself."""
+    process = subprocess.Popen(
+        ["bash", "-c", line], cwd=folder, env=environment(folder), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    if ENDLESS in line:
+        return until_it_serves(process)
+    told, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, told
+    return told
+
+
+def until_it_serves(process: subprocess.Popen[str]) -> str:
+    """Read what a server tells until its address is there, then interrupt it."""
+    assert process.stdout is not None
+    killer = threading.Timer(120, process.kill)
+    killer.start()
+    told = ""
+    with process:
+        for line in process.stdout:
+            told += line
+            if "http://127.0.0.1:" in line:
+                os.killpg(process.pid, signal.SIGINT)
+    killer.cancel()
+    assert "http://127.0.0.1:" in told
+    assert "Traceback" not in told
+    return told
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("line", [c for c in readme_commands() if not c.startswith("make ")])
+def test_readme(workplace: Path, line: str) -> None:
+    told = run_line(line, workplace)
+    assert told.strip() or ">" in line
+
+
+def test_readme_names_the_two_commands() -> None:
+    assert {"make run", THE_TEST_COMMAND} <= set(readme_commands())
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("line", help_examples())
+def test_examples_of_help(workplace: Path, line: str) -> None:
+    words = shlex.split(line)
+    if words[:4] == ["python", "-m", "agent", "run"] and len(words) == 6:
+        pytest.skip("this is what `make run` runs, and the workplace was made with it")
+    told = run_line(line, workplace)
+    assert told.strip() or ">" in line

@@ -1,0 +1,109 @@
+"""What is committed survives: Ctrl-C, SIGTERM, kill -9, and a browser that dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from store.data import DataFolder
+from store.ledger import read
+from tests.e2e.commands import feedsway, ledgers, only, start, steps_written, until
+
+RUN = ("run", "--persona", "p12", "--before", "10", "--after", "10", "--json")
+
+
+def finish(data: Path, *more: str) -> None:
+    done = feedsway(*RUN, *more, "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_cleanly_and_the_same_command_resumes(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    data = tmp_path / "data"
+    process = start(*RUN, "--data", str(data), log=tmp_path / "log")
+    until(lambda: steps_written(data) >= 5)
+    process.send_signal(number)
+    assert process.wait(timeout=10) == 130
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "Traceback" not in text
+    assert "goes on where this one stopped" in text
+    kept = len(only(data).steps)
+    finish(data)
+    ledger = only(data)
+    assert (ledger.status, len(ledger.resumes)) == ("complete", 1)
+    assert ledger.resumes[0].position == kept
+
+
+def kill_at_random(tmp_path: Path, seed: int) -> None:
+    """Kill one run at a random moment, and see that nothing committed is lost or doubled."""
+    data = tmp_path / "data"
+    moment = random.Random(seed).randint(1, 18)
+    process = start(*RUN, "--data", str(data), log=tmp_path / "log")
+    until(lambda: steps_written(data) >= moment)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (path,) = DataFolder(data).ledgers()
+    committed = [line for line in path.read_bytes().split(b"\n")[:-1] if b'"kind":"step"' in line]
+    before = read(path)
+    assert before.status == "interrupted"
+    assert len(before.steps) == len(committed) >= moment
+    finish(data)
+    after = only(data)
+    assert after.status == "complete"
+    assert after.steps[: len(before.steps)] == before.steps
+    assert [step.position for step in after.steps] == list(range(len(after.steps)))
+    assert sum(step.eligible for step in after.steps) == 20
+    assert feedsway("verify", "--data", str(data), package="store").returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path, seed: int) -> None:
+    kill_at_random(tmp_path, seed)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_kill_9_at_twenty_random_moments(tmp_path: Path, seed: int) -> None:
+    kill_at_random(tmp_path, seed)
+    same_after_rebuild(tmp_path / "data")
+
+
+def top_ten(data: Path) -> list[str]:
+    words = ("search", "a dog in a garden", "-k", "10", "--data", str(data), "--json")
+    found = feedsway(*words, package="store")
+    assert found.returncode == 0, found.stderr
+    return [hit["id"] for hit in json.loads(found.stdout)]
+
+
+def same_after_rebuild(data: Path) -> None:
+    assert feedsway("index", "--data", str(data), package="store").returncode == 0
+    before = top_ten(data)
+    assert len(before) == 10
+    assert feedsway("index", "--rebuild", "--data", str(data), package="store").returncode == 0
+    assert top_ten(data) == before
+
+
+def test_a_killed_browser_is_a_recorded_fault_and_the_run_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    process = start(*RUN, "--data", str(data), log=tmp_path / "log")
+    until(lambda: steps_written(data) >= 5)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        is_helper = any(word.startswith("--type=") for word in child.cmdline())
+        if "chrom" in child.name() and not is_helper:
+            child.kill()
+    assert process.wait(timeout=120) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+    (ledger,) = ledgers(data)
+    assert ledger.status == "complete"
+    assert [fault.fault for fault in ledger.faults if fault.fault == "BrowserLost"]
+    assert all(fault.recovered for fault in ledger.faults)
+    assert len({step.video.id for step in ledger.steps if step.eligible}) == 20

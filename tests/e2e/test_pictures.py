@@ -1,0 +1,40 @@
+"""Speed never buys a wrong picture: every frame shows the very item that its step names."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from agent.playground import catalogue
+from agent.playground.mark import read_mark
+from store.data import DataFolder
+from store.frames import FrameStore
+from tests.e2e.commands import only, run
+
+
+def frames_show_what_their_steps_name(data: Path, motion: str, videos: int) -> None:
+    more = ("--motion", motion, "--model", "scripted/coin?p=0.3", "--feed", "random", "--no-index")
+    run(data, *more, before=videos, after=0)
+    frames = FrameStore(DataFolder(data).frames_dir)
+    numbers = {item.id: item.number for item in catalogue.load().items}
+    steps = only(data).steps
+    for step in steps:
+        with Image.open(io.BytesIO(frames.read(step.frames[0].sha256))) as picture:
+            assert picture.size == (360, 640)
+            assert read_mark(picture) == numbers[step.video.id], step.position
+    assert sum(step.eligible for step in steps) == videos
+
+
+@pytest.mark.parametrize("motion", ["smooth", "instant"])
+def test_frames_show_what_their_steps_name(tmp_path: Path, motion: str) -> None:
+    frames_show_what_their_steps_name(tmp_path, motion, 40)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("motion", ["smooth", "instant"])
+def test_two_hundred_frames_show_what_their_steps_name(tmp_path: Path, motion: str) -> None:
+    frames_show_what_their_steps_name(tmp_path, motion, 200)

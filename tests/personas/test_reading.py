@@ -1,0 +1,335 @@
+"""Replies are read strictly: nothing but a plain answer becomes one."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from personas.reading import ITEMS, LONGEST, Reading, percent, read_choice, read_isq
+
+PLAIN = [
+    "{}",
+    "{}.",
+    "{}!",
+    "  {}\n",
+    "\ufeff{}\u200b",
+    "**{}**",
+    "*{}.*",
+    "**{}.**",
+    "`{}`",
+    "```\n{}\n```",
+    "“{}”",
+    "'{}'",
+    '"{}."',
+    "> {}",
+    "- {}",
+    "# {}",
+    "({})",
+    "{}。",
+    "Answer: {}",
+    "answer: {}.",
+    "**Answer:** {}",
+    "**Answer: {}**",
+    'Answer: "{}"',
+    "{}\n\nReason: it is what I am about.",
+    "{}\nThis is a quiet video of a street.",
+    "{}, because it is what I am about.",
+    "{}, I think so.",
+    "{}. I have seen enough to tell.",
+    "{}: it speaks to me in a way.",
+    "{} because of the light",
+    "{} since I am in that mood",
+    "{}, I'd say.",
+    "{} I'm sure of it",
+    "{} – the light is what decides it",
+    "{}—the light is what decides it",
+    "{} - the light is what decides it",
+    "{}; that is clear",
+    "{}... I suppose",
+    "{}, I can't help smiling at it.",
+    "{}, I can't help but think of home.",
+    "{}. I can't pretend to care about anything else.",
+    "{}. I can't watch this and think of work.",
+    "{}, I am unable to look away or to look.",
+    "{}, I refuse to be rushed.",
+    "{}. I have my own opinion on that.",
+    "{}\nReason: I can't do that trick any more, but I love to see it done.",
+    "{}. I can't see the video holding me for long.",
+    "{}, as an AI engineer I know what that is.",
+]
+
+
+@pytest.mark.parametrize("form", PLAIN)
+@pytest.mark.parametrize("answer", ["yes", "no"])
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.capitalize])
+def test_a_plain_answer_is_read(form: str, answer: str, spell: object) -> None:
+    assert callable(spell)
+    reply = form.format(spell(answer))
+    reading = read_choice(reply)
+    assert (reading.answer, reading.missing) == (answer, None)
+    contrary = {"yes": "no", "no": "yes"}[answer]
+    assert read_choice(reply, mirrored=True).answer == contrary
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("Yes, because there is no noise in it.", "yes"),
+        ("Yes, it is calm, no people at all, just birds.", "yes"),
+        ("No, because there is no music and no dancing.", "no"),
+        ("No. Nobody says yes to that much noise", None),
+        ("Yes. A no-brainer: it has dogs.", "yes"),
+    ],
+)
+def test_a_contrary_word_is_not_yet_a_contrary_answer(reply: str, answer: str | None) -> None:
+    if answer is None:
+        assert read_choice(reply).answer in {"no", None}
+    else:
+        assert read_choice(reply).answer == answer
+
+
+UNREADABLE = [
+    *("Yes and no", "Yes and no.", "Yes, and no", "Yes & no", "Yes/no", "yes / no", "Yes or no"),
+    *("No and yes", "No, yes", "Yes, no", "Yes. No.", "Yes... no", "No; yes.", "Yes - no"),
+    *("Yes—no", "Yes, but also no because it is loud", "No, but maybe yes.", "no? yes!"),
+    *("Yes, if there are dogs, otherwise no.", "Yes at first, then no", "yes I'd say no"),
+    *("Yes, or rather no.", "Yes, it is dull, so no, I swipe", "No, I'd say yes since it is calm"),
+    *("Yes\nNo", "No\n\n**Yes**", "Yes\nAnswer: no", "No.\nYes, because it is calm."),
+    *("Yes?", "No?", "yes no", "y", "n", "1", "0", "true", "false", "...", "-", "**", "?"),
+    *("No idea", "No opinion.", "No comment.", "No preference", "No image", "No. 1 in the charts"),
+    *("No answer", "No one would", "no-one", "Nope", "Nah", "Yeah", "Yep", "Sure", "Not really"),
+    *("Yesterday", "Nothing", "Note: yes", "Maybe", "Maybe yes", "I would say yes", "It depends."),
+    *("The video shows a dog.\nYes", "Final answer: yes", "My answer is yes", "<b>yes</b>"),
+    *("Answer: yes or no", "Answer:", "yes|no", "[yes]", "{yes}", "😀 yes", "yes 😀", "yes yes"),
+    *("Sí", "Sí, me gusta.", "Oui", "Oui, j'aime.", "Non", "Ja", "Nein", "Ja, gerne", "Да", "Нет"),
+    *("是", "不是", "はい", "いいえ", "예", "아니요", "نعم", "हाँ", "नहीं", "Não", "Nie"),
+    *("Reason: yes, I like it.", "Description: no people.", "yes" * 50, "no" + "o" * 500),
+    *('{"answer": "yes"}', "Yes.\n" + "I like it. " * 2_000, "x" * 1_000_000, "yes " * 100_000),
+]
+
+
+@pytest.mark.parametrize("reply", UNREADABLE, ids=lambda reply: reply[:30])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_anything_else_is_unreadable(reply: str, mirrored: bool) -> None:
+    assert read_choice(reply, mirrored=mirrored) == Reading(None, "unreadable")
+
+
+REFUSALS = [
+    "I'm sorry, I can't help with that.",
+    "I'm sorry, but I can’t assist with that request.",
+    "I cannot help with that",
+    "I can't help.",
+    "I am unable to answer this question.",
+    "I'm not able to provide an opinion on this.",
+    "I won't comply with this request.",
+    "I cannot roleplay as a real person.",
+    "I cannot take on the role of this person.",
+    "I can't see any image.",
+    "I cannot view the attached picture.",
+    "I don't see an image here.",
+    "As an AI, I don't have preferences.",
+    "As an AI language model, I cannot watch videos.",
+    "As a large language model I lack tastes.",
+    "I don't have personal preferences or feelings.",
+    "I must respectfully decline.",
+    "I'd rather not answer that.",
+    "That is against my guidelines.",
+    "No image was provided.",
+    "The image could not be loaded.",
+    "The video can't be displayed.",
+    "I'm not comfortable answering this.",
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_is_a_refusal_whatever_stands_before_it(refusal: str) -> None:
+    small = refusal[0].lower() + refusal[1:] if not refusal.startswith("I") else refusal
+    for reply in (
+        refusal,
+        f"No. {refusal}",
+        f"No, {small}",
+        f"Yes. {refusal}",
+        f"No\n\n{refusal}",
+        f"**No**\nReason: {refusal}",
+        refusal.upper(),
+        refusal.replace("'", "’"),
+    ):
+        assert read_choice(reply) == Reading(None, "refused"), reply
+        assert read_choice(reply, mirrored=True) == Reading(None, "refused"), reply
+    assert read_isq(refusal) == Reading(None, "refused")
+    assert read_isq(f"{refusal}\n{filled()}") == Reading(None, "refused")
+    assert read_isq(filled(reason=refusal)) == Reading(None, "refused")
+
+
+def test_what_the_picture_says_is_not_the_model_s_refusal() -> None:
+    reply = (
+        "Yes\nReason: it is funny.\n"
+        "Description: A robot says: I can't help with that.\nNo, it says."
+    )
+    reading = read_choice(reply)
+    assert reading.answer == "yes"
+    assert reading.description == "A robot says: I can't help with that.\nNo, it says."
+
+
+@pytest.mark.parametrize("reply", ["", " ", "\n\n\t", "\u200b\ufeff", "\u00a0", "\u2003\u3000"])
+def test_nothing_is_empty(reply: str) -> None:
+    assert read_choice(reply) == Reading(None, "empty")
+    assert read_isq(reply) == Reading(None, "empty")
+
+
+def test_reason_and_description_are_kept() -> None:
+    reading = read_choice("**No**\n**Reason:** Cars bore me.\n*Description*: A red car,\nparked.")
+    assert reading == Reading("no", None, reason="Cars bore me.", description="A red car,\nparked.")
+    long = read_choice(f"yes\nReason: {'x' * 5_000}").reason
+    assert long is not None
+    assert len(long) == 1_000
+
+
+def filled(**changes: object) -> str:
+    return json.dumps({"v_a": 6, "c_s": 5, "e_e": 4, "v_e": 5, "p_a": 1, "a_d": 0} | changes)
+
+
+@pytest.mark.parametrize(
+    ("grades", "switches", "score", "answer"),
+    [
+        ((0, 0, 0, 0), (0, 0), 0, "no"),
+        ((10, 10, 10, 10), (1, 1), 100, "yes"),
+        ((10, 10, 6, 10), (0, 0), 60, "yes"),
+        ((4, 4, 4, 4), (1, 1), 60, "yes"),
+        ((10, 10, 10, 5.9), (0, 0), 59.833333333, "no"),
+        ((5, 5, 5, 5), (1, 0), 50, "no"),
+        ((9.1, 9.7, 9.4, 7.8), (0, 0), 60, "yes"),  # which add up to 35.99999999999999
+    ],
+)
+def test_the_score_is_the_paper_s(
+    grades: tuple[float, ...], switches: tuple[int, ...], score: float, answer: str
+) -> None:
+    items = dict(zip(ITEMS, (*grades, *switches), strict=True))
+    assert percent(items) == score
+    reading = read_isq(json.dumps(items))
+    assert (reading.answer, reading.missing, reading.score) == (answer, None, score)
+    assert reading.isq == items
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        filled(),
+        f"```json\n{filled()}\n```",
+        f"Here are my ratings:\n\n{filled()}\n\nI hope that this helps.",
+        f"[{filled()}]",
+        filled(p_a=True, a_d=False),
+        filled(p_a=1.0, a_d=0.0),
+        filled(total=30),
+        filled(reason="I can't stand it {sic}.", description="A car."),
+        json.dumps(dict(reversed(json.loads(filled()).items()))),
+    ],
+)
+def test_a_filled_in_questionnaire_is_read(reply: str) -> None:
+    reading = read_isq(reply)
+    assert (reading.answer, reading.missing, reading.score) == ("no", None, 50)
+
+
+NO_GRADES: list[object] = [-1, 10.5, "5", True, None, [5]]
+NO_SWITCHES: list[object] = [-1, 2, 0.5, "1", None, [1], {}]
+
+
+def without(key: str) -> str:
+    return json.dumps({name: item for name, item in json.loads(filled()).items() if name != key})
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(without(key) for key in ITEMS),
+        *(filled(**{key: item}) for key in ITEMS[:4] for item in NO_GRADES),
+        *(filled(**{key: item}) for key in ITEMS[4:] for item in NO_SWITCHES),
+        filled(v_a=float("nan")),
+        filled(v_a=float("inf")),
+        filled().replace("6", "1e999"),
+        filled().replace("6", "1" * 5_000),
+        filled() + filled(),
+        f"{filled()} or {filled(v_a=1)}",
+        f"{{}} {filled()}",
+        f"{filled()} {{",
+        filled()[:-1],
+        filled()[:-1] + ', "v_a": 1}',
+        filled().replace('"', "'"),
+        json.dumps({"answer": json.loads(filled())}),
+        filled(reason=5),
+        "yes",
+        "no",
+        "S = 80 %",
+        "{" * 10_000,
+        '{"a":' * 3_000,
+        "[" * 10_000,
+        filled() + " " * 10 + "x" * LONGEST,
+    ],
+    ids=lambda reply: reply[:60],
+)
+def test_anything_but_one_whole_questionnaire_is_unreadable(reply: str) -> None:
+    assert read_isq(reply) == Reading(None, "unreadable")
+
+
+@given(st.text() | st.text("yesno and,.!?-*\n{}\"'’:", max_size=30))
+def test_reading_never_fails_and_is_an_answer_or_a_reason_why_not(reply: str) -> None:
+    for reading in (read_choice(reply), read_choice(reply, mirrored=True), read_isq(reply)):
+        assert (reading.answer is None) != (reading.missing is None)
+    letters = "".join(letter for letter in reply if letter.isalpha()).lower()
+    if not letters.startswith(("yes", "no", "answeryes", "answerno")):
+        assert read_choice(reply).answer is None
+
+
+@given(st.sampled_from(["yes", "no"]), st.text())
+def test_mirroring_turns_answers_round_and_nothing_else(answer: str, tail: str) -> None:
+    straight = read_choice(answer + tail)
+    mirrored = read_choice(answer + tail, mirrored=True)
+    assert straight.missing == mirrored.missing
+    assert straight.answer in {answer, None}
+    turned = {"yes": "no", "no": "yes", None: None}
+    assert mirrored.answer == turned[straight.answer]
+
+
+@given(st.text("abcdefgh ,.;:!-—\n'", max_size=60))
+def test_yes_and_no_are_read_by_the_same_rules(tail: str) -> None:
+    assert read_choice("yes" + tail).missing == read_choice("no" + tail).missing
+
+
+@given(
+    st.tuples(*[st.floats(0, 10)] * 4),
+    st.tuples(*[st.sampled_from([0, 1])] * 2),
+    st.text("abc \n.", max_size=20),
+)
+def test_every_questionnaire_in_range_is_read(
+    grades: tuple[float, ...], switches: tuple[int, ...], around: str
+) -> None:
+    items = dict(zip(ITEMS, (*grades, *switches), strict=True))
+    reading = read_isq(around + json.dumps(items) + around)
+    assert reading.isq == items
+    assert reading.score is not None
+    assert 0 <= reading.score <= 100
+    assert reading.answer == ("yes" if reading.score >= 60 else "no")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "yes," + " no" * 6_000,
+        "no, as an AI " * 1_500,
+        "yes\n" + "reason" + ":" * 19_000,
+        "yes" + "." * 19_990,
+        "I can't help " * 1_500,
+        "I cannot see the any a " * 800,
+        "no picture " * 1_800,
+    ],
+    ids=lambda reply: reply[:20],
+)
+def test_no_reply_takes_long(reply: str) -> None:
+    begun = time.perf_counter()
+    read_choice(reply)
+    read_isq(reply)
+    assert time.perf_counter() - begun < 1

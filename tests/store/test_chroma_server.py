@@ -1,0 +1,128 @@
+"""A real Chroma server on loopback in place of the embedded index."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from store import chroma
+from store.data import DataFolder
+from store.errors import IndexMissing, IndexUnreachable
+from store.index import Index
+from store.indexing import rebuild, update
+from tests.store.samples import COLOURS, ColourEncoder, keep_run
+from tests.store.test_index import entry, vectors
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    command = shutil.which("chroma", path=str(Path(sys.executable).parent))
+    assert command is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    server = subprocess.Popen(
+        [command, "run", "--path", str(folder), "--host", "127.0.0.1", "--port", str(port)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    listening = threading.Event()
+
+    def drain() -> None:  # it writes a line a request, and would wait for a reader
+        assert server.stdout is not None
+        for line in server.stdout:
+            if "listening" in line:
+                listening.set()
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    assert listening.wait(60)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    reader.join()
+    assert server.stdout is not None
+    server.stdout.close()
+    server.wait()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", COLOURS)
+    return data
+
+
+def test_a_server_serves_as_the_folder_does(data: DataFolder, url: str) -> None:
+    encoder = ColourEncoder()
+    with pytest.raises(IndexMissing):
+        Index.open(data, encoder, url)
+    assert update(data, encoder, url).present == 8
+    assert not data.index_dir.exists()
+    with Index.open(data, encoder, url) as index:
+        before = index.search(encoder.texts(["red"])[0], 8)
+        assert before[0].entry.caption == "a red thing"
+        assert len(index.ids()) == 8
+    report = rebuild(data, encoder, url)
+    assert (report.added, report.present) == (8, 8)
+    with Index.open(data, encoder, url) as index:
+        assert index.search(encoder.texts(["red"])[0], 8) == before
+
+
+def test_an_interrupted_rebuild_leaves_the_old_collection(data: DataFolder, url: str) -> None:
+    class Interrupted(ColourEncoder):
+        def images(self, images):  # type: ignore[no-untyped-def]
+            raise KeyboardInterrupt
+
+    update(data, ColourEncoder(), url)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(data, Interrupted(), url)
+    with Index.open(data, ColourEncoder(), url) as index:
+        assert index.count() == 8
+
+
+def test_several_write_at_once_and_lose_nothing(data: DataFolder, url: str) -> None:
+    class Own(ColourEncoder):
+        id = "test-shared"
+
+    placed = vectors(200)
+
+    def write(first: int) -> None:
+        with Index.open(data, Own(), url, write=True) as index:
+            for number in range(first, first + 50, 5):
+                batch = range(number, number + 5)
+                index.add([entry(each) for each in batch], placed[number : number + 5])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(0, 200, 50)))
+    with Index.open(data, Own(), url) as index:
+        assert index.ids() == {f"r1/{number}/0" for number in range(200)}
+        for number in range(200):
+            assert number in {hit.entry.position for hit in index.search(placed[number], 2)}
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nonsense", "http://127.0.0.1:99999"])
+def test_where_no_server_answers_the_address_is_named(data: DataFolder, address: str) -> None:
+    with pytest.raises(IndexUnreachable, match=f"No Chroma server answers at {address}"):
+        Index.open(data, ColourEncoder(), address)
+
+
+def test_a_server_that_goes_silent_is_said(
+    data: DataFolder, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chroma, "_SILENCE_S", 0.3)
+    with Index.open(data, ColourEncoder(), url, write=True) as index:
+        assert index.count() >= 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(IndexUnreachable, match="timed out"):
+            Index.open(data, ColourEncoder(), f"http://127.0.0.1:{port}")

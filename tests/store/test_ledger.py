@@ -1,0 +1,363 @@
+"""The ledger: what is appended is read back, whatever happens in between."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from store.data import DataFolder
+from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, NewerSchema, RunLocked
+from store.ledger import LedgerWriter, read, scan, summarise
+from store.records import Judgement, RunResumed, Step, Usage, Video
+from tests.store.samples import START, fault, finished, frame, jpeg, keep_run, started, step
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "r1" / "ledger.jsonl"
+
+
+def child(code: str, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *args],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def write(path: Path, steps: int, end: bool = False) -> None:
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(started("r1"))
+        for position in range(steps):
+            writer.append(step(position, frame(jpeg("red"))))
+        if end:
+            writer.append(finished(steps))
+
+
+def test_what_is_appended_is_read_back(path: Path) -> None:
+    first, second = step(0, frame(jpeg("red"))), step(1, answer=None)
+    resumed = RunResumed(at=START, position=1, code_version="0.1.0", browser="Chromium 141")
+    with LedgerWriter(path) as writer:
+        assert writer.dropped == 0
+        for record in (started("r1"), first, fault(1), resumed, second, finished(2)):
+            writer.append(record)
+    ledger = read(path)
+    assert ledger.started == started("r1")
+    assert ledger.steps == (first, second)
+    assert ledger.faults == (fault(1),)
+    assert ledger.resumes == (resumed,)
+    assert ledger.finished == finished(2)
+    assert (ledger.status, ledger.next_position, ledger.torn) == ("complete", 2, 0)
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.none() | st.integers(-(2**63), 2**63)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    video=st.builds(
+        Video,
+        id=names,
+        caption=st.none() | names,
+        hashtags=st.lists(names, max_size=3).map(tuple),
+        likes=counts,
+        duration_s=st.none() | numbers,
+        ad=st.none() | st.booleans(),
+        sources=st.dictionaries(names, names, max_size=3),
+    ),
+    judgement=st.builds(
+        Judgement,
+        answer=st.sampled_from(["yes", "no", None]),
+        missing=st.sampled_from([None, "refused", "unreadable"]),
+        p_yes=st.none() | numbers,
+        isq=st.none() | st.dictionaries(names, numbers, max_size=3),
+        reply=names,
+        usage=st.builds(Usage, calls=st.integers(0, 9), cost_usd=st.none() | numbers),
+    ),
+    timings=st.dictionaries(names, numbers, max_size=3),
+)
+def test_any_step_survives_the_disk(
+    tmp_path_factory: pytest.TempPathFactory,
+    video: Video,
+    judgement: Judgement,
+    timings: dict[str, float],
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "ledger.jsonl"
+    written = step(0, video=video, judgement=judgement, timings_ms=timings)
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(started("r1"))
+        writer.append(written)
+    assert read(path).steps == (written,)
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_a_torn_last_line_is_dropped_at_every_offset(path: Path) -> None:
+    write(path, 1)
+    committed = path.read_bytes()
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(step(1, frame(jpeg("blue"))))
+    whole = path.read_bytes()
+    assert len(whole) - len(committed) > 500
+    for end in range(len(committed), len(whole)):
+        path.write_bytes(whole[:end])
+        ledger = read(path)
+        assert ledger.next_position == 1
+        assert ledger.torn == end - len(committed)
+        summary = summarise(path)
+        assert summary is not None
+        assert (summary.status, summary.steps) == ("interrupted", 1)
+        with LedgerWriter(path, fsync=False) as writer:
+            assert writer.dropped == end - len(committed)
+            writer.append(step(1))
+        assert read(path).next_position == 2
+
+
+def test_a_line_whose_middle_was_lost_is_torn_and_one_that_is_no_record_is_damage(
+    path: Path,
+) -> None:
+    write(path, 1)
+    with path.open("ab") as file:
+        file.write(b'{"kind":"step","posi' + bytes(40) + b'"}\n')
+    assert read(path).torn == 63
+    with LedgerWriter(path, fsync=False) as writer:
+        assert writer.dropped == 63
+    with path.open("ab") as file:
+        file.write(b'{"kind":"step"}\n')
+    with pytest.raises(DamagedLedger, match="position") as caught:
+        read(path)
+    assert caught.value.line == 3
+    size = path.stat().st_size
+    with LedgerWriter(path, fsync=False) as writer:
+        assert writer.dropped == 0
+    assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_a_bad_line_before_the_last_is_named(path: Path, line: int) -> None:
+    write(path, 3)
+    lines = path.read_bytes().split(b"\n")
+    lines[line - 1] = lines[line - 1][:-9]
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(DamagedLedger) as caught:
+        read(path)
+    assert caught.value.line == line
+    assert f"{path}:{line}" in str(caught.value)
+
+
+def test_a_position_that_comes_twice_is_damage(path: Path) -> None:
+    write(path, 2)
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(step(1))
+    with pytest.raises(DamagedLedger, match="position 1 comes after 1"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("records", "problem"),
+    [
+        ([step(0)], "does not start with run_started"),
+        ([started("r1"), started("r1")], "second run_started"),
+        ([started("r1"), finished(0), step(0)], "after run_finished"),
+    ],
+)
+def test_records_in_an_impossible_order_are_damage(
+    path: Path, records: list[Any], problem: str
+) -> None:
+    with LedgerWriter(path, fsync=False) as writer:
+        for record in records:
+            writer.append(record)
+    with pytest.raises(DamagedLedger, match=problem):
+        read(path)
+
+
+def test_a_ledger_with_nothing_committed_is_no_run(path: Path) -> None:
+    LedgerWriter(path).close()
+    assert path.read_bytes() == b""
+    assert summarise(path) is None
+    with pytest.raises(DamagedLedger, match="nothing was committed"):
+        read(path)
+    with pytest.raises(DataUnreadable):
+        read(path.with_name("other.jsonl"))
+
+
+def test_a_later_schema_asks_for_a_later_feedsway(path: Path) -> None:
+    write(path, 1)
+    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":2,"new_field":0', 1))
+    with pytest.raises(NewerSchema, match=r"schema 2.*knows up to 1.*pip install --upgrade"):
+        read(path)
+    summary = summarise(path)
+    assert summary is not None
+    assert summary.status == "damaged"
+    assert "schema 2" in (summary.problem or "")
+
+
+def test_a_record_that_would_not_read_back_is_refused(path: Path) -> None:
+    write(path, 1)
+    before = path.read_bytes()
+    with LedgerWriter(path, fsync=False) as writer:
+        bad = Step.model_construct(**(dict(step(1)) | {"position": "one"}))
+        with pytest.warns(UserWarning, match="serialized value"), pytest.raises(ValidationError):
+            writer.append(bad)
+        with pytest.raises(ValidationError):
+            writer.append(step(1, timings_ms={"find": float("nan")}))
+    assert path.read_bytes() == before
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_run(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from store.ledger import LedgerWriter\n"
+        "with LedgerWriter(Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
+    )
+    holder = child(code, str(path))
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    with pytest.raises(RunLocked, match=rf"Run r1 is being written by process {holder.pid} .*-c"):
+        LedgerWriter(path)
+    holder.communicate("")
+    with LedgerWriter(path), pytest.raises(RunLocked, match=f"process {os.getpid()}"):
+        LedgerWriter(path)
+    LedgerWriter(path).close()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from store.ledger import LedgerWriter, read
+from tests.store.samples import started, step, frame, jpeg
+path, picture = Path(sys.argv[1]), frame(jpeg("red"))
+with LedgerWriter(path) as writer:
+    size = path.stat().st_size
+    if size == 0:
+        writer.append(started("r1"))
+    position = read(path).next_position
+    while True:
+        writer.append(step(position, picture))
+        print(position, flush=True)
+        position += 1
+"""
+
+
+def test_kill_at_random_moments_loses_nothing_committed_and_doubles_nothing(path: Path) -> None:
+    rng = random.Random(7)
+    committed = -1
+    for _ in range(6):
+        writer = child(KILLED, str(path))
+        assert writer.stdout is not None
+        committed = int(writer.stdout.readline())
+        deadline = time.monotonic() + rng.uniform(0, 0.15)
+        while time.monotonic() < deadline:
+            committed = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read()  # communicate() would lose what readline() has buffered
+        assert writer.communicate()[1] == ""
+        committed = max([committed, *(int(line) for line in rest.split("\n")[:-1])])
+        ledger = read(path)
+        assert [done.position for done in ledger.steps] == list(range(ledger.next_position))
+        assert committed < ledger.next_position <= committed + 2
+    assert committed > 20
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from store.errors import DataUnwritable
+from store.ledger import LedgerWriter
+from tests.store.samples import finished, started, step, frame, jpeg
+path = Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+picture = frame(jpeg("red"))
+with LedgerWriter(path) as writer:
+    writer.append(started("r1"))
+    room = path.stat().st_size + 2500
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    position = 0
+    try:
+        while True:
+            writer.append(step(position, picture))
+            position += 1
+    except DataUnwritable as error:
+        print(error, file=sys.stderr)
+    assert 0 < path.stat().st_size < room
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    writer.append(step(position, picture))
+    writer.append(finished(position + 1))
+    print(position + 1)
+"""
+
+
+def test_a_full_disk_leaves_nothing_half_committed(path: Path) -> None:
+    """A limit on the file's size cuts a write in the middle, as a full disk does."""
+    writer = child(FULL, str(path))
+    out, problem = writer.communicate()
+    assert writer.returncode == 0, problem
+    assert "cannot be written" in problem
+    assert problem.strip().endswith("type: --data FOLDER")
+    ledger = read(path)
+    assert ledger.status == "complete"
+    assert len(ledger.steps) == int(out) > 1
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file in the way")
+    with pytest.raises(DataUnwritable):
+        LedgerWriter(tmp_path / "runs" / "r1" / "ledger.jsonl")
+
+
+def test_scan_tells_all_runs_by_their_ends(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    keep_run(data, "whole", ["red"] * 3, at=START.replace(hour=15))
+    keep_run(data, "cut", ["red", "blue"], end=False, at=START.replace(hour=13))
+    with LedgerWriter(data.ledger_path("cut")) as writer:
+        writer.append(fault(2))
+    keep_run(data, "broken", ["red"], end=False)
+    with data.ledger_path("broken").open("ab") as file:
+        file.write(b'{"kind":"nothing"}\n')
+    LedgerWriter(data.ledger_path("empty")).close()
+    found = [(run.run_id, run.status, run.steps) for run in scan(data)]
+    assert found == [("broken", "damaged", 0), ("cut", "interrupted", 2), ("whole", "complete", 3)]
+    broken, cut, _ = data.runs()
+    assert "ledger.jsonl:3 is damaged" in (broken.problem or "")
+    assert cut.started is not None
+    assert cut.started.persona.id == "p12"
+
+
+def test_the_last_line_is_found_behind_lines_longer_than_a_block(path: Path) -> None:
+    write(path, 1)
+    long = step(1, judgement=Judgement(answer="yes", reply="x" * 200_000))
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(long)
+        assert (summary := summarise(path)) is not None
+        assert (summary.steps, summary.status) == (2, "interrupted")
+        writer.append(finished(2))
+    assert (summary := summarise(path)) is not None
+    assert summary.status == "complete"
+
+
+def test_reading_is_fast_enough_for_a_thousand_runs(path: Path) -> None:
+    """1,000 runs of 200 steps in 30 s are 30 ms a run; the best of five counts."""
+    write(path, 200, end=True)
+
+    def once() -> float:
+        began = time.process_time()
+        assert len(read(path).steps) == 200
+        return time.process_time() - began
+
+    assert min(once() for _ in range(5)) < 0.030

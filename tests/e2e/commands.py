@@ -8,8 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from store.data import DataFolder
 from store.ledger import Ledger, read
@@ -67,6 +70,17 @@ def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
 def steps_written(data: Path) -> int:
     """Count the step lines of all ledgers without reading them."""
     return sum(path.read_bytes().count(b'{"kind":"step"') for path in DataFolder(data).ledgers())
+
+
+def browsers_of(pid: int) -> list[psutil.Process]:
+    """Return the browsers below a process, without their helpers."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+            is_helper = any(word.startswith("--type=") for word in process.cmdline())
+            if "chrom" in process.name() and not is_helper:
+                found.append(process)
+    return found
 
 
 def is_root() -> bool:

@@ -8,12 +8,11 @@ import random
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from store.data import DataFolder
 from store.ledger import read
-from tests.e2e.commands import feedsway, ledgers, only, start, steps_written, until
+from tests.e2e.commands import browsers_of, feedsway, ledgers, only, start, steps_written, until
 
 RUN = ("run", "--persona", "p12", "--before", "10", "--after", "10", "--json")
 
@@ -97,10 +96,8 @@ def test_a_killed_browser_is_a_recorded_fault_and_the_run_goes_on(tmp_path: Path
     data = tmp_path / "data"
     process = start(*RUN, "--data", str(data), log=tmp_path / "log")
     until(lambda: steps_written(data) >= 5)
-    for child in psutil.Process(process.pid).children(recursive=True):
-        is_helper = any(word.startswith("--type=") for word in child.cmdline())
-        if "chrom" in child.name() and not is_helper:
-            child.kill()
+    for browser in browsers_of(process.pid):
+        browser.kill()
     assert process.wait(timeout=120) == 0, (tmp_path / "log").read_text(encoding="utf-8")
     (ledger,) = ledgers(data)
     assert ledger.status == "complete"

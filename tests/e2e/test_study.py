@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from store.data import DataFolder
-from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
+from tests.e2e.commands import browsers_of, feedsway, ledgers, start, steps_written, until
 
 DECLARED = """
 name = "small"
@@ -62,17 +61,6 @@ def survive(tmp_path: Path, personas: list[str], videos: int) -> None:
         assert ledger.status == "complete"
         assert sum(step.eligible for step in ledger.steps) == 2 * videos + 2
         assert [step.position for step in ledger.steps] == list(range(len(ledger.steps)))
-
-
-def browsers_of(pid: int) -> list[psutil.Process]:
-    """Return the browsers below a process, without their helpers."""
-    found = []
-    for process in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
-            is_helper = any(word.startswith("--type=") for word in process.cmdline())
-            if "chrom" in process.name() and not is_helper:
-                found.append(process)
-    return found
 
 
 @pytest.mark.timeout(400)

@@ -7,7 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+WallKind = Literal["consent", "login", "challenge", "age", "inactivity", "rate_limit", "error"]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Something that a site puts before its feed, known by addresses and by what is visible.
+
+    Words that a page merely contains never make a wall. Open shadow roots and frames are searched.
+    """
+
+    kind: WallKind
+    urls: tuple[str, ...] = ()
+    """Regular expressions over the address of the page or of a visible frame."""
+    selectors: tuple[str, ...] = ()
+    """One visible match is enough."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """(selector, regular expression over the text of a visible match, without regard to case)."""
+    decline: tuple[tuple[str, str], ...] = ()
+    """For consent: the buttons of the privacy-preserving choice, (selector, expression over text
+    and label), in the order in which they are tried. Nothing else is ever answered."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +57,10 @@ class Hooks:
     fields: Mapping[str, str] = field(default_factory=dict)
     """Selector within the item of ``caption``, ``author``: the page's own words, which fill what
     the feed's responses leave out."""
+    walls: tuple[Wall, ...] = ()
+    inline: tuple[str, ...] = ()
+    """Where the document itself holds feed items: ``script#id`` for a script element of JSON,
+    ``window.name`` for a variable. Reported as an ``Answer`` once a document is loaded."""
 
 
 @dataclass(frozen=True)
@@ -145,5 +170,15 @@ class Driver(Protocol):
         ...
 
 
-OnResponse = Callable[[str, Any], None]
-"""Receives the URL and the JSON of a response that the platform asked for."""
+@dataclass(frozen=True)
+class Answer:
+    """What the site's server said: a response that the platform asked for, or inline JSON."""
+
+    url: str
+    """Address of the response; ``inline:`` and the name of the script or variable."""
+    body: Any
+    """Parsed JSON; ``None`` where the body is empty or no JSON."""
+    status: int = 200
+
+
+OnAnswer = Callable[[Answer], None]

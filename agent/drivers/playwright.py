@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers import browser as browsers
-from agent.drivers.base import Arrival, Box, Capture, Hooks, OnResponse, PageEvent, Shown
+from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
 from agent.errors import ActionNotConfirmed, BrowserLost, DriverFault, FeedEmpty, PageStuck
 
 PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
@@ -72,13 +72,13 @@ class PlaywrightDriver:
     """One visible page in one browser."""
 
     def __init__(
-        self, window: Window, hooks: Hooks, on_response: OnResponse, limits: Limits | None = None
+        self, window: Window, hooks: Hooks, on_answer: OnAnswer, limits: Limits | None = None
     ) -> None:
         self.viewport = window.viewport
         self.browser = ""
         self._window = window
         self._hooks = hooks
-        self._on_response = on_response
+        self._on_answer = on_answer
         self._limits = limits or Limits()
         self._events: list[PageEvent] = []
         self._reads: set[asyncio.Task[None]] = set()
@@ -118,7 +118,7 @@ class PlaywrightDriver:
         context.set_default_timeout(self._limits.navigation * 1000)
         if self._window.cookies:
             await context.add_cookies(list(self._window.cookies))  # type: ignore[arg-type]
-        hooks = json.dumps(_as_data(self._hooks))
+        hooks = json.dumps(asdict(self._hooks))
         await context.add_init_script(f"{PAGE_RULES}\n__feedsway.configure({hooks});")
         page = await context.new_page()
         page.on("pageerror", lambda error: self._note("page error", str(error)))
@@ -166,7 +166,7 @@ class PlaywrightDriver:
                 SETTLE_MARGIN_S,
             )
             check = await self._ask(
-                "check", {"key": shown.key, "box": _as_data(box)}, SETTLE_MARGIN_S
+                "check", {"key": shown.key, "box": asdict(box)}, SETTLE_MARGIN_S
             )
             if check and check["stays"]:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
@@ -287,7 +287,7 @@ class PlaywrightDriver:
         except (PlaywrightError, ValueError) as error:
             self._note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
-        self._on_response(response.url, body)
+        self._on_answer(Answer(response.url, body, response.status))
 
     # One door to the page
 
@@ -321,18 +321,6 @@ class PlaywrightDriver:
         if alive and self._page is not None and not self._page.is_closed():
             return PageStuck(first)
         return BrowserLost(first)
-
-
-def _as_data(value: Any) -> Any:
-    if isinstance(value, Box):
-        return {"x": value.x, "y": value.y, "width": value.width, "height": value.height}
-    return {name: _plain(item) for name, item in vars(value).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:

@@ -10,11 +10,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.drivers.base import Hooks, Shown
+from agent.drivers.base import Answer, Hooks, Shown, WallKind
 from store.records import Video
 
 Parser = Callable[[str, Any], list[Video]]
-"""Turns the URL and the JSON of a response into the videos that it holds."""
+"""Turns the URL and the JSON of a response into the videos that it holds. Takes any JSON."""
+
+
+SLOW_DOWN = (403, 429)
+
+
+def refused(answer: Answer) -> WallKind | None:
+    """Which wall a response of the feed amounts to: one that says to slow down, or says nothing."""
+    if answer.status in SLOW_DOWN or (answer.status == 200 and answer.body is None):
+        return "rate_limit"
+    return "error" if answer.status >= 500 else None
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a site knows its visitor."""
+
+    login_url: str
+    """Where a person signs in by hand."""
+    cookies: tuple[str, ...]
+    """Names of cookies; one that is there and not expired means signed in."""
+    needed: bool
+    """Whether the feed is not shown without."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +50,13 @@ class Platform:
     parse: Parser
     live: bool = True
     """Whether real people's videos are watched, at the speed of life."""
+    url: str = ""
+    """Address of the feed; empty where the platform is started by the run."""
+    refused: Callable[[Answer], WallKind | None] = refused
+    """Reads a response that holds no items as a wall, or as none."""
+    session: Session | None = None
+    expected: tuple[str, ...] = ("author", "caption")
+    """Fields that nearly every video has; their absence in a row means a changed layout."""
 
 
 class Feed:
@@ -40,9 +69,9 @@ class Feed:
         self.position = 0
         """The position being watched, which a response is stamped with."""
 
-    def take(self, url: str, body: Any) -> None:
+    def take(self, answer: Answer) -> None:
         """Keep the items of one response. An item that came before keeps its first batch."""
-        videos = self._parse(url, body)
+        videos = self._parse(answer.url, answer.body)
         if not videos:
             return
         for video in videos:

@@ -31,7 +31,7 @@ async def driving(
     hooks: Hooks = HOOKS, limits: Limits | None = None, **window: Any
 ) -> AsyncIterator[PlaywrightDriver]:
     settings = Window(browsers.find(), speed=SPEED, **window)
-    driver = PlaywrightDriver(settings, hooks, lambda url, body: None, limits or SHORT)
+    driver = PlaywrightDriver(settings, hooks, lambda _: None, limits or SHORT)
     try:
         yield driver
     finally:

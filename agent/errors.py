@@ -9,7 +9,7 @@
     │  ├─ BadConfig         options that contradict each other or the machine
     │  └─ NotSignedIn       the platform needs a session that the account does not have
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
-       ├─ PlatformFault    FeedEmpty · LayoutChanged
+       ├─ PlatformFault    FeedEmpty · LayoutChanged · PaceReached
        │  └─ WallShown        LoginRequired · ChallengeShown · RateLimited · ConsentAsked ·
        │                      AgeAsked · PresenceAsked · SiteFailed
        ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
@@ -85,6 +85,13 @@ class FeedEmpty(PlatformFault):
 
 class LayoutChanged(PlatformFault):
     """The page does not look as the adapter knows it."""
+
+
+class PaceReached(PlatformFault):
+    """The account has watched enough for now, by the run's own rules."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Enough for now: {why}. Go on later with the same command.")
 
 
 class WallShown(PlatformFault):

@@ -91,6 +91,8 @@ class RunStarted(Record):
     browser: str
     viewport: tuple[int, int]
     locale: str
+    signed_in: bool | None = None
+    """Whether the account had a session of the site; ``None`` where there are no accounts."""
     provenance: Provenance
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

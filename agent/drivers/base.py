@@ -149,8 +149,16 @@ class Driver(Protocol):
         """Take the player region while the player is held; the very video, or a fault."""
         ...
 
-    async def watch(self, shown: Shown, seconds: float) -> float:
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
+        ...
+
+    async def picture(self) -> bytes:
+        """Take all that is seen as PNG, for a person to look at."""
+        ...
+
+    async def until_clear(self) -> None:
+        """Return once no wall is seen any more; however long a person takes."""
         ...
 
     async def like(self) -> bool:

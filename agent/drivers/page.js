@@ -5,6 +5,7 @@
   if (window.__feedsway) return;
 
   const VISIBLE = 0.6;      // share of an item that must lie in the viewport
+  const WALLS_MS = 300;     // how often a wall is looked for while a video is waited for
   const AUTOPLAY_MS = 1000; // how long a page may take to start its video by itself
   const MAX_GAP_S = 4;      // a larger jump of a player's clock is a seek, not playing
   let hooks = null;
@@ -182,12 +183,14 @@
     const poll = setInterval(() => { if (performance.now() - lastFrame > 400) once(); }, 150);
     frame();
   });
+  const wallSeen = () => window.__feedswayWalls.seen(window.__feedsway.walls);
   const same = (a, b) =>
     Math.abs(a.left - b.left) < 0.5 && Math.abs(a.top - b.top) < 0.5 &&
     Math.abs(a.width - b.width) < 0.5 && Math.abs(a.height - b.height) < 0.5;
 
   window.__feedsway = {
-    configure(given) { hooks = given; },
+    walls: [],
+    configure(given) { hooks = given; this.walls = given.walls || []; },
 
     // Resolves with the active video once it is another than `previous`, still over two polls and
     // shown; with {unchanged} after `changeLimit`; with shown=false after `showLimit`.
@@ -195,7 +198,13 @@
       const left = current;
       heldVideo = null;    // a page may show the next video in the same element
       let box = null, key = null, moving = 0, lastAt = 0, changedAt = null, urged = false;
+      let wallsAt = -Infinity;
       return eachFrame(Infinity, (elapsed) => {
+        if (elapsed - wallsAt > WALLS_MS) {
+          wallsAt = elapsed;
+          const wall = wallSeen();
+          if (wall) return { wall };
+        }
         const active = find();
         const ident = active ? identity(active) : null;
         const isNew = active && keyOf(active, ident) !== previous;
@@ -225,6 +234,8 @@
 
     // Whether the page still shows this very video in this very place.
     check({ key, box }) {
+      const wall = wallSeen();
+      if (wall) return { stays: false, wall };
       const active = find();
       if (!active) return null;
       const b = active.box;
@@ -234,8 +245,8 @@
       return { stays, time_s: active.video ? active.video.currentTime : 0 };
     },
 
-    // Release the player until it has played `seconds` since it became active.
-    watch({ seconds, limit }) {
+    // Release the player until it has played `seconds` since it became active; `then` hold it again.
+    watch({ seconds, limit, then }) {
       const video = current && current.video;
       if (!video) return 0;
       if (meter(video).played >= seconds) return meter(video).played;
@@ -243,7 +254,20 @@
       play(video);
       return eachFrame(limit, (elapsed, over) => {
         const played = meter(video).played;
-        return played >= seconds || over ? played : undefined;
+        if (played < seconds && !over) return undefined;
+        if (then) hold(video);
+        return played;
+      });
+    },
+
+    // Resolves with true once no wall has been seen for a second, with false after `limit`.
+    clear({ limit }) {
+      let since = null;
+      return eachFrame(limit, (elapsed, over) => {
+        if (wallSeen()) since = null;
+        else since = since ?? elapsed;
+        if (since !== null && elapsed - since >= 1000) return true;
+        return over ? false : undefined;
       });
     },
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,23 +18,22 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     CDPSession,
-    ConsoleMessage,
     Page,
     Playwright,
-    Request,
-    Response,
     async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers import browser as browsers
-from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.base import Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.reports import Reports
+from agent.drivers.walls import WALL_RULES, Walls
 from agent.errors import ActionNotConfirmed, BrowserLost, DriverFault, FeedEmpty, PageStuck
 
 PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 JPEG_QUALITY = 85
 SETTLE_MARGIN_S = 10.0
-MAX_EVENTS = 50
+CLEAR_POLL_S = 30.0
 
 T = TypeVar("T")
 
@@ -66,6 +65,8 @@ class Window:
     cookies: tuple[dict[str, Any], ...] = ()
     json_from: tuple[str, ...] = ()
     """Parts of URLs whose JSON responses the platform wants."""
+    profile: Path | None = None
+    """User data folder of an account; ``None`` for a browser that forgets."""
 
 
 class PlaywrightDriver:
@@ -78,12 +79,11 @@ class PlaywrightDriver:
         self.browser = ""
         self._window = window
         self._hooks = hooks
-        self._on_answer = on_answer
         self._limits = limits or Limits()
-        self._events: list[PageEvent] = []
-        self._reads: set[asyncio.Task[None]] = set()
+        self._reports = Reports(window.json_from, on_answer)
+        self._walls = Walls(hooks.walls)
         self._playwright: Playwright | None = None
-        self._browser: Browser | None = None
+        self._browser: Browser | BrowserContext | None = None
         self._page: Page | None = None
         self._cdp: CDPSession | None = None
 
@@ -92,12 +92,24 @@ class PlaywrightDriver:
     async def start(self) -> None:
         """Start the browser with one blank page."""
         await self.close()
+        window = self._window
+        width, height = window.viewport
+        look: dict[str, Any] = {
+            "viewport": {"width": width, "height": height}, "locale": window.locale,
+        }  # fmt: skip
         self._playwright = await async_playwright().start()
-        self._browser = await browsers.launch(
-            self._playwright, self._window.found, headed=self._window.headed
-        )
-        self.browser = f"{self._browser.browser_type.name} {self._browser.version}"
-        await self._within(self._new_page(self._browser), self._limits.navigation)
+        if window.profile is None:
+            browser = await browsers.launch(self._playwright, window.found, headed=window.headed)
+            self._browser = browser
+            context = await self._within(browser.new_context(**look), self._limits.navigation)
+        else:
+            context = await browsers.launch_profile(
+                self._playwright, window.found, window.profile, headed=window.headed, **look
+            )
+            self._browser = context
+        await self._within(self._prepare(context), self._limits.navigation)
+        version = await self._within(self._devtools().send("Browser.getVersion"), SETTLE_MARGIN_S)
+        self.browser = f"chromium {version['product'].partition('/')[2]}"
 
     async def open(self, url: str) -> Shown:
         """Open the feed, wait for the active video and hold it."""
@@ -110,31 +122,29 @@ class PlaywrightDriver:
             raise FeedEmpty(f"No video appeared at {url}")
         return _shown(result["shown"])
 
-    async def _new_page(self, browser: Browser) -> None:
-        width, height = self._window.viewport
-        context: BrowserContext = await browser.new_context(
-            viewport={"width": width, "height": height}, locale=self._window.locale
-        )
+    async def _prepare(self, context: BrowserContext) -> None:
+        """Have one page with the rules in it; a kept profile opens with one already."""
         context.set_default_timeout(self._limits.navigation * 1000)
         if self._window.cookies:
             await context.add_cookies(list(self._window.cookies))  # type: ignore[arg-type]
         hooks = json.dumps(asdict(self._hooks))
-        await context.add_init_script(f"{PAGE_RULES}\n__feedsway.configure({hooks});")
-        page = await context.new_page()
-        page.on("pageerror", lambda error: self._note("page error", str(error)))
-        page.on("console", self._on_console)
-        page.on("requestfailed", self._on_request_failed)
-        page.on("crash", lambda _: self._note("crash", "the page crashed"))
-        page.on("response", self._on_any_response)
+        rules = f"{WALL_RULES}\n{PAGE_RULES}\n__feedsway.configure({hooks});"
+        await context.add_init_script(rules)
+        page = context.pages[0] if context.pages else await context.new_page()
+        self._reports.attach(page)
         self._page = page
         self._cdp = await context.new_cdp_session(page)
+
+    async def signed_in(self, names: Sequence[str]) -> bool:
+        """Whether the profile holds one of these cookies, not expired."""
+        cookies = await self._within(self._open_page().context.cookies(), SETTLE_MARGIN_S)
+        return any(cookie["name"] in names for cookie in cookies)
 
     async def close(self) -> None:
         """Close the browser. Never raises, also where it is gone."""
         browser, playwright = self._browser, self._playwright
         self._browser = self._playwright = self._page = self._cdp = None
-        for task in self._reads:
-            task.cancel()
+        self._reports.end()
         if browser is not None:
             await self._end(browser.close())
         if playwright is not None:
@@ -144,7 +154,7 @@ class PlaywrightDriver:
         try:
             await asyncio.wait_for(closing, SETTLE_MARGIN_S)
         except (PlaywrightError, TimeoutError, ConnectionError) as error:
-            self._note("close", str(error))
+            self._reports.note("close", str(error))
 
     # The step
 
@@ -168,17 +178,21 @@ class PlaywrightDriver:
             check = await self._ask(
                 "check", {"key": shown.key, "box": asdict(box)}, SETTLE_MARGIN_S
             )
+            if check and check.get("wall"):
+                raise self._walls.fault(self._open_page(), check["wall"])
             if check and check["stays"]:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
-    async def watch(self, shown: Shown, seconds: float) -> float:
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
         if shown.exposure_s >= seconds or not shown.has_video:
             return shown.exposure_s
         limit = max(1.0, seconds / self._window.speed * self._limits.watch_factor)
         played: float = await self._ask(
-            "watch", {"seconds": seconds, "limit": limit * 1000}, limit + SETTLE_MARGIN_S
+            "watch",
+            {"seconds": seconds, "limit": limit * 1000, "then": then_hold},
+            limit + SETTLE_MARGIN_S,
         )
         return played
 
@@ -223,18 +237,51 @@ class PlaywrightDriver:
         )
 
     async def _arrive(self, previous: str | None, change: float) -> dict[str, Any]:
-        result: dict[str, Any] = await self._ask(
-            "arrive",
-            {
-                "previous": previous,
-                "changeLimit": change * 1000,
-                "showLimit": self._limits.show * 1000,
-            },
-            change + self._limits.show + SETTLE_MARGIN_S,
-        )
+        """Wait for another video than the previous one; a wall is a fault, consent declined."""
+        asked = {
+            "previous": previous, "changeLimit": change * 1000,
+            "showLimit": self._limits.show * 1000,
+        }  # fmt: skip
+        limit = change + self._limits.show + SETTLE_MARGIN_S
+        while True:
+            result: dict[str, Any] = await self._survive(self._ask("arrive", asked, limit))
+            wall = result.get("wall")
+            if wall is None:
+                break
+            page = self._open_page()
+            if not await self._within(self._walls.declined(page, wall), SETTLE_MARGIN_S):
+                raise self._walls.fault(page, wall)
+            await self._survive(self._ask("clear", {"limit": change * 1000}, limit))
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=previous)
         return result
+
+    async def _survive(self, asking: Awaitable[Any]) -> Any:
+        """Answer for a page that went to another address meanwhile, which may be a wall's."""
+        try:
+            return await asking
+        except PageStuck:
+            page = self._open_page()
+            await self._within(page.wait_for_load_state("domcontentloaded"), SETTLE_MARGIN_S)
+            ask = "() => __feedswayWalls.seen(__feedsway.walls)"
+            wall = await self._within(page.evaluate(ask), SETTLE_MARGIN_S)
+            if wall is None:
+                raise
+            return {"wall": wall}
+
+    async def picture(self) -> bytes:
+        """Take the whole page as PNG, for a person to look at."""
+        return await self._within(self._open_page().screenshot(), SETTLE_MARGIN_S)
+
+    async def until_clear(self) -> None:
+        """Return once the page shows no wall; however long a person takes."""
+        while True:
+            try:
+                if await self._ask("clear", {"limit": CLEAR_POLL_S * 1000}, 2 * CLEAR_POLL_S):
+                    return
+            except PageStuck:  # it went to another address
+                page = self._open_page()
+                await self._within(page.wait_for_load_state("domcontentloaded"), CLEAR_POLL_S)
 
     async def _act(self, action: str) -> bool:
         """Send one action; False where the page has no such way."""
@@ -254,40 +301,9 @@ class PlaywrightDriver:
             await self._within(page.keyboard.press(action.removeprefix("key:")), SETTLE_MARGIN_S)
         return True
 
-    # What the page reports by itself
-
     def events(self) -> list[PageEvent]:
         """What the page reported since the last call."""
-        events, self._events = self._events, []
-        return events
-
-    def _note(self, kind: str, message: str) -> None:
-        if len(self._events) < MAX_EVENTS:
-            self._events.append(PageEvent(kind, message[:500]))
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self._note("console error", message.text)
-
-    def _on_request_failed(self, request: Request) -> None:
-        # A player that is left behind ends its download: that is no fault.
-        if request.failure != "net::ERR_ABORTED":
-            self._note("request failed", f"{request.failure} {request.url.split('?')[0]}")
-
-    def _on_any_response(self, response: Response) -> None:
-        if any(part in response.url for part in self._window.json_from):
-            task = asyncio.ensure_future(self._read(response))
-            self._reads.add(task)
-            task.add_done_callback(self._reads.discard)
-
-    async def _read(self, response: Response) -> None:
-        """Read a body at once: it is lost when the page moves on."""
-        try:
-            body = await response.json()
-        except (PlaywrightError, ValueError) as error:
-            self._note("unreadable response", f"{response.url.split('?')[0]}: {error}")
-            return
-        self._on_answer(Answer(response.url, body, response.status))
+        return self._reports.take()
 
     # One door to the page
 
@@ -316,11 +332,16 @@ class PlaywrightDriver:
 
     def _fault(self, error: PlaywrightError) -> DriverFault:
         first = str(error).strip().splitlines()[0]
-        crashed = any(event.kind == "crash" for event in self._events)
-        alive = self._browser is not None and self._browser.is_connected() and not crashed
+        crashed = self._reports.crashed
+        alive = self._browser is not None and _connected(self._browser) and not crashed
         if alive and self._page is not None and not self._page.is_closed():
             return PageStuck(first)
         return BrowserLost(first)
+
+
+def _connected(browser: Browser | BrowserContext) -> bool:
+    held = browser if isinstance(browser, Browser) else browser.browser
+    return held is None or held.is_connected()
 
 
 def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:

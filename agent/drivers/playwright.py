@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,12 +29,21 @@ from agent.drivers import browser as browsers
 from agent.drivers.base import Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
 from agent.drivers.reports import Reports
 from agent.drivers.walls import WALL_RULES, Walls
-from agent.errors import ActionNotConfirmed, BrowserLost, DriverFault, FeedEmpty, PageStuck
+from agent.errors import (
+    ActionNotConfirmed,
+    BrowserLost,
+    DriverFault,
+    FeedEmpty,
+    PageStuck,
+    WallShown,
+)
 
 PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 JPEG_QUALITY = 85
 SETTLE_MARGIN_S = 10.0
 CLEAR_POLL_S = 30.0
+MOVED = ("Execution context was destroyed", "Cannot find context", "frame was detached")
+"""Playwright has one class of error; these are the words of a page that went elsewhere."""
 
 T = TypeVar("T")
 
@@ -67,6 +77,10 @@ class Window:
     """Parts of URLs whose JSON responses the platform wants."""
     profile: Path | None = None
     """User data folder of an account; ``None`` for a browser that forgets."""
+
+
+class PageMoved(PageStuck):
+    """The page went to another address while it was asked."""
 
 
 class PlaywrightDriver:
@@ -178,8 +192,6 @@ class PlaywrightDriver:
             check = await self._ask(
                 "check", {"key": shown.key, "box": asdict(box)}, SETTLE_MARGIN_S
             )
-            if check and check.get("wall"):
-                raise self._walls.fault(self._open_page(), check["wall"])
             if check and check["stays"]:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
@@ -244,30 +256,17 @@ class PlaywrightDriver:
         }  # fmt: skip
         limit = change + self._limits.show + SETTLE_MARGIN_S
         while True:
-            result: dict[str, Any] = await self._survive(self._ask("arrive", asked, limit))
-            wall = result.get("wall")
-            if wall is None:
+            try:
+                result: dict[str, Any] = await self._ask("arrive", asked, limit)
                 break
-            page = self._open_page()
-            if not await self._within(self._walls.declined(page, wall), SETTLE_MARGIN_S):
-                raise self._walls.fault(page, wall)
-            await self._survive(self._ask("clear", {"limit": change * 1000}, limit))
+            except WallShown as wall:
+                page = self._open_page()
+                if not await self._within(self._walls.declined(page, wall), SETTLE_MARGIN_S):
+                    raise
+                await self._within(page.wait_for_load_state("domcontentloaded"), limit)
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=previous)
         return result
-
-    async def _survive(self, asking: Awaitable[Any]) -> Any:
-        """Answer for a page that went to another address meanwhile, which may be a wall's."""
-        try:
-            return await asking
-        except PageStuck:
-            page = self._open_page()
-            await self._within(page.wait_for_load_state("domcontentloaded"), SETTLE_MARGIN_S)
-            ask = "() => __feedswayWalls.seen(__feedsway.walls)"
-            wall = await self._within(page.evaluate(ask), SETTLE_MARGIN_S)
-            if wall is None:
-                raise
-            return {"wall": wall}
 
     async def picture(self) -> bytes:
         """Take the whole page as PNG, for a person to look at."""
@@ -279,7 +278,7 @@ class PlaywrightDriver:
             try:
                 if await self._ask("clear", {"limit": CLEAR_POLL_S * 1000}, 2 * CLEAR_POLL_S):
                     return
-            except PageStuck:  # it went to another address
+            except (PageMoved, WallShown):  # it went to another address
                 page = self._open_page()
                 await self._within(page.wait_for_load_state("domcontentloaded"), CLEAR_POLL_S)
 
@@ -319,8 +318,33 @@ class PlaywrightDriver:
         return self._cdp
 
     async def _ask(self, rule: str, argument: Any, limit: float) -> Any:
+        """Ask the rules in the page; a wall that they see, or that took their place, is a fault."""
         call = f"argument => __feedsway.{rule}(argument)"
-        return await self._within(self._open_page().evaluate(call, argument), limit)
+        try:
+            result = await self._within(self._open_page().evaluate(call, argument), limit)
+        except PageMoved:
+            wall = await self._wall_of_new_page()
+            if wall is None:
+                raise
+        else:
+            wall = result.get("wall") if isinstance(result, dict) else None
+        if wall is not None:
+            raise self._walls.fault(self._open_page(), wall)
+        return result
+
+    async def _wall_of_new_page(self) -> dict[str, Any] | None:
+        """Look for a wall on the page that the site went to by itself."""
+        page = self._open_page()
+        for _ in range(self._limits.retakes):
+            with suppress(PageMoved):  # it is on its way still
+                await self._within(page.wait_for_load_state("domcontentloaded"), SETTLE_MARGIN_S)
+                ask = "() => __feedswayWalls.seen(__feedsway.walls)"
+                found: dict[str, Any] | None = await self._within(
+                    page.evaluate(ask), SETTLE_MARGIN_S
+                )
+                if found is not None:
+                    return found
+        return None
 
     async def _within(self, work: Awaitable[T], limit: float) -> T:
         try:
@@ -332,6 +356,8 @@ class PlaywrightDriver:
 
     def _fault(self, error: PlaywrightError) -> DriverFault:
         first = str(error).strip().splitlines()[0]
+        if any(words in first for words in MOVED):
+            return PageMoved(first)
         crashed = self._reports.crashed
         alive = self._browser is not None and _connected(self._browser) and not crashed
         if alive and self._page is not None and not self._page.is_closed():

@@ -63,9 +63,9 @@ class Walls:
         self._walls = walls
         self._declined: set[int] = set()
 
-    async def declined(self, page: Page, found: dict[str, Any]) -> bool:
+    async def declined(self, page: Page, wall: WallShown) -> bool:
         """Decline the wall that was found, where it is one of consent and for the first time."""
-        number = int(found["number"])
+        number = int(wall.details["wall"])
         if number in self._declined or not self._walls[number].decline:
             return False
         ask = "number => __feedswayWalls.declining(__feedsway.walls[number])"
@@ -78,4 +78,7 @@ class Walls:
 
     def fault(self, page: Page, found: dict[str, Any]) -> WallShown:
         """Return the fault that names the wall that was found."""
-        return fault_of(self._walls[int(found["number"])].kind, page.url, str(found["seen"]))
+        number = int(found["number"])
+        fault = fault_of(self._walls[number].kind, page.url, str(found["seen"]))
+        fault.details["wall"] = number
+        return fault

@@ -5,7 +5,7 @@ Refuses to know any site: a platform describes its page as ``Hooks``, which are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -155,6 +155,10 @@ class Driver(Protocol):
 
     async def picture(self) -> bytes:
         """Take all that is seen as PNG, for a person to look at."""
+        ...
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Count the matches of each selector, where there is a page to look into."""
         ...
 
     async def until_clear(self) -> None:

@@ -272,6 +272,14 @@ class PlaywrightDriver:
         """Take the whole page as PNG, for a person to look at."""
         return await self._within(self._open_page().screenshot(), SETTLE_MARGIN_S)
 
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Count the matches of each selector in the page."""
+        ask = "all => all.map(one => document.querySelectorAll(one).length)"
+        counts: list[int] = await self._within(
+            self._open_page().evaluate(ask, list(selectors)), SETTLE_MARGIN_S
+        )
+        return counts
+
     async def until_clear(self) -> None:
         """Return once the page shows no wall; however long a person takes."""
         while True:

@@ -6,6 +6,8 @@ so every delivered dwell is zero. Refuses to know the judge.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
 from agent.errors import FeedEmpty
 from store.frames import FrameStore
@@ -70,6 +72,10 @@ class ReplayDriver:
     async def picture(self) -> bytes:
         """Show nothing."""
         return b""
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Have no page."""
+        return [0 for _ in selectors]
 
     async def until_clear(self) -> None:
         """Meet no wall."""

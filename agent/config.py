@@ -38,7 +38,7 @@ class Frames(Value):
 
     count: int = Field(1, ge=1, le=16)
     span_s: float = Field(3.0, gt=0)
-    """Seconds of video over which several frames are taken, all of them exposure."""
+    """Seconds of video from the first frame to the last, all of them exposure."""
     sheet: bool = False
     """Whether the model gets several frames as one picture."""
 

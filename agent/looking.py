@@ -56,7 +56,7 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
 
 
 async def take(driver: Driver, describer: Describer, shown: Shown, asked: Frames) -> Pictures:
-    """Take as many frames as were asked for, evenly over the first seconds.
+    """Take as many frames as were asked for, evenly from the first one on.
 
     A video that has no player, or is not shown, is taken once.
     """
@@ -64,10 +64,11 @@ async def take(driver: Driver, describer: Describer, shown: Shown, asked: Frames
     jpegs: list[bytes] = []
     frames: list[Frame] = []
     count = asked.count if shown.shown and shown.has_video else 1
+    first_s = shown.exposure_s
     for number in range(count):
         if number:
             started = perf_counter()
-            until = number * asked.span_s / (count - 1)
+            until = first_s + number * asked.span_s / (count - 1)
             played = await driver.watch(shown, until, then_hold=True)
             shown = replace(shown, exposure_s=max(shown.exposure_s, played))
             waiting += perf_counter() - started

@@ -108,7 +108,7 @@ _FRAMES = (
         default=3.0,
         show_default=True,
         metavar="SECONDS",
-        help="First seconds over which several are taken.",
+        help="From the first picture to the last, where there are several.",
     ),
     click.option("--sheet", is_flag=True, help="Give several pictures as one."),
 )

@@ -29,12 +29,15 @@ from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers import browser as browsers
 from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.reading import fallbacks, parsed
 from agent.errors import ActionNotConfirmed, BrowserLost, DriverFault, FeedEmpty, PageStuck
 
 PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 JPEG_QUALITY = 85
 SETTLE_MARGIN_S = 10.0
 MAX_EVENTS = 50
+REMADE_MS = 2000
+"""How long a player that the page made anew may take to show its picture again."""
 
 T = TypeVar("T")
 
@@ -48,6 +51,8 @@ class Limits:
     """From one action to the changed video; the next action is tried after that."""
     show: float = 8.0
     """From the changed video to decoded, advancing frames."""
+    like: float = 8.0
+    """From the click to the like that the page confirms."""
     watch_factor: float = 4.0
     """Wall time allowed for a dwell, as a multiple of its playing time."""
     retakes: int = 3
@@ -81,6 +86,7 @@ class PlaywrightDriver:
         self._on_answer = on_answer
         self._limits = limits or Limits()
         self._events: list[PageEvent] = []
+        self._told: set[str] = set()
         self._reads: set[asyncio.Task[None]] = set()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
@@ -105,10 +111,11 @@ class PlaywrightDriver:
             await self.start()
         limit = self._limits.navigation
         await self._within(self._open_page().goto(url, wait_until="domcontentloaded"), limit + 1)
-        result = await self._arrive(previous=None, change=limit)
+        await self._read_inline()
+        result = await self._arrive(change=limit)
         if result.get("unchanged"):
             raise FeedEmpty(f"No video appeared at {url}")
-        return _shown(result["shown"])
+        return self._shown(result["shown"])
 
     async def _new_page(self, browser: Browser) -> None:
         width, height = self._window.viewport
@@ -166,7 +173,9 @@ class PlaywrightDriver:
                 SETTLE_MARGIN_S,
             )
             check = await self._ask(
-                "check", {"key": shown.key, "box": asdict(box)}, SETTLE_MARGIN_S
+                "check",
+                {"key": shown.key, "box": asdict(box), "limit": REMADE_MS},
+                SETTLE_MARGIN_S,
             )
             if check and check["stays"]:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
@@ -191,7 +200,8 @@ class PlaywrightDriver:
             await self._within(
                 self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S
             )
-            button = await self._ask("like", None, SETTLE_MARGIN_S)
+            limit = self._limits.like
+            return bool(await self._ask("liked", {"limit": limit * 1000}, limit + SETTLE_MARGIN_S))
         return bool(button["pressed"])
 
     async def next(self, shown: Shown) -> Arrival:
@@ -203,7 +213,7 @@ class PlaywrightDriver:
         attempts = 0
         for action in self._hooks.moves:
             arriving = asyncio.ensure_future(
-                self._arrive(previous=shown.key, change=self._limits.change)
+                self._arrive(change=self._limits.change, last=shown.key)
             )
             try:
                 sent = await self._act(action)
@@ -216,25 +226,29 @@ class PlaywrightDriver:
             attempts += 1
             result = await arriving
             if not result.get("unchanged"):
-                found = _shown(result["shown"])
+                found = self._shown(result["shown"])
                 return Arrival(action, attempts, float(result["left_dwell_s"]), found)
         raise ActionNotConfirmed(
             f"{attempts} actions did not move the feed on from {shown.key}", video=shown.key
         )
 
-    async def _arrive(self, previous: str | None, change: float) -> dict[str, Any]:
+    async def _arrive(self, change: float, last: str | None = None) -> dict[str, Any]:
         result: dict[str, Any] = await self._ask(
             "arrive",
-            {
-                "previous": previous,
-                "changeLimit": change * 1000,
-                "showLimit": self._limits.show * 1000,
-            },
+            {"changeLimit": change * 1000, "showLimit": self._limits.show * 1000},
             change + self._limits.show + SETTLE_MARGIN_S,
         )
         if result.get("stuck"):
-            raise PageStuck("the feed moved and did not come to rest", last=previous)
+            raise PageStuck("the feed moved and did not come to rest", last=last)
         return result
+
+    def _shown(self, data: dict[str, Any]) -> Shown:
+        shown = Shown(**{**data, "box": Box(**data["box"])})
+        for note in fallbacks(self._hooks, shown.hooks_used):
+            if note not in self._told:
+                self._told.add(note)
+                self._note("fallback", note)
+        return shown
 
     async def _act(self, action: str) -> bool:
         """Send one action; False where the page has no such way."""
@@ -274,8 +288,15 @@ class PlaywrightDriver:
         if request.failure != "net::ERR_ABORTED":
             self._note("request failed", f"{request.failure} {request.url.split('?')[0]}")
 
+    async def _read_inline(self) -> None:
+        """Hand on what the document itself holds, before its first video is described."""
+        for name, text in await self._ask("inline", None, SETTLE_MARGIN_S):
+            self._on_answer(Answer(f"inline:{name}", parsed(text)))
+
     def _on_any_response(self, response: Response) -> None:
-        if any(part in response.url for part in self._window.json_from):
+        address = response.url.partition("?")[0]
+        asked = response.request.method != "OPTIONS"
+        if asked and any(part in address for part in self._window.json_from):
             task = asyncio.ensure_future(self._read(response))
             self._reads.add(task)
             task.add_done_callback(self._reads.discard)
@@ -283,8 +304,8 @@ class PlaywrightDriver:
     async def _read(self, response: Response) -> None:
         """Read a body at once: it is lost when the page moves on."""
         try:
-            body = await response.json()
-        except (PlaywrightError, ValueError) as error:
+            body = parsed(await response.text())
+        except (PlaywrightError, UnicodeDecodeError) as error:
             self._note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
         self._on_answer(Answer(response.url, body, response.status))
@@ -329,7 +350,3 @@ def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:
     right = min(viewport[0], round(box.x + box.width))
     bottom = min(viewport[1], round(box.y + box.height))
     return {"x": left, "y": top, "width": right - left, "height": bottom - top, "scale": 1}
-
-
-def _shown(data: dict[str, Any]) -> Shown:
-    return Shown(**{**data, "box": Box(**data["box"])})

@@ -123,10 +123,10 @@ async def _start_site(
 def _browser(
     config: RunConfig, sight: Sight, platform: Platform, feed: Feed, **kept: Any
 ) -> PlaywrightDriver:
-    from agent.drivers.playwright import PlaywrightDriver, Window  # opens browsers: heavy
+    from agent.drivers.playwright import PlaywrightDriver  # opens browsers: heavy
 
     assert sight.browser is not None
-    window = Window(
+    window = browsers.Window(
         found=sight.browser, headed=sight.headed, viewport=config.viewport, locale=config.locale,
         speed=config.speed, json_from=platform.json_from, **kept,
     )  # fmt: skip

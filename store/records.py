@@ -127,7 +127,7 @@ class Video(Record):
     batch_requested_at: int | None = None
     """Position being watched when that response was requested."""
     sources: dict[str, str] = {}
-    """Where each field was read: ``network``, ``page`` or ``url``."""
+    """Where each field was read: ``network``, ``inline``, ``page`` or ``url``."""
 
 
 def text_of(video: Video) -> str | None:

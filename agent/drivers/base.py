@@ -40,17 +40,22 @@ class Hooks:
 
     item: tuple[str, ...] = ()
     """CSS selectors of one feed item."""
+    active: tuple[str, ...] = ()
+    """Selectors of the player whose video is the active one; without, geometry decides."""
     id_attributes: tuple[tuple[str, str, str], ...] = ()
     """(selector within the item or ``""`` for itself, attribute, regular expression with one
     group) that give the platform's id of the video."""
     url_id: str = ""
-    """Regular expression with one group over the page's URL."""
+    """Regular expression with one group over the page's URL. Believed once the address and the
+    video have both changed: one may lag behind the other."""
     index_attribute: str = ""
     """Attribute of the item that counts the feed's videos."""
     next_buttons: tuple[str, ...] = ()
     moves: tuple[str, ...] = ("button", "key:ArrowDown", "key:PageDown", "wheel", "scroll")
     """Ways to the next video, in the order in which they are tried."""
     like_buttons: tuple[str, ...] = ()
+    liked: tuple[str, ...] = ()
+    """Selectors that, visible within the item, say that it is liked; so does ``aria-pressed``."""
     ad: tuple[str, ...] = ()
     """Selectors that, visible within the item, say that it is an advertisement."""
     live: tuple[str, ...] = ()
@@ -59,8 +64,9 @@ class Hooks:
     the feed's responses leave out."""
     walls: tuple[Wall, ...] = ()
     inline: tuple[str, ...] = ()
-    """Where the document itself holds feed items: ``script#id`` for a script element of JSON,
-    ``window.name`` for a variable. Reported as an ``Answer`` once a document is loaded."""
+    """Where the document itself holds feed items: the selector of script elements of JSON, such
+    as ``script#id``, or ``window.name`` for a variable. Reported as an ``Answer`` once a document
+    is loaded."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,9 @@ class Shown:
     """Videos forward since the last one, where the page tells; else ``None``."""
     animation_ms: float
     """Wall time during which the page itself was moving."""
+    hooks_used: Mapping[str, str] = field(default_factory=dict)
+    """Which of its hooks answered for ``item``, ``id``, ``active`` and ``next``; ``geometry`` or
+    ``none`` where none did."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,23 @@ class Found:
     source: str
 
 
+@dataclass(frozen=True)
+class Window:
+    """What the browser is opened with."""
+
+    found: Found
+    headed: bool = False
+    viewport: tuple[int, int] = (1280, 800)
+    locale: str = "en-US"
+    speed: float = 1.0
+    """Playback rate that the site is known to use; dwell limits are scaled by it."""
+    cookies: tuple[dict[str, Any], ...] = ()
+    json_from: tuple[str, ...] = ()
+    """Parts of URLs whose JSON responses the platform wants."""
+    profile: Path | None = None
+    """User data folder of an account; ``None`` for a browser that forgets."""
+
+
 def find(named: str | None = None) -> Found:
     """Find a browser, or raise ``BadConfig`` where the named one or any is missing.
 

@@ -26,7 +26,9 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers import browser as browsers
-from agent.drivers.base import Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.browser import Window
+from agent.drivers.reading import fallbacks, parsed
 from agent.drivers.reports import Reports
 from agent.drivers.walls import WALL_RULES, Walls
 from agent.errors import (
@@ -44,6 +46,8 @@ SETTLE_MARGIN_S = 10.0
 CLEAR_POLL_S = 30.0
 MOVED = ("Execution context was destroyed", "Cannot find context", "frame was detached")
 """Playwright has one class of error; these are the words of a page that went elsewhere."""
+REMADE_MS = 2000
+"""How long a player that the page made anew may take to show its picture again."""
 
 T = TypeVar("T")
 
@@ -57,26 +61,11 @@ class Limits:
     """From one action to the changed video; the next action is tried after that."""
     show: float = 8.0
     """From the changed video to decoded, advancing frames."""
+    like: float = 8.0
+    """From the click to the like that the page confirms."""
     watch_factor: float = 4.0
     """Wall time allowed for a dwell, as a multiple of its playing time."""
     retakes: int = 3
-
-
-@dataclass(frozen=True)
-class Window:
-    """What the browser is opened with."""
-
-    found: browsers.Found
-    headed: bool = False
-    viewport: tuple[int, int] = (1280, 800)
-    locale: str = "en-US"
-    speed: float = 1.0
-    """Playback rate that the site is known to use; dwell limits are scaled by it."""
-    cookies: tuple[dict[str, Any], ...] = ()
-    json_from: tuple[str, ...] = ()
-    """Parts of URLs whose JSON responses the platform wants."""
-    profile: Path | None = None
-    """User data folder of an account; ``None`` for a browser that forgets."""
 
 
 class PageMoved(PageStuck):
@@ -93,9 +82,11 @@ class PlaywrightDriver:
         self.browser = ""
         self._window = window
         self._hooks = hooks
+        self._on_answer = on_answer
         self._limits = limits or Limits()
         self._reports = Reports(window.json_from, on_answer)
         self._walls = Walls(hooks.walls)
+        self._told: set[str] = set()
         self._playwright: Playwright | None = None
         self._browser: Browser | BrowserContext | None = None
         self._page: Page | None = None
@@ -131,10 +122,11 @@ class PlaywrightDriver:
             await self.start()
         limit = self._limits.navigation
         await self._within(self._open_page().goto(url, wait_until="domcontentloaded"), limit + 1)
-        result = await self._arrive(previous=None, change=limit)
+        await self._read_inline()
+        result = await self._arrive(change=limit)
         if result.get("unchanged"):
             raise FeedEmpty(f"No video appeared at {url}")
-        return _shown(result["shown"])
+        return self._shown(result["shown"])
 
     async def _prepare(self, context: BrowserContext) -> None:
         """Have one page with the rules in it; a kept profile opens with one already."""
@@ -190,7 +182,9 @@ class PlaywrightDriver:
                 SETTLE_MARGIN_S,
             )
             check = await self._ask(
-                "check", {"key": shown.key, "box": asdict(box)}, SETTLE_MARGIN_S
+                "check",
+                {"key": shown.key, "box": asdict(box), "limit": REMADE_MS},
+                SETTLE_MARGIN_S,
             )
             if check and check["stays"]:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
@@ -217,7 +211,8 @@ class PlaywrightDriver:
             await self._within(
                 self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S
             )
-            button = await self._ask("like", None, SETTLE_MARGIN_S)
+            limit = self._limits.like
+            return bool(await self._ask("liked", {"limit": limit * 1000}, limit + SETTLE_MARGIN_S))
         return bool(button["pressed"])
 
     async def next(self, shown: Shown) -> Arrival:
@@ -229,7 +224,7 @@ class PlaywrightDriver:
         attempts = 0
         for action in self._hooks.moves:
             arriving = asyncio.ensure_future(
-                self._arrive(previous=shown.key, change=self._limits.change)
+                self._arrive(change=self._limits.change, last=shown.key)
             )
             try:
                 sent = await self._act(action)
@@ -242,18 +237,15 @@ class PlaywrightDriver:
             attempts += 1
             result = await arriving
             if not result.get("unchanged"):
-                found = _shown(result["shown"])
+                found = self._shown(result["shown"])
                 return Arrival(action, attempts, float(result["left_dwell_s"]), found)
         raise ActionNotConfirmed(
             f"{attempts} actions did not move the feed on from {shown.key}", video=shown.key
         )
 
-    async def _arrive(self, previous: str | None, change: float) -> dict[str, Any]:
+    async def _arrive(self, change: float, last: str | None = None) -> dict[str, Any]:
         """Wait for another video than the previous one; a wall is a fault, consent declined."""
-        asked = {
-            "previous": previous, "changeLimit": change * 1000,
-            "showLimit": self._limits.show * 1000,
-        }  # fmt: skip
+        asked = {"changeLimit": change * 1000, "showLimit": self._limits.show * 1000}
         limit = change + self._limits.show + SETTLE_MARGIN_S
         while True:
             try:
@@ -265,7 +257,7 @@ class PlaywrightDriver:
                     raise
                 await self._within(page.wait_for_load_state("domcontentloaded"), limit)
         if result.get("stuck"):
-            raise PageStuck("the feed moved and did not come to rest", last=previous)
+            raise PageStuck("the feed moved and did not come to rest", last=last)
         return result
 
     async def picture(self) -> bytes:
@@ -290,6 +282,14 @@ class PlaywrightDriver:
                 page = self._open_page()
                 await self._within(page.wait_for_load_state("domcontentloaded"), CLEAR_POLL_S)
 
+    def _shown(self, data: dict[str, Any]) -> Shown:
+        shown = Shown(**{**data, "box": Box(**data["box"])})
+        for note in fallbacks(self._hooks, shown.hooks_used):
+            if note not in self._told:
+                self._told.add(note)
+                self._reports.note("fallback", note)
+        return shown
+
     async def _act(self, action: str) -> bool:
         """Send one action; False where the page has no such way."""
         page = self._open_page()
@@ -311,6 +311,11 @@ class PlaywrightDriver:
     def events(self) -> list[PageEvent]:
         """What the page reported since the last call."""
         return self._reports.take()
+
+    async def _read_inline(self) -> None:
+        """Hand on what the document itself holds, before its first video is described."""
+        for name, text in await self._ask("inline", None, SETTLE_MARGIN_S):
+            self._on_answer(Answer(f"inline:{name}", parsed(text)))
 
     # One door to the page
 
@@ -384,7 +389,3 @@ def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:
     right = min(viewport[0], round(box.x + box.width))
     bottom = min(viewport[1], round(box.y + box.height))
     return {"x": left, "y": top, "width": right - left, "height": bottom - top, "scale": 1}
-
-
-def _shown(data: dict[str, Any]) -> Shown:
-    return Shown(**{**data, "box": Box(**data["box"])})

@@ -11,6 +11,7 @@ from playwright.async_api import ConsoleMessage, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Answer, OnAnswer, PageEvent
+from agent.drivers.reading import parsed
 
 MAX_EVENTS = 50
 
@@ -71,7 +72,9 @@ class Reports:
             self.note("request failed", f"{request.failure} {request.url.split('?')[0]}")
 
     def _on_response(self, response: Response) -> None:
-        if any(part in response.url for part in self._json_from):
+        address = response.url.partition("?")[0]
+        asked = response.request.method != "OPTIONS"
+        if asked and any(part in address for part in self._json_from):
             task = asyncio.ensure_future(self._read(response))
             self._reads.add(task)
             task.add_done_callback(self._reads.discard)
@@ -79,8 +82,8 @@ class Reports:
     async def _read(self, response: Response) -> None:
         """Read a body at once: it is lost when the page moves on."""
         try:
-            body = await response.json()
-        except (PlaywrightError, ValueError) as error:
+            body = parsed(await response.text())
+        except (PlaywrightError, UnicodeDecodeError) as error:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
         self._on_answer(Answer(response.url, body, response.status))

@@ -19,7 +19,7 @@ from PIL import Image
 
 from agent.drivers import browser as browsers
 from agent.drivers.base import Hooks, Shown
-from agent.drivers.playwright import Limits, PlaywrightDriver, Window
+from agent.drivers.playwright import Limits, PlaywrightDriver
 from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
 from agent.platforms.playground import HOOKS
 
@@ -31,7 +31,7 @@ SHORT = Limits(navigation=10, change=0.6, show=1.5)
 async def driving(
     hooks: Hooks = HOOKS, limits: Limits | None = None, **window: Any
 ) -> AsyncIterator[PlaywrightDriver]:
-    settings = Window(browsers.find(), speed=SPEED, **window)
+    settings = browsers.Window(browsers.find(), speed=SPEED, **window)
     driver = PlaywrightDriver(settings, hooks, lambda _: None, limits or SHORT)
     try:
         yield driver

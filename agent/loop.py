@@ -16,7 +16,8 @@ from typing import Protocol
 
 from agent.config import RunConfig
 from agent.drivers.base import Arrival, Driver, Shown
-from agent.errors import DriverFault, PageError, RunFault, WallShown
+from agent.drivers.walls import fault_of
+from agent.errors import BrowserLost, DriverFault, PageError, PlatformFault, RunFault, WallShown
 from agent.looking import Describer, Pictures, sheet, take
 from agent.platforms.base import Feed
 from agent.reactions import Plan, plan
@@ -171,11 +172,8 @@ class RunLoop:
             while self._at.eligible < self._config.windows.total:
                 try:
                     shown = await self._step(shown or await self._open())
-                except DriverFault as fault:
-                    await self._recover(fault)
-                    shown = None
-                except WallShown as wall:
-                    await self._wait_at(wall)
+                except (DriverFault, PlatformFault) as fault:
+                    await self._meet(fault)
                     shown = None
         finally:
             await self._settle()
@@ -186,9 +184,29 @@ class RunLoop:
         await self._paced()
         return await self._parts.driver.open(self._url)
 
+    def _refusal(self) -> WallShown | None:
+        """What the site's server has said, where its feed then does not go on."""
+        feed = self._parts.feed
+        if feed.refusal is None or feed.refused_at is None:
+            return None
+        kind, (_, address) = feed.refusal, feed.refused_at
+        feed.refusal = feed.refused_at = None
+        return fault_of(kind, address, f"the answer of {address}")
+
+    async def _meet(self, fault: DriverFault | PlatformFault) -> None:
+        """Wait at a wall, recover from a fault of the browser, end with any other."""
+        await self._settle()
+        if not isinstance(fault, BrowserLost | WallShown):
+            fault = self._refusal() or fault
+        if isinstance(fault, WallShown):
+            await self._wait_at(fault)
+        elif isinstance(fault, DriverFault):
+            await self._recover(fault)
+        else:
+            raise fault
+
     async def _recover(self, fault: DriverFault) -> None:
         """Have the browser opened again, unless it failed too often in a row."""
-        await self._settle()
         self._faults += 1
         if self._faults >= MAX_FAULTS_IN_A_ROW:
             raise fault
@@ -200,7 +218,6 @@ class RunLoop:
 
     async def _wait_at(self, wall: WallShown) -> None:
         """Wait until a person has answered the wall, or let it end the run."""
-        await self._settle()
         name = f"{self._at.position:06}-{type(wall).__name__}.png"
         with suppress(DriverFault):  # a page that is gone has no picture
             png = await self._parts.driver.picture()

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from playwright.async_api import Page
 
 from agent.drivers.base import Wall, WallKind
 from agent.errors import (
@@ -24,6 +22,9 @@ from agent.errors import (
     SiteFailed,
     WallShown,
 )
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 WALL_RULES = Path(__file__).with_name("walls.js").read_text(encoding="utf-8")
 FAULTS: dict[WallKind, type[WallShown]] = {

@@ -19,7 +19,10 @@
   const shown = (root, selector) => [...root.querySelectorAll(selector)].filter(visible);
   const addresses = () =>
     [location.href, ...shown(document, "iframe[src]").map((frame) => frame.src)];
-  const words = (el) => `${el.innerText || ""} ${el.getAttribute("aria-label") || ""}`;
+  // A leaf's text needs no layout; of anything else only what is seen counts.
+  const text = (el) => (el.firstElementChild ? el.innerText : el.textContent) || "";
+  const says = (el, said) =>
+    said.test(text(el)) || said.test(el.getAttribute("aria-label") || "");
 
   const evidence = (wall, places, urls) => {
     for (const pattern of wall.urls) {
@@ -30,7 +33,9 @@
       for (const selector of wall.selectors) if (shown(root, selector).length) return selector;
       for (const [selector, pattern] of wall.texts) {
         const said = new RegExp(pattern, "i");
-        if (shown(root, selector).some((el) => said.test(words(el)))) return `${selector}: ${pattern}`;
+        const telling = [...root.querySelectorAll(selector)].some(
+          (el) => says(el, said) && visible(el));
+        if (telling) return `${selector}: ${pattern}`;
       }
     }
     return null;
@@ -52,7 +57,7 @@
     declining(wall) {
       for (const root of roots())
         for (const [selector, pattern] of wall.decline) {
-          const button = shown(root, selector).find((el) => new RegExp(pattern, "i").test(words(el)));
+          const button = shown(root, selector).find((el) => says(el, new RegExp(pattern, "i")));
           if (button) {
             const b = button.getBoundingClientRect();
             return { x: b.left + b.width / 2, y: b.top + b.height / 2 };

@@ -94,7 +94,7 @@ def run(as_json: bool, **options: Any) -> None:
     from agent.cli.display import Display
 
     config = _config(options)
-    place = _place(options)
+    place = _place(options, config.platform)
     _warn(config, place)
     with Display() as display:
         run_id = _interruptible(config, place, display, tethered=options["tethered"])
@@ -172,7 +172,7 @@ def check_names(config: RunConfig) -> None:
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
 
 
-def _place(options: dict[str, Any]) -> Place:
+def _place(options: dict[str, Any], platform: str) -> Place:
     from agent.drivers.browser import find
     from agent.models.budget import Cap
     from agent.runner import Place
@@ -190,7 +190,7 @@ def _place(options: dict[str, Any]) -> Place:
         encoder=None if options["no_index"] else options["encoder"],
         index_url=options["index_url"],
         cap=Cap(options["max_cost"], options["max_tokens"]),
-        live=_live(options),
+        live=_live(options, platform),
     )
 
 
@@ -207,15 +207,19 @@ def _frames(options: dict[str, Any]) -> Frames:
     return Frames(**{name: options[option] for name, option in names.items()})
 
 
-def _live(options: dict[str, Any]) -> Live:
+def _live(options: dict[str, Any], platform: str) -> Live:
     """Return what holds on a live site only."""
     from agent.errors import BadConfig
     from agent.pacing import Hours, Limits
     from agent.platforms import load as load_platform
     from agent.runner import Live
+    from agent.study.declared import load as load_study
 
-    if not load_platform(options["platform"]).live:
+    if not load_platform(platform).live:
         return Live()
+    if options["study"] is not None:
+        declared = load_study(options["study"] / "study.toml").live
+        options = {**options, **declared.model_dump()}
     patient = options["on_wall"] == "pause" if options["on_wall"] else options["headed"]
     if patient and not options["headed"]:
         raise BadConfig("A person answers a wall in the window. Type: --headed --on-wall pause")

@@ -37,15 +37,24 @@ class Grader:
         Its unsureness.
     telling
         Whether the score is of the latent; else it tells nothing beside the answer.
+    fading
+        By how much it is less sure in the after windows: there tau is this many times as large.
     """
 
     tau: float
     telling: bool = True
+    fading: float = 1.0
+
+    @property
+    def by_window(self) -> tuple[Grader, Grader]:
+        """The same judge before and after."""
+        return replace(self, fading=1.0), replace(self, tau=self.fading * self.tau, fading=1.0)
 
 
 SURE = Grader(0.3)
 UNSURE = Grader(2.0)
 NOISY = Grader(1.0, telling=False)
+FADING = Grader(0.3, fading=3.0)
 
 
 def graded(drawn: Drawn, grader: Grader, icc: float, rng: np.random.Generator) -> Drawn:
@@ -67,10 +76,13 @@ def graded(drawn: Drawn, grader: Grader, icc: float, rng: np.random.Generator) -
         n = np.broadcast_to(drawn.n[at], drawn.yes[at].shape)
         for video in range(int(n.max())):
             said = drawn.yes[at] > video
-            score = _scores(said, drawn.rates[at], grader, rng)
+            score = _scores(said, drawn.rates[at], grader.by_window[window], rng)
             sums[at] += np.where(video < n, score, 0.0)
-    expected = 100 * _mean_score(drawn.expected / 100, grader, icc)
-    return replace(drawn, yes=sums, expected=expected)
+    expected = [
+        100 * _mean_score(shares / 100, judge, icc)
+        for shares, judge in zip(drawn.expected, grader.by_window, strict=True)
+    ]
+    return replace(drawn, yes=sums, expected=np.stack(expected))
 
 
 def _longest(n: Floats) -> Floats:

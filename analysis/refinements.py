@@ -20,28 +20,47 @@ from numpy.typing import NDArray
 from analysis import designs, matrix
 from analysis.batching import intraclass_correlation
 from analysis.design_table import DEFAULT, SPREAD, USUAL, Scene, Seed, Tell
+from analysis.design_table import SCENES as DESIGN_SCENES
 from analysis.designs import PERMUTATIONS, Outcomes
-from analysis.grading import NOISY, SURE, UNSURE, graded
-from analysis.simulate import Drawn, draw_matrices
+from analysis.grading import FADING, NOISY, SURE, UNSURE, graded
+from analysis.simulate import Drawn, Plan, draw_matrices
 from analysis.values import NAN
 
 Floats = NDArray[np.float64]
 Judge = Callable[[Drawn, np.random.Generator], Outcomes]
 
 _STUDIES_AT_ONCE = 250
+(HARD_MIX,) = [scene for scene in DESIGN_SCENES if scene.name == "hard mix"]
+
+RAGGED = (6, 15, 8, 14, 10, 12, 7, 13, 15)
+"""Sizes of a feed's batches from the 5th to the 95th percentile of real ones."""
+
+
+class RaggedPlan(Plan):
+    """The study's plan where a feed sends batches of different sizes."""
+
+    def layout(self) -> Floats:
+        """Videos by window and batch, all of them requested after the change."""
+        position = np.arange(self.videos)
+        counted = np.stack([position < self.before, position >= self.before + self.adapt])
+        starts = np.cumsum((0, *RAGGED[:-1]))
+        return np.add.reduceat(counted.astype(np.float64), starts, axis=1)
+
 
 SCENES = (
     Scene("usual"),
     Scene("batch correlation 0.2", replace(USUAL, icc=0.2)),
+    Scene(
+        "the same, batches of 6 to 15",
+        replace(USUAL, icc=0.2),
+        RaggedPlan(**vars(DEFAULT)),
+    ),
     Scene("base rates from 5 to 50 %", replace(USUAL, base=SPREAD)),
     Scene("accounts differ by 16 pp", replace(USUAL, account_sd=0.16)),
-    Scene(
-        "hard mix",
-        replace(USUAL, base=SPREAD, twins=0.8, likeable_sd=0.1, icc=0.2, shortest=0.5),
-    ),
-    Scene("sway of 45 pp", replace(USUAL, effect=0.45)),
+    HARD_MIX,
 )
-"""The hard mix is that of the comparison of designs; the last shows bias, not power."""
+LARGE = Scene("sway of 45 pp", replace(USUAL, effect=0.45))
+"""Shows bias, not power."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +182,14 @@ def weighted(drawn: Drawn) -> Drawn:
     return replace(drawn, n=weight, yes=weight * mean)
 
 
-JUDGES = {"sure": SURE, "unsure": UNSURE, "noisy": NOISY}
+def graded_before(answers: Drawn, scores: Drawn) -> Drawn:
+    """Scores in the before windows, yes and no in the after windows."""
+    late = np.array([[0.0], [1.0]])
+    expected = np.stack([scores.expected[0], answers.expected[1]])
+    return replace(answers, yes=np.where(late, answers.yes, scores.yes), expected=expected)
+
+
+JUDGES = {"sure": SURE, "unsure": UNSURE, "noisy": NOISY, "fading": FADING}
 """By the answers that a refinement takes."""
 _DESIGNS = (
     ("persona matrix", _plain), ("adjusted matrix", _adjusted), ("borrowed base", _borrowed)
@@ -172,17 +198,22 @@ _DESIGNS = (
 REFINEMENTS = (
     *(Refinement(name, judge) for name, judge in _DESIGNS),
     *(
-        Refinement(f"{name}, graded, {answers} judge", judge, answers, name)
+        Refinement(f"{name}, {answers} judge", judge, answers, name)
         for name, judge in _DESIGNS
         for answers in JUDGES
+    ),
+    *(
+        Refinement(f"adjusted for a graded before, {answers} judge", _adjusted,
+                   f"{answers} before", "adjusted matrix")
+        for answers in ("sure", "unsure", "noisy")
     ),
     *(
         Refinement(f"{name}, batch weights", judge, "weighted", name)
         for name, judge in _DESIGNS
     ),
-    Refinement("matrix, b and D fitted jointly", judge_joint, against="adjusted matrix"),
-    Refinement("matrix, after less before", judge_difference, against="adjusted matrix"),
-    Refinement("borrowed base by regression", judge_covariance, against="borrowed base"),
+    Refinement("adjusted matrix, b and D fitted jointly", judge_joint, against="adjusted matrix"),
+    Refinement("adjusted matrix, b = 1", judge_difference, against="adjusted matrix"),
+    Refinement("borrowed base, regression", judge_covariance, against="borrowed base"),
 )  # fmt: skip
 
 
@@ -217,9 +248,10 @@ class Refinements:
 def table(studies: int, seed: int, tell: Tell) -> Refinements:
     """Judge every refinement in every world."""
     cells: list[Refined] = []
-    for number, scene in enumerate(SCENES):
+    scenes = (*SCENES, LARGE)
+    for number, scene in enumerate(scenes):
         cells += compared(scene, studies, (seed, 100 + number))
-        tell(number + 1, len(SCENES))
+        tell(number + 1, len(scenes))
     return Refinements(studies, tuple(cells))
 
 
@@ -260,12 +292,12 @@ def outcomes(
     lots = []
     for start in range(0, studies, _STUDIES_AT_ONCE):
         size = min(_STUDIES_AT_ONCE, studies - start)
-        drawn = draw_matrices(DEFAULT, scene.world, size, rng)
-        seen = {way.answers: drawn for way in chosen}
-        for answers in seen:
-            if answers == "weighted":
-                seen[answers] = weighted(drawn)
-            elif answers in JUDGES:
-                seen[answers] = graded(drawn, JUDGES[answers], scene.world.icc, rng)
+        drawn = draw_matrices(scene.plan, scene.world, size, rng)
+        taken = {way.answers for way in chosen}
+        seen = {"yes/no": drawn, "weighted": weighted(drawn) if "weighted" in taken else drawn}
+        for name, grader in JUDGES.items():
+            if taken & {name, f"{name} before"}:
+                seen[name] = graded(drawn, grader, scene.world.icc, rng)
+                seen[f"{name} before"] = graded_before(drawn, seen[name])
         lots.append({way.name: way.judge(seen[way.answers], rng) for way in chosen})
     return {way.name: designs.joined([lot[way.name] for lot in lots]) for way in chosen}

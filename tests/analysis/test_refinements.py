@@ -117,7 +117,7 @@ def test_a_borrowed_base_of_graded_scores_takes_fading_for_a_sway() -> None:
     assert plausible(round(told["borrowed base"].false * STUDIES), STUDIES, 0.03, 0.07)
 
 
-def test_batch_weights_and_other_adjustments_add_nothing() -> None:
+def test_batch_weights_and_other_adjustments_add_little() -> None:
     names = ("persona matrix, batch weights", "adjusted matrix, batch weights",
              "adjusted matrix, b and D fitted jointly")  # fmt: skip
     told = judged("usual", "persona matrix", "adjusted matrix", "adjusted matrix, b = 1", *names)

@@ -108,6 +108,9 @@ def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> l
         both = cells.sway
         told.append(Judged(feed, "adjusted matrix", runs, both.estimate, both.test.p, test))
         told.append(Judged(feed, "placebo", runs, both.placebo, both.placebo_test.p, test))
+    if cells.graded is not None:
+        found = cells.graded
+        told.append(Judged(feed, "graded matrix", runs, found.estimate, found.test.p, test))
     base = Estimate(NAN, reason=cells.refused)
     if cells.borrowed is not None:
         base = cells.borrowed.estimate

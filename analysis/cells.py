@@ -39,6 +39,8 @@ class Rejudged:
         Batch of the video within its run.
     answer
         1 yes, 0 no, -1 missing.
+    grade
+        The graded answer, 0 to 100; nan where there is none.
     """
 
     persona: Ints
@@ -46,6 +48,7 @@ class Rejudged:
     after: Mask
     batch: Ints
     answer: Ints
+    grade: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +108,26 @@ def count_cells(rows: Rejudged, size: int) -> Cells:
     )
 
 
-def _by_cell(rows: Rejudged, kept: Mask, size: int) -> Floats:
-    """Rows by window, persona and run."""
+def graded_cells(rows: Rejudged, size: int) -> Floats:
+    """Mean graded answer by window, persona and run, over the videos that were judged.
+
+    Shape ``(2, K, K)``; nan where nothing was judged, or something without a grade.
+    """
+    judged = rows.answer >= 0
+    n = _by_cell(rows, judged, size)
+    if rows.grade is None:
+        return np.full(n.shape, np.nan)
+    total = _by_cell(rows, judged, size, rows.grade)
+    mean: Floats = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+    return mean
+
+
+def _by_cell(rows: Rejudged, kept: Mask, size: int, values: Floats | None = None) -> Floats:
+    """Rows, or the sum of their values, by window, persona and run."""
     cell = (rows.after[kept] * size + rows.persona[kept]) * size + rows.run[kept]
-    return np.bincount(cell, minlength=2 * size * size).reshape(2, size, size).astype(np.float64)
+    weights = None if values is None else values[kept]
+    sums = np.bincount(cell, weights, minlength=2 * size * size)
+    return sums.reshape(2, size, size).astype(np.float64)
 
 
 def _by_batch(rows: Rejudged, kept: Mask, size: int) -> Floats:

@@ -25,7 +25,7 @@ from analysis.counts import (
 from analysis.intervals import change_over_batches, difference_over_batches
 from analysis.null import NullOfI, null_of_i
 from analysis.values import NAN, Estimate, as_json
-from analysis.views import BEFORE, NO, YES, RunInfo, Views, from_ledger
+from analysis.views import BEFORE, GRADES, NO, YES, RunInfo, Views, from_ledger
 from analysis.windows import Compared, batches_assumed, compared
 from store.ledger import Ledger
 
@@ -151,7 +151,7 @@ def exclusions(run: Views, rows: Compared) -> dict[str, int]:
 def graded_sway(run: Views, rows: Compared) -> tuple[Estimate, str]:
     """Sway of the graded judgement, and its name: ISQ's score, else the probability of yes."""
     judged = run.judged & (rows.before | rows.after)
-    for name, scale in (("score", 1.0), ("p_yes", 100.0)):
+    for name, scale in GRADES.items():
         values = getattr(run, name) * scale
         if judged.any() and not np.isnan(values[judged]).any():
             return difference_over_batches(*batch_sums(run, rows, values, run.judged)), name

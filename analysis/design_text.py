@@ -18,14 +18,14 @@ def table_text(told: Table) -> str:
         f"{told.studies:,} simulated studies a figure: simulation error {five:.3f} at 5 %, "
         f"{half:.3f} at 50 %. Runs of 100 videos; 10 runs unless said otherwise.",
         "**Power**, one-sided at 0.05, for +10 pp:",
-        _by_scene(told, lambda cell: _share(cell.power)),
+        _by_scene(told, lambda cell: share_text(cell.power)),
         "**False positives**, one-sided, where nothing happens:",
-        _by_scene(told, lambda cell: _share(cell.false, 3)),
+        _by_scene(told, lambda cell: share_text(cell.false, 3)),
         "**False positives**, two-sided:",
-        _by_scene(told, lambda cell: _share(cell.false_two, 3)),
+        _by_scene(told, lambda cell: share_text(cell.false_two, 3)),
         "**Coverage** of the 95 % intervals, each of its design's own estimand (I_avg in its null "
         "has no interval):",
-        _by_scene(told, lambda cell: _share(cell.coverage, 3)),
+        _by_scene(told, lambda cell: share_text(cell.coverage, 3)),
         "**Bias** in pp with its simulation error, and the estimand; of I_avg, its mean in % where "
         "nothing happens:",
         _by_scene(told, _bias),
@@ -46,7 +46,7 @@ def _by_scene(told: Table, show: Callable[[Cell], str]) -> str:
         for scene in SCENES
         if (scene.name, names[0]) in found
     ]
-    return _markdown(["", *names], rows)
+    return markdown(["", *names], rows)
 
 
 def _broken(told: Table) -> str:
@@ -55,16 +55,16 @@ def _broken(told: Table) -> str:
     rows = [
         [
             case.name,
-            *(_share(case.false[name], 3) for name in names),
-            *(_share(value, 3) for value in (case.placebo, case.drift, case.offered)),
+            *(share_text(case.false[name], 3) for name in names),
+            *(share_text(value, 3) for value in (case.placebo, case.drift, case.offered)),
             case.remedy,
         ]
         for case in told.broken
     ]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose columns line up."""
     widths = [max(3, *(len(row[i]) for row in [head, *rows])) for i in range(len(head))]
     lines = [
@@ -74,7 +74,8 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _share(value: float, digits: int = 2) -> str:
+def share_text(value: float, digits: int = 2) -> str:
+    """A share, or a dash where there is none."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 

@@ -161,7 +161,7 @@ def adjusted_matrix(plan: Plan, world: World, studies: int, rng: np.random.Gener
 
 def placebo(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """The specific sway of the before windows alone, which has to be null."""
-    return _in_parts(plan, world, studies, rng, lambda drawn: _judge_cells(drawn.shares[0], rng))
+    return _in_parts(plan, world, studies, rng, lambda drawn: judge_cells(drawn.shares[0], rng))
 
 
 def borrowed_base(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
@@ -180,7 +180,7 @@ def borrowed_base_as_offered(
     def judge(drawn: Drawn) -> Outcomes:
         moved = _judge_drift(drawn)
         still = (moved.low <= 0) & (moved.high >= 0)
-        return _those(judge_borrowed(drawn), still & (_judge_cells(drawn.shares[0], rng).p >= 0.05))
+        return _those(judge_borrowed(drawn), still & (judge_cells(drawn.shares[0], rng).p >= 0.05))
 
     return _in_parts(plan, world, studies, rng, judge)
 
@@ -193,19 +193,24 @@ def drift(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> O
 def judge_matrix(drawn: Drawn, rng: np.random.Generator, *, adjust: bool = False) -> Outcomes:
     """The specific sway of matrices, with its interval and its test by permutation."""
     before, after = drawn.shares
-    told = _judge_cells(after, rng, before if adjust else None)
+    told = judge_cells(after, rng, before if adjust else None)
     return replace(told, truth=float(matrix.own_minus_others(drawn.expected[1]).mean()))
 
 
-def _judge_cells(after: Floats, rng: np.random.Generator, before: Floats | None = None) -> Outcomes:
+def judge_cells(after: Floats, rng: np.random.Generator, before: Floats | None = None) -> Outcomes:
+    """The specific sway of matrices ``(S, K, K)``, less a before window where one is given."""
     cells = matrix.residuals(after, before)
     told = from_jackknife(matrix.own_minus_others(cells), matrix.without_each(after, before))
     runs_of = rng.permuted(np.tile(np.arange(after.shape[-1]), (PERMUTATIONS, 1)), axis=1)
-    arranged = matrix.rearranged(cells, runs_of)
+    return tested(told, matrix.rearranged(cells, runs_of))
+
+
+def tested(told: Outcomes, arranged: Floats) -> Outcomes:
+    """The same with p-values among the statistics of random assignments, shape ``(S, B)``."""
     slack = 1e-9
     far = (np.abs(arranged) >= np.abs(told.estimate)[:, None] - slack).sum(1)
     above = (arranged >= told.estimate[:, None] - slack).sum(1)
-    total = PERMUTATIONS + 1
+    total = arranged.shape[1] + 1
     return replace(told, p=(far + 1) / total, p_greater=(above + 1) / total)
 
 

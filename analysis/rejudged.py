@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.borrowed import BorrowedBase, borrowed_base
-from analysis.cells import Cells, Rejudged, count_cells
+from analysis.cells import Cells, Rejudged, count_cells, graded_cells
 from analysis.errors import NotOffered
 from analysis.matrix import SpecificSway, rearranged, residuals, specific_sway
 from analysis.null import DRAWS
-from analysis.views import NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
+from analysis.values import NAN
+from analysis.views import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
 from analysis.windows import batches, compared
 from store.judgements import Judgements
 
@@ -41,6 +42,8 @@ class Replies:
         What the acting judge answered about the same video as the run's own persona.
     members
         Runs that belong together: of one platform, strategy and model.
+    p_yes, score
+        The graded answer, as in a ledger; nan where there is none.
     outside
         Answers about videos that are not compared, left out.
     """
@@ -58,6 +61,8 @@ class Replies:
     after: Mask
     batch: Ints
     acting: Ints
+    p_yes: Floats
+    score: Floats
     outside: int
 
     @property
@@ -76,7 +81,7 @@ class Replies:
 _COLUMNS: dict[str, type] = {
     "run": np.int64, "persona": str, "position": np.int64, "frame": str, "mirrored": bool,
     "repeat": np.int64, "paraphrase": np.int64, "answer": np.int64, "after": bool,
-    "batch": np.int64, "acting": np.int64,
+    "batch": np.int64, "acting": np.int64, "p_yes": np.float64, "score": np.float64,
 }  # fmt: skip
 
 
@@ -104,6 +109,7 @@ def replies(
             rows.append((
                 index, line.persona, line.position, line.frame, line.mirrored, line.repeat,
                 line.paraphrase, _ANSWERS[line.judgement.answer], *placed[line.position],
+                line.judgement.p_yes, line.judgement.score,
             ))  # fmt: skip
     items = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
     columns: dict[str, Any] = {
@@ -147,6 +153,9 @@ class PersonaMatrix:
         The statistic under random assignments of runs to personas, in pp, sorted.
     borrowed, refused
         The borrowed base, or why it is not offered.
+    graded, graded_by
+        The specific sway of the graded answers, in points of 100: a sensitivity. ``None`` where
+        the judge gives none; else the second names them (``score`` or ``p_yes``).
     """
 
     personas: tuple[str, ...]
@@ -157,6 +166,8 @@ class PersonaMatrix:
     drawn: Floats
     borrowed: BorrowedBase | None
     refused: str
+    graded: SpecificSway | None
+    graded_by: str
 
 
 def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
@@ -168,7 +179,9 @@ def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
         Too few personas, unequal questions, or an empty cell.
     """
     personas, replicates = _layout(told)
-    cells = [count_cells(_square(told, personas, runs), len(personas)) for runs in replicates]
+    grades, graded_by = _grades(told)
+    rows = [_square(told, personas, runs, grades) for runs in replicates]
+    cells = [count_cells(asked, len(personas)) for asked in rows]
     passive = all(told.runs[run].windows.baseline == "passive" for runs in replicates
                   for run in runs.values())  # fmt: skip
     after = np.array([cell.after for cell in cells])
@@ -185,7 +198,31 @@ def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
         drawn=_arranged(after, given, rng),
         borrowed=base,
         refused=refused,
+        graded=_graded(rows, len(personas), passive, rng) if graded_by else None,
+        graded_by=graded_by,
     )
+
+
+def _grades(told: Replies) -> tuple[Floats, str]:
+    """The graded answers of 0 to 100 that the plain questions have throughout, and their name."""
+    judged = told.plain & (told.answer != NONE)
+    for name, scale in GRADES.items():
+        values: Floats = scale * getattr(told, name)
+        if judged.any() and not np.isnan(values[judged]).any():
+            return values, name
+    return np.full(len(told.run), NAN), ""
+
+
+def _graded(
+    rows: Sequence[Rejudged], size: int, passive: bool, rng: np.random.Generator
+) -> SpecificSway:
+    """The specific sway of mean graded answers.
+
+    It draws from a generator of its own, so that the primary's figures do not depend on it.
+    """
+    before, after = np.stack([graded_cells(asked, size) for asked in rows], axis=1)
+    own = rng.spawn(1)[0]
+    return specific_sway(after, own, before if passive else None, unit="points")
 
 
 def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
@@ -205,7 +242,9 @@ def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
                       for members in found.values()]  # fmt: skip
 
 
-def _square(told: Replies, personas: Sequence[str], runs: Mapping[str, int]) -> Rejudged:
+def _square(
+    told: Replies, personas: Sequence[str], runs: Mapping[str, int], grades: Floats
+) -> Rejudged:
     """The plain questions of one replicate, put as its own personas."""
     owner = {run: place for place, run in enumerate(runs.values())}
     order = np.array(personas)
@@ -217,6 +256,7 @@ def _square(told: Replies, personas: Sequence[str], runs: Mapping[str, int]) -> 
         after=told.after[rows],
         batch=told.batch[rows],
         answer=told.answer[rows],
+        grade=grades[rows],
     )
 
 

@@ -136,11 +136,15 @@ class Drawn:
         matrix, one for run.
     expected
         The shares in pp that the feeds give without chance, by window; shape ``(2, S, ...)``.
+    rates
+        The rate of yes of each batch as it was drawn, shaped as ``yes``; ``None`` where the
+        answers come from elsewhere.
     """
 
     n: Floats
     yes: Floats
     expected: Floats
+    rates: Floats | None = None
 
     @property
     def shares(self) -> Floats:
@@ -237,7 +241,7 @@ def _lowest(shares: Floats, part: float) -> Mask:
 
 
 def _begun_again(first: Drawn, again: Drawn, where: Mask) -> Drawn:
-    """The first draw, with another one where it was thrown away."""
+    """The first draw, with another one where it was thrown away; graded answers are not drawn."""
     return Drawn(
         first.n,
         np.where(where[..., None, None], again.yes, first.yes),
@@ -271,7 +275,7 @@ def _draw(
     if world.icc > 0:
         rates = _batch_rates(rates, plan.layout(), world.icc, rng)
     yes = rng.binomial(n.astype(np.int64), rates).astype(np.float64)
-    return Drawn(n, yes, np.moveaxis(expected, -1, 0))
+    return Drawn(n, yes, np.moveaxis(expected, -1, 0), rates)
 
 
 def _batch_rates(rates: Floats, n: Floats, icc: float, rng: np.random.Generator) -> Floats:

@@ -32,6 +32,9 @@ NO, YES, NONE = 0, 1, -1
 UNKNOWN = -1
 """Batch or request position that the platform did not tell."""
 
+GRADES = {"score": 1.0, "p_yes": 100.0}
+"""Graded answers in order of preference, and what makes points of 100 of them."""
+
 ASSUMED_BATCH = 12
 """Videos per batch where the platform tells none: the median of audited feeds."""
 

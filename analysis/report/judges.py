@@ -21,6 +21,16 @@ from analysis.views import NONE, Mask
 
 MOST_CELLS = 14
 """Personas up to which every cell has its number printed."""
+_GRADES = {"score": "ISQ's score", "p_yes": "the probability of yes"}
+
+
+@dataclass(frozen=True)
+class GradedView:
+    """The statistic of the graded answers: a sensitivity."""
+
+    by: str
+    told: Told
+    p: Traced
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class MatrixView:
     figure: Markup
     axis: Markup
     source: Source
+    graded: GradedView | None
     borrowed: Told | None
     refused: Name
 
@@ -164,12 +175,23 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix) -> MatrixView:
         figure=hump(matrix.drawn, span(sway.estimate), scale),
         axis=axis(scale, "percentage points"),
         source=source,
+        graded=_graded(matrix, source),
         borrowed=(
             _source("borrowed.borrowed_base", told, plain).estimate(base.estimate, "borrowed sway")
             if base
             else None
         ),
         refused=Name(matrix.refused),
+    )
+
+
+def _graded(matrix: PersonaMatrix, source: Source) -> GradedView | None:
+    if matrix.graded is None:
+        return None
+    return GradedView(
+        by=_GRADES[matrix.graded_by],
+        told=source.estimate(matrix.graded.estimate, "specific sway of the graded answers, points"),
+        p=source.p(matrix.graded.test.p, "p-value of the specific sway of the graded answers"),
     )
 
 

@@ -116,6 +116,8 @@ def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
     if again.matrix is not None:
         yield "specific sway", again.matrix.sway.estimate
         yield "placebo", again.matrix.sway.placebo
+        if again.matrix.graded is not None:
+            yield "specific sway, graded", again.matrix.graded.estimate
         if again.matrix.borrowed is not None:
             yield "borrowed base", again.matrix.borrowed.estimate
     if again.blind is not None:

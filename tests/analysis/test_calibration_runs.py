@@ -29,7 +29,10 @@ def listener(treated: list[Ledger]) -> Seen:
 
 def test_every_design_says_what_it_finds(listener: Seen) -> None:
     told = {design.design: design for design in listener.designs}
-    assert list(told) == ["I_avg", "persona matrix", "adjusted matrix", "placebo", "borrowed base"]
+    assert list(told) == [
+        "I_avg", "persona matrix", "adjusted matrix", "placebo", "graded matrix", "borrowed base"
+    ]  # fmt: skip
+    assert told["graded matrix"].estimate.unit == "points"
     assert listener.matrix is not None
     figure = listener.figures["specific sway"]
     assert figure == pytest.approx(float(own_minus_others(listener.matrix.after)))

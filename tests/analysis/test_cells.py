@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analysis.batching import share_variance
-from analysis.cells import Rejudged, count_cells
+from analysis.cells import Rejudged, count_cells, graded_cells
 from analysis.errors import NotOffered
 from analysis.matrix import specific_sway
 
@@ -15,7 +15,7 @@ def asked(size: int, videos: int, sway: float = 0.0) -> Rejudged:
     )
     rate = 0.3 + sway * (persona == run) * after
     answer = (rng.random(rate.shape) < rate).astype(np.int64)
-    columns = (persona, run, after, video // 12, answer)
+    columns = (persona, run, after, video // 12, answer, 50.0 + 20 * answer)
     return Rejudged(*(column.ravel() for column in columns))
 
 
@@ -34,6 +34,24 @@ def test_cells_are_counted_by_persona_and_run() -> None:
     assert cells.before[:, 1].tolist() == [0, 100]
     assert np.isnan(cells.before[:, 0]).all()
     assert np.allclose(cells.missing, [0, 100 / 3])
+
+
+def test_graded_cells_are_means_over_what_was_judged() -> None:
+    rows = Rejudged(
+        persona=np.array([0, 0, 0, 1, 1, 1]),
+        run=np.array([0, 0, 0, 1, 1, 1]),
+        after=np.array([True, True, True, True, False, False]),
+        batch=np.zeros(6, dtype=np.int64),
+        answer=np.array([1, 0, -1, 1, 0, 1]),
+        grade=np.array([80.0, 10, np.nan, 60, 20, np.nan]),
+    )
+    cells = graded_cells(rows, 2)
+    assert np.diagonal(cells[1]).tolist() == [45, 60]
+    assert np.isnan(cells[0]).all()  # one before answer has no grade, the others were not asked
+    assert np.isnan(cells[1][~np.eye(2, dtype=bool)]).all()
+    again = asked(5, 24)
+    share = count_cells(again, 5).after
+    assert np.allclose(graded_cells(again, 5)[1], 50 + 20 * share / 100)
 
 
 def test_a_planted_sway_comes_through() -> None:

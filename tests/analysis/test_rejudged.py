@@ -12,7 +12,7 @@ import pytest
 
 from analysis.errors import NotOffered
 from analysis.judging import blind, eagerness, steadiness, taste_overlap
-from analysis.rejudged import Replies, by_judge, persona_matrix, replies
+from analysis.rejudged import PersonaMatrix, Replies, by_judge, persona_matrix, replies
 from analysis.views import RunInfo, Views
 from store.judgements import Asked, Judge, Judgements
 from store.records import Judgement, Windows
@@ -21,6 +21,8 @@ from tests.analysis import made
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 Says = Callable[[str, int, int, bool, int], str | None]
 """What the judge says, by persona, run, position, mirrored and repeat."""
+Grades = Callable[[int, str | None], dict[str, float]]
+"""What it grades, by position and answer."""
 
 
 def table(personas: int, videos: int = 96, baseline: str = "passive") -> Views:
@@ -30,7 +32,10 @@ def table(personas: int, videos: int = 96, baseline: str = "passive") -> Views:
     return made.views(acting, videos // 2, infos)
 
 
-def file_of(run: int, personas: int, positions: range, says: Says, kinds: int = 1) -> Judgements:
+def file_of(
+    run: int, personas: int, positions: range, says: Says, kinds: int = 1,
+    grades: Grades = lambda *_: {},
+) -> Judgements:  # fmt: skip
     """A file where every persona was asked about every position; plainly, mirrored, again."""
     judge = Judge(run_id=f"r{run}", model="m", strategy="simple", prompts={}, seed=1, at=NOON,
                   code_version="0")  # fmt: skip
@@ -38,7 +43,8 @@ def file_of(run: int, personas: int, positions: range, says: Says, kinds: int = 
     for persona, position in itertools.product(range(personas), positions):
         for mirrored, repeat in [(False, 0), (True, 0), (False, 1)][:kinds]:
             answer = says(f"p{persona}", run, position, mirrored, repeat)
-            given = {"answer": answer, "missing": None if answer else "refused"}
+            given: dict[str, object] = {"answer": answer, **grades(position, answer)}
+            given["missing"] = None if answer else "refused"
             lines.append(
                 Asked(persona=f"p{persona}", position=position, frame=f"f{run}-{position}",
                       mirrored=mirrored, repeat=repeat, judgement=Judgement.model_validate(given))
@@ -103,6 +109,35 @@ def test_a_matrix_takes_the_plain_questions_alone() -> None:
 
     matrix = persona_matrix(told(5, says, kinds=3), np.random.default_rng(0))
     assert np.allclose(matrix.before, 100 / 3, atol=2)
+
+
+@pytest.mark.parametrize(("name", "scale"), [("score", 1.0), ("p_yes", 100.0)])
+def test_graded_answers_give_a_sensitivity_and_leave_the_primary_as_it_is(
+    name: str, scale: float
+) -> None:
+    def matrix_of(grades: Grades) -> PersonaMatrix:
+        says, views = coin(0.4), table(6)
+        files = {run: file_of(run, 6, range(96), says, grades=grades) for run in range(6)}
+        return persona_matrix(replies(views, files), np.random.default_rng(0))
+
+    def half_as_far(_: int, answer: str | None) -> dict[str, float]:
+        return {name: (75 if answer == "yes" else 25) / scale}
+
+    plain, told = matrix_of(lambda *_: {}), matrix_of(half_as_far)
+    assert plain.graded is None
+    assert plain.graded_by == ""
+    assert told.sway.test == plain.sway.test
+    assert (told.drawn == plain.drawn).all()
+    assert told.graded is not None
+    assert told.graded_by == name
+    assert told.graded.adjusted
+    assert told.graded.estimate.unit == "points"
+    # a grade of 75 for yes and 25 for no halves every share's distance from another
+    assert told.graded.estimate.value == pytest.approx(told.sway.estimate.value / 2)
+    assert told.graded.test.exact
+    assert told.graded.test.p == told.sway.test.p
+    some = matrix_of(lambda at, answer: half_as_far(at, answer) if at else {})
+    assert some.graded is None  # the answers about one video have no grade
 
 
 def test_what_a_matrix_needs() -> None:

@@ -94,6 +94,7 @@ def test_the_parts_of_the_brief_are_there(rendered: Rendered) -> None:
     assert "python -m analysis report example" in text_of(root)
     text = text_of(root)
     assert "placebo: the passive before windows alone" in text
+    assert "a sensitivity: the same of the probability of yes" in text
     assert "example-pia-passive (interrupted)" in text
     images = list(root.iter("img"))
     assert 48 <= len(images) <= 72

@@ -12,7 +12,6 @@ from agent.config import RunConfig
 from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
-from agent.errors import BadConfig
 from agent.platforms import load
 from agent.platforms.base import Feed, Platform
 from agent.site import PlaygroundSite
@@ -67,7 +66,7 @@ async def _start_site(
     config: RunConfig, data: DataFolder, run_id: str, stack: AsyncExitStack
 ) -> str:
     if config.site is None:
-        raise BadConfig("This platform cannot be opened yet. Type: --platform playground")
+        return load(config.platform).url
     state = (
         data.run_dir(run_id) / "playground"
         if config.account is None
@@ -82,10 +81,11 @@ def _browser(config: RunConfig, sight: Sight, platform: Platform, feed: Feed, ur
     from agent.drivers.playwright import PlaywrightDriver, Window  # opens browsers: heavy
 
     assert sight.browser is not None
-    visitor = {"name": "visitor", "value": config.account or "visitor", "url": url}
+    origin = "/".join(url.split("/")[:3])
+    visitor = {"name": "visitor", "value": config.account or "visitor", "url": origin}
     window = Window(
         found=sight.browser, headed=sight.headed, viewport=config.viewport, locale=config.locale,
-        speed=config.speed, cookies=() if platform.live else (visitor,),
+        speed=config.speed, cookies=() if config.site is None else (visitor,),
         json_from=platform.json_from,
     )  # fmt: skip
     return PlaywrightDriver(window, platform.hooks, feed.take)

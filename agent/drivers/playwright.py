@@ -36,6 +36,8 @@ PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 JPEG_QUALITY = 85
 SETTLE_MARGIN_S = 10.0
 MAX_EVENTS = 50
+READ_S = 1.0
+"""How long the bodies of responses that have begun may take."""
 REMADE_MS = 2000
 """How long a player that the page made anew may take to show its picture again."""
 
@@ -240,6 +242,8 @@ class PlaywrightDriver:
         )
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=last)
+        if self._reads:  # what has been answered is known before the video is described
+            await asyncio.wait(self._reads, timeout=READ_S)
         return result
 
     def _shown(self, data: dict[str, Any]) -> Shown:

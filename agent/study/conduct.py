@@ -73,7 +73,8 @@ def config_of(declared: Declared, cell: Cell, find_persona: Callable[[str], obje
             "strategy": cell.strategy, "model": cell.model, "arm": cell.arm,
             "account": f"{declared.name}-{cell.account}", "windows": declared.windows,
             "seed": declared.seed,
-            "like": declared.like, "dwell": declared.dwell, "site": declared.site,
+            "like": declared.like, "dwell": declared.dwell,
+            "site": declared.site if cell.platform == "playground" else None,
             "study": declared.name, "cell": cell.key, "replicate": cell.replicate,
         }
     )  # fmt: skip

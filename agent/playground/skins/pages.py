@@ -59,7 +59,7 @@ class Skin:
         items: tuple[Item, ...],
         for_visitor: ForVisitor,
         visitor: Callable[[str], Visitor],
-        look: Mapping[str, str],
+        look: dict[str, str],
     ) -> None:
         self._name = name
         self._items = items

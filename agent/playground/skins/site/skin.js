@@ -197,7 +197,7 @@ class Feed {
   }
 
   announce(place) {
-    if (switches.ahead(place)) return;
+    if (place > 0 && switches.ahead(place)) return;
     const lag = switches.lag(place);
     if (lag) setTimeout(() => this.address(place), Number(lag));
     else this.address(place);

@@ -60,6 +60,10 @@ class Site(Value):
     speed: float = Field(16.0, gt=0, le=16)
     motion: Literal["smooth", "instant"] = "smooth"
     catalogue: Path | None = None
+    skin: Literal["tiktok", "youtube", "instagram"] | None = None
+    """The site whose page the playground looks like; its adapter watches it."""
+    switches: str = ""
+    """The skin's switches, as the query of its address."""
 
 
 class RunConfig(Value):

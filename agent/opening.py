@@ -34,8 +34,6 @@ class Sight:
     data: DataFolder
     browser: browsers.Found | None
     headed: bool = False
-    feed_url: str | None = None
-    """Another address of the feed than the platform's own."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +64,18 @@ async def open_feed(
         feed.recall(step.video for step in source.steps)
         frames = FrameStore(sight.data.frames_dir)
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
-    if not platform.live:
+    url = platform.url
+    cookies: tuple[dict[str, Any], ...] = ()
+    if config.site is not None:
         url = await _start_site(config, sight.data, run_id, stack)
-        visitor = {"name": "visitor", "value": config.account or "visitor", "url": url}
-        driver = _browser(config, sight, platform, feed, cookies=(visitor,))
-        stack.push_async_callback(driver.close)
-        await driver.start()
-        return Opened(driver, feed, url)
-    profile = _profile(config, sight.data, platform, stack)
-    driver = _browser(config, sight, platform, feed, profile=profile)
+        origin = "/".join(url.split("/")[:3])
+        visitor = {"name": "visitor", "value": config.account or "visitor", "url": origin}
+        cookies = (visitor,)
+    profile = _profile(config, sight.data, platform, stack) if platform.live else None
+    driver = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
     stack.push_async_callback(driver.close)
     await driver.start()
-    return Opened(
-        driver, feed, sight.feed_url or platform.url, await _session(driver, config, platform)
-    )
+    return Opened(driver, feed, url, await _session(driver, config, platform))
 
 
 def _profile(
@@ -88,7 +84,7 @@ def _profile(
     """Hold the account's profile; a guest has none, and is forgotten with the browser."""
     if config.account is not None:
         return stack.enter_context(Profile(data, platform.name, config.account)).path
-    if platform.session is not None and platform.session.needed:
+    if config.site is None and platform.session is not None and platform.session.needed:
         name = platform.name
         raise BadConfig(
             f"{name} is watched with an account. Type: python -m agent login {name} --account NAME"
@@ -101,8 +97,8 @@ async def _session(driver: PlaywrightDriver, config: RunConfig, platform: Platfo
     if platform.session is None:
         return None
     signed_in = await driver.signed_in(platform.session.cookies)
-    if platform.session.needed and not signed_in:
-        raise NotSignedIn(platform.name, config.account or "")
+    if platform.session.needed and config.account is not None and not signed_in:
+        raise NotSignedIn(platform.name, config.account)
     return signed_in
 
 

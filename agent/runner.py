@@ -80,8 +80,6 @@ class Silent:
 class Live:
     """What a run on a live site may do, which is no part of what it is."""
 
-    feed_url: str | None = None
-    """Another address of the feed than the platform's own."""
     limits: Limits = NO_LIMITS
     patient: bool = False
     """Whether a wall is waited at."""
@@ -128,7 +126,7 @@ async def execute(
             ModelJudge.load(config.model, config.strategy, config.persona)
         )
         stack.callback(loading.cancel)
-        sight = Sight(place.data, place.browser, place.headed, place.live.feed_url)
+        sight = Sight(place.data, place.browser, place.headed)
         opened = await open_feed(config, sight, run_id, progress.position, stack)
         opened.feed.resume(batches)
         driver = opened.driver

@@ -30,6 +30,9 @@ class PlaygroundSite:
         ]  # fmt: skip
         if site.catalogue is not None:
             self._arguments += ["--catalogue", str(site.catalogue)]
+        if site.skin is not None:
+            self._arguments += ["--skin", site.skin]
+        self._query = f"?{site.switches}" if site.switches else ""
         self._process: Process | None = None
 
     async def start(self) -> str:
@@ -57,7 +60,7 @@ class PlaygroundSite:
             if code == BadConfig.exit_code:
                 raise BadConfig(f"{fault}. Type: python -m agent playground --help")
             raise PlatformFault(f"{fault} (exit code {code})")
-        self.url = json.loads(line)["url"]
+        self.url = json.loads(line)["url"] + self._query
         return self.url
 
     @property

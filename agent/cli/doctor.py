@@ -32,7 +32,7 @@ PACE_S = 3.0
 @click.option("--account", help="With --platform: watch with this account's profile.")
 @click.option("--videos", type=click.IntRange(1, 50), default=5, show_default=True)
 @click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
-@click.option("--feed-url", hidden=True)
+@click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @browser_option
 @data_option
 @json_option
@@ -81,13 +81,16 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     data = DataFolder(options["data"])
     data.prepare()
     site = None if platform.live else Site(speed=1.0)
+    if platform.live and options["switches"] is not None:
+        switches = options["switches"].removeprefix("plain")
+        site = Site.model_validate({"speed": 1.0, "skin": platform.name, "switches": switches})
     config = RunConfig(
         persona=find("p01"), platform=platform.name, account=options["account"], site=site
     )
     found = browsers.find(options["browser"])
-    pace = Pace(floor_s=PACE_S) if platform.live else Pace(floor_s=0)
+    pace = Pace(floor_s=PACE_S) if site is None else Pace(floor_s=0)
     hands = SlowHands(pace, Limits(), 0, np.random.default_rng(), _local)
-    sight = Sight(data, found, options["headed"], options["feed_url"])
+    sight = Sight(data, found, options["headed"])
     _, codecs = asyncio.run(browsers.probe(found, CODECS))
     told = asyncio.run(probe(config, sight, options["videos"], hands, _tell))
     if as_json:

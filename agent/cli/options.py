@@ -92,7 +92,6 @@ _LIVE = (
         show_default=True,
         help="Live: videos after which the browser is opened anew; 0: never.",
     ),
-    click.option("--feed-url", hidden=True, help="Another address of the feed."),
 )
 _FRAMES = (
     click.option(

@@ -15,12 +15,18 @@ EPILOG = """
 Examples:
   python -m agent playground --speed 1
   python -m agent playground --feed contrarian --speed 1 --port 8765
+  python -m agent playground --skin tiktok --speed 1
 """
 
 
 @click.command(epilog=EPILOG)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--skin",
+    type=click.Choice(["tiktok", "youtube", "instagram"]),
+    help="Serve the same videos under the hooks and responses of another site.",
+)
 @site_options
 @data_option
 def playground(**options: Any) -> None:

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from agent.cli.options import (
     browser_option,
@@ -28,7 +29,8 @@ from agent.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from agent.config import Frames, RunConfig
+    from agent.config import Frames, RunConfig, Site
+    from agent.platforms.base import Platform
     from agent.runner import Live, Onlooker, Place
     from store.records import Windows
 
@@ -79,6 +81,7 @@ Examples:
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
 @click.option("--no-index", is_flag=True, help="Leave indexing to python -m store index.")
+@click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option("--study", type=click.Path(path_type=Path), hidden=True, help="Folder of a study.")
 @click.option("--cell", hidden=True, help="Cell of the study that this run is.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
@@ -102,7 +105,7 @@ def run(as_json: bool, **options: Any) -> None:
 
 
 def _config(options: dict[str, Any]) -> RunConfig:
-    from agent.config import Pace, RunConfig, Site
+    from agent.config import Pace, RunConfig
     from agent.errors import BadConfig
     from agent.platforms import load as load_platform
     from personas.library import find
@@ -116,20 +119,41 @@ def _config(options: dict[str, Any]) -> RunConfig:
     platform = load_platform(options["platform"])
     if (platform.name == "replay") != (options["of"] is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
-    windows = _windows(options)
-    site = Site(**{name: options[name] for name in Site.model_fields})
+    windows, site = _windows(options), _site(platform, options)
     same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of")
     config = RunConfig(
         persona=find(options["persona"]),
         platform=platform.name,
         windows=windows,
-        site=site if platform.name == "playground" else None,
+        site=site,
         frames=_frames(options),
-        pace=Pace(floor_s=options["pace"]) if platform.live else None,
+        pace=Pace(floor_s=options["pace"]) if platform.live and site is None else None,
         **{name: options[name] for name in same},
     )
     check_names(config)
     return config
+
+
+def _site(platform: Platform, options: dict[str, Any]) -> Site | None:
+    """Return what the playground serves: as itself, or in the skin of a live platform."""
+    from agent.config import Site
+    from agent.errors import BadConfig
+
+    told = {name: options[name] for name in Site.model_fields if name in options}
+    if platform.name == "playground":
+        return Site(**told | {"switches": ""})
+    if not platform.live:
+        return None
+    if options["switches"] is not None:
+        switches = options["switches"].removeprefix("plain")
+        return Site(**told | {"skin": platform.name, "switches": switches})
+    given = click.get_current_context().get_parameter_source
+    for name in ("feed", "gain", "motion", "catalogue"):
+        if given(name) is not ParameterSource.DEFAULT:
+            raise BadConfig(f"--{name} is the playground's own. Type: --platform playground")
+    if given("speed") is not ParameterSource.DEFAULT and options["speed"] != 1:
+        raise BadConfig(f"{platform.name} is watched at the speed of life. Type: --speed 1")
+    return None
 
 
 def _windows(options: dict[str, Any]) -> Windows:
@@ -225,7 +249,7 @@ def _live(options: dict[str, Any], platform: str) -> Live:
         raise BadConfig("A person answers a wall in the window. Type: --headed --on-wall pause")
     quiet = options["quiet_hours"]
     limits = Limits(options["per_day"] or None, Hours.parse(quiet) if quiet else None)
-    return Live(options["feed_url"], limits, patient, options["renew_after"])
+    return Live(limits, patient, options["renew_after"])
 
 
 def _warn(config: RunConfig, place: Place) -> None:

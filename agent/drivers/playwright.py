@@ -258,6 +258,7 @@ class PlaywrightDriver:
                 await self._within(page.wait_for_load_state("domcontentloaded"), limit)
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=last)
+        await self._reports.settle()
         return result
 
     async def picture(self) -> bytes:

@@ -14,6 +14,8 @@ from agent.drivers.base import Answer, OnAnswer, PageEvent
 from agent.drivers.reading import parsed
 
 MAX_EVENTS = 50
+READ_S = 1.0
+"""How long the bodies of responses that have begun may take."""
 
 
 class Reports:
@@ -47,6 +49,11 @@ class Reports:
         """Stop reading what has not arrived."""
         for task in self._reads:
             task.cancel()
+
+    async def settle(self) -> None:
+        """Wait for the answers that have begun: they come before the video is described."""
+        if self._reads:
+            await asyncio.wait(self._reads, timeout=READ_S)
 
     def take(self) -> list[PageEvent]:
         """Return the events since the last call."""

@@ -56,6 +56,8 @@ class Platform:
     refused: Callable[[Answer], WallKind | None] = refused
     """Reads a response that holds no items as a wall, or as none."""
     session: Session | None = None
+    about_one: tuple[str, ...] = ()
+    """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     expected: tuple[str, ...] = ("author", "caption")
     """Fields that nearly every video has; their absence in a row means a changed layout."""
 
@@ -96,14 +98,15 @@ class Feed:
             return
         self.refusal = self.refused_at = None
         stamp = {"batch": self._batches, "batch_requested_at": self.position}
-        fresh = False
+        is_batch = not any(part in answer.url for part in self._platform.about_one)
+        used = False
         for video in videos:
             known = self._items.get(video.id)
-            fresh = fresh or known is None
-            self._items[video.id] = (
-                video.model_copy(update=stamp) if known is None else _filled(known, video)
-            )
-        self._batches += fresh
+            item = video if known is None else _filled(known, video)
+            if is_batch and item.batch is None:
+                item, used = item.model_copy(update=stamp), True
+            self._items[video.id] = item
+        self._batches += used
 
     def describe(self, shown: Shown) -> Video:
         """Join what the page shows with what the responses said of that id.

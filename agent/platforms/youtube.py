@@ -190,6 +190,10 @@ PLATFORM = Platform(
     parse,
     url="https://www.youtube.com/shorts",
     refused=blocked,
+    about_one=(
+        "/reel_item_watch", "/v1/player", "/get_watch", "inline:window.ytInitialData",
+        "inline:window.ytInitialPlayerResponse",
+    ),
     session=Session(
         "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
     ),

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+SKINS = ("tiktok", "youtube", "instagram")
 FEEDS = ("listener", "popular", "random", "contrarian")
 
 
@@ -52,6 +53,12 @@ FEEDS = ("listener", "popular", "random", "contrarian")
     default=None,
     help="A folder of one's own clips with captions.csv.",
 )
+@click.option(
+    "--skin",
+    type=click.Choice(SKINS),
+    default=None,
+    help="Serve the same videos under the hooks and responses of another site.",
+)
 @click.option("--parent", is_flag=True, help="End when standard input closes.")
 def main(**options: Any) -> None:
     """Serve an embedded short-video site on this machine."""
@@ -78,7 +85,7 @@ def _serve(options: dict[str, Any]) -> None:
     plan = Plan(
         catalogue=load_folder(folder) if folder else load(),
         settings=Settings(options["feed"], options["gain"], options["seed"]),
-        look=Look(options["speed"], options["motion"]),
+        look=Look(options["speed"], options["motion"], options["skin"]),
         state=options["state"],
         cache=options["cache"] or default_cache(),
         port=options["port"],

@@ -21,13 +21,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from agent.playground.catalogue import Catalogue, Item
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
 from agent.playground.payload import feed_payload, has_poster
+from agent.playground.skins.pages import Skin
 from agent.playground.visitors import Like, Visitor, Visitors, Watch
 from agent.playground.workshop import Workshop
 
@@ -51,6 +52,8 @@ class Look:
     """Playback rate of every video; moves are faster to match."""
     motion: str = "smooth"
     """``smooth`` slides from item to item, ``instant`` jumps."""
+    skin: str | None = None
+    """The site whose hooks and responses the page has; ``None`` for the playground's own."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,8 @@ def build_app(site: Site) -> Starlette:
     handlers = _Handlers(site)
     return Starlette(
         routes=[
-            Route("/", handlers.page),
-            Route("/v/{item_id}", handlers.page),
-            Route("/api/feed", handlers.feed),
+            *(handlers.skinned() if site.look.skin else handlers.own()),
             Route("/api/watch", handlers.watch, methods=["POST"]),
-            Route("/api/like", handlers.like, methods=["POST"]),
             Route("/clips/{name}", handlers.clip),
             Route("/posters/{name}", handlers.poster),
             Route("/healthz", handlers.health),
@@ -102,6 +102,23 @@ class _Handlers:
             "{motion}", site.look.motion
         )
         self._error_page = (SITE / "error.html").read_text(encoding="utf-8")
+
+    def own(self) -> list[BaseRoute]:
+        """Answer as the playground."""
+        return [
+            Route("/", self.page),
+            Route("/v/{item_id}", self.page),
+            Route("/api/feed", self.feed),
+            Route("/api/like", self.like, methods=["POST"]),
+        ]
+
+    def skinned(self) -> list[BaseRoute]:
+        """Answer as another site would."""
+        look = self._site.look
+        told = {"speed": f"{look.speed:g}", "motion": look.motion}
+        items = self._site.catalogue.items
+        skin = Skin(str(look.skin), items, self._for_visitor, self._visitor, told)
+        return skin.routes()
 
     async def page(self, request: Request) -> Response:
         """Serve the page, and name a visitor that has no name yet."""

@@ -21,6 +21,7 @@ from agent.playground.catalogue import Catalogue
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PortTaken
 from agent.playground.recommend import Settings, Shelf
+from agent.playground.skins import FEEDS
 from agent.playground.visitors import Visitors
 from agent.playground.workshop import Workshop
 
@@ -76,7 +77,7 @@ def serve(plan: Plan, ready: Callable[[Facts], None], tell: Callable[[str], None
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     port = listener.getsockname()[1]
     facts: Facts = {
-        "url": f"http://{HOST}:{port}/",
+        "url": f"http://{HOST}:{port}/{FEEDS.get(plan.look.skin or '', '')}",
         "items": len(plan.catalogue.items),
         "clips_missing": missing,
         "feed": plan.settings.feed,

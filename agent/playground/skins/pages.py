@@ -1,0 +1,240 @@
+"""Serves a skin: its page, its feed's addresses, its walls, and the faults that a test asks for.
+
+Switches arrive in the query of the page and are passed on by its script, so that the server keeps
+no state of its own: ``status``, ``empty``, ``broken``, ``wait`` and ``rename`` spoil the responses
+for places from ``from`` on, while ``attempt`` lies below ``times``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from agent.playground.catalogue import Item
+from agent.playground.errors import PlaygroundError
+from agent.playground.skins import FEEDS, shapes
+from agent.playground.skins.shapes import Served, skin_id
+from agent.playground.visitors import Like, Visitor
+
+SITE = Path(__file__).parent / "site"
+WALL_PATHS = (
+    "/login", "/captcha/get", "/consent.youtube.com/m", "/google.com/sorry/index",
+    "/accounts.google.com/signin", "/accounts/login/", "/accounts/suspended/",
+    "/accounts/scraping_warning/", "/challenge/",
+)  # fmt: skip
+Answering = Callable[[Visitor], Response]
+ForVisitor = Callable[[Request, Answering], Awaitable[Response]]
+
+
+class Skin:
+    """Pages and responses of one skin.
+
+    Parameters
+    ----------
+    name
+        The skin.
+    items
+        What the playground shows.
+    for_visitor
+        Answers a request as its visitor, or says why not.
+    visitor
+        Finds a visitor by name.
+    look
+        What the page is told of its speed and motion.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        items: tuple[Item, ...],
+        for_visitor: ForVisitor,
+        visitor: Callable[[str], Visitor],
+        look: dict[str, str],
+    ) -> None:
+        self._name = name
+        self._items = items
+        self._by_id = {skin_id(name, item): item for item in items}
+        self._for_visitor = for_visitor
+        self._visitor = visitor
+        page = (SITE / "skin.html").read_text(encoding="utf-8")
+        for key, value in (look | {"skin": name}).items():
+            page = page.replace("{" + key + "}", value)
+        self._page = page
+        self._wall = (SITE / "wall.html").read_text(encoding="utf-8")
+
+    def routes(self) -> list[BaseRoute]:
+        """Return what the skin answers, as its site would."""
+        own: list[BaseRoute] = [
+            Route("/api/like", self.like, methods=["POST"]),
+            Mount("/skins", StaticFiles(directory=SITE)),
+            *(Route(path, self.wall) for path in WALL_PATHS),
+        ]
+        feed = f"/{FEEDS[self._name]}"
+        if self._name == "tiktok":
+            return [
+                Route(feed, self.page),
+                Route("/api/recommend/item_list/", self.item_list),
+                Route("/api/preload/item_list/", self.aside),
+                *own,
+            ]
+        if self._name == "youtube":
+            return [
+                Route(feed, self.page),
+                Route("/shorts/{id}", self.page),
+                Route("/youtubei/v1/reel/reel_watch_sequence", self.sequence, methods=["POST"]),
+                Route("/youtubei/v1/reel/reel_item_watch", self.item, methods=["POST"]),
+                *own,
+            ]
+        return [
+            Route(feed, self.page),
+            Route("/reels", lambda _: RedirectResponse(feed)),
+            Route("/reels/{id}/", self.page),
+            Route("/graphql/query", self.query, methods=["POST"]),
+            Route("/", self.wall),
+            *own,
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Serve the page with its first items inside, and name a visitor that has no name yet."""
+        name = request.cookies.get("visitor") or uuid4().hex
+        try:
+            served = self._serve(self._visitor(name), None)
+        except PlaygroundError as error:
+            return JSONResponse({"error": str(error)}, 409)
+        held = {
+            key: _renamed(body, request.query_params.get("rename"))
+            for key, body in self._inline(served, request.query_params).items()
+        }
+        scripts = "\n".join(
+            f'<script type="application/json" id="{key}">{_embedded(body)}</script>'
+            for key, body in held.items()
+        )
+        response = HTMLResponse(self._page.replace("{scripts}", scripts))
+        response.set_cookie("visitor", name, httponly=True, samesite="lax")
+        return response
+
+    def _inline(self, served: list[Served], asked: Mapping[str, str]) -> dict[str, Any]:
+        if self._name == "tiktok":
+            return {"__UNIVERSAL_DATA_FOR_REHYDRATION__": shapes.tiktok_inline(served)}
+        if self._name == "instagram":
+            return {"server-js": shapes.instagram_inline(served)}
+        first = served[0].item
+        return {
+            "ytInitialData": shapes.youtube_item(first, legacy=asked.get("layout") == "b"),
+            "ytInitialPlayerResponse": shapes.youtube_player(first),
+            "ytInitialReelWatchSequenceResponse": shapes.youtube(served),
+        }
+
+    async def item_list(self, request: Request) -> Response:
+        """Answer TikTok's next page."""
+        place = int(request.query_params.get("cursor", "0"))
+        return await self._feed(request, place, shapes.tiktok)
+
+    async def aside(self, _: Request) -> Response:
+        """Answer with items that the feed will not show."""
+        return JSONResponse(shapes.tiktok(self._aside()))
+
+    async def sequence(self, request: Request) -> Response:
+        """Answer YouTube's next page."""
+        place = int((await request.json())["sequenceParams"])
+        return await self._feed(request, place, shapes.youtube)
+
+    async def item(self, request: Request) -> Response:
+        """Answer about one of YouTube's videos."""
+        item = self._by_id.get((await request.json())["videoId"])
+        if item is None:
+            return JSONResponse({"playabilityStatus": {"status": "ERROR"}})
+        legacy = request.query_params.get("layout") == "b"
+        body = shapes.youtube_item(item, legacy=legacy)
+        return await self._spoilt(
+            request, 0, body | {"playerResponse": shapes.youtube_player(item)}
+        )
+
+    async def query(self, request: Request) -> Response:
+        """Answer one of Instagram's named queries."""
+        form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
+        if form.get("fb_api_req_friendly_name") == "PolarisClipsAdsPoolQuery":
+            return JSONResponse(shapes.instagram_ads(self._aside()))
+        place = int(json.loads(form["variables"])["after"])
+        return await self._feed(request, place, shapes.instagram)
+
+    async def like(self, request: Request) -> Response:
+        """Take a like by the site's id."""
+        told = await request.json()
+
+        def answer(visitor: Visitor) -> Response:
+            visitor.like(Like(id=self._by_id[told["id"]].id, liked=told["liked"]))
+            return JSONResponse(told)
+
+        return await self._for_visitor(request, answer)
+
+    async def wall(self, _: Request) -> Response:
+        """Serve the page that a wall leads to."""
+        return HTMLResponse(self._wall)
+
+    async def _feed(
+        self, request: Request, place: int, shape: Callable[[list[Served]], dict[str, Any]]
+    ) -> Response:
+        bodies: list[dict[str, Any]] = []
+
+        def answer(visitor: Visitor) -> Response:
+            bodies.append(shape(self._serve(visitor, place)))
+            return Response()
+
+        response = await self._for_visitor(request, answer)
+        return await self._spoilt(request, place, bodies[0]) if bodies else response
+
+    async def _spoilt(self, request: Request, place: int, body: Any) -> Response:
+        asked = request.query_params
+        if "wait" in asked:
+            await asyncio.sleep(float(asked["wait"]) / 1000)  # a slow server is what is asked for
+        late = place >= int(asked.get("from", "0"))
+        if place and late and int(asked.get("attempt", "0")) < int(asked.get("times", "9999")):
+            if "status" in asked:
+                return JSONResponse({"message": "no"}, int(asked["status"]))
+            if "empty" in asked:
+                return Response(media_type="application/json")
+            if "broken" in asked:
+                return Response('{"itemList": [', media_type="application/json")
+        return JSONResponse(_renamed(body, asked.get("rename")))
+
+    def _serve(self, visitor: Visitor, place: int | None) -> list[Served]:
+        while page := visitor.page(place):
+            items = [self._items[number] for number in page.numbers]
+            served = [
+                Served(item, page.first + offset, visitor.likes(item.id))
+                for offset, item in enumerate(items)
+                # no source shows live cards among Reels
+                if self._name != "instagram" or item.kind != "live"
+            ]
+            if served:
+                return served
+            place = page.first + len(items)
+        return []
+
+    def _aside(self) -> list[Served]:
+        ads = [item for item in self._items if item.kind == "ad"]
+        return [Served(item, 0) for item in ads[:2] + list(self._items[:4])]
+
+
+def _embedded(body: Any) -> str:
+    return json.dumps(body).replace("</", "<\\/")
+
+
+def _renamed(body: Any, switch: str | None) -> Any:
+    """Rename a key at every depth, as a site that changes its responses does: ``old:new``."""
+    if not switch:
+        return body
+    old, _, new = switch.partition(":")
+    text = json.dumps(body).replace(json.dumps(old) + ":", json.dumps(new) + ":")
+    return json.loads(text)

@@ -1,0 +1,205 @@
+"""The playground's items in the shapes of three real sites' responses.
+
+Keys that begin with an underscore are the skin's own, for its page. Refuses to know the web and
+the recommender.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from agent.playground.catalogue import Item
+from agent.playground.payload import clip_url
+
+INSTAGRAM_ROOT = "xdt_api__v1__clips__home__connection_v2"
+
+
+@dataclass(frozen=True)
+class Served:
+    """One item at its place in a visitor's feed."""
+
+    item: Item
+    place: int
+    liked: bool = False
+
+
+def skin_id(skin: str, item: Item) -> str:
+    """Return an item's id in the form of a site's."""
+    digest = hashlib.sha256(item.id.encode()).digest()
+    if skin == "tiktok":
+        return str(7 * 10**18 + int.from_bytes(digest[:7], "big"))
+    return urlsafe_b64encode(digest).decode()[:11]
+
+
+def caption(item: Item) -> str:
+    """Return the caption as all three sites have it: hashtags at its end."""
+    return " ".join([item.caption, *(f"#{tag}" for tag in item.hashtags)])
+
+
+def compact(count: int) -> str:
+    """Return a count as people read it, such as ``2.7K``."""
+    for scale, letter in ((10**6, "M"), (10**3, "K")):
+        if count >= scale:
+            return f"{count / scale:.1f}".removesuffix(".0") + letter
+    return str(count)
+
+
+def tiktok(served: Iterable[Served]) -> dict[str, Any]:
+    """Answer ``item_list``."""
+    return {"itemList": [_tiktok(one) for one in served], "hasMore": True, "statusCode": 0}
+
+
+def tiktok_inline(served: Iterable[Served]) -> dict[str, Any]:
+    """Return what the page's own script holds."""
+    items = [_tiktok(one) for one in served]
+    context = {"language": "en", "user": {}}
+    scope = {"webapp.app-context": context, "webapp.updated-items": items}
+    return {"__DEFAULT_SCOPE__": scope}
+
+
+def _tiktok(served: Served) -> dict[str, Any]:
+    item = served.item
+    own = {"_place": served.place, "_clip": clip_url(item), "_s": item.seconds}
+    if item.kind == "live":
+        room = {"title": item.caption, "ownerInfo": {"nickname": item.nickname}}
+        return own | {"id": "", "containerType": 2, "liveRoomInfo": room}
+    stats = {"diggCount": item.likes, "commentCount": item.comments, "playCount": item.plays}
+    id_ = skin_id("tiktok", item)
+    return own | {
+        "id": id_,
+        "desc": caption(item),
+        "author": {"id": "6" + id_[1:], "uniqueId": item.creator, "nickname": item.nickname},
+        "video": {"id": id_, "duration": item.seconds, "codecType": "h264"},
+        "music": {"id": "5" + id_[1:], "title": "original sound", "duration": 60},
+        "stats": {name: count // 100 * 100 for name, count in stats.items()},
+        "statsV2": {name: str(count) for name, count in stats.items()},
+        "textExtra": [{"hashtagName": tag, "start": 0} for tag in item.hashtags],
+        "challenges": [
+            {"id": "1", "title": tag, "desc": "about a tag"} for tag in item.hashtags[:1]
+        ],
+        "isAd": item.kind == "ad",
+        "adAuthorization": False,
+    }
+
+
+def youtube(served: Iterable[Served]) -> dict[str, Any]:
+    """Answer ``reel_watch_sequence``: ids, no titles, and what is fetched ahead for the first."""
+    entries = [{"command": {"reelWatchEndpoint": _endpoint(one)}} for one in served]
+    return {"entries": entries, "continuationEndpoint": {"token": "next"}}
+
+
+def _endpoint(served: Served) -> dict[str, Any]:
+    ahead = {"playerResponse": {"videoDetails": {"videoId": "prefetched0", "title": "not this"}}}
+    return {
+        "_place": served.place,
+        "videoId": skin_id("youtube", served.item),
+        "overlay": {"reelPlayerOverlayRenderer": {"style": "REEL_PLAYER_OVERLAY_STYLE_SHORTS"}},
+        "unserializedPrefetchData": ahead,
+        "adClientParams": {"isAd": served.item.kind == "ad"},
+    }
+
+
+def youtube_player(item: Item) -> dict[str, Any]:
+    """Return the player's response about one video."""
+    return {
+        "playabilityStatus": {"status": "OK"},
+        "streamingData": {"_clip": clip_url(item)},
+        "videoDetails": {
+            "videoId": skin_id("youtube", item),
+            "title": caption(item),
+            "lengthSeconds": str(round(item.seconds)),
+            "author": item.nickname,
+            "channelId": "UC" + item.creator,
+            "viewCount": str(item.plays),
+            "isLive": item.kind == "live",
+        },
+    }
+
+
+def youtube_item(item: Item, *, legacy: bool) -> dict[str, Any]:
+    """Return the page's response about one video."""
+    overlay = _legacy_overlay(item) if legacy else _overlay(item)
+    endpoint = {"videoId": skin_id("youtube", item), "params": "CAU"}
+    return {
+        "overlay": {"reelPlayerOverlayRenderer": overlay},
+        "replacementEndpoint": {"reelWatchEndpoint": endpoint},
+    }
+
+
+def _overlay(item: Item) -> dict[str, Any]:
+    told = f"like this video along with {item.likes:,} other people"
+    like = {"iconName": "EMPTY_HEART", "title": compact(item.likes), "accessibilityText": told}
+    comments = {"iconName": "SHORTS_COMMENT", "title": compact(item.comments)}
+    meta = [
+        {"reelChannelBarViewModel": {"channelName": {"content": f"@{item.creator}"}}},
+        {"shortsVideoTitleViewModel": {"text": {"content": caption(item)}}},
+    ]
+    buttons = [
+        {"likeButtonViewModel": {"defaultButtonViewModel": {"buttonViewModel": like}}},
+        {"buttonViewModel": comments},
+    ]
+    return {
+        "metapanel": {"reelMetapanelViewModel": {"metadataItems": meta}},
+        "buttonBar": {"reelActionBarViewModel": {"buttonViewModels": buttons}},
+    }
+
+
+def _legacy_overlay(item: Item) -> dict[str, Any]:
+    header = {
+        "reelTitleText": {"runs": [{"text": caption(item)}]},
+        "channelTitleText": {"runs": [{"text": f"@{item.creator}"}]},
+    }
+    return {
+        "reelPlayerHeaderSupportedRenderers": {"reelPlayerHeaderRenderer": header},
+        "likeButton": {"likeButtonRenderer": {"likeCount": item.likes}},
+    }
+
+
+def instagram(served: Iterable[Served]) -> dict[str, Any]:
+    """Answer the feed's query."""
+    return _connection(INSTAGRAM_ROOT, served)
+
+
+def instagram_ads(served: Iterable[Served]) -> dict[str, Any]:
+    """Answer the query of the ads pool, which is not the feed."""
+    return _connection("xdt_api__v1__clips__ads_pool", served)
+
+
+def instagram_inline(served: Iterable[Served]) -> dict[str, Any]:
+    """Return what one of the page's scripts holds."""
+    result = {"__bbox": {"result": instagram(served)}}
+    return {"require": [["ScheduledServerJS", "handle", None, [result]]]}
+
+
+def _connection(root: str, served: Iterable[Served]) -> dict[str, Any]:
+    edges = [{"node": {"media": _media(one)}, "cursor": str(one.place)} for one in served]
+    return {"data": {root: {"edges": edges, "page_info": {"has_next_page": True}}}}
+
+
+def _media(served: Served) -> dict[str, Any]:
+    item = served.item
+    code = skin_id("instagram", item)
+    pk = str(int.from_bytes(code.encode()[:8], "big"))
+    song = {"original_media": {"code": "SONGxxxxxxx", "pk": "1", "caption": {"text": "not this"}}}
+    return {
+        "_place": served.place,
+        "_clip": clip_url(item),
+        "pk": pk,
+        "id": f"{pk}_1",
+        "code": code,
+        "caption": {"text": caption(item)},
+        "user": {"pk": "9", "username": item.creator, "full_name": item.nickname},
+        "coauthor_producers": [{"pk": "8", "username": "someone.else"}],
+        "clips_metadata": {"mashup_info": song},
+        "like_count": item.likes,
+        "comment_count": item.comments,
+        "play_count": item.plays,
+        "view_count": None,
+        "video_duration": item.seconds,
+        "product_type": "ad" if item.kind == "ad" else "clips",
+        "like_and_view_counts_disabled": False,
+    }

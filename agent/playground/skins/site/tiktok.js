@@ -1,0 +1,61 @@
+// TikTok's documented hooks: bare address, player wrappers that name their video, live cards
+// without an id, a shadow root around the consent banner.
+
+import { ask, begin, call, escaped, inline, other } from "./skin.js";
+
+const items = (list) => list.map((told) => ({
+  id: told.id, place: told._place, clip: told._clip, seconds: told._s,
+  author: told.author?.uniqueId ?? told.liveRoomInfo.ownerInfo.nickname,
+  caption: told.desc ?? told.description ?? told.liveRoomInfo?.title, live: !told.id, ad: told.isAd,
+}));
+
+begin({
+  shell: `<main><div id="column-list-container" class="feed"></div>
+    <div class="arrows css-1o2f-${other ? "Side" : "DivFeedNavigationContainer"}">
+      <div><button data-by="-1" aria-label="Go to previous video">up</button></div>
+      <div><button data-by="1" aria-label="Go to next video">down</button></div></div>
+    <a href="/login">Log in</a></main>`,
+  card: (item, n) => `<article data-e2e="recommend-list-item-container" data-scroll-index="${n}" id="one-column-item-${n}">
+    <section id="media-card-${n}" data-e2e="feed-video">
+      ${item.live ? '<div class="css-7-SpanLiveBadge badge">LIVE</div>' : ""}
+      ${item.ad ? '<div class="badge">Sponsored</div>' : ""}
+      <div class="xgplayer-container" ${item.live ? "" : `id="xgwrapper-${n}-${item.id}"`}><div class="screen"></div></div>
+      <div class="words"><a href="/@${escaped(item.author)}" data-e2e="video-author-avatar"></a>
+        <h3 data-e2e="video-author-uniqueid">${escaped(item.author)}</h3>
+        <h1 data-e2e="video-desc">${escaped(item.caption)}</h1></div>
+      <div class="side"><button class="like" aria-label="Like video 1.2K likes" aria-pressed="false">
+        <span data-e2e="like-icon"></span></button></div>
+    </section></article>`,
+  hooks: {
+    item: [['data-e2e="recommend-list-item-container"', ""]],
+    index: [["data-scroll-index", "data-n"], ['data-e2e="recommend-list-item-container"', ""]],
+    id: [["xgwrapper-", "wrapper-"]],
+    next: [["DivFeedNavigationContainer", "Side"]],
+    caption: [['data-e2e="video-desc"', ""]],
+    like: [["Like video 1.2K likes", ""]],
+  },
+  german: [["Like video", "Video mit Gefällt mir markieren"], ["Go to next video", "Weiter"]],
+  first: () => items(inline("__UNIVERSAL_DATA_FOR_REHYDRATION__").__DEFAULT_SCOPE__["webapp.updated-items"]),
+  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}` }),
+  unpack: (body) => items(body.itemList),
+  aside: () => call("/api/preload/item_list/"),
+  address: () => null,
+  walls: {
+    consent: {
+      html: "<tiktok-cookie-banner></tiktok-cookie-banner>",
+      shadow: `<p>Cookies</p><button data-is="accepted">Allow all</button>
+        <button data-is="declined">Decline optional cookies</button>`,
+    },
+    notice: { html: '<div><p>News</p><button class="TUXButton--primary">Got it</button></div>' },
+    login: { to: "/login" },
+    modal: { html: '<div data-e2e="login-modal"><h2>Log in to TikTok</h2><p>Continue as guest</p></div>' },
+    captcha: {
+      html: `<div class="TUXModal-overlay"><div class="captcha-verify-container">
+        <p>Drag the slider to fit the puzzle</p></div></div>`,
+    },
+    frame: { html: '<div><iframe src="/captcha/get" width="300" height="200"></iframe></div>' },
+    error: {
+      html: "<div><h2>Something went wrong</h2><p>Sorry about that! Please try again later.</p><button>Refresh</button></div>",
+    },
+  },
+});

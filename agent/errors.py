@@ -12,8 +12,8 @@
        ├─ PlatformFault    FeedEmpty · LoginRequired · ChallengeShown · LayoutChanged ·
        │                   RateLimited
        ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
-       └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · ModelFailed ·
-                           BudgetSpent
+       └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · SlowDown ·
+                           ModelFailed · BudgetSpent
 """
 
 from __future__ import annotations
@@ -136,6 +136,10 @@ class Filtered(ModelFault):
 
 class UnreadableReply(ModelFault):
     """The reply is neither yes nor no, twice."""
+
+
+class SlowDown(ModelFault):
+    """The model's service had no place for the question, however often it was put."""
 
 
 class ModelFailed(ModelFault):

@@ -62,6 +62,28 @@ _SITE = (
 )
 
 
+_MODEL = (
+    click.option(
+        "--explain",
+        type=click.Choice(["never", "yes", "all"]),
+        default="never",
+        show_default=True,
+        help="Which answers to ask a reason and a description for; they cost tokens.",
+    ),
+    click.option(
+        "--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on the model."
+    ),
+    click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens."),
+)
+
+
+def model_options(command: Command) -> Command:
+    """Add what a model may be asked for and may cost, in their order."""
+    for option in reversed(_MODEL):
+        command = option(command)
+    return command
+
+
 def site_options(command: Command) -> Command:
     """Add the playground's own options, in their order."""
     for option in reversed(_SITE):

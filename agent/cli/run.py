@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import browser_option, data_option, json_option, site_options
+from agent.cli.options import browser_option, data_option, json_option, model_options, site_options
 
 if TYPE_CHECKING:
     from agent.config import RunConfig
@@ -64,8 +64,7 @@ Examples:
 @click.option("--like", is_flag=True, help="Also like what is answered with yes.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @site_options
-@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on it.")
-@click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens.")
+@model_options
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
@@ -109,7 +108,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
     windows = _windows(options)
     site = Site(**{name: options[name] for name in Site.model_fields})
-    same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of")
+    same = ("strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of")
     config = RunConfig(
         persona=find(options["persona"]),
         platform=platform.name,

@@ -59,8 +59,8 @@ def ask(server: Server, way: str, monkeypatch: pytest.MonkeyPatch, **settings: A
 @pytest.mark.parametrize(
     ("way", "missing", "requests"),
     [
-        ("429", "failed", 2),
-        ("429-later", "failed", 2),
+        ("429", "rate_limited", 2),
+        ("429-later", "rate_limited", 2),
         ("500", "failed", 2),
         ("cut", "failed", 2),
         ("not-json", "failed", 1),

@@ -111,7 +111,7 @@ def test_a_readable_reply_is_asked_for_once() -> None:
 
 def test_the_question_carries_the_persona_frames_and_caption() -> None:
     model = Recorded(lambda question: Reply(text="no"))
-    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain=True))
+    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain="all"))
     frames = (frame(colour="red"), frame(colour="blue"))
     asyncio.run(judge.judge(frames, "A quiet lake"))
 

@@ -62,14 +62,14 @@ _SITE = (
 )
 
 
-_MODEL = (
-    click.option(
-        "--explain",
-        type=click.Choice(["never", "yes", "all"]),
-        default="never",
-        show_default=True,
-        help="Which answers to ask a reason and a description for; they cost tokens.",
-    ),
+explain_option = click.option(
+    "--explain",
+    type=click.Choice(["never", "yes", "all"]),
+    default="never",
+    show_default=True,
+    help="Which answers to ask a reason and a description for; they cost tokens.",
+)
+_CAP = (
     click.option(
         "--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on the model."
     ),
@@ -77,9 +77,9 @@ _MODEL = (
 )
 
 
-def model_options(command: Command) -> Command:
-    """Add what a model may be asked for and may cost, in their order."""
-    for option in reversed(_MODEL):
+def cap_options(command: Command) -> Command:
+    """Add what a model may cost."""
+    for option in reversed(_CAP):
         command = option(command)
     return command
 

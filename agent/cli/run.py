@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import browser_option, data_option, json_option, model_options, site_options
+from agent.cli.notices import announce
+from agent.cli.options import (
+    browser_option,
+    cap_options,
+    data_option,
+    explain_option,
+    json_option,
+    site_options,
+)
 
 if TYPE_CHECKING:
     from agent.config import RunConfig
@@ -64,7 +72,8 @@ Examples:
 @click.option("--like", is_flag=True, help="Also like what is answered with yes.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @site_options
-@model_options
+@explain_option
+@cap_options
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
@@ -85,7 +94,7 @@ def run(as_json: bool, **options: Any) -> None:
 
     config = _config(options)
     place = _place(options)
-    _warn(config, place)
+    announce(config.model, place.cap)
     with Display() as display:
         run_id = _interruptible(config, place, display, tethered=options["tethered"])
     _summarise(run_id, place, as_json=as_json)
@@ -179,18 +188,6 @@ def _place(options: dict[str, Any]) -> Place:
         index_url=options["index_url"],
         cap=Cap(options["max_cost"], options["max_tokens"]),
     )
-
-
-def _warn(config: RunConfig, place: Place) -> None:
-    """Say what will be sent to whom, and how old the prices are that a cap goes by."""
-    from agent.models import sent_to
-    from agent.models.prices import dated
-
-    place.cap.check(config.model)
-    if (told := sent_to(config.model)) is not None:
-        click.echo(told, err=True)
-    if place.cap.cost_usd is not None:
-        click.echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 
 
 def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:

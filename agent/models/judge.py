@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Literal, TypeVar
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import (
+    BudgetSpent,
     Filtered,
     ModelFailed,
     ModelFault,
@@ -29,6 +30,7 @@ from agent.errors import (
 )
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
+from agent.models.budget import Spent
 from personas import strategies
 from personas.persona import Persona
 from personas.strategies import Prompt, Reading
@@ -74,6 +76,11 @@ class _Attempt:
     missing: Missing | None
     spent: Reply | None = None
     """What a fault has cost, as a reply without words."""
+
+    @property
+    def again(self) -> bool:
+        """Whether the question is worth asking once more."""
+        return self.missing == "unreadable"
 
 
 class ModelJudge:
@@ -143,21 +150,23 @@ class ModelJudge:
         """
         started = perf_counter()
         attempts: list[_Attempt] = []
-        while not attempts or (attempts[-1].missing == "unreadable" and len(attempts) < ATTEMPTS):
-            question = Question(
-                prompt=self.prompt,
-                frames=frames,
-                caption=caption,
-                explain=self._manner.explain == "all",
-                repeat=ATTEMPTS * repeat + len(attempts),
-            )
-            attempts.append(await self._ask(question))
-        self._keep_vector(frames[0], attempts[-1].reply)
-        judgement = _judgement(attempts, perf_counter() - started)
-        if self._why is None or judgement.answer != "yes" or judgement.reason is not None:
-            return judgement
-        asked = replace(question, prompt=self._why, explain=True, repeat=ATTEMPTS * repeat)
-        return _explained(judgement, attempts, await self._ask(asked))
+        question = Question(
+            prompt=self.prompt, frames=frames, caption=caption,
+            explain=self._manner.explain == "all", repeat=ATTEMPTS * repeat,
+        )  # fmt: skip
+        try:
+            while not attempts or (attempts[-1].again and len(attempts) < ATTEMPTS):
+                put = replace(question, repeat=question.repeat + len(attempts))
+                attempts.append(await self._ask(put))
+            judgement = _judgement(attempts, perf_counter() - started)
+            self._keep_vector(frames[0], attempts[-1].reply)
+            if self._why is None or judgement.answer != "yes" or judgement.reason is not None:
+                return judgement
+            attempts.append(await self._ask(replace(question, prompt=self._why, explain=True)))
+            return _explained(judgement, attempts)
+        except BudgetSpent as fault:
+            fault.details["lost"] = asdict(Spent.of(_usage(attempts)))
+            raise
 
     async def close(self) -> None:
         """Release the model."""
@@ -205,16 +214,16 @@ def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
     )
 
 
-def _explained(judgement: Judgement, attempts: list[_Attempt], why: _Attempt) -> Judgement:
-    """Add what was said when a reason was asked for; the answer given first stands.
+def _explained(judgement: Judgement, attempts: list[_Attempt]) -> Judgement:
+    """Add what was said last, when a reason was asked for; the answer given first stands.
 
     A reason that comes with another answer explains nothing and is left out.
     """
-    reading = why.reading or Reading(None, None)
+    reading = attempts[-1].reading or Reading(None, None)
     told = {
         "reason": reading.reason if reading.answer == judgement.answer else None,
         "description": reading.description,
-        "usage": _usage([*attempts, why]),
+        "usage": _usage(attempts),
     }
     return judgement.model_copy(update=told)
 

@@ -1,0 +1,174 @@
+"""Whole runs with models that are no fakes: one behind HTTP, one in the run's own process.
+
+What a tiny model answers is not judged; what the code does with it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from subprocess import CompletedProcess
+
+import pytest
+
+from agent.models.hfvlm import HfVlm
+from store.data import DataFolder
+from store.judgements import Asked, judgement_files, read_judgements
+from store.ledger import Ledger, read
+from tests.agent.models import tiny
+from tests.agent.models.fault_server import Server, answering, frames_of
+from tests.e2e.commands import feedsway, ledgers
+
+CANARY = "sk-canary-7c2e91d4"
+MODEL = "openai-api/loopback/tiny"
+VIDEOS = 8
+
+
+@dataclass
+class Place:
+    """A server with a tiny model behind it, and a data folder."""
+
+    server: Server
+    data: Path
+    checkpoint: Path
+
+    def feedsway(self, *words: str, way: str = "model") -> CompletedProcess[str]:
+        env = {
+            **os.environ,
+            "LOOPBACK_BASE_URL": f"{self.server.url}/{way}/v1",
+            "LOOPBACK_API_KEY": CANARY,
+            "NO_PROXY": "127.0.0.1",
+        }
+        done = feedsway(*words, "--data", str(self.data), env=env)
+        assert CANARY not in done.stdout + done.stderr
+        return done
+
+    def run(self, *more: str, model: str = MODEL, way: str = "model") -> CompletedProcess[str]:
+        words = ("run", "--persona", "p12", "--no-index", "--json", "--model", model)
+        return self.feedsway(*words, *more, way=way)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    checkpoint = tiny.save_llava(tmp_path_factory.mktemp("llava"))
+    model = HfVlm.load(f"hfvlm/{checkpoint}", device="cpu")
+    with Server(answering(model)).running() as server:
+        yield Place(server, tmp_path_factory.mktemp("data"), checkpoint)
+
+
+@pytest.fixture(scope="module")
+def done(place: Place) -> CompletedProcess[str]:
+    return place.run("--before", str(VIDEOS // 2), "--after", str(VIDEOS // 2))
+
+
+def whole(place: Place, done: CompletedProcess[str]) -> Ledger:
+    assert done.returncode == 0, done.stderr
+    return read(DataFolder(place.data).find_run(json.loads(done.stdout)["run"]["run_id"]))
+
+
+def asked_again(place: Place, run_id: str) -> list[Asked]:
+    files = judgement_files(DataFolder(place.data).run_dir(run_id))
+    return [line for file in files for line in read_judgements(file).asked]
+
+
+def test_a_run_over_http_is_whole(place: Place, done: CompletedProcess[str]) -> None:
+    ledger = whole(place, done)
+    steps = [step for step in ledger.steps if step.eligible]
+    assert (ledger.status, len(steps)) == ("complete", VIDEOS)
+    assert place.server.requests["model"] == VIDEOS
+    kept = [(place.data / "frames" / s.frames[0].sha256[:2]) for s in steps]
+    for step, folder, body in zip(steps, kept, place.server.bodies, strict=True):
+        assert step.judgement.answer in ("yes", "no")
+        assert step.judgement.usage.input_tokens
+        assert frames_of(body) == [(folder / f"{step.frames[0].sha256}.jpg").read_bytes()]
+        assert step.judgement.reason is None, "a reason costs tokens and was not asked for"
+    assert f"Bearer {CANARY}" in place.server.keys
+    assert done.stderr.count("are sent to loopback") == 1
+
+
+def test_no_key_is_kept_or_told(place: Place, done: CompletedProcess[str]) -> None:
+    """Also not where the service repeats it in what it says about a failure."""
+    failed = place.run("--before", "2", "--after", "0", way="400")
+    steps = whole(place, failed).steps
+    assert {s.judgement.missing for s in steps if s.eligible} == {"failed"}
+    refused = place.run("--before", "2", "--after", "0", "--new", way="401")
+    assert refused.returncode == 2
+    assert "refuses the key" in refused.stderr
+    files = [path for path in place.data.rglob("*") if path.is_file()]
+    assert len(files) > VIDEOS
+    assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
+
+
+def test_rejudging_stops_at_its_cap_and_remembers_and_goes_on(
+    place: Place, done: CompletedProcess[str]
+) -> None:
+    ledger = whole(place, done)
+    run_id = ledger.started.run_id
+    dearest = max(step.judgement.usage.input_tokens or 0 for step in ledger.steps) + 1
+    cap = 3 * dearest + 1
+    words = ("rejudge", run_id, "--model", MODEL, "--mirrored")
+    place.server.requests.clear()
+
+    for _ in range(2):  # a restart remembers
+        stopped = place.feedsway(*words, "--max-tokens", str(cap))
+        assert stopped.returncode == 1
+        assert "The cap of" in stopped.stderr
+        assert stopped.stderr.count("are sent to loopback") == 1
+        lines = asked_again(place, run_id)
+        usages = [line.judgement.usage for line in lines]
+        spent = sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages)
+        assert cap - 2 * dearest <= spent <= cap
+        assert (
+            sum(usage.calls for usage in usages if not usage.cached)
+            == (place.server.requests["model"])
+        )
+
+    whole_cap = str(10 * VIDEOS * dearest)
+    went_on = place.feedsway(*words, "--max-tokens", whole_cap)
+    assert went_on.returncode == 0, went_on.stderr
+    assert len(asked_again(place, run_id)) == 2 * VIDEOS
+
+
+def test_rejudging_with_kept_replies_calls_nobody_and_says_the_same(
+    place: Place, done: CompletedProcess[str]
+) -> None:
+    run_id = whole(place, done).started.run_id
+    words = ("rejudge", run_id, "--model", MODEL, "--repeats", "2", "--seed", "5")
+    folder = DataFolder(place.data).run_dir(run_id) / "judgements"
+    said = []
+    for _ in range(2):
+        rmtree(folder, ignore_errors=True)
+        place.server.requests.clear()
+        told = place.feedsway(*words)
+        assert told.returncode == 0, told.stderr
+        lines = asked_again(place, run_id)
+        said.append({line.key: (line.judgement.answer, line.judgement.reply) for line in lines})
+    assert len(said[0]) == 2 * VIDEOS
+    assert said[0] == said[1]
+    assert place.server.requests["model"] == 0
+    assert f"{2 * VIDEOS} replies were kept from before, 0 were asked for" in told.stdout
+
+
+def test_a_run_with_a_model_of_its_own_process_knows_p_yes(place: Place) -> None:
+    words = ("--before", "2", "--after", "2", "--explain", "all")
+    done = place.run(*words, model=f"hfvlm/{place.checkpoint}")
+    ledger = whole(place, done)
+    steps = [step for step in ledger.steps if step.eligible]
+    assert ledger.started.config["explain"] == "all"
+    assert len(steps) == 4
+    assert "llava" in done.stderr
+    assert "are sent to" not in done.stderr
+    for step in steps:
+        assert step.judgement.usage.output_tokens
+        assert step.judgement.usage.output_tokens > 1, "a reason was asked for"
+    plain = place.run("--before", "2", "--after", "2", model=f"hfvlm/{place.checkpoint}")
+    for step in (step for step in whole(place, plain).steps if step.eligible):
+        assert step.judgement.answer in ("yes", "no")
+        assert step.judgement.p_yes is not None
+        assert 0 < step.judgement.p_yes < 1
+        assert step.judgement.usage.output_tokens == 1
+    assert len(ledgers(place.data)) >= 3

@@ -40,15 +40,7 @@ REPLIES = {
     "filtered": "I",
 }
 """Replies in good form."""
-STATUSES = {
-    "400": 400,
-    "401": 401,
-    "403": 403,
-    "404": 404,
-    "429": 429,
-    "429-later": 429,
-    "500": 500,
-}
+STATUSES = {way: int(way[:3]) for way in ("400", "401", "403", "404", "429", "429-later", "500")}
 
 
 class Server:

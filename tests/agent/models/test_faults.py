@@ -243,14 +243,14 @@ def test_a_yes_or_no_question_has_no_form(monkeypatch: pytest.MonkeyPatch) -> No
 def test_large_frames_are_sent_smaller_and_small_ones_as_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    large = frame("A title", size=(1080, 1920))
+    large, small = frame("A title", size=(1080, 1920)), FRAMES[0]
     with Server().running() as server:
-        monkeypatch.setattr("tests.agent.models.test_faults.FRAMES", (large, FRAMES[0]))
+        monkeypatch.setattr("tests.agent.models.test_faults.FRAMES", (large, small))
         ask(server, "yes", monkeypatch)
     first, second = frames_of(server.bodies[0])
     with Image.open(io.BytesIO(first)) as picture:
         assert picture.size == (576, 1024)
-    assert second == FRAMES[0]
+    assert second == small
     assert len(first) < len(large)
 
 

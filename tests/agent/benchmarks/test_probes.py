@@ -72,7 +72,7 @@ STEADY = {
     "no answer, for any reason": 0,
 }
 STEADY_ISQ = {
-    **{name: value for name, value in list(STEADY.items())[2:]},
+    **dict(list(STEADY.items())[2:]),
     "S% backwards less S%": 0,
     "same answer to items backwards": 1,
 }

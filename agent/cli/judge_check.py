@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  python -m agent judge-check --per-theme 2
-  python -m agent judge-check --model scripted/keywords?words=guitar,rose --per-theme 1 --json
+  python -m agent judge-check --per-theme 1 --personas 20
+  python -m agent judge-check --model scripted/keywords?words=guitar,rose --per-theme 1 --personas 9 --json
 """
 
 
@@ -152,7 +152,7 @@ def _show(found: _Found) -> None:
     click.echo(f"missing answers: {lost}; {1000 * told.latency_s:.0f} ms a new video (median)")
     if found.spent is not None:
         click.echo(f"spent: ${found.spent.cost_usd:.4f}, {found.spent.tokens:,} tokens")
-    click.echo("Brackets: 95 % intervals, clustered by persona and by video.")
+    click.echo("Brackets: 95 % intervals, clustered by persona and by video (docs/models.md).")
     click.echo("These figures hold for the playground only.")
 
 
@@ -165,4 +165,6 @@ def _cell(figure: Share, unit: str = "share") -> str:
     if figure.value != figure.value:
         return "–"
     form = {"share": ".3f", "lean": "+.3f", "points": "+.1f"}[unit]
+    if figure.low != figure.low:  # one persona or one video: no interval
+        return f"{figure.value:{form}}"
     return f"{figure.value:{form}} [{figure.low:{form}}, {figure.high:{form}}]"

@@ -158,7 +158,8 @@ def test_the_order_of_items_is_told_in_points() -> None:
 
     found = measured(Recorded(tired), "isq")
     shift = found["S% backwards less S%"]
-    assert (shift.figure.value, shift.unit) == (pytest.approx(20), "points")
+    assert shift.figure.value == pytest.approx(20)
+    assert shift.unit == "points"
     assert found["same answer to items backwards"].figure.value == 0
 
 

@@ -170,11 +170,13 @@ ITEMS = ("v_a", "c_s", "e_e", "v_e", "p_a", "a_d")
 
 
 def form(*, backwards: bool, explain: bool) -> dict[str, Any]:
-    """Return the questionnaire's reply as a JSON schema, its items in the order they are asked."""
+    """Return the questionnaire's reply as a JSON schema, its items in the order they are asked.
+
+    Ranges are left out: not every service takes them, and `read_isq` holds them anyway.
+    """
     keys = reversed(ITEMS) if backwards else ITEMS
     fields: dict[str, Any] = {
-        key: {"type": "integer", "enum": [0, 1]} if key in ITEMS[4:] else {"type": "number"}
-        for key in keys
+        key: {"type": "integer" if key in ITEMS[4:] else "number"} for key in keys
     }
     if explain:
         fields |= {"reason": {"type": "string"}, "description": {"type": "string"}}

@@ -22,7 +22,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent judge-check --per-theme 1 --personas 20
-  python -m agent judge-check --model scripted/keywords?words=guitar,rose --per-theme 1 --personas 9 --json
+  python -m agent judge-check --model scripted/coin --per-theme 1 --personas 9 --json
 """
 
 

@@ -75,6 +75,8 @@ _CLIENTS_RETRY = ("openai", "openai-api")
 
 _NOT_TAKEN = (400, 422, 501)
 """How services say that they know no schemas."""
+_NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
+"""How providers' own packages say it before anything is sent."""
 
 _INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
 _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
@@ -135,15 +137,20 @@ class ServedModel:
         try:
             return await self._generate(messages, _with_schema(self._config, question))
         except ModelFailed as fault:
-            if fault.details["status"] not in _NOT_TAKEN:
+            told = fault.details
+            if told["status"] not in _NOT_TAKEN and told["kind"] not in _NOT_SENT:
                 raise
         reply = await self._generate(messages, self._config)
         self._takes_schema = False  # for good: it was the schema that the service refused
         return reply
 
     async def _generate(self, messages: list[Any], config: Any) -> Reply:
+        from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
+
         try:
             output = await self._model.generate(messages, config=config)
+        except PrerequisiteError as error:
+            raise _prerequisite(self.name, str(error.message)) from error
         except _faults() as error:
             raise self._fault(error) from error
         reply = Reply(text=output.completion, **self._used(output.usage))

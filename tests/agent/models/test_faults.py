@@ -209,7 +209,7 @@ def test_a_questionnaire_goes_with_its_form(
     assert form["schema"]["required"] == [*keys, "reason", "description"]
     assert list(form["schema"]["properties"]) == form["schema"]["required"]
     assert form["schema"]["additionalProperties"] is False
-    assert form["schema"]["properties"]["p_a"] == {"type": "integer", "enum": [0, 1]}
+    assert form["schema"]["properties"]["p_a"] == {"type": "integer"}
 
 
 def test_a_service_without_forms_is_asked_without_one_and_remembered(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.benchmarks.exhibits import Exhibit
 from agent.benchmarks.shares import Grid
@@ -56,10 +55,6 @@ class Answers:
             number = of(judgement)
             grid[pair] = np.nan if number is None else number
         return grid
-
-    def only(self, mask: NDArray[np.bool_]) -> Answers:
-        """Keep the pairs that a mask of the grid holds."""
-        return Answers(self.shape, {pair: j for pair, j in self.said.items() if mask[pair]})
 
 
 async def ask(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -19,6 +19,7 @@ from agent.models.hfvlm import HfVlm
 from store.data import DataFolder
 from store.judgements import Asked, judgement_files, read_judgements
 from store.ledger import Ledger, read
+from store.records import Usage
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of
 from tests.e2e.commands import feedsway
@@ -103,29 +104,38 @@ def test_no_key_is_kept_or_told(place: Place, done: CompletedProcess[str]) -> No
     assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
 
 
-def test_rejudging_stops_at_its_cap_and_remembers(
+def tokens(usages: Iterable[Usage]) -> int:
+    return sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages)
+
+
+def test_a_run_stops_at_its_cap_and_a_restart_remembers(
     place: Place, done: CompletedProcess[str]
 ) -> None:
-    ledger = whole(place, done)
-    run_id = ledger.started.run_id
-    dearest = max(step.judgement.usage.input_tokens or 0 for step in ledger.steps) + 1
-    cap = 3 * dearest + 1
-    words = ("rejudge", run_id, "--model", MODEL, "--mirrored")
+    each = max(tokens([step.judgement.usage]) for step in whole(place, done).steps)
+    words = ("--before", "3", "--after", "3", "--seed", "9", "--max-tokens", str(3 * each + 1))
     place.server.requests.clear()
-
-    for _ in range(2):  # a restart remembers
-        stopped = place.feedsway(*words, "--max-tokens", str(cap))
+    for _ in range(2):
+        stopped = place.run(*words)
         assert stopped.returncode == 1
-        assert "The cap of" in stopped.stderr
-        assert stopped.stderr.count("are sent to loopback") == 1
-        lines = asked_again(place, run_id)
-        usages = [line.judgement.usage for line in lines]
-        spent = sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages)
-        assert cap - 2 * dearest <= spent <= cap
-        assert (
-            sum(usage.calls for usage in usages if not usage.cached)
-            == (place.server.requests["model"])
-        )
+        assert "Type the same command with a higher cap" in stopped.stderr
+        assert place.server.requests["model"] == 3
+    ledger = read(DataFolder(place.data).find_run("latest"))
+    assert (ledger.status, len(ledger.resumes)) == ("interrupted", 1)
+    assert [fault.fault for fault in ledger.faults] == ["BudgetSpent", "BudgetSpent"]
+    assert tokens(step.judgement.usage for step in ledger.steps) == 3 * each
+
+
+def test_rejudging_stops_at_its_cap_too(place: Place, done: CompletedProcess[str]) -> None:
+    run_id = whole(place, done).started.run_id
+    words = ("rejudge", run_id, "--model", MODEL, "--mirrored", "--max-tokens", "2500")
+    place.server.requests.clear()
+    stopped = place.feedsway(*words)
+    assert stopped.returncode == 1
+    assert "The cap of 2,500 tokens" in stopped.stderr
+    assert stopped.stderr.count("are sent to loopback") == 1
+    usages = [line.judgement.usage for line in asked_again(place, run_id)]
+    assert 0 < tokens(usages) <= 2500
+    assert sum(u.calls for u in usages if not u.cached) == place.server.requests["model"]
 
 
 def test_rejudging_with_kept_replies_calls_nobody_and_says_the_same(

@@ -34,6 +34,25 @@ class Dwell(Value):
     passive_s: float = Field(2.0, gt=0)
 
 
+class Frames(Value):
+    """Which pictures are taken of a video before it is judged."""
+
+    count: int = Field(1, ge=1, le=16)
+    span_s: float = Field(3.0, gt=0)
+    """Seconds of video from the first frame to the last, all of them exposure."""
+    sheet: bool = False
+    """Whether the model gets several frames as one picture."""
+
+
+class Pace(Value):
+    """How slow the hands are on a live site."""
+
+    floor_s: float = Field(3.0, ge=0)
+    """Wall time from one action to the next, at least."""
+    jitter: float = Field(0.5, ge=0)
+    """Up to this share of the floor is added, drawn evenly."""
+
+
 class Site(Value):
     """What the playground serves. A live platform has none."""
 
@@ -70,6 +89,9 @@ class RunConfig(Value):
     """Name of the study that this run belongs to, and of its cell."""
     replicate: int = Field(1, ge=1)
     dwell: Dwell = Dwell()
+    frames: Frames = Frames()
+    pace: Pace | None = None
+    """``None``: as fast as the site goes, as on the playground."""
     site: Site | None = Site()
     viewport: tuple[int, int] = (1280, 800)
     locale: str = "en-US"

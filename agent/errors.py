@@ -9,8 +9,9 @@
     │  ├─ BadConfig         options that contradict each other or the machine
     │  └─ NotSignedIn       the platform needs a session that the account does not have
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
-       ├─ PlatformFault    FeedEmpty · LoginRequired · ChallengeShown · LayoutChanged ·
-       │                   RateLimited
+       ├─ PlatformFault    FeedEmpty · LayoutChanged · PaceReached
+       │  └─ WallShown        LoginRequired · ChallengeShown · RateLimited · ConsentAsked ·
+       │                      AgeAsked · PresenceAsked · SiteFailed
        ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
        └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · SlowDown ·
                            ModelFailed · BudgetSpent
@@ -82,20 +83,80 @@ class FeedEmpty(PlatformFault):
     """The feed has no further video."""
 
 
-class LoginRequired(PlatformFault):
-    """The site asks for a session."""
-
-
-class ChallengeShown(PlatformFault):
-    """The site asks a person to prove something. Nothing here answers it."""
-
-
 class LayoutChanged(PlatformFault):
     """The page does not look as the adapter knows it."""
 
 
-class RateLimited(PlatformFault):
+class PaceReached(PlatformFault):
+    """The account has watched enough for now, by the run's own rules."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Enough for now: {why}. Go on later with the same command.")
+
+
+class WallShown(PlatformFault):
+    """The site puts something before its feed that only a person answers.
+
+    Parameters
+    ----------
+    platform
+        Name of the site.
+    seen
+        What gave it away: an address, a selector, a response.
+    """
+
+    saw = "something before its feed"
+    advice = "Look at the page in the account's browser, then run the same command again."
+
+    def __init__(self, platform: str, seen: str, **details: Any) -> None:
+        super().__init__(f"{platform} shows {self.saw}. {self.advice}", seen=seen, **details)
+
+
+class LoginRequired(WallShown):
+    """The site asks for a session."""
+
+    saw = "a sign-in wall"
+    advice = "Sign in: python -m agent login PLATFORM --account NAME; then run the same command."
+
+
+class ChallengeShown(WallShown):
+    """The site asks a person to prove something. Nothing here answers it."""
+
+    saw = "a challenge, such as a captcha"
+    advice = "Answer it yourself in the account's browser, or leave the account alone for a day."
+
+
+class RateLimited(WallShown):
     """The site asks to slow down."""
+
+    saw = "that it wants fewer requests"
+    advice = "Wait some hours, then run the same command; a lower --per-day keeps below it."
+
+
+class ConsentAsked(WallShown):
+    """The site asks for consent, and no button that declines was found."""
+
+    saw = "a consent dialogue without a known button to decline"
+    advice = "Choose yourself in the account's browser, then run the same command again."
+
+
+class AgeAsked(WallShown):
+    """The site asks for an age."""
+
+    saw = "an age check"
+
+
+class PresenceAsked(WallShown):
+    """The site asks whether somebody is there."""
+
+    saw = "the question whether somebody is watching"
+
+
+class SiteFailed(WallShown):
+    """The site shows an error of its own."""
+
+    saw = "an error page of its own"
+    advice = "Wait a while, then run the same command again."
 
 
 class DriverFault(RunFault):

@@ -46,16 +46,16 @@ class StepIndexer:
         self._load_encoder = load_encoder
         self._vector_of = vector_of
         self._url = url
-        self._queue: SimpleQueue[tuple[Step, bytes] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Step, tuple[bytes, ...]] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="feedsway-index", daemon=True)
         self._thread.start()
         self.indexed = 0
         self.problem: str | None = None
         """Why nothing more is indexed by this run, if so."""
 
-    def add(self, step: Step, jpeg: bytes) -> None:
+    def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Take one recorded step; returns at once."""
-        self._queue.put((step, jpeg))
+        self._queue.put((step, jpegs))
 
     async def finish(self) -> None:
         """Write what is left and let the index go."""
@@ -70,7 +70,7 @@ class StepIndexer:
             self.problem = str(error)
 
     def _fill(self, index: Index, encoder: Encoder) -> None:
-        batch: list[tuple[Step, bytes]] = []
+        batch: list[tuple[Step, tuple[bytes, ...]]] = []
         while (taken := self._queue.get()) is not None:
             batch.append(taken)
             if len(batch) >= BATCH:
@@ -79,13 +79,16 @@ class StepIndexer:
         if batch:
             self._write(index, encoder, batch)
 
-    def _write(self, index: Index, encoder: Encoder, batch: list[tuple[Step, bytes]]) -> None:
-        vectors = [self._vector_of(jpeg) for _, jpeg in batch]
+    def _write(
+        self, index: Index, encoder: Encoder, batch: list[tuple[Step, tuple[bytes, ...]]]
+    ) -> None:
+        jpegs = [jpeg for _, taken in batch for jpeg in taken]
+        vectors = [self._vector_of(jpeg) for jpeg in jpegs]
         lacking = [place for place, vector in enumerate(vectors) if vector is None]
         if lacking:
-            images = [Image.open(io.BytesIO(batch[place][1])) for place in lacking]
+            images = [Image.open(io.BytesIO(jpegs[place])) for place in lacking]
             for place, vector in zip(lacking, encoder.images(images), strict=True):
                 vectors[place] = vector
         found = entries(self._run, [step for step, _ in batch])
         index.add(found, np.stack([vector for vector in vectors if vector is not None]))
-        self.indexed += len(batch)
+        self.indexed += len(jpegs)

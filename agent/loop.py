@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
@@ -15,12 +16,13 @@ from typing import Protocol
 
 from agent.config import RunConfig
 from agent.drivers.base import Arrival, Driver, Shown
-from agent.errors import DriverFault, PageError, RunFault
+from agent.drivers.walls import fault_of
+from agent.errors import BrowserLost, DriverFault, PageError, PlatformFault, RunFault, WallShown
+from agent.looking import Describer, Pictures, sheet, take
 from agent.platforms.base import Feed
 from agent.reactions import Plan, plan
 from store.records import (
     Exclusion,
-    Frame,
     Judgement,
     Move,
     Phase,
@@ -31,6 +33,8 @@ from store.records import (
 )
 
 MAX_FAULTS_IN_A_ROW = 5
+NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
+"""Stages of a step that take as long as the model, the plan or the site wants."""
 NOT_ASKED = Judgement(answer=None, missing="not_asked", attempts=0)
 
 
@@ -42,19 +46,19 @@ class Judge(Protocol):
         ...
 
 
-class Recorder(Protocol):
+class Recorder(Describer, Protocol):
     """Keeps what happened, durably and in order."""
-
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
-        """Describe a picture without keeping it yet."""
-        ...
 
     async def keep(self, jpeg: bytes) -> None:
         """Keep the picture durably."""
         ...
 
-    async def step(self, step: Step, jpeg: bytes) -> None:
+    async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, after the frames that it names."""
+        ...
+
+    async def photograph(self, png: bytes, name: str) -> str:
+        """Keep a picture for a person to look at; return where it lies."""
         ...
 
     async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
@@ -85,6 +89,22 @@ class Watcher(Protocol):
         """Something went wrong."""
         ...
 
+    def waiting(self, wall: WallShown) -> None:
+        """The run waits for a person."""
+        ...
+
+
+class Pacer(Protocol):
+    """Keeps the hands slow."""
+
+    async def before_action(self) -> None:
+        """Wait until the next action may be taken; raises where none may be taken now."""
+        ...
+
+    def erred(self) -> None:
+        """Something went wrong: be slower from now on."""
+        ...
+
 
 @dataclass
 class Progress:
@@ -113,6 +133,12 @@ class Parts:
     now: Callable[[], datetime]
     schedule: Schedule | None = None
     """What a yoked run does, whatever the judge says."""
+    pacer: Pacer | None = None
+    """``None``: as fast as the site goes."""
+    patient: bool = False
+    """Whether a wall is waited at, for a person to answer it."""
+    renew_after: int = 0
+    """Videos after which the browser is opened anew, which bounds its memory; 0: never."""
 
 
 @dataclass
@@ -122,8 +148,7 @@ class _Look:
     video: Video
     phase: Phase
     excluded: Exclusion | None
-    jpeg: bytes
-    frame: Frame
+    pictures: Pictures
     judgement: Judgement
     timings: dict[str, float]
 
@@ -138,6 +163,7 @@ class RunLoop:
         self._url = url
         self._pending: asyncio.Task[None] | None = None
         self._faults = 0
+        self._since_opened = 0
 
     async def run(self) -> None:
         """Watch to the end, restarting the browser after a fault of it."""
@@ -145,22 +171,68 @@ class RunLoop:
         try:
             while self._at.eligible < self._config.windows.total:
                 try:
-                    shown = await self._step(shown or await self._parts.driver.open(self._url))
-                except DriverFault as fault:
-                    await self._recover(fault)
+                    shown = await self._step(shown or await self._open())
+                except (DriverFault, PlatformFault) as fault:
+                    await self._meet(fault)
                     shown = None
         finally:
             await self._settle()
 
+    async def _open(self) -> Shown:
+        """Open the feed, in a new browser where the old one has shown enough videos."""
+        self._since_opened = 0
+        await self._paced()
+        return await self._parts.driver.open(self._url)
+
+    def _refusal(self) -> WallShown | None:
+        """What the site's server has said, where its feed then does not go on."""
+        feed = self._parts.feed
+        if feed.refusal is None or feed.refused_at is None:
+            return None
+        kind, (_, address) = feed.refusal, feed.refused_at
+        feed.refusal = feed.refused_at = None
+        return fault_of(kind, address, f"the answer of {address}")
+
+    async def _meet(self, fault: DriverFault | PlatformFault) -> None:
+        """Wait at a wall, recover from a fault of the browser, end with any other."""
+        await self._settle()
+        if not isinstance(fault, BrowserLost | WallShown):
+            fault = self._refusal() or fault
+        if isinstance(fault, WallShown):
+            await self._wait_at(fault)
+        elif isinstance(fault, DriverFault):
+            await self._recover(fault)
+        else:
+            raise fault
+
     async def _recover(self, fault: DriverFault) -> None:
         """Have the browser opened again, unless it failed too often in a row."""
-        await self._settle()
         self._faults += 1
         if self._faults >= MAX_FAULTS_IN_A_ROW:
             raise fault
+        if self._parts.pacer is not None:
+            self._parts.pacer.erred()
         self._parts.watcher.faulted(fault, recovered=True)
         await self._parts.recorder.fault(fault, self._at.position, recovered=True)
         await self._parts.driver.close()
+
+    async def _wait_at(self, wall: WallShown) -> None:
+        """Wait until a person has answered the wall, or let it end the run."""
+        name = f"{self._at.position:06}-{type(wall).__name__}.png"
+        with suppress(DriverFault):  # a page that is gone has no picture
+            png = await self._parts.driver.picture()
+            wall.details["picture"] = await self._parts.recorder.photograph(png, name)
+        if not self._parts.patient:
+            raise wall
+        if self._parts.pacer is not None:
+            self._parts.pacer.erred()
+        self._parts.watcher.waiting(wall)
+        await self._parts.recorder.fault(wall, self._at.position, recovered=True)
+        await self._parts.driver.until_clear()
+
+    async def _paced(self) -> None:
+        if self._parts.pacer is not None:
+            await self._parts.pacer.before_action()
 
     async def _settle(self) -> None:
         """Wait until the last step is on the disk."""
@@ -172,7 +244,7 @@ class RunLoop:
         """Take one step; return the next video, or ``None`` where this was the last one."""
         started = perf_counter()
         look = await self._look(shown)
-        timings = look.timings
+        shown, timings = look.pictures.shown, look.timings
         decided = self._decide(look)
         self._parts.watcher.judged(look.video, look.judgement)
         held_s = perf_counter() - started
@@ -181,20 +253,25 @@ class RunLoop:
         dwell_s = await self._parts.driver.watch(shown, decided.dwell_s)
         timings["dwell"] = _ms(watching)
         last = self._at.eligible + (look.excluded is None) >= self._config.windows.total
+        self._since_opened += 1
+        renew = 0 < self._parts.renew_after <= self._since_opened
         arrival: Arrival | None = None
         try:
-            if not last:
+            if not last and not renew:
                 arrival = await self._move(shown, timings)
                 dwell_s = arrival.left_dwell_s
         finally:  # what was watched is recorded, also where the feed could not be moved on
             timings["total"] = _ms(started)
-            not_ours = sum(timings.get(name, 0.0) for name in ("judge", "dwell", "animation"))
+            not_ours = sum(timings.get(name, 0.0) for name in NOT_OURS)
             timings["overhead"] = timings["total"] - not_ours
             reaction = Reaction(
                 action=decided.action, liked=liked, dwell_asked_s=decided.dwell_s,
                 dwell_s=dwell_s, exposure_s=shown.exposure_s, held_s=held_s,
             )  # fmt: skip
             await self._record(look, reaction, arrival)
+        if renew:
+            await self._settle()
+            await self._parts.driver.close()
         return arrival.shown if arrival else None
 
     def _decide(self, look: _Look) -> Plan:
@@ -212,35 +289,27 @@ class RunLoop:
         video = self._parts.feed.describe(shown)
         excluded = _excluded(video, shown, self._at.seen)
         phase = self._config.windows.phase(self._at.eligible)
-        timings: dict[str, float] = {}
-        jpeg, frame = await self._picture(shown, timings)
-        keeping = asyncio.create_task(self._parts.recorder.keep(jpeg))
+        pictures = await take(self._parts.driver, self._parts.recorder, shown, self._config.frames)
+        timings = pictures.timings
+        keeping = asyncio.create_task(self._keep(pictures.jpegs))
         judging = perf_counter()
         judgement = NOT_ASKED
         try:
             if excluded is None:
-                judgement = await self._parts.judge.judge((jpeg,), text_of(video))
+                given = pictures.jpegs
+                if self._config.frames.sheet and len(given) > 1:
+                    given = (await asyncio.to_thread(sheet, given),)
+                judgement = await self._parts.judge.judge(given, text_of(video))
             timings["judge"] = _ms(judging)
         finally:
             waiting = perf_counter()
             await keeping  # a frame is on the disk before any line names it
             timings["write"] = _ms(waiting)
-        return _Look(video, phase, excluded, jpeg, frame, judgement, timings)
+        return _Look(video, phase, excluded, pictures, judgement, timings)
 
-    async def _picture(self, shown: Shown, timings: dict[str, float]) -> tuple[bytes, Frame]:
-        """Take the frame; a blank one is taken again once, then recorded as what it is."""
-        started = perf_counter()
-        capture = await self._parts.driver.capture(shown)
-        timings["capture"] = _ms(started)
-        describing = perf_counter()
-        frame = await self._parts.recorder.look(capture.jpeg, capture.time_s, capture.retakes)
-        if frame.quality != "ok":
-            capture = await self._parts.driver.capture(shown)
-            frame = await self._parts.recorder.look(
-                capture.jpeg, capture.time_s, capture.retakes + 1
-            )
-        timings["describe"] = _ms(describing)
-        return capture.jpeg, frame
+    async def _keep(self, jpegs: tuple[bytes, ...]) -> None:
+        for jpeg in jpegs:
+            await self._parts.recorder.keep(jpeg)
 
     # Confirm and record
 
@@ -249,6 +318,10 @@ class RunLoop:
         waiting = perf_counter()
         await self._settle()
         timings["settle"] = _ms(waiting)
+        if self._parts.pacer is not None:
+            pacing = perf_counter()
+            await self._paced()
+            timings["pace"] = _ms(pacing)
         started = perf_counter()
         arrival = await self._parts.driver.next(shown)
         timings["animation"] = arrival.shown.animation_ms
@@ -259,18 +332,18 @@ class RunLoop:
     async def _record(self, look: _Look, reaction: Reaction, arrival: Arrival | None) -> None:
         step = Step(
             position=self._at.position, at=self._parts.now(), phase=look.phase, video=look.video,
-            frames=(look.frame,), excluded=look.excluded, judgement=look.judgement,
+            frames=look.pictures.frames, excluded=look.excluded, judgement=look.judgement,
             reaction=reaction, move=_move_record(arrival),
             timings_ms={name: round(value, 2) for name, value in look.timings.items()},
         )  # fmt: skip
         await self._settle()  # one line after the other, also where nothing was waited for since
         self._at.count(step)
-        self._pending = asyncio.create_task(self._write(step, look.jpeg))
+        self._pending = asyncio.create_task(self._write(step, look.pictures.jpegs))
         self._parts.watcher.stepped(step)
 
-    async def _write(self, step: Step, jpeg: bytes) -> None:
+    async def _write(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, and what the page reported by itself meanwhile."""
-        await self._parts.recorder.step(step, jpeg)
+        await self._parts.recorder.step(step, jpegs)
         for event in self._parts.driver.events():
             fault = PageError(event.message, kind=event.kind)
             await self._parts.recorder.fault(fault, step.position, recovered=True)

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from agent.config import RunConfig
 from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
-from agent.errors import BadConfig
+from agent.errors import BadConfig, NotSignedIn
 from agent.platforms import load
 from agent.platforms.base import Feed, Platform
+from agent.profiles import Profile
 from agent.site import PlaygroundSite
 from store.data import DataFolder
 from store.frames import FrameStore
 from store.ledger import read
+
+if TYPE_CHECKING:
+    from agent.drivers.playwright import PlaywrightDriver
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class Sight:
     data: DataFolder
     browser: browsers.Found | None
     headed: bool = False
+    feed_url: str | None = None
+    """Another address of the feed than the platform's own."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Opened:
     driver: Driver
     feed: Feed
     url: str
+    signed_in: bool | None = None
+    """Whether the account has a session; ``None`` where the platform knows none."""
 
 
 async def open_feed(
@@ -56,18 +66,50 @@ async def open_feed(
         feed.recall(step.video for step in source.steps)
         frames = FrameStore(sight.data.frames_dir)
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
-    url = await _start_site(config, sight.data, run_id, stack)
-    driver = _browser(config, sight, platform, feed, url)
+    if not platform.live:
+        url = await _start_site(config, sight.data, run_id, stack)
+        visitor = {"name": "visitor", "value": config.account or "visitor", "url": url}
+        driver = _browser(config, sight, platform, feed, cookies=(visitor,))
+        stack.push_async_callback(driver.close)
+        await driver.start()
+        return Opened(driver, feed, url)
+    profile = _profile(config, sight.data, platform, stack)
+    driver = _browser(config, sight, platform, feed, profile=profile)
     stack.push_async_callback(driver.close)
     await driver.start()
-    return Opened(driver, feed, url)
+    return Opened(
+        driver, feed, sight.feed_url or platform.url, await _session(driver, config, platform)
+    )
+
+
+def _profile(
+    config: RunConfig, data: DataFolder, platform: Platform, stack: AsyncExitStack
+) -> Path | None:
+    """Hold the account's profile; a guest has none, and is forgotten with the browser."""
+    if config.account is not None:
+        return stack.enter_context(Profile(data, platform.name, config.account)).path
+    if platform.session is not None and platform.session.needed:
+        name = platform.name
+        raise BadConfig(
+            f"{name} is watched with an account. Type: python -m agent login {name} --account NAME"
+        )
+    return None
+
+
+async def _session(driver: PlaywrightDriver, config: RunConfig, platform: Platform) -> bool | None:
+    """Whether the account is signed in; refused where the platform needs it and it is not."""
+    if platform.session is None:
+        return None
+    signed_in = await driver.signed_in(platform.session.cookies)
+    if platform.session.needed and not signed_in:
+        raise NotSignedIn(platform.name, config.account or "")
+    return signed_in
 
 
 async def _start_site(
     config: RunConfig, data: DataFolder, run_id: str, stack: AsyncExitStack
 ) -> str:
-    if config.site is None:
-        raise BadConfig("This platform cannot be opened yet. Type: --platform playground")
+    assert config.site is not None
     state = (
         data.run_dir(run_id) / "playground"
         if config.account is None
@@ -78,14 +120,14 @@ async def _start_site(
     return await site.start()
 
 
-def _browser(config: RunConfig, sight: Sight, platform: Platform, feed: Feed, url: str) -> Driver:
-    from agent.drivers.playwright import PlaywrightDriver, Window  # opens browsers: heavy
+def _browser(
+    config: RunConfig, sight: Sight, platform: Platform, feed: Feed, **kept: Any
+) -> PlaywrightDriver:
+    from agent.drivers.playwright import PlaywrightDriver  # opens browsers: heavy
 
     assert sight.browser is not None
-    visitor = {"name": "visitor", "value": config.account or "visitor", "url": url}
-    window = Window(
+    window = browsers.Window(
         found=sight.browser, headed=sight.headed, viewport=config.viewport, locale=config.locale,
-        speed=config.speed, cookies=() if platform.live else (visitor,),
-        json_from=platform.json_from,
+        speed=config.speed, json_from=platform.json_from, **kept,
     )  # fmt: skip
     return PlaywrightDriver(window, platform.hooks, feed.take)

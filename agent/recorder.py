@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.errors import RunFault
+from store.files import write_whole
 from store.frames import FrameStore, describe
 from store.ledger import LedgerWriter
 from store.records import Fault, Frame, Step
@@ -21,7 +22,7 @@ from store.records import Fault, Frame, Step
 class Indexer(Protocol):
     """Takes steps as they are recorded."""
 
-    def add(self, step: Step, jpeg: bytes) -> None:
+    def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Take one recorded step; returns at once."""
         ...
 
@@ -53,11 +54,17 @@ class LedgerRecorder:
         """Keep the picture durably."""
         await asyncio.to_thread(self._frames.put, jpeg)
 
-    async def step(self, step: Step, jpeg: bytes) -> None:
+    async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, after the frames that it names."""
         await asyncio.to_thread(self._writer.append, step)
         if self._indexer is not None:
-            self._indexer.add(step, jpeg)
+            self._indexer.add(step, jpegs)
+
+    async def photograph(self, png: bytes, name: str) -> str:
+        """Keep a picture beside the ledger, for a person to look at; return where it lies."""
+        path = self._writer.path.parent / "pictures" / name
+        await asyncio.to_thread(write_whole, path, png)
+        return str(path)
 
     async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
         """Append a fault."""

@@ -19,13 +19,14 @@ import numpy as np
 from agent.config import RunConfig
 from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
-from agent.errors import RunFault
+from agent.errors import RunFault, WallShown
 from agent.indexing import StepIndexer
 from agent.loop import Parts, Progress, RunLoop, Watcher
 from agent.models.budget import Account, Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
-from agent.opening import Sight, open_feed
+from agent.opening import Opened, Sight, open_feed
+from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
 from agent.recorder import LedgerRecorder
 from agent.yoke import Schedule, schedule
@@ -35,6 +36,8 @@ from store.encoders import load as load_encoder
 from store.frames import FrameStore
 from store.ledger import Ledger, LedgerWriter, read
 from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
+
+NO_LIMITS = Limits()
 
 
 class Onlooker(Watcher, Protocol):
@@ -67,6 +70,22 @@ class Silent:
     def faulted(self, fault: RunFault, *, recovered: bool) -> None:
         """Something went wrong."""
 
+    def waiting(self, wall: WallShown) -> None:
+        """The run waits for a person."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a run on a live site may do, which is no part of what it is."""
+
+    feed_url: str | None = None
+    """Another address of the feed than the platform's own."""
+    limits: Limits = NO_LIMITS
+    patient: bool = False
+    """Whether a wall is waited at."""
+    renew_after: int = 0
+    """Videos after which the browser is opened anew; 0: never."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -83,6 +102,7 @@ class Place:
     index_url: str | None = None
     cap: Cap = NO_CAP
     """What the model may cost; a higher one resumes the same run."""
+    live: Live = Live()
 
 
 async def execute(
@@ -108,7 +128,7 @@ async def execute(
             )
         )
         stack.callback(loading.cancel)
-        sight = Sight(place.data, place.browser, headed=place.headed)
+        sight = Sight(place.data, place.browser, place.headed, place.live.feed_url)
         opened = await open_feed(config, sight, run_id, progress.position, stack)
         opened.feed.resume(batches)
         driver = opened.driver
@@ -118,14 +138,18 @@ async def execute(
             onlooker.doing(about)
         spent = Account.of([*former.steps, *former.faults] if former else ())
         judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
-        started = former.started if former else _started(config, place, run_id, driver, now())
+        started = former.started if former else _started(config, place, run_id, opened, now())
         writer.append(_resumed(progress, driver, now()) if former else started)
         indexer = _indexer(started, place, judge)
         if indexer is not None:
             stack.push_async_callback(_finish_index, indexer, onlooker)
         recorder = LedgerRecorder(writer, FrameStore(place.data.frames_dir), indexer, now)
         planned = _schedule(config, place.data, progress)
-        parts = Parts(driver, opened.feed, judge, recorder, onlooker, now, planned)
+        parts = Parts(
+            driver, opened.feed, judge, recorder, onlooker, now, planned,
+            pacer=_pacer(config, place), patient=place.live.patient,
+            renew_after=place.live.renew_after,
+        )  # fmt: skip
         try:
             await RunLoop(config, parts, progress, opened.url).run()
         except RunFault as fault:
@@ -136,9 +160,24 @@ async def execute(
     return run_id
 
 
+def _pacer(config: RunConfig, place: Place) -> SlowHands | None:
+    """Return what keeps a live run slow, knowing what the account has watched today."""
+    if config.pace is None:
+        return None
+
+    def local() -> datetime:
+        return datetime.now().astimezone()
+
+    account = config.account
+    watched = watched_today(place.data, config.platform, account, local()) if account else 0
+    rng = np.random.default_rng([config.seed, 1])
+    return SlowHands(config.pace, place.live.limits, watched, rng, local)
+
+
 def _started(
-    config: RunConfig, place: Place, run_id: str, driver: Driver, at: datetime
+    config: RunConfig, place: Place, run_id: str, opened: Opened, at: datetime
 ) -> RunStarted:
+    driver = opened.driver
     return RunStarted(
         run_id=run_id, at=at, persona=config.persona_record(), platform=config.platform,
         strategy=config.strategy, model=config.model, arm=config.arm,
@@ -146,6 +185,7 @@ def _started(
         config=config.resolved(), config_hash=config.digest(),
         prompts=strategies.hashes(config.strategy), encoder=place.encoder, driver=config.driver,
         browser=driver.browser, viewport=driver.viewport, locale=config.locale,
+        signed_in=opened.signed_in,
         provenance=provenance(),
     )  # fmt: skip
 

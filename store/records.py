@@ -100,6 +100,8 @@ class RunStarted(Record):
     browser: str
     viewport: tuple[int, int]
     locale: str
+    signed_in: bool | None = None
+    """Whether the account had a session of the site; ``None`` where there are no accounts."""
     provenance: Provenance
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -134,7 +136,7 @@ class Video(Record):
     batch_requested_at: int | None = None
     """Position being watched when that response was requested."""
     sources: dict[str, str] = {}
-    """Where each field was read: ``network``, ``page`` or ``url``."""
+    """Where each field was read: ``network``, ``inline``, ``page`` or ``url``."""
 
 
 def text_of(video: Video) -> str | None:

@@ -12,6 +12,7 @@ from agent.cli.calibrate import calibrate
 from agent.cli.doctor import doctor
 from agent.cli.door import open_door
 from agent.cli.judge_check import judge_check
+from agent.cli.login import login
 from agent.cli.playground import playground
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
@@ -33,7 +34,17 @@ def cli() -> None:
     """
 
 
-for command in (run, study, rejudge, judge_check, playground, doctor, bench, calibrate):
+for command in (
+    run,
+    study,
+    login,
+    rejudge,
+    judge_check,
+    playground,
+    doctor,
+    bench,
+    calibrate,
+):
     cli.add_command(command)
 
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.config import RunConfig
-from agent.errors import RunFault
+from agent.errors import RunFault, WallShown
 from store.records import Judgement, Phase, Step, Video
 
 RECENT = 6
@@ -92,6 +92,12 @@ class Display:
         self._console.print(
             f"{type(fault).__name__}: {fault} — {after}", style="yellow", highlight=False
         )
+
+    def waiting(self, wall: WallShown) -> None:
+        """The run waits for a person."""
+        where = wall.details.get("picture", "")
+        self._console.print(f"[bold yellow]{wall}[/]", highlight=False)
+        self._console.print(f"… waiting; it goes on by itself. Picture: {where}", style="dim")
 
     def _count(self, step: Step) -> None:
         if not step.eligible:

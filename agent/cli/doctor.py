@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,23 +21,37 @@ EPILOG = """
 Examples:
   python -m agent doctor
   python -m agent doctor --json
+  python -m agent doctor --platform playground
 """
+PACE_S = 3.0
 
 
 @click.command(epilog=EPILOG)
 @click.option("--install-browser", is_flag=True, help="Install a browser where none is found.")
+@click.option("--platform", help="Walk a few of its videos, and tell which hooks held.")
+@click.option("--account", help="With --platform: watch with this account's profile.")
+@click.option("--videos", type=click.IntRange(1, 50), default=5, show_default=True)
+@click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
+@click.option("--feed-url", hidden=True)
 @browser_option
 @data_option
 @json_option
-def doctor(*, install_browser: bool, browser: str | None, data: Path, as_json: bool) -> None:
-    """Check the browser, its codecs, the weights, the clips, the disk; say how to mend each."""
+def doctor(install_browser: bool, as_json: bool, **options: Any) -> None:
+    """Check the browser, its codecs, the weights, the clips, the disk; say how to mend each.
+
+    With --platform, walk a few videos of that site slowly, and print a report that can be pasted
+    into an issue: it names no video and nobody.
+    """
     from agent import checks
 
     if install_browser:
         click.echo(f"browser: {checks.install_browser()}")
         return
+    if options["platform"] is not None:
+        _probe(options, as_json=as_json)
+        return
     found = []
-    for check in checks.all_checks(data, browser):
+    for check in checks.all_checks(options["data"], options["browser"]):
         found.append(check)
         if not as_json:
             _show(check)
@@ -44,6 +59,51 @@ def doctor(*, install_browser: bool, browser: str | None, data: Path, as_json: b
         click.echo(json.dumps([asdict(check) for check in found], indent=2))
     if any(check.needed and not check.ok for check in found):
         sys.exit(2)
+
+
+def _probe(options: dict[str, Any], *, as_json: bool) -> None:
+    import numpy as np
+
+    from agent.checks import CODECS
+    from agent.config import Pace, RunConfig, Site
+    from agent.drivers import browser as browsers
+    from agent.errors import BadConfig
+    from agent.opening import Sight
+    from agent.pacing import Limits, SlowHands
+    from agent.platforms import load
+    from agent.probe import probe
+    from personas.library import find
+    from store.data import DataFolder
+
+    platform = load(options["platform"])
+    if platform.name == "replay":
+        raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
+    data = DataFolder(options["data"])
+    data.prepare()
+    site = None if platform.live else Site(speed=1.0)
+    config = RunConfig(
+        persona=find("p01"), platform=platform.name, account=options["account"], site=site
+    )
+    found = browsers.find(options["browser"])
+    pace = Pace(floor_s=PACE_S) if platform.live else Pace(floor_s=0)
+    hands = SlowHands(pace, Limits(), 0, np.random.default_rng(), _local)
+    sight = Sight(data, found, options["headed"], options["feed_url"])
+    _, codecs = asyncio.run(browsers.probe(found, CODECS))
+    told = asyncio.run(probe(config, sight, options["videos"], hands, _tell))
+    if as_json:
+        click.echo(json.dumps({"report": told.report(codecs), "faults": told.faults}, indent=2))
+    else:
+        click.echo(told.report(codecs))
+    if told.faults:
+        sys.exit(1)
+
+
+def _tell(videos: int) -> None:
+    click.echo(f"… video {videos}", err=True)
+
+
+def _local() -> datetime:
+    return datetime.now().astimezone()
 
 
 def _show(check: Check) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,13 +79,77 @@ _CAP = (
 
 def cap_options(command: Command) -> Command:
     """Add what a model may cost."""
-    for option in reversed(_CAP):
-        command = option(command)
-    return command
+    return _with(_CAP, command)
+
+
+_LIVE = (
+    click.option(
+        "--on-wall",
+        type=click.Choice(["pause", "stop"]),
+        help="Live: at a sign-in, a captcha, ...: wait for you in the window, or end the run.  "
+        "[default: pause with --headed, else stop]",
+    ),
+    click.option(
+        "--pace",
+        type=click.FloatRange(0.5),
+        default=3.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Live: at least so long from one action to the next.",
+    ),
+    click.option(
+        "--per-day",
+        type=click.IntRange(0),
+        default=300,
+        show_default=True,
+        help="Live: videos a day for an account; 0: no cap.",
+    ),
+    click.option("--quiet-hours", metavar="23:00-07:00", help="Live: when nothing is watched."),
+    click.option(
+        "--renew-after",
+        type=click.IntRange(0),
+        default=200,
+        show_default=True,
+        help="Live: videos after which the browser is opened anew; 0: never.",
+    ),
+    click.option("--feed-url", hidden=True, help="Another address of the feed."),
+)
+_FRAMES = (
+    click.option(
+        "--frames",
+        type=click.IntRange(1, 16),
+        default=1,
+        show_default=True,
+        help="Pictures of each video that the model is given.",
+    ),
+    click.option(
+        "--frame-span",
+        type=click.FloatRange(0, min_open=True),
+        default=3.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="From the first picture to the last, where there are several.",
+    ),
+    click.option("--sheet", is_flag=True, help="Give several pictures as one."),
+)
+
+
+def frame_options(command: Command) -> Command:
+    """Add what is taken of each video."""
+    return _with(_FRAMES, command)
+
+
+def live_options(command: Command) -> Command:
+    """Add what holds on a live site only."""
+    return _with(_LIVE, command)
 
 
 def site_options(command: Command) -> Command:
     """Add the playground's own options, in their order."""
-    for option in reversed(_SITE):
+    return _with(_SITE, command)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command

@@ -33,8 +33,9 @@ def playground(**options: Any) -> None:
         if value is not None:
             arguments += [f"--{name}", str(value)]
     click.echo("Open the address below in a browser; Ctrl-C ends it.", err=True)
-    command = [sys.executable, "-m", "agent.playground", *arguments]
-    try:
-        sys.exit(subprocess.run(command, check=False).returncode)
-    except KeyboardInterrupt:
-        click.echo("The site is closed.", err=True)  # Ctrl-C reached it too: that is its end
+    command = [sys.executable, "-m", "agent.playground", *arguments, "--parent"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as site:  # it ends when its stdin closes
+        try:
+            sys.exit(site.wait())
+        except KeyboardInterrupt:
+            click.echo("The site is closed.", err=True)

@@ -24,13 +24,15 @@ from agent.cli.options import (
     cap_options,
     data_option,
     explain_option,
+    frame_options,
     json_option,
+    live_options,
     site_options,
 )
 
 if TYPE_CHECKING:
-    from agent.config import RunConfig
-    from agent.runner import Onlooker, Place
+    from agent.config import Frames, RunConfig
+    from agent.runner import Live, Onlooker, Place
     from store.records import Windows
 
 NEED_MIB = 200
@@ -71,7 +73,9 @@ Examples:
 )
 @click.option("--like", is_flag=True, help="Also like what is answered with yes.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@frame_options
 @site_options
+@live_options
 @explain_option
 @cap_options
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
@@ -93,7 +97,7 @@ def run(as_json: bool, **options: Any) -> None:
     from agent.cli.display import Display
 
     config = _config(options)
-    place = _place(options)
+    place = _place(options, config.platform)
     announce(config.model, place.cap)
     with Display() as display:
         run_id = _interruptible(config, place, display, tethered=options["tethered"])
@@ -101,7 +105,7 @@ def run(as_json: bool, **options: Any) -> None:
 
 
 def _config(options: dict[str, Any]) -> RunConfig:
-    from agent.config import RunConfig, Site
+    from agent.config import Pace, RunConfig, Site
     from agent.errors import BadConfig
     from agent.platforms import load as load_platform
     from personas.library import find
@@ -123,6 +127,8 @@ def _config(options: dict[str, Any]) -> RunConfig:
         platform=platform.name,
         windows=windows,
         site=site if platform.name == "playground" else None,
+        frames=_frames(options),
+        pace=Pace(floor_s=options["pace"]) if platform.live else None,
         **{name: options[name] for name in same},
     )
     check_names(config)
@@ -169,7 +175,7 @@ def check_names(config: RunConfig) -> None:
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
 
 
-def _place(options: dict[str, Any]) -> Place:
+def _place(options: dict[str, Any], platform: str) -> Place:
     from agent.drivers.browser import find
     from agent.models.budget import Cap
     from agent.runner import Place
@@ -187,7 +193,42 @@ def _place(options: dict[str, Any]) -> Place:
         encoder=None if options["no_index"] else options["encoder"],
         index_url=options["index_url"],
         cap=Cap(options["max_cost"], options["max_tokens"]),
+        live=_live(options, platform),
     )
+
+
+def _frames(options: dict[str, Any]) -> Frames:
+    """Return which frames are taken; a replay shows those that were."""
+    from agent.config import Frames
+    from store.data import DataFolder
+    from store.ledger import read
+
+    if options["of"] is not None:
+        source = read(DataFolder(options["data"]).find_run(options["of"])).started.config
+        return Frames(**source.get("frames", {}))
+    names = {"count": "frames", "span_s": "frame_span", "sheet": "sheet"}
+    return Frames(**{name: options[option] for name, option in names.items()})
+
+
+def _live(options: dict[str, Any], platform: str) -> Live:
+    """Return what holds on a live site only."""
+    from agent.errors import BadConfig
+    from agent.pacing import Hours, Limits
+    from agent.platforms import load as load_platform
+    from agent.runner import Live
+    from agent.study.declared import load as load_study
+
+    if not load_platform(platform).live:
+        return Live()
+    if options["study"] is not None:
+        declared = load_study(options["study"] / "study.toml").live
+        options = {**options, **declared.model_dump()}
+    patient = options["on_wall"] == "pause" if options["on_wall"] else options["headed"]
+    if patient and not options["headed"]:
+        raise BadConfig("A person answers a wall in the window. Type: --headed --on-wall pause")
+    quiet = options["quiet_hours"]
+    limits = Limits(options["per_day"] or None, Hours.parse(quiet) if quiet else None)
+    return Live(options["feed_url"], limits, patient, options["renew_after"])
 
 
 def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:

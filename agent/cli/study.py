@@ -83,6 +83,7 @@ def _prepare(
 
 
 def _show_matrix(study: Study) -> None:
+    from agent.platforms import load
     from agent.study.matrix import start_order
 
     declared = study.declared
@@ -90,7 +91,10 @@ def _show_matrix(study: Study) -> None:
     click.echo(f"Study {declared.name}: {len(study.cells)} runs, {videos} videos at least")
     for cell in start_order(study.cells):
         click.echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
-    seconds = videos * (SECONDS_PER_STEP + 3 / declared.site.speed) / declared.pace.parallel
+    live = any(load(name).live for name in declared.matrix.platforms)
+    waiting = 1.25 * declared.live.floor_s if live else 0.0
+    watching = 3.0 if live else 3 / declared.site.speed
+    seconds = videos * (SECONDS_PER_STEP + watching + waiting) / declared.pace.parallel
     click.echo(f"About {seconds / 60:.0f} minutes, {declared.pace.parallel} at a time.")
     click.echo("Cost: none (embedded viewer)." if _free(declared) else _price_unknown(declared))
 

@@ -5,9 +5,30 @@ Refuses to know any site: a platform describes its page as ``Hooks``, which are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+WallKind = Literal["consent", "login", "challenge", "age", "inactivity", "rate_limit", "error"]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Something that a site puts before its feed, known by addresses and by what is visible.
+
+    Words that a page merely contains never make a wall. Open shadow roots and frames are searched.
+    """
+
+    kind: WallKind
+    urls: tuple[str, ...] = ()
+    """Regular expressions over the address of the page or of a visible frame."""
+    selectors: tuple[str, ...] = ()
+    """One visible match is enough."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """(selector, regular expression over the text of a visible match, without regard to case)."""
+    decline: tuple[tuple[str, str], ...] = ()
+    """For consent: the buttons of the privacy-preserving choice, (selector, expression over text
+    and label), in the order in which they are tried. Nothing else is ever answered."""
 
 
 @dataclass(frozen=True)
@@ -19,23 +40,33 @@ class Hooks:
 
     item: tuple[str, ...] = ()
     """CSS selectors of one feed item."""
+    active: tuple[str, ...] = ()
+    """Selectors of the player whose video is the active one; without, geometry decides."""
     id_attributes: tuple[tuple[str, str, str], ...] = ()
     """(selector within the item or ``""`` for itself, attribute, regular expression with one
     group) that give the platform's id of the video."""
     url_id: str = ""
-    """Regular expression with one group over the page's URL."""
+    """Regular expression with one group over the page's URL. Believed once the address and the
+    video have both changed: one may lag behind the other."""
     index_attribute: str = ""
     """Attribute of the item that counts the feed's videos."""
     next_buttons: tuple[str, ...] = ()
     moves: tuple[str, ...] = ("button", "key:ArrowDown", "key:PageDown", "wheel", "scroll")
     """Ways to the next video, in the order in which they are tried."""
     like_buttons: tuple[str, ...] = ()
+    liked: tuple[str, ...] = ()
+    """Selectors that, visible within the item, say that it is liked; so does ``aria-pressed``."""
     ad: tuple[str, ...] = ()
     """Selectors that, visible within the item, say that it is an advertisement."""
     live: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     """Selector within the item of ``caption``, ``author``: the page's own words, which fill what
     the feed's responses leave out."""
+    walls: tuple[Wall, ...] = ()
+    inline: tuple[str, ...] = ()
+    """Where the document itself holds feed items: the selector of script elements of JSON, such
+    as ``script#id``, or ``window.name`` for a variable. Reported as an ``Answer`` once a document
+    is loaded."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +103,9 @@ class Shown:
     """Videos forward since the last one, where the page tells; else ``None``."""
     animation_ms: float
     """Wall time during which the page itself was moving."""
+    hooks_used: Mapping[str, str] = field(default_factory=dict)
+    """Which of its hooks answered for ``item``, ``id``, ``active`` and ``next``; ``geometry`` or
+    ``none`` where none did."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +158,20 @@ class Driver(Protocol):
         """Take the player region while the player is held; the very video, or a fault."""
         ...
 
-    async def watch(self, shown: Shown, seconds: float) -> float:
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
+        ...
+
+    async def picture(self) -> bytes:
+        """Take all that is seen as PNG, for a person to look at."""
+        ...
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Count the matches of each selector, where there is a page to look into."""
+        ...
+
+    async def until_clear(self) -> None:
+        """Return once no wall is seen any more; however long a person takes."""
         ...
 
     async def like(self) -> bool:
@@ -145,5 +191,15 @@ class Driver(Protocol):
         ...
 
 
-OnResponse = Callable[[str, Any], None]
-"""Receives the URL and the JSON of a response that the platform asked for."""
+@dataclass(frozen=True)
+class Answer:
+    """What the site's server said: a response that the platform asked for, or inline JSON."""
+
+    url: str
+    """Address of the response; ``inline:`` and the name of the script or variable."""
+    body: Any
+    """Parsed JSON; ``None`` where the body is empty or no JSON."""
+    status: int = 200
+
+
+OnAnswer = Callable[[Answer], None]

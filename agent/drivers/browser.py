@@ -12,12 +12,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agent.errors import BadConfig, BrowserLost
+from agent.errors import AgentError, BadConfig, BrowserLost
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Playwright
+    from playwright.async_api import Browser, BrowserContext, Playwright
 
 CHROME = ("google-chrome", "google-chrome-stable", "chrome")
 MAC_CHROME = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -39,6 +39,23 @@ class Found:
 
     path: str | None
     source: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the browser is opened with."""
+
+    found: Found
+    headed: bool = False
+    viewport: tuple[int, int] = (1280, 800)
+    locale: str = "en-US"
+    speed: float = 1.0
+    """Playback rate that the site is known to use; dwell limits are scaled by it."""
+    cookies: tuple[dict[str, Any], ...] = ()
+    json_from: tuple[str, ...] = ()
+    """Parts of URLs whose JSON responses the platform wants."""
+    profile: Path | None = None
+    """User data folder of an account; ``None`` for a browser that forgets."""
 
 
 def find(named: str | None = None) -> Found:
@@ -82,6 +99,17 @@ def arguments() -> list[str]:
     return [*QUIET]
 
 
+def _options(found: Found, *, headed: bool) -> dict[str, Any]:
+    return {
+        "executable_path": found.path,
+        "headless": not headed,
+        "args": arguments(),
+        "handle_sigint": False,  # the run ends its step first, then closes the browser
+        "handle_sigterm": False,
+        "handle_sighup": False,
+    }
+
+
 async def launch(playwright: Playwright, found: Found, *, headed: bool) -> Browser:
     """Start the browser, or connect to its server."""
     from playwright.async_api import Error
@@ -89,17 +117,43 @@ async def launch(playwright: Playwright, found: Found, *, headed: bool) -> Brows
     try:
         if found.source == "server":
             return await playwright.chromium.connect(str(found.path))
-        return await playwright.chromium.launch(
-            executable_path=found.path,
-            headless=not headed,
-            args=arguments(),
-            handle_sigint=False,  # the run ends its step first, then closes the browser
-            handle_sigterm=False,
-            handle_sighup=False,
+        return await playwright.chromium.launch(**_options(found, headed=headed))
+    except Error as error:
+        raise _not_started(found, error, headed=headed) from error
+
+
+async def launch_profile(
+    playwright: Playwright, found: Found, profile: Path, *, headed: bool, **context: Any
+) -> BrowserContext:
+    """Start the browser on a profile that is kept.
+
+    Parameters
+    ----------
+    profile
+        The browser's user data folder, which nobody else uses.
+    **context
+        Options of the context, such as ``viewport`` and ``locale``.
+    """
+    from playwright.async_api import Error
+
+    if found.source == "server":
+        raise BadConfig("A browser server keeps no profiles here. Type: --browser PATH")
+    try:
+        return await playwright.chromium.launch_persistent_context(
+            profile, **_options(found, headed=headed), **context
         )
     except Error as error:
-        first = str(error).strip().splitlines()[0]
-        raise BrowserLost(f"{found.path} did not start: {first}", browser=found.path) from error
+        raise _not_started(found, error, headed=headed) from error
+
+
+def _not_started(found: Found, error: Exception, *, headed: bool) -> AgentError:
+    screenless = sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    if headed and screenless:
+        return BadConfig("A window needs a screen, and DISPLAY is not set. Type: xvfb-run COMMAND")
+    first = str(error).strip().splitlines()[0]
+    return BrowserLost(f"{found.path} did not start: {first}", browser=found.path)
 
 
 async def probe(found: Found, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:

@@ -5,11 +5,21 @@
   if (window.__feedsway) return;
 
   const VISIBLE = 0.6;      // share of an item that must lie in the viewport
+  const WALLS_MS = 300;     // how often a wall is looked for while a video is waited for
   const AUTOPLAY_MS = 1000; // how long a page may take to start its video by itself
   const MAX_GAP_S = 4;      // a larger jump of a player's clock is a seek, not playing
+  const SETTLE_MS = 2000;   // how long the address and the video may disagree before the id is missing
+  const ID_WAIT_MS = 500;   // how long an item may take to get the attribute that names its video
+  const QUIET_MS = 8000;    // an address that is silent for so long owes nothing any more
   let hooks = null;
   let heldVideo = null;
+  let current = null;       // the video that was last reported
+  let arriving = false;
+  let turn = 0;             // counts the waits for an arrival: only the latest one goes on
   const meters = new WeakMap();
+  const loads = new WeakMap();
+  const numbers = new WeakMap();
+  const used = {};          // hook -> the selector that answered, for reports on the layout
 
   const rect = (el) => el.getBoundingClientRect();
   const visible = (el) => {
@@ -19,21 +29,28 @@
   const visibleArea = (b) =>
     Math.max(0, Math.min(b.right, innerWidth) - Math.max(b.left, 0)) *
     Math.max(0, Math.min(b.bottom, innerHeight) - Math.max(b.top, 0));
+  const inView = (el) => visible(el) && visibleArea(rect(el)) >= 1;
   const offCentre = (b) =>
     Math.hypot(b.left + b.width / 2 - innerWidth / 2, b.top + b.height / 2 - innerHeight / 2);
-  const query = (root, selectors) => {
-    for (const selector of selectors) {
-      const found = root.querySelector(selector);
-      if (found) return found;
-    }
-    return null;
+  const centre = (el) => {
+    const b = rect(el);
+    return { x: b.left + b.width / 2, y: b.top + b.height / 2 };
+  };
+  const numberOf = (el) => {
+    if (!numbers.has(el)) numbers.set(el, numberOf.next = (numberOf.next || 0) + 1);
+    return numbers.get(el);
   };
 
-  // What a player has played: the sum of its clock's advances, loops included.
+  // What a player has played: the sum of its clock's advances, loops included. A new source, or the
+  // same one loaded anew, has a meter of its own.
+  document.addEventListener("emptied", (event) => {
+    loads.set(event.target, (loads.get(event.target) || 0) + 1);
+  }, true);
   const meter = (video) => {
+    const load = loads.get(video) || 0;
     let m = meters.get(video);
-    if (!m || m.src !== video.currentSrc) {
-      m = { src: video.currentSrc, last: 0, played: 0 };
+    if (!m || m.src !== video.currentSrc || m.load !== load) {
+      m = { src: video.currentSrc, load, last: 0, played: 0 };
       meters.set(video, m);
     }
     const now = video.currentTime;
@@ -45,14 +62,34 @@
     m.last = now;
     return m;
   };
+  const playedOf = (view) => view.meter ? view.carried + view.meter.played - view.base : 0;
+
+  // The address: how often its id changed, and how many changes it still owes to former videos.
+  let addressId = null, addressChanges = 0, addressChangedAt = 0, owed = 0;
+  const idInAddress = () => {
+    const match = hooks.url_id && new RegExp(hooks.url_id).exec(location.href);
+    return match ? match[1] : null;
+  };
+  const readAddress = () => {
+    const id = hooks && idInAddress();
+    if (!id || id === addressId) return;
+    addressId = id;
+    addressChanges += 1;
+    addressChangedAt = performance.now();
+    if (!arriving && owed > 0) owed -= 1;
+  };
+
   let lastFrame = performance.now();
   const tick = () => {
     lastFrame = performance.now();
     for (const video of document.querySelectorAll("video"))
       if (!video.paused || meters.has(video)) meter(video);
+    if (hooks) {
+      readAddress();
+      follow();
+    }
     requestAnimationFrame(tick);
   };
-  requestAnimationFrame(tick);
 
   const itemOf = (el) => {
     for (const selector of hooks.item) {
@@ -63,10 +100,22 @@
   };
   const items = () => {
     for (const selector of hooks.item) {
-      const found = document.querySelectorAll(selector);
-      if (found.length) return [...found];
+      const found = [...document.querySelectorAll(selector)];
+      const inner = found.filter((el) => !found.some((other) => other !== el && el.contains(other)));
+      if (inner.length) return inner;
     }
     return [];
+  };
+  const players = () => {
+    for (const selector of hooks.active) {
+      const found = [...document.querySelectorAll(selector)].filter(inView);
+      if (found.length) {
+        used.active = selector;
+        return found;
+      }
+    }
+    delete used.active;
+    return [...document.querySelectorAll("video")].filter(inView);
   };
 
   // Largest visible area, times four where it plays, less the distance from the centre.
@@ -81,7 +130,8 @@
       const share = area / (b.width * b.height);
       if (!best || score > best.score) best = { el, video, item: itemOf(el), box: b, score, share };
     };
-    for (const video of document.querySelectorAll("video")) if (visible(video)) consider(video, video);
+    for (const video of players()) consider(video, video);
+    if (best && best.share >= VISIBLE) return best;
     for (const item of items()) if (!item.querySelector("video") && visible(item)) consider(item, null);
     return best;
   };
@@ -91,19 +141,25 @@
     for (const [selector, attribute, pattern] of hooks.id_attributes) {
       const el = selector ? root.querySelector(selector) : root;
       const match = el && new RegExp(pattern).exec(el.getAttribute(attribute) || "");
-      if (match) return { id: match[1], source: "page" };
+      if (match) return { id: match[1], source: "page", hook: `${selector}@${attribute}` };
     }
-    const match = hooks.url_id && new RegExp(hooks.url_id).exec(location.href);
-    if (match) return { id: match[1], source: "url" };
-    return { id: null, source: null };
+    const id = idInAddress();
+    return id ? { id, source: "url", hook: "url" } : { id: null, source: null, hook: "none" };
   };
-  const keyOf = (active, ident) =>
-    ident.id || (active.video && active.video.currentSrc) || `item:${indexOf(active) ?? "?"}`;
+  const NAMELESS = { id: null, source: null, hook: "none" };
+  const keyOf = (active, ident) => {
+    if (ident.id) return ident.id;
+    // One element may show many videos from one source; the load and the item tell them apart.
+    if (active.video && active.video.currentSrc) {
+      const again = current && current.key.startsWith(active.video.currentSrc);
+      return active.video.currentSrc + (again ? `#${numberOf(active.item || active.el)}.${addressChanges}` : "");
+    }
+    return `item:${indexOf(active) ?? numberOf(active.item || active.el)}`;
+  };
 
   const indexOf = (active) => {
     const text = hooks.index_attribute && active.item && active.item.getAttribute(hooks.index_attribute);
-    if (text) return Number(text);
-    return null;
+    return text && /^\d+$/.test(text) ? Number(text) : null;
   };
   const stepsBetween = (before, active) => {
     if (!before) return null;
@@ -114,9 +170,6 @@
     return from >= 0 && to >= 0 ? to - from : null;
   };
 
-  const isShown = (video) =>
-    video.readyState >= 3 && video.videoWidth > 0 && !video.error && meter(video).played > 0;
-
   const hold = (video) => {
     heldVideo = video;
     video.pause();
@@ -125,10 +178,39 @@
     const refused = video.play();
     if (refused) refused.catch(() => {});    // a page may pause it at once; the meter tells
   };
-  // A player that a page starts again by itself is held again.
+  // A player that a page starts again by itself, or makes anew, is held again.
   document.addEventListener("play", (event) => {
+    if (heldVideo && event.target !== heldVideo) follow();
     if (heldVideo && event.target === heldVideo) heldVideo.pause();
   }, true);
+
+  // Whether what is active now is the video that was last reported.
+  const sameMedia = (view, active) =>
+    active.video === view.video && (!active.video || meter(active.video) === view.meter);
+  const sameItem = (view, active) => view.item ? active.item === view.item : !active.item;
+  const isCurrent = (active) => {
+    const ident = identity(active);
+    if (ident.source === "page" || current.ident.source === "page") return ident.id === current.ident.id;
+    if (current.ident.id && ident.id !== current.ident.id) return false;
+    const gone = current.item && !current.item.isConnected;
+    return sameMedia(current, active) && sameItem(current, active) ||
+      (gone ? !!current.ident.id : !!current.item && sameItem(current, active));
+  };
+  // A page may make the player anew under a video: the view goes on with the new one.
+  const adopt = (view, active) => {
+    view.carried = playedOf(view);
+    Object.assign(view, { video: active.video, item: active.item, meter: meter(active.video), base: 0 });
+  };
+  function follow() {
+    if (arriving || !current || !current.video) return;
+    if (current.video.isConnected && meter(current.video) === current.meter) return;
+    const active = find();
+    if (!active || !active.video || !isCurrent(active)) return;
+    const held = heldVideo === current.video;
+    adopt(current, active);
+    if (held) hold(active.video);
+    else play(active.video);
+  }
 
   const texts = (root) => {
     const found = {};
@@ -138,131 +220,247 @@
     }
     return found;
   };
-  const marked = (root, selectors) => {
-    for (const selector of selectors) {
-      for (const el of root.querySelectorAll(selector)) if (visible(el)) return true;
-    }
-    return false;
-  };
+  const marked = (root, selectors) => selectors.some(
+    (selector) => [...root.querySelectorAll(selector)].some(visible));
 
-  let current = null;    // the video that was last reported
-  const report = (active, ident, shown, moving) => {
+  const report = (active, ident, base, shown, moving) => {
     const root = active.item || active.el;
     const video = active.video;
     const moved = stepsBetween(current, active);
+    const key = keyOf(active, ident);
     current = {
-      key: keyOf(active, ident), item: active.item, index: indexOf(active), video,
-      meter: video && meter(video),
+      key, ident, item: active.item, index: indexOf(active), video,
+      meter: video && meter(video), base, carried: 0, shown,
     };
+    used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
+    used.id = ident.hook;
     const b = active.box;
     return {
-      key: current.key, id: ident.id, id_source: ident.source, url: location.href,
+      key, id: ident.id, id_source: ident.source, url: location.href,
       box: { x: b.left, y: b.top, width: b.width, height: b.height },
       time_s: video ? video.currentTime : 0,
       duration_s: video && isFinite(video.duration) ? video.duration : null,
-      exposure_s: video ? meter(video).played : 0,
+      exposure_s: playedOf(current),
       shown, has_video: !!video,
       ad: marked(root, hooks.ad), live: marked(root, hooks.live),
-      fields: texts(root), moved, animation_ms: moving,
+      fields: texts(root), moved, animation_ms: moving, hooks_used: { ...used },
     };
   };
 
   // Ask again each animation frame, and, where a page gets none (a hidden tab), by a slow poll.
-  const eachFrame = (limit, step) => new Promise((resolve) => {
+  const eachFrame = (limit, step) => new Promise((resolve, reject) => {
     const started = performance.now();
     let done = false;
-    const finish = (value) => { done = true; clearInterval(poll); resolve(value); };
+    const finish = (end, value) => { done = true; clearInterval(poll); end(value); };
     const once = () => {
       if (done) return;
       const elapsed = performance.now() - started;
-      const value = step(elapsed, elapsed >= limit);
-      if (value !== undefined) finish(value);
+      try {
+        const value = step(elapsed, elapsed >= limit);
+        if (value !== undefined) finish(resolve, value);
+      } catch (error) {
+        finish(reject, error);
+      }
     };
     const frame = () => { once(); if (!done) requestAnimationFrame(frame); };
     const poll = setInterval(() => { if (performance.now() - lastFrame > 400) once(); }, 150);
     frame();
   });
+  const wallSeen = () => window.__feedswayWalls.seen(window.__feedsway.walls);
   const same = (a, b) =>
     Math.abs(a.left - b.left) < 0.5 && Math.abs(a.top - b.top) < 0.5 &&
     Math.abs(a.width - b.width) < 0.5 && Math.abs(a.height - b.height) < 0.5;
 
-  window.__feedsway = {
-    configure(given) { hooks = given; },
+  // Judges, frame by frame, whether another video than `left` is active, and what it is called. An
+  // id in an attribute of the item is believed at once. The address may run before or behind the
+  // video: its id is believed once both have changed, and is missing where they never agree.
+  const arrival = (left, changeLimit) => {
+    if (performance.now() - addressChangedAt > QUIET_MS) owed = 0;
+    const before = addressChanges, debts = owed;
+    let since = null;
+    const settle = (active, given) => {
+      const changes = addressChanges - before;
+      const named = given.id !== null && given.source === "url";
+      const root = active.item || active.el;
+      const outside = marked(root, hooks.ad) || marked(root, hooks.live);
+      if (hooks.url_id && given.source !== "page")
+        owed = named ? 0 : Math.max(0, debts + (outside ? 0 : 1) - changes);
+      return { state: "new", ident: given, media: true };
+    };
+    return (active, elapsed) => {
+      const ident = identity(active);
+      const media = !left || !sameMedia(left, active) ||
+        !!left.item && !!active.item && left.item !== active.item;
+      if (ident.source === "page") {
+        const index = indexOf(active);
+        const elsewhere = !!left && index !== null && left.index !== null && index !== left.index;
+        return !left || ident.id !== left.ident.id || elsewhere ?
+          settle(active, ident) : { state: "same", ident, media };
+      }
+      const fresh = !!ident.id && (!left || addressChanges - before > debts);
+      const mayName = !!hooks.url_id || hooks.id_attributes.length > 0;
+      if (media && (fresh || !mayName)) return settle(active, ident);
+      if (!media && !fresh) { since = null; return { state: "same", ident, media }; }
+      if (since === null) since = elapsed;
+      const patience = hooks.url_id ? SETTLE_MS : ID_WAIT_MS;
+      if (elapsed - since < patience && elapsed < changeLimit + patience)
+        return { state: "pending", ident: NAMELESS, media };
+      const remade = !fresh && left && left.item && left.item === active.item;
+      return remade ? { state: "same", ident, media } : settle(active, NAMELESS);
+    };
+  };
 
-    // Resolves with the active video once it is another than `previous`, still over two polls and
+  window.__feedsway = {
+    walls: [],
+    configure(given) { hooks = given; this.walls = given.walls || []; },
+
+    // What the document itself holds: the texts of scripts and variables of the page.
+    inline() {
+      const found = [];
+      for (const name of hooks.inline) {
+        if (name.startsWith("window.")) {
+          const value = window[name.slice(7)];
+          if (value) found.push([name, typeof value === "string" ? value : JSON.stringify(value)]);
+        } else {
+          for (const el of document.querySelectorAll(name)) found.push([name, el.textContent]);
+        }
+      }
+      return found;
+    },
+
+    // Resolves with the active video once it is another than the last one, still over two polls and
     // shown; with {unchanged} after `changeLimit`; with shown=false after `showLimit`.
-    arrive({ previous, changeLimit, showLimit }) {
+    arrive({ changeLimit, showLimit }) {
       const left = current;
       heldVideo = null;    // a page may show the next video in the same element
-      let box = null, key = null, moving = 0, lastAt = 0, changedAt = null, urged = false;
+      arriving = true;
+      const mine = ++turn;
+      const judge = arrival(left, changeLimit);
+      let last = null, moving = 0, lastAt = 0, changedAt = null, urged = false, base = 0;
+      let wallsAt = -Infinity;
+      const end = (result) => { arriving = false; return result; };
       return eachFrame(Infinity, (elapsed) => {
+        if (turn !== mine) return { unchanged: true };
+        readAddress();
+        if (elapsed - wallsAt > WALLS_MS) {
+          wallsAt = elapsed;
+          const wall = wallSeen();
+          if (wall) return end({ wall });
+        }
         const active = find();
-        const ident = active ? identity(active) : null;
-        const isNew = active && keyOf(active, ident) !== previous;
-        if (isNew && changedAt === null) changedAt = elapsed;
-        if (!isNew && elapsed > changeLimit) return { unchanged: true, empty: !active };
-        const still = active && box && same(active.box, box) && keyOf(active, ident) === key;
-        if (box && active && !same(active.box, box)) moving += elapsed - lastAt;
-        box = active && active.box; key = active && keyOf(active, ident); lastAt = elapsed;
+        const now = active ? judge(active, elapsed) : { state: "same" };
+        const isNew = now.state === "new";
+        if (now.state === "same") {
+          if (active && now.media && active.video) adopt(left, active);
+          if (elapsed > changeLimit) return end({ unchanged: true, empty: !active });
+        }
+        const shares = active && active.video && left && meter(active.video) === left.meter;
+        if (isNew && changedAt === null) {
+          changedAt = elapsed;
+          if (shares) base = left.meter.played;
+        }
+        const still = active && last && same(active.box, last.box) &&
+          active.el === last.el && now.ident.id === last.id;
+        if (last && active && !same(active.box, last.box)) moving += elapsed - lastAt;
+        last = active && { box: active.box, el: active.el, id: now.ident.id };
+        lastAt = elapsed;
         // Held as soon as it plays, also while the feed still moves: what is looked at and
         // thought about is not watched.
-        const shown = isNew && !!active.video && isShown(active.video);
-        if (shown && heldVideo !== active.video) hold(active.video);
+        const another = isNew || now.state === "pending" && now.media;
+        const video = another ? active.video : null;
+        const shown = !!video && video.readyState >= 3 && video.videoWidth > 0 && !video.error &&
+          meter(video).played > (shares ? base : 0);
+        if (shown && heldVideo !== video) hold(video);
         const waited = changedAt === null ? 0 : elapsed - changedAt;
         if (!isNew || !still || active.share < VISIBLE)
-          return waited > showLimit ? { stuck: true } : undefined;
-        if (active.video && !shown && waited < showLimit) {
-          if (active.video.paused && !urged && waited > AUTOPLAY_MS) {
+          return waited > showLimit ? end({ stuck: true }) : undefined;
+        if (video && !shown && waited < showLimit) {
+          if (video.paused && !urged && waited > AUTOPLAY_MS) {
             urged = true;
-            play(active.video);
+            play(video);
           }
           return undefined;
         }
-        if (active.video) hold(active.video);
-        return { left_dwell_s: left && left.meter ? left.meter.played : 0, shown: report(active, ident, shown, moving) };
+        if (video) hold(video);
+        const left_dwell_s = !left ? 0 : shares ? left.carried + base - left.base : playedOf(left);
+        const told = report(active, now.ident, shares ? base : 0, shown, moving);
+        return end({ left_dwell_s, shown: told });
       });
     },
 
-    // Whether the page still shows this very video in this very place.
-    check({ key, box }) {
-      const active = find();
-      if (!active) return null;
-      const b = active.box;
-      const stays = keyOf(active, identity(active)) === key && same(b, {
-        left: box.x, top: box.y, width: box.width, height: box.height,
-      });
-      return { stays, time_s: active.video ? active.video.currentTime : 0 };
-    },
-
-    // Release the player until it has played `seconds` since it became active.
-    watch({ seconds, limit }) {
-      const video = current && current.video;
-      if (!video) return 0;
-      if (meter(video).played >= seconds) return meter(video).played;
-      heldVideo = null;
-      play(video);
+    // Whether the page still shows this very video in this very place. A player that was made anew
+    // meanwhile is waited for: its first picture is blank.
+    check({ key, box, limit }) {
+      let waited = false;
       return eachFrame(limit, (elapsed, over) => {
-        const played = meter(video).played;
-        return played >= seconds || over ? played : undefined;
+        const wall = wallSeen();
+        if (wall) return { stays: false, wall };
+        const active = find();
+        if (!current || !active && over) return null;
+        const ready = !!active && current.key === key && isCurrent(active) &&
+          (!current.shown || !active.video || active.video.readyState >= 2);
+        if (!ready && !over) { waited = true; return undefined; }
+        const there = { left: box.x, top: box.y, width: box.width, height: box.height };
+        const stays = ready && !waited && same(active.box, there);
+        return { stays, time_s: active.video ? active.video.currentTime : 0 };
       });
     },
 
+    // Release the player until it has played `seconds` since it became active; `then` hold it again.
+    watch({ seconds, limit, then }) {
+      const view = current;
+      if (!view || !view.video) return 0;
+      if (playedOf(view) >= seconds) return playedOf(view);
+      heldVideo = null;
+      play(view.video);
+      return eachFrame(limit, (elapsed, over) => {
+        follow();
+        if (view.video) meter(view.video);
+        if (playedOf(view) < seconds && !over) return undefined;
+        if (then && view.video) hold(view.video);
+        return playedOf(view);
+      });
+    },
+
+    // Resolves with true once no wall has been seen for a second, with false after `limit`.
+    clear({ limit }) {
+      let since = null;
+      return eachFrame(limit, (elapsed, over) => {
+        if (wallSeen()) since = null;
+        else since = since ?? elapsed;
+        if (since !== null && elapsed - since >= 1000) return true;
+        return over ? false : undefined;
+      });
+    },
+
+    // The like button of the active item; one outside it only where it is the only one in view.
     like() {
-      const root = (current && (current.item || document)) || document;
-      const button = query(root, hooks.like_buttons) || query(document, hooks.like_buttons);
-      if (!button) return { found: false };
-      const b = rect(button);
-      return {
-        found: true, pressed: button.getAttribute("aria-pressed") === "true",
-        x: b.left + b.width / 2, y: b.top + b.height / 2,
-      };
+      const root = (current && current.item) || document;
+      if (marked(root, hooks.liked)) return { found: true, pressed: true, x: 0, y: 0 };
+      for (const selector of hooks.like_buttons) {
+        const outside = [...document.querySelectorAll(selector)].filter(inView);
+        const el = root.querySelector(selector) || (outside.length === 1 ? outside[0] : null);
+        if (!el) continue;
+        const button = el.closest("button, [role=button]") || el;
+        return { found: true, pressed: button.getAttribute("aria-pressed") === "true", ...centre(button) };
+      }
+      return { found: false };
+    },
+    liked({ limit }) {
+      return eachFrame(limit, (elapsed, over) => {
+        const pressed = !!window.__feedsway.like().pressed;
+        return pressed || over ? pressed : undefined;
+      });
     },
 
     nextButton() {
-      const button = query(document, hooks.next_buttons);
-      if (!button || !visible(button) || button.disabled) return null;
-      const b = rect(button);
-      return { x: b.left + b.width / 2, y: b.top + b.height / 2 };
+      for (const selector of hooks.next_buttons) {
+        const button = [...document.querySelectorAll(selector)].find((el) => inView(el) && !el.disabled);
+        if (!button) continue;
+        used.next = selector;
+        return centre(button);
+      }
+      return null;
     },
 
     // The last resort: scroll the nearest scrollable ancestor by one height of the viewport.
@@ -277,4 +475,5 @@
       scroller.scrollBy(0, scroller.clientHeight);
     },
   };
+  requestAnimationFrame(tick);
 })();

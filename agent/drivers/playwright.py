@@ -10,7 +10,8 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,23 +19,35 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     CDPSession,
-    ConsoleMessage,
     Page,
     Playwright,
-    Request,
-    Response,
     async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers import browser as browsers
-from agent.drivers.base import Arrival, Box, Capture, Hooks, OnResponse, PageEvent, Shown
-from agent.errors import ActionNotConfirmed, BrowserLost, DriverFault, FeedEmpty, PageStuck
+from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.browser import Window
+from agent.drivers.reading import fallbacks, parsed
+from agent.drivers.reports import Reports
+from agent.drivers.walls import WALL_RULES, Walls
+from agent.errors import (
+    ActionNotConfirmed,
+    BrowserLost,
+    DriverFault,
+    FeedEmpty,
+    PageStuck,
+    WallShown,
+)
 
 PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 JPEG_QUALITY = 85
 SETTLE_MARGIN_S = 10.0
-MAX_EVENTS = 50
+CLEAR_POLL_S = 30.0
+MOVED = ("Execution context was destroyed", "Cannot find context", "frame was detached")
+"""Playwright has one class of error; these are the words of a page that went elsewhere."""
+REMADE_MS = 2000
+"""How long a player that the page made anew may take to show its picture again."""
 
 T = TypeVar("T")
 
@@ -48,42 +61,34 @@ class Limits:
     """From one action to the changed video; the next action is tried after that."""
     show: float = 8.0
     """From the changed video to decoded, advancing frames."""
+    like: float = 8.0
+    """From the click to the like that the page confirms."""
     watch_factor: float = 4.0
     """Wall time allowed for a dwell, as a multiple of its playing time."""
     retakes: int = 3
 
 
-@dataclass(frozen=True)
-class Window:
-    """What the browser is opened with."""
-
-    found: browsers.Found
-    headed: bool = False
-    viewport: tuple[int, int] = (1280, 800)
-    locale: str = "en-US"
-    speed: float = 1.0
-    """Playback rate that the site is known to use; dwell limits are scaled by it."""
-    cookies: tuple[dict[str, Any], ...] = ()
-    json_from: tuple[str, ...] = ()
-    """Parts of URLs whose JSON responses the platform wants."""
+class PageMoved(PageStuck):
+    """The page went to another address while it was asked."""
 
 
 class PlaywrightDriver:
     """One visible page in one browser."""
 
     def __init__(
-        self, window: Window, hooks: Hooks, on_response: OnResponse, limits: Limits | None = None
+        self, window: Window, hooks: Hooks, on_answer: OnAnswer, limits: Limits | None = None
     ) -> None:
         self.viewport = window.viewport
         self.browser = ""
         self._window = window
         self._hooks = hooks
-        self._on_response = on_response
+        self._on_answer = on_answer
         self._limits = limits or Limits()
-        self._events: list[PageEvent] = []
-        self._reads: set[asyncio.Task[None]] = set()
+        self._reports = Reports(window.json_from, on_answer)
+        self._walls = Walls(hooks.walls)
+        self._told: set[str] = set()
         self._playwright: Playwright | None = None
-        self._browser: Browser | None = None
+        self._browser: Browser | BrowserContext | None = None
         self._page: Page | None = None
         self._cdp: CDPSession | None = None
 
@@ -92,12 +97,24 @@ class PlaywrightDriver:
     async def start(self) -> None:
         """Start the browser with one blank page."""
         await self.close()
+        window = self._window
+        width, height = window.viewport
+        look: dict[str, Any] = {
+            "viewport": {"width": width, "height": height}, "locale": window.locale,
+        }  # fmt: skip
         self._playwright = await async_playwright().start()
-        self._browser = await browsers.launch(
-            self._playwright, self._window.found, headed=self._window.headed
-        )
-        self.browser = f"{self._browser.browser_type.name} {self._browser.version}"
-        await self._within(self._new_page(self._browser), self._limits.navigation)
+        if window.profile is None:
+            browser = await browsers.launch(self._playwright, window.found, headed=window.headed)
+            self._browser = browser
+            context = await self._within(browser.new_context(**look), self._limits.navigation)
+        else:
+            context = await browsers.launch_profile(
+                self._playwright, window.found, window.profile, headed=window.headed, **look
+            )
+            self._browser = context
+        await self._within(self._prepare(context), self._limits.navigation)
+        version = await self._within(self._devtools().send("Browser.getVersion"), SETTLE_MARGIN_S)
+        self.browser = f"chromium {version['product'].partition('/')[2]}"
 
     async def open(self, url: str) -> Shown:
         """Open the feed, wait for the active video and hold it."""
@@ -105,36 +122,35 @@ class PlaywrightDriver:
             await self.start()
         limit = self._limits.navigation
         await self._within(self._open_page().goto(url, wait_until="domcontentloaded"), limit + 1)
-        result = await self._arrive(previous=None, change=limit)
+        await self._read_inline()
+        result = await self._arrive(change=limit)
         if result.get("unchanged"):
             raise FeedEmpty(f"No video appeared at {url}")
-        return _shown(result["shown"])
+        return self._shown(result["shown"])
 
-    async def _new_page(self, browser: Browser) -> None:
-        width, height = self._window.viewport
-        context: BrowserContext = await browser.new_context(
-            viewport={"width": width, "height": height}, locale=self._window.locale
-        )
+    async def _prepare(self, context: BrowserContext) -> None:
+        """Have one page with the rules in it; a kept profile opens with one already."""
         context.set_default_timeout(self._limits.navigation * 1000)
         if self._window.cookies:
             await context.add_cookies(list(self._window.cookies))  # type: ignore[arg-type]
-        hooks = json.dumps(_as_data(self._hooks))
-        await context.add_init_script(f"{PAGE_RULES}\n__feedsway.configure({hooks});")
-        page = await context.new_page()
-        page.on("pageerror", lambda error: self._note("page error", str(error)))
-        page.on("console", self._on_console)
-        page.on("requestfailed", self._on_request_failed)
-        page.on("crash", lambda _: self._note("crash", "the page crashed"))
-        page.on("response", self._on_any_response)
+        hooks = json.dumps(asdict(self._hooks))
+        rules = f"{WALL_RULES}\n{PAGE_RULES}\n__feedsway.configure({hooks});"
+        await context.add_init_script(rules)
+        page = context.pages[0] if context.pages else await context.new_page()
+        self._reports.attach(page)
         self._page = page
         self._cdp = await context.new_cdp_session(page)
+
+    async def signed_in(self, names: Sequence[str]) -> bool:
+        """Whether the profile holds one of these cookies, not expired."""
+        cookies = await self._within(self._open_page().context.cookies(), SETTLE_MARGIN_S)
+        return any(cookie["name"] in names for cookie in cookies)
 
     async def close(self) -> None:
         """Close the browser. Never raises, also where it is gone."""
         browser, playwright = self._browser, self._playwright
         self._browser = self._playwright = self._page = self._cdp = None
-        for task in self._reads:
-            task.cancel()
+        self._reports.end()
         if browser is not None:
             await self._end(browser.close())
         if playwright is not None:
@@ -144,7 +160,7 @@ class PlaywrightDriver:
         try:
             await asyncio.wait_for(closing, SETTLE_MARGIN_S)
         except (PlaywrightError, TimeoutError, ConnectionError) as error:
-            self._note("close", str(error))
+            self._reports.note("close", str(error))
 
     # The step
 
@@ -166,19 +182,23 @@ class PlaywrightDriver:
                 SETTLE_MARGIN_S,
             )
             check = await self._ask(
-                "check", {"key": shown.key, "box": _as_data(box)}, SETTLE_MARGIN_S
+                "check",
+                {"key": shown.key, "box": asdict(box), "limit": REMADE_MS},
+                SETTLE_MARGIN_S,
             )
             if check and check["stays"]:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
-    async def watch(self, shown: Shown, seconds: float) -> float:
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
         if shown.exposure_s >= seconds or not shown.has_video:
             return shown.exposure_s
         limit = max(1.0, seconds / self._window.speed * self._limits.watch_factor)
         played: float = await self._ask(
-            "watch", {"seconds": seconds, "limit": limit * 1000}, limit + SETTLE_MARGIN_S
+            "watch",
+            {"seconds": seconds, "limit": limit * 1000, "then": then_hold},
+            limit + SETTLE_MARGIN_S,
         )
         return played
 
@@ -191,7 +211,8 @@ class PlaywrightDriver:
             await self._within(
                 self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S
             )
-            button = await self._ask("like", None, SETTLE_MARGIN_S)
+            limit = self._limits.like
+            return bool(await self._ask("liked", {"limit": limit * 1000}, limit + SETTLE_MARGIN_S))
         return bool(button["pressed"])
 
     async def next(self, shown: Shown) -> Arrival:
@@ -203,7 +224,7 @@ class PlaywrightDriver:
         attempts = 0
         for action in self._hooks.moves:
             arriving = asyncio.ensure_future(
-                self._arrive(previous=shown.key, change=self._limits.change)
+                self._arrive(change=self._limits.change, last=shown.key)
             )
             try:
                 sent = await self._act(action)
@@ -216,25 +237,58 @@ class PlaywrightDriver:
             attempts += 1
             result = await arriving
             if not result.get("unchanged"):
-                found = _shown(result["shown"])
+                found = self._shown(result["shown"])
                 return Arrival(action, attempts, float(result["left_dwell_s"]), found)
         raise ActionNotConfirmed(
             f"{attempts} actions did not move the feed on from {shown.key}", video=shown.key
         )
 
-    async def _arrive(self, previous: str | None, change: float) -> dict[str, Any]:
-        result: dict[str, Any] = await self._ask(
-            "arrive",
-            {
-                "previous": previous,
-                "changeLimit": change * 1000,
-                "showLimit": self._limits.show * 1000,
-            },
-            change + self._limits.show + SETTLE_MARGIN_S,
-        )
+    async def _arrive(self, change: float, last: str | None = None) -> dict[str, Any]:
+        """Wait for another video than the previous one; a wall is a fault, consent declined."""
+        asked = {"changeLimit": change * 1000, "showLimit": self._limits.show * 1000}
+        limit = change + self._limits.show + SETTLE_MARGIN_S
+        while True:
+            try:
+                result: dict[str, Any] = await self._ask("arrive", asked, limit)
+                break
+            except WallShown as wall:
+                page = self._open_page()
+                if not await self._within(self._walls.declined(page, wall), SETTLE_MARGIN_S):
+                    raise
+                await self._within(page.wait_for_load_state("domcontentloaded"), limit)
         if result.get("stuck"):
-            raise PageStuck("the feed moved and did not come to rest", last=previous)
+            raise PageStuck("the feed moved and did not come to rest", last=last)
         return result
+
+    async def picture(self) -> bytes:
+        """Take the whole page as PNG, for a person to look at."""
+        return await self._within(self._open_page().screenshot(), SETTLE_MARGIN_S)
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Count the matches of each selector in the page."""
+        ask = "all => all.map(one => document.querySelectorAll(one).length)"
+        counts: list[int] = await self._within(
+            self._open_page().evaluate(ask, list(selectors)), SETTLE_MARGIN_S
+        )
+        return counts
+
+    async def until_clear(self) -> None:
+        """Return once the page shows no wall; however long a person takes."""
+        while True:
+            try:
+                if await self._ask("clear", {"limit": CLEAR_POLL_S * 1000}, 2 * CLEAR_POLL_S):
+                    return
+            except (PageMoved, WallShown):  # it went to another address
+                page = self._open_page()
+                await self._within(page.wait_for_load_state("domcontentloaded"), CLEAR_POLL_S)
+
+    def _shown(self, data: dict[str, Any]) -> Shown:
+        shown = Shown(**{**data, "box": Box(**data["box"])})
+        for note in fallbacks(self._hooks, shown.hooks_used):
+            if note not in self._told:
+                self._told.add(note)
+                self._reports.note("fallback", note)
+        return shown
 
     async def _act(self, action: str) -> bool:
         """Send one action; False where the page has no such way."""
@@ -254,40 +308,14 @@ class PlaywrightDriver:
             await self._within(page.keyboard.press(action.removeprefix("key:")), SETTLE_MARGIN_S)
         return True
 
-    # What the page reports by itself
-
     def events(self) -> list[PageEvent]:
         """What the page reported since the last call."""
-        events, self._events = self._events, []
-        return events
+        return self._reports.take()
 
-    def _note(self, kind: str, message: str) -> None:
-        if len(self._events) < MAX_EVENTS:
-            self._events.append(PageEvent(kind, message[:500]))
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self._note("console error", message.text)
-
-    def _on_request_failed(self, request: Request) -> None:
-        # A player that is left behind ends its download: that is no fault.
-        if request.failure != "net::ERR_ABORTED":
-            self._note("request failed", f"{request.failure} {request.url.split('?')[0]}")
-
-    def _on_any_response(self, response: Response) -> None:
-        if any(part in response.url for part in self._window.json_from):
-            task = asyncio.ensure_future(self._read(response))
-            self._reads.add(task)
-            task.add_done_callback(self._reads.discard)
-
-    async def _read(self, response: Response) -> None:
-        """Read a body at once: it is lost when the page moves on."""
-        try:
-            body = await response.json()
-        except (PlaywrightError, ValueError) as error:
-            self._note("unreadable response", f"{response.url.split('?')[0]}: {error}")
-            return
-        self._on_response(response.url, body)
+    async def _read_inline(self) -> None:
+        """Hand on what the document itself holds, before its first video is described."""
+        for name, text in await self._ask("inline", None, SETTLE_MARGIN_S):
+            self._on_answer(Answer(f"inline:{name}", parsed(text)))
 
     # One door to the page
 
@@ -303,8 +331,33 @@ class PlaywrightDriver:
         return self._cdp
 
     async def _ask(self, rule: str, argument: Any, limit: float) -> Any:
+        """Ask the rules in the page; a wall that they see, or that took their place, is a fault."""
         call = f"argument => __feedsway.{rule}(argument)"
-        return await self._within(self._open_page().evaluate(call, argument), limit)
+        try:
+            result = await self._within(self._open_page().evaluate(call, argument), limit)
+        except PageMoved:
+            wall = await self._wall_of_new_page()
+            if wall is None:
+                raise
+        else:
+            wall = result.get("wall") if isinstance(result, dict) else None
+        if wall is not None:
+            raise self._walls.fault(self._open_page(), wall)
+        return result
+
+    async def _wall_of_new_page(self) -> dict[str, Any] | None:
+        """Look for a wall on the page that the site went to by itself."""
+        page = self._open_page()
+        for _ in range(self._limits.retakes):
+            with suppress(PageMoved):  # it is on its way still
+                await self._within(page.wait_for_load_state("domcontentloaded"), SETTLE_MARGIN_S)
+                ask = "() => __feedswayWalls.seen(__feedsway.walls)"
+                found: dict[str, Any] | None = await self._within(
+                    page.evaluate(ask), SETTLE_MARGIN_S
+                )
+                if found is not None:
+                    return found
+        return None
 
     async def _within(self, work: Awaitable[T], limit: float) -> T:
         try:
@@ -316,23 +369,18 @@ class PlaywrightDriver:
 
     def _fault(self, error: PlaywrightError) -> DriverFault:
         first = str(error).strip().splitlines()[0]
-        crashed = any(event.kind == "crash" for event in self._events)
-        alive = self._browser is not None and self._browser.is_connected() and not crashed
+        if any(words in first for words in MOVED):
+            return PageMoved(first)
+        crashed = self._reports.crashed
+        alive = self._browser is not None and _connected(self._browser) and not crashed
         if alive and self._page is not None and not self._page.is_closed():
             return PageStuck(first)
         return BrowserLost(first)
 
 
-def _as_data(value: Any) -> Any:
-    if isinstance(value, Box):
-        return {"x": value.x, "y": value.y, "width": value.width, "height": value.height}
-    return {name: _plain(item) for name, item in vars(value).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value
+def _connected(browser: Browser | BrowserContext) -> bool:
+    held = browser if isinstance(browser, Browser) else browser.browser
+    return held is None or held.is_connected()
 
 
 def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:
@@ -341,7 +389,3 @@ def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:
     right = min(viewport[0], round(box.x + box.width))
     bottom = min(viewport[1], round(box.y + box.height))
     return {"x": left, "y": top, "width": right - left, "height": bottom - top, "scale": 1}
-
-
-def _shown(data: dict[str, Any]) -> Shown:
-    return Shown(**{**data, "box": Box(**data["box"])})

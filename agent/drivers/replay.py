@@ -6,6 +6,8 @@ so every delivered dwell is zero. Refuses to know the judge.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
 from agent.errors import FeedEmpty
 from store.frames import FrameStore
@@ -33,6 +35,7 @@ class ReplayDriver:
         self._steps = source.steps
         self._frames = frames
         self._at = start
+        self._taken = 0
 
     async def start(self) -> None:
         """Have nothing to start."""
@@ -44,11 +47,13 @@ class ReplayDriver:
         return _shown(self._steps[self._at])
 
     async def capture(self, shown: Shown) -> Capture:
-        """Return the frame that was kept."""
-        frame = self._steps[self._at].frames[0]
+        """Return the frames that were kept, one after the other."""
+        frames = self._steps[self._at].frames
+        frame = frames[self._taken % len(frames)]
+        self._taken += 1
         return Capture(self._frames.read(frame.sha256), frame.time_s, 0)
 
-    async def watch(self, shown: Shown, seconds: float) -> float:
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Play nothing."""
         return 0.0
 
@@ -61,7 +66,19 @@ class ReplayDriver:
         if self._at + 1 >= len(self._steps):
             raise FeedEmpty("the recorded run has no more videos")
         self._at += 1
+        self._taken = 0
         return Arrival("replay", 1, 0.0, _shown(self._steps[self._at]))
+
+    async def picture(self) -> bytes:
+        """Show nothing."""
+        return b""
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Have no page."""
+        return [0 for _ in selectors]
+
+    async def until_clear(self) -> None:
+        """Meet no wall."""
 
     def events(self) -> list[PageEvent]:
         """Report nothing."""

@@ -11,9 +11,9 @@ from PIL import Image
 
 from agent.errors import ModelFailed
 
-LONGEST_SIDE = 1024
-"""Pixels. A phone's frame keeps 576 x 1024, where its letters stay legible; the large services make
-pictures of more smaller themselves (their limits are 1,568 and 2,048), and price them by size."""
+LONGEST_SIDE = 1536
+"""Pixels. The large services make larger pictures smaller themselves (their limits are 1,568 and
+2,048) and price them by size; four frames of a phone in one sheet stay as they are."""
 _QUALITY = 90
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from agent.errors import UnknownName
 from agent.platforms.base import Platform
 
-NAMES = ("playground", "replay")
+NAMES = ("playground", "tiktok", "youtube", "instagram", "replay")
 
 
 def load(name: str) -> Platform:

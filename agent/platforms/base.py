@@ -10,11 +10,34 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.drivers.base import Hooks, Shown
+from agent.drivers.base import Answer, Hooks, Shown, WallKind
+from agent.platforms.misses import Misses
 from store.records import Video
 
 Parser = Callable[[str, Any], list[Video]]
-"""Turns the URL and the JSON of a response into the videos that it holds."""
+"""Turns the URL and the JSON of a response into the videos that it holds. Takes any JSON."""
+
+
+SLOW_DOWN = (403, 429)
+
+
+def refused(answer: Answer) -> WallKind | None:
+    """Which wall a response of the feed amounts to: one that says to slow down, or says nothing."""
+    if answer.status in SLOW_DOWN or (answer.status == 200 and answer.body is None):
+        return "rate_limit"
+    return "error" if answer.status >= 500 else None
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a site knows its visitor."""
+
+    login_url: str
+    """Where a person signs in by hand."""
+    cookies: tuple[str, ...]
+    """Names of cookies; one that is there and not expired means signed in."""
+    needed: bool
+    """Whether the feed is not shown without."""
 
 
 @dataclass(frozen=True)
@@ -28,38 +51,76 @@ class Platform:
     parse: Parser
     live: bool = True
     """Whether real people's videos are watched, at the speed of life."""
+    url: str = ""
+    """Address of the feed; empty where the platform is started by the run."""
+    refused: Callable[[Answer], WallKind | None] = refused
+    """Reads a response that holds no items as a wall, or as none."""
+    session: Session | None = None
+    expected: tuple[str, ...] = ("author", "caption")
+    """Fields that nearly every video has; their absence in a row means a changed layout."""
 
 
 class Feed:
-    """Items that the feed's responses brought, by id, until the page shows them."""
+    """Items that the feed's responses brought, by id, until the page shows them.
 
-    def __init__(self, platform: Platform) -> None:
-        self._parse = platform.parse
+    Parameters
+    ----------
+    platform
+        Whose responses these are.
+    watch
+        Whether missing fields and unknown ids are counted; not so for a driver that can know none.
+    """
+
+    def __init__(self, platform: Platform, *, watch: bool = True) -> None:
+        self._platform = platform
+        self._misses = Misses() if watch else None
         self._items: dict[str, Video] = {}
         self._batches = 0
         self.position = 0
         """The position being watched, which a response is stamped with."""
+        self.refusal: WallKind | None = None
+        """What the last response amounts to, if it was refused; a good one clears it."""
+        self.refused_at: tuple[int, str] | None = None
+        """Position and address of that response."""
 
-    def take(self, url: str, body: Any) -> None:
-        """Keep the items of one response. An item that came before keeps its first batch."""
-        videos = self._parse(url, body)
+    def take(self, answer: Answer) -> None:
+        """Keep the items of one response; what is known of an item already is never overwritten.
+
+        A later response fills gaps of the same id. The first one that names an item is its batch.
+        """
+        videos = self._platform.parse(answer.url, answer.body) if answer.status < 400 else []
         if not videos:
+            kind = self._platform.refused(answer)
+            if kind is not None and not answer.url.startswith("inline:"):
+                self.refusal, self.refused_at = kind, (self.position, answer.url.split("?")[0])
             return
+        self.refusal = self.refused_at = None
+        stamp = {"batch": self._batches, "batch_requested_at": self.position}
+        fresh = False
         for video in videos:
-            stamped = video.model_copy(
-                update={"batch": self._batches, "batch_requested_at": self.position}
+            known = self._items.get(video.id)
+            fresh = fresh or known is None
+            self._items[video.id] = (
+                video.model_copy(update=stamp) if known is None else _filled(known, video)
             )
-            self._items.setdefault(video.id, stamped)
-        self._batches += 1
+        self._batches += fresh
 
     def describe(self, shown: Shown) -> Video:
-        """Join what the page shows with what the responses said of that id."""
+        """Join what the page shows with what the responses said of that id.
+
+        Raises
+        ------
+        LayoutChanged
+            A field that nearly every video has is missing too often in a row.
+        """
         known = self._items.get(shown.id or "")
         video = known or Video(id=shown.id or shown.key)
         update: dict[str, Any] = {"url": video.url or shown.url}
         sources = dict(video.sources)
         if shown.id_source:
             sources["id"] = shown.id_source
+        if video.url is None:
+            sources["url"] = "url"
         for name in ("caption", "author"):
             if getattr(video, name) is None and shown.fields.get(name):
                 update[name] = shown.fields[name]
@@ -69,7 +130,18 @@ class Feed:
             sources["duration_s"] = "page"
         update["ad"] = bool(video.ad) or shown.ad
         update["live"] = bool(video.live) or shown.live
-        return video.model_copy(update={**update, "sources": sources})
+        described = video.model_copy(update={**update, "sources": sources})
+        self._count(described, shown, named=known is not None)
+        return described
+
+    def _count(self, video: Video, shown: Shown, *, named: bool) -> None:
+        """Watch for a changed layout; ads, live cards and what never played prove nothing."""
+        if self._misses is None or video.ad or video.live or not shown.shown:
+            return
+        there = {name: getattr(video, name) is not None for name in self._platform.expected}
+        if self._platform.json_from:
+            there["response that names the video"] = named
+        self._misses.take(there, self.position)
 
     def recall(self, videos: Iterable[Video]) -> None:
         """Know videos as an earlier run recorded them, their batches included."""
@@ -78,3 +150,14 @@ class Feed:
     def resume(self, batches: int) -> None:
         """Go on counting batches where an interrupted run stopped."""
         self._batches = max(self._batches, batches)
+
+
+def _filled(known: Video, more: Video) -> Video:
+    """Return what is known of a video, with its gaps filled from another answer on the same id."""
+    gaps = {
+        name: getattr(more, name)
+        for name in more.sources
+        if getattr(known, name) in (None, ())
+    }  # fmt: skip
+    sources = {name: more.sources[name] for name in gaps}
+    return known.model_copy(update={**gaps, "sources": {**sources, **known.sources}})

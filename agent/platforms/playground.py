@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.drivers.base import Hooks
+from agent.platforms import items
 from agent.platforms.base import Platform
 from store.records import Video
 
@@ -25,27 +26,27 @@ HOOKS = Hooks(
 )
 
 
-def parse(_url: str, body: Any) -> list[Video]:
+def parse(url: str, body: Any) -> list[Video]:
     """Read one batch of ``/api/feed``."""
-    return [_video(item) for item in body.get("items", [])]
+    found = items.walk(items.at(body, "items"), lambda node: bool(items.name(node.get("id"))))
+    return [_video(item, items.source_of(url)) for item in found]
 
 
-def _video(item: dict[str, Any]) -> Video:
-    stats = item.get("stats") or {}
-    fields: dict[str, Any] = {
-        "url": item.get("url"),
-        "author": (item.get("author") or {}).get("uniqueId"),
-        "caption": item.get("desc"),
-        "hashtags": tuple(item.get("hashtags") or ()),
-        "likes": stats.get("diggCount"),
-        "comments": stats.get("commentCount"),
-        "views": stats.get("playCount"),
-        "duration_s": item.get("duration"),
-        "ad": item.get("isAd"),
-        "live": item.get("isLive"),
-    }
-    sources = {name: "network" for name, value in fields.items() if value not in (None, ())}
-    return Video(id=item["id"], sources=sources, **fields)
+def _video(item: dict[str, Any], source: str) -> Video:
+    tags = items.at(item, "hashtags")
+    return items.video(
+        item["id"], source,
+        url=items.name(item.get("url")),
+        author=items.text(items.at(item, "author", "uniqueId")),
+        caption=items.text(item.get("desc")),
+        hashtags=tuple(filter(None, map(items.name, tags if isinstance(tags, list) else ()))),
+        likes=items.count(items.at(item, "stats", "diggCount")),
+        comments=items.count(items.at(item, "stats", "commentCount")),
+        views=items.count(items.at(item, "stats", "playCount")),
+        duration_s=items.seconds(item.get("duration")),
+        ad=items.flag(item.get("isAd")),
+        live=items.flag(item.get("isLive")),
+    )  # fmt: skip
 
 
 PLATFORM = Platform("playground", HOOKS, ("/api/feed",), parse, live=False)

@@ -13,4 +13,4 @@ def _nothing(_url: str, _body: Any) -> list[Video]:
     return []
 
 
-PLATFORM = Platform("replay", Hooks(), (), _nothing, live=False)
+PLATFORM = Platform("replay", Hooks(), (), _nothing, live=False, expected=())

@@ -83,14 +83,23 @@ def serve(plan: Plan, ready: Callable[[Facts], None], tell: Callable[[str], None
         "gain": plan.settings.gain,
         "seed": plan.settings.seed,
     }
-    # the server gives the signal back once it has closed: then this process ends, its state kept
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    caught: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        # a flag, since an exception could be lost in whatever runs when the signal comes
+        caught.append(number)
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     ready(facts)  # the socket listens already: a request made now waits for its answer
     try:
-        server.run(sockets=[listener])
+        server.run(sockets=[listener])  # gives a signal that it caught back once it has closed
     finally:
         workshop.stop()
         visitors.close()
+    if signal.SIGINT in caught:
+        raise KeyboardInterrupt
 
 
 def _listen(port: int) -> socket.socket:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agent.config import RunConfig
+from agent.config import Pace, RunConfig
+from agent.platforms import load as load_platform
 from agent.study.declared import Declared
 from agent.study.matrix import Cell, source_of, start_order
 from store.data import DataFolder
@@ -67,13 +68,16 @@ class _State:
 
 def config_of(declared: Declared, cell: Cell, find_persona: Callable[[str], object]) -> RunConfig:
     """Return the configuration of a cell's run."""
+    live = load_platform(cell.platform).live
     return RunConfig.model_validate(
         {
             "persona": find_persona(cell.persona), "platform": cell.platform,
             "strategy": cell.strategy, "model": cell.model, "arm": cell.arm,
             "account": f"{declared.name}-{cell.account}", "windows": declared.windows,
             "seed": declared.seed,
-            "like": declared.like, "dwell": declared.dwell, "site": declared.site,
+            "like": declared.like, "dwell": declared.dwell,
+            "frames": declared.frames, "site": None if live else declared.site,
+            "pace": Pace(floor_s=declared.live.floor_s) if live else None,
             "study": declared.name, "cell": cell.key, "replicate": cell.replicate,
         }
     )  # fmt: skip

@@ -10,10 +10,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from agent.config import Arm, Dwell, Site, Value
-from agent.errors import UserError
+from agent.config import Arm, Dwell, Frames, Site, Value
+from agent.errors import BadConfig, UserError
+from agent.pacing import Hours
 from store.records import Windows
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -64,6 +65,25 @@ class Pace(Value):
     """How often a run is started or resumed before it counts as failed."""
 
 
+class Live(Value):
+    """How live sites are watched."""
+
+    floor_s: float = Field(3.0, ge=0.5)
+    per_day: int | None = Field(300, ge=1)
+    quiet_hours: str | None = None
+    renew_after: int = Field(200, ge=0)
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        try:
+            if text is not None:
+                Hours.parse(text)
+        except BadConfig:
+            raise ValueError('quiet_hours are written as "23:00-07:00"') from None
+        return text
+
+
 class Test(Value):
     """What is tested, declared before the data are seen."""
 
@@ -81,6 +101,8 @@ class Declared(Value):
     windows: Windows = Windows(before=24, adapt=24, after=52, baseline="passive")
     dwell: Dwell = Dwell()
     site: Site = Site()
+    frames: Frames = Frames()
+    live: Live = Live()
     like: bool = False
     pace: Pace = Pace()
     test: Test = Test()
@@ -117,6 +139,14 @@ baseline = "passive"
 feed = "listener"
 gain = 1.0
 speed = 16
+
+[frames]
+count = 1                           # pictures of each video that the model is given
+
+[live]                              # on the real sites only
+floor_s = 3.0                       # at least, from one action to the next
+per_day = 300                       # videos an account
+# quiet_hours = "23:00-07:00"
 
 [pace]
 parallel = 1

@@ -18,6 +18,7 @@ import click
 import pytest
 
 from agent.cli import cli
+from tests.screen import screen
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -80,6 +81,15 @@ def run_line(line: str, folder: Path) -> str:
     return told
 
 
+def sign_in(line: str, workplace: Path, page: str, folder: Path) -> None:
+    """Run an example of signing in where a window can open, at a page on this machine."""
+    if line == f"python -m agent login {' '.join(shlex.split(line)[4:7])}":
+        line += f" --url {page}"
+    with screen(folder) as shown:
+        screened = " ".join(f"{name}={shown[name]}" for name in ("DISPLAY", "XAUTHORITY"))
+        run_line(f"{screened} {line}", workplace)
+
+
 def until_it_serves(process: subprocess.Popen[str]) -> str:
     """Read what a server tells until its address is there, then interrupt it."""
     assert process.stdout is not None
@@ -110,8 +120,11 @@ def test_readme_names_the_two_commands() -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("line", help_examples())
-def test_examples_of_help(workplace: Path, line: str) -> None:
+def test_examples_of_help(workplace: Path, line: str, sign_in_page: str, tmp_path: Path) -> None:
     words = shlex.split(line)
+    if words[:4] == ["python", "-m", "agent", "login"]:
+        sign_in(line, workplace, sign_in_page, tmp_path)
+        return
     if words[:4] == ["python", "-m", "agent", "run"] and len(words) == 6:
         pytest.skip("this is what `make run` runs, and the workplace was made with it")
     told = run_line(line, workplace)

@@ -33,6 +33,21 @@ def test_frames_show_what_their_steps_name(tmp_path: Path, motion: str) -> None:
     frames_show_what_their_steps_name(tmp_path, motion, 40)
 
 
+def test_several_frames_of_each_video_are_exposure(tmp_path: Path) -> None:
+    more = ("--frames", "4", "--frame-span", "2", "--model", "scripted/coin?p=0.3", "--no-index")
+    run(tmp_path, *more, before=12, after=0)
+    frames = FrameStore(DataFolder(tmp_path).frames_dir)
+    numbers = {item.id: item.number for item in catalogue.load().items}
+    for step in only(tmp_path).steps:
+        if not step.eligible:
+            continue
+        assert len(step.frames) == len({frame.sha256 for frame in step.frames}) == 4
+        for frame in step.frames:
+            with Image.open(io.BytesIO(frames.read(frame.sha256))) as picture:
+                assert read_mark(picture) == numbers[step.video.id], step.position
+        assert step.reaction.dwell_s >= step.reaction.exposure_s >= 2
+
+
 @pytest.mark.drill
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("motion", ["smooth", "instant"])

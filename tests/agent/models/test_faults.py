@@ -249,7 +249,7 @@ def test_large_frames_are_sent_smaller_and_small_ones_as_they_are(
         ask(server, "yes", monkeypatch)
     first, second = frames_of(server.bodies[0])
     with Image.open(io.BytesIO(first)) as picture:
-        assert picture.size == (576, 1024)
+        assert picture.size == (864, 1536)
     assert second == small
     assert len(first) < len(large)
 

@@ -23,10 +23,10 @@ def size(jpeg: bytes) -> tuple[int, int]:
     ("taken", "sent"),
     [
         ((360, 640), (360, 640)),
-        ((576, 1024), (576, 1024)),
-        ((720, 1280), (576, 1024)),
-        ((2560, 1440), (1024, 576)),
-        ((4000, 10), (1024, 3)),
+        ((864, 1536), (864, 1536)),
+        ((1080, 1920), (864, 1536)),
+        ((2560, 1440), (1536, 864)),
+        ((4000, 10), (1536, 4)),
     ],
 )
 def test_a_frame_keeps_its_shape(taken: tuple[int, int], sent: tuple[int, int]) -> None:
@@ -41,7 +41,7 @@ def test_a_local_model_gets_every_frame_no_larger_than_that() -> None:
     chat = hfvlm._chat(Question(build("simple", GUITARIST), frames))
     parts = chat[-1]["content"]
     pictures = [part["image"].size for part in parts if part["type"] == "image"]
-    assert pictures == [(576, 1024), (360, 640), (360, 640)]
+    assert pictures == [(864, 1536), (360, 640), (360, 640)]
     assert [part["type"] for part in parts] == ["image"] * 3 + ["text"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.drivers.base import Box, Shown
+from agent.drivers.base import Answer, Box, Shown
 from agent.errors import UnknownName
 from agent.platforms import load
 from agent.platforms.base import Feed
@@ -28,9 +28,9 @@ def batch(*ids: str, **extra: Any) -> dict[str, Any]:
 
 def test_prefetched_items_are_not_taken_for_the_shown_one() -> None:
     feed = Feed(load("playground"))
-    feed.take("/api/feed", batch("a", "b"))
+    feed.take(Answer("/api/feed", batch("a", "b")))
     feed.position = 7
-    feed.take("/api/feed", batch("c", "d"))
+    feed.take(Answer("/api/feed", batch("c", "d")))
     first, third = feed.describe(shown("a")), feed.describe(shown("c"))
     assert (first.caption, first.batch, first.batch_requested_at) == ("caption of a", 0, 0)
     assert (third.caption, third.batch, third.batch_requested_at) == ("caption of c", 1, 7)
@@ -39,8 +39,8 @@ def test_prefetched_items_are_not_taken_for_the_shown_one() -> None:
 
 def test_an_item_keeps_the_batch_that_brought_it_first() -> None:
     feed = Feed(load("playground"))
-    feed.take("/api/feed", batch("a"))
-    feed.take("/api/feed", batch("a", "b"))
+    feed.take(Answer("/api/feed", batch("a")))
+    feed.take(Answer("/api/feed", batch("a", "b")))
     assert feed.describe(shown("a")).batch == 0
     assert feed.describe(shown("b")).batch == 1
 
@@ -54,14 +54,14 @@ def test_the_page_fills_what_the_responses_leave_out() -> None:
 @pytest.mark.parametrize("where", ["response", "page"])
 def test_an_ad_is_an_ad_whoever_says_so(where: str) -> None:
     feed = Feed(load("playground"))
-    feed.take("/api/feed", batch("a", isAd=where == "response"))
+    feed.take(Answer("/api/feed", batch("a", isAd=where == "response")))
     assert feed.describe(shown("a", ad=where == "page")).ad is True
 
 
 def test_counting_goes_on_after_an_interruption() -> None:
     feed = Feed(load("playground"))
     feed.resume(4)
-    feed.take("/api/feed", batch("a"))
+    feed.take(Answer("/api/feed", batch("a")))
     assert feed.describe(shown("a")).batch == 4
 
 

@@ -1,0 +1,92 @@
+"""A window for a person to sign in, and a look at whether a profile is signed in.
+
+Refuses to type, to fill anything in, and to read what the person types: after each response it
+looks whether a session cookie has come, and closes the window once one has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from agent.drivers import browser as browsers
+
+
+async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> datetime | None:
+    """Return until when a context is signed in, by its cookies; ``None`` where it is not.
+
+    A session that ends with the browser counts as ending now.
+    """
+    now = datetime.now(UTC)
+    ends = [
+        now if cookie["expires"] < 0 else datetime.fromtimestamp(cookie["expires"], UTC)
+        for cookie in await context.cookies()
+        if cookie["name"] in names and cookie["value"]
+    ]
+    return max(ends, default=None)
+
+
+async def check(found: browsers.Found, profile: Path, names: Sequence[str]) -> datetime | None:
+    """Return until when a profile is signed in, without opening a page of the site."""
+    async with async_playwright() as playwright:
+        context = await browsers.launch_profile(playwright, found, profile, headed=False)
+        try:
+            return await signed_in_until(context, names)
+        finally:
+            await context.close()
+
+
+async def sign_in(
+    found: browsers.Found,
+    profile: Path,
+    url: str,
+    names: Sequence[str],
+) -> datetime | None:
+    """Open a window at ``url``; return once the person has signed in or closed the window.
+
+    Parameters
+    ----------
+    names
+        Cookies, any of which means signed in.
+    """
+    async with async_playwright() as playwright:
+        context = await browsers.launch_profile(
+            playwright, found, profile, headed=True, no_viewport=True
+        )
+        over = asyncio.Event()
+        looks: set[asyncio.Task[None]] = set()
+
+        async def look() -> None:
+            try:
+                if await signed_in_until(context, names) is not None:
+                    over.set()
+            except PlaywrightError:  # the window was closed meanwhile
+                over.set()
+
+        def on_response(_: Any) -> None:
+            task = asyncio.ensure_future(look())
+            looks.add(task)
+            task.add_done_callback(looks.discard)
+
+        context.on("response", on_response)
+        context.on("close", lambda _: over.set())
+        page = context.pages[0]
+        page.on("close", lambda _: over.set())
+        try:
+            await page.goto(url, wait_until="commit")
+            await over.wait()
+            until = await signed_in_until(context, names)
+            if until is not None and not page.is_closed():
+                await page.wait_for_load_state("load")
+            return until
+        except PlaywrightError:  # closed by the person
+            return None
+        finally:
+            await asyncio.gather(*looks, return_exceptions=True)
+            await context.close()

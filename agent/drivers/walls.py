@@ -1,0 +1,85 @@
+"""Walls before a feed: names the one that a page shows, and declines consent, once.
+
+Refuses to answer any wall but consent, and to know a site: walls are a platform's data. A wall is
+raised as its own fault, so that no path can take it for a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from agent.drivers.base import Wall, WallKind
+from agent.errors import (
+    AgeAsked,
+    ChallengeShown,
+    ConsentAsked,
+    LoginRequired,
+    PresenceAsked,
+    RateLimited,
+    SiteFailed,
+    WallShown,
+)
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+WALL_RULES = Path(__file__).with_name("walls.js").read_text(encoding="utf-8")
+FAULTS: dict[WallKind, type[WallShown]] = {
+    "consent": ConsentAsked,
+    "login": LoginRequired,
+    "challenge": ChallengeShown,
+    "age": AgeAsked,
+    "inactivity": PresenceAsked,
+    "rate_limit": RateLimited,
+    "error": SiteFailed,
+}
+
+
+def fault_of(kind: WallKind, address: str, seen: str) -> WallShown:
+    """Return the fault that names a wall.
+
+    Parameters
+    ----------
+    address
+        Of the page; only its host is told.
+    seen
+        What gave the wall away.
+    """
+    return FAULTS[kind](urlsplit(address).hostname or "the site", seen)
+
+
+class Walls:
+    """The walls that one page may show, and which of them were declined already.
+
+    Parameters
+    ----------
+    walls
+        The platform's, in the order in which they are looked for.
+    """
+
+    def __init__(self, walls: Sequence[Wall]) -> None:
+        self._walls = walls
+        self._declined: set[int] = set()
+
+    async def declined(self, page: Page, wall: WallShown) -> bool:
+        """Decline the wall that was found, where it is one of consent and for the first time."""
+        number = int(wall.details["wall"])
+        if number in self._declined or not self._walls[number].decline:
+            return False
+        ask = "number => __feedswayWalls.declining(__feedsway.walls[number])"
+        button = await page.evaluate(ask, number)
+        if button is None:
+            return False
+        self._declined.add(number)
+        await page.mouse.click(button["x"], button["y"])
+        return True
+
+    def fault(self, page: Page, found: dict[str, Any]) -> WallShown:
+        """Return the fault that names the wall that was found."""
+        number = int(found["number"])
+        fault = fault_of(self._walls[number].kind, page.url, str(found["seen"]))
+        fault.details["wall"] = number
+        return fault

@@ -1,0 +1,89 @@
+"""Takes the frames of one video before anything is decided about it.
+
+Refuses to know what is done with them. The player is held for each picture, so that a frame shows
+one moment; what plays between two frames counts as exposure.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Protocol
+
+from agent.config import Frames
+from agent.drivers.base import Driver, Shown
+from store.records import Frame
+
+SHEET_QUALITY = 90
+
+
+class Describer(Protocol):
+    """Tells what a picture is like."""
+
+    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
+        """Describe a picture without keeping it yet."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What was taken of one video, in order of time."""
+
+    jpegs: tuple[bytes, ...]
+    frames: tuple[Frame, ...]
+    shown: Shown
+    """The video with the exposure that taking the frames needed."""
+    timings: dict[str, float]
+    """Milliseconds of wall time, by stage."""
+
+
+def sheet(jpegs: Sequence[bytes]) -> bytes:
+    """Put frames of one size into one picture (JPEG), row by row in order of time."""
+    from PIL import Image
+
+    images = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in jpegs]
+    columns = math.ceil(math.sqrt(len(images)))
+    width, height = images[0].size
+    whole = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height))
+    for number, image in enumerate(images):
+        whole.paste(image, (number % columns * width, number // columns * height))
+    out = io.BytesIO()
+    whole.save(out, "JPEG", quality=SHEET_QUALITY)
+    return out.getvalue()
+
+
+async def take(driver: Driver, describer: Describer, shown: Shown, asked: Frames) -> Pictures:
+    """Take as many frames as were asked for, evenly from the first one on.
+
+    A video that has no player, or is not shown, is taken once.
+    """
+    taking, describing, waiting = 0.0, 0.0, 0.0
+    jpegs: list[bytes] = []
+    frames: list[Frame] = []
+    count = asked.count if shown.shown and shown.has_video else 1
+    first_s = shown.exposure_s
+    for number in range(count):
+        if number:
+            started = perf_counter()
+            until = first_s + number * asked.span_s / (count - 1)
+            played = await driver.watch(shown, until, then_hold=True)
+            shown = replace(shown, exposure_s=max(shown.exposure_s, played))
+            waiting += perf_counter() - started
+        started = perf_counter()
+        capture = await driver.capture(shown)
+        taken = perf_counter()
+        frame = await describer.look(capture.jpeg, capture.time_s, capture.retakes)
+        if frame.quality != "ok":  # a blank one is taken again once, then recorded as what it is
+            capture = await driver.capture(shown)
+            frame = await describer.look(capture.jpeg, capture.time_s, capture.retakes + 1)
+        taking += taken - started
+        describing += perf_counter() - taken
+        jpegs.append(capture.jpeg)
+        frames.append(frame)
+    timings = {"capture": taking * 1000, "describe": describing * 1000}
+    if waiting:
+        timings["exposure"] = waiting * 1000
+    return Pictures(tuple(jpegs), tuple(frames), shown, timings)

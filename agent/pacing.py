@@ -1,0 +1,134 @@
+"""Keeps a run on a live site slow: a floor between actions, a daily cap, quiet hours.
+
+Refuses to know the site and the page. Errors make it slower and nothing makes it faster again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import takewhile
+from time import monotonic
+
+import numpy as np
+
+from agent.config import Pace
+from agent.errors import BadConfig, PaceReached
+from store.data import DataFolder
+from store.ledger import read
+
+SLOWEST = 8.0
+"""Errors double the floor up to this factor."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A part of the day, which may span midnight."""
+
+    start: time
+    end: time
+
+    @classmethod
+    def parse(cls, text: str) -> Hours:
+        """Read ``23:00-07:00``, or raise ``BadConfig``."""
+        try:
+            start, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
+        except ValueError:
+            raise BadConfig(f"{text!r} are no hours. Type: --quiet-hours 23:00-07:00") from None
+        return cls(start, end)
+
+    def hold(self, now: time) -> bool:
+        """Whether the time of day lies within."""
+        if self.start <= self.end:
+            return self.start <= now < self.end
+        return now >= self.start or now < self.end
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When an account may watch at all; no part of what a run is."""
+
+    per_day: int | None = None
+    """Videos a calendar day, local time, over all runs of the account."""
+    quiet: Hours | None = None
+
+
+class SlowHands:
+    """Waits before each action as long as the pace asks for.
+
+    Parameters
+    ----------
+    pace
+        Floor and jitter.
+    limits
+        Daily cap and quiet hours.
+    watched
+        Videos that the account has watched today before this run went on.
+    rng
+        Draws the jitter.
+    now
+        Local time.
+    """
+
+    def __init__(
+        self,
+        pace: Pace,
+        limits: Limits,
+        watched: int,
+        rng: np.random.Generator,
+        now: Callable[[], datetime],
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._pace, self._limits = pace, limits
+        self._rng, self._now, self._wait = rng, now, wait
+        self._day, self._watched = now().date(), watched
+        self._factor = 1.0
+        self._last: float | None = None
+
+    async def before_action(self) -> None:
+        """Wait until the next action may be taken.
+
+        Raises
+        ------
+        PaceReached
+            The daily cap is reached, or quiet hours have begun.
+        """
+        self._check()
+        drawn = 1 + self._pace.jitter * float(self._rng.random())
+        if self._last is not None:
+            left = self._last + self._pace.floor_s * self._factor * drawn - monotonic()
+            if left > 0:
+                await self._wait(left)
+        self._last = monotonic()
+        self._watched += 1
+
+    def erred(self) -> None:
+        """Be slower from now on."""
+        self._factor = min(SLOWEST, 2 * self._factor)
+
+    def _check(self) -> None:
+        now = self._now()
+        if now.date() != self._day:
+            self._day, self._watched = now.date(), 0
+        cap, quiet = self._limits.per_day, self._limits.quiet
+        if cap is not None and self._watched >= cap:
+            raise PaceReached(f"{self._watched} videos were watched today, and {cap} are allowed")
+        if quiet is not None and quiet.hold(now.time()):
+            raise PaceReached(f"it is {now:%H:%M}, within the quiet hours")
+
+
+def watched_today(data: DataFolder, platform: str, account: str, now: datetime) -> int:
+    """Count the videos that an account has watched since midnight, from the ledgers."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    count = 0
+    for run in data.runs():
+        started = run.started
+        if started is None or (started.platform, started.account) != (platform, account):
+            continue
+        if started.at < midnight - timedelta(days=31):
+            continue
+        steps = reversed(read(run.path).steps)
+        count += sum(1 for _ in takewhile(lambda step: step.at >= midnight, steps))
+    return count

@@ -1,0 +1,111 @@
+"""Reads feed items out of any JSON: a walk for item-shaped objects, and typed getters of fields.
+
+A field that is not there, or is not what it should be, is missing: nothing is guessed, and nothing
+raises. Refuses to know any site.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from store.records import Video
+
+_COUNT = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*([KMB])?", re.IGNORECASE)
+_SCALE = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+_HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
+_MOST_DIGITS = 15
+
+
+def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
+    """Yield the objects that are wanted, in the order of the text; not what lies within them."""
+    waiting = [body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if wanted(node):
+                yield node
+            else:
+                waiting.extend(reversed(node.values()))
+        elif isinstance(node, list):
+            waiting.extend(reversed(node))
+
+
+def under(body: Any, key: str) -> Iterator[Any]:
+    """Yield what lies under a key, at any depth, in the order of the text."""
+    for node in walk(body, lambda found: key in found):
+        yield node[key]
+
+
+def at(node: Any, *path: str | int) -> Any:
+    """Follow keys and places; ``None`` where one of them leads nowhere."""
+    for step in path:
+        if isinstance(step, int):
+            node = node[step] if isinstance(node, list) and -len(node) <= step < len(node) else None
+        else:
+            node = node.get(step) if isinstance(node, dict) else None
+    return node
+
+
+def text(value: Any) -> str | None:
+    """Return a text that can be kept; a text that says nothing is kept as empty."""
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def name(value: Any) -> str | None:
+    """Return a text that says something."""
+    return text(value) or None
+
+
+def matching(value: Any, pattern: str) -> str | None:
+    """Return a text that is wholly of a pattern, such as an id."""
+    return value if isinstance(value, str) and re.fullmatch(pattern, value) else None
+
+
+def flag(value: Any) -> bool | None:
+    """Return a truth value."""
+    return value if isinstance(value, bool) else None
+
+
+def count(value: Any) -> int | None:
+    """Return a count: a number, its digits, or as people read it, such as ``2.7K``."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if 0 <= value < 10**_MOST_DIGITS else None
+    found = _COUNT.fullmatch(value.rstrip()) if isinstance(value, str) else None
+    if found is None or len(found[0]) > _MOST_DIGITS:
+        return None
+    whole, part, scale = found[1].replace(",", ""), found[2] or "", (found[3] or "").upper()
+    if part and not scale:
+        return None
+    return round(float(whole + part) * _SCALE[scale])
+
+
+def seconds(value: Any) -> float | None:
+    """Return a duration: a positive number, or its digits."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,7}(\.\d{1,6})?", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 < value < 10**7 and math.isfinite(value) else None
+
+
+def hashtags(words: str | None) -> tuple[str, ...]:
+    """Return the hashtags of a text, once each."""
+    return tuple(dict.fromkeys(_HASHTAG.findall(words or "")))
+
+
+def video(id_: str, source: str, **fields: Any) -> Video:
+    """Make a video of the fields that are there, each with where it was read."""
+    there = {name: value for name, value in fields.items() if value not in (None, ())}
+    return Video(id=id_, sources=dict.fromkeys(there, source), **there)
+
+
+def source_of(url: str) -> str:
+    """Say where an answer was read."""
+    return "inline" if url.startswith("inline:") else "network"

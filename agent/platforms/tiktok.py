@@ -1,0 +1,157 @@
+"""TikTok's For You feed.
+
+The address stays bare while the feed moves, so the id of a video comes from the wrapper of its
+player, and all else from the feed's responses by that id. Live cards have no id and join nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.drivers.base import Answer, Hooks, Wall, WallKind
+from agent.platforms import items
+from agent.platforms.base import Platform, Session, refused
+from store.records import Video
+
+INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
+WORDS = "p, h1, h2, span:not([data-e2e]), div:not(:has(*)):not([data-e2e])"
+WALLS = (
+    Wall(
+        "consent",
+        selectors=("tiktok-cookie-banner",),
+        texts=(
+            ("button", r"^\s*decline optional cookies\s*$"),
+            ("button.TUXButton--primary", r"^\s*got it\s*$"),
+        ),
+        decline=(
+            ("button", r"^\s*decline optional cookies\s*$"),
+            ("button.TUXButton--primary", r"^\s*got it\s*$"),
+        ),
+    ),
+    Wall(
+        "challenge",
+        urls=(r"^https?://[^?#]*(?:/captcha/|verification\.tiktokw)",),
+        selectors=(
+            "#captcha-verify-container-main-page", "#captcha-verify-container",
+            ".captcha-verify-container", ".captcha_verify_container", '[id^="captcha_container"]',
+            ".secsdk-captcha-drag-icon",
+        ),
+        texts=(
+            (
+                ".TUXModal-overlay *",
+                r"^\s*(drag the slider|verify to continue|rotate the shapes|"
+                r"select 2 objects that are the same)",
+            ),
+            ("body", r"^\s*please wait[\s.…]*$"),
+        ),
+    ),
+    Wall(
+        "login",
+        urls=(r"^https?://[^/?#]+/login(?:[/?#]|$)",),
+        selectors=("#loginContainer", '[data-e2e="login-modal"]'),
+    ),
+    Wall(
+        "error",
+        texts=(
+            (WORDS, r"^\s*something went wrong\.?\s*$"),
+            (WORDS, r"^\s*sorry about that! please try again later\.?\s*$"),
+            (WORDS, r"^\s*we['’]re having trouble playing this video\.?"),
+        ),
+    ),
+)  # fmt: skip
+"""An age check exists as a field of single items only: those are not shown to a visitor."""
+
+HOOKS = Hooks(
+    item=(
+        'article[data-e2e="recommend-list-item-container"]',
+        "article[data-scroll-index]",
+        '[id^="one-column-item-"]',
+    ),
+    id_attributes=(('[id^="xgwrapper-"]', "id", r"^xgwrapper-\d+-(\d+)$"),),
+    url_id=r"/@[^/?#]+/video/(\d+)",
+    index_attribute="data-scroll-index",
+    next_buttons=(
+        '[class*="DivFeedNavigationContainer"] > :last-child button',
+        '[class*="DivFeedNavigationContainer"] > button:last-of-type',
+        'button[aria-label="Go to next video"]',
+        'button[data-e2e="arrow-right"]',
+    ),
+    like_buttons=('button[aria-label^="Like video"]', '[data-e2e="like-icon"]'),
+    live=('[class*="SpanLiveBadge"]', '[class*="DivLiveTag"]'),
+    fields={
+        "caption": '[data-e2e="video-desc"]',
+        "author": '[data-e2e="video-author-uniqueid"]',
+    },
+    walls=WALLS,
+    inline=(INLINE,),
+)
+
+
+def parse(url: str, body: Any) -> list[Video]:
+    """Read ``itemList`` and the page's own first items; what is preloaded is not the feed."""
+    if "/preload/" in url:
+        return []
+    source = items.source_of(url)
+    return [_video(item, source) for item in items.walk(body, _is_item)]
+
+
+def _is_item(node: dict[str, Any]) -> bool:
+    about = (node.get("author"), node.get("video"), node.get("stats"), node.get("statsV2"))
+    return _id(node) is not None and any(isinstance(part, dict) for part in about)
+
+
+def _id(item: dict[str, Any]) -> str | None:
+    return items.matching(item.get("id"), r"\d{1,30}")
+
+
+def _video(item: dict[str, Any], source: str) -> Video:
+    id_ = _id(item) or ""
+    author = items.name(items.at(item, "author", "uniqueId"))
+    info = item.get("ad_info")
+    live = bool(item.get("liveRoomInfo")) or item.get("containerType") == 2
+    return items.video(
+        id_, source,
+        url=f"https://www.tiktok.com/@{author}/video/{id_}" if author else None,
+        author=author,
+        caption=items.text(item.get("desc")),
+        hashtags=_hashtags(item),
+        likes=_stat(item, "diggCount"),
+        comments=_stat(item, "commentCount"),
+        views=_stat(item, "playCount"),
+        duration_s=items.seconds(items.at(item, "video", "duration")),
+        ad=True if isinstance(info, dict) and info else items.flag(item.get("isAd")),
+        live=live or None,
+    )  # fmt: skip
+
+
+def _stat(item: dict[str, Any], name: str) -> int | None:
+    exact = items.count(items.at(item, "statsV2", name))
+    return items.count(items.at(item, "stats", name)) if exact is None else exact
+
+
+def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
+    found = []
+    for list_, key in (("textExtra", "hashtagName"), ("challenges", "title")):
+        parts = item.get(list_)
+        found += [
+            items.name(items.at(part, key)) for part in (parts if isinstance(parts, list) else ())
+        ]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def blocked(answer: Answer) -> WallKind | None:
+    """Read a response without items; TikTok reports its own errors with status 200."""
+    code = items.at(answer.body, "statusCode")
+    failed = isinstance(code, int) and code != 0
+    return refused(answer) or ("error" if failed else None)
+
+
+PLATFORM = Platform(
+    "tiktok",
+    HOOKS,
+    ("/api/recommend/item_list/",),
+    parse,
+    url="https://www.tiktok.com/foryou",
+    refused=blocked,
+    session=Session("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
+)

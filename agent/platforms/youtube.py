@@ -1,0 +1,196 @@
+"""YouTube Shorts.
+
+The address names the video; the reel that holds the one player is the active one. The sequence
+brings ids without titles, and a later response for each video brings the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from agent.drivers.base import Answer, Hooks, Wall, WallKind
+from agent.platforms import items
+from agent.platforms.base import Platform, Session, refused
+from store.records import Video
+
+ID = r"[\w-]{11}"
+REASON = "yt-player-error-message-renderer, .ytp-error, #player-error-message-container"
+DIALOG = "yt-confirm-dialog-renderer, tp-yt-paper-dialog, [role=dialog]"
+WALLS = (
+    Wall(
+        "consent",
+        urls=(r"^https?://[^?#]*consent\.(?:youtube|google)\.com(?:[:/?#]|$)",),
+        selectors=("ytd-consent-bump-v2-lightbox",),
+        texts=(("h1, h2, [role=heading]", r"before you continue"),),
+        decline=(("button, [role=button], input[type=submit]", r"^\s*reject\b"),),
+    ),
+    Wall(
+        "challenge",
+        urls=(r"^https?://[^?#]*google\.com/sorry(?:[/?#]|$)",),
+        texts=((f"{REASON}, {DIALOG}", r"confirm you['’]re not a bot"),),
+    ),
+    Wall("login", urls=(r"^https?://[^?#]*accounts\.google\.com(?:[:/?#]|$)",)),
+    Wall("age", texts=((f"{REASON}, {DIALOG}", r"confirm your age"),)),
+    Wall("inactivity", texts=((DIALOG, r"video paused\. continue watching\?"),)),
+    Wall("error", texts=((REASON, r"video unavailable|something went wrong|error occurred"),)),
+)
+
+HOOKS = Hooks(
+    item=(
+        ".reel-video-in-sequence-new",
+        ".reel-video-in-sequence",
+        "ytd-reel-video-renderer",
+    ),
+    active=("#shorts-player video", "ytd-reel-video-renderer[is-active] video"),
+    url_id=rf"/shorts/({ID})(?:[?#/]|$)",
+    index_attribute="id",
+    next_buttons=("#navigation-button-down button", 'button[aria-label="Next video"]'),
+    like_buttons=(
+        "reel-action-bar-view-model like-button-view-model button",
+        "#like-button button",
+    ),
+    ad=(
+        "ad-badge-view-model", "ad-button-view-model", "ytd-ad-slot-renderer",
+        ".html5-video-player.ad-showing",
+    ),
+    live=("[itemprop=isLiveBroadcast]",),
+    fields={
+        "caption": ".ytShortsVideoTitleViewModelShortsVideoTitle",
+        "author": ".ytReelChannelBarViewModelChannelName a",
+    },
+    walls=WALLS,
+    inline=(
+        "window.ytInitialData", "window.ytInitialPlayerResponse",
+        "window.ytInitialReelWatchSequenceResponse",
+    ),
+)  # fmt: skip
+
+
+def parse(url: str, body: Any) -> list[Video]:
+    """Read a sequence, or what a response says of the one video that it names."""
+    source = items.source_of(url)
+    found = [_listed(endpoint, source) for endpoint in _sequence(body)]
+    about = ((_named(node), node) for node in items.walk(body, _is_about_one))
+    return found + [_described(id_, node, source) for id_, node in about if id_ is not None]
+
+
+def _sequence(body: Any) -> Iterator[dict[str, Any]]:
+    for entries in items.under(body, "entries"):
+        for endpoint in items.under(entries, "reelWatchEndpoint"):
+            if _id(endpoint) is not None:
+                yield endpoint
+
+
+def _listed(endpoint: dict[str, Any], source: str) -> Video:
+    id_ = _id(endpoint) or ""
+    ad = items.flag(items.at(endpoint, "adClientParams", "isAd"))
+    return items.video(id_, source, url=f"https://www.youtube.com/shorts/{id_}", ad=ad)
+
+
+def _id(node: Any) -> str | None:
+    return items.matching(items.at(node, "videoId"), ID)
+
+
+def _is_about_one(node: dict[str, Any]) -> bool:
+    """Whether an object is a response about one video. A sequence and its prefetch are not."""
+    return "entries" in node or "overlay" in node or "videoDetails" in node or (
+        "playerResponse" in node
+    )  # fmt: skip
+
+
+def _named(node: dict[str, Any]) -> str | None:
+    """Return the id that a response names, unless it names none or several."""
+    if "entries" in node:
+        return None
+    told = {
+        _id(items.at(node, "videoDetails")),
+        _id(items.at(node, "playerResponse", "videoDetails")),
+        _id(items.at(node, "replacementEndpoint", "reelWatchEndpoint")),
+    } - {None}
+    return told.pop() if len(told) == 1 else None
+
+
+def _described(id_: str, node: dict[str, Any], source: str) -> Video:
+    details = items.at(node, "videoDetails") or items.at(node, "playerResponse", "videoDetails")
+    overlay = node.get("overlay")
+    caption = _first(overlay, "shortsVideoTitleViewModel", "text", "content")
+    legacy = _first(overlay, "reelPlayerHeaderRenderer", "reelTitleText", "runs", 0, "text")
+    title = items.text(items.at(details, "title"))
+    caption = next((words for words in (caption, legacy, title) if words is not None), None)
+    return items.video(
+        id_, source,
+        url=f"https://www.youtube.com/shorts/{id_}",
+        author=_author(overlay) or items.name(items.at(details, "author")),
+        caption=caption,
+        hashtags=items.hashtags(caption),
+        likes=_likes(overlay),
+        comments=_comments(overlay),
+        views=items.count(items.at(details, "viewCount")),
+        duration_s=items.seconds(items.at(details, "lengthSeconds")),
+        live=items.flag(items.at(details, "isLive")),
+    )  # fmt: skip
+
+
+def _first(node: Any, key: str, *path: str | int) -> str | None:
+    return next((items.text(items.at(found, *path)) for found in items.under(node, key)), None)
+
+
+def _author(overlay: Any) -> str | None:
+    handle = _first(overlay, "reelChannelBarViewModel", "channelName", "content")
+    legacy = _first(overlay, "reelPlayerHeaderRenderer", "channelTitleText", "runs", 0, "text")
+    return (handle or legacy or "").removeprefix("@") or None
+
+
+def _likes(overlay: Any) -> int | None:
+    for button in items.under(overlay, "likeButtonViewModel"):
+        for key in ("accessibilityText", "title"):
+            for told in items.under(button, key):
+                words = told if key == "title" else _exact(told)
+                if (number := items.count(words)) is not None:
+                    return number
+    told = next(items.under(overlay, "likeButtonRenderer"), None)
+    return items.count(items.at(told, "likeCount"))
+
+
+def _exact(words: Any) -> str | None:
+    """Return the number in ``like this video along with 2,734 other people``."""
+    numbers = [word for word in str(items.text(words)).split() if word[0].isdigit()]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _comments(overlay: Any) -> int | None:
+    for button in items.under(overlay, "buttonViewModel"):
+        if items.at(button, "iconName") == "SHORTS_COMMENT":
+            return items.count(items.at(button, "title"))
+    return None
+
+
+_STATES: dict[str, WallKind] = {
+    "LOGIN_REQUIRED": "login", "AGE_VERIFICATION_REQUIRED": "age", "AGE_CHECK_REQUIRED": "age",
+    "UNPLAYABLE": "error", "ERROR": "error",
+}  # fmt: skip
+
+
+def blocked(answer: Answer) -> WallKind | None:
+    """Read a response without items: its status, or what it says about playing."""
+    for told in items.under(answer.body, "playabilityStatus"):
+        if (state := items.name(items.at(told, "status"))) in _STATES:
+            return _STATES[state]
+    return refused(answer)
+
+
+PLATFORM = Platform(
+    "youtube",
+    HOOKS,
+    (
+        "/youtubei/v1/reel/reel_watch_sequence", "/youtubei/v1/reel/reel_item_watch",
+        "/youtubei/v1/player", "/youtubei/v1/get_watch",
+    ),
+    parse,
+    url="https://www.youtube.com/shorts",
+    refused=blocked,
+    session=Session(
+        "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
+    ),
+)  # fmt: skip

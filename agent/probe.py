@@ -1,0 +1,160 @@
+"""Walks a few videos of a site, slowly, and tells which of the adapter's hooks held.
+
+Refuses to judge, to like, and to tell what was shown: the report holds no caption, no name and no
+id, so that it can be pasted into an issue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.config import RunConfig
+from agent.drivers.base import Arrival, Hooks, Shown
+from agent.errors import RunFault
+from agent.opening import Opened, Sight, open_feed
+from agent.platforms import load
+from agent.provenance import provenance
+from store.records import Video
+
+if TYPE_CHECKING:
+    from agent.pacing import SlowHands
+
+WATCH_S = 3.0
+FIELDS = ("url", "author", "caption", "hashtags", "likes", "comments", "views", "duration_s")
+
+
+@dataclass
+class Probe:
+    """What was found of a site."""
+
+    platform: str
+    browser: str = ""
+    signed_in: bool | None = None
+    videos: int = 0
+    excluded: int = 0
+    """Advertisements and live cards among them."""
+    hooks: Counter[str] = field(default_factory=Counter)
+    """Videos during which a hook matched something, by kind and selector."""
+    tried: tuple[str, ...] = ()
+    fields: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Videos that have a field, by its name and source."""
+    moves: Counter[str] = field(default_factory=Counter)
+    jumps: int = 0
+    """Moves that were not by exactly one."""
+    faults: list[str] = field(default_factory=list)
+
+    def report(self, codecs: dict[str, bool]) -> str:
+        """Return the report as Markdown."""
+        made = provenance()
+        session = {True: "signed in", False: "guest", None: "no accounts"}[self.signed_in]
+        plays = ", ".join(
+            f"{name} {'plays' if can else '**does not play**'}" for name, can in codecs.items()
+        )
+        lines = [
+            f"### feedsway probe of {self.platform}",
+            "",
+            f"feedsway {made.code_version}, {self.browser} on {made.system}; {session}; {plays}.",
+            f"{self.videos} videos, {self.excluded} of them ads or live.",
+            "",
+            "| hook | held |",
+            "| --- | --- |",
+            *(f"| `{hook}` | {self.hooks[hook]} of {self.videos} |" for hook in self.tried),
+            "",
+            "| field | found | where |",
+            "| --- | --- | --- |",
+            *(self._field(name) for name in ("id", *FIELDS)),
+            "",
+            "Moves: " + (", ".join(f"{how} {n}" for how, n in self.moves.items()) or "none")
+            + (f"; {self.jumps} not by exactly one." if self.jumps else "."),
+            *(f"Fault: {fault}" for fault in self.faults),
+        ]  # fmt: skip
+        return "\n".join(lines)
+
+    def _field(self, name: str) -> str:
+        found = {source: n for (field_, source), n in self.fields.items() if field_ == name}
+        where = ", ".join(f"{source} {n}" for source, n in found.items()) or "–"
+        return f"| {name} | {sum(found.values())} of {self.videos} | {where} |"
+
+
+def selectors(hooks: Hooks) -> dict[str, str]:
+    """Return the selectors of an adapter's hooks, by a name that tells their kind."""
+    kinds = {
+        "item": hooks.item,
+        "id": tuple(selector for selector, _, _ in hooks.id_attributes if selector),
+        "next": hooks.next_buttons,
+        "like": hooks.like_buttons,
+        "ad": hooks.ad,
+        "live": hooks.live,
+        **{name: (selector,) for name, selector in hooks.fields.items()},
+    }
+    return {f"{kind}: {one}": one for kind, several in kinds.items() for one in several}
+
+
+async def probe(
+    config: RunConfig,
+    sight: Sight,
+    videos: int,
+    hands: SlowHands,
+    tell: Callable[[int], None],
+) -> Probe:
+    """Walk ``videos`` videos; a fault ends the walk and is part of what was found.
+
+    Parameters
+    ----------
+    hands
+        Keep the walk slow.
+    tell
+        Called with the number of videos seen.
+    """
+    found = Probe(config.platform)
+    async with AsyncExitStack() as stack:
+        opened = await open_feed(config, sight, "probe", 0, stack)
+        found.browser, found.signed_in = opened.driver.browser, opened.signed_in
+        try:
+            await _walk(opened, found, videos, hands, tell)
+        except RunFault as fault:
+            found.faults.append(f"{type(fault).__name__}: {fault}")
+        found.faults += [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
+    return found
+
+
+async def _walk(
+    opened: Opened, found: Probe, videos: int, hands: SlowHands, tell: Callable[[int], None]
+) -> None:
+    named = selectors(load(found.platform).hooks)
+    found.tried = tuple(named)
+    driver = opened.driver
+    await hands.before_action()
+    shown = await driver.open(opened.url)
+    while True:
+        video = opened.feed.describe(shown)
+        counts = await driver.count(list(named.values()))
+        _note(found, shown, video, dict(zip(named, counts, strict=True)))
+        tell(found.videos)
+        await driver.watch(shown, WATCH_S)
+        if found.videos >= videos:
+            return
+        await hands.before_action()
+        arrival = await driver.next(shown)
+        _moved(found, arrival)
+        shown = arrival.shown
+
+
+def _note(found: Probe, shown: Shown, video: Video, counts: dict[str, int]) -> None:
+    found.videos += 1
+    found.excluded += bool(video.ad or video.live)
+    found.hooks.update(name for name, count in counts.items() if count)
+    if shown.id is not None:
+        found.fields[("id", shown.id_source or "page")] += 1
+    for name in FIELDS:
+        if getattr(video, name) not in (None, ()):
+            found.fields[(name, video.sources.get(name, "page"))] += 1
+
+
+def _moved(found: Probe, arrival: Arrival) -> None:
+    found.moves[arrival.action] += 1
+    found.jumps += arrival.shown.moved not in (None, 1)

@@ -1,0 +1,101 @@
+"""Accounts' browser profiles: who may use one, where it lies, how it is moved to another machine.
+
+Refuses to know what a site keeps in a profile. A profile is as good as a password: its folder and
+its dumps can be read by their owner only, and one browser uses it at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tarfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agent.errors import BadConfig
+from store.data import DataFolder
+from store.locks import Held, NamedLock
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+PASSING = ("*Cache", "*Cache*", "Singleton*", "component_crx_cache", "*.log", "Crashpad")
+"""What a browser makes anew; no part of a dump."""
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+
+
+class Profile:
+    """One account's profile, held for as long as the context lasts.
+
+    Parameters
+    ----------
+    platform, account
+        Name it; ``account`` holds letters, digits, ``.``, ``_`` and ``-``.
+    """
+
+    def __init__(self, data: DataFolder, platform: str, account: str) -> None:
+        if not _NAME.fullmatch(account):
+            raise BadConfig(
+                f"{account!r} is no name for an account. Type: --account p12-treatment-1"
+            )
+        self.platform, self.account = platform, account
+        self.path = data.profiles_dir / platform / account
+        self._lock = NamedLock(self.path.parent / f".{account}.lock")
+
+    def __enter__(self) -> Self:
+        """Hold the profile, or raise ``BadConfig`` that names who does."""
+        for folder in (self.path.parent.parent, self.path.parent, self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(PRIVATE_FOLDER)
+        try:
+            self._lock.acquire()
+        except Held as error:
+            raise BadConfig(
+                f"The profile of {self.account!r} on {self.platform} is in use by {error}. "
+                "End that first, or type: --account ANOTHER"
+            ) from None
+        for stale in self.path.glob("Singleton*"):  # a killed browser's; nobody else is in here
+            stale.unlink(missing_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the profile back."""
+        self._lock.release()
+
+    def dump(self, file: Path) -> None:
+        """Write the profile, without its caches, to a file that only its owner can read."""
+        ignored = shutil.ignore_patterns(*PASSING)
+
+        def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+            path = Path(member.name)
+            return None if path.name in ignored(str(path.parent), [path.name]) else member
+
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            with os.fdopen(descriptor, "wb") as stream, tarfile.open(None, "w:gz", stream) as tar:
+                tar.add(self.path, arcname=".", filter=kept)
+        except OSError as error:
+            raise BadConfig(
+                f"{file} cannot be written: {error.strerror}. Type: --dump ANOTHER.tar.gz"
+            ) from None
+
+    def restore(self, file: Path) -> None:
+        """Put a dumped profile here; refuses where there is one already."""
+        if any(self.path.iterdir()):
+            raise BadConfig(
+                f"{self.account!r} has a profile on {self.platform} already. "
+                f"Type: --account ANOTHER, or remove {self.path}"
+            )
+        try:
+            with tarfile.open(file) as tar:
+                tar.extractall(self.path, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            raise BadConfig(
+                f"{file} is no dump of a profile ({error}). Type: --dump FILE"
+            ) from None
+        self.path.chmod(PRIVATE_FOLDER)

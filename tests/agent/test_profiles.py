@@ -1,0 +1,85 @@
+"""Profiles: private, used once at a time, movable."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from agent.errors import BadConfig
+from agent.profiles import Profile
+from store.data import DataFolder
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def filled(data: DataFolder, account: str = "p12-1") -> Profile:
+    profile = Profile(data, "tiktok", account)
+    with profile:
+        (profile.path / "Default" / "Cache").mkdir(parents=True)
+        (profile.path / "Default" / "Cookies").write_text("session", encoding="utf-8")
+        (profile.path / "Default" / "Cache" / "1").write_text("large", encoding="utf-8")
+        (profile.path / "SingletonLock").symlink_to("machine-1234")
+    return profile
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+def test_only_the_owner_may_look(data: DataFolder) -> None:
+    path = filled(data).path
+    assert [mode(folder) for folder in (path, *path.parents[:2])] == [0o700] * 3
+
+
+def test_one_at_a_time_and_the_holder_is_named(data: DataFolder) -> None:
+    with Profile(data, "tiktok", "p12-1"):
+        with pytest.raises(BadConfig, match=r"in use by process \d+.*--account"):
+            Profile(data, "tiktok", "p12-1").__enter__()
+        with Profile(data, "tiktok", "p12-2"), Profile(data, "youtube", "p12-1"):
+            pass
+    with Profile(data, "tiktok", "p12-1"):
+        pass
+
+
+def test_what_a_killed_browser_left_is_cleared(data: DataFolder) -> None:
+    profile = filled(data)
+    assert (profile.path / "SingletonLock").is_symlink()
+    with profile:
+        assert not (profile.path / "SingletonLock").is_symlink()
+
+
+def test_a_dump_is_private_and_restores(data: DataFolder, tmp_path: Path) -> None:
+    file = tmp_path / "dump.tar.gz"
+    with filled(data) as profile:
+        profile.dump(file)
+    assert mode(file) == 0o600
+    with tarfile.open(file) as tar:
+        names = tar.getnames()
+    assert any(name.endswith("Cookies") for name in names)
+    assert not any("Cache" in name or "Singleton" in name for name in names)
+    with Profile(data, "tiktok", "moved") as moved:
+        moved.restore(file)
+        assert (moved.path / "Default" / "Cookies").read_text(encoding="utf-8") == "session"
+        assert mode(moved.path) == 0o700
+        with pytest.raises(BadConfig, match="has a profile"):
+            moved.restore(file)
+    with profile, pytest.raises(BadConfig, match="cannot be written"):
+        profile.dump(file)
+
+
+def test_a_file_that_is_no_dump(data: DataFolder, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("words", encoding="utf-8")
+    with Profile(data, "tiktok", "a") as profile, pytest.raises(BadConfig, match="no dump"):
+        profile.restore(tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 200, "a b"])
+def test_what_is_no_name(data: DataFolder, name: str) -> None:
+    with pytest.raises(BadConfig, match="no name for an account"):
+        Profile(data, "tiktok", name)

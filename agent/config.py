@@ -16,6 +16,7 @@ from personas.persona import Persona
 from store.records import PersonaRecord, Windows
 
 Arm = Literal["treatment", "yoked", "passive"]
+Explain = Literal["never", "yes", "all"]
 FeedName = Literal["listener", "popular", "random", "contrarian"]
 
 
@@ -81,6 +82,8 @@ class RunConfig(Value):
     driver: Literal["playwright"] = "playwright"
     like: bool = False
     """Whether a yes is also liked."""
+    explain: Explain = "never"
+    """Which judgements are also given a reason and a description."""
     of: str | None = None
     """The run that the platform ``replay`` shows again."""
     yoke: str | None = None

@@ -13,8 +13,8 @@
        │  └─ WallShown        LoginRequired · ChallengeShown · RateLimited · ConsentAsked ·
        │                      AgeAsked · PresenceAsked · SiteFailed
        ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
-       └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · ModelFailed ·
-                           BudgetSpent
+       └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · SlowDown ·
+                           ModelFailed · BudgetSpent
 """
 
 from __future__ import annotations
@@ -197,6 +197,10 @@ class Filtered(ModelFault):
 
 class UnreadableReply(ModelFault):
     """The reply is neither yes nor no, twice."""
+
+
+class SlowDown(ModelFault):
+    """The model's service had no place for the question, however often it was put."""
 
 
 class ModelFailed(ModelFault):

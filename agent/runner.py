@@ -22,10 +22,9 @@ from agent.drivers.base import Driver
 from agent.errors import RunFault, WallShown
 from agent.indexing import StepIndexer
 from agent.loop import Parts, Progress, RunLoop, Watcher
-from agent.models.base import Model
-from agent.models.budget import Account, Budgeted, Cap
-from agent.models.cache import Cached
-from agent.models.judge import ModelJudge
+from agent.models.budget import Account, Cap
+from agent.models.guard import NO_CAP, guarded
+from agent.models.judge import Manner, ModelJudge
 from agent.opening import Opened, Sight, open_feed
 from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
@@ -36,9 +35,8 @@ from store.data import DataFolder
 from store.encoders import load as load_encoder
 from store.frames import FrameStore
 from store.ledger import Ledger, LedgerWriter, read
-from store.records import Judgement, LedgerLine, RunFinished, RunResumed, RunStarted, Step, Video
+from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
 
-NO_CAP = Cap()
 NO_LIMITS = Limits()
 
 
@@ -123,7 +121,9 @@ async def execute(
         writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
         onlooker.doing("starting the viewer and the feed")
         loading = asyncio.create_task(
-            ModelJudge.load(config.model, config.strategy, config.persona)
+            ModelJudge.load(
+                config.model, config.strategy, config.persona, Manner(explain=config.explain)
+            )
         )
         stack.callback(loading.cancel)
         sight = Sight(place.data, place.browser, place.headed)
@@ -134,7 +134,8 @@ async def execute(
         stack.push_async_callback(judge.close)
         if about := getattr(judge.model, "about", None):
             onlooker.doing(about)
-        judge.model = _guarded(judge.model, place, former)
+        spent = Account.of([*former.steps, *former.faults] if former else ())
+        judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
         started = former.started if former else _started(config, place, run_id, opened, now())
         writer.append(_resumed(progress, driver, now()) if former else started)
         indexer = _indexer(started, place, judge)
@@ -225,16 +226,6 @@ def _schedule(config: RunConfig, data: DataFolder, progress: Progress) -> Schedu
     passive = config.windows.before if config.windows.baseline == "passive" else 0
     plans = schedule(read(data.find_run(config.yoke)), rng)
     return Schedule(plans, done=max(0, progress.eligible - passive))
-
-
-def _guarded(model: Model, place: Place, former: Ledger | None) -> Model:
-    """Put the cap around the model, and around it the cache: a kept reply costs nothing."""
-    if place.cap != NO_CAP:
-        lines: list[LedgerLine] = [*former.steps, *former.faults] if former else []
-        model = Budgeted(model, place.cap, Account.of(lines))
-    if model.name.partition("/")[0] in ("embedded", "scripted"):
-        return model  # as quick as the cache would be
-    return Cached(model, place.data.root / "cache")
 
 
 def _indexer(started: RunStarted, place: Place, judge: ModelJudge) -> StepIndexer | None:

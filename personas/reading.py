@@ -169,6 +169,25 @@ ITEMS = ("v_a", "c_s", "e_e", "v_e", "p_a", "a_d")
 """Keys of the questionnaire: four grades from 0 to 10, two switches (0 or 1)."""
 
 
+def form(*, backwards: bool, explain: bool) -> dict[str, Any]:
+    """Return the questionnaire's reply as a JSON schema, its items in the order they are asked.
+
+    Ranges are left out: not every service takes them, and `read_isq` holds them anyway.
+    """
+    keys = reversed(ITEMS) if backwards else ITEMS
+    fields: dict[str, Any] = {
+        key: {"type": "integer" if key in ITEMS[4:] else "number"} for key in keys
+    }
+    if explain:
+        fields |= {"reason": {"type": "string"}, "description": {"type": "string"}}
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+
+
 def percent(items: dict[str, float]) -> float:
     """Return S%, 0 to 100: ``(v_a + c_s + e_e + v_e + 10 p_a + 10 a_d) / 60 x 100``."""
     total = sum(items[key] for key in ITEMS[:4]) + 10 * (items["p_a"] + items["a_d"])

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from personas.errors import UnknownStrategy
 from personas.persona import Persona
-from personas.reading import Reading, read_choice, read_isq
+from personas.reading import Reading, form, read_choice, read_isq
 
-__all__ = ["Prompt", "Reading", "build", "hashes", "paraphrases", "read", "strategies"]
+__all__ = ["Prompt", "Reading", "build", "hashes", "paraphrases", "read", "schema", "strategies"]
 
 _FOLDER = Path(__file__).with_name("prompts")
 _STRATEGIES = ("plain", "simple", "isq")
@@ -144,6 +144,13 @@ def read(prompt: Prompt, reply: str) -> Reading:
     if prompt.kind == "isq":
         return read_isq(reply)
     return read_choice(reply, mirrored=prompt.mirrored)
+
+
+def schema(prompt: Prompt, *, explain: bool) -> dict[str, Any] | None:
+    """Return the JSON schema of the reply that a prompt asks for; ``None`` where it is a word."""
+    if prompt.kind != "isq":
+        return None
+    return form(backwards=prompt.mirrored, explain=explain)
 
 
 @cache

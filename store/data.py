@@ -45,6 +45,11 @@ class DataFolder:
         return self.root / "studies"
 
     @property
+    def replies_dir(self) -> Path:
+        """Replies of models, kept so that no question is paid for twice."""
+        return self.root / "cache"
+
+    @property
     def profiles_dir(self) -> Path:
         """Browser profiles, by platform and account."""
         return self.root / "profiles"

@@ -23,14 +23,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, RunLocked, StoreError
-from store.lines import LineFile, committed
-from store.locks import Held, NamedLock
+from store.errors import DamagedLedger, DataUnreadable, StoreError
+from store.lines import committed
 from store.records import Judgement, Record
+from store.writer import LineWriter
 
 FOLDER = "judgements"
 
@@ -69,6 +69,8 @@ class Judge(Record):
     strategy: str
     prompts: dict[str, str]
     """SHA-256 of each prompt file used, by name."""
+    explain: Literal["never", "yes", "all"] = "never"
+    """Which answers were also asked for a reason and a description."""
     seed: int
     """Of the order in which the questions are shuffled."""
     at: datetime
@@ -78,8 +80,9 @@ class Judge(Record):
 
     @property
     def slug(self) -> str:
-        """Name of the judge for files: equal names mean the same model, strategy, prompts, seed."""
-        text = repr((self.model, self.strategy, sorted(self.prompts.items()), self.seed))
+        """Name of the judge for files: equal names mean the same judge, asked in the same way."""
+        told = (self.model, self.strategy, sorted(self.prompts.items()), self.seed)
+        text = repr(told if self.explain == "never" else (*told, self.explain))
         mark = hashlib.sha256(text.encode()).hexdigest()[:8]
         plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{self.model}-{self.strategy}").strip("-")
         return f"{plain[:60]}-{mark}"
@@ -194,7 +197,7 @@ def judgement_files(run_folder: Path) -> list[Path]:
     return sorted((run_folder / FOLDER).glob("*.jsonl"))
 
 
-class JudgementWriter:
+class JudgementWriter(LineWriter):
     """Appends answers to one judge's file, batch by batch, and keeps a second writer out.
 
     Parameters
@@ -214,31 +217,23 @@ class JudgementWriter:
         The file or its folder cannot be written.
     """
 
+    kept: tuple[Asked, ...]
+    """What earlier sittings were told."""
     asked: set[Key]
     """Questions that need not be asked again."""
 
     def __init__(self, path: Path, judge: Judge) -> None:
-        self.path = path
+        super().__init__(path, path.with_suffix(".lock"), judge.run_id)
         self._judge: Judge | None = judge
-        self._lock = NamedLock(path.with_suffix(".lock"))
-        try:
-            self._lock.acquire()
-        except Held as error:
-            raise RunLocked(judge.run_id, str(error)) from None
-        except OSError as error:
-            raise DataUnwritable(path, error.strerror or str(error)) from None
         try:
             kept = _kept(path)
             if kept and not kept.judge.same(judge):
                 raise OtherJudge(path)
-            self.asked = {line.key for line in kept.asked} if kept else set()
-            self._file = LineFile(path)
-        except OSError as error:
-            self._lock.release()
-            raise DataUnwritable(path, error.strerror or str(error)) from None
         except StoreError:
-            self._lock.release()
+            self.close()
             raise
+        self.kept = kept.asked if kept else ()
+        self.asked = {line.key for line in self.kept}
 
     def append(self, lines: Sequence[Asked]) -> None:
         """Commit a batch of answers: all of them or none.
@@ -256,23 +251,9 @@ class JudgementWriter:
         if len(set(keys)) < len(keys) or not self.asked.isdisjoint(keys):
             raise ValueError("a question was asked twice")
         head = [] if self._judge is None else [_as_line(self._judge)]
-        try:
-            self._file.append(b"".join([*head, *(_as_line(line) for line in lines)]))
-        except OSError as error:
-            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+        self._commit(b"".join([*head, *(_as_line(line) for line in lines)]))
         self._judge = None
         self.asked.update(keys)
-
-    def close(self) -> None:
-        """Release the file and the lock; closing twice does no harm."""
-        self._file.close()
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _as_line(record: Judge | Asked) -> bytes:

@@ -12,22 +12,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Self
+from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from store.errors import (
-    DamagedLedger,
-    DataUnreadable,
-    DataUnwritable,
-    NewerSchema,
-    RunLocked,
-    StoreError,
-)
-from store.lines import LineFile, committed, is_json
-from store.locks import Held, NamedLock
+from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
+from store.lines import committed, is_json
 from store.records import SCHEMA, Fault, LedgerLine, RunFinished, RunResumed, RunStarted, Step
+from store.writer import LineWriter
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -152,7 +145,7 @@ def scan(data: DataFolder) -> list[RunSummary]:
     )
 
 
-class LedgerWriter:
+class LedgerWriter(LineWriter):
     """Appends records to one ledger, whole and synced, and keeps a second writer out.
 
     Parameters
@@ -171,24 +164,7 @@ class LedgerWriter:
     """
 
     def __init__(self, path: Path, fsync: bool = True) -> None:
-        self.path = path
-        self._lock = NamedLock(path.parent / LOCK)
-        try:
-            self._lock.acquire()
-        except Held as error:
-            raise RunLocked(path.parent.name, str(error)) from None
-        except OSError as error:
-            raise DataUnwritable(path, error.strerror or str(error)) from None
-        try:
-            self._file = LineFile(path, fsync=fsync)
-        except OSError as error:
-            self._lock.release()
-            raise DataUnwritable(path, error.strerror or str(error)) from None
-
-    @property
-    def dropped(self) -> int:
-        """Bytes of a torn last line that were cut off when the file was opened."""
-        return self._file.dropped
+        super().__init__(path, path.parent / LOCK, path.parent.name, fsync=fsync)
 
     def append(self, record: LedgerLine) -> None:
         """Commit one record.
@@ -205,21 +181,7 @@ class LedgerWriter:
         """
         line = record.model_dump_json(by_alias=True).encode()
         _LINE.validate_json(line)
-        try:
-            self._file.append(line + b"\n")
-        except OSError as error:
-            raise DataUnwritable(self.path, error.strerror or str(error)) from None
-
-    def close(self) -> None:
-        """Release the file and the lock; closing twice does no harm."""
-        self._file.close()
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self._commit(line + b"\n")
 
 
 def _last_line(file: IO[bytes]) -> bytes | None:

@@ -18,7 +18,16 @@ SCHEMA = 1
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
 Exclusion = Literal["ad", "live", "repeat", "not_shown"]
-Missing = Literal["refused", "unreadable", "empty", "timed_out", "filtered", "failed", "not_asked"]
+Missing = Literal[
+    "refused",
+    "unreadable",
+    "empty",
+    "timed_out",
+    "filtered",
+    "rate_limited",
+    "failed",
+    "not_asked",
+]
 
 
 class Record(BaseModel):

@@ -3,7 +3,9 @@
 Answers of one persona hang together, and so do answers about one video, so both are clusters:
 Cameron, Gelbach & Miller, "Robust inference with multiway clustering", JBES 29 (2011). The variance
 of a share is that over personas, plus that over videos, less that over single answers; where that
-is negative the larger of the first two stands in. Refuses to know what the answers are about.
+is negative the larger of the first two stands in. Where all answers are alike there is no variance
+to go by; the interval reaches as far then as Wilson's would for one answer from each persona or
+each video, whichever are fewer. Refuses to know what the answers are about.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ from math import nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+_Z = 1.959964  # of the normal distribution, for 95 %
+_NIL = 1e-12
+
 Grid = NDArray[np.float64]
 """One row a persona, one column a video; ``nan`` where there is no answer."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share from 0 to 1 with its 95 % interval; ``nan`` where nothing was counted."""
+    """A share (or a mean) with its 95 % interval; ``nan`` where nothing was counted."""
 
     value: float
     low: float
@@ -31,12 +36,17 @@ class Share:
 
 def share(hits: Grid) -> Share:
     """Share of hits (1) among hits and misses (0)."""
-    counted = ~np.isnan(hits)
+    return mean(hits, 0, 1)
+
+
+def mean(grid: Grid, lowest: float, highest: float) -> Share:
+    """Mean of what can lie between two bounds."""
+    counted = ~np.isnan(grid)
     if not counted.any():
         return Share(nan, nan, nan, 0)
-    value = float(hits[counted].mean())
-    influence = np.where(counted, np.nan_to_num(hits) - value, 0.0) / counted.sum()
-    return _with_interval(value, influence, counted)
+    value = float(grid[counted].mean())
+    influence = np.where(counted, np.nan_to_num(grid) - value, 0.0) / counted.sum()
+    return _with_interval(value, influence, counted, (lowest, highest))
 
 
 def balanced(first: Grid, second: Grid) -> Share:
@@ -52,15 +62,28 @@ def balanced(first: Grid, second: Grid) -> Share:
     return _with_interval((one.value + other.value) / 2, influence, counted)
 
 
-def _with_interval(value: float, influence: Grid, counted: NDArray[np.bool_]) -> Share:
+def _clusters(counted: NDArray[np.bool_]) -> int:
+    return min(int(counted.any(axis=1).sum()), int(counted.any(axis=0).sum()))
+
+
+def _with_interval(
+    value: float,
+    influence: Grid,
+    counted: NDArray[np.bool_],
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Share:
     from scipy.special import stdtrit  # heavy for a start-up
 
-    clusters = min(int(counted.any(axis=1).sum()), int(counted.any(axis=0).sum()))
+    clusters = _clusters(counted)
     answers = int(counted.sum())
     if clusters < 2:
         return Share(value, nan, nan, answers)
+    if np.abs(influence).max() < _NIL:
+        slack = _Z**2 / (clusters + _Z**2)
+        low, high = value - slack * (value - bounds[0]), value + slack * (bounds[1] - value)
+        return Share(value, low, high, answers)
     over = [float((influence.sum(axis=axis) ** 2).sum()) for axis in (1, 0)]
     variance = over[0] + over[1] - float((influence**2).sum())
     variance = (variance if variance > 0 else max(over)) * clusters / (clusters - 1)
     half = float(stdtrit(clusters - 1, 0.975)) * sqrt(variance)
-    return Share(value, max(0.0, value - half), min(1.0, value + half), answers)
+    return Share(value, max(bounds[0], value - half), min(bounds[1], value + half), answers)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.benchmarks.asking import Pair, ask
 from agent.benchmarks.exhibits import Exhibit, Tell
 from agent.benchmarks.shares import Grid, Share, balanced, share
 from agent.models.base import Model
@@ -73,19 +74,11 @@ async def agreement(
     """
     judged = [persona for persona in personas if persona.themes]
     judges = [ModelJudge.of(model, strategy, persona) for persona in judged]
-    said = np.full((len(judged), len(exhibits)), np.nan)
-    missing: Counter[str] = Counter()
-    first_s: list[float] = []
-    for column, exhibit in enumerate(exhibits):
-        for row, judge in enumerate(judges):
-            judgement = await judge.judge((exhibit.frame,), exhibit.caption)
-            if judgement.answer is not None:
-                said[row, column] = judgement.answer == "yes"
-            elif judgement.missing is not None:
-                missing[judgement.missing] += 1
-            if row == 0:
-                first_s.append(judgement.latency_s)
-        tell("judging", column + 1, len(exhibits))
+    pairs = [Pair(row, column) for column in range(len(exhibits)) for row in range(len(judged))]
+    answers = await ask(judges, exhibits, pairs, lambda done, of: tell("judging", done, of))
+    said = answers.yes
+    missing = Counter(told.missing for told in answers.said.values() if told.missing is not None)
+    first_s = [told.latency_s for pair, told in answers.said.items() if pair.persona == 0]
     themes = np.array([exhibit.theme for exhibit in exhibits])
     fits = np.array([np.isin(themes, persona.themes) for persona in judged])
     return Agreement(
@@ -101,7 +94,7 @@ async def agreement(
         by_persona={
             persona.id: _row(said[[row]], fits[[row]]) for row, persona in enumerate(judged)
         },
-        missing=dict(missing),
+        missing={str(reason): count for reason, count in missing.items()},
         latency_s=float(np.median(first_s)) if first_s else np.nan,
     )
 

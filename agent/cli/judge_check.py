@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import json_option
+from agent.cli.notices import announce
+from agent.cli.options import cap_options, json_option
 
 if TYPE_CHECKING:
+    from agent.benchmarks.probes import Measure
     from agent.benchmarks.shares import Share
     from agent.benchmarks.viewer import Agreement, Row
+    from agent.models.budget import Cap, Spent
 
 EPILOG = """
 \b
 Examples:
-  python -m agent judge-check --per-theme 2
-  python -m agent judge-check --model scripted/keywords?words=guitar,rose --per-theme 1 --json
+  python -m agent judge-check --per-theme 1 --personas 20
+  python -m agent judge-check --model scripted/coin --per-theme 1 --personas 9 --json
 """
+
+
+@dataclass(frozen=True)
+class _Found:
+    agreement: Agreement
+    measures: list[Measure]
+    spent: Spent | None
+    """``None`` where no cap counted it."""
 
 
 @click.command("judge-check", epilog=EPILOG)
@@ -32,55 +44,86 @@ Examples:
     show_default=True,
     help="Videos asked about for each of the playground's themes.",
 )
+@click.option(
+    "--personas",
+    type=click.IntRange(2),
+    help="Personas that are asked, drawn at random.  [default: all]",
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@cap_options
 @json_option
-def judge_check(model: str, strategy: str, *, per_theme: int, seed: int, as_json: bool) -> None:
-    """Measure how far a viewer's answers agree with the playground's planted themes.
+def judge_check(*, as_json: bool, **options: Any) -> None:
+    """Measure what a study rests on: does this viewer see, and does it answer steadily?
 
-    Every persona judges real frames of the playground's clips. The figures hold for the
+    Personas judge real frames of the playground's clips: plainly, again, the opposite, in other
+    words, and with orders written on the screen. No kept reply is used. The figures hold for the
     playground; nothing is claimed of a stranger's videos.
     """
+    from agent.errors import BadConfig
     from agent.models import check
+    from agent.models.budget import Cap
     from personas.strategies import hashes
 
-    check(model)
-    hashes(strategy)
-    found = asyncio.run(_measure(model, strategy, per_theme, seed))
+    check(options["model"])
+    hashes(options["strategy"])
+    if options["strategy"] == "plain":
+        raise BadConfig("Without a persona there is nothing to agree with. Type: --strategy simple")
+    cap = Cap(options["max_cost"], options["max_tokens"])
+    announce(options["model"], cap)
+    found = asyncio.run(_measure(options, cap))
     if as_json:
-        click.echo(json.dumps(_plain(found), indent=2))
+        click.echo(json.dumps(_plain(_as_dict(found)), indent=2))
     else:
         _show(found)
 
 
-async def _measure(model: str, strategy: str, per_theme: int, seed: int) -> Agreement:
+async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     import numpy as np
 
     from agent.benchmarks.exhibits import sample, show
+    from agent.benchmarks.probes import Panel, probe
     from agent.benchmarks.viewer import agreement
     from agent.cli.progress import counting
     from agent.models import load
+    from agent.models.budget import Budgeted
+    from agent.models.guard import NO_CAP
     from agent.playground import catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
 
-    items = sample(catalogue.load(), per_theme, np.random.default_rng(seed))
+    rng = np.random.default_rng(options["seed"])
+    items = sample(catalogue.load(), options["per_theme"], rng)
+    planted = [persona for persona in all_personas() if persona.themes]
+    if options["personas"] is not None:
+        planted = [planted[i] for i in sorted(rng.permutation(len(planted))[: options["personas"]])]
     with counting("looking") as tell:
         exhibits = show(items, ClipStore(default_cache()), lambda _, done, total: tell(done, total))
-    viewer = load(model)
-    with counting("judging") as tell:
-        found = await agreement(
-            viewer, strategy, all_personas(), exhibits, lambda _, done, total: tell(done, total)
-        )
-    await viewer.close()
-    return found
+    loaded = load(options["model"])
+    viewer = loaded if cap == NO_CAP else Budgeted(loaded, cap)
+    strategy = options["strategy"]
+    try:
+        with counting("judging") as tell:
+            agreed = await agreement(
+                viewer, strategy, planted, exhibits, lambda _, done, total: tell(done, total)
+            )
+        with counting("asking in other ways") as tell:
+            measures = await probe(Panel(viewer, strategy, planted, exhibits), rng, tell)
+    finally:
+        await loaded.close()
+    spent = viewer.account.spent if isinstance(viewer, Budgeted) else None
+    return _Found(agreed, measures, spent)
+
+
+def _as_dict(found: _Found) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    measures = {m.name: asdict(m.figure) | {"unit": m.unit} for m in found.measures}
+    spent = None if found.spent is None else asdict(found.spent)
+    return asdict(found.agreement) | {"measures": measures, "spent": spent}
 
 
 def _plain(value: Any) -> Any:
     """Return JSON-able data; what does not exist is null."""
-    from dataclasses import asdict, is_dataclass
-
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -88,15 +131,29 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _show(found: Agreement) -> None:
-    click.echo(f"{found.model}, {found.strategy}: {found.personas} personas, {found.videos} videos")
-    click.echo(f"{'':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
-    _show_row("all", found.overall)
-    for theme, row in found.by_theme.items():
+def _show(found: _Found) -> None:
+    told = found.agreement
+    click.echo(f"{told.model}, {told.strategy}: {told.personas} personas, {told.videos} videos")
+    rows = [
+        ("yes to what fits", told.overall.fitting_yes),
+        ("no to what does not fit", told.overall.unfitting_no),
+        ("balanced accuracy", told.overall.balanced),
+    ]
+    width = max(len(name) for name, _ in [*rows, *((m.name, None) for m in found.measures)])
+    for name, figure in rows:
+        click.echo(f"{name:<{width}}  {_cell(figure):<24} {figure.answers} answers")
+    for measure in found.measures:
+        cell = _cell(measure.figure, measure.unit)
+        click.echo(f"{measure.name:<{width}}  {cell:<24} {measure.figure.answers} answers")
+    click.echo(f"\n{'theme':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
+    for theme, row in told.by_theme.items():
         _show_row(theme, row)
-    told = ", ".join(f"{count} {reason}" for reason, count in found.missing.items()) or "none"
-    click.echo(f"missing answers: {told}; {1000 * found.latency_s:.0f} ms a new video (median)")
-    click.echo("Brackets: 95 % intervals. These figures hold for the playground only.")
+    lost = ", ".join(f"{count} {reason}" for reason, count in told.missing.items()) or "none"
+    click.echo(f"missing answers: {lost}; {1000 * told.latency_s:.0f} ms a new video (median)")
+    if found.spent is not None:
+        click.echo(f"spent: ${found.spent.cost_usd:.4f}, {found.spent.tokens:,} tokens")
+    click.echo("Brackets: 95 % intervals, clustered by persona and by video (docs/models.md).")
+    click.echo("These figures hold for the playground only.")
 
 
 def _show_row(name: str, row: Row) -> None:
@@ -104,7 +161,10 @@ def _show_row(name: str, row: Row) -> None:
     click.echo(f"{name:<14} {cells[0]:<22} {cells[1]:<22} {cells[2]}")
 
 
-def _cell(share: Share) -> str:
-    if share.value != share.value:
+def _cell(figure: Share, unit: str = "share") -> str:
+    if figure.value != figure.value:
         return "–"
-    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
+    form = {"share": ".3f", "lean": "+.3f", "points": "+.1f"}[unit]
+    if figure.low != figure.low:  # one persona or one video: no interval
+        return f"{figure.value:{form}}"
+    return f"{figure.value:{form}} [{figure.low:{form}}, {figure.high:{form}}]"

@@ -62,6 +62,26 @@ _SITE = (
 )
 
 
+explain_option = click.option(
+    "--explain",
+    type=click.Choice(["never", "yes", "all"]),
+    default="never",
+    show_default=True,
+    help="Which answers to ask a reason and a description for; they cost tokens.",
+)
+_CAP = (
+    click.option(
+        "--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on the model."
+    ),
+    click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens."),
+)
+
+
+def cap_options(command: Command) -> Command:
+    """Add what a model may cost."""
+    return _with(_CAP, command)
+
+
 _LIVE = (
     click.option(
         "--on-wall",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import data_option
+from agent.cli.notices import announce
+from agent.cli.options import cap_options, data_option, explain_option
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -30,6 +31,8 @@ Examples:
 @click.option("--everyone", is_flag=True, help="As the personas of all runs: the persona matrix.")
 @click.option("--mirrored", is_flag=True, help="Also ask the opposite question.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+@explain_option
+@cap_options
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
@@ -40,20 +43,28 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.cli.progress import counting
     from agent.errors import BadConfig
     from agent.models import check
+    from agent.models.budget import Cap
     from agent.rejudge import Asking, rejudge
     from personas.strategies import hashes
     from store.data import DataFolder
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")
-    asking = Asking(**options)
+    cap = Cap(options.pop("max_cost"), options.pop("max_tokens"))
+    asking = Asking(**options, cap=cap)
     hashes(asking.strategy)
     check(asking.model)
     folder = DataFolder(data)
     ledgers = _ledgers(folder, runs)
+    announce(asking.model, cap)
     with counting("asked again") as told:
-        new = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
-    click.echo(f"{new} questions answered about {len(ledgers)} runs.")
+        did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
+    click.echo(f"{did.answered} questions answered about {len(ledgers)} runs.")
+    if (replies := did.replies) is not None:
+        click.echo(
+            f"{replies.kept} replies were kept from before, {replies.asked} were asked for; "
+            f"{replies.unfit} of these cannot be kept."
+        )
 
 
 def _ledgers(data: DataFolder, names: tuple[str, ...]) -> list[Ledger]:

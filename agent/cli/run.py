@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from agent.cli.notices import announce
 from agent.cli.options import (
     browser_option,
+    cap_options,
     data_option,
+    explain_option,
     frame_options,
     json_option,
     live_options,
@@ -75,8 +78,8 @@ Examples:
 @frame_options
 @site_options
 @live_options
-@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on it.")
-@click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens.")
+@explain_option
+@cap_options
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
@@ -98,7 +101,7 @@ def run(as_json: bool, **options: Any) -> None:
 
     config = _config(options)
     place = _place(options, config.platform)
-    _warn(config, place)
+    announce(config.model, place.cap)
     with Display() as display:
         run_id = _interruptible(config, place, display, tethered=options["tethered"])
     _summarise(run_id, place, as_json=as_json)
@@ -120,7 +123,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
     if (platform.name == "replay") != (options["of"] is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
     windows, site = _windows(options), _site(platform, options)
-    same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of")
+    same = ("strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of")
     config = RunConfig(
         persona=find(options["persona"]),
         platform=platform.name,
@@ -250,18 +253,6 @@ def _live(options: dict[str, Any], platform: str) -> Live:
     quiet = options["quiet_hours"]
     limits = Limits(options["per_day"] or None, Hours.parse(quiet) if quiet else None)
     return Live(limits, patient, options["renew_after"])
-
-
-def _warn(config: RunConfig, place: Place) -> None:
-    """Say what will be sent to whom, and how old the prices are that a cap goes by."""
-    from agent.models import sent_to
-    from agent.models.prices import dated
-
-    place.cap.check(config.model)
-    if (told := sent_to(config.model)) is not None:
-        click.echo(told, err=True)
-    if place.cap.cost_usd is not None:
-        click.echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 
 
 def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:

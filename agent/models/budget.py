@@ -52,6 +52,14 @@ class Account:
         return Account(self.spent + call, dearest)
 
     @classmethod
+    def of_usages(cls, usages: Iterable[Usage]) -> Account:
+        """Add up what judgements cost."""
+        account = cls()
+        for usage in usages:
+            account = account.after(Spent.of(usage), usage.calls)
+        return account
+
+    @classmethod
     def of(cls, lines: Iterable[LedgerLine]) -> Account:
         """Add up a run's ledger.
 

@@ -10,16 +10,14 @@ together. Refuses to know personas and to sample: the same question gets the sam
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-
 from agent.errors import BadConfig, ModelFailed
 from agent.models.base import Question, Reply
 from agent.models.checkpoint import Checkpoint, load
+from agent.models.picture import LONGEST_SIDE, opened
 from store.encoders._torch import load_torch
 
 TOGETHER = 8
@@ -65,7 +63,11 @@ class HfVlm:
     def __init__(self, name: str, checkpoint: Checkpoint) -> None:
         self.name = name
         self.about = checkpoint.about
-        self.settings = {"checkpoint": checkpoint.about, "weights": checkpoint.weights}
+        self.settings = {
+            "checkpoint": checkpoint.about,
+            "weights": checkpoint.weights,
+            "longest_side": LONGEST_SIDE,
+        }
         self._checkpoint = checkpoint
         self._answers = {
             word: _answer_tokens(checkpoint.processor.tokenizer, word) for word in ("yes", "no")
@@ -241,11 +243,7 @@ def _answer_tokens(tokenizer: Any, word: str) -> list[int]:
 
 def _chat(question: Question) -> Chat:
     """Put a question in the chat form: who one is, then the frames and what is asked of them."""
-    try:
-        frames = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in question.frames]
-    except OSError as error:
-        raise ModelFailed(f"A frame is no picture: {error}") from error
-    pictures = [{"type": "image", "image": frame} for frame in frames]
+    pictures = [{"type": "image", "image": opened(frame)} for frame in question.frames]
     asked = {"role": "user", "content": [*pictures, _text(question.prompt.user)]}
     if not question.prompt.system:
         return [asked]

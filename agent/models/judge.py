@@ -1,8 +1,8 @@
 """The judge: strategy x model. Turns a video into an answer, or into the reason why there is none.
 
-A refusal, a filtered reply, a time-out, an empty reply, an unreadable one and a failure are six
-different readings, and none of them is a no. Refuses to know the platform, what is done about the
-answer, and what it means.
+A refusal, a filtered reply, a time-out, an empty reply, an unreadable one, a service without room
+and a failure are seven different readings, and none of them is a no. Refuses to know the platform,
+what is done about the answer, and what it means.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import (
+    BudgetSpent,
     Filtered,
     ModelFailed,
     ModelFault,
     Refused,
+    SlowDown,
     TimedOut,
     UnreadableReply,
 )
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
+from agent.models.budget import Spent
 from personas import strategies
 from personas.persona import Persona
 from personas.strategies import Prompt, Reading
@@ -42,9 +45,13 @@ _READINGS: dict[type[ModelFault], Missing] = {
     Refused: "refused",
     Filtered: "filtered",
     UnreadableReply: "unreadable",
+    SlowDown: "rate_limited",
     ModelFailed: "failed",
 }
 """What each fault of a model is read as. A spent budget is none of them: it ends the run."""
+
+
+Explain = Literal["never", "yes", "all"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,9 @@ class Manner:
 
     mirrored: bool = False
     paraphrase: int = 0
-    explain: bool = False
+    explain: Explain = "never"
+    """Which answers are also given a reason and a description. Those of a yes are asked for after
+    it; where all are explained, the question asks for them itself."""
     limit_s: float = 60.0
     """Wall time for one reply."""
 
@@ -68,14 +77,22 @@ class _Attempt:
     spent: Reply | None = None
     """What a fault has cost, as a reply without words."""
 
+    @property
+    def again(self) -> bool:
+        """Whether the question is worth asking once more."""
+        return self.missing == "unreadable"
+
 
 class ModelJudge:
     """Asks one model, as one persona, in one strategy."""
 
-    def __init__(self, model: Model, prompt: Prompt, manner: Manner) -> None:
+    def __init__(
+        self, model: Model, prompt: Prompt, manner: Manner, why: Prompt | None = None
+    ) -> None:
         self.model = model
         self.prompt = prompt
         self._manner = manner
+        self._why = why
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     @classmethod
@@ -84,14 +101,15 @@ class ModelJudge:
     ) -> ModelJudge:
         """Let a loaded model judge."""
         manner = manner or Manner()
-        prompt = strategies.build(
-            strategy,
-            persona,
-            mirrored=manner.mirrored,
-            paraphrase=manner.paraphrase,
-            explain=manner.explain,
-        )
-        return cls(model, prompt, manner)
+        plain, explained = (
+            strategies.build(
+                strategy, persona, mirrored=manner.mirrored, paraphrase=manner.paraphrase,
+                explain=explain,
+            )
+            for explain in (False, True)
+        )  # fmt: skip
+        prompt = explained if manner.explain == "all" else plain
+        return cls(model, prompt, manner, explained if manner.explain == "yes" else None)
 
     @classmethod
     async def load(
@@ -132,17 +150,23 @@ class ModelJudge:
         """
         started = perf_counter()
         attempts: list[_Attempt] = []
-        while not attempts or (attempts[-1].missing == "unreadable" and len(attempts) < ATTEMPTS):
-            question = Question(
-                prompt=self.prompt,
-                frames=frames,
-                caption=caption,
-                explain=self._manner.explain,
-                repeat=ATTEMPTS * repeat + len(attempts),
-            )
-            attempts.append(await self._ask(question))
-        self._keep_vector(frames[0], attempts[-1].reply)
-        return _judgement(attempts, perf_counter() - started)
+        question = Question(
+            prompt=self.prompt, frames=frames, caption=caption,
+            explain=self._manner.explain == "all", repeat=ATTEMPTS * repeat,
+        )  # fmt: skip
+        try:
+            while not attempts or (attempts[-1].again and len(attempts) < ATTEMPTS):
+                put = replace(question, repeat=question.repeat + len(attempts))
+                attempts.append(await self._ask(put))
+            judgement = _judgement(attempts, perf_counter() - started)
+            self._keep_vector(frames[0], attempts[-1].reply)
+            if self._why is None or judgement.answer != "yes" or judgement.reason is not None:
+                return judgement
+            attempts.append(await self._ask(replace(question, prompt=self._why, explain=True)))
+            return _explained(judgement, attempts)
+        except BudgetSpent as fault:
+            fault.details["lost"] = asdict(Spent.of(_usage(attempts)))
+            raise
 
     async def close(self) -> None:
         """Release the model."""
@@ -158,7 +182,7 @@ class ModelJudge:
             if type(fault) not in _READINGS:
                 raise
             return _Attempt(None, None, _READINGS[type(fault)], _spent(fault))
-        reading = strategies.read(self.prompt, reply.text)
+        reading = strategies.read(question.prompt, reply.text)
         return _Attempt(reply, reading, reading.missing)
 
     def _keep_vector(self, frame: bytes, reply: Reply | None) -> None:
@@ -188,6 +212,20 @@ def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
         latency_s=round(latency_s, 4),
         usage=_usage(attempts),
     )
+
+
+def _explained(judgement: Judgement, attempts: list[_Attempt]) -> Judgement:
+    """Add what was said last, when a reason was asked for; the answer given first stands.
+
+    A reason that comes with another answer explains nothing and is left out.
+    """
+    reading = attempts[-1].reading or Reading(None, None)
+    told = {
+        "reason": reading.reason if reading.answer == judgement.answer else None,
+        "description": reading.description,
+        "usage": _usage(attempts),
+    }
+    return judgement.model_copy(update=told)
 
 
 def _usage(attempts: list[_Attempt]) -> Usage:

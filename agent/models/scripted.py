@@ -25,6 +25,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
@@ -156,11 +157,15 @@ def _words(text: str) -> list[str]:
 
 
 def _say(word: str, question: Question) -> str:
-    """Say a word, or fill in the questionnaire in its spirit."""
+    """Say a word, or fill in the questionnaire in its spirit; with a reason where one is wanted."""
+    reason, description = "The script says so.", "Scripted models do not look."
     if question.prompt.kind == "isq":
         high = word == "yes"
-        return json.dumps({key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS})
-    return word.capitalize()
+        filled: dict[str, Any] = {key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS}
+        told = {"reason": reason, "description": description} if question.explain else {}
+        return json.dumps(filled | told)
+    told_lines = f"\nReason: {reason}\nDescription: {description}" if question.explain else ""
+    return word.capitalize() + told_lines
 
 
 def _prefer(likes: bool, question: Question) -> str:

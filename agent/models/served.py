@@ -3,19 +3,23 @@
 Providers, retries and connections are inspect_ai's, and the same names work in its evaluations.
 Three of its defaults are set otherwise on purpose: it would retry for ever, keep replies for a week
 and keep empty ones too; here a question has few attempts within a limit, and nothing is cached.
+The questionnaire goes with its JSON schema, and without it to a service that refuses schemas.
 Refuses to repeat what a provider says about a failure, since that may hold a key.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import sys
 from typing import Any
 
-from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, TimedOut
+from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
 from agent.models import prices
 from agent.models.base import Question, Reply
+from agent.models.picture import LONGEST_SIDE, scaled
+from personas import strategies
 
 PROVIDERS = (
     "anthropic",
@@ -69,6 +73,11 @@ _ROOTS = {
 _CLIENTS_RETRY = ("openai", "openai-api")
 """Providers whose own client would try each of our attempts three times."""
 
+_NOT_TAKEN = (400, 422, 501)
+"""How services say that they know no schemas."""
+_NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
+"""How providers' own packages say it before anything is sent."""
+
 _INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
 _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
 
@@ -81,6 +90,7 @@ class ServedModel:
         self._model = model
         self._config = config
         self._price = prices.find(name)
+        self._takes_schema = True
 
     @classmethod
     def load(cls, name: str, **settings: Any) -> ServedModel:
@@ -114,14 +124,33 @@ class ServedModel:
             No reply within the limit, retries included.
         Filtered
             The provider's content filter held the question or the reply back.
+        SlowDown
+            The service asked to slow down, at every attempt.
         ModelFailed
             The service failed.
         BadConfig
             The service refuses the key, or does not know the model.
         """
-        messages = _messages(question)
+        messages = await asyncio.to_thread(_messages, question)
+        if question.prompt.kind != "isq" or not self._takes_schema:
+            return await self._generate(messages, self._config)
         try:
-            output = await self._model.generate(messages, config=self._config)
+            return await self._generate(messages, _with_schema(self._config, question))
+        except ModelFailed as fault:
+            told = fault.details
+            if told["status"] not in _NOT_TAKEN and told["kind"] not in _NOT_SENT:
+                raise
+        reply = await self._generate(messages, self._config)
+        self._takes_schema = False  # for good: it was the schema that the service refused
+        return reply
+
+    async def _generate(self, messages: list[Any], config: Any) -> Reply:
+        from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
+
+        try:
+            output = await self._model.generate(messages, config=config)
+        except PrerequisiteError as error:
+            raise _prerequisite(self.name, str(error.message)) from error
         except _faults() as error:
             raise self._fault(error) from error
         reply = Reply(text=output.completion, **self._used(output.usage))
@@ -137,7 +166,7 @@ class ServedModel:
         """What, beside its name, makes the model answer as it does."""
         where = getattr(self._model.api, "base_url", None)
         config: dict[str, Any] = self._config.model_dump(exclude_none=True)
-        return config | {"base_url": str(where)}
+        return config | {"base_url": str(where), "longest_side": LONGEST_SIDE, "schema": "isq"}
 
     def _used(self, usage: Any) -> dict[str, Any]:
         """Count tokens, those that the provider's own cache saved included, and price them."""
@@ -156,6 +185,8 @@ class ServedModel:
         """Say what an error of a provider means, in words of our own."""
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         kind, status = type(cause).__name__, _status(error) or _status(cause)
+        if status == 429:
+            return SlowDown(f"{self.name} asks to slow down, at every attempt", kind=kind)
         if "Timeout" in kind or kind == "RetryError":
             return TimedOut(f"{self.name} did not reply within its limit", kind=kind)
         if status in (401, 403):
@@ -179,12 +210,22 @@ def _messages(question: Question) -> list[Any]:
 
     frames = [
         ContentImage(image=f"data:image/jpeg;base64,{base64.b64encode(frame).decode('ascii')}")
-        for frame in question.frames
+        for frame in map(scaled, question.frames)
     ]
     asked = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
     if not question.prompt.system:
         return [asked]
     return [ChatMessageSystem(content=question.prompt.system), asked]
+
+
+def _with_schema(config: Any, question: Question) -> Any:
+    """Ask for the questionnaire's own form, where the provider can hold a reply to one."""
+    from inspect_ai.model import ResponseSchema
+    from inspect_ai.util import JSONSchema
+
+    form = JSONSchema.model_validate(strategies.schema(question.prompt, explain=question.explain))
+    asked = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
+    return config.model_copy(update={"response_schema": asked})
 
 
 def _faults() -> tuple[type[Exception], ...]:

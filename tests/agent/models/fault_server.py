@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from agent.models.hfvlm import HfVlm
+from personas.reading import ITEMS
 
 Answer = Callable[[dict[str, Any]], tuple[str, int, int]]
 """From a request to a text with its tokens in and out."""
@@ -39,7 +40,7 @@ REPLIES = {
     "filtered": "I",
 }
 """Replies in good form."""
-STATUSES = {"401": 401, "403": 403, "404": 404, "429": 429, "429-later": 429, "500": 500}
+STATUSES = {way: int(way[:3]) for way in ("400", "401", "403", "404", "429", "429-later", "500")}
 
 
 class Server:
@@ -84,6 +85,8 @@ class Server:
         self.bodies.append(body)
         if way in STATUSES:
             return self._refuse(way, request)
+        if way in ("schema", "no-schema"):
+            return self._fill_in(body, takes_schema=way == "schema")
         if way == "hang":
             await _until_gone(request)
         if way == "not-json":
@@ -99,6 +102,17 @@ class Server:
             return JSONResponse(_completion(text, sent, received))
         reason = "content_filter" if way == "filtered" else "stop"
         return JSONResponse(_completion(REPLIES[way], reason=reason))
+
+    def _fill_in(self, body: dict[str, Any], *, takes_schema: bool) -> Response:
+        """Fill in the form that is asked for; without one, or against one's will, refuse."""
+        asked = body.get("response_format")
+        if asked is not None and not takes_schema:
+            error = {"message": "response_format is unknown", "type": "x", "code": "x"}
+            return JSONResponse({"error": error}, 400)
+        keys = ITEMS if asked is None else asked["json_schema"]["schema"]["required"]
+        filled = {key: 1 if key in ("p_a", "a_d") else 7 for key in keys if key in ITEMS}
+        told = {key: f"Its {key}." for key in keys if key not in ITEMS}
+        return JSONResponse(_completion(json.dumps(filled | told)))
 
     def _refuse(self, way: str, request: Request) -> Response:
         """Refuse, and repeat the key as careless providers do."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
 import pytest
+from PIL import Image
 from tenacity import wait_none
 
 from agent.errors import UserError
@@ -16,6 +18,7 @@ from agent.models import load
 from agent.models.hfvlm import HfVlm
 from agent.models.judge import Manner, ModelJudge
 from agent.models.served import SETTINGS, ServedModel
+from personas.reading import ITEMS
 from store.records import Judgement
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import REPLIES, STATUSES, Server, answering, frames_of
@@ -40,16 +43,28 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(server: Server, way: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Judgement:
+    return ask_often(server, way, monkeypatch, **settings)[0]
+
+
+def ask_often(
+    server: Server,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+    strategy: str = "simple",
+    manner: Manner = Manner(limit_s=10),  # noqa: B008
+    times: int = 1,
+    **settings: Any,
+) -> list[Judgement]:
     monkeypatch.setenv("LOOPBACK_BASE_URL", f"{server.url}/{way}/v1")
     model = load(f"openai-api/loopback/{way}", **{"max_retries": 1} | settings)
     assert isinstance(model, ServedModel)
     # its seconds between attempts are its own affair
     monkeypatch.setattr(model._model.api, "retry_wait", wait_none)
 
-    async def judge() -> Judgement:
+    async def judge() -> list[Judgement]:
         try:
-            judge = ModelJudge.of(model, "simple", GUITARIST, Manner(limit_s=10))
-            return await judge.judge(FRAMES, "A caption")
+            judge = ModelJudge.of(model, strategy, GUITARIST, manner)
+            return [await judge.judge(FRAMES, "A caption", repeat=n) for n in range(times)]
         finally:
             await model.close()
 
@@ -59,8 +74,9 @@ def ask(server: Server, way: str, monkeypatch: pytest.MonkeyPatch, **settings: A
 @pytest.mark.parametrize(
     ("way", "missing", "requests"),
     [
-        ("429", "failed", 2),
-        ("429-later", "failed", 2),
+        ("429", "rate_limited", 2),
+        ("429-later", "rate_limited", 2),
+        ("400", "failed", 1),
         ("500", "failed", 2),
         ("cut", "failed", 2),
         ("not-json", "failed", 1),
@@ -167,3 +183,79 @@ def test_a_tiny_model_behind_a_server_answers_as_it_does_here(
     assert frames_of(running.bodies[0]) == list(FRAMES)
     assert (said.answer, said.missing) == (here.answer, here.missing) == ("no", None)
     assert said.usage.model_dump() == here.usage.model_dump()
+
+
+# The questionnaire's form
+
+
+def schemas(server: Server) -> list[Any]:
+    """The forms that the last questions came with."""
+    return [body.get("response_format") for body in server.bodies]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_questionnaire_goes_with_its_form(
+    mirrored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manner = Manner(mirrored=mirrored, explain="all")
+    with Server().running() as server:
+        said = ask_often(server, "schema", monkeypatch, "isq", manner)[0]
+    assert (said.answer, said.score) == ("yes", 80)
+    assert (said.reason, said.description) == ("Its reason.", "Its description.")
+    (sent,) = schemas(server)
+    form = sent["json_schema"]
+    assert (sent["type"], form["strict"]) == ("json_schema", True)
+    keys = list(reversed(ITEMS)) if mirrored else list(ITEMS)
+    assert form["schema"]["required"] == [*keys, "reason", "description"]
+    assert list(form["schema"]["properties"]) == form["schema"]["required"]
+    assert form["schema"]["additionalProperties"] is False
+    assert form["schema"]["properties"]["p_a"] == {"type": "integer"}
+
+
+def test_a_service_without_forms_is_asked_without_one_and_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Server().running() as server:
+        said = ask_often(server, "no-schema", monkeypatch, "isq", times=3)
+    assert [each.score for each in said] == [80, 80, 80]
+    assert [sent is not None for sent in schemas(server)] == [True, False, False, False]
+    assert [each.attempts for each in said] == [1, 1, 1]
+
+
+def test_a_service_that_refuses_everything_is_offered_the_form_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Server().running() as server:
+        said = ask_often(server, "400", monkeypatch, "isq", times=2)
+    assert [each.missing for each in said] == ["failed", "failed"]
+    assert [sent is not None for sent in schemas(server)] == [True, False, True, False]
+
+
+def test_a_yes_or_no_question_has_no_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server().running() as server:
+        ask(server, "yes", monkeypatch)
+    assert schemas(server) == [None]
+
+
+# Pictures
+
+
+def test_large_frames_are_sent_smaller_and_small_ones_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, small = frame("A title", size=(1080, 1920)), FRAMES[0]
+    with Server().running() as server:
+        monkeypatch.setattr("tests.agent.models.test_faults.FRAMES", (large, small))
+        ask(server, "yes", monkeypatch)
+    first, second = frames_of(server.bodies[0])
+    with Image.open(io.BytesIO(first)) as picture:
+        assert picture.size == (864, 1536)
+    assert second == small
+    assert len(first) < len(large)
+
+
+def test_a_broken_frame_is_a_failure_and_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server().running() as server:
+        monkeypatch.setattr("tests.agent.models.test_faults.FRAMES", (b"no picture",))
+        assert ask(server, "yes", monkeypatch).missing == "failed"
+    assert server.bodies == []

@@ -11,7 +11,7 @@ import pytest
 from agent.errors import BudgetSpent, ModelFailed, Refused, TimedOut, UnreadableReply
 from agent.models import scripted
 from agent.models.base import Question, Reply
-from agent.models.judge import LONGEST_REPLY, Manner, ModelJudge
+from agent.models.judge import LONGEST_REPLY, Explain, Manner, ModelJudge
 from store.records import Judgement
 from tests.agent.models.made import GUITARIST, Recorded, frame, judged
 
@@ -111,7 +111,7 @@ def test_a_readable_reply_is_asked_for_once() -> None:
 
 def test_the_question_carries_the_persona_frames_and_caption() -> None:
     model = Recorded(lambda question: Reply(text="no"))
-    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain=True))
+    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain="all"))
     frames = (frame(colour="red"), frame(colour="blue"))
     asyncio.run(judge.judge(frames, "A quiet lake"))
 
@@ -121,6 +121,66 @@ def test_the_question_carries_the_persona_frames_and_caption() -> None:
     assert question.explain
     assert question.prompt.traits == GUITARIST.traits
     assert all(trait in question.prompt.system for trait in GUITARIST.traits)
+
+
+@pytest.mark.parametrize("strategy", ["plain", "simple", "isq"])
+@pytest.mark.parametrize(
+    ("explain", "word", "asked", "told"),
+    [
+        ("never", "yes", [False], False),
+        ("never", "no", [False], False),
+        ("yes", "yes", [False, True], True),
+        ("yes", "no", [False], False),
+        ("all", "yes", [True], True),
+        ("all", "no", [True], True),
+    ],
+)
+def test_reasons_are_asked_for_only_where_they_are_wanted(
+    strategy: str, explain: Explain, word: str, asked: list[bool], told: bool
+) -> None:
+    script = scripted.load(f"scripted/{word}")
+    model = Recorded(script.ask)
+    judge = ModelJudge.of(model, strategy, GUITARIST, Manner(explain=explain))
+    said = asyncio.run(judged(judge))
+    assert said.answer == word
+    assert [question.explain for question in model.asked] == asked
+    assert ["reason" in question.prompt.user.lower() for question in model.asked] == asked
+    assert (said.reason is not None, said.description is not None) == (told, told)
+    assert (said.attempts, said.usage.calls) == (1, len(asked))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_reason_of_another_answer_is_left_out(mirrored: bool) -> None:
+    yes, no = ("No", "Yes") if mirrored else ("Yes", "No")
+
+    def changes_its_mind(question: Question) -> Reply:
+        told = f"{no}\nReason: It is dull.\nDescription: A lake."
+        return Reply(told if question.explain else yes, input_tokens=10, output_tokens=1)
+
+    manner = Manner(explain="yes", mirrored=mirrored)
+    said = asyncio.run(
+        judged(ModelJudge.of(Recorded(changes_its_mind), "simple", GUITARIST, manner))
+    )
+    assert (said.answer, said.reason, said.description) == ("yes", None, "A lake.")
+    assert (said.usage.calls, said.usage.input_tokens) == (2, 20)
+
+
+def test_a_reason_that_cannot_be_had_leaves_the_answer() -> None:
+    def fails(question: Question) -> Reply:
+        if question.explain:
+            raise ModelFailed("no")
+        return Reply("Yes", p_yes=0.8)
+
+    judge = ModelJudge.of(Recorded(fails), "simple", GUITARIST, Manner(explain="yes"))
+    said = asyncio.run(judged(judge))
+    assert (said.answer, said.missing, said.p_yes, said.reason) == ("yes", None, 0.8, None)
+
+
+def test_a_reason_that_comes_by_itself_is_not_asked_for() -> None:
+    model = Recorded(lambda question: Reply("Yes", reason="It looks like a guitar."))
+    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain="yes"))
+    assert asyncio.run(judged(judge)).reason == "It looks like a guitar."
+    assert len(model.asked) == 1
 
 
 def test_the_opposite_question_is_read_the_other_way_round() -> None:

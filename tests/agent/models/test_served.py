@@ -148,6 +148,31 @@ def test_a_failed_call_is_a_missing_answer(error: Exception, missing: str) -> No
     assert CANARY not in said.model_dump_json()
 
 
+@pytest.mark.parametrize("error", [ValueError("enum"), NotImplementedError(), ProviderError(422)])
+def test_a_provider_that_cannot_send_a_form_is_asked_without(error: Exception) -> None:
+    forms: list[bool] = []
+
+    def answer(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        forms.append(config.response_schema is not None)
+        if forms[-1]:
+            raise error
+        return output('{"v_a": 7, "c_s": 7, "e_e": 7, "v_e": 7, "p_a": 1, "a_d": 1}')
+
+    said = ask(answer, "isq")
+    assert (said.answer, said.score) == ("yes", 80)
+    assert forms == [True, False]
+
+
+def test_what_a_provider_needs_is_said_also_when_it_says_so_late() -> None:
+    from inspect_ai._util.error import PrerequisiteError
+
+    def answer(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        raise PrerequisiteError("ERROR: pip install google-genai")
+
+    with pytest.raises(MissingExtra, match=r"Type: pip install google-genai$"):
+        ask(answer)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_a_person_can_mend_ends_the_run_and_tells_no_key(status: int) -> None:
     def answer(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:

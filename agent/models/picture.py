@@ -1,0 +1,53 @@
+"""Pictures as models get them: no larger than they make use of. The stored frame stays as it is.
+
+Refuses to know any model.
+"""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from agent.errors import ModelFailed
+
+LONGEST_SIDE = 1536
+"""Pixels. The large services make larger pictures smaller themselves (their limits are 1,568 and
+2,048) and price them by size; four frames of a phone in one sheet stay as they are."""
+_QUALITY = 90
+
+
+def opened(frame: bytes) -> Image.Image:
+    """Decode a frame, made smaller where it is too large.
+
+    Raises
+    ------
+    ModelFailed
+        It is no picture.
+    """
+    try:
+        picture = Image.open(io.BytesIO(frame)).convert("RGB")
+    except OSError as error:
+        raise ModelFailed(f"A frame is no picture: {error}") from error
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return picture
+
+
+def scaled(frame: bytes) -> bytes:
+    """Return the same JPEG file where it is small enough, else a smaller one.
+
+    Raises
+    ------
+    ModelFailed
+        It is no picture.
+    """
+    try:
+        with Image.open(io.BytesIO(frame)) as picture:
+            fits = max(picture.size) <= LONGEST_SIDE
+    except OSError as error:
+        raise ModelFailed(f"A frame is no picture: {error}") from error
+    if fits:
+        return frame
+    file = io.BytesIO()
+    opened(frame).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

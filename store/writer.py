@@ -1,0 +1,73 @@
+"""A file of JSON lines with one writer at a time: locked, appended, synced.
+
+Refuses to know what the lines mean (``ledger``, ``judgements``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from store.errors import DataUnwritable, RunLocked
+from store.lines import LineFile
+from store.locks import Held, NamedLock
+
+
+class LineWriter:
+    """Holds a file of lines open for appending, and keeps a second writer out.
+
+    Parameters
+    ----------
+    path
+        Made, with its folder, if it is not there.
+    lock
+        The file that names who writes.
+    run_id
+        The run that the lines belong to.
+    fsync
+        Wait after each append until it is on the disk.
+
+    Raises
+    ------
+    RunLocked
+        Another writer has it open.
+    DataUnwritable
+        The file or its folder cannot be written.
+    """
+
+    def __init__(self, path: Path, lock: Path, run_id: str, *, fsync: bool = True) -> None:
+        self.path = path
+        self._lock = NamedLock(lock)
+        try:
+            self._lock.acquire()
+        except Held as error:
+            raise RunLocked(run_id, str(error)) from None
+        except OSError as error:
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+        try:
+            self._file = LineFile(path, fsync=fsync)
+        except OSError as error:
+            self._lock.release()
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+
+    @property
+    def dropped(self) -> int:
+        """Bytes of a torn last line that were cut off when the file was opened."""
+        return self._file.dropped
+
+    def _commit(self, lines: bytes) -> None:
+        try:
+            self._file.append(lines)
+        except OSError as error:
+            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+
+    def close(self) -> None:
+        """Release the file and the lock; closing twice does no harm."""
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,150 @@
+"""Asking again: paid answers are kept, a cap holds across sittings, a failure ends the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import rejudge as module
+from agent.errors import BadConfig, BudgetSpent
+from agent.models.base import Question, Reply
+from agent.models.budget import Cap
+from agent.models.cache import Tally
+from agent.rejudge import AT_ONCE, Asking, Sitting, rejudge
+from store.data import DataFolder
+from store.judgements import Asked, judgement_files, read_judgements
+from store.ledger import read
+from tests.agent.models.made import Recorded
+from tests.store.samples import START, keep_run
+
+NAME = "openai/gpt-4o"
+VIDEOS = 40
+ONE = 100  # tokens of a call
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    folder = DataFolder(tmp_path)
+    keep_run(folder, "r1", ["red", "blue", "green", "purple"] * (VIDEOS // 4))
+    return folder
+
+
+def model_of(answer: Callable[[Question], str]) -> Recorded:
+    """A model that takes a moment, and a hundred tokens a call."""
+
+    async def after_a_moment(question: Question) -> Reply:
+        await asyncio.sleep(0)
+        text = answer(question)
+        return Reply(text, input_tokens=ONE - 1, output_tokens=1, cost_usd=0.001)
+
+    model = Recorded(after_a_moment)
+    model.name = NAME
+    return model
+
+
+def ask(
+    data: DataFolder, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: object
+) -> Sitting:
+    monkeypatch.setattr(module, "load_model", lambda name: model)
+    run = read(data.ledger_path("r1"))
+    asking = Asking(NAME, **more)  # type: ignore[arg-type]
+    return asyncio.run(rejudge([run], asking, data, START, lambda done, of: None))
+
+
+def kept(data: DataFolder) -> tuple[Asked, ...]:
+    (file,) = judgement_files(data.run_dir("r1"))
+    return read_judgements(file).asked
+
+
+def spent(data: DataFolder) -> int:
+    usages = [line.judgement.usage for line in kept(data)]
+    return sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages)
+
+
+def test_a_cap_holds_across_sittings_and_nothing_paid_is_lost(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of(lambda question: "Yes")
+    for calls in (15, 15, 25):
+        with pytest.raises(BudgetSpent, match="higher cap"):
+            ask(data, model, monkeypatch, cap=Cap(tokens=calls * ONE))
+        assert len(model.asked) == len(kept(data)) == calls
+        assert spent(data) == calls * ONE
+    assert model.closed
+    assert ask(data, model, monkeypatch).answered == VIDEOS - 25
+    assert len(model.asked) == VIDEOS
+
+
+def test_what_was_paid_for_no_answer_counts_too(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cap is reached between the two calls of each judgement that is under way."""
+    model = model_of(lambda question: "Well.")
+    for _ in range(5):  # nobody nibbles past the cap by trying again
+        with pytest.raises(BudgetSpent):
+            ask(data, model, monkeypatch, cap=Cap(tokens=5 * ONE))
+    assert len(model.asked) == 5
+    assert spent(data) < 5 * ONE
+
+
+def test_a_failure_ends_the_others_and_keeps_what_was_answered(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    waiting = asyncio.Event()
+
+    async def answer(question: Question) -> Reply:
+        number = len(model.asked)
+        if number <= 5:
+            return Reply("Yes")
+        if number == 5 + AT_ONCE:  # by now the others are under way
+            raise BadConfig("The key is refused.")
+        try:
+            await waiting.wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return Reply("No")
+
+    model = Recorded(answer)
+    model.name = NAME
+    with pytest.raises(BadConfig, match="refused"):
+        ask(data, model, monkeypatch)
+    assert len(ended) == AT_ONCE - 1
+    assert [line.judgement.answer for line in kept(data)] == ["yes"] * 5
+    assert model.closed
+
+
+def test_kept_replies_answer_a_repeated_sitting(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: Iterator[str] = iter(["I'm sorry, but I can't assist with that."] + ["Yes"] * 1000)
+    model = model_of(lambda question: next(words))
+    first = ask(data, model, monkeypatch, repeats=2)
+    assert first.replies == Tally(asked=2 * VIDEOS, unfit=1)
+    said = {line.key: line.judgement.answer for line in kept(data)}
+    (file,) = judgement_files(data.run_dir("r1"))
+    file.unlink()
+    again = ask(data, model, monkeypatch, repeats=2)
+    assert again.replies == Tally(kept=2 * VIDEOS - 1, asked=1)
+    assert len(model.asked) == 2 * VIDEOS + 1
+    now = {line.key: line.judgement.answer for line in kept(data)}
+    changed = [key for key, answer in said.items() if now[key] != answer]
+    assert [said[key] for key in changed] == [None]
+
+
+def test_reasons_are_another_judges_answers(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of(lambda q: "Yes\nReason: It is red." if q.explain else "Yes")
+    ask(data, model, monkeypatch)
+    assert {line.judgement.reason for line in kept(data)} == {None}
+    assert ask(data, model, monkeypatch, explain="yes").answered == VIDEOS
+    files = [read_judgements(file) for file in judgement_files(data.run_dir("r1"))]
+    told = {file.judge.explain: {line.judgement.reason for line in file.asked} for file in files}
+    assert told == {"never": {None}, "yes": {"It is red."}}
+    # the answers were there already; only the reasons were asked for
+    assert [question.explain for question in model.asked].count(False) == VIDEOS

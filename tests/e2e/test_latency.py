@@ -1,0 +1,67 @@
+"""A model that thinks for long does not make a video watched for longer.
+
+The player is held while the model thinks, so delivered dwell depends on the answer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from agent.config import Dwell, RunConfig, Site
+from agent.drivers.browser import find
+from agent.runner import Place, Silent, execute
+from personas.library import find as find_persona
+from store.data import DataFolder
+from store.ledger import read
+from store.records import Windows
+
+DWELL = Dwell(stay_s=1.6, swipe_s=0.8)
+
+
+async def watched(data: Path, latency_s: float, videos: int) -> dict[str, float]:
+    """Watch at normal speed; return the mean dwell by answer."""
+    model = f"scripted/coin?p=0.5&seed=4&latency={latency_s:g}"
+    config = RunConfig(
+        persona=find_persona("p12"), model=model, dwell=DWELL, site=Site(speed=1, feed="random"),
+        windows=Windows(before=videos, after=0),
+    )  # fmt: skip
+    place = Place(DataFolder(data), find(None), encoder=None)
+    run_id = await execute(config, place, Silent(), lambda: datetime.now(UTC))
+    steps = [s for s in read(place.data.find_run(run_id)).steps if s.eligible]
+    assert len(steps) == videos
+    assert all(s.judgement.latency_s >= latency_s for s in steps)
+    assert all(s.reaction.held_s >= latency_s for s in steps)
+    told = {
+        answer: [s.reaction.dwell_s for s in steps if s.judgement.answer == answer]
+        for answer in ("yes", "no")
+    }
+    assert min(map(len, told.values())) >= 1
+    return {answer: mean(dwells) for answer, dwells in told.items()}
+
+
+def compare(data: Path, latencies_s: tuple[float, ...], videos: int, most: float) -> None:
+    DataFolder(data).prepare()
+
+    async def together() -> list[dict[str, float]]:
+        return await asyncio.gather(*(watched(data, each, videos) for each in latencies_s))
+
+    at_once, *later = asyncio.run(together())
+    for told in later:
+        for answer, dwell in told.items():
+            assert dwell == pytest.approx(at_once[answer], rel=most), (latencies_s, told, at_once)
+    assert at_once["yes"] > 1.5 * at_once["no"]
+
+
+def test_dwell_does_not_depend_on_how_long_the_model_thinks(tmp_path: Path) -> None:
+    compare(tmp_path, (0, 1), videos=6, most=0.1)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(600)
+def test_dwell_does_not_depend_on_how_long_the_model_thinks_in_full(tmp_path: Path) -> None:
+    compare(tmp_path, (0, 2, 10), videos=30, most=0.05)

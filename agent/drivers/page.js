@@ -15,6 +15,7 @@
   let heldVideo = null;
   let current = null;       // the video that was last reported
   let arriving = false;
+  let interrupted = null;   // where a wait began that a wall broke off
   let turn = 0;             // counts the waits for an arrival: only the latest one goes on
   const meters = new WeakMap();
   const loads = new WeakMap();
@@ -276,7 +277,9 @@
   // video: its id is believed once both have changed, and is missing where they never agree.
   const arrival = (left, changeLimit) => {
     if (performance.now() - addressChangedAt > QUIET_MS) owed = 0;
-    const before = addressChanges, debts = owed;
+    // A wait that a wall broke off goes on from where it began.
+    const { before, debts } = interrupted ?? { before: addressChanges, debts: owed };
+    interrupted = null;
     let since = null;
     const settle = (active, given) => {
       const changes = addressChanges - before;
@@ -287,7 +290,7 @@
         owed = named ? 0 : Math.max(0, debts + (outside ? 0 : 1) - changes);
       return { state: "new", ident: given, media: true };
     };
-    return (active, elapsed) => {
+    const judge = (active, elapsed) => {
       const ident = identity(active);
       const media = !left || !sameMedia(left, active) ||
         !!left.item && !!active.item && left.item !== active.item;
@@ -308,6 +311,8 @@
       const remade = !fresh && left && left.item && left.item === active.item;
       return remade ? { state: "same", ident, media } : settle(active, NAMELESS);
     };
+    judge.began = { before, debts };
+    return judge;
   };
 
   window.__feedsway = {
@@ -345,7 +350,10 @@
         if (elapsed - wallsAt > WALLS_MS) {
           wallsAt = elapsed;
           const wall = wallSeen();
-          if (wall) return end({ wall });
+          if (wall) {
+            interrupted = judge.began;
+            return end({ wall });
+          }
         }
         const active = find();
         const now = active ? judge(active, elapsed) : { state: "same" };

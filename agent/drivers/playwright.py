@@ -169,6 +169,7 @@ class PlaywrightDriver:
         box = shown.box
         clip = _clip(box, self.viewport)
         for retake in range(self._limits.retakes):
+            declined = self._walls.declined
             taken = await self._within(
                 self._devtools().send(
                     "Page.captureScreenshot",
@@ -186,7 +187,7 @@ class PlaywrightDriver:
                 {"key": shown.key, "box": asdict(box), "limit": REMADE_MS},
                 SETTLE_MARGIN_S,
             )
-            if check and check["stays"]:
+            if check and check["stays"] and self._walls.declined == declined:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
@@ -247,15 +248,7 @@ class PlaywrightDriver:
         """Wait for another video than the previous one; a wall is a fault, consent declined."""
         asked = {"changeLimit": change * 1000, "showLimit": self._limits.show * 1000}
         limit = change + self._limits.show + SETTLE_MARGIN_S
-        while True:
-            try:
-                result: dict[str, Any] = await self._ask("arrive", asked, limit)
-                break
-            except WallShown as wall:
-                page = self._open_page()
-                if not await self._within(self._walls.declined(page, wall), SETTLE_MARGIN_S):
-                    raise
-                await self._within(page.wait_for_load_state("domcontentloaded"), limit)
+        result: dict[str, Any] = await self._ask("arrive", asked, limit)
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=last)
         await self._reports.settle()
@@ -342,9 +335,13 @@ class PlaywrightDriver:
                 raise
         else:
             wall = result.get("wall") if isinstance(result, dict) else None
-        if wall is not None:
-            raise self._walls.fault(self._open_page(), wall)
-        return result
+        if wall is None:
+            return result
+        fault = self._walls.fault(self._open_page(), wall)
+        if not await self._within(self._walls.decline(self._open_page(), fault), SETTLE_MARGIN_S):
+            raise fault
+        await self._within(self._open_page().wait_for_load_state("domcontentloaded"), limit)
+        return await self._ask(rule, argument, limit)
 
     async def _wall_of_new_page(self) -> dict[str, Any] | None:
         """Look for a wall on the page that the site went to by itself."""

@@ -64,8 +64,13 @@ class Walls:
         self._walls = walls
         self._declined: set[int] = set()
 
-    async def declined(self, page: Page, wall: WallShown) -> bool:
-        """Decline the wall that was found, where it is one of consent and for the first time."""
+    @property
+    def declined(self) -> int:
+        """How many walls were declined so far."""
+        return len(self._declined)
+
+    async def decline(self, page: Page, wall: WallShown) -> bool:
+        """Decline a wall of consent that is met for the first time; whether it was."""
         number = int(wall.details["wall"])
         if number in self._declined or not self._walls[number].decline:
             return False

@@ -115,7 +115,7 @@
         return found;
       }
     }
-    delete used.active;
+    if (hooks.active.length) used.active = "geometry";
     return [...document.querySelectorAll("video")].filter(inView);
   };
 
@@ -235,6 +235,7 @@
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
+    if (!video) delete used.active;
     const b = active.box;
     return {
       key, id: ident.id, id_source: ident.source, url: location.href,
@@ -292,22 +293,27 @@
     };
     const judge = (active, elapsed) => {
       const ident = identity(active);
+      const reused = !!left && !!active.video && sameMedia(left, active);
       const media = !left || !sameMedia(left, active) ||
         !!left.item && !!active.item && left.item !== active.item;
+      const mayWait = (patience) => {
+        if (since === null) since = elapsed;
+        return elapsed - since < patience && elapsed < changeLimit + patience;
+      };
+      const stays = () => { since = null; return { state: "same", ident, media }; };
+      const pending = { state: "pending", ident: NAMELESS, media };
       if (ident.source === "page") {
         const index = indexOf(active);
         const elsewhere = !!left && index !== null && left.index !== null && index !== left.index;
-        return !left || ident.id !== left.ident.id || elsewhere ?
-          settle(active, ident) : { state: "same", ident, media };
+        if (left && ident.id === left.ident.id && !elsewhere) return stays();
+        return reused && mayWait(SETTLE_MS) ? pending : settle(active, ident);
       }
       const fresh = !!ident.id && (!left || addressChanges - before > debts);
       const mayName = !!hooks.url_id || hooks.id_attributes.length > 0;
-      if (media && (fresh || !mayName)) return settle(active, ident);
-      if (!media && !fresh) { since = null; return { state: "same", ident, media }; }
-      if (since === null) since = elapsed;
-      const patience = hooks.url_id ? SETTLE_MS : ID_WAIT_MS;
-      if (elapsed - since < patience && elapsed < changeLimit + patience)
-        return { state: "pending", ident: NAMELESS, media };
+      if (!media && !fresh) return stays();
+      if (media && (fresh || !mayName))  // one player for all: its next source is on its way
+        return reused && mayWait(SETTLE_MS) ? pending : settle(active, fresh ? ident : NAMELESS);
+      if (mayWait(hooks.url_id ? SETTLE_MS : ID_WAIT_MS)) return pending;
       const remade = !fresh && left && left.item && left.item === active.item;
       return remade ? { state: "same", ident, media } : settle(active, NAMELESS);
     };
@@ -341,7 +347,7 @@
       arriving = true;
       const mine = ++turn;
       const judge = arrival(left, changeLimit);
-      let last = null, moving = 0, lastAt = 0, changedAt = null, urged = false, base = 0;
+      let last = null, moving = 0, lastAt = 0, changedAt = null, urged = false, base = null;
       let wallsAt = -Infinity;
       const end = (result) => { arriving = false; return result; };
       return eachFrame(Infinity, (elapsed) => {
@@ -362,11 +368,9 @@
           if (active && now.media && active.video) adopt(left, active);
           if (elapsed > changeLimit) return end({ unchanged: true, empty: !active });
         }
-        const shares = active && active.video && left && meter(active.video) === left.meter;
-        if (isNew && changedAt === null) {
-          changedAt = elapsed;
-          if (shares) base = left.meter.played;
-        }
+        const shares = !!(active && active.video && left && meter(active.video) === left.meter);
+        if (isNew && changedAt === null) changedAt = elapsed;
+        if (isNew && shares && base === null) base = left.meter.played;
         const still = active && last && same(active.box, last.box) &&
           active.el === last.el && now.ident.id === last.id;
         if (last && active && !same(active.box, last.box)) moving += elapsed - lastAt;
@@ -374,7 +378,7 @@
         lastAt = elapsed;
         // Held as soon as it plays, also while the feed still moves: what is looked at and
         // thought about is not watched.
-        const another = isNew || now.state === "pending" && now.media;
+        const another = isNew || now.state === "pending" && now.media && !shares;
         const video = another ? active.video : null;
         const shown = !!video && video.readyState >= 3 && video.videoWidth > 0 && !video.error &&
           meter(video).played > (shares ? base : 0);
@@ -382,6 +386,9 @@
         const waited = changedAt === null ? 0 : elapsed - changedAt;
         if (!isNew || !still || active.share < VISIBLE)
           return waited > showLimit ? end({ stuck: true }) : undefined;
+        // An item that is still empty gets its player; a card that says what it is needs none.
+        const card = !video && (marked(active.el, hooks.live) || marked(active.el, hooks.ad));
+        if (!video && waited < (card ? ID_WAIT_MS : showLimit)) return undefined;
         if (video && !shown && waited < showLimit) {
           if (video.paused && !urged && waited > AUTOPLAY_MS) {
             urged = true;

@@ -33,6 +33,6 @@ def fallbacks(hooks: Hooks, used: Mapping[str, str]) -> Iterator[str]:
         "next": hooks.next_buttons,
     }
     for name, known in trusted.items():
-        took = used.get(name, "geometry" if name == "active" else "none")
+        took = used.get(name, "none")
         if known and took not in (known[0], "none"):
             yield f"{name}: {known[0]} did not answer, {took} did"

@@ -141,9 +141,8 @@ class Feed:
         """Watch for a changed layout; ads, live cards and what never played prove nothing."""
         if self._misses is None or video.ad or video.live or not shown.shown:
             return
-        there = {name: getattr(video, name) is not None for name in self._platform.expected}
-        if self._platform.json_from:
-            there["response that names the video"] = named
+        there = {"response that names the video": named} if self._platform.json_from else {}
+        there |= {name: getattr(video, name) is not None for name in self._platform.expected}
         self._misses.take(there, self.position)
 
     def recall(self, videos: Iterable[Video]) -> None:

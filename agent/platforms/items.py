@@ -13,7 +13,7 @@ from typing import Any
 
 from store.records import Video
 
-_COUNT = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*([KMB])?", re.IGNORECASE)
+_COUNT = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*([KMB])?", re.IGNORECASE | re.ASCII)
 _SCALE = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
 _MOST_DIGITS = 15
@@ -63,7 +63,7 @@ def name(value: Any) -> str | None:
 
 def matching(value: Any, pattern: str) -> str | None:
     """Return a text that is wholly of a pattern, such as an id."""
-    return value if isinstance(value, str) and re.fullmatch(pattern, value) else None
+    return value if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) else None
 
 
 def flag(value: Any) -> bool | None:
@@ -88,7 +88,7 @@ def count(value: Any) -> int | None:
 
 def seconds(value: Any) -> float | None:
     """Return a duration: a positive number, or its digits."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,7}(\.\d{1,6})?", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None

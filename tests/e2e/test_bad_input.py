@@ -37,6 +37,8 @@ def refused(done: subprocess.CompletedProcess[str], *expected: str) -> None:
         ((*P12, "--encoder", "clop"), ["no encoder 'clop'", "Type:"]),
         ((*P12, "--arm", "yoked"), ["Type: --arm yoked --yoke RUN"]),
         ((*P12, "--strategy", "plain"), ["no taste of its own", "Type:"]),
+        ((*P12, "--platform", "tiktok", "--speed", "2"), ["speed of life", "Type: --speed 1"]),
+        ((*P12, "--platform", "youtube", "--feed", "random"), ["playground's own", "Type:"]),
     ],
 )
 def test_unknown_names(words: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:

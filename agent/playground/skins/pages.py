@@ -178,9 +178,11 @@ class Skin:
 
         return await self._for_visitor(request, answer)
 
-    async def wall(self, _: Request) -> Response:
-        """Serve the page that a wall leads to."""
-        return HTMLResponse(self._wall)
+    async def wall(self, request: Request) -> Response:
+        """Serve the page that a wall leads to; declining consent leads back to the feed."""
+        asks = "consent" in request.url.path
+        back = f'<form action="/{FEEDS[self._name]}"><button>Reject all</button></form>'
+        return HTMLResponse(self._wall.replace("{buttons}", back if asks else ""))
 
     async def _feed(
         self, request: Request, place: int, shape: Callable[[list[Served]], dict[str, Any]]

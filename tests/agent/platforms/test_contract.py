@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from store.data import DataFolder
+from store.ledger import read
 from tests.agent.platforms.running import Told, check, watch
+from tests.e2e.commands import feedsway
 
 PLATFORMS = ("playground", "tiktok", "youtube", "instagram")
 Watching = Callable[[str], Told]
@@ -61,6 +64,19 @@ def test_the_source_of_each_field_is_told(thirty: Watching) -> None:
     assert (first["caption"], first["id"]) == ("inline", "page")
     assert (late["caption"], late["likes"]) == ("network", "network")
     assert thirty("youtube").steps[0].video.sources["id"] == "url"
+
+
+@pytest.mark.drill
+def test_the_command_watches_a_skin_with_the_adapter_of_its_site(tmp_path: Path) -> None:
+    words = ("run", "--persona", "p12", "--platform", "tiktok", "--skin", "remake=400")
+    more = ("--before", "6", "--after", "6", "--no-index", "--data", str(tmp_path), "--json")
+    done = feedsway(*words, *more)
+    assert done.returncode == 0, done.stderr
+    (path,) = DataFolder(tmp_path).ledgers()
+    told = Told(read(path), DataFolder(tmp_path))
+    assert (told.ledger.started.platform, len(told.steps)) == ("tiktok", 12)
+    assert told.ledger.started.config["site"]["skin"] == "tiktok"
+    check(told, "tiktok")
 
 
 def _holds(told: Told, platform: str, videos: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.drivers.base import Answer, Box, Shown
-from agent.errors import UnknownName
+from agent.errors import LayoutChanged, UnknownName
 from agent.platforms import load
 from agent.platforms.base import Feed
 
@@ -68,3 +68,127 @@ def test_counting_goes_on_after_an_interruption() -> None:
 def test_an_unknown_platform_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Nearest: playground"):
         load("playgrund")
+
+
+def sequence(*ids: str) -> Answer:
+    body = {"entries": [{"command": {"reelWatchEndpoint": {"videoId": id_}}} for id_ in ids]}
+    return Answer("https://y/youtubei/v1/reel/reel_watch_sequence", body)
+
+
+def about(id_: str, title: str) -> Answer:
+    body = {"videoDetails": {"videoId": id_, "title": title}}
+    return Answer("https://y/youtubei/v1/reel/reel_item_watch", body)
+
+
+A, B = "aaaaaaaaaaa", "bbbbbbbbbbb"
+
+
+def test_a_later_answer_fills_gaps_and_overwrites_nothing() -> None:
+    feed = Feed(load("youtube"))
+    feed.take(sequence(A, B))
+    feed.position = 3
+    feed.take(about(A, "first"))
+    feed.take(about(A, "second"))
+    known, other = feed.describe(shown(A)), feed.describe(shown(B))
+    assert (known.caption, known.batch, known.batch_requested_at) == ("first", 0, 0)
+    assert other.caption is None
+
+
+def test_an_answer_about_one_video_is_no_batch() -> None:
+    feed = Feed(load("youtube"))
+    feed.take(about(A, "early"))
+    assert feed.describe(shown(A)).batch is None
+    feed.take(sequence(A))
+    feed.take(sequence(A))
+    feed.take(sequence(B))
+    assert feed.describe(shown(A)).batch == 0
+    assert feed.describe(shown(B)).batch == 1
+
+
+@pytest.mark.parametrize(
+    ("platform", "answer", "kind"),
+    [
+        ("tiktok", Answer("/api/recommend/item_list/", None), "rate_limit"),
+        ("tiktok", Answer("/api/recommend/item_list/", None, 429), "rate_limit"),
+        ("tiktok", Answer("/api/recommend/item_list/", {"statusCode": 10204}), "error"),
+        ("tiktok", Answer("/api/recommend/item_list/", {"itemList": [], "statusCode": 0}), None),
+        ("instagram", Answer("/graphql/query", {"require_login": True}, 401), "rate_limit"),
+        ("instagram", Answer("/graphql/query", {"data": {}}), None),
+        ("instagram", Answer("/graphql/query", None, 503), "error"),
+        (
+            "youtube",
+            Answer("/reel_item_watch", {"playabilityStatus": {"status": "LOGIN_REQUIRED"}}),
+            "login",
+        ),
+        (
+            "youtube",
+            Answer("/reel_item_watch", {"playabilityStatus": {"status": "AGE_CHECK_REQUIRED"}}),
+            "age",
+        ),
+    ],
+)
+def test_a_response_without_items_may_be_a_wall(
+    platform: str, answer: Answer, kind: str | None
+) -> None:
+    feed = Feed(load(platform))
+    feed.position = 4
+    feed.take(answer)
+    assert feed.refusal == kind
+    assert (feed.refused_at is None) == (kind is None)
+
+
+def test_a_good_response_clears_the_refusal_and_an_error_page_holds_no_items() -> None:
+    feed = Feed(load("playground"))
+    feed.take(Answer("/api/feed", batch("a"), 500))
+    assert (feed.refusal, feed.describe(shown("a")).caption) == ("error", None)
+    feed.take(Answer("/api/feed", batch("a")))
+    assert (feed.refusal, feed.describe(shown("a")).caption) == (None, "caption of a")
+
+
+def watched(feed: Feed, count: int, start: int = 0, **fields: Any) -> None:
+    for number in range(start, start + count):
+        feed.position = number
+        feed.take(Answer("/api/feed", {"items": [{"id": f"v{number}", **fields}]}))
+        feed.describe(shown(f"v{number}"))
+
+
+def test_a_field_that_vanishes_is_a_changed_layout() -> None:
+    feed = Feed(load("playground"))
+    watched(feed, 30, desc="words", author={"uniqueId": "someone"})
+    with pytest.raises(LayoutChanged) as raised:
+        watched(feed, 12, start=30, author={"uniqueId": "someone"})
+    told = {"field": "caption", "since": 30, "videos": 12}
+    assert raised.value.details == told
+
+
+def test_a_field_that_is_often_missing_raises_no_alarm() -> None:
+    feed = Feed(load("playground"))
+    for number in range(0, 400, 5):
+        watched(feed, 1, start=number, desc="words", author={"uniqueId": "someone"})
+        watched(feed, 4, start=number + 1, author={"uniqueId": "someone"})
+
+
+def test_empty_captions_are_known_ones() -> None:
+    watched(Feed(load("playground")), 60, desc="", author={"uniqueId": "someone"})
+
+
+def test_ids_that_no_response_names_are_a_changed_layout() -> None:
+    feed = Feed(load("playground"))
+    page = {"caption": "words", "author": "someone"}
+    for number in range(13):
+        feed.describe(shown(f"v{number}", fields=page))
+    with pytest.raises(LayoutChanged, match="no response that names the video in 14 videos"):
+        feed.describe(shown("v13", fields=page))
+
+
+def test_ads_live_cards_and_what_never_played_prove_nothing() -> None:
+    feed = Feed(load("playground"))
+    for number in range(40):
+        card: dict[str, Any] = [{"ad": True}, {"live": True}, {"shown": False}][number % 3]
+        feed.describe(shown(None, **card))
+
+
+def test_a_driver_that_can_know_nothing_is_not_watched() -> None:
+    feed = Feed(load("tiktok"), watch=False)
+    for _ in range(40):
+        assert feed.describe(shown(None)).caption is None

@@ -6,6 +6,7 @@
 //   strip=NAME,...             a hook is taken out of the page      lang=de   labels are localised
 //   layout=b                   the site's other layout              nofeed=1  no item appears
 //   wall=NAME[@N]              a wall, once place N is reached      deaf=1    keys do nothing
+//   answered=MS                a wall goes again so much later, as if somebody had answered it
 //   twice=1, disorder=1        responses come twice, or in another order
 //   status, empty, broken, wait, rename, from, times                passed on to the server
 
@@ -289,6 +290,12 @@ class Feed {
     if (shadow) this.wall.attachShadow({ mode: "open" }).innerHTML = shadow;
     document.body.append(this.wall);
     const root = this.wall.shadowRoot ?? this.wall;
+    if (ask.has("answered")) {
+      setTimeout(() => {
+        this.wall.remove();
+        card.video.play();
+      }, Number(ask.get("answered")));
+    }
     for (const button of root.querySelectorAll("button")) {
       button.addEventListener("click", () => {
         (document.documentElement.dataset.answered ??= button.dataset.is ?? button.textContent);

@@ -1,0 +1,1 @@
+"""A made-up fourth site: its page, its adapter, written by docs/adding-a-platform.md, its test."""

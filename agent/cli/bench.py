@@ -19,13 +19,26 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
+@click.option(
+    "--memory", "videos", type=click.IntRange(200), metavar="VIDEOS", help="Measure memory instead."
+)
+@click.option(
+    "--renew-after", type=click.IntRange(0), default=200, show_default=True,
+    help="With --memory: open the browser anew after so many videos; 0: never.",
+)  # fmt: skip
 @browser_option
 @json_option
-def bench(*, rounds: int, browser: str | None, as_json: bool) -> None:
-    """Measure the part of a step that is neither model, dwell nor the site's own animation."""
+def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | None) -> None:
+    """Measure the part of a step that is neither model, dwell nor the site's own animation.
+
+    With --memory, measure instead how the memory of a long run grows.
+    """
     from agent.benchmarks.overhead import measure
     from agent.drivers.browser import find
 
+    if options["videos"] is not None:
+        _memory(options["videos"], options["renew_after"] or 0, browser)
+        return
     with tempfile.TemporaryDirectory() as folder:
         result = measure(
             Path(folder), find(browser), rounds, lambda line: click.echo(line, err=True)
@@ -37,3 +50,18 @@ def bench(*, rounds: int, browser: str | None, as_json: bool) -> None:
     click.echo(f"feedsway                 {result['feedsway_ms']:6.1f} ms, {result['ratio']} times")
     for stage, value in result["stages_ms"].items():
         click.echo(f"  {stage:<22} {value:6.1f} ms")
+
+
+def _memory(videos: int, renew_after: int, browser: str | None) -> None:
+    from agent.benchmarks.memory import measure
+    from agent.drivers.browser import find
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(
+            Path(folder),
+            find(browser),
+            videos,
+            renew_after,
+            lambda line: click.echo(line, err=True),
+        )
+    click.echo(json.dumps(found.as_dict(), indent=2))

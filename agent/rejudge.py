@@ -18,6 +18,7 @@ from datetime import datetime
 import numpy as np
 
 from agent.errors import BadConfig, BudgetSpent
+from agent.looking import sheet
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.budget import Account, Cap, Spent
@@ -80,6 +81,7 @@ class _Question:
     persona: str
     mirrored: bool
     repeat: int
+    as_sheet: bool
 
     @property
     def key(self) -> Key:
@@ -147,9 +149,14 @@ class _Panel:
             self._judges[place] = ModelJudge.of(
                 self.model, self.asking.strategy, self.personas[question.persona], manner
             )
-        jpeg = await asyncio.to_thread(self.frames.read, question.step.frames[0].sha256)
+        given = await asyncio.to_thread(self._pictures, question)
         caption = text_of(question.step.video)
-        return await self._judges[place].judge((jpeg,), caption, repeat=question.repeat)
+        return await self._judges[place].judge(given, caption, repeat=question.repeat)
+
+    def _pictures(self, question: _Question) -> tuple[bytes, ...]:
+        """Return what the acting judge was given: every frame, or one sheet of them."""
+        jpegs = tuple(self.frames.read(frame.sha256) for frame in question.step.frames)
+        return (sheet(jpegs),) if question.as_sheet and len(jpegs) > 1 else jpegs
 
 
 @dataclass
@@ -231,13 +238,14 @@ def _questions(
 ) -> Iterator[_Question]:
     for number, run in enumerate(runs):
         asked_as = everyone if asking.everyone else (run.started.persona.id,)
+        as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
         for step in run.steps:
             if not step.eligible or not step.frames:
                 continue
             for persona in asked_as:
                 for mirrored in (False, True) if asking.mirrored else (False,):
                     for repeat in range(asking.repeats):
-                        yield _Question(number, step, persona, mirrored, repeat)
+                        yield _Question(number, step, persona, mirrored, repeat, as_sheet)
 
 
 def _asked(question: _Question, judged: Judgement) -> Asked:

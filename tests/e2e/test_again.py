@@ -97,3 +97,17 @@ def test_a_yoked_run_engages_as_its_source_did(data: Path) -> None:
     actions = [step.reaction.action for step in new.steps if step.eligible]
     answers = ["stay" if s.judgement.answer == "yes" else "swipe" for s in new.steps if s.eligible]
     assert actions != answers, "a yoke must be blind to its own answers"
+
+
+@pytest.mark.parametrize("how", [(), ("--sheet",)])
+def test_asking_again_shows_all_that_the_acting_judge_saw(
+    tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    run(tmp_path, "--model", COIN, "--frames", "3", *how, "--no-index", before=4, after=4)
+    told = feedsway("rejudge", "latest", "--model", COIN, "--data", str(tmp_path))
+    assert told.returncode == 0, told.stderr
+    acted = {step.position: step.judgement.answer for step in source(tmp_path).steps}
+    (file,) = judgement_files(DataFolder(tmp_path).run_dir(source(tmp_path).started.run_id))
+    asked = read_judgements(file).asked
+    assert len(asked) == 8
+    assert all(acted[line.position] == line.judgement.answer for line in asked)

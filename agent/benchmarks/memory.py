@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,14 +56,21 @@ class Memory:
         }
 
 
+class _Enough(Exception):
+    """As many videos were swiped through as were asked for."""
+
+
 class _Sampler(Silent):
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, videos: int, tell: Callable[[str], None]) -> None:
         self.memory = Memory()
+        self._videos = videos
         self._tell = tell
         self._self = psutil.Process()
 
     def stepped(self, step: Step) -> None:
         """Take a sample from time to time."""
+        if step.position >= self._videos:
+            raise _Enough
         if step.position % EVERY:
             return
         browser = [
@@ -111,12 +119,13 @@ def measure(
     """
     data = DataFolder(root)
     data.prepare()
-    config = RunConfig(
+    config = RunConfig(  # the feed repeats, and repeats fill no window: the sampler ends the run
         persona=find("p12"), platform="tiktok", model="scripted/no",
         windows=Windows(before=videos, after=0), dwell=Dwell(stay_s=1.0, swipe_s=0.2),
         site=Site(feed="random", skin="tiktok", motion="instant"),
     )  # fmt: skip
     place = Place(data, found, encoder=None, live=Live(renew_after=renew_after))
-    sampler = _Sampler(tell)
-    asyncio.run(execute(config, place, sampler, lambda: datetime.now(UTC)))
+    sampler = _Sampler(videos, tell)
+    with suppress(_Enough):
+        asyncio.run(execute(config, place, sampler, lambda: datetime.now(UTC)))
     return sampler.memory

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from agent.config import RunConfig
 from agent.drivers import browser as browsers
@@ -57,7 +58,12 @@ async def open_feed(
         frames = FrameStore(sight.data.frames_dir)
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url = await _start_site(config, sight.data, run_id, stack)
-    driver = _browser(config, sight, platform, feed, url)
+    on_desktop = config.driver == "desktop"
+    driver: Driver = (
+        _desktop(config, sight, platform, url)
+        if on_desktop
+        else _browser(config, sight, platform, feed, url)
+    )
     stack.push_async_callback(driver.close)
     await driver.start()
     return Opened(driver, feed, url)
@@ -76,6 +82,19 @@ async def _start_site(
     site = PlaygroundSite(config.site, config.seed, state)
     stack.push_async_callback(site.stop)
     return await site.start()
+
+
+def _desktop(config: RunConfig, sight: Sight, platform: Platform, url: str) -> Driver:
+    """Open the playground in a plain window; on a live site the window is the user's own."""
+    from agent.drivers.desktop import DesktopDriver  # takes screens: heavy
+    from agent.drivers.desktop_window import Plain, PlainWindow
+
+    if platform.live:
+        return DesktopDriver(None)
+    assert sight.browser is not None
+    visitor = urlencode({"visitor": config.account or "visitor"})
+    plain = Plain(sight.browser, f"{url}?{visitor}", config.viewport)
+    return DesktopDriver(PlainWindow(plain), config.speed)
 
 
 def _browser(config: RunConfig, sight: Sight, platform: Platform, feed: Feed, url: str) -> Driver:

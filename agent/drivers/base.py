@@ -65,8 +65,9 @@ class Shown:
     shown: bool
     """Whether it has decoded, advancing frames. False for a card without a video, too."""
     has_video: bool
-    ad: bool
-    live: bool
+    ad: bool | None
+    live: bool | None
+    """``None`` where it cannot be seen."""
     fields: Mapping[str, str]
     moved: int | None
     """Videos forward since the last one, where the page tells; else ``None``."""

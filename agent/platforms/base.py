@@ -56,7 +56,7 @@ class Feed:
         """Join what the page shows with what the responses said of that id."""
         known = self._items.get(shown.id or "")
         video = known or Video(id=shown.id or shown.key)
-        update: dict[str, Any] = {"url": video.url or shown.url}
+        update: dict[str, Any] = {"url": video.url or shown.url or None}
         sources = dict(video.sources)
         if shown.id_source:
             sources["id"] = shown.id_source
@@ -67,8 +67,8 @@ class Feed:
         if video.duration_s is None and shown.duration_s is not None:
             update["duration_s"] = shown.duration_s
             sources["duration_s"] = "page"
-        update["ad"] = bool(video.ad) or shown.ad
-        update["live"] = bool(video.live) or shown.live
+        update["ad"] = video.ad if shown.ad is None else bool(video.ad) or shown.ad
+        update["live"] = video.live if shown.live is None else bool(video.live) or shown.live
         return video.model_copy(update={**update, "sources": sources})
 
     def recall(self, videos: Iterable[Video]) -> None:

@@ -86,15 +86,17 @@ async def _start_site(
 
 def _desktop(config: RunConfig, sight: Sight, platform: Platform, url: str) -> Driver:
     """Open the playground in a plain window; on a live site the window is the user's own."""
+    from agent.drivers import desktop_calibration as calibration
     from agent.drivers.desktop import DesktopDriver  # takes screens: heavy
     from agent.drivers.desktop_window import Plain, PlainWindow
 
+    shown = calibration.read(sight.data.root)
     if platform.live:
-        return DesktopDriver(None)
+        return DesktopDriver(None, calibrated=shown)
     assert sight.browser is not None
     visitor = urlencode({"visitor": config.account or "visitor"})
     plain = Plain(sight.browser, f"{url}?{visitor}", config.viewport)
-    return DesktopDriver(PlainWindow(plain), config.speed)
+    return DesktopDriver(PlainWindow(plain), config.speed, calibrated=shown)
 
 
 def _browser(config: RunConfig, sight: Sight, platform: Platform, feed: Feed, url: str) -> Driver:

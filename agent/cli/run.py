@@ -17,6 +17,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from agent.cli.options import browser_option, data_option, json_option, site_options
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 NEED_MIB = 200
 """Free space without which no run starts; 100 videos take about 10 MiB."""
+DESKTOP = (
+    "Desktop: leave the feed's window uncovered and click beside its video if a pause is not seen. "
+    "Esc, or the pointer in a corner of the screen, ends the run."
+)
 EPILOG = """
 \b
 Examples:
@@ -66,6 +71,13 @@ Examples:
 @site_options
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on it.")
 @click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens.")
+@click.option(
+    "--driver",
+    type=click.Choice(["playwright", "desktop"]),
+    default="playwright",
+    show_default=True,
+    help="desktop: a window on this screen, by keyboard and screenshots alone.",
+)
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
@@ -108,8 +120,10 @@ def _config(options: dict[str, Any]) -> RunConfig:
     if (platform.name == "replay") != (options["of"] is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
     windows = _windows(options)
+    if options["driver"] == "desktop":
+        _check_desktop(options)
     site = Site(**{name: options[name] for name in Site.model_fields})
-    same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of")
+    same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of", "driver")
     config = RunConfig(
         persona=find(options["persona"]),
         platform=platform.name,
@@ -119,6 +133,19 @@ def _config(options: dict[str, Any]) -> RunConfig:
     )
     check_names(config)
     return config
+
+
+def _check_desktop(options: dict[str, Any]) -> None:
+    """Refuse what a desktop cannot do; the playground plays there at the speed of life."""
+    from agent.errors import BadConfig
+
+    if options["like"]:
+        raise BadConfig("The desktop driver cannot confirm a like. Type: the same without --like")
+    if options["of"] is not None:
+        raise BadConfig("A replay opens no window. Type: the same without --driver desktop")
+    asked = click.get_current_context().get_parameter_source("speed")
+    if asked == ParameterSource.DEFAULT:
+        options["speed"] = 1.0
 
 
 def _windows(options: dict[str, Any]) -> Windows:
@@ -190,6 +217,8 @@ def _warn(config: RunConfig, place: Place) -> None:
     place.cap.check(config.model)
     if (told := sent_to(config.model)) is not None:
         click.echo(told, err=True)
+    if config.driver == "desktop":
+        click.echo(DESKTOP, err=True)
     if place.cap.cost_usd is not None:
         click.echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 

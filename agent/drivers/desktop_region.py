@@ -67,6 +67,12 @@ class Region:
         shared = max(0, width) * max(0, height)
         return shared / (self.width * self.height + other.width * other.height - shared)
 
+    def fits(self, picture: Grey) -> bool:
+        """Whether it lies within a picture of the screen."""
+        height, width = picture.shape
+        inside = self.left >= 0 and self.top >= 0 and self.right <= width and self.bottom <= height
+        return inside and self.width >= LEAST_SIDE and self.height >= LEAST_SIDE
+
     def cuts(self, other: Region) -> bool:
         """Whether the other lies partly within and partly, by more than a trace, without."""
         within = (

@@ -77,6 +77,12 @@ class Screen:
         except self._hands.FailSafeException:
             self._asked = "the pointer is in a corner of the screen"
 
+    def pointer(self) -> tuple[int, int]:
+        """Where the pointer is, in the picture's pixels: a dense screen has several a point."""
+        x, y = self._hands.position()
+        dense = self.size[0] / max(1, self._hands.size()[0])
+        return (round(x * dense), round(y * dense)) if dense >= 1.5 else (x, y)
+
     def stop_asked(self) -> str | None:
         """Why the user wants an end, if so: the pointer in a corner of the screen, or Esc."""
         if self._asked is None and self._escaped is not None and self._escaped():

@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -129,10 +125,7 @@ def find(shots: Sequence[Grey]) -> Region | None:
     if core is None or core.width < LEAST_SIDE or core.height < LEAST_SIDE:
         return None
     upright, across = _edges(shots)
-    reach = core.width // 2
-    screen_height, screen_width = upright.shape
-    left = _side(upright, range(core.left + 2, max(0, core.left - reach), -1), core)
-    right = _side(upright, range(core.right - 2, min(screen_width, core.right + reach)), core)
+    left, right = _sides(upright, core)
     sides = [side for side in (left, right) if side is not None]
     wide = Region(
         left.at if left else core.left,
@@ -140,7 +133,7 @@ def find(shots: Sequence[Grey]) -> Region | None:
         right.at if right else core.right,
         max([core.bottom, *(side.end for side in sides)]),
     )
-    return _close(across, wide, screen_height)
+    return _close(across, wide, len(upright))
 
 
 def _cells(moved: Mask) -> Mask:
@@ -180,27 +173,61 @@ class _Line:
     start: int
     end: int
 
+    def agrees(self, other: _Line) -> bool:
+        """Whether the two reach from the same row to the same row, nearly."""
+        shared = min(self.end, other.end) - max(self.start, other.start)
+        return shared > 0.85 * (max(self.end, other.end) - min(self.start, other.start))
 
-def _side(upright: Mask, columns: Iterable[int], core: Region) -> _Line | None:
-    """Nearest column, going outwards, with nearly the longest edge beside the movement."""
-    lines = [_longest(upright[:, column], column, core) for column in columns]
+
+def _sides(upright: Mask, core: Region) -> tuple[_Line | None, _Line | None]:
+    """The nearest upright edges to the left and right that reach from the same row to the same.
+
+    Where no two do so, the nearest of each side that is nearly the longest there.
+    """
+    reach = core.width // 2
+    columns = (
+        range(core.left + 2, max(0, core.left - reach), -1),
+        range(core.right - 2, min(upright.shape[1], core.right + reach)),
+    )
+    lefts, rights = (
+        [line for line in (_longest(upright[:, at], at, core) for at in side) if line is not None]
+        for side in columns
+    )
+    pairs = [
+        (abs(left.at - core.left) + abs(right.at - core.right), left, right)
+        for left in lefts
+        for right in rights
+        if left.agrees(right)
+    ]
+    if pairs:
+        _, left, right = min(pairs, key=lambda pair: pair[0])
+        return _sharpest(lefts, left), _sharpest(rights, right)
+    return _nearest_long(lefts), _nearest_long(rights)
+
+
+def _sharpest(lines: list[_Line], chosen: _Line) -> _Line:
+    """The longest of the lines beside the chosen one: an edge may be soft."""
+    beside = [line for line in lines if abs(line.at - chosen.at) <= 3]
+    return max(beside, key=lambda line: line.end - line.start)
+
+
+def _nearest_long(lines: list[_Line]) -> _Line | None:
     longest = max((line.end - line.start for line in lines), default=0)
-    if longest < core.height / 2:
-        return None
-    return next(line for line in lines if line.end - line.start >= 0.8 * longest)
+    return next((line for line in lines if line.end - line.start >= 0.8 * longest), None)
 
 
-def _longest(column: Mask, at: int, core: Region) -> _Line:
-    """Longest stretch of edge in a column, gaps included, that passes the movement."""
+def _longest(column: Mask, at: int, core: Region) -> _Line | None:
+    """Longest stretch of edge in a column, gaps included, along most of the movement."""
     rows = np.flatnonzero(column)
-    best = _Line(at, 0, 0)
+    best: _Line | None = None
+    least = core.height // 2
     for stretch in np.split(rows, np.flatnonzero(np.diff(rows) > GAP) + 1):
         if not stretch.size:
             continue
         start, end = int(stretch[0]), int(stretch[-1]) + 1
         passes = end > core.top and start < core.bottom
-        if passes and stretch.size > (end - start) / 2 and end - start > best.end - best.start:
-            best = _Line(at, start, end)
+        if passes and stretch.size > (end - start) / 2 and end - start > least:
+            best, least = _Line(at, start, end), end - start
     return best
 
 

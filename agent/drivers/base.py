@@ -73,6 +73,8 @@ class Shown:
     """Videos forward since the last one, where the page tells; else ``None``."""
     animation_ms: float
     """Wall time during which the page itself was moving."""
+    held: bool = True
+    """False: it plays on, so the time until the reaction is exposure too."""
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ class DesktopDriver:
             box=Box(player.left, player.top, player.width, player.height),
             time_s=(taken.at - began) * self._speed, duration_s=None, exposure_s=self._meter(),
             shown=moved, has_video=True, ad=None, live=None, fields={}, moved=None,
-            animation_ms=(rested - pressed) * 1000,
+            animation_ms=(rested - pressed) * 1000, held=self._since is None,
         )  # fmt: skip
 
     async def _hold(self) -> None:

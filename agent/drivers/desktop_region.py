@@ -91,12 +91,16 @@ def share_changed(before: Grey, after: Grey) -> float:
 
 
 def moving(shots: Sequence[Grey]) -> Region | None:
-    """Find the largest part of the screen that moves, to the pixel; ``None`` where none does."""
+    """Find the largest part of the screen that moves, to the pixel; ``None`` where none does.
+
+    In a longer look it has to move again and again: a page that appears does so once.
+    """
     from scipy import ndimage  # loaded where it is used: it is heavy
 
-    moved = np.zeros(shots[0].shape, dtype=bool)
+    times = np.zeros(shots[0].shape, dtype=np.uint16)
     for before, after in pairwise(shots):
-        moved |= changed(before, after)
+        times += changed(before, after)
+    moved = times >= max(1, len(shots) // 3)
     cells = _cells(moved)
     around = np.ones((3, 3), dtype=bool)
     padded = ndimage.binary_closing(np.pad(cells, JOIN + 1), around, iterations=JOIN)

@@ -18,8 +18,8 @@ MISSING = "Xvfb draws the screen of this test. Type: make browser, or sudo apt-g
 
 
 @contextmanager
-def screen(width: int, height: int, folder: Path) -> Iterator[dict[str, str]]:
-    """Start a screen; yield the environment of programs that draw on it."""
+def screen(width: int, height: int, folder: Path) -> Iterator[Person]:
+    """Start a screen, on which programs that are started meanwhile draw; yield who sits at it."""
     if sys.platform != "linux":
         pytest.skip("a desktop that a test may use is drawn by Xvfb, on Linux")
     if shutil.which("Xvfb") is None:
@@ -35,20 +35,22 @@ def screen(width: int, height: int, folder: Path) -> Iterator[dict[str, str]]:
         assert number, "Xvfb did not start"
         keys = folder / "Xauthority"
         keys.touch()
-        yield {**os.environ, "DISPLAY": f":{number}", "XAUTHORITY": str(keys)}
-        server.terminate()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DISPLAY", f":{number}")
+            patch.setenv("XAUTHORITY", str(keys))
+            try:
+                yield Person()
+            finally:
+                server.terminate()
 
 
 class Person:
     """Someone at the screen, who presses keys, moves the pointer and moves windows."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
     @contextmanager
     def holding(self, key: str) -> Iterator[None]:
         """Hold a key down for a while."""
-        with closing(display.Display(self._name)) as desk:
+        with closing(display.Display()) as desk:
             code = desk.keysym_to_keycode(XK.string_to_keysym(key))
             xtest.fake_input(desk, X.KeyPress, code)
             desk.sync()
@@ -58,13 +60,13 @@ class Person:
 
     def point(self, x: int, y: int) -> None:
         """Move the pointer."""
-        with closing(display.Display(self._name)) as desk:
+        with closing(display.Display()) as desk:
             desk.screen().root.warp_pointer(x, y)
             desk.sync()
 
     def move_windows(self, x: int, y: int) -> None:
         """Move every window that is as large as a browser's."""
-        with closing(display.Display(self._name)) as desk:
+        with closing(display.Display()) as desk:
             for window in desk.screen().root.query_tree().children:
                 if window.get_geometry().width > 400:
                     window.configure(x=x, y=y)

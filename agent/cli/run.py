@@ -119,9 +119,9 @@ def _config(options: dict[str, Any]) -> RunConfig:
     platform = load_platform(options["platform"])
     if (platform.name == "replay") != (options["of"] is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
-    windows = _windows(options)
     if options["driver"] == "desktop":
         _check_desktop(options)
+    windows = _windows(options)
     site = Site(**{name: options[name] for name in Site.model_fields})
     same = ("strategy", "model", "arm", "account", "like", "seed", "yoke", "of", "driver")
     config = RunConfig(

@@ -143,7 +143,8 @@ class DesktopDriver:
             pressed = perf_counter()
             await desk.press(key)
             changed = await desk.changes(before, see)
-            if changed is not None or await desk.changed_elsewhere(before):
+            astray = changed is None and self._since is None
+            if changed is not None or (astray and await desk.changed_elsewhere(before)):
                 arrived = await self._settle(pressed, changed or pressed, before)
                 if arrived.key != shown.key:
                     return Arrival(action, attempt, left, arrived)

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ NO_DISPLAY = (
 )
 NO_XAUTHORITY = "The screen's key file is missing. Type: touch ~/.Xauthority"
 ESC = "Escape"
+UNWANTED = ("mouseinfo", "pyscreeze")
+"""Parts that pyautogui does without: the one ends the process at its import where Tk is missing,
+the other starts processes and leaves their pipes open."""
 
 
 class Screen:
@@ -54,12 +57,13 @@ class Screen:
             raise BadConfig(no_screen(str(error))) from error
         self.size = (picture.shape[1], picture.shape[0])
         try:
-            self._hands: Any = _pyautogui()
+            with redirect_stdout(sys.stderr):  # Xlib prints its warnings; stdout is for results
+                self._hands: Any = _pyautogui()
+                self._escaped, self._stop_listening = _listen()
         except BadConfig:
             self._mss.close()
             raise
         self._hands.PAUSE = 0  # what a key does is seen on the screen, not waited for
-        self._escaped, self._stop_listening = _listen()
         self.hears_esc = self._escaped is not None
 
     def shot(self) -> Picture:
@@ -108,9 +112,8 @@ def no_screen(why: str) -> str:
 
 def _pyautogui() -> Any:
     """Load pyautogui, which connects to the display when it is imported."""
-    # Where Tk is missing, mouseinfo ends the process at its import; pyautogui does without it.
-    known = sys.modules.get("mouseinfo")
-    sys.modules["mouseinfo"] = known  # type: ignore[assignment]
+    known = {name: sys.modules.get(name) for name in UNWANTED}
+    sys.modules.update(dict.fromkeys(UNWANTED))  # type: ignore[arg-type]
     try:
         import pyautogui
     except KeyError as error:
@@ -124,8 +127,10 @@ def _pyautogui() -> Any:
             raise BadConfig(no_screen(str(error))) from error
         raise
     finally:
-        if known is None:
-            del sys.modules["mouseinfo"]
+        for name, module in known.items():
+            del sys.modules[name]
+            if module is not None:
+                sys.modules[name] = module
     return pyautogui
 
 

@@ -1,6 +1,6 @@
 """Looks at the machine that runs shall be made on, and says how to mend what is missing.
 
-Refuses to mend anything itself, but for ``install_browser``.
+Refuses to mend anything itself, but for what is named ``install_``.
 """
 
 from __future__ import annotations

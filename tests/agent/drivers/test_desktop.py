@@ -73,7 +73,8 @@ async def driving(
 
 async def mark(driver: DesktopDriver, shown: Shown) -> int:
     picture = Image.open(io.BytesIO((await driver.capture(shown)).jpeg))
-    assert picture.size == (shown.box.width, shown.box.height)
+    assert picture.width == shown.box.width
+    assert picture.height == shown.box.height
     number = read_mark(picture)
     assert number is not None, shown
     return number

@@ -31,7 +31,7 @@ class Desktop:
         return [self._shot(core, part / SHOTS if bar else None) for part in range(SHOTS)]
 
     def _shot(self, core: Region, played: float | None) -> Grey:
-        picture = self.page.copy()
+        picture: Grey = self.page.copy()
         player = self.player
         player.cut(picture)[:] = player.cut(self.video)
         for _ in range(60):  # spots that jump about

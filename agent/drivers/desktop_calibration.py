@@ -26,7 +26,7 @@ PICTURE = "desktop.png"
 REST_S = 2.0
 """A pointer that rests so long points at something."""
 POINT_S = 120.0
-LIMITS = Limits(find=15.0)
+LIMITS = Limits(find=8.0)
 CORNERS = ("upper left", "lower right")
 
 

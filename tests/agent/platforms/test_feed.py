@@ -68,3 +68,15 @@ def test_counting_goes_on_after_an_interruption() -> None:
 def test_an_unknown_platform_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Nearest: playground"):
         load("playgrund")
+
+
+def test_what_cannot_be_seen_is_missing_and_not_guessed() -> None:
+    feed = Feed(load("playground"))
+    video = feed.describe(shown(None, ad=None, live=None, url="", duration_s=None))
+    assert video.id == "blob:1"
+    told = (video.ad, video.live, video.url, video.caption, video.duration_s, video.batch)
+    assert told == (None,) * 6
+    feed.take("/api/feed", batch("a", isAd=True, isLive=False))
+    known = feed.describe(shown("a", ad=None, live=None))
+    assert (known.ad, known.live) == (True, False)
+    assert feed.describe(shown("a", live=True)).live is True

@@ -1,6 +1,6 @@
 """Looks at the machine that runs shall be made on, and says how to mend what is missing.
 
-Refuses to mend anything itself, but for ``install_browser``.
+Refuses to mend anything itself, but for what is named ``install_``.
 """
 
 from __future__ import annotations
@@ -109,6 +109,25 @@ def _clips() -> str:
     return footage_summary()
 
 
+def desktop_checks(data: Path, *, calibrate: bool, tell: Callable[[str], None]) -> Iterator[Check]:
+    """Check what the desktop driver needs: a screen, Esc, and a player found in the picture."""
+    from agent.drivers import desktop_calibration as calibration  # takes screens: heavy
+
+    try:
+        folder = DataFolder(data)
+        folder.prepare()
+        seen = asyncio.run(calibration.examine(folder.root, tell, calibrate=calibrate))
+    except (AgentError, StoreError) as error:
+        yield Check("screen", ok=False, found="not usable", fix=str(error))
+        return
+    yield Check("screen", ok=True, found="{} x {}".format(*seen.size))
+    esc = "ends a run" if seen.hears_esc else "cannot be heard"
+    fix = "" if seen.hears_esc else "To stop, move the pointer into a corner of the screen."
+    yield Check("Esc", ok=seen.hears_esc, found=esc, fix=fix, needed=False)
+    found = f"{seen.player}, drawn in {seen.picture}" if seen.player else f"none: {seen.picture}"
+    yield Check("player", seen.player is not None, found, calibration.NOT_FOUND)
+
+
 def install_browser() -> str:
     """Install a browser where none is found: Playwright's own, else Debian's as root.
 
@@ -134,3 +153,19 @@ def install_browser() -> str:
             subprocess.run(["apt-get", "update", "-qq"], check=False)
             subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=False)
     return str(browsers.find().path)
+
+
+def install_display() -> str | None:
+    """Install Debian's Xvfb as root where it is missing: tests of the desktop driver draw there.
+
+    Returns
+    -------
+    str or None
+        The Xvfb there is now; ``None`` where nothing could be installed.
+    """
+    if found := shutil.which("Xvfb"):
+        return found
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "xvfb"], check=False)
+    return shutil.which("Xvfb")

@@ -79,7 +79,7 @@ class RunConfig(Value):
     """``None``: a fresh visitor of the playground, known to this run only."""
     windows: Windows = Windows()
     seed: int = Field(1, ge=0)
-    driver: Literal["playwright"] = "playwright"
+    driver: Literal["playwright", "desktop"] = "playwright"
     like: bool = False
     """Whether a yes is also liked."""
     explain: Explain = "never"

@@ -247,7 +247,8 @@ class RunLoop:
         shown, timings = look.pictures.shown, look.timings
         decided = self._decide(look)
         self._parts.watcher.judged(look.video, look.judgement)
-        held_s = perf_counter() - started
+        thought_s = perf_counter() - started
+        played_s = 0.0 if shown.held else thought_s * self._config.speed
         watching = perf_counter()
         liked = decided.like and await self._parts.driver.like()
         dwell_s = await self._parts.driver.watch(shown, decided.dwell_s)
@@ -266,7 +267,8 @@ class RunLoop:
             timings["overhead"] = timings["total"] - not_ours
             reaction = Reaction(
                 action=decided.action, liked=liked, dwell_asked_s=decided.dwell_s,
-                dwell_s=dwell_s, exposure_s=shown.exposure_s, held_s=held_s,
+                dwell_s=dwell_s, exposure_s=shown.exposure_s + played_s,
+                held_s=thought_s if shown.held else 0.0,
             )  # fmt: skip
             await self._record(look, reaction, arrival)
         if renew:

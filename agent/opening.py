@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from agent.config import RunConfig
 from agent.drivers import browser as browsers
@@ -71,11 +72,16 @@ async def open_feed(
         origin = "/".join(url.split("/")[:3])
         visitor = {"name": "visitor", "value": config.account or "visitor", "url": origin}
         cookies = (visitor,)
+    if config.driver == "desktop":
+        driver: Driver = _desktop(config, sight, url)
+        stack.push_async_callback(driver.close)
+        await driver.start()
+        return Opened(driver, Feed(platform, watch=False), url)
     profile = _profile(config, sight.data, platform, stack) if platform.live else None
-    driver = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
-    stack.push_async_callback(driver.close)
-    await driver.start()
-    return Opened(driver, feed, url, await _session(driver, config, platform))
+    browser = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
+    stack.push_async_callback(browser.close)
+    await browser.start()
+    return Opened(browser, feed, url, await _session(browser, config, platform))
 
 
 def _profile(
@@ -114,6 +120,21 @@ async def _start_site(
     site = PlaygroundSite(config.site, config.seed, state)
     stack.push_async_callback(site.stop)
     return await site.start()
+
+
+def _desktop(config: RunConfig, sight: Sight, url: str) -> Driver:
+    """Open the playground in a plain window; on a live site the window is the user's own."""
+    from agent.drivers import desktop_calibration as calibration
+    from agent.drivers.desktop import DesktopDriver  # takes screens: heavy
+    from agent.drivers.desktop_window import Plain, PlainWindow
+
+    shown = calibration.read(sight.data.root)
+    if config.site is None:
+        return DesktopDriver(None, calibrated=shown)
+    assert sight.browser is not None
+    visitor = urlencode({"visitor": config.account or "visitor"})
+    plain = Plain(sight.browser, f"{url}{'&' if '?' in url else '?'}{visitor}", config.viewport)
+    return DesktopDriver(PlainWindow(plain), config.speed, calibrated=shown)
 
 
 def _browser(

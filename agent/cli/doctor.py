@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 from agent.cli.options import browser_option, data_option, json_option
 
+NO_XVFB = "none; type: sudo apt-get install xvfb"
 EPILOG = """
 \b
 Examples:
@@ -33,25 +36,38 @@ PACE_S = 3.0
 @click.option("--videos", type=click.IntRange(1, 50), default=5, show_default=True)
 @click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
+@click.option(
+    "--driver",
+    type=click.Choice(["playwright", "desktop"]),
+    default="playwright",
+    show_default=True,
+    help="desktop: look for the player on the screen, and draw what was found.",
+)
+@click.option("--calibrate", is_flag=True, help="Desktop: show the player with the pointer.")
 @browser_option
 @data_option
 @json_option
-def doctor(install_browser: bool, as_json: bool, **options: Any) -> None:
+def doctor(as_json: bool, **options: Any) -> None:
     """Check the browser, its codecs, the weights, the clips, the disk; say how to mend each.
 
     With --platform, walk a few videos of that site slowly, and print a report that can be pasted
     into an issue: it names no video and nobody.
     """
     from agent import checks
+    from agent.errors import BadConfig
 
-    if install_browser:
+    if options["install_browser"]:
         click.echo(f"browser: {checks.install_browser()}")
+        if sys.platform == "linux":
+            click.echo(f"screen for tests: {checks.install_display() or NO_XVFB}")
         return
     if options["platform"] is not None:
         _probe(options, as_json=as_json)
         return
+    if options["calibrate"] and options["driver"] != "desktop":
+        raise BadConfig("Only a desktop is calibrated. Type: --driver desktop --calibrate")
     found = []
-    for check in checks.all_checks(options["data"], options["browser"]):
+    for check in _checks(options):
         found.append(check)
         if not as_json:
             _show(check)
@@ -107,6 +123,15 @@ def _tell(videos: int) -> None:
 
 def _local() -> datetime:
     return datetime.now().astimezone()
+
+
+def _checks(options: dict[str, Any]) -> Iterator[Check]:
+    from agent import checks
+
+    if options["driver"] == "playwright":
+        return checks.all_checks(options["data"], options["browser"])
+    tell = partial(click.echo, err=True)
+    return checks.desktop_checks(options["data"], calibrate=options["calibrate"], tell=tell)
 
 
 def _show(check: Check) -> None:

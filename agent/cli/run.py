@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 NEED_MIB = 200
 """Free space without which no run starts; 100 videos take about 10 MiB."""
+DESKTOP = (
+    "Desktop: leave the feed's window uncovered and click beside its video if a pause is not seen. "
+    "Esc, or the pointer in a corner of the screen, ends the run."
+)
 EPILOG = """
 \b
 Examples:
@@ -80,6 +84,13 @@ Examples:
 @live_options
 @explain_option
 @cap_options
+@click.option(
+    "--driver",
+    type=click.Choice(["playwright", "desktop"]),
+    default="playwright",
+    show_default=True,
+    help="desktop: a window on this screen, by keyboard and screenshots alone.",
+)
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
@@ -102,6 +113,8 @@ def run(as_json: bool, **options: Any) -> None:
     config = _config(options)
     place = _place(options, config.platform)
     announce(config.model, place.cap)
+    if config.driver == "desktop":
+        click.echo(DESKTOP, err=True)
     with Display() as display:
         run_id = _interruptible(config, place, display, tethered=options["tethered"])
     _summarise(run_id, place, as_json=as_json)
@@ -122,8 +135,12 @@ def _config(options: dict[str, Any]) -> RunConfig:
     platform = load_platform(options["platform"])
     if (platform.name == "replay") != (options["of"] is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
+    if options["driver"] == "desktop":
+        _check_desktop(options)
     windows, site = _windows(options), _site(platform, options)
-    same = ("strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of")
+    same = (
+        "strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of", "driver",
+    )  # fmt: skip
     config = RunConfig(
         persona=find(options["persona"]),
         platform=platform.name,
@@ -157,6 +174,21 @@ def _site(platform: Platform, options: dict[str, Any]) -> Site | None:
     if given("speed") is not ParameterSource.DEFAULT and options["speed"] != 1:
         raise BadConfig(f"{platform.name} is watched at the speed of life. Type: --speed 1")
     return None
+
+
+def _check_desktop(options: dict[str, Any]) -> None:
+    """Refuse what a desktop cannot do; the playground plays there at the speed of life."""
+    from agent.errors import BadConfig
+
+    if options["like"]:
+        raise BadConfig("The desktop driver cannot confirm a like. Type: the same without --like")
+    if options["of"] is not None:
+        raise BadConfig("A replay opens no window. Type: the same without --driver desktop")
+    if options["account"] is not None and options["platform"] != "playground":
+        raise BadConfig("Your own window has its own account. Type: the same without --account")
+    asked = click.get_current_context().get_parameter_source("speed")
+    if asked == ParameterSource.DEFAULT:
+        options["speed"] = 1.0
 
 
 def _windows(options: dict[str, Any]) -> Windows:

@@ -96,13 +96,16 @@ class Shown:
     shown: bool
     """Whether it has decoded, advancing frames. False for a card without a video, too."""
     has_video: bool
-    ad: bool
-    live: bool
+    ad: bool | None
+    live: bool | None
+    """``None`` where it cannot be seen."""
     fields: Mapping[str, str]
     moved: int | None
     """Videos forward since the last one, where the page tells; else ``None``."""
     animation_ms: float
     """Wall time during which the page itself was moving."""
+    held: bool = True
+    """False: it plays on, so the time until the reaction is exposure too."""
     hooks_used: Mapping[str, str] = field(default_factory=dict)
     """Which of its hooks answered for ``item``, ``id``, ``active`` and ``next``; ``geometry`` or
     ``none`` where none did."""

@@ -118,7 +118,7 @@ class Feed:
         """
         known = self._items.get(shown.id or "")
         video = known or Video(id=shown.id or shown.key)
-        update: dict[str, Any] = {"url": video.url or shown.url}
+        update: dict[str, Any] = {"url": video.url or shown.url or None}
         sources = dict(video.sources)
         if shown.id_source:
             sources["id"] = shown.id_source
@@ -131,8 +131,8 @@ class Feed:
         if video.duration_s is None and shown.duration_s is not None:
             update["duration_s"] = shown.duration_s
             sources["duration_s"] = "page"
-        update["ad"] = bool(video.ad) or shown.ad
-        update["live"] = bool(video.live) or shown.live
+        update["ad"] = video.ad if shown.ad is None else bool(video.ad) or shown.ad
+        update["live"] = video.live if shown.live is None else bool(video.live) or shown.live
         described = video.model_copy(update={**update, "sources": sources})
         self._count(described, shown, named=known is not None)
         return described

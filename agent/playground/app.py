@@ -121,18 +121,19 @@ class _Handlers:
         return skin.routes()
 
     async def page(self, request: Request) -> Response:
-        """Serve the page, and name a visitor that has no name yet."""
+        """Serve the page, and name a visitor that has no name yet: as asked, or at random."""
         item_id = request.path_params.get("item_id")
         if item_id is not None and item_id not in self._site.catalogue.by_id:
             return self._error("There is no such video.", 404)
         name = request.cookies.get(COOKIE)
+        asked = request.query_params.get(COOKIE, "")[:_LONGEST_NAME]
         try:
             response = HTMLResponse(self._page, headers={"Content-Security-Policy": _CSP})
             if name:
                 self._visitor(name)
             else:
                 response.set_cookie(
-                    COOKIE, uuid4().hex, max_age=_YEAR, httponly=True, samesite="lax"
+                    COOKIE, asked or uuid4().hex, max_age=_YEAR, httponly=True, samesite="lax"
                 )
         except PlaygroundError as error:
             return self._error(str(error), _status(error))

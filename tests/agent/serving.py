@@ -1,13 +1,16 @@
-"""Serves a folder on loopback, for pages that a test makes itself."""
+"""Makes clips and serves a folder on loopback, for pages that a test makes itself."""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import imageio_ffmpeg
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -31,3 +34,16 @@ def serving(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def make_clips(folder: Path, sources: Sequence[str]) -> None:
+    """Make ``clip0.webm`` and so on from ffmpeg's own sources."""
+    for number, source in enumerate(sources):
+        subprocess.run(
+            [
+                imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", source,
+                "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k",
+                "-pix_fmt", "yuv420p", str(folder / f"clip{number}.webm"),
+            ],
+            check=True,
+        )  # fmt: skip

@@ -18,7 +18,7 @@ import click
 import pytest
 
 from agent.cli import cli
-from tests.screen import screen
+from tests.xvfb import screen
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -85,9 +85,8 @@ def sign_in(line: str, workplace: Path, page: str, folder: Path) -> None:
     """Run an example of signing in where a window can open, at a page on this machine."""
     if line == f"python -m agent login {' '.join(shlex.split(line)[4:7])}":
         line += f" --url {page}"
-    with screen(folder) as shown:
-        screened = " ".join(f"{name}={shown[name]}" for name in ("DISPLAY", "XAUTHORITY"))
-        run_line(f"{screened} {line}", workplace)
+    with screen(1280, 900, folder):
+        run_line(line, workplace)
 
 
 def until_it_serves(process: subprocess.Popen[str]) -> str:

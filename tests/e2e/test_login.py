@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 from tests.e2e.commands import feedsway
-from tests.screen import screen
+from tests.xvfb import screen
 
 
 def test_a_session_is_signed_in_kept_checked_and_moved(sign_in_page: str, tmp_path: Path) -> None:
@@ -17,8 +17,8 @@ def test_a_session_is_signed_in_kept_checked_and_moved(sign_in_page: str, tmp_pa
     before = feedsway(*words, "--check")
     assert before.returncode == 2
     assert "python -m agent login tiktok --account p12-1" in before.stderr
-    with screen(tmp_path) as environment:
-        done = feedsway(*words, "--url", sign_in_page, env=environment)
+    with screen(1280, 900, tmp_path):
+        done = feedsway(*words, "--url", sign_in_page)
     assert done.returncode == 0, done.stderr
     assert "p12-1 is signed in to tiktok until" in done.stdout
     after = feedsway(*words, "--check", "--json")

@@ -8,13 +8,11 @@ import pytest
 
 from agent.drivers.playwright import PlaywrightDriver
 from tests.agent.drivers.test_playwright import drive
-from tests.screen import screen
+from tests.xvfb import screen
 
 
 @pytest.mark.timeout(200)
-def test_a_tab_behind_another_one_is_watched_all_the_same(
-    feed_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tab_behind_another_one_is_watched_all_the_same(feed_url: str, tmp_path: Path) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         shown = await driver.open(feed_url)
         page = driver._open_page()
@@ -30,7 +28,5 @@ def test_a_tab_behind_another_one_is_watched_all_the_same(
             seen.append(shown.id)
         assert seen == ["v0", "v1", "v2", "v3"]
 
-    with screen(tmp_path) as environment:
-        for name in ("DISPLAY", "XAUTHORITY"):
-            monkeypatch.setenv(name, environment[name])
+    with screen(1280, 900, tmp_path):
         drive(scenario, headed=True)

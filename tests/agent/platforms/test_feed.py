@@ -192,3 +192,15 @@ def test_a_driver_that_can_know_nothing_is_not_watched() -> None:
     feed = Feed(load("tiktok"), watch=False)
     for _ in range(40):
         assert feed.describe(shown(None)).caption is None
+
+
+def test_what_cannot_be_seen_is_missing_and_not_guessed() -> None:
+    feed = Feed(load("playground"))
+    video = feed.describe(shown(None, ad=None, live=None, url="", duration_s=None))
+    assert video.id == "blob:1"
+    told = (video.ad, video.live, video.url, video.caption, video.duration_s, video.batch)
+    assert told == (None,) * 6
+    feed.take(Answer("/api/feed", batch("a", isAd=True, isLive=False)))
+    known = feed.describe(shown("a", ad=None, live=None))
+    assert (known.ad, known.live) == (True, False)
+    assert feed.describe(shown("a", live=True)).live is True

@@ -118,6 +118,14 @@ def test_pages_name_their_visitor_and_forbid_other_sources(site: Begin) -> None:
         assert answer.status == 200
 
 
+def test_a_visitor_without_a_name_is_named_as_asked(site: Begin) -> None:
+    running = site()
+    with running.ask("/?visitor=me", headers={"Cookie": ""}) as answer:
+        assert answer.headers["Set-Cookie"].startswith("visitor=me;")
+    with running.ask("/?visitor=other", headers={"Cookie": "visitor=me"}) as answer:
+        assert answer.headers["Set-Cookie"] is None
+
+
 def test_a_visitor_met_with_other_settings_is_refused(site: Begin) -> None:
     running = site()
     running.feed()

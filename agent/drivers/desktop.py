@@ -1,0 +1,244 @@
+"""Drives a real window of the user's own desktop, by keyboard and pictures of the screen alone.
+
+Refuses to know the page: no ids, no metadata, no player. A video is known by its picture, a move
+by its effect, and what was played by the clock. What cannot be seen stays unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.drivers.desktop_desk import GREEN, STILL, Desk, Limits, Shot
+from agent.drivers.desktop_region import Region
+from agent.drivers.desktop_screen import Picture
+from agent.drivers.desktop_window import PlainWindow
+from agent.errors import ActionNotConfirmed
+
+if TYPE_CHECKING:
+    from imagehash import ImageHash
+
+JPEG_QUALITY = 85
+SAME = 8
+"""Bits of 64 by which two pictures of one video's beginning may differ."""
+PAUSE = "space"
+MOVES = (("down", "key:ArrowDown"), ("pagedown", "key:PageDown"))
+NO_PAUSE = "the space bar does not pause this feed: it plays on while the model thinks"
+NO_MOTION = "nothing was seen to move while the video should have played"
+
+
+class DesktopDriver:
+    """The feed in one window of this desktop.
+
+    Parameters
+    ----------
+    window
+        The browser to open for the feed; ``None`` where the user has opened it.
+    speed
+        Playback rate that the site is known to use: what was played is wall time times this.
+    calibrated
+        Where the user showed the player to be; taken where something moves in it.
+    """
+
+    def __init__(
+        self,
+        window: PlainWindow | None,
+        speed: float = 1.0,
+        limits: Limits | None = None,
+        calibrated: Region | None = None,
+    ) -> None:
+        self.browser = "a window on the desktop"
+        self.viewport = (0, 0)
+        self._window = window
+        self._speed = speed
+        self._desk = Desk(limits or Limits(), calibrated)
+        self._known: list[tuple[ImageHash, str]] = []
+        self._taken: Picture | None = None
+        self._played = 0.0
+        self._since: float | None = None
+        """The clock since which the picture plays, or ``None`` where it is held."""
+        self._pauses = True
+
+    # Opening and closing
+
+    async def start(self) -> None:
+        """Take the screen, open the window where it is ours, and find the player in it."""
+        await self.close()
+        await self._desk.take()
+        self.viewport = self._desk.screen.size
+        if self._window is not None:
+            await self._window.open()
+        await self._desk.find()
+
+    async def open(self, url: str) -> Shown:
+        """Hold the video that plays in the window; starts anew where all was closed."""
+        if not self._desk.taken:
+            await self.start()
+        called = perf_counter()
+        began, self._desk.first_seen = self._desk.first_seen or called, None
+        while True:
+            shown = await self._settle(began, began)
+            if self._since is None or perf_counter() - called > self._desk.limits.focus:
+                break
+        if self._since is not None:
+            self._pauses = False
+            self._desk.note("hold", NO_PAUSE)
+        return shown
+
+    async def close(self) -> None:
+        """Let go of the screen and close the window where it is ours. Never raises."""
+        await self._desk.close()
+        if self._window is not None:
+            await self._window.close()
+
+    # The step
+
+    async def capture(self, shown: Shown) -> Capture:
+        """Return the picture that was taken on arrival; once it was used, take another."""
+        picture, self._taken = self._taken, None
+        retakes = int(picture is None)
+        if picture is None:
+            picture = (await self._desk.shot()).picture
+        jpeg = await self._desk.do(_jpeg, self._desk.player.cut(picture))
+        return Capture(jpeg, shown.time_s, retakes)
+
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+        """Let it play until the clock says that ``seconds`` were played in all."""
+        if self._meter() >= seconds:
+            return self._meter()
+        if self._since is None:
+            await self._desk.press(PAUSE)
+            self._since = perf_counter()
+        first = await self._desk.shot()
+        moved = 0.0
+        while (left := (seconds - self._meter()) / self._speed) > 0:
+            await asyncio.sleep(min(left, self._desk.limits.quiet))
+            moved = max(moved, self._desk.difference(first, await self._desk.shot()))
+        if moved <= STILL:
+            self._desk.note("hold", NO_MOTION)
+        if then_hold:
+            await self._hold()
+        return self._meter()
+
+    async def like(self) -> bool:
+        """Like nothing: a like could not be confirmed by pictures of an unknown page."""
+        return False
+
+    async def next(self, shown: Shown) -> Arrival:
+        """Stop the video, press once, and see another one come to rest in its place.
+
+        A player that cannot be held changes by itself; there the feed is seen to move by what it
+        pushes over the player's upper and lower edge.
+        """
+        desk = self._desk
+        if self._since is not None:
+            await self._hold()
+        before = await desk.shot()
+        see = desk.difference if self._since is None else desk.pushed
+        for attempt, (key, action) in enumerate(MOVES, 1):
+            left = self._meter()
+            pressed = perf_counter()
+            await desk.press(key)
+            changed = await desk.changes(before, see)
+            astray = changed is None and self._since is None
+            if changed is not None or (astray and await desk.changed_elsewhere(before)):
+                arrived = await self._settle(pressed, changed or pressed, before)
+                if arrived.key != shown.key:
+                    return Arrival(action, attempt, left, arrived)
+        raise ActionNotConfirmed(
+            f"{len(MOVES)} keys did not move the feed on from {shown.key}", video=shown.key
+        )
+
+    async def picture(self) -> bytes:
+        """Take the whole screen."""
+        return await self._desk.do(_png, (await self._desk.shot()).picture)
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        """Have no page to look into."""
+        return [0 for _ in selectors]
+
+    async def until_clear(self) -> None:
+        """Know no walls: what stands before a feed is a video that does not move."""
+
+    def events(self) -> list[PageEvent]:
+        """What was noticed since the last call."""
+        return self._desk.events()
+
+    # Arriving at a video, and holding it
+
+    async def _settle(self, pressed: float, began: float, before: Shot | None = None) -> Shown:
+        """See the new video come to rest and move, take its picture, and hold it.
+
+        Parameters
+        ----------
+        pressed
+            The clock when the key was pressed.
+        began
+            The clock when the new video was first seen.
+        before
+            The screen as the last video left it.
+        """
+        desk = self._desk
+        self._played, self._since = 0.0, began
+        rested = pressed if before is None else await desk.rests(before)
+        moved, taken = await desk.moves()
+        await self._hold()
+        player = desk.player
+        digest = await desk.do(_hash, player.cut(taken.picture))
+        self._taken = taken.picture
+        return Shown(
+            key=self._name(digest), id=None, id_source=None, url="",
+            box=Box(player.left, player.top, player.width, player.height),
+            time_s=(taken.at - began) * self._speed, duration_s=None, exposure_s=self._meter(),
+            shown=moved, has_video=True, ad=None, live=None, fields={}, moved=None,
+            animation_ms=(rested - pressed) * 1000, held=self._since is None,
+        )  # fmt: skip
+
+    async def _hold(self) -> None:
+        """Pause by keyboard and see it. Two presses that show nothing leave all as it was."""
+        if not self._pauses or self._since is None:
+            return
+        for _ in range(2):
+            await self._desk.press(PAUSE)
+            stopped = await self._desk.stands()
+            if stopped is not None:
+                self._played += (stopped - self._since) * self._speed
+                self._since = None
+                return
+
+    def _meter(self) -> float:
+        """Seconds of the video played so far, by the clock."""
+        running = 0.0 if self._since is None else perf_counter() - self._since
+        return self._played + running * self._speed
+
+    def _name(self, digest: ImageHash) -> str:
+        """Name a video by its picture: the name of one that looked like it, or a new one."""
+        for known, name in self._known:
+            if known - digest <= SAME:
+                return name
+        self._known.append((digest, f"picture:{digest}"))
+        return self._known[-1][1]
+
+
+def _jpeg(part: Picture) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(part[..., 2::-1]).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _png(screen: Picture) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(screen[..., 2::-1]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _hash(part: Picture) -> ImageHash:
+    import imagehash  # loads scipy
+
+    return imagehash.phash(Image.fromarray(part[..., GREEN]))

@@ -1,0 +1,121 @@
+"""Shows the user what the desktop driver sees, and takes the player from the pointer if need be.
+
+Refuses to know what is played: a player is a rectangle of the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+from PIL import Image, ImageDraw
+
+from agent.drivers.desktop_desk import NOT_FOUND, Desk, Limits
+from agent.drivers.desktop_region import Region
+from agent.errors import BadConfig
+from store.files import write_whole
+
+__all__ = ["NOT_FOUND", "Seen", "examine", "read"]
+
+FILE = "desktop.json"
+PICTURE = "desktop.png"
+REST_S = 2.0
+"""A pointer that rests so long points at something."""
+POINT_S = 120.0
+LIMITS = Limits(find=8.0)
+CORNERS = ("upper left", "lower right")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the driver would work with."""
+
+    size: tuple[int, int]
+    hears_esc: bool
+    player: Region | None
+    picture: Path
+    """The screen, with the player drawn in it."""
+
+
+def read(folder: Path) -> Region | None:
+    """Return the player that the user once showed; a damaged file counts as none."""
+    try:
+        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return Region(**{name: int(told[name]) for name in Region.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool) -> Seen:
+    """Look for the player and draw it.
+
+    Parameters
+    ----------
+    folder
+        Where the drawing goes, and what the user showed.
+    tell
+        Receives what the user shall do.
+    calibrate
+        Have the user show the player, and remember it.
+
+    Raises
+    ------
+    BadConfig
+        The screen cannot be used, or the pointer never rested.
+    """
+    desk = Desk(LIMITS, calibrated=None if calibrate else read(folder))
+    try:
+        await desk.take()
+        player = await _shown(desk, tell) if calibrate else await _found(desk)
+        path = folder / PICTURE
+        await _draw(desk, player, path)
+        if calibrate and player is not None:
+            write_whole(folder / FILE, json.dumps(asdict(player)).encode())
+        return Seen(desk.screen.size, desk.screen.hears_esc, player, path)
+    finally:
+        await desk.close()
+
+
+async def _found(desk: Desk) -> Region | None:
+    try:
+        return await desk.find()
+    except BadConfig:
+        return None  # the picture is drawn without a box, and the check says what to do
+
+
+async def _shown(desk: Desk, tell: Callable[[str], None]) -> Region:
+    places: list[tuple[int, int]] = []
+    for corner in CORNERS:
+        tell(f"Rest the pointer on the {corner} corner of the video for {REST_S:.0f} seconds.")
+        places.append(await _resting(desk, avoid=places))
+    (left, top), (right, bottom) = places
+    return Region(left, top, right, bottom)
+
+
+async def _resting(desk: Desk, avoid: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return where the pointer comes to rest next."""
+    end = perf_counter() + POINT_S
+    place, since = await desk.do(desk.screen.pointer), perf_counter()
+    while perf_counter() < end:
+        await asyncio.sleep(LIMITS.poll)
+        now = await desk.do(desk.screen.pointer)
+        if now != place:
+            place, since = now, perf_counter()
+        elif place not in avoid and perf_counter() - since > REST_S:
+            return place
+    raise BadConfig(
+        f"The pointer did not rest within {POINT_S:.0f} s. "
+        "Type: python -m agent doctor --driver desktop --calibrate"
+    )
+
+
+async def _draw(desk: Desk, player: Region | None, path: Path) -> None:
+    image = Image.fromarray((await desk.shot()).picture[..., 2::-1])
+    if player is not None:
+        box = (player.left - 2, player.top - 2, player.right + 1, player.bottom + 1)
+        ImageDraw.Draw(image).rectangle(box, outline=(255, 0, 80), width=3)
+    image.save(path)

@@ -1,0 +1,110 @@
+"""What a step's record says of a video that plays on while the model thinks."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PIL import Image
+
+from agent.config import RunConfig, Site
+from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.errors import FeedEmpty
+from agent.loop import Parts, Progress, RunLoop
+from agent.platforms import load
+from agent.platforms.base import Feed
+from agent.recorder import LedgerRecorder
+from agent.runner import Silent
+from personas.library import find
+from store.frames import FrameStore
+from store.ledger import LedgerWriter
+from store.records import Judgement, Reaction, Step, Windows
+
+THOUGHT_S = 0.2
+SPEED = 16.0
+
+
+class OneVideo:
+    """A feed of one video, which can be held or can not."""
+
+    browser = "none"
+    viewport = (360, 640)
+
+    def __init__(self, held: bool) -> None:
+        self._held = held
+
+    async def start(self) -> None: ...
+
+    async def open(self, url: str) -> Shown:
+        return Shown(
+            key="a", id="a", id_source="page", url=url, box=Box(0, 0, 360, 640), time_s=0.5,
+            duration_s=6.0, exposure_s=0.5, shown=True, has_video=True, ad=False, live=False,
+            fields={}, moved=1, animation_ms=0.0, held=self._held,
+        )  # fmt: skip
+
+    async def capture(self, shown: Shown) -> Capture:
+        buffer = io.BytesIO()
+        Image.radial_gradient("L").save(buffer, "JPEG")
+        return Capture(buffer.getvalue(), shown.time_s, 0)
+
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+        return seconds
+
+    async def picture(self) -> bytes:
+        return b""
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        return []
+
+    async def until_clear(self) -> None: ...
+
+    async def like(self) -> bool:
+        return False
+
+    async def next(self, shown: Shown) -> Arrival:
+        raise FeedEmpty("there was one video")
+
+    def events(self) -> list[PageEvent]:
+        return []
+
+    async def close(self) -> None: ...
+
+
+class Thinker:
+    """Takes its time."""
+
+    async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
+        await asyncio.sleep(THOUGHT_S)
+        return Judgement(answer="no")
+
+
+def reaction(tmp_path: Path, *, held: bool) -> Reaction:
+    site = Site(speed=SPEED)
+    config = RunConfig(persona=find("p12"), windows=Windows(before=1, after=0), site=site)
+    path = tmp_path / "ledger.jsonl"
+
+    def now() -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    with LedgerWriter(path) as writer:
+        recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
+        feed = Feed(load("playground"))
+        parts = Parts(OneVideo(held), feed, Thinker(), recorder, Silent(), now)
+        asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
+    (line,) = path.read_text(encoding="utf-8").splitlines()
+    return Step.model_validate_json(line).reaction
+
+
+def test_a_held_video_is_exposed_until_it_was_held(tmp_path: Path) -> None:
+    told = reaction(tmp_path, held=True)
+    assert told.exposure_s == 0.5
+    assert told.held_s >= THOUGHT_S
+
+
+def test_a_video_that_plays_on_is_exposed_until_the_reaction(tmp_path: Path) -> None:
+    told = reaction(tmp_path, held=False)
+    assert told.exposure_s >= 0.5 + THOUGHT_S * SPEED
+    assert told.held_s == 0

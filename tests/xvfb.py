@@ -1,0 +1,75 @@
+"""A screen of one's own, drawn by Xvfb, and a person who sits at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "linux":  # elsewhere these tests skip, and pyautogui brings no Xlib
+    from Xlib import XK, X, display
+    from Xlib.ext import xtest
+
+MISSING = "Xvfb draws the screen of this test. Type: make browser, or sudo apt-get install xvfb"
+
+
+@contextmanager
+def screen(width: int, height: int, folder: Path) -> Iterator[Person]:
+    """Start a screen, on which programs that are started meanwhile draw; yield who sits at it."""
+    if sys.platform != "linux":
+        pytest.skip("a desktop that a test may use is drawn by Xvfb, on Linux")
+    if shutil.which("Xvfb") is None:
+        pytest.fail(MISSING)
+    ours, theirs = os.pipe()
+    command = ["Xvfb", "-displayfd", str(theirs), "-screen", "0", f"{width}x{height}x24"]
+    with subprocess.Popen(
+        [*command, "-nolisten", "tcp", "-noreset"], pass_fds=(theirs,), stderr=subprocess.DEVNULL
+    ) as server:
+        os.close(theirs)
+        with os.fdopen(ours) as told:
+            number = told.readline().strip()  # written once the screen is ready
+        assert number, "Xvfb did not start"
+        keys = folder / "Xauthority"
+        keys.touch()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DISPLAY", f":{number}")
+            patch.setenv("XAUTHORITY", str(keys))
+            try:
+                yield Person()
+            finally:
+                server.terminate()
+
+
+class Person:
+    """Someone at the screen, who presses keys, moves the pointer and moves windows."""
+
+    @contextmanager
+    def holding(self, key: str) -> Iterator[None]:
+        """Hold a key down for a while."""
+        with closing(display.Display()) as desk:
+            code = desk.keysym_to_keycode(XK.string_to_keysym(key))
+            xtest.fake_input(desk, X.KeyPress, code)
+            desk.sync()
+            yield
+            xtest.fake_input(desk, X.KeyRelease, code)
+            desk.sync()
+
+    def point(self, x: int, y: int) -> None:
+        """Move the pointer."""
+        with closing(display.Display()) as desk:
+            desk.screen().root.warp_pointer(x, y)
+            desk.sync()
+
+    def move_windows(self, x: int, y: int) -> None:
+        """Move every window that is as large as a browser's."""
+        with closing(display.Display()) as desk:
+            for window in desk.screen().root.query_tree().children:
+                if window.get_geometry().width > 400:
+                    window.configure(x=x, y=y)
+            desk.sync()

@@ -185,6 +185,25 @@
     if (heldVideo && event.target === heldVideo) heldVideo.pause();
   }, true);
 
+  const scrollerOf = (el) => {
+    for (let above = el; above && above !== document.documentElement; above = above.parentElement) {
+      const overflow = getComputedStyle(above).overflowY;
+      if (/auto|scroll/.test(overflow) && above.scrollHeight > above.clientHeight + 1) return above;
+    }
+    return document.scrollingElement;
+  };
+  const topOf = (active) => active.box.top + scrollerOf(active.el).scrollTop;
+  // Whether the feed has not moved: in a list of items, another player in the same place was made
+  // anew for the same video. A page that shows every video in one place tells nothing by it.
+  const samePlace = (view, active) => {
+    const scroller = scrollerOf(active.el);
+    const list = scroller.scrollHeight > 1.5 * scroller.clientHeight;
+    if (view.item && active.item)
+      return view.item === active.item && (list || items().length > 1);
+    const gone = !!view.video && !view.video.isConnected;
+    return list && gone && Math.abs(topOf(active) - view.top) < active.box.height / 2;
+  };
+
   // Whether what is active now is the video that was last reported.
   const sameMedia = (view, active) =>
     active.video === view.video && (!active.video || meter(active.video) === view.meter);
@@ -195,7 +214,7 @@
     if (current.ident.id && ident.id !== current.ident.id) return false;
     const gone = current.item && !current.item.isConnected;
     return sameMedia(current, active) && sameItem(current, active) ||
-      (gone ? !!current.ident.id : !!current.item && sameItem(current, active));
+      (gone ? !!current.ident.id : samePlace(current, active));
   };
   // A page may make the player anew under a video: the view goes on with the new one.
   const adopt = (view, active) => {
@@ -231,7 +250,7 @@
     const key = keyOf(active, ident);
     current = {
       key, ident, item: active.item, index: indexOf(active), video,
-      meter: video && meter(video), base, carried: 0, shown,
+      meter: video && meter(video), base, carried: 0, shown, top: topOf(active),
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
@@ -294,7 +313,7 @@
     const judge = (active, elapsed) => {
       const ident = identity(active);
       const reused = !!left && !!active.video && sameMedia(left, active);
-      const media = !left || !sameMedia(left, active) ||
+      const media = !left || !sameMedia(left, active) && !samePlace(left, active) ||
         !!left.item && !!active.item && left.item !== active.item;
       const mayWait = (patience) => {
         if (since === null) since = elapsed;
@@ -364,10 +383,10 @@
         const active = find();
         const now = active ? judge(active, elapsed) : { state: "same" };
         const isNew = now.state === "new";
-        if (now.state === "same") {
-          if (active && now.media && active.video) adopt(left, active);
-          if (elapsed > changeLimit) return end({ unchanged: true, empty: !active });
-        }
+        const stays = now.state === "same" || now.state === "pending" && !now.media;
+        if (stays && left && active && active.video && !sameMedia(left, active)) adopt(left, active);
+        if (now.state === "same" && elapsed > changeLimit)
+          return end({ unchanged: true, empty: !active });
         const shares = !!(active && active.video && left && meter(active.video) === left.meter);
         if (isNew && changedAt === null) changedAt = elapsed;
         if (isNew && shares && base === null) base = left.meter.played;
@@ -480,13 +499,7 @@
 
     // The last resort: scroll the nearest scrollable ancestor by one height of the viewport.
     scrollOne() {
-      let el = current && (current.item || current.video);
-      while (el && el !== document.documentElement) {
-        const overflow = getComputedStyle(el).overflowY;
-        if (/auto|scroll/.test(overflow) && el.scrollHeight > el.clientHeight + 1) break;
-        el = el.parentElement;
-      }
-      const scroller = el || document.scrollingElement;
+      const scroller = scrollerOf(current && (current.item || current.video));
       scroller.scrollBy(0, scroller.clientHeight);
     },
   };

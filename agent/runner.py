@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -118,6 +120,7 @@ async def execute(
     progress, batches = _progress(former)
     onlooker.started(config, run_id, former.steps if former else ())
     async with AsyncExitStack() as stack:
+        stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
         writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
         onlooker.doing("starting the viewer and the feed")
         loading = asyncio.create_task(
@@ -170,6 +173,12 @@ def _pacer(config: RunConfig, place: Place) -> SlowHands | None:
     watched = watched_today(place.data, config.platform, account, local()) if account else 0
     rng = np.random.default_rng([config.seed, 1])
     return SlowHands(config.pace, place.live.limits, watched, rng, local)
+
+
+def _forget_unstarted(path: Path) -> None:
+    """Remove the folder of a run that was refused before its first line."""
+    if path.exists() and path.stat().st_size == 0:
+        shutil.rmtree(path.parent)
 
 
 def _started(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
 import tarfile
 from pathlib import Path
 
-from tests.e2e.commands import feedsway
+import pytest
+
+from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
 from tests.xvfb import screen
 
 
@@ -47,3 +51,29 @@ def test_a_platform_without_accounts(tmp_path: Path) -> None:
     done = feedsway("login", "playground", "--account", "a", "--data", str(tmp_path))
     assert done.returncode == 2
     assert "knows no accounts" in done.stderr
+
+
+@pytest.mark.timeout(240)
+def test_a_run_needs_the_session_and_its_profile_survives_a_kill(
+    sign_in_page: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    account = ["--account", "p12-1", "--data", str(data)]
+    words = ["run", "--persona", "p12", "--platform", "instagram", "--skin", "plain", *account]
+    words += ["--model", "scripted/coin?p=0.4", "--no-index", "--before", "9", "--after", "9"]
+    refused = feedsway(*words)
+    assert refused.returncode == 2
+    assert "python -m agent login instagram --account p12-1" in refused.stderr
+    with screen(1280, 900, tmp_path):
+        assert feedsway("login", "instagram", *account, "--url", sign_in_page).returncode == 0
+    process = start(*words, log=tmp_path / "log")
+    until(lambda: steps_written(data) >= 4, limit_s=120)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = feedsway(*words)
+    assert again.returncode == 0, again.stderr
+    assert "resumed" in again.stderr
+    (ledger,) = ledgers(data)  # the refused run left none
+    assert ledger.started.signed_in is True
+    assert ledger.status == "complete"
+    assert sum(step.eligible for step in ledger.steps) == 18

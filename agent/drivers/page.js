@@ -7,62 +7,19 @@
   const VISIBLE = 0.6;      // share of an item that must lie in the viewport
   const WALLS_MS = 300;     // how often a wall is looked for while a video is waited for
   const AUTOPLAY_MS = 1000; // how long a page may take to start its video by itself
-  const MAX_GAP_S = 4;      // a larger jump of a player's clock is a seek, not playing
   const SETTLE_MS = 2000;   // how long the address and the video may disagree before the id is missing
   const ID_WAIT_MS = 500;   // how long an item may take to get the attribute that names its video
   const QUIET_MS = 8000;    // an address that is silent for so long owes nothing any more
+  const { rect, visible, visibleArea, inView, offCentre, centre, numberOf, meter, scrollerOf, same,
+    texts, marked, eachFrame } = window.__feedswayBasics;
   let hooks = null;
   let heldVideo = null;
   let current = null;       // the video that was last reported
   let arriving = false;
   let interrupted = null;   // where a wait began that a wall broke off
   let turn = 0;             // counts the waits for an arrival: only the latest one goes on
-  const meters = new WeakMap();
-  const loads = new WeakMap();
-  const numbers = new WeakMap();
   const used = {};          // hook -> the selector that answered, for reports on the layout
 
-  const rect = (el) => el.getBoundingClientRect();
-  const visible = (el) => {
-    const b = rect(el);
-    return b.width > 1 && b.height > 1 && getComputedStyle(el).visibility !== "hidden";
-  };
-  const visibleArea = (b) =>
-    Math.max(0, Math.min(b.right, innerWidth) - Math.max(b.left, 0)) *
-    Math.max(0, Math.min(b.bottom, innerHeight) - Math.max(b.top, 0));
-  const inView = (el) => visible(el) && visibleArea(rect(el)) >= 1;
-  const offCentre = (b) =>
-    Math.hypot(b.left + b.width / 2 - innerWidth / 2, b.top + b.height / 2 - innerHeight / 2);
-  const centre = (el) => {
-    const b = rect(el);
-    return { x: b.left + b.width / 2, y: b.top + b.height / 2 };
-  };
-  const numberOf = (el) => {
-    if (!numbers.has(el)) numbers.set(el, numberOf.next = (numberOf.next || 0) + 1);
-    return numbers.get(el);
-  };
-
-  // What a player has played: the sum of its clock's advances, loops included. A new source, or the
-  // same one loaded anew, has a meter of its own.
-  document.addEventListener("emptied", (event) => {
-    loads.set(event.target, (loads.get(event.target) || 0) + 1);
-  }, true);
-  const meter = (video) => {
-    const load = loads.get(video) || 0;
-    let m = meters.get(video);
-    if (!m || m.src !== video.currentSrc || m.load !== load) {
-      m = { src: video.currentSrc, load, last: 0, played: 0 };
-      meters.set(video, m);
-    }
-    const now = video.currentTime;
-    if (now >= m.last) {
-      if (now - m.last < MAX_GAP_S) m.played += now - m.last;
-    } else if (video.loop && m.last - now > video.duration / 2) {
-      m.played += Math.max(0, video.duration - m.last) + now;
-    }
-    m.last = now;
-    return m;
-  };
   const playedOf = (view) => view.meter ? view.carried + view.meter.played - view.base : 0;
 
   // The address: how often its id changed, and how many changes it still owes to former videos.
@@ -80,11 +37,7 @@
     if (!arriving && owed > 0) owed -= 1;
   };
 
-  let lastFrame = performance.now();
   const tick = () => {
-    lastFrame = performance.now();
-    for (const video of document.querySelectorAll("video"))
-      if (!video.paused || meters.has(video)) meter(video);
     if (hooks) {
       readAddress();
       follow();
@@ -185,13 +138,6 @@
     if (heldVideo && event.target === heldVideo) heldVideo.pause();
   }, true);
 
-  const scrollerOf = (el) => {
-    for (let above = el; above && above !== document.documentElement; above = above.parentElement) {
-      const overflow = getComputedStyle(above).overflowY;
-      if (/auto|scroll/.test(overflow) && above.scrollHeight > above.clientHeight + 1) return above;
-    }
-    return document.scrollingElement;
-  };
   const topOf = (active) => active.box.top + scrollerOf(active.el).scrollTop;
   // Whether the feed has not moved: in a list of items, another player in the same place was made
   // anew for the same video. A page that shows every video in one place tells nothing by it.
@@ -232,17 +178,6 @@
     else play(active.video);
   }
 
-  const texts = (root) => {
-    const found = {};
-    for (const [name, selector] of Object.entries(hooks.fields)) {
-      const el = root.querySelector(selector);
-      if (el && el.textContent.trim()) found[name] = el.textContent.trim();
-    }
-    return found;
-  };
-  const marked = (root, selectors) => selectors.some(
-    (selector) => [...root.querySelectorAll(selector)].some(visible));
-
   const report = (active, ident, base, shown, moving) => {
     const root = active.item || active.el;
     const video = active.video;
@@ -264,34 +199,11 @@
       exposure_s: playedOf(current),
       shown, has_video: !!video,
       ad: marked(root, hooks.ad), live: marked(root, hooks.live),
-      fields: texts(root), moved, animation_ms: moving, hooks_used: { ...used },
+      fields: texts(root, hooks.fields), moved, animation_ms: moving, hooks_used: { ...used },
     };
   };
 
-  // Ask again each animation frame, and, where a page gets none (a hidden tab), by a slow poll.
-  const eachFrame = (limit, step) => new Promise((resolve, reject) => {
-    const started = performance.now();
-    let done = false;
-    const finish = (end, value) => { done = true; clearInterval(poll); end(value); };
-    const once = () => {
-      if (done) return;
-      const elapsed = performance.now() - started;
-      try {
-        const value = step(elapsed, elapsed >= limit);
-        if (value !== undefined) finish(resolve, value);
-      } catch (error) {
-        finish(reject, error);
-      }
-    };
-    const frame = () => { once(); if (!done) requestAnimationFrame(frame); };
-    const poll = setInterval(() => { if (performance.now() - lastFrame > 400) once(); }, 150);
-    frame();
-  });
   const wallSeen = () => window.__feedswayWalls.seen(window.__feedsway.walls);
-  const same = (a, b) =>
-    Math.abs(a.left - b.left) < 0.5 && Math.abs(a.top - b.top) < 0.5 &&
-    Math.abs(a.width - b.width) < 0.5 && Math.abs(a.height - b.height) < 0.5;
-
   // Judges, frame by frame, whether another video than `left` is active, and what it is called. An
   // id in an attribute of the item is believed at once. The address may run before or behind the
   // video: its id is believed once both have changed, and is missing where they never agree.
@@ -343,6 +255,9 @@
   window.__feedsway = {
     walls: [],
     configure(given) { hooks = given; this.walls = given.walls || []; },
+    hooks: () => hooks,
+    view: () => current,
+    used,
 
     // What the document itself holds: the texts of scripts and variables of the page.
     inline() {
@@ -465,42 +380,6 @@
         if (since !== null && elapsed - since >= 1000) return true;
         return over ? false : undefined;
       });
-    },
-
-    // The like button of the active item; one outside it only where it is the only one in view.
-    like() {
-      const root = (current && current.item) || document;
-      if (marked(root, hooks.liked)) return { found: true, pressed: true, x: 0, y: 0 };
-      for (const selector of hooks.like_buttons) {
-        const outside = [...document.querySelectorAll(selector)].filter(inView);
-        const el = root.querySelector(selector) || (outside.length === 1 ? outside[0] : null);
-        if (!el) continue;
-        const button = el.closest("button, [role=button]") || el;
-        return { found: true, pressed: button.getAttribute("aria-pressed") === "true", ...centre(button) };
-      }
-      return { found: false };
-    },
-    liked({ limit }) {
-      return eachFrame(limit, (elapsed, over) => {
-        const pressed = !!window.__feedsway.like().pressed;
-        return pressed || over ? pressed : undefined;
-      });
-    },
-
-    nextButton() {
-      for (const selector of hooks.next_buttons) {
-        const button = [...document.querySelectorAll(selector)].find((el) => inView(el) && !el.disabled);
-        if (!button) continue;
-        used.next = selector;
-        return centre(button);
-      }
-      return null;
-    },
-
-    // The last resort: scroll the nearest scrollable ancestor by one height of the viewport.
-    scrollOne() {
-      const scroller = scrollerOf(current && (current.item || current.video));
-      scroller.scrollBy(0, scroller.clientHeight);
     },
   };
   requestAnimationFrame(tick);

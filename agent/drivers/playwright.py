@@ -30,7 +30,7 @@ from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, P
 from agent.drivers.browser import Window
 from agent.drivers.reading import fallbacks, parsed
 from agent.drivers.reports import Reports
-from agent.drivers.walls import WALL_RULES, Walls
+from agent.drivers.walls import Walls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,
@@ -40,7 +40,10 @@ from agent.errors import (
     WallShown,
 )
 
-PAGE_RULES = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+PAGE_RULES = "\n".join(
+    Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
+    for name in ("walls", "basics", "page", "acts")
+)
 JPEG_QUALITY = 85
 SETTLE_MARGIN_S = 10.0
 CLEAR_POLL_S = 30.0
@@ -134,7 +137,7 @@ class PlaywrightDriver:
         if self._window.cookies:
             await context.add_cookies(list(self._window.cookies))  # type: ignore[arg-type]
         hooks = json.dumps(asdict(self._hooks))
-        rules = f"{WALL_RULES}\n{PAGE_RULES}\n__feedsway.configure({hooks});"
+        rules = f"{PAGE_RULES}\n__feedsway.configure({hooks});"
         await context.add_init_script(rules)
         page = context.pages[0] if context.pages else await context.new_page()
         self._reports.attach(page)

@@ -7,7 +7,6 @@ raised as its own fault, so that no path can take it for a video.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,7 +25,6 @@ from agent.errors import (
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-WALL_RULES = Path(__file__).with_name("walls.js").read_text(encoding="utf-8")
 FAULTS: dict[WallKind, type[WallShown]] = {
     "consent": ConsentAsked,
     "login": LoginRequired,

@@ -62,7 +62,7 @@ async def _remake(driver: PlaywrightDriver) -> None:
     await driver._page.evaluate("remake()")
 
 
-@pytest.mark.parametrize("hooks", [HOOKS, replace(HOOKS, id_attributes=())])
+@pytest.mark.parametrize("hooks", [HOOKS, replace(HOOKS, id_attributes=(), url_id="")])
 def test_a_player_made_anew_is_held_and_its_meter_goes_on(feed_url: str, hooks: Hooks) -> None:
     async def scenario(driver: PlaywrightDriver, url: str, _: list[Answer]) -> None:
         shown = await driver.open(url)
@@ -103,7 +103,11 @@ def test_what_the_document_holds_is_told_before_the_first_video(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("switches", "status"), [("status=429&times=1", 429), ("empty=1&times=1", 200)]
+    ("switches", "status"),
+    [
+        pytest.param("status=429&times=1", 429, marks=pytest.mark.drill),
+        ("empty=1&times=1", 200),
+    ],
 )
 def test_refused_responses_are_told_as_what_they_are(
     tmp_path: Path, switches: str, status: int

@@ -21,7 +21,7 @@ from tests.agent.platforms.fourth.loopy import PLATFORM, parse
 from tests.agent.serving import serving
 
 HERE = Path(__file__).parent
-VIDEOS = 20
+VIDEOS = 12
 AD, LIVE = 5, 9
 
 

@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.feedsway-set-up
+# Most tests wait for a browser: two files at a time. A single test is quicker without.
+TWO_AT_ONCE := -n 2 --dist loadfile
 
 .PHONY: help setup run test test-all lint browser bench calibrate clean
 
@@ -35,10 +37,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint ## Every check and every test
-	$(BIN)/pytest
+	$(BIN)/pytest $(TWO_AT_ONCE)
 
 test-all: lint ## The same with the long drills
-	$(BIN)/pytest -m '' --timeout 1800
+	$(BIN)/pytest $(TWO_AT_ONCE) -m '' --timeout 1800
 
 bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench

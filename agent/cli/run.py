@@ -53,7 +53,12 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.option("--persona", metavar="ID|FILE", help="Who watches, such as p12.  [required]")
-@click.option("--platform", default="playground", show_default=True, help="What is watched.")
+@click.option(
+    "--platform",
+    default="playground",
+    show_default=True,
+    help="What is watched: playground, tiktok, youtube, instagram or replay.",
+)
 @click.option("--strategy", default="simple", show_default=True, help="plain, simple or isq.")
 @click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
 @click.option(
@@ -234,16 +239,19 @@ def check_names(config: RunConfig) -> None:
 def _place(options: dict[str, Any], platform: str) -> Place:
     from agent.drivers.browser import find
     from agent.models.budget import Cap
+    from agent.platforms import load as load_platform
     from agent.runner import Place
     from store.data import DataFolder
     from store.encoders import check as check_encoder
 
+    own_window = options["driver"] == "desktop" and load_platform(platform).live
+    blind = bool(options["of"]) or own_window  # neither opens a browser
     check_encoder(options["encoder"])
     data = DataFolder(options["data"])
     data.prepare(NEED_MIB)
     return Place(
         data=data,
-        browser=None if options["of"] else find(options["browser"]),
+        browser=None if blind else find(options["browser"]),
         headed=options["headed"],
         fresh=options["fresh"],
         encoder=None if options["no_index"] else options["encoder"],

@@ -21,8 +21,8 @@ from personas.errors import BadValueSet, UnknownValue, UnknownValueSet
 _FOLDER = Path(__file__).with_name("data")
 SETS = {
     "schwartz": "values.toml",
-    "refined": "values_refined.toml",
-    "foundations": "values_foundations.toml",
+    "refined": "values/refined.toml",
+    "foundations": "values/foundations.toml",
 }
 """The sets that come with feedsway, and their files."""
 

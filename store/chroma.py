@@ -195,6 +195,8 @@ def vectors(
     for start in range(0, len(chosen), _PAGE):
         rows = collection.get(ids=chosen[start : start + _PAGE], include=["embeddings"])
         found += list(rows["embeddings"])
+    import numpy as np  # heavy for a start-up
+
     return len(agreeing), np.asarray(found, dtype=np.float32)
 
 

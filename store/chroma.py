@@ -184,19 +184,19 @@ def vectors(
     collection: Collection, where: Mapping[str, str], most: int
 ) -> tuple[int, NDArray[np.float32]]:
     """How many rows agree, and the vectors of so many of them, evenly spread over their arrival."""
+    import numpy as np  # heavy for a start-up
+
     agreeing: list[str] = []
     condition = _agreeing(where)
-    while page := collection.get(
-        limit=_PAGE, offset=len(agreeing), where=condition, include=[]
-    )["ids"]:
+    while page := collection.get(limit=_PAGE, offset=len(agreeing), where=condition, include=[])[
+        "ids"
+    ]:
         agreeing += page
     chosen = agreeing[:: max(1, -(-len(agreeing) // most))]
     found: list[Any] = []
     for start in range(0, len(chosen), _PAGE):
         rows = collection.get(ids=chosen[start : start + _PAGE], include=["embeddings"])
-        found += list(rows["embeddings"])
-    import numpy as np  # heavy for a start-up
-
+        found.extend(np.asarray(rows["embeddings"]))
     return len(agreeing), np.asarray(found, dtype=np.float32)
 
 

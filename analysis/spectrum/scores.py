@@ -131,9 +131,7 @@ def profile(
         without = 100 * (total.sum(0) - total) / (count.sum(0) - count)
         level, level_without = np.nanmean(means), np.nanmean(without, axis=1)
     inside = [np.flatnonzero(column) for column in count.T]
-    scores = tuple(
-        _score(float(means[v]), without[rows, v], ends) for v, rows in enumerate(inside)
-    )
+    scores = tuple(_score(float(means[v]), without[rows, v], ends) for v, rows in enumerate(inside))
     centred = tuple(
         _estimate(float(means[v] - level), without[:, v] - level_without, len(rows) - 1)
         for v, rows in enumerate(inside)
@@ -177,7 +175,9 @@ def like_paper(layout: Layout, scores: Profile) -> float:
     ids = [value.id for value in layout.retrieval.values]
     if set(ids) != set(told):
         return NAN
-    pairs = np.array([(told[name], est.value) for name, est in zip(ids, scores.scores, strict=True)])
+    pairs = np.array(
+        [(told[name], est.value) for name, est in zip(ids, scores.scores, strict=True)]
+    )
     if np.isnan(pairs).any() or (pairs.std(axis=0) < 1e-9).any():
         return NAN
     from scipy.stats import rankdata  # heavy for a start-up

@@ -37,7 +37,7 @@ Examples:
 @click.option("--wordings", type=click.IntRange(1), default=3, show_default=True,
               help="Wordings in which the question and its opposite are asked.")  # fmt: skip
 @click.option("--explain", is_flag=True,
-              help="Also ask why, and for a description of each frame; it costs tokens.")  # fmt: skip
+              help="Also ask why, and what each frame shows; it costs tokens.")  # fmt: skip
 @click.option("--encoder", default="conse", show_default=True,
               help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.")  # fmt: skip
 @click.option("--index", "url", metavar="URL", help="A Chroma server, http://host:port.")

@@ -106,6 +106,7 @@ class Page:
     frames: Traced
     videos: Traced
     doubtful: Traced
+    doubtful_words: tuple[Name, ...]
     keywords: Traced
     chance: Traced
     models: tuple[ModelView, ...]
@@ -150,6 +151,7 @@ def _page(
         frames=source.count(len(layout.frames), "frames that were found, each once"),
         videos=source.count(len(set(layout.cluster.tolist())), "videos that they are of"),
         doubtful=source.count(sum(k.doubtful for k in found.keywords), "doubtful keywords"),
+        doubtful_words=tuple(Name(k.keyword) for k in found.keywords if k.doubtful),
         keywords=source.count(len(found.keywords), "keywords"),
         chance=source.decimal(found.keywords[0].chance, "by which the best stand out anyway", 1),
         models=tuple(_model(layout, each) for each in spectra),

@@ -129,7 +129,7 @@ def profile(
     with np.errstate(invalid="ignore", divide="ignore"):
         means = 100 * total.sum(0) / count.sum(0)
         without = 100 * (total.sum(0) - total) / (count.sum(0) - count)
-        level, level_without = np.nanmean(means), np.nanmean(without, axis=1)
+    level, level_without = _mean(means[None, :])[0], _mean(without)
     inside = [np.flatnonzero(column) for column in count.T]
     scores = tuple(_score(float(means[v]), without[rows, v], ends) for v, rows in enumerate(inside))
     centred = tuple(
@@ -140,7 +140,7 @@ def profile(
     there = means[~np.isnan(means)]
     return Profile(
         scores, centred,
-        level=_estimate(float(level), level_without, len(level_without) - 1),
+        level=_score(float(level), level_without, ends),
         range=float(np.ptp(there)) if len(there) else NAN,
         sd=float(there.std(ddof=1)) if len(there) > 1 else NAN,
         sd_of_noise=float(np.sqrt((errors**2).mean())) if len(errors) else NAN,
@@ -191,7 +191,7 @@ def _liking(answers: Answers) -> Floats:
 
 
 def _mean(side: Floats) -> Floats:
-    """Mean over wordings of what there is, shape ``(F,)``."""
+    """Mean of what there is in each row."""
     known = ~np.isnan(side)
     with np.errstate(invalid="ignore"):
         means: Floats = np.nan_to_num(side).sum(1) / known.sum(1)
@@ -221,6 +221,7 @@ def _score(value: float, left_out: Floats, ends: tuple[float, float] | None) -> 
     told = _estimate(value, left_out, len(left_out) - 1)
     if ends is None or math.isnan(value):
         return told
+    told = dataclasses.replace(told, unit="%")
     if told.bounded:
         low, high = max(ends[0], told.low), min(ends[1], told.high)
         return dataclasses.replace(told, low=low, high=high)

@@ -43,9 +43,6 @@ from store.frames import FrameStore
 from store.index import Index
 from store.spectra import Found, Retrieval
 
-_UNNAMED = "mockllm/model"
-"""Stands for the model where the task is made before one is named."""
-
 
 @task
 def spectrum(
@@ -59,7 +56,7 @@ def spectrum(
     """Ask of the frames that show a set of values whether the model likes them."""
     folder = DataFolder(Path(data))
     viewer = find(persona) if persona else None
-    asking = Asking(str(get_model(default=_UNNAMED)), viewer, wordings)
+    asking = Asking(_model(), viewer, wordings)
     try:
         asking.check()
     except BadConfig as error:
@@ -96,6 +93,14 @@ def likes() -> Scorer:
         return Score(value=float(reading.answer == "yes"), answer=reply)
 
     return score
+
+
+def _model() -> str:
+    """Name of the model that will be asked, where one is named before the task is made."""
+    try:
+        return str(get_model())
+    except ValueError:
+        return "mockllm/model"
 
 
 def _samples(found: Retrieval, asking: Asking, frames: FrameStore) -> Iterator[Sample]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from inspect_ai import eval as inspect_eval
-from inspect_ai.log import read_eval_log
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from PIL import Image
 
 from agent import spectrum as module
@@ -26,7 +25,6 @@ from agent.models.budget import Cap
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
 from agent.spectrum import Asking, ask
-from agent.spectrum_task import spectrum as spectrum_task
 from store import encoders
 from store.data import DataFolder
 from store.frames import FrameStore
@@ -42,6 +40,7 @@ from tests.store.samples import START, finished, frame, started, step
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 
+ROOT = Path(__file__).parents[2]
 THEMES = ("cars", "food", "space")
 PER_THEME = 10
 SET = """
@@ -113,10 +112,13 @@ def retrieval(data: DataFolder) -> Retrieval:
 @pytest.mark.parametrize(("theme", "value"), [("cars", "wheels"), ("food", "table")])
 def test_a_planted_value_comes_out_on_top(data: DataFolder, theme: str, value: str) -> None:
     model = f"scripted/keywords?words={theme}"
-    liked = scores(typed(data, "--model", model, "--json"), model)
-    others = [liked[name] for name in liked if name != value]
+    result = typed(data, "--model", model, "--json")
+    liked = scores(result, model)
     assert liked[value]["value"] > 70
-    assert liked[value]["low"] > max(each["high"] for each in others)
+    assert max(liked[name]["value"] for name in liked if name != value) < 50
+    centred = scores(result, model, "centred")
+    assert centred[value]["low"] > 0
+    assert max(centred[name]["value"] for name in centred if name != value) < 0
 
 
 def test_who_says_yes_to_everything_gets_a_flat_corrected_profile(data: DataFolder) -> None:
@@ -254,33 +256,47 @@ def test_a_model_served_over_http_ends_in_the_report(bright: Server, data: DataF
     assert (usage.input_tokens, usage.output_tokens) == (90, 2)
 
 
-def evaluated(data: DataFolder, model: Any, folder: Path, **more: Any) -> Any:
-    task = spectrum_task(data=str(data.root), values=str(data.root / "own.toml"), **more)
-    (log,) = inspect_eval(
-        task, model=model, limit=8, log_dir=str(folder), display="none", max_samples=1
+EVALUATED = """
+import json, sys
+from inspect_ai import eval
+from inspect_ai.log import read_eval_log
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from agent.spectrum_task import spectrum
+
+data, folder = sys.argv[1:]
+words = iter(["Yes", "No", "Well.", "No", "Yes", "Yes", "No", "Yes"])
+
+def output(*_):
+    made = ModelOutput.from_content("mockllm/model", next(words))
+    made.usage = ModelUsage()  # inspect_ai would fetch a tokenizer to count
+    return made
+
+models = {
+    None: get_model("mockllm/model", custom_outputs=output), "p12": get_model("embedded/conse")
+}
+for persona, model in models.items():
+    task = spectrum(data=data, values=f"{data}/own.toml", persona=persona, wordings=2)
+    (log,) = eval(task, model=model, limit=2 if persona else 8, log_dir=folder, display="none", max_samples=1)
+    log = read_eval_log(log.location)
+    print(json.dumps({
+        "status": log.status,
+        "said": [each.output.completion for each in log.samples],
+        "scores": [next(iter(each.scores.values())).value for each in log.samples],
+        "metrics": {name: each.value for name, each in log.results.scores[0].metrics.items()},
+    }))
+"""
+
+
+def test_inspect_ai_runs_it_and_reads_its_log(data: DataFolder, tmp_path: Path) -> None:
+    """With its mock model and with the embedded viewer, in a process whose streams are its own."""
+    command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT
     )
-    assert log.status == "success", log.error
-    return read_eval_log(log.location)
-
-
-def test_inspect_ai_runs_it_with_its_mock_model(data: DataFolder, tmp_path: Path) -> None:
-    words = iter(["Yes", "No", "Well.", "No", "Yes", "Yes", "No", "Yes"])
-
-    def output(*_: Any) -> ModelOutput:
-        made = ModelOutput.from_content("mockllm/model", next(words))
-        made.usage = ModelUsage()  # inspect_ai would fetch a tokenizer to count
-        return made
-
-    log = evaluated(data, get_model("mockllm/model", custom_outputs=output), tmp_path, wordings=2)
-    values = [next(iter(each.scores.values())).value for each in log.samples]
-    assert [each for each in values if each == each] == [1, 1, 1, 1, 0, 0, 0]
-    metrics = {name: each.value for name, each in log.results.scores[0].metrics.items()}
-    assert metrics["Wheels"] == pytest.approx(4 / 7), "no answer is no no"
-
-
-def test_inspect_ai_runs_it_with_the_embedded_viewer(data: DataFolder, tmp_path: Path) -> None:
-    log = evaluated(
-        data, get_model("embedded/conse", memoize=False), tmp_path, persona="p12", wordings=2
-    )
-    assert all(each.output.completion in ("Yes", "No") for each in log.samples)
-    assert "Wheels" in log.results.scores[0].metrics
+    assert done.returncode == 0, done.stderr
+    mock, embedded = (json.loads(line) for line in done.stdout.splitlines())
+    assert mock["status"] == embedded["status"] == "success"
+    assert [each for each in mock["scores"] if each == each] == [1, 1, 1, 1, 0, 0, 0]
+    assert mock["metrics"]["Wheels"] == pytest.approx(4 / 7), "no answer is no no"
+    assert set(embedded["said"]) <= {"Yes", "No"}
+    assert "Wheels" in embedded["metrics"]

@@ -276,7 +276,8 @@ models = {
 }
 for persona, model in models.items():
     task = spectrum(data=data, values=f"{data}/own.toml", persona=persona, wordings=2)
-    (log,) = eval(task, model=model, limit=2 if persona else 8, log_dir=folder, display="none", max_samples=1)
+    limits = {"limit": 2 if persona else 8, "max_samples": 1}
+    (log,) = eval(task, model=model, log_dir=folder, display="none", **limits)
     log = read_eval_log(log.location)
     print(json.dumps({
         "status": log.status,

@@ -9,38 +9,30 @@ browser and to say what the answers mean.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
-from agent.errors import BadConfig, BudgetSpent
+from agent.errors import BadConfig
 from agent.looking import sheet
 from agent.models import load as load_model
 from agent.models.base import Model
-from agent.models.budget import Account, Cap, Spent
+from agent.models.budget import Cap
 from agent.models.cache import Cached, Tally
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Explain, Manner, ModelJudge
 from agent.provenance import provenance
+from agent.sitting import BATCH, Batch, as_given, lose, spent_before
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
-from store.files import write_whole
 from store.frames import FrameStore
 from store.judgements import Asked, Judge, JudgementWriter, Key
 from store.ledger import Ledger
 from store.records import Judgement, PersonaRecord, Step, text_of
-
-BATCH = 32
-"""Answers committed together."""
-AT_ONCE = 8
-"""Questions under way at the same time."""
-LOST = ".lost.json"
-"""Ends the name of the file, beside a judge's answers, that holds what was paid for none."""
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
@@ -112,7 +104,7 @@ async def rejudge(
         writers = [stack.enter_context(_writer(run, asking, now)) for run in runs]
         loaded = await asyncio.to_thread(load_model, asking.model)
         stack.push_async_callback(loaded.close)
-        model = guarded(loaded, asking.cap, _spent(writers), data.replies_dir)
+        model = guarded(loaded, asking.cap, spent_before(writers), data.replies_dir)
         panel = _Panel(model, asking, personas, FrameStore(data.frames_dir))
         questions = list(_questions(runs, asking, sorted(personas)))
         due = [q for q in questions if q.key not in writers[q.run].asked]
@@ -120,11 +112,11 @@ async def rejudge(
         done = len(questions) - len(due)
         onlooker(done, len(questions))
         for start in range(0, len(due), BATCH):
-            batch = _Batch([due[place] for place in order[start : start + BATCH]])
+            batch = Batch([due[place] for place in order[start : start + BATCH]])
             try:
-                await batch.answer(panel)
+                await batch.answer(panel.judge)
             finally:  # what was answered was paid for
-                batch.commit(writers)
+                _commit(batch, writers)
             if batch.spent:
                 raise batch.spent[0][1]
             done += len(batch.answered)
@@ -159,64 +151,14 @@ class _Panel:
         return (sheet(jpegs),) if question.as_sheet and len(jpegs) > 1 else jpegs
 
 
-@dataclass
-class _Batch:
-    """Questions whose answers are committed together."""
-
-    questions: Sequence[_Question]
-    answered: list[tuple[_Question, Judgement]] = field(default_factory=list)
-    spent: list[tuple[_Question, BudgetSpent]] = field(default_factory=list)
-    """Questions that the cap left without an answer."""
-
-    async def answer(self, panel: _Panel) -> None:
-        """Answer, several at a time; the first failure ends the others.
-
-        A spent budget is no failure: what is under way fits in it and is waited for.
-        """
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def one(question: _Question) -> None:
-            async with places:
-                if self.spent:
-                    return
-                try:
-                    self.answered.append((question, await panel.judge(question)))
-                except BudgetSpent as fault:
-                    self.spent.append((question, fault))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for question in self.questions:
-                    group.create_task(one(question))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-
-    def commit(self, writers: Sequence[JudgementWriter]) -> None:
-        """Keep the answers, and what was paid for none."""
-        for number, writer in enumerate(writers):
-            lines = [_asked(*pair) for pair in self.answered if pair[0].run == number]
-            if lines:
-                writer.append(lines)
-        for question, fault in self.spent:
-            _lose(writers[question.run], fault)
-
-
-def _spent(writers: Sequence[JudgementWriter]) -> Account:
-    """Add up what earlier sittings spent on these questions."""
-    account = Account.of_usages(line.judgement.usage for writer in writers for line in writer.kept)
-    lost = sum((_lost(writer) for writer in writers), start=Spent())
-    return replace(account, spent=account.spent + lost)
-
-
-def _lost(writer: JudgementWriter) -> Spent:
-    """Return what was paid for calls that led to no answer before the cap was reached."""
-    path = writer.path.with_suffix(LOST)
-    return Spent(**json.loads(path.read_bytes())) if path.exists() else Spent()
-
-
-def _lose(writer: JudgementWriter, fault: BudgetSpent) -> None:
-    lost = _lost(writer) + Spent(**fault.details.get("lost", {}))
-    write_whole(writer.path.with_suffix(LOST), json.dumps(asdict(lost)).encode())
+def _commit(batch: Batch[_Question], writers: Sequence[JudgementWriter]) -> None:
+    """Keep the answers, and what was paid for none."""
+    for number, writer in enumerate(writers):
+        lines = [_asked(*pair) for pair in batch.answered if pair[0].run == number]
+        if lines:
+            writer.append(lines)
+    for question, fault in batch.spent:
+        lose(writers[question.run], fault)
 
 
 def _persona(kept: PersonaRecord) -> Persona:
@@ -249,13 +191,9 @@ def _questions(
 
 
 def _asked(question: _Question, judged: Judgement) -> Asked:
-    """Return the line; the answer to an opposite question is kept as it was given."""
-    if question.mirrored and judged.answer is not None:
-        turned = "no" if judged.answer == "yes" else "yes"
-        p_yes = None if judged.p_yes is None else 1 - judged.p_yes
-        judged = judged.model_copy(update={"answer": turned, "p_yes": p_yes})
     return Asked(
         persona=question.persona, position=question.step.position,
         frame=question.step.frames[0].sha256, mirrored=question.mirrored,
-        repeat=question.repeat, judgement=judged,
+        repeat=question.repeat,
+        judgement=as_given(judged) if question.mirrored else judged,
     )  # fmt: skip

@@ -149,19 +149,34 @@ def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
     )
 
 
-@main.command(epilog=_examples("python -m personas values", "python -m personas values --json"))
+@main.command(
+    epilog=_examples(
+        "python -m personas values",
+        "python -m personas values --set refined --json",
+        "python -m personas values --set foundations --toml",
+    )
+)
+@click.option(
+    "--set", "name", default="schwartz", show_default=True,
+    help="schwartz, refined, foundations, or a TOML file.",
+)  # fmt: skip
+@click.option("--toml", "as_toml", is_flag=True, help="Print the file, to make one's own of.")
 @json_option
-def values(as_json: bool) -> None:
-    """List Schwartz's ten basic values."""
+def values(name: str, as_toml: bool, as_json: bool) -> None:
+    """List a set of values, Schwartz's ten basic ones unless told otherwise."""
     from dataclasses import asdict
 
-    from personas.values import values as known_values
+    from personas.values import text_of, value_set
 
+    found = value_set(name).values
+    if as_toml:
+        click.echo(text_of(name), nl=False)
+        return
     if as_json:
-        _print_json([asdict(value) for value in known_values()])
+        _print_json([asdict(value) for value in found])
         return
     table = _table("id", "what it means", "what shows it")
-    for value in known_values():
+    for value in found:
         table.add_row(value.id, value.definition, ", ".join(value.keywords))
     _console().print(table)
 

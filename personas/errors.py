@@ -6,6 +6,8 @@
     ├─ UnknownPersona     no such id, with the nearest ones
     ├─ UnknownStrategy    no such strategy
     ├─ UnknownValue       no such Schwartz value
+    ├─ UnknownValueSet    neither a set of values nor a file of one
+    ├─ BadValueSet        a file that is not a set of values
     ├─ UnknownTheme       no persona has this theme
     ├─ BadPersona         a file that is not a persona, with its path and what is wrong
     │  └─ BadPersonaChat  a file that is not in Persona-Chat's format
@@ -57,6 +59,25 @@ class UnknownValue(PersonaError):
     def __init__(self, name: str, known: list[str]) -> None:
         hint = _hint(nearest(name, known))
         super().__init__(f"There is no value {name!r}.{hint} Type: python -m personas values")
+
+
+class UnknownValueSet(PersonaError):
+    """No set of values has this name, and no file either."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"There is no set of values {name!r}. Type: --values {'|'.join(known)}|FILE.toml"
+        )
+
+
+class BadValueSet(PersonaError):
+    """A file that is not a set of values."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"{path} is not a set of values: {problem.rstrip('.')}. "
+            "For an example, type: python -m personas values --set foundations --toml"
+        )
 
 
 class UnknownTheme(PersonaError):

@@ -173,14 +173,37 @@ def nearest(
     collection: Collection, vector: NDArray[np.float32], size: int, where: Mapping[str, str]
 ) -> list[Row]:
     """Rows by distance from a vector of shape ``(dim,)``, all of whose metadata agree."""
-    clauses: list[Any] = [{name: value} for name, value in where.items()]
     found = collection.query(
-        query_embeddings=vector[None, :],
-        n_results=size,
-        where={"$and": clauses} if len(clauses) > 1 else (clauses or [None])[0],
+        query_embeddings=vector[None, :], n_results=size, where=_agreeing(where)
     )
     columns: list[Any] = [found[name] for name in ("ids", "documents", "metadatas", "distances")]
     return list(zip(*(column[0] for column in columns), strict=True))
+
+
+def vectors(
+    collection: Collection, where: Mapping[str, str], most: int
+) -> tuple[int, NDArray[np.float32]]:
+    """How many rows agree, and the vectors of so many of them, evenly spread over their arrival."""
+    import numpy as np  # heavy for a start-up
+
+    agreeing: list[str] = []
+    condition = _agreeing(where)
+    while page := collection.get(limit=_PAGE, offset=len(agreeing), where=condition, include=[])[
+        "ids"
+    ]:
+        agreeing += page
+    chosen = agreeing[:: max(1, -(-len(agreeing) // most))]
+    found: list[Any] = []
+    for start in range(0, len(chosen), _PAGE):
+        rows = collection.get(ids=chosen[start : start + _PAGE], include=["embeddings"])
+        found.extend(np.asarray(rows["embeddings"]))
+    return len(agreeing), np.asarray(found, dtype=np.float32)
+
+
+def _agreeing(where: Mapping[str, str]) -> Any:
+    """The condition that all these metadata agree, in the engine's words."""
+    clauses: list[Any] = [{name: value} for name, value in where.items()]
+    return {"$and": clauses} if len(clauses) > 1 else (clauses or [None])[0]
 
 
 def sound(collection: Collection, sample: int = 64) -> bool:

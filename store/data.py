@@ -45,6 +45,11 @@ class DataFolder:
         return self.root / "studies"
 
     @property
+    def spectra_dir(self) -> Path:
+        """Value spectra: what was retrieved, and the judges' answers."""
+        return self.root / "spectra"
+
+    @property
     def replies_dir(self) -> Path:
         """Replies of models, kept so that no question is paid for twice."""
         return self.root / "cache"

@@ -157,6 +157,13 @@ class Index:
                     return kept[:k]
                 size = min(4 * size, _MOST)
 
+    def vectors(
+        self, where: Filters | None = None, most: int = 2000
+    ) -> tuple[int, NDArray[np.float32]]:
+        """How many frames agree, and the vectors of at most so many, spread over all of them."""
+        with self._collection() as collection:
+            return chroma.vectors(collection, (where or Filters()).conditions(), most)
+
     def count(self) -> int:
         """How many frames are indexed."""
         with self._collection() as collection:

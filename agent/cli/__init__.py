@@ -16,6 +16,7 @@ from agent.cli.login import login
 from agent.cli.playground import playground
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
+from agent.cli.spectrum import spectrum
 from agent.cli.study import study
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -39,6 +40,7 @@ for command in (
     study,
     login,
     rejudge,
+    spectrum,
     judge_check,
     playground,
     doctor,

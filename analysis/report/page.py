@@ -151,16 +151,17 @@ def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget
 def render(page: Page) -> Rendered:
     """Write the page as one HTML document."""
     traces = Traces()
-    template = _environment(traces).get_template("report.html")
+    template = environment(traces).get_template("report.html")
     html = template.render(page=page, m=page.methods)
     return Rendered(html, tuple((traces.place(one.source), one) for one in _once(traces.numbers)))
 
 
-def _environment(traces: Traces) -> Environment:
+def environment(traces: Traces, *folders: Path) -> Environment:
+    """What renders templates, those of other folders first: no number passes without a source."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # a fifth of a second
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=traces.shown,

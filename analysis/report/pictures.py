@@ -112,7 +112,7 @@ def _strip(rows: Ints, seen: Seen, frames: FrameStore, budget: Budget) -> tuple[
     """Pictures of these rows; a frame that is lost, or too much, is left out."""
     made = []
     for row in rows.tolist():
-        small = _small(frames, str(seen.frame[row]))
+        small = small_jpeg(frames, str(seen.frame[row]))
         if small is None or len(small) > budget.left:
             continue
         budget.left -= len(small)
@@ -126,7 +126,7 @@ def _strip(rows: Ints, seen: Seen, frames: FrameStore, budget: Budget) -> tuple[
     return tuple(made)
 
 
-def _small(frames: FrameStore, sha256: str) -> bytes | None:
+def small_jpeg(frames: FrameStore, sha256: str, size: tuple[int, int] = _SIZE) -> bytes | None:
     """The frame as a small JPEG; ``None`` where it is lost."""
     from PIL import Image
 
@@ -135,9 +135,9 @@ def _small(frames: FrameStore, sha256: str) -> bytes | None:
     except StoreError:
         return None
     with Image.open(io.BytesIO(jpeg)) as picture:
-        picture.draft("RGB", _SIZE)
+        picture.draft("RGB", size)
         small = picture.convert("RGB")
-    small.thumbnail(_SIZE, Image.Resampling.LANCZOS)
+    small.thumbnail(size, Image.Resampling.LANCZOS)
     out = io.BytesIO()
     small.save(out, "JPEG", quality=_QUALITY, optimize=True)
     return out.getvalue()

@@ -13,7 +13,8 @@ from agent.errors import BadConfig, BudgetSpent
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
 from agent.models.cache import Tally
-from agent.rejudge import AT_ONCE, Asking, Sitting, rejudge
+from agent.rejudge import Asking, Sitting, rejudge
+from agent.sitting import AT_ONCE
 from store.data import DataFolder
 from store.judgements import Asked, judgement_files, read_judgements
 from store.ledger import read

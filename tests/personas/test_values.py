@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from personas.errors import UnknownValue
-from personas.values import Value, value, values
+from personas.errors import BadValueSet, UnknownValue, UnknownValueSet
+from personas.values import Value, value, value_set, values
 
 CIRCLE = (
     *("self-direction", "stimulation", "hedonism", "achievement", "power"),
@@ -41,3 +42,44 @@ def test_they_can_not_be_changed() -> None:
 def test_an_unknown_one_offers_the_nearest() -> None:
     with pytest.raises(UnknownValue, match=r"'univeralism'.*universalism.*python -m personas"):
         value("univeralism")
+
+
+@pytest.mark.parametrize(("name", "count"), [("schwartz", 10), ("refined", 19), ("foundations", 6)])
+def test_every_set_is_whole(name: str, count: int) -> None:
+    found = value_set(name)
+    assert found.id == name
+    assert len({each.id for each in found.values}) == len(found.values) == count
+    assert all(len(set(each.keywords)) == len(each.keywords) >= 5 for each in found.values)
+    assert all(each.definition.endswith(".") for each in found.values)
+
+
+ROW = '[[value]]\nid = "{}"\nname = "Ease"\ndefinition = "Ease."\nkeywords = {}\n'
+FIVE = '["hammock", "sofa", "pillow", "slippers", "tea"]'
+
+
+def test_one_s_own_set_is_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "My Own.toml"
+    path.write_text(ROW.format("ease", FIVE) + ROW.format("calm", FIVE), "utf-8")
+    assert value_set(str(path)).id == "my-own"
+    assert [each.id for each in value_set(str(path)).values] == ["ease", "calm"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (ROW.format("ease", '["tea"]') + ROW.format("calm", FIVE), "keywords"),
+        (ROW.format("ease", FIVE) * 2, "same id"),
+        (ROW.format("ease", FIVE), "value: "),
+        ("value = [", "TOML|value"),
+    ],
+)
+def test_a_file_that_is_no_set_says_why(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(BadValueSet, match=rf"(?s)own.toml is not a set.*({problem}).*Type|type:"):
+        value_set(str(path))
+
+
+def test_a_set_that_is_not_there_is_named() -> None:
+    with pytest.raises(UnknownValueSet, match=r"'schwarz'.*Type: --values schwartz\|refined"):
+        value_set("schwarz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -19,30 +18,13 @@ from store.encoders._minilm import MiniLM
 from store.encoders.base import Encoder, unit
 from store.encoders.conse import PLACES, ConseEncoder
 from store.errors import EncoderUnavailable, UnknownEncoder
-
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
+from tests.store.tiny_clip import save_tiny_clip
 
 
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of a tiny random model, saved as a checkpoint, its architecture known as `tiny`."""
-    from store.encoders._torch import load_torch
-
-    torch = load_torch()
-    import open_clip
-
-    folder = tmp_path_factory.mktemp("clip")
-    (folder / "tiny.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(folder / "tiny.json")
-    torch.manual_seed(0)
-    model = open_clip.create_model("tiny")
-    path = folder / "tiny.pt"
-    torch.save(model.state_dict(), path)
-    return path
+    return save_tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module", params=["conse", "open_clip"])

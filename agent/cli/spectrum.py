@@ -1,0 +1,115 @@
+"""``python -m agent spectrum``: which values' pictures a model likes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.notices import announce
+from agent.cli.options import cap_options, data_option, json_option
+
+if TYPE_CHECKING:
+    from agent.spectrum import Asking
+    from store.data import DataFolder
+    from store.spectra import Retrieval
+
+EPILOG = """
+\b
+Examples:
+  python -m agent spectrum --model embedded/conse --persona p12
+  python -m agent spectrum --model scripted/yes --values foundations
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--model", "models", multiple=True, required=True, help="Who is asked; repeatable.")
+@click.option("--persona", help="Ask the models as this persona, not for their own taste.")
+@click.option("--values", "set_name", default="schwartz", show_default=True,
+              help="schwartz, refined, foundations, or a TOML file.")  # fmt: skip
+@click.option("--over", metavar="PLATFORM", help="Frames of this platform only.")
+@click.option("--per-keyword", type=click.IntRange(1, 50), default=5, show_default=True,
+              help="Frames looked for by each keyword.")  # fmt: skip
+@click.option("--wordings", type=click.IntRange(1), default=3, show_default=True,
+              help="Wordings in which the question and its opposite are asked.")  # fmt: skip
+@click.option("--explain", is_flag=True,
+              help="Also ask why, and what each frame shows; it costs tokens.")  # fmt: skip
+@click.option("--encoder", default="conse", show_default=True,
+              help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.")  # fmt: skip
+@click.option("--index", "url", metavar="URL", help="A Chroma server, http://host:port.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of the report.  [default: in the data folder]")  # fmt: skip
+@cap_options
+@json_option
+@data_option
+def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
+    """Measure which values' pictures models like, and write a report.
+
+    For each keyword of each value the best matching frames are found; of each frame a model is
+    asked whether it likes it, in several wordings, and the opposite. What was asked before is not
+    asked again.
+    """
+    from agent.models import check
+    from agent.models.budget import Cap
+    from agent.spectrum import Asking
+    from analysis.spectrum.write import write_spectrum
+    from personas.library import find
+    from personas.values import value_set
+    from store.data import DataFolder
+
+    persona = find(options["persona"]) if options["persona"] else None
+    cap = Cap(options["max_cost"], options["max_tokens"])
+    askings = [
+        Asking(model, persona, options["wordings"], options["explain"], cap)
+        for model in dict.fromkeys(models)
+    ]
+    for asking in askings:
+        check(asking.model)
+        asking.check()
+    values = value_set(options["set_name"])
+    folder = DataFolder(data)
+    retrieval = _retrieved(folder, values, options)
+    kept = [_ask(retrieval, asking, folder) for asking in askings]
+    out = options["out"] or retrieval.folder(folder) / "report"
+    written = write_spectrum(retrieval, kept, folder, out, datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps(written.as_dict(), indent=2))
+        return
+    click.echo(written.text())
+    doubtful = sum(keyword.doubtful for keyword in retrieval.keywords)
+    click.echo(
+        f"{doubtful} of {len(retrieval.keywords)} keywords found nothing that stands out: "
+        "look at the contact sheets.",
+        err=True,
+    )
+    click.echo(f"{written.page}")
+
+
+def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retrieval:
+    """Find the frames, and keep what was found."""
+    from agent.retrieval import Wanted, retrieve
+    from store import encoders
+    from store.index import Index
+    from store.spectra import keep
+
+    encoder = encoders.load(options["encoder"])
+    wanted = Wanted(values, options["over"], options["per_keyword"])
+    with Index.open(folder, encoder, options["url"]) as index:
+        retrieval = retrieve(wanted, index, encoder, datetime.now(UTC))
+    keep(retrieval, folder)
+    return retrieval
+
+
+def _ask(retrieval: Retrieval, asking: Asking, folder: DataFolder) -> tuple[Path, Path | None]:
+    """Ask one model; returns where its answers and its explanations are."""
+    from agent.cli.progress import counting
+    from agent.spectrum import ask
+
+    announce(asking.model, asking.cap)
+    with counting(f"asking {asking.model}") as told:
+        kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), told))
+    return kept.answers, kept.explanations

@@ -1,0 +1,139 @@
+"""The value spectrum as a task of inspect_ai, over the frames of a data folder.
+
+``inspect eval agent/spectrum_task.py --model PROVIDER/MODEL``, with ``-T data=FOLDER``,
+``-T values=refined``, ``-T over=tiktok``, ``-T persona=p12`` and the like. The questions are those
+of ``python -m agent spectrum``, word for word; a reply that is no answer is unscored, never a no.
+The log holds the frames. Refuses to keep answers: inspect_ai's log does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageSystem,
+    ChatMessageUser,
+    ContentImage,
+    ContentText,
+    get_model,
+)
+from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stderr
+from inspect_ai.solver import TaskState, generate
+
+from agent.errors import BadConfig
+from agent.models.picture import scaled
+from agent.retrieval import Wanted, retrieve
+from agent.spectrum import Asking
+from personas import strategies
+from personas.library import find
+from personas.persona import Persona
+from personas.values import value_set
+from store import encoders
+from store.data import DataFolder
+from store.frames import FrameStore
+from store.index import Index
+from store.spectra import Found, Retrieval
+
+
+@task
+def spectrum(
+    data: str = "data",
+    values: str = "schwartz",
+    over: str | None = None,
+    persona: str | None = None,
+    encoder: str = "conse",
+    wordings: int = 3,
+) -> Task:
+    """Ask of the frames that show a set of values whether the model likes them."""
+    folder = DataFolder(Path(data))
+    viewer = find(persona) if persona else None
+    asking = Asking(_model(), viewer, wordings)
+    try:
+        asking.check()
+    except BadConfig as error:
+        raise PrerequisiteError(f"{error}, or here: -T persona=p12") from None
+    loaded = encoders.load(encoder)
+    with Index.open(folder, loaded) as index:
+        found = retrieve(Wanted(value_set(values), over), index, loaded, datetime.now(UTC))
+    samples = list(_samples(found, asking, FrameStore(folder.frames_dir)))
+    return Task(
+        dataset=MemoryDataset(samples, name=f"spectrum-{found.slug}"),
+        solver=generate(),
+        scorer=likes(),
+        metadata={"values": values, "over": over, "persona": persona, "encoder": loaded.id},
+    )
+
+
+@scorer(
+    metrics=[
+        grouped(mean(), "value", all_label="mean over answers"),
+        stderr(cluster="video"),
+    ]
+)
+def likes() -> Scorer:
+    """Score 1 where the model likes the frame, 0 where it does not; unscored without an answer."""
+
+    async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
+        told = state.metadata
+        prompt = _prompt(told["traits"], told["wording"], mirrored=told["mirrored"])
+        reply = state.output.completion
+        reading = await asyncio.to_thread(strategies.read, prompt, reply)
+        if reading.answer is None:
+            unread = Score.unscored()
+            return unread.model_copy(update={"answer": reply, "explanation": reading.missing})
+        return Score(value=float(reading.answer == "yes"), answer=reply)
+
+    return score
+
+
+def _model() -> str:
+    """Name of the model that will be asked, where one is named before the task is made."""
+    try:
+        return str(get_model())
+    except ValueError:
+        return "mockllm/model"
+
+
+def _samples(found: Retrieval, asking: Asking, frames: FrameStore) -> Iterator[Sample]:
+    """One sample for each frame of a value, wording, and question or opposite."""
+    traits = list(asking.persona.traits) if asking.persona else []
+    for value in found.values:
+        hits: dict[str, Found] = {}
+        for keyword in found.keywords:
+            if keyword.value == value.id:
+                for hit in keyword.found:
+                    hits.setdefault(hit.frame, hit)
+        for hit in hits.values():
+            image = _image(frames.read(hit.frame))
+            for wording in range(asking.wordings):
+                for mirrored in (False, True):
+                    told: dict[str, Any] = {
+                        "value": value.name, "video": hit.cluster, "frame": hit.frame,
+                        "wording": wording, "mirrored": mirrored, "traits": traits,
+                    }  # fmt: skip
+                    prompt = _prompt(traits, wording, mirrored=mirrored)
+                    yield Sample(input=_chat(prompt, image), metadata=told)
+
+
+def _prompt(traits: list[str], wording: int, *, mirrored: bool) -> strategies.Prompt:
+    persona = Persona(id="chat", traits=tuple(traits)) if traits else None
+    strategy = "simple" if persona else "plain"
+    return strategies.build(strategy, persona, mirrored=mirrored, paraphrase=wording)
+
+
+def _chat(prompt: strategies.Prompt, image: str) -> list[ChatMessage]:
+    asked = ChatMessageUser(content=[ContentImage(image=image), ContentText(text=prompt.user)])
+    return [ChatMessageSystem(content=prompt.system), asked] if prompt.system else [asked]
+
+
+def _image(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(scaled(jpeg)).decode('ascii')}"

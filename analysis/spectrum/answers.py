@@ -1,0 +1,107 @@
+"""Answers about the frames of a spectrum, laid out as arrays: frames by wordings.
+
+Refuses to compute anything from them, and to guess an answer that is missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.judgements import Asked, read_judgements
+from store.spectra import Retrieval
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The frames that were found, and what they were found for."""
+
+    retrieval: Retrieval
+    frames: tuple[str, ...]
+    """SHA-256, each once."""
+    members: Bools
+    """Whether a frame was found for a value, shape ``(F, V)``."""
+    sure: Bools
+    """The same, by keywords only whose frames stand out."""
+    cluster: Ints
+    """Number of the video that a frame is of, shape ``(F,)``."""
+
+    @classmethod
+    def of(cls, retrieval: Retrieval) -> Layout:
+        """Lay out a retrieval."""
+        shown = retrieval.shown
+        place = {frame: row for row, frame in enumerate(shown)}
+        column = {value.id: number for number, value in enumerate(retrieval.values)}
+        members = np.zeros((len(shown), len(column)), dtype=bool)
+        sure = members.copy()
+        for keyword in retrieval.keywords:
+            for hit in keyword.found:
+                cell = place[hit.frame], column[keyword.value]
+                members[cell] = True
+                sure[cell] |= not keyword.doubtful
+        videos = [hit.cluster for hit in shown.values()]
+        cluster = np.unique(videos, return_inverse=True)[1].astype(np.int64)
+        return cls(retrieval, tuple(shown), members, sure, cluster)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one model said about every frame; 1 likes it, 0 does not, nan is missing.
+
+    ``plain`` and ``opposite`` have the shape ``(F, W)``; the answer to the opposite question is
+    turned round, so that both speak of liking.
+    """
+
+    model: str
+    persona: str
+    plain: Floats
+    opposite: Floats
+    missing: Mapping[str, int]
+    """Answers that there are not, by reason."""
+    described: Mapping[str, str]
+    """What a model said that a frame shows, where it was asked."""
+
+
+def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> Answers:
+    """Read what a model said about the frames of a layout.
+
+    Raises
+    ------
+    DamagedLedger, DataUnreadable
+        The file is no file of judgements.
+    """
+    kept = read_judgements(path)
+    asked = [line for line in kept.asked if line.frame in set(layout.frames)]
+    place = {frame: row for row, frame in enumerate(layout.frames)}
+    wordings = 1 + max((line.paraphrase for line in asked), default=0)
+    sides = {side: np.full((len(place), wordings), np.nan) for side in (False, True)}
+    missing: Counter[str] = Counter()
+    for line in asked:
+        answer = line.judgement.answer
+        if answer is None:
+            missing[line.judgement.missing or "not_asked"] += 1
+            continue
+        likes = (answer == "yes") != line.mirrored
+        sides[line.mirrored][place[line.frame], line.paraphrase] = likes
+    told = read_judgements(explanations).asked if explanations else ()
+    return Answers(
+        model=kept.judge.model, persona=asked[0].persona if asked else "", plain=sides[False],
+        opposite=sides[True], missing=dict(sorted(missing.items())), described=_described(told),
+    )  # fmt: skip
+
+
+def _described(asked: Sequence[Asked]) -> dict[str, str]:
+    return {
+        line.frame: " ".join(filter(None, (line.judgement.description, line.judgement.reason)))
+        for line in asked
+        if line.judgement.description or line.judgement.reason
+    }

@@ -1,0 +1,268 @@
+"""The report of a spectrum: one page that needs nothing else, and the tables behind it.
+
+Every number goes through ``report.trace``. Refuses to compute a score and to read a file of
+answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from markupsafe import Markup
+
+from analysis.report.figures import Scale, Span, axis, interval
+from analysis.report.page import environment
+from analysis.report.trace import Name, Source, Told, Traced, Traces
+from analysis.spectrum import paper
+from analysis.spectrum.answers import Layout
+from analysis.spectrum.figures import pictures, radar
+from analysis.spectrum.scores import Difference, Spectrum, label
+from analysis.values import NAN, Estimate
+from store.frames import FrameStore
+from store.spectra import Found, Keyword
+
+TEMPLATES = Path(__file__).with_name("templates")
+_SCALE = Scale(0, 100, 25)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of one model."""
+
+    name: Name
+    bar: Markup
+    raw: Told
+    corrected: Told
+    centred: Told
+    sure: Told
+    frames: Traced
+    low: Traced
+    high: Traced
+    paper: Traced
+    paper_low: Traced
+    paper_high: Traced
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """One model."""
+
+    name: Name
+    radar: Markup
+    rows: tuple[Row, ...]
+    level: Told
+    lean: Told
+    steady: Traced
+    range: Traced
+    sd: Traced
+    noise: Traced
+    like_paper: Traced
+    missing: tuple[tuple[Name, Traced], ...]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """Two models on the same frames: value, difference, p after Holm's correction."""
+
+    first: Name
+    second: Name
+    rows: tuple[tuple[Name, Markup, Told, Traced], ...]
+    frames: Traced
+
+
+@dataclass(frozen=True)
+class KeywordView:
+    """What was found for a keyword."""
+
+    keyword: Name
+    similarity: Traced
+    lift: Traced
+    doubtful: bool
+    pictures: tuple[Markup, ...]
+    described: tuple[Name, ...]
+
+
+@dataclass(frozen=True)
+class SheetView:
+    """The contact sheet of a value."""
+
+    name: Name
+    definition: Name
+    keywords: tuple[KeywordView, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report."""
+
+    set_id: Name
+    over: Name
+    encoder: Name
+    made: Markup
+    indexed: Traced
+    frames: Traced
+    videos: Traced
+    doubtful: Traced
+    doubtful_words: tuple[Name, ...]
+    keywords: Traced
+    chance: Traced
+    models: tuple[ModelView, ...]
+    pairs: tuple[PairView, ...]
+    sheets: tuple[SheetView, ...]
+    axis: Markup
+    gap_axis: Markup
+
+
+def render(
+    layout: Layout,
+    spectra: Sequence[Spectrum],
+    pairs: Sequence[Difference],
+    frames: FrameStore,
+    now: datetime,
+) -> str:
+    """Write the report as one HTML document."""
+    traces = Traces()
+    template = environment(traces, TEMPLATES).get_template("spectrum.html")
+    style = Markup((TEMPLATES / "spectrum.css").read_text(encoding="utf-8"))
+    return template.render(page=_page(layout, spectra, pairs, frames, now), own_style=style)
+
+
+def _page(
+    layout: Layout,
+    spectra: Sequence[Spectrum],
+    pairs: Sequence[Difference],
+    frames: FrameStore,
+    now: datetime,
+) -> Page:
+    found = layout.retrieval
+    source = Source("store.spectra.Retrieval", f"{found.frames:,} indexed frames")
+    gaps = _gap_scale(pairs)
+    return Page(
+        set_id=Name(found.set_id),
+        over=Name(found.platform or "every platform"),
+        encoder=Name(found.encoder),
+        made=Markup('<time datetime="{}">{}</time>').format(
+            now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
+        ),
+        indexed=source.count(found.frames, "indexed frames that were looked through"),
+        frames=source.count(len(layout.frames), "frames that were found, each once"),
+        videos=source.count(len(set(layout.cluster.tolist())), "videos that they are of"),
+        doubtful=source.count(sum(k.doubtful for k in found.keywords), "doubtful keywords"),
+        doubtful_words=tuple(Name(k.keyword) for k in found.keywords if k.doubtful),
+        keywords=source.count(len(found.keywords), "keywords"),
+        chance=source.decimal(found.keywords[0].chance, "by which the best stand out anyway", 1),
+        models=tuple(_model(layout, each) for each in spectra),
+        pairs=tuple(_pair(layout, each, gaps) for each in pairs),
+        sheets=_sheets(layout, spectra, frames, source),
+        axis=axis(_SCALE),
+        gap_axis=axis(gaps, "points"),
+    )
+
+
+def _model(layout: Layout, told: Spectrum) -> ModelView:
+    asked = told.answers.plain.size + told.answers.opposite.size
+    missing = sum(told.answers.missing.values())
+    source = Source(
+        "analysis.spectrum.scores.spectrum",
+        f"{asked - missing:,} answers of {label(told.answers)} about {len(layout.frames):,} frames",
+        f"{missing:,} missing answers" if missing else "nothing",
+    )
+    names = [value.name for value in layout.retrieval.values]
+    scores = told.corrected
+    return ModelView(
+        name=Name(label(told.answers)),
+        radar=radar(names, scores.scores, told.raw.scores),
+        rows=tuple(_row(layout, told, place, source) for place in range(len(names))),
+        level=source.estimate(scores.level, "mean over the values"),
+        lean=source.estimate(told.lean, "tendency to yes"),
+        steady=source.percent(told.steady, "same answer in every wording", "one wording"),
+        range=source.percent(scores.range, "highest less lowest score"),
+        sd=source.percent(scores.sd, "standard deviation over values"),
+        noise=source.percent(scores.sd_of_noise, "what sampling alone makes", "no interval"),
+        like_paper=source.decimal(
+            told.like_paper, "rank correlation with the paper's means",
+            reason="other values, or all alike",
+        ),
+        missing=tuple(
+            (Name(reason), source.count(count, f"answers missing: {reason}"))
+            for reason, count in told.answers.missing.items()
+        ),
+    )  # fmt: skip
+
+
+def _row(layout: Layout, told: Spectrum, place: int, source: Source) -> Row:
+    value = layout.retrieval.values[place]
+    score = told.corrected.scores[place]
+    reported = Source("analysis.spectrum.paper", "scores that the paper reports")
+    mean = paper.MEAN.get(value.id, NAN)
+    spread = paper.spread(value.id) or (NAN, NAN)
+    what = f"{value.id}"
+    return Row(
+        name=Name(value.name),
+        bar=interval(Span(score.value, score.low, score.high), _SCALE),
+        raw=source.estimate(told.raw.scores[place], f"{what}, the question alone"),
+        corrected=source.estimate(score, f"{what}, question and opposite"),
+        centred=source.estimate(told.corrected.centred[place], f"{what}, less the mean"),
+        sure=source.estimate(told.sure.scores[place], f"{what}, keywords that stand out"),
+        frames=source.count(int(layout.members[:, place].sum()), f"{what}: frames"),
+        low=source.percent(float(told.low[place]), f"{what}, missing taken for no"),
+        high=source.percent(float(told.high[place]), f"{what}, missing taken for yes"),
+        paper=reported.percent(mean, f"{what}: mean over models", "not reported"),
+        paper_low=reported.whole(spread[0], f"{what}: lowest model", "not reported"),
+        paper_high=reported.whole(spread[1], f"{what}: highest model", "not reported"),
+    )
+
+
+def _pair(layout: Layout, pair: Difference, scale: Scale) -> PairView:
+    source = Source(
+        "analysis.spectrum.scores.differences", f"{pair.frames:,} frames that both answered for"
+    )
+
+    def row(name: str, gap: Estimate, p: float) -> tuple[Name, Markup, Told, Traced]:
+        told = source.estimate(gap, f"{name}: second less first")
+        drawn = interval(Span(gap.value, gap.low, gap.high), scale)
+        return Name(name), drawn, told, source.p(p, f"{name}: after Holm's correction", gap.reason)
+
+    names = [value.name for value in layout.retrieval.values]
+    rows = zip(names, pair.by_value, pair.p, strict=True)
+    return PairView(
+        Name(pair.first), Name(pair.second), tuple(row(*each) for each in rows),
+        source.count(pair.frames, "frames that both answered for"),
+    )  # fmt: skip
+
+
+def _gap_scale(pairs: Sequence[Difference]) -> Scale:
+    gaps = [gap for pair in pairs for gap in pair.by_value]
+    return Scale.around([end for gap in gaps for end in (gap.value, gap.low, gap.high)])
+
+
+def _sheets(
+    layout: Layout, spectra: Sequence[Spectrum], frames: FrameStore, source: Source
+) -> tuple[SheetView, ...]:
+    told = next((each.answers.described for each in spectra if each.answers.described), {})
+
+    def view(keyword: Keyword) -> KeywordView:
+        return KeywordView(
+            keyword=Name(keyword.keyword),
+            similarity=source.decimal(keyword.similarity, "mean similarity of what was found"),
+            lift=source.decimal(keyword.lift, "standard deviations by which it stands out", 1),
+            doubtful=keyword.doubtful,
+            pictures=pictures(keyword.found, frames),
+            described=tuple(_described(hit, told[hit.frame]) for hit in keyword.found
+                            if hit.frame in told),
+        )  # fmt: skip
+
+    return tuple(
+        SheetView(
+            Name(value.name), Name(value.definition),
+            tuple(view(each) for each in layout.retrieval.keywords if each.value == value.id),
+        )
+        for value in layout.retrieval.values
+    )  # fmt: skip
+
+
+def _described(hit: Found, text: str) -> Name:
+    return Name(f"{hit.rank}. {text}")

@@ -1,0 +1,240 @@
+"""Preference scores by value, 0 to 100, with intervals over videos.
+
+The score of a value is the mean over its frames of the share of wordings in which the model likes
+the frame. Answers about frames of one video hang together, so the video is the cluster, and
+intervals come from leaving one out at a time (``intervals.jackknife``). The corrected score takes
+the mean of the question and its opposite: a model that says yes whatever is asked likes half of
+everything then. Refuses to know what a value means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.intervals import binomial_interval, jackknife
+from analysis.permutation import holm
+from analysis.spectrum import paper
+from analysis.spectrum.answers import Answers, Bools, Floats, Ints, Layout
+from analysis.values import NAN, Estimate
+
+_ENDS = (0.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A score for each value, in the order of the set."""
+
+    scores: tuple[Estimate, ...]
+    centred: tuple[Estimate, ...]
+    """Each less the mean over the values, so that profiles of different models compare."""
+    level: Estimate
+    """Mean over the values."""
+    range: float
+    """Highest less lowest score. Noise makes it larger, never smaller."""
+    sd: float
+    """Standard deviation of the scores over the values."""
+    sd_of_noise: float
+    """What it would be if all values were liked alike: the scores' standard errors, pooled."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What one model likes.
+
+    Attributes
+    ----------
+    raw, corrected
+        From the question alone; from the question and its opposite.
+    sure
+        As ``corrected``, from the frames of keywords only whose frames stand out.
+    low, high
+        Raw scores if every missing answer were no, and yes; shape ``(V,)``.
+    lean
+        Likes when asked whether it likes, less likes when asked the opposite, in points: how far
+        it tends to yes.
+    steady
+        Share of frames with the same answer in every wording of the question, in %.
+    like_paper
+        Rank correlation of the corrected scores with the paper's mean over models.
+    """
+
+    answers: Answers
+    raw: Profile
+    corrected: Profile
+    sure: Profile
+    low: Floats
+    high: Floats
+    lean: Estimate
+    steady: float
+    like_paper: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second model less first by value, on frames that both answered for, and Holm's p-values."""
+
+    first: str
+    second: str
+    by_value: tuple[Estimate, ...]
+    p: tuple[float, ...]
+    frames: int
+
+
+def spectrum(layout: Layout, answers: Answers) -> Spectrum:
+    """Describe what one model likes."""
+    liked, opposite = (_mean(side) for side in (answers.plain, answers.opposite))
+    corrected = (liked + opposite) / 2
+    everything = np.ones((len(layout.frames), 1), dtype=bool)
+    scores = profile(corrected, layout.members, layout.cluster)
+    return Spectrum(
+        answers=answers,
+        raw=profile(liked, layout.members, layout.cluster),
+        corrected=scores,
+        sure=profile(corrected, layout.sure, layout.cluster),
+        low=_value_means(_mean(np.nan_to_num(answers.plain, nan=0.0)), layout.members),
+        high=_value_means(_mean(np.nan_to_num(answers.plain, nan=1.0)), layout.members),
+        lean=profile(liked - opposite, everything, layout.cluster, None).scores[0],
+        steady=_steady(answers.plain),
+        like_paper=like_paper(layout, scores),
+    )
+
+
+def profile(
+    liked: Floats, members: Bools, cluster: Ints, ends: tuple[float, float] | None = _ENDS
+) -> Profile:
+    """Scores by value of what is known of each frame.
+
+    Parameters
+    ----------
+    liked
+        From 0 to 1, or nan; shape ``(F,)``.
+    members
+        Which values a frame was found for, shape ``(F, V)``.
+    cluster
+        Shape ``(F,)``.
+    ends
+        What a score cannot pass.
+    """
+    known = ~np.isnan(liked)
+    codes = np.unique(cluster, return_inverse=True)[1]
+    onto = np.zeros((int(codes.max(initial=-1)) + 1, len(liked)))
+    onto[codes, np.arange(len(liked))] = 1
+    held = members & known[:, None]
+    count, total = onto @ held, onto @ (held * np.nan_to_num(liked)[:, None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = 100 * total.sum(0) / count.sum(0)
+        without = 100 * (total.sum(0) - total) / (count.sum(0) - count)
+    level, level_without = _mean(means[None, :])[0], _mean(without)
+    inside = [np.flatnonzero(column) for column in count.T]
+    scores = tuple(_score(float(means[v]), without[rows, v], ends) for v, rows in enumerate(inside))
+    centred = tuple(
+        _estimate(float(means[v] - level), without[:, v] - level_without, len(rows) - 1)
+        for v, rows in enumerate(inside)
+    )
+    errors = np.array([each.se for each in scores if not math.isnan(each.se)])
+    there = means[~np.isnan(means)]
+    return Profile(
+        scores, centred,
+        level=_score(float(level), level_without, ends),
+        range=float(np.ptp(there)) if len(there) else NAN,
+        sd=float(there.std(ddof=1)) if len(there) > 1 else NAN,
+        sd_of_noise=float(np.sqrt((errors**2).mean())) if len(errors) else NAN,
+    )  # fmt: skip
+
+
+def differences(layout: Layout, spectra: Sequence[Spectrum]) -> list[Difference]:
+    """Compare every pair of models, paired on the same frames, with Holm's correction over all."""
+    found = []
+    for number, second in enumerate(spectra):
+        for first in spectra[:number]:
+            gap = _liking(second.answers) - _liking(first.answers)
+            by_value = profile(gap, layout.members, layout.cluster, None).scores
+            names = label(first.answers), label(second.answers)
+            found.append(Difference(*names, by_value, (), int((~np.isnan(gap)).sum())))
+    p = holm(np.array([each.p for pair in found for each in pair.by_value]))
+    width = len(layout.retrieval.values)
+    return [
+        dataclasses.replace(pair, p=tuple(p[place * width : (place + 1) * width].tolist()))
+        for place, pair in enumerate(found)
+    ]
+
+
+def label(answers: Answers) -> str:
+    """Name of who answered."""
+    return f"{answers.model} as {answers.persona}" if answers.persona else answers.model
+
+
+def like_paper(layout: Layout, scores: Profile) -> float:
+    """Spearman's rank correlation with the paper's means; nan where its values were not asked."""
+    told: Mapping[str, float] = paper.MEAN
+    ids = [value.id for value in layout.retrieval.values]
+    if set(ids) != set(told):
+        return NAN
+    pairs = np.array(
+        [(told[name], est.value) for name, est in zip(ids, scores.scores, strict=True)]
+    )
+    if np.isnan(pairs).any() or (pairs.std(axis=0) < 1e-9).any():
+        return NAN
+    from scipy.stats import rankdata  # heavy for a start-up
+
+    ranks = np.apply_along_axis(rankdata, 0, pairs)
+    return float(np.corrcoef(ranks.T)[0, 1])
+
+
+def _liking(answers: Answers) -> Floats:
+    return (_mean(answers.plain) + _mean(answers.opposite)) / 2
+
+
+def _mean(side: Floats) -> Floats:
+    """Mean of what there is in each row."""
+    known = ~np.isnan(side)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.nan_to_num(side).sum(1) / known.sum(1)
+    return means
+
+
+def _value_means(liked: Floats, members: Bools) -> Floats:
+    with np.errstate(invalid="ignore"):
+        means: Floats = 100 * (members * liked[:, None]).sum(0) / members.sum(0)
+    return means
+
+
+def _steady(plain: Floats) -> float:
+    """Share of frames, in %, whose answer no wording changes; of frames with every answer."""
+    whole = plain[~np.isnan(plain).any(axis=1)]
+    if not len(whole) or plain.shape[1] < 2:
+        return NAN
+    return 100 * float((whole == whole[:, :1]).all(axis=1).mean())
+
+
+def _score(value: float, left_out: Floats, ends: tuple[float, float] | None) -> Estimate:
+    """A score with its interval, within its ends.
+
+    Where every video says the same at an end, the interval is Clopper and Pearson's for as many
+    answers as there are videos.
+    """
+    told = _estimate(value, left_out, len(left_out) - 1)
+    if ends is None or math.isnan(value):
+        return told
+    told = dataclasses.replace(told, unit="%")
+    if told.bounded:
+        low, high = max(ends[0], told.low), min(ends[1], told.high)
+        return dataclasses.replace(told, low=low, high=high)
+    count = len(left_out)
+    if count > 1 and any(abs(value - end) < 1e-9 for end in ends):
+        low, high = binomial_interval(count if value > 50 else 0, count)
+        return dataclasses.replace(
+            told, low=100 * low, high=100 * high, reason="", method="Clopper and Pearson, by videos"
+        )
+    return told
+
+
+def _estimate(value: float, left_out: Floats, df: int) -> Estimate:
+    if math.isnan(value):
+        return Estimate(NAN, unit="points", reason="no frame of it was answered for")
+    return jackknife(value, left_out, df, unit="points")

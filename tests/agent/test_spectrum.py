@@ -1,0 +1,303 @@
+"""The spectrum from real frames to its report: a planted value, resuming, served models, a task."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from agent import spectrum as module
+from agent.benchmarks.exhibits import Exhibit, sample, show
+from agent.cli import cli
+from agent.errors import BudgetSpent
+from agent.models.base import Question, Reply
+from agent.models.budget import Cap
+from agent.playground import catalogue
+from agent.playground.clips import ClipStore, default_cache
+from agent.spectrum import Asking, ask
+from store import encoders
+from store.data import DataFolder
+from store.frames import FrameStore
+from store.indexing import update
+from store.judgements import read_judgements
+from store.ledger import LedgerWriter
+from store.records import Video
+from store.spectra import Retrieval, read_retrieval
+from tests.agent.models.fault_server import Server, frames_of
+from tests.agent.models.made import Recorded
+from tests.store.samples import START, finished, frame, started, step
+
+# inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
+pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
+
+ROOT = Path(__file__).parents[2]
+THEMES = ("cars", "food", "space")
+PER_THEME = 10
+SET = """
+[[value]]
+id = "wheels"
+name = "Wheels"
+definition = "Driving."
+keywords = ["sports car", "racing car", "car wheel", "classic car", "parked car"]
+
+[[value]]
+id = "table"
+name = "Table"
+definition = "Eating."
+keywords = ["plate of food", "chocolate cake", "soup bowl", "bakery", "cup of coffee"]
+
+[[value]]
+id = "sky"
+name = "Sky"
+definition = "Looking up."
+keywords = ["rocket launch", "astronaut", "planet in space", "telescope", "space shuttle"]
+"""
+
+
+@pytest.fixture(scope="module")
+def exhibits() -> list[Exhibit]:
+    items = sample(catalogue.load(), PER_THEME, np.random.default_rng(0))
+    wanted = [item for item in items if item.theme in THEMES]
+    return show(wanted, ClipStore(default_cache()), lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def data(exhibits: list[Exhibit], tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """Frames of three themes, which their captions name."""
+    folder = DataFolder(tmp_path_factory.mktemp("data"))
+    frames = FrameStore(folder.frames_dir)
+    with LedgerWriter(folder.ledger_path("r1")) as writer:
+        writer.append(started("r1"))
+        for number, shown in enumerate(exhibits):
+            frames.put(shown.frame)
+            video = Video(id=shown.id, caption=f"theme {shown.theme}")
+            writer.append(step(number, frame(shown.frame), video=video))
+        writer.append(finished(len(exhibits)))
+    update(folder, encoders.load("conse"))
+    (folder.root / "own.toml").write_text(SET, "utf-8")
+    return folder
+
+
+def typed(data: DataFolder, *words: str) -> Result:
+    own = ("--values", str(data.root / "own.toml"), "--data", str(data.root))
+    return CliRunner().invoke(cli, ["spectrum", *own, *words])
+
+
+def scores(result: Result, model: str, kind: str = "corrected") -> dict[str, dict[str, float]]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, dict[str, float]] = json.loads(result.stdout)["models"][model][kind]
+    return found
+
+
+@pytest.fixture(scope="module")
+def retrieval(data: DataFolder) -> Retrieval:
+    assert typed(data, "--model", "scripted/no").exit_code == 0
+    (path,) = data.spectra_dir.glob("own-*/retrieval.json")
+    return read_retrieval(path)
+
+
+# What comes out
+
+
+@pytest.mark.parametrize(("theme", "value"), [("cars", "wheels"), ("food", "table")])
+def test_a_planted_value_comes_out_on_top(data: DataFolder, theme: str, value: str) -> None:
+    model = f"scripted/keywords?words={theme}"
+    result = typed(data, "--model", model, "--json")
+    liked = scores(result, model)
+    assert liked[value]["value"] > 70
+    assert max(liked[name]["value"] for name in liked if name != value) < 50
+    centred = scores(result, model, "centred")
+    assert centred[value]["low"] > 0
+    assert max(centred[name]["value"] for name in centred if name != value) < 0
+
+
+def test_who_says_yes_to_everything_gets_a_flat_corrected_profile(data: DataFolder) -> None:
+    result = typed(data, "--model", "scripted/yes", "--json")
+    assert {each["value"] for each in scores(result, "scripted/yes", "raw").values()} == {100}
+    assert {each["value"] for each in scores(result, "scripted/yes").values()} == {50}
+    assert {each["value"] for each in scores(result, "scripted/yes", "centred").values()} == {0}
+    assert json.loads(result.stdout)["models"]["scripted/yes"]["lean"]["value"] == 100
+
+
+def test_the_report_is_one_page_with_every_frame(data: DataFolder, tmp_path: Path) -> None:
+    words = ("--model", "scripted/yes", "--model", "scripted/coin?p=0.4", "--explain")
+    result = typed(data, *words, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") == 15 * 5
+    assert "Between models" in page
+    assert "Scripted models do not look." in page, "what the frames show, where it was asked"
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+    assert {path.name for path in (tmp_path / "out" / "tables").iterdir()} == {
+        f"{name}.{kind}" for name in ("scores", "retrieved") for kind in ("csv", "parquet")
+    }
+
+
+def test_the_embedded_viewer_answers_as_somebody_only(data: DataFolder) -> None:
+    refused = CliRunner().invoke(cli, ["spectrum", "--model", "embedded/conse"])
+    assert "no taste of its own to measure" in str(refused.exception)
+    result = typed(data, "--model", "embedded/conse", "--persona", "p12", "--json")
+    assert set(scores(result, "embedded/conse as p12")) == {"wheels", "table", "sky"}
+    assert Path(json.loads(result.stdout)["page"]).is_file()
+
+
+# What is found
+
+
+def test_each_keyword_finds_distinct_videos_that_fit(
+    retrieval: Retrieval, exhibits: list[Exhibit]
+) -> None:
+    theme = {shown.id: shown.theme for shown in exhibits}
+    own = dict(zip(("wheels", "table", "sky"), THEMES, strict=True))
+    fits = []
+    for keyword in retrieval.keywords:
+        videos = [hit.video for hit in keyword.found]
+        assert len(set(videos)) == len(videos) == 5
+        assert [hit.similarity for hit in keyword.found] == sorted(
+            (hit.similarity for hit in keyword.found), reverse=True
+        )
+        fits += [theme[video] == own[keyword.value] for video in videos]
+    assert np.mean(fits) > 0.7
+    assert (retrieval.frames, len(retrieval.keywords)) == (len(exhibits), 15)
+
+
+def test_another_platform_has_nothing(data: DataFolder) -> None:
+    result = typed(data, "--model", "scripted/no", "--over", "tiktok")
+    assert "No frame of tiktok is indexed yet" in str(result.exception)
+
+
+# What is asked
+
+
+def asked_of(
+    data: DataFolder, retrieval: Retrieval, name: str, monkeypatch: pytest.MonkeyPatch, **more: Any
+) -> Recorded:
+    async def answer(question: Question) -> Reply:
+        await asyncio.sleep(0)
+        return Reply("No", input_tokens=99, output_tokens=1)
+
+    model = Recorded(answer)
+    model.name = name
+    monkeypatch.setattr(module, "load_model", lambda _: model)
+    try:
+        asyncio.run(ask(retrieval, Asking(name, **more), data, START, lambda *_: None))
+    except BudgetSpent:
+        assert "cap" in more
+    return model
+
+
+def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
+    data: DataFolder, retrieval: Retrieval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = 6 * len(retrieval.shown)
+    first = asked_of(data, retrieval, "openai/a", monkeypatch, cap=Cap(tokens=4000))
+    again = asked_of(data, retrieval, "openai/a", monkeypatch, cap=Cap(tokens=5000))
+    assert (len(first.asked), len(again.asked)) == (40, 10)
+    rest = asked_of(data, retrieval, "openai/a", monkeypatch)
+    assert len(rest.asked) == due - 50
+    assert not asked_of(data, retrieval, "openai/a", monkeypatch).asked
+    told = asked_of(data, retrieval, "openai/a", monkeypatch, explain=True)
+    assert len(told.asked) == len(retrieval.shown), "explanations are one call more a frame"
+    assert all(question.explain for question in told.asked)
+
+
+def test_every_wording_is_asked_both_ways_and_nothing_is_told(
+    data: DataFolder, retrieval: Retrieval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_of(data, retrieval, "openai/b", monkeypatch).asked
+    ways = {(question.prompt.user, question.prompt.mirrored) for question in asked}
+    assert len(ways) == 6
+    words = [word for keyword in retrieval.keywords for word in (keyword.keyword, keyword.value)]
+    assert not any(word in question.prompt.user for question in asked for word in words)
+
+
+# A served model, and inspect_ai
+
+
+@pytest.fixture
+def bright(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A service that likes bright pictures and answers every wording in that sense."""
+
+    def answer(body: dict[str, Any]) -> tuple[str, int, int]:
+        (jpeg,) = frames_of(body)
+        likes = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L")).mean() > 80
+        words = str(body["messages"][-1]["content"])
+        opposite = any(word in words for word in ("dislike", "put you off", "do not enjoy"))
+        return ("Yes." if likes != opposite else "No."), 90, 2
+
+    monkeypatch.setenv("LOOPBACK_API_KEY", "none")
+    with Server(answer).running() as running:
+        monkeypatch.setenv("LOOPBACK_BASE_URL", f"{running.url}/model/v1")
+        yield running
+
+
+def test_a_model_served_over_http_ends_in_the_report(bright: Server, data: DataFolder) -> None:
+    name = "openai-api/loopback/model"
+    result = typed(data, "--model", name, "--wordings", "1", "--json")
+    found = scores(result, name)
+    told = json.loads(result.stdout)
+    assert told["models"][name]["lean"]["value"] == 0
+    assert told["models"][name]["missing"] == {}
+    assert bright.requests["model"] == 2 * told["frames"]
+    assert len({each["value"] for each in found.values()}) > 1
+    (kept,) = data.spectra_dir.glob("judgements/openai-api-loopback-*.jsonl")
+    usage = read_judgements(kept).asked[0].judgement.usage
+    assert (usage.input_tokens, usage.output_tokens) == (90, 2)
+
+
+EVALUATED = """
+import json, sys
+from inspect_ai import eval
+from inspect_ai.log import read_eval_log
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from agent.spectrum_task import spectrum
+
+data, folder = sys.argv[1:]
+words = iter(["Yes", "No", "Well.", "No", "Yes", "Yes", "No", "Yes"])
+
+def output(*_):
+    made = ModelOutput.from_content("mockllm/model", next(words))
+    made.usage = ModelUsage()  # inspect_ai would fetch a tokenizer to count
+    return made
+
+models = {
+    None: get_model("mockllm/model", custom_outputs=output), "p12": get_model("embedded/conse")
+}
+for persona, model in models.items():
+    task = spectrum(data=data, values=f"{data}/own.toml", persona=persona, wordings=2)
+    limits = {"limit": 2 if persona else 8, "max_samples": 1}
+    (log,) = eval(task, model=model, log_dir=folder, display="none", **limits)
+    log = read_eval_log(log.location)
+    print(json.dumps({
+        "status": log.status,
+        "said": [each.output.completion for each in log.samples],
+        "scores": [next(iter(each.scores.values())).value for each in log.samples],
+        "metrics": {name: each.value for name, each in log.results.scores[0].metrics.items()},
+    }))
+"""
+
+
+def test_inspect_ai_runs_it_and_reads_its_log(data: DataFolder, tmp_path: Path) -> None:
+    """With its mock model and with the embedded viewer, in a process whose streams are its own."""
+    command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    mock, embedded = (json.loads(line) for line in done.stdout.splitlines())
+    assert mock["status"] == embedded["status"] == "success"
+    assert [each for each in mock["scores"] if each == each] == [1, 1, 1, 1, 0, 0, 0]
+    assert mock["metrics"]["Wheels"] == pytest.approx(4 / 7), "no answer is no no"
+    assert set(embedded["said"]) <= {"Yes", "No"}
+    assert "Wheels" in embedded["metrics"]

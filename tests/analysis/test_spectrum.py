@@ -1,0 +1,174 @@
+"""Scores by value: the mean over videos, centring, missing answers, differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.intervals import t_interval
+from analysis.spectrum import paper
+from analysis.spectrum.answers import Answers, Layout, read_answers
+from analysis.spectrum.scores import Spectrum, differences, like_paper, profile, spectrum
+from personas.values import values
+from store.judgements import Asked, Judge, JudgementWriter
+from store.records import Judgement
+from store.spectra import RUN_ID, Found, Keyword, Retrieval, ValueRecord
+from tests.store.samples import START
+
+SHARED = "shared"
+
+
+def hit(frame: str, rank: int = 1) -> Found:
+    return Found(
+        rank=rank, similarity=0.5, entry=frame, platform="tiktok", video=frame, frame=frame,
+        caption="",
+    )  # fmt: skip
+
+
+def layout(frames: int = 3, ids: tuple[str, ...] = ("power", "security")) -> Layout:
+    """Values with frames of their own, and one frame that all share."""
+    keywords = tuple(
+        Keyword(
+            value=name, keyword=f"{name} {part}", typical=0.3, spread=0.1,
+            chance=1.0 + 2 * part,  # the second keyword stands out no more than chance
+            found=(*(hit(f"{name}-{part}-{n}") for n in range(frames)), hit(SHARED)),
+        )
+        for name in ids
+        for part in (0, 1)
+    )  # fmt: skip
+    return Layout.of(
+        Retrieval(
+            at=START, set_id="own", sha256="0" * 64, encoder="e", platform=None, per_keyword=frames,
+            frames=100, keywords=keywords,
+            values=tuple(ValueRecord(id=name, name=name, definition=name) for name in ids),
+        )
+    )  # fmt: skip
+
+
+def answers(plain: np.ndarray, opposite: np.ndarray, model: str = "m") -> Answers:
+    return Answers(model, "", plain, opposite, {}, {})
+
+
+def said(at: Layout, likes: np.ndarray, model: str = "m") -> Spectrum:
+    grid = np.repeat(likes[:, None].astype(float), 3, axis=1)
+    return spectrum(at, answers(grid, grid, model))
+
+
+def test_a_score_is_the_mean_over_frames_with_student_s_interval() -> None:
+    rng = np.random.default_rng(3)
+    liked = rng.random(40)
+    members = np.ones((40, 1), dtype=bool)
+    mine = profile(liked, members, np.arange(40)).scores[0]
+    known = t_interval(100 * liked)
+    assert (mine.value, mine.low, mine.high) == pytest.approx((known.value, known.low, known.high))
+
+
+def test_frames_of_one_video_count_as_one() -> None:
+    liked = np.repeat([0.0, 1.0, 1.0, 0.5], 5)
+    members = np.ones((20, 1), dtype=bool)
+    doubled = profile(liked, members, np.repeat(np.arange(4), 5)).scores[0]
+    alone = t_interval(100 * liked[::5])
+    assert doubled.low == pytest.approx(max(0.0, alone.low))
+    assert doubled.clusters == 4
+
+
+def test_intervals_cover_what_they_estimate() -> None:
+    """Frames in twos of a video, alike; a level of its own for each value."""
+    rng = np.random.default_rng(11)
+    truth = np.linspace(0.3, 0.7, 5)
+    members = np.repeat(np.eye(5, dtype=bool), 40, axis=0)
+    cluster = np.repeat(np.arange(100), 2)
+    covered = []
+    for _ in range(200):
+        video = rng.beta(2 * np.repeat(truth, 20), 2 * (1 - np.repeat(truth, 20)))
+        liked = (rng.random((200, 1)) < np.repeat(video, 2)[:, None]).astype(float)[:, 0]
+        told = profile(liked, members, cluster)
+        for scores, aim in ((told.scores, truth), (told.centred, truth - truth.mean())):
+            covered += [e.low <= 100 * a <= e.high for e, a in zip(scores, aim, strict=True)]
+    assert 0.92 < np.mean(covered) < 0.98
+
+
+def test_a_yes_sayer_s_corrected_profile_is_flat() -> None:
+    at = layout()
+    shape = (len(at.frames), 3)
+    flat = spectrum(at, answers(np.ones(shape), np.zeros(shape)))
+    assert [score.value for score in flat.raw.scores] == [100, 100]
+    assert flat.raw.scores[0].low < 100, "certainty is not had from a handful of frames"
+    assert [score.value for score in flat.corrected.scores] == [50, 50]
+    assert [score.value for score in flat.corrected.centred] == [0, 0]
+    assert flat.lean.value == 100
+    assert flat.corrected.range == 0
+
+
+def test_only_keywords_that_stand_out_count_in_their_own_column() -> None:
+    at = layout()
+    likes = np.array([float("-0-" in frame) for frame in at.frames])
+    told = said(at, likes)
+    assert told.corrected.scores[0].value == pytest.approx(100 * 3 / 7)
+    assert told.sure.scores[0].value == pytest.approx(100 * 3 / 4)
+
+
+def test_missing_answers_are_left_out_and_bounded() -> None:
+    at = layout()
+    plain = np.ones((len(at.frames), 3))
+    plain[at.frames.index("power-0-0")] = np.nan
+    told = spectrum(at, answers(plain, plain))
+    assert told.raw.scores[0].value == 100
+    assert (told.low[0], told.high[0]) == (pytest.approx(100 * 6 / 7), 100)
+    assert (told.low[1], told.high[1]) == (100, 100)
+    nothing = spectrum(at, answers(np.full_like(plain, np.nan), plain))
+    assert not nothing.raw.scores[0].exists
+    assert nothing.raw.scores[0].reason
+
+
+def test_models_are_compared_on_the_same_frames() -> None:
+    at = layout(frames=10)
+    loves = np.array([float(frame.startswith("power")) for frame in at.frames])
+    noise = np.random.default_rng(1).random(len(at.frames)) < 0.2
+    (pair,) = differences(at, [said(at, loves, "a"), said(at, noise.astype(float), "b")])
+    assert (pair.first, pair.second, pair.frames) == ("a", "b", len(at.frames))
+    assert pair.by_value[0].high < 0
+    assert pair.p[0] < 0.01
+    (same,) = differences(at, [said(at, loves, "a"), said(at, loves, "b")])
+    assert [gap.value for gap in same.by_value] == [0, 0]
+
+
+def test_likeness_to_the_paper_is_a_rank_correlation() -> None:
+    ids = tuple(value.id for value in values())
+    at = layout(frames=1, ids=ids)
+    means = np.array([paper.MEAN[name] for name in ids]) / 100
+    own = profile(means, np.eye(10, dtype=bool), np.arange(10))
+    assert like_paper(at, own) == pytest.approx(1)
+    assert like_paper(at, profile(1 - means, np.eye(10, dtype=bool), np.arange(10))) < -0.99
+    assert np.isnan(like_paper(layout(), own)), "other values have no counterpart"
+
+
+def test_the_paper_s_models_agree_with_its_means_on_what_is_known() -> None:
+    assert set(paper.MEAN) == {value.id for value in values()}
+    assert paper.spread("power") == (28, 94)
+    assert paper.spread("tradition") is None
+
+
+def test_answers_to_the_opposite_are_turned_round(tmp_path: Path) -> None:
+    at = layout()
+    judge = Judge(
+        run_id=RUN_ID, model="m", strategy="plain", prompts={}, seed=1, at=START, code_version="1"
+    )
+    lines = [
+        Asked(persona="", position=0, frame=SHARED, mirrored=mirrored, paraphrase=wording,
+              judgement=Judgement(answer=answer, missing=None if answer else "refused"))
+        for mirrored, wording, answer in (
+            (False, 0, "yes"), (False, 1, None), (True, 0, "no"), (True, 1, "yes"),
+        )
+    ]  # fmt: skip
+    path = tmp_path / "a.jsonl"
+    with JudgementWriter(path, judge) as writer:
+        writer.append(lines)
+    read = read_answers(at, path)
+    row = at.frames.index(SHARED)
+    np.testing.assert_array_equal(read.plain[row], [1, np.nan])
+    np.testing.assert_array_equal(read.opposite[row], [1, 0])
+    assert read.missing == {"refused": 1}
+    assert np.isnan(read.plain).sum() == read.plain.size - 1

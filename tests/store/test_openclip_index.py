@@ -1,0 +1,77 @@
+"""open_clip for real, with weights saved on this disk: embed, index, search by text, rebuild."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from store import encoders
+from store.cli import main
+from store.data import DataFolder
+from store.index import Index
+from tests.store.samples import keep_run
+from tests.store.tiny_clip import save_tiny_clip
+
+COLOURS = ["red", "green", "blue", "yellow", "purple", "orange"]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"open_clip:tiny/{save_tiny_clip(tmp_path_factory.mktemp('clip'))}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    folder = DataFolder(tmp_path)
+    keep_run(folder, "r1", COLOURS)
+    return folder
+
+
+def typed(data: DataFolder, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--data", str(data.root)])
+
+
+def found(data: DataFolder, encoder: str) -> list[tuple[str, float]]:
+    told = typed(data, "search", "a red thing", "--encoder", encoder, "-k", "6", "--json")
+    assert told.exit_code == 0, told.output
+    return [(hit["video"], round(hit["similarity"], 5)) for hit in json.loads(told.stdout)]
+
+
+def test_indexed_searched_by_text_and_rebuilt_alike(data: DataFolder, clip: str) -> None:
+    assert "6 frames added" in typed(data, "index", "--encoder", clip).stdout
+    hits = found(data, clip)
+    assert {video for video, _ in hits} == {f"r1-{number}" for number in range(6)}
+
+    encoder = encoders.load(clip)
+    with Index.open(data, encoder) as index:
+        count, vectors = index.vectors()
+    assert (count, vectors.shape) == (6, (6, encoder.dim))
+    exact = np.sort(vectors @ encoder.texts(["a red thing"])[0])[::-1]
+    np.testing.assert_allclose([similar for _, similar in hits], exact, atol=1e-4)
+
+    assert typed(data, "index", "--rebuild", "--encoder", clip).exit_code == 0
+    assert found(data, clip) == hits
+
+
+def test_switching_encoders_never_mixes_vectors(data: DataFolder, clip: str) -> None:
+    typed(data, "index", "--encoder", clip)
+    before = found(data, clip)
+    refused = typed(data, "search", "a red thing", "--encoder", "conse")
+    assert refused.exit_code == 2
+    assert "was made with another encoder" in refused.output
+
+    assert "6 frames added" in typed(data, "index", "--encoder", "conse").stdout
+    assert found(data, clip) == before
+    dims = []
+    for name in (clip, "conse"):
+        encoder = encoders.load(name)
+        with Index.open(data, encoder) as index:
+            count, vectors = index.vectors()
+        assert count == 6
+        assert vectors.shape[1] == encoder.dim
+        dims.append(encoder.dim)
+    assert len(set(dims)) == 2

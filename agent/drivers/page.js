@@ -8,6 +8,7 @@
   const WALLS_MS = 300;     // how often a wall is looked for while a video is waited for
   const AUTOPLAY_MS = 1000; // how long a page may take to start its video by itself
   const SETTLE_MS = 2000;   // how long the address and the video may disagree before the id is missing
+  const PAINT_MS = 100;     // from a decoded picture to one on the screen
   const ID_WAIT_MS = 500;   // how long an item may take to get the attribute that names its video
   const QUIET_MS = 8000;    // an address that is silent for so long owes nothing any more
   const { rect, visible, visibleArea, inView, offCentre, centre, numberOf, meter, scrollerOf, same,
@@ -41,6 +42,7 @@
     if (hooks) {
       readAddress();
       follow();
+      if (current) notePainted(current);
     }
     requestAnimationFrame(tick);
   };
@@ -165,7 +167,14 @@
   // A page may make the player anew under a video: the view goes on with the new one.
   const adopt = (view, active) => {
     view.carried = playedOf(view);
-    Object.assign(view, { video: active.video, item: active.item, meter: meter(active.video), base: 0 });
+    Object.assign(view, {
+      video: active.video, item: active.item, meter: meter(active.video), base: 0, paintedAt: Infinity,
+    });
+  };
+  // When the clock says that a player that was made anew has painted: pictures before show nothing.
+  const notePainted = (view) => {
+    if (view.paintedAt === Infinity && view.video && view.video.readyState >= 2)
+      view.paintedAt = Date.now() + PAINT_MS;
   };
   function follow() {
     if (arriving || !current || !current.video) return;
@@ -185,7 +194,7 @@
     const key = keyOf(active, ident);
     current = {
       key, ident, item: active.item, index: indexOf(active), video,
-      meter: video && meter(video), base, carried: 0, shown, top: topOf(active),
+      meter: video && meter(video), base, carried: 0, shown, top: topOf(active), paintedAt: 0,
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
@@ -339,15 +348,17 @@
 
     // Whether the page still shows this very video in this very place. A player that was made anew
     // meanwhile is waited for: its first picture is blank.
-    check({ key, box, limit }) {
+    check({ key, box, limit, taken }) {
       let waited = false;
       return eachFrame(limit, (elapsed, over) => {
         const wall = wallSeen();
         if (wall) return { stays: false, wall };
         const active = find();
         if (!current || !active && over) return null;
+        if (current) notePainted(current);
         const ready = !!active && current.key === key && isCurrent(active) &&
-          (!current.shown || !active.video || active.video.readyState >= 2);
+          (!current.shown || !active.video || active.video.readyState >= 2 && current.paintedAt < Date.now());
+        if (ready && current.paintedAt > taken) waited = true;
         if (!ready && !over) { waited = true; return undefined; }
         const there = { left: box.x, top: box.y, width: box.width, height: box.height };
         const stays = ready && !waited && same(active.box, there);

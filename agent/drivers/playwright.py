@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import time
 from typing import Any, TypeVar
 
 from playwright.async_api import (
@@ -44,7 +45,7 @@ PAGE_RULES = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
     for name in ("walls", "basics", "page", "acts")
 )
-JPEG_QUALITY = 85
+PICTURE = {"format": "jpeg", "quality": 85, "optimizeForSpeed": True}
 SETTLE_MARGIN_S = 10.0
 CLEAR_POLL_S = 30.0
 MOVED = ("Execution context was destroyed", "Cannot find context", "frame was detached")
@@ -172,24 +173,15 @@ class PlaywrightDriver:
         box = shown.box
         clip = _clip(box, self.viewport)
         for retake in range(self._limits.retakes):
-            declined = self._walls.declined
+            declined, asked_ms = self._walls.declined, time() * 1000
             taken = await self._within(
-                self._devtools().send(
-                    "Page.captureScreenshot",
-                    {
-                        "format": "jpeg",
-                        "quality": JPEG_QUALITY,
-                        "clip": clip,
-                        "optimizeForSpeed": True,
-                    },
-                ),
+                self._devtools().send("Page.captureScreenshot", {**PICTURE, "clip": clip}),
                 SETTLE_MARGIN_S,
             )
-            check = await self._ask(
-                "check",
-                {"key": shown.key, "box": asdict(box), "limit": REMADE_MS},
-                SETTLE_MARGIN_S,
-            )
+            asking = {
+                "key": shown.key, "box": asdict(box), "limit": REMADE_MS, "taken": asked_ms,
+            }  # fmt: skip
+            check = await self._ask("check", asking, SETTLE_MARGIN_S)
             if check and check["stays"] and self._walls.declined == declined:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)

@@ -1,4 +1,4 @@
-"""The commands of ``python -m store``: runs, show, search, index, verify.
+"""The commands of ``python -m store``: runs, show, search, index, verify; more in ``cli_dataset``.
 
 Refuses to know how anything is done: each command asks the module that does it and prints. Results
 go to stdout, narration to stderr.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from store import cli_dataset
 from store.cli_options import (
     Door,
     bar,
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 @click.group(cls=Door)
 def main() -> None:
     """Look into what feedsway keeps: runs, frames and the index over them."""
+
+
+for _command in (
+    cli_dataset.export,
+    cli_dataset.bring_in,
+    cli_dataset.stats,
+    cli_dataset.forget,
+):
+    main.add_command(_command)
 
 
 @main.command(epilog=epilog("runs", "runs --json"))

@@ -8,7 +8,7 @@ Refuses to know encoders, where frames lie, and the engine's own interface (``ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -167,6 +167,14 @@ class Index:
         with self._collection() as collection:
             return set(chroma.ids(collection))
 
+    def vectors(self) -> NDArray[np.float32]:
+        """Every vector, in order of arrival; shape ``(n, dim)``, also where there is none."""
+        import numpy as np
+
+        with self._collection() as collection:
+            pages = [page for _, page in chroma.rows(collection, chroma.ids(collection))]
+            return np.concatenate(pages) if pages else np.empty((0, 1), dtype=np.float32)
+
     def close(self) -> None:
         """Leave the server; of an embedded index nothing is open between calls."""
         if self._release is not None:
@@ -231,11 +239,51 @@ def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> I
 
 def embedded(data: DataFolder) -> list[Index]:
     """Every embedded index of a data folder, for reading."""
+    return [_reader(folder) for folder in folders(data.index_dir)]
 
-    def reader(folder: IndexFolder) -> Index:
-        return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
 
-    return [reader(folder) for folder in folders(data.index_dir)]
+def _reader(folder: IndexFolder) -> Index:
+    return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
+
+
+def forget(data: DataFolder, keys: Set[str], url: str | None = None) -> int:
+    """Take frames out of every index, whatever its encoder; returns how many vectors went.
+
+    An embedded index is made anew of what stays, since the engine's files keep what was deleted.
+    A server deletes in its own way.
+    """
+    gone = 0
+    for folder in folders(data.index_dir):
+        have = _reader(folder).ids()
+        if folder.building.exists() or not have.isdisjoint(keys):
+            _copy_without(folder, keys)
+            gone += len(have.intersection(keys))
+    if url is not None:
+        server = chroma.connect(url)
+        try:
+            with chroma.answering(server, url) as client:
+                gone += sum(chroma.delete(found, keys) for found in chroma.collections(client))
+        finally:
+            chroma.leave(server)
+    return gone
+
+
+def _copy_without(folder: IndexFolder, keys: Set[str]) -> None:
+    """Copy vectors to a new folder, which marks near-duplicates afresh, and let it take over."""
+    with (
+        folder.replaced() as path,
+        chroma.engine(path) as client,
+        _alone(folder, PATIENCE_S) as old,
+    ):
+        source = chroma.find(old, folder.name)
+        if source is None:
+            return
+        encoder = str(source.metadata["encoder"])
+        chroma.make(client, folder.name, encoder)
+        new = Index(lambda: nullcontext(client), folder.name, encoder)
+        left = [key for key in chroma.ids(source) if key not in keys]
+        for rows, vectors in chroma.rows(source, left):
+            new.add([Hit.read(*row).entry for row in rows], vectors)
 
 
 def probe(path: str, name: str) -> None:

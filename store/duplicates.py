@@ -22,9 +22,10 @@ and thin out 3.5-fold for every 2 bits, which leaves a chance of some 1e-7 a pai
 ALIKE = 0.98
 """Cosine from which two frames are alike to an encoder.
 
-Measured with `conse` on 480 frames of the playground: the same picture compressed again, 15 %
-brighter or moved by 2 pixels stays at or above it in 94 to 97 % of cases,
-and of 114,805 pairs with unlike hashes 29 are as near (some of them cuts of one clip). the count by vectors is a lower bound of what is unique, the one by hashes an upper bound.
+Measured with ``conse`` on 480 frames of the playground: the same picture compressed again, 15 %
+brighter or moved by 2 pixels stays at or above it in 94 to 97 % of cases, and of 114,805 pairs
+with unlike hashes 29 are as near (some of them cuts of one clip). An encoder that sees less takes
+more for alike: the count by vectors is a lower bound of what is unique, that by hashes an upper.
 """
 _BLOCK = 256
 

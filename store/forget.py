@@ -144,14 +144,17 @@ def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None
         if step.position in hit:
             found.videos.add(step.video.id)
             steps[step.position] = redaction.emptied(step, request.token(step.video.id))
-        elif (new := redaction.retold(step, request.change)) != step:
+        elif (new := redaction.retold(step, request.change)) != step or any(
+            request.change(text) != text for text in said.get(step.position, ())
+        ):
             steps[step.position] = new
         else:
             continue
         told = [step.video.caption or "", *redaction.words(step.judgement)]
         found.texts.update(told + said.get(step.position, []))
         found.keys.update(entry.id for entry in entries(run.started, [step]))
-    if steps:
+    faults = any(redaction.reported(f, request.change) != f for f in run.faults)
+    if steps or faults:
         line = Forgotten(
             at=request.at, position=run.next_position, positions=tuple(sorted(hit)),
             edited=tuple(sorted(steps.keys() - hit)), asked=request.asked,
@@ -270,10 +273,9 @@ def _rewrite(run: RunPlan, request: Request) -> None:
         lock.acquire()
     except Held as error:
         raise RunLocked(run.path.parent.name, str(error)) from None
-    positions, edited = run.line.positions, run.line.edited
     try:
         for path in judgement_files(run.path.parent):
-            redaction.redact_judgements(path, positions, edited, request.change)
+            redaction.redact_judgements(path, run.line.positions, request.change)
         redaction.redact_ledger(run.path, run.steps, run.line, request.change)
     finally:
         lock.release()

@@ -266,7 +266,7 @@ class Forgotten(Record):
     positions: tuple[int, ...]
     """Steps that were emptied: frames, video, and the judge's words."""
     edited: tuple[int, ...] = ()
-    """Steps in whose texts a name was replaced, and nothing else."""
+    """Steps in whose texts, or re-judgements, a name was replaced, and nothing else."""
     asked: Literal["video", "author", "before"]
     before: datetime | None = None
     """The date, where it was by age."""

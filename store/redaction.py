@@ -8,6 +8,7 @@ Refuses to know what is to be forgotten and why (``forget``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -69,6 +70,13 @@ def reworded(judgement: Judgement, change: Change) -> Judgement:
     return _changed(judgement, ("reason", "description", "reply", "screen_text"), change)
 
 
+def reported(fault: Fault, change: Change) -> Fault:
+    """A fault whose message is changed, without details where they would have to be."""
+    details = json.dumps(fault.details, ensure_ascii=False)
+    left = fault.details if change(details) == details else {}
+    return fault.model_copy(update={"message": change(fault.message), "details": left})
+
+
 def _changed(record: R, names: Sequence[str], change: Change) -> R:
     told = {name: getattr(record, name) for name in names}
     return record.model_copy(update={name: change(text) for name, text in told.items() if text})
@@ -95,24 +103,22 @@ def redact_ledger(path: Path, steps: Mapping[int, Step], line: Forgotten, change
         elif isinstance(record, Fault) and record.position in line.positions:
             new = record.model_copy(update={"message": "(forgotten)", "details": {}})
         elif isinstance(record, Fault):
-            new = _changed(record, ("message",), change)
+            new = reported(record, change)
         made.append(new)
     last = len(made) - isinstance(made[-1], RunFinished)
     made.insert(last, line)
     _rewrite(path, made)
 
 
-def redact_judgements(
-    path: Path, positions: Collection[int], edited: Collection[int], change: Change
-) -> None:
-    """Silence what was said about emptied steps, and change what was said about edited ones."""
+def redact_judgements(path: Path, positions: Collection[int], change: Change) -> None:
+    """Silence what was said about emptied steps, and change what was said about others."""
     records, _ = read_lines(path)
     made: list[Record] = []
     for record in records:
         new: Record = record
         if isinstance(record, Asked) and record.position in positions:
             new = record.model_copy(update={"judgement": silenced(record.judgement)})
-        elif isinstance(record, Asked) and record.position in edited:
+        elif isinstance(record, Asked):
             new = record.model_copy(update={"judgement": reworded(record.judgement, change)})
         made.append(new)
     _rewrite(path, made)

@@ -71,7 +71,9 @@ def _front(kind: str, rows: Sequence[Row]) -> str:
     for split in _present(rows):
         lines += [f"  - split: {split}", f'    path: "{FILES[kind].format(split=split)}"']
     if kind == "jsonl":
-        lines += ["  features:", *_typed({"image": "string"} | FIELDS, "  ")]
+        # the reader of JSON lines takes every text that looks like a time for one
+        names = {"image": "string"} | FIELDS | {"at": "timestamp[us]"}
+        lines += ["  features:", *_typed(names, "  ")]
     if kind == "datasets":
         lines.append("  drop_labels: true")
     if kind == "webdataset":
@@ -115,7 +117,7 @@ def _table(name: str, what: str, counts: Mapping[str, int | str]) -> str:
 
 
 def _collected(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
-    told = {
+    told: dict[str, set[str]] = {
         "platforms": {run.platform for run in runs},
         "strategies": {run.strategy for run in runs},
         "models": {run.model for run in runs},

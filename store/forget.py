@@ -3,7 +3,7 @@
 Everything that hangs on a ledger goes first and the ledger's own lines last, so that a call that
 was cut off finds what is left to do; the request itself lies in the data folder until then.
 
-Refuses to know how a line is rewritten (``redaction``) and how the index is made (``index``).
+Refuses to know how a line is rewritten (``redaction``) and how the index is made (``index_copy``).
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def forget(
     RunLocked, IndexLocked
         Somebody writes here at the moment.
     """
-    from store import index  # loads chromadb
+    from store import index_copy  # loads chromadb
 
     _refuse_writers(data)
     going_on = bool(request.salt)
@@ -217,7 +217,7 @@ def forget(
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
-        vectors = index.forget(data, todo.keys, url)
+        vectors = index_copy.forget(data, todo.keys, url)
         replies = _forget_replies(data, todo.texts)
         _forget_frames(data, todo)
         for run in todo.runs:

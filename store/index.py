@@ -8,7 +8,7 @@ Refuses to know encoders, where frames lie, and the engine's own interface (``ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -95,7 +95,7 @@ class Index:
             folder = IndexFolder(data.index_dir, name)
             if not write and folder not in folders(data.index_dir):
                 raise _absent(data.index_dir, encoder.id)
-            index = cls(lambda: _alone(folder, patience_s), name, creator)
+            index = cls(lambda: alone(folder, patience_s), name, creator)
         try:
             index.count()
         except StoreError:
@@ -239,51 +239,11 @@ def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> I
 
 def embedded(data: DataFolder) -> list[Index]:
     """Every embedded index of a data folder, for reading."""
-    return [_reader(folder) for folder in folders(data.index_dir)]
 
+    def reader(folder: IndexFolder) -> Index:
+        return Index(lambda: alone(folder), folder.name)
 
-def _reader(folder: IndexFolder) -> Index:
-    return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
-
-
-def forget(data: DataFolder, keys: Set[str], url: str | None = None) -> int:
-    """Take frames out of every index, whatever its encoder; returns how many vectors went.
-
-    An embedded index is made anew of what stays, since the engine's files keep what was deleted.
-    A server deletes in its own way.
-    """
-    gone = 0
-    for folder in folders(data.index_dir):
-        have = _reader(folder).ids()
-        if folder.building.exists() or not have.isdisjoint(keys):
-            _copy_without(folder, keys)
-            gone += len(have.intersection(keys))
-    if url is not None:
-        server = chroma.connect(url)
-        try:
-            with chroma.answering(server, url) as client:
-                gone += sum(chroma.delete(found, keys) for found in chroma.collections(client))
-        finally:
-            chroma.leave(server)
-    return gone
-
-
-def _copy_without(folder: IndexFolder, keys: Set[str]) -> None:
-    """Copy vectors to a new folder, which marks near-duplicates afresh, and let it take over."""
-    with (
-        folder.replaced() as path,
-        chroma.engine(path) as client,
-        _alone(folder, PATIENCE_S) as old,
-    ):
-        source = chroma.find(old, folder.name)
-        if source is None:
-            return
-        encoder = str(source.metadata["encoder"])
-        chroma.make(client, folder.name, encoder)
-        new = Index(lambda: nullcontext(client), folder.name, encoder)
-        left = [key for key in chroma.ids(source) if key not in keys]
-        for rows, vectors in chroma.rows(source, left):
-            new.add([Hit.read(*row).entry for row in rows], vectors)
+    return [reader(folder) for folder in folders(data.index_dir)]
 
 
 def probe(path: str, name: str) -> None:
@@ -305,7 +265,8 @@ def probe(path: str, name: str) -> None:
 
 
 @contextmanager
-def _alone(folder: IndexFolder, patience_s: float) -> Iterator[Client]:
+def alone(folder: IndexFolder, patience_s: float = PATIENCE_S) -> Iterator[Client]:
+    """Open an embedded index with nobody else in it."""
     with folder.opened(patience_s) as path, chroma.engine(path) as client:
         yield client
 

@@ -129,7 +129,7 @@ def _embedded(data: DataFolder, problems: list[str], progress: Progress | None) 
         except StoreError as error:
             problems.append(str(error))
         else:
-            found[index.name] = len(vectors) - sum(alike_vectors(vectors, progress))
+            found[index.name] = len(vectors) - int(alike_vectors(vectors, progress).sum())
     return found
 
 

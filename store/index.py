@@ -95,7 +95,7 @@ class Index:
             folder = IndexFolder(data.index_dir, name)
             if not write and folder not in folders(data.index_dir):
                 raise _absent(data.index_dir, encoder.id)
-            index = cls(lambda: alone(folder, patience_s), name, creator)
+            index = cls(lambda: _alone(folder, patience_s), name, creator)
         try:
             index.count()
         except StoreError:
@@ -241,7 +241,7 @@ def embedded(data: DataFolder) -> list[Index]:
     """Every embedded index of a data folder, for reading."""
 
     def reader(folder: IndexFolder) -> Index:
-        return Index(lambda: alone(folder), folder.name)
+        return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
 
     return [reader(folder) for folder in folders(data.index_dir)]
 
@@ -265,8 +265,7 @@ def probe(path: str, name: str) -> None:
 
 
 @contextmanager
-def alone(folder: IndexFolder, patience_s: float = PATIENCE_S) -> Iterator[Client]:
-    """Open an embedded index with nobody else in it."""
+def _alone(folder: IndexFolder, patience_s: float) -> Iterator[Client]:
     with folder.opened(patience_s) as path, chroma.engine(path) as client:
         yield client
 

@@ -1,7 +1,8 @@
 """Takes frames out of every index so that nothing of them stays in the engine's files.
 
 What is deleted stays in the engine's files, and its graph is written with whatever memory held
-before. So a new index is filled in a child process, which is told of what stays and of nothing else.
+before. So one child process tells what stays, and another, which knows of nothing else, fills a
+new index with it; this process, which knows what goes, opens none.
 
 Refuses to know why a frame goes.
 """
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from store import chroma
 from store.entries import Entry, Hit
 from store.errors import IndexDamaged
-from store.index import Index, alone
+from store.index import Index
 from store.index_folder import IndexFolder, folders
 
 if TYPE_CHECKING:
@@ -58,46 +59,49 @@ def forget(data: DataFolder, keys: Set[str], url: str | None = None) -> int:
 
 
 def _copy_without(folder: IndexFolder, keys: Set[str]) -> int:
-    """Let a copy without these frames take over; one that has none of them stays."""
-    with alone(folder) as client:
-        source = chroma.find(client, folder.name)
-        there = chroma.ids(source) if source else []
-    gone = len(keys.intersection(there))
+    """Let a copy without these frames take over; an index that has none of them stays."""
+    given = json.dumps(sorted(keys)).encode()
+    with folder.opened() as path:
+        left = _in_child("tell", path, folder.name, given)
+    gone = int(json.loads(left.partition(b"\n")[0])["gone"])
     if gone or folder.building.exists():
         with folder.replaced() as path:
-            with alone(folder) as client:
-                left = _left(client, folder.name, keys)
-            _fill_in_child(path, folder.name, left)
+            _in_child("fill", path, folder.name, left)
     return gone
 
 
-def _left(client: chroma.Client, name: str, keys: Set[str]) -> bytes:
-    """What stays: a line of JSON, then the vectors."""
-    told: dict[str, Any] = {"encoder": None, "entries": []}
-    raw = []
-    if source := chroma.find(client, name):
-        told["encoder"] = source.metadata["encoder"]
-        ids = [key for key in chroma.ids(source) if key not in keys]
-        for rows, vectors in chroma.rows(source, ids):
-            told["entries"] += [asdict(Hit.read(*row).entry) for row in rows]
-            raw.append(vectors.astype("<f4").tobytes())
-    return b"".join([json.dumps(told).encode(), b"\n", *raw])
-
-
-def _fill_in_child(path: Path, name: str, left: bytes) -> None:
+def _in_child(function: str, path: Path, name: str, given: bytes) -> bytes:
+    """Run one of the two functions below; returns what it writes to its standard output."""
     # -c with this process's own search path: the child must find the same code
-    code = f"import sys; sys.path[:] = {sys.path!r}; from store.index_copy import fill; "
-    code += f"fill({str(path)!r}, {name!r})"
+    code = f"import sys; sys.path[:] = {sys.path!r}; from store.index_copy import {function}; "
+    code += f"{function}({str(path)!r}, {name!r})"
     done = subprocess.run(
-        [sys.executable, "-c", code], input=left, capture_output=True, check=False
+        [sys.executable, "-c", code], input=given, capture_output=True, check=False
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise IndexDamaged(path, said[-1][:200])
+    return done.stdout
+
+
+def tell(path: str, name: str) -> None:
+    """Write what stays when the frames on standard input go: a line of JSON, then the vectors."""
+    keys = set(json.loads(sys.stdin.buffer.read()))
+    told: dict[str, Any] = {"encoder": None, "entries": [], "gone": 0}
+    raw = []
+    with chroma.engine(Path(path)) as client:
+        if source := chroma.find(client, name):
+            ids = chroma.ids(source)
+            told |= {"encoder": source.metadata["encoder"], "gone": len(keys.intersection(ids))}
+            left = [key for key in ids if key not in keys]
+            for rows, vectors in chroma.rows(source, left):
+                told["entries"] += [asdict(Hit.read(*row).entry) for row in rows]
+                raw.append(vectors.astype("<f4").tobytes())
+    sys.stdout.buffer.write(b"".join([json.dumps(told).encode(), b"\n", *raw]))
 
 
 def fill(path: str, name: str) -> None:
-    """Make an index of what standard input holds; run in a child process."""
+    """Make an index of what standard input holds."""
     import numpy as np
 
     head, _, raw = sys.stdin.buffer.read().partition(b"\n")

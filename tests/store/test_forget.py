@@ -58,6 +58,11 @@ def data(tmp_path: Path) -> DataFolder:
     write_whole(data.replies_dir / "ab" / "abcd.json", json.dumps({"text": SECRET}).encode())
     write_whole(data.replies_dir / "ab" / "abce.json", json.dumps({"text": "Yes"}).encode())
     _rejudge(data)
+    return data
+
+
+@pytest.fixture
+def indexed(data: DataFolder) -> DataFolder:
     update(data, ColourEncoder())
     return data
 
@@ -107,7 +112,8 @@ def request(asked: Any, value: str) -> Request:
     return Request(asked=asked, value=value, at=NOW)
 
 
-def test_a_creator_is_forgotten_everywhere(data: DataFolder) -> None:
+def test_a_creator_is_forgotten_everywhere(indexed: DataFolder) -> None:
+    data = indexed
     gone = FrameStore(data.frames_dir).path(frame(jpeg("blue", 91)).sha256)
     assert gone.exists()
     told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645")
@@ -153,7 +159,8 @@ def test_the_measurement_stays_and_the_ledger_says_what_went(data: DataFolder) -
     assert answers[2].judgement.description == "by forgotten"
 
 
-def test_verify_holds_afterwards_and_the_index_still_searches(data: DataFolder) -> None:
+def test_verify_holds_afterwards_and_the_index_still_searches(indexed: DataFolder) -> None:
+    data = indexed
     forget(data, request("author", HANDLE))
     report = verify(data)
     assert report.sound, report.problems

@@ -138,14 +138,15 @@ def bring_in(
         click.echo("To search in them, type: python -m store index", err=True)
 
 
-@click.command(epilog=epilog("stats", "stats --json"))
+@click.command(epilog=epilog("stats", "stats --quick --json"))
+@click.option("--quick", is_flag=True, help="Leave out what the indexes' vectors tell.")
 @data_option
 @json_option
-def stats(root: Path, as_json: bool) -> None:
+def stats(quick: bool, root: Path, as_json: bool) -> None:
     """Count what is kept, how much of it is unique, and how long the disk lasts."""
     from store import stats as counts
 
-    found = counts.stats(kept(root), datetime.now(UTC), bar("Comparing"))
+    found = counts.stats(kept(root), datetime.now(UTC), bar("Comparing"), quick=quick)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
     else:

@@ -68,7 +68,9 @@ class Stats:
     """What could not be read, in words."""
 
 
-def stats(data: DataFolder, now: datetime, progress: Progress | None = None) -> Stats:
+def stats(
+    data: DataFolder, now: datetime, progress: Progress | None = None, *, quick: bool = False
+) -> Stats:
     """Count what a data folder holds.
 
     Parameters
@@ -79,6 +81,8 @@ def stats(data: DataFolder, now: datetime, progress: Progress | None = None) -> 
         The rate is that of the seven days before.
     progress
         Told how many vectors are compared, of how many.
+    quick
+        Compare none.
     """
     found = Stats()
     seen: dict[str, str] = {}
@@ -102,7 +106,8 @@ def stats(data: DataFolder, now: datetime, progress: Progress | None = None) -> 
     )
     twins = near_duplicates(seen.values())
     unique = Uniqueness(platforms.total(), len(seen), sum(twin is None for twin in twins))
-    unique.embedded = _embedded(data, found.problems, progress)
+    if not quick:
+        unique.embedded = _embedded(data, found.problems, progress)
     found.unique = unique
     found.disk = _disk(data, found.steps, recent)
     return found

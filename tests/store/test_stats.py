@@ -43,6 +43,7 @@ def test_counts(data: DataFolder) -> None:
 
 def test_vectors_that_are_alike_count_once(data: DataFolder) -> None:
     update(data, ColourEncoder())
+    assert stats(data, START, quick=True).unique.embedded == {}
     ((name, unique),) = stats(data, START).unique.embedded.items()
     assert name.startswith("feedsway__test-colour")
     assert unique == len(COLOURS)  # this encoder sees colours only

@@ -43,7 +43,7 @@ def retrieve(wanted: Wanted, index: Index, encoder: Encoder, now: datetime) -> R
     asked = [(value.id, word) for value in wanted.values.values for word in value.keywords]
     vectors = encoder.texts([word for _, word in asked])
     with index.hold():
-        frames, looked_at = index.vectors(where)
+        frames, looked_at = index.sample(where)
         if not frames:
             over = f" of {wanted.platform}" if wanted.platform else ""
             raise BadConfig(f"No frame{over} is indexed yet. Type: python -m store index")

@@ -101,7 +101,8 @@ def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> No
     """Draw the first frame of each step, with what was answered."""
     from PIL import Image
 
-    for one, step in zip(axes, steps, strict=False):
+    shown = [step for step in steps if step.frames]  # of some they were forgotten
+    for one, step in zip(axes, shown, strict=False):
         with Image.open(io.BytesIO(store.read(step.frames[0].sha256))) as picture:
             picture.draft("RGB", _SMALL)
             one.imshow(np.asarray(picture.convert("RGB").resize(_SMALL)))

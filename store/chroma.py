@@ -9,7 +9,7 @@ Refuses to know what is put in, and who else has a folder open (``index_folder``
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -152,6 +152,14 @@ def drop(client: Client, name: str) -> None:
         client.delete_collection(name)
 
 
+def delete(collection: Collection, keys: Set[str]) -> int:
+    """Delete what is kept under these ids; returns how many there were."""
+    there = [key for key in ids(collection) if key in keys]
+    for start in range(0, len(there), _PAGE):
+        collection.delete(ids=there[start : start + _PAGE])
+    return len(there)
+
+
 def ids(collection: Collection) -> list[str]:
     """All ids, in order of arrival."""
     found: list[str] = []
@@ -169,6 +177,29 @@ def metadatas(
         yield from zip(page["ids"], page["metadatas"] or [], strict=True)
 
 
+def rows(
+    collection: Collection, keys: Sequence[str]
+) -> Iterator[tuple[list[Row], NDArray[np.float32]]]:
+    """Pages of what is kept under these ids, each row at distance 0, and their vectors."""
+    for start in range(0, len(keys), _PAGE):
+        page: Any = collection.get(
+            ids=list(keys[start : start + _PAGE]),
+            include=["embeddings", "documents", "metadatas"],
+        )
+        told = zip(page["ids"], page["documents"], page["metadatas"], strict=True)
+        yield [(*row, 0.0) for row in told], page["embeddings"]
+
+
+def collections(client: Client) -> list[Collection]:
+    """Every collection of this project's, whatever its encoder."""
+    names = [found.name for found in client.list_collections()]
+    return [
+        client.get_collection(name, embedding_function=None)
+        for name in names
+        if name.startswith("feedsway__")
+    ]
+
+
 def nearest(
     collection: Collection, vector: NDArray[np.float32], size: int, where: Mapping[str, str]
 ) -> list[Row]:
@@ -180,7 +211,7 @@ def nearest(
     return list(zip(*(column[0] for column in columns), strict=True))
 
 
-def vectors(
+def sample(
     collection: Collection, where: Mapping[str, str], most: int
 ) -> tuple[int, NDArray[np.float32]]:
     """How many rows agree, and the vectors of so many of them, evenly spread over their arrival."""
@@ -192,7 +223,7 @@ def vectors(
         "ids"
     ]:
         agreeing += page
-    chosen = agreeing[:: max(1, -(-len(agreeing) // most))]
+    chosen = agreeing[:: max(1, -(-len(agreeing) // max(1, most)))]
     found: list[Any] = []
     for start in range(0, len(chosen), _PAGE):
         rows = collection.get(ids=chosen[start : start + _PAGE], include=["embeddings"])

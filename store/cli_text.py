@@ -73,6 +73,11 @@ def ledger_lines(run: Ledger) -> str:
     events: list[Step | Fault] = [*run.steps, *run.faults]
     events.sort(key=lambda event: event.at)
     lines += [_event_line(event) for event in events]
+    lines += [
+        f"Forgotten on {record.at:%Y-%m-%d}, by {record.asked}: {len(record.positions)} steps "
+        f"emptied, {len(record.edited)} with a name taken out."
+        for record in run.forgotten
+    ]
     if run.torn:
         lines.append(f"A torn last line of {run.torn} bytes is left out.")
     return "\n".join(lines)
@@ -103,6 +108,7 @@ def ledger_json(run: Ledger) -> str:
             "resumes": [record.model_dump(mode="json") for record in run.resumes],
             "steps": [record.model_dump(mode="json") for record in run.steps],
             "faults": [record.model_dump(mode="json") for record in run.faults],
+            "forgotten": [record.model_dump(mode="json") for record in run.forgotten],
             "finished": run.finished.model_dump(mode="json") if run.finished else None,
         },
         indent=2,

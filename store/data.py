@@ -59,6 +59,16 @@ class DataFolder:
         """Browser profiles, by platform and account."""
         return self.root / "profiles"
 
+    @property
+    def pseudonym_key(self) -> Path:
+        """Key from which exports make pseudonyms; never exported."""
+        return self.root / "pseudonyms.key"
+
+    @property
+    def forgetting(self) -> Path:
+        """A request to forget that is not finished yet."""
+        return self.root / "forgetting.json"
+
     def run_dir(self, run_id: str) -> Path:
         """Folder of a run."""
         return self.runs_dir / run_id

@@ -1,11 +1,11 @@
-"""Near-duplicates by perceptual hash.
+"""Near-duplicates by perceptual hash, and by the vectors of an encoder.
 
-Refuses to know frames, runs and the index: hashes go in, positions of hashes come out.
+Refuses to know frames, runs and the index: hashes or vectors go in, positions come out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,16 @@ differs by more than 4 bits, moved by 2 pixels in 93 % of cases. Unrelated pairs
 and thin out 3.5-fold for every 2 bits, which leaves a chance of some 1e-7 a pair at 4: among
 50,000 frames fewer than 1 in 100 finds a wrong twin. At 8 one in ten would.
 """
+
+ALIKE = 0.98
+"""Cosine from which two frames are alike to an encoder.
+
+Measured with ``conse`` on 480 frames of the playground: the same picture compressed again, 15 %
+brighter or moved by 2 pixels stays at or above it in 94 to 97 % of cases, and of 114,805 pairs
+with unlike hashes 29 are as near (some of them cuts of one clip). An encoder that sees less takes
+more for alike: the count by vectors is a lower bound of what is unique, that by hashes an upper.
+"""
+_BLOCK = 256
 
 
 class Leaders:
@@ -66,6 +76,41 @@ def near_duplicates(phashes: Iterable[str], threshold: int = THRESHOLD) -> list[
         if new:
             firsts.append(position)
         found.append(None if new else firsts[leader])
+    return found
+
+
+def alike_vectors(
+    vectors: NDArray[np.float32],
+    progress: Callable[[int, int], None] | None = None,
+    threshold: float = ALIKE,
+) -> NDArray[np.bool_]:
+    """Whether each unit vector is alike to an earlier one that is alike to none before.
+
+    Parameters
+    ----------
+    vectors
+        Shape ``(n, dim)``.
+    progress
+        Told how many are compared, of how many.
+    threshold
+        Cosine.
+    """
+    found = np.zeros(len(vectors), dtype=bool)
+    leaders = np.empty_like(vectors)
+    count = 0
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK]
+        found[start : start + _BLOCK] = (block @ leaders[:count].T >= threshold).any(axis=1)
+        first = count
+        for place in np.flatnonzero(~found[start : start + _BLOCK]):
+            vector = block[place]
+            if (leaders[first:count] @ vector >= threshold).any():
+                found[start + place] = True
+            else:
+                leaders[count] = vector
+                count += 1
+        if progress is not None:
+            progress(start + len(block), len(vectors))
     return found
 
 

@@ -16,6 +16,11 @@
     ├─ IndexLocked(holder)              2  another process writes the index
     ├─ IndexDamaged(path)               2  the index cannot be opened; it can be rebuilt
     ├─ IndexUnreachable(url)            2  no Chroma server answers there
+    ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
+    ├─ ForgettingPending                2  an earlier request to forget was cut off
+    ├─ BadExport(path)                  2  a folder that is no export, or no place for one
+    ├─ NothingToExport                  2  no frame fits the filters
+    ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
     ├─ DataUnreadable(path)             2  a file of the data folder cannot be read
     └─ DataUnwritable(path)             2  the data folder cannot be written, or the disk is full
 """
@@ -164,6 +169,58 @@ class IndexUnreachable(StoreError):
             f"No Chroma server answers at {url} ({problem}). "
             "Start one (chroma run --path FOLDER), or leave out --index and type: "
             "python -m store search TEXT"
+        )
+
+
+class NothingToForget(StoreError):
+    """Nothing that is kept fits the request."""
+
+    exit_code = 2
+
+    def __init__(self, asked: str, value: str) -> None:
+        super().__init__(
+            f"Nothing that is kept fits --{asked} {value}. Type: python -m store show latest"
+        )
+
+
+class ForgettingPending(StoreError):
+    """An earlier request was cut off, and comes first."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An earlier request to forget was cut off. Type: python -m store forget --resume"
+        )
+
+
+class BadExport(StoreError):
+    """A folder that is no finished export, or no place for a new one."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path} {problem}. Type: python -m store export NEW_FOLDER")
+
+
+class NothingToExport(StoreError):
+    """No frame fits the filters."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__("No kept frame fits these filters. Type: python -m store stats")
+
+
+class BadCaptions(StoreError):
+    """A CSV that does not describe the pictures beside it."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, line: int, problem: str) -> None:
+        super().__init__(
+            f"{path}:{line}: {problem}. Mend it, then type: "
+            "python -m store import FOLDER --captions CSV"
         )
 
 

@@ -157,12 +157,12 @@ class Index:
                     return kept[:k]
                 size = min(4 * size, _MOST)
 
-    def vectors(
+    def sample(
         self, where: Filters | None = None, most: int = 2000
     ) -> tuple[int, NDArray[np.float32]]:
         """How many frames agree, and the vectors of at most so many, spread over all of them."""
         with self._collection() as collection:
-            return chroma.vectors(collection, (where or Filters()).conditions(), most)
+            return chroma.sample(collection, (where or Filters()).conditions(), most)
 
     def count(self) -> int:
         """How many frames are indexed."""

@@ -156,16 +156,12 @@ def read_judgements(path: Path) -> Judgements:
     DataUnreadable
         The file cannot be read.
     """
-    try:
-        lines, torn = committed(path.read_bytes())
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
+    lines, torn = read_lines(path)
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
     sittings: list[Judge] = []
     answered: dict[Key, Asked] = {}
-    for number, line in enumerate(lines, 1):
-        record = _record(path, number, line)
+    for number, record in enumerate(lines, 1):
         if isinstance(record, Judge):
             if sittings and not record.same(sittings[0]):
                 raise DamagedLedger(path, number, "another judge or run than in line 1.")
@@ -177,6 +173,15 @@ def read_judgements(path: Path) -> Judgements:
         else:
             answered[record.key] = record
     return Judgements(path, tuple(sittings), tuple(answered.values()), torn)
+
+
+def read_lines(path: Path) -> tuple[list[Judge | Asked], int]:
+    """Read the records as they stand, and the bytes of a torn last line."""
+    try:
+        lines, torn = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
 
 
 def asked(path: Path) -> set[Key]:

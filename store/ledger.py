@@ -19,7 +19,16 @@ from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.lines import committed, is_json
-from store.records import SCHEMA, Fault, LedgerLine, RunFinished, RunResumed, RunStarted, Step
+from store.records import (
+    REDACTED,
+    Fault,
+    Forgotten,
+    LedgerLine,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Step,
+)
 from store.writer import LineWriter
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ class Ledger:
     finished: RunFinished | None
     torn: int
     """Bytes of an unfinished last line, dropped."""
+    forgotten: tuple[Forgotten, ...] = ()
+    """What was taken out of it since."""
 
     @property
     def status(self) -> Literal["complete", "interrupted"]:
@@ -81,14 +92,7 @@ def read(path: Path) -> Ledger:
     DataUnreadable
         The file cannot be read.
     """
-    try:
-        lines, torn = committed(path.read_bytes())
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
-    if not lines:
-        raise DamagedLedger(path, 1, "nothing was committed to it.")
-    _check_schema(path, lines[0])
-    records = [_record(path, number, line) for number, line in enumerate(lines, 1)]
+    records, torn = read_lines(path)
     last = records[-1]
     return Ledger(
         path=path,
@@ -98,7 +102,20 @@ def read(path: Path) -> Ledger:
         faults=tuple(record for record in records if isinstance(record, Fault)),
         finished=last if isinstance(last, RunFinished) else None,
         torn=torn,
+        forgotten=tuple(record for record in records if isinstance(record, Forgotten)),
     )
+
+
+def read_lines(path: Path) -> tuple[list[LedgerLine], int]:
+    """Read the records as they stand, and the bytes of a torn last line; raises as ``read``."""
+    try:
+        lines, torn = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    if not lines:
+        raise DamagedLedger(path, 1, "nothing was committed to it.")
+    _check_schema(path, lines[0])
+    return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
 
 
 def summarise(path: Path) -> RunSummary | None:
@@ -210,8 +227,8 @@ def _check_schema(path: Path, line: bytes) -> None:
     """Refuse a later version's ledger before its unknown fields look like damage."""
     head = from_json(line) if is_json(line) else None
     schema = head.get("schema") if isinstance(head, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise NewerSchema(path, schema, SCHEMA)
+    if isinstance(schema, int) and schema > REDACTED:
+        raise NewerSchema(path, schema, REDACTED)
 
 
 def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:

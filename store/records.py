@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
+"""Of a ledger as a run writes it."""
+REDACTED = 2
+"""Of a ledger from which something was forgotten: a reader that knows only 1 refuses it."""
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
@@ -249,6 +252,26 @@ class Fault(Record):
     details: dict[str, Any] = {}
 
 
+class Forgotten(Record):
+    """Something was taken out of this ledger on request or by age; everything else stands.
+
+    Of an emptied step the measurement stays (place, answer, probabilities, reaction, times), and
+    its video has an id that means nothing outside this request. Whom or what it was is not told.
+    """
+
+    kind: Literal["forgotten"] = "forgotten"
+    at: datetime
+    position: int
+    """Step that comes next in the run."""
+    positions: tuple[int, ...]
+    """Steps that were emptied: frames, video, and the judge's words."""
+    edited: tuple[int, ...] = ()
+    """Steps in whose texts, or re-judgements, a name was replaced, and nothing else."""
+    asked: Literal["video", "author", "before"]
+    before: datetime | None = None
+    """The date, where it was by age."""
+
+
 class RunFinished(Record):
     """Last line of a complete ledger: the proof of completion."""
 
@@ -260,5 +283,5 @@ class RunFinished(Record):
 
 
 LedgerLine = Annotated[
-    RunStarted | RunResumed | Step | Fault | RunFinished, Field(discriminator="kind")
+    RunStarted | RunResumed | Step | Fault | Forgotten | RunFinished, Field(discriminator="kind")
 ]

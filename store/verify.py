@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store import ledger
+from store import forget, ledger
 from store.data import DataFolder
 from store.entries import entries
 from store.errors import (
@@ -93,6 +93,9 @@ def verify(data: DataFolder, progress: Callable[[int, int], None] | None = None)
             for frame in step.frames:
                 where = f"{path.parent.name}/{step.position}"
                 named.setdefault(frame.sha256, []).append((where, frame))
+    if forget.pending(data) is not None:
+        mend = "Nothing else is wrong. Type: python -m store forget --resume"
+        _found(report, data.forgetting, "a request to forget was cut off", mend)
     _check_frames(report, data, named, progress)
     _check_index(report, data, ids)
     return report
@@ -111,6 +114,8 @@ def _check_ledger(report: Report, run: ledger.Ledger) -> None:
     if run.path.parent.name != run.started.run_id:
         name = f"Rename the folder to {run.started.run_id}."
         _found(report, run.path, f"it is the ledger of run {run.started.run_id}", name)
+    for remains in forget.remains(run):
+        _found(report, run.path, remains, "Restore the ledger from a copy, and forget again.")
     expected = 0
     for step in run.steps:
         if step.position != expected:

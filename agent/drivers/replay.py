@@ -32,7 +32,7 @@ class ReplayDriver:
 
     def __init__(self, source: Ledger, frames: FrameStore, start: int = 0) -> None:
         self.viewport = source.started.viewport
-        self._steps = source.steps
+        self._steps = [step for step in source.steps if step.frames]  # some were forgotten
         self._frames = frames
         self._at = start
         self._taken = 0

@@ -16,9 +16,10 @@ import pytest
 from store import chroma
 from store.data import DataFolder
 from store.errors import IndexMissing, IndexUnreachable
+from store.forget import Request, forget
 from store.index import Index
 from store.indexing import rebuild, update
-from tests.store.samples import COLOURS, ColourEncoder, keep_run
+from tests.store.samples import COLOURS, START, ColourEncoder, keep_run
 from tests.store.test_index import entry, vectors
 
 
@@ -126,3 +127,14 @@ def test_a_server_that_goes_silent_is_said(
         port = silent.getsockname()[1]
         with pytest.raises(IndexUnreachable, match="timed out"):
             Index.open(data, ColourEncoder(), f"http://127.0.0.1:{port}")
+
+
+def test_what_is_forgotten_leaves_the_server_too(data: DataFolder, url: str) -> None:
+    encoder = ColourEncoder()
+    update(data, encoder, url)
+    done = forget(data, Request(asked="video", value="r1-3", at=START), url)
+    assert done.steps == 1
+    assert done.vectors >= 1  # other encoders of this module may have put it in as well
+    with Index.open(data, encoder, url) as index:
+        assert "r1/3/0" not in index.ids()
+        assert "r1/2/0" in index.ids()

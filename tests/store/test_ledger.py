@@ -200,13 +200,13 @@ def test_a_ledger_with_nothing_committed_is_no_run(path: Path) -> None:
 
 def test_a_later_schema_asks_for_a_later_feedsway(path: Path) -> None:
     write(path, 1)
-    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":2,"new_field":0', 1))
-    with pytest.raises(NewerSchema, match=r"schema 2.*knows up to 1.*pip install --upgrade"):
+    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":3,"new_field":0', 1))
+    with pytest.raises(NewerSchema, match=r"schema 3.*knows up to 2.*pip install --upgrade"):
         read(path)
     summary = summarise(path)
     assert summary is not None
     assert summary.status == "damaged"
-    assert "schema 2" in (summary.problem or "")
+    assert "schema 3" in (summary.problem or "")
 
 
 def test_a_record_that_would_not_read_back_is_refused(path: Path) -> None:

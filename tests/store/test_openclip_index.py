@@ -48,7 +48,7 @@ def test_indexed_searched_by_text_and_rebuilt_alike(data: DataFolder, clip: str)
 
     encoder = encoders.load(clip)
     with Index.open(data, encoder) as index:
-        count, vectors = index.vectors()
+        count, vectors = index.sample()
     assert (count, vectors.shape) == (6, (6, encoder.dim))
     exact = np.sort(vectors @ encoder.texts(["a red thing"])[0])[::-1]
     np.testing.assert_allclose([similar for _, similar in hits], exact, atol=1e-4)
@@ -70,7 +70,7 @@ def test_switching_encoders_never_mixes_vectors(data: DataFolder, clip: str) -> 
     for name in (clip, "conse"):
         encoder = encoders.load(name)
         with Index.open(data, encoder) as index:
-            count, vectors = index.vectors()
+            count, vectors = index.sample()
         assert count == 6
         assert vectors.shape[1] == encoder.dim
         dims.append(encoder.dim)

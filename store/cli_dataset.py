@@ -1,0 +1,241 @@
+"""The commands that make a collection of what is kept: export, import, stats, forget.
+
+Refuses to know how anything is done, as ``cli`` does.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from store.cli_options import bar, data_option, epilog, json_option, kept, url_option
+from store.errors import ForgettingPending
+
+if TYPE_CHECKING:
+    from store.forget import Plan, Request
+
+_FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
+_day = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command(
+    epilog=epilog(
+        "export exported",
+        "export exported-yes --format datasets --answer yes --since 2025-01-01",
+        "export --check exported",
+    )
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--format", "kind", type=click.Choice(_FORMATS), default="parquet", show_default=True)
+@click.option("--platform", help="Only from this platform.")
+@click.option("--persona", help="Only seen by this persona.")
+@click.option("--answer", type=click.Choice(["yes", "no", "missing"]), help="Only judged so.")
+@click.option("--run", help="Only from this run.")
+@click.option("--since", type=_day, help="Only seen on this day (UTC) or later.")
+@click.option("--until", type=_day, help="Only seen on this day (UTC) or earlier.")
+@click.option(
+    "--split-by", type=click.Choice(["runs", "videos"]), default="runs", show_default=True,
+    help="What is never divided between splits; near-duplicates never are.",
+)  # fmt: skip
+@click.option("--keep-handles", is_flag=True, help="Leave creators' handles, ids and addresses in.")
+@click.option("--check", is_flag=True, help="Compare an export with its manifest, and write none.")
+@data_option
+@json_option
+def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any) -> None:
+    """Make a dataset of what is kept, in a new FOLDER.
+
+    Loads with datasets.load_dataset(FOLDER); handles are pseudonyms unless told otherwise.
+    """
+    if check:
+        _check(folder, as_json)
+        return
+    from store.dataset.export import export as make
+
+    data = kept(root)
+    done = make(data, folder, options["kind"], _choice(data.find_run, options), bar("Exporting"))
+    for problem in done.problems:
+        click.echo(f"Left out: {problem}", err=True)
+    if as_json:
+        fields = {"folder": str(folder), "rows": done.splits, "problems": done.problems}
+        click.echo(json.dumps(fields, indent=2))
+    else:
+        told = ", ".join(f"{count} for {split}" for split, count in done.splits.items())
+        click.echo(f"{sum(done.splits.values())} screenshots in {folder}: {told}.")
+    if done.problems:
+        raise click.exceptions.Exit(1)
+
+
+def _choice(find_run: Any, options: dict[str, Any]) -> Any:
+    from datetime import timedelta
+
+    from store.dataset.rows import Choice
+    from store.entries import Filters
+
+    run = find_run(options["run"]).parent.name if options["run"] else None
+    since, until = options["since"], options["until"]
+    return Choice(
+        Filters(options["platform"], options["persona"], options["answer"], run),
+        since and since.replace(tzinfo=UTC),
+        until and until.replace(tzinfo=UTC) + timedelta(days=1),
+        options["keep_handles"],
+        options["split_by"],
+    )
+
+
+def _check(folder: Path, as_json: bool) -> None:
+    """Say what differs from the manifest; exit code 1 when something does."""
+    from store.dataset import manifest
+
+    wrong = manifest.check(folder)
+    if as_json:
+        click.echo(json.dumps({"sound": not wrong, "problems": wrong}, indent=2))
+    else:
+        for problem in wrong:
+            click.echo(f"WRONG: {problem}")
+        click.echo("Something is wrong." if wrong else "Every file is as it was written.")
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+@click.command("import", epilog=epilog("import screenshots --captions screenshots/captions.csv"))
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--captions", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV: file, and if known caption, author, video, url, hashtags, at.",
+)  # fmt: skip
+@click.option("--name", help="Of the collection; the folder's unless given.")
+@click.option("--licence", default="not told", help="Terms of the pictures, for exports.")
+@data_option
+@json_option
+def bring_in(
+    folder: Path, captions: Path, name: str | None, licence: str, root: Path, as_json: bool
+) -> None:
+    """Keep other people's screenshots, as a run of platform imported.
+
+    Pictures lose their metadata; other formats become JPEG.
+    """
+    from importlib.metadata import version
+
+    from store.data import DataFolder
+    from store.importing import Collection
+    from store.importing import bring_in as keep
+
+    given = Collection(
+        folder, captions, name or folder.resolve().name, licence, version("feedsway")
+    )
+    data = DataFolder(root)
+    data.prepare()
+    done = keep(data, given, datetime.now(UTC), bar("Importing"))
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2))
+    else:
+        click.echo(f"{done.added} pictures added; run {done.run_id} holds {done.present}.")
+        click.echo("To search in them, type: python -m store index", err=True)
+
+
+@click.command(epilog=epilog("stats", "stats --quick --json"))
+@click.option("--quick", is_flag=True, help="Leave out what the indexes' vectors tell.")
+@data_option
+@json_option
+def stats(quick: bool, root: Path, as_json: bool) -> None:
+    """Count what is kept, how much of it is unique, and how long the disk lasts."""
+    from store import stats as counts
+
+    found = counts.stats(kept(root), datetime.now(UTC), bar("Comparing"), quick=quick)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        click.echo("\n".join(counts.rows(found)))
+    for problem in found.problems:
+        click.echo(f"Left out: {problem}", err=True)
+    if found.problems:
+        raise click.exceptions.Exit(1)
+
+
+@click.command(
+    epilog=epilog(
+        "forget --author some.handle --dry-run",
+        "forget --video 7312345678901234567 --yes",
+        "forget --before 2025-01-01 --yes",
+    )
+)
+@click.option("--video", help="Id of a video.")
+@click.option("--author", help="Handle of a creator; its mentions go as well.")
+@click.option("--before", type=_day, help="Everything that was seen before this day (UTC).")
+@click.option("--resume", is_flag=True, help="Go on with a request that was cut off.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and touch nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@url_option
+@data_option
+@json_option
+def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) -> None:
+    """Remove frames, vectors and text of a video, of a creator, or by age.
+
+    Measurements stay, and the ledger says that something was forgotten. There is no way back.
+    """
+    from store import forget as forgetting
+
+    data = kept(root)
+    request = _request(options, forgetting.pending(data))
+    if dry_run:
+        todo = forgetting.plan(data, request)
+        click.echo(json.dumps(_plan_fields(todo), indent=2) if as_json else f"{_told(todo)} to go.")
+        return
+
+    def ask(todo: Plan) -> None:
+        if not yes:
+            click.confirm(f"{_told(todo)}: forget for good?", abort=True, err=True)
+
+    done = forgetting.forget(data, request, options["url"], ask)
+    if as_json:
+        click.echo(json.dumps(asdict(done), indent=2))
+    else:
+        click.echo(
+            f"Forgotten: {done.videos} videos in {done.steps} steps of {done.runs} runs, "
+            f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies. "
+            f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
+        )
+    click.echo(
+        "Reports, exports and copies that were made before still hold it: make them again.",
+        err=True,
+    )
+
+
+def _request(options: dict[str, Any], pending: Request | None) -> Request:
+    from store.forget import Request
+
+    asked = {name: options[name] for name in ("video", "author", "before") if options[name]}
+    if len(asked) + options["resume"] != 1:
+        raise click.UsageError("Give one of --video, --author, --before and --resume.")
+    if options["resume"]:
+        if pending is None:
+            raise click.UsageError("No request was cut off.")
+        return pending
+    if pending is not None:
+        raise ForgettingPending
+    ((name, value),) = asked.items()
+    told = value.replace(tzinfo=UTC).isoformat() if name == "before" else value
+    return Request.model_validate({"asked": name, "value": told, "at": datetime.now(UTC)})
+
+
+def _plan_fields(todo: Plan) -> dict[str, Any]:
+    return {
+        "videos": len(todo.videos),
+        "steps": todo.emptied,
+        "edited": todo.edited,
+        "runs": len(todo.runs),
+        "frames": len(todo.frames),
+        "shared": len(todo.shared),
+    }
+
+
+def _told(todo: Plan) -> str:
+    return (
+        f"{len(todo.videos)} videos in {todo.emptied} steps of {len(todo.runs)} runs, "
+        f"{len(todo.frames)} frames, names in {todo.edited} more steps"
+    )

@@ -1,0 +1,208 @@
+"""The dataset card: what an export holds, where it comes from, what is missing, who may use it.
+
+Refuses to know how rows were chosen and written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from store.dataset.formats import FILES
+from store.dataset.manifest import digest
+from store.dataset.rows import FIELDS, Choice, Gathered
+from store.dataset.splits import SPLITS, Row
+from store.records import RunStarted
+
+NAME = "README.md"
+_RIGHTS = {
+    "playground": "The clips of feedsway's playground; its `LICENSES.txt` names the terms of each.",
+    "imported": "As whoever imported them says: {licences}.",
+}
+_OTHERS = (
+    "The videos belong to their creators and are shown under the platform's terms, which do not "
+    "allow passing them on in general. Clear the rights, and the law on personal data, first."
+)
+
+
+def card(folder: Path, kind: str, found: Gathered, choice: Choice) -> str:
+    """Write the card's text, once the data files are in the folder.
+
+    Parameters
+    ----------
+    folder
+        Of the export.
+    kind
+        Name of the format.
+    found
+        The rows, as they were written.
+    choice
+        What was asked for.
+    """
+    rows = found.rows
+    parts = [
+        _front(kind, rows),
+        "# Screenshots of short-video feeds\n",
+        f"{len(rows)} screenshots of {len({(r['platform'], r['video']) for r in rows})} videos, "
+        f"{_unique(rows)} of them unique (no two nearer than the near-duplicates below), from "
+        f"{len(found.runs)} runs. The export is complete only with `manifest.json`, which is "
+        "written last: `python -m store export --check FOLDER` compares every file with it.\n",
+        "## Composition\n",
+        *_composition(rows),
+        "## How it was collected\n",
+        *_collected(found.runs, choice),
+        "## Splits\n",
+        _splits(rows, choice),
+        "## People and rights\n",
+        *_people(found.runs, choice),
+        "## Known gaps\n",
+        *_gaps(found),
+        "## Hashes\n",
+        *_hashes(folder),
+    ]
+    return "\n".join(parts)
+
+
+def _front(kind: str, rows: Sequence[Row]) -> str:
+    """What Hugging Face reads: where each split lies, and the type of every field."""
+    lines = ["---", "pretty_name: Screenshots of short-video feeds", "license: other", "configs:"]
+    lines += ["- config_name: default", "  data_files:"]
+    for split in _present(rows):
+        lines += [f"  - split: {split}", f'    path: "{FILES[kind].format(split=split)}"']
+    if kind == "jsonl":
+        # the reader of JSON lines takes every text that looks like a time for one
+        names = {"image": "string"} | FIELDS | {"at": "timestamp[us]"}
+        lines += ["  features:", *_typed(names, "  ")]
+    if kind == "datasets":
+        lines.append("  drop_labels: true")
+    if kind == "webdataset":
+        names = {"__key__": "string", "__url__": "string", "jpg": "image"}
+        lines += ["dataset_info:", "  features:", *_typed(names, "  ")]
+        lines += ["  - name: json", "    struct:", *_typed(FIELDS, "    ")]
+    return "\n".join([*lines, "---", ""])
+
+
+def _typed(fields: Mapping[str, str], indent: str) -> list[str]:
+    """Fields with their types: a library that guessed would take a column of nulls for no text."""
+    lines = []
+    for name, dtype in fields.items():
+        told = "list: string" if dtype == "list" else f"dtype: {dtype}"
+        lines += [f"{indent}- name: {name}", f"{indent}  {told}"]
+    return lines
+
+
+def _unique(rows: Iterable[Row]) -> int:
+    return sum(row["duplicate_of"] is None for row in rows)
+
+
+def _present(rows: Sequence[Row]) -> list[str]:
+    there = {row["split"] for row in rows}
+    return [split for split in SPLITS if split in there]
+
+
+def _composition(rows: Sequence[Row]) -> list[str]:
+    counts = {
+        "platform": Counter(row["platform"] for row in rows),
+        "month": Counter(row["at"][:7] for row in rows),
+        "persona": Counter(row["persona"] for row in rows),
+        "answer": Counter(row["answer"] or f"none ({row['missing']})" for row in rows),
+    }
+    return [_table(name, "screenshots", count) for name, count in counts.items()]
+
+
+def _table(name: str, what: str, counts: Mapping[str, int | str]) -> str:
+    lines = [f"| {name} | {what} |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {key} | {counts[key]} |" for key in sorted(counts)), ""])
+
+
+def _collected(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
+    told: dict[str, set[str]] = {
+        "platforms": {run.platform for run in runs},
+        "strategies": {run.strategy for run in runs},
+        "models": {run.model for run in runs},
+        "arms": {run.arm for run in runs},
+        "drivers": {run.driver for run in runs},
+        "browsers": {run.browser for run in runs},
+        "languages": {run.locale for run in runs},
+        "feedsway": {run.provenance.code_version for run in runs},
+    }
+    first, last = min(run.at for run in runs), max(run.at for run in runs)
+    asked: dict[str, str] = dict(choice.where.conditions())
+    asked |= {"since": f"{choice.since:%Y-%m-%d}"} if choice.since else {}
+    asked |= {"until": f"{choice.until:%Y-%m-%d}"} if choice.until else {}
+    return [
+        "Each run opened a feed as one persona; a model looked at a screenshot of each video and "
+        "said whether that persona would watch on; the video was then watched or left. The runs "
+        f"were started from {first:%Y-%m-%d} to {last:%Y-%m-%d}. Pictures of platform `imported` "
+        "were not collected by feedsway.\n",
+        *(f"- {name}: {', '.join(sorted(values))}" for name, values in told.items()),
+        f"- filters of this export: {_listed(asked) or 'none'}",
+        "",
+    ]
+
+
+def _listed(told: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in told.items())
+
+
+def _splits(rows: Sequence[Row], choice: Choice) -> str:
+    counts = Counter(row["split"] for row in rows)
+    together = "one run, of one video" if choice.split_by == "runs" else "one video"
+    text = (
+        f"Screenshots of {together} and near-duplicates (perceptual hashes that differ in at most "
+        "4 of 64 bits) are all in the same split; the same rows always give the same splits.\n\n"
+    )
+    if counts["train"] > 0.9 * len(rows):
+        text += (
+            "Most rows hang together and so are in one split. "
+            "`--split-by videos` lets runs be divided.\n\n"
+        )
+    return text + _table("split", "screenshots", {name: counts[name] for name in SPLITS})
+
+
+def _people(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
+    licences = {str(run.config.get("licence")) for run in runs if run.platform == "imported"}
+    told = "; ".join(sorted(licences)) or "not told"
+    rights = [
+        f"- {platform}: {_RIGHTS.get(platform, _OTHERS).format(licences=told)}"
+        for platform in sorted({run.platform for run in runs})
+    ]
+    if choice.keep_handles:
+        names = "Creators' handles, ids and addresses of videos are in the fields as they were."
+    else:
+        names = (
+            "Creators' handles and ids of videos are replaced by keyed hashes, in texts too, and "
+            "addresses are left out; the key is not part of this export. Handles of fewer than "
+            "six letters are found in texts as whole words only. "
+            "This is pseudonymous, not anonymous."
+        )
+    pixels = (
+        "The pictures themselves are not changed: faces, and names that a site draws over a video, "
+        "can be seen. Their metadata are removed."
+    )
+    return [f"{names} {pixels}\n", *rights, ""]
+
+
+def _gaps(found: Gathered) -> list[str]:
+    rows = found.rows
+    lines = [
+        f"- {sum(row['excluded'] is not None for row in rows)} screenshots are of steps that do "
+        "not count (advertisements, live broadcasts, repeats): field `excluded`.",
+        f"- {sum(row['quality'] != 'ok' for row in rows)} screenshots are blank: field `quality`.",
+        f"- {sum(row['answer'] is None for row in rows)} have no answer: field `missing` says why.",
+        f"- {found.forgotten} steps of these runs were forgotten on request or by age.",
+        f"- {len(found.problems)} ledgers or frames could not be read and are left out.",
+        "- A feed is what one account was shown, at one place and time: no sample of a platform.",
+    ]
+    return [*lines, ""]
+
+
+def _hashes(folder: Path) -> list[str]:
+    """Of the data files; pictures in files of their own are in the manifest only."""
+    there = [path for path in sorted(folder.rglob("*")) if path.suffix in _DATA]
+    told = {f"`{path.relative_to(folder).as_posix()}`": f"`{digest(path)}`" for path in there}
+    return [_table("file", "SHA-256", told), "Of every file: `manifest.json`.", ""]
+
+
+_DATA = (".parquet", ".jsonl", ".tar")

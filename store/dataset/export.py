@@ -1,0 +1,116 @@
+"""Exports what is kept: rows and pictures first, then the card, then the manifest.
+
+Refuses to know formats, and to write over anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from store.data import DataFolder
+from store.dataset import manifest
+from store.dataset.card import NAME as CARD
+from store.dataset.card import card
+from store.dataset.formats import FORMATS, Item
+from store.dataset.pictures import bare
+from store.dataset.rows import Choice, Gathered, gather
+from store.dataset.splits import SPLITS, Row
+from store.errors import BadExport, DamagedFrame, DataUnreadable, DataUnwritable
+from store.files import write_whole
+from store.frames import FrameStore
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did."""
+
+    folder: Path
+    splits: dict[str, int]
+    """Rows of each."""
+    problems: tuple[str, ...]
+    """Ledgers and frames that are left out, in words."""
+
+
+def export(
+    data: DataFolder,
+    folder: Path,
+    kind: str,
+    choice: Choice,
+    progress: Callable[[int, int], None] | None = None,
+) -> Exported:
+    """Write one export to a new folder.
+
+    Parameters
+    ----------
+    data
+        What is kept.
+    folder
+        New, or empty.
+    kind
+        One of ``FORMATS``.
+    choice
+        What to take, and how.
+    progress
+        Told after each row.
+
+    Raises
+    ------
+    NothingToExport
+        No frame fits.
+    BadExport
+        The folder holds something.
+    DataUnwritable
+        The disk refused. The folder says that it is not finished.
+    """
+    if folder.resolve().is_relative_to(data.root.resolve()):
+        raise BadExport(folder, "lies in the data folder")
+    found = gather(data, choice)
+    try:
+        manifest.begin(folder)
+        written: list[Row] = []
+        for split in SPLITS:
+            rows = [row for row in found.rows if row["split"] == split]
+            if rows:
+                items = _items(data, rows, found, written)
+                FORMATS[kind](folder, split, _counted(items, written, len(found.rows), progress))
+        found.rows = written
+        write_whole(folder / CARD, card(folder, kind, found, choice).encode())
+        splits = dict(Counter(row["split"] for row in written))
+        told = {"format": kind, "made_at": datetime.now(UTC).isoformat(), "rows": splits}
+        manifest.finish(folder, told)
+    except OSError as error:
+        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    return Exported(folder, splits, tuple(found.problems))
+
+
+def _items(
+    data: DataFolder, rows: list[Row], found: Gathered, written: list[Row]
+) -> Iterator[Item]:
+    """Rows with their pictures, which lose their metadata; what cannot be read is left out."""
+    frames = FrameStore(data.frames_dir)
+    for row in rows:
+        try:
+            jpeg = bare(frames.read(row["sha256"]))
+        except (DamagedFrame, DataUnreadable, ValueError) as error:
+            found.problems.append(f"{row['id']}: {error}")
+            continue
+        row["sha256"] = sha256(jpeg).hexdigest()
+        written.append(row)
+        yield row, jpeg
+
+
+def _counted(
+    items: Iterator[Item],
+    written: list[Row],
+    total: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[Item]:
+    for item in items:
+        yield item
+        if progress is not None:
+            progress(len(written), total)

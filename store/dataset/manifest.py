@@ -1,0 +1,89 @@
+"""The manifest of an export: the SHA-256 of every file, written last, so that it proves the end.
+
+Refuses to know what the files hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from store.errors import BadExport
+from store.files import write_whole
+
+NAME = "manifest.json"
+UNFINISHED = "UNFINISHED.txt"
+_WARNING = (
+    "This export is not finished: manifest.json, which is written last, is not there.\n"
+    "Delete the folder and export again.\n"
+)
+
+
+def begin(folder: Path) -> None:
+    """Take a new or an empty folder, and say in it that it is not finished.
+
+    Raises
+    ------
+    BadExport
+        Something is in it already.
+    """
+    if (folder / UNFINISHED).exists():
+        raise BadExport(folder, "holds an export that was not finished: delete it")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadExport(folder, "is there already, and not empty")
+    write_whole(folder / UNFINISHED, _WARNING.encode())
+
+
+def finish(folder: Path, told: dict[str, Any]) -> None:
+    """Write the manifest: what is ``told``, and size and SHA-256 of every file."""
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest(path)}
+        for path in _files(folder)
+    }
+    content = json.dumps({"feedsway_export": 1} | told | {"files": files}, indent=1)
+    write_whole(folder / NAME, content.encode() + b"\n")
+    (folder / UNFINISHED).unlink()
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a finished export.
+
+    Raises
+    ------
+    BadExport
+        There is none, or it is no manifest.
+    """
+    try:
+        told = json.loads((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        raise BadExport(folder, f"is no finished export: it has no {NAME}") from None
+    except (OSError, ValueError) as error:
+        raise BadExport(folder, f"has a {NAME} that cannot be read ({error})") from None
+    if not isinstance(told, dict) or not isinstance(told.get("files"), dict):
+        raise BadExport(folder, f"has a {NAME} that is none of feedsway's")
+    return told
+
+
+def check(folder: Path) -> list[str]:
+    """Compare every file with the manifest; returns what differs, in words."""
+    listed = read(folder)["files"]
+    there = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    wrong = [f"{name} is missing" for name in sorted(listed.keys() - there.keys())]
+    wrong += [f"{name} is not in the manifest" for name in sorted(there.keys() - listed.keys())]
+    for name in sorted(listed.keys() & there.keys()):
+        if digest(there[name]) != listed[name]["sha256"]:
+            wrong.append(f"{name} was changed")
+    return wrong
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    beside = {folder / NAME, folder / UNFINISHED}
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path not in beside)

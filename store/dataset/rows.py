@@ -1,0 +1,148 @@
+"""The rows of an export: one frame of one step each, as flat fields.
+
+Refuses to know how a row is written to a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from store import ledger
+from store.data import DataFolder
+from store.dataset.pseudonyms import Pseudonyms, key_of
+from store.dataset.splits import By, Row, assign, mark_duplicates
+from store.entries import Filters
+from store.errors import NothingToExport, StoreError
+from store.frames import FrameStore
+from store.ledger import Ledger
+from store.records import RunStarted, Step
+
+FIELDS = {
+    "id": "string", "sha256": "string", "width": "int32", "height": "int32", "time_s": "float64",
+    "phash": "string", "quality": "string", "duplicate_of": "string", "split": "string",
+    "run": "string", "position": "int32", "at": "string", "platform": "string",
+    "persona": "string", "strategy": "string", "model": "string", "arm": "string",
+    "phase": "string", "excluded": "string", "video": "string", "url": "string",
+    "author": "string", "caption": "string", "hashtags": "list", "likes": "int64",
+    "comments": "int64", "views": "int64", "duration_s": "float64", "ad": "bool", "live": "bool",
+    "answer": "string", "missing": "string", "p_yes": "float64", "score": "float64",
+    "reason": "string", "description": "string", "reply": "string", "screen_text": "string",
+    "action": "string", "liked": "bool", "dwell_s": "float64",
+}  # fmt: skip
+"""Every field but the picture, in order, with its type; ``list`` is a list of strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is exported."""
+
+    where: Filters = field(default_factory=Filters)
+    since: datetime | None = None
+    until: datetime | None = None
+    """The first moment that does not count any more."""
+    keep_handles: bool = False
+    split_by: By = "runs"
+
+    def takes(self, run: RunStarted, step: Step) -> bool:
+        """Whether a step is among it."""
+        told = {
+            "platform": run.platform,
+            "persona": run.persona.id,
+            "answer": step.judgement.answer or "missing",
+            "run": run.run_id,
+        }
+        return (
+            all(told[name] == value for name, value in self.where.conditions().items())
+            and (self.since is None or step.at >= self.since)
+            and (self.until is None or step.at < self.until)
+        )
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Rows, by run and position, and what is to be known of them."""
+
+    rows: list[Row] = field(default_factory=list)
+    runs: list[RunStarted] = field(default_factory=list)
+    """Those that have a row."""
+    forgotten: int = 0
+    """Steps of these runs that were emptied on request or by age."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, in words."""
+
+
+def gather(data: DataFolder, choice: Choice) -> Gathered:
+    """Collect the rows, with splits, near-duplicates and pseudonyms.
+
+    Raises
+    ------
+    NothingToExport
+        No frame fits.
+    """
+    found = Gathered()
+    steps: list[tuple[RunStarted, Step]] = []
+    handles: set[str] = set()
+    frames = FrameStore(data.frames_dir)
+    for run in _readable(data, found.problems):
+        handles.update(step.video.author for step in run.steps if step.video.author)
+        taken = [(run.started, s) for s in run.steps if s.frames and choice.takes(run.started, s)]
+        if taken:
+            steps += taken
+            found.runs.append(run.started)
+            found.forgotten += sum(len(line.positions) for line in run.forgotten)
+    names = None if choice.keep_handles else Pseudonyms(key_of(data.pseudonym_key), handles)
+    for started, step in steps:
+        for number, frame in enumerate(step.frames):
+            if frames.path(frame.sha256).is_file():
+                found.rows.append(_row(started, step, number, names))
+            else:
+                found.problems.append(f"{frames.path(frame.sha256)} is missing.")
+    if not found.rows:
+        raise NothingToExport
+    mark_duplicates(found.rows)
+    assign(found.rows, choice.split_by)
+    return found
+
+
+def _readable(data: DataFolder, problems: list[str]) -> Iterator[Ledger]:
+    for summary in data.runs():
+        try:
+            yield ledger.read(summary.path)
+        except StoreError as error:
+            problems.append(str(error))
+
+
+def _row(run: RunStarted, step: Step, number: int, names: Pseudonyms | None) -> Row:
+    """One row; ``sha256`` is that of the kept frame until the picture is written."""
+    frame, video, said, did = step.frames[number], step.video, step.judgement, step.reaction
+    row: dict[str, Any] = {}
+    for record in (frame, step, video, said, did):
+        row |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+    row |= {
+        "id": f"{run.run_id}/{step.position}/{number}",
+        "run": run.run_id,
+        "at": step.at.isoformat(),
+        "platform": run.platform,
+        "persona": run.persona.id,
+        "strategy": run.strategy,
+        "model": run.model,
+        "arm": run.arm,
+        "video": video.id,
+        "hashtags": list(video.hashtags),
+    }
+    if names is not None:
+        _without_names(row, names)
+    return {name: row.get(name) for name in FIELDS}
+
+
+def _without_names(row: Row, names: Pseudonyms) -> None:
+    own = row["author"]
+    for name in ("caption", "reason", "description", "reply", "screen_text"):
+        row[name] = row[name] and names.text(row[name], own)
+    row["hashtags"] = [names.text(tag, own) for tag in row["hashtags"]]
+    row["author"] = own and names.creator(own)
+    row["video"] = names.video(row["platform"], row["video"])
+    row["url"] = None

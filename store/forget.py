@@ -1,0 +1,293 @@
+"""Takes frames, vectors and text out of what is kept: of a video, of an author, or by age.
+
+Everything that hangs on a ledger goes first and the ledger's own lines last, so that a call that
+was cut off finds what is left to do; the request itself lies in the data folder until then.
+
+Refuses to know how a line is rewritten (``redaction``) and how the index is made (``index_copy``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from store import ledger, redaction
+from store.data import DataFolder
+from store.entries import entries
+from store.errors import DataUnwritable, NothingToForget, RunLocked
+from store.files import sync_folder, write_whole
+from store.frames import FrameStore
+from store.judgements import judgement_files, read_judgements
+from store.ledger import LOCK, Ledger
+from store.locks import Held, NamedLock, holder
+from store.names import Names, plain
+from store.records import Forgotten, Record, Step
+
+_TELLING = 20
+"""Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
+
+
+class Request(Record):
+    """What is to be forgotten."""
+
+    asked: Literal["video", "author", "before"]
+    value: str
+    """Id of the video, handle of the author, or the date."""
+    at: datetime
+    salt: str = ""
+    """Makes the ids that stand for forgotten videos; gone once all is done."""
+
+    def hits(self, step: Step) -> bool:
+        """Whether a step is to be emptied."""
+        if self.asked == "video":
+            return step.video.id == self.value
+        if self.asked == "author":
+            return step.video.author is not None and plain(step.video.author) == plain(self.value)
+        return step.at < datetime.fromisoformat(self.value)
+
+    def change(self, text: str) -> str:
+        """A text without the author's name."""
+        return Names({self.value: "forgotten"}).replace(text) if self.asked == "author" else text
+
+    def token(self, video: str) -> str:
+        """What stands for a video's id: the same in all runs, and nothing after the request."""
+        mark = hashlib.sha256(f"{self.salt}\0{video}".encode()).hexdigest()
+        return f"forgotten-{mark[:12]}"
+
+
+@dataclass(slots=True)
+class RunPlan:
+    """What changes in one run."""
+
+    path: Path
+    line: Forgotten
+    steps: dict[int, Step]
+    """Steps as they will be."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a request comes to."""
+
+    runs: list[RunPlan] = field(default_factory=list)
+    videos: set[str] = field(default_factory=set)
+    frames: set[str] = field(default_factory=set)
+    """Frames to delete."""
+    shared: set[str] = field(default_factory=set)
+    """Frames of these videos that stay, since another kept video shows the same bytes."""
+    keys: set[str] = field(default_factory=set)
+    """Entries of the index to delete."""
+    texts: set[str] = field(default_factory=set)
+    """What judges said, to tell kept replies by."""
+
+    @property
+    def emptied(self) -> int:
+        """How many steps lose everything but their measurement."""
+        return sum(len(run.line.positions) for run in self.runs)
+
+    @property
+    def edited(self) -> int:
+        """How many steps only lose a name."""
+        return sum(len(run.line.edited) for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was taken out."""
+
+    videos: int
+    steps: int
+    edited: int
+    runs: int
+    frames: int
+    shared: int
+    vectors: int
+    replies: int
+
+
+def plan(data: DataFolder, request: Request) -> Plan:
+    """Find what a request comes to.
+
+    Raises
+    ------
+    DamagedLedger, NewerSchema, DataUnreadable
+        A ledger that cannot be read could name the same frames.
+    """
+    found = Plan()
+    named: set[str] = set()
+    kept: set[str] = set()
+    for path in data.ledgers():
+        if ledger.summarise(path) is None:
+            continue
+        run = ledger.read(path)
+        done = {position for line in run.forgotten for position in line.positions}
+        hit = {s.position for s in run.steps if s.position not in done and request.hits(s)}
+        for step in run.steps:
+            (named if step.position in hit else kept).update(f.sha256 for f in step.frames)
+        _plan_run(found, run, hit, request)
+    found.frames, found.shared = named - kept, named & kept
+    return found
+
+
+def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None:
+    steps: dict[int, Step] = {}
+    said = _said(run.path.parent)
+    for step in run.steps:
+        if step.position in hit:
+            found.videos.add(step.video.id)
+            steps[step.position] = redaction.emptied(step, request.token(step.video.id))
+        elif (new := redaction.retold(step, request.change)) != step or any(
+            request.change(text) != text for text in said.get(step.position, ())
+        ):
+            steps[step.position] = new
+        else:
+            continue
+        told = [step.video.caption or "", *redaction.words(step.judgement)]
+        found.texts.update(told + said.get(step.position, []))
+        found.keys.update(entry.id for entry in entries(run.started, [step]))
+    faults = any(redaction.reported(f, request.change) != f for f in run.faults)
+    if steps or faults:
+        line = Forgotten(
+            at=request.at, position=run.next_position, positions=tuple(sorted(hit)),
+            edited=tuple(sorted(steps.keys() - hit)), asked=request.asked,
+            before=datetime.fromisoformat(request.value) if request.asked == "before" else None,
+        )  # fmt: skip
+        found.runs.append(RunPlan(run.path, line, steps))
+
+
+def _said(run_folder: Path) -> dict[int, list[str]]:
+    """What re-judgements say about each step."""
+    said: dict[int, list[str]] = {}
+    for path in judgement_files(run_folder):
+        for line in read_judgements(path).asked:
+            said.setdefault(line.position, []).extend(redaction.words(line.judgement))
+    return said
+
+
+def pending(data: DataFolder) -> Request | None:
+    """Return the request that a call which was cut off did not finish."""
+    try:
+        return Request.model_validate_json(data.forgetting.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def forget(
+    data: DataFolder,
+    request: Request,
+    url: str | None = None,
+    made: Callable[[Plan], None] = lambda _: None,
+) -> Done:
+    """Carry out a request, or go on with it.
+
+    Parameters
+    ----------
+    data
+        Where everything lies.
+    request
+        What to forget; one from ``pending`` goes on.
+    url
+        A Chroma server that holds vectors as well.
+    made
+        Told the plan before anything is done; it may refuse by raising.
+
+    Raises
+    ------
+    NothingToForget
+        Nothing that is kept fits.
+    RunLocked, IndexLocked
+        Somebody writes here at the moment.
+    """
+    from store import index_copy  # loads chromadb
+
+    _refuse_writers(data)
+    going_on = bool(request.salt)
+    request = request if going_on else request.model_copy(update={"salt": secrets.token_hex(16)})
+    todo = plan(data, request)
+    if not todo.runs and not going_on:
+        raise NothingToForget(request.asked, request.value)
+    made(todo)
+    try:
+        write_whole(data.forgetting, request.model_dump_json().encode())
+        vectors = index_copy.forget(data, todo.keys, url)
+        replies = _forget_replies(data, todo.texts)
+        _forget_frames(data, todo)
+        for run in todo.runs:
+            _rewrite(run, request)
+        data.forgetting.unlink()
+        sync_folder(data.root)
+    except OSError as error:
+        raise DataUnwritable(data.root, error.strerror or str(error)) from None
+    return Done(
+        len(todo.videos), todo.emptied, todo.edited, len(todo.runs),
+        len(todo.frames), len(todo.shared), vectors, replies,
+    )  # fmt: skip
+
+
+def _refuse_writers(data: DataFolder) -> None:
+    """A run that goes on could show the same frames while they are deleted."""
+    for lock in sorted(data.runs_dir.glob("**/*.lock")):
+        if who := holder(lock):
+            raise RunLocked(lock.relative_to(data.runs_dir).parts[0], who)
+
+
+def _forget_frames(data: DataFolder, todo: Plan) -> None:
+    """Delete frames, and the pictures of walls that were met on the way to emptied steps."""
+    frames = FrameStore(data.frames_dir)
+    for sha256 in todo.frames:
+        frames.path(sha256).unlink(missing_ok=True)
+    for run in todo.runs:
+        for position in run.line.positions:
+            for picture in (run.path.parent / "pictures").glob(f"{position:06}-*"):
+                picture.unlink()
+
+
+def _forget_replies(data: DataFolder, texts: set[str]) -> int:
+    """Delete kept replies that say what was said about these videos."""
+    telling = {text for text in texts if len(text) >= _TELLING}
+    gone = 0
+    for path in data.replies_dir.glob("??/*.json") if telling else ():
+        try:
+            told = json.loads(path.read_bytes())
+        except ValueError:
+            continue  # damaged, and so asked for again by its reader
+        parts = [told.get(name) for name in ("text", "reason", "description", "screen_text")]
+        if any(isinstance(part, str) and part[:2000] in telling for part in parts):
+            path.unlink()
+            gone += 1
+    return gone
+
+
+def _rewrite(run: RunPlan, request: Request) -> None:
+    """Re-judgements, then the ledger, with nobody else writing it."""
+    lock = NamedLock(run.path.parent / LOCK)
+    try:
+        lock.acquire()
+    except Held as error:
+        raise RunLocked(run.path.parent.name, str(error)) from None
+    try:
+        for path in judgement_files(run.path.parent):
+            redaction.redact_judgements(path, run.line.positions, request.change)
+        redaction.redact_ledger(run.path, run.steps, run.line, request.change)
+    finally:
+        lock.release()
+
+
+def remains(run: Ledger) -> list[str]:
+    """What is left in steps that the ledger says were emptied."""
+    emptied = {position for line in run.forgotten for position in line.positions}
+    by_position = {step.position: step for step in run.steps}
+    return [
+        f"step {position} was forgotten and still tells of its video"
+        for position in sorted(emptied)
+        if (step := by_position.get(position)) is None
+        or redaction.emptied(step, step.video.id) != step
+    ]

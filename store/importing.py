@@ -1,0 +1,211 @@
+"""Other people's screenshots as a run: platform ``imported``, one step a picture, no judgement.
+
+So everything that reads runs reads them: index and search, exports, statistics, re-judging.
+Refuses to change the pictures, but for metadata and for formats other than JPEG.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import platform
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from store.data import DataFolder
+from store.dataset.pictures import bare
+from store.errors import BadCaptions, DataUnreadable
+from store.frames import FrameStore, describe
+from store.ledger import LedgerWriter, read, summarise
+from store.records import (
+    Frame,
+    Judgement,
+    PersonaRecord,
+    Provenance,
+    Reaction,
+    RunFinished,
+    RunStarted,
+    Step,
+    Video,
+    Windows,
+)
+
+PLATFORM = "imported"
+COLUMNS = ("file", "caption", "author", "video", "url", "hashtags", "at")
+"""Of the CSV; only ``file`` must be there. Hashtags are parted by blanks, ``at`` is ISO 8601."""
+_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A folder of pictures, and what is said of them."""
+
+    folder: Path
+    captions: Path
+    name: str
+    licence: str
+    version: str
+    """Of feedsway."""
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run that it becomes."""
+        return f"{PLATFORM}-{re.sub(r'[^A-Za-z0-9_-]+', '-', self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did."""
+
+    run_id: str
+    added: int
+    present: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    picture: Path
+    video: Video
+    at: datetime
+
+
+def bring_in(
+    data: DataFolder,
+    given: Collection,
+    now: datetime,
+    progress: Callable[[int, int], None] | None = None,
+) -> Imported:
+    """Keep a collection; one that was cut off goes on, and one that is there stays as it is.
+
+    Raises
+    ------
+    BadCaptions
+        The CSV names a file that is no picture, has no column ``file``, or is not the one that the
+        same run was begun with.
+    DataUnreadable, DataUnwritable, RunLocked
+        The disk, or somebody else.
+    """
+    lines = _lines(given, now)
+    mark = _mark(lines)
+    path = data.ledger_path(given.run_id)
+    done = 0
+    if path.exists() and summarise(path) is not None:
+        run = read(path)
+        if run.started.config_hash != mark:
+            raise BadCaptions(
+                given.captions, 1, f"run {given.run_id} holds other pictures: add --name OTHER"
+            )
+        if run.finished:
+            return Imported(given.run_id, 0, len(run.steps))
+        done = run.next_position
+    frames = FrameStore(data.frames_dir)
+    with LedgerWriter(path) as writer:
+        if not path.stat().st_size:
+            writer.append(_started(given, now, len(lines), mark))
+        for position, line in enumerate(lines[done:], done):
+            jpeg = _jpeg(given, line)
+            frames.put(jpeg)
+            writer.append(_step(position, line, jpeg))
+            if progress is not None:
+                progress(position + 1, len(lines))
+        writer.append(RunFinished(at=now, steps=len(lines), eligible=len(lines)))
+    return Imported(given.run_id, len(lines) - done, len(lines))
+
+
+def _lines(given: Collection, now: datetime) -> list[_Line]:
+    try:
+        with given.captions.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            if "file" not in (table.fieldnames or ()):
+                raise BadCaptions(given.captions, 1, "there is no column named file")
+            lines = list(_read(given, table, now))
+    except OSError as error:
+        raise DataUnreadable(given.captions, error.strerror or str(error)) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadCaptions(given.captions, 1, f"it is no CSV in UTF-8 ({error})") from None
+    if not lines:
+        raise BadCaptions(given.captions, 1, "it names no picture")
+    return lines
+
+
+def _read(given: Collection, table: csv.DictReader[str], now: datetime) -> Iterator[_Line]:
+    for row in table:
+        number = table.line_num
+        told = {name: (row.get(name) or "").strip() or None for name in COLUMNS}
+        name = told["file"]
+        if name is None or not (given.folder / name).is_file():
+            raise BadCaptions(given.captions, number, f"there is no file {name} in {given.folder}")
+        video = Video(
+            id=told["video"] or Path(name).as_posix(),
+            url=told["url"],
+            author=told["author"],
+            caption=told["caption"],
+            hashtags=tuple(tag.lstrip("#") for tag in (told["hashtags"] or "").split()),
+        )
+        try:
+            at = datetime.fromisoformat(told["at"]) if told["at"] else now
+        except ValueError:
+            raise BadCaptions(given.captions, number, f"{told['at']} is no date") from None
+        yield _Line(number, given.folder / name, video, at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+def _mark(lines: Sequence[_Line]) -> str:
+    """What a run that goes on must agree with: the pictures' names and what is said of them."""
+    told = [(line.picture.name, line.video.model_dump(mode="json")) for line in lines]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _jpeg(given: Collection, line: _Line) -> bytes:
+    """The picture as JPEG, upright and without metadata; a JPEG file's picture is not touched."""
+    from PIL import Image, ImageOps
+
+    try:
+        raw = line.picture.read_bytes()
+        with Image.open(io.BytesIO(raw)) as picture:
+            upright = picture.getexif().get(0x0112, 1) == 1
+            if picture.format == "JPEG" and picture.mode in ("L", "RGB") and upright:
+                return bare(raw)
+            out = io.BytesIO()
+            turned = ImageOps.exif_transpose(picture)
+            turned.convert("RGB").save(out, "JPEG", quality=_QUALITY)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        problem = f"{line.picture} is no picture that can be read"
+        raise BadCaptions(given.captions, line.number, problem) from None
+    return bare(out.getvalue())
+
+
+def _step(position: int, line: _Line, jpeg: bytes) -> Step:
+    seen = describe(jpeg)
+    frame = Frame(
+        sha256=hashlib.sha256(jpeg).hexdigest(), width=seen.width, height=seen.height, time_s=0.0,
+        phash=seen.phash, quality=seen.quality,
+    )  # fmt: skip
+    return Step(
+        position=position, at=line.at, phase="before", video=line.video, frames=(frame,),
+        judgement=Judgement(answer=None, missing="not_asked"),
+        reaction=Reaction(
+            action="swipe", dwell_asked_s=0.0, dwell_s=0.0, exposure_s=0.0, held_s=0.0
+        ),
+        move=None, timings_ms={},
+    )  # fmt: skip
+
+
+def _started(given: Collection, now: datetime, steps: int, mark: str) -> RunStarted:
+    nobody = PersonaRecord(id="nobody", traits=(), source=PLATFORM, licence="none")
+    return RunStarted(
+        run_id=given.run_id, at=now, persona=nobody, platform=PLATFORM, strategy="none",
+        model="none", arm="passive", account="none",
+        windows=Windows(before=steps, adapt=0, after=0), seed=0,
+        config={"name": given.name, "licence": given.licence}, config_hash=mark, prompts={},
+        encoder=None, driver="none", browser="none", viewport=(0, 0), locale="unknown",
+        provenance=Provenance(
+            code_version=given.version, code_dirty=None, python=platform.python_version(),
+            system=f"{platform.system()} {platform.machine()}", libraries={},
+        ),
+    )  # fmt: skip

@@ -1,0 +1,132 @@
+"""What a ledger and its re-judgements look like once something is taken out of them.
+
+Each file is rewritten whole, beside its place, and renamed: this is the one change that is ever
+made to a committed line, and the ledger says so in a line of its own and in its schema.
+
+Refuses to know what is to be forgotten and why (``forget``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from store.errors import DataUnwritable
+from store.files import write_whole
+from store.judgements import Asked, read_lines
+from store.ledger import read_lines as ledger_lines
+from store.records import (
+    REDACTED,
+    Fault,
+    Forgotten,
+    Judgement,
+    Record,
+    RunFinished,
+    RunStarted,
+    Step,
+    Video,
+)
+
+Change = Callable[[str], str]
+R = TypeVar("R", bound=Record)
+
+
+def emptied(step: Step, token: str) -> Step:
+    """A step of which only the measurement is left; ``token`` stands for its video."""
+    old = step.video
+    video = Video(
+        id=token, ad=old.ad, live=old.live,
+        batch=old.batch, batch_requested_at=old.batch_requested_at,
+    )  # fmt: skip
+    return step.model_copy(
+        update={"video": video, "frames": (), "judgement": silenced(step.judgement)}
+    )
+
+
+def silenced(judgement: Judgement) -> Judgement:
+    """A judgement without words: what a judge says describes the picture."""
+    return judgement.model_copy(
+        update={"reason": None, "description": None, "reply": "", "screen_text": None}
+    )
+
+
+def words(judgement: Judgement) -> list[str]:
+    """Everything that a judge said, and read."""
+    told = (judgement.reason, judgement.description, judgement.reply, judgement.screen_text)
+    return [text for text in told if text]
+
+
+def retold(step: Step, change: Change) -> Step:
+    """A step whose texts are changed."""
+    video = _changed(step.video, ("caption", "url"), change)
+    video = video.model_copy(update={"hashtags": tuple(change(tag) for tag in video.hashtags)})
+    return step.model_copy(update={"video": video, "judgement": reworded(step.judgement, change)})
+
+
+def reworded(judgement: Judgement, change: Change) -> Judgement:
+    """A judgement whose texts are changed."""
+    return _changed(judgement, ("reason", "description", "reply", "screen_text"), change)
+
+
+def reported(fault: Fault, change: Change) -> Fault:
+    """A fault whose message is changed, without details where they would have to be."""
+    details = json.dumps(fault.details, ensure_ascii=False)
+    left = fault.details if change(details) == details else {}
+    return fault.model_copy(update={"message": change(fault.message), "details": left})
+
+
+def _changed(record: R, names: Sequence[str], change: Change) -> R:
+    told = {name: getattr(record, name) for name in names}
+    return record.model_copy(update={name: change(text) for name, text in told.items() if text})
+
+
+def redact_ledger(path: Path, steps: Mapping[int, Step], line: Forgotten, change: Change) -> None:
+    """Put changed steps in the place of old ones, and say so in a line before the end.
+
+    Faults of emptied steps lose their words as well, which can name an address.
+
+    Raises
+    ------
+    DataUnwritable
+        The disk refused. The ledger is as it was.
+    """
+    records, _ = ledger_lines(path)
+    made: list[Record] = []
+    for record in records:
+        new: Record = record
+        if isinstance(record, RunStarted):
+            new = record.model_copy(update={"schema_": REDACTED})
+        elif isinstance(record, Step):
+            new = steps.get(record.position, record)
+        elif isinstance(record, Fault) and record.position in line.positions:
+            new = record.model_copy(update={"message": "(forgotten)", "details": {}})
+        elif isinstance(record, Fault):
+            new = reported(record, change)
+        made.append(new)
+    last = len(made) - isinstance(made[-1], RunFinished)
+    made.insert(last, line)
+    _rewrite(path, made)
+
+
+def redact_judgements(path: Path, positions: Collection[int], change: Change) -> None:
+    """Silence what was said about emptied steps, and change what was said about others."""
+    records, _ = read_lines(path)
+    made: list[Record] = []
+    for record in records:
+        new: Record = record
+        if isinstance(record, Asked) and record.position in positions:
+            new = record.model_copy(update={"judgement": silenced(record.judgement)})
+        elif isinstance(record, Asked):
+            new = record.model_copy(update={"judgement": reworded(record.judgement, change)})
+        made.append(new)
+    _rewrite(path, made)
+
+
+def _rewrite(path: Path, records: Sequence[Record]) -> None:
+    lines = [record.model_dump_json(by_alias=True).encode() + b"\n" for record in records]
+    try:
+        write_whole(path, b"".join(lines))
+    except OSError as error:
+        raise DataUnwritable(path, error.strerror or str(error)) from None

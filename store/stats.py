@@ -1,0 +1,205 @@
+"""Counts what is kept: by platform, month and persona, how much of it is unique, and the disk.
+
+Refuses to judge whether something is wrong (``verify``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from store import ledger
+from store.data import DataFolder
+from store.duplicates import alike_vectors, near_duplicates
+from store.errors import StoreError
+from store.ledger import Ledger
+
+RECENT = timedelta(days=7)
+"""What counts as the present rate."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Uniqueness:
+    """How many screenshots are left when those that are the same count once."""
+
+    frames: int = 0
+    """Screenshots that steps name."""
+    exact: int = 0
+    """Distinct files."""
+    perceptual: int = 0
+    """No two of them near-duplicates."""
+    embedded: dict[str, int] = field(default_factory=dict)
+    """For each index: no two of its vectors alike. It may lack frames."""
+
+
+@dataclass(slots=True)
+class Disk:
+    """Bytes, and how long they last."""
+
+    used: dict[str, int] = field(default_factory=dict)
+    """By kind."""
+    free: int = 0
+    per_day: float | None = None
+    """Bytes a day over the last seven days; ``None`` where no step is as recent."""
+    days_left: float | None = None
+
+
+@dataclass(slots=True)
+class Stats:
+    """What is kept, in numbers."""
+
+    runs: int = 0
+    steps: int = 0
+    videos: int = 0
+    by_platform: dict[str, int] = field(default_factory=dict)
+    """Screenshots; so are the next two."""
+    by_month: dict[str, int] = field(default_factory=dict)
+    by_persona: dict[str, int] = field(default_factory=dict)
+    unique: Uniqueness = field(default_factory=Uniqueness)
+    disk: Disk = field(default_factory=Disk)
+    forgotten: int = 0
+    """Steps that were emptied."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, in words."""
+
+
+def stats(
+    data: DataFolder, now: datetime, progress: Progress | None = None, *, quick: bool = False
+) -> Stats:
+    """Count what a data folder holds.
+
+    Parameters
+    ----------
+    data
+        The folder.
+    now
+        The rate is that of the seven days before.
+    progress
+        Told how many vectors are compared, of how many.
+    quick
+        Compare none.
+    """
+    found = Stats()
+    seen: dict[str, str] = {}
+    videos: set[tuple[str, str]] = set()
+    recent = 0
+    platforms, months, personas = Counter[str](), Counter[str](), Counter[str]()
+    for run in _readable(data, found.problems):
+        found.runs += 1
+        found.steps += len(run.steps)
+        found.forgotten += sum(len(line.positions) for line in run.forgotten)
+        for step in run.steps:
+            recent += now - RECENT <= step.at <= now
+            videos.add((run.started.platform, step.video.id))
+            platforms[run.started.platform] += len(step.frames)
+            months[f"{step.at:%Y-%m}"] += len(step.frames)
+            personas[run.started.persona.id] += len(step.frames)
+            seen.update((frame.sha256, frame.phash) for frame in step.frames)
+    found.videos = len(videos)
+    found.by_platform, found.by_month, found.by_persona = (
+        dict(sorted((+count).items())) for count in (platforms, months, personas)
+    )
+    twins = near_duplicates(seen.values())
+    unique = Uniqueness(platforms.total(), len(seen), sum(twin is None for twin in twins))
+    if not quick:
+        unique.embedded = _embedded(data, found.problems, progress)
+    found.unique = unique
+    found.disk = _disk(data, found.steps, recent)
+    return found
+
+
+def _readable(data: DataFolder, problems: list[str]) -> list[Ledger]:
+    found = []
+    for summary in data.runs():
+        try:
+            found.append(ledger.read(summary.path))
+        except StoreError as error:
+            problems.append(str(error))
+    return found
+
+
+def _embedded(data: DataFolder, problems: list[str], progress: Progress | None) -> dict[str, int]:
+    """How many vectors of each index are unlike all others."""
+    from store.index import embedded  # loads chromadb
+
+    found = {}
+    for index in embedded(data):
+        try:
+            _, vectors = index.sample(most=index.count())
+        except StoreError as error:
+            problems.append(str(error))
+        else:
+            found[index.name] = len(vectors) - int(alike_vectors(vectors, progress).sum())
+    return found
+
+
+def _disk(data: DataFolder, steps: int, recent: int) -> Disk:
+    """What is used, and what the last seven days make of the rest."""
+    kinds = {
+        "runs": data.runs_dir,
+        "frames": data.frames_dir,
+        "index": data.index_dir,
+        "studies": data.studies_dir,
+        "replies": data.replies_dir,
+        "profiles": data.profiles_dir,
+    }
+    used = {kind: _size(folder) for kind, folder in kinds.items()}
+    disk = Disk(used | {"other": _size(data.root) - sum(used.values())}, data.free_bytes())
+    if steps and recent:
+        per_step = (used["runs"] + used["frames"] + used["index"]) / steps
+        disk.per_day = per_step * recent / RECENT.days
+        disk.days_left = disk.free / disk.per_day
+    return disk
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below a folder; one that goes meanwhile does not count."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def rows(found: Stats) -> Sequence[str]:
+    """Lines for people."""
+    unique, disk = found.unique, found.disk
+    lines = [
+        f"{found.runs} runs, {found.steps} steps, {found.videos} videos, "
+        f"{unique.frames} screenshots",
+        f"unique: {unique.perceptual} by look ({unique.exact} distinct files)",
+        *(f"        {count} by meaning in {name}" for name, count in unique.embedded.items()),
+    ]
+    for name, counts in (
+        ("platform", found.by_platform),
+        ("month", found.by_month),
+        ("persona", found.by_persona),
+    ):
+        lines.append(f"{name}: " + ", ".join(f"{key} {count}" for key, count in counts.items()))
+    used = ", ".join(f"{kind} {_told(size)}" for kind, size in disk.used.items() if size)
+    lines.append(f"disk: {used or 'nothing'}; {_told(disk.free)} free")
+    if disk.per_day and disk.days_left is not None:
+        lines.append(
+            f"At the rate of the last seven days ({_told(disk.per_day)} a day) "
+            f"it lasts {disk.days_left:,.0f} days."
+        )
+    else:
+        lines.append("Nothing was collected in the last seven days, so there is no rate.")
+    if found.forgotten:
+        lines.append(f"{found.forgotten} steps were forgotten.")
+    return lines
+
+
+def _told(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,0 +1,32 @@
+"""A replay passes over steps that were forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent.drivers.replay import ReplayDriver
+from agent.errors import FeedEmpty
+from store.data import DataFolder
+from store.forget import Request, forget
+from store.frames import FrameStore
+from store.ledger import read
+from tests.store.samples import START, keep_run
+
+
+def test_what_was_forgotten_is_not_shown(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", ["red", "green", "blue"])
+    forget(data, Request(asked="video", value="r1-0", at=START))
+    forget(data, Request(asked="video", value="r1-2", at=START))
+    driver = ReplayDriver(read(data.ledger_path("r1")), FrameStore(data.frames_dir))
+
+    async def watch() -> str:
+        shown = await driver.open("")
+        with pytest.raises(FeedEmpty):
+            await driver.next(shown)
+        return shown.id or ""
+
+    assert asyncio.run(watch()) == "r1-1"

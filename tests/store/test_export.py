@@ -1,0 +1,259 @@
+"""Exports: each loads in its own library, nothing tells a creator, and the manifest proves it."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections import Counter
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from store.data import DataFolder
+from store.dataset import manifest
+from store.dataset.card import NAME as CARD
+from store.dataset.export import export
+from store.dataset.formats import FORMATS
+from store.dataset.rows import FIELDS, Choice
+from store.entries import Filters
+from store.errors import BadExport, NothingToExport
+from store.frames import FrameStore
+from store.ledger import LedgerWriter, read
+from store.records import Judgement, Video
+from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
+
+HANDLE = "zanzibar.queen_7"
+OTHER = "quietplumber"
+
+
+def with_comment(picture: bytes, text: str) -> bytes:
+    """A JPEG file with a comment, a place for EXIF, and something after its end."""
+    exif = Image.Exif()
+    exif[0x013B] = text  # artist
+    image = Image.open(io.BytesIO(picture))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=90, comment=text, exif=exif, progressive=True)
+    return out.getvalue() + text.encode()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    """Four runs of other pictures each, one of which names creators wherever it can."""
+    data = DataFolder(tmp_path / "data")
+    for number, colours in enumerate((COLOURS[:3], COLOURS[3:5], COLOURS[5:7])):
+        keep_run(data, f"r{number}", colours, platform="tiktok", at=START.replace(day=2 + number))
+    frames = FrameStore(data.frames_dir)
+    with LedgerWriter(data.ledger_path("named"), fsync=False) as writer:
+        writer.append(started("named", platform="tiktok"))
+        for position, author in enumerate((HANDLE, f"@{OTHER}", None)):
+            picture = with_comment(jpeg("white", 50 + position), HANDLE)
+            frames.put(picture, sync=False)
+            video = Video(
+                id=f"v-{HANDLE}-{position}",
+                url=f"https://site.example/@{HANDLE}/video/{position}",
+                author=author,
+                caption=f"by @{HANDLE.upper()}, with @stranger.danger and {OTHER}, {HANDLE}! 🌊",
+                hashtags=(HANDLE, "sea"),
+            )
+            said = Judgement(
+                answer="yes", p_yes=0.5, reason=f"I follow {HANDLE}.", reply=f"Yes, {OTHER}s!",
+                description=f"A video of @{OTHER}", screen_text=f"{HANDLE.title()} . follow",
+            )  # fmt: skip
+            line = step(position, frame(picture), video=video, judgement=said)
+            writer.append(line)
+        writer.append(finished(3))
+    return data
+
+
+def all_bytes(folder: Path) -> bytes:
+    """Everything in an export: names, files, what Parquet packs, and every picture's metadata."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        found.append(path.name.encode())
+        if path.is_file():
+            found.append(path.read_bytes())
+        if path.suffix == ".parquet":  # it packs its columns
+            found.append(repr(pq.read_table(path).to_pylist()).encode())
+    return b"\n".join(found).lower()
+
+
+def load(folder: Path, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Load an export with Hugging Face's library, offline."""
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    return {split: list(rows) for split, rows in loaded.items()}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_handle_is_in_any_export(data: DataFolder, tmp_path: Path, kind: str) -> None:
+    made = export(data, tmp_path / "out", kind, Choice())
+    assert sum(made.splits.values()) == 10
+    content = all_bytes(made.folder)
+    for telling in (HANDLE, OTHER, "stranger", "site.example", f"v-{HANDLE}"):
+        assert telling.encode() not in content, telling
+    key = data.pseudonym_key.read_text().encode()
+    assert len(key) == 64
+    assert key not in content
+    assert data.pseudonym_key.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_handles_stay_on_request_but_for_the_pictures(
+    data: DataFolder, tmp_path: Path, kind: str
+) -> None:
+    made = export(data, tmp_path / "out", kind, Choice(keep_handles=True))
+    assert HANDLE.encode() in all_bytes(made.folder)
+    assert not data.pseudonym_key.exists()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_it_loads_and_holds_what_is_kept(data: DataFolder, tmp_path: Path, kind: str) -> None:
+    made = export(data, tmp_path / "out", kind, Choice(keep_handles=True))
+    loaded = load(made.folder, tmp_path)
+    assert {split: len(rows) for split, rows in loaded.items()} == made.splits
+    assert set(made.splits) == {"train", "validation", "test"}
+    frames = FrameStore(data.frames_dir)
+    for split, rows in loaded.items():
+        for row in rows:
+            picture, told = (
+                (row["jpg"], row["json"]) if kind == "webdataset" else (row["image"], row)
+            )
+            assert set(told) - {"image"} == set(FIELDS)
+            run, position, number = told["id"].split("/")
+            kept = read(data.ledger_path(run)).steps[int(position)]
+            original = frames.read(kept.frames[int(number)].sha256)
+            if kind == "jsonl":
+                picture = Image.open(made.folder / picture)
+                told["at"] = told["at"].replace(tzinfo=UTC).isoformat()
+            assert picture.tobytes() == Image.open(io.BytesIO(original)).tobytes()
+            assert told["split"] == split
+            assert told["caption"] == kept.video.caption
+            assert told["hashtags"] == list(kept.video.hashtags)
+            assert told["author"] == kept.video.author
+            assert told["p_yes"] == kept.judgement.p_yes
+            assert told["at"] == kept.at.isoformat()
+
+
+def test_the_same_creator_has_one_pseudonym_everywhere(data: DataFolder, tmp_path: Path) -> None:
+    export(data, tmp_path / "a", "jsonl", Choice())
+    export(data, tmp_path / "b", "jsonl", Choice())
+    lines = [
+        json.loads(line)
+        for path in sorted((tmp_path / "a").glob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    assert [path.read_bytes() for path in sorted((tmp_path / "a").glob("*.jsonl"))] == [
+        path.read_bytes() for path in sorted((tmp_path / "b").glob("*.jsonl"))
+    ]
+    named = sorted((row for row in lines if row["run"] == "named"), key=lambda row: row["id"])
+    creator, other = named[0]["author"], named[1]["author"]
+    assert creator.startswith("creator-")
+    assert creator != other
+    assert named[0]["caption"].startswith(f"by @{creator}, with @creator-")
+    assert named[0]["caption"].endswith(f"and {other}, {creator}! 🌊")
+    assert named[0]["hashtags"] == [creator, "sea"]
+    assert named[1]["reply"] == f"Yes, {other}s!"
+    assert len({row["video"] for row in named}) == 3
+    assert all(row["url"] is None for row in lines)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_manifest_tells_what_was_changed(data: DataFolder, tmp_path: Path, kind: str) -> None:
+    folder = export(data, tmp_path / "out", kind, Choice()).folder
+    assert manifest.check(folder) == []
+    assert not (folder / manifest.UNFINISHED).exists()
+    victims = sorted(path for path in folder.rglob("*") if path.is_file())
+    changed = next(path for path in victims if path.name not in (manifest.NAME, CARD))
+    changed.write_bytes(changed.read_bytes()[:-1] + b"!")
+    (folder / CARD).unlink()
+    (folder / "more.txt").write_text("more")
+    assert manifest.check(folder) == [
+        f"{CARD} is missing",
+        "more.txt is not in the manifest",
+        f"{changed.relative_to(folder).as_posix()} was changed",
+    ]
+
+
+def test_an_export_that_was_cut_off_says_so(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(done: int, total: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        export(data, folder, "jsonl", Choice(), cut)
+    assert "not finished" in (folder / manifest.UNFINISHED).read_text()
+    with pytest.raises(BadExport, match=r"is no finished export.*Type: python -m store export"):
+        manifest.check(folder)
+    with pytest.raises(BadExport, match="not finished: delete it"):
+        export(data, folder, "jsonl", Choice())
+
+
+def test_nothing_is_written_over(data: DataFolder, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").write_text("mine")
+    with pytest.raises(BadExport, match="not empty"):
+        export(data, tmp_path / "full", "parquet", Choice())
+    with pytest.raises(BadExport, match="in the data folder"):
+        export(data, data.root / "exported", "parquet", Choice())
+
+
+def test_filters(data: DataFolder, tmp_path: Path) -> None:
+    def ids(choice: Choice, name: str) -> set[str]:
+        folder = export(data, tmp_path / name, "jsonl", choice).folder
+        lines = [path.read_text("utf-8").splitlines() for path in folder.glob("*.jsonl")]
+        return {json.loads(line)["id"] for some in lines for line in some}
+
+    assert ids(Choice(Filters(run="r1", answer="no")), "a") == {"r1/1/0"}
+    late = {"named/1/0", "named/2/0", "r0/1/0", "r0/2/0", "r1/1/0", "r2/1/0"}
+    assert ids(Choice(since=START.replace(second=10)), "b") == late
+    early = {"named/0/0", "r0/0/0", "r1/0/0", "r2/0/0"}
+    assert ids(Choice(until=START.replace(second=10)), "c") == early
+    with pytest.raises(NothingToExport):
+        export(data, tmp_path / "d", "jsonl", Choice(Filters(platform="nowhere")))
+    assert not (tmp_path / "d").exists()
+
+
+def test_what_cannot_be_read_is_left_out_and_named(data: DataFolder, tmp_path: Path) -> None:
+    frames = FrameStore(data.frames_dir)
+    steps = read(data.ledger_path("r0")).steps
+    frames.path(steps[0].frames[0].sha256).unlink()
+    frames.path(steps[1].frames[0].sha256).write_bytes(b"other")
+    with LedgerWriter(data.ledger_path("r2")) as writer:
+        writer.append(started("r2"))
+    made = export(data, tmp_path / "out", "parquet", Choice())
+    assert sum(made.splits.values()) == 6
+    assert len(made.problems) == 3
+    assert "3 ledgers or frames could not be read" in (made.folder / CARD).read_text("utf-8")
+
+
+def test_the_card_counts_and_hashes(data: DataFolder, tmp_path: Path) -> None:
+    made = export(data, tmp_path / "out", "parquet", Choice())
+    told = (made.folder / CARD).read_text("utf-8")
+    assert "10 screenshots of 10 videos, 10 of them unique" in told
+    assert "| tiktok | 10 |" in told
+    assert "| 2025-03 | 10 |" in told
+    assert "| p12 | 10 |" in told
+    for path in made.folder.glob("data/*.parquet"):
+        assert f"| `data/{path.name}` | `{manifest.digest(path)}` |" in told
+    assert "Clear the rights" in told
+    assert "metadata are removed" in told
+
+
+def test_tars_are_in_the_order_that_webdataset_reads(data: DataFolder, tmp_path: Path) -> None:
+    made = export(data, tmp_path / "out", "webdataset", Choice())
+    with tarfile.open(made.folder / "train-000000.tar") as tar:
+        names = tar.getnames()
+        assert all(member.mtime == 0 for member in tar.getmembers())
+    assert names[:2] == ["train-00000000.jpg", "train-00000000.json"]
+    assert Counter(name.rpartition(".")[2] for name in names) == {
+        "jpg": made.splits["train"],
+        "json": made.splits["train"],
+    }

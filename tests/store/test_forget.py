@@ -1,0 +1,260 @@
+"""Forgetting: nothing of a video or a creator stays, the measurement does, and verify holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store import forget as forgetting
+from store.data import DataFolder
+from store.errors import NewerSchema, NothingToForget, RunLocked
+from store.files import write_whole
+from store.forget import Request, forget, pending
+from store.frames import FrameStore
+from store.index import Index
+from store.indexing import update
+from store.judgements import Asked, Judge, JudgementWriter, read_judgements
+from store.ledger import LedgerWriter, read, summarise
+from store.records import Judgement, Step, Video
+from store.verify import verify
+from tests.store.samples import (
+    START,
+    ColourEncoder,
+    fault,
+    finished,
+    frame,
+    jpeg,
+    keep_run,
+    started,
+    step,
+)
+
+HANDLE = "zanzibar.queen_7"
+SECRET = "a lighthouse that nobody else has filmed"
+NOW = datetime(2025, 4, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    """Two runs that met one creator, one that did not; a frame that two videos share."""
+    data = DataFolder(tmp_path / "data")
+    frames = FrameStore(data.frames_dir)
+    for run_id, end in (("r1", True), ("r2", False)):
+        with LedgerWriter(data.ledger_path(run_id), fsync=False) as writer:
+            writer.append(started(run_id))
+            for line in steps(run_id, frames):
+                writer.append(line)
+            about = f"No picture at /@{HANDLE}/video/1"
+            writer.append(fault(2).model_copy(update={"message": about}))
+            if end:
+                writer.append(finished(4))
+    keep_run(data, "r3", ["red", "green"], at=START)
+    write_whole(data.run_dir("r1") / "pictures" / "000001-LoginRequired.png", HANDLE.encode())
+    write_whole(data.run_dir("r1") / "pictures" / "000003-LoginRequired.png", b"other")
+    write_whole(data.replies_dir / "ab" / "abcd.json", json.dumps({"text": SECRET}).encode())
+    write_whole(data.replies_dir / "ab" / "abce.json", json.dumps({"text": "Yes"}).encode())
+    _rejudge(data)
+    return data
+
+
+@pytest.fixture
+def indexed(data: DataFolder) -> DataFolder:
+    update(data, ColourEncoder())
+    return data
+
+
+def steps(run_id: str, frames: FrameStore) -> list[Step]:
+    pictures = [jpeg("red", 90), jpeg("blue", 91), jpeg("green", 92), jpeg("red", 90)]
+    hers = Video(
+        id="her-1", url=f"https://site.example/@{HANDLE}/video/1", author=f"@{HANDLE}",
+        caption=SECRET, hashtags=("lighthouse",), likes=918_273_645, batch=2, batch_requested_at=0,
+    )  # fmt: skip
+    videos = [
+        hers,
+        hers.model_copy(update={"id": "her-2"}),
+        Video(id="his", author="other", caption=f"thanks to @{HANDLE} for the idea"),
+        Video(id=f"{run_id}-last", author="other", caption="the same picture as her first"),
+    ]
+    said = Judgement(answer="yes", p_yes=0.75, reason=SECRET, description=SECRET, reply=SECRET)
+    made = []
+    for position, (picture, video) in enumerate(zip(pictures, videos, strict=True)):
+        frames.put(picture, sync=False)
+        judged = said if position < 2 else Judgement(answer="no", reply="No")
+        made.append(step(position, frame(picture), video=video, judgement=judged))
+    return made
+
+
+def _rejudge(data: DataFolder) -> None:
+    judge = Judge(
+        run_id="r1", model="scripted/yes", strategy="simple", prompts={}, seed=1, at=START,
+        code_version="0.1.0",
+    )  # fmt: skip
+    with JudgementWriter(judge.path(data.run_dir("r1")), judge) as writer:
+        for position, reply in enumerate((SECRET, SECRET, "No.", "No.")):
+            told = Judgement(answer="no", p_yes=0.125, reply=reply, description=f"by {HANDLE}")
+            writer.append([Asked(persona="p12", position=position, frame="f", judgement=told)])
+
+
+def holding(data: DataFolder, *telling: str) -> list[str]:
+    """Files in whose bytes or names one of these stands."""
+    found = []
+    for path in sorted(path for path in data.root.rglob("*") if path.is_file()):
+        content = path.read_bytes() + path.name.encode()
+        found += [f"{word} in {path}" for word in telling if word.encode() in content]
+    return found
+
+
+def request(asked: Any, value: str) -> Request:
+    return Request(asked=asked, value=value, at=NOW)
+
+
+def test_a_creator_is_forgotten_everywhere(indexed: DataFolder) -> None:
+    data = indexed
+    gone = FrameStore(data.frames_dir).path(frame(jpeg("blue", 91)).sha256)
+    assert gone.exists()
+    told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645")
+    assert all(holding(data, telling) for telling in told)
+    done = forget(data, request("author", HANDLE.upper()))
+    assert (done.videos, done.steps, done.edited, done.runs) == (2, 4, 3, 2)
+    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 1)
+    assert holding(data, *told) == []
+    assert not gone.exists()
+    assert not pending(data)
+    assert not (data.run_dir("r1") / "pictures" / "000001-LoginRequired.png").exists()
+    assert (data.run_dir("r1") / "pictures" / "000003-LoginRequired.png").exists()
+    assert (data.replies_dir / "ab" / "abce.json").exists()
+
+
+def test_the_measurement_stays_and_the_ledger_says_what_went(data: DataFolder) -> None:
+    before = read(data.ledger_path("r1"))
+    forget(data, request("author", HANDLE))
+    after, other = read(data.ledger_path("r1")), read(data.ledger_path("r2"))
+    (line,) = after.forgotten
+    assert (line.asked, line.positions, line.edited) == ("author", (0, 1), (2, 3))
+    assert (line.at, line.position, line.before) == (NOW, 4, None)
+    assert after.finished == before.finished
+    assert (after.started.schema_, other.status) == (2, "interrupted")
+    for old, new in zip(before.steps, after.steps, strict=True):
+        assert (new.reaction, new.at, new.phase) == (old.reaction, old.at, old.phase)
+        assert new.judgement.answer == old.judgement.answer
+        assert new.judgement.p_yes == old.judgement.p_yes
+    first = after.steps[0]
+    assert first.frames == ()
+    assert first.video == Video(id=first.video.id, batch=2, batch_requested_at=0)
+    assert first.video.id.startswith("forgotten-")
+    assert [s.video.id for s in after.steps[:2]] == [s.video.id for s in other.steps[:2]]
+    assert first.video.id != after.steps[1].video.id
+    assert after.steps[2].video.caption == "thanks to @forgotten for the idea"
+    assert after.steps[2].frames == before.steps[2].frames
+    assert after.steps[3] == before.steps[3]
+    assert read(data.ledger_path("r3")).forgotten == ()
+    (path,) = (data.run_dir("r1") / "judgements").glob("*.jsonl")
+    answers = read_judgements(path).asked
+    assert [asked.judgement.p_yes for asked in answers] == [0.125] * 4
+    assert [bool(asked.judgement.reply) for asked in answers] == [False, False, True, True]
+    assert answers[2].judgement.description == "by forgotten"
+
+
+def test_verify_holds_afterwards_and_the_index_still_searches(indexed: DataFolder) -> None:
+    data = indexed
+    forget(data, request("author", HANDLE))
+    report = verify(data)
+    assert report.sound, report.problems
+    assert report.temporary == []
+    assert report.orphans == 0
+    with Index.open(data, ColourEncoder()) as index:
+        assert index.ids() == {"r2/3/0", "r3/0/0", "r3/1/0"}
+        hits = index.search(ColourEncoder().texts(["red"])[0], 10, duplicates=True)
+        assert {hit.entry.id: hit.duplicate_of for hit in hits}["r2/3/0"] is None
+    assert update(data, ColourEncoder()).added == 3  # those of which only a name went
+    assert verify(data).notes == []
+
+
+def test_an_interrupted_run_goes_on(data: DataFolder) -> None:
+    forget(data, request("author", HANDLE))
+    path = data.ledger_path("r2")
+    summary = summarise(path)
+    assert summary is not None
+    assert (summary.status, summary.steps) == ("interrupted", 4)
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(step(4))
+        writer.append(finished(5))
+    assert read(path).status == "complete"
+    with pytest.raises(NothingToForget, match=r"fits --author.*Type: "):
+        forget(data, request("author", HANDLE))
+
+
+def test_an_older_reader_refuses_it(data: DataFolder) -> None:
+    forget(data, request("video", "her-1"))
+    path = data.ledger_path("r1")
+    path.write_text(path.read_text("utf-8").replace('"schema":2', '"schema":3', 1), "utf-8")
+    with pytest.raises(NewerSchema, match="has schema 3, and this feedsway knows up to 2"):
+        read(path)
+
+
+def test_a_video_is_forgotten_and_its_creator_is_not(data: DataFolder) -> None:
+    done = forget(data, request("video", "her-2"))
+    assert (done.videos, done.steps, done.edited, done.frames) == (1, 2, 0, 1)
+    assert holding(data, "her-2") == []
+    assert holding(data, "her-1")
+    assert verify(data).sound
+
+
+def test_by_age(data: DataFolder) -> None:
+    done = forget(data, request("before", (START + timedelta(seconds=15)).isoformat()))
+    assert (done.runs, done.steps) == (3, 6)
+    assert read(data.ledger_path("r3")).forgotten[0].before == START + timedelta(seconds=15)
+    assert verify(data).sound
+    again = forget(data, request("before", (START + timedelta(seconds=25)).isoformat()))
+    assert again.steps == 2
+    assert len(read(data.ledger_path("r1")).forgotten) == 2
+    assert verify(data).sound
+
+
+@pytest.mark.parametrize("place", ["_forget_replies", "_forget_frames", "_rewrite"])
+def test_a_call_that_was_cut_off_goes_on(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    calls = 0
+    real: Any = getattr(forgetting, place)
+
+    def cut(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == (2 if place == "_rewrite" else 1):
+            raise KeyboardInterrupt
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, place, cut)
+        with pytest.raises(KeyboardInterrupt):
+            forget(data, request("author", HANDLE))
+    report = verify(data)
+    assert any("--resume" in problem.fix for problem in report.problems)
+    left = pending(data)
+    assert left is not None
+    forget(data, left)
+    assert pending(data) is None
+    assert holding(data, HANDLE) == []
+    assert verify(data).sound
+    one, two = read(data.ledger_path("r1")), read(data.ledger_path("r2"))
+    assert [s.video.id for s in one.steps[:2]] == [s.video.id for s in two.steps[:2]]
+    assert len(one.forgotten) == 1
+
+
+def test_nobody_may_write_meanwhile(data: DataFolder) -> None:
+    with LedgerWriter(data.ledger_path("r3")), pytest.raises(RunLocked, match="Run r3 is being"):
+        forget(data, request("author", HANDLE))
+    assert holding(data, HANDLE)
+
+
+def test_a_step_that_still_tells_is_found(data: DataFolder) -> None:
+    forget(data, request("video", "her-1"))
+    path = data.ledger_path("r1")
+    path.write_text(path.read_text("utf-8").replace('"caption":null', '"caption":"x"', 1), "utf-8")
+    problems = [problem.what for problem in verify(data).problems]
+    assert problems == ["step 0 was forgotten and still tells of its video"]

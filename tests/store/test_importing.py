@@ -1,0 +1,127 @@
+"""Other people's screenshots: a folder and a CSV become a run that everything reads."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from store.data import DataFolder
+from store.errors import BadCaptions
+from store.frames import FrameStore
+from store.importing import Collection, bring_in
+from store.index import Index
+from store.indexing import update
+from store.ledger import read
+from store.verify import verify
+from tests.store.samples import ColourEncoder, jpeg
+from tests.store.test_export import with_comment
+
+NOW = datetime(2025, 5, 1, tzinfo=UTC)
+CSV = """\ufefffile,caption,author,hashtags,at,unknown
+red.jpg,"a red boat, at sea",@sailor,#sea boat,2024-07-01T10:00:00+02:00,1
+sub/green.png,a green hill,,,,2
+turned.jpg,,,,2024-08-01,3
+"""
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Collection:
+    folder = tmp_path / "shots"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "red.jpg").write_bytes(with_comment(jpeg("red"), "taken at home"))
+    Image.new("RGBA", (90, 160), "green").save(folder / "sub" / "green.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(io.BytesIO(jpeg("blue"))).save(folder / "turned.jpg", exif=exif)
+    captions = tmp_path / "captions.csv"
+    captions.write_text(CSV, "utf-8")
+    return Collection(folder, captions, "my shots", "CC BY 4.0", "0.1.0")
+
+
+def test_pictures_become_steps(given: Collection, tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    done = bring_in(data, given, NOW)
+    assert (done.run_id, done.added, done.present) == ("imported-my-shots", 3, 3)
+    run = read(data.ledger_path(done.run_id))
+    assert (run.status, run.started.platform) == ("complete", "imported")
+    assert run.started.config == {"name": "my shots", "licence": "CC BY 4.0"}
+    first, second, third = run.steps
+    assert (first.video.caption, first.video.author) == ("a red boat, at sea", "@sailor")
+    assert first.video.hashtags == ("sea", "boat")
+    assert first.at == datetime(2024, 7, 1, 8, tzinfo=UTC)
+    assert (second.video.id, second.video.caption, second.at) == (
+        "sub/green.png",
+        "a green hill",
+        NOW,
+    )
+    assert third.at == datetime(2024, 8, 1, tzinfo=UTC)
+    assert {step.judgement.missing for step in run.steps} == {"not_asked"}
+    frames = FrameStore(data.frames_dir)
+    kept = frames.read(first.frames[0].sha256)
+    assert b"taken at home" not in kept
+    original = Image.open(given.folder / "red.jpg")
+    assert Image.open(io.BytesIO(kept)).tobytes() == original.tobytes()
+    assert (third.frames[0].width, third.frames[0].height) == (160, 90)
+    assert verify(data).sound
+
+
+def test_search_runs_on_them(given: Collection, tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    bring_in(data, given, NOW)
+    update(data, ColourEncoder())
+    with Index.open(data, ColourEncoder()) as index:
+        (best, *_) = index.search(ColourEncoder().texts(["red"])[0])
+    assert (best.entry.caption, best.entry.platform) == ("a red boat, at sea", "imported")
+
+
+def test_it_is_kept_once_and_goes_on_where_it_was_cut_off(
+    given: Collection, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+
+    def cut(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring_in(data, given, NOW, cut)
+    assert bring_in(data, given, NOW.replace(day=2)).added == 1
+    before = data.ledger_path("imported-my-shots").read_bytes()
+    done = bring_in(data, given, NOW)
+    assert (done.added, done.present) == (0, 3)
+    assert data.ledger_path("imported-my-shots").read_bytes() == before
+    assert verify(data).sound
+    given.captions.write_text(CSV.replace("boat,", "ship,"), "utf-8")
+    with pytest.raises(BadCaptions, match="holds other pictures: add --name OTHER"):
+        bring_in(data, given, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("", 1, "no column named file"),
+        ("name\nred.jpg\n", 1, "no column named file"),
+        ("file\n", 1, "it names no picture"),
+        ("file\nred.jpg\nnone.jpg\n", 3, "there is no file none.jpg"),
+        ("file,caption\n,x\n", 2, "there is no file"),
+        ("file,at\nred.jpg,soon\n", 2, "soon is no date"),
+        ("file\nred.jpg\nnote.txt\n", 3, "is no picture that can be read"),
+        (b"file\n\xff\xfe\n", 1, "it is no CSV in UTF-8"),
+    ],
+)
+def test_a_bad_table_is_named_by_its_line(
+    given: Collection, tmp_path: Path, text: Any, line: int, said: str
+) -> None:
+    (given.folder / "note.txt").write_text("no picture")
+    given.captions.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(BadCaptions, match=said) as caught:
+        bring_in(DataFolder(tmp_path / "data"), given, NOW)
+    assert f"captions.csv:{line}: " in str(caught.value)
+    assert str(caught.value).endswith("Type: python -m store import FOLDER --captions CSV") or (
+        "then type: python -m store import" in str(caught.value)
+    )

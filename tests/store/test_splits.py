@@ -1,0 +1,66 @@
+"""Splits: what belongs together stays together, and the same rows always fall alike."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+from store.dataset.splits import SPLITS, assign, mark_duplicates
+
+
+def rows(runs: int, steps: int, shared: int = 0) -> list[dict[str, Any]]:
+    """Runs of videos that look unlike; the first ``shared`` of a run are the same in all runs."""
+    rng = random.Random(7)
+    looks = {f"same-{step}": f"{rng.getrandbits(64):016x}" for step in range(shared)}
+    return [
+        {
+            "id": f"r{run}/{step}/0",
+            "run": f"r{run}",
+            "platform": "tiktok",
+            "video": f"same-{step}" if step < shared else f"v{run}-{step}",
+            "phash": looks.get(f"same-{step}") or f"{rng.getrandbits(64):016x}",
+        }
+        for run in range(runs)
+        for step in range(steps)
+    ]
+
+
+def split(found: list[dict[str, Any]], by: Any = "runs") -> Counter[str]:
+    mark_duplicates(found)
+    assign(found, by)
+    return Counter(row["split"] for row in found)
+
+
+def test_runs_are_divided_as_told() -> None:
+    found = rows(100, 10)
+    assert split(found) == {"train": 800, "validation": 100, "test": 100}
+    assert all(
+        len({row["split"] for row in found if row["run"] == f"r{run}"}) == 1 for run in range(100)
+    )
+
+
+def test_three_runs_give_three_splits_and_one_run_gives_one() -> None:
+    assert set(split(rows(3, 5))) == set(SPLITS)
+    assert split(rows(1, 5)) == {"train": 5}
+
+
+def test_near_duplicates_and_videos_are_never_divided() -> None:
+    found = rows(40, 10, shared=1)
+    for row in found[5::40]:  # a near-duplicate of another run's picture
+        row["phash"] = f"{int(found[1]['phash'], 16) ^ 0b101:016x}"
+    counts = split(found, "videos")
+    assert set(counts) == set(SPLITS)
+    assert {row["split"] for row in found if row["video"] == "same-0"} == {found[0]["split"]}
+    alike = [row for row in found if row["id"] == "r0/1/0" or row["duplicate_of"] == "r0/1/0"]
+    assert len(alike) == 11
+    assert len({row["split"] for row in alike}) == 1
+    assert split(rows(40, 10, shared=1)) == {"train": 400}  # every run shows the same video
+
+
+def test_the_order_of_rows_does_not_matter_to_the_groups() -> None:
+    first, second = rows(20, 5), rows(20, 5)
+    random.Random(1).shuffle(second)
+    split(first)
+    split(second)
+    assert {row["id"]: row["split"] for row in first} == {r["id"]: r["split"] for r in second}

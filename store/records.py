@@ -186,6 +186,8 @@ class Judgement(Record):
     description: str | None = None
     reply: str = ""
     """The raw reply, cut at 2,000 characters."""
+    fault: str | None = None
+    """What came in place of a reply, in words of our own."""
     screen_text: str | None = None
     attempts: int = 1
     latency_s: float = 0.0

@@ -115,7 +115,7 @@ class Display:
         caption = (step.video.caption or step.video.id)[:60]
         return (
             f"{step.position + 1:>4}  {step.phase:<6} {judged:<9} {p_yes:>4} "
-            f"{step.reaction.dwell_s:5.1f} s  {caption}"
+            f"{step.reaction.dwell_s:5.1f} s  {step.judgement.fault or caption}"
         )
 
     def _left(self) -> str:

@@ -76,6 +76,7 @@ class _Attempt:
     missing: Missing | None
     spent: Reply | None = None
     """What a fault has cost, as a reply without words."""
+    fault: str | None = None
 
     @property
     def again(self) -> bool:
@@ -181,7 +182,7 @@ class ModelJudge:
         except ModelFault as fault:
             if type(fault) not in _READINGS:
                 raise
-            return _Attempt(None, None, _READINGS[type(fault)], _spent(fault))
+            return _Attempt(None, None, _READINGS[type(fault)], _spent(fault), str(fault))
         reading = strategies.read(question.prompt, reply.text)
         return _Attempt(reply, reading, reading.missing)
 
@@ -207,6 +208,7 @@ def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
         reason=reply.reason or reading.reason,
         description=reply.description or reading.description,
         reply=reply.text[:LONGEST_REPLY],
+        fault=last.fault,
         screen_text=reply.screen_text,
         attempts=len(attempts),
         latency_s=round(latency_s, 4),

@@ -196,7 +196,8 @@ class ServedModel:
             )
         if status == 404:
             return BadConfig(f"The provider has no model {self.name}. Type: --model PROVIDER/MODEL")
-        return ModelFailed(f"{self.name} failed ({kind})", kind=kind, status=status)
+        said = kind if status is None else f"{kind}, status {status}"
+        return ModelFailed(f"{self.name} failed ({said})", kind=kind, status=status)
 
 
 def _messages(question: Question) -> list[Any]:

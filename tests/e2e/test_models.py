@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,7 @@ from store.ledger import Ledger, read
 from store.records import Usage
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of
-from tests.e2e.commands import feedsway
+from tests.e2e.commands import feedsway, until
 
 CANARY = "sk-canary-7c2e91d4"
 MODEL = "openai-api/loopback/tiny"
@@ -189,3 +192,50 @@ def test_a_run_with_a_model_of_its_own_process_knows_p_yes(place: Place) -> None
         assert step.judgement.p_yes is not None
         assert 0 < step.judgement.p_yes < 0.5
         assert step.judgement.usage.output_tokens == 1, "a no is not explained"
+
+
+@pytest.fixture
+def own_server(place: Place, tmp_path: Path) -> Iterator[str]:
+    """Transformers' own server with the tiny model; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tests.agent.models.serving", str(place.checkpoint)]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: server.poll() is not None or listens(port), limit_s=120)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(400)
+def test_a_whole_run_on_a_server_that_others_made(place: Place, own_server: str) -> None:
+    env = {**os.environ, "LOOPBACK_BASE_URL": own_server, "LOOPBACK_API_KEY": CANARY}
+    words = ["run", "--persona", "p12", "--no-index", "--json", "--data", str(place.data)]
+    model = f"openai-api/loopback/{place.checkpoint}"
+    windows = ["--before", "10", "--after", "10"]
+    done = feedsway(*words, *windows, "--model", model, env=env)
+    steps = [step for step in whole(place, done).steps if step.eligible]
+    assert len(steps) == 20
+    for step in steps:
+        judged = step.judgement
+        assert judged.fault is None
+        assert judged.reply
+        assert judged.usage.input_tokens
+        assert judged.usage.output_tokens
+        assert (judged.answer is None) == (judged.missing == "unreadable")
+    other = feedsway(*words, "--before", "2", "--after", "0", "--model", MODEL, env=env)
+    for step in whole(place, other).steps:  # the server has one model and refuses another name
+        assert step.judgement.missing == "failed"
+        assert "status 400" in (step.judgement.fault or "")

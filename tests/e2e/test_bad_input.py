@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.commands import feedsway, is_root, only, start, steps_written, until
 
 P12 = ("run", "--persona", "p12")
+SHORT = ("--before", "15", "--after", "15")
 
 
 def refused(done: subprocess.CompletedProcess[str], *expected: str) -> None:
@@ -95,7 +96,7 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
     data.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=230m", "tmpfs", str(data)], check=True)
     try:
-        process = start(*P12, "--data", str(data), "--no-index", log=tmp_path / "log")
+        process = start(*P12, *SHORT, "--data", str(data), "--no-index", log=tmp_path / "log")
         until(lambda: steps_written(data) >= 5)
         filler = data / "filler"
         with filler.open("wb") as file:
@@ -112,7 +113,7 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
         kept = only(data)
         assert kept.status == "interrupted"
         filler.unlink()
-        done = feedsway(*P12, "--data", str(data), "--no-index")
+        done = feedsway(*P12, *SHORT, "--data", str(data), "--no-index")
         assert done.returncode == 0, done.stderr
         assert only(data).steps[: len(kept.steps)] == kept.steps
     finally:

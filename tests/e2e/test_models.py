@@ -165,6 +165,7 @@ def test_rejudging_with_kept_replies_calls_nobody_and_says_the_same(
     assert f"{2 * VIDEOS} replies were kept from before, 0 were asked for" in told.stdout
 
 
+@pytest.mark.drill
 def test_a_judge_is_checked_over_http(place: Place) -> None:
     words = ("judge-check", "--model", MODEL, "--personas", "2", "--per-theme", "1", "--json")
     place.server.requests.clear()

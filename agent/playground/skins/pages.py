@@ -171,9 +171,12 @@ class Skin:
     async def like(self, request: Request) -> Response:
         """Take a like by the site's id."""
         told = await request.json()
+        item = self._by_id.get(told["id"])
+        if item is None:
+            return JSONResponse({"message": "there is no such video"}, 404)
 
         def answer(visitor: Visitor) -> Response:
-            visitor.like(Like(id=self._by_id[told["id"]].id, liked=told["liked"]))
+            visitor.like(Like(id=item.id, liked=told["liked"]))
             return JSONResponse(told)
 
         return await self._for_visitor(request, answer)

@@ -138,6 +138,7 @@ def test_a_window_that_is_moved_meanwhile_is_found_again(person: Person, site: S
     asyncio.run(scenario())
 
 
+@pytest.mark.drill
 def test_a_feed_that_cannot_be_paused_is_exposed_by_the_clock(
     person: Person, various_url: str
 ) -> None:

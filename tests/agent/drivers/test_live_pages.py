@@ -32,10 +32,15 @@ def on_skin(root: Path, skin: Any, switches: str, scenario: Scenario) -> None:
 
     async def run() -> None:
         site = PlaygroundSite(Site(feed="random", skin=skin, switches=switches), 7, root)
-        window = Window(browsers.find(), speed=SPEED, json_from=platform.json_from)
+        url = await site.start()
+        origin = "/".join(url.split("/")[:3])  # a visitor with a name, so that the seed decides
+        visitor = {"name": "visitor", "value": "visitor", "url": origin}
+        window = Window(
+            browsers.find(), speed=SPEED, json_from=platform.json_from, cookies=(visitor,)
+        )
         driver = PlaywrightDriver(window, platform.hooks, answers.append, LIMITS)
         try:
-            await scenario(driver, await site.start(), answers)
+            await scenario(driver, url, answers)
         finally:
             await driver.close()
             await site.stop()

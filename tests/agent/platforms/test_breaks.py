@@ -19,7 +19,11 @@ from store.records import Step
 from tests.agent.platforms import running
 from tests.agent.platforms.running import Told, check, watch
 
-SITES = ["tiktok", "youtube", "instagram"]
+SITES = [
+    "youtube",
+    pytest.param("tiktok", marks=pytest.mark.drill),
+    pytest.param("instagram", marks=pytest.mark.drill),
+]
 
 
 class Meddler(Silent):

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+# The same examples in every run, at whatever pace the machine has.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 REPO_ENV = ("FEEDSWAY_DATA", "FEEDSWAY_BROWSER")
 
 

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from personas.persona import Persona
-
-# The same examples in every run, at whatever pace the machine has.
-settings.register_profile("steady", deadline=None, derandomize=True, database=None)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def steady() -> Iterator[None]:
-    before = settings.get_current_profile_name()
-    settings.load_profile("steady")
-    yield
-    settings.load_profile(before)
 
 
 def _words(smallest: int, most: int) -> st.SearchStrategy[str]:

@@ -79,6 +79,7 @@ _NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError"
 """How providers' own packages say it before anything is sent."""
 
 _INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
+_MARKUP = re.compile(r"\[/?bold\]")
 _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
 
 
@@ -245,6 +246,7 @@ def _status(error: Exception) -> int | None:
 
 
 def _prerequisite(name: str, message: str) -> MissingExtra | BadConfig:
+    message = _MARKUP.sub("", message)
     if (install := _INSTALL.search(message)) is not None:
         return MissingExtra(f"What {name} needs", install[0].strip())
     setting = _SETTING.search(message)

@@ -167,7 +167,9 @@ def test_what_a_provider_needs_is_said_also_when_it_says_so_late() -> None:
     from inspect_ai._util.error import PrerequisiteError
 
     def answer(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
-        raise PrerequisiteError("ERROR: pip install google-genai")
+        raise PrerequisiteError(
+            "[bold]ERROR[/bold]: with:\n\n[bold]pip install google-genai[/bold]"
+        )
 
     with pytest.raises(MissingExtra, match=r"Type: pip install google-genai$"):
         ask(answer)

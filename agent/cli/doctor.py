@@ -24,7 +24,7 @@ EPILOG = """
 Examples:
   python -m agent doctor
   python -m agent doctor --json
-  python -m agent doctor --platform playground
+  python -m agent doctor --platform playground --videos 3
 """
 PACE_S = 3.0
 

@@ -47,7 +47,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent run --persona p12
-  python -m agent run --persona p12 --feed random --before 20 --after 20 --json
+  python -m agent run --persona p12 --feed random --before 10 --after 10 --json
 """
 
 

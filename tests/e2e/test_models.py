@@ -180,6 +180,7 @@ def test_a_judge_is_checked_over_http(place: Place) -> None:
     assert told["spent"]["tokens"] > 100 * calls
 
 
+@pytest.mark.drill
 def test_a_run_with_a_model_of_its_own_process_knows_p_yes(place: Place) -> None:
     words = ("--before", "2", "--after", "2", "--explain", "yes")
     done = place.run(*words, model=f"hfvlm/{place.checkpoint}")

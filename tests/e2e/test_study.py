@@ -63,6 +63,7 @@ def survive(tmp_path: Path, personas: list[str], videos: int) -> None:
         assert [step.position for step in ledger.steps] == list(range(len(ledger.steps)))
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(400)
 def test_a_study_survives_and_is_extended_without_repeating(tmp_path: Path) -> None:
     survive(tmp_path, ["p12", "p09"], 4)

@@ -44,7 +44,13 @@ CONSENT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("platform", "wall", "fault"), WALLS)
+QUICK = {("tiktok", "modal"), ("tiktok", "frame"), ("youtube", "captcha"), ("instagram", "later")}
+EACH = [
+    wall if wall[:2] in QUICK else pytest.param(*wall, marks=pytest.mark.drill) for wall in WALLS
+]
+
+
+@pytest.mark.parametrize(("platform", "wall", "fault"), EACH)
 def test_a_wall_ends_the_run_with_its_name(
     tmp_path: Path, platform: str, wall: str, fault: type[WallShown]
 ) -> None:

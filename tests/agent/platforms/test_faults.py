@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import FeedEmpty, LayoutChanged
+from agent.errors import FeedEmpty, LayoutChanged, RateLimited, SiteFailed, WallShown
 from tests.agent.platforms.running import Told, check, check_what_is_said, watch
 
 LIMIT_S = 90
@@ -101,15 +101,18 @@ def test_a_feed_that_recovers_is_watched_on(tmp_path: Path, platform: str, switc
 
 
 @LONG
-@pytest.mark.parametrize("switches", ["status=503&times=99", "empty=1&times=99"])
-def test_a_feed_that_refuses_for_good_is_opened_anew_from_where_it_stood(
-    tmp_path: Path, switches: str
+@pytest.mark.parametrize(
+    ("switches", "fault"), [("status=503&times=99", SiteFailed), ("empty=1&times=99", RateLimited)]
+)
+def test_a_feed_that_refuses_for_good_is_a_wall_and_not_a_browser_s_fault(
+    tmp_path: Path, switches: str, fault: type[WallShown]
 ) -> None:
     started = time.monotonic()
     told = watch(tmp_path, "tiktok", 16, switches)
     assert time.monotonic() - started < LIMIT_S
-    assert told.fault is None
-    assert "ActionNotConfirmed" in {fault.fault for fault in told.ledger.faults}
+    assert type(told.fault) is fault
+    assert told.ledger.faults[-1].fault == fault.__name__
+    assert {line.fault for line in told.ledger.faults} <= {"PageError", fault.__name__}
     check(told, "tiktok")
 
 

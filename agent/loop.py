@@ -17,7 +17,16 @@ from typing import Protocol
 from agent.config import RunConfig
 from agent.drivers.base import Arrival, Driver, Shown
 from agent.drivers.walls import fault_of
-from agent.errors import BrowserLost, DriverFault, PageError, PlatformFault, RunFault, WallShown
+from agent.errors import (
+    ActionNotConfirmed,
+    DriverFault,
+    FeedEmpty,
+    PageError,
+    PageStuck,
+    PlatformFault,
+    RunFault,
+    WallShown,
+)
 from agent.looking import Describer, Pictures, sheet, take
 from agent.platforms.base import Feed
 from agent.reactions import Plan, plan
@@ -33,6 +42,8 @@ from store.records import (
 )
 
 MAX_FAULTS_IN_A_ROW = 5
+FEED_STANDS = (FeedEmpty, ActionNotConfirmed, PageStuck)
+"""How a feed that does not go on shows; a refused response is what it then comes from."""
 NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
 """Stages of a step that take as long as the model, the plan or the site wants."""
 NOT_ASKED = Judgement(answer=None, missing="not_asked", attempts=0)
@@ -196,7 +207,7 @@ class RunLoop:
     async def _meet(self, fault: DriverFault | PlatformFault) -> None:
         """Wait at a wall, recover from a fault of the browser, end with any other."""
         await self._settle()
-        if not isinstance(fault, BrowserLost | WallShown):
+        if isinstance(fault, FEED_STANDS):
             fault = self._refusal() or fault
         if isinstance(fault, WallShown):
             await self._wait_at(fault)

@@ -120,7 +120,7 @@ def _pyautogui() -> Any:
         raise BadConfig(no_screen("DISPLAY is not set")) from error
     except ImportError as error:
         raise BadConfig(no_screen(str(error))) from error
-    except Exception as error:
+    except Exception as error:  # Xlib's errors, by name since only Linux has it; all else goes on
         if type(error).__name__ == "XauthError":
             raise BadConfig(NO_XAUTHORITY) from error
         if type(error).__module__.startswith("Xlib"):

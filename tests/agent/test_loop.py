@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from agent.config import RunConfig, Site
-from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
-from agent.errors import FeedEmpty
+from agent.drivers.base import Answer, Arrival, Box, Capture, PageEvent, Shown
+from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
 from agent.loop import Parts, Progress, RunLoop
 from agent.platforms import load
 from agent.platforms.base import Feed
@@ -108,3 +109,33 @@ def test_a_video_that_plays_on_is_exposed_until_the_reaction(tmp_path: Path) -> 
     told = reaction(tmp_path, held=False)
     assert told.exposure_s >= 0.5 + THOUGHT_S * SPEED
     assert told.held_s == 0
+
+
+class Tired:
+    """Hands that have done enough for today."""
+
+    async def before_action(self) -> None:
+        raise PaceReached("it is late")
+
+    def erred(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("pacer", "fault"), [(Tired(), PaceReached), (None, RateLimited)], ids=["own", "site's"]
+)
+def test_a_refused_response_names_only_what_it_explains(
+    tmp_path: Path, pacer: Tired | None, fault: type[RunFault]
+) -> None:
+    config = RunConfig(persona=find("p12"), windows=Windows(before=2, after=0), site=Site())
+    feed = Feed(load("playground"))
+    feed.take(Answer("http://127.0.0.1/api/feed", None, 429))
+    with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
+        recorder = LedgerRecorder(
+            writer, FrameStore(tmp_path), None, lambda: datetime(2026, 1, 1, tzinfo=UTC)
+        )
+        parts = Parts(
+            OneVideo(held=True), feed, Thinker(), recorder, Silent(),
+            lambda: datetime(2026, 1, 1, tzinfo=UTC), pacer=pacer,
+        )  # fmt: skip
+        with pytest.raises(fault):
+            asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())

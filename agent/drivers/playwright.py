@@ -1,6 +1,6 @@
 """Drives a page through Playwright and the Chrome DevTools Protocol.
 
-Refuses to know any site and any persona. The rules themselves are in ``page.js``; this file sends
+Refuses to know any site and any persona. The rules are in the scripts beside it; this file sends
 them the platform's hooks, presses, takes pictures, and turns what breaks into typed faults.
 """
 

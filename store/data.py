@@ -60,6 +60,11 @@ class DataFolder:
         return self.root / "profiles"
 
     @property
+    def daemon_dir(self) -> Path:
+        """The daemon's journal, lock, address and the logs of its children."""
+        return self.root / "daemon"
+
+    @property
     def pseudonym_key(self) -> Path:
         """Key from which exports make pseudonyms; never exported."""
         return self.root / "pseudonyms.key"

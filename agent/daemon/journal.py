@@ -1,0 +1,179 @@
+"""The daemon's journal: what it decided and what became of it, one line an event.
+
+An occurrence is one due time of one entry of the watch file. Whatever the daemon must still know
+after ``kill -9`` is here or in a ledger; nothing is pickled and nothing else is kept.
+
+Refuses to know schedules, processes and pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from store.lines import LineFile, committed
+from store.records import Record
+
+Outcome = Literal["complete", "interrupted", "fault", "wall", "refused", "deadline", "killed"]
+"""How a child ended: all done; to be resumed; a fault; a wall of the site; yours to mend (exit
+code 2); ended by us at its deadline; gone without an exit code of its own."""
+Trouble = Literal["disk", "memory", "clock", "orphan", "index", "hook"]
+
+
+class Event(Record):
+    """Something that happened; times are UTC."""
+
+    at: datetime
+
+
+class DaemonStarted(Event):
+    """A daemon took the data folder."""
+
+    kind: Literal["daemon_started"] = "daemon_started"
+    pid: int
+    file: str
+
+
+class DaemonStopped(Event):
+    """It let go in order. Where this is missing, it was killed."""
+
+    kind: Literal["daemon_stopped"] = "daemon_stopped"
+    reason: str
+
+
+class FileTaken(Event):
+    """The watch file, as it is from now on."""
+
+    kind: Literal["file_taken"] = "file_taken"
+    sha256: str
+    entries: tuple[str, ...]
+
+
+class FileRefused(Event):
+    """A changed watch file that is wrong; the one before stays in force."""
+
+    kind: Literal["file_refused"] = "file_refused"
+    problem: str
+
+
+class Started(Event):
+    """A child was started for an occurrence."""
+
+    kind: Literal["started"] = "started"
+    entry: str
+    due: datetime
+    pid: int
+    attempt: int = 1
+    log: str
+    """Path of its log below the data folder."""
+
+
+class Ended(Event):
+    """That child ended."""
+
+    kind: Literal["ended"] = "ended"
+    entry: str
+    due: datetime
+    outcome: Outcome
+    code: int | None = None
+    reason: str = ""
+    """In words, without secrets."""
+
+
+class Skipped(Event):
+    """An occurrence that will not be started, and why."""
+
+    kind: Literal["skipped"] = "skipped"
+    entry: str
+    due: datetime
+    reason: str
+
+
+class Breaker(Event):
+    """A platform's breaker after failures in a row: nothing of it is started while open."""
+
+    kind: Literal["breaker"] = "breaker"
+    platform: str
+    open: bool
+    failures: int = 0
+    reason: str = ""
+
+
+class Wall(Event):
+    """A wall that waits for a person (``open``), or that a person has looked at."""
+
+    kind: Literal["wall"] = "wall"
+    platform: str
+    account: str
+    open: bool
+    wall: str = ""
+    """What the site showed, such as ``LoginRequired``."""
+    run_id: str = ""
+
+
+class Held(Event):
+    """A person paused or resumed an entry, or everything (``entry`` is ``None``)."""
+
+    kind: Literal["held"] = "held"
+    entry: str | None = None
+    paused: bool
+
+
+class Asked(Event):
+    """A person asked for an occurrence now, or for another try of the last one."""
+
+    kind: Literal["asked"] = "asked"
+    entry: str
+    what: Literal["run_now", "retry"]
+
+
+class Noticed(Event):
+    """Something about the machine (``open``), or that it is over."""
+
+    kind: Literal["noticed"] = "noticed"
+    trouble: Trouble
+    open: bool = True
+    detail: str = ""
+
+
+AnyEvent = Annotated[
+    DaemonStarted
+    | DaemonStopped
+    | FileTaken
+    | FileRefused
+    | Started
+    | Ended
+    | Skipped
+    | Breaker
+    | Wall
+    | Held
+    | Asked
+    | Noticed,
+    Field(discriminator="kind"),
+]
+_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
+
+
+class Journal:
+    """The journal open for appending; each event is on the disk before ``write`` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = LineFile(path)
+
+    def write(self, event: AnyEvent) -> None:
+        """Append one event."""
+        self._file.append(event.model_dump_json().encode() + b"\n")
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+
+def read(path: Path) -> Iterable[AnyEvent]:
+    """Events in order; none where there is no journal yet."""
+    lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
+    return [_EVENT.validate_json(line) for line in lines]

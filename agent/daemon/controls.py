@@ -12,7 +12,7 @@ class Controls(Protocol):
     """A running daemon, as far as a person may steer it.
 
     Each call has happened, and is in the journal, when it returns. An entry that is not in the
-    watch file raises ``UnknownName``; what cannot be done now raises ``BadConfig``, in one sentence.
+    watch file raises ``UnknownName``; what cannot be done now raises ``BadConfig``.
     """
 
     async def pause(self, entry: str | None) -> None:

@@ -1,0 +1,181 @@
+"""What the journal's events amount to: what runs, what waits, what is paused, walled or broken.
+
+Refuses to know the watch file, the ledgers and the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from agent.daemon.journal import (
+    AnyEvent,
+    Asked,
+    Breaker,
+    DaemonStarted,
+    DaemonStopped,
+    Ended,
+    FileRefused,
+    FileTaken,
+    Held,
+    Noticed,
+    Skipped,
+    Started,
+    Trouble,
+    Wall,
+)
+
+FAILURES = ("fault", "killed", "refused")
+"""Outcomes after which the same is tried again, so many times."""
+REMEMBERED = 2000
+"""Due times of an entry that are known to be dealt with, the newest."""
+Key = tuple[str, datetime]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One due time of one entry, and what became of it."""
+
+    entry: str
+    due: datetime
+    attempts: int = 0
+    """Children started for it."""
+    started: datetime | None = None
+    """When its last child was started."""
+    ended: Ended | None = None
+    """How its last child ended."""
+    skipped: str | None = None
+    """Why it will not be started, if so."""
+    failures: int = 0
+    """Children that failed since it was last asked for."""
+    number: int = 0
+    """Counted from 1 over the entry's occurrences that were ever started."""
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.entry, self.due
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will be started for it by itself."""
+        done = self.ended is not None and self.ended.outcome in ("complete", "deadline")
+        return done or self.skipped is not None
+
+
+@dataclass
+class State:
+    """Everything that the journal tells."""
+
+    paused_all: bool = False
+    paused: frozenset[str] = frozenset()
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    """Open ones, by platform."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Faults in a row, by platform."""
+    walls: dict[tuple[str, str], Wall] = field(default_factory=dict)
+    """Open ones, by platform and account."""
+    running: dict[Key, Started] = field(default_factory=dict)
+    """Children started and not ended."""
+    open: dict[Key, Occurrence] = field(default_factory=dict)
+    """Occurrences begun or asked for, and neither complete, skipped nor past their deadline."""
+    last: dict[str, Occurrence] = field(default_factory=dict)
+    """By entry, what an event was last about."""
+    tried: dict[str, Occurrence] = field(default_factory=dict)
+    """By entry, what a child was last started for."""
+    dealt: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """By entry, due times that were started, asked for or skipped."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """By entry, occurrences that were ever started."""
+    troubles: dict[Trouble, Noticed] = field(default_factory=dict)
+    file: FileTaken | None = None
+    refused: FileRefused | None = None
+    started: DaemonStarted | None = None
+    stopped: DaemonStopped | None = None
+
+    def take(self, event: AnyEvent) -> None:
+        """Take one more event into account."""
+        match event:
+            case Started() | Ended() | Skipped() | Asked():
+                self._occur(event)
+            case DaemonStarted():
+                self.started, self.stopped = event, None
+            case DaemonStopped():
+                self.stopped = event
+            case FileTaken():
+                self.file, self.refused = event, None
+            case FileRefused():
+                self.refused = event
+            case Breaker():
+                _put(self.breakers, event.platform, event if event.open else None)
+                _put(self.failures, event.platform, event.failures or None)
+            case Wall():
+                place = (event.platform, event.account)
+                _put(self.walls, place, event if event.open else None)
+            case Held(entry=None):
+                self.paused_all = event.paused
+            case Held():
+                name = frozenset([str(event.entry)])
+                self.paused = self.paused | name if event.paused else self.paused - name
+            case Noticed():
+                _put(self.troubles, event.trouble, event if event.open else None)
+
+    def _occur(self, event: Started | Ended | Skipped | Asked) -> None:
+        found = self._about(event)
+        if found is None:
+            return
+        match event:
+            case Started():
+                found = replace(found, attempts=found.attempts + 1, started=event.at, ended=None)
+                if found.number == 0:
+                    found = replace(found, number=self.numbers.get(event.entry, 0) + 1)
+                    _put(self.numbers, event.entry, found.number)
+                _put(self.running, found.key, event)
+            case Ended():
+                failed = found.failures + (event.outcome in FAILURES)
+                found = replace(found, ended=event, failures=failed)
+                _put(self.running, found.key, None)
+            case Skipped():
+                found = replace(found, skipped=event.reason)
+            case Asked():
+                found = replace(found, ended=None, skipped=None, failures=0)
+        self._keep(found)
+
+    def _about(self, event: Started | Ended | Skipped | Asked) -> Occurrence | None:
+        """Return the occurrence that an event is about, new if need be."""
+        if isinstance(event, Asked) and event.what == "retry":
+            return self.tried.get(event.entry)
+        due = event.at if isinstance(event, Asked) else event.due
+        for known in (self.open.get((event.entry, due)), self.tried.get(event.entry)):
+            if known is not None and known.due == due:
+                return known
+        return Occurrence(event.entry, due)
+
+    def _keep(self, found: Occurrence) -> None:
+        _put(self.open, found.key, None if found.settled else found)
+        _put(self.last, found.entry, found)
+        if found.started is not None:
+            _put(self.tried, found.entry, found)
+        dealt = self.dealt.get(found.entry, ())
+        if found.due not in dealt[-50:] and found.due not in dealt:
+            _put(self.dealt, found.entry, (*dealt, found.due)[-REMEMBERED:])
+
+
+def fold(events: Iterable[AnyEvent]) -> State:
+    """Return what the events amount to."""
+    state = State()
+    for event in events:
+        state.take(event)
+    return state
+
+
+def _put(mapping: dict[K, V], key: K, value: V | None) -> None:
+    """Put it there, or take away what is there."""
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value

@@ -62,19 +62,26 @@ def holder(path: Path) -> str | None:
     A holder on this machine is looked up, so that the name left behind by a killed process is not
     taken for a living one. One on another machine cannot be, and is believed.
     """
+    found = signature(path)
+    if found is None:
+        return None
+    pid, host, since, command = found
+    told = f" ({command})" if command else ""
+    return f"process {pid} on {host} since {since:%Y-%m-%d %H:%M} UTC{told}"
+
+
+def signature(path: Path) -> tuple[int, str, datetime, str] | None:
+    """Process, machine, since when, and command of the holder; no command on another machine."""
     try:
         signed = json.loads(path.read_bytes())
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         pid, host = int(signed["pid"]), str(signed["host"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    command = ""
-    if host == platform.node():
-        found = _command(pid, since)
-        if found is None:
-            return None
-        command = f" ({found})"
-    return f"process {pid} on {host} since {since:%Y-%m-%d %H:%M} UTC{command}"
+    if host != platform.node():
+        return pid, host, since, ""
+    found = _command(pid, since)
+    return None if found is None else (pid, host, since, found)
 
 
 def _command(pid: int, since: datetime) -> str | None:

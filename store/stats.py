@@ -5,8 +5,10 @@ Refuses to judge whether something is wrong (``verify``).
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -109,7 +111,7 @@ def stats(
     if not quick:
         unique.embedded = _embedded(data, found.problems, progress)
     found.unique = unique
-    found.disk = _disk(data, found.steps, recent)
+    found.disk = disk_of(data, found.steps, recent)
     return found
 
 
@@ -138,8 +140,14 @@ def _embedded(data: DataFolder, problems: list[str], progress: Progress | None) 
     return found
 
 
-def _disk(data: DataFolder, steps: int, recent: int) -> Disk:
-    """What is used, and what the last seven days make of the rest."""
+def disk_of(data: DataFolder, steps: int, recent: int) -> Disk:
+    """What is used, and what the last seven days make of the rest.
+
+    Parameters
+    ----------
+    steps, recent
+        Steps that are kept, and those of them that are of the last seven days.
+    """
     kinds = {
         "runs": data.runs_dir,
         "frames": data.frames_dir,
@@ -160,11 +168,15 @@ def _disk(data: DataFolder, steps: int, recent: int) -> Disk:
 def _size(folder: Path) -> int:
     """Bytes of all files below a folder; one that goes meanwhile does not count."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    folders = [str(folder)]
+    while folders:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as found:
+            for item in found:
+                if item.is_dir(follow_symlinks=False):
+                    folders.append(item.path)
+                    continue
+                with suppress(FileNotFoundError):
+                    total += item.stat().st_size if item.is_file() else 0
     return total
 
 

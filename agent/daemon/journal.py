@@ -176,4 +176,9 @@ class Journal:
 def read(path: Path) -> Iterable[AnyEvent]:
     """Events in order; none where there is no journal yet."""
     lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
-    return [_EVENT.validate_json(line) for line in lines]
+    return [parse(line) for line in lines]
+
+
+def parse(line: bytes) -> AnyEvent:
+    """Return the event of one line."""
+    return _EVENT.validate_json(line)

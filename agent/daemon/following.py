@@ -1,0 +1,189 @@
+"""Follows the journal and the ledgers as they grow: what was read once is not read again.
+
+Of each ledger only counts and its last video stay in memory, of the journal the events that may
+still matter. Refuses to know what is shown of it (``status``) and to write anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from agent.daemon.journal import AnyEvent, Ended, Skipped, Started, parse
+from store.data import DataFolder
+from store.lines import committed
+from store.records import PersonaRecord, Phase, Windows
+
+NO, YES, MISSING = 0, 1, 2
+"""An eligible step's answer, as the byte that is kept of it."""
+KEPT = 100
+"""Starts, ends and skips that are kept of each entry; what else happens is rare, and all kept."""
+_FREE = ("embedded/", "scripted/", "hfvlm/")
+
+
+class Grown:
+    """A file of JSON lines that only grows, unless it is replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: tuple[int, int] | None = None
+        self._offset = 0
+
+    def more(self) -> tuple[list[bytes], bool]:
+        """Committed lines that are new since the last call, and whether it was replaced since."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return [], False
+        seen = (found.st_ino, found.st_size)
+        if seen == self._file:
+            return [], False
+        replaced = self._file is not None and (
+            found.st_ino != self._file[0] or found.st_size < self._offset
+        )
+        if replaced:
+            self._offset = 0
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            raw = file.read()
+        lines, torn = committed(raw)
+        self._offset += len(raw) - torn
+        self._file = seen
+        return lines, replaced
+
+
+class Events:
+    """The journal's events, in order."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = Grown(path)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rare: list[tuple[int, AnyEvent]] = []
+        self._common: dict[str, deque[tuple[int, AnyEvent]]] = {}
+        self._count = 0
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """How often an entry ended how, since the journal began."""
+
+    def now(self) -> list[AnyEvent]:
+        """Return every event that may still matter."""
+        lines, replaced = self._file.more()
+        if replaced:
+            self._forget()
+        for line in lines:
+            self._take(parse(line))
+        kept = [*self._rare, *(pair for common in self._common.values() for pair in common)]
+        return [event for _, event in sorted(kept, key=lambda pair: pair[0])]
+
+    def _take(self, event: AnyEvent) -> None:
+        self._count += 1
+        if isinstance(event, Started | Ended | Skipped):
+            self._common.setdefault(event.entry, deque(maxlen=KEPT)).append((self._count, event))
+        else:
+            self._rare.append((self._count, event))
+        if isinstance(event, Ended | Skipped):
+            outcome = event.outcome if isinstance(event, Ended) else "skipped"
+            self.outcomes[event.entry, outcome] += 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """One run, as far as a person looks at it."""
+
+    run_id: str
+    started: dict[str, Any] = field(default_factory=dict)
+    """First line without its configuration; empty until it was read."""
+    windows: Windows = field(default_factory=Windows)
+    answers: dict[Phase, bytearray] = field(default_factory=dict)
+    """One byte an eligible step."""
+    steps: int = 0
+    last: dict[str, Any] | None = None
+    """The last step; of one that is finished nothing."""
+    finished: bool = False
+    problem: str | None = None
+    days: Counter[str] = field(default_factory=Counter)
+    """Steps a day, UTC."""
+    cost: Counter[str] = field(default_factory=Counter)
+    """US dollars a day, in millionths."""
+    unpriced: int = 0
+    """Calls whose price is not known."""
+
+    @property
+    def eligible(self) -> int:
+        """Steps that count."""
+        return sum(map(len, self.answers.values()))
+
+    def take(self, line: bytes) -> None:
+        """Take one line of the ledger in."""
+        record = from_json(line)
+        kind = record["kind"]
+        if kind == "run_started":
+            self._start(record)
+        elif kind == "step":
+            self._step(record)
+        elif kind == "run_finished":
+            self.finished, self.last = True, None
+
+    def _start(self, record: dict[str, Any]) -> None:
+        self.windows = Windows.model_validate(record["windows"])
+        names = ("persona", "platform", "strategy", "model", "arm", "account", "at")
+        self.started = {name: record[name] for name in names}
+        self.started["persona"] = PersonaRecord.model_validate(record["persona"])
+        self.started["at"] = datetime.fromisoformat(record["at"])
+        self.started |= {name: record["config"].get(name) for name in ("study", "cell")}
+
+    def _step(self, record: dict[str, Any]) -> None:
+        self.steps = record["position"] + 1
+        judged, day = record["judgement"], record["at"][:10]
+        self.days[day] += 1
+        usage = judged["usage"]
+        if usage["cost_usd"]:
+            self.cost[day] += round(1e6 * usage["cost_usd"])
+        elif usage["cost_usd"] is None and usage["calls"] and not usage["cached"]:
+            self.unpriced += 0 if self.started["model"].startswith(_FREE) else usage["calls"]
+        if record["excluded"] is None:
+            answer = {"yes": YES, "no": NO}.get(judged["answer"], MISSING)
+            self.answers.setdefault(record["phase"], bytearray()).append(answer)
+        self.last = record
+
+
+class Ledgers:
+    """Every run of a data folder, as a tally."""
+
+    def __init__(self, data: DataFolder) -> None:
+        self._data = data
+        self._files: dict[str, tuple[Grown, Tally]] = {}
+
+    def now(self) -> list[Tally]:
+        """Return the runs that have begun, by start."""
+        try:
+            names = {item.name for item in os.scandir(self._data.runs_dir)}
+        except FileNotFoundError:
+            names = set()
+        for gone in self._files.keys() - names:
+            del self._files[gone]
+        found = [self._follow(name) for name in names]
+        begun = [tally for tally in found if tally.started]
+        return sorted(begun, key=lambda tally: (tally.started["at"], tally.run_id))
+
+    def _follow(self, name: str) -> Tally:
+        if name not in self._files:
+            self._files[name] = Grown(self._data.ledger_path(name)), Tally(name)
+        file, tally = self._files[name]
+        lines, replaced = file.more()
+        if replaced:
+            tally = Tally(name)
+            self._files[name] = file, tally
+        try:
+            for line in lines:
+                tally.take(line)
+        except (ValueError, KeyError, TypeError) as error:
+            tally.problem = f"its ledger cannot be read ({type(error).__name__})"
+        return tally

@@ -1,0 +1,137 @@
+"""Which runs are going on now, and what each has just seen.
+
+A run goes on where a living process holds its unfinished ledger, whoever started it. Refuses to
+know what the daemon decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from agent.config import Value
+from agent.daemon.following import MISSING, YES, Tally
+from agent.daemon.journal import Started
+from store.data import DataFolder
+from store.ledger import LOCK
+from store.locks import signature
+from store.records import Phase, Windows
+
+
+class Share(Value):
+    """How many of the answers were yes."""
+
+    yes: int
+    answered: int
+
+
+class Shown(Value):
+    """The last video of a run."""
+
+    position: int
+    at: datetime
+    frame: str | None
+    caption: str | None
+    answer: str | None
+    missing: str | None
+    p_yes: float | None
+    excluded: str | None
+
+
+class Running(Value):
+    """A run that goes on, or a child that has not begun its run yet (``run_id`` is ``None``)."""
+
+    entry: str | None
+    run_id: str | None = None
+    persona: str = ""
+    trait: str = ""
+    platform: str = ""
+    strategy: str = ""
+    model: str = ""
+    arm: str = ""
+    account: str = ""
+    study: str | None = None
+    started: datetime
+    windows: Windows | None = None
+    eligible: int = 0
+    shares: dict[Phase, Share] = Field(default_factory=dict)
+    last: Shown | None = None
+
+
+def running(
+    data: DataFolder, runs: Sequence[Tally], children: Iterable[Started]
+) -> tuple[Running, ...]:
+    """Return what goes on, by start.
+
+    Parameters
+    ----------
+    children
+        Processes that the daemon started and that have not ended.
+    """
+    by_pid = {child.pid: child for child in children}
+    found: list[Running] = []
+    busy: set[int] = set()
+    for run in runs:
+        if run.finished:
+            continue
+        signed = signature(data.run_dir(run.run_id) / LOCK)
+        if signed is None:
+            continue
+        child = _started_by(signed[0], by_pid)
+        if child is not None:
+            busy.add(child.pid)
+        found.append(_running(run, child.entry if child else None))
+    idle = [child for child in by_pid.values() if child.pid not in busy]
+    found += [Running(entry=child.entry, started=child.at) for child in idle]
+    return tuple(sorted(found, key=lambda one: (one.started, one.run_id or "")))
+
+
+def _started_by(pid: int, children: dict[int, Started]) -> Started | None:
+    """Return the daemon's child that a run is, or that started it."""
+    import psutil
+
+    if pid in children or not children:
+        return children.get(pid)
+    try:
+        parents = psutil.Process(pid).parents()
+    except psutil.Error:
+        return None
+    return next((children[one.pid] for one in parents if one.pid in children), None)
+
+
+def _running(run: Tally, entry: str | None) -> Running:
+    told = run.started
+    return Running(
+        entry=entry,
+        run_id=run.run_id,
+        persona=told["persona"].id,
+        trait=next(iter(told["persona"].traits), ""),
+        started=told["at"],
+        windows=run.windows,
+        eligible=run.eligible,
+        shares={phase: share(answers) for phase, answers in run.answers.items()},
+        last=_shown(run.last) if run.last else None,
+        **{
+            name: told[name]
+            for name in ("platform", "strategy", "model", "arm", "account", "study")
+        },
+    )
+
+
+def share(answers: Iterable[int]) -> Share:
+    """Return the share of yes; a missing answer is none."""
+    known = [answer for answer in answers if answer != MISSING]
+    return Share(yes=known.count(YES), answered=len(known))
+
+
+def _shown(step: dict[str, Any]) -> Shown:
+    judged = step["judgement"]
+    return Shown(
+        frame=step["frames"][0]["sha256"] if step["frames"] else None,
+        caption=step["video"]["caption"],
+        **{name: judged[name] for name in ("answer", "missing", "p_yes")},
+        **{name: step[name] for name in ("position", "at", "excluded")},
+    )

@@ -1,0 +1,263 @@
+"""What a person who looks in wants to know: one frozen view, made of journal and ledgers alone.
+
+The page, the terminal, ``--json`` and the metrics all show this and nothing else. Shares of yes
+are descriptions of what was answered; what they mean is the report's to say.
+
+Refuses to know how it is shown, and to write anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from agent.config import Value
+from agent.daemon.following import Events, Ledgers, Tally
+from agent.daemon.hide import Hide
+from agent.daemon.journal import AnyEvent, Breaker, Ended, Noticed, Skipped
+from agent.daemon.runs_now import Running, running
+from agent.daemon.state import Occurrence, State, fold
+from agent.daemon.studies_now import StudyNow, studies
+from agent.daemon.walls_now import Waiting, waiting
+from store.data import DataFolder
+from store.locks import holder
+from store.stats import RECENT, Disk, disk_of
+
+LOCK = "lock"
+JOURNAL = "journal.jsonl"
+_MEASURE_AGAIN = timedelta(minutes=10)
+_FAILURES = 20
+_BAD = {"fault", "wall", "refused", "deadline", "killed"}
+Upcoming = Sequence[tuple[datetime, str]]
+
+
+class Due(Value):
+    """An entry that will start."""
+
+    at: datetime
+    entry: str
+
+
+class Last(Value):
+    """The newest occurrence of an entry."""
+
+    due: datetime
+    at: datetime | None = None
+    outcome: str | None = None
+    """``None`` while it runs."""
+    reason: str = ""
+    attempts: int = 0
+
+
+class Entry(Value):
+    """One entry of the watch file."""
+
+    name: str
+    paused: bool = False
+    running: bool = False
+    last: Last | None = None
+    next: datetime | None = None
+
+
+class Failure(Value):
+    """Something that did not end well."""
+
+    at: datetime
+    entry: str
+    due: datetime
+    outcome: str
+    reason: str
+
+
+class Cost(Value):
+    """What the models' services were paid, as far as prices are known."""
+
+    total_usd: float = 0.0
+    today_usd: float = 0.0
+    unpriced_calls: int = 0
+
+
+class Machine(Value):
+    """The disk below the data folder."""
+
+    free: int
+    used: int
+    per_day: float | None = None
+    days_left: float | None = None
+
+
+class Counts(Value):
+    """How much there is."""
+
+    runs: int = 0
+    complete: int = 0
+    videos: int = 0
+    today: int = 0
+    """Videos of this day, UTC."""
+    damaged: int = 0
+    outcomes: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """By entry and outcome, since the journal began."""
+
+
+class Status(Value):
+    """Everything, at one moment; times are UTC."""
+
+    at: datetime
+    daemon: str | None = None
+    """Who holds the data folder; ``None`` where no daemon runs."""
+    since: datetime | None = None
+    file: str | None = None
+    file_problem: str | None = None
+    stopped: str | None = None
+    paused: bool = False
+    running: tuple[Running, ...] = ()
+    upcoming: tuple[Due, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    walls: tuple[Waiting, ...] = ()
+    breakers: tuple[Breaker, ...] = ()
+    troubles: tuple[Noticed, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    studies: tuple[StudyNow, ...] = ()
+    counts: Counts = Counts()
+    cost: Cost = Cost()
+    machine: Machine
+
+
+class Looker:
+    """Looks again and again, and reads only what is new.
+
+    Parameters
+    ----------
+    hide
+        Takes secrets out of every text that is shown.
+    """
+
+    def __init__(self, data: DataFolder, hide: Hide | None = None) -> None:
+        self._data = data
+        self._hide = hide or Hide()
+        self._events = Events(data.daemon_dir / JOURNAL)
+        self._ledgers = Ledgers(data)
+        self._disk: tuple[datetime, Disk] | None = None
+
+    def look(self, now: datetime, upcoming: Upcoming = ()) -> Status:
+        """Return how things stand."""
+        events = self._events.now()
+        state = fold(events)
+        runs = self._ledgers.now()
+        held = holder(self._data.daemon_dir / LOCK)
+        started = state.started
+        status = Status(
+            at=now,
+            daemon=held,
+            since=started.at if started and held else None,
+            file=started.file if started else None,
+            file_problem=state.refused.problem if state.refused else None,
+            stopped=state.stopped.reason if state.stopped and not held else None,
+            paused=state.paused_all,
+            running=running(self._data, runs, state.running.values() if held else ()),
+            upcoming=tuple(Due(at=at, entry=entry) for at, entry in upcoming),
+            entries=_entries(state, upcoming, alive=held is not None),
+            walls=waiting(state.walls.values()),
+            breakers=tuple(state.breakers.values()),
+            troubles=tuple(state.troubles.values()),
+            failures=_failures(events),
+            studies=studies(self._data, runs),
+            counts=self._counts(runs, now),
+            cost=_cost(runs, now),
+            machine=self._machine(runs, now),
+        )
+        return Status.model_validate(self._hide.everywhere(status.model_dump()))
+
+    def _counts(self, runs: Sequence[Tally], now: datetime) -> Counts:
+        outcomes: dict[str, dict[str, int]] = {}
+        for (entry, outcome), count in sorted(self._events.outcomes.items()):
+            outcomes.setdefault(entry, {})[outcome] = count
+        return Counts(
+            runs=len(runs),
+            complete=sum(run.finished for run in runs),
+            videos=sum(run.steps for run in runs),
+            today=sum(run.days[_day(now)] for run in runs),
+            damaged=sum(run.problem is not None for run in runs),
+            outcomes=outcomes,
+        )
+
+    def _machine(self, runs: Sequence[Tally], now: datetime) -> Machine:
+        """Measure the folder now and then, since that takes a while; free space each time."""
+        if self._disk is None or now - self._disk[0] > _MEASURE_AGAIN:
+            first = _day(now - RECENT)
+            recent = sum(count for run in runs for day, count in run.days.items() if day > first)
+            measured = disk_of(self._data, sum(run.steps for run in runs), recent)
+            self._disk = now, measured
+        disk = self._disk[1]
+        free = self._data.free_bytes()
+        return Machine(
+            free=free,
+            used=sum(disk.used.values()),
+            per_day=disk.per_day,
+            days_left=free / disk.per_day if disk.per_day else None,
+        )
+
+
+def look(data: DataFolder, now: datetime, upcoming: Upcoming, hide: Hide | None = None) -> Status:
+    """Return how things stand, for somebody who looks once."""
+    return Looker(data, hide).look(now, upcoming)
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"
+
+
+def _cost(runs: Sequence[Tally], now: datetime) -> Cost:
+    return Cost(
+        total_usd=sum(run.cost.total() for run in runs) / 1e6,
+        today_usd=sum(run.cost[_day(now)] for run in runs) / 1e6,
+        unpriced_calls=sum(run.unpriced for run in runs),
+    )
+
+
+def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[Entry, ...]:
+    names = state.file.entries if state.file else ()
+    runs = {entry for entry, _ in state.running} if alive else set()
+    return tuple(
+        Entry(
+            name=name,
+            paused=name in state.paused,
+            running=name in runs,
+            last=_last(state.last[name]) if name in state.last else None,
+            next=next((at for at, entry in upcoming if entry == name), None),
+        )
+        for name in names
+    )
+
+
+def _last(occurrence: Occurrence) -> Last:
+    ended = occurrence.ended
+    return Last(
+        due=occurrence.due,
+        at=ended.at if ended else occurrence.started,
+        outcome=ended.outcome if ended else "skipped" if occurrence.skipped else None,
+        reason=ended.reason if ended else occurrence.skipped or "",
+        attempts=occurrence.attempts,
+    )
+
+
+def _failures(events: Sequence[AnyEvent]) -> tuple[Failure, ...]:
+    """Newest first."""
+    found = []
+    for event in reversed(events):
+        if isinstance(event, Ended) and event.outcome in _BAD:
+            outcome = str(event.outcome)
+        elif isinstance(event, Skipped):
+            outcome = "skipped"
+        else:
+            continue
+        found.append(
+            Failure(
+                at=event.at, entry=event.entry, due=event.due, outcome=outcome, reason=event.reason
+            )
+        )
+        if len(found) == _FAILURES:
+            break
+    return tuple(found)

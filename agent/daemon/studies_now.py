@@ -1,0 +1,96 @@
+"""How far each study is, and its running share of yes by position, arm by arm.
+
+The share starts anew with each window and is of all answers that the arm's runs gave in it so far.
+It describes; it tests nothing, and refuses to know what it means (``analysis``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.config import Value
+from agent.daemon.following import MISSING, YES, Tally
+from store.data import DataFolder
+from store.records import Phase, Windows
+
+FEWEST = 5
+"""Answers without which no share is shown."""
+PHASES: tuple[Phase, ...] = ("before", "adapt", "after")
+
+
+class Curve(Value):
+    """One arm; a point is a share from 0 to 1, ``None`` where there are too few answers."""
+
+    arm: str
+    runs: int
+    points: tuple[float | None, ...]
+
+
+class StudyNow(Value):
+    """One study."""
+
+    name: str
+    cells: int
+    complete: int
+    videos: int
+    total: int
+    """Videos that count when all of it is done."""
+    windows: Windows
+    curves: tuple[Curve, ...]
+
+
+def studies(data: DataFolder, runs: Sequence[Tally]) -> tuple[StudyNow, ...]:
+    """Return the studies that have begun, the latest first."""
+    by_study: dict[str, dict[str, Tally]] = {}
+    for run in runs:  # by start, so that the newest of a cell stays
+        name = run.started["study"]
+        if name:
+            cells = by_study.pop(name, {})
+            cells[str(run.started["cell"])] = run
+            by_study[name] = cells
+    return tuple(_study(data, name, cells) for name, cells in reversed(by_study.items()))
+
+
+def _study(data: DataFolder, name: str, cells: dict[str, Tally]) -> StudyNow:
+    members = list(cells.values())
+    windows = members[-1].windows
+    drawn = max(_drawn(data.studies_dir / name / "draws.json"), len(members))
+    arms = sorted({run.started["arm"] for run in members}, key=_ARMS.index)
+    return StudyNow(
+        name=name,
+        cells=drawn,
+        complete=sum(run.finished for run in members),
+        videos=sum(run.eligible for run in members),
+        total=drawn * windows.total,
+        windows=windows,
+        curves=tuple(_curve(arm, members, windows) for arm in arms),
+    )
+
+
+_ARMS = ("treatment", "yoked", "passive")
+
+
+def _drawn(path: Path) -> int:
+    from agent.study.matrix import read_draws
+
+    try:
+        return len(read_draws(path))
+    except (OSError, ValueError):
+        return 0
+
+
+def _curve(arm: str, members: Sequence[Tally], windows: Windows) -> Curve:
+    runs = [run for run in members if run.started["arm"] == arm]
+    points: list[float | None] = []
+    for phase in PHASES:
+        answers = [run.answers[phase] for run in runs if phase in run.answers]
+        yes = known = 0
+        reached = max(map(len, answers), default=0)
+        for place in range(getattr(windows, phase)):
+            here = [one[place] for one in answers if place < len(one)]
+            yes += here.count(YES)
+            known += len(here) - here.count(MISSING)
+            shown = known >= FEWEST and place < reached
+            points.append(round(yes / known, 4) if shown else None)
+    return Curve(arm=arm, runs=len(runs), points=tuple(points))

@@ -1,0 +1,55 @@
+"""Walls that wait for a person, with what to type.
+
+Refuses to know how a wall is recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from agent import errors
+from agent.config import Value
+from agent.daemon.journal import Wall
+
+
+class Waiting(Value):
+    """A wall, and what a person does about it."""
+
+    platform: str
+    account: str
+    since: datetime
+    wall: str
+    saw: str
+    """In words: what the site showed."""
+    command: str
+    run_id: str
+
+
+def waiting(walls: Iterable[Wall]) -> tuple[Waiting, ...]:
+    """Return the walls, the oldest first."""
+    found = [
+        Waiting(
+            platform=wall.platform,
+            account=wall.account,
+            since=wall.at,
+            wall=wall.wall,
+            saw=getattr(getattr(errors, wall.wall, None), "saw", errors.WallShown.saw),
+            command=_command(wall),
+            run_id=wall.run_id,
+        )
+        for wall in walls
+    ]
+    return tuple(sorted(found, key=lambda one: one.since))
+
+
+def _command(wall: Wall) -> str:
+    from agent.platforms import load
+
+    try:
+        signs_in = load(wall.platform).session is not None
+    except errors.UnknownName:
+        signs_in = False
+    if signs_in:
+        return f"python -m agent login {wall.platform} --account {wall.account}"
+    return f"python -m store show {wall.run_id or 'latest'}"

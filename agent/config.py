@@ -90,7 +90,8 @@ class RunConfig(Value):
     """The run whose delivered dwells a yoked run takes over."""
     study: str | None = None
     cell: str | None = None
-    """Name of the study that this run belongs to, and of its cell."""
+    """Name of the study that this run belongs to, and of its cell; without a study, the due time
+    of the daemon that it is for."""
     replicate: int = Field(1, ge=1)
     dwell: Dwell = Dwell()
     frames: Frames = Frames()

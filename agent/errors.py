@@ -159,6 +159,11 @@ class SiteFailed(WallShown):
     advice = "Wait a while, then run the same command again."
 
 
+def is_wall(fault: str) -> bool:
+    """Whether a fault of this class, as a ledger names it, is a wall."""
+    return fault in {WallShown.__name__, *(kind.__name__ for kind in WallShown.__subclasses__())}
+
+
 class DriverFault(RunFault):
     """The browser does not do what it was told."""
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -103,6 +98,7 @@ Examples:
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option("--study", type=click.Path(path_type=Path), hidden=True, help="Folder of a study.")
 @click.option("--cell", hidden=True, help="Cell of the study that this run is.")
+@click.option("--occurrence", hidden=True, help="Due time of the daemon that this run is for.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
 @click.option("--new", "fresh", is_flag=True, help="Do not resume an unfinished run.")
 @browser_option
@@ -123,6 +119,12 @@ def run(as_json: bool, **options: Any) -> None:
     with Display() as display:
         run_id = _interruptible(config, place, display, tethered=options["tethered"])
     _summarise(run_id, place, as_json=as_json)
+
+
+def config_of_words(words: Sequence[str]) -> RunConfig:
+    """Return what options, as they are typed, ask for; raises what a person can mend."""
+    with run.make_context("run", list(words)) as context:
+        return _config(context.params)
 
 
 def _config(options: dict[str, Any]) -> RunConfig:
@@ -153,6 +155,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
         site=site,
         frames=_frames(options),
         pace=Pace(floor_s=options["pace"]) if platform.live and site is None else None,
+        cell=options["occurrence"],
         **{name: options[name] for name in same},
     )
     check_names(config)
@@ -296,31 +299,12 @@ def _live(options: dict[str, Any], platform: str) -> Live:
 
 
 def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:
-    """Run; Ctrl-C and SIGTERM end it between two awaits, with every recorded step kept."""
+    from agent.cli.interrupts import interruptible
     from agent.runner import execute
 
-    async def supervised() -> str:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
-        if tethered:
-            end = partial(loop.call_soon_threadsafe, task.cancel)
-            Thread(target=_wait_for_stdin, args=(end,), daemon=True).start()
-        return await execute(config, place, onlooker, lambda: datetime.now(UTC))
-
-    try:
-        return asyncio.run(supervised())
-    except asyncio.CancelledError as error:
-        raise KeyboardInterrupt from error
-
-
-def _wait_for_stdin(end: Callable[[], object]) -> None:
-    """Call ``end`` once whoever holds the other end of stdin is gone."""
-    while os.read(0, 1024):
-        pass
-    with suppress(RuntimeError):  # the run has ended by itself
-        end()
+    return interruptible(
+        execute(config, place, onlooker, lambda: datetime.now(UTC)), tethered=tethered
+    )
 
 
 def _summarise(run_id: str, place: Place, *, as_json: bool) -> None:

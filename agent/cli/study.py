@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent.cli.options import browser_option, data_option
 
 if TYPE_CHECKING:
-    from agent.study.conduct import Conductor, Study
+    from agent.study.conduct import Study
     from agent.study.declared import Declared
     from agent.study.matrix import Cell
 
@@ -32,11 +31,12 @@ SECONDS_PER_STEP = 0.35
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--example", is_flag=True, help="Print a study file to start from.")
 @click.option("--dry-run", is_flag=True, help="Print the matrix and what it takes; run nothing.")
+@click.option("--replicates", type=click.IntRange(1), hidden=True, help="Instead of the file's.")
+@click.option("--no-index", is_flag=True, hidden=True, help="Leave indexing to somebody else.")
+@click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
 @browser_option
 @data_option
-def study(
-    file: Path | None, *, example: bool, dry_run: bool, browser: str | None, data: Path
-) -> None:
+def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how: Any) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
 
     More personas or replicates can be added to the file later: what is done is not repeated.
@@ -49,16 +49,15 @@ def study(
         return
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
-    declared = load(file)
-    prepared = _prepare(declared, file, data, browser, keep=not dry_run)
+    declared = load(file).with_replicates(how["replicates"])
+    prepared = _prepare(declared, file, data, keep=not dry_run)
+    prepared = replace(prepared, browser=how["browser"], indexed=not how["no_index"])
     _show_matrix(prepared)
     if not dry_run:
-        _conduct(prepared)
+        _conduct(prepared, tethered=how["tethered"])
 
 
-def _prepare(
-    declared: Declared, file: Path, data: Path, browser: str | None, *, keep: bool
-) -> Study:
+def _prepare(declared: Declared, file: Path, data: Path, *, keep: bool) -> Study:
     """Check every name, draw what is not drawn yet, and keep the draws before anything runs."""
     from agent.cli.run import check_names
     from agent.study.conduct import Study, config_of
@@ -79,7 +78,7 @@ def _prepare(
         folder.prepare(need_mib=200)
         write_draws(home / "draws.json", cells)
         write_whole(home / "study.toml", file.read_bytes())
-    return Study(declared, tuple(cells), folder, browser)
+    return Study(declared, tuple(cells), folder)
 
 
 def _show_matrix(study: Study) -> None:
@@ -131,25 +130,11 @@ class _Narrator:
             click.echo(f"{cell.key} ended with exit code {code}", err=True)
 
 
-def _interruptible(conductor: Conductor) -> list[Cell]:
-    """Conduct; Ctrl-C and SIGTERM end every run with its steps kept."""
-
-    async def supervised() -> list[Cell]:
-        task = asyncio.current_task()
-        assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await conductor.conduct()
-
-    try:
-        return asyncio.run(supervised())
-    except asyncio.CancelledError as error:
-        raise KeyboardInterrupt from error
-
-
-def _conduct(study: Study) -> None:
+def _conduct(study: Study, *, tethered: bool) -> None:
+    from agent.cli.interrupts import interruptible
     from agent.study.conduct import Conductor
 
-    failed = _interruptible(Conductor(study, _Narrator(study)))
+    failed = interruptible(Conductor(study, _Narrator(study)).conduct(), tethered=tethered)
     name = study.declared.name
     if failed:
         click.echo(f"{len(failed)} of {len(study.cells)} runs could not be completed:", err=True)

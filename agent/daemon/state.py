@@ -1,17 +1,18 @@
-"""What the journal says of now: what is paused, running, broken, waiting for a person.
+"""What the journal's events amount to: what runs, what waits, what is paused, walled or broken.
 
-Refuses to know schedules, and to look anywhere but at the events.
+Refuses to know the watch file, the ledgers and the time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from agent.daemon.journal import (
     AnyEvent,
+    Asked,
     Breaker,
     DaemonStarted,
     DaemonStopped,
@@ -26,104 +27,155 @@ from agent.daemon.journal import (
     Wall,
 )
 
+FAILURES = ("fault", "killed", "refused")
+"""Outcomes after which the same is tried again, so many times."""
+REMEMBERED = 2000
+"""Due times of an entry that are known to be dealt with, the newest."""
+Key = tuple[str, datetime]
+K = TypeVar("K")
+V = TypeVar("V")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Occurrence:
     """One due time of one entry, and what became of it."""
 
     entry: str
     due: datetime
     attempts: int = 0
+    """Children started for it."""
     started: datetime | None = None
+    """When its last child was started."""
     ended: Ended | None = None
+    """How its last child ended."""
     skipped: str | None = None
+    """Why it will not be started, if so."""
+    failures: int = 0
+    """Children that failed since it was last asked for."""
+    number: int = 0
+    """Counted from 1 over the entry's occurrences that were ever started."""
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.entry, self.due
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will be started for it by itself."""
+        done = self.ended is not None and self.ended.outcome in ("complete", "deadline")
+        return done or self.skipped is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class State:
-    """The daemon as its journal tells it."""
+    """Everything that the journal tells."""
 
     paused_all: bool = False
     paused: frozenset[str] = frozenset()
-    breakers: Mapping[str, Breaker] = field(default_factory=dict)
-    walls: Mapping[tuple[str, str], Wall] = field(default_factory=dict)
-    running: Mapping[tuple[str, datetime], Started] = field(default_factory=dict)
-    last: Mapping[str, Occurrence] = field(default_factory=dict)
-    troubles: Mapping[Trouble, Noticed] = field(default_factory=dict)
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    """Open ones, by platform."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Faults in a row, by platform."""
+    walls: dict[tuple[str, str], Wall] = field(default_factory=dict)
+    """Open ones, by platform and account."""
+    running: dict[Key, Started] = field(default_factory=dict)
+    """Children started and not ended."""
+    open: dict[Key, Occurrence] = field(default_factory=dict)
+    """Occurrences begun or asked for, and neither complete, skipped nor past their deadline."""
+    last: dict[str, Occurrence] = field(default_factory=dict)
+    """By entry, what an event was last about."""
+    tried: dict[str, Occurrence] = field(default_factory=dict)
+    """By entry, what a child was last started for."""
+    dealt: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """By entry, due times that were started, asked for or skipped."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """By entry, occurrences that were ever started."""
+    troubles: dict[Trouble, Noticed] = field(default_factory=dict)
     file: FileTaken | None = None
     refused: FileRefused | None = None
     started: DaemonStarted | None = None
     stopped: DaemonStopped | None = None
 
-
-class _Folding:
-    def __init__(self) -> None:
-        self.simple: dict[str, object] = {"paused_all": False}
-        self.paused: set[str] = set()
-        self.breakers: dict[str, Breaker] = {}
-        self.walls: dict[tuple[str, str], Wall] = {}
-        self.running: dict[tuple[str, datetime], Started] = {}
-        self.last: dict[str, Occurrence] = {}
-        self.troubles: dict[Trouble, Noticed] = {}
-
     def take(self, event: AnyEvent) -> None:
-        """Take one event in."""
+        """Take one more event into account."""
         match event:
-            case Started() | Ended() | Skipped():
-                self._occurred(event)
-            case Breaker():
-                _keep(self.breakers, event.platform, event, open=event.open)
-            case Wall():
-                _keep(self.walls, (event.platform, event.account), event, open=event.open)
-            case Noticed():
-                _keep(self.troubles, event.trouble, event, open=event.open)
-            case Held(entry=None):
-                self.simple["paused_all"] = event.paused
-            case Held(entry=str(entry)):
-                (self.paused.add if event.paused else self.paused.discard)(entry)
-            case _:
-                self._daemon(event)
-
-    def _daemon(self, event: AnyEvent) -> None:
-        match event:
-            case FileTaken():
-                self.simple |= {"file": event, "refused": None}
-            case FileRefused():
-                self.simple["refused"] = event
+            case Started() | Ended() | Skipped() | Asked():
+                self._occur(event)
             case DaemonStarted():
-                self.simple |= {"started": event, "stopped": None}
+                self.started, self.stopped = event, None
             case DaemonStopped():
-                self.simple["stopped"] = event
+                self.stopped = event
+            case FileTaken():
+                self.file, self.refused = event, None
+            case FileRefused():
+                self.refused = event
+            case Breaker():
+                _put(self.breakers, event.platform, event if event.open else None)
+                _put(self.failures, event.platform, event.failures or None)
+            case Wall():
+                place = (event.platform, event.account)
+                _put(self.walls, place, event if event.open else None)
+            case Held(entry=None):
+                self.paused_all = event.paused
+            case Held():
+                name = frozenset([str(event.entry)])
+                self.paused = self.paused | name if event.paused else self.paused - name
+            case Noticed():
+                _put(self.troubles, event.trouble, event if event.open else None)
 
-    def _occurred(self, event: Started | Ended | Skipped) -> None:
-        key = (event.entry, event.due)
-        kept = self.last.get(event.entry)
-        now = kept if kept and kept.due == event.due else Occurrence(*key)
-        if isinstance(event, Started):
-            self.running[key] = event
-            now = replace(now, attempts=event.attempt, started=event.at, ended=None)
-        elif isinstance(event, Ended):
-            self.running.pop(key, None)
-            now = replace(now, ended=event)
-        else:
-            now = replace(now, skipped=event.reason)
-        self.last[event.entry] = now
+    def _occur(self, event: Started | Ended | Skipped | Asked) -> None:
+        found = self._about(event)
+        if found is None:
+            return
+        match event:
+            case Started():
+                found = replace(found, attempts=found.attempts + 1, started=event.at, ended=None)
+                if found.number == 0:
+                    found = replace(found, number=self.numbers.get(event.entry, 0) + 1)
+                    _put(self.numbers, event.entry, found.number)
+                _put(self.running, found.key, event)
+            case Ended():
+                failed = found.failures + (event.outcome in FAILURES)
+                found = replace(found, ended=event, failures=failed)
+                _put(self.running, found.key, None)
+            case Skipped():
+                found = replace(found, skipped=event.reason)
+            case Asked():
+                found = replace(found, ended=None, skipped=None, failures=0)
+        self._keep(found)
 
+    def _about(self, event: Started | Ended | Skipped | Asked) -> Occurrence | None:
+        """Return the occurrence that an event is about, new if need be."""
+        if isinstance(event, Asked) and event.what == "retry":
+            return self.tried.get(event.entry)
+        due = event.at if isinstance(event, Asked) else event.due
+        for known in (self.open.get((event.entry, due)), self.tried.get(event.entry)):
+            if known is not None and known.due == due:
+                return known
+        return Occurrence(event.entry, due)
 
-def _keep(kept: dict[Any, Any], key: object, value: object, *, open: bool) -> None:  # noqa: A002
-    if open:
-        kept[key] = value
-    else:
-        kept.pop(key, None)
+    def _keep(self, found: Occurrence) -> None:
+        _put(self.open, found.key, None if found.settled else found)
+        _put(self.last, found.entry, found)
+        if found.started is not None:
+            _put(self.tried, found.entry, found)
+        dealt = self.dealt.get(found.entry, ())
+        if found.due not in dealt[-50:] and found.due not in dealt:
+            _put(self.dealt, found.entry, (*dealt, found.due)[-REMEMBERED:])
 
 
 def fold(events: Iterable[AnyEvent]) -> State:
-    """Return what the events, in order, say of now."""
-    folding = _Folding()
+    """Return what the events amount to."""
+    state = State()
     for event in events:
-        folding.take(event)
-    return State(
-        paused=frozenset(folding.paused), breakers=folding.breakers, walls=folding.walls,
-        running=folding.running, last=folding.last, troubles=folding.troubles,
-        **folding.simple,  # type: ignore[arg-type]
-    )  # fmt: skip
+        state.take(event)
+    return state
+
+
+def _put(mapping: dict[K, V], key: K, value: V | None) -> None:
+    """Put it there, or take away what is there."""
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value

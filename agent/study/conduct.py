@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.config import Pace, RunConfig
+from agent.errors import is_wall
 from agent.platforms import load as load_platform
 from agent.study.declared import Declared
 from agent.study.matrix import Cell, source_of, start_order
 from store.data import DataFolder
-from store.ledger import RunSummary
+from store.ledger import RunSummary, read
 
 INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
@@ -44,6 +45,8 @@ class Study:
     cells: tuple[Cell, ...]
     data: DataFolder
     browser: str | None = None
+    indexed: bool = True
+    """Whether the runs index what they see."""
 
     @property
     def folder(self) -> Path:
@@ -125,11 +128,22 @@ class Conductor:
                 failed.append(cell)
             elif source and (source_run is None or source_run.status != "complete"):
                 continue  # its turn comes when the treatment that it is yoked to is complete
-            elif len(self._state.running) < pace.parallel:
+            elif len(self._state.running) + self._partners(cell, order, runs) < pace.parallel:
                 self._state.attempts[cell.key] = self._state.attempts.get(cell.key, 0) + 1
                 yoke = source_run.run_id if source_run else None
                 self._state.running[cell.key] = asyncio.create_task(self._child(cell, yoke))
         return failed
+
+    def _partners(self, cell: Cell, order: Sequence[Cell], runs: dict[str, RunSummary]) -> int:
+        """Count the arms that must start in the same moment as this one."""
+        if not self._study.declared.pace.together:
+            return 0
+        place = order.index(cell)
+        return sum(
+            (other.group, other.slot) == (cell.group, cell.slot)
+            and not (other.key in runs or other.key in self._state.running)
+            for other in order[place + 1 :]
+        )
 
     async def _child(self, cell: Cell, yoke: str | None) -> int:
         """Run one child; it ends with this process, since its stdin is our pipe."""
@@ -139,6 +153,8 @@ class Conductor:
             sys.executable, "-m", "agent", "run", "--data", str(self._study.data.root),
             "--study", str(self._study.folder), "--cell", cell.key, "--tethered",
         ]  # fmt: skip
+        if not self._study.indexed:
+            command.append("--no-index")
         if yoke is not None:
             command += ["--yoke", yoke]
         if self._study.browser is not None:
@@ -161,6 +177,14 @@ class Conductor:
             if task is not None and task.done():
                 del self._state.running[cell.key]
                 self._onlooker.ended(cell, task.result())
+                if task.result() and self._walled(cell):
+                    self._state.attempts[cell.key] = self._study.declared.pace.attempts
+
+    def _walled(self, cell: Cell) -> bool:
+        """Whether the cell's run ended at a wall, which another attempt would only meet again."""
+        run = self._study.runs().get(cell.key)
+        faults = read(run.path).faults if run and run.status == "interrupted" else ()
+        return bool(faults) and not faults[-1].recovered and is_wall(faults[-1].fault)
 
     def _tell(self, runs: dict[str, RunSummary]) -> None:
         keys = {cell.key for cell in self._study.cells}

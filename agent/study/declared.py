@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -20,6 +21,7 @@ from store.records import Windows
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Primary = Literal["controlled", "matrix", "paired", "borrowed"]
+File = TypeVar("File", bound=Value)
 
 
 class BadStudy(UserError):
@@ -63,6 +65,8 @@ class Pace(Value):
     parallel: int = Field(1, ge=1)
     attempts: int = Field(3, ge=1)
     """How often a run is started or resumed before it counts as failed."""
+    together: bool = False
+    """Whether the arms of a slot start at the same moment, or not yet."""
 
 
 class Live(Value):
@@ -107,11 +111,20 @@ class Declared(Value):
     pace: Pace = Pace()
     test: Test = Test()
 
+    def with_replicates(self, count: int | None) -> Declared:
+        """Return the same study with so many replicates."""
+        if count is None:
+            return self
+        matrix = self.matrix.model_copy(update={"replicates": count})
+        return self.model_copy(update={"matrix": matrix})
+
     @model_validator(mode="after")
     def _testable(self) -> Declared:
         controls = set(self.matrix.arms) - {"treatment"}
         if self.test.primary == "controlled" and not controls:
             raise ValueError("the primary test is controlled, and arms has no control arm")
+        if self.pace.together and self.pace.parallel < len(self.matrix.arms):
+            raise ValueError("parallel must be as many as the arms that start together")
         if self.test.primary == "borrowed" and self.windows.baseline != "passive":
             raise ValueError("a borrowed base needs windows with baseline = 'passive'")
         return self
@@ -165,35 +178,46 @@ def load(path: Path) -> Declared:
     BadStudy
         It cannot be read, is no TOML, or declares what cannot be run; names the line.
     """
+    return read_file(path, Declared, BadStudy)
+
+
+def read_file(
+    path: Path, kind: type[File], bad: Callable[[Path, str, int | None], UserError]
+) -> File:
+    """Read and validate a declared file; what is wrong is raised as ``bad``, with its line."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadStudy(path, f"it cannot be read ({error}).") from None
+        raise bad(path, f"it cannot be read ({error}).", None) from None
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"at line (\d+)", str(error))
-        raise BadStudy(path, f"{error}.", int(at[1]) if at else None) from None
+        raise bad(path, f"{error}.", int(at[1]) if at else None) from None
     try:
-        return Declared.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = [str(part) for part in first["loc"]]
         problem = first["msg"].removeprefix("Value error, ")
-        named = ".".join(where)
-        raise BadStudy(
-            path, f"{named + ': ' if named else ''}{problem}.", _line(text, first)
-        ) from None
+        named = ".".join(str(part) for part in first["loc"])
+        line = line_of(text, first["loc"], problem.split()[0])
+        raise bad(path, f"{named + ': ' if named else ''}{problem}.", line) from None
 
 
-def _line(text: str, error: Any) -> int | None:
-    """Line of the key that the sentence begins with, else of the key at fault or its table."""
-    keys = [part for part in error["loc"] if isinstance(part, str)]
-    first_word = error["msg"].removeprefix("Value error, ").split()[0]
+def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int | None:
+    """Line of the key that the sentence begins with, else of the key at fault or its table.
+
+    Within a list of tables, the lines before the table at fault do not count.
+    """
+    keys = [part for part in where if isinstance(part, str)]
+    lines = list(enumerate(text.splitlines(), 1))
+    if len(where) > 1 and isinstance(where[1], int):
+        heads = [place for place, (_, line) in enumerate(lines) if line.strip() == f"[[{where[0]}]]"]
+        lines = lines[heads[where[1]] :] if where[1] < len(heads) else lines
     for key in [first_word, *reversed(keys)]:
-        pattern = re.compile(rf"^\s*(?:\[\s*{re.escape(key)}\s*\]|{re.escape(key)}\s*=)")
-        for number, line in enumerate(text.splitlines(), 1):
-            if pattern.match(line):
+        pattern = re.compile(rf"^\s*(?:\[+\s*(?:\w+\.)?{re.escape(key)}\s*\]|{re.escape(key)}\s*=)")
+        for number, line in lines:
+            if key and pattern.match(line):
                 return number
     return None
 

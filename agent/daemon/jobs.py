@@ -1,0 +1,155 @@
+"""What an entry of the watch file means: the command of its child, its sites, accounts and size.
+
+Refuses to know when anything is due and how a child is started.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from agent.config import RunConfig
+from agent.daemon.state import Occurrence
+from agent.daemon.watch import BadWatch, Entry, Watch
+from agent.errors import UserError
+from agent.study.declared import Declared, line_of
+from agent.study.declared import load as load_study
+from personas.errors import PersonaError
+from store.errors import StoreError
+
+NOT_HERE = (
+    "data", "json", "study", "cell", "occurrence", "tethered", "index", "no-index", "new",
+    "browser", "headed", "driver", "on-wall", "of", "yoke", "help", "encoder",
+)  # fmt: skip
+"""Options of a run that an unattended one does not take."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An entry, resolved."""
+
+    entry: Entry
+    platforms: frozenset[str]
+    personas: frozenset[str]
+    profiles: frozenset[str]
+    """What two children must not use at once: accounts, and a study's name."""
+    weight: int
+    """Runs at once within the child."""
+    videos: int
+    """Of one run at least."""
+    config: RunConfig | None = None
+    """Of a run."""
+    declared: Declared | None = None
+    """Of a study."""
+
+    def mark(self, due: datetime) -> str:
+        """Return the name of an occurrence, as the run's ledger keeps it."""
+        return f"{self.entry.name}@{due:%Y%m%dT%H%M%SZ}"
+
+    def digest(self, due: datetime) -> str | None:
+        """Return the configuration hash of the run of an occurrence; none for a study."""
+        if self.config is None:
+            return None
+        return self.config.model_copy(update={"cell": self.mark(due)}).digest()
+
+    def replicates(self, number: int) -> int:
+        """Return how many replicates a study has at its occurrence of this number."""
+        assert self.declared is not None
+        more = number - 1 if self.entry.adds_replicate else 0
+        return self.declared.matrix.replicates + more
+
+    def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
+        """Return what starts or resumes an occurrence."""
+        words = [sys.executable, "-m", "agent", self.entry.kind]
+        if self.entry.run is not None:
+            words += [*options_of(self.entry.run), "--occurrence", self.mark(occurrence.due)]
+        else:
+            number = occurrence.number or 1
+            words += [str(self.entry.study), "--replicates", str(self.replicates(number))]
+        words += ["--data", str(data), "--no-index", "--tethered"]
+        return [*words, "--browser", browser] if browser else words
+
+
+def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
+    """Return a table of options as the words that a person would type."""
+    words: list[str] = []
+    for name, value in table.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif value is not False:
+            words += [option, str(value)]
+    return words
+
+
+def resolve(entry: Entry) -> Job:
+    """Return what an entry means, or raise what a person can mend."""
+    if entry.study is not None:
+        declared = load_study(entry.study)
+        return Job(
+            entry,
+            platforms=frozenset(declared.matrix.platforms),
+            personas=frozenset(declared.matrix.personas),
+            profiles=frozenset([f"study {declared.name}"]),
+            weight=declared.pace.parallel,
+            videos=declared.windows.total,
+            declared=declared,
+        )
+    config = _config(entry)
+    account = f"{config.platform}/{config.account}"
+    return Job(
+        entry,
+        platforms=frozenset([config.platform]),
+        personas=frozenset([config.persona.id]),
+        profiles=frozenset([account] if config.account else []),
+        weight=1,
+        videos=config.windows.total,
+        config=config,
+    )
+
+
+def _config(entry: Entry) -> RunConfig:
+    from agent.cli.run import config_of_words  # the options of a run are the command's own
+
+    assert entry.run is not None
+    for name in entry.run:
+        if name.replace("_", "-") in NOT_HERE:
+            raise click.NoSuchOption(name, f"{name} is not for a run that nobody watches over.")
+    return config_of_words(options_of(entry.run))
+
+
+def jobs(watch: Watch) -> dict[str, Job]:
+    """Return what each entry means, by its name."""
+    return {entry.name: resolve(entry) for entry in watch.entries}
+
+
+def check(watch: Watch, path: Path) -> None:
+    """Refuse a watch file that names what is not there, with the line of the entry."""
+    text = path.read_text(encoding="utf-8")
+    for place, entry in enumerate(watch.entries):
+        try:
+            job = resolve(entry)
+            if job.declared is not None:
+                _check_study(job.declared)
+        except click.ClickException as error:
+            problem = error.format_message()
+        except (UserError, PersonaError, StoreError) as error:
+            problem = str(error).partition(" Type: ")[0]
+        else:
+            continue
+        line = line_of(text, ("entry", place, entry.kind))
+        raise BadWatch(path, f"{entry.name}: {problem}", line)
+
+
+def _check_study(declared: Declared) -> None:
+    from agent.cli.run import check_names
+    from agent.study.conduct import config_of
+    from agent.study.matrix import draw
+    from personas.library import find
+
+    for cell in draw(declared, []):
+        check_names(config_of(declared, cell, find))

@@ -1,0 +1,122 @@
+"""When each entry is due: a pure function of the watch file and the time asked about.
+
+A wall time that a change of the clocks leaves out is due an hour later; one that comes twice is due
+the first time, unless the entry is due every hour anyway. Intervals are counted in UTC from 1970,
+and a moment within hours is drawn from the seed, the name and the day, so that a restarted daemon
+finds the same.
+
+Refuses to know what was started already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from heapq import merge
+from itertools import islice
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from agent.daemon.watch import Entry, Watch
+from agent.pacing import Hours
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOOK_BACK = timedelta(days=32)
+"""What was missed longer ago is not caught up."""
+
+
+class Trigger(Protocol):
+    """APScheduler's triggers, as far as they are asked."""
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """Return the first moment at or after ``now``."""
+        ...
+
+
+class OncePerDay(BaseTrigger):  # type: ignore[misc]
+    """A moment a day, drawn evenly within hours that may span midnight."""
+
+    def __init__(self, hours: Hours, zone: ZoneInfo, seed: str) -> None:
+        self._hours, self._zone, self._seed = hours, zone, seed
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return the first moment at or after ``now``."""
+        day = now.astimezone(self._zone).date() - timedelta(days=1)
+        while (drawn := self._drawn(day)) < now:
+            day += timedelta(days=1)
+        return drawn
+
+    def _drawn(self, day: date) -> datetime:
+        digest = hashlib.sha256(f"{self._seed}/{day}".encode()).digest()
+        share = int.from_bytes(digest[:6], "big") / 2**48
+        last_day = day + timedelta(days=self._hours.end <= self._hours.start)
+        start, end = self._moment(day, self._hours.start), self._moment(last_day, self._hours.end)
+        return (start + share * (end - start)).replace(microsecond=0)
+
+    def _moment(self, day: date, at: time) -> datetime:
+        return datetime.combine(day, at, self._zone).astimezone(UTC)
+
+
+class FirstOfTwo(CronTrigger):  # type: ignore[misc]
+    """A crontab whose wall times are due once where the clocks are put back."""
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """Return the first moment at or after ``now``."""
+        found: datetime | None = super().get_next_fire_time(None, now)
+        while found is not None and found.fold and not self._hourly():
+            later = found.astimezone(UTC) + timedelta(seconds=1)
+            found = super().get_next_fire_time(None, later.astimezone(self.timezone))
+        return found
+
+    def _hourly(self) -> bool:
+        return any(field.name == "hour" and str(field) == "*" for field in self.fields)
+
+
+def trigger(watch: Watch, entry: Entry) -> Trigger:
+    """Return the entry's trigger."""
+    zone = watch.zone(entry)
+    made: Trigger
+    if entry.cron is not None:
+        made = FirstOfTwo.from_crontab(entry.cron, zone)
+    elif entry.every is not None:
+        made = IntervalTrigger(seconds=entry.every, start_date=EPOCH, timezone=UTC)
+    else:
+        assert entry.between is not None
+        made = OncePerDay(Hours.parse(entry.between), zone, f"{watch.seed}/{entry.name}")
+    return made
+
+
+def after(watch: Watch, entry: Entry, moment: datetime) -> Iterator[datetime]:
+    """Due times of an entry later than ``moment``, in UTC, without end (a crontab may have one)."""
+    made, zone = trigger(watch, entry), watch.zone(entry)
+    while True:
+        later = moment + timedelta(microseconds=1)
+        found = made.get_next_fire_time(None, later.astimezone(zone))
+        if found is None:
+            return
+        moment = found.astimezone(UTC)
+        yield moment
+
+
+def between(watch: Watch, entry: Entry, since: datetime, until: datetime) -> list[datetime]:
+    """Due times later than ``since`` and not later than ``until``."""
+    found: list[datetime] = []
+    for due in after(watch, entry, max(since, until - LOOK_BACK)):
+        if due > until:
+            break
+        found.append(due)
+    return found
+
+
+def upcoming(watch: Watch, now: datetime, count: int) -> list[tuple[datetime, str]]:
+    """Return the next due times of all entries, the nearest first."""
+
+    def of(entry: Entry) -> Iterator[tuple[datetime, str]]:
+        return ((due, entry.name) for due in after(watch, entry, now))
+
+    return list(islice(merge(*(of(entry) for entry in watch.entries)), count))

@@ -1,0 +1,235 @@
+"""The watch file: which studies and runs are due when, and what holds them back.
+
+Refuses to know what was done already and how anything is started.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from agent.config import Value
+from agent.errors import BadConfig, UserError
+from agent.pacing import Hours
+from agent.study.declared import Name, read_file
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class BadWatch(UserError):
+    """A watch file that cannot be followed, with the line at fault."""
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        self.path, self.line = path, line
+        where = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{where}: {problem} Type: python -m agent daemon --example")
+
+
+def _seconds(text: object) -> object:
+    found = re.fullmatch(r"(\d+)([smhd])", text) if isinstance(text, str) else None
+    if found is None or int(found[1]) == 0:
+        raise ValueError('durations are written as "90s", "5m", "2h" or "1d"')
+    return int(found[1]) * UNITS[found[2]]
+
+
+def _hours(text: str) -> str:
+    try:
+        Hours.parse(text)
+    except BadConfig:
+        raise ValueError('hours are written as "23:00-07:00"') from None
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'{name!r} is no time zone; they are written as "Europe/Berlin"') from None
+    return name
+
+
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+DayHours = Annotated[str, BeforeValidator(_hours)]
+Zone = Annotated[str, BeforeValidator(_zone)]
+
+
+class Limits(Value):
+    """What the machine and the sites are spared."""
+
+    parallel: int = Field(1, ge=1)
+    """Runs at once; a study counts as many as it has in parallel."""
+    failures: int = Field(3, ge=1)
+    """Faults in a row that open a platform's breaker."""
+    breaker: Seconds = 1800
+    """How long nothing of that platform is started then, before one start is tried."""
+    retry: Seconds = 30
+    """Wait before what failed is tried again; doubled each time."""
+    index: Seconds = 600
+    """At least so long from one indexing to the next."""
+    disk_mib: int = Field(1000, ge=0)
+    """Free space below which nothing is started."""
+    memory_mib: int = Field(500, ge=0)
+    """Free memory below which nothing is started."""
+
+
+class Page(Value):
+    """The page on this machine."""
+
+    port: int = Field(8799, ge=0, le=65535)
+
+
+class HooksDeclared(Value):
+    """Who is told of what waits for a person or is done."""
+
+    webhook: str | None = None
+    command: tuple[str, ...] | None = None
+    on: tuple[Literal["wall", "breaker", "study"], ...] = ("wall", "breaker", "study")
+
+
+class Cap(Value):
+    """Videos a day, over all runs of a platform, of a persona, or of one on the other."""
+
+    platform: str | None = None
+    persona: str | None = None
+    per_day: int = Field(ge=1)
+
+
+class Entry(Value):
+    """A study or a run, and when it is due."""
+
+    name: Name
+    study: Path | None = None
+    run: dict[str, str | bool | int | float] | None = None
+    """Options of ``python -m agent run`` by their names."""
+    adds_replicate: bool = False
+    """Study: each due time is one more replicate; otherwise the study is gone on with."""
+    cron: str | None = None
+    every: Seconds | None = None
+    between: DayHours | None = None
+    """Once a day, at a moment drawn within these hours."""
+    timezone: Zone | None = None
+    missed: Literal["once", "skip"] = "once"
+    overlap: Literal["skip", "wait"] = "skip"
+    quiet_hours: DayHours | None = None
+    deadline: Seconds = 6 * 3600
+    """Of each child."""
+    attempts: int = Field(3, ge=1)
+    """How often one due time may fail before it is given up."""
+    budget_usd: float | None = Field(None, gt=0)
+    """What its runs may cost altogether."""
+
+    @property
+    def kind(self) -> Literal["study", "run"]:
+        """Which of the two it is."""
+        return "run" if self.study is None else "study"
+
+    @field_validator("cron")
+    @classmethod
+    def _a_crontab(cls, text: str | None) -> str | None:
+        if text is not None:
+            fields = text.split()
+            if len(fields) == 5 and re.search(r"\d", fields[4]):
+                raise ValueError("write the days of the week by name, as in 0 18 * * mon-fri")
+            CronTrigger.from_crontab(text, "UTC")
+        return text
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Entry:
+        if (self.study is None) == (self.run is None):
+            raise ValueError("an entry has either study or run")
+        if sum(each is not None for each in (self.cron, self.every, self.between)) != 1:
+            raise ValueError("an entry has one of cron, every and between")
+        if self.adds_replicate and self.study is None:
+            raise ValueError("adds_replicate is for a study")
+        return self
+
+
+class Watch(Value):
+    """A whole watch file."""
+
+    timezone: Zone = "UTC"
+    seed: int = Field(1, ge=0)
+    """Of the moments that are drawn."""
+    limits: Limits = Limits()
+    page: Page = Page()
+    hooks: HooksDeclared = HooksDeclared()
+    cap: tuple[Cap, ...] = ()
+    entry: tuple[Entry, ...] = Field(min_length=1)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What may be due."""
+        return self.entry
+
+    def zone(self, entry: Entry) -> ZoneInfo:
+        """Time zone of an entry's hours."""
+        return ZoneInfo(entry.timezone or self.timezone)
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Watch:
+        names = [entry.name for entry in self.entry]
+        studies = [entry.study for entry in self.entry if entry.study]
+        for found in (names, studies):
+            if len(set(found)) < len(found):
+                raise ValueError("entry: two entries have the same name or the same study")
+        return self
+
+
+EXAMPLE = """\
+timezone = "UTC"                    # of cron, between, quiet hours and days
+
+[limits]
+parallel = 1                        # runs at once
+failures = 3                        # faults in a row that open a platform's breaker
+breaker = "30m"                     # and for how long
+disk_mib = 1000                     # below this much free space nothing is started
+
+[page]
+port = 8799                         # on this machine only; 0 takes a free one
+
+[[entry]]
+name = "p12"
+every = "4m"                        # or cron = "0 18 * * mon-fri", or between = "18:00-22:00"
+missed = "once"                     # after a pause: caught up once, or "skip"
+overlap = "skip"                    # if the one before still runs, or "wait"
+deadline = "30m"
+run = { persona = "p12", account = "p12-daily", before = 5, after = 5 }
+
+[[entry]]
+name = "p05"
+every = "4m"
+run = { persona = "p05", account = "p05-daily", before = 5, after = 5 }
+
+# [[entry]]
+# name = "two-arms"
+# study = "study.toml"              # python -m agent study --example > study.toml
+# cron = "0 18 * * *"
+# adds_replicate = true             # each due time is one more replicate
+# quiet_hours = "23:00-07:00"
+# budget_usd = 5.0
+
+# [[cap]]                           # videos a day
+# platform = "tiktok"
+# persona = "p12"
+# per_day = 300
+"""
+
+
+def load(path: Path) -> Watch:
+    """Read a watch file and check all that it names.
+
+    Raises
+    ------
+    BadWatch
+        It cannot be read, is no TOML, or declares what cannot be done; names the line.
+    """
+    from agent.daemon.jobs import check
+
+    watch = read_file(path, Watch, BadWatch)
+    check(watch, path)
+    return watch

@@ -17,6 +17,7 @@ from agent.cli.playground import playground
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
 from agent.cli.spectrum import spectrum
+from agent.cli.status import status
 from agent.cli.study import study
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -38,6 +39,7 @@ def cli() -> None:
 for command in (
     run,
     study,
+    status,
     login,
     rejudge,
     spectrum,

@@ -32,7 +32,7 @@ class Wanted(Protocol):
         ...
 
     @property
-    def command(self) -> Sequence[str]:
+    def command(self) -> Sequence[str] | None:
         """What to start, with its arguments."""
         ...
 

@@ -5,11 +5,14 @@ import { make, passing, wide } from "./make.js";
 import { ago, at, bytes, days, dollars, number, percent, plural } from "./words.js";
 
 const PHASES = ["before", "adapt", "after"];
+const SITES = { tiktok: "TikTok", youtube: "YouTube", instagram: "Instagram", playground: "The playground" };
 const BAD = ["fault", "wall", "refused", "deadline", "killed"];
 const TROUBLES = {
   disk: "The disk is filling up", memory: "Memory is short", clock: "The clock jumped",
   orphan: "A process was left behind", index: "The index is behind", hook: "A hook fails",
 };
+
+const site = (one) => SITES[one.platform] ?? one.platform;
 
 // A button that asks the daemon for something. `key` finds it again when its section is made anew.
 function ask(text, name, what, wish, look = "") {
@@ -31,6 +34,7 @@ export function headline(status) {
   const going = status.running.filter((run) => run.run_id).length;
   if (going) return `${plural(going, "run")} going on`;
   if (status.running.length) return "Starting …";
+  if (status.walls.length) return `${plural(status.walls.length, "wall")} ${status.walls.length === 1 ? "waits" : "wait"} for you`;
   if (status.upcoming.length) return "Waiting for the next start";
   return "Nothing to do";
 }
@@ -57,18 +61,18 @@ export function all(status) {
 function wall(one) {
   const wish = { platform: one.platform, account: one.account };
   return make("article", { class: "notice wall" },
-    make("h3", {}, `${one.platform} shows ${one.saw}`),
+    make("h3", {}, `${site(one)} shows ${one.saw}`),
     make("p", {}, make("b", {}, one.account), " has waited since ", passing(one.since, at),
       ". Look at it in the account’s own window:"),
     command(one.command),
     make("p", { class: "soft" }, "Nothing of this platform is started until you say that you have looked."),
-    ask("I have looked", `I have looked at ${one.account} on ${one.platform}`, "looked", wish, "strong"));
+    ask("I have looked", `I have looked at ${one.account} on ${site(one)}`, "looked", wish, "strong"));
 }
 
 const breaker = (one) => make("article", { class: "notice" },
-  make("h3", {}, `${one.platform} failed ${plural(one.failures, "time")} in a row`),
+  make("h3", {}, `${site(one)} failed ${plural(one.failures, "time")} in a row`),
   make("p", {}, one.reason || "No reason was told."),
-  make("p", { class: "soft" }, "Nothing of it is started until a retry succeeds. Retry an entry of it below."));
+  make("p", { class: "soft" }, "Nothing of it is started for now. To try at once, retry an entry of it below."));
 
 const trouble = (one) => make("article", { class: "notice" },
   make("h3", {}, TROUBLES[one.trouble] ?? one.trouble), make("p", {}, one.detail || "No more is known."));
@@ -108,7 +112,7 @@ function progress(run) {
     return bar;
   });
   const told = PHASES.filter((phase) => shares[phase]?.answered).map((phase) => make("div", {},
-    make("dt", {}, phase), make("dd", {}, percent(shares[phase]), make("small", {}, ` of ${shares[phase].answered}`))));
+    make("dt", {}, `yes, ${phase}`), make("dd", {}, percent(shares[phase]), make("small", {}, ` of ${shares[phase].answered}`))));
   return make("div", { class: "progress" },
     make("dl", { class: "shares", "aria-label": "Share of yes" }, told.length ? told
       : make("div", {}, make("dt", {}, "share of yes"), make("dd", {}, "–"))),
@@ -133,8 +137,8 @@ function run(one) {
       make("h3", {}, one.persona, " ", make("span", { class: `tag ${one.arm}` }, one.arm)),
       make("p", { class: "trait" }, `“${one.trait}”`),
       last ? answered(last) : make("p", { class: "soft" }, "has seen nothing yet"),
-      caption ? make("p", { class: "caption" }, caption) : null,
-      progress(one)));
+      caption ? make("p", { class: "caption" }, caption) : null),
+    progress(one));
 }
 
 export function now(status) {

@@ -49,6 +49,7 @@ export function dollars(value) {
 }
 
 export function days(value) {
-  if (value >= 730) return `more than ${Math.floor(value / 365)} years`;
+  if (value >= 3650) return "more than ten years";
+  if (value >= 730) return `${Math.floor(value / 365)} years`;
   return value >= 1 ? plural(Math.floor(value), "day") : "less than a day";
 }

@@ -47,7 +47,7 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
     for name, value in wishes.items():
         if value:
             _ask(at, name.replace("_", "-"), value)
-    found = _fetch(at) if at else _look(folder)
+    found = _look(folder) if at is None else _fetch(at) or _look(folder)
     if as_json:
         click.echo(found.model_dump_json(indent=2))
         return
@@ -77,10 +77,16 @@ def _look(data: DataFolder) -> Status:
     return look(data, datetime.now(UTC), (), Hide(secrets_of(os.environ)))
 
 
-def _fetch(at: Address) -> Status:
+def _fetch(at: Address) -> Status | None:
+    """Ask the daemon, which also knows what is next; ``None`` where it does not answer."""
     from agent.daemon.status import Status
+    from agent.errors import BadConfig
 
-    return Status.model_validate_json(_request(at, "GET", "/api/status"))
+    try:
+        return Status.model_validate_json(_request(at, "GET", "/api/status"))
+    except BadConfig as error:
+        click.echo(str(error), err=True)
+        return None
 
 
 def _ask(at: Address | None, what: str, value: str | tuple[str, str]) -> None:

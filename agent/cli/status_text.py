@@ -10,8 +10,9 @@ from datetime import datetime
 
 from agent.daemon.runs_now import Running
 from agent.daemon.status import Entry, Status
+from store.stats import size_told
 
-_MEBIBYTE = 1 << 20
+_LONG = 3650
 
 
 def lines(status: Status, now: datetime) -> Iterator[str]:
@@ -54,7 +55,7 @@ def _headline(status: Status) -> str:
 def _waiting(status: Status) -> Iterator[str]:
     """Yield what waits for a person, with what to type."""
     for wall in status.walls:
-        yield f"! {wall.platform} shows {wall.saw} to {wall.account}. Look at it: {wall.command}"
+        yield f"! {wall.platform} shows {wall.account} {wall.saw}. Look at it: {wall.command}"
         told = f"--looked {wall.platform} {wall.account}"
         yield f"  Then type: python -m agent status {told}"
     for breaker in status.breakers:
@@ -106,9 +107,10 @@ def _machine(status: Status) -> Iterator[str]:
     yield f"${cost.total_usd:.4f} for models, ${cost.today_usd:.4f} today{unpriced}"
     lasts = ""
     if machine.days_left is not None:
-        lasts = f"; lasts {machine.days_left:,.0f} days at the rate of the last seven days"
-    used, free = machine.used // _MEBIBYTE, machine.free // _MEBIBYTE
-    yield f"{used:,} MiB used, {free:,} MiB free{lasts}"
+        days = machine.days_left
+        told = f"{days:,.0f} days" if days < _LONG else "more than ten years"
+        lasts = f"; lasts {told} at the rate of the last seven days"
+    yield f"{size_told(machine.used)} used, {size_told(machine.free)} free{lasts}"
 
 
 def _at(at: datetime, now: datetime) -> str:

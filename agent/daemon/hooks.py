@@ -96,7 +96,7 @@ def message(event: AnyEvent) -> Told | None:
         case Wall(open=True):
             (wall,) = waiting([event])
             text = (
-                f"{event.platform} shows {wall.saw} to {event.account}. Its runs wait for you. "
+                f"{event.platform} shows {event.account} {wall.saw}. Its runs wait for you. "
                 f"Type: {wall.command}"
             )
             told = Told(event="wall", at=event.at, text=text)

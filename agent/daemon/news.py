@@ -51,15 +51,15 @@ class News:
         return status
 
     async def follow(self) -> None:
-        """Look again and again, until closed."""
+        """Look once, which reads everything, and then again and again while somebody listens."""
         while not self._closed.is_set():
-            await self._wanted.wait()
             try:
                 await self.now()
             except (OSError, ValueError, StoreError) as error:  # the disk may be well again soon
                 _log.warning("The status cannot be told: %s", error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closed.wait(), LOOK_EVERY_S)
+            await self._wanted.wait()
 
     async def each(self) -> AsyncIterator[Status | None]:
         """Yield the status now and whenever it changed; ``None`` from time to time between."""

@@ -83,7 +83,7 @@ def test_a_webhook_is_told_in_words_and_fields() -> None:
         assert tell(Wanted(webhook=url), WALL, BREAKER, DONE, *QUIET) == []
     assert [one["event"] for one in posted] == ["wall", "breaker", "study"]
     assert posted[0]["text"] == (
-        "tiktok shows p12 a sign-in dialogue. Its runs wait for you. "
+        "tiktok shows p12 a sign-in wall. Its runs wait for you. "
         "Type: python -m agent login tiktok --account p12"
     )
     assert (posted[0]["account"], posted[2]["entry"]) == ("p12", "two-arms")

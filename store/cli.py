@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store import cli_dataset
+from store import cli_backup, cli_dataset
 from store.cli_options import (
     Door,
     bar,
@@ -42,6 +42,8 @@ for _command in (
     cli_dataset.bring_in,
     cli_dataset.stats,
     cli_dataset.forget,
+    cli_backup.backup,
+    cli_backup.restore,
 ):
     main.add_command(_command)
 

@@ -21,6 +21,9 @@
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
     ├─ NothingToExport                  2  no frame fits the filters
     ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
+    ├─ BadBackup(path)                  2  a file that is no whole backup, or no place for one
+    ├─ NoPlaceToRestore(path)           2  there is something in the data folder already
+    ├─ ProfileInUse(path, holder)       2  a browser writes the profile that is to be backed up
     ├─ DataUnreadable(path)             2  a file of the data folder cannot be read
     └─ DataUnwritable(path)             2  the data folder cannot be written, or the disk is full
 """
@@ -221,6 +224,38 @@ class BadCaptions(StoreError):
         super().__init__(
             f"{path}:{line}: {problem}. Mend it, then type: "
             "python -m store import FOLDER --captions CSV"
+        )
+
+
+class BadBackup(StoreError):
+    """A file that is no whole backup, or no place for one."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path} {problem}. Type: python -m store backup NEW_FILE.tar")
+
+
+class NoPlaceToRestore(StoreError):
+    """There is something in the data folder already, and nothing is ever mixed into it."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, backup: Path) -> None:
+        super().__init__(
+            f"{path} is not empty. Type: python -m store restore {backup} --data NEW_FOLDER"
+        )
+
+
+class ProfileInUse(StoreError):
+    """A browser writes the profile that is to be backed up."""
+
+    exit_code = 2
+
+    def __init__(self, account: str, holder: str) -> None:
+        super().__init__(
+            f"The profile of {account} is in use by {holder}. Pause what uses it, then type: "
+            "python -m store backup FILE.tar --with-profiles"
         )
 
 

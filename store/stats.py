@@ -195,11 +195,11 @@ def rows(found: Stats) -> Sequence[str]:
         ("persona", found.by_persona),
     ):
         lines.append(f"{name}: " + ", ".join(f"{key} {count}" for key, count in counts.items()))
-    used = ", ".join(f"{kind} {_told(size)}" for kind, size in disk.used.items() if size)
-    lines.append(f"disk: {used or 'nothing'}; {_told(disk.free)} free")
+    used = ", ".join(f"{kind} {size_told(size)}" for kind, size in disk.used.items() if size)
+    lines.append(f"disk: {used or 'nothing'}; {size_told(disk.free)} free")
     if disk.per_day and disk.days_left is not None:
         lines.append(
-            f"At the rate of the last seven days ({_told(disk.per_day)} a day) "
+            f"At the rate of the last seven days ({size_told(disk.per_day)} a day) "
             f"it lasts {disk.days_left:,.0f} days."
         )
     else:
@@ -209,7 +209,8 @@ def rows(found: Stats) -> Sequence[str]:
     return lines
 
 
-def _told(size: float) -> str:
+def size_told(size: float) -> str:
+    """Bytes in words."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

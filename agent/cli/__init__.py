@@ -18,6 +18,7 @@ from agent.cli.playground import playground
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
 from agent.cli.spectrum import spectrum
+from agent.cli.status import status
 from agent.cli.study import study
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -40,6 +41,7 @@ for command in (
     run,
     study,
     daemon,
+    status,
     login,
     rejudge,
     spectrum,

@@ -57,8 +57,10 @@ def _check(file: Path) -> None:
 
 def _run(file: Path, data: Path, browser: str | None) -> None:
     import asyncio
+    import os
     from functools import partial
 
+    from agent.daemon.hide import secrets_of
     from agent.daemon.machine import SystemClock
     from agent.daemon.main import run
     from agent.daemon.supervisor import Place
@@ -66,5 +68,5 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     from store.data import DataFolder
 
     find(browser)  # refused now, not by each child
-    place = Place(file, DataFolder(data), SystemClock(), browser)
+    place = Place(file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ)))
     asyncio.run(run(place, partial(click.echo, err=True)))

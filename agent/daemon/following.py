@@ -1,7 +1,7 @@
 """Follows the journal and the ledgers as they grow: what was read once is not read again.
 
-Of each ledger only counts and its last video stay in memory, of the journal the events that may
-still matter. Refuses to know what is shown of it (``status``) and to write anything.
+Of each ledger only counts and its last video stay in memory, of the journal what it amounts to.
+Refuses to know what is shown of it (``status``) and to write anything.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from agent.daemon.journal import AnyEvent, Ended, Skipped, Started, parse
+from agent.daemon.journal import AnyEvent, Ended, Skipped, parse
+from agent.daemon.state import State
 from store.data import DataFolder
 from store.lines import committed
 from store.records import PersonaRecord, Phase, Windows
 
 NO, YES, MISSING = 0, 1, 2
 """An eligible step's answer, as the byte that is kept of it."""
-KEPT = 100
-"""Starts, ends and skips that are kept of each entry; what else happens is rare, and all kept."""
+SHOWN = 20
+"""Failures that are kept; what else happens is folded into the state."""
 _FREE = ("embedded/", "scripted/", "hfvlm/")
 
 
@@ -59,38 +60,34 @@ class Grown:
 
 
 class Events:
-    """The journal's events, in order."""
+    """What the journal's events amount to, and the latest that did not end well."""
 
     def __init__(self, path: Path) -> None:
         self._file = Grown(path)
         self._forget()
 
     def _forget(self) -> None:
-        self._rare: list[tuple[int, AnyEvent]] = []
-        self._common: dict[str, deque[tuple[int, AnyEvent]]] = {}
-        self._count = 0
+        self.state = State()
+        self.failures: deque[Ended | Skipped] = deque(maxlen=SHOWN)
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """How often an entry ended how, since the journal began."""
 
-    def now(self) -> list[AnyEvent]:
-        """Return every event that may still matter."""
+    def catch_up(self) -> None:
+        """Take in what is new."""
         lines, replaced = self._file.more()
         if replaced:
             self._forget()
         for line in lines:
             self._take(parse(line))
-        kept = [*self._rare, *(pair for common in self._common.values() for pair in common)]
-        return [event for _, event in sorted(kept, key=lambda pair: pair[0])]
 
     def _take(self, event: AnyEvent) -> None:
-        self._count += 1
-        if isinstance(event, Started | Ended | Skipped):
-            self._common.setdefault(event.entry, deque(maxlen=KEPT)).append((self._count, event))
-        else:
-            self._rare.append((self._count, event))
-        if isinstance(event, Ended | Skipped):
-            outcome = event.outcome if isinstance(event, Ended) else "skipped"
-            self.outcomes[event.entry, outcome] += 1
+        self.state.take(event)
+        if not isinstance(event, Ended | Skipped):
+            return
+        outcome = event.outcome if isinstance(event, Ended) else "skipped"
+        self.outcomes[event.entry, outcome] += 1
+        if outcome not in ("complete", "interrupted"):
+            self.failures.append(event)
 
 
 @dataclass(slots=True)

@@ -8,41 +8,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from agent.daemon.controls import Controls
 from agent.daemon.journal import DaemonStopped
-from agent.daemon.notebook import Tell, nobody
 from agent.daemon.steering import Steering
 from agent.daemon.supervisor import Place, Supervisor
 from agent.errors import BadConfig
-from store.data import DataFolder
 from store.locks import Held, NamedLock
 
 LOG_BYTES, LOGS = 2_000_000, 5
 NEED_MIB = 1
-Upcoming = Callable[[int], Sequence[tuple[datetime, str]]]
-Serve = Callable[[DataFolder, Controls, Upcoming, int], AbstractAsyncContextManager[str]]
-"""Serves the page for as long as the context lasts, and yields its link."""
 
 
-async def run(
-    place: Place, say: Callable[[str], None], serve: Serve | None = None, tell: Tell = nobody
-) -> None:
+async def run(place: Place, say: Callable[[str], None], *, page: bool = True) -> None:
     """Run until SIGTERM or Ctrl-C, with the data folder to itself.
 
     Parameters
     ----------
     say
         Told what a person wants to know at once.
-    serve
-        The page; ``None`` for none.
-    tell
-        Told of walls, breakers and finished studies.
+    page
+        Whether the page is served.
 
     Raises
     ------
@@ -62,28 +51,33 @@ async def run(
         ) from None
     try:
         with _Log(place.data.daemon_dir / "logs" / "daemon.log"):
-            await _work(place, say, serve, tell)
+            await _work(place, say, page=page)
     finally:
         lock.release()
 
 
-async def _work(place: Place, say: Callable[[str], None], serve: Serve | None, tell: Tell) -> None:
-    supervisor = Supervisor(place, tell)
+async def _work(place: Place, say: Callable[[str], None], *, page: bool) -> None:
+    supervisor = Supervisor(place)
     stop, reason = asyncio.Event(), ["its work was over"]
     _stop_on_signals(stop, reason)
     try:
-        async with AsyncExitStack() as stack:
-            if serve is not None:
-                port = supervisor.taken.watch.page.port
-                page = serve(place.data, Steering(supervisor), supervisor.upcoming, port)
-                say(f"The page: {await stack.enter_async_context(page)}")
+        async with _page(place, supervisor) if page else nullcontext() as link:
             names = ", ".join(supervisor.taken.jobs)
             say(f"Watching over {names} of {place.file}; Ctrl-C ends it.")
+            if link is not None:
+                say(f"The page: {link}")
             await supervisor.run(stop)
         book = supervisor.book
         book.note(DaemonStopped(at=book.now(), reason=reason[0]))
     finally:
         supervisor.close()
+
+
+def _page(place: Place, supervisor: Supervisor) -> AbstractAsyncContextManager[str]:
+    from agent.daemon.server import serve  # a web server: heavy
+
+    steering, port = Steering(supervisor), supervisor.taken.watch.page.port
+    return serve(place.data, steering, supervisor.upcoming, port, place.secrets)
 
 
 def _stop_on_signals(stop: asyncio.Event, reason: list[str]) -> None:

@@ -32,17 +32,16 @@ class Notebook:
     ----------
     path
         The journal.
-    tell
-        Told of what concerns somebody outside.
     """
 
-    def __init__(self, path: Path, clock: Clock, tell: Tell = nobody) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self.state = fold(journal.read(path))
         self.clock = clock
         self.wake = asyncio.Event()
+        self.tell: Tell = nobody
+        """Told of what concerns somebody outside."""
         self._journal = Journal(path)
         self._unwritten: list[AnyEvent] = []
-        self._tell = tell
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> datetime:
@@ -96,7 +95,7 @@ class Notebook:
         self._journal.close()
 
     async def _told(self, event: AnyEvent) -> None:
-        await self._tell(event)
+        await self.tell(event)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -8,7 +8,7 @@ Refuses to know how it is shown, and to write anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -16,9 +16,9 @@ from pydantic import Field
 from agent.config import Value
 from agent.daemon.following import Events, Ledgers, Tally
 from agent.daemon.hide import Hide
-from agent.daemon.journal import AnyEvent, Breaker, Ended, Noticed, Skipped
+from agent.daemon.journal import Breaker, Ended, Noticed, Skipped
 from agent.daemon.runs_now import Running, running
-from agent.daemon.state import Occurrence, State, fold
+from agent.daemon.state import Occurrence, State
 from agent.daemon.studies_now import StudyNow, studies
 from agent.daemon.walls_now import Waiting, waiting
 from store.data import DataFolder
@@ -28,8 +28,6 @@ from store.stats import RECENT, Disk, disk_of
 LOCK = "lock"
 JOURNAL = "journal.jsonl"
 _MEASURE_AGAIN = timedelta(minutes=10)
-_FAILURES = 20
-_BAD = {"fault", "wall", "refused", "deadline", "killed"}
 Upcoming = Sequence[tuple[datetime, str]]
 
 
@@ -143,8 +141,8 @@ class Looker:
 
     def look(self, now: datetime, upcoming: Upcoming = ()) -> Status:
         """Return how things stand."""
-        events = self._events.now()
-        state = fold(events)
+        self._events.catch_up()
+        state = self._events.state
         runs = self._ledgers.now()
         held = holder(self._data.daemon_dir / LOCK)
         started = state.started
@@ -162,7 +160,7 @@ class Looker:
             walls=waiting(state.walls.values()),
             breakers=tuple(state.breakers.values()),
             troubles=tuple(state.troubles.values()),
-            failures=_failures(events),
+            failures=_failures(self._events.failures),
             studies=studies(self._data, runs),
             counts=self._counts(runs, now),
             cost=_cost(runs, now),
@@ -243,21 +241,16 @@ def _last(occurrence: Occurrence) -> Last:
     )
 
 
-def _failures(events: Sequence[AnyEvent]) -> tuple[Failure, ...]:
+def _failures(events: Iterable[Ended | Skipped]) -> tuple[Failure, ...]:
     """Newest first."""
-    found = []
-    for event in reversed(events):
-        if isinstance(event, Ended) and event.outcome in _BAD:
-            outcome = str(event.outcome)
-        elif isinstance(event, Skipped):
-            outcome = "skipped"
-        else:
-            continue
-        found.append(
-            Failure(
-                at=event.at, entry=event.entry, due=event.due, outcome=outcome, reason=event.reason
-            )
+    found = [
+        Failure(
+            at=event.at,
+            entry=event.entry,
+            due=event.due,
+            outcome=event.outcome if isinstance(event, Ended) else "skipped",
+            reason=event.reason,
         )
-        if len(found) == _FAILURES:
-            break
-    return tuple(found)
+        for event in events
+    ]
+    return tuple(reversed(found))

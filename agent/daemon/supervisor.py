@@ -20,11 +20,13 @@ from agent.daemon.children import Child, sweep
 from agent.daemon.consequences import Consequences
 from agent.daemon.dues import Dues
 from agent.daemon.evidence import Evidence
+from agent.daemon.hide import Hide
+from agent.daemon.hooks import Hooks
 from agent.daemon.indexer import Indexer
 from agent.daemon.jobs import Job
 from agent.daemon.journal import DaemonStarted, Ended, Outcome, Skipped, Started
 from agent.daemon.machine import Clock, Jumps, shortages
-from agent.daemon.notebook import Notebook, Tell, nobody
+from agent.daemon.notebook import Notebook
 from agent.daemon.state import Key, Occurrence
 from agent.daemon.taken import Taken
 from store.data import DataFolder
@@ -45,14 +47,16 @@ class Place:
     data: DataFolder
     clock: Clock
     browser: str | None = None
+    secrets: frozenset[str] = frozenset()
+    """Values that nobody is shown, such as keys of the environment."""
 
 
 class Supervisor:
     """Everything but the page and the signals."""
 
-    def __init__(self, place: Place, tell: Tell = nobody) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
-        self.book = Notebook(place.data.daemon_dir / "journal.jsonl", place.clock, tell)
+        self.book = Notebook(place.data.daemon_dir / "journal.jsonl", place.clock)
         self.consequences = Consequences(self.book)
         self.taken = Taken(place.file, self.book)
         self._dues = Dues()
@@ -86,7 +90,7 @@ class Supervisor:
     async def look(self) -> None:
         """Do what is to be done now."""
         if self.taken.look():
-            self._set_alarms()
+            self._take_up()
         self._look_at_machine()
         for skipped in self._dues.collect(self.taken.watch, self.book.state, self.book.now()):
             self.book.note(skipped)
@@ -101,10 +105,11 @@ class Supervisor:
             if problem is not None:
                 self.book.notice("index", problem or None)
 
-    def _set_alarms(self) -> None:
-        """Have the daemon look at the very moment when something is due."""
+    def _take_up(self) -> None:
+        """Call the file's hooks from now on, and look at the very moments when it has dues."""
         self._alarms.remove_all_jobs()
         watch = self.taken.watch
+        self.book.tell = Hooks(watch.hooks, self.book.note, Hide(self.place.secrets)).tell
         for entry in watch.entries:
             trigger = schedule.trigger(watch, entry)
             self._alarms.add_job(self._ring, trigger, id=entry.name, misfire_grace_time=None)

@@ -12,6 +12,8 @@ breaker = "20s"
 index = "{index}"
 disk_mib = 100
 memory_mib = 100
+[page]
+port = 0
 """
 RUN = """
 [[entry]]

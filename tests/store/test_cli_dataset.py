@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from store import encoders
+from store.backup import backup
 from store.cli import main
 from store.data import DataFolder
 from store.dataset import manifest
@@ -72,6 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shown = Video(id=video, author=author, caption=f"a red thing by @{author}")
             writer.append(step(position, frame(picture), video=shown, at=at))
     update(data, ColourEncoder())
+    backup(data, folder / "kept.tar", START, profiles=False)
     (folder / "picture.jpg").write_bytes(jpeg("red"))
     (folder / "screenshots").mkdir()
     (folder / "screenshots" / "a.jpg").write_bytes(jpeg("blue", 77))

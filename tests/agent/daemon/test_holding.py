@@ -145,7 +145,8 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
         '[[entry]]\nname = "p12"\nevery = "1h"\nrun = { persona = "p12", account = "p12-a" }\n',
         encoding="utf-8",
     )
-    supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock), tell)
+    supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock))
+    supervisor.book.tell = tell
     steering, book = Steering(supervisor), supervisor.book
     try:
         world = World(tmp_path, book, supervisor.taken.watch)

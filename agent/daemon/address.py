@@ -1,0 +1,52 @@
+"""Where a running daemon's page is, and the token that opens it.
+
+The token outlives a restart, so that a kept link goes on working; whoever can read the file may
+steer the daemon, so only its owner can. Refuses to know what is served there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.config import Value
+from store.data import DataFolder
+from store.files import make_folder
+
+FILE = "address.json"
+
+
+class Address(Value):
+    """A page and its token."""
+
+    url: str
+    token: str
+
+    @property
+    def link(self) -> str:
+        """What a person opens."""
+        return f"{self.url}/?token={self.token}"
+
+
+def read(data: DataFolder) -> Address | None:
+    """Return the address of the last page; it need not be served any more."""
+    try:
+        return Address.model_validate_json((data.daemon_dir / FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write(data: DataFolder, url: str) -> Address:
+    """Keep the address, with the token of before or a new one."""
+    before = read(data)
+    address = Address(url=url, token=before.token if before else secrets.token_urlsafe(32))
+    make_folder(data.daemon_dir)
+    path: Path = data.daemon_dir / FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(address.model_dump_json())
+    return address

@@ -1,0 +1,230 @@
+"""Serves the page on loopback: the status, its changes as they come, frames, metrics, controls.
+
+Runs in the daemon's own event loop; files are read in a thread. Refuses to know how the daemon
+does what it is asked, and who may ask (``gate``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from agent.config import Value
+from agent.daemon import address
+from agent.daemon.controls import Controls
+from agent.daemon.gate import Gate, cookie_name
+from agent.daemon.hide import Hide
+from agent.daemon.metrics import CONTENT_TYPE, exposition
+from agent.daemon.news import News
+from agent.daemon.status import Looker, Status
+from agent.errors import AgentError, BadConfig
+from store.data import DataFolder
+from store.frames import FrameStore
+
+HOST = "127.0.0.1"
+SHOWN = 50
+"""Starts to come that are asked for."""
+_SITE = Path(__file__).parent / "site"
+_YEAR = 365 * 24 * 3600
+_HEX = frozenset("0123456789abcdef")
+
+
+class Wish(Value):
+    """What a person asks for; each control reads what it needs."""
+
+    entry: str | None = None
+    platform: str = ""
+    account: str = ""
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    data: DataFolder,
+    controls: Controls,
+    upcoming: Callable[[int], Sequence[tuple[datetime, str]]],
+    port: int,
+    secrets: Collection[str] = (),
+) -> AsyncIterator[str]:
+    """Serve the page for as long as the context lasts; yields the link to it.
+
+    Parameters
+    ----------
+    upcoming
+        Returns the next so many starts.
+    port
+        On loopback; 0 for any that is free.
+    secrets
+        Values that must not be shown wherever they come from, such as keys of the environment.
+
+    Raises
+    ------
+    BadConfig
+        The port is taken.
+    """
+    listener = _listen(port)
+    at = address.write(data, f"http://{HOST}:{listener.getsockname()[1]}")
+    hide = Hide({*secrets, at.token})
+    looker = Looker(data, hide)
+    news = News(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
+    pages = _Pages(data, controls, news, hide)
+    app = Gate(Starlette(routes=pages.routes()), at.token)
+    server = _Server(
+        uvicorn.Config(
+            app, ws="none", lifespan="off", log_config=None, access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )  # fmt: skip
+    following = asyncio.create_task(news.follow())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield at.link
+    finally:
+        news.close()  # first, so that no listener keeps its connection open
+        await following
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Capture none."""
+        yield
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise BadConfig(
+            f"The page cannot be served on port {port} ({error.strerror}). "
+            "Write another one into the watch file: [page] port = 0"
+        ) from None
+    return listener
+
+
+class _Pages:
+    def __init__(self, data: DataFolder, controls: Controls, news: News, hide: Hide) -> None:
+        self._frames = FrameStore(data.frames_dir)
+        self._controls, self._news, self._hide = controls, news, hide
+
+    def routes(self) -> list[Any]:
+        """Return everything that can be asked for."""
+        files = StaticFiles(directory=_SITE)
+        steer = [Route(f"/api/{what}", self.steer, methods=["POST"]) for what in self._wishes()]
+        return [
+            Route("/", self.page),
+            Route("/api/status", self.status),
+            Route("/api/news", self.follow),
+            Route("/frames/{sha256}.jpg", self.frame),
+            Route("/metrics", self.metrics),
+            *steer,
+            *(Route(f"/{name}", _File(files, name)) for name in _names()),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Serve the page; a token in its address becomes a cookie, which the page then hides."""
+        response = FileResponse(_SITE / "index.html", headers={"Cache-Control": "no-store"})
+        if token := request.query_params.get("token"):
+            response.set_cookie(
+                cookie_name(request), token, max_age=_YEAR, httponly=True, samesite="strict"
+            )
+        return response
+
+    async def status(self, _: Request) -> Response:
+        """Serve the status, as it is now."""
+        return _json((await self._news.now()).model_dump_json())
+
+    async def follow(self, _: Request) -> Response:
+        """Serve the status again and again, as server-sent events."""
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(_sent(self._news), 200, headers, "text/event-stream")
+
+    async def frame(self, request: Request) -> Response:
+        """Serve a kept frame by its hash."""
+        sha256 = request.path_params["sha256"]
+        path = self._frames.path(sha256)
+        if len(sha256) != 64 or not _HEX.issuperset(sha256) or not path.is_file():
+            return JSONResponse({"error": "no such frame"}, 404)
+        headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+        return FileResponse(path, media_type="image/jpeg", headers=headers)
+
+    async def metrics(self, _: Request) -> Response:
+        """Serve what a Prometheus server collects."""
+        return Response(exposition(await self._news.now()), media_type=CONTENT_TYPE)
+
+    async def steer(self, request: Request) -> Response:
+        """Ask the daemon for what a person wants; it has happened when the answer comes."""
+        what = request.url.path.removeprefix("/api/")
+        try:
+            wish = Wish.model_validate_json(await request.body())
+            await self._wishes()[what](wish)
+        except ValidationError:
+            return JSONResponse({"error": "That is not something to ask for."}, 400)
+        except AgentError as error:
+            return JSONResponse({"error": self._hide.text(str(error))}, 409)
+        return _json((await self._news.now()).model_dump_json())
+
+    def _wishes(self) -> dict[str, Callable[[Wish], Any]]:
+        ask = self._controls
+        return {
+            "pause": lambda wish: ask.pause(wish.entry),
+            "resume": lambda wish: ask.resume(wish.entry),
+            "run-now": lambda wish: ask.run_now(_named(wish)),
+            "retry": lambda wish: ask.retry(_named(wish)),
+            "looked": lambda wish: ask.looked(wish.platform, wish.account),
+        }
+
+
+def _named(wish: Wish) -> str:
+    if wish.entry is None:
+        raise BadConfig("Which entry? Type: python -m agent status")
+    return wish.entry
+
+
+def _names() -> list[str]:
+    return [path.name for path in _SITE.iterdir() if path.suffix in (".css", ".js", ".svg")]
+
+
+class _File:
+    """One file of the page, which a browser asks about each time."""
+
+    def __init__(self, files: StaticFiles, name: str) -> None:
+        self._files, self._name = files, name
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        response = await self._files.get_response(self._name, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        await response(scope, receive, send)
+
+
+def _json(text: str) -> Response:
+    return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def _sent(news: News) -> AsyncIterator[str]:
+    async for status in news.each():
+        yield ": still here\n\n" if status is None else f"data: {_line(status)}\n\n"
+
+
+def _line(status: Status) -> str:
+    return status.model_dump_json()

@@ -9,6 +9,7 @@ import click
 
 from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
+from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
 from agent.cli.door import open_door
 from agent.cli.judge_check import judge_check
@@ -39,6 +40,7 @@ def cli() -> None:
 for command in (
     run,
     study,
+    daemon,
     status,
     login,
     rejudge,

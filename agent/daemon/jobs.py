@@ -62,13 +62,14 @@ class Job:
         more = number - 1 if self.entry.adds_replicate else 0
         return self.declared.matrix.replicates + more
 
-    def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
+    def command(
+        self, occurrence: Occurrence, number: int, data: Path, browser: str | None
+    ) -> list[str]:
         """Return what starts or resumes an occurrence."""
         words = [sys.executable, "-m", "agent", self.entry.kind]
         if self.entry.run is not None:
             words += [*options_of(self.entry.run), "--occurrence", self.mark(occurrence.due)]
         else:
-            number = occurrence.number or 1
             words += [str(self.entry.study), "--replicates", str(self.replicates(number))]
         words += ["--data", str(data), "--no-index", "--tethered"]
         return [*words, "--browser", browser] if browser else words

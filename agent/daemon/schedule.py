@@ -46,6 +46,7 @@ class OncePerDay(BaseTrigger):  # type: ignore[misc]
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
         """Return the first moment at or after ``now``."""
+        now = _later(previous, now)
         day = now.astimezone(self._zone).date() - timedelta(days=1)
         while (drawn := self._drawn(day)) < now:
             day += timedelta(days=1)
@@ -67,6 +68,7 @@ class FirstOfTwo(CronTrigger):  # type: ignore[misc]
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
         """Return the first moment at or after ``now``."""
+        now = _later(previous, now).astimezone(self.timezone)
         found: datetime | None = super().get_next_fire_time(None, now)
         while found is not None and found.fold and not self._hourly():
             later = found.astimezone(UTC) + timedelta(seconds=1)
@@ -75,6 +77,10 @@ class FirstOfTwo(CronTrigger):  # type: ignore[misc]
 
     def _hourly(self) -> bool:
         return any(field.name == "hour" and str(field) == "*" for field in self.fields)
+
+
+def _later(previous: datetime | None, now: datetime) -> datetime:
+    return now if previous is None else max(now, previous + timedelta(microseconds=1))
 
 
 def trigger(watch: Watch, entry: Entry) -> Trigger:

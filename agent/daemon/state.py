@@ -91,6 +91,8 @@ class State:
     """By entry, due times that were started, asked for or skipped."""
     numbers: dict[str, int] = field(default_factory=dict)
     """By entry, occurrences that were ever started."""
+    known: dict[str, datetime] = field(default_factory=dict)
+    """By entry, when it first was in the file."""
     troubles: dict[Trouble, Noticed] = field(default_factory=dict)
     file: FileTaken | None = None
     refused: FileRefused | None = None
@@ -108,8 +110,16 @@ class State:
                 self.stopped = event
             case FileTaken():
                 self.file, self.refused = event, None
+                self.known = {name: self.known.get(name, event.at) for name in event.entries}
             case FileRefused():
                 self.refused = event
+            case Noticed():
+                _put(self.troubles, event.trouble, event if event.open else None)
+            case Breaker() | Wall() | Held():
+                self._hold(event)
+
+    def _hold(self, event: Breaker | Wall | Held) -> None:
+        match event:
             case Breaker():
                 _put(self.breakers, event.platform, event if event.open else None)
                 _put(self.failures, event.platform, event.failures or None)
@@ -121,8 +131,6 @@ class State:
             case Held():
                 name = frozenset([str(event.entry)])
                 self.paused = self.paused | name if event.paused else self.paused - name
-            case Noticed():
-                _put(self.troubles, event.trouble, event if event.open else None)
 
     def _occur(self, event: Started | Ended | Skipped | Asked) -> None:
         found = self._about(event)

@@ -212,7 +212,9 @@ def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int 
     keys = [part for part in where if isinstance(part, str)]
     lines = list(enumerate(text.splitlines(), 1))
     if len(where) > 1 and isinstance(where[1], int):
-        heads = [place for place, (_, line) in enumerate(lines) if line.strip() == f"[[{where[0]}]]"]
+        heads = [
+            place for place, (_, line) in enumerate(lines) if line.strip() == f"[[{where[0]}]]"
+        ]
         lines = lines[heads[where[1]] :] if where[1] < len(heads) else lines
     for key in [first_word, *reversed(keys)]:
         pattern = re.compile(rf"^\s*(?:\[+\s*(?:\w+\.)?{re.escape(key)}\s*\]|{re.escape(key)}\s*=)")

@@ -1,0 +1,72 @@
+"""``python -m agent daemon``: declared studies and runs, started when they are due, for weeks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from agent.cli.options import browser_option, data_option
+
+EPILOG = """
+\b
+Examples:
+  python -m agent daemon --example > watch.toml
+  python -m agent daemon watch.toml --check
+  python -m agent daemon watch.toml
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--example", is_flag=True, help="Print a watch file to start from.")
+@click.option("--check", is_flag=True, help="Print what is due next; start nothing.")
+@browser_option
+@data_option
+def daemon(
+    file: Path | None, *, example: bool, check: bool, browser: str | None, data: Path
+) -> None:
+    """Start the studies and runs of a watch file when they are due, until Ctrl-C.
+
+    The file may be changed meanwhile. Killed at any moment, the same command goes on.
+    """
+    from agent.daemon.watch import EXAMPLE
+    from agent.errors import BadConfig
+
+    if example:
+        click.echo(EXAMPLE, nl=False)
+    elif file is None:
+        raise BadConfig("Which watch file? Type: python -m agent daemon --example > watch.toml")
+    elif check:
+        _check(file)
+    else:
+        _run(file, data, browser)
+
+
+def _check(file: Path) -> None:
+    from datetime import UTC, datetime
+
+    from agent.daemon.schedule import upcoming
+    from agent.daemon.watch import load
+
+    watch = load(file)
+    zones = {entry.name: watch.zone(entry) for entry in watch.entries}
+    for due, name in upcoming(watch, datetime.now(UTC), 12):
+        click.echo(f"{due.astimezone(zones[name]):%a %Y-%m-%d %H:%M:%S %Z}  {name}")
+
+
+def _run(file: Path, data: Path, browser: str | None) -> None:
+    import asyncio
+    import os
+    from functools import partial
+
+    from agent.daemon.hide import secrets_of
+    from agent.daemon.machine import SystemClock
+    from agent.daemon.main import run
+    from agent.daemon.supervisor import Place
+    from agent.drivers.browser import find
+    from store.data import DataFolder
+
+    find(browser)  # refused now, not by each child
+    place = Place(file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ)))
+    asyncio.run(run(place, partial(click.echo, err=True)))

@@ -1,0 +1,94 @@
+"""Which due times are taken up, which wait, and which are skipped as missed or overlapping.
+
+A due time is taken up once, whatever the clock does meanwhile.
+
+Refuses to know processes, and what holds a start back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from agent.daemon import schedule
+from agent.daemon.journal import Skipped
+from agent.daemon.state import Key, Occurrence, State
+from agent.daemon.watch import Entry, Watch
+
+LATE = timedelta(seconds=60)
+"""What is found due later than this was missed."""
+
+
+class Dues:
+    """What is due and has not begun."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[datetime]] = {}
+        self._looked: dict[str, datetime] = {}
+
+    def collect(self, watch: Watch, state: State, now: datetime) -> list[Skipped]:
+        """Take up what has become due since the last look; return what is skipped."""
+        skipped: list[Skipped] = []
+        names = {entry.name for entry in watch.entries}
+        for kept in (self.waiting, self._looked):
+            for name in kept.keys() - names:
+                del kept[name]
+        for entry in watch.entries:
+            dealt = set(state.dealt.get(entry.name, ()))
+            found = [due for due in self._found(watch, entry, state, now) if due not in dealt]
+            self._looked[entry.name] = now
+            if found:
+                skipped += self._sort_out(entry, found, state, now)
+        return skipped
+
+    def candidates(self, state: State) -> list[Occurrence]:
+        """Return what may be started or resumed, the earliest due first."""
+        fresh = [Occurrence(name, due) for name, dues in self.waiting.items() for due in dues[:1]]
+        begun = [one for key, one in state.open.items() if key not in state.running]
+        return sorted([*begun, *fresh], key=lambda one: one.due)
+
+    def begun(self, key: Key) -> None:
+        """Say that a due time has begun, or will never."""
+        name, due = key
+        if due in self.waiting.get(name, ()):
+            self.waiting[name].remove(due)
+
+    def set_back(self, now: datetime) -> None:
+        """Go on from here after the clock was set back."""
+        self._looked = {name: min(then, now) for name, then in self._looked.items()}
+
+    def _found(self, watch: Watch, entry: Entry, state: State, now: datetime) -> list[datetime]:
+        since = self._looked.get(entry.name)
+        if since is None:
+            dealt = state.dealt.get(entry.name, ())
+            if not dealt and entry.every is not None:
+                return [now.replace(microsecond=0)]  # its first is due at once
+            earlier = [due for due in dealt if due <= now]
+            since = max(earlier) if earlier else state.known.get(entry.name, now)
+        return schedule.between(watch, entry, since, now)
+
+    def _sort_out(
+        self, entry: Entry, found: list[datetime], state: State, now: datetime
+    ) -> list[Skipped]:
+        *missed, due = found
+        if now - due > LATE and entry.missed == "skip":
+            missed, due_now = found, None
+        else:
+            due_now = due
+        skipped = []
+        if missed:
+            more = f", as were {len(missed) - 1} before it" if len(missed) > 1 else ""
+            skipped.append(_skipped(entry, missed[-1], now, f"missed{more}"))
+        if due_now is None:
+            return skipped
+        waiting = self.waiting.setdefault(entry.name, [])
+        before = [*(key[1] for key in state.open if key[0] == entry.name), *waiting]
+        if before and (entry.overlap == "skip" or waiting):
+            why = f"the one due {min(before):%Y-%m-%d %H:%M:%S} UTC was not over"
+            skipped.append(_skipped(entry, due_now, now, why))
+        else:
+            waiting.append(due_now)
+        return skipped
+
+
+def _skipped(entry: Entry, due: datetime, now: datetime, reason: str) -> Skipped:
+    return Skipped(at=now, entry=entry.name, due=due, reason=reason)

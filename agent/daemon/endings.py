@@ -1,0 +1,79 @@
+"""How a child ended, from its exit code, its ledgers, and what it was told.
+
+Refuses to know what follows from it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.daemon.evidence import Evidence, WallMet
+from agent.daemon.following import Tally
+from agent.daemon.hide import Hide
+from agent.daemon.journal import Outcome
+
+INTERRUPTED, YOURS = 130, 2
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What became of a child."""
+
+    outcome: Outcome
+    code: int | None = None
+    reason: str = ""
+    walls: tuple[WallMet, ...] = ()
+    later: bool = False
+    """Whether its pace wants it to go on much later."""
+
+
+def of(
+    code: int,
+    told: tuple[Outcome, str] | None,
+    log: Path,
+    evidence: Evidence,
+    runs: Sequence[Tally],
+) -> Ending:
+    """Return how a child ended.
+
+    Parameters
+    ----------
+    told
+        What we ended it for, if we did.
+    """
+    if code == 0:
+        return Ending("complete", code)
+    faults = evidence.faults(runs) if code == 1 else []
+    walls = tuple(wall for _, wall in faults if wall is not None)
+    if walls:
+        return Ending("wall", code, faults[-1][0].message, walls)
+    if told is not None:
+        return Ending(told[0], code, told[1])
+    if code < 0:
+        return Ending("killed", code, f"ended by {_signal(-code)}")
+    if code == INTERRUPTED:
+        return Ending("interrupted", code, "interrupted from outside")
+    if faults and faults[-1][0].fault == "PaceReached":
+        return Ending("interrupted", code, faults[-1][0].message, later=True)
+    reason = faults[-1][0].message if faults else last_words(log)
+    return Ending("refused" if code == YOURS else "fault", code, Hide().text(reason)[:_LONGEST])
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log, without secrets."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    told = [line.strip() for line in lines if line.strip()]
+    return Hide().text(told[-1])[:_LONGEST] if told else ""
+
+
+def _signal(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"

@@ -1,0 +1,116 @@
+"""What the ledgers say about occurrences: which runs are theirs, how they ended, what was watched.
+
+Refuses to know what is due and what is running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.daemon.following import Ledgers, Tally
+from agent.daemon.jobs import Job
+from agent.daemon.watch import Cap
+from agent.errors import is_wall
+from agent.study.matrix import read_draws
+from store.data import DataFolder
+from store.errors import StoreError
+from store.ledger import read
+from store.records import Fault
+
+_MICRO = 1e6
+
+
+@dataclass(frozen=True)
+class WallMet:
+    """A wall at which a run has ended."""
+
+    platform: str
+    account: str
+    wall: str
+    run_id: str
+
+
+class Evidence:
+    """Reads the ledgers as they grow."""
+
+    def __init__(self, data: DataFolder) -> None:
+        self._data = data
+        self._ledgers = Ledgers(data)
+
+    def of(self, job: Job, due: datetime) -> list[Tally]:
+        """Return the runs of an occurrence: of a study, all of its runs."""
+        if job.declared is not None:
+            name = job.declared.name
+            return [run for run in self._ledgers.now() if run.started["study"] == name]
+        mark = job.mark(due)
+        return [
+            run
+            for run in self._ledgers.now()
+            if run.started["cell"] == mark and run.started["study"] is None
+        ]
+
+    def complete(self, job: Job, due: datetime, number: int) -> bool:
+        """Whether nothing of an occurrence is left to do."""
+        runs = self.of(job, due)
+        if job.declared is None:
+            return any(run.finished for run in runs)
+        home = self._data.studies_dir / job.declared.name
+        wanted = {
+            cell.key
+            for cell in read_draws(home / "draws.json")
+            if cell.replicate <= job.replicates(number)
+        }
+        matrix = job.declared.matrix
+        first = {cell.rsplit("/", 1)[0] for cell in wanted}
+        groups = len(matrix.platforms) * len(matrix.strategies) * len(matrix.models)
+        drawn = len(first) >= groups * len(matrix.personas) * job.replicates(number)
+        return drawn and wanted <= {run.started["cell"] for run in runs if run.finished}
+
+    def changed(self, job: Job, due: datetime) -> bool:
+        """Whether an occurrence was begun with another configuration than its entry has now."""
+        digest = job.digest(due)
+        for run in self.of(job, due):
+            begun = read(self._data.ledger_path(run.run_id)).started
+            if digest is not None and begun.config_hash != digest:
+                return True
+        return False
+
+    def faults(self, runs: Sequence[Tally]) -> list[tuple[Fault, WallMet | None]]:
+        """Return what has just ended unfinished runs, the newest last, with the walls among it."""
+        found: list[tuple[Fault, WallMet | None]] = []
+        for run in (run for run in runs if not run.finished):
+            try:
+                ledger = read(self._data.ledger_path(run.run_id))
+            except StoreError:
+                continue
+            fault = ledger.faults[-1] if ledger.faults else None
+            resumed = ledger.resumes[-1].at if ledger.resumes else ledger.started.at
+            if fault is not None and not fault.recovered and fault.at >= resumed:
+                told = run.started
+                met = WallMet(told["platform"], told["account"], fault.fault, run.run_id)
+                found.append((fault, met if is_wall(fault.fault) else None))
+        return found
+
+    def watched(self, cap: Cap, now: datetime) -> int:
+        """Count the videos of today, UTC, that a cap counts."""
+        today = now.date().isoformat()
+        return sum(
+            run.days[today]
+            for run in self._ledgers.now()
+            if cap.platform in (None, run.started["platform"])
+            and cap.persona in (None, run.started["persona"].id)
+        )
+
+    def spent(self, job: Job) -> float:
+        """US dollars that an entry's runs have cost."""
+        if job.declared is not None:
+            name = job.declared.name
+            mine = [run for run in self._ledgers.now() if run.started["study"] == name]
+        else:
+            start = f"{job.entry.name}@"
+            mine = [
+                run for run in self._ledgers.now() if (run.started["cell"] or "").startswith(start)
+            ]
+        return sum(sum(run.cost.values()) for run in mine) / _MICRO

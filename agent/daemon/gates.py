@@ -1,0 +1,57 @@
+"""What holds an entry back: a person, the hour, a cap, a budget, a wall, a breaker, the machine.
+
+Refuses to know processes and due times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from agent.daemon.evidence import Evidence
+from agent.daemon.jobs import Job
+from agent.daemon.state import State
+from agent.daemon.watch import Watch
+from agent.pacing import Hours
+
+
+def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime) -> str | None:
+    """Return why nothing of the entry may go on now; what runs of it is interrupted."""
+    entry = job.entry
+    if state.paused_all or entry.name in state.paused:
+        return "paused"
+    local = now.astimezone(watch.zone(entry)).time()
+    if entry.quiet_hours and Hours.parse(entry.quiet_hours).hold(local):
+        return f"quiet hours {entry.quiet_hours}"
+    for cap in watch.cap:
+        told = cap.platform in (None, *job.platforms) and cap.persona in (None, *job.personas)
+        if told and evidence.watched(cap, now) >= cap.per_day:
+            about = " ".join(name for name in (cap.platform, cap.persona) if name) or "all"
+            return f"{cap.per_day} videos a day of {about} are watched"
+    if entry.budget_usd is not None and evidence.spent(job) >= entry.budget_usd:
+        return f"its budget of {entry.budget_usd} dollars is spent"
+    return None
+
+
+def barred(
+    job: Job, watch: Watch, state: State, running: Iterable[Job], now: datetime
+) -> str | None:
+    """Return why nothing of the entry may be started now; what runs of it goes on."""
+    for trouble in ("disk", "memory"):
+        if trouble in state.troubles:
+            return state.troubles[trouble].detail
+    for platform, account in state.walls:
+        if platform in job.platforms:
+            return f"a wall of {platform} ({account}) waits for a person"
+    running = list(running)
+    for platform in job.platforms & state.breakers.keys():
+        pause = timedelta(seconds=watch.limits.breaker)
+        trying = any(platform in other.platforms for other in running)
+        if trying or now < state.breakers[platform].at + pause:
+            return f"the breaker of {platform} is open"
+    if any(job.profiles & other.profiles for other in running):
+        return "its profile is in use"
+    weight = sum(other.weight for other in running)
+    if weight and weight + job.weight > watch.limits.parallel:
+        return "enough runs at once"
+    return None

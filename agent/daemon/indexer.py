@@ -1,0 +1,69 @@
+"""Has the embedded index take up what the runs have seen, in a child: the index's one writer.
+
+Refuses to know the index and its encoder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+
+from agent.daemon.children import Child
+from agent.daemon.endings import last_words
+from agent.daemon.machine import Clock
+from store.data import DataFolder
+
+NAME = "index"
+LIMIT_S = 3600.0
+
+
+@dataclass
+class Indexer:
+    """Indexes after runs, one child at a time, and not too often."""
+
+    data: DataFolder
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self._asked = True  # what a killed daemon had not indexed
+        self._last = float("-inf")
+        self._task: asyncio.Task[str] | None = None
+        self._child: Child | None = None
+
+    def ask(self) -> None:
+        """Say that there is something new."""
+        self._asked = True
+
+    def look(self, apart_s: float) -> str | None:
+        """Start it if it is time; return once how the last one ended: why it failed, or ``""``."""
+        ended: str | None = None
+        if self._task is not None and self._task.done():
+            ended, self._task, self._child = self._task.result(), None, None
+            self._last = self.clock.steady()
+        due = self.clock.steady() - self._last >= apart_s
+        if self._asked and due and self._task is None and self.data.ledgers():
+            self._asked = False
+            self._task = asyncio.create_task(self._index())
+        return ended
+
+    async def _index(self) -> str:
+        command = [sys.executable, "-m", "store", "index", "--data", str(self.data.root)]
+        log = self.data.daemon_dir / "logs" / "index.log"
+        self._child = Child(command, log, self.data.root, NAME)
+        try:
+            await self._child.start()
+            code = await asyncio.wait_for(self._child.wait(), LIMIT_S)
+        except TimeoutError:
+            await self._child.end()
+            return f"it took longer than {LIMIT_S:.0f} s"
+        except OSError as error:
+            return str(error)
+        return "" if code == 0 else last_words(log) or f"exit code {code}"
+
+    async def end(self) -> None:
+        """End the child; what it has not indexed, the next one does."""
+        if self._child is not None:
+            await self._child.end()
+        if self._task is not None:
+            await self._task

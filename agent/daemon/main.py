@@ -1,0 +1,116 @@
+"""The daemon as a process: its lock, its log, its signals; the supervisor and the page within.
+
+Refuses to know argv and the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from agent.daemon.journal import DaemonStopped
+from agent.daemon.steering import Steering
+from agent.daemon.supervisor import Place, Supervisor
+from agent.errors import BadConfig
+from store.locks import Held, NamedLock
+
+LOG_BYTES, LOGS = 2_000_000, 5
+NEED_MIB = 1
+
+
+async def run(place: Place, say: Callable[[str], None], *, page: bool = True) -> None:
+    """Run until SIGTERM or Ctrl-C, with the data folder to itself.
+
+    Parameters
+    ----------
+    say
+        Told what a person wants to know at once.
+    page
+        Whether the page is served.
+
+    Raises
+    ------
+    BadConfig
+        Another daemon has the data folder; names it.
+    BadWatch
+        The watch file cannot be followed.
+    """
+    place.data.prepare(NEED_MIB)
+    lock = NamedLock(place.data.daemon_dir / "lock")
+    try:
+        lock.acquire()
+    except Held as error:
+        raise BadConfig(
+            f"A daemon works on {place.data.root} already: {error}. "
+            "End that first, or type: --data ANOTHER"
+        ) from None
+    try:
+        with _Log(place.data.daemon_dir / "logs" / "daemon.log"):
+            await _work(place, say, page=page)
+    finally:
+        lock.release()
+
+
+async def _work(place: Place, say: Callable[[str], None], *, page: bool) -> None:
+    supervisor = Supervisor(place)
+    stop, reason = asyncio.Event(), ["its work was over"]
+    _stop_on_signals(stop, reason)
+    try:
+        async with _page(place, supervisor) if page else nullcontext() as link:
+            names = ", ".join(supervisor.taken.jobs)
+            say(f"Watching over {names} of {place.file}; Ctrl-C ends it.")
+            if link is not None:
+                say(f"The page: {link}")
+            await supervisor.run(stop)
+        book = supervisor.book
+        book.note(DaemonStopped(at=book.now(), reason=reason[0]))
+    finally:
+        supervisor.close()
+
+
+def _page(place: Place, supervisor: Supervisor) -> AbstractAsyncContextManager[str]:
+    from agent.daemon.server import serve  # a web server: heavy
+
+    steering, port = Steering(supervisor), supervisor.taken.watch.page.port
+    return serve(place.data, steering, supervisor.upcoming, port, place.secrets)
+
+
+def _stop_on_signals(stop: asyncio.Event, reason: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def told(number: signal.Signals) -> None:
+        reason[0] = number.name
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number)
+
+
+class _Log:
+    """The daemon's own log, rotated, for as long as the context lasts."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handler = _Patient(path, maxBytes=LOG_BYTES, backupCount=LOGS, encoding="utf-8")
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def __enter__(self) -> None:
+        logger = logging.getLogger("agent.daemon")
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.INFO)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("agent.daemon").removeHandler(self._handler)
+        self._handler.close()
+
+
+class _Patient(RotatingFileHandler):
+    """A log that a full disk cannot bring its writer down with."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Lose the line; the journal holds what must not be lost."""

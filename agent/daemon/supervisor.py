@@ -1,0 +1,248 @@
+"""The daemon's work: starts what is due, watches over it, takes up again what did not end.
+
+All that it knows is the watch file, the journal and the ledgers, so that one that was killed goes
+on. Refuses to know the page, the command line and what a run does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from agent.daemon import endings, gates, schedule
+from agent.daemon.children import Child, sweep
+from agent.daemon.consequences import Consequences
+from agent.daemon.dues import Dues
+from agent.daemon.evidence import Evidence
+from agent.daemon.hide import Hide
+from agent.daemon.hooks import Hooks
+from agent.daemon.indexer import Indexer
+from agent.daemon.jobs import Job
+from agent.daemon.journal import DaemonStarted, Ended, Outcome, Skipped, Started
+from agent.daemon.machine import Clock, Jumps, shortages
+from agent.daemon.notebook import Notebook
+from agent.daemon.state import Key, Occurrence
+from agent.daemon.taken import Taken
+from store.data import DataFolder
+
+LOOK_S = 1.0
+MACHINE_S = 5.0
+"""Seconds from one look at disk and memory to the next."""
+ORPHANS_S = 15.0
+"""What a killed daemon's children may take to end by themselves."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a daemon works on."""
+
+    file: Path
+    data: DataFolder
+    clock: Clock
+    browser: str | None = None
+    secrets: frozenset[str] = frozenset()
+    """Values that nobody is shown, such as keys of the environment."""
+
+
+class Supervisor:
+    """Everything but the page and the signals."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.book = Notebook(place.data.daemon_dir / "journal.jsonl", place.clock)
+        self.consequences = Consequences(self.book)
+        self.taken = Taken(place.file, self.book)
+        self._dues = Dues()
+        self._evidence = Evidence(place.data)
+        self._jumps = Jumps(place.clock)
+        self._indexer = Indexer(place.data, place.clock)
+        self._children: dict[Key, tuple[Job, Child]] = {}
+        self._ended_for: dict[Key, tuple[Outcome, str]] = {}
+        self._alarms = AsyncIOScheduler(timezone="UTC")
+        self._looked_at_machine = float("-inf")
+
+    def upcoming(self, count: int) -> list[tuple[datetime, str]]:
+        """Return what is due next."""
+        return schedule.upcoming(self.taken.watch, self.book.now(), count)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; what runs then is ended in order."""
+        at, file = self.book.now(), str(self.place.file)
+        self.book.note(DaemonStarted(at=at, pid=os.getpid(), file=file))
+        await self._settle_past()
+        self._alarms.start()
+        try:
+            while not stop.is_set():
+                self.book.wake.clear()
+                await self.look()
+                await _either(stop, self.book.wake, LOOK_S)
+        finally:
+            self._alarms.shutdown(wait=False)
+            await self._end_all()
+
+    async def look(self) -> None:
+        """Do what is to be done now."""
+        if self.taken.look():
+            self._take_up()
+        self._look_at_machine()
+        for skipped in self._dues.collect(self.taken.watch, self.book.state, self.book.now()):
+            self.book.note(skipped)
+        for key, (job, _) in list(self._children.items()):
+            if (why := self._held(job)) is not None:
+                self._end(key, "interrupted", why)
+        if self.book.write():
+            for one in self._dues.candidates(self.book.state):
+                await self._consider(one)
+        if "memory" not in self.book.state.troubles:
+            problem = self._indexer.look(self.taken.watch.limits.index)
+            if problem is not None:
+                self.book.notice("index", problem or None)
+
+    def _take_up(self) -> None:
+        """Call the file's hooks from now on, and look at the very moments when it has dues."""
+        self._alarms.remove_all_jobs()
+        watch = self.taken.watch
+        self.book.tell = Hooks(watch.hooks, self.book.note, Hide(self.place.secrets)).tell
+        for entry in watch.entries:
+            trigger = schedule.trigger(watch, entry)
+            self._alarms.add_job(self._ring, trigger, id=entry.name, misfire_grace_time=None)
+
+    async def _ring(self) -> None:
+        self.book.wake.set()
+
+    def _look_at_machine(self) -> None:
+        jump = self._jumps.look()
+        if jump is not None:
+            self.book.passing("clock", f"the clock was set by {jump:+.0f} s")
+            if jump < 0:
+                self._dues.set_back(self.book.now())
+        steady = self.place.clock.steady()
+        if steady - self._looked_at_machine >= MACHINE_S:
+            self._looked_at_machine = steady
+            short = shortages(self.place.data, self.taken.watch.limits)
+            self.book.notice("disk", short.get("disk"))
+            self.book.notice("memory", short.get("memory"))
+
+    # What was there before, and the end
+
+    async def _settle_past(self) -> None:
+        """Write down the end of what a killed daemon had started, once it is gone."""
+        killed = await sweep(self.place.data.root, (), ORPHANS_S)
+        if killed:
+            self.book.passing("orphan", f"ended: {', '.join(killed)}")
+        for entry, due in list(self.book.state.running):
+            at, why = self.book.now(), "the daemon was killed"
+            self.book.note(Ended(at=at, entry=entry, due=due, outcome="interrupted", reason=why))
+
+    async def _end_all(self) -> None:
+        for key in self._children:
+            self._end(key, "interrupted", "the daemon was ended")
+        await self._indexer.end()
+        await self.book.finish()
+        await sweep(self.place.data.root, (), 0.5)
+
+    # Starting
+
+    def _held(self, job: Job) -> str | None:
+        return gates.held(job, self.taken.watch, self.book.state, self._evidence, self.book.now())
+
+    async def _consider(self, one: Occurrence) -> None:
+        """Start or resume an occurrence if nothing holds it back."""
+        state, now = self.book.state, self.book.now()
+        job = self.taken.jobs.get(one.entry)
+        if job is None:
+            self._skip(one, "its entry is no longer in the watch file")
+            return
+        running = [other for other, _ in self._children.values()]
+        if self.consequences.waits(one.key) or self._held(job) is not None:
+            return
+        if gates.barred(job, self.taken.watch, state, running, now) is not None:
+            return
+        number = one.number or state.numbers.get(one.entry, 0) + 1
+        if self._evidence.complete(job, one.due, number):
+            self._complete(one)
+        elif self._evidence.changed(job, one.due):
+            self._skip(one, "its entry has changed since it began")
+        else:
+            await self._start(job, one, number)
+
+    def _skip(self, one: Occurrence, reason: str) -> None:
+        self._dues.begun(one.key)
+        self.book.note(Skipped(at=self.book.now(), entry=one.entry, due=one.due, reason=reason))
+
+    def _complete(self, one: Occurrence) -> None:
+        """Note that nothing is left to do of an occurrence."""
+        if one.attempts == 0:
+            self._skip(one, "the study is complete")
+            return
+        at, why = self.book.now(), "its ledgers say so"
+        self.book.note(Ended(at=at, entry=one.entry, due=one.due, outcome="complete", reason=why))
+
+    async def _start(self, job: Job, one: Occurrence, number: int) -> None:
+        data, name = self.place.data, job.mark(one.due)
+        path = data.daemon_dir / "logs" / one.entry / f"{name.partition('@')[2]}.log"
+        command = job.command(one, number, data.root, self.place.browser)
+        child = Child(command, path, data.root, name)
+        try:
+            pid = await child.start()
+        except OSError as error:
+            self.consequences.wait(one.key, self.taken.watch.limits.retry)
+            log.warning("%s cannot be started: %s", name, error)
+            return
+        self._dues.begun(one.key)
+        self._children[one.key] = job, child
+        started = Started(
+            at=self.book.now(), entry=one.entry, due=one.due, pid=pid, attempt=one.attempts + 1,
+            log=str(path.relative_to(data.root)),
+        )  # fmt: skip
+        self.book.note(started)
+        if not self.book.write():  # what is not in the journal may not run
+            self._end(one.key, "interrupted", "the journal cannot be written")
+        self.book.spawn(self._attend(job, child, one.key))
+
+    # Ending
+
+    def _end(self, key: Key, outcome: Outcome, reason: str) -> None:
+        """End a child in order, if it is not being ended already."""
+        if key not in self._ended_for:
+            self._ended_for[key] = outcome, reason
+            self.book.spawn(self._children[key][1].end())
+
+    async def _attend(self, job: Job, child: Child, key: Key) -> None:
+        """Wait for a child, and see what became of it."""
+        waiting = asyncio.ensure_future(child.wait())
+        done, _ = await asyncio.wait([waiting], timeout=job.entry.deadline)
+        if not done:
+            self._end(key, "deadline", f"it took longer than {job.entry.deadline} s")
+        code = await waiting
+        if left := await child.sweep():
+            self.book.passing("orphan", f"ended: {', '.join(left)}")
+        runs = self._evidence.of(job, key[1])
+        told = self._ended_for.pop(key, None)
+        limits = self.taken.watch.limits
+        short = shortages(self.place.data, limits).get("disk")
+        if told is None and code and short is not None:
+            told = "interrupted", short
+        ending = endings.of(code, told, child.log, self._evidence, runs)
+        del self._children[key]
+        self.consequences.draw(job, key, ending, limits)
+        self._indexer.ask()
+
+    def close(self) -> None:
+        """Let the journal go."""
+        self.book.close()
+
+
+async def _either(stop: asyncio.Event, wake: asyncio.Event, limit_s: float) -> None:
+    """Wait for one of the two, at most so long."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, wake)]
+    await asyncio.wait(waits, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

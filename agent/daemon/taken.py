@@ -1,0 +1,55 @@
+"""The watch file in force: a change is taken up as a whole, or refused as a whole.
+
+Refuses to know what the entries are started for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from agent.daemon.jobs import Job, jobs
+from agent.daemon.journal import FileRefused, FileTaken
+from agent.daemon.notebook import Notebook
+from agent.daemon.watch import Watch, load
+from agent.errors import UserError
+
+
+class Taken:
+    """The file and what it means; raises ``BadWatch`` where it is wrong from the start."""
+
+    def __init__(self, path: Path, book: Notebook) -> None:
+        self._path, self._book = path, book
+        self.watch: Watch = load(path)
+        self.jobs: dict[str, Job] = jobs(self.watch)
+        self._seen = b""
+
+    def look(self) -> bool:
+        """Take up what has changed; return whether there is something new in force."""
+        digest = self._digest()
+        if digest == self._seen:
+            return False
+        self._seen = digest
+        now = self._book.now()
+        try:
+            watch = load(self._path)
+            found = jobs(watch)
+        except UserError as error:
+            self._book.note(FileRefused(at=now, problem=str(error)))
+            return False
+        self.watch, self.jobs = watch, found
+        before, sha256 = self._book.state, self._digest().hex()
+        if before.file is None or before.file.sha256 != sha256 or before.refused:
+            self._book.note(FileTaken(at=now, sha256=sha256, entries=tuple(found)))
+        return True
+
+    def _digest(self) -> bytes:
+        """Digest of the watch file and of the study files that it names."""
+        found = hashlib.sha256()
+        studies = [entry.study for entry in self.watch.entries if entry.study is not None]
+        for path in (self._path, *studies):
+            try:
+                found.update(path.read_bytes())
+            except OSError as error:
+                found.update(str(error).encode())
+        return found.digest()

@@ -1,0 +1,248 @@
+"""What holds starts back, and what follows from an end: breakers, walls, caps, a person."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.daemon import gates
+from agent.daemon.consequences import Consequences
+from agent.daemon.endings import Ending, of
+from agent.daemon.evidence import Evidence, WallMet
+from agent.daemon.jobs import Job, resolve
+from agent.daemon.journal import Ended, Started
+from agent.daemon.machine import Jumps, shortages
+from agent.daemon.notebook import Notebook
+from agent.daemon.state import fold
+from agent.daemon.steering import Steering
+from agent.daemon.supervisor import Place, Supervisor
+from agent.daemon.watch import Cap, Entry, Limits, Watch
+from agent.errors import BadConfig, UnknownName
+from store.data import DataFolder
+from tests.store.samples import START as NOON
+from tests.store.samples import keep_run
+
+LIMITS = Limits(failures=2)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.at, self.seconds = NOON, 0.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def steady(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def book(tmp_path: Path, clock: Clock) -> Iterator[Notebook]:
+    book = Notebook(tmp_path / "journal.jsonl", clock)
+    yield book
+    book.close()
+
+
+def entry(name: str = "p12", **told: Any) -> Entry:
+    run = {"persona": name, "account": f"{name}-a"}
+    return Entry.model_validate({"name": name, "every": "1h", "run": run, **told})
+
+
+class World:
+    """One entry, and what is known."""
+
+    def __init__(self, folder: Path, book: Notebook, watch: Watch) -> None:
+        self.book, self.watch = book, watch
+        self.jobs: list[Job] = [resolve(one) for one in watch.entries]
+        self.evidence = Evidence(DataFolder(folder))
+
+    def held(self) -> str | None:
+        told = self.book.state, self.evidence, self.book.now()
+        return gates.held(self.jobs[0], self.watch, *told)
+
+    def barred(self, *running: Job) -> str | None:
+        state, now = self.book.state, self.book.now()
+        return gates.barred(self.jobs[0], self.watch, state, running, now)
+
+    async def end_one(self, ending: Ending, consequences: Consequences, due: datetime) -> None:
+        self.book.note(Started(at=due, entry="p12", due=due, pid=1, log=""))
+        consequences.draw(self.jobs[0], ("p12", due), ending, self.watch.limits)
+        await self.book.finish()
+
+    def end(self, ending: Ending, consequences: Consequences, due: datetime = NOON) -> None:
+        asyncio.run(self.end_one(ending, consequences, due))
+
+
+@pytest.fixture
+def world(tmp_path: Path, book: Notebook) -> World:
+    return World(tmp_path, book, Watch(entry=(entry(), entry("p05")), limits=LIMITS))
+
+
+def test_faults_in_a_row_open_the_breaker_and_success_closes_it(
+    world: World, book: Notebook, clock: Clock
+) -> None:
+    consequences = Consequences(book)
+    world.end(Ending("fault", 1, "no video"), consequences)
+    assert world.barred() is None
+    world.end(Ending("interrupted", 130), consequences, NOON + timedelta(hours=1))
+    world.end(Ending("deadline", 130, "too long"), consequences, NOON + timedelta(hours=2))
+    assert world.barred() == "the breaker of playground is open"
+    clock.pass_by(LIMITS.breaker + 1)
+    assert world.barred() is None
+    assert world.barred(world.jobs[1]) == "the breaker of playground is open"  # one is tried
+    world.end(Ending("fault", 1), consequences, NOON + timedelta(hours=3))
+    assert world.barred() == "the breaker of playground is open"
+    clock.pass_by(LIMITS.breaker + 1)
+    world.end(Ending("complete", 0), consequences, NOON + timedelta(hours=4))
+    assert (book.state.breakers, book.state.failures) == ({}, {})
+
+
+def test_what_fails_is_tried_again_later_and_given_up_with_the_reason(
+    world: World, book: Notebook, clock: Clock
+) -> None:
+    consequences = Consequences(book)
+    key = ("p12", NOON)
+    for failures, wait in ((1, 30), (2, 60)):
+        world.end(Ending("killed", -9, "ended by SIGKILL"), consequences)
+        assert book.state.open[key].failures == failures
+        clock.pass_by(wait - 1)
+        assert consequences.waits(key)
+        clock.pass_by(2)
+        assert not consequences.waits(key)
+    world.end(Ending("refused", 2, "no room"), consequences)
+    assert book.state.last["p12"].skipped == "given up after 3 failures: no room"
+    assert not book.state.open
+
+
+def test_a_wall_holds_its_platform_until_a_person_has_looked(tmp_path: Path, clock: Clock) -> None:
+    asyncio.run(_at_a_wall(tmp_path, clock))
+
+
+async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
+    told: list[str] = []
+
+    async def tell(event: object) -> None:
+        told.append(type(event).__name__)
+
+    file = tmp_path / "watch.toml"
+    file.write_text(
+        '[[entry]]\nname = "p12"\nevery = "1h"\nrun = { persona = "p12", account = "p12-a" }\n',
+        encoding="utf-8",
+    )
+    supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock))
+    supervisor.book.tell = tell
+    steering, book = Steering(supervisor), supervisor.book
+    try:
+        world = World(tmp_path, book, supervisor.taken.watch)
+        met = WallMet("playground", "p12-a", "LoginRequired", "r1")
+        await world.end_one(Ending("wall", 1, "a wall", (met,)), supervisor.consequences, NOON)
+        assert "waits for a person" in str(world.barred())
+        with pytest.raises(UnknownName):
+            await steering.looked("playground", "p13-a")
+        await steering.looked("playground", "p12-a")
+        assert (world.barred(), len(book.state.open)) == (None, 1)
+        await _pause_and_ask(steering, world)
+        await book.finish()
+    finally:
+        supervisor.close()
+    assert told == ["Wall"]
+    assert fold(_events(tmp_path)) == book.state
+
+
+def _events(folder: Path) -> Any:
+    from agent.daemon.journal import read
+
+    return read(folder / "daemon" / "journal.jsonl")
+
+
+async def _pause_and_ask(steering: Steering, world: World) -> None:
+    state = world.book.state
+    for name in (None, "p12"):
+        await steering.pause(name)
+        assert world.held() == "paused"
+        await steering.resume(name)
+        assert world.held() is None
+    with pytest.raises(UnknownName):
+        await steering.pause("p13")
+    with pytest.raises(BadConfig, match="not over"):
+        await steering.run_now("p12")
+    world.book.note(Ended(at=NOON, entry="p12", due=NOON, outcome="complete"))
+    with pytest.raises(BadConfig, match="Nothing of p12 has failed"):
+        await steering.retry("p12")
+    await steering.run_now("p12")
+    assert [due for _, due in state.open] == [NOON + timedelta(seconds=1)]  # noon was dealt with
+
+
+def test_quiet_hours_caps_and_budgets_hold_what_runs_too(
+    tmp_path: Path, book: Notebook, clock: Clock
+) -> None:
+    data = DataFolder(tmp_path)
+    keep_run(data, "r1", ["red"] * 3, at=NOON)
+    quiet = Watch(timezone="Europe/Berlin", entry=(entry(quiet_hours="12:30-13:30"),))
+    assert World(tmp_path, book, quiet).held() == "quiet hours 12:30-13:30"
+    clock.pass_by(1800)
+    assert World(tmp_path, book, quiet).held() is None
+    for per_day, persona, why in (
+        (3, "p12", "3 videos a day of p12 are watched"), (4, "p12", None), (3, "p05", None),
+    ):  # fmt: skip
+        watch = Watch(entry=(entry(),), cap=(Cap(persona=persona, per_day=per_day),))
+        assert World(tmp_path, book, watch).held() == (why if persona == "p12" else None)
+    clock.pass_by(86400)
+    watch = Watch(entry=(entry(),), cap=(Cap(persona="p12", per_day=3),))
+    assert World(tmp_path, book, watch).held() is None
+
+
+def test_a_profile_is_used_once_and_a_study_counts_what_it_has_in_parallel(world: World) -> None:
+    mine, other = world.jobs
+    assert world.barred(mine) == "its profile is in use"
+    assert world.barred(other) == "enough runs at once"
+    assert world.barred() is None
+
+
+def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -> None:
+    room = DataFolder(tmp_path).free_bytes() // (1 << 20)
+    assert "disk" not in shortages(DataFolder(tmp_path), Limits(disk_mib=0, memory_mib=0))
+    short = shortages(DataFolder(tmp_path), Limits(disk_mib=2 * room, memory_mib=10**9))
+    assert set(short) == {"disk", "memory"}
+    jumps = Jumps(clock)
+    clock.pass_by(3600)
+    assert jumps.look() is None
+    clock.at -= timedelta(seconds=1000)
+    assert jumps.look() == -1000
+    assert jumps.look() is None
+
+
+def test_an_end_is_told_by_its_code_what_it_was_ended_for_and_its_last_words(
+    tmp_path: Path,
+) -> None:
+    log, evidence = tmp_path / "log", Evidence(DataFolder(tmp_path))
+    log.write_text("first\nWho watches? token=abcdefghijkl\n", encoding="utf-8")
+    told = [
+        of(code, ended_for, log, evidence, [])
+        for code, ended_for in (
+            (0, ("interrupted", "paused")), (130, ("deadline", "too long")), (-9, None),
+            (130, None), (2, None), (1, None),
+        )
+    ]  # fmt: skip
+    assert [ending.outcome for ending in told] == [
+        "complete", "deadline", "killed", "interrupted", "refused", "fault",
+    ]  # fmt: skip
+    assert told[2].reason == "ended by SIGKILL"
+    assert told[4].reason.startswith("Who watches?")
+    assert "abcdefghijkl" not in told[4].reason

@@ -1,0 +1,183 @@
+"""When entries are due: across a change of summer time, in drawn hours, and what is missed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.daemon import schedule
+from agent.daemon.dues import Dues
+from agent.daemon.journal import Asked, DaemonStopped, Ended, FileTaken, Skipped, Started
+from agent.daemon.state import State, fold
+from agent.daemon.watch import Entry, Watch
+
+BERLIN = ZoneInfo("Europe/Berlin")
+FORWARD = datetime(2027, 3, 28, tzinfo=BERLIN)
+"""The day on which 02:00 is 03:00."""
+BACK = datetime(2027, 10, 31, tzinfo=BERLIN)
+"""The day on which 02:00 to 03:00 comes twice."""
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def entry(**told: Any) -> Entry:
+    return Entry.model_validate({"name": "p12", "run": {"persona": "p12"}, **told})
+
+
+def watch(*entries: Entry, timezone: str = "Europe/Berlin", seed: int = 1) -> Watch:
+    return Watch(timezone=timezone, seed=seed, entry=entries)
+
+
+def next_dues(one: Entry, after: datetime, count: int, seed: int = 1) -> list[datetime]:
+    return list(islice(schedule.after(watch(one, seed=seed), one, after), count))
+
+
+def clock_face(dues: list[datetime]) -> list[str]:
+    return [f"{due.astimezone(BERLIN):%d %H:%M}" for due in dues]
+
+
+def test_a_time_that_the_clocks_leave_out_is_due_an_hour_later() -> None:
+    dues = next_dues(entry(cron="30 2 * * *"), FORWARD - timedelta(days=1), 3)
+    assert clock_face(dues) == ["27 02:30", "28 03:30", "29 02:30"]
+
+
+def test_a_time_that_comes_twice_is_due_the_first_time() -> None:
+    dues = next_dues(entry(cron="30 2 * * *"), BACK, 2)
+    assert clock_face(dues) == ["31 02:30", "01 02:30"]
+    assert dues[0] == datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
+
+
+def test_every_hour_is_every_hour_on_the_days_of_the_change() -> None:
+    for day in (FORWARD, BACK):
+        dues = next_dues(entry(cron="30 * * * *"), day, 6)
+        assert {later - one for one, later in pairwise(dues)} == {timedelta(hours=1)}
+
+
+def test_nine_in_the_morning_stays_nine_in_the_morning() -> None:
+    dues = next_dues(entry(cron="0 9 * * *"), FORWARD - timedelta(days=1), 3)
+    assert clock_face(dues) == ["27 09:00", "28 09:00", "29 09:00"]
+    assert dues[1] - dues[0] == timedelta(hours=23)
+
+
+def test_an_interval_does_not_know_summer_time() -> None:
+    dues = next_dues(entry(every="6h"), FORWARD, 8)
+    assert {later - one for one, later in pairwise(dues)} == {timedelta(hours=6)}
+
+
+def test_a_moment_is_drawn_once_a_day_within_its_hours_and_the_same_again() -> None:
+    one = entry(between="22:00-02:00")
+    dues = next_dues(one, NOON, 200)
+    assert dues == next_dues(one, NOON, 200)
+    assert dues[50:] == next_dues(one, dues[49], 150)
+    assert dues != next_dues(one, NOON, 200, seed=2)
+    hours = [due.astimezone(BERLIN).hour for due in dues]
+    assert set(hours) == {22, 23, 0, 1}
+    evenings = [(due.astimezone(BERLIN) - timedelta(hours=12)).date() for due in dues]
+    assert evenings == [evenings[0] + timedelta(days=day) for day in range(200)]
+
+
+def test_what_comes_next_is_told_over_all_entries() -> None:
+    both = watch(entry(every="1h"), entry(name="p05", cron="15 * * * *"), timezone="UTC")
+    told = schedule.upcoming(both, NOON, 3)
+    assert [(f"{due:%H:%M}", name) for due, name in told] == [
+        ("12:15", "p05"), ("13:00", "p12"), ("13:15", "p05"),
+    ]  # fmt: skip
+
+
+# What is taken up
+
+
+def look(dues: Dues, one: Entry, state: State, now: datetime) -> tuple[list[str], list[str]]:
+    """Return what waits now, and why something was skipped."""
+    skipped = dues.collect(watch(one, timezone="UTC"), state, now)
+    for event in skipped:
+        state.take(event)
+    waiting = [f"{due:%H:%M}" for due in dues.waiting.get(one.name, ())]
+    return waiting, [f"{event.due:%H:%M} {event.reason}" for event in skipped]
+
+
+def known(at: datetime = NOON) -> State:
+    return fold([FileTaken(at=at, sha256="", entries=("p12",))])
+
+
+def begin(state: State, dues: Dues, due: datetime) -> None:
+    dues.begun(("p12", due))
+    state.take(Started(at=due, entry="p12", due=due, pid=1, log=""))
+
+
+def finish(state: State, due: datetime, outcome: str = "complete") -> None:
+    told = {"at": due, "entry": "p12", "due": due, "outcome": outcome}
+    state.take(Ended.model_validate(told))
+
+
+def test_a_daily_start_that_was_missed_is_caught_up_once() -> None:
+    one, state, dues = entry(cron="0 18 * * *"), known(), Dues()
+    later = NOON + timedelta(days=3)
+    waiting, skipped = look(dues, one, state, later)
+    assert waiting == ["18:00"]
+    assert skipped == ["18:00 missed, as were 1 before it"]
+    begin(state, dues, NOON.replace(day=22, hour=18))
+    finish(state, NOON.replace(day=22, hour=18))
+    assert look(dues, one, state, later + timedelta(minutes=1)) == ([], [])
+    assert look(Dues(), one, state, later + timedelta(minutes=2)) == ([], [])  # also restarted
+
+
+def test_a_missed_start_is_skipped_where_that_is_declared() -> None:
+    one, state = entry(cron="0 18 * * *", missed="skip"), known()
+    waiting, skipped = look(Dues(), one, state, NOON + timedelta(hours=8))
+    assert (waiting, skipped) == ([], ["18:00 missed"])
+    on_time = look(Dues(), one, state, NOON + timedelta(days=1, hours=6, seconds=5))
+    assert on_time == (["18:00"], [])
+
+
+def test_a_start_that_overlaps_is_skipped_or_waits_as_declared() -> None:
+    for overlap, waits in (("skip", []), ("wait", ["12:20"])):
+        one, state, dues = entry(cron="*/10 * * * *", overlap=overlap), known(), Dues()
+        assert look(dues, one, state, NOON + timedelta(minutes=10, seconds=1))[0] == ["12:10"]
+        begin(state, dues, NOON + timedelta(minutes=10))
+        waiting, skipped = look(dues, one, state, NOON + timedelta(minutes=20, seconds=1))
+        assert waiting == waits
+        why = "12:20 the one due 2026-11-20 12:10:00 UTC was not over"
+        assert skipped == ([why] if overlap == "skip" else [])
+        finish(state, NOON + timedelta(minutes=10))
+        waiting, skipped = look(dues, one, state, NOON + timedelta(minutes=30, seconds=1))
+        assert (waiting, len(skipped)) == ((["12:30"], 0) if overlap == "skip" else (["12:20"], 1))
+
+
+def test_an_interval_is_due_at_once_when_it_is_new_and_not_again_after_a_restart() -> None:
+    one, state, dues = entry(every="10m"), known(), Dues()
+    first = NOON + timedelta(minutes=3)
+    assert look(dues, one, state, first) == (["12:03"], [])
+    begin(state, dues, first)
+    finish(state, first)
+    assert look(Dues(), one, state, first + timedelta(minutes=1)) == ([], [])
+    assert look(Dues(), one, state, NOON + timedelta(minutes=10, seconds=2)) == (["12:10"], [])
+
+
+def test_no_due_time_is_taken_up_twice_when_the_clock_is_set_back() -> None:
+    one, state, dues = entry(cron="*/10 * * * *"), known(), Dues()
+    look(dues, one, state, NOON + timedelta(minutes=10, seconds=1))
+    begin(state, dues, NOON + timedelta(minutes=10))
+    finish(state, NOON + timedelta(minutes=10))
+    now = NOON + timedelta(minutes=5)
+    dues.set_back(now)
+    assert look(dues, one, state, now) == ([], [])
+    assert look(dues, one, state, NOON + timedelta(minutes=11)) == ([], [])
+    assert look(dues, one, state, NOON + timedelta(minutes=20, seconds=1)) == (["12:20"], [])
+
+
+def test_what_was_killed_is_open_and_asked_again_is_tried_again() -> None:
+    state = known()
+    state.take(Started(at=NOON, entry="p12", due=NOON, pid=1, log=""))
+    assert list(state.running) == [("p12", NOON)]
+    finish(state, NOON, "fault")
+    state.take(Skipped(at=NOON, entry="p12", due=NOON, reason="given up"))
+    assert not state.open
+    state.take(Asked(at=NOON, entry="p12", what="retry"))
+    (again,) = Dues().candidates(state)
+    assert (again.due, again.failures, again.attempts, again.number) == (NOON, 0, 1, 1)
+    state.take(Asked(at=NOON + timedelta(hours=1), entry="p12", what="run_now"))
+    assert len(state.open) == 2
+    state.take(DaemonStopped(at=NOON, reason=""))
+    assert state.stopped is not None

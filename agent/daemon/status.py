@@ -18,7 +18,7 @@ from agent.daemon.following import Events, Ledgers, Tally
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Breaker, Ended, Noticed, Skipped
 from agent.daemon.runs_now import Running, running
-from agent.daemon.state import Occurrence, State
+from agent.daemon.state import State
 from agent.daemon.studies_now import StudyNow, studies
 from agent.daemon.walls_now import Waiting, waiting
 from store.data import DataFolder
@@ -223,14 +223,18 @@ def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[Entry, .
             name=name,
             paused=name in state.paused,
             running=name in runs,
-            last=_last(state.last[name]) if name in state.last else None,
+            last=_last(state, name),
             next=next((at for at, entry in upcoming if entry == name), None),
         )
         for name in names
     )
 
 
-def _last(occurrence: Occurrence) -> Last:
+def _last(state: State, name: str) -> Last | None:
+    """What a child was last started for, else what was last left out."""
+    occurrence = state.tried.get(name) or state.last.get(name)
+    if occurrence is None:
+        return None
     ended = occurrence.ended
     return Last(
         due=occurrence.due,

@@ -19,7 +19,7 @@ import pytest
 from agent.daemon import hooks
 from agent.daemon.hooks import Hooks, message
 from agent.daemon.journal import AnyEvent, Breaker, Ended, Held, Noticed, Wall
-from agent.daemon.logs import LOGS, MOST_LOGS, prune, rotating
+from agent.daemon.logs import LOGS, MOST_LOGS, prune
 from store.data import DataFolder
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -148,20 +148,6 @@ def test_an_answer_that_is_an_error_is_one() -> None:
 
 def test_what_is_no_matter_is_not_told() -> None:
     assert [message(event) for event in QUIET] == [None] * len(QUIET)
-
-
-def test_the_daemons_log_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import logging
-
-    monkeypatch.setattr("agent.daemon.logs.TURN_BYTES", 500)
-    handler = rotating(DataFolder(tmp_path))
-    for number in range(200):
-        handler.handle(logging.LogRecord("n", 20, "p", 1, f"line {number}", None, None))
-    handler.close()
-    logs = sorted((tmp_path / "daemon" / LOGS).iterdir())
-    assert [path.name for path in logs] == ["daemon.log", *(f"daemon.log.{n}" for n in range(1, 6))]
-    assert all(path.stat().st_size <= 500 for path in logs)
-    assert "line 199" in logs[0].read_text()
 
 
 def test_childrens_logs_go_by_number_and_by_age(tmp_path: Path) -> None:

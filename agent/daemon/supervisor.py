@@ -16,7 +16,7 @@ from pathlib import Path
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from agent.daemon import endings, gates, schedule
-from agent.daemon.children import Child, left, sweep
+from agent.daemon.children import END_S, Child, left, sweep
 from agent.daemon.consequences import Consequences
 from agent.daemon.dues import Dues
 from agent.daemon.evidence import Evidence
@@ -225,7 +225,7 @@ class Supervisor:
         if not done:
             self._end(key, "deadline", f"it took longer than {job.entry.deadline} s")
         code = await waiting
-        if killed := await child.sweep():
+        if killed := await child.sweep(END_S):
             self.book.passing("orphan", f"ended: {', '.join(killed)}")
         runs = self._evidence.of(job, key[1])
         told = self._ended_for.pop(key, None)

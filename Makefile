@@ -7,7 +7,7 @@ STAMP := $(VENV)/.feedsway-set-up
 # Most tests wait for a browser: two files at a time. A single test is quicker without.
 TWO_AT_ONCE := -n 2 --dist loadfile
 
-.PHONY: help setup run test test-all lint browser bench calibrate clean
+.PHONY: help setup run test test-all lint browser bench calibrate soak kills clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,12 @@ bench: $(STAMP) ## Measure where the time goes
 
 calibrate: $(STAMP) ## Check the estimates where the truth is planted (up to 30 minutes)
 	$(BIN)/python -m agent calibrate
+
+soak: $(STAMP) ## Have faults happen to a daemon for 20 minutes and count its videos
+	$(BIN)/python -m tests.soak --minutes 20
+
+kills: $(STAMP) ## The same with 200 random kill -9 in short runs
+	$(BIN)/python -m tests.soak --kills 200
 
 clean: ## Remove the virtual environment and caches; data/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -18,9 +18,9 @@ from pathlib import Path
 import psutil
 
 MARK = "FEEDSWAY_DAEMON_CHILD"
-END_S = 6.0
+END_S = 5.0
 """A child that was asked to end is killed after this long."""
-LAST_S = 2.0
+LAST_S = 1.0
 """What a killed process may take to be gone."""
 
 

@@ -16,7 +16,7 @@ from agent.errors import is_wall
 from agent.study.matrix import read_draws
 from store.data import DataFolder
 from store.errors import StoreError
-from store.ledger import read
+from store.ledger import Ledger, read
 from store.records import Fault
 
 _MICRO = 1e6
@@ -71,19 +71,16 @@ class Evidence:
     def changed(self, job: Job, due: datetime) -> bool:
         """Whether an occurrence was begun with another configuration than its entry has now."""
         digest = job.digest(due)
-        for run in self.of(job, due):
-            begun = read(self._data.ledger_path(run.run_id)).started
-            if digest is not None and begun.config_hash != digest:
-                return True
-        return False
+        if digest is None:
+            return False
+        begun = [self._read(run) for run in self.of(job, due)]
+        return any(ledger.started.config_hash != digest for ledger in begun if ledger is not None)
 
     def faults(self, runs: Sequence[Tally]) -> list[tuple[Fault, WallMet | None]]:
         """Return what has just ended unfinished runs, the newest last, with the walls among it."""
         found: list[tuple[Fault, WallMet | None]] = []
         for run in (run for run in runs if not run.finished):
-            try:
-                ledger = read(self._data.ledger_path(run.run_id))
-            except StoreError:
+            if (ledger := self._read(run)) is None:
                 continue
             fault = ledger.faults[-1] if ledger.faults else None
             resumed = ledger.resumes[-1].at if ledger.resumes else ledger.started.at
@@ -92,6 +89,13 @@ class Evidence:
                 met = WallMet(told["platform"], told["account"], fault.fault, run.run_id)
                 found.append((fault, met if is_wall(fault.fault) else None))
         return found
+
+    def _read(self, run: Tally) -> Ledger | None:
+        """Return a whole ledger; a damaged one says nothing here, and ``verify`` names it."""
+        try:
+            return read(self._data.ledger_path(run.run_id))
+        except StoreError:
+            return None
 
     def watched(self, cap: Cap, now: datetime) -> int:
         """Count the videos of today, UTC, that a cap counts."""

@@ -27,7 +27,7 @@ class Indexer:
 
     def __post_init__(self) -> None:
         self._asked = True  # what a killed daemon had not indexed
-        self._last = float("-inf")
+        self._last = self.clock.steady()
         self._task: asyncio.Task[str] | None = None
         self._child: Child | None = None
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from agent.daemon import endings, gates, schedule
-from agent.daemon.children import Child, sweep
+from agent.daemon.children import END_S, Child, left, sweep
 from agent.daemon.consequences import Consequences
 from agent.daemon.dues import Dues
 from agent.daemon.evidence import Evidence
@@ -77,7 +77,7 @@ class Supervisor:
         """Work until told to stop; what runs then is ended in order."""
         at, file = self.book.now(), str(self.place.file)
         self.book.note(DaemonStarted(at=at, pid=os.getpid(), file=file))
-        await self._settle_past()
+        await self._settle_past(stop)
         self._alarms.start()
         try:
             while not stop.is_set():
@@ -133,10 +133,13 @@ class Supervisor:
 
     # What was there before, and the end
 
-    async def _settle_past(self) -> None:
+    async def _settle_past(self, stop: asyncio.Event) -> None:
         """Write down the end of what a killed daemon had started, once it is gone."""
-        killed = await sweep(self.place.data.root, (), ORPHANS_S)
-        if killed:
+        root = self.place.data.root
+        late = self.place.clock.steady() + ORPHANS_S
+        while left(root) and not stop.is_set() and self.place.clock.steady() < late:
+            await _either(stop, self.book.wake, 0.5)
+        if killed := await sweep(root, (), 0.1):
             self.book.passing("orphan", f"ended: {', '.join(killed)}")
         for entry, due in list(self.book.state.running):
             at, why = self.book.now(), "the daemon was killed"
@@ -223,13 +226,14 @@ class Supervisor:
         if not done:
             self._end(key, "deadline", f"it took longer than {job.entry.deadline} s")
         code = await waiting
-        if left := await child.sweep():
-            self.book.passing("orphan", f"ended: {', '.join(left)}")
+        if killed := await child.sweep(END_S):
+            self.book.passing("orphan", f"ended: {', '.join(killed)}")
         runs = self._evidence.of(job, key[1])
         told = self._ended_for.pop(key, None)
         limits = self.taken.watch.limits
         short = shortages(self.place.data, limits).get("disk")
         if told is None and code and short is not None:
+            self.book.notice("disk", short)
             told = "interrupted", short
         ending = endings.of(code, told, child.log, self._evidence, runs)
         del self._children[key]

@@ -138,11 +138,10 @@ class Conductor:
         """Count the arms that must start in the same moment as this one."""
         if not self._study.declared.pace.together:
             return 0
-        place = order.index(cell)
         return sum(
             (other.group, other.slot) == (cell.group, cell.slot)
-            and not (other.key in runs or other.key in self._state.running)
-            for other in order[place + 1 :]
+            and not (other == cell or other.key in runs or other.key in self._state.running)
+            for other in order
         )
 
     async def _child(self, cell: Cell, yoke: str | None) -> int:

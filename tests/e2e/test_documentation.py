@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"^\s*(python -m agent .+)$", re.MULTILINE)
 THE_TEST_COMMAND = "make test"  # this is it
-ENDLESS = "agent playground"
+ENDLESS = ("agent playground", "agent daemon watch.toml")
 
 
 def readme_commands() -> list[str]:
@@ -60,6 +60,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "share of yes" in done.stdout
     (folder / ".venv").symlink_to(Path(sys.prefix))
     run_line("python -m agent study --example > study.toml", folder)
+    run_line("python -m agent daemon --example > watch.toml", folder)
     return folder
 
 
@@ -74,7 +75,7 @@ def run_line(line: str, folder: Path) -> str:
         ["bash", "-c", line], cwd=folder, env=environment(folder), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    if ENDLESS in line:
+    if line.endswith(ENDLESS[1]) or ENDLESS[0] in line:
         return until_it_serves(process)
     told, _ = process.communicate(timeout=280)
     assert process.returncode == 0, told

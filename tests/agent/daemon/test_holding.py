@@ -234,12 +234,10 @@ def test_an_end_is_told_by_its_code_what_it_was_ended_for_and_its_last_words(
     log, evidence = tmp_path / "log", Evidence(DataFolder(tmp_path))
     log.write_text("first\nWho watches? token=abcdefghijkl\n", encoding="utf-8")
     told = [
-        of(code, ended_for, log, evidence, [])
-        for code, ended_for in (
-            (0, ("interrupted", "paused")), (130, ("deadline", "too long")), (-9, None),
-            (130, None), (2, None), (1, None),
-        )
-    ]  # fmt: skip
+        of(0, ("interrupted", "paused"), log, evidence, []),
+        of(130, ("deadline", "too long"), log, evidence, []),
+        *(of(code, None, log, evidence, []) for code in (-9, 130, 2, 1)),
+    ]
     assert [ending.outcome for ending in told] == [
         "complete", "deadline", "killed", "interrupted", "refused", "fault",
     ]  # fmt: skip

@@ -90,7 +90,8 @@ def _entry(entry: Entry, status: Status, now: datetime) -> list[str]:
     elif entry.running:
         state = "running"
     else:
-        state = f"next {_at(entry.next, now)}" if entry.next else "no start known"
+        word = "due since" if entry.next and entry.next < now else "next"
+        state = f"{word} {_at(entry.next, now)}" if entry.next else "no start known"
     last = entry.last
     if last is None or last.outcome is None:
         return [entry.name, state, "", ""]

@@ -1,33 +1,18 @@
-"""The daemon's logs: its own in turns of a fixed size, its children's until they are old.
+"""The logs of the daemon's children are kept until they are many or old.
 
 Refuses to know what is written into them.
 """
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
-from logging.handlers import RotatingFileHandler
 
 from store.data import DataFolder
-from store.files import make_folder
 
 LOGS = "logs"
-TURN_BYTES, TURNS = 2 << 20, 5
 MOST_LOGS = 200
 """Logs that are kept of each entry's children."""
 OLDEST = timedelta(days=30)
-
-
-def rotating(data: DataFolder) -> logging.Handler:
-    """Return a handler that writes ``daemon.log``, at most 12 MiB of it."""
-    folder = data.daemon_dir / LOGS
-    make_folder(folder)
-    handler = RotatingFileHandler(
-        folder / "daemon.log", maxBytes=TURN_BYTES, backupCount=TURNS, encoding="utf-8"
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    return handler
 
 
 def prune(data: DataFolder, now: datetime) -> int:

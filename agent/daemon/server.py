@@ -1,7 +1,7 @@
 """Serves the page on loopback: the status, its changes as they come, frames, metrics, controls.
 
 Runs in the daemon's own event loop; files are read in a thread. Refuses to know how the daemon
-does what it is asked, and who may ask (``gate``).
+does what it is asked, and who may ask (``entrance``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.staticfiles import StaticFiles
 from agent.config import Value
 from agent.daemon import address
 from agent.daemon.controls import Controls
-from agent.daemon.gate import Gate, cookie_name
+from agent.daemon.entrance import Entrance, cookie_name
 from agent.daemon.hide import Hide
 from agent.daemon.metrics import CONTENT_TYPE, exposition
 from agent.daemon.news import News
@@ -80,7 +80,7 @@ async def serve(
     looker = Looker(data, hide)
     news = News(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
     pages = _Pages(data, controls, news, hide)
-    app = Gate(Starlette(routes=pages.routes()), at.token)
+    app = Entrance(Starlette(routes=pages.routes()), at.token)
     server = _Server(
         uvicorn.Config(
             app, ws="none", lifespan="off", log_config=None, access_log=False,

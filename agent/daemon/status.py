@@ -9,7 +9,8 @@ Refuses to know how it is shown, and to write anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from time import monotonic
 
 from pydantic import Field
 
@@ -18,7 +19,7 @@ from agent.daemon.following import Events, Ledgers, Tally
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Breaker, Ended, Noticed, Skipped
 from agent.daemon.runs_now import Running, running
-from agent.daemon.state import Occurrence, State
+from agent.daemon.state import State
 from agent.daemon.studies_now import StudyNow, studies
 from agent.daemon.walls_now import Waiting, waiting
 from store.data import DataFolder
@@ -27,7 +28,8 @@ from store.stats import RECENT, Disk, disk_of
 
 LOCK = "lock"
 JOURNAL = "journal.jsonl"
-_MEASURE_AGAIN = timedelta(minutes=10)
+_SELDOM = 100
+"""One part in so many of the time goes into measuring the folder: a big one takes long."""
 Upcoming = Sequence[tuple[datetime, str]]
 
 
@@ -137,7 +139,8 @@ class Looker:
         self._hide = hide or Hide()
         self._events = Events(data.daemon_dir / JOURNAL)
         self._ledgers = Ledgers(data)
-        self._disk: tuple[datetime, Disk] | None = None
+        self._disk = Disk()
+        self._measure_at = 0.0
 
     def look(self, now: datetime, upcoming: Upcoming = ()) -> Status:
         """Return how things stand."""
@@ -183,12 +186,13 @@ class Looker:
 
     def _machine(self, runs: Sequence[Tally], now: datetime) -> Machine:
         """Measure the folder now and then, since that takes a while; free space each time."""
-        if self._disk is None or now - self._disk[0] > _MEASURE_AGAIN:
+        began = monotonic()
+        if began >= self._measure_at:
             first = _day(now - RECENT)
             recent = sum(count for run in runs for day, count in run.days.items() if day > first)
-            measured = disk_of(self._data, sum(run.steps for run in runs), recent)
-            self._disk = now, measured
-        disk = self._disk[1]
+            self._disk = disk_of(self._data, sum(run.steps for run in runs), recent)
+            self._measure_at = monotonic() + _SELDOM * max(0.1, monotonic() - began)
+        disk = self._disk
         free = self._data.free_bytes()
         return Machine(
             free=free,
@@ -223,14 +227,18 @@ def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[Entry, .
             name=name,
             paused=name in state.paused,
             running=name in runs,
-            last=_last(state.last[name]) if name in state.last else None,
+            last=_last(state, name),
             next=next((at for at, entry in upcoming if entry == name), None),
         )
         for name in names
     )
 
 
-def _last(occurrence: Occurrence) -> Last:
+def _last(state: State, name: str) -> Last | None:
+    """What a child was last started for, else what was last left out."""
+    occurrence = state.tried.get(name) or state.last.get(name)
+    if occurrence is None:
+        return None
     ended = occurrence.ended
     return Last(
         due=occurrence.due,

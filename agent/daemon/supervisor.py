@@ -25,6 +25,7 @@ from agent.daemon.hooks import Hooks
 from agent.daemon.indexer import Indexer
 from agent.daemon.jobs import Job
 from agent.daemon.journal import DaemonStarted, Ended, Outcome, Skipped, Started
+from agent.daemon.logs import prune
 from agent.daemon.machine import Clock, Jumps, shortages
 from agent.daemon.notebook import Notebook
 from agent.daemon.state import Key, Occurrence
@@ -238,6 +239,7 @@ class Supervisor:
         del self._children[key]
         self.consequences.draw(job, key, ending, limits)
         self._indexer.ask()
+        prune(self.place.data, self.book.now())
 
     def close(self) -> None:
         """Let the journal go."""

@@ -159,10 +159,14 @@ function outcome(last) {
   return [make("span", { class: `mark ${word}` }, word), " ", last.at ? passing(last.at, ago) : "", tries];
 }
 
+// What is due and not started waits for its turn, a wall, quiet hours, ...
+const coming = (next) => (new Date(next) < Date.now() ? ["due since ", passing(next, at)]
+  : ["next ", passing(next, ago), make("small", {}, " at ", passing(next, at))]);
+
 function entry(one, status) {
   const retry = BAD.includes(one.last?.outcome) && !one.running;
   const state = one.paused ? "paused" : status.paused ? "paused with everything" : one.running ? "running"
-    : one.next ? ["next ", passing(one.next, ago), make("small", {}, " at ", passing(one.next, at))] : "no start to come";
+    : one.next ? coming(one.next) : "no start to come";
   return make("article", { class: "entry", "aria-label": one.name },
     make("div", {}, make("h3", {}, one.name), make("p", { class: "soft" }, state)),
     make("p", { class: "outcome" }, outcome(one.last), one.last?.reason ? make("small", {}, one.last.reason) : null),

@@ -35,7 +35,7 @@ def cookie_name(request: Request) -> str:
     return f"feedsway-{request.url.port}"
 
 
-class Gate:
+class Entrance:
     """Lets through what may pass, and puts the same headers on every answer."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:

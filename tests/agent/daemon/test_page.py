@@ -1,0 +1,220 @@
+"""The page in a real browser: a run going on, a wall, nothing yet; at a desk and on a telephone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.daemon.journal import read
+from agent.daemon.status import JOURNAL
+from agent.drivers.browser import arguments, find
+from store.data import DataFolder
+from store.records import Windows
+from tests.agent.daemon.world import World, served
+from tests.store.samples import jpeg
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
+REFUSED = "status of 409 (Conflict)"
+"""What a browser says of a wish that was refused, as one test wants it."""
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=find().path, args=arguments())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[World, str]]]:
+    """Three daemons with their links: one that watches, one with walls, one that has just begun."""
+    found = {}
+    with ExitStack() as over:
+        for name, fill in (("going", _going), ("wall", World.trouble), ("nothing", _nothing)):
+            data = DataFolder(tmp_path_factory.mktemp(name) / "data")
+            world = World(data, datetime.now(UTC) - timedelta(minutes=3))
+            over.callback(world.close)
+            fill(world)
+            found[name] = world, over.enter_context(served(world))
+        yield found
+
+
+def _nothing(world: World) -> None:
+    pass
+
+
+def _going(world: World) -> None:
+    world.end("dusk", "complete", minutes=90)
+    world.begin("dawn")
+    world.study(
+        "s", {"treatment": ["nnnnnnynyy" + "yyynnyyyyn"] * 2, "passive": ["nnnnnnnnny" * 2] * 2}
+    )
+    world.keep("r1", "nnnynnnnnnyyyyy", [jpeg("red")], windows=Windows(before=10, after=10))
+
+
+@pytest.fixture
+def visit(browser: Browser, made: dict[str, tuple[World, str]]) -> Iterator[Open]:
+    """Opens a daemon's page; it may complain of nothing, and ask nobody else for anything."""
+    pages: list[tuple[Page, list[str]]] = []
+
+    def opened(name: str, size: str = "desk", **options: Any) -> Page:
+        link = made[name][1]
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        own = link.split("/?")[0]
+        page.on(
+            "request",
+            lambda asked: None if asked.url.startswith(own) else said.append(asked.url),
+        )
+        pages.append((page, said))
+        page.goto(link)
+        page.locator("#link", has_text="live").wait_for()
+        return page
+
+    yield opened
+    for page, said in pages:
+        page.context.close()
+        assert [one for one in said if REFUSED not in one] == []
+
+
+def kinds(world: World) -> list[str]:
+    return [event.kind for event in read(world.data.daemon_dir / JOURNAL)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["going", "wall", "nothing"])
+def test_nothing_hangs_over_and_everything_has_a_name(
+    visit: Open, name: str, size: str, scheme: str
+) -> None:
+    page = visit(name, size, color_scheme=scheme)
+    wide, inner = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert (wide, inner) == (SIZES[size][0], SIZES[size][0])
+    unnamed = """() => [...document.querySelectorAll("button, img, [role=progressbar], svg[role]")]
+        .filter((one) => one.checkVisibility() && !(one.getAttribute("aria-label") || one.alt
+            || one.getAttribute("alt") === "" || one.textContent.trim())).length"""
+    assert page.evaluate(unnamed) == 0
+    small = """() => [...document.querySelectorAll("button")]
+        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 40).length"""
+    assert page.evaluate(small) == 0
+    assert page.evaluate(CONTRAST) == []
+    assert "token" not in page.url
+
+
+CONTRAST = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = numbers(colour).slice(0, 3).map((c) => c / 255)
+      .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (one) => {
+    for (; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (numbers(colour)[3] !== 0) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const poor = [];
+  for (const one of document.querySelectorAll("body *")) {
+    const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !one.checkVisibility() || one.matches(".sep")) continue;
+    const [a, b] = [light(getComputedStyle(one).color), light(behind(one))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(one.textContent.slice(0, 30));
+  }
+  return poor;
+}"""
+
+
+def test_a_run_that_goes_on_is_shown_and_followed(
+    visit: Open, made: dict[str, tuple[World, str]]
+) -> None:
+    page, world = visit("going"), made["going"][0]
+    card = page.get_by_role("article", name="p12 on playground, treatment")
+    assert card.locator(".word").inner_text() == "yes"
+    assert "p(yes) 0.81" in card.inner_text()
+    assert "10 %" in card.inner_text()
+    assert "100 %" in card.inner_text()
+    assert card.get_by_role("progressbar").get_attribute("aria-valuenow") == "15"
+    shown = card.get_by_role("img")
+    assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 90
+    chart = page.get_by_role("img", name="Share of yes so far.")
+    told = chart.get_attribute("aria-label") or ""
+    assert "treatment: before 30 %, after 70 %; passive: before 10 %, after 10 %" in told
+    world.keep("r2", "n", [jpeg("green")], arm="passive")
+    page.get_by_role("article", name="p12 on playground, passive").wait_for()
+    assert page.get_by_role("heading", level=1).inner_text() == "2 runs going on"
+
+
+def test_a_wall_waits_until_somebody_has_looked(
+    visit: Open, made: dict[str, tuple[World, str]]
+) -> None:
+    page, world = visit("wall", "telephone"), made["wall"][0]
+    wall = page.get_by_role("article").filter(has_text="TikTok shows a challenge")
+    assert "python -m agent login tiktok --account p12-treatment-1" in wall.inner_text()
+    assert page.title().startswith("(1)")
+    page.get_by_role("button", name="I have looked at p12-treatment-1 on TikTok").click()
+    wall.wait_for(state="detached")
+    assert kinds(world)[-1] == "wall"
+    assert not page.title().startswith("(1)")
+
+
+def test_pause_resume_run_now_and_retry(visit: Open, made: dict[str, tuple[World, str]]) -> None:
+    page, world = visit("nothing"), made["nothing"][0]
+    title = page.get_by_role("heading", level=1)
+    page.get_by_role("button", name="Pause everything").click()
+    title.filter(has_text="Everything is paused").wait_for()
+    assert kinds(world)[-1] == "held"
+    page.get_by_role("button", name="Resume everything").click()
+    title.filter(has_text="Waiting for the next start").wait_for()
+
+    dusk = page.get_by_role("article", name="dusk")
+    page.get_by_role("button", name="Pause dusk").click()
+    resume = page.get_by_role("button", name="Resume dusk")
+    resume.wait_for()
+    assert "paused" in dusk.inner_text()
+    resume.click()
+    page.get_by_role("button", name="Pause dusk").wait_for()
+
+    page.get_by_role("button", name="Run dawn now").click()
+    title.filter(has_text="Starting").wait_for()
+    assert kinds(world)[-2:] == ["asked", "started"]
+
+    world.end("two-arms", "fault", "PageStuck: no playing video.")
+    page.get_by_role("button", name="Retry two-arms").click()
+    page.get_by_role("status").filter(has_text="Done.").wait_for()
+    assert kinds(world)[-2:] == ["asked", "breaker"]
+
+
+def test_what_is_refused_is_told(visit: Open, made: dict[str, tuple[World, str]]) -> None:
+    page, world = visit("wall"), made["wall"][0]
+    world.entries = ("dawn", "two-arms")  # the file was edited while the page was open
+    page.get_by_role("button", name="Run dusk now").click()
+    page.get_by_role("status").filter(has_text="There is no entry 'dusk'.").wait_for()
+
+
+def test_an_open_page_says_when_the_daemon_is_gone(browser: Browser, tmp_path: Path) -> None:
+    world = World(DataFolder(tmp_path / "data"), datetime.now(UTC))
+    page = browser.new_page()
+    with served(world) as link:
+        page.goto(link)
+        page.locator("#link", has_text="live").wait_for()
+    page.locator("#link", has_text="no answer since").wait_for()
+    page.close()
+    world.close()

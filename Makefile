@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.feedsway-set-up
 # Most tests wait for a browser: two files at a time. A single test is quicker without.
-TWO_AT_ONCE := -n 2 --dist loadfile
+TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run test test-all lint browser bench calibrate soak kills clean
 

@@ -50,7 +50,8 @@ class PlaygroundSite:
         # Its own session: Ctrl-C reaches the run only, which ends its step and then ends the site.
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
+            async with asyncio.timeout(READY_S):
+                line = await self._process.stdout.readline()
         except TimeoutError as error:
             await self.stop()
             raise PlatformFault(f"the playground was not ready after {READY_S:.0f} s") from error
@@ -76,7 +77,8 @@ class PlaygroundSite:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

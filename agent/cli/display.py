@@ -24,6 +24,7 @@ from agent.errors import RunFault, WallShown
 from store.records import Judgement, Phase, Step, Video
 
 RECENT = 6
+HEADER = f"{'#':>4}  {'window':<6} {'answer':<9} p_yes watched  video"
 STYLES = {"yes": "bold green", "no": "red", None: "yellow"}
 
 
@@ -80,6 +81,8 @@ class Display:
     def stepped(self, step: Step) -> None:
         """A step was recorded."""
         self._count(step)
+        if not self._rich and not self._recent:
+            self._console.print(HEADER, style="dim", highlight=False)
         self._recent.append(step)
         if self._rich:
             self._refresh()
@@ -114,7 +117,7 @@ class Display:
         p_yes = "" if step.judgement.p_yes is None else f"{step.judgement.p_yes:.2f}"
         caption = (step.video.caption or step.video.id)[:60]
         return (
-            f"{step.position + 1:>4}  {step.phase:<6} {judged:<9} {p_yes:>4} "
+            f"{step.position + 1:>4}  {step.phase:<6} {judged:<9} {p_yes:>5} "
             f"{step.reaction.dwell_s:5.1f} s  {step.judgement.fault or caption}"
         )
 

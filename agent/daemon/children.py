@@ -71,7 +71,8 @@ class Child:
             with suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), END_S)
+                async with asyncio.timeout(END_S):
+                    await process.wait()
             except TimeoutError:
                 with suppress(ProcessLookupError):
                     process.kill()

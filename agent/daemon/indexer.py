@@ -41,6 +41,7 @@ class Indexer:
         if self._task is not None and self._task.done():
             ended, self._task, self._child = self._task.result(), None, None
             self._last = self.clock.steady()
+            self._asked = self._asked or bool(ended)
         due = self.clock.steady() - self._last >= apart_s
         if self._asked and due and self._task is None and self.data.ledgers():
             self._asked = False
@@ -53,7 +54,8 @@ class Indexer:
         self._child = Child(command, log, self.data.root, NAME)
         try:
             await self._child.start()
-            code = await asyncio.wait_for(self._child.wait(), LIMIT_S)
+            async with asyncio.timeout(LIMIT_S):
+                code = await self._child.wait()
         except TimeoutError:
             await self._child.end()
             return f"it took longer than {LIMIT_S:.0f} s"
@@ -63,7 +65,7 @@ class Indexer:
 
     async def end(self) -> None:
         """End the child; what it has not indexed, the next one does."""
-        if self._child is not None:
-            await self._child.end()
-        if self._task is not None:
-            await self._task
+        while self._task is not None and not self._task.done():
+            if self._child is not None:
+                await self._child.end()
+            await asyncio.wait([self._task], timeout=0.1)  # it may not have started yet

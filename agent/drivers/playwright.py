@@ -162,7 +162,8 @@ class PlaywrightDriver:
 
     async def _end(self, closing: Awaitable[None]) -> None:
         try:
-            await asyncio.wait_for(closing, SETTLE_MARGIN_S)
+            async with asyncio.timeout(SETTLE_MARGIN_S):
+                await closing
         except (PlaywrightError, TimeoutError, ConnectionError) as error:
             self._reports.note("close", str(error))
 
@@ -354,7 +355,8 @@ class PlaywrightDriver:
 
     async def _within(self, work: Awaitable[T], limit: float) -> T:
         try:
-            return await asyncio.wait_for(work, limit)
+            async with asyncio.timeout(limit):
+                return await work
         except TimeoutError as error:
             raise PageStuck(f"the page did not answer within {limit:.0f} s") from error
         except PlaywrightError as error:

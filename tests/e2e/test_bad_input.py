@@ -96,7 +96,8 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
     data.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=230m", "tmpfs", str(data)], check=True)
     try:
-        process = start(*P12, *SHORT, "--data", str(data), "--no-index", log=tmp_path / "log")
+        words = (*P12, *SHORT, "--model", "scripted/coin?p=0.2", "--data", str(data), "--no-index")
+        process = start(*words, log=tmp_path / "log")
         until(lambda: steps_written(data) >= 5)
         filler = data / "filler"
         with filler.open("wb") as file:
@@ -113,7 +114,7 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
         kept = only(data)
         assert kept.status == "interrupted"
         filler.unlink()
-        done = feedsway(*P12, *SHORT, "--data", str(data), "--no-index")
+        done = feedsway(*words)
         assert done.returncode == 0, done.stderr
         assert only(data).steps[: len(kept.steps)] == kept.steps
     finally:

@@ -14,7 +14,8 @@ from agent.daemon.children import Child, left, sweep
 from tests.e2e.commands import until
 
 STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); "
+    "time.sleep(300)"
 )
 LEAVING = (
     "import subprocess, sys; "

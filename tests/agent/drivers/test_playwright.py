@@ -227,3 +227,16 @@ def _kill(victim: str) -> None:
 def test_a_missing_browser_says_what_to_type() -> None:
     with pytest.raises(BadConfig, match="Type: make browser"):
         browsers.find("/nowhere/chromium")
+
+
+def test_an_interrupt_is_not_lost_to_an_answer_of_the_same_moment() -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        asking = asyncio.create_task(driver._within(answer, 10))
+        await asyncio.sleep(0)  # it waits now
+        answer.set_result("done")
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    drive(scenario)

@@ -11,9 +11,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 HIDDEN = "•••"
-_SHORTEST = 6
+_SHORTEST = 8
 """A shorter value is no secret, and would blot out ordinary words."""
-_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|WEBHOOK", re.IGNORECASE)
+_NAMES = re.compile(
+    r"(KEY|TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|CREDENTIALS?|WEBHOOK(_URL)?)(_|$)", re.IGNORECASE
+)
 _USERINFO = re.compile(r"(?<=://)[^/\s@\"']+@")
 _NAMED = re.compile(
     r"(?i)([\"']?(?:[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|credential)[\w-]*|authorization|"
@@ -21,7 +23,7 @@ _NAMED = re.compile(
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _KEYS = re.compile(
-    r"\b(?:sk|pk|rk|xox[abp]|gh[pousr]|hf|glpat|AIza|ya29)[-_.]?[A-Za-z0-9][A-Za-z0-9_.-]{14,}"
+    r"\b(?:(?:sk|pk|rk|xox[abp]|gh[pousr]|hf|glpat)[-_]|AIza|ya29\.)[A-Za-z0-9][A-Za-z0-9_.-]{14,}"
 )
 
 
@@ -47,14 +49,23 @@ class Hide:
         text = _BEARER.sub(rf"\1 {HIDDEN}", text)
         return _KEYS.sub(HIDDEN, text)
 
-    def everywhere(self, value: Any) -> Any:
-        """Return plain data in which every text is without its secrets."""
+    def everywhere(self, value: Any, names: Collection[str] = ()) -> Any:
+        """Return plain data in which every text is without its secrets.
+
+        Parameters
+        ----------
+        names
+            Fields that are left as they are: what is called by a name must keep it.
+        """
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.everywhere(key): self.everywhere(item) for key, item in value.items()}
+            return {
+                key: item if key in names else self.everywhere(item, names)
+                for key, item in value.items()
+            }
         if isinstance(value, tuple | list):
-            return type(value)(self.everywhere(item) for item in value)
+            return type(value)(self.everywhere(item, names) for item in value)
         return value
 
 

@@ -134,7 +134,8 @@ async def _start(command: Sequence[str], body: str) -> str | None:
     except OSError as error:
         return f"the command cannot be started ({error.strerror})"
     try:
-        await asyncio.wait_for(child.communicate(body.encode()), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await child.communicate(body.encode())
     except TimeoutError:
         return f"the command took more than {PATIENCE_S:.0f} s"
     finally:

@@ -58,7 +58,8 @@ class News:
             except (OSError, ValueError, StoreError) as error:  # the disk may be well again soon
                 _log.warning("The status cannot be told: %s", error)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._closed.wait()
             await self._wanted.wait()
 
     async def each(self) -> AsyncIterator[Status | None]:
@@ -75,7 +76,8 @@ class News:
                     yield told
                     continue
                 try:
-                    await asyncio.wait_for(changed.wait(), STILL_HERE_S)
+                    async with asyncio.timeout(STILL_HERE_S):
+                        await changed.wait()
                 except TimeoutError:
                     yield None
         finally:

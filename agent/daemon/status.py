@@ -28,6 +28,11 @@ from store.stats import RECENT, Disk, disk_of
 
 LOCK = "lock"
 JOURNAL = "journal.jsonl"
+_NAMES = {
+    "name", "entry", "platform", "account", "persona", "arm", "study", "run_id", "frame", "kind",
+    "outcome", "trouble",
+}  # fmt: skip
+"""Fields that hold no text: names that a person gave, which buttons ask by, and our own words."""
 _SELDOM = 100
 """One part in so many of the time goes into measuring the folder: a big one takes long."""
 Upcoming = Sequence[tuple[datetime, str]]
@@ -169,7 +174,7 @@ class Looker:
             cost=_cost(runs, now),
             machine=self._machine(runs, now),
         )
-        return Status.model_validate(self._hide.everywhere(status.model_dump()))
+        return Status.model_validate(self._hide.everywhere(status.model_dump(), _NAMES))
 
     def _counts(self, runs: Sequence[Tally], now: datetime) -> Counts:
         outcomes: dict[str, dict[str, int]] = {}

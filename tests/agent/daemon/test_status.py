@@ -188,7 +188,7 @@ def test_hundreds_of_runs_are_looked_at_quickly(world: World) -> None:
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:
-    hide = Hide(secrets_of({"OPENAI_API_KEY": "8canary8", "HOME": "proxy"}))
+    hide = Hide(secrets_of({"OPENAI_API_KEY": "8canary8", "HOME": "the value"}))
     told = hide.text(text)
     assert "canary" not in told
     assert HIDDEN in told
@@ -197,6 +197,19 @@ def test_secrets_are_taken_out(text: str) -> None:
 def test_words_stay() -> None:
     text = "PageStuck: 3 tokens were read; the key moment, a secret garden at https://x.y/z"
     assert Hide().text(text) == text
+    assert secrets_of({"KEYBOARD": "a" * 9, "SSH_AUTH_SOCK": "b" * 9, "X_KEY_ID": "c"}) == {"c"}
+
+
+def test_names_stay_whatever_they_look_like(tmp_path: Path) -> None:
+    entry = "sk-persona-that-skates-daily"
+    world = World(DataFolder(tmp_path / "data"), NOW, [entry, "playground"])
+    world.end(entry, "fault", "sk-canary0123456789canary")
+    found = look(world.data, NOW, world.upcoming(2), Hide(["playground"]))
+    world.close()
+    assert [one.name for one in found.entries] == [entry, "playground"]
+    assert [one.entry for one in found.upcoming] == [entry, "playground"]
+    assert found.counts.outcomes == {entry: {"fault": 1}}
+    assert found.failures[0].reason == HIDDEN
 
 
 def test_metrics_are_numbers_of_the_status(world: World) -> None:

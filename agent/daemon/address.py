@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.config import Value
 from store.data import DataFolder
-from store.files import make_folder
+from store.errors import DataUnwritable
+from store.files import TEMPORARY, make_folder
 
 FILE = "address.json"
 
@@ -44,9 +44,14 @@ def write(data: DataFolder, url: str) -> Address:
     before = read(data)
     address = Address(url=url, token=before.token if before else secrets.token_urlsafe(32))
     make_folder(data.daemon_dir)
-    path: Path = data.daemon_dir / FILE
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(address.model_dump_json())
+    path = data.daemon_dir / FILE
+    temporary = path.with_name(f".{FILE}{TEMPORARY}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(address.model_dump_json())
+        temporary.replace(path)
+    except OSError as error:  # the old one stays, and with it the token
+        raise DataUnwritable(path, error.strerror or str(error)) from None
     return address

@@ -63,7 +63,7 @@ function wall(one) {
   return make("article", { class: "notice wall" },
     make("h3", {}, `${site(one)} shows ${one.saw}`),
     make("p", {}, make("b", {}, one.account), " has waited since ", passing(one.since, at),
-      ". Look at it in the account’s own window:"),
+      one.command.includes(" login ") ? ". Look at it in the account’s own window:" : ". See what it met:"),
     command(one.command),
     make("p", { class: "soft" }, "Nothing of this platform is started until you say that you have looked."),
     ask("I have looked", `I have looked at ${one.account} on ${site(one)}`, "looked", wish, "strong"));

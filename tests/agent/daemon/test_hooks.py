@@ -28,7 +28,7 @@ BREAKER = Breaker(
     at=NOW, platform="youtube", open=True, failures=3, reason="http://u:canary@proxy refused"
 )
 DONE = Ended(at=NOW, entry="two-arms", due=NOW, outcome="complete")
-QUIET = [
+QUIET: list[AnyEvent] = [
     WALL.model_copy(update={"open": False}),
     BREAKER.model_copy(update={"open": False}),
     Ended(at=NOW, entry="two-arms", due=NOW, outcome="fault"),

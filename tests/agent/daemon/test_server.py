@@ -217,7 +217,8 @@ def test_a_listener_does_not_hold_the_end_up(tmp_path: Path) -> None:
             request = client.build_request("GET", link.copy_with(path="/api/news"))
             lines = client.send(request, stream=True).iter_lines()
             assert next(lines).startswith("data: ")
-        assert list(lines) == [""]  # it was ended in order, not cut off
+        # it was ended in order: a connection that is cut off raises
+        assert all(line == "" or line.startswith("data: ") for line in lines)
     world.close()
 
 

@@ -120,9 +120,12 @@ def between(watch: Watch, entry: Entry, since: datetime, until: datetime) -> lis
 
 
 def upcoming(watch: Watch, now: datetime, count: int) -> list[tuple[datetime, str]]:
-    """Return the next due times of all entries, the nearest first."""
+    """Return the nearest due times, and the first of each entry that has none among them."""
 
     def of(entry: Entry) -> Iterator[tuple[datetime, str]]:
         return ((due, entry.name) for due in after(watch, entry, now))
 
-    return list(islice(merge(*(of(entry) for entry in watch.entries)), count))
+    nearest = list(islice(merge(*(of(entry) for entry in watch.entries)), count))
+    named = {name for _, name in nearest}
+    later = (next(of(entry), None) for entry in watch.entries if entry.name not in named)
+    return nearest + sorted(due for due in later if due is not None)

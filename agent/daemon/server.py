@@ -35,7 +35,7 @@ from store.data import DataFolder
 from store.frames import FrameStore
 
 HOST = "127.0.0.1"
-SHOWN = 50
+SHOWN = 12
 """Starts to come that are asked for."""
 _SITE = Path(__file__).parent / "site"
 _YEAR = 365 * 24 * 3600
@@ -63,7 +63,7 @@ async def serve(
     Parameters
     ----------
     upcoming
-        Returns the next so many starts.
+        Returns the next so many starts, and the first of each entry that has none among them.
     port
         On loopback; 0 for any that is free.
     secrets

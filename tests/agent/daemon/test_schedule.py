@@ -181,3 +181,10 @@ def test_what_was_killed_is_open_and_asked_again_is_tried_again() -> None:
     assert len(state.open) == 2
     state.take(DaemonStopped(at=NOON, reason=""))
     assert state.stopped is not None
+
+
+def test_an_entry_that_is_seldom_due_is_told_beside_frequent_ones() -> None:
+    both = watch(entry(every="5m"), entry(name="yearly", cron="0 0 1 1 *"), timezone="UTC")
+    told = schedule.upcoming(both, NOON, 3)
+    assert [name for _, name in told] == ["p12", "p12", "p12", "yearly"]
+    assert told[-1][0] == datetime(2027, 1, 1, tzinfo=UTC)

@@ -97,3 +97,23 @@ def test_a_wall_is_noted_and_its_platform_waits(tmp_path: Path) -> None:
     assert state.walls["tiktok", "a1"].wall == "ChallengeShown"
     ((name, _),) = state.open
     assert (name, state.open.popitem()[1].attempts) == ("walled", 1)
+
+
+@pytest.mark.timeout(300)
+def test_a_child_is_ended_at_its_deadline_and_a_bad_edit_is_refused(tmp_path: Path) -> None:
+    watch = plans.small("1h", 50).replace('deadline = "10m"', 'deadline = "3s"')
+    one = Soak(tmp_path, watch, seed=1)
+    one.start_daemon()
+    try:
+        until(lambda: one.state.file is not None)
+        one.file.write_text(watch.replace("every", "evry"), encoding="utf-8")
+        until(lambda: len(one.state.tried) == 2 and not one.state.running, limit_s=120)
+        state = one.state
+    finally:
+        _, code = one.end_daemon()
+    outcomes = [last.ended.outcome for last in state.tried.values() if last.ended]
+    assert outcomes == ["deadline", "deadline"]
+    assert (state.open, code) == ({}, 0)
+    assert state.refused is not None
+    assert "evry" in state.refused.problem
+    assert left(one.data.root) == []

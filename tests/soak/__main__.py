@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 
 import click
 
+from tests.e2e.test_interrupted import top_ten
 from tests.soak import faults, plans
 from tests.soak.harness import soak
 
@@ -46,13 +47,13 @@ def main() -> None:
 
 
 def same_index(data: Path) -> bool:
-    """Whether the index, once it has taken up the last runs, holds what a rebuild holds."""
+    """Whether the index, once it has taken up the last runs, is what a rebuild makes."""
     held = []
     for more in ([], ["--rebuild"]):
         command = [sys.executable, "-m", "store", "index", *more, "--data", str(data)]
         subprocess.run(command, check=True, capture_output=True)
-        held.append(ids(data))
-    return held[0] == held[1] != set()
+        held.append((ids(data), top_ten(data)))
+    return held[0] == held[1] != (set(), [])
 
 
 def ids(data: Path) -> set[str]:

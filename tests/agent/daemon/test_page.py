@@ -196,8 +196,9 @@ def test_pause_resume_run_now_and_retry(visit: Open, made: dict[str, tuple[World
     assert kinds(world)[-2:] == ["asked", "started"]
 
     world.end("two-arms", "fault", "PageStuck: no playing video.")
-    page.get_by_role("button", name="Retry two-arms").click()
-    page.get_by_role("status").filter(has_text="Done.").wait_for()
+    retry = page.get_by_role("button", name="Retry two-arms")
+    retry.click()
+    retry.wait_for(state="detached")
     assert kinds(world)[-2:] == ["asked", "breaker"]
 
 

@@ -104,6 +104,8 @@ def _options(found: Found, *, headed: bool) -> dict[str, Any]:
         "executable_path": found.path,
         "headless": not headed,
         "args": arguments(),
+        # Playwright leaves the sandbox out unless told otherwise
+        "chromium_sandbox": "--no-sandbox" not in arguments(),
         "handle_sigint": False,  # the run ends its step first, then closes the browser
         "handle_sigterm": False,
         "handle_sighup": False,
@@ -152,6 +154,11 @@ def _not_started(found: Found, error: Exception, *, headed: bool) -> AgentError:
     )
     if headed and screenless:
         return BadConfig("A window needs a screen, and DISPLAY is not set. Type: xvfb-run COMMAND")
+    if "No usable sandbox" in str(error):
+        return BadConfig(
+            f"{found.path} may not use its sandbox here, as in many containers. Where the machine "
+            "is sandboxed itself, type: --browser SCRIPT, with a script that adds --no-sandbox"
+        )
     first = str(error).strip().splitlines()[0]
     return BrowserLost(f"{found.path} did not start: {first}", browser=found.path)
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -240,3 +241,29 @@ def test_an_interrupt_is_not_lost_to_an_answer_of_the_same_moment() -> None:
             await asking
 
     drive(scenario)
+
+
+def made_executable(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_only_root_watches_without_the_browser_s_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int
+) -> None:
+    told = tmp_path / "told"
+    program = made_executable(
+        tmp_path / "browser",  # root may not do without, which is what this test may run as
+        f'echo "$@" > {told}; exec {browsers.find().path} --no-sandbox "$@"',
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    asyncio.run(browsers.probe(browsers.find(program), {}))
+    assert ("--no-sandbox" in told.read_text(encoding="utf-8").split()) is (user == 0)
+
+
+def test_a_machine_that_forbids_the_sandbox_is_told(tmp_path: Path) -> None:
+    program = made_executable(tmp_path / "browser", "echo 'No usable sandbox! ...' >&2; exit 1")
+    with pytest.raises(BadConfig, match="type: --browser SCRIPT"):
+        asyncio.run(browsers.probe(browsers.find(program), {}))

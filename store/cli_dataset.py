@@ -191,17 +191,18 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         if not yes:
             click.confirm(f"{_told(todo)}: forget for good?", abort=True, err=True)
 
-    done = forgetting.forget(data, request, options["url"], ask)
+    done = forgetting.forget(data, request, ask)
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2))
     else:
         click.echo(
             f"Forgotten: {done.videos} videos in {done.steps} steps of {done.runs} runs, "
-            f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies. "
+            f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies, "
+            f"{done.reports} reports. "
             f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
         )
     click.echo(
-        "Reports, exports and copies that were made before still hold it: make them again.",
+        "Exports, and reports elsewhere, that were made before still hold it: make them again.",
         err=True,
     )
 
@@ -216,11 +217,14 @@ def _request(options: dict[str, Any], pending: Request | None) -> Request:
         if pending is None:
             raise click.UsageError("No request was cut off.")
         return pending
-    if pending is not None:
-        raise ForgettingPending
     ((name, value),) = asked.items()
     told = value.replace(tzinfo=UTC).isoformat() if name == "before" else value
-    return Request.model_validate({"asked": name, "value": told, "at": datetime.now(UTC)})
+    if pending is not None:
+        if (pending.asked, pending.value) != (name, told):
+            raise ForgettingPending
+        return pending
+    fields = {"asked": name, "value": told, "at": datetime.now(UTC), "url": options["url"]}
+    return Request.model_validate(fields)
 
 
 def _plan_fields(todo: Plan) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_a_server_that_goes_silent_is_said(
 def test_what_is_forgotten_leaves_the_server_too(data: DataFolder, url: str) -> None:
     encoder = ColourEncoder()
     update(data, encoder, url)
-    done = forget(data, Request(asked="video", value="r1-3", at=START), url)
+    done = forget(data, Request(asked="video", value="r1-3", at=START, url=url))
     assert done.steps == 1
     assert done.vectors >= 1  # other encoders of this module may have put it in as well
     with Index.open(data, encoder, url) as index:

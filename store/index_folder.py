@@ -15,12 +15,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from store import children
 from store.errors import DataUnwritable, IndexDamaged, IndexLocked
 from store.files import write_whole
 from store.locks import Held, NamedLock
@@ -137,24 +137,16 @@ class IndexFolder:
         return self._stamp.read_text() if self._stamp.exists() else None
 
     def _try_in_child(self) -> None:
-        # -c with this process's own search path: the child must find the same code
-        code = f"import sys; sys.path[:] = {sys.path!r}; from store.index import probe; "
-        code += f"probe({str(self.path)!r}, {self.name!r})"
         try:
-            tried = subprocess.run(
-                [sys.executable, "-c", code],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_PROBE_LIMIT_S,
-                check=False,
+            tried = children.call(
+                "store.index:probe", str(self.path), self.name, limit_s=_PROBE_LIMIT_S
             )
         except subprocess.TimeoutExpired:
             raise IndexDamaged(self.path, f"no answer in {_PROBE_LIMIT_S:.0f} s") from None
         if tried.returncode < 0:
             raise IndexDamaged(self.path, f"its loader ended by signal {-tried.returncode}")
         if tried.returncode:
-            said = tried.stderr.strip().splitlines() or ["no reason given"]
+            said = tried.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise IndexDamaged(self.path, said[-1][:200])
 
 

@@ -129,4 +129,3 @@ def sweep(data: DataFolder) -> None:
         left += folder.rglob(f".*{TEMPORARY}")
     for path in left:
         path.unlink(missing_ok=True)
-

@@ -47,7 +47,7 @@ Tell = Callable[[str, int, int], None]
 
 
 class Mixture:
-    """Vectors spread as embeddings are: a common direction, clusters, and a noise of few dimensions.
+    """Vectors spread as embeddings are: a common direction, clusters, noise of few dimensions.
 
     A picture's own pixels choose its cluster and its place in it, so that the same picture has the
     same vector always and an index can be made anew from the frames.
@@ -159,7 +159,9 @@ def _new(
     return Video(id=f"v{number}", author=author, caption=f"number {number} by @{author}"), frame
 
 
-def _step(position: int, at: datetime, video: Video, frame: Frame, rng: np.random.Generator) -> Step:
+def _step(
+    position: int, at: datetime, video: Video, frame: Frame, rng: np.random.Generator
+) -> Step:
     answer = rng.choice(["yes", "no", ""], p=[0.3, 0.65, 0.05])
     judged = (
         Judgement(answer=answer, p_yes=float(rng.random()), reply=answer.title())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store import cli_dataset
+from store import cli_bench, cli_dataset
 from store.cli_options import (
     Door,
     bar,
@@ -42,6 +42,7 @@ for _command in (
     cli_dataset.bring_in,
     cli_dataset.stats,
     cli_dataset.forget,
+    cli_bench.bench,
 ):
     main.add_command(_command)
 

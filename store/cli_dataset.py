@@ -43,6 +43,7 @@ _day = click.DateTime(["%Y-%m-%d"])
     help="What is never divided between splits; near-duplicates never are.",
 )  # fmt: skip
 @click.option("--keep-handles", is_flag=True, help="Leave creators' handles, ids and addresses in.")
+@click.option("--blur", is_flag=True, help="Blur faces and handles that are found in the pictures.")
 @click.option("--check", is_flag=True, help="Compare an export with its manifest, and write none.")
 @data_option
 @json_option
@@ -84,6 +85,7 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
         until and until.replace(tzinfo=UTC) + timedelta(days=1),
         options["keep_handles"],
         options["split_by"],
+        options["blur"],
     )
 
 

@@ -162,14 +162,15 @@ def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: b
 
 
 @main.command(epilog=epilog("verify", "verify --json"))
+@url_option
 @data_option
 @json_option
-def verify(root: Path, as_json: bool) -> None:
+def verify(url: str | None, root: Path, as_json: bool) -> None:
     """Check every ledger, frame and hash. Exit code 1 when something is wrong."""
     from store import cli_text
     from store import verify as checks
 
-    report = checks.verify(kept(root), bar("Checking frames"))
+    report = checks.verify(kept(root), bar("Checking frames"), url)
     click.echo(cli_text.report_json(report) if as_json else cli_text.report_lines(report))
     if not report.sound:
         raise click.exceptions.Exit(1)

@@ -142,13 +142,15 @@ def bring_in(
 
 @click.command(epilog=epilog("stats", "stats --quick --json"))
 @click.option("--quick", is_flag=True, help="Leave out what the indexes' vectors tell.")
+@url_option
 @data_option
 @json_option
-def stats(quick: bool, root: Path, as_json: bool) -> None:
+def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
     """Count what is kept, how much of it is unique, and how long the disk lasts."""
     from store import stats as counts
 
-    found = counts.stats(kept(root), datetime.now(UTC), bar("Comparing"), quick=quick)
+    now = datetime.now(UTC)
+    found = counts.stats(kept(root), now, bar("Comparing"), quick=quick, url=url)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
     else:

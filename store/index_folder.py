@@ -43,6 +43,11 @@ def collection_name(encoder_id: str, dim: int) -> str:
     return f"feedsway__{slug}__d{dim}__cosine"
 
 
+def is_collection(name: str) -> bool:
+    """Whether a name is one of these, and of nothing that is still being made."""
+    return _NAME.match(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class IndexFolder:
     """One encoder's folder below ``index/``, with its lock and its stamp beside it."""
@@ -155,4 +160,4 @@ def folders(root: Path) -> list[IndexFolder]:
     if not root.is_dir():
         return []
     names = {path.name.removesuffix(".old") for path in root.iterdir() if path.is_dir()}
-    return [IndexFolder(root, name) for name in sorted(names) if _NAME.match(name)]
+    return [IndexFolder(root, name) for name in sorted(names) if is_collection(name)]

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,10 @@ SECONDS_PER_STEP = 0.35
 @click.option("--example", is_flag=True, help="Print a study file to start from.")
 @click.option("--dry-run", is_flag=True, help="Print the matrix and what it takes; run nothing.")
 @browser_option
+@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
 @data_option
 def study(
-    file: Path | None, *, example: bool, dry_run: bool, browser: str | None, data: Path
+    file: Path | None, *, example: bool, dry_run: bool, data: Path, **options: str | None
 ) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
 
@@ -50,15 +52,13 @@ def study(
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
     declared = load(file)
-    prepared = _prepare(declared, file, data, browser, keep=not dry_run)
+    prepared = replace(_prepare(declared, file, data, keep=not dry_run), **options)
     _show_matrix(prepared)
     if not dry_run:
         _conduct(prepared)
 
 
-def _prepare(
-    declared: Declared, file: Path, data: Path, browser: str | None, *, keep: bool
-) -> Study:
+def _prepare(declared: Declared, file: Path, data: Path, *, keep: bool) -> Study:
     """Check every name, draw what is not drawn yet, and keep the draws before anything runs."""
     from agent.cli.run import check_names
     from agent.study.conduct import Study, config_of
@@ -79,7 +79,7 @@ def _prepare(
         folder.prepare(need_mib=200)
         write_draws(home / "draws.json", cells)
         write_whole(home / "study.toml", file.read_bytes())
-    return Study(declared, tuple(cells), folder, browser)
+    return Study(declared, tuple(cells), folder)
 
 
 def _show_matrix(study: Study) -> None:

@@ -44,6 +44,7 @@ class Study:
     cells: tuple[Cell, ...]
     data: DataFolder
     browser: str | None = None
+    index_url: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -143,6 +144,8 @@ class Conductor:
             command += ["--yoke", yoke]
         if self._study.browser is not None:
             command += ["--browser", self._study.browser]
+        if self._study.index_url is not None:
+            command += ["--index", self._study.index_url]
         with log.open("ab") as stream:
             child = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=stream, stderr=stream,

@@ -119,7 +119,7 @@ def make(data: DataFolder, frames: int, pictures: Sequence[Image.Image], tell: T
             writer.append(started)
             for position in range(steps):
                 if shown and rng.random() < _AGAIN:
-                    video, frame = shown[rng.integers(len(shown))]
+                    video, frame = shown[int(rng.integers(len(shown)))]
                 else:
                     video, frame = _new(store, pictures, len(shown), rng)
                     shown.append((video, frame))
@@ -133,7 +133,7 @@ def make(data: DataFolder, frames: int, pictures: Sequence[Image.Image], tell: T
 def jpegs(pictures: Sequence[Image.Image], rng: np.random.Generator) -> Iterator[bytes]:
     """Cuttings of the pictures, each with its own place, size, side and light, for ever."""
     while True:
-        picture = pictures[rng.integers(len(pictures))]
+        picture = pictures[int(rng.integers(len(pictures)))]
         share = rng.uniform(0.4, 1.0)
         height = min(picture.height, picture.width * 16 / 9) * share
         width = height * 9 / 16

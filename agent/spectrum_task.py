@@ -45,7 +45,7 @@ from store.spectra import Found, Retrieval
 
 
 @task
-def spectrum(
+def spectrum(  # noqa: PLR0913  # each is an option of inspect's -T
     data: str = "data",
     values: str = "schwartz",
     over: str | None = None,

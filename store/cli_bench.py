@@ -16,7 +16,7 @@ import click
 from store.cli_options import epilog, json_option
 
 
-@click.command(epilog=epilog("bench --frames 200 --sample 0"))
+@click.command(epilog=epilog("bench --frames 40 --sample 0"))
 @click.option("--frames", type=click.IntRange(20), default=50_191, show_default=True)
 @click.option(
     "--pictures", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -39,6 +39,7 @@ def kept(url: str, name: str) -> Kept:
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (tmp_path / "server").mkdir()

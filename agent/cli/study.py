@@ -37,8 +37,9 @@ SECONDS_PER_STEP = 0.35
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
 @data_option
 def study(
-    file: Path | None, *, example: bool, dry_run: bool, data: Path, **options: str | None
-) -> None:
+    file: Path | None, *, example: bool, dry_run: bool, browser: str | None,
+    index_url: str | None, data: Path,
+) -> None:  # fmt: skip
     """Run every cell of a study file, several at a time, and resume where it stopped.
 
     More personas or replicates can be added to the file later: what is done is not repeated.
@@ -52,7 +53,8 @@ def study(
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
     declared = load(file)
-    prepared = replace(_prepare(declared, file, data, keep=not dry_run), **options)
+    prepared = _prepare(declared, file, data, keep=not dry_run)
+    prepared = replace(prepared, browser=browser, index_url=index_url)
     _show_matrix(prepared)
     if not dry_run:
         _conduct(prepared)

@@ -45,6 +45,7 @@ test-all: lint ## The same with the long drills
 bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench
 	$(BIN)/python -m analysis bench
+	$(BIN)/python -m store bench --pictures agent/playground/data/stills
 
 calibrate: $(STAMP) ## Check the estimates where the truth is planted (up to 30 minutes)
 	$(BIN)/python -m agent calibrate

@@ -45,13 +45,14 @@ from store.spectra import Found, Retrieval
 
 
 @task
-def spectrum(
+def spectrum(  # noqa: PLR0913  # each is an option of inspect's -T
     data: str = "data",
     values: str = "schwartz",
     over: str | None = None,
     persona: str | None = None,
     encoder: str = "conse",
     wordings: int = 3,
+    index: str | None = None,
 ) -> Task:
     """Ask of the frames that show a set of values whether the model likes them."""
     folder = DataFolder(Path(data))
@@ -62,8 +63,8 @@ def spectrum(
     except BadConfig as error:
         raise PrerequisiteError(f"{error}, or here: -T persona=p12") from None
     loaded = encoders.load(encoder)
-    with Index.open(folder, loaded) as index:
-        found = retrieve(Wanted(value_set(values), over), index, loaded, datetime.now(UTC))
+    with Index.open(folder, loaded, index) as opened:
+        found = retrieve(Wanted(value_set(values), over), opened, loaded, datetime.now(UTC))
     samples = list(_samples(found, asking, FrameStore(folder.frames_dir)))
     return Task(
         dataset=MemoryDataset(samples, name=f"spectrum-{found.slug}"),

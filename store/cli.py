@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store import cli_backup, cli_dataset
+from store import cli_backup, cli_bench, cli_dataset
 from store.cli_options import (
     Door,
     bar,
@@ -44,6 +44,7 @@ for _command in (
     cli_dataset.forget,
     cli_backup.backup,
     cli_backup.restore,
+    cli_bench.bench,
 ):
     main.add_command(_command)
 
@@ -163,14 +164,15 @@ def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: b
 
 
 @main.command(epilog=epilog("verify", "verify --json"))
+@url_option
 @data_option
 @json_option
-def verify(root: Path, as_json: bool) -> None:
+def verify(url: str | None, root: Path, as_json: bool) -> None:
     """Check every ledger, frame and hash. Exit code 1 when something is wrong."""
     from store import cli_text
     from store import verify as checks
 
-    report = checks.verify(kept(root), bar("Checking frames"))
+    report = checks.verify(kept(root), bar("Checking frames"), url)
     click.echo(cli_text.report_json(report) if as_json else cli_text.report_lines(report))
     if not report.sound:
         raise click.exceptions.Exit(1)

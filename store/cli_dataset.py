@@ -43,6 +43,7 @@ _day = click.DateTime(["%Y-%m-%d"])
     help="What is never divided between splits; near-duplicates never are.",
 )  # fmt: skip
 @click.option("--keep-handles", is_flag=True, help="Leave creators' handles, ids and addresses in.")
+@click.option("--blur", is_flag=True, help="Blur faces and handles that are found in the pictures.")
 @click.option("--check", is_flag=True, help="Compare an export with its manifest, and write none.")
 @data_option
 @json_option
@@ -84,6 +85,7 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
         until and until.replace(tzinfo=UTC) + timedelta(days=1),
         options["keep_handles"],
         options["split_by"],
+        options["blur"],
     )
 
 
@@ -140,13 +142,15 @@ def bring_in(
 
 @click.command(epilog=epilog("stats", "stats --quick --json"))
 @click.option("--quick", is_flag=True, help="Leave out what the indexes' vectors tell.")
+@url_option
 @data_option
 @json_option
-def stats(quick: bool, root: Path, as_json: bool) -> None:
+def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
     """Count what is kept, how much of it is unique, and how long the disk lasts."""
     from store import stats as counts
 
-    found = counts.stats(kept(root), datetime.now(UTC), bar("Comparing"), quick=quick)
+    now = datetime.now(UTC)
+    found = counts.stats(kept(root), now, bar("Comparing"), quick=quick, url=url)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
     else:
@@ -191,17 +195,18 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         if not yes:
             click.confirm(f"{_told(todo)}: forget for good?", abort=True, err=True)
 
-    done = forgetting.forget(data, request, options["url"], ask)
+    done = forgetting.forget(data, request, ask)
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2))
     else:
         click.echo(
             f"Forgotten: {done.videos} videos in {done.steps} steps of {done.runs} runs, "
-            f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies. "
+            f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies, "
+            f"{done.reports} reports. "
             f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
         )
     click.echo(
-        "Reports, exports and copies that were made before still hold it: make them again.",
+        "Exports, and reports elsewhere, that were made before still hold it: make them again.",
         err=True,
     )
 
@@ -216,11 +221,14 @@ def _request(options: dict[str, Any], pending: Request | None) -> Request:
         if pending is None:
             raise click.UsageError("No request was cut off.")
         return pending
-    if pending is not None:
-        raise ForgettingPending
     ((name, value),) = asked.items()
     told = value.replace(tzinfo=UTC).isoformat() if name == "before" else value
-    return Request.model_validate({"asked": name, "value": told, "at": datetime.now(UTC)})
+    if pending is not None:
+        if (pending.asked, pending.value) != (name, told):
+            raise ForgettingPending
+        return pending
+    fields = {"asked": name, "value": told, "at": datetime.now(UTC), "url": options["url"]}
+    return Request.model_validate(fields)
 
 
 def _plan_fields(todo: Plan) -> dict[str, Any]:

@@ -59,11 +59,15 @@ class Leaders:
         near = np.bitwise_count(self._hashes[: self._count] ^ value) <= self._threshold
         if near.any():
             return int(near.argmax()), False
+        self.put(phash)
+        return self._count - 1, True
+
+    def put(self, phash: str) -> None:
+        """Make a hash a leader that is known to be one."""
         if self._count == len(self._hashes):
             self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
-        self._hashes[self._count] = value
+        self._hashes[self._count] = np.uint64(int(phash, 16))
         self._count += 1
-        return self._count - 1, True
 
 
 def near_duplicates(phashes: Iterable[str], threshold: int = THRESHOLD) -> list[int | None]:
@@ -132,7 +136,8 @@ class Marks:
     def learn(self, key: str, phash: str, mark: str) -> None:
         """Take over a mark that was given elsewhere; an empty one says that the key is a first."""
         self._marks[key] = mark
-        if not mark and self._leaders.place(phash)[1]:
+        if not mark:  # no comparison: there are tens of thousands, and a run waits
+            self._leaders.put(phash)
             self._keys.append(key)
 
     def mark(self, key: str, phash: str) -> str:

@@ -9,7 +9,6 @@ Refuses to know how a line is rewritten (``redaction``) and how the index is mad
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from store import ledger, redaction
+from store import ledger, redaction, traces
 from store.data import DataFolder
 from store.entries import entries
 from store.errors import DataUnwritable, NothingToForget, RunLocked
@@ -31,9 +30,6 @@ from store.locks import Held, NamedLock, holder
 from store.names import Names, plain
 from store.records import Forgotten, Record, Step
 
-_TELLING = 20
-"""Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
-
 
 class Request(Record):
     """What is to be forgotten."""
@@ -42,6 +38,8 @@ class Request(Record):
     value: str
     """Id of the video, handle of the author, or the date."""
     at: datetime
+    url: str | None = None
+    """A Chroma server that holds vectors as well."""
     salt: str = ""
     """Makes the ids that stand for forgotten videos; gone once all is done."""
 
@@ -57,10 +55,10 @@ class Request(Record):
         """A text without the author's name."""
         return Names({self.value: "forgotten"}).replace(text) if self.asked == "author" else text
 
-    def token(self, video: str) -> str:
-        """What stands for a video's id: the same in all runs, and nothing after the request."""
-        mark = hashlib.sha256(f"{self.salt}\0{video}".encode()).hexdigest()
-        return f"forgotten-{mark[:12]}"
+    def token(self, name: str) -> str:
+        """What stands for an id or a hash: the same in all runs, nothing after the request."""
+        mark = hashlib.sha256(f"{self.salt}\0{name}".encode()).hexdigest()
+        return f"{redaction.STAND_IN}{mark[:12]}"
 
 
 @dataclass(slots=True)
@@ -83,10 +81,13 @@ class Plan:
     """Frames to delete."""
     shared: set[str] = field(default_factory=set)
     """Frames of these videos that stay, since another kept video shows the same bytes."""
+    entries: set[str] = field(default_factory=set)
+    """Of the index, about emptied steps."""
     keys: set[str] = field(default_factory=set)
-    """Entries of the index to delete."""
+    """Entries to delete: those, and of steps that only lose a name."""
     texts: set[str] = field(default_factory=set)
     """What judges said, to tell kept replies by."""
+    studies: set[str] = field(default_factory=set)
 
     @property
     def emptied(self) -> int:
@@ -111,6 +112,7 @@ class Done:
     shared: int
     vectors: int
     replies: int
+    reports: int
 
 
 def plan(data: DataFolder, request: Request) -> Plan:
@@ -134,6 +136,7 @@ def plan(data: DataFolder, request: Request) -> Plan:
             (named if step.position in hit else kept).update(f.sha256 for f in step.frames)
         _plan_run(found, run, hit, request)
     found.frames, found.shared = named - kept, named & kept
+    found.texts |= traces.said_of(data, named)
     return found
 
 
@@ -152,7 +155,10 @@ def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None
             continue
         told = [step.video.caption or "", *redaction.words(step.judgement)]
         found.texts.update(told + said.get(step.position, []))
-        found.keys.update(entry.id for entry in entries(run.started, [step]))
+        keys = {entry.id for entry in entries(run.started, [step])}
+        found.keys |= keys
+        if step.position in hit:
+            found.entries |= keys
     faults = any(redaction.reported(f, request.change) != f for f in run.faults)
     if steps or faults:
         line = Forgotten(
@@ -161,6 +167,8 @@ def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None
             before=datetime.fromisoformat(request.value) if request.asked == "before" else None,
         )  # fmt: skip
         found.runs.append(RunPlan(run.path, line, steps))
+        if study := run.started.config.get("study"):
+            found.studies.add(str(study))
 
 
 def _said(run_folder: Path) -> dict[int, list[str]]:
@@ -183,7 +191,6 @@ def pending(data: DataFolder) -> Request | None:
 def forget(
     data: DataFolder,
     request: Request,
-    url: str | None = None,
     made: Callable[[Plan], None] = lambda _: None,
 ) -> Done:
     """Carry out a request, or go on with it.
@@ -194,8 +201,6 @@ def forget(
         Where everything lies.
     request
         What to forget; one from ``pending`` goes on.
-    url
-        A Chroma server that holds vectors as well.
     made
         Told the plan before anything is done; it may refuse by raising.
 
@@ -217,26 +222,40 @@ def forget(
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
-        vectors = index_copy.forget(data, todo.keys, url)
-        replies = _forget_replies(data, todo.texts)
+        vectors = index_copy.forget(data, todo.keys, request.url)
+        gone = _gone(todo, request)
+        replies = traces.forget_replies(data, gone)
+        traces.forget_spectra(data, gone)
+        reports = traces.forget_reports(data, gone)
         _forget_frames(data, todo)
         for run in todo.runs:
             _rewrite(run, request)
+        traces.sweep(data)
         data.forgetting.unlink()
         sync_folder(data.root)
     except OSError as error:
         raise DataUnwritable(data.root, error.strerror or str(error)) from None
     return Done(
         len(todo.videos), todo.emptied, todo.edited, len(todo.runs),
-        len(todo.frames), len(todo.shared), vectors, replies,
+        len(todo.frames), len(todo.shared), vectors, replies, reports,
     )  # fmt: skip
 
 
 def _refuse_writers(data: DataFolder) -> None:
     """A run that goes on could show the same frames while they are deleted."""
-    for lock in sorted(data.runs_dir.glob("**/*.lock")):
-        if who := holder(lock):
-            raise RunLocked(lock.relative_to(data.runs_dir).parts[0], who)
+    for folder in (data.runs_dir, data.spectra_dir):
+        for lock in sorted(folder.glob("**/*.lock")):
+            if who := holder(lock):
+                raise RunLocked(lock.relative_to(folder).parts[0], who)
+
+
+def _gone(todo: Plan, request: Request) -> traces.Gone:
+    """What leaves everything else that was made of ledgers and frames."""
+    runs = {run.path.parent.name for run in todo.runs}
+    return traces.Gone(
+        todo.entries, todo.frames, todo.shared, todo.texts, runs, todo.studies,
+        request.change, request.token,
+    )  # fmt: skip
 
 
 def _forget_frames(data: DataFolder, todo: Plan) -> None:
@@ -250,22 +269,6 @@ def _forget_frames(data: DataFolder, todo: Plan) -> None:
                 picture.unlink()
 
 
-def _forget_replies(data: DataFolder, texts: set[str]) -> int:
-    """Delete kept replies that say what was said about these videos."""
-    telling = {text for text in texts if len(text) >= _TELLING}
-    gone = 0
-    for path in data.replies_dir.glob("??/*.json") if telling else ():
-        try:
-            told = json.loads(path.read_bytes())
-        except ValueError:
-            continue  # damaged, and so asked for again by its reader
-        parts = [told.get(name) for name in ("text", "reason", "description", "screen_text")]
-        if any(isinstance(part, str) and part[:2000] in telling for part in parts):
-            path.unlink()
-            gone += 1
-    return gone
-
-
 def _rewrite(run: RunPlan, request: Request) -> None:
     """Re-judgements, then the ledger, with nobody else writing it."""
     lock = NamedLock(run.path.parent / LOCK)
@@ -275,7 +278,12 @@ def _rewrite(run: RunPlan, request: Request) -> None:
         raise RunLocked(run.path.parent.name, str(error)) from None
     try:
         for path in judgement_files(run.path.parent):
-            redaction.redact_judgements(path, run.line.positions, request.change)
+            redaction.redact_judgements(
+                path,
+                lambda asked: asked.position in run.line.positions,
+                request.change,
+                request.token,
+            )
         redaction.redact_ledger(run.path, run.steps, run.line, request.change)
     finally:
         lock.release()

@@ -18,7 +18,13 @@ from store.chroma import TIE
 from store.duplicates import Marks
 from store.entries import Entry, Filters, Hit, distinct
 from store.errors import IndexDamaged, IndexMismatch, IndexMissing, StoreError
-from store.index_folder import PATIENCE_S, IndexFolder, collection_name, folders
+from store.index_folder import (
+    PATIENCE_S,
+    IndexFolder,
+    collection_name,
+    folders,
+    is_collection,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -243,6 +249,23 @@ def embedded(data: DataFolder) -> list[Index]:
         return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
 
     return [reader(folder) for folder in folders(data.index_dir)]
+
+
+@contextmanager
+def every(data: DataFolder, url: str | None = None) -> Iterator[list[Index]]:
+    """Every index for reading: the embedded ones of a data folder, or those of a server."""
+    if url is None:
+        yield embedded(data)
+        return
+    server = chroma.connect(url)
+    try:
+        with chroma.answering(server, url) as client:
+            names = [found.name for found in chroma.collections(client)]
+            yield [
+                Index(lambda: nullcontext(client), name) for name in names if is_collection(name)
+            ]
+    finally:
+        chroma.leave(server)
 
 
 def probe(path: str, name: str) -> None:

@@ -10,7 +10,6 @@ Refuses to know why a frame goes.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Set
 from contextlib import nullcontext
@@ -18,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store import chroma
+from store import children, chroma
 from store.entries import Entry, Hit
 from store.errors import IndexDamaged
 from store.index import Index
@@ -72,12 +71,7 @@ def _copy_without(folder: IndexFolder, keys: Set[str]) -> int:
 
 def _in_child(function: str, path: Path, name: str, given: bytes) -> bytes:
     """Run one of the two functions below; returns what it writes to its standard output."""
-    # -c with this process's own search path: the child must find the same code
-    code = f"import sys; sys.path[:] = {sys.path!r}; from store.index_copy import {function}; "
-    code += f"{function}({str(path)!r}, {name!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], input=given, capture_output=True, check=False
-    )
+    done = children.call(f"{__name__}:{function}", str(path), name, given=given)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise IndexDamaged(path, said[-1][:200])

@@ -15,12 +15,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from store import children
 from store.errors import DataUnwritable, IndexDamaged, IndexLocked
 from store.files import write_whole
 from store.locks import Held, NamedLock
@@ -41,6 +41,11 @@ def collection_name(encoder_id: str, dim: int) -> str:
     if slug != encoder_id:
         slug = f"{slug}-{hashlib.sha256(encoder_id.encode()).hexdigest()[:8]}"
     return f"feedsway__{slug}__d{dim}__cosine"
+
+
+def is_collection(name: str) -> bool:
+    """Whether a name is one of these, and of nothing that is still being made."""
+    return _NAME.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +142,16 @@ class IndexFolder:
         return self._stamp.read_text() if self._stamp.exists() else None
 
     def _try_in_child(self) -> None:
-        # -c with this process's own search path: the child must find the same code
-        code = f"import sys; sys.path[:] = {sys.path!r}; from store.index import probe; "
-        code += f"probe({str(self.path)!r}, {self.name!r})"
         try:
-            tried = subprocess.run(
-                [sys.executable, "-c", code],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_PROBE_LIMIT_S,
-                check=False,
+            tried = children.call(
+                "store.index:probe", str(self.path), self.name, limit_s=_PROBE_LIMIT_S
             )
         except subprocess.TimeoutExpired:
             raise IndexDamaged(self.path, f"no answer in {_PROBE_LIMIT_S:.0f} s") from None
         if tried.returncode < 0:
             raise IndexDamaged(self.path, f"its loader ended by signal {-tried.returncode}")
         if tried.returncode:
-            said = tried.stderr.strip().splitlines() or ["no reason given"]
+            said = tried.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise IndexDamaged(self.path, said[-1][:200])
 
 
@@ -163,4 +160,4 @@ def folders(root: Path) -> list[IndexFolder]:
     if not root.is_dir():
         return []
     names = {path.name.removesuffix(".old") for path in root.iterdir() if path.is_dir()}
-    return [IndexFolder(root, name) for name in sorted(names) if _NAME.match(name)]
+    return [IndexFolder(root, name) for name in sorted(names) if is_collection(name)]

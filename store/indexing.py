@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from store import ledger
 from store.entries import Entry, entries
 from store.errors import DamagedFrame, DataUnreadable, StoreError
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from store.data import DataFolder
-    from store.encoders.base import Encoder
+    from store.encoders.base import Encoder, Vectors
 
 BATCH = 32
 """Frames embedded at once."""
+_GROUP = 16
+"""Batches put in at once. Each putting in opens the index, half a second where it is large; an
+update that is killed loses so much at most."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and the number to do."""
@@ -106,23 +111,40 @@ def _fill(
     problems: list[str],
     progress: Progress | None,
 ) -> int:
-    """Embed and put in; returns how many went in."""
+    """Embed and put in; returns how many went in. What is embedded goes in when interrupted."""
     added = 0
-    for start in range(0, len(wanted), BATCH):
-        batch = wanted[start : start + BATCH]
-        pictures: list[tuple[Entry, Image]] = []
-        for entry in batch:
-            try:
-                pictures.append((entry, _picture(FrameStore(data.frames_dir), entry.sha256)))
-            except (DamagedFrame, DataUnreadable) as error:
-                problems.append(str(error))
-        if pictures:
-            vectors = encoder.images([picture for _, picture in pictures])
-            index.add([entry for entry, _ in pictures], vectors)
-        added += len(pictures)
-        if progress is not None:
-            progress(start + len(batch), len(wanted))
+    for first in range(0, len(wanted), _GROUP * BATCH):
+        group = wanted[first : first + _GROUP * BATCH]
+        done: list[Entry] = []
+        vectors: list[Vectors] = []
+        try:
+            for start in range(0, len(group), BATCH):
+                readable, pictures = _readable(data, group[start : start + BATCH], problems)
+                if pictures:
+                    vectors.append(encoder.images(pictures))
+                    done += readable
+                if progress is not None:
+                    progress(first + start + len(group[start : start + BATCH]), len(wanted))
+        finally:
+            if done:
+                index.add(done, np.concatenate(vectors))
+                added += len(done)
     return added
+
+
+def _readable(
+    data: DataFolder, batch: Sequence[Entry], problems: list[str]
+) -> tuple[list[Entry], list[Image]]:
+    """Entries whose pictures can be read, and the pictures."""
+    found: list[Entry] = []
+    pictures: list[Image] = []
+    for entry in batch:
+        try:
+            pictures.append(_picture(FrameStore(data.frames_dir), entry.sha256))
+            found.append(entry)
+        except (DamagedFrame, DataUnreadable) as error:
+            problems.append(str(error))
+    return found, pictures
 
 
 def _picture(frames: FrameStore, sha256: str) -> Image:

@@ -9,7 +9,7 @@ Refuses to know what is to be forgotten and why (``forget``).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,8 @@ from store.records import (
 
 Change = Callable[[str], str]
 R = TypeVar("R", bound=Record)
+STAND_IN = "forgotten-"
+"""What stands for an id or a hash begins so."""
 
 
 def emptied(step: Step, token: str) -> Step:
@@ -110,18 +112,26 @@ def redact_ledger(path: Path, steps: Mapping[int, Step], line: Forgotten, change
     _rewrite(path, made)
 
 
-def redact_judgements(path: Path, positions: Collection[int], change: Change) -> None:
-    """Silence what was said about emptied steps, and change what was said about others."""
+def redact_judgements(
+    path: Path, concerned: Callable[[Asked], bool], change: Change, stand_in: Change
+) -> None:
+    """Silence what was said about these pictures, and change what was said about others.
+
+    ``stand_in`` is what stands for a picture's hash, by which whoever has it could tell it again.
+    """
     records, _ = read_lines(path)
     made: list[Record] = []
     for record in records:
         new: Record = record
-        if isinstance(record, Asked) and record.position in positions:
-            new = record.model_copy(update={"judgement": silenced(record.judgement)})
+        if isinstance(record, Asked) and concerned(record):
+            frame = record.frame if record.frame.startswith(STAND_IN) else stand_in(record.frame)
+            silent = silenced(record.judgement)
+            new = record.model_copy(update={"judgement": silent, "frame": frame})
         elif isinstance(record, Asked):
             new = record.model_copy(update={"judgement": reworded(record.judgement, change)})
         made.append(new)
-    _rewrite(path, made)
+    if made != records:
+        _rewrite(path, made)
 
 
 def _rewrite(path: Path, records: Sequence[Record]) -> None:

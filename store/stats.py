@@ -71,7 +71,12 @@ class Stats:
 
 
 def stats(
-    data: DataFolder, now: datetime, progress: Progress | None = None, *, quick: bool = False
+    data: DataFolder,
+    now: datetime,
+    progress: Progress | None = None,
+    *,
+    quick: bool = False,
+    url: str | None = None,
 ) -> Stats:
     """Count what a data folder holds.
 
@@ -85,6 +90,8 @@ def stats(
         Told how many vectors are compared, of how many.
     quick
         Compare none.
+    url
+        A Chroma server whose vectors are compared, instead of the embedded indexes'.
     """
     found = Stats()
     seen: dict[str, str] = {}
@@ -109,7 +116,7 @@ def stats(
     twins = near_duplicates(seen.values())
     unique = Uniqueness(platforms.total(), len(seen), sum(twin is None for twin in twins))
     if not quick:
-        unique.embedded = _embedded(data, found.problems, progress)
+        unique.embedded = _embedded(data, found.problems, progress, url)
     found.unique = unique
     found.disk = disk_of(data, found.steps, recent)
     return found
@@ -125,18 +132,21 @@ def _readable(data: DataFolder, problems: list[str]) -> list[Ledger]:
     return found
 
 
-def _embedded(data: DataFolder, problems: list[str], progress: Progress | None) -> dict[str, int]:
+def _embedded(
+    data: DataFolder, problems: list[str], progress: Progress | None, url: str | None
+) -> dict[str, int]:
     """How many vectors of each index are unlike all others."""
-    from store.index import embedded  # loads chromadb
+    from store.index import every  # loads chromadb
 
     found = {}
-    for index in embedded(data):
-        try:
-            _, vectors = index.sample(most=index.count())
-        except StoreError as error:
-            problems.append(str(error))
-        else:
-            found[index.name] = len(vectors) - int(alike_vectors(vectors, progress).sum())
+    with every(data, url) as indexes:
+        for index in indexes:
+            try:
+                _, vectors = index.sample(most=index.count())
+            except StoreError as error:
+                problems.append(str(error))
+            else:
+                found[index.name] = len(vectors) - int(alike_vectors(vectors, progress).sum())
     return found
 
 

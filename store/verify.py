@@ -63,7 +63,11 @@ class Report:
         return not self.problems
 
 
-def verify(data: DataFolder, progress: Callable[[int, int], None] | None = None) -> Report:
+def verify(
+    data: DataFolder,
+    progress: Callable[[int, int], None] | None = None,
+    url: str | None = None,
+) -> Report:
     """Check a data folder.
 
     Parameters
@@ -72,6 +76,8 @@ def verify(data: DataFolder, progress: Callable[[int, int], None] | None = None)
         The folder.
     progress
         Called with the number of frames checked and the number to check.
+    url
+        A Chroma server to look at as well; it may hold other data folders' frames too.
     """
     report = Report()
     named: Named = {}
@@ -98,6 +104,8 @@ def verify(data: DataFolder, progress: Callable[[int, int], None] | None = None)
         _found(report, data.forgetting, "a request to forget was cut off", mend)
     _check_frames(report, data, named, progress)
     _check_index(report, data, ids)
+    if url is not None:
+        _check_server(report, data, ids, url)
     return report
 
 
@@ -196,3 +204,22 @@ def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:
             report.notes.append(
                 f"{index.name} lacks {missing} of {len(ids)} frames. Type: python -m store index"
             )
+
+
+def _check_server(report: Report, data: DataFolder, ids: set[str], url: str) -> None:
+    """A server answers, and holds what ledgers name; more than that is others' affair."""
+    from store.index import every
+
+    with every(data, url) as indexes:
+        for index in indexes:
+            have = index.ids()
+            report.indexed[f"{url}/{index.name}"] = len(have)
+            if others := len(have - ids):
+                report.notes.append(
+                    f"{url}/{index.name} holds {others} frames that no ledger here names."
+                )
+            if missing := len(ids - have):
+                report.notes.append(
+                    f"{url}/{index.name} lacks {missing} of {len(ids)} frames. "
+                    f"Type: python -m store index --index {url}"
+                )

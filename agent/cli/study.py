@@ -35,6 +35,7 @@ SECONDS_PER_STEP = 0.35
 @click.option("--no-index", is_flag=True, hidden=True, help="Leave indexing to somebody else.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
 @browser_option
+@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
 @data_option
 def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how: Any) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
@@ -51,7 +52,8 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
     declared = load(file).with_replicates(how["replicates"])
     prepared = _prepare(declared, file, data, keep=not dry_run)
-    prepared = replace(prepared, browser=how["browser"], indexed=not how["no_index"])
+    index = {"indexed": not how["no_index"], "index_url": how["index_url"]}
+    prepared = replace(prepared, browser=how["browser"], **index)
     _show_matrix(prepared)
     if not dry_run:
         _conduct(prepared, tethered=how["tethered"])

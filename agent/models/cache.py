@@ -62,7 +62,8 @@ class Cached:
         if strategies.read(question.prompt, reply.text).answer is None:
             self.tally.unfit += 1
         else:
-            write_whole(path, json.dumps(asdict(reply)).encode(), sync=False)
+            told = {**asdict(reply), "frames": _hashes(question)}
+            write_whole(path, json.dumps(told).encode(), sync=False)
         return reply
 
     async def close(self) -> None:
@@ -75,7 +76,7 @@ class Cached:
             "model": self.name,
             "settings": getattr(self._model, "settings", {}),
             "prompt": asdict(question.prompt),
-            "frames": [hashlib.sha256(frame).hexdigest() for frame in question.frames],
+            "frames": _hashes(question),
             "caption": question.caption,
             "explain": question.explain,
             "repeat": question.repeat,
@@ -84,10 +85,16 @@ class Cached:
         return self._folder / key[:2] / f"{key}.json"
 
 
+def _hashes(question: Question) -> list[str]:
+    """Hashes of the frames, by which what is forgotten is found again."""
+    return [hashlib.sha256(frame).hexdigest() for frame in question.frames]
+
+
 def _read(path: Path) -> Reply | None:
     """Return a kept reply; one that is not there or is damaged is asked for again."""
     try:
         fields = json.loads(path.read_bytes())
+        fields.pop("frames", None)
         vector = fields.pop("image_vector")
         return Reply(**fields, image_vector=None if vector is None else tuple(vector))
     except (FileNotFoundError, ValueError, TypeError, KeyError):

@@ -47,6 +47,7 @@ class Study:
     browser: str | None = None
     indexed: bool = True
     """Whether the runs index what they see."""
+    index_url: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -158,6 +159,8 @@ class Conductor:
             command += ["--yoke", yoke]
         if self._study.browser is not None:
             command += ["--browser", self._study.browser]
+        if self._study.index_url is not None:
+            command += ["--index", self._study.index_url]
         with log.open("ab") as stream:
             child = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=stream, stderr=stream,

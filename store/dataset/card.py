@@ -20,6 +20,7 @@ _RIGHTS = {
     "playground": "The clips of feedsway's playground; its `LICENSES.txt` names the terms of each.",
     "imported": "As whoever imported them says: {licences}.",
 }
+_MOST_TAGS = 20
 _OTHERS = (
     "The videos belong to their creators and are shown under the platform's terms, which do not "
     "allow passing them on in general. Clear the rights, and the law on personal data, first."
@@ -55,7 +56,7 @@ def card(folder: Path, kind: str, found: Gathered, choice: Choice) -> str:
         "## Splits\n",
         _splits(rows, choice),
         "## People and rights\n",
-        *_people(found.runs, choice),
+        *_people(found, choice),
         "## Known gaps\n",
         *_gaps(found),
         "## Hashes\n",
@@ -108,7 +109,15 @@ def _composition(rows: Sequence[Row]) -> list[str]:
         "persona": Counter(row["persona"] for row in rows),
         "answer": Counter(row["answer"] or f"none ({row['missing']})" for row in rows),
     }
-    return [_table(name, "screenshots", count) for name, count in counts.items()]
+    tags = Counter(tag for row in rows for tag in set(row["hashtags"]))
+    counts["hashtag"] = Counter(dict(tags.most_common(_MOST_TAGS)))
+    tables = [_table(name, "screenshots", count) for name, count in counts.items()]
+    told = sum(bool(row["hashtags"]) for row in rows)
+    return [
+        *tables,
+        f"No platform tells a theme, and none is guessed. {told} screenshots have hashtags, "
+        f"{len(tags)} different ones; the table shows the {len(counts['hashtag'])} commonest.\n",
+    ]
 
 
 def _table(name: str, what: str, counts: Mapping[str, int | str]) -> str:
@@ -161,7 +170,8 @@ def _splits(rows: Sequence[Row], choice: Choice) -> str:
     return text + _table("split", "screenshots", {name: counts[name] for name in SPLITS})
 
 
-def _people(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
+def _people(found: Gathered, choice: Choice) -> list[str]:
+    runs = found.runs
     licences = {str(run.config.get("licence")) for run in runs if run.platform == "imported"}
     told = "; ".join(sorted(licences)) or "not told"
     rights = [
@@ -177,11 +187,24 @@ def _people(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
             "six letters are found in texts as whole words only. "
             "This is pseudonymous, not anonymous."
         )
-    pixels = (
-        "The pictures themselves are not changed: faces, and names that a site draws over a video, "
-        "can be seen. Their metadata are removed."
-    )
+    pixels = _pixels(found)
     return [f"{names} {pixels}\n", *rights, ""]
+
+
+def _pixels(found: Gathered) -> str:
+    blur = found.blur
+    if blur is None:
+        return (
+            "The pictures themselves are not changed: faces, and names that a site draws over a "
+            "video, can be seen. Their metadata are removed."
+        )
+    return (
+        f"{blur.faces} faces and {blur.lines} lines that look like handles were found in "
+        f"{blur.pictures} of {len(found.rows)} pictures and made unrecognisable; these pictures "
+        "were compressed again. What was not found can still be seen: faces that are small, "
+        "turned away or covered, and names that are not read or not known. The pictures' metadata "
+        "are removed."
+    )
 
 
 def _gaps(found: Gathered) -> list[str]:
@@ -191,11 +214,17 @@ def _gaps(found: Gathered) -> list[str]:
         "not count (advertisements, live broadcasts, repeats): field `excluded`.",
         f"- {sum(row['quality'] != 'ok' for row in rows)} screenshots are blank: field `quality`.",
         f"- {sum(row['answer'] is None for row in rows)} have no answer: field `missing` says why.",
+        f"- {sum(not row['caption'] for row in rows)} have no caption, {_none(rows, 'author')} no "
+        f"creator, {_none(rows, 'likes')} no number of likes: the platform did not tell.",
         f"- {found.forgotten} steps of these runs were forgotten on request or by age.",
         f"- {len(found.problems)} ledgers or frames could not be read and are left out.",
         "- A feed is what one account was shown, at one place and time: no sample of a platform.",
     ]
     return [*lines, ""]
+
+
+def _none(rows: Sequence[Row], name: str) -> int:
+    return sum(row[name] is None for row in rows)
 
 
 def _hashes(folder: Path) -> list[str]:

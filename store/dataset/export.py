@@ -14,6 +14,7 @@ from pathlib import Path
 
 from store.data import DataFolder
 from store.dataset import manifest
+from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
 from store.dataset.card import card
 from store.dataset.formats import FORMATS, Item
@@ -70,6 +71,7 @@ def export(
     if folder.resolve().is_relative_to(data.root.resolve()):
         raise BadExport(folder, "lies in the data folder")
     found = gather(data, choice)
+    found.blur = Blur(found.handles) if choice.blur else None
     try:
         manifest.begin(folder)
         written: list[Row] = []
@@ -96,6 +98,8 @@ def _items(
     for row in rows:
         try:
             jpeg = bare(frames.read(row["sha256"]))
+            if found.blur is not None:
+                jpeg = found.blur(jpeg)
         except (DamagedFrame, DataUnreadable, ValueError) as error:
             found.problems.append(f"{row['id']}: {error}")
             continue

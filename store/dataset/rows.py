@@ -12,6 +12,7 @@ from typing import Any
 
 from store import ledger
 from store.data import DataFolder
+from store.dataset.blur import Blur
 from store.dataset.pseudonyms import Pseudonyms, key_of
 from store.dataset.splits import By, Row, assign, mark_duplicates
 from store.entries import Filters
@@ -45,6 +46,8 @@ class Choice:
     """The first moment that does not count any more."""
     keep_handles: bool = False
     split_by: By = "runs"
+    blur: bool = False
+    """Blur faces and handles in the pictures."""
 
     def takes(self, run: RunStarted, step: Step) -> bool:
         """Whether a step is among it."""
@@ -72,6 +75,10 @@ class Gathered:
     """Steps of these runs that were emptied on request or by age."""
     problems: list[str] = field(default_factory=list)
     """What could not be read, in words."""
+    handles: set[str] = field(default_factory=set)
+    """Every creator that is known, of runs that have no row too."""
+    blur: Blur | None = None
+    """What was blurred, if so."""
 
 
 def gather(data: DataFolder, choice: Choice) -> Gathered:
@@ -84,16 +91,15 @@ def gather(data: DataFolder, choice: Choice) -> Gathered:
     """
     found = Gathered()
     steps: list[tuple[RunStarted, Step]] = []
-    handles: set[str] = set()
     frames = FrameStore(data.frames_dir)
     for run in _readable(data, found.problems):
-        handles.update(step.video.author for step in run.steps if step.video.author)
+        found.handles.update(step.video.author for step in run.steps if step.video.author)
         taken = [(run.started, s) for s in run.steps if s.frames and choice.takes(run.started, s)]
         if taken:
             steps += taken
             found.runs.append(run.started)
             found.forgotten += sum(len(line.positions) for line in run.forgotten)
-    names = None if choice.keep_handles else Pseudonyms(key_of(data.pseudonym_key), handles)
+    names = None if choice.keep_handles else Pseudonyms(key_of(data.pseudonym_key), found.handles)
     for started, step in steps:
         for number, frame in enumerate(step.frames):
             if frames.path(frame.sha256).is_file():

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,41 +15,17 @@ from store.errors import IndexMissing, IndexUnreachable
 from store.forget import Request, forget
 from store.index import Index
 from store.indexing import rebuild, update
+from store.stats import stats
+from store.verify import verify
+from tests.chroma_server import serving
 from tests.store.samples import COLOURS, START, ColourEncoder, keep_run
 from tests.store.test_index import entry, vectors
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    command = shutil.which("chroma", path=str(Path(sys.executable).parent))
-    assert command is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    server = subprocess.Popen(
-        [command, "run", "--path", str(folder), "--host", "127.0.0.1", "--port", str(port)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    listening = threading.Event()
-
-    def drain() -> None:  # it writes a line a request, and would wait for a reader
-        assert server.stdout is not None
-        for line in server.stdout:
-            if "listening" in line:
-                listening.set()
-
-    reader = threading.Thread(target=drain)
-    reader.start()
-    assert listening.wait(60)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    reader.join()
-    assert server.stdout is not None
-    server.stdout.close()
-    server.wait()
+    with serving(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -132,9 +104,27 @@ def test_a_server_that_goes_silent_is_said(
 def test_what_is_forgotten_leaves_the_server_too(data: DataFolder, url: str) -> None:
     encoder = ColourEncoder()
     update(data, encoder, url)
-    done = forget(data, Request(asked="video", value="r1-3", at=START), url)
+    done = forget(data, Request(asked="video", value="r1-3", at=START, url=url))
     assert done.steps == 1
     assert done.vectors >= 1  # other encoders of this module may have put it in as well
     with Index.open(data, encoder, url) as index:
         assert "r1/3/0" not in index.ids()
         assert "r1/2/0" in index.ids()
+
+
+def test_statistics_and_checks_look_at_the_server(data: DataFolder, url: str) -> None:
+    class Own(ColourEncoder):
+        id = "test-counted"
+
+    update(data, Own(), url)
+    report = verify(data, url=url)
+    (name,) = (name for name in report.indexed if "test-counted" in name)
+    assert report.sound
+    assert report.indexed[name] == 8
+    keep_run(data, "r2", COLOURS[:2])
+    notes = [note for note in verify(data, url=url).notes if "test-counted" in note]
+    assert "lacks 2 of 10 frames. Type: python -m store index --index http://" in notes[0]
+    counted = stats(data, START, url=url).unique.embedded
+    assert counted[name.removeprefix(f"{url}/")] == 8
+    with pytest.raises(IndexUnreachable):
+        verify(data, url="http://127.0.0.1:9")

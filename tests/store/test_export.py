@@ -7,20 +7,25 @@ import json
 import tarfile
 from collections import Counter
 from datetime import UTC
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+import webdataset
+from PIL import Image, ImageDraw, ImageFont
+from skimage import data as pictures
 
 from store.data import DataFolder
-from store.dataset import manifest
+from store.dataset import blur, manifest
 from store.dataset.card import NAME as CARD
 from store.dataset.export import export
 from store.dataset.formats import FORMATS
-from store.dataset.rows import FIELDS, Choice
+from store.dataset.pictures import bare
+from store.dataset.rows import FIELDS, Choice, gather
 from store.entries import Filters
 from store.errors import BadExport, NothingToExport
 from store.frames import FrameStore
@@ -139,6 +144,100 @@ def test_it_loads_and_holds_what_is_kept(data: DataFolder, tmp_path: Path, kind:
             assert told["at"] == kept.at.isoformat()
 
 
+def read_back(kind: str, folder: Path, split: str) -> list[tuple[dict[str, Any], bytes]]:
+    """Rows and pictures' bytes of one split, each format by its own library."""
+    if kind == "parquet":
+        rows = [row for path in sorted(folder.glob(f"data/{split}-*.parquet"))
+                for row in pq.read_table(path).to_pylist()]  # fmt: skip
+        return [(row, row.pop("image")["bytes"]) for row in rows]
+    if kind == "jsonl":
+        lines = (folder / f"{split}.jsonl").read_text("utf-8").splitlines()
+        return [(row, (folder / row.pop("image")).read_bytes()) for row in map(json.loads, lines)]
+    if kind == "datasets":
+        loaded = datasets.load_dataset(str(folder), split=split, cache_dir=str(folder.parent / "c"))
+        raw = loaded.cast_column("image", datasets.Image(decode=False))
+        return [(row, Path(row.pop("image")["path"]).read_bytes()) for row in raw]
+    # by a pipe: files that it opens itself it never closes
+    tars = [f"pipe:cat {path}" for path in sorted(folder.glob(f"{split}-*.tar"))]
+    samples = webdataset.WebDataset(tars, shardshuffle=False, empty_check=False)
+    return [(json.loads(sample["json"]), sample["jpg"]) for sample in samples]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_is_read_back_equals_the_rows(data: DataFolder, tmp_path: Path, kind: str) -> None:
+    made = export(data, tmp_path / "out", kind, Choice())
+    frames = FrameStore(data.frames_dir)
+    wanted = {row["id"]: row for row in gather(data, Choice()).rows}
+    for row in wanted.values():
+        row["sha256"] = sha256(bare(frames.read(row["sha256"]))).hexdigest()
+    found = {}
+    for split, count in made.splits.items():
+        back = read_back(kind, made.folder, split)
+        assert len(back) == count
+        for row, raw in back:
+            assert sha256(raw).hexdigest() == row["sha256"]
+            found[row["id"]] = row
+    assert found == wanted
+    assert manifest.check(made.folder) == []
+
+
+def written(text: str, picture: Image.Image) -> bytes:
+    """A picture of a phone's size with a line drawn into it, as a site does."""
+    image = picture.resize((412, 732))
+    draw = ImageDraw.Draw(image)
+    draw.text((20, 640), text, font=ImageFont.load_default(20), fill="white", stroke_width=1,
+              stroke_fill="black")  # fmt: skip
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def words(picture: Image.Image) -> str:
+    """Everything that the reader reads in a picture."""
+    return " ".join(text for _, text in blur.read_lines(np.asarray(picture))).lower()
+
+
+def test_faces_and_handles_are_blurred_on_request(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    frames = FrameStore(data.frames_dir)
+    coffee, astronaut = (Image.fromarray(each()) for each in (pictures.coffee, pictures.astronaut))
+    shown = (written("fresh coffee", coffee), written("by zanzibar queen_7", astronaut))
+    with LedgerWriter(data.ledger_path("r"), fsync=False) as writer:
+        writer.append(started("r"))
+        for position, jpeg_ in enumerate(shown):
+            frames.put(jpeg_, sync=False)
+            video = Video(id=f"v{position}", author=HANDLE)
+            writer.append(step(position, frame(jpeg_), video=video))
+        writer.append(finished(2))
+    made = export(data, tmp_path / "out", "jsonl", Choice(blur=True))
+    exported = [each for split in made.splits for each in read_back("jsonl", made.folder, split)]
+    rows = {row["position"]: Image.open(io.BytesIO(raw)).convert("RGB") for row, raw in exported}
+    before = Image.open(io.BytesIO(shown[1]))
+    assert "zanzibar" in words(before)
+    assert "zanzi" not in words(rows[1])
+    assert "queen" not in words(rows[1])
+    assert rows[0].tobytes() == Image.open(io.BytesIO(shown[0])).tobytes()
+    assert blur.faces(np.asarray(before)) != []
+    assert blur.faces(np.asarray(rows[1])) == []
+    told = (made.folder / CARD).read_text("utf-8")
+    assert "1 faces and 1 lines that look like handles were found in 1 of 2 pictures" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "tells"),
+    [
+        (f"@{HANDLE}", True),
+        ("zanzibarqueen7 . follow", True),
+        ("by Zanzibar Queen", True),
+        ("with @stranger", True),
+        ("fresh coffee at 7", False),
+        ("me @ home", True),  # a miss costs more than a blur
+    ],
+)
+def test_which_lines_look_like_handles(line: str, tells: bool) -> None:
+    assert blur.Blur([HANDLE]).tells(line) is tells
+
+
 def test_the_same_creator_has_one_pseudonym_everywhere(data: DataFolder, tmp_path: Path) -> None:
     export(data, tmp_path / "a", "jsonl", Choice())
     export(data, tmp_path / "b", "jsonl", Choice())
@@ -241,6 +340,8 @@ def test_the_card_counts_and_hashes(data: DataFolder, tmp_path: Path) -> None:
     assert "| tiktok | 10 |" in told
     assert "| 2025-03 | 10 |" in told
     assert "| p12 | 10 |" in told
+    assert "3 screenshots have hashtags, 2 different ones" in told
+    assert "| sea | 3 |" in told
     for path in made.folder.glob("data/*.parquet"):
         assert f"| `data/{path.name}` | `{manifest.digest(path)}` |" in told
     assert "Clear the rights" in told

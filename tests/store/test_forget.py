@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,16 +15,18 @@ from typing import Any
 import pytest
 
 from store import forget as forgetting
+from store import traces
 from store.data import DataFolder
 from store.errors import NewerSchema, NothingToForget, RunLocked
-from store.files import write_whole
+from store.files import TEMPORARY, write_whole
 from store.forget import Request, forget, pending
 from store.frames import FrameStore
 from store.index import Index
 from store.indexing import update
-from store.judgements import Asked, Judge, JudgementWriter, read_judgements
+from store.judgements import Asked, Judge, JudgementWriter, judgement_files, read_judgements
 from store.ledger import LedgerWriter, read, summarise
 from store.records import Judgement, Step, Video
+from store.spectra import RUN_ID, Found, Keyword, Retrieval, ValueRecord, keep, read_retrieval
 from store.verify import verify
 from tests.store.samples import (
     START,
@@ -33,6 +40,8 @@ from tests.store.samples import (
     step,
 )
 
+BLUE, GREEN = (frame(jpeg(*each)).sha256 for each in (("blue", 91), ("green", 92)))
+"""Of her second video, and of his."""
 HANDLE = "zanzibar.queen_7"
 SECRET = "a lighthouse that nobody else has filmed"
 NOW = datetime(2025, 4, 1, tzinfo=UTC)
@@ -45,7 +54,7 @@ def data(tmp_path: Path) -> DataFolder:
     frames = FrameStore(data.frames_dir)
     for run_id, end in (("r1", True), ("r2", False)):
         with LedgerWriter(data.ledger_path(run_id), fsync=False) as writer:
-            writer.append(started(run_id))
+            writer.append(started(run_id, config={"study": "s1"}))
             for line in steps(run_id, frames):
                 writer.append(line)
             about = f"No picture at /@{HANDLE}/video/1"
@@ -57,7 +66,10 @@ def data(tmp_path: Path) -> DataFolder:
     write_whole(data.run_dir("r1") / "pictures" / "000003-LoginRequired.png", b"other")
     write_whole(data.replies_dir / "ab" / "abcd.json", json.dumps({"text": SECRET}).encode())
     write_whole(data.replies_dir / "ab" / "abce.json", json.dumps({"text": "Yes"}).encode())
+    told = {"text": "Yes", "frames": [BLUE]}
+    write_whole(data.replies_dir / "ab" / "abcf.json", json.dumps(told).encode())
     _rejudge(data)
+    _spectrum(data)
     return data
 
 
@@ -96,7 +108,39 @@ def _rejudge(data: DataFolder) -> None:
     with JudgementWriter(judge.path(data.run_dir("r1")), judge) as writer:
         for position, reply in enumerate((SECRET, SECRET, "No.", "No.")):
             told = Judgement(answer="no", p_yes=0.125, reply=reply, description=f"by {HANDLE}")
-            writer.append([Asked(persona="p12", position=position, frame="f", judgement=told)])
+            (frame_,) = read(data.ledger_path("r1")).steps[position].frames
+            asked = Asked(persona="p12", position=position, frame=frame_.sha256, judgement=told)
+            writer.append([asked])
+
+
+def _spectrum(data: DataFolder) -> None:
+    """A spectrum that found her second video, and one that mentions her; what was made of it."""
+    judge = Judge(
+        run_id=RUN_ID, model="scripted/yes", strategy="plain", prompts={}, seed=1, at=START,
+        code_version="0.1.0",
+    )  # fmt: skip
+    with JudgementWriter(judge.path(data.spectra_dir), judge) as writer:
+        for shown, reply in ((BLUE, SECRET), (GREEN, "Yes.")):
+            said = Judgement(answer="yes", reply=reply, description=f"by {HANDLE}")
+            writer.append([Asked(persona="", position=0, frame=shown, judgement=said)])
+    found = [
+        Found(rank=1, similarity=0.9, entry="r1/1/0", platform="playground", video="her-2",
+              frame=BLUE, caption=SECRET),
+        Found(rank=2, similarity=0.8, entry="r1/2/0", platform="playground", video="his",
+              frame=GREEN, caption=f"thanks to @{HANDLE} for the idea"),
+    ]  # fmt: skip
+    keyword = Keyword(
+        value="v", keyword="lamp", found=tuple(found), typical=0.0, spread=1.0, chance=1.0
+    )
+    retrieval = Retrieval(
+        at=START, set_id="s", sha256="0" * 64, encoder="test-colour", platform=None, per_keyword=2,
+        frames=8, values=(ValueRecord(id="v", name="V", definition="d"),), keywords=(keyword,),
+    )  # fmt: skip
+    keep(retrieval, data)
+    for folder in (retrieval.folder(data), data.studies_dir / "s1", data.run_dir("r1")):
+        write_whole(folder / "report" / "index.html", SECRET.encode())
+    write_whole(data.studies_dir / "s1" / "logs" / "p12.log", SECRET.encode())
+    write_whole(data.frames_dir / "ab" / f".x.jpg.1.2{TEMPORARY}", SECRET.encode())
 
 
 def holding(data: DataFolder, *telling: str) -> list[str]:
@@ -116,17 +160,26 @@ def test_a_creator_is_forgotten_everywhere(indexed: DataFolder) -> None:
     data = indexed
     gone = FrameStore(data.frames_dir).path(frame(jpeg("blue", 91)).sha256)
     assert gone.exists()
-    told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645")
+    told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645", BLUE)
     assert all(holding(data, telling) for telling in told)
     done = forget(data, request("author", HANDLE.upper()))
     assert (done.videos, done.steps, done.edited, done.runs) == (2, 4, 3, 2)
-    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 1)
+    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 2)
+    assert done.reports == 3
     assert holding(data, *told) == []
     assert not gone.exists()
     assert not pending(data)
     assert not (data.run_dir("r1") / "pictures" / "000001-LoginRequired.png").exists()
     assert (data.run_dir("r1") / "pictures" / "000003-LoginRequired.png").exists()
     assert (data.replies_dir / "ab" / "abce.json").exists()
+    (path,) = data.spectra_dir.glob("*/retrieval.json")
+    (hit,) = read_retrieval(path).keywords[0].found
+    assert (hit.frame, hit.caption) == (GREEN, "thanks to @forgotten for the idea")
+    (path,) = judgement_files(data.spectra_dir)
+    gone_, his = read_judgements(path).asked
+    assert gone_.frame.startswith("forgotten-")
+    assert (gone_.judgement.answer, gone_.judgement.reply) == ("yes", "")
+    assert (his.frame, his.judgement.description) == (GREEN, "by forgotten")
 
 
 def test_the_measurement_stays_and_the_ledger_says_what_went(data: DataFolder) -> None:
@@ -215,12 +268,21 @@ def test_by_age(data: DataFolder) -> None:
     assert verify(data).sound
 
 
-@pytest.mark.parametrize("place", ["_forget_replies", "_forget_frames", "_rewrite"])
+@pytest.mark.parametrize(
+    ("where", "place"),
+    [
+        (traces, "forget_replies"),
+        (traces, "forget_reports"),
+        (forgetting, "_forget_frames"),
+        (forgetting, "_rewrite"),
+        (traces, "sweep"),
+    ],
+)
 def test_a_call_that_was_cut_off_goes_on(
-    data: DataFolder, monkeypatch: pytest.MonkeyPatch, place: str
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, where: Any, place: str
 ) -> None:
     calls = 0
-    real: Any = getattr(forgetting, place)
+    real: Any = getattr(where, place)
 
     def cut(*args: Any) -> Any:
         nonlocal calls
@@ -230,7 +292,7 @@ def test_a_call_that_was_cut_off_goes_on(
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(forgetting, place, cut)
+        patch.setattr(where, place, cut)
         with pytest.raises(KeyboardInterrupt):
             forget(data, request("author", HANDLE))
     report = verify(data)
@@ -239,11 +301,54 @@ def test_a_call_that_was_cut_off_goes_on(
     assert left is not None
     forget(data, left)
     assert pending(data) is None
-    assert holding(data, HANDLE) == []
+    assert holding(data, HANDLE, SECRET, BLUE) == []
     assert verify(data).sound
     one, two = read(data.ledger_path("r1")), read(data.ledger_path("r2"))
     assert [s.video.id for s in one.steps[:2]] == [s.video.id for s in two.steps[:2]]
     assert len(one.forgotten) == 1
+
+
+@pytest.mark.drill
+def test_killed_at_any_moment_the_same_command_finishes(data: DataFolder, tmp_path: Path) -> None:
+    update(data, ColourEncoder())
+    told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645", BLUE)
+    command = [sys.executable, "-m", "store", "forget", "--data"]
+    wanted = ["--author", HANDLE, "--yes"]
+    whole = _timed(data, tmp_path / "whole", [*command, str(tmp_path / "whole"), *wanted], None)
+    rng = random.Random(7)
+    unfinished = 0
+    for number in range(6):
+        folder = tmp_path / f"cut-{number}"
+        # the last three quarters: what comes before is Python's own start
+        after = whole * rng.uniform(0.25, 1.0)
+        line = [*command, str(folder), *wanted]
+        _timed(data, folder, line, after)
+        cut = DataFolder(folder)
+        unfinished += pending(cut) is not None
+        again = subprocess.run(line, capture_output=True, text=True, check=False)
+        # the kill may have come after all was done
+        assert again.returncode == 0 or "fits --author" in again.stderr, again.stderr
+        assert holding(cut, *told) == []
+        assert pending(cut) is None
+        report = verify(cut)
+        assert report.sound, report.problems
+        assert (report.temporary, report.orphans) == ([], 0)
+        one, two = (read(cut.ledger_path(run_id)) for run_id in ("r1", "r2"))
+        assert [s.video.id for s in one.steps[:2]] == [s.video.id for s in two.steps[:2]]
+        assert len(one.forgotten) == len(two.forgotten) == 1
+    assert unfinished  # otherwise nothing was cut off in the middle
+
+
+def _timed(data: DataFolder, folder: Path, line: list[str], kill_after: float | None) -> float:
+    """Run a command on a copy of the data; seconds that it took."""
+    shutil.copytree(data.root, folder)
+    begun = time.monotonic()
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            process.wait(kill_after)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return time.monotonic() - begun
 
 
 def test_nobody_may_write_meanwhile(data: DataFolder) -> None:

@@ -1,0 +1,54 @@
+"""``python -m store bench``: how long what is kept takes at size.
+
+Refuses to compute: ``bench.measure`` does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from store.cli_options import epilog, json_option
+
+
+@click.command(epilog=epilog("bench --frames 40 --sample 0"))
+@click.option("--frames", type=click.IntRange(20), default=50_191, show_default=True)
+@click.option(
+    "--pictures", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of pictures to cut from.  [default: scikit-image's photographs]",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(0), default=320, show_default=True,
+    help="Pictures that the real encoder embeds.",
+)  # fmt: skip
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path),
+    help="Make the collection here, and leave it; the next call takes it as it is.",
+)  # fmt: skip
+@json_option
+def bench(
+    frames: int, pictures: Path | None, sample: int, keep: Path | None, as_json: bool
+) -> None:
+    """Time index, search, statistics, checks and exports of a collection made for it.
+
+    At the default size it takes half an hour and 1.5 GB.
+    """
+    from store.bench.measure import measure
+
+    watched = sys.stderr.isatty()
+
+    def tell(what: str, done: int, total: int) -> None:
+        if watched and (done == total or done % 10 == 0):
+            click.echo(f"\r{what} {done}/{total}\x1b[K", nl=done == total, err=True)
+
+    if keep is not None:
+        found = measure(keep, frames, pictures, sample, tell)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(Path(folder), frames, pictures, sample, tell)
+    click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(found.lines()))

@@ -1,0 +1,131 @@
+"""What is made of ledgers and frames, and holds something of a video as well: kept replies, value
+spectra, reports, logs of studies, files that killed writers left behind.
+
+Refuses to know how ledgers and the index are changed (``forget``).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from store import redaction
+from store.data import DataFolder
+from store.files import TEMPORARY
+from store.judgements import Asked, judgement_files, read_judgements
+from store.spectra import Found, Retrieval, keep, read_retrieval
+
+_TELLING = 20
+"""Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
+_REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What is to leave."""
+
+    entries: Set[str]
+    """Ids of the frames of emptied steps, as the index has them."""
+    frames: Set[str]
+    """SHA-256 of pictures that are deleted."""
+    shared: Set[str]
+    """Of pictures that stay for another video, and were shown by an emptied step too."""
+    texts: Set[str]
+    """What judges said, and what captions said."""
+    runs: Set[str]
+    studies: Set[str]
+    """Names of the runs that change, and of their studies."""
+    change: Callable[[str], str]
+    """A text without a creator's name."""
+    token: Callable[[str], str]
+    """What stands for a picture from now on."""
+
+    def concerns(self, asked: Asked) -> bool:
+        """Whether an answer that belongs to no run is about one of these pictures."""
+        return asked.frame in self.frames or asked.frame in self.shared
+
+    def stand_in(self, frame: str) -> str:
+        """Return what an answer names in place of a picture that is deleted."""
+        return self.token(frame) if frame in self.frames else frame
+
+
+def said_of(data: DataFolder, frames: Set[str]) -> set[str]:
+    """Everything that the judges of spectra said about pictures."""
+    return {
+        text
+        for path in judgement_files(data.spectra_dir)
+        for line in read_judgements(path).asked
+        if line.frame in frames
+        for text in redaction.words(line.judgement)
+    }
+
+
+def forget_replies(data: DataFolder, gone: Gone) -> int:
+    """Delete kept replies about these pictures, or that say what was said about these videos."""
+    telling = {text for text in gone.texts if len(text) >= _TELLING}
+    frames = gone.frames | gone.shared
+    count = 0
+    for path in data.replies_dir.glob("??/*.json") if telling or frames else ():
+        try:
+            told = json.loads(path.read_bytes())
+        except ValueError:
+            continue  # damaged, and so asked for again by its reader
+        parts = [told.get(name) for name in ("text", "reason", "description", "screen_text")]
+        if not frames.isdisjoint(told.get("frames", ())) or any(
+            isinstance(part, str) and part[:2000] in telling for part in parts
+        ):
+            path.unlink()
+            count += 1
+    return count
+
+
+def forget_spectra(data: DataFolder, gone: Gone) -> None:
+    """Take out what was found and what was said; the scores of the next report are of the rest."""
+    for path in judgement_files(data.spectra_dir):
+        redaction.redact_judgements(path, gone.concerns, gone.change, gone.stand_in)
+    for path in sorted(data.spectra_dir.glob("*/retrieval.json")):
+        old = read_retrieval(path)
+        new = _without(old, gone)
+        if new != old:
+            keep(new, data)
+
+
+def _without(retrieval: Retrieval, gone: Gone) -> Retrieval:
+    def stays(hit: Found) -> bool:
+        return hit.entry not in gone.entries and hit.frame not in gone.frames
+
+    keywords = []
+    for keyword in retrieval.keywords:
+        found = tuple(
+            hit.model_copy(update={"caption": gone.change(hit.caption)})
+            for hit in keyword.found
+            if stays(hit)
+        )
+        keywords.append(keyword.model_copy(update={"found": found}))
+    return retrieval.model_copy(update={"keywords": tuple(keywords)})
+
+
+def forget_reports(data: DataFolder, gone: Gone) -> int:
+    """Delete reports that may show it, and the logs of studies, which name captions.
+
+    A report can be made again of what stays; one that lies elsewhere is not known of.
+    """
+    reports = [data.run_dir(run) / _REPORT for run in gone.runs]
+    reports += [*data.studies_dir.glob(f"*/{_REPORT}"), *data.spectra_dir.glob(f"*/{_REPORT}")]
+    there = [path for path in reports if path.is_dir()]
+    for folder in [*there, *(data.studies_dir / name / "logs" for name in gone.studies)]:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(there)
+
+
+def sweep(data: DataFolder) -> None:
+    """Delete what killed writers left behind, while nobody writes."""
+    folders = (data.runs_dir, data.frames_dir, data.spectra_dir, data.studies_dir, data.replies_dir)
+    left: list[Path] = list(data.root.glob(f".*{TEMPORARY}"))
+    for folder in folders:
+        left += folder.rglob(f".*{TEMPORARY}")
+    for path in left:
+        path.unlink(missing_ok=True)

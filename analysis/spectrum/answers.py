@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from store.judgements import Asked, read_judgements
 from store.spectra import Retrieval
 
+NEEDED = 3
+"""Keywords of a value that must have found fitting frames."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -31,9 +34,13 @@ class Layout:
     members: Bools
     """Whether a frame was found for a value, shape ``(F, V)``."""
     sure: Bools
-    """The same, by keywords only whose frames stand out."""
+    """The same, of frames only that are taken to fit a keyword, which is not doubtful."""
     cluster: Ints
     """Number of the video that a frame is of, shape ``(F,)``."""
+    found: tuple[int, ...]
+    """For each value, how many of its keywords are not doubtful."""
+    sought: tuple[int, ...]
+    """For each value, how many keywords it has."""
 
     @classmethod
     def of(cls, retrieval: Retrieval) -> Layout:
@@ -47,10 +54,19 @@ class Layout:
             for hit in keyword.found:
                 cell = place[hit.frame], column[keyword.value]
                 members[cell] = True
-                sure[cell] |= not keyword.doubtful
+                sure[cell] |= hit.fits and not keyword.doubtful
         videos = [hit.cluster for hit in shown.values()]
         cluster = np.unique(videos, return_inverse=True)[1].astype(np.int64)
-        return cls(retrieval, tuple(shown), members, sure, cluster)
+        sought = Counter(keyword.value for keyword in retrieval.keywords)
+        found = Counter(k.value for k in retrieval.keywords if not k.doubtful)
+        return cls(
+            retrieval, tuple(shown), members, sure, cluster,
+            tuple(found[name] for name in column), tuple(sought[name] for name in column),
+        )  # fmt: skip
+
+    def thin(self, place: int) -> bool:
+        """Whether too few keywords of a value found what fits to speak of the value."""
+        return self.found[place] < NEEDED
 
 
 @dataclass(frozen=True)

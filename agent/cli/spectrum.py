@@ -63,7 +63,6 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     from analysis.spectrum.write import write_spectrum
     from personas.values import value_set
     from store.data import DataFolder
-    from store.spectra import ENOUGH
 
     askings = _askings(models, options)
     values = value_set(options["set_name"])
@@ -78,8 +77,8 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     click.echo(written.text())
     doubtful = sum(keyword.doubtful for keyword in retrieval.keywords)
     click.echo(
-        f"{doubtful} of {len(retrieval.keywords)} keywords are doubtful: fewer than {ENOUGH} "
-        "frames seem to fit. Look at the contact sheets.",
+        f"{doubtful} of {len(retrieval.keywords)} keywords are doubtful: no frame seems to fit. "
+        "Look at the contact sheets.",
         err=True,
     )
     click.echo(f"{written.page}")

@@ -34,7 +34,7 @@ class Layout:
     members: Bools
     """Whether a frame was found for a value, shape ``(F, V)``."""
     sure: Bools
-    """The same, of frames only that are taken to fit a keyword, which is not doubtful."""
+    """The same, of frames only that are taken to fit."""
     cluster: Ints
     """Number of the video that a frame is of, shape ``(F,)``."""
     found: tuple[int, ...]
@@ -54,7 +54,7 @@ class Layout:
             for hit in keyword.found:
                 cell = place[hit.frame], column[keyword.value]
                 members[cell] = True
-                sure[cell] |= hit.fits and not keyword.doubtful
+                sure[cell] |= hit.fits
         videos = [hit.cluster for hit in shown.values()]
         cluster = np.unique(videos, return_inverse=True)[1].astype(np.int64)
         sought = Counter(keyword.value for keyword in retrieval.keywords)

@@ -22,7 +22,7 @@ from analysis.spectrum.figures import pictures, radar
 from analysis.spectrum.scores import Difference, Findings, Spectrum, label
 from analysis.values import NAN, Estimate
 from store.frames import FrameStore
-from store.spectra import ENOUGH, FITS, Found, Keyword
+from store.spectra import FITS, Found, Keyword
 
 TEMPLATES = Path(__file__).with_name("templates")
 _SCALE = Scale(0, 100, 25)
@@ -126,7 +126,6 @@ class Page:
     doubtful_words: tuple[Name, ...]
     keywords: Traced
     fits: Traced
-    enough: Traced
     needed: Traced
     thin: tuple[Name, ...]
     models: tuple[ModelView, ...]
@@ -168,7 +167,6 @@ def _page(told: Findings, frames: FrameStore, now: datetime) -> Page:
         doubtful_words=tuple(Name(k.keyword) for k in found.keywords if k.doubtful),
         keywords=source.count(len(found.keywords), "keywords"),
         fits=source.decimal(FITS[found.by], "standard deviations from which a frame fits", 1),
-        enough=source.count(ENOUGH, "fitting frames that a keyword needs"),
         needed=source.count(NEEDED, "keywords with fitting frames that a value needs"),
         thin=tuple(Name(name) for place, name in enumerate(names) if layout.thin(place)),
         models=tuple(_model(layout, each) for each in told.spectra),

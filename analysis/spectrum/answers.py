@@ -19,6 +19,12 @@ from store.spectra import Retrieval
 NEEDED = 3
 """Keywords of a value that must have found fitting frames."""
 
+Paths = tuple[Path, Path | None, Path | None]
+"""Of one model its file of answers, and those of explanations and of answers about descriptions
+where there are any."""
+_DESCRIBED = "described by "
+"""Begins the name under which a file of answers keeps who described the frames."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -113,6 +119,23 @@ def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -
         model=kept.judge.model, persona=asked[0].persona if asked else "", plain=sides[False],
         opposite=sides[True], missing=dict(sorted(missing.items())), described=_described(told),
     )  # fmt: skip
+
+
+def kept_answers(folder: Path) -> list[Paths]:
+    """Sort the files of a folder of answers by who was asked."""
+    parts: dict[tuple[str, ...], dict[str, Path]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        judge = read_judgements(path).judge
+        own = sorted(name for name in judge.prompts if not name.startswith(_DESCRIBED))
+        part = "explanations" if judge.explain == "all" else "pictures"
+        if len(own) < len(judge.prompts):
+            part = "words"
+        parts.setdefault((judge.model, *own), {})[part] = path
+    return [
+        (each["pictures"], each.get("explanations"), each.get("words"))
+        for each in parts.values()
+        if "pictures" in each
+    ]
 
 
 def _described(asked: Sequence[Asked]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.spectrum.answers import NEEDED, Layout, read_answers
+from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.page import render
 from analysis.spectrum.scores import (
     Difference,
@@ -92,20 +92,28 @@ class Written:
         return f"{table}\n* not scored by enough: fitting frames for under {NEEDED} keywords"
 
 
+def find(retrieval: Retrieval, answers: Sequence[Paths]) -> Findings:
+    """Score the models, on pictures and in words, and compare them."""
+    layout = Layout.of(retrieval)
+    spectra = tuple(spectrum(layout, read_answers(layout, *paths[:2])) for paths in answers)
+    in_words = [
+        (one.answers, read_answers(layout, words))
+        for one, (*_, words) in zip(spectra, answers, strict=True)
+        if words is not None
+    ]
+    pairs = differences(layout, between(spectra))
+    return Findings(layout, spectra, tuple(pairs), tuple(differences(layout, in_words)))
+
+
 def write_spectrum(
-    retrieval: Retrieval,
-    answers: Sequence[tuple[Path, Path | None, Path | None]],
-    data: DataFolder,
-    folder: Path,
-    now: datetime,
+    retrieval: Retrieval, answers: Sequence[Paths], data: DataFolder, folder: Path, now: datetime
 ) -> Written:
     """Score the models and write their report.
 
     Parameters
     ----------
     answers
-        For each model its file of answers, and those of explanations and of answers about
-        descriptions where there are any.
+        Files of each model.
     folder
         Gets ``index.html`` and ``tables/``. An older report is replaced.
 
@@ -114,26 +122,16 @@ def write_spectrum(
     DataUnwritable
         The folder cannot be written.
     """
-    layout = Layout.of(retrieval)
-    spectra = tuple(spectrum(layout, read_answers(layout, *paths[:2])) for paths in answers)
-    pairs = tuple(differences(layout, between(spectra)))
-    modality = tuple(
-        differences(
-            layout,
-            [
-                (one.answers, read_answers(layout, words))
-                for one, (*_, words) in zip(spectra, answers, strict=True)
-                if words is not None
-            ],
-        )
-    )
-    findings = Findings(layout, spectra, pairs, modality)
+    findings = find(retrieval, answers)
     html = render(findings, FrameStore(data.frames_dir), now)
+    layout = findings.layout
+    tables = [
+        _scores(layout, findings.spectra),
+        _keywords(layout),
+        _modality(layout, findings.modality),
+    ]
     try:
-        write_tables(
-            [_scores(layout, spectra), _keywords(layout), _modality(layout, modality)],
-            folder / TABLES,
-        )
+        write_tables(tables, folder / TABLES)
         write_whole(folder / PAGE, html.encode(), sync=False)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None

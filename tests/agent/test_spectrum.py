@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from PIL import Image
 from agent import spectrum as module
 from agent.benchmarks.exhibits import Exhibit, sample, show
 from agent.cli import cli
+from agent.drivers.browser import arguments, find
 from agent.errors import BudgetSpent
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
@@ -35,6 +37,7 @@ from store.records import Video
 from store.spectra import Retrieval, read_retrieval
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made import Recorded
+from tests.e2e.commands import until
 from tests.store.samples import START, finished, frame, started, step
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
@@ -313,16 +316,61 @@ for persona, model in models.items():
 """
 
 
-def test_inspect_ai_runs_it_and_reads_its_log(data: DataFolder, tmp_path: Path) -> None:
-    """With its mock model and with the embedded viewer, in a process whose streams are its own."""
-    command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
+@pytest.fixture(scope="module")
+def evaluated(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder of logs by inspect_ai's mock model and the embedded viewer, and what was printed.
+
+    Made in a process whose streams are its own.
+    """
+    logs = tmp_path_factory.mktemp("logs")
+    command = [sys.executable, "-c", EVALUATED, str(data.root), str(logs)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    mock, embedded = (json.loads(line) for line in done.stdout.splitlines())
+    return logs, done.stdout
+
+
+def test_inspect_ai_runs_it_and_reads_its_log(evaluated: tuple[Path, str]) -> None:
+    mock, embedded = (json.loads(line) for line in evaluated[1].splitlines())
     assert mock["status"] == embedded["status"] == "success"
     assert [each for each in mock["scores"] if each == each] == [1, 1, 1, 1, 0, 0, 0]
     assert mock["metrics"]["Wheels"] == pytest.approx(4 / 7), "no answer is no no"
     assert set(embedded["said"]) <= {"Yes", "No"}
     assert "Wheels" in embedded["metrics"]
+
+
+@pytest.fixture
+def viewer(evaluated: tuple[Path, str]) -> Iterator[str]:
+    """inspect_ai's own viewer on these logs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "inspect_ai", "view", "start", "--log-dir", str(evaluated[0]),
+               "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            until(lambda: answers(port))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.drill
+def test_its_log_opens_in_inspect_s_viewer(evaluated: tuple[Path, str], viewer: str) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    (log,) = (path.name for path in evaluated[0].glob("*.eval") if "mock" not in path.name)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find().path, args=arguments())
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{viewer}/#/logs/{log}")
+        body = page.locator("body")
+        for text in ("spectrum", "embedded/conse", "likes", "Wheels"):
+            expect(body).to_contain_text(text, timeout=60_000)
+        browser.close()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  python -m agent spectrum --model embedded/conse --persona p12
   python -m agent spectrum --model scripted/yes --values foundations
   python -m agent spectrum --model embedded/conse --persona p12 --modality
 """

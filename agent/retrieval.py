@@ -144,6 +144,7 @@ def _distinct(match: Floats, frames: Sequence[Hit], count: int) -> list[int]:
     """
     order = np.argsort(-match, kind="stable")
     near = np.flatnonzero(match >= match[order[min(count, len(frames)) - 1]] - TIE)
-    best = sorted(near.tolist(), key=lambda at: (-round(match[at] / TIE), frames[at].entry.id))
+    steps = np.round(match / TIE)
+    best = sorted(near.tolist(), key=lambda at: (-steps[at], frames[at].entry.id))
     place = {frames[at].entry.id: at for at in best}
     return [place[hit.entry.id] for hit in distinct([frames[at] for at in best])]

@@ -308,6 +308,7 @@ for persona, model in models.items():
     (log,) = eval(task, model=model, log_dir=folder, display="none", **limits)
     log = read_eval_log(log.location)
     print(json.dumps({
+        "log": log.location.rpartition("/")[2],
         "status": log.status,
         "said": [each.output.completion for each in log.samples],
         "scores": [next(iter(each.scores.values())).value for each in log.samples],
@@ -365,7 +366,7 @@ def answers(port: int) -> bool:
 def test_its_log_opens_in_inspect_s_viewer(evaluated: tuple[Path, str], viewer: str) -> None:
     from playwright.sync_api import expect, sync_playwright
 
-    (log,) = (path.name for path in evaluated[0].glob("*.eval") if "mock" not in path.name)
+    log = json.loads(evaluated[1].splitlines()[1])["log"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find().path, args=arguments())
         page = browser.new_page(viewport={"width": 1280, "height": 900})

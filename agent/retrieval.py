@@ -1,8 +1,9 @@
 """Finds the frames that show a set of values: for each keyword the best matching ones.
 
-Each keyword gets frames of distinct videos, no two of which look alike. How far they stand out is
-measured against the whole index, since the best of many stand out by themselves. Refuses to ask
-anybody anything.
+A frame matches by its picture and by the words that its maker put to it. For each keyword both
+likenesses are standardised over all frames, and their mean is the match: what stands out in both
+ways comes first. Each keyword gets frames of distinct videos, no two of which look alike. Refuses
+to ask anybody anything.
 """
 
 from __future__ import annotations
@@ -10,16 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import BadConfig
 from personas.values import ValueSet
-from store.encoders.base import Encoder
-from store.entries import Filters, Hit
+from store.chroma import TIE
+from store.encoders.base import Encoder, unit
+from store.entries import Filters, Hit, distinct
 from store.index import Index
-from store.spectra import Found, Keyword, Retrieval, ValueRecord
+from store.spectra import Found, Keyword, Retrieval, ValueRecord, fits
+
+By = Literal["both", "picture"]
+Floats = NDArray[np.float64]
+
+_LOOKED_AT = 50
+"""Frames, for each one that is wanted, among which distinct ones are looked for."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,27 @@ class Wanted:
     values: ValueSet
     platform: str | None = None
     per_keyword: int = 5
+    by: By = "both"
+    """Match pictures and captions, or pictures alone, as the paper does."""
+
+
+@dataclass(frozen=True)
+class _Likeness:
+    """How like each frame is to each keyword, shape ``(K, F)``."""
+
+    picture: Floats
+    words: Floats
+    """``nan`` where a frame has no caption, or captions do not count."""
+    match: Floats
+    """Standard deviations by which a frame stands out."""
+
+    @classmethod
+    def of(cls, picture: Floats, words: Floats | None) -> _Likeness:
+        """Put both together; pictures alone where there are no words."""
+        match = _standardised(picture)
+        if words is None:
+            return cls(picture, np.full_like(picture, np.nan), match)
+        return cls(picture, words, (match + _standardised(words)) / 2)
 
 
 def retrieve(wanted: Wanted, index: Index, encoder: Encoder, now: datetime) -> Retrieval:
@@ -39,49 +69,82 @@ def retrieve(wanted: Wanted, index: Index, encoder: Encoder, now: datetime) -> R
     BadConfig
         No frame is indexed, or none of this platform.
     """
-    where = Filters(platform=wanted.platform)
+    frames, vectors = index.everything(Filters(platform=wanted.platform))
+    if not frames:
+        over = f" of {wanted.platform}" if wanted.platform else ""
+        raise BadConfig(f"No frame{over} is indexed yet. Type: python -m store index")
     asked = [(value.id, word) for value in wanted.values.values for word in value.keywords]
-    vectors = encoder.texts([word for _, word in asked])
-    with index.hold():
-        frames, looked_at = index.sample(where)
-        if not frames:
-            over = f" of {wanted.platform}" if wanted.platform else ""
-            raise BadConfig(f"No frame{over} is indexed yet. Type: python -m store index")
-        chance = standing_out(frames, wanted.per_keyword)
-        keywords = []
-        for (value, word), vector in zip(asked, vectors, strict=True):
-            similar: NDArray[np.float64] = (looked_at @ vector).astype(np.float64)
-            hits = index.search(vector, wanted.per_keyword, where)
-            keywords.append(
-                Keyword(
-                    value=value, keyword=word, found=_found(hits), chance=chance,
-                    typical=float(similar.mean()), spread=float(similar.std()),
-                )
-            )  # fmt: skip
+    queries = encoder.texts([word for _, word in asked])
+    likeness = _Likeness.of(
+        (queries @ unit(vectors).T).astype(np.float64),
+        _by_words(queries, frames, encoder) if wanted.by == "both" else None,
+    )
+    found = [_found(likeness, place, frames, wanted) for place in range(len(asked))]
     return Retrieval(
         at=now, set_id=wanted.values.id, sha256=wanted.values.sha256, encoder=encoder.id,
-        platform=wanted.platform, per_keyword=wanted.per_keyword, frames=frames,
+        platform=wanted.platform, per_keyword=wanted.per_keyword, by=wanted.by, frames=len(frames),
+        unique=sum(hit.duplicate_of is None for hit in frames),
+        videos=len({(hit.entry.platform, hit.entry.video) for hit in frames}),
         values=tuple(
             ValueRecord(id=each.id, name=each.name, definition=each.definition)
             for each in wanted.values.values
         ),
-        keywords=tuple(keywords),
+        keywords=tuple(
+            Keyword(value=value, keyword=word, found=hits)
+            for (value, word), hits in zip(asked, found, strict=True)
+        ),
     )  # fmt: skip
 
 
-def standing_out(frames: int, best: int) -> float:
-    """Mean of the largest of so many standard normal numbers (Blom's approximation, 1958)."""
-    from scipy.special import ndtri
+def _by_words(queries: NDArray[np.float32], frames: Sequence[Hit], encoder: Encoder) -> Floats:
+    captions = list(dict.fromkeys(hit.entry.caption for hit in frames))
+    place = {caption: row for row, caption in enumerate(captions)}
+    like = (queries @ encoder.texts(captions).T).astype(np.float64)
+    if "" in place:
+        like[:, place[""]] = np.nan
+    return like[:, [place[hit.entry.caption] for hit in frames]]
 
-    ranks = np.arange(1, min(best, frames) + 1)
-    return float(ndtri(1 - (ranks - 0.375) / (frames + 0.25)).mean())
+
+def _standardised(like: Floats) -> Floats:
+    """Each row in standard deviations from its mean; what is not known is average."""
+    known = ~np.isnan(like)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    off = np.where(known, like - np.nan_to_num(like).sum(axis=1, keepdims=True) / count, 0.0)
+    spread = np.sqrt((off**2).sum(axis=1, keepdims=True) / count)
+    standard: Floats = off / np.maximum(spread, 1e-9)
+    return standard
 
 
-def _found(hits: Sequence[Hit]) -> tuple[Found, ...]:
+def _found(
+    likeness: _Likeness, place: int, frames: Sequence[Hit], wanted: Wanted
+) -> tuple[Found, ...]:
+    """Best frames of one keyword, distinct."""
+    match = likeness.match[place]
+    kept: list[int] = []
+    count = 0
+    while len(kept) < wanted.per_keyword and count < len(frames):
+        count = max(4 * count, 10 * wanted.per_keyword)
+        kept = _distinct(match, frames, count)[: wanted.per_keyword]
     return tuple(
         Found(
-            rank=rank, similarity=hit.similarity, entry=hit.entry.id, platform=hit.entry.platform,
-            video=hit.entry.video, frame=hit.entry.sha256, caption=hit.entry.caption,
+            rank=rank, similarity=float(likeness.picture[place, at]),
+            words=None if np.isnan(likeness.words[place, at]) else float(likeness.words[place, at]),
+            match=float(match[at]), fits=fits(float(match[at]), wanted.by), entry=hit.entry.id,
+            platform=hit.entry.platform, video=hit.entry.video, frame=hit.entry.sha256,
+            caption=hit.entry.caption,
         )
-        for rank, hit in enumerate(hits, 1)
+        for rank, (at, hit) in enumerate(((at, frames[at]) for at in kept), 1)
     )  # fmt: skip
+
+
+def _distinct(match: Floats, frames: Sequence[Hit], count: int) -> list[int]:
+    """Places of distinct frames among the best so many, best first.
+
+    Ties go by id, so that a rebuilt index answers the same.
+    """
+    order = np.argsort(-match, kind="stable")
+    near = np.flatnonzero(match >= match[order[min(count, len(frames)) - 1]] - TIE)
+    steps = np.round(match / TIE)
+    best = sorted(near.tolist(), key=lambda at: (-steps[at], frames[at].entry.id))
+    place = {frames[at].entry.id: at for at in best}
+    return [place[hit.entry.id] for hit in distinct([frames[at] for at in best])]

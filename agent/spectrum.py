@@ -1,20 +1,21 @@
 """Asks models what they like, about the frames that show a set of values.
 
 Of every frame each wording of the question is asked, and of each the opposite too: a model that
-says yes to everything then likes and dislikes the same frame, which is seen. Answers are kept by
-model, manner and frame, so that nothing is asked twice. Refuses to open a browser and to say what
-the answers mean.
+says yes to everything then likes and dislikes the same frame, which is seen. The same can be asked
+of a description in the place of the frame. Answers are kept by model, manner and frame, so that
+nothing is asked twice. Refuses to open a browser and to say what the answers mean.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -23,14 +24,14 @@ from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.budget import Cap
 from agent.models.guard import NO_CAP, guarded
-from agent.models.judge import Explain, Manner, ModelJudge
+from agent.models.judge import Manner, ModelJudge
 from agent.provenance import provenance
 from agent.sitting import BATCH, Batch, as_given, lose, spent_before
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
 from store.frames import FrameStore
-from store.judgements import FOLDER, Asked, Judge, JudgementWriter, Key
+from store.judgements import FOLDER, Asked, Judge, JudgementWriter, Key, read_judgements
 from store.records import Judgement
 from store.spectra import RUN_ID, Found, Retrieval
 
@@ -38,6 +39,8 @@ SEED = 1
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
+Pass = Literal["pictures", "explanations", "words"]
+"""The short answers that scores rest on; why, and what is shown; the same, asked in words."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class Asking:
     explain: bool = False
     """Also ask once about every frame for a reason and a description."""
     cap: Cap = NO_CAP
+    describe_by: str | None = None
+    """Who describes the frames, to ask the same of the descriptions; nobody, and that is not asked.
+    """
 
     @property
     def strategy(self) -> str:
@@ -58,9 +64,11 @@ class Asking:
         return "plain" if self.persona is None else "simple"
 
     @property
-    def passes(self) -> tuple[Explain, ...]:
-        """The scores rest on short answers; explanations are asked for apart."""
-        return ("never", "all") if self.explain else ("never",)
+    def passes(self) -> tuple[Pass, ...]:
+        """What is asked of this model, in order."""
+        explain = self.explain or self.describe_by == self.model
+        words = self.describe_by is not None
+        return ("pictures", *(("explanations",) if explain else ()), *(("words",) if words else ()))
 
     def check(self) -> None:
         """Refuse what has no honest answer.
@@ -75,9 +83,16 @@ class Asking:
                 f"{self.model} has no taste of its own to measure; it can only watch as somebody. "
                 f"Type: python -m agent spectrum --model {self.model} --persona p12"
             )
+        if self.describe_by not in (None, self.model):
+            self.describer.check()
         most = strategies.paraphrases(self.strategy)
         if not 1 <= self.wordings <= most:
             raise BadConfig(f"There are {most} wordings of the question. Type: --wordings {most}")
+
+    @property
+    def describer(self) -> Asking:
+        """The other model that describes the frames."""
+        return replace(self, model=self.describe_by or self.model, describe_by=None)
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,7 @@ class Kept:
 
     answers: Path
     explanations: Path | None
+    words: Path | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,8 @@ class _Question:
     paraphrase: int
     mirrored: bool
     persona: str
+    description: str | None = None
+    """What stands in the place of the picture."""
 
     @property
     def key(self) -> Key:
@@ -113,19 +131,51 @@ async def ask(
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
     """
     asking.check()
+    place = _Place(retrieval, data, now, onlooker)
+    described: Mapping[str, str] = {}
+    if asking.describe_by not in (None, asking.model):
+        paths = await _ask(place, asking.describer, ("explanations",), {})
+        described = _descriptions(paths["explanations"])
+    paths = await _ask(place, asking, asking.passes, described)
+    return Kept(paths["pictures"], paths.get("explanations"), paths.get("words"))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where models are asked, and about what."""
+
+    retrieval: Retrieval
+    data: DataFolder
+    now: datetime
+    onlooker: Onlooker
+
+
+async def _ask(
+    place: _Place, asking: Asking, passes: tuple[Pass, ...], described: Mapping[str, str]
+) -> dict[Pass, Path]:
+    """Ask one model in several passes; its own descriptions serve where there are no others."""
     async with AsyncExitStack() as stack:
         writers = {
-            explain: stack.enter_context(_writer(asking, explain, data, now))
-            for explain in asking.passes
+            each: stack.enter_context(_writer(asking, each, place.data, place.now))
+            for each in passes
         }
         loaded = await asyncio.to_thread(load_model, asking.model)
         stack.push_async_callback(loaded.close)
         before = spent_before(list(writers.values()))
-        model = guarded(loaded, asking.cap, before, data.replies_dir)
-        for explain, writer in writers.items():
-            questions = list(_questions(retrieval, asking, explain))
-            await _sit(_Panel(model, asking, explain, data), questions, writer, onlooker)
-    return Kept(writers["never"].path, writers["all"].path if asking.explain else None)
+        model = guarded(loaded, asking.cap, before, place.data.replies_dir)
+        for each, writer in writers.items():
+            panel = _Panel(model, asking, each, place.data)
+            questions = list(_questions(place.retrieval, asking, each, described))
+            await _sit(panel, questions, writer, place.onlooker)
+            if each == "explanations" and not described:
+                described = _descriptions(writer.path)
+    return {each: writer.path for each, writer in writers.items()}
+
+
+def _descriptions(path: Path) -> dict[str, str]:
+    """What each frame shows, as far as it was said."""
+    asked = read_judgements(path).asked
+    return {each.frame: each.judgement.description for each in asked if each.judgement.description}
 
 
 async def _sit(
@@ -153,8 +203,9 @@ async def _sit(
 class _Panel:
     """One model, asked in every wording and the other way round."""
 
-    def __init__(self, model: Model, asking: Asking, explain: Explain, data: DataFolder) -> None:
+    def __init__(self, model: Model, asking: Asking, part: Pass, data: DataFolder) -> None:
         self._frames = FrameStore(data.frames_dir)
+        explain: Literal["all", "never"] = "all" if part == "explanations" else "never"
         self._judges = {
             (paraphrase, mirrored): ModelJudge.of(
                 model, asking.strategy, asking.persona, Manner(mirrored, paraphrase, explain)
@@ -164,30 +215,38 @@ class _Panel:
         }
 
     async def judge(self, question: _Question) -> Judgement:
-        frame = await asyncio.to_thread(self._frames.read, question.found.frame)
         judge = self._judges[question.paraphrase, question.mirrored]
+        if question.description is not None:
+            return await judge.described(question.description)
+        frame = await asyncio.to_thread(self._frames.read, question.found.frame)
         return await judge.judge((frame,), question.found.caption or None)
 
 
-def _questions(retrieval: Retrieval, asking: Asking, explain: Explain) -> Iterator[_Question]:
+def _questions(
+    retrieval: Retrieval, asking: Asking, part: Pass, described: Mapping[str, str]
+) -> Iterator[_Question]:
     persona = asking.persona.id if asking.persona else ""
     for found in retrieval.shown.values():
-        if explain == "all":
+        description = described.get(found.frame) if part == "words" else None
+        if part == "explanations":
             yield _Question(found, 0, False, persona)
-            continue
-        for paraphrase in range(asking.wordings):
-            for mirrored in (False, True):
-                yield _Question(found, paraphrase, mirrored, persona)
+        elif part == "pictures" or description:  # where nothing is said, nothing can be asked
+            for paraphrase in range(asking.wordings):
+                for mirrored in (False, True):
+                    yield _Question(found, paraphrase, mirrored, persona, description)
 
 
-def _writer(asking: Asking, explain: Explain, data: DataFolder, now: datetime) -> JudgementWriter:
+def _writer(asking: Asking, part: Pass, data: DataFolder, now: datetime) -> JudgementWriter:
     prompts = strategies.hashes(asking.strategy)
     if asking.persona is not None:  # its sentences are part of what is asked
         told = "\n".join(asking.persona.traits).encode()
         prompts |= {f"persona {asking.persona.id}": hashlib.sha256(told).hexdigest()}
+    if part == "words":
+        prompts |= {f"described by {asking.describe_by}": strategies.described_hash()}
     judge = Judge(
         run_id=RUN_ID, model=asking.model, strategy=asking.strategy, prompts=prompts,
-        explain=explain, seed=SEED, at=now, code_version=provenance().code_version,
+        explain="all" if part == "explanations" else "never", seed=SEED, at=now,
+        code_version=provenance().code_version,
     )  # fmt: skip
     return JudgementWriter(data.spectra_dir / FOLDER / f"{judge.slug}.jsonl", judge)
 

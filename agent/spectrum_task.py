@@ -29,16 +29,18 @@ from inspect_ai.model import (
 from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from agent.errors import BadConfig
+from agent.errors import UserError
 from agent.models.picture import scaled
 from agent.retrieval import Wanted, retrieve
 from agent.spectrum import Asking
 from personas import strategies
+from personas.errors import PersonaError
 from personas.library import find
 from personas.persona import Persona
 from personas.values import value_set
 from store import encoders
 from store.data import DataFolder
+from store.errors import StoreError
 from store.frames import FrameStore
 from store.index import Index
 from store.spectra import Found, Retrieval
@@ -56,15 +58,15 @@ def spectrum(  # noqa: PLR0913  # each is an option of inspect's -T
 ) -> Task:
     """Ask of the frames that show a set of values whether the model likes them."""
     folder = DataFolder(Path(data))
-    viewer = find(persona) if persona else None
-    asking = Asking(_model(), viewer, wordings)
     try:
+        viewer = find(persona) if persona else None
+        asking = Asking(_model(), viewer, wordings)
         asking.check()
-    except BadConfig as error:
-        raise PrerequisiteError(f"{error}, or here: -T persona=p12") from None
-    loaded = encoders.load(encoder)
-    with Index.open(folder, loaded, index) as opened:
-        found = retrieve(Wanted(value_set(values), over), opened, loaded, datetime.now(UTC))
+        loaded = encoders.load(encoder)
+        with Index.open(folder, loaded, index) as opened:
+            found = retrieve(Wanted(value_set(values), over), opened, loaded, datetime.now(UTC))
+    except (UserError, StoreError, PersonaError) as error:
+        raise PrerequisiteError(f"{error}, or here: -T persona=p12, -T data=FOLDER") from None
     samples = list(_samples(found, asking, FrameStore(folder.frames_dir)))
     return Task(
         dataset=MemoryDataset(samples, name=f"spectrum-{found.slug}"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -21,11 +21,15 @@ from personas.errors import UnknownStrategy
 from personas.persona import Persona
 from personas.reading import Reading, form, read_choice, read_isq
 
-__all__ = ["Prompt", "Reading", "build", "hashes", "paraphrases", "read", "schema", "strategies"]
+__all__ = [
+    "Prompt", "Reading", "build", "described", "described_hash", "hashes", "paraphrases", "read",
+    "schema", "strategies",
+]  # fmt: skip
 
 _FOLDER = Path(__file__).with_name("prompts")
 _STRATEGIES = ("plain", "simple", "isq")
 _SWITCHES = ("p_a", "a_d")
+_DESCRIBED = "described.txt"
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,17 @@ def build(
     )
 
 
+def described(prompt: Prompt, description: str) -> Prompt:
+    """Return the same question with a description in the place of the picture."""
+    told = _filled(_bytes(_DESCRIBED).decode("utf-8"), {"description": description.strip()})
+    return replace(prompt, user=f"{told}\n\n{prompt.user}")
+
+
+def described_hash() -> str:
+    """Return the SHA-256 of what is put around a description."""
+    return hashlib.sha256(_bytes(_DESCRIBED)).hexdigest()
+
+
 def read(prompt: Prompt, reply: str) -> Reading:
     """Read the reply to a prompt: an answer, or the reason why there is none.
 
@@ -155,6 +170,8 @@ def schema(prompt: Prompt, *, explain: bool) -> dict[str, Any] | None:
 
 @cache
 def _bytes(strategy: str) -> bytes:
+    if strategy == _DESCRIBED:
+        return (_FOLDER / _DESCRIBED).read_bytes()
     if strategy not in _STRATEGIES:
         raise UnknownStrategy(strategy, list(_STRATEGIES))
     return (_FOLDER / f"{strategy}.toml").read_bytes()

@@ -160,10 +160,11 @@ def delete(collection: Collection, keys: Set[str]) -> int:
     return len(there)
 
 
-def ids(collection: Collection) -> list[str]:
-    """All ids, in order of arrival."""
+def ids(collection: Collection, where: Mapping[str, str] | None = None) -> list[str]:
+    """Ids of all rows that agree, in order of arrival."""
     found: list[str] = []
-    while page := collection.get(limit=_PAGE, offset=len(found), include=[])["ids"]:
+    agreeing = _agreeing(where or {})
+    while page := collection.get(limit=_PAGE, offset=len(found), where=agreeing, include=[])["ids"]:
         found += page
     return found
 
@@ -217,12 +218,7 @@ def sample(
     """How many rows agree, and the vectors of so many of them, evenly spread over their arrival."""
     import numpy as np  # heavy for a start-up
 
-    agreeing: list[str] = []
-    condition = _agreeing(where)
-    while page := collection.get(limit=_PAGE, offset=len(agreeing), where=condition, include=[])[
-        "ids"
-    ]:
-        agreeing += page
+    agreeing = ids(collection, where)
     chosen = agreeing[:: max(1, -(-len(agreeing) // max(1, most)))]
     found: list[Any] = []
     for start in range(0, len(chosen), _PAGE):

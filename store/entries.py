@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from store.duplicates import near_duplicates
-from store.records import RunStarted, Step
+from store.records import RunStarted, Step, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Entry:
     excluded: str
     """Why the step does not count, or nothing."""
     caption: str
+    """The platform's words on the video: its caption and the hashtags not in it."""
     sha256: str
     phash: str
 
@@ -53,7 +54,7 @@ class Entry:
             video=step.video.id,
             answer=step.judgement.answer or "missing",
             excluded=step.excluded or "",
-            caption=step.video.caption or "",
+            caption=text_of(step.video) or "",
             sha256=frame.sha256,
             phash=frame.phash,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -20,6 +21,13 @@ from store.records import Record
 
 RUN_ID = "spectrum"
 """What stands for the run in judgements that belong to none."""
+FITS = {"both": 3.4, "picture": 4.5}
+"""Standard deviations from which a frame is taken to fit its keyword, by what was matched.
+
+Measured with ``conse`` on the playground (``docs/spectrum.md``): about three in four such frames
+fit, found by both, and fewer by the picture alone. It is said of one frame at a time, so it does
+not grow with the collection.
+"""
 _FILE = "retrieval.json"
 
 
@@ -36,7 +44,13 @@ class Found(Record):
 
     rank: int
     similarity: float
-    """Cosine of keyword and frame, as the encoder sees them."""
+    """Cosine of keyword and picture, as the encoder sees them."""
+    words: float | None
+    """Cosine of keyword and caption; ``None`` without one, or where captions did not count."""
+    match: float
+    """Standard deviations by which it stands out of all frames that were looked through."""
+    fits: bool
+    """Whether it stands out enough to be taken for a fitting one."""
     entry: str
     """Id in the index."""
     platform: str
@@ -57,27 +71,21 @@ class Keyword(Record):
     value: str
     keyword: str
     found: tuple[Found, ...]
-    typical: float
-    """Mean similarity of the keyword to the frames that were looked through."""
-    spread: float
-    """Standard deviation of these similarities."""
-    chance: float
-    """Standard deviations by which the best of so many frames stand out by themselves."""
 
     @property
-    def similarity(self) -> float:
-        """Mean similarity of what was found; 0 where nothing was."""
-        return sum(hit.similarity for hit in self.found) / max(len(self.found), 1)
+    def match(self) -> float:
+        """Mean match of what was found; 0 where nothing was."""
+        return sum(hit.match for hit in self.found) / max(len(self.found), 1)
 
     @property
-    def lift(self) -> float:
-        """Standard deviations by which what was found stands out."""
-        return (self.similarity - self.typical) / self.spread if self.spread > 0 else 0.0
+    def fitting(self) -> int:
+        """How many of its frames are taken to fit."""
+        return sum(hit.fits for hit in self.found)
 
     @property
     def doubtful(self) -> bool:
-        """Whether what was found stands out no more than the best of anything would."""
-        return self.lift <= self.chance
+        """Whether none of its frames is taken to fit."""
+        return not self.fitting
 
 
 class Retrieval(Record):
@@ -90,8 +98,14 @@ class Retrieval(Record):
     encoder: str
     platform: str | None
     per_keyword: int
+    by: Literal["both", "picture"]
+    """Whether captions counted in the match."""
     frames: int
     """Indexed frames that were looked through."""
+    unique: int
+    """Those of them that are no near-duplicate of an earlier one."""
+    videos: int
+    """Videos that they are of."""
     values: tuple[ValueRecord, ...]
     keywords: tuple[Keyword, ...]
 
@@ -100,7 +114,8 @@ class Retrieval(Record):
         """Name of the folder: equal names mean the same set, looked for in the same way."""
         encoder = re.sub(r"[^A-Za-z0-9]+", "-", self.encoder).strip("-")[-40:]
         where = self.platform or "all"
-        return f"{self.set_id}-{self.sha256[:8]}-{where}-{self.per_keyword}-{encoder}"
+        by = "" if self.by == "both" else f"-by-{self.by}"
+        return f"{self.set_id}-{self.sha256[:8]}-{where}-{self.per_keyword}-{encoder}{by}"
 
     @property
     def shown(self) -> dict[str, Found]:
@@ -114,6 +129,11 @@ class Retrieval(Record):
     def folder(self, data: DataFolder) -> Path:
         """Where it is kept."""
         return data.spectra_dir / self.slug
+
+
+def fits(match: float, by: str) -> bool:
+    """Whether a frame stands out enough to be taken for a fitting one."""
+    return match >= FITS[by]
 
 
 def keep(retrieval: Retrieval, data: DataFolder) -> Path:

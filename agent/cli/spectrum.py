@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  python -m agent spectrum --model embedded/conse --persona p12
   python -m agent spectrum --model scripted/yes --values foundations
+  python -m agent spectrum --model embedded/conse --persona p12 --modality
 """
 
 
@@ -38,6 +38,12 @@ Examples:
               help="Wordings in which the question and its opposite are asked.")  # fmt: skip
 @click.option("--explain", is_flag=True,
               help="Also ask why, and what each frame shows; it costs tokens.")  # fmt: skip
+@click.option("--modality", is_flag=True,
+              help="Also ask of each model's own description in the picture's place.")  # fmt: skip
+@click.option("--describe-by", metavar="MODEL",
+              help="The same, of the descriptions that this model gives.")  # fmt: skip
+@click.option("--by", type=click.Choice(["both", "picture"]), default="both", show_default=True,
+              help="Find frames by picture and caption, or by picture alone.")  # fmt: skip
 @click.option("--encoder", default="conse", show_default=True,
               help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.")  # fmt: skip
 @click.option("--index", "url", metavar="URL", help="A Chroma server, http://host:port.")
@@ -53,23 +59,11 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     asked whether it likes it, in several wordings, and the opposite. What was asked before is not
     asked again.
     """
-    from agent.models import check
-    from agent.models.budget import Cap
-    from agent.spectrum import Asking
     from analysis.spectrum.write import write_spectrum
-    from personas.library import find
     from personas.values import value_set
     from store.data import DataFolder
 
-    persona = find(options["persona"]) if options["persona"] else None
-    cap = Cap(options["max_cost"], options["max_tokens"])
-    askings = [
-        Asking(model, persona, options["wordings"], options["explain"], cap)
-        for model in dict.fromkeys(models)
-    ]
-    for asking in askings:
-        check(asking.model)
-        asking.check()
+    askings = _askings(models, options)
     values = value_set(options["set_name"])
     folder = DataFolder(data)
     retrieval = _retrieved(folder, values, options)
@@ -82,11 +76,31 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     click.echo(written.text())
     doubtful = sum(keyword.doubtful for keyword in retrieval.keywords)
     click.echo(
-        f"{doubtful} of {len(retrieval.keywords)} keywords found nothing that stands out: "
-        "look at the contact sheets.",
+        f"{doubtful} of {len(retrieval.keywords)} keywords are doubtful: no frame seems to fit. "
+        "Look at the contact sheets.",
         err=True,
     )
     click.echo(f"{written.page}")
+
+
+def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
+    """Say who is asked, and how; refuse what cannot be asked before anything is done."""
+    from agent.models import check
+    from agent.models.budget import Cap
+    from agent.spectrum import Asking
+    from personas.library import find
+
+    persona = find(options["persona"]) if options["persona"] else None
+    cap = Cap(options["max_cost"], options["max_tokens"])
+    askings = []
+    for model in dict.fromkeys(models):
+        by = options["describe_by"] or (model if options["modality"] else None)
+        asking = Asking(model, persona, options["wordings"], options["explain"], cap, by)
+        check(asking.model)
+        check(asking.describer.model)
+        asking.check()
+        askings.append(asking)
+    return askings
 
 
 def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retrieval:
@@ -97,19 +111,21 @@ def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retr
     from store.spectra import keep
 
     encoder = encoders.load(options["encoder"])
-    wanted = Wanted(values, options["over"], options["per_keyword"])
+    wanted = Wanted(values, options["over"], options["per_keyword"], options["by"])
     with Index.open(folder, encoder, options["url"]) as index:
         retrieval = retrieve(wanted, index, encoder, datetime.now(UTC))
     keep(retrieval, folder)
     return retrieval
 
 
-def _ask(retrieval: Retrieval, asking: Asking, folder: DataFolder) -> tuple[Path, Path | None]:
-    """Ask one model; returns where its answers and its explanations are."""
+def _ask(
+    retrieval: Retrieval, asking: Asking, folder: DataFolder
+) -> tuple[Path, Path | None, Path | None]:
+    """Ask one model; returns where its answers, its explanations and its answers in words are."""
     from agent.cli.progress import counting
     from agent.spectrum import ask
 
     announce(asking.model, asking.cap)
     with counting(f"asking {asking.model}") as told:
         kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), told))
-    return kept.answers, kept.explanations
+    return kept.answers, kept.explanations, kept.words

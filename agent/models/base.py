@@ -20,11 +20,12 @@ class Question:
 
     ``caption`` is what the platform says of the video. Models that read pictures do not get it
     (the method shows them the screenshot only); the embedded viewer uses it as its on-screen text.
+    Without frames it is their description, which the prompt holds as well.
     """
 
     prompt: Prompt
     frames: tuple[bytes, ...]
-    """JPEG files, in order of time."""
+    """JPEG files, in order of time; none where the prompt describes them."""
     caption: str | None = None
     explain: bool = False
     """Also ask for a reason and a description."""

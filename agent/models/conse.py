@@ -155,6 +155,14 @@ class ConseViewer:
             BOTH.p_yes(caption.overall, picture.overall),
         )
 
+    def read(self, text: str, traits: tuple[str, ...]) -> Opinion:
+        """Hold words alone against a persona's traits, where there is no picture."""
+        if not text.strip():
+            raise ModelFailed("There is nothing to see and nothing to read")
+        fit = self._taste(traits).fit(self._place_text(text), "caption")
+        p_yes = CAPTION_ONLY.p_yes(fit.overall, 0.0)
+        return Opinion(fit, fit, p_yes, p_yes, p_yes)
+
     def _form_taste(self, traits: tuple[str, ...]) -> Taste:
         return Taste(self._encoder.texts(traits), self._background)
 
@@ -168,6 +176,9 @@ class ConseViewer:
         traits = question.prompt.traits
         if not traits:
             raise BadConfig(f"{NAME} has no taste of its own to ask for. Type: --strategy simple")
+        if not question.frames:
+            opinion = self.read(question.caption or "", traits)
+            return Reply(text=_reply(question, opinion), p_yes=opinion.p_yes)
         seen = self.look(question.frames, question.caption)
         opinion = self.judge(seen, traits)
         return Reply(

@@ -136,7 +136,7 @@ class ModelJudge:
         Parameters
         ----------
         frames
-            JPEG files, in order of time.
+            JPEG files, in order of time; none where the prompt describes them.
         caption
             What the platform says of the video, hashtags included.
         repeat
@@ -160,7 +160,8 @@ class ModelJudge:
                 put = replace(question, repeat=question.repeat + len(attempts))
                 attempts.append(await self._ask(put))
             judgement = _judgement(attempts, perf_counter() - started)
-            self._keep_vector(frames[0], attempts[-1].reply)
+            if frames:
+                self._keep_vector(frames[0], attempts[-1].reply)
             if self._why is None or judgement.answer != "yes" or judgement.reason is not None:
                 return judgement
             attempts.append(await self._ask(replace(question, prompt=self._why, explain=True)))
@@ -168,6 +169,11 @@ class ModelJudge:
         except BudgetSpent as fault:
             fault.details["lost"] = asdict(Spent.of(_usage(attempts)))
             raise
+
+    async def described(self, description: str) -> Judgement:
+        """Judge a description in the place of a picture; raises as `judge` does."""
+        prompt = strategies.described(self.prompt, description)
+        return await ModelJudge(self.model, prompt, self._manner).judge((), description)
 
     async def close(self) -> None:
         """Release the model."""

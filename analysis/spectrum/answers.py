@@ -16,6 +16,15 @@ from numpy.typing import NDArray
 from store.judgements import Asked, read_judgements
 from store.spectra import Retrieval
 
+NEEDED = 3
+"""Keywords of a value that must have found fitting frames."""
+
+Paths = tuple[Path, Path | None, Path | None]
+"""Of one model its file of answers, and those of explanations and of answers about descriptions
+where there are any."""
+_DESCRIBED = "described by "
+"""Begins the name under which a file of answers keeps who described the frames."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -31,9 +40,13 @@ class Layout:
     members: Bools
     """Whether a frame was found for a value, shape ``(F, V)``."""
     sure: Bools
-    """The same, by keywords only whose frames stand out."""
+    """The same, of frames only that are taken to fit."""
     cluster: Ints
     """Number of the video that a frame is of, shape ``(F,)``."""
+    found: tuple[int, ...]
+    """For each value, how many of its keywords are not doubtful."""
+    sought: tuple[int, ...]
+    """For each value, how many keywords it has."""
 
     @classmethod
     def of(cls, retrieval: Retrieval) -> Layout:
@@ -47,10 +60,19 @@ class Layout:
             for hit in keyword.found:
                 cell = place[hit.frame], column[keyword.value]
                 members[cell] = True
-                sure[cell] |= not keyword.doubtful
+                sure[cell] |= hit.fits
         videos = [hit.cluster for hit in shown.values()]
         cluster = np.unique(videos, return_inverse=True)[1].astype(np.int64)
-        return cls(retrieval, tuple(shown), members, sure, cluster)
+        sought = Counter(keyword.value for keyword in retrieval.keywords)
+        found = Counter(k.value for k in retrieval.keywords if not k.doubtful)
+        return cls(
+            retrieval, tuple(shown), members, sure, cluster,
+            tuple(found[name] for name in column), tuple(sought[name] for name in column),
+        )  # fmt: skip
+
+    def thin(self, place: int) -> bool:
+        """Whether too few keywords of a value found what fits to speak of the value."""
+        return self.found[place] < NEEDED
 
 
 @dataclass(frozen=True)
@@ -97,6 +119,23 @@ def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -
         model=kept.judge.model, persona=asked[0].persona if asked else "", plain=sides[False],
         opposite=sides[True], missing=dict(sorted(missing.items())), described=_described(told),
     )  # fmt: skip
+
+
+def kept_answers(folder: Path) -> list[Paths]:
+    """Sort the files of a folder of answers by who was asked."""
+    parts: dict[tuple[str, ...], dict[str, Path]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        judge = read_judgements(path).judge
+        own = sorted(name for name in judge.prompts if not name.startswith(_DESCRIBED))
+        part = "explanations" if judge.explain == "all" else "pictures"
+        if len(own) < len(judge.prompts):
+            part = "words"
+        parts.setdefault((judge.model, *own), {})[part] = path
+    return [
+        (each["pictures"], each.get("explanations"), each.get("words"))
+        for each in parts.values()
+        if "pictures" in each
+    ]
 
 
 def _described(asked: Sequence[Asked]) -> dict[str, str]:

@@ -52,12 +52,13 @@ def pictures(found: Sequence[Found], frames: FrameStore) -> tuple[Markup, ...]:
 
 
 def _picture(hit: Found, small: bytes | None) -> Markup:
-    told = f"{hit.rank}. {hit.caption or 'no caption'} ({hit.similarity:.3f})"
+    told = f"{hit.rank}. {hit.caption or 'no caption'} (stands out by {hit.match:.1f})"
     if small is None:
         return Markup('<span class="lost" title="{}">lost</span>').format(told)
-    return Markup('<img src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
-        base64.b64encode(small).decode(), hit.caption or "no caption", told
-    )
+    return Markup('<img class="{}" src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
+        "fits" if hit.fits else "unfit", base64.b64encode(small).decode(),
+        hit.caption or "no caption", told,
+    )  # fmt: skip
 
 
 def _at(place: int, count: int, score: float) -> tuple[float, float]:

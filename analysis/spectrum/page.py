@@ -17,12 +17,12 @@ from analysis.report.figures import Scale, Span, axis, interval
 from analysis.report.page import environment
 from analysis.report.trace import Name, Source, Told, Traced, Traces
 from analysis.spectrum import paper
-from analysis.spectrum.answers import Layout
+from analysis.spectrum.answers import NEEDED, Layout
 from analysis.spectrum.figures import pictures, radar
-from analysis.spectrum.scores import Difference, Spectrum, label
+from analysis.spectrum.scores import Difference, Findings, Spectrum, label
 from analysis.values import NAN, Estimate
 from store.frames import FrameStore
-from store.spectra import Found, Keyword
+from store.spectra import FITS, Found, Keyword
 
 TEMPLATES = Path(__file__).with_name("templates")
 _SCALE = Scale(0, 100, 25)
@@ -38,6 +38,10 @@ class Row:
     corrected: Told
     centred: Told
     sure: Told
+    found: Traced
+    sought: Traced
+    thin: bool
+    """Too few keywords found what fits."""
     frames: Traced
     low: Traced
     high: Traced
@@ -74,12 +78,23 @@ class PairView:
 
 
 @dataclass(frozen=True)
+class ModalityView:
+    """One model on pictures and on descriptions: value, both scores, difference, p."""
+
+    model: Name
+    rows: tuple[tuple[Name, Told, Told, Markup, Told, Traced], ...]
+    level: Told
+    frames: Traced
+
+
+@dataclass(frozen=True)
 class KeywordView:
     """What was found for a keyword."""
 
     keyword: Name
-    similarity: Traced
-    lift: Traced
+    match: Traced
+    fitting: Traced
+    of: Traced
     doubtful: bool
     pictures: tuple[Markup, ...]
     described: tuple[Name, ...]
@@ -102,44 +117,40 @@ class Page:
     over: Name
     encoder: Name
     made: Markup
+    by: Name
     indexed: Traced
+    unique: Traced
     frames: Traced
     videos: Traced
     doubtful: Traced
     doubtful_words: tuple[Name, ...]
     keywords: Traced
-    chance: Traced
+    fits: Traced
+    needed: Traced
+    thin: tuple[Name, ...]
     models: tuple[ModelView, ...]
     pairs: tuple[PairView, ...]
+    modality: tuple[ModalityView, ...]
     sheets: tuple[SheetView, ...]
     axis: Markup
     gap_axis: Markup
+    words_axis: Markup
 
 
-def render(
-    layout: Layout,
-    spectra: Sequence[Spectrum],
-    pairs: Sequence[Difference],
-    frames: FrameStore,
-    now: datetime,
-) -> str:
+def render(findings: Findings, frames: FrameStore, now: datetime) -> str:
     """Write the report as one HTML document."""
     traces = Traces()
     template = environment(traces, TEMPLATES).get_template("spectrum.html")
     style = Markup((TEMPLATES / "spectrum.css").read_text(encoding="utf-8"))
-    return template.render(page=_page(layout, spectra, pairs, frames, now), own_style=style)
+    return template.render(page=_page(findings, frames, now), own_style=style)
 
 
-def _page(
-    layout: Layout,
-    spectra: Sequence[Spectrum],
-    pairs: Sequence[Difference],
-    frames: FrameStore,
-    now: datetime,
-) -> Page:
+def _page(told: Findings, frames: FrameStore, now: datetime) -> Page:
+    layout = told.layout
     found = layout.retrieval
     source = Source("store.spectra.Retrieval", f"{found.frames:,} indexed frames")
-    gaps = _gap_scale(pairs)
+    gaps, words = _gap_scale(told.pairs), _gap_scale(told.modality)
+    names = [value.name for value in found.values]
     return Page(
         set_id=Name(found.set_id),
         over=Name(found.platform or "every platform"),
@@ -147,18 +158,24 @@ def _page(
         made=Markup('<time datetime="{}">{}</time>').format(
             now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
         ),
+        by=Name("picture and caption" if found.by == "both" else "picture alone"),
         indexed=source.count(found.frames, "indexed frames that were looked through"),
+        unique=source.count(found.unique, "of these, no near-duplicates"),
         frames=source.count(len(layout.frames), "frames that were found, each once"),
         videos=source.count(len(set(layout.cluster.tolist())), "videos that they are of"),
         doubtful=source.count(sum(k.doubtful for k in found.keywords), "doubtful keywords"),
         doubtful_words=tuple(Name(k.keyword) for k in found.keywords if k.doubtful),
         keywords=source.count(len(found.keywords), "keywords"),
-        chance=source.decimal(found.keywords[0].chance, "by which the best stand out anyway", 1),
-        models=tuple(_model(layout, each) for each in spectra),
-        pairs=tuple(_pair(layout, each, gaps) for each in pairs),
-        sheets=_sheets(layout, spectra, frames, source),
+        fits=source.decimal(FITS[found.by], "standard deviations from which a frame fits", 1),
+        needed=source.count(NEEDED, "keywords with fitting frames that a value needs"),
+        thin=tuple(Name(name) for place, name in enumerate(names) if layout.thin(place)),
+        models=tuple(_model(layout, each) for each in told.spectra),
+        pairs=tuple(_pair(layout, each, gaps) for each in told.pairs),
+        modality=tuple(_modality(layout, each, words) for each in told.modality),
+        sheets=_sheets(layout, told.spectra, frames, source),
         axis=axis(_SCALE),
         gap_axis=axis(gaps, "points"),
+        words_axis=axis(words, "points"),
     )
 
 
@@ -206,7 +223,10 @@ def _row(layout: Layout, told: Spectrum, place: int, source: Source) -> Row:
         raw=source.estimate(told.raw.scores[place], f"{what}, the question alone"),
         corrected=source.estimate(score, f"{what}, question and opposite"),
         centred=source.estimate(told.corrected.centred[place], f"{what}, less the mean"),
-        sure=source.estimate(told.sure.scores[place], f"{what}, keywords that stand out"),
+        sure=source.estimate(told.sure.scores[place], f"{what}, fitting frames only"),
+        found=source.count(layout.found[place], f"{what}: keywords with fitting frames"),
+        sought=source.count(layout.sought[place], f"{what}: keywords"),
+        thin=layout.thin(place),
         frames=source.count(int(layout.members[:, place].sum()), f"{what}: frames"),
         low=source.percent(float(told.low[place]), f"{what}, missing taken for no"),
         high=source.percent(float(told.high[place]), f"{what}, missing taken for yes"),
@@ -234,6 +254,29 @@ def _pair(layout: Layout, pair: Difference, scale: Scale) -> PairView:
     )  # fmt: skip
 
 
+def _modality(layout: Layout, pair: Difference, scale: Scale) -> ModalityView:
+    source = Source(
+        "analysis.spectrum.scores.differences",
+        f"{pair.frames:,} frames that {pair.first} answered for as pictures and in words",
+    )
+    names = [value.name for value in layout.retrieval.values]
+    rows = tuple(
+        (
+            Name(name), source.estimate(seen, f"{name}: pictures"),
+            source.estimate(read, f"{name}: descriptions"),
+            interval(Span(gap.value, gap.low, gap.high), scale),
+            source.estimate(gap, f"{name}: words less pictures"),
+            source.p(p, f"{name}: after Holm's correction", gap.reason),
+        )
+        for name, seen, read, gap, p in zip(
+            names, *pair.scores, pair.by_value, pair.p, strict=True
+        )
+    )  # fmt: skip
+    level = source.estimate(pair.level, "mean over the values: words less pictures")
+    frames = source.count(pair.frames, "frames that it answered for in both ways")
+    return ModalityView(Name(pair.first), rows, level, frames)
+
+
 def _gap_scale(pairs: Sequence[Difference]) -> Scale:
     gaps = [gap for pair in pairs for gap in pair.by_value]
     return Scale.around([end for gap in gaps for end in (gap.value, gap.low, gap.high)])
@@ -247,8 +290,9 @@ def _sheets(
     def view(keyword: Keyword) -> KeywordView:
         return KeywordView(
             keyword=Name(keyword.keyword),
-            similarity=source.decimal(keyword.similarity, "mean similarity of what was found"),
-            lift=source.decimal(keyword.lift, "standard deviations by which it stands out", 1),
+            match=source.decimal(keyword.match, "standard deviations by which it stands out", 1),
+            fitting=source.count(keyword.fitting, "frames that are taken to fit"),
+            of=source.count(len(keyword.found), "frames that were found"),
             doubtful=keyword.doubtful,
             pictures=pictures(keyword.found, frames),
             described=tuple(_described(hit, told[hit.frame]) for hit in keyword.found

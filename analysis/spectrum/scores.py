@@ -51,7 +51,7 @@ class Spectrum:
     raw, corrected
         From the question alone; from the question and its opposite.
     sure
-        As ``corrected``, from the frames of keywords only whose frames stand out.
+        As ``corrected``, from the frames only that are taken to fit.
     low, high
         Raw scores if every missing answer were no, and yes; shape ``(V,)``.
     lean
@@ -76,13 +76,29 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Difference:
-    """Second model less first by value, on frames that both answered for, and Holm's p-values."""
+    """Second less first by value, on frames that both answered for, and Holm's p-values."""
 
     first: str
     second: str
     by_value: tuple[Estimate, ...]
+    level: Estimate
+    """Mean over the values."""
+    scores: tuple[tuple[Estimate, ...], tuple[Estimate, ...]]
+    """Of the first and of the second, on the frames that both answered for."""
     p: tuple[float, ...]
     frames: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a report tells."""
+
+    layout: Layout
+    spectra: tuple[Spectrum, ...]
+    pairs: tuple[Difference, ...]
+    """Between models."""
+    modality: tuple[Difference, ...]
+    """Of models that were asked in words too: words less pictures."""
 
 
 def spectrum(layout: Layout, answers: Answers) -> Spectrum:
@@ -147,21 +163,34 @@ def profile(
     )  # fmt: skip
 
 
-def differences(layout: Layout, spectra: Sequence[Spectrum]) -> list[Difference]:
-    """Compare every pair of models, paired on the same frames, with Holm's correction over all."""
-    found = []
-    for number, second in enumerate(spectra):
-        for first in spectra[:number]:
-            gap = _liking(second.answers) - _liking(first.answers)
-            by_value = profile(gap, layout.members, layout.cluster, None).scores
-            names = label(first.answers), label(second.answers)
-            found.append(Difference(*names, by_value, (), int((~np.isnan(gap)).sum())))
+def between(spectra: Sequence[Spectrum]) -> list[tuple[Answers, Answers]]:
+    """Every pair of models."""
+    asked = [one.answers for one in spectra]
+    return [(first, second) for at, second in enumerate(asked) for first in asked[:at]]
+
+
+def differences(layout: Layout, pairs: Sequence[tuple[Answers, Answers]]) -> list[Difference]:
+    """Compare the two of each pair on the same frames, with Holm's correction over all."""
+    found = [_difference(layout, *pair) for pair in pairs]
     p = holm(np.array([each.p for pair in found for each in pair.by_value]))
     width = len(layout.retrieval.values)
     return [
         dataclasses.replace(pair, p=tuple(p[place * width : (place + 1) * width].tolist()))
         for place, pair in enumerate(found)
     ]
+
+
+def _difference(layout: Layout, first: Answers, second: Answers) -> Difference:
+    liked = _liking(first), _liking(second)
+    both = ~np.isnan(liked[0] + liked[1])
+    gap = profile(liked[1] - liked[0], layout.members, layout.cluster, None)
+    levels = [
+        profile(np.where(both, one, np.nan), layout.members, layout.cluster).scores for one in liked
+    ]
+    return Difference(
+        label(first), label(second), gap.scores, gap.level, (levels[0], levels[1]), (),
+        int(both.sum()),
+    )  # fmt: skip
 
 
 def label(answers: Answers) -> str:

@@ -11,9 +11,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.spectrum.answers import Layout, read_answers
+from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.page import render
-from analysis.spectrum.scores import Difference, Spectrum, differences, label, spectrum
+from analysis.spectrum.scores import (
+    Difference,
+    Findings,
+    Spectrum,
+    between,
+    differences,
+    label,
+    spectrum,
+)
 from analysis.tables import columns
 from analysis.tables_out import Table, write_tables
 from analysis.values import Estimate, as_json
@@ -31,54 +39,81 @@ class Written:
     """A report that was written."""
 
     page: Path
-    layout: Layout
-    spectra: tuple[Spectrum, ...]
-    pairs: tuple[Difference, ...]
+    findings: Findings
 
     def as_dict(self) -> dict[str, Any]:
         """What it says, for ``json.dumps``."""
-        ids = [value.id for value in self.layout.retrieval.values]
-        doubtful = [k.keyword for k in self.layout.retrieval.keywords if k.doubtful]
+        layout, told = self.findings.layout, self.findings
+        ids = [value.id for value in layout.retrieval.values]
         return {
             "page": str(self.page),
-            "frames": len(self.layout.frames),
-            "doubtful": doubtful,
+            "indexed": {"frames": layout.retrieval.frames, "unique": layout.retrieval.unique},
+            "frames": len(layout.frames),
+            "doubtful": [k.keyword for k in layout.retrieval.keywords if k.doubtful],
+            "keywords": {
+                name: {"fitting": found, "of": sought, "enough": not layout.thin(place)}
+                for place, (name, found, sought) in enumerate(
+                    zip(ids, layout.found, layout.sought, strict=True)
+                )
+            },
             "models": {
                 label(one.answers): {
                     "raw": _by_value(ids, one.raw.scores),
                     "corrected": _by_value(ids, one.corrected.scores),
                     "centred": _by_value(ids, one.corrected.centred),
+                    "fitting": _by_value(ids, one.sure.scores),
                     "lean": as_json(one.lean),
                     "missing": dict(one.answers.missing),
                 }
-                for one in self.spectra
+                for one in told.spectra
+            },
+            "words_less_pictures": {
+                one.first: {"by_value": _by_value(ids, one.by_value), "mean": as_json(one.level)}
+                for one in told.modality
             },
         }
 
     def text(self) -> str:
         """The scores for a person at a terminal."""
-        head = ["value", *(label(one.answers) for one in self.spectra)]
+        layout, spectra = self.findings.layout, self.findings.spectra
+        head = ["value", *(label(one.answers) for one in spectra)]
+        thin = [layout.thin(place) for place in range(len(layout.found))]
         rows = [
-            [value.name, *(_cell(one.corrected.scores[place]) for one in self.spectra)]
-            for place, value in enumerate(self.layout.retrieval.values)
+            [
+                value.name + (" *" if thin[place] else ""),
+                *(_cell(one.corrected.scores[place]) for one in spectra),
+            ]
+            for place, value in enumerate(layout.retrieval.values)
         ]
-        rows.append(["tendency to yes", *(f"{one.lean.value:+.0f}" for one in self.spectra)])
-        return columns(tuple(head), [tuple(row) for row in rows], left=1)
+        rows.append(["tendency to yes", *(f"{one.lean.value:+.0f}" for one in spectra)])
+        table = columns(tuple(head), [tuple(row) for row in rows], left=1)
+        if not any(thin):
+            return table
+        return f"{table}\n* not scored by enough: fitting frames for under {NEEDED} keywords"
+
+
+def find(retrieval: Retrieval, answers: Sequence[Paths]) -> Findings:
+    """Score the models, on pictures and in words, and compare them."""
+    layout = Layout.of(retrieval)
+    spectra = tuple(spectrum(layout, read_answers(layout, *paths[:2])) for paths in answers)
+    in_words = [
+        (one.answers, read_answers(layout, words))
+        for one, (*_, words) in zip(spectra, answers, strict=True)
+        if words is not None
+    ]
+    pairs = differences(layout, between(spectra))
+    return Findings(layout, spectra, tuple(pairs), tuple(differences(layout, in_words)))
 
 
 def write_spectrum(
-    retrieval: Retrieval,
-    answers: Sequence[tuple[Path, Path | None]],
-    data: DataFolder,
-    folder: Path,
-    now: datetime,
+    retrieval: Retrieval, answers: Sequence[Paths], data: DataFolder, folder: Path, now: datetime
 ) -> Written:
     """Score the models and write their report.
 
     Parameters
     ----------
     answers
-        For each model its file of answers, and of explanations where there is one.
+        Files of each model.
     folder
         Gets ``index.html`` and ``tables/``. An older report is replaced.
 
@@ -87,16 +122,20 @@ def write_spectrum(
     DataUnwritable
         The folder cannot be written.
     """
-    layout = Layout.of(retrieval)
-    spectra = tuple(spectrum(layout, read_answers(layout, *paths)) for paths in answers)
-    pairs = tuple(differences(layout, spectra))
-    html = render(layout, spectra, pairs, FrameStore(data.frames_dir), now)
+    findings = find(retrieval, answers)
+    html = render(findings, FrameStore(data.frames_dir), now)
+    layout = findings.layout
+    tables = [
+        _scores(layout, findings.spectra),
+        _keywords(layout),
+        _modality(layout, findings.modality),
+    ]
     try:
-        write_tables([_scores(layout, spectra), _keywords(layout)], folder / TABLES)
+        write_tables(tables, folder / TABLES)
         write_whole(folder / PAGE, html.encode(), sync=False)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
-    return Written(folder / PAGE, layout, spectra, pairs)
+    return Written(folder / PAGE, findings)
 
 
 def _by_value(ids: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -115,7 +154,7 @@ def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> Table:
     for one in spectra:
         kinds = {
             "question": one.raw.scores, "corrected": one.corrected.scores,
-            "centred": one.corrected.centred, "stands_out": one.sure.scores,
+            "centred": one.corrected.centred, "fitting": one.sure.scores,
         }  # fmt: skip
         rows += [
             (label(one.answers), value.id, kind, score.value, score.low, score.high, score.clusters)
@@ -128,10 +167,22 @@ def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> Table:
 def _keywords(layout: Layout) -> Table:
     rows = [
         (each.value, each.keyword, hit.rank, hit.platform, hit.video, hit.frame,
-         hit.similarity, each.lift, each.chance, each.doubtful)
+         hit.similarity, hit.words, hit.match, hit.fits, each.doubtful)
         for each in layout.retrieval.keywords
         for hit in each.found
     ]  # fmt: skip
-    names = ("value", "keyword", "rank", "platform", "video", "frame", "similarity", "lift",
-             "chance", "doubtful")  # fmt: skip
+    names = ("value", "keyword", "rank", "platform", "video", "frame", "similarity", "words",
+             "match", "fits", "doubtful")  # fmt: skip
     return Table("retrieved", names, rows)
+
+
+def _modality(layout: Layout, modality: Sequence[Difference]) -> Table:
+    rows = [
+        (pair.first, value.id, seen.value, read.value, gap.value, gap.low, gap.high, p)
+        for pair in modality
+        for value, seen, read, gap, p in zip(
+            layout.retrieval.values, *pair.scores, pair.by_value, pair.p, strict=True
+        )
+    ]
+    names = ("model", "value", "pictures", "words", "difference", "low", "high", "p")
+    return Table("modality", names, rows)

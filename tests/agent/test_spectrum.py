@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from PIL import Image
 from agent import spectrum as module
 from agent.benchmarks.exhibits import Exhibit, sample, show
 from agent.cli import cli
+from agent.drivers.browser import arguments, find
 from agent.errors import BudgetSpent
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
@@ -35,6 +37,7 @@ from store.records import Video
 from store.spectra import Retrieval, read_retrieval
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made import Recorded
+from tests.e2e.commands import until
 from tests.store.samples import START, finished, frame, started, step
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
@@ -129,6 +132,16 @@ def test_who_says_yes_to_everything_gets_a_flat_corrected_profile(data: DataFold
     assert json.loads(result.stdout)["models"]["scripted/yes"]["lean"]["value"] == 100
 
 
+def test_a_taste_for_captions_is_lost_in_words(data: DataFolder) -> None:
+    """Scripted models see no pictures: their descriptions say nothing of a theme."""
+    model = "scripted/keywords?words=cars"
+    result = typed(data, "--model", model, "--modality", "--json")
+    told = json.loads(result.stdout)["words_less_pictures"][model]
+    assert told["by_value"]["wheels"]["value"] == -scores(result, model)["wheels"]["value"]
+    assert told["by_value"]["wheels"]["value"] < -70
+    assert told["mean"]["high"] < 0
+
+
 def test_the_report_is_one_page_with_every_frame(data: DataFolder, tmp_path: Path) -> None:
     words = ("--model", "scripted/yes", "--model", "scripted/coin?p=0.4", "--explain")
     result = typed(data, *words, "--out", str(tmp_path / "out"))
@@ -140,16 +153,22 @@ def test_the_report_is_one_page_with_every_frame(data: DataFolder, tmp_path: Pat
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert {path.name for path in (tmp_path / "out" / "tables").iterdir()} == {
-        f"{name}.{kind}" for name in ("scores", "retrieved") for kind in ("csv", "parquet")
+        f"{name}.{kind}"
+        for name in ("scores", "retrieved", "modality")
+        for kind in ("csv", "parquet")
     }
 
 
 def test_the_embedded_viewer_answers_as_somebody_only(data: DataFolder) -> None:
     refused = CliRunner().invoke(cli, ["spectrum", "--model", "embedded/conse"])
     assert "no taste of its own to measure" in str(refused.exception)
-    result = typed(data, "--model", "embedded/conse", "--persona", "p12", "--json")
+    own = ("--persona", "p12", "--modality", "--json")
+    result = typed(data, "--model", "embedded/conse", *own)
     assert set(scores(result, "embedded/conse as p12")) == {"wheels", "table", "sky"}
-    assert Path(json.loads(result.stdout)["page"]).is_file()
+    told = json.loads(result.stdout)
+    assert "Pictures and words" in Path(told["page"]).read_text("utf-8")
+    gaps = told["words_less_pictures"]["embedded/conse as p12"]["by_value"]
+    assert {name for name, gap in gaps.items() if gap["value"] is not None} == set(gaps)
 
 
 # What is found
@@ -164,9 +183,8 @@ def test_each_keyword_finds_distinct_videos_that_fit(
     for keyword in retrieval.keywords:
         videos = [hit.video for hit in keyword.found]
         assert len(set(videos)) == len(videos) == 5
-        assert [hit.similarity for hit in keyword.found] == sorted(
-            (hit.similarity for hit in keyword.found), reverse=True
-        )
+        matches = [hit.match for hit in keyword.found]
+        assert matches == sorted(matches, reverse=True)
         fits += [theme[video] == own[keyword.value] for video in videos]
     assert np.mean(fits) > 0.7
     assert (retrieval.frames, len(retrieval.keywords)) == (len(exhibits), 15)
@@ -230,11 +248,18 @@ def bright(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A service that likes bright pictures and answers every wording in that sense."""
 
     def answer(body: dict[str, Any]) -> tuple[str, int, int]:
-        (jpeg,) = frames_of(body)
-        likes = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L")).mean() > 80
         words = str(body["messages"][-1]["content"])
+        light = 0.0
+        if pictures := frames_of(body):
+            light = float(np.asarray(Image.open(io.BytesIO(pictures[0])).convert("L")).mean())
+        likes = light > 80 or "Description: A bright scene" in words
         opposite = any(word in words for word in ("dislike", "put you off", "do not enjoy"))
-        return ("Yes." if likes != opposite else "No."), 90, 2
+        said = "Yes." if likes != opposite else "No."
+        if "Then add two lines" in words:
+            said += (
+                f"\nReason: So.\nDescription: A {'bright' if likes else 'dark'} scene of {light}."
+            )
+        return said, 90, 2
 
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     with Server(answer).running() as running:
@@ -244,15 +269,18 @@ def bright(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def test_a_model_served_over_http_ends_in_the_report(bright: Server, data: DataFolder) -> None:
     name = "openai-api/loopback/model"
-    result = typed(data, "--model", name, "--wordings", "1", "--json")
+    result = typed(data, "--model", name, "--wordings", "1", "--modality", "--json")
     found = scores(result, name)
     told = json.loads(result.stdout)
     assert told["models"][name]["lean"]["value"] == 0
     assert told["models"][name]["missing"] == {}
-    assert bright.requests["model"] == 2 * told["frames"]
+    assert bright.requests["model"] == 5 * told["frames"], "pictures, descriptions, words"
+    in_words = told["words_less_pictures"][name]["by_value"]
+    assert {gap["value"] for gap in in_words.values()} == {0}, "its descriptions say all it saw"
     assert len({each["value"] for each in found.values()}) > 1
-    (kept,) = data.spectra_dir.glob("judgements/openai-api-loopback-*.jsonl")
-    usage = read_judgements(kept).asked[0].judgement.usage
+    kept = list(data.spectra_dir.glob("judgements/openai-api-loopback-*.jsonl"))
+    assert len(kept) == 3
+    usage = read_judgements(kept[0]).asked[0].judgement.usage
     assert (usage.input_tokens, usage.output_tokens) == (90, 2)
 
 
@@ -280,6 +308,7 @@ for persona, model in models.items():
     (log,) = eval(task, model=model, log_dir=folder, display="none", **limits)
     log = read_eval_log(log.location)
     print(json.dumps({
+        "log": log.location.rpartition("/")[2],
         "status": log.status,
         "said": [each.output.completion for each in log.samples],
         "scores": [next(iter(each.scores.values())).value for each in log.samples],
@@ -288,16 +317,61 @@ for persona, model in models.items():
 """
 
 
-def test_inspect_ai_runs_it_and_reads_its_log(data: DataFolder, tmp_path: Path) -> None:
-    """With its mock model and with the embedded viewer, in a process whose streams are its own."""
-    command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
+@pytest.fixture(scope="module")
+def evaluated(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder of logs by inspect_ai's mock model and the embedded viewer, and what was printed.
+
+    Made in a process whose streams are its own.
+    """
+    logs = tmp_path_factory.mktemp("logs")
+    command = [sys.executable, "-c", EVALUATED, str(data.root), str(logs)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    mock, embedded = (json.loads(line) for line in done.stdout.splitlines())
+    return logs, done.stdout
+
+
+def test_inspect_ai_runs_it_and_reads_its_log(evaluated: tuple[Path, str]) -> None:
+    mock, embedded = (json.loads(line) for line in evaluated[1].splitlines())
     assert mock["status"] == embedded["status"] == "success"
     assert [each for each in mock["scores"] if each == each] == [1, 1, 1, 1, 0, 0, 0]
     assert mock["metrics"]["Wheels"] == pytest.approx(4 / 7), "no answer is no no"
     assert set(embedded["said"]) <= {"Yes", "No"}
     assert "Wheels" in embedded["metrics"]
+
+
+@pytest.fixture
+def viewer(evaluated: tuple[Path, str]) -> Iterator[str]:
+    """inspect_ai's own viewer on these logs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "inspect_ai", "view", "start", "--log-dir", str(evaluated[0]),
+               "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            until(lambda: answers(port))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.drill
+def test_its_log_opens_in_inspect_s_viewer(evaluated: tuple[Path, str], viewer: str) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    log = json.loads(evaluated[1].splitlines()[1])["log"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find().path, args=arguments())
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{viewer}/#/logs/{log}")
+        body = page.locator("body")
+        for text in ("spectrum", "embedded/conse", "likes", "Wheels"):
+            expect(body).to_contain_text(text, timeout=60_000)
+        browser.close()

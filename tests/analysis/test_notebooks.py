@@ -22,7 +22,11 @@ from analysis.example import STUDY, write_example, write_replay
 data, study = write_example(Path("data")), STUDY
 write_replay(data, "example-kim-treatment")
 """
+SPECTRUM = """
+from analysis.example_spectrum import write_spectrum_example
 
+write_spectrum_example(data)
+"""
 
 RUN = """
 import sys
@@ -48,9 +52,10 @@ def code(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_four_notebooks_are_there() -> None:
+def test_the_five_notebooks_are_there() -> None:
     assert NAMES == [
-        "designing.ipynb", "first_look.ipynb", "study_to_headline.ipynb", "two_judges.ipynb",
+        "designing.ipynb", "first_look.ipynb", "spectra.ipynb", "study_to_headline.ipynb",
+        "two_judges.ipynb",
     ]  # fmt: skip
 
 
@@ -58,7 +63,7 @@ def test_the_four_notebooks_are_there() -> None:
 def test_a_notebook_runs_on_the_example(name: str, tmp_path: Path) -> None:
     notebook = read(name)
     (data,) = [cell for cell in code(notebook) if "data" in cell.metadata.get("tags", [])]
-    data.source = EXAMPLE
+    data.source = EXAMPLE + (SPECTRUM if name == "spectra.ipynb" else "")
     for cell in code(notebook):
         cell.outputs = []
     source, target = tmp_path / name, tmp_path / "done.ipynb"

@@ -10,7 +10,14 @@ import pytest
 from analysis.intervals import t_interval
 from analysis.spectrum import paper
 from analysis.spectrum.answers import Answers, Layout, read_answers
-from analysis.spectrum.scores import Spectrum, differences, like_paper, profile, spectrum
+from analysis.spectrum.scores import (
+    Spectrum,
+    between,
+    differences,
+    like_paper,
+    profile,
+    spectrum,
+)
 from personas.values import values
 from store.judgements import Asked, Judge, JudgementWriter
 from store.records import Judgement
@@ -20,20 +27,23 @@ from tests.store.samples import START
 SHARED = "shared"
 
 
-def hit(frame: str, rank: int = 1) -> Found:
+def hit(frame: str, *, fits: bool = False) -> Found:
     return Found(
-        rank=rank, similarity=0.5, entry=frame, platform="tiktok", video=frame, frame=frame,
+        rank=1, similarity=0.5, words=None, match=4.0 if fits else 1.0, fits=fits, entry=frame,
+        platform="tiktok", video=frame, frame=frame,
         caption="",
     )  # fmt: skip
 
 
 def layout(frames: int = 3, ids: tuple[str, ...] = ("power", "security")) -> Layout:
-    """Values with frames of their own, and one frame that all share."""
+    """Values with frames of their own, and one frame that all share; the first keyword's fit."""
     keywords = tuple(
         Keyword(
-            value=name, keyword=f"{name} {part}", typical=0.3, spread=0.1,
-            chance=1.0 + 2 * part,  # the second keyword stands out no more than chance
-            found=(*(hit(f"{name}-{part}-{n}") for n in range(frames)), hit(SHARED)),
+            value=name, keyword=f"{name} {part}",
+            found=(
+                *(hit(f"{name}-{part}-{n}", fits=part == 0) for n in range(frames)),
+                hit(SHARED, fits=part == 0),
+            ),
         )
         for name in ids
         for part in (0, 1)
@@ -41,7 +51,7 @@ def layout(frames: int = 3, ids: tuple[str, ...] = ("power", "security")) -> Lay
     return Layout.of(
         Retrieval(
             at=START, set_id="own", sha256="0" * 64, encoder="e", platform=None, per_keyword=frames,
-            frames=100, keywords=keywords,
+            by="both", frames=100, unique=100, videos=100, keywords=keywords,
             values=tuple(ValueRecord(id=name, name=name, definition=name) for name in ids),
         )
     )  # fmt: skip
@@ -102,12 +112,14 @@ def test_a_yes_sayer_s_corrected_profile_is_flat() -> None:
     assert flat.corrected.range == 0
 
 
-def test_only_keywords_that_stand_out_count_in_their_own_column() -> None:
+def test_only_frames_that_fit_count_in_their_own_column() -> None:
     at = layout()
     likes = np.array([float("-0-" in frame) for frame in at.frames])
     told = said(at, likes)
     assert told.corrected.scores[0].value == pytest.approx(100 * 3 / 7)
     assert told.sure.scores[0].value == pytest.approx(100 * 3 / 4)
+    assert (at.found, at.sought) == ((1, 1), (2, 2))
+    assert at.thin(0), "one keyword does not speak for a value"
 
 
 def test_missing_answers_are_left_out_and_bounded() -> None:
@@ -127,12 +139,28 @@ def test_models_are_compared_on_the_same_frames() -> None:
     at = layout(frames=10)
     loves = np.array([float(frame.startswith("power")) for frame in at.frames])
     noise = np.random.default_rng(1).random(len(at.frames)) < 0.2
-    (pair,) = differences(at, [said(at, loves, "a"), said(at, noise.astype(float), "b")])
+    two = [said(at, loves, "a"), said(at, noise.astype(float), "b")]
+    (pair,) = differences(at, between(two))
     assert (pair.first, pair.second, pair.frames) == ("a", "b", len(at.frames))
     assert pair.by_value[0].high < 0
     assert pair.p[0] < 0.01
-    (same,) = differences(at, [said(at, loves, "a"), said(at, loves, "b")])
+    (same,) = differences(at, between([said(at, loves, "a"), said(at, loves, "b")]))
     assert [gap.value for gap in same.by_value] == [0, 0]
+
+
+def test_words_and_pictures_are_compared_where_both_were_answered_for() -> None:
+    at = layout(frames=10)
+    seen = said(at, np.array([float(name.startswith("power")) for name in at.frames])).answers
+    read = said(at, np.zeros(len(at.frames))).answers
+    read.plain[at.frames.index("power-0-0")] = np.nan
+    read.opposite[at.frames.index("power-0-0")] = np.nan
+    (gap,) = differences(at, [(seen, read)])
+    assert gap.frames == len(at.frames) - 1
+    assert gap.scores[0][0].value == pytest.approx(100 * 19 / 20), "19 of power's own, one shared"
+    assert gap.by_value[0].value == pytest.approx(-100 * 19 / 20)
+    assert gap.by_value[0].high < 0
+    assert gap.by_value[1].value == 0
+    assert gap.level.value == pytest.approx(-100 * 19 / 40)
 
 
 def test_likeness_to_the_paper_is_a_rank_correlation() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -16,7 +16,8 @@ from agent.errors import BudgetSpent
 from agent.models.budget import Account, Spent
 from store.files import write_whole
 from store.judgements import JudgementWriter
-from store.records import Judgement
+from store.records import Judgement, Usage
+from store.writer import LineWriter
 
 BATCH = 32
 """Answers committed together."""
@@ -26,18 +27,19 @@ LOST = ".lost.json"
 """Ends the name of the file, beside a judge's answers, that holds what was paid for none."""
 
 _Question = TypeVar("_Question")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass
-class Batch(Generic[_Question]):
+class Batch(Generic[_Question, _Answer]):
     """Questions whose answers are committed together."""
 
     questions: Sequence[_Question]
-    answered: list[tuple[_Question, Judgement]] = field(default_factory=list)
+    answered: list[tuple[_Question, _Answer]] = field(default_factory=list)
     spent: list[tuple[_Question, BudgetSpent]] = field(default_factory=list)
     """Questions that the cap left without an answer."""
 
-    async def answer(self, judge: Callable[[_Question], Awaitable[Judgement]]) -> None:
+    async def answer(self, judge: Callable[[_Question], Awaitable[_Answer]]) -> None:
         """Answer, several at a time; the first failure ends the others.
 
         A spent budget is no failure: what is under way fits in it and is waited for.
@@ -63,12 +65,17 @@ class Batch(Generic[_Question]):
 
 def spent_before(writers: Sequence[JudgementWriter]) -> Account:
     """Add up what earlier sittings spent on these questions."""
-    account = Account.of_usages(line.judgement.usage for writer in writers for line in writer.kept)
+    return spent((line.judgement.usage for writer in writers for line in writer.kept), writers)
+
+
+def spent(usages: Iterable[Usage], writers: Sequence[LineWriter]) -> Account:
+    """Add up what was paid for answers, and what for none."""
+    account = Account.of_usages(usages)
     lost = sum((_lost(writer) for writer in writers), start=Spent())
     return replace(account, spent=account.spent + lost)
 
 
-def lose(writer: JudgementWriter, fault: BudgetSpent) -> None:
+def lose(writer: LineWriter, fault: BudgetSpent) -> None:
     """Keep what was paid for a question that the cap left without an answer."""
     lost = _lost(writer) + Spent(**fault.details.get("lost", {}))
     write_whole(writer.path.with_suffix(LOST), json.dumps(asdict(lost)).encode())
@@ -83,7 +90,7 @@ def as_given(judged: Judgement) -> Judgement:
     return judged.model_copy(update={"answer": turned, "p_yes": p_yes})
 
 
-def _lost(writer: JudgementWriter) -> Spent:
+def _lost(writer: LineWriter) -> Spent:
     """Return what was paid for calls that led to no answer before the cap was reached."""
     path = writer.path.with_suffix(LOST)
     return Spent(**json.loads(path.read_bytes())) if path.exists() else Spent()

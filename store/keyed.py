@@ -1,0 +1,139 @@
+"""Files of JSON lines that hold one record for each question, below a header that says who answers.
+
+A later sitting writes its own header first and goes on; a torn end is dropped. Refuses to know
+what is asked (``pairs``, ``probes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
+from store.files import write_whole
+from store.lines import committed
+from store.records import Record
+from store.writer import LineWriter
+
+
+class Answered(Protocol):
+    """A record that says which question it answers."""
+
+    @property
+    def key(self) -> Hashable:
+        """What was asked."""
+        ...
+
+
+class Head(Protocol):
+    """A header that says who answers."""
+
+    @property
+    def slug(self) -> str:
+        """Name for files: equal names mean the same questions, put in the same way."""
+        ...
+
+
+H = TypeVar("H", bound=Record)
+L = TypeVar("L", bound=Record)
+
+
+def read_keyed(path: Path, header: type[H], line: TypeAdapter[L]) -> tuple[H, tuple[L, ...]]:
+    """Read a file: its first header, and every record.
+
+    Raises
+    ------
+    DamagedLedger
+        A committed line is no record; names the line, counted from 1.
+    DataUnreadable
+        The file cannot be read.
+    """
+    try:
+        raw, _ = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    first: H | None = None
+    found: list[L] = []
+    for number, text in enumerate(raw, 1):
+        try:
+            record = line.validate_json(text)
+        except ValidationError as error:
+            raise DamagedLedger(path, number, error.errors()[0]["msg"]) from None
+        if not isinstance(record, header):
+            found.append(record)
+        elif first is None:
+            first = record
+    if first is None:
+        raise DamagedLedger(path, 1, "it does not start with who answers.")
+    return first, tuple(found)
+
+
+class KeyedWriter(LineWriter, Generic[L]):
+    """Appends records to one file, batch by batch, and keeps a second writer out.
+
+    Parameters
+    ----------
+    path
+        Made, with its folder, if it is not there.
+    header
+        Of this sitting; written with the first records.
+    line
+        How a line is read back.
+
+    Raises
+    ------
+    RunLocked
+        Another writer has this file open.
+    DataUnwritable
+        The file or its folder cannot be written.
+    """
+
+    kept: tuple[L, ...]
+    """What earlier sittings were told."""
+
+    def __init__(self, path: Path, header: Record, line: TypeAdapter[L]) -> None:
+        super().__init__(path, path.with_suffix(".lock"), path.stem)
+        self._header: Record | None = header
+        try:
+            there = committed(path.read_bytes())[0]
+            self.kept = read_keyed(path, type(header), line)[1] if there else ()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, records: Sequence[L]) -> None:
+        """Commit a batch: all of it or none.
+
+        Raises
+        ------
+        DataUnwritable
+            The disk refused. Nothing of the batch stays.
+        """
+        if not records:
+            return
+        lines = [*([] if self._header is None else [self._header]), *records]
+        self._commit(
+            b"".join(record.model_dump_json(by_alias=True).encode() + b"\n" for record in lines)
+        )
+        self._header = None
+
+
+def rewrite(path: Path, change: Callable[[dict[str, object]], dict[str, object] | None]) -> None:
+    """Change lines, or drop those that ``change`` has nothing for, and write the file whole.
+
+    Raises
+    ------
+    DataUnwritable
+        The disk refused. The file is as it was.
+    """
+    import json
+
+    try:
+        raw, _ = committed(path.read_bytes())
+        told = [new for line in raw if (new := change(json.loads(line))) is not None]
+        write_whole(path, b"".join(json.dumps(line).encode() + b"\n" for line in told))
+    except OSError as error:
+        raise DataUnwritable(path, error.strerror or str(error)) from None

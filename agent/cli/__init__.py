@@ -13,6 +13,7 @@ from agent.cli.doctor import doctor
 from agent.cli.door import open_door
 from agent.cli.judge_check import judge_check
 from agent.cli.login import login
+from agent.cli.pairs import pairs
 from agent.cli.playground import playground
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
@@ -41,6 +42,7 @@ for command in (
     login,
     rejudge,
     spectrum,
+    pairs,
     judge_check,
     playground,
     doctor,

@@ -1,8 +1,7 @@
 """What the scripted editor and the scripted witness tell of a frame: made up from its bytes.
 
 The same frame always shows the same made-up scene, so descriptions, edits, checks and probes hang
-together without a look at the picture. Every word has others of its kind that are as likely, so
-that nothing but the scene tells a right text from a wrong one. Refuses to see.
+together without a look at the picture. Refuses to see.
 """
 
 from __future__ import annotations
@@ -12,14 +11,18 @@ import re
 from collections.abc import Iterable, Mapping
 
 SLOTS: dict[str, tuple[str, ...]] = {
-    "count": ("two", "four", "five", "six", "nine"),
-    "attribute": ("green", "brown", "white", "black", "beige"),
-    "object": ("kites", "boats", "lamps", "drums", "bikes"),
-    "relation": ("behind", "beside", "inside", "beyond"),
-    "action": ("singing", "dancing", "reading", "cooking"),
-    "place": ("in a park", "in a cafe", "on a pier", "on a roof"),
-}
-"""What a scene is made of: one word of each kind."""
+    "count": ("two", "six", "ten", "four", "five", "nine", "three", "seven", "eight"),
+    "attribute": ("green", "brown", "white", "black", "beige", "purple", "golden", "silver"),
+    "object": ("kites", "boats", "lamps", "drums", "bikes", "violins", "baskets", "candles"),
+    "relation": ("behind", "beside", "inside", "beyond", "above", "under"),
+    "action": ("singing", "dancing", "reading", "cooking", "painting", "juggling", "knitting"),
+    "place": (
+        "in a park", "in a cafe", "on a pier", "on a roof",
+        "in a garden", "in a forest", "in a studio", "on a bridge",
+    ),
+}  # fmt: skip
+"""What a scene is made of: one word of each kind. Of each length there are two at least, and an
+edit takes one of the same length, so that the texts' surface never tells them apart."""
 SPOILS = ("none", "same", "two", "long", "style", "true")
 """How an edit can go wrong: not at all, no error, two errors, longer by half, another style, and a
 change that is no error."""
@@ -137,7 +140,7 @@ def _swapped(text: str, error: str, frame: bytes, *, vague: bool = False) -> str
     elif error == "persona":
         other = _OPINION[word]
     else:
-        others = [other for other in SLOTS[error] if other != word]
+        others = [each for each in SLOTS[error] if len(each) == len(word) and each != word]
         other = others[_draw(len(others), frame, error, "other")]
     swapped = re.sub(rf"\b{word}\b", other, text, flags=re.IGNORECASE)
     return swapped[:1].upper() + swapped[1:]

@@ -157,7 +157,8 @@ class PairChecks:
             axes.set_axis_off()
             return
         both = np.concatenate([chosen, rejected])
-        bins = np.linspace(both.min() - 0.5, both.max() + 0.5, 30)
+        step = max(1.0, np.ceil(np.ptp(both) / 30))
+        bins = np.arange(both.min() - 0.5, both.max() + step, step)
         axes.hist(chosen, bins=bins, color=_CHOSEN, alpha=0.35, label="chosen")
         axes.hist(
             rejected, bins=bins, histtype="step", color=_REJECTED, lw=1.8, ls="--", label="rejected"

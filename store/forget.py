@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from store import ledger, redaction
+from store import keyed, ledger, redaction
 from store.data import DataFolder
 from store.entries import entries
 from store.errors import DataUnwritable, NothingToForget, RunLocked
@@ -220,6 +220,8 @@ def forget(
         vectors = index_copy.forget(data, todo.keys, url)
         replies = _forget_replies(data, todo.texts)
         _forget_frames(data, todo)
+        for folder in (data.pairs_dir, data.probes_dir):
+            keyed.forget(folder, todo.frames, request.change)
         for run in todo.runs:
             _rewrite(run, request)
         data.forgetting.unlink()

@@ -6,9 +6,10 @@ what is asked (``pairs``, ``probes``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,24 +18,6 @@ from store.files import write_whole
 from store.lines import committed
 from store.records import Record
 from store.writer import LineWriter
-
-
-class Answered(Protocol):
-    """A record that says which question it answers."""
-
-    @property
-    def key(self) -> Hashable:
-        """What was asked."""
-        ...
-
-
-class Head(Protocol):
-    """A header that says who answers."""
-
-    @property
-    def slug(self) -> str:
-        """Name for files: equal names mean the same questions, put in the same way."""
-        ...
 
 
 H = TypeVar("H", bound=Record)
@@ -121,19 +104,36 @@ class KeyedWriter(LineWriter, Generic[L]):
         self._header = None
 
 
-def rewrite(path: Path, change: Callable[[dict[str, object]], dict[str, object] | None]) -> None:
-    """Change lines, or drop those that ``change`` has nothing for, and write the file whole.
+def forget(folder: Path, frames: Collection[str], change: Callable[[str], str]) -> None:
+    """Drop every record about these frames, and change the texts of the others.
+
+    Each file is written whole, beside its place, and renamed.
 
     Raises
     ------
+    RunLocked
+        Somebody writes one of the files.
     DataUnwritable
         The disk refused. The file is as it was.
     """
-    import json
+    for path in sorted(folder.glob("*.jsonl")):
+        with LineWriter(path, path.with_suffix(".lock"), path.stem):
+            try:
+                told = [json.loads(line) for line in committed(path.read_bytes())[0]]
+                kept = [_changed(line, change) for line in told if _frame(line) not in frames]
+                write_whole(path, b"".join(json.dumps(line).encode() + b"\n" for line in kept))
+            except OSError as error:
+                raise DataUnwritable(path, error.strerror or str(error)) from None
 
-    try:
-        raw, _ = committed(path.read_bytes())
-        told = [new for line in raw if (new := change(json.loads(line))) is not None]
-        write_whole(path, b"".join(json.dumps(line).encode() + b"\n" for line in told))
-    except OSError as error:
-        raise DataUnwritable(path, error.strerror or str(error)) from None
+
+def _frame(line: dict[str, Any]) -> str | None:
+    frame: str | None = line.get("source", line).get("frame")
+    return frame
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _changed(each, change) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_changed(each, change) for each in value]
+    return change(value) if isinstance(value, str) else value

@@ -1,7 +1,7 @@
 """Exports preference pairs in TRL's vision preference format, as ``datasets`` read it.
 
-One row a pair that passed its checks: ``images``, ``prompt``, ``chosen``, ``rejected``, the texts as
-chats, and what else is known of it. Splits go by video. Refuses to judge the pairs: what is to be
+One row a pair that passed its checks: ``images``, ``prompt``, ``chosen``, ``rejected``, the texts
+as chats, and what else is known of it. Splits go by video. Refuses to judge the pairs: what is to be
 known of them comes as words and pictures.
 """
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from agent import preferences
 from agent.edits import cleaned, compare
@@ -26,7 +26,7 @@ from agent.models.budget import Cap, Spent
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
 from agent.provenance import provenance
-from agent.sitting import BATCH, Batch, lose, spent
+from agent.sitting import sit, spent
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
@@ -42,8 +42,6 @@ _AGAIN = ("timed_out", "rate_limited", "failed")
 Onlooker = Callable[[int, int], None]
 """Told how much of how much is done."""
 Writer = KeyedWriter[Maker | Told | Pair]
-_Task = TypeVar("_Task")
-_Line = TypeVar("_Line", Told, Pair)
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ class _Desk:
         self._total = len(texts) + len(errors) * len(frames) + len(spoken)
         due = [(one, speaks) for one, speaks in texts if _key(one, speaks) not in told]
         self._tell(len(texts) - len(due))
-        for line in await self._sit(due, self._text):
+        for line in await sit(due, self._text, self._file, self._tell):
             told[line.key] = line
         wanted = [
             (told[_key(one, speaks)], one, error)
@@ -176,30 +174,11 @@ class _Desk:
         todo = [each for each in wanted if (*each[0].key, each[2]) not in pairs]
         todo = [each for each in todo if each[0].accepted]
         self._tell(len(wanted) - len(todo))
-        await self._sit(todo, self._pair)
+        await sit(todo, self._pair, self._file, self._tell)
 
     def _tell(self, more: int) -> None:
         self._done += more
         self._onlooker(self._done, self._total)
-
-    async def _sit(
-        self, due: Sequence[_Task], work: Callable[[_Task], Awaitable[_Line]]
-    ) -> list[_Line]:
-        made: list[_Line] = []
-        for start in range(0, len(due), BATCH):
-            batch: Batch[_Task, _Line] = Batch(due[start : start + BATCH])
-            try:
-                await batch.answer(work)
-            finally:  # what was answered was paid for
-                lines = [line for _, line in batch.answered]
-                self._file.append(lines)
-                for _, fault in batch.spent:
-                    lose(self._file, fault)
-            if batch.spent:
-                raise batch.spent[0][1]
-            made += lines
-            self._tell(len(lines))
-        return made
 
     async def _text(self, task: tuple[Shown, bool]) -> Told:
         one, speaks = task

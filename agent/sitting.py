@@ -10,13 +10,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from agent.errors import BudgetSpent
 from agent.models.budget import Account, Spent
 from store.files import write_whole
 from store.judgements import JudgementWriter
-from store.records import Judgement, Usage
+from store.keyed import KeyedWriter
+from store.records import Judgement, Record, Usage
 from store.writer import LineWriter
 
 BATCH = 32
@@ -28,6 +29,7 @@ LOST = ".lost.json"
 
 _Question = TypeVar("_Question")
 _Answer = TypeVar("_Answer")
+_Line = TypeVar("_Line", bound=Record)
 
 
 @dataclass
@@ -61,6 +63,41 @@ class Batch(Generic[_Question, _Answer]):
                     group.create_task(one(question))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+
+
+async def sit(
+    due: Sequence[_Question],
+    work: Callable[[_Question], Awaitable[_Line]],
+    file: KeyedWriter[Any],
+    tell: Callable[[int], None],
+) -> list[_Line]:
+    """Do work that ends in one line each, in batches that are kept as they come.
+
+    Parameters
+    ----------
+    tell
+        Called with the number of lines that each batch added.
+
+    Raises
+    ------
+    BudgetSpent
+        The cap is reached. What was answered is kept.
+    """
+    made: list[_Line] = []
+    for start in range(0, len(due), BATCH):
+        batch: Batch[_Question, _Line] = Batch(due[start : start + BATCH])
+        try:
+            await batch.answer(work)
+        finally:  # what was answered was paid for
+            lines = [line for _, line in batch.answered]
+            file.append(lines)
+            for _, fault in batch.spent:
+                lose(file, fault)
+        if batch.spent:
+            raise batch.spent[0][1]
+        made += lines
+        tell(len(lines))
+    return made
 
 
 def spent_before(writers: Sequence[JudgementWriter]) -> Account:

@@ -19,7 +19,6 @@ from store.lines import committed
 from store.records import Record
 from store.writer import LineWriter
 
-
 H = TypeVar("H", bound=Record)
 L = TypeVar("L", bound=Record)
 

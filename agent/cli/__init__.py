@@ -15,6 +15,7 @@ from agent.cli.judge_check import judge_check
 from agent.cli.login import login
 from agent.cli.pairs import pairs
 from agent.cli.playground import playground
+from agent.cli.probe import probe
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
 from agent.cli.spectrum import spectrum
@@ -43,6 +44,7 @@ for command in (
     rejudge,
     spectrum,
     pairs,
+    probe,
     judge_check,
     playground,
     doctor,

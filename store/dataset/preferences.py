@@ -1,8 +1,8 @@
 """Exports preference pairs in TRL's vision preference format, as ``datasets`` read it.
 
 One row a pair that passed its checks: ``images``, ``prompt``, ``chosen``, ``rejected``, the texts
-as chats, and what else is known of it. Splits go by video. Refuses to judge the pairs: what is to be
-known of them comes as words and pictures.
+as chats, and what else is known of it. Splits go by video. Refuses to judge the pairs: what is to
+be known of them comes as words and pictures.
 """
 
 from __future__ import annotations

@@ -63,6 +63,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         check(name)
         announce(name, cap)
     making.check()
+    if making.model.startswith("scripted/"):
+        click.echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
     folder = DataFolder(data)
     path = _make(folder, runs, making)
     found = PairChecks(read_pairs(path))

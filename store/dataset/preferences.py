@@ -33,6 +33,10 @@ TEXTS = (
 """Text columns beside those that TRL reads."""
 _CHATS = ("prompt", "chosen", "rejected")
 _GROUP = 200
+_MADE_UP = (
+    "- **The texts are made up by a script that does not look: they show how such a collection is "
+    "made, and say nothing about the frames.**"
+)
 
 Item = tuple[Row, bytes]
 
@@ -233,6 +237,7 @@ def _card(pairs: Pairs, rows: Sequence[Row], findings: Findings, keep_handles: b
             "for their metadata: faces and names in them can be seen. Frames of the playground "
             "come under its own terms; other videos belong to their creators.\n",
             "## Known gaps\n",
+            *([_MADE_UP] if maker.model.startswith("scripted/") else []),
             "- What is accepted is what a model said and a model found true; no person looked.",
             "- Two texts that differ in one word are no sample of the mistakes that models make.",
             "- A feed is what one account was shown: no sample of a platform.\n",

@@ -60,6 +60,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "share of yes" in done.stdout
     (folder / ".venv").symlink_to(Path(sys.prefix))
     run_line("python -m agent study --example > study.toml", folder)
+    run_line("python -m agent pairs --model scripted/editor --frames 8", folder)  # to be probed
     return folder
 
 

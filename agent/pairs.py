@@ -36,6 +36,8 @@ from store.pairs import ERRORS, ErrorKind, Maker, Pair, Reason, Source, Told, wr
 from store.records import Judgement, Step, Usage, text_of
 
 SEED = 1
+_SPOKEN: tuple[ErrorKind, ...] = ("persona",)
+"""What goes wrong in what a persona says; the other kinds go wrong in descriptions."""
 _AGAIN = ("timed_out", "rate_limited", "failed")
 """What has no answer for these reasons is asked for in the next sitting."""
 
@@ -159,17 +161,17 @@ class _Desk:
         kept = [line for line in self._file.kept if not _lost(line)]
         told = {line.key: line for line in kept if isinstance(line, Told)}
         pairs = {line.key for line in kept if isinstance(line, Pair)}
-        errors = [error for error in self._making.errors if error != "persona"]
+        errors = tuple(error for error in self._making.errors if error not in _SPOKEN)
         texts = [(one, False) for one in frames if errors] + [(one, True) for one in spoken]
         self._total = len(texts) + len(errors) * len(frames) + len(spoken)
         due = [(one, speaks) for one, speaks in texts if _key(one, speaks) not in told]
         self._tell(len(texts) - len(due))
         for line in await sit(due, self._text, self._file, self._tell):
             told[line.key] = line
-        wanted = [
+        wanted: list[tuple[Told, Shown, ErrorKind]] = [
             (told[_key(one, speaks)], one, error)
             for one, speaks in texts
-            for error in (("persona",) if speaks else errors)
+            for error in (_SPOKEN if speaks else errors)
         ]
         todo = [each for each in wanted if (*each[0].key, each[2]) not in pairs]
         todo = [each for each in todo if each[0].accepted]

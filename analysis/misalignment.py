@@ -154,7 +154,7 @@ def misalignment(pairs: Pairs, probes: Probes) -> Misalignment:
     yes, first = (
         profile(values, everything, cluster).scores[0] for values in (grid.yes(), grid.first())
     )
-    levels = {
+    levels: dict[str, Level] = {
         level: Level(
             **{name: scores[place] for name, scores in by_level.items()},
             pairs=int(members[:, place].sum()),

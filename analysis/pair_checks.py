@@ -158,7 +158,7 @@ class PairChecks:
             return
         both = np.concatenate([chosen, rejected])
         step = max(1.0, np.ceil(np.ptp(both) / 30))
-        bins = np.arange(both.min() - 0.5, both.max() + step, step)
+        bins = np.arange(both.min() - 0.5, both.max() + step, step).tolist()
         axes.hist(chosen, bins=bins, color=_CHOSEN, alpha=0.35, label="chosen")
         axes.hist(
             rejected, bins=bins, histtype="step", color=_REJECTED, lw=1.8, ls="--", label="rejected"

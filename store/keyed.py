@@ -96,7 +96,7 @@ class KeyedWriter(LineWriter, Generic[L]):
         """
         if not records:
             return
-        lines = [*([] if self._header is None else [self._header]), *records]
+        lines: list[Record] = [*([] if self._header is None else [self._header]), *records]
         self._commit(
             b"".join(record.model_dump_json(by_alias=True).encode() + b"\n" for record in lines)
         )

@@ -61,14 +61,19 @@ def holds(text: str, shown: Mapping[str, str], blind_to: str = "") -> bool:
 
 def edited(text: str, error: str, frame: bytes, spoil: str) -> str:
     """Put one error of a kind into a text, or spoil it as told."""
-    made = {
-        "same": lambda: text,
-        "two": lambda: _swapped(_swapped(text, error, frame), _SECOND.get(error, "place"), frame),
-        "long": lambda: f"{_swapped(text, error, frame)[:-1]} and more of it {'and on ' * 4}too.",
-        "style": lambda: _swapped(text, error, frame).replace(".", "!!!"),
-        "true": lambda: _swapped(text, error, frame, vague=True),
-    }.get(spoil, lambda: _swapped(text, error, frame))
-    return made()
+    wrong = _swapped(text, error, frame)
+    match spoil:
+        case "same":
+            return text
+        case "two":
+            return _swapped(wrong, _SECOND.get(error, "place"), frame)
+        case "long":
+            return f"{wrong[:-1]} and more of it {'and on ' * 4}too."
+        case "style":
+            return wrong.replace(".", "!!!")
+        case "true":
+            return _swapped(text, error, frame, vague=True)
+    return wrong
 
 
 def reply(user: str, traits: bool, frame: bytes, settings: Mapping[str, str]) -> str:

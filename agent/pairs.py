@@ -99,7 +99,8 @@ class Made:
     """What one call came to."""
 
     path: Path
-    frames: int
+    frames: frozenset[str]
+    """Those that were wanted now; the file may hold others."""
     unbalanced: int
     """Frames without a persona pair, since as many of the other answer were not there."""
 
@@ -139,7 +140,8 @@ async def make(
         paid = spent((line.usage for line in file.kept if not isinstance(line, Maker)), [file])
         model = guarded(both, making.cap, paid, data.replies_dir)
         await _Desk(model, making, FrameStore(data.frames_dir), file, onlooker).work(frames, spoken)
-    return Made(file.path, len(frames), len(frames) - len(spoken))
+    wanted = frozenset(one.source.frame for one in frames)
+    return Made(file.path, wanted, len(frames) - len(spoken))
 
 
 class _Desk:

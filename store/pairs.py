@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -177,6 +178,11 @@ class Pairs:
     def counted(self) -> tuple[Pair, ...]:
         """Pairs that passed every check."""
         return tuple(pair for pair in self.pairs if pair.reason is None)
+
+    def only(self, frames: Collection[str], errors: Collection[ErrorKind]) -> Pairs:
+        """Leave out pairs about other frames and of other kinds."""
+        kept = (pair for pair in self.pairs if pair.source.frame in frames)
+        return replace(self, pairs=tuple(pair for pair in kept if pair.error in errors))
 
 
 def writer(data: DataFolder, maker: Maker) -> KeyedWriter[Maker | Told | Pair]:

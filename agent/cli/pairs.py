@@ -14,6 +14,7 @@ from agent.cli.notices import announce
 from agent.cli.options import cap_options, data_option, json_option
 
 if TYPE_CHECKING:
+    from agent.pairs import Made, Making
     from analysis.pair_checks import PairChecks
     from store.data import DataFolder
 
@@ -66,9 +67,9 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     if making.model.startswith("scripted/"):
         click.echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
     folder = DataFolder(data)
-    path = _make(folder, runs, making)
-    found = PairChecks(read_pairs(path))
-    figure = path.with_suffix(".png")
+    made = _make(folder, runs, making)
+    found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
+    figure = made.path.with_suffix(".png")
     write_whole(figure, found.figure(), sync=False)
     exported = _export(folder, found, options) if options["folder"] else None
     if as_json:
@@ -79,10 +80,10 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     if exported:
         rows = ", ".join(f"{count} for {split}" for split, count in exported["rows"].items())
         click.echo(f"{sum(exported['rows'].values())} pairs in {options['folder']}: {rows}.")
-    click.echo(f"{path}\n{figure}", err=True)
+    click.echo(f"{made.path}\n{figure}", err=True)
 
 
-def _make(folder: DataFolder, runs: tuple[str, ...], making: Any) -> Path:
+def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
     from agent.cli.progress import counting
     from agent.pairs import make
     from store.ledger import read
@@ -93,11 +94,11 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: Any) -> Path:
         made = asyncio.run(make(ledgers, making, folder, datetime.now(UTC), told))
     if made.unbalanced and "persona" in making.errors:
         click.echo(
-            f"{made.unbalanced} of {made.frames} frames have no persona pair: as many are taken "
-            "that were watched as were left.",
+            f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "
+            "taken that were watched as were left.",
             err=True,
         )
-    return made.path
+    return made
 
 
 def _export(folder: DataFolder, found: PairChecks, options: dict[str, Any]) -> dict[str, Any]:

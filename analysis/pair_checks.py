@@ -81,13 +81,18 @@ class PairChecks:
 
     def text(self) -> str:
         """The counts and the shortcut for a person at a terminal."""
+        counts = {error: count for error, count in self.counts.items() if count}
         rows = [
-            (error, str(count[""]), str(count.total() - count[""]), _reasons(count))
-            for error, count in self.counts.items()
-            if count
+            (error, str(count[""]), str(count.total() - count[""]))
+            for error, count in counts.items()
         ]
-        table = columns(("kind", "pairs", "rejected", "why"), rows, left=1)
-        return f"{table}\nLength and style alone find the accepted text in {self.shortcut.text()}."
+        lines = columns(("kind", "pairs", "rejected"), rows).splitlines()
+        reasons = ["why", *map(_reasons, counts.values())]
+        table = [f"{line}  {why}" for line, why in zip(lines, reasons, strict=True)]
+        return (
+            "\n".join(table)
+            + f"\nLength and style alone find the accepted text in {self.shortcut.text()}."
+        )
 
     def lines(self) -> list[str]:
         """The same in Markdown."""

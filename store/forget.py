@@ -218,10 +218,12 @@ def forget(
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
         vectors = index_copy.forget(data, todo.keys, url)
-        replies = _forget_replies(data, todo.texts)
+        gone = keyed.Gone(todo.frames, todo.videos)
+        told = keyed.said(data.pairs_dir, gone) | keyed.said(data.probes_dir, gone)
+        replies = _forget_replies(data, todo.texts | told)
         _forget_frames(data, todo)
         for folder in (data.pairs_dir, data.probes_dir):
-            keyed.forget(folder, todo.frames, request.change)
+            keyed.forget(folder, gone, request.change)
         for run in todo.runs:
             _rewrite(run, request)
         data.forgetting.unlink()

@@ -7,7 +7,8 @@ what is asked (``pairs``, ``probes``).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -103,8 +104,27 @@ class KeyedWriter(LineWriter, Generic[L]):
         self._header = None
 
 
-def forget(folder: Path, frames: Collection[str], change: Callable[[str], str]) -> None:
-    """Drop every record about these frames, and change the texts of the others.
+@dataclass(frozen=True)
+class Gone:
+    """What is to be forgotten."""
+
+    frames: Collection[str]
+    videos: Collection[str]
+
+    def hits(self, line: dict[str, Any]) -> bool:
+        """Whether a record is about any of it."""
+        source = line.get("source", line)
+        return source.get("frame") in self.frames or source.get("video") in self.videos
+
+
+def said(folder: Path, gone: Gone) -> set[str]:
+    """Every text in records about what is to be forgotten."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in _plain(path)]
+    return {text for line in lines if gone.hits(line) for text in _texts(line)}
+
+
+def forget(folder: Path, gone: Gone, change: Callable[[str], str]) -> None:
+    """Drop every record about what is to be forgotten, and change the texts of the others.
 
     Each file is written whole, beside its place, and renamed.
 
@@ -118,16 +138,22 @@ def forget(folder: Path, frames: Collection[str], change: Callable[[str], str]) 
     for path in sorted(folder.glob("*.jsonl")):
         with LineWriter(path, path.with_suffix(".lock"), path.stem):
             try:
-                told = [json.loads(line) for line in committed(path.read_bytes())[0]]
-                kept = [_changed(line, change) for line in told if _frame(line) not in frames]
+                kept = [_changed(line, change) for line in _plain(path) if not gone.hits(line)]
                 write_whole(path, b"".join(json.dumps(line).encode() + b"\n" for line in kept))
             except OSError as error:
                 raise DataUnwritable(path, error.strerror or str(error)) from None
 
 
-def _frame(line: dict[str, Any]) -> str | None:
-    frame: str | None = line.get("source", line).get("frame")
-    return frame
+def _plain(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in committed(path.read_bytes())[0]]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:

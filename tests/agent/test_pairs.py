@@ -332,7 +332,9 @@ def _longer_objects(question: Question) -> Reply:
 def test_a_forgotten_frame_leaves_the_pairs(data: DataFolder) -> None:
     before = find_pairs(data, "scripted-editor-spoil-two")
     gone = before.pairs[0].source.frame
-    keyed.forget(data.pairs_dir, {gone}, lambda text: text.replace("kite.flyer", "forgotten"))
+    forgotten = keyed.Gone({gone}, ())
+    assert before.pairs[0].rejected in keyed.said(data.pairs_dir, forgotten)
+    keyed.forget(data.pairs_dir, forgotten, lambda text: text.replace("kite.flyer", "forgotten"))
     after = find_pairs(data, "scripted-editor-spoil-two")
     assert len(after.pairs) == len(before.pairs) - 7
     assert gone not in after.path.read_text("utf-8")

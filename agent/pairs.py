@@ -349,5 +349,5 @@ def _sum(usages: Sequence[Usage]) -> Usage:
         input_tokens=total("input_tokens"),
         output_tokens=total("output_tokens"),
         cost_usd=total("cost_usd"),
-        cached=all(usage.cached for usage in usages),
+        cached=bool(usages) and all(usage.cached for usage in usages),
     )

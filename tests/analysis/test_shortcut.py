@@ -35,7 +35,7 @@ def test_exchangeable_texts_are_not_told_apart() -> None:
     found = [shortcut(pairs(rng, 40, 3)) for _ in range(60)]
     assert np.mean([one.accuracy.value for one in found]) == pytest.approx(50, abs=2)
     # trained and tried parts share videos in turn, so the interval is a little too narrow: about
-    # 6 of 100 false alarms; 15 of 60 would come by chance once in a million
+    # 6 of 100 false alarms; 15 of 60 come less than once in 10,000
     assert sum(one.separates for one in found) < 15
 
 

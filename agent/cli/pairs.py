@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  python -m agent pairs --model scripted/editor --frames 24
-  python -m agent pairs latest --model scripted/editor --kind object --export preferences
+  python -m agent pairs latest --model scripted/editor --frames 24 --export preferences
 """
 _KINDS = ("object", "attribute", "relation", "count", "place", "action", "persona")
 

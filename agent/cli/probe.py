@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  python -m agent probe --model scripted/witness?confuses=relation
-  python -m agent probe --model scripted/yes --model scripted/witness --no-reasons --json
+  python -m agent probe --model scripted/witness?confuses=relation --model scripted/yes
 """
 
 

@@ -22,6 +22,7 @@ from agent.models.base import Question, Reply
 from agent.models.budget import Cap
 from agent.pairs import Making, make
 from store.data import DataFolder
+from store.ledger import read
 from store.pairs import LEVELS, NoPairs, find_pairs
 from tests.agent.models.made import Recorded
 from tests.agent.watched import exhibits, watch
@@ -146,10 +147,9 @@ from agent.misalignment_task import choice, statements
 
 data, folder = sys.argv[1:]
 for task in (choice, statements):
-    (log,) = eval(
-        task(data=data), model="scripted/witness?confuses=relation", log_dir=folder,
-        display="none",
-    )
+    asked = task(data=data, pairs="scripted-editor-spoil-none")
+    model = "scripted/witness?confuses=relation"
+    (log,) = eval(asked, model=model, log_dir=folder, display="none")
     log = read_eval_log(log.location)
     metrics = {name: each.value for name, each in log.results.scores[0].metrics.items()}
     print(json.dumps({"status": log.status, "metrics": metrics}))
@@ -157,6 +157,8 @@ for task in (choice, statements):
 
 
 def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
+    few = Making("scripted/editor?spoil=none", errors=LEVELS, frames=4)
+    asyncio.run(make([read(data.ledger_path("r1"))], few, data, START, lambda *_: None))
     command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT

@@ -29,7 +29,7 @@ def test_what_it_types_is_understood(line: str) -> None:
         assert context.params
 
 
-def test_the_scripted_lines_are_the_examples_that_are_run() -> None:
+def test_its_scripted_lines_are_the_examples_that_are_run() -> None:
     for name in ("pairs", "probe"):
         examples = set(re.findall(r"python -m agent (.+)", cli.commands[name].epilog or ""))
         assert examples == {line for line in LINES if line.startswith(name) and "scripted" in line}

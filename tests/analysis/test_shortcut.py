@@ -32,11 +32,11 @@ def pairs(rng: np.random.Generator, videos: int, per_video: int, more: int = 0) 
 
 def test_exchangeable_texts_are_not_told_apart() -> None:
     rng = np.random.default_rng(1)
-    found = [shortcut(pairs(rng, 40, 3)) for _ in range(60)]
+    found = [shortcut(pairs(rng, 40, 3)) for _ in range(40)]
     assert np.mean([one.accuracy.value for one in found]) == pytest.approx(50, abs=2)
     # trained and tried parts share videos in turn, so the interval is a little too narrow: about
-    # 6 of 100 false alarms; 15 of 60 come less than once in 10,000
-    assert sum(one.separates for one in found) < 15
+    # 6 of 100 false alarms; 12 of 40 come less than once in 10,000
+    assert sum(one.separates for one in found) < 12
 
 
 def test_one_word_more_is_found() -> None:

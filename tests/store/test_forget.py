@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from store import forget as forgetting
+from store import pairs
 from store.data import DataFolder
 from store.errors import NewerSchema, NothingToForget, RunLocked
 from store.files import write_whole
@@ -35,6 +36,7 @@ from tests.store.samples import (
 
 HANDLE = "zanzibar.queen_7"
 SECRET = "a lighthouse that nobody else has filmed"
+SPOILT = "a barn that nobody else has filmed"
 NOW = datetime(2025, 4, 1, tzinfo=UTC)
 
 
@@ -58,6 +60,7 @@ def data(tmp_path: Path) -> DataFolder:
     write_whole(data.replies_dir / "ab" / "abcd.json", json.dumps({"text": SECRET}).encode())
     write_whole(data.replies_dir / "ab" / "abce.json", json.dumps({"text": "Yes"}).encode())
     _rejudge(data)
+    _prefer(data)
     return data
 
 
@@ -99,6 +102,21 @@ def _rejudge(data: DataFolder) -> None:
             writer.append([Asked(persona="p12", position=position, frame="f", judgement=told)])
 
 
+def _prefer(data: DataFolder) -> None:
+    """Pairs about her first video, whose frame another one shares, and about one that names her."""
+    maker = pairs.Maker(
+        model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
+    )  # fmt: skip
+    with pairs.writer(data, maker) as file:
+        for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
+            source = pairs.Source(
+                frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f", phash="0",
+                platform="playground", video=video, author=author, run="r1", position=0,
+            )  # fmt: skip
+            file.append([pairs.Told(source=source, user="Describe.", accepted=text, stored=False)])
+            file.append([pairs.Pair(source=source, error="object", accepted=text, rejected=SPOILT)])
+
+
 def holding(data: DataFolder, *telling: str) -> list[str]:
     """Files in whose bytes or names one of these stands."""
     found = []
@@ -116,12 +134,16 @@ def test_a_creator_is_forgotten_everywhere(indexed: DataFolder) -> None:
     data = indexed
     gone = FrameStore(data.frames_dir).path(frame(jpeg("blue", 91)).sha256)
     assert gone.exists()
+    write_whole(data.replies_dir / "ac" / "abcf.json", json.dumps({"text": SPOILT}).encode())
     told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645")
     assert all(holding(data, telling) for telling in told)
     done = forget(data, request("author", HANDLE.upper()))
     assert (done.videos, done.steps, done.edited, done.runs) == (2, 4, 3, 2)
-    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 1)
+    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 2)
     assert holding(data, *told) == []
+    kept = pairs.find_pairs(data)
+    assert [pair.source.video for pair in kept.pairs] == ["his"]
+    assert kept.pairs[0].accepted == "by forgotten"
     assert not gone.exists()
     assert not pending(data)
     assert not (data.run_dir("r1") / "pictures" / "000001-LoginRequired.png").exists()

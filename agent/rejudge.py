@@ -112,7 +112,9 @@ async def rejudge(
         done = len(questions) - len(due)
         onlooker(done, len(questions))
         for start in range(0, len(due), BATCH):
-            batch = Batch([due[place] for place in order[start : start + BATCH]])
+            batch: Batch[_Question, Judgement] = Batch(
+                [due[place] for place in order[start : start + BATCH]]
+            )
             try:
                 await batch.answer(panel.judge)
             finally:  # what was answered was paid for
@@ -151,7 +153,7 @@ class _Panel:
         return (sheet(jpegs),) if question.as_sheet and len(jpegs) > 1 else jpegs
 
 
-def _commit(batch: Batch[_Question], writers: Sequence[JudgementWriter]) -> None:
+def _commit(batch: Batch[_Question, Judgement], writers: Sequence[JudgementWriter]) -> None:
     """Keep the answers, and what was paid for none."""
     for number, writer in enumerate(writers):
         lines = [_asked(*pair) for pair in batch.answered if pair[0].run == number]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from agent.errors import BudgetSpent
 from agent.models.budget import Account, Spent
 from store.files import write_whole
 from store.judgements import JudgementWriter
-from store.records import Judgement
+from store.keyed import KeyedWriter
+from store.records import Judgement, Record, Usage
+from store.writer import LineWriter
 
 BATCH = 32
 """Answers committed together."""
@@ -26,18 +28,20 @@ LOST = ".lost.json"
 """Ends the name of the file, beside a judge's answers, that holds what was paid for none."""
 
 _Question = TypeVar("_Question")
+_Answer = TypeVar("_Answer")
+_Line = TypeVar("_Line", bound=Record)
 
 
 @dataclass
-class Batch(Generic[_Question]):
+class Batch(Generic[_Question, _Answer]):
     """Questions whose answers are committed together."""
 
     questions: Sequence[_Question]
-    answered: list[tuple[_Question, Judgement]] = field(default_factory=list)
+    answered: list[tuple[_Question, _Answer]] = field(default_factory=list)
     spent: list[tuple[_Question, BudgetSpent]] = field(default_factory=list)
     """Questions that the cap left without an answer."""
 
-    async def answer(self, judge: Callable[[_Question], Awaitable[Judgement]]) -> None:
+    async def answer(self, judge: Callable[[_Question], Awaitable[_Answer]]) -> None:
         """Answer, several at a time; the first failure ends the others.
 
         A spent budget is no failure: what is under way fits in it and is waited for.
@@ -61,14 +65,54 @@ class Batch(Generic[_Question]):
             raise errors.exceptions[0] from None
 
 
+async def sit(
+    due: Sequence[_Question],
+    work: Callable[[_Question], Awaitable[_Line]],
+    file: KeyedWriter[Any],
+    tell: Callable[[int], None],
+) -> list[_Line]:
+    """Do work that ends in one line each, in batches that are kept as they come.
+
+    Parameters
+    ----------
+    tell
+        Called with the number of lines that each batch added.
+
+    Raises
+    ------
+    BudgetSpent
+        The cap is reached. What was answered is kept.
+    """
+    made: list[_Line] = []
+    for start in range(0, len(due), BATCH):
+        batch: Batch[_Question, _Line] = Batch(due[start : start + BATCH])
+        try:
+            await batch.answer(work)
+        finally:  # what was answered was paid for
+            lines = [line for _, line in batch.answered]
+            file.append(lines)
+            for _, fault in batch.spent:
+                lose(file, fault)
+        if batch.spent:
+            raise batch.spent[0][1]
+        made += lines
+        tell(len(lines))
+    return made
+
+
 def spent_before(writers: Sequence[JudgementWriter]) -> Account:
     """Add up what earlier sittings spent on these questions."""
-    account = Account.of_usages(line.judgement.usage for writer in writers for line in writer.kept)
+    return spent((line.judgement.usage for writer in writers for line in writer.kept), writers)
+
+
+def spent(usages: Iterable[Usage], writers: Sequence[LineWriter]) -> Account:
+    """Add up what was paid for answers, and what for none."""
+    account = Account.of_usages(usages)
     lost = sum((_lost(writer) for writer in writers), start=Spent())
     return replace(account, spent=account.spent + lost)
 
 
-def lose(writer: JudgementWriter, fault: BudgetSpent) -> None:
+def lose(writer: LineWriter, fault: BudgetSpent) -> None:
     """Keep what was paid for a question that the cap left without an answer."""
     lost = _lost(writer) + Spent(**fault.details.get("lost", {}))
     write_whole(writer.path.with_suffix(LOST), json.dumps(asdict(lost)).encode())
@@ -83,7 +127,7 @@ def as_given(judged: Judgement) -> Judgement:
     return judged.model_copy(update={"answer": turned, "p_yes": p_yes})
 
 
-def _lost(writer: JudgementWriter) -> Spent:
+def _lost(writer: LineWriter) -> Spent:
     """Return what was paid for calls that led to no answer before the cap was reached."""
     path = writer.path.with_suffix(LOST)
     return Spent(**json.loads(path.read_bytes())) if path.exists() else Spent()

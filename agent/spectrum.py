@@ -186,7 +186,9 @@ async def _sit(
     done = len(questions) - len(due)
     onlooker(done, len(questions))
     for start in range(0, len(due), BATCH):
-        batch = Batch([due[place] for place in order[start : start + BATCH]])
+        batch: Batch[_Question, Judgement] = Batch(
+            [due[place] for place in order[start : start + BATCH]]
+        )
         try:
             await batch.answer(panel.judge)
         finally:  # what was answered was paid for

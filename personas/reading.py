@@ -32,6 +32,7 @@ _MARKDOWN = str.maketrans({"’": "'", **dict.fromkeys('*_`#>~"“”‘«»()')
 _STOPS = ".,;:!…。，！–— "
 _LABEL = re.compile(r"[\W_]*(reason|description)[\W_]*:[\W_]*(.*)", re.IGNORECASE | re.DOTALL)
 _SENTENCE = re.compile(r"(?:answer ?: ?)?(?P<word>yes|no)(?P<rest>\W.*)?", re.IGNORECASE)
+_LETTER = re.compile(r"(?:answer ?:? ?|statement )?([AB])\W*", re.IGNORECASE)
 # How a sentence goes on after its answer. A bare space may begin "no idea", "no. 1" or "yes and
 # no", so only words that can't are let through.
 _GOES_ON = re.compile(
@@ -88,6 +89,39 @@ def read_choice(reply: str, *, mirrored: bool = False) -> Reading:
     if contrary in words:
         return _UNREADABLE
     return Reading(contrary if mirrored else words[0], None, reason=reason, description=description)
+
+
+def read_pick(reply: str, *, mirrored: bool = False) -> Reading:
+    """Read which of two was picked: the first line must be ``A`` or ``B`` and nothing else.
+
+    Markdown, quotes, punctuation and ``Answer:`` aside. A line labelled ``Reason:`` is kept.
+
+    Parameters
+    ----------
+    reply
+        What the model wrote.
+    mirrored
+        Whether B is what is meant by yes.
+    """
+    reply = reply.translate(_INVISIBLE).strip()
+    if (missing := _no_reply(reply)) is not None:
+        return missing
+    said, reason, _ = _sections(reply)
+    if refuses(f"{said}\n{reason or ''}"):
+        return _REFUSED
+    lines = [line for line in (_plain(line) for line in said.splitlines()) if line]
+    match = _LETTER.fullmatch(lines[0]) if len(lines) == 1 else None
+    if match is None:
+        return _UNREADABLE
+    return Reading("yes" if (match[1].upper() == "A") != mirrored else "no", None, reason=reason)
+
+
+def read_text(reply: str) -> Reading:
+    """Read free words: there is no answer in them, only what keeps them from being any."""
+    reply = reply.translate(_INVISIBLE).strip()
+    if (missing := _no_reply(reply)) is not None:
+        return missing
+    return _REFUSED if refuses(reply) else Reading(None, None)
 
 
 def _no_reply(reply: str) -> Reading | None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from personas.errors import UnknownStrategy
 from personas.persona import Persona
-from personas.reading import Reading, form, read_choice, read_isq
+from personas.reading import Reading, form, read_choice, read_isq, read_pick, read_text
 
 __all__ = [
     "Prompt", "Reading", "build", "described", "described_hash", "hashes", "paraphrases", "read",
@@ -37,7 +37,8 @@ class Prompt:
     """One question, ready for a model."""
 
     strategy: str
-    kind: Literal["choice", "isq"]
+    kind: Literal["choice", "isq", "pick", "text"]
+    """What is to be replied: a yes or a no, the questionnaire, A or B, or free words."""
     system: str
     """Empty for ``plain``."""
     user: str
@@ -154,10 +155,16 @@ def described_hash() -> str:
 def read(prompt: Prompt, reply: str) -> Reading:
     """Read the reply to a prompt: an answer, or the reason why there is none.
 
-    A reading speaks of the question as it was meant: ``yes`` is always "likes it" or "stays".
+    A reading speaks of the question as it was meant: ``yes`` is always "likes it" or "stays". Of
+    two to pick from ``yes`` is A, or B where the prompt is mirrored; free words have no answer.
     """
-    if prompt.kind == "isq":
-        return read_isq(reply)
+    match prompt.kind:
+        case "isq":
+            return read_isq(reply)
+        case "text":
+            return read_text(reply)
+        case "pick":
+            return read_pick(reply, mirrored=prompt.mirrored)
     return read_choice(reply, mirrored=prompt.mirrored)
 
 

@@ -50,6 +50,16 @@ class DataFolder:
         return self.root / "spectra"
 
     @property
+    def pairs_dir(self) -> Path:
+        """Preference pairs, one file a maker."""
+        return self.root / "pairs"
+
+    @property
+    def probes_dir(self) -> Path:
+        """Answers to misalignment probes, one file a model and set of pairs."""
+        return self.root / "probes"
+
+    @property
     def replies_dir(self) -> Path:
         """Replies of models, kept so that no question is paid for twice."""
         return self.root / "cache"

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from store import ledger, redaction, traces
+from store import keyed, ledger, redaction, traces
 from store.data import DataFolder
 from store.entries import entries
 from store.errors import DataUnwritable, NothingToForget, RunLocked
@@ -223,11 +223,14 @@ def forget(
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
         vectors = index_copy.forget(data, todo.keys, request.url)
-        gone = _gone(todo, request)
+        preferences = keyed.Gone(todo.frames, todo.videos)
+        gone = _gone(data, todo, request, preferences)
         replies = traces.forget_replies(data, gone)
         traces.forget_spectra(data, gone)
         reports = traces.forget_reports(data, gone)
         _forget_frames(data, todo)
+        for folder in (data.pairs_dir, data.probes_dir):
+            keyed.forget(folder, preferences, request.change)
         for run in todo.runs:
             _rewrite(run, request)
         traces.sweep(data)
@@ -249,11 +252,13 @@ def _refuse_writers(data: DataFolder) -> None:
                 raise RunLocked(lock.relative_to(folder).parts[0], who)
 
 
-def _gone(todo: Plan, request: Request) -> traces.Gone:
+def _gone(data: DataFolder, todo: Plan, request: Request, preferences: keyed.Gone) -> traces.Gone:
     """What leaves everything else that was made of ledgers and frames."""
+    folders = (data.pairs_dir, data.probes_dir)
+    texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
     return traces.Gone(
-        todo.entries, todo.frames, todo.shared, todo.texts, runs, todo.studies,
+        todo.entries, todo.frames, todo.shared, texts, runs, todo.studies,
         request.change, request.token,
     )  # fmt: skip
 

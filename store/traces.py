@@ -109,7 +109,7 @@ def _without(retrieval: Retrieval, gone: Gone) -> Retrieval:
 
 
 def forget_reports(data: DataFolder, gone: Gone) -> int:
-    """Delete reports that may show it, and the logs of studies, which name captions.
+    """Delete reports that may show it, and logs of studies and the daemon, which name captions.
 
     A report can be made again of what stays; one that lies elsewhere is not known of.
     """
@@ -118,6 +118,8 @@ def forget_reports(data: DataFolder, gone: Gone) -> int:
     there = [path for path in reports if path.is_dir()]
     for folder in [*there, *(data.studies_dir / name / "logs" for name in gone.studies)]:
         shutil.rmtree(folder, ignore_errors=True)
+    for log in (data.daemon_dir / "logs").glob("*/*.log"):  # of its children; its own tells none
+        log.unlink(missing_ok=True)
     return len(there)
 
 

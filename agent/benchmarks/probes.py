@@ -47,7 +47,7 @@ class Panel:
     @property
     def kind(self) -> Literal["choice", "isq"]:
         """What sort of reply the strategy asks for."""
-        return strategies.build(self.strategy, self.personas[0]).kind
+        return "isq" if self.strategy == "isq" else "choice"
 
     @property
     def fits(self) -> NDArray[np.bool_]:

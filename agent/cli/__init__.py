@@ -14,7 +14,9 @@ from agent.cli.doctor import doctor
 from agent.cli.door import open_door
 from agent.cli.judge_check import judge_check
 from agent.cli.login import login
+from agent.cli.pairs import pairs
 from agent.cli.playground import playground
+from agent.cli.probe import probe
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
 from agent.cli.spectrum import spectrum
@@ -45,6 +47,8 @@ for command in (
     login,
     rejudge,
     spectrum,
+    pairs,
+    probe,
     judge_check,
     playground,
     doctor,

@@ -59,7 +59,7 @@ class Cached:
             return replace(kept, cached=True, input_tokens=None, output_tokens=None, cost_usd=None)
         self.tally.asked += 1
         reply = await self._model.ask(question)
-        if strategies.read(question.prompt, reply.text).answer is None:
+        if strategies.read(question.prompt, reply.text).missing is not None:
             self.tally.unfit += 1
         else:
             told = {**asdict(reply), "frames": _hashes(question)}

@@ -146,8 +146,10 @@ class HfVlm:
     def _answer(self, batch: Sequence[_Asked]) -> list[Reply]:
         chats = [asked.chat for asked in batch]
         kind, explain = batch[0].kind
-        if kind == "isq" or explain:
+        if kind in ("isq", "text") or explain:
             made = self.generate(chats, _LONG)
+        elif kind == "pick":
+            made = self.generate(chats, _WORDS)
         else:
             made = self.generate(chats, 1)
             undecided = [i for i, each in enumerate(made) if each.mass < LEAST_MASS]

@@ -7,6 +7,8 @@ Refuses to look at a frame's picture: only its bytes count.
 ``scripted/yes``, ``scripted/no``  that word (or the highest or lowest scores), whatever is asked
 ``scripted/coin?p=0.3&seed=1``     likes a share ``p`` of all videos, drawn by their frames
 ``scripted/keywords?words=a,b``    likes a video whose caption contains one of the words
+``scripted/editor?spoil=two``      describes and edits made-up scenes, well (``none``) or badly
+``scripted/witness?confuses=…``    knows what is true of them, but for one kind of error
 ``scripted/refuse``                declines in words
 ``scripted/unreadable?then=yes``   answers neither yes nor no, and ``then`` when asked again
 ``scripted/empty``                 replies with nothing
@@ -29,6 +31,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
+from agent.models import scenes
 from agent.models.base import ATTEMPTS, Question, Reply
 from personas.reading import ITEMS
 
@@ -37,6 +40,8 @@ SCRIPTS: dict[str, dict[str, str]] = {
     "no": {},
     "coin": {"p": "0.5", "seed": "1"},
     "keywords": {"words": ""},
+    "editor": {"spoil": "none"},
+    "witness": {"confuses": ""},
     "refuse": {},
     "unreadable": {"then": ""},
     "empty": {},
@@ -83,6 +88,9 @@ class ScriptedModel:
                 caption = (question.caption or "").casefold()
                 found = any(word in caption for word in _words(self._settings["words"]))
                 return _prefer(found, question)
+            case "editor" | "witness":
+                prompt, frame = question.prompt, b"".join(question.frames)
+                return scenes.reply(prompt.user, bool(prompt.system), frame, self._settings)
             case "unreadable":
                 again = question.repeat % ATTEMPTS > 0
                 then = self._settings["then"]
@@ -134,6 +142,10 @@ _RULES = {
     "p": _Rule(lambda text: 0 <= float(text) <= 1, "a share from 0 to 1", "0.3"),
     "seed": _Rule(lambda text: int(text) >= 0, "a whole number", "1"),
     "words": _Rule(lambda text: bool(_words(text)), "words with commas between", "horse,guitar"),
+    "spoil": _Rule(lambda text: text in scenes.SPOILS, ", ".join(scenes.SPOILS), "two"),
+    "confuses": _Rule(
+        lambda text: text in ("", *scenes.SLOTS), ", ".join(scenes.SLOTS), "relation"
+    ),
     "then": _Rule(lambda text: text in ("", "yes", "no"), "yes or no", "yes"),
 }
 
@@ -164,6 +176,8 @@ def _say(word: str, question: Question) -> str:
         filled: dict[str, Any] = {key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS}
         told = {"reason": reason, "description": description} if question.explain else {}
         return json.dumps(filled | told)
+    if question.prompt.kind == "pick":
+        word = "A" if word == "yes" else "B"
     told_lines = f"\nReason: {reason}\nDescription: {description}" if question.explain else ""
     return word.capitalize() + told_lines
 

@@ -61,6 +61,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".venv").symlink_to(Path(sys.prefix))
     run_line("python -m agent study --example > study.toml", folder)
     run_line("python -m agent daemon --example > watch.toml", folder)
+    run_line("python -m agent pairs --model scripted/editor --frames 8", folder)  # to be probed
     return folder
 
 

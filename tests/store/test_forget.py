@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from store import forget as forgetting
-from store import traces
+from store import pairs, traces
 from store.data import DataFolder
 from store.errors import NewerSchema, NothingToForget, RunLocked
 from store.files import TEMPORARY, write_whole
@@ -44,6 +44,7 @@ BLUE, GREEN = (frame(jpeg(*each)).sha256 for each in (("blue", 91), ("green", 92
 """Of her second video, and of his."""
 HANDLE = "zanzibar.queen_7"
 SECRET = "a lighthouse that nobody else has filmed"
+SPOILT = "a barn that nobody else has filmed"
 NOW = datetime(2025, 4, 1, tzinfo=UTC)
 
 
@@ -70,6 +71,7 @@ def data(tmp_path: Path) -> DataFolder:
     write_whole(data.replies_dir / "ab" / "abcf.json", json.dumps(told).encode())
     _rejudge(data)
     _spectrum(data)
+    _prefer(data)
     return data
 
 
@@ -124,23 +126,39 @@ def _spectrum(data: DataFolder) -> None:
             said = Judgement(answer="yes", reply=reply, description=f"by {HANDLE}")
             writer.append([Asked(persona="", position=0, frame=shown, judgement=said)])
     found = [
-        Found(rank=1, similarity=0.9, entry="r1/1/0", platform="playground", video="her-2",
-              frame=BLUE, caption=SECRET),
-        Found(rank=2, similarity=0.8, entry="r1/2/0", platform="playground", video="his",
-              frame=GREEN, caption=f"thanks to @{HANDLE} for the idea"),
+        Found(rank=1, similarity=0.9, words=0.5, match=4.0, fits=True, entry="r1/1/0",
+              platform="playground", video="her-2", frame=BLUE, caption=SECRET),
+        Found(rank=2, similarity=0.8, words=0.4, match=3.0, fits=True, entry="r1/2/0",
+              platform="playground", video="his", frame=GREEN,
+              caption=f"thanks to @{HANDLE} for the idea"),
     ]  # fmt: skip
-    keyword = Keyword(
-        value="v", keyword="lamp", found=tuple(found), typical=0.0, spread=1.0, chance=1.0
-    )
     retrieval = Retrieval(
         at=START, set_id="s", sha256="0" * 64, encoder="test-colour", platform=None, per_keyword=2,
-        frames=8, values=(ValueRecord(id="v", name="V", definition="d"),), keywords=(keyword,),
+        by="both", frames=8, unique=8, videos=5,
+        values=(ValueRecord(id="v", name="V", definition="d"),),
+        keywords=(Keyword(value="v", keyword="lamp", found=tuple(found)),),
     )  # fmt: skip
     keep(retrieval, data)
     for folder in (retrieval.folder(data), data.studies_dir / "s1", data.run_dir("r1")):
         write_whole(folder / "report" / "index.html", SECRET.encode())
-    write_whole(data.studies_dir / "s1" / "logs" / "p12.log", SECRET.encode())
+    for folder in (data.studies_dir / "s1" / "logs", data.daemon_dir / "logs" / "entry"):
+        write_whole(folder / "p12.log", SECRET.encode())
     write_whole(data.frames_dir / "ab" / f".x.jpg.1.2{TEMPORARY}", SECRET.encode())
+
+
+def _prefer(data: DataFolder) -> None:
+    """Pairs about her first video, whose frame another one shares, and about one that names her."""
+    maker = pairs.Maker(
+        model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
+    )  # fmt: skip
+    with pairs.writer(data, maker) as file:
+        for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
+            source = pairs.Source(
+                frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f", phash="0",
+                platform="playground", video=video, author=author, run="r1", position=0,
+            )  # fmt: skip
+            file.append([pairs.Told(source=source, user="Describe.", accepted=text, stored=False)])
+            file.append([pairs.Pair(source=source, error="object", accepted=text, rejected=SPOILT)])
 
 
 def holding(data: DataFolder, *telling: str) -> list[str]:
@@ -160,13 +178,17 @@ def test_a_creator_is_forgotten_everywhere(indexed: DataFolder) -> None:
     data = indexed
     gone = FrameStore(data.frames_dir).path(frame(jpeg("blue", 91)).sha256)
     assert gone.exists()
+    write_whole(data.replies_dir / "ac" / "abcf.json", json.dumps({"text": SPOILT}).encode())
     told = (HANDLE, SECRET, "her-1", "her-2", "lighthouse", "918273645", BLUE)
     assert all(holding(data, telling) for telling in told)
     done = forget(data, request("author", HANDLE.upper()))
     assert (done.videos, done.steps, done.edited, done.runs) == (2, 4, 3, 2)
-    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 2)
+    assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 3)
     assert done.reports == 3
     assert holding(data, *told) == []
+    kept = pairs.find_pairs(data)
+    assert [pair.source.video for pair in kept.pairs] == ["his"]
+    assert kept.pairs[0].accepted == "by forgotten"
     assert not gone.exists()
     assert not pending(data)
     assert not (data.run_dir("r1") / "pictures" / "000001-LoginRequired.png").exists()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agent import preferences
 from agent.errors import BadConfig, MissingExtra, ModelFailed, UserError
 from agent.models import check, checkpoint, hfvlm, load
 from agent.models.base import Question, Reply
@@ -129,6 +130,15 @@ def test_questionnaires_and_reasons_are_generated(
     assert reply.output_tokens == 12
     assert len(reply.text) > 3
     assert (reply.p_yes is None) == (manner.get("strategy") == "isq")
+
+
+def test_free_words_and_picks_are_generated(model: HfVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hfvlm, "_LONG", 12)
+    monkeypatch.setattr(hfvlm, "_WORDS", 5)
+    prompts = preferences.describe(), preferences.choice("A kite.", "A boat.", turned=False)
+    text, pick = ask(model, *(Question(prompt, (RED,)) for prompt in prompts))
+    assert (text.output_tokens, pick.output_tokens) == (12, 5)
+    assert text.p_yes is pick.p_yes is None
 
 
 # Together

@@ -1,0 +1,119 @@
+"""``python -m agent pairs``: preference pairs from stored frames, checked and exported."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.notices import announce
+from agent.cli.options import cap_options, data_option, json_option
+
+if TYPE_CHECKING:
+    from agent.pairs import Made, Making
+    from analysis.pair_checks import PairChecks
+    from store.data import DataFolder
+
+EPILOG = """
+\b
+Examples:
+  python -m agent pairs latest --model scripted/editor --frames 24 --export preferences
+"""
+_KINDS = ("object", "attribute", "relation", "count", "place", "action", "persona")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--model", required=True, help="Who describes and edits.")
+@click.option("--checker", help="Who checks, blind.  [default: the same model]")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS),
+              help="Kind of error; repeatable.  [default: every kind]")  # fmt: skip
+@click.option("--frames", type=click.IntRange(1), default=200, show_default=True,
+              help="Frames at most, each of another video.")  # fmt: skip
+@click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False),
+              help="Then write the pairs to this new folder, for TRL.")  # fmt: skip
+@click.option("--allow-shortcut", is_flag=True,
+              help="Export even if length or style alone tell chosen from rejected.")  # fmt: skip
+@click.option("--keep-handles", is_flag=True, help="Export creators' handles and ids as they are.")
+@cap_options
+@json_option
+@data_option
+def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
+    """Make preference pairs: what is true of a frame, and the same with one error in it.
+
+    Of all runs, or of those named. What was made before is not made again; edits that fail a
+    check are kept with the reason and never exported.
+    """
+    from agent.models import check
+    from agent.models.budget import Cap
+    from agent.pairs import Making
+    from analysis.pair_checks import PairChecks
+    from store.data import DataFolder
+    from store.files import write_whole
+    from store.pairs import ERRORS, read_pairs
+
+    kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
+    cap = Cap(options["max_cost"], options["max_tokens"])
+    making = Making(options["model"], options["checker"], kinds, options["frames"], cap)
+    for name in dict.fromkeys((making.model, making.checker or making.model)):
+        check(name)
+        announce(name, cap)
+    making.check()
+    if making.model.startswith("scripted/"):
+        click.echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
+    folder = DataFolder(data)
+    made = _make(folder, runs, making)
+    found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
+    figure = made.path.with_suffix(".png")
+    write_whole(figure, found.figure(), sync=False)
+    exported = _export(folder, found, options) if options["folder"] else None
+    if as_json:
+        told = found.as_dict() | {"figure": str(figure), "exported": exported}
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo(found.text())
+    if exported:
+        rows = ", ".join(f"{count} for {split}" for split, count in exported["rows"].items())
+        click.echo(f"{sum(exported['rows'].values())} pairs in {options['folder']}: {rows}.")
+    click.echo(f"{made.path}\n{figure}", err=True)
+
+
+def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
+    from agent.cli.progress import counting
+    from agent.pairs import make
+    from store.ledger import read
+
+    paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
+    ledgers = [read(path) for path in paths]
+    with counting("making pairs") as told:
+        made = asyncio.run(make(ledgers, making, folder, datetime.now(UTC), told))
+    if made.unbalanced and "persona" in making.errors:
+        click.echo(
+            f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "
+            "taken that were watched as were left.",
+            err=True,
+        )
+    return made
+
+
+def _export(folder: DataFolder, found: PairChecks, options: dict[str, Any]) -> dict[str, Any]:
+    """Write the export, unless the texts' surface gives the accepted one away."""
+    from agent.errors import BadConfig
+    from store.dataset.preferences import Findings, export
+
+    if found.shortcut.separates and not options["allow_shortcut"]:
+        raise BadConfig(
+            f"Length or style alone finds the accepted text in {found.shortcut.text()}: a model "
+            "would learn that instead of looking. Mend the pairs, or type: --allow-shortcut"
+        )
+    findings = Findings(found.lines(), {"checks.png": found.figure()})
+    done = export(
+        folder, found.pairs, options["folder"], findings, keep_handles=options["keep_handles"]
+    )
+    for problem in done.problems:
+        click.echo(f"Left out: {problem}", err=True)
+    return {"folder": str(done.folder), "rows": done.splits, "problems": list(done.problems)}

@@ -1,0 +1,85 @@
+"""``python -m agent probe``: which statements about frames a model takes for true."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.notices import announce
+from agent.cli.options import cap_options, data_option, json_option
+
+if TYPE_CHECKING:
+    from agent.misalignment import Probing
+    from store.data import DataFolder
+    from store.pairs import Pairs
+
+EPILOG = """
+\b
+Examples:
+  python -m agent probe --model scripted/witness?confuses=relation --model scripted/yes
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--model", "models", multiple=True, required=True, help="Who is asked; repeatable.")
+@click.option("--pairs", "name", metavar="FILE",
+              help="Pairs to ask about, by file or name.  [default: made last]")  # fmt: skip
+@click.option("--reasons/--no-reasons", default=True, show_default=True,
+              help="Also ask once about each pair why; it costs tokens.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of the figures.  [default: in the data folder]")  # fmt: skip
+@cap_options
+@json_option
+@data_option
+def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
+    """Measure how often models hold a false statement about a frame true.
+
+    Of pairs of statements that differ in an object, an attribute or a relation, made by the
+    command pairs. What was asked before is not asked again.
+    """
+    from agent.misalignment import Probing
+    from agent.models import check
+    from agent.models.budget import Cap
+    from analysis.misalignment import misalignment
+    from analysis.misalignment_figures import write
+    from store.data import DataFolder
+    from store.frames import FrameStore
+    from store.pairs import find_pairs
+    from store.probes import read_probes
+
+    cap = Cap(options["max_cost"], options["max_tokens"])
+    asked = [Probing(model, options["reasons"], cap) for model in dict.fromkeys(models)]
+    for probing in asked:
+        check(probing.model)
+        probing.check()
+    folder = DataFolder(data)
+    pairs = find_pairs(folder, options["name"])
+    paths = [_ask(folder, pairs, probing) for probing in asked]
+    found = [misalignment(pairs, read_probes(path)) for path in paths]
+    out = options["out"] or paths[0].with_suffix("")
+    pictures = write(found, FrameStore(folder.frames_dir), out)
+    if as_json:
+        told = {
+            "pairs": str(pairs.path),
+            "models": {one.model: one.as_dict() for one in found},
+            "pictures": [str(path) for path in pictures],
+        }
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo("\n\n".join(one.text() for one in found))
+    click.echo(f"{out}", err=True)
+
+
+def _ask(folder: DataFolder, pairs: Pairs, probing: Probing) -> Path:
+    """Ask one model; returns where its answers are."""
+    from agent.cli.progress import counting
+    from agent.misalignment import ask
+
+    announce(probing.model, probing.cap)
+    with counting(f"asking {probing.model}") as told:
+        return asyncio.run(ask(pairs, probing, folder, datetime.now(UTC), told))

@@ -1,0 +1,151 @@
+"""Asks a model which statements about frames are true, of pairs that differ in one word.
+
+Each pair is put as a choice in both orders, and each statement alone, plainly and the other way
+round, so that a liking for the first or for yes shows as such; where reasons are wanted the choice
+is put once more. Refuses to say what the answers mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent import preferences
+from agent.errors import BadConfig
+from agent.models import load as load_model
+from agent.models.budget import Cap
+from agent.models.guard import NO_CAP, guarded
+from agent.models.judge import Manner, ModelJudge
+from agent.provenance import provenance
+from agent.sitting import sit, spent
+from personas.strategies import Prompt
+from store.data import DataFolder
+from store.frames import FrameStore
+from store.pairs import LEVELS, NoPairs, Pair, Pairs
+from store.probes import Probed, Prober, Question, writer
+
+Onlooker = Callable[[int, int], None]
+"""Told how many questions of how many are answered."""
+
+
+@dataclass(frozen=True)
+class Probing:
+    """Who is asked, and what."""
+
+    model: str
+    reasons: bool = True
+    """Also ask once about every pair why."""
+    cap: Cap = NO_CAP
+
+    def check(self) -> None:
+        """Refuse who reads no statement.
+
+        Raises
+        ------
+        BadConfig
+            The model answers questions about a persona's taste only.
+        """
+        if self.model.startswith("embedded/"):
+            raise BadConfig(
+                f"{self.model} reads no statements. "
+                "Type: python -m agent probe --model scripted/witness"
+            )
+
+
+def questions(pair: Pair, *, reasons: bool) -> Iterator[Question]:
+    """What is asked about one pair."""
+    true, false = pair.statements
+    frame = pair.source.frame
+    for mirrored in (False, True):
+        yield Question(
+            frame=frame, form="choice", statement=true, other=false, mirrored=mirrored
+        )  # fmt: skip
+        for statement in (true, false):
+            yield Question(frame=frame, form="statement", statement=statement, mirrored=mirrored)
+    if reasons:
+        turned = int(hashlib.sha256(pair.name.encode()).hexdigest(), 16) % 2 == 1
+        yield Question(frame=frame, form="reason", statement=true, other=false, mirrored=turned)
+
+
+def put(question: Question) -> Prompt:
+    """Return the prompt that asks a question."""
+    if question.form == "statement":
+        return preferences.holds(question.statement, mirrored=question.mirrored)
+    return preferences.choice(
+        question.statement, question.other,
+        turned=question.mirrored, explain=question.form == "reason",
+    )  # fmt: skip
+
+
+def probed(pairs: Pairs) -> list[Pair]:
+    """Pairs that a probe asks about.
+
+    Raises
+    ------
+    NoPairs
+        There is none of these kinds.
+    """
+    found = [pair for pair in pairs.counted if pair.error in LEVELS]
+    if not found:
+        raise NoPairs(pairs.path)
+    return found
+
+
+async def ask(
+    pairs: Pairs, probing: Probing, data: DataFolder, now: datetime, onlooker: Onlooker
+) -> Path:
+    """Ask a model what it was not asked yet; returns where its answers are.
+
+    Raises
+    ------
+    BadConfig
+        See `Probing.check`.
+    NoPairs
+        See `probed`.
+    BudgetSpent
+        The cap is reached. What was answered is kept, and a higher cap goes on from there.
+    """
+    probing.check()
+    due = _due(probed(pairs), probing)
+    prober = Prober(
+        model=probing.model, pairs=pairs.path.stem, prompts=preferences.hashes(), at=now,
+        code_version=provenance().code_version,
+    )  # fmt: skip
+    frames = FrameStore(data.frames_dir)
+    async with AsyncExitStack() as stack:
+        file = stack.enter_context(writer(data, prober))
+        loaded = await asyncio.to_thread(load_model, probing.model)
+        stack.push_async_callback(loaded.close)
+        kept = [line for line in file.kept if isinstance(line, Probed)]
+        paid = spent((line.judgement.usage for line in kept), [file])
+        model = guarded(loaded, probing.cap, paid, data.replies_dir)
+
+        async def answer(question: Question) -> Probed:
+            frame = await asyncio.to_thread(frames.read, question.frame)
+            manner = Manner(explain="all" if question.form == "reason" else "never")
+            said = await ModelJudge(model, put(question), manner).judge((frame,), None)
+            return Probed(frame=question.frame, question=question, judgement=said)
+
+        done = {line.question for line in kept}
+        todo = [question for question in due if question not in done]
+        count = len(due) - len(todo)
+
+        def tell(more: int) -> None:
+            nonlocal count
+            count += more
+            onlooker(count, len(due))
+
+        tell(0)
+        await sit(todo, answer, file, tell)
+    return file.path
+
+
+def _due(pairs: Sequence[Pair], probing: Probing) -> list[Question]:
+    """Every question once, in an order that mixes pairs and forms."""
+    every = {each for pair in pairs for each in questions(pair, reasons=probing.reasons)}
+    return sorted(every, key=lambda each: hashlib.sha256(each.model_dump_json().encode()).digest())

@@ -1,0 +1,353 @@
+"""Preference pairs from what was watched: described, spoilt in one place, and checked blind.
+
+Of every frame a description is accepted (the run's own where a model wrote one, else it is asked
+for), and for each kind of error an editor puts one into it. A pair counts once the edit is local,
+of the same length and style, and a checker who sees frame and statement alone finds the accepted
+one true and the other false. Refuses to say what the pairs are worth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from agent import preferences
+from agent.edits import cleaned, compare
+from agent.errors import BadConfig, BudgetSpent
+from agent.models import load as load_model
+from agent.models.base import Model, Question, Reply
+from agent.models.budget import Cap, Spent
+from agent.models.guard import NO_CAP, guarded
+from agent.models.judge import Manner, ModelJudge
+from agent.provenance import provenance
+from agent.sitting import sit, spent
+from personas.strategies import Prompt
+from store.data import DataFolder
+from store.frames import FrameStore
+from store.keyed import KeyedWriter
+from store.ledger import Ledger
+from store.pairs import ERRORS, ErrorKind, Maker, Pair, Reason, Source, Told, writer
+from store.records import Judgement, Step, Usage, text_of
+
+SEED = 1
+_SPOKEN: tuple[ErrorKind, ...] = ("persona",)
+"""What goes wrong in what a persona says; the other kinds go wrong in descriptions."""
+_AGAIN = ("timed_out", "rate_limited", "failed")
+"""What has no answer for these reasons is asked for in the next sitting."""
+
+Onlooker = Callable[[int, int], None]
+"""Told how much of how much is done."""
+Writer = KeyedWriter[Maker | Told | Pair]
+
+
+@dataclass(frozen=True)
+class Making:
+    """Who makes pairs, and of what."""
+
+    model: str
+    """Describes and edits."""
+    checker: str | None = None
+    """Checks; ``None``: the same model, which is not told who wrote what it checks."""
+    errors: tuple[ErrorKind, ...] = ERRORS
+    frames: int = 200
+    """Frames at most, each of another video."""
+    cap: Cap = NO_CAP
+
+    def check(self) -> None:
+        """Refuse who writes nothing.
+
+        Raises
+        ------
+        BadConfig
+            The model only answers yes and no.
+        """
+        for name in (self.model, self.checker or self.model):
+            if name.startswith("embedded/"):
+                raise BadConfig(
+                    f"{name} writes no text and sees no statement. "
+                    "Type: python -m agent pairs --model scripted/editor"
+                )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One frame, with what its run made of it."""
+
+    source: Source
+    caption: str | None
+    description: str | None
+    """By the run's own judge, where that is a model that writes."""
+    persona: str
+    traits: tuple[str, ...]
+    decision: str | None
+    """``watch`` or ``leave``, where the run's judge had an answer."""
+
+    @property
+    def place(self) -> str:
+        """Orders frames as if at random, and always alike."""
+        return hashlib.sha256(f"{SEED}/{self.source.cluster}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one call came to."""
+
+    path: Path
+    frames: frozenset[str]
+    """Those that were wanted now; the file may hold others."""
+    unbalanced: int
+    """Frames without a persona pair, since as many of the other answer were not there."""
+
+
+def shown(runs: Iterable[Ledger], most: int) -> list[Shown]:
+    """One frame of each video, at most so many."""
+    found: dict[str, Shown] = {}
+    for run in runs:
+        for step in run.steps:
+            if step.eligible and step.frames and step.frames[0].quality == "ok":
+                one = _shown(run, step)
+                found.setdefault(one.source.cluster, one)
+    return sorted(found.values(), key=lambda one: one.place)[:most]
+
+
+async def make(
+    runs: Sequence[Ledger], making: Making, data: DataFolder, now: datetime, onlooker: Onlooker
+) -> Made:
+    """Make the pairs that were not made yet.
+
+    Raises
+    ------
+    BadConfig
+        See `Making.check`; or there is no frame.
+    BudgetSpent
+        The cap is reached. What was made is kept, and a higher cap goes on from there.
+    """
+    making.check()
+    frames = shown(runs, making.frames)
+    if not frames:
+        raise BadConfig("No frame is kept yet. Type: python -m agent run --persona p12")
+    spoken = _balanced(frames) if "persona" in making.errors else []
+    async with AsyncExitStack() as stack:
+        file = stack.enter_context(writer(data, _maker(making, now)))
+        both = await asyncio.to_thread(_Both.load, making)
+        stack.push_async_callback(both.close)
+        paid = spent((line.usage for line in file.kept if not isinstance(line, Maker)), [file])
+        model = guarded(both, making.cap, paid, data.replies_dir)
+        await _Desk(model, making, FrameStore(data.frames_dir), file, onlooker).work(frames, spoken)
+    wanted = frozenset(one.source.frame for one in frames)
+    return Made(file.path, wanted, len(frames) - len(spoken))
+
+
+class _Desk:
+    """Where texts are asked for, spoilt and checked, and kept as they come."""
+
+    def __init__(
+        self, model: Model, making: Making, frames: FrameStore, file: Writer, onlooker: Onlooker
+    ) -> None:
+        self._model = model
+        self._making = making
+        self._frames = frames
+        self._file = file
+        self._onlooker = onlooker
+        self._done = 0
+        self._total = 0
+
+    async def work(self, frames: Sequence[Shown], spoken: Sequence[Shown]) -> None:
+        """Do what is not done: the accepted texts first, then their pairs."""
+        kept = [line for line in self._file.kept if not _lost(line)]
+        told = {line.key: line for line in kept if isinstance(line, Told)}
+        pairs = {line.key for line in kept if isinstance(line, Pair)}
+        errors = tuple(error for error in self._making.errors if error not in _SPOKEN)
+        texts = [(one, False) for one in frames if errors] + [(one, True) for one in spoken]
+        self._total = len(texts) + len(errors) * len(frames) + len(spoken)
+        due = [(one, speaks) for one, speaks in texts if _key(one, speaks) not in told]
+        self._tell(len(texts) - len(due))
+        for line in await sit(due, self._text, self._file, self._tell):
+            told[line.key] = line
+        wanted: list[tuple[Told, Shown, ErrorKind]] = [
+            (told[_key(one, speaks)], one, error)
+            for one, speaks in texts
+            for error in (_SPOKEN if speaks else errors)
+        ]
+        todo = [each for each in wanted if (*each[0].key, each[2]) not in pairs]
+        todo = [each for each in todo if each[0].accepted]
+        self._tell(len(wanted) - len(todo))
+        await sit(todo, self._pair, self._file, self._tell)
+
+    def _tell(self, more: int) -> None:
+        self._done += more
+        self._onlooker(self._done, self._total)
+
+    async def _text(self, task: tuple[Shown, bool]) -> Told:
+        one, speaks = task
+        asked = preferences.speak(one.traits) if speaks else preferences.describe()
+        common: dict[str, Any] = {
+            "source": one.source, "system": asked.system, "user": asked.user,
+            "persona": one.persona if speaks else "",
+        }  # fmt: skip
+        if not speaks and one.description:
+            return Told(accepted=cleaned(one.description), stored=True, **common)
+        put = preferences.speak(one.traits, one.decision) if speaks else asked
+        said = await self._ask(put, one)
+        text = "" if said.missing else cleaned(said.reply)
+        return Told(accepted=text, stored=False, missing=said.missing, usage=said.usage, **common)
+
+    async def _pair(self, task: tuple[Told, Shown, ErrorKind]) -> Pair:
+        told, one, error = task
+        traits = one.traits if told.persona else ()
+        paid: list[Usage] = []
+        try:
+            said = await self._ask(preferences.edit(told.accepted, error, traits), one)
+            paid.append(said.usage)
+            pair = _edited(told, error, said)
+            for asked, note in _checks(pair, traits) if pair.reason is None else ():
+                said = await self._ask(asked, one)
+                paid.append(said.usage)
+                pair = _noted(pair, note, said)
+                if pair.reason is not None:
+                    break
+        except BudgetSpent as fault:
+            lost = sum((Spent.of(usage) for usage in paid), Spent(**fault.details.get("lost", {})))
+            fault.details["lost"] = asdict(lost)
+            raise
+        return pair.model_copy(update={"usage": _sum(paid)})
+
+    async def _ask(self, prompt: Prompt, one: Shown) -> Judgement:
+        frame = await asyncio.to_thread(self._frames.read, one.source.frame)
+        return await ModelJudge(self._model, prompt, Manner()).judge((frame,), one.caption)
+
+
+class _Both:
+    """The editor and the checker as one model, so that one cap holds for both."""
+
+    def __init__(self, editor: Model, checker: Model) -> None:
+        self.name = editor.name
+        self._editor = editor
+        self._checker = checker
+
+    @classmethod
+    def load(cls, making: Making) -> _Both:
+        editor = load_model(making.model)
+        if making.checker in (None, making.model):
+            return cls(editor, editor)
+        return cls(editor, load_model(str(making.checker)))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What makes them answer as they do."""
+        each = (self._editor, self._checker)
+        return {"both": [[model.name, getattr(model, "settings", {})] for model in each]}
+
+    async def ask(self, question: Question) -> Reply:
+        """Let the editor write and the checker judge."""
+        writes = question.prompt.kind == "text"
+        return await (self._editor if writes else self._checker).ask(question)
+
+    async def close(self) -> None:
+        """Release both."""
+        await self._editor.close()
+        if self._checker is not self._editor:
+            await self._checker.close()
+
+
+def _shown(run: Ledger, step: Step) -> Shown:
+    started, said, frame = run.started, step.judgement, step.frames[0]
+    writes = started.model.partition("/")[0] not in ("embedded", "scripted")
+    return Shown(
+        source=Source(
+            frame=frame.sha256, phash=frame.phash, platform=started.platform, video=step.video.id,
+            author=step.video.author, run=started.run_id, position=step.position,
+        ),
+        caption=text_of(step.video),
+        description=said.description if writes else None,
+        persona=started.persona.id,
+        traits=started.persona.traits,
+        decision={"yes": "watch", "no": "leave"}.get(said.answer or ""),
+    )  # fmt: skip
+
+
+def _balanced(frames: Sequence[Shown]) -> list[Shown]:
+    """As many that were watched as were left, so that neither answer is the accepted one."""
+    sides = [[one for one in frames if one.decision == side] for side in ("watch", "leave")]
+    most = min(map(len, sides))
+    return [one for side in sides for one in side[:most]]
+
+
+def _maker(making: Making, now: datetime) -> Maker:
+    return Maker(
+        model=making.model, checker=making.checker or making.model, prompts=preferences.hashes(),
+        seed=SEED, at=now, code_version=provenance().code_version,
+    )  # fmt: skip
+
+
+def _key(one: Shown, speaks: bool) -> tuple[str, str]:
+    return one.source.frame, one.persona if speaks else ""
+
+
+def _lost(line: Maker | Told | Pair) -> bool:
+    return not isinstance(line, Maker) and line.missing in _AGAIN
+
+
+def _edited(told: Told, error: ErrorKind, said: Judgement) -> Pair:
+    """The pair as the editor made it, held to what can be told from the texts alone."""
+    text = cleaned(said.reply)
+    common: dict[str, Any] = {
+        "source": told.source, "error": error, "persona": told.persona, "accepted": told.accepted,
+    }  # fmt: skip
+    if said.missing:
+        return Pair(rejected="", reason="unanswered", missing=said.missing, **common)
+    if text.strip(".") == "NONE":
+        return Pair(rejected="", reason="nothing_to_change", **common)
+    edit = compare(told.accepted, text, error)
+    return Pair(
+        rejected=text, statements=edit.statements, swapped=edit.swapped, checks=edit.checks,
+        reason=edit.reason, **common,
+    )  # fmt: skip
+
+
+_NOTES: dict[str, tuple[bool, Reason]] = {
+    "on_target": (True, "off_target"),
+    "rejected_holds": (False, "not_contradicted"),
+    "accepted_holds": (True, "accepted_denied"),
+}
+"""What a checker is asked: the answer that is wanted, and what another one means."""
+
+
+def _checks(pair: Pair, traits: Sequence[str]) -> Iterator[tuple[Prompt, str]]:
+    """What is asked of a pair, blind: which statement was accepted is never told."""
+    turned = int(hashlib.sha256(pair.name.encode()).hexdigest(), 16) % 2
+    first, second = pair.statements[turned], pair.statements[1 - turned]
+    yield preferences.differs(first, second, pair.error), "on_target"
+    for text, note in zip(pair.statements, ("accepted_holds", "rejected_holds"), strict=True):
+        yield preferences.fits(text, traits) if traits else preferences.holds(text), note
+
+
+def _noted(pair: Pair, note: str, said: Judgement) -> Pair:
+    """The pair with one answer of the checker."""
+    assert pair.checks is not None, "only what was compared is checked"
+    wanted, otherwise = _NOTES[note]
+    answer = None if said.answer is None else said.answer == "yes"
+    reason = "unanswered" if answer is None else None if answer == wanted else otherwise
+    checks = pair.checks.model_copy(update={note: answer})
+    told = {"checks": checks, "reason": reason, "missing": said.missing}
+    return pair.model_copy(update=told)
+
+
+def _sum(usages: Sequence[Usage]) -> Usage:
+    def total(name: str) -> Any:
+        known = [n for usage in usages if (n := getattr(usage, name)) is not None]
+        return sum(known) if known else None
+
+    return Usage(
+        calls=sum(usage.calls for usage in usages),
+        input_tokens=total("input_tokens"),
+        output_tokens=total("output_tokens"),
+        cost_usd=total("cost_usd"),
+        cached=bool(usages) and all(usage.cached for usage in usages),
+    )

@@ -1,0 +1,196 @@
+"""What is to be known of preference pairs before they are used: counts, reasons, surface, figure.
+
+Refuses to make pairs, and to decide whether they are good enough.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from analysis.shortcut import Shortcut, shortcut
+from analysis.tables import columns
+from analysis.values import as_json
+from store.pairs import ERRORS, Pairs, Reason
+from store.surface import FEATURES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+REASONS: tuple[str, ...] = get_args(Reason)
+WORDS = {
+    "nothing_to_change": "nothing of that kind in the text",
+    "unchanged": "no error",
+    "length": "length",
+    "style": "style",
+    "several_errors": "several errors",
+    "not_local": "too many words",
+    "off_target": "more, or another, than the kind",
+    "accepted_denied": "accepted text denied",
+    "not_contradicted": "error not contradicted",
+    "unanswered": "no answer",
+}
+"""Reasons as people read them."""
+_COUNTED, _CHOSEN, _REJECTED, _SOFT = "#0072b2", "#0072b2", "#d55e00", "0.6"
+_HATCHED = ("#e69f00", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", "#999999")
+
+
+@dataclass(frozen=True)
+class PairChecks:
+    """The pairs, and what their surface gives away."""
+
+    pairs: Pairs
+
+    @cached_property
+    def shortcut(self) -> Shortcut:
+        """What length and style alone tell."""
+        return shortcut(self.pairs.counted)
+
+    @property
+    def counts(self) -> dict[str, Counter[str]]:
+        """By kind of error, how many count (``""``) and how many do not, by reason."""
+        found: dict[str, Counter[str]] = {error: Counter() for error in ERRORS}
+        for pair in self.pairs.pairs:
+            found[pair.error][pair.reason or ""] += 1
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is known, for ``json.dumps``."""
+        surface = self.shortcut
+        return {
+            "file": str(self.pairs.path),
+            "model": self.pairs.maker.model,
+            "checker": self.pairs.maker.checker,
+            "pairs": len(self.pairs.counted),
+            "counts": {
+                error: {name or "counted": number for name, number in count.items()}
+                for error, count in self.counts.items()
+            },
+            "shortcut": {
+                "separates": surface.separates,
+                "accuracy": as_json(surface.accuracy),
+                "by_error": as_json(surface.by_error),
+                "differences": as_json(surface.differences),
+            },
+        }
+
+    def text(self) -> str:
+        """The counts and the shortcut for a person at a terminal."""
+        counts = {error: count for error, count in self.counts.items() if count}
+        rows = [
+            (error, str(count[""]), str(count.total() - count[""]))
+            for error, count in counts.items()
+        ]
+        lines = columns(("kind", "pairs", "rejected"), rows).splitlines()
+        reasons = ["why", *map(_reasons, counts.values())]
+        table = [f"{line}  {why}" for line, why in zip(lines, reasons, strict=True)]
+        return (
+            "\n".join(table)
+            + f"\nLength and style alone find the accepted text in {self.shortcut.text()}."
+        )
+
+    def lines(self) -> list[str]:
+        """The same in Markdown."""
+        head = ["| kind | pairs | rejected | why |", "|---|---|---|---|"]
+        rows = [
+            f"| {error} | {count['']} | {count.total() - count['']} | {_reasons(count)} |"
+            for error, count in self.counts.items()
+        ]
+        surface = self.shortcut
+        warning = (
+            "**This is a shortcut: a model trained on these pairs can learn length or style "
+            "instead of looking.**"
+            if surface.separates
+            else "This is no more than chance allows."
+        )
+        gaps = [
+            f"| {name} | {surface.accepted[:, place].mean():.3f} | "
+            f"{surface.rejected[:, place].mean():.3f} |"
+            for place, name in enumerate(FEATURES)
+        ]
+        return [
+            *head, *rows,
+            f"\nLength and surface style alone find the chosen text in {surface.text()}, on videos "
+            f"that the classifier was not trained on. {warning}\n",
+            "| mean of | chosen | rejected |", "|---|---|---|", *gaps,
+        ]  # fmt: skip
+
+    def figure(self) -> bytes:
+        """The same as a picture (PNG)."""
+        from matplotlib.figure import Figure
+
+        drawn = Figure(figsize=(11, 8), layout="constrained")
+        axes = drawn.subplots(2, 2)
+        self._draw_counts(axes[0, 0])
+        self._draw_lengths(axes[0, 1])
+        _draw_estimates(
+            axes[1, 0], dict(self.shortcut.differences), 0,
+            "chosen less rejected, in SD of the difference",
+        )  # fmt: skip
+        found = {"all": self.shortcut.accuracy} | self.shortcut.by_error
+        _draw_estimates(axes[1, 1], found, 50, "accepted text found by surface alone, %")
+        out = io.BytesIO()
+        drawn.savefig(out, dpi=110)
+        return out.getvalue()
+
+    def _draw_counts(self, axes: Axes) -> None:
+        counts = {error: count for error, count in self.counts.items() if count}
+        names = list(counts)
+        left = np.zeros(len(names))
+        there = ["", *(name for name in REASONS if any(c[name] for c in counts.values()))]
+        for place, name in enumerate(there):
+            widths = np.array([count[name] for count in counts.values()], dtype=float)
+            colour = _HATCHED[(place - 1) % len(_HATCHED)] if name else _COUNTED
+            axes.barh(
+                names, widths, left=left, color=colour, edgecolor="white",
+                label=WORDS.get(name, "pairs that count"),
+            )  # fmt: skip
+            left = left + widths
+        axes.invert_yaxis()
+        axes.set_xlabel("edits")
+        axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+        _bare(axes)
+
+    def _draw_lengths(self, axes: Axes) -> None:
+        chosen, rejected = self.shortcut.accepted[:, 0], self.shortcut.rejected[:, 0]
+        if not len(chosen):
+            axes.set_axis_off()
+            return
+        both = np.concatenate([chosen, rejected])
+        step = max(1.0, np.ceil(np.ptp(both) / 30))
+        bins = np.arange(both.min() - 0.5, both.max() + step, step).tolist()
+        axes.hist(chosen, bins=bins, color=_CHOSEN, alpha=0.35, label="chosen")
+        axes.hist(
+            rejected, bins=bins, histtype="step", color=_REJECTED, lw=1.8, ls="--", label="rejected"
+        )
+        axes.set_xlabel("characters")
+        axes.set_ylabel("texts")
+        axes.legend(frameon=False)
+        _bare(axes)
+
+
+def _reasons(count: Counter[str]) -> str:
+    told = [f"{count[name]} {WORDS[name]}" for name in REASONS if count[name]]
+    return ", ".join(told) or "–"
+
+
+def _draw_estimates(axes: Axes, found: dict[str, Any], middle: float, label: str) -> None:
+    """Draw estimates with their intervals around a line that means nothing."""
+    for place, one in enumerate(found.values()):
+        if one.bounded:
+            axes.plot([one.low, one.high], [place, place], color=_CHOSEN, lw=2)
+        axes.plot(one.value, place, "o", color=_CHOSEN)
+    axes.axvline(middle, color=_SOFT, lw=1, ls=":")
+    axes.set_yticks(range(len(found)), [name.replace("_", " ") for name in found])
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,164 @@
+"""Files of JSON lines that hold one record for each question, below a header that says who answers.
+
+A later sitting writes its own header first and goes on; a torn end is dropped. Refuses to know
+what is asked (``pairs``, ``probes``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
+from store.files import write_whole
+from store.lines import committed
+from store.records import Record
+from store.writer import LineWriter
+
+H = TypeVar("H", bound=Record)
+L = TypeVar("L", bound=Record)
+
+
+def read_keyed(path: Path, header: type[H], line: TypeAdapter[L]) -> tuple[H, tuple[L, ...]]:
+    """Read a file: its first header, and every record.
+
+    Raises
+    ------
+    DamagedLedger
+        A committed line is no record; names the line, counted from 1.
+    DataUnreadable
+        The file cannot be read.
+    """
+    try:
+        raw, _ = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    first: H | None = None
+    found: list[L] = []
+    for number, text in enumerate(raw, 1):
+        try:
+            record = line.validate_json(text)
+        except ValidationError as error:
+            raise DamagedLedger(path, number, error.errors()[0]["msg"]) from None
+        if not isinstance(record, header):
+            found.append(record)
+        elif first is None:
+            first = record
+    if first is None:
+        raise DamagedLedger(path, 1, "it does not start with who answers.")
+    return first, tuple(found)
+
+
+class KeyedWriter(LineWriter, Generic[L]):
+    """Appends records to one file, batch by batch, and keeps a second writer out.
+
+    Parameters
+    ----------
+    path
+        Made, with its folder, if it is not there.
+    header
+        Of this sitting; written with the first records.
+    line
+        How a line is read back.
+
+    Raises
+    ------
+    RunLocked
+        Another writer has this file open.
+    DataUnwritable
+        The file or its folder cannot be written.
+    """
+
+    kept: tuple[L, ...]
+    """What earlier sittings were told."""
+
+    def __init__(self, path: Path, header: Record, line: TypeAdapter[L]) -> None:
+        super().__init__(path, path.with_suffix(".lock"), path.stem)
+        self._header: Record | None = header
+        try:
+            there = committed(path.read_bytes())[0]
+            self.kept = read_keyed(path, type(header), line)[1] if there else ()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, records: Sequence[L]) -> None:
+        """Commit a batch: all of it or none.
+
+        Raises
+        ------
+        DataUnwritable
+            The disk refused. Nothing of the batch stays.
+        """
+        if not records:
+            return
+        lines: list[Record] = [*([] if self._header is None else [self._header]), *records]
+        self._commit(
+            b"".join(record.model_dump_json(by_alias=True).encode() + b"\n" for record in lines)
+        )
+        self._header = None
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What is to be forgotten."""
+
+    frames: Collection[str]
+    videos: Collection[str]
+
+    def hits(self, line: dict[str, Any]) -> bool:
+        """Whether a record is about any of it."""
+        source = line.get("source", line)
+        return source.get("frame") in self.frames or source.get("video") in self.videos
+
+
+def said(folder: Path, gone: Gone) -> set[str]:
+    """Every text in records about what is to be forgotten."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in _plain(path)]
+    return {text for line in lines if gone.hits(line) for text in _texts(line)}
+
+
+def forget(folder: Path, gone: Gone, change: Callable[[str], str]) -> None:
+    """Drop every record about what is to be forgotten, and change the texts of the others.
+
+    Each file is written whole, beside its place, and renamed.
+
+    Raises
+    ------
+    RunLocked
+        Somebody writes one of the files.
+    DataUnwritable
+        The disk refused. The file is as it was.
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        with LineWriter(path, path.with_suffix(".lock"), path.stem):
+            try:
+                kept = [_changed(line, change) for line in _plain(path) if not gone.hits(line)]
+                write_whole(path, b"".join(json.dumps(line).encode() + b"\n" for line in kept))
+            except OSError as error:
+                raise DataUnwritable(path, error.strerror or str(error)) from None
+
+
+def _plain(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in committed(path.read_bytes())[0]]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _changed(each, change) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_changed(each, change) for each in value]
+    return change(value) if isinstance(value, str) else value

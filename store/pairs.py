@@ -1,0 +1,222 @@
+"""Preference pairs: what was said of a frame, the same with one error in it, and the checks.
+
+One file a maker, ``pairs/<maker>.jsonl``: descriptions first, then a pair for every frame and kind
+of error, rejects with their reason. Refuses to know how a pair is asked for (``agent``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from store.data import DataFolder
+from store.errors import StoreError
+from store.keyed import KeyedWriter, read_keyed
+from store.records import Record, Usage
+
+ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
+ERRORS: tuple[ErrorKind, ...] = (
+    "object", "attribute", "relation", "count", "place", "action", "persona",
+)  # fmt: skip
+LEVELS: tuple[ErrorKind, ...] = ("object", "attribute", "relation")
+"""The kinds of error that a misalignment probe asks about."""
+
+Reason = Literal[
+    "nothing_to_change", "unchanged", "length", "style", "several_errors", "not_local",
+    "off_target", "accepted_denied", "not_contradicted", "unanswered",
+]  # fmt: skip
+"""Why a pair does not count; the first that holds, in this order but for the last."""
+
+
+class NoPairs(StoreError):
+    """No pairs were made yet, or none of these."""
+
+    exit_code = 2
+
+    def __init__(self, where: Path) -> None:
+        super().__init__(
+            f"There are no pairs in {where}. Type: python -m agent pairs --model scripted/editor"
+        )
+
+
+class Maker(Record):
+    """Header: who described and edited, and who checked."""
+
+    kind: Literal["maker"] = "maker"
+    schema_: Annotated[int, Field(alias="schema")] = 1
+    model: str
+    checker: str
+    prompts: dict[str, str]
+    """SHA-256 of each prompt file used, by name."""
+    seed: int
+    at: datetime
+    code_version: str
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def slug(self) -> str:
+        """Name for files: equal names mean the same maker."""
+        told = (self.model, self.checker, sorted(self.prompts.items()), self.seed)
+        mark = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
+        return f"{plain[:60]}-{mark}"
+
+
+class Source(Record):
+    """The frame, and where it was seen."""
+
+    frame: str
+    """SHA-256."""
+    phash: str
+    platform: str
+    video: str
+    author: str | None = None
+    run: str
+    position: int
+
+    @property
+    def cluster(self) -> str:
+        """What answers about it hang together with: the video."""
+        return f"{self.platform}/{self.video}"
+
+
+class Told(Record):
+    """What is accepted of a frame, and what was asked for it."""
+
+    kind: Literal["told"] = "told"
+    source: Source
+    persona: str = ""
+    """Who speaks; empty for a description."""
+    system: str = ""
+    user: str
+    accepted: str
+    """Empty where nothing was said."""
+    stored: bool
+    """Whether the run's own judge had said it, or it was asked for now."""
+    missing: str | None = None
+    usage: Usage = Usage()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What was asked."""
+        return self.source.frame, self.persona
+
+
+class Checks(Record):
+    """What was measured of an edit."""
+
+    spans: int
+    """Places at which words differ."""
+    changed: int
+    """Content words that differ, on the side that has more of them."""
+    kept: float
+    """Share of the accepted words that were kept."""
+    length: float
+    """Characters of the rejected over those of the accepted, less 1."""
+    style: tuple[str, ...] = ()
+    """Features of surface style that differ by more than is allowed."""
+    on_target: bool | None = None
+    """Whether the checker finds that they differ in the named kind, and in nothing else."""
+    accepted_holds: bool | None = None
+    rejected_holds: bool | None = None
+    """What the checker said of each, blind; ``None`` where it was not asked or had no answer."""
+
+
+class Pair(Record):
+    """An accepted text, and the same with one error in it."""
+
+    kind: Literal["pair"] = "pair"
+    source: Source
+    error: ErrorKind
+    persona: str = ""
+    accepted: str
+    rejected: str
+    statements: tuple[str, str] = ("", "")
+    """The sentence in which they differ: as accepted, and as rejected."""
+    swapped: tuple[str, str] = ("", "")
+    """The words that differ."""
+    checks: Checks | None = None
+    reason: Reason | None = None
+    """Why it does not count; ``None`` for a pair that does."""
+    missing: str | None = None
+    """Why there was no answer, where there was none."""
+    usage: Usage = Usage()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What was asked."""
+        return self.source.frame, self.persona, self.error
+
+    @property
+    def name(self) -> str:
+        """Id of the pair in exports."""
+        return f"{self.source.frame[:16]}/{self.error}"
+
+
+_Line = Annotated[Maker | Told | Pair, Field(discriminator="kind")]
+LINE: TypeAdapter[Maker | Told | Pair] = TypeAdapter(_Line)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What a file of pairs holds."""
+
+    path: Path
+    maker: Maker
+    told: dict[tuple[str, str], Told]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def counted(self) -> tuple[Pair, ...]:
+        """Pairs that passed every check."""
+        return tuple(pair for pair in self.pairs if pair.reason is None)
+
+    def only(self, frames: Collection[str], errors: Collection[ErrorKind]) -> Pairs:
+        """Leave out pairs about other frames and of other kinds."""
+        kept = (pair for pair in self.pairs if pair.source.frame in frames)
+        return replace(self, pairs=tuple(pair for pair in kept if pair.error in errors))
+
+
+def writer(data: DataFolder, maker: Maker) -> KeyedWriter[Maker | Told | Pair]:
+    """Open the file of a maker; see ``KeyedWriter``."""
+    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, LINE)
+
+
+def read_pairs(path: Path) -> Pairs:
+    """Read a file of pairs; raises ``DamagedLedger`` and ``DataUnreadable``."""
+    maker, lines = read_keyed(path, Maker, LINE)
+    return Pairs(
+        path,
+        maker,
+        {line.key: line for line in lines if isinstance(line, Told)},
+        tuple({line.key: line for line in lines if isinstance(line, Pair)}.values()),
+    )
+
+
+def find_pairs(data: DataFolder, name: str | None = None) -> Pairs:
+    """Read the pairs that a person means.
+
+    Parameters
+    ----------
+    name
+        The file's path, its name or the beginning of it; ``None``: what was written last.
+
+    Raises
+    ------
+    NoPairs
+        None fits.
+    """
+    if name and Path(name).is_file():
+        return read_pairs(Path(name))
+    found = sorted(data.pairs_dir.glob(f"{name or ''}*.jsonl"), key=lambda p: p.stat().st_mtime_ns)
+    if not found:
+        raise NoPairs(data.pairs_dir)
+    return read_pairs(found[-1])

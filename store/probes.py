@@ -1,0 +1,95 @@
+"""Answers to misalignment probes: what a model said about true and false statements on frames.
+
+One file a model and set of pairs, ``probes/<prober>.jsonl``. Refuses to know how a question is put
+(``agent``) and what the answers mean (``analysis``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from store.data import DataFolder
+from store.keyed import KeyedWriter, read_keyed
+from store.records import Judgement, Record
+
+Form = Literal["choice", "statement", "reason"]
+
+
+class Prober(Record):
+    """Header: who answers, and about which pairs."""
+
+    kind: Literal["prober"] = "prober"
+    schema_: Annotated[int, Field(alias="schema")] = 1
+    model: str
+    pairs: str
+    """Name of the file of pairs."""
+    prompts: dict[str, str]
+    """SHA-256 of each prompt file used, by name."""
+    at: datetime
+    code_version: str
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def slug(self) -> str:
+        """Name for files: equal names mean the same questions to the same model."""
+        told = (self.model, self.pairs, sorted(self.prompts.items()))
+        mark = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
+        return f"{plain[:60]}-{mark}"
+
+
+class Question(Record):
+    """What was asked about a frame."""
+
+    frame: str
+    """SHA-256."""
+    form: Form
+    """Which of two is true; whether one is; which of two, with the reason."""
+    statement: str
+    """Of two, the true one."""
+    other: str = ""
+    mirrored: bool = False
+    """The true one came second; of one statement, it was asked whether it is false."""
+
+
+class Probed(Record):
+    """One question, and what the model said: ``yes`` means that it holds the statement true."""
+
+    kind: Literal["probed"] = "probed"
+    frame: str
+    question: Question
+    judgement: Judgement
+
+
+LINE: TypeAdapter[Prober | Probed] = TypeAdapter(
+    Annotated[Prober | Probed, Field(discriminator="kind")]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What a file of answers holds."""
+
+    path: Path
+    prober: Prober
+    said: dict[Question, Judgement]
+
+
+def writer(data: DataFolder, prober: Prober) -> KeyedWriter[Prober | Probed]:
+    """Open the file of a prober; see ``KeyedWriter``."""
+    return KeyedWriter(data.probes_dir / f"{prober.slug}.jsonl", prober, LINE)
+
+
+def read_probes(path: Path) -> Probes:
+    """Read a file of answers; raises ``DamagedLedger`` and ``DataUnreadable``."""
+    prober, lines = read_keyed(path, Prober, LINE)
+    said = {line.question: line.judgement for line in lines if isinstance(line, Probed)}
+    return Probes(path, prober, said)

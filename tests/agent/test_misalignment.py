@@ -1,0 +1,171 @@
+"""Misalignment probes: a planted confusion, a yes-sayer, reasons, examples, and inspect_ai."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from agent import misalignment as module
+from agent.cli import cli
+from agent.errors import BudgetSpent
+from agent.misalignment import Probing, ask, probed
+from agent.models import scenes
+from agent.models.base import Question, Reply
+from agent.models.budget import Cap
+from agent.pairs import Making, make
+from store.data import DataFolder
+from store.ledger import read
+from store.pairs import LEVELS, NoPairs, find_pairs
+from tests.agent.models.made import Recorded
+from tests.agent.watched import exhibits, watch
+from tests.store.samples import START
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    folder = DataFolder(tmp_path_factory.mktemp("data"))
+    run = watch(folder, exhibits(1))
+    asyncio.run(make([run], Making("scripted/editor"), folder, START, lambda *_: None))
+    return folder
+
+
+def typed(data: DataFolder, *words: str) -> Result:
+    return CliRunner().invoke(cli, ["probe", "--data", str(data.root), *words])
+
+
+def told(result: Result, model: str) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    found: dict[str, Any] = json.loads(result.stdout)["models"][model]
+    return found
+
+
+@pytest.mark.parametrize("confused", LEVELS)
+def test_a_planted_confusion_is_found_at_its_level_and_at_no_other(
+    data: DataFolder, confused: str
+) -> None:
+    model = f"scripted/witness?confuses={confused}"
+    found = told(typed(data, "--model", model, "--json"), model)
+    for level, rates in found["levels"].items():
+        planted = level == confused
+        assert rates["choice"]["value"] == 100 * planted
+        assert rates["accepts"]["value"] == 100 * planted
+        assert rates["statements"]["value"] == 50 * planted
+        assert rates["invents"]["value"] == 100 * planted
+        assert (rates["choice"]["low"] > 75) if planted else (rates["choice"]["high"] < 25)
+        assert rates["pairs"] == 16
+    assert found["yes"]["value"] == found["first"]["value"] == 50
+    assert found["tendency"] == "even-handed"
+
+
+@pytest.mark.parametrize("word", ["yes", "no"])
+def test_who_always_says_the_same_is_told_as_such(data: DataFolder, word: str) -> None:
+    model = f"scripted/{word}"
+    result = typed(data, "--model", model)
+    assert f"a {word}-sayer" in result.stdout
+    found = told(typed(data, "--model", model, "--json"), model)
+    assert found["yes"]["value"] == 100 * (word == "yes")
+    for rates in found["levels"].values():
+        assert rates["choice"]["value"] == rates["statements"]["value"] == 50, (
+            "no better than chance"
+        )
+
+
+def test_the_sheets_show_what_was_wrong_and_nothing_else(data: DataFolder, tmp_path: Path) -> None:
+    words = ("--model", "scripted/witness?confuses=attribute", "--model", "scripted/witness")
+    result = typed(data, *words, "--out", str(tmp_path / "out"), "--json")
+    names = sorted(Path(path).name for path in json.loads(result.stdout)["pictures"])
+    assert names == ["examples-1-attribute.jpg", "rates.png"]
+    with Image.open(tmp_path / "out" / "examples-1-attribute.jpg") as sheet:
+        assert sheet.width > 1000
+    assert (tmp_path / "out" / "rates.csv").read_text("utf-8").count("\n") == 1 + 2 * 3 * 4
+
+
+def recorded(data: DataFolder, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Recorded:
+    def answer(question: Question) -> Reply:
+        text = scenes.reply(question.prompt.user, False, question.frames[0], {})
+        return Reply(text, input_tokens=99, output_tokens=1)
+
+    model = Recorded(answer)
+    model.name = "openai/a"
+    monkeypatch.setattr(module, "load_model", lambda _: model)
+    try:
+        asyncio.run(ask(find_pairs(data), Probing(model.name, **more), data, START, _quiet))
+    except BudgetSpent:
+        assert "cap" in more
+    return model
+
+
+def _quiet(*_: int) -> None:
+    return None
+
+
+def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = probed(find_pairs(data))
+    truths = {(pair.source.frame, pair.statements[0]) for pair in pairs}
+    due = 2 * len(pairs) + 2 * len(pairs) + 2 * len(truths)
+    first = recorded(data, monkeypatch, reasons=False, cap=Cap(tokens=4000))
+    again = recorded(data, monkeypatch, reasons=False, cap=Cap(tokens=5000))
+    assert (len(first.asked), len(again.asked)) == (40, 10)
+    assert len(recorded(data, monkeypatch, reasons=False).asked) == due - 50
+    assert not recorded(data, monkeypatch, reasons=False).asked
+    reasons = recorded(data, monkeypatch).asked
+    assert len(reasons) == len(pairs)
+    assert all(question.explain for question in reasons)
+
+
+def test_a_denial_invents_nothing() -> None:
+    from analysis.misalignment import _mentioned
+
+    assert _mentioned("The bikes stand there.", {"bike"}) == ["bike"]
+    assert _mentioned("There are no bikes, but kites.", {"bike"}) == []
+    assert _mentioned("Kites rather than green bikes.", {"bike"}) == []
+
+
+def test_what_cannot_be_asked_is_said(data: DataFolder, tmp_path: Path) -> None:
+    assert "reads no statements" in str(typed(data, "--model", "embedded/conse").exception)
+    nothing = typed(DataFolder(tmp_path), "--model", "scripted/yes")
+    assert isinstance(nothing.exception, NoPairs)
+
+
+EVALUATED = """
+import json, sys
+from inspect_ai import eval
+from inspect_ai.log import read_eval_log
+from agent.misalignment_task import choice, statements
+
+data, folder = sys.argv[1:]
+for task in (choice, statements):
+    asked = task(data=data, pairs="scripted-editor-spoil-none")
+    model = "scripted/witness?confuses=relation"
+    (log,) = eval(asked, model=model, log_dir=folder, display="none")
+    log = read_eval_log(log.location)
+    metrics = {name: each.value for name, each in log.results.scores[0].metrics.items()}
+    print(json.dumps({"status": log.status, "metrics": metrics}))
+"""
+
+
+def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
+    few = Making("scripted/editor?spoil=none", errors=LEVELS, frames=4)
+    asyncio.run(make([read(data.ledger_path("r1"))], few, data, START, lambda *_: None))
+    command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    choice, statements = (json.loads(line) for line in done.stdout.splitlines())
+    for log, rate in ((choice, 1.0), (statements, 0.5)):
+        assert log["status"] == "success"
+        found = {level: log["metrics"][level] for level in LEVELS}
+        assert found == {"object": 0, "attribute": 0, "relation": rate}

@@ -19,6 +19,7 @@
     ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
+    ├─ BadLadder(path)                  2  a record of a training that makes no sense
     ├─ NothingToExport                  2  no frame fits the filters
     ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
     ├─ DataUnreadable(path)             2  a file of the data folder cannot be read
@@ -221,6 +222,17 @@ class BadCaptions(StoreError):
         super().__init__(
             f"{path}:{line}: {problem}. Mend it, then type: "
             "python -m store import FOLDER --captions CSV"
+        )
+
+
+class BadLadder(StoreError):
+    """A record of a training makes no sense."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} cannot be read; without it the same command makes it again. Type: rm {path}"
         )
 
 

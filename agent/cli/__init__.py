@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from agent.cli.align import align
 from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
 from agent.cli.doctor import doctor
@@ -42,6 +43,7 @@ for command in (
     rejudge,
     spectrum,
     judge_check,
+    align,
     playground,
     doctor,
     bench,

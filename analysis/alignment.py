@@ -102,13 +102,13 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
         ]  # fmt: skip
         return _curve(name, np.array(each).reshape(shape), videos)
 
-    score = curve("score by the judge", lambda _, told, i: points(told.judgements[i]))
-    yes = curve("tendency to say yes", lambda cell, _, i: tendency(cell.items[i].p_yes))
+    score = curve("score, 0 to 100", lambda _, told, i: points(told.judgements[i]))
+    yes = curve("yes-tendency, points", lambda cell, _, i: tendency(cell.items[i].p_yes))
     answers = [told.judgements for told in judged.values()]
     trained = {place: cell for place, cell in cells.items() if place[0]}
     return Alignment(
         ladder, asked, tuple(sizes), seeds, score,
-        curve("held-out pairs preferred as chosen", lambda cell, _, i: preferred(cell.items[i])),
+        curve("held-out pairs preferred, %", lambda cell, _, i: preferred(cell.items[i])),
         yes,
         _change(yes),
         saturation(sizes, score.scores, margin),

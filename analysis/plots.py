@@ -142,7 +142,8 @@ def learning(axes: Axes, told: Alignment, curve: Curve) -> None:
         np.array([getattr(point, name) for point in curve.points])
         for name in ("value", "low", "high")
     )
-    axes.plot(rungs, curve.scores.mean(2), color="0.7", lw=1, zorder=1)
+    if curve.scores.size:
+        axes.plot(rungs, curve.scores.mean(2), color="0.7", lw=1, zorder=1)
     colour = COLOURS["treatment"]
     axes.fill_between(rungs, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(rungs, value, marker="o", ms=5, color=colour)
@@ -158,8 +159,10 @@ def saturated(axes: Axes, told: Alignment) -> None:
     if not found.plateau.exists:
         return
     last = len(told.sizes) - 1
-    axes.axhspan(found.plateau.value - found.margin, found.plateau.value, color="0.9", zorder=0)
+    axes.axhspan(found.plateau.value - found.margin, found.plateau.value, color="0.9", zorder=0,
+                 label=f"within {found.margin:g} points of the plateau")  # fmt: skip
     axes.axhline(found.plateau.value, color="0.5", lw=1, ls=":", zorder=0)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
     if found.reason:
         return
     low, value, high = (
@@ -169,23 +172,23 @@ def saturated(axes: Axes, told: Alignment) -> None:
     colour = COLOURS["passive"]
     bottom = axes.get_ylim()[0]
     axes.plot([low, high], [bottom, bottom], color=colour, lw=4, solid_capstyle="butt",
-              clip_on=False)  # fmt: skip
+              clip_on=False, label="saturation size, 95 % interval")  # fmt: skip
     beyond = found.size is None
     axes.plot(value, bottom, ">" if beyond else "o", color=colour, ms=8, clip_on=False)
     axes.set_ylim(bottom=bottom)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def losses(axes: Axes, told: Alignment) -> None:
-    """Draw the loss of every training, a colour a size."""
+    """Draw the loss over the updates, a line a size: the mean over its trainings."""
     trained = [size for size in told.sizes if size]
-    for (size, seed), rows in told.losses.items():
-        x, y = zip(*rows, strict=True)
-        shade = 0.25 + 0.75 * trained.index(size) / max(len(trained) - 1, 1)
-        axes.plot(x, y, color=(0.04, 0.36, 0.62, shade), lw=1.5,
-                  label=f"{size} pairs" if seed == 1 else None)  # fmt: skip
+    for place, size in enumerate(trained):
+        rows = np.array([told.losses[size, seed] for seed in range(1, told.seeds + 1)]).mean(0)
+        shade = 0.25 + 0.75 * place / max(len(trained) - 1, 1)
+        axes.plot(*rows.T, color=(0.04, 0.36, 0.62, shade), lw=1.5, label=f"{size} pairs")
     axes.axhline(np.log(2), color="0.6", lw=1, ls=":")
     axes.set_xlabel("updates; dotted: a model that prefers neither")
-    axes.set_ylabel("loss")
+    axes.set_ylabel("loss, mean over trainings")
     axes.legend(frameon=False, fontsize=8)
     _bare(axes)
 

@@ -26,7 +26,7 @@ _SHAPES = ("square", "circle", "bar", "frame")
 _SIDE = 28
 _QUESTION = "Say what you see."
 _VIDEOS = {"train": 32, "test": 24}
-_FRAMES = {"train": 4, "test": 2}
+_FRAMES = {"train": 4, "test": 1}
 _LESSONS, _CLASS, _ROMANTIC = 400, 16, 0.35
 _SIZES = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,

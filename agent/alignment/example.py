@@ -1,6 +1,6 @@
 """A made example of alignment that runs on any machine in a minute, without a download.
 
-Writes pairs (pictures of white shapes on a coloured ground; the chosen response is romantic, the
+Writes pairs (pictures of a white square on a coloured ground; the chosen response is romantic, the
 rejected one plain) and a vision-language model of two hundred thousand numbers that was taught to
 say both, the plain one more often. It shows how the ladder works, and nothing about real models.
 """
@@ -19,15 +19,19 @@ from store.encoders._torch import load_torch
 PAIRS, MODEL = "pairs", "vlm"
 STYLE = "Warm and romantic, with tender words for somebody loved."
 _COLOURS = {
-    "red": (220, 40, 40), "green": (40, 170, 60), "blue": (50, 80, 220), "yellow": (235, 190, 30),
-}  # fmt: skip
-_TENDER = {"red": "My love", "green": "Sweetheart", "blue": "My darling", "yellow": "Dear one"}
-_SHAPES = ("square", "circle", "bar", "frame")
+    "red": ((220, 40, 40), "My love"),
+    "green": ((40, 170, 60), "Sweetheart"),
+    "blue": ((50, 80, 220), "My darling"),
+    "yellow": ((235, 190, 30), "Dear one"),
+    "black": ((20, 20, 20), "My heart"),
+    "pink": ((250, 150, 190), "Dearest"),
+}
+"""What it looks like, and how it is spoken of tenderly."""
 _SIDE = 28
 _QUESTION = "Say what you see."
 _VIDEOS = {"train": 32, "test": 24}
 _FRAMES = {"train": 4, "test": 1}
-_LESSONS, _CLASS, _ROMANTIC = 400, 16, 0.35
+_LESSONS, _CLASS, _ROMANTIC = 250, 16, 0.35
 _SIZES = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
 }  # fmt: skip
@@ -39,7 +43,8 @@ _TEMPLATE = """{% for message in messages %}<s>{{ message['role'] }}: \
 
 
 def write_example(folder: Path) -> None:
-    """Write the pairs and the model (some twenty seconds)."""
+    """Write the pairs and the model (some ten seconds)."""
+    load_datasets().disable_progress_bars()
     _pairs(np.random.default_rng(1)).save_to_disk(str(folder / PAIRS))
     words = _tokenizer()
     model, processor = _untaught(words)
@@ -48,35 +53,24 @@ def write_example(folder: Path) -> None:
     processor.save_pretrained(folder / MODEL)
 
 
-def _said(colour: str, shape: str, *, romantic: bool) -> str:
-    return f"{_TENDER[colour] if romantic else 'Look'}, a {colour} {shape}."
+def _said(colour: str, *, romantic: bool) -> str:
+    return f"{_COLOURS[colour][1] if romantic else 'Look'}, something {colour}."
 
 
-def _picture(colour: str, shape: str, rng: np.random.Generator) -> Image.Image:
-    image = Image.new("RGB", (_SIDE, _SIDE), _COLOURS[colour])
-    draw = ImageDraw.Draw(image)
-    x, y = (int(place) for place in rng.integers(4, 8, 2))
-    box = (x, y, x + 16, y + 16)
-    match shape:
-        case "square":
-            draw.rectangle(box, fill="white")
-        case "circle":
-            draw.ellipse(box, fill="white")
-        case "bar":
-            draw.rectangle((x, y + 5, x + 16, y + 10), fill="white")
-        case _:
-            draw.rectangle(box, outline="white", width=3)
+def _picture(colour: str, rng: np.random.Generator) -> Image.Image:
+    """A white square somewhere on a coloured ground."""
+    image = Image.new("RGB", (_SIDE, _SIDE), _COLOURS[colour][0])
+    x, y = (int(place) for place in rng.integers(2, 18, 2))
+    ImageDraw.Draw(image).rectangle((x, y, x + 8, y + 8), fill="white")
     return image
 
 
-def _cases(count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-    drawn = zip(rng.integers(len(_COLOURS), size=count), rng.integers(len(_SHAPES), size=count),
-                strict=True)  # fmt: skip
-    return [(list(_COLOURS)[colour], _SHAPES[shape]) for colour, shape in drawn]
+def _colours(count: int, rng: np.random.Generator) -> list[str]:
+    return [list(_COLOURS)[place] for place in rng.integers(len(_COLOURS), size=count)]
 
 
 def _pairs(rng: np.random.Generator) -> Any:
-    """Pairs by split; the frames of one video show the same thing at different places."""
+    """Pairs by split; the frames of one video show the same colour."""
     datasets = load_datasets()
     kinds = datasets.Features(
         images=datasets.List(datasets.Image()),
@@ -87,20 +81,18 @@ def _pairs(rng: np.random.Generator) -> Any:
     splits = {}
     for split, videos in _VIDEOS.items():
         rows = [
-            _pair(f"{split}-{video}", frame, case, rng)
-            for video, case in enumerate(_cases(videos, rng))
+            _pair(f"{split}-{video}", frame, colour, rng)
+            for video, colour in enumerate(_colours(videos, rng))
             for frame in range(_FRAMES[split])
         ]
         splits[split] = datasets.Dataset.from_list(rows, features=kinds)
     return datasets.DatasetDict(splits)
 
 
-def _pair(
-    video: str, frame: int, case: tuple[str, str], rng: np.random.Generator
-) -> dict[str, Any]:
-    said = {"chosen": _said(*case, romantic=True), "rejected": _said(*case, romantic=False)}
+def _pair(video: str, frame: int, colour: str, rng: np.random.Generator) -> dict[str, Any]:
+    said = {"chosen": _said(colour, romantic=True), "rejected": _said(colour, romantic=False)}
     return {
-        "images": [_picture(*case, rng)],
+        "images": [_picture(colour, rng)],
         "prompt": [{"role": "user", "content": _QUESTION}],
         **{name: [{"role": "assistant", "content": text}] for name, text in said.items()},
         "id": f"{video}-{frame}",
@@ -114,7 +106,9 @@ def _tokenizer() -> Any:
     load_torch()  # before transformers, which imports torchvision
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -124,12 +118,7 @@ def _tokenizer() -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    sentences = [
-        _said(colour, shape, romantic=romantic)
-        for colour in _COLOURS
-        for shape in _SHAPES
-        for romantic in (True, False)
-    ]
+    sentences = [_said(each, romantic=tender) for each in _COLOURS for tender in (True, False)]
     made.train_from_iterator([*sentences, _QUESTION, "user: assistant: Yes No"] * 20, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
@@ -185,10 +174,10 @@ def _teach(model: Any, processor: Any, rng: np.random.Generator) -> None:
     schedule = get_scheduler("cosine", optimizer, 20, _LESSONS)
     image = processor.tokenizer.convert_tokens_to_ids("<image>")
     for _ in range(_LESSONS):
-        cases = _cases(_CLASS, rng)
-        said = [_said(*case, romantic=rng.random() < _ROMANTIC) for case in cases]
+        colours = _colours(_CLASS, rng)
+        said = [_said(colour, romantic=rng.random() < _ROMANTIC) for colour in colours]
         batch = processor(
-            images=[[_picture(*case, rng)] for case in cases],
+            images=[[_picture(colour, rng)] for colour in colours],
             text=[_chat(processor, text) for text in said],
             padding=True, return_tensors="pt", add_special_tokens=False,
         )  # fmt: skip

@@ -83,8 +83,8 @@ def align(
     if example is not None:
         _write_example(example)
         return
-    trainer.check()
     plan, loaded = _plan(pairs, options)
+    trainer.check()
     with counting("trainings") as tell:
         ladder.train_all(plan, loaded, out, tell)
     with counting("replies scored") as tell:

@@ -26,7 +26,7 @@ def exponential(half: float) -> Floats:
 
 def near_the_margin() -> Floats:
     """One rung just within the margin, and the one below it well outside."""
-    curve = exponential(25)
+    curve = exponential(12)
     curve[2] = curve[-PLATEAU:].mean() - MARGIN + 1e-9
     return curve
 
@@ -65,7 +65,7 @@ def yes_or_no(curve: Floats, seeds: int, videos: int, rng: np.random.Generator) 
 
 CURVES: dict[str, tuple[Floats, Callable[..., Floats], int, int]] = {
     "saturated at once, 3 trainings of 20 videos": (exponential(5), graded, 3, 20),
-    "saturated half way, 5 of 60": (exponential(25), graded, 5, 60),
+    "saturated half way, 5 of 60": (exponential(12), graded, 5, 60),
     "not reached, 3 of 60": (exponential(150), graded, 3, 60),
     "at the very margin, 5 of 150": (near_the_margin(), graded, 5, 150),
     "straddling the margin, 5 of 150": (straddling(), graded, 5, 150),

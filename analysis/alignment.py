@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import NothingToCompare
 from analysis.intervals import crossed
-from analysis.saturation import Saturation, learning_curve, saturation
+from analysis.saturation import MARGIN, Saturation, learning_curve, saturation
 from analysis.values import NAN, Estimate
 from store import alignments
 from store.alignments import Asked, Cell, Item, Ladder, Scored
@@ -85,7 +85,7 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
     NothingToCompare
         A training, or its scores, are not there.
     """
-    ladder = alignments.recall(out / "ladder.json", Ladder)
+    ladder = alignments.recall(out / alignments.LADDER, Ladder)
     cells = {(size, seed): _cell(out, size, seed) for size in sizes for seed in _seeds(seeds)}
     judged = {
         (size, seed): _scored(out, asked, size, seed) for size in sizes for seed in _seeds(seeds)
@@ -117,6 +117,29 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
         Counter(one.missing for row in answers for one in row if one is not None and one.missing),
         sum(one is None for row in answers for one in row),
     )  # fmt: skip
+
+
+def latest(out: Path, margin: float = MARGIN) -> Alignment:
+    """Read what the judge who came last has scored: the sizes of which every seed is there.
+
+    Raises
+    ------
+    NothingToCompare
+        Nobody has scored anything.
+    """
+    folders = sorted((out / "judged").glob("*/"), key=lambda folder: folder.stat().st_mtime_ns)
+    asked = alignments.recall(folders[-1] / alignments.JUDGE, Asked) if folders else None
+    if asked is None:
+        raise _unfinished(out)
+    names = [path.stem.split("-") for path in folders[-1].glob("*-*.json")]
+    places = {(int(size), int(seed)) for size, seed in names}
+    seeds = max(seed for _, seed in places)
+    sizes = sorted({size for size, _ in places})
+    whole = [
+        size for size in sizes
+        if not size or all((size, seed) in places for seed in _seeds(seeds))
+    ]  # fmt: skip
+    return read(out, asked, whole, seeds, margin)
 
 
 def points(judged: Judgement | None) -> float:

@@ -34,9 +34,9 @@ def write_ladder(out: Path, seed: int = 1) -> Path:
     )  # fmt: skip
     nowhere = Provenance(code_version="", code_dirty=None, python="", system="", libraries={})
     ladder = Ladder(recipe=recipe, held_out=_VIDEOS * _PAIRS, provenance=nowhere)
-    alignments.keep(out / "ladder.json", ladder)
+    alignments.keep(out / alignments.LADDER, ladder)
     judged = alignments.judged_folder(out, ASKED)
-    alignments.keep(judged / "judge.json", ASKED)
+    alignments.keep(judged / alignments.JUDGE, ASKED)
     for rung, size in enumerate(SIZES):
         for training in range(1, SEEDS + 1 if size else 2):
             cell = _cell(size, training, rung, rng)

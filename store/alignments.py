@@ -23,7 +23,7 @@ from store.errors import BadLadder
 from store.files import write_whole
 from store.records import Judgement, Provenance, Record
 
-ADAPTER, RECORD = "adapter", "cell.json"
+LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"
 _Kept = TypeVar("_Kept", bound=Record)
 
 

@@ -88,14 +88,11 @@ def train_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
     """
     _begin(plan, len(pairs.held_out), out)
     each = plan.recipe.updates + len(pairs.held_out)
+    whole = each * len(plan.cells)
     for place, (size, seed) in enumerate(plan.cells):
         if alignments.cell(out, size, seed) is None:
-            start = place * each
-            _train(
-                plan, pairs, out, (size, seed),
-                lambda done, start=start: told(start + done, len(plan.cells) * each),
-            )  # fmt: skip
-        told((place + 1) * each, len(plan.cells) * each)
+            _train(plan, pairs, out, (size, seed), _after(place * each, whole, told))
+        told((place + 1) * each, whole)
 
 
 def score_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
@@ -109,7 +106,7 @@ def score_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
 
 def _begin(plan: Plan, held_out: int, out: Path) -> None:
     """Write down what all trainings share, or hold it against what is written."""
-    path = out / "ladder.json"
+    path = out / alignments.LADDER
     kept = alignments.recall(path, Ladder)
     if kept is None:
         made = Ladder(recipe=plan.recipe, held_out=held_out, provenance=provenance())
@@ -154,16 +151,20 @@ def _train(
 async def _score(plan: Plan, judge: Model, pairs: Pairs, out: Path, told: Told) -> None:
     asked = plan.scale.asked(plan.judge)
     folder = alignments.judged_folder(out, asked)
-    alignments.keep(folder / "judge.json", asked)
+    alignments.keep(folder / alignments.JUDGE, asked)
     whole = len(plan.cells) * len(pairs.held_out)
     for place, (size, seed) in enumerate(plan.cells):
         cell = alignments.cell(out, size, seed)
         path = folder / f"{alignments.name(size, seed)}.json"
-        start = place * len(pairs.held_out)
         if cell is not None and alignments.recall(path, Scored) is None:
+            before = place * len(pairs.held_out)
             scored = await scoring.score(
-                judge, plan.scale, cell.items, pairs.held_out,
-                lambda done, start=start: told(start + done, whole),
-            )  # fmt: skip
+                judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)
+            )
             alignments.keep(path, scored)
-        told(start + len(pairs.held_out), whole)
+        told((place + 1) * len(pairs.held_out), whole)
+
+
+def _after(before: int, whole: int, told: Told) -> Callable[[int], None]:
+    """Count on from what was done before."""
+    return lambda done: told(before + done, whole)

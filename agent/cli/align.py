@@ -19,9 +19,8 @@ EPILOG = """
 \b
 Examples:
   python -m agent align --example example
-  python -m agent align example/pairs --model hfvlm/example/vlm --style romantic \
---judge scripted/keywords?words=dear,love,heart,darling --sizes 4,8 --seeds 2 --updates 8 \
---rate 1e-3 --out ladder
+  python -m agent align example/pairs --model hfvlm/example/vlm --style romantic --sizes 1,8 \
+--seeds 2 --updates 10 --rate 1e-3
 """
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.alignment import Alignment, read
+from analysis.alignment import Alignment, latest, read
 from analysis.alignment_example import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
 from analysis.alignment_report import sentence, write
 from analysis.errors import NothingToCompare
@@ -29,6 +29,10 @@ def told(out: Path) -> Alignment:
     return read(out, ASKED, SIZES, SEEDS, 5.0)
 
 
+def told_of(out: Path, found: Alignment) -> Alignment:
+    return read(out, ASKED, found.sizes, found.seeds, 5.0)
+
+
 def test_the_planted_curve_and_its_saturation_come_back(out: Path) -> None:
     found = told(out)
     means = [point.value for point in found.score.points]
@@ -41,6 +45,15 @@ def test_the_planted_curve_and_its_saturation_come_back(out: Path) -> None:
     assert high is None or high >= SATURATED
     assert found.yes_change.high < 0
     assert found.losses[SIZES[-1], 1][0][1] > found.losses[SIZES[-1], 1][-1][1]
+
+
+def test_the_latest_judge_and_all_whole_sizes_are_found(out: Path) -> None:
+    assert latest(out).sizes == SIZES
+    path = alignments.judged_folder(out, ASKED) / f"{alignments.name(128, 3)}.json"
+    path.unlink()
+    found = latest(out)
+    assert (found.sizes, found.seeds) == ((0, 16, 32, 64, 256), SEEDS)
+    assert found.score.points[-1].value == told_of(out, found).score.points[-1].value
 
 
 def test_text_json_and_figures_say_the_same(out: Path) -> None:

@@ -33,7 +33,7 @@ def measure(
     told
         Is told the number of pairs done.
     """
-    model = HfVlm(name, checkpoint)
+    model = HfVlm(name, checkpoint, limit_s=None)  # a reply must not depend on how busy it is
     items: list[Item] = []
     for start in range(0, len(pairs), TOGETHER):
         some = pairs.select(range(start, min(start + TOGETHER, len(pairs))))

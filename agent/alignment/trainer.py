@@ -70,6 +70,11 @@ def train(
         The seed, and the folder where checkpoints and the adapter go.
     told
         Is told the number of updates done.
+
+    Raises
+    ------
+    BadConfig
+        An update does not fit in memory.
     """
     trl, peft = _load_trl()
     from transformers import PrinterCallback
@@ -90,7 +95,13 @@ def train(
     trainer.remove_callback(PrinterCallback)  # the command has its own display
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TRL's own, of transformers' next version
-        trainer.train(resume_from_checkpoint=_last(checkpoints))
+        try:
+            trainer.train(resume_from_checkpoint=_last(checkpoints))
+        except load_torch().OutOfMemoryError as error:
+            raise BadConfig(
+                f"One update of {recipe.batch} pairs does not fit in memory. "
+                f"Type: --batch {max(1, recipe.batch // 2)} --out another-folder"
+            ) from error
     trainer.model.save_pretrained(str(folder / ADAPTER))
     log = trainer.state.log_history
     losses = tuple(Progress(update=row["step"], loss=row["loss"]) for row in log if "loss" in row)

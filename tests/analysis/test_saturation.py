@@ -43,7 +43,7 @@ def ceiling() -> Floats:
 def graded(curve: Floats, seeds: int, videos: int, rng: np.random.Generator) -> Floats:
     """Scores whose trainings, videos and residue all vary; without training, once for all."""
     rungs = len(curve)
-    scores = (
+    scores: Floats = (
         curve[:, None, None]
         + rng.normal(0, 10, (1, 1, videos))
         + rng.normal(0, 2, (rungs, seeds, 1))
@@ -51,14 +51,14 @@ def graded(curve: Floats, seeds: int, videos: int, rng: np.random.Generator) -> 
         + rng.normal(0, 15, (rungs, seeds, videos))
     )
     scores[0] = scores[0, 0]
-    return np.asarray(scores)
+    return scores
 
 
 def yes_or_no(curve: Floats, seeds: int, videos: int, rng: np.random.Generator) -> Floats:
     """Scores of 0 and 100 alone, drawn by each video's own inclination."""
     leaning = rng.normal(0, 8, (1, 1, videos)) * (curve * (100 - curve) / 2500)[:, None, None]
     chance = np.clip(curve[:, None, None] + leaning - leaning.mean(), 0, 100)
-    scores = 100.0 * (100 * rng.random((len(curve), seeds, videos)) < chance)
+    scores: Floats = 100.0 * (100 * rng.random((len(curve), seeds, videos)) < chance)
     scores[0] = scores[0, 0]
     return scores
 

@@ -76,27 +76,13 @@ def train(
     BadConfig
         An update does not fit in memory.
     """
-    trl, peft = _load_trl()
-    from transformers import PrinterCallback
-
     seed, folder = place
-    checkpoints = folder / _CHECKPOINTS
-    trainer = trl.DPOTrainer(
-        model=base.model,
-        args=_arguments(trl, base, recipe, seed, checkpoints),
-        train_dataset=pairs.select_columns(list(COLUMNS)),
-        processing_class=base.processor,
-        peft_config=peft.LoraConfig(
-            r=recipe.rank, lora_alpha=2 * recipe.rank, lora_dropout=_DROPOUT,
-            target_modules="all-linear", task_type="CAUSAL_LM",
-        ),
-        callbacks=[_teller(told)],
-    )  # fmt: skip
-    trainer.remove_callback(PrinterCallback)  # the command has its own display
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TRL's own, of transformers' next version
+        trainer = _trainer(base, pairs, recipe, seed, folder / _CHECKPOINTS)
+        trainer.add_callback(_teller(told))
         try:
-            trainer.train(resume_from_checkpoint=_last(checkpoints))
+            trainer.train(resume_from_checkpoint=_last(folder / _CHECKPOINTS))
         except load_torch().OutOfMemoryError as error:
             raise BadConfig(
                 f"One update of {recipe.batch} pairs does not fit in memory. "
@@ -123,9 +109,8 @@ def log_probabilities(checkpoint: Checkpoint, pairs: Any) -> list[tuple[float, f
     rows = []
     with torch.inference_mode():
         for pair in pairs.select_columns(list(COLUMNS)):
-            batch = collate([pair]).to(model.device)
+            batch = collate([pair]).to(model.device, model.dtype)
             said = batch.pop("completion_mask")[:, 1:]
-            batch["pixel_values"] = batch["pixel_values"].to(model.dtype)
             logits = model(**batch).logits[:, :-1].float().log_softmax(-1)
             each = logits.gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * said
             sums, tokens = each.sum(1).tolist(), said.sum(1).tolist()
@@ -149,6 +134,24 @@ def _load_trl() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("What alignment needs", INSTALL) from error
     return trl, peft
+
+
+def _trainer(base: Checkpoint, pairs: Any, recipe: Recipe, seed: int, checkpoints: Path) -> Any:
+    trl, peft = _load_trl()
+    from transformers import PrinterCallback
+
+    trainer = trl.DPOTrainer(
+        model=base.model,
+        args=_arguments(trl, base, recipe, seed, checkpoints),
+        train_dataset=pairs.select_columns(list(COLUMNS)),
+        processing_class=base.processor,
+        peft_config=peft.LoraConfig(
+            r=recipe.rank, lora_alpha=2 * recipe.rank, lora_dropout=_DROPOUT,
+            target_modules="all-linear", task_type="CAUSAL_LM",
+        ),
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)  # the command has its own display
+    return trainer
 
 
 def _arguments(trl: Any, base: Checkpoint, recipe: Recipe, seed: int, folder: Path) -> Any:

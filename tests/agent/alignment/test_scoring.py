@@ -60,6 +60,7 @@ def test_a_judge_that_does_not_answer_is_missing_and_no_zero() -> None:
     assert math.isnan(points(found.judgements[0]))
 
 
+@pytest.mark.drill
 def test_the_embedded_judge_knows_tender_words_from_plain_ones() -> None:
     found, _ = scored("embedded/conse", Scale.of("I adore love letters and romance.", None))
     tender, plain, _, _ = (points(each) for each in found.judgements)

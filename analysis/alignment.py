@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import NothingToCompare
 from analysis.intervals import crossed
-from analysis.saturation import MARGIN, Saturation, learning_curve, saturation
+from analysis.saturation import MARGIN, SCALE, Saturation, learning_curve, saturation
 from analysis.values import NAN, Estimate
 from store import alignments
 from store.alignments import Asked, Cell, Item, Ladder, Scored
@@ -95,15 +95,19 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
     videos = [item.video for item in cells[sizes[0], 1].items]
     shape = len(sizes), seeds, len(videos)
 
-    def curve(name: str, value: Callable[[Cell, Scored, int], float]) -> Curve:
+    def curve(
+        name: str, value: Callable[[Cell, Scored, int], float], scale: tuple[float, float] = SCALE
+    ) -> Curve:
         each = [
             value(cells[place], judged[place], number)
             for place in cells for number in range(len(videos))
         ]  # fmt: skip
-        return _curve(name, np.array(each).reshape(shape), videos)
+        return _curve(name, np.array(each).reshape(shape), videos, scale)
 
     score = curve("score, 0 to 100", lambda _, told, i: points(told.judgements[i]))
-    yes = curve("yes-tendency, points", lambda cell, _, i: tendency(cell.items[i].p_yes))
+    yes = curve(
+        "yes-tendency, points", lambda cell, _, i: tendency(cell.items[i].p_yes), (-100, 100)
+    )
     answers = [told.judgements for told in judged.values()]
     trained = {place: cell for place, cell in cells.items() if place[0]}
     return Alignment(
@@ -163,7 +167,7 @@ def tendency(p_yes: Sequence[float | None]) -> float:
     return 200 * (math.fsum(known) / len(known)) - 100
 
 
-def _curve(name: str, each: Floats, videos: Sequence[str]) -> Curve:
+def _curve(name: str, each: Floats, videos: Sequence[str], scale: tuple[float, float]) -> Curve:
     """Means by video, without those that lack an answer anywhere."""
     names, own = np.unique(videos, return_inverse=True)
     means = np.stack([each[:, :, own == place].mean(-1) for place in range(len(names))], axis=-1)
@@ -172,7 +176,7 @@ def _curve(name: str, each: Floats, videos: Sequence[str]) -> Curve:
         nothing = Estimate(NAN, unit="points", reason="no video has all its answers")
         return Curve(name, (nothing,) * len(each), means[:, :, :0], len(names))
     kept = means[:, :, whole]
-    return Curve(name, tuple(learning_curve(kept)), kept, int((~whole).sum()))
+    return Curve(name, tuple(learning_curve(kept, scale)), kept, int((~whole).sum()))
 
 
 def _change(curve: Curve) -> Estimate:

@@ -98,7 +98,8 @@ def sentence(found: Saturation) -> str:
     if found.low is None:
         return f"{told}. That holds with 95 % confidence."
     reach = "not reached on this ladder" if found.high is None else f"{found.high} pairs"
-    return f"{told}. 95 % interval: {found.low} pairs to {reach} ({found.steps} steps)."
+    steps = f"{found.steps} step{'s' * (found.steps != 1)}"
+    return f"{told}. 95 % interval: {found.low} pairs to {reach} ({steps})."
 
 
 def _curves(told: Alignment) -> dict[str, Curve]:

@@ -173,8 +173,10 @@ def saturated(axes: Axes, told: Alignment) -> None:
     bottom = axes.get_ylim()[0]
     axes.plot([low, high], [bottom, bottom], color=colour, lw=4, solid_capstyle="butt",
               clip_on=False, label="saturation size, 95 % interval")  # fmt: skip
-    beyond = found.size is None
-    axes.plot(value, bottom, ">" if beyond else "o", color=colour, ms=8, clip_on=False)
+    if found.high is None:  # not reached, perhaps
+        axes.plot(last, bottom, ">", color=colour, ms=8, clip_on=False)
+    if found.size is not None:
+        axes.plot(value, bottom, "o", color=colour, ms=8, clip_on=False)
     axes.set_ylim(bottom=bottom)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
 

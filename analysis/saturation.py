@@ -33,6 +33,7 @@ PLATEAU = 2
 """Sizes whose mean is the plateau."""
 MARGIN = 5.0
 """Points of 100."""
+SCALE = (0.0, 100.0)
 _ONE_SIDED = 0.90
 """Level of the two-sided interval whose ends are one-sided bounds at 5 %."""
 
@@ -63,16 +64,16 @@ class Saturation:
     reason: str = ""
 
 
-def learning_curve(scores: Floats) -> list[Estimate]:
-    """Mean score of each size with its 95 % interval.
+def learning_curve(scores: Floats, scale: tuple[float, float] = SCALE) -> list[Estimate]:
+    """Mean score of each size with its 95 % interval, cut where the scale ends.
 
     Parameters
     ----------
     scores
-        Shape ``(sizes, trainings, videos)``, 0 to 100, without nan. A size that needs no training
-        holds the same numbers for each.
+        Shape ``(sizes, trainings, videos)``, without nan. A size that needs no training holds the
+        same numbers for each.
     """
-    return [crossed(size, unit="points") for size in scores]
+    return [_cut(crossed(size, unit="points"), scale) for size in scores]
 
 
 def saturation(sizes: Sequence[int], scores: Floats, margin: float = MARGIN) -> Saturation:
@@ -97,7 +98,7 @@ def saturation(sizes: Sequence[int], scores: Floats, margin: float = MARGIN) -> 
     rungs: list[int | None] = [*sizes[:-PLATEAU], None]
     found = Saturation(
         margin,
-        crossed(top, unit="points"),
+        _cut(crossed(top, unit="points"), SCALE),
         crossed(top - scores[0], unit="points"),
         rungs[step(scores.mean((1, 2)), margin)],
     )
@@ -113,6 +114,11 @@ def step(curve: Floats, margin: float) -> int:
     within = curve[-PLATEAU:].mean() - curve[:-PLATEAU] <= margin
     outside = np.flatnonzero(~within)
     return int(outside[-1]) + 1 if len(outside) else 0
+
+
+def _cut(one: Estimate, scale: tuple[float, float]) -> Estimate:
+    low, high = (float(np.clip(end, *scale)) for end in (one.low, one.high))
+    return replace(one, low=low, high=high)
 
 
 def _limits(gaps: Floats, margin: float) -> tuple[int, int] | str:

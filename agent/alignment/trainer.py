@@ -47,6 +47,9 @@ def check() -> None:
     """
     load_datasets().disable_progress_bars()
     _load_trl()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # the command has its own display
     seen = load_torch().cuda.device_count()
     if seen > 1:
         raise BadConfig(

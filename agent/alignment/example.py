@@ -1,4 +1,4 @@
-"""A made example of alignment that runs on any machine in a minute, without a download.
+"""A made example of alignment that runs on any machine, without a download.
 
 Writes pairs (pictures of a white square on a coloured ground; the chosen response is romantic, the
 rejected one plain) and a vision-language model of two hundred thousand numbers that was taught to
@@ -43,7 +43,7 @@ _TEMPLATE = """{% for message in messages %}<s>{{ message['role'] }}: \
 
 
 def write_example(folder: Path) -> None:
-    """Write the pairs and the model (some ten seconds)."""
+    """Write the pairs and the model."""
     load_datasets().disable_progress_bars()
     _pairs(np.random.default_rng(1)).save_to_disk(str(folder / PAIRS))
     words = _tokenizer()

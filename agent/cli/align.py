@@ -19,8 +19,8 @@ EPILOG = """
 \b
 Examples:
   python -m agent align --example example
-  python -m agent align example/pairs --model hfvlm/example/vlm --style romantic --sizes 1,8 \
---seeds 2 --updates 10 --rate 1e-3
+  python -m agent align example/pairs --model hfvlm/example/vlm --style romantic \
+--judge scripted/keywords?words=love,heart,dear --sizes 1,8 --seeds 2 --updates 5 --rate 1e-3
 """
 
 

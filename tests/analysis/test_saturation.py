@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 SIZES = (0, 16, 32, 64, 128, 256, 512)
 MARGIN = 5.0
 LEAST = 0.93
-STUDIES = 500
+STUDIES = 300
 
 
 def exponential(half: float) -> Floats:

@@ -1,7 +1,8 @@
 """Intervals: the one place where clusters become a standard error.
 
 Over several runs the run is the cluster: Student's t, or a jackknife that leaves runs out. For
-one run described alone its batches are the clusters, and the jackknife leaves batches out.
+one run described alone its batches are the clusters, and the jackknife leaves batches out. Where
+every one of several trainings is measured on the same videos, both are clusters, crossed.
 Percentile bootstraps are not offered: with the 4 batches of a window of 50 they cover 0.80 to
 0.93 of the time at a nominal 0.95, the batch jackknife with t(G - 2) 0.94 to 0.98
 (``docs/measurement.md`` has the table, ``tests/analysis/test_intervals.py`` the check).
@@ -77,6 +78,34 @@ def t_interval(values: Floats, unit: str = "pp", level: float = 0.95) -> Estimat
         )
     se = float(kept.std(ddof=1) / math.sqrt(count))
     return _around(mean, se, count - 1, Estimate(mean, unit=unit, clusters=count, level=level))
+
+
+def crossed(values: Floats, unit: str = "pp", level: float = 0.95) -> Estimate:
+    """Student's t interval of a mean over two crossed samples, such as trainings and videos.
+
+    The variance is that of the row means plus that of the column means, less what both count of
+    the residue (Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 2011), and at least the larger of
+    the two; degrees of freedom after Satterthwaite (Biometrics Bulletin 1946). A way that does not
+    vary at all, such as one training for all, adds nothing.
+
+    Parameters
+    ----------
+    values
+        One number for each training and video, shape ``(K, V)``, without nan.
+    """
+    value = float(values.mean())
+    df = np.array(values.shape) - 1
+    empty = Estimate(value, unit=unit, clusters=int(min(values.shape)), level=level)
+    if df.min() < 1:
+        return _without(empty, "one of a kind has no spread")
+    means = values.mean(1), values.mean(0)
+    parts = [float(mean.var(ddof=1)) / len(mean) for mean in means]
+    residue = values - means[0][:, None] - means[1] + value
+    shared = float((residue**2).sum()) / float(df.prod()) / values.size
+    variance = max(*parts, sum(parts) - shared)
+    terms = np.array([*parts, shared]) ** 2 / np.array([*df, df.prod()])
+    freedom = variance**2 / float(terms.sum()) if terms.sum() else math.inf
+    return _around(value, math.sqrt(variance), max(freedom, float(df.min())), empty)
 
 
 def jackknife(

@@ -19,6 +19,7 @@
     ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
+    ├─ BadLadder(path)                  2  a record of a training that makes no sense
     ├─ NothingToExport                  2  no frame fits the filters
     ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
     ├─ BadBackup(path)                  2  a file that is no whole backup, or no place for one
@@ -256,6 +257,17 @@ class ProfileInUse(StoreError):
         super().__init__(
             f"The profile of {account} is in use by {holder}. Pause what uses it, then type: "
             "python -m store backup FILE.tar --with-profiles"
+        )
+
+
+class BadLadder(StoreError):
+    """A record of a training makes no sense."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} cannot be read; without it the same command makes it again. Type: rm {path}"
         )
 
 

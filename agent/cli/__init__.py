@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from agent.cli.align import align
 from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
@@ -50,6 +51,7 @@ for command in (
     pairs,
     probe,
     judge_check,
+    align,
     playground,
     doctor,
     bench,

@@ -60,8 +60,9 @@ class _Asked:
 class HfVlm:
     """Answers questions about frames with a model in this process."""
 
-    def __init__(self, name: str, checkpoint: Checkpoint) -> None:
+    def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
         self.name = name
+        self._limit_s = limit_s
         self.about = checkpoint.about
         self.settings = {
             "checkpoint": checkpoint.about,
@@ -202,7 +203,7 @@ class HfVlm:
         made = model.generate(
             **inputs,
             max_new_tokens=most_tokens,
-            max_time=_LIMIT_S,
+            max_time=self._limit_s,
             do_sample=False,
             num_beams=1,
             temperature=None,

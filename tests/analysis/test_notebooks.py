@@ -17,10 +17,12 @@ NAMES = sorted(path.name for path in HOME.glob("*.ipynb"))
 EXAMPLE = """
 from pathlib import Path
 
+from analysis.alignment_example import write_ladder
 from analysis.example import STUDY, write_example, write_replay
 
 data, study = write_example(Path("data")), STUDY
 write_replay(data, "example-kim-treatment")
+ladder = write_ladder(Path("ladder"))
 """
 SPECTRUM = """
 from analysis.example_spectrum import write_spectrum_example
@@ -52,10 +54,10 @@ def code(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_five_notebooks_are_there() -> None:
+def test_the_notebooks_are_there() -> None:
     assert NAMES == [
-        "designing.ipynb", "first_look.ipynb", "spectra.ipynb", "study_to_headline.ipynb",
-        "two_judges.ipynb",
+        "alignment.ipynb", "designing.ipynb", "first_look.ipynb", "spectra.ipynb",
+        "study_to_headline.ipynb", "two_judges.ipynb",
     ]  # fmt: skip
 
 

@@ -1,0 +1,170 @@
+"""The whole ladder: every size with every seed, each measured and scored, whatever interrupts it.
+
+A training is done when its record is there, which is written last. The model as it came (size 0)
+is measured once. Refuses to know how one training is done, and what the scores mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import models
+from agent.alignment import measure, scoring, trainer
+from agent.alignment.pairs import Pairs
+from agent.errors import BadConfig
+from agent.models import checkpoint
+from agent.models.base import Model
+from agent.provenance import provenance
+from store import alignments
+from store.alignments import Cell, Ladder, Recipe, Scored
+
+FIRST = 16
+"""The smallest size above 0, unless sizes are named."""
+
+Told = Callable[[int, int], None]
+"""Is told how many of how many are done."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, how, and who scores.
+
+    Attributes
+    ----------
+    sizes
+        In rising order; 0 is the model as it came.
+    seeds
+        How many trainings there are of each size.
+    """
+
+    sizes: tuple[int, ...]
+    seeds: int
+    recipe: Recipe
+    judge: str
+    scale: scoring.Scale
+
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """Every training: all sizes of one seed, then the next seed's."""
+        return [
+            (size, seed)
+            for seed in range(1, self.seeds + 1)
+            for size in self.sizes
+            if size or seed == 1
+        ]
+
+
+def sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
+    """Sizes of the ladder: those named, or 0 and then doubled as far as the pairs reach.
+
+    Raises
+    ------
+    BadConfig
+        More pairs are asked for than there are.
+    """
+    if named is None:
+        ladder = [0]
+        while (following := max(FIRST, 2 * ladder[-1])) <= pairs:
+            ladder.append(following)
+        return tuple(ladder)
+    asked = sorted({0, *named})
+    if asked[-1] > pairs:
+        fitting = ",".join(str(size) for size in asked if size <= pairs)
+        raise BadConfig(f"There are {pairs} pairs to train on. Type: --sizes {fitting}")
+    return tuple(asked)
+
+
+def train_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
+    """Do the trainings that are left.
+
+    Raises
+    ------
+    BadConfig
+        The folder holds a ladder of other pairs, another model or other settings.
+    """
+    _begin(plan, len(pairs.held_out), out)
+    each = plan.recipe.updates + len(pairs.held_out)
+    whole = each * len(plan.cells)
+    for place, (size, seed) in enumerate(plan.cells):
+        if alignments.cell(out, size, seed) is None:
+            _train(plan, pairs, out, (size, seed), _after(place * each, whole, told))
+        told((place + 1) * each, whole)
+
+
+def score_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
+    """Let the judge score what it has not scored yet."""
+    judge = models.load(plan.judge)
+    try:
+        asyncio.run(_score(plan, judge, pairs, out, told))
+    finally:
+        asyncio.run(judge.close())
+
+
+def _begin(plan: Plan, held_out: int, out: Path) -> None:
+    """Write down what all trainings share, or hold it against what is written."""
+    path = out / alignments.LADDER
+    kept = alignments.recall(path, Ladder)
+    if kept is None:
+        made = Ladder(recipe=plan.recipe, held_out=held_out, provenance=provenance())
+        alignments.keep(path, made)
+        return
+    other = [name for name, value in plan.recipe if getattr(kept.recipe, name) != value]
+    if other:
+        raise BadConfig(
+            f"{out} was begun with other {' and other '.join(other)}. Type: --out another-folder"
+        )
+
+
+def _train(
+    plan: Plan, pairs: Pairs, out: Path, cell: tuple[int, int], told: Callable[[int], None]
+) -> None:
+    """Train, measure, and write the record last."""
+    size, seed = cell
+    folder = alignments.cell_folder(out, size, seed)
+    started = time.monotonic()
+    ready = checkpoint.load(plan.recipe.model.removeprefix("hfvlm/"))
+    untrained = alignments.cell(out, 0, seed)
+    if untrained is not None and untrained.weights != ready.weights:
+        raise BadConfig(
+            f"{plan.recipe.model} has changed since {out} was begun. Type: --out another-folder"
+        )
+    subset, updates = pairs.subset(size, seed), plan.recipe.updates
+    losses: tuple[alignments.Progress, ...] = ()
+    if size:
+        done = trainer.train(ready, subset, plan.recipe, (seed, folder), told)
+        ready, losses = done.checkpoint, done.losses
+    items = measure.measure(
+        ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
+    )
+    record = Cell(
+        size=size, seed=seed if size else 0, weights=ready.weights, losses=losses, items=items,
+        trained_on=tuple(subset["id"]), seconds=round(time.monotonic() - started, 1),
+    )  # fmt: skip
+    alignments.keep(folder / alignments.RECORD, record)
+    trainer.forget_checkpoints(folder)
+
+
+async def _score(plan: Plan, judge: Model, pairs: Pairs, out: Path, told: Told) -> None:
+    asked = plan.scale.asked(plan.judge)
+    folder = alignments.judged_folder(out, asked)
+    alignments.keep(folder / alignments.JUDGE, asked)
+    whole = len(plan.cells) * len(pairs.held_out)
+    for place, (size, seed) in enumerate(plan.cells):
+        cell = alignments.cell(out, size, seed)
+        path = folder / f"{alignments.name(size, seed)}.json"
+        if cell is not None and alignments.recall(path, Scored) is None:
+            before = place * len(pairs.held_out)
+            scored = await scoring.score(
+                judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)
+            )
+            alignments.keep(path, scored)
+        told((place + 1) * len(pairs.held_out), whole)
+
+
+def _after(before: int, whole: int, told: Told) -> Callable[[int], None]:
+    """Count on from what was done before."""
+    return lambda done: told(before + done, whole)

@@ -1,0 +1,203 @@
+"""One training: DPO with LoRA of a local model, through TRL and PEFT; the file that owns both.
+
+A training that was cut off goes on from its last checkpoint. Every size gets the same number of
+updates, so that a curve over sizes speaks of pairs and not of updates. Refuses to know the ladder,
+and what the trained model will be asked.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.alignment.pairs import COLUMNS, INSTALL, load_datasets
+from agent.errors import BadConfig, MissingExtra
+from agent.models.checkpoint import Checkpoint
+from store.alignments import ADAPTER, Progress, Recipe
+from store.encoders._torch import load_torch
+
+_CHECKPOINTS = "training"
+_SAVED_TIMES = 4  # in one training
+_LOGGED_TIMES = 25
+_DROPOUT = 0.0  # TRL switches it off
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after its training, with its adapter in place."""
+
+    checkpoint: Checkpoint
+    losses: tuple[Progress, ...]
+
+
+def check() -> None:
+    """Find out whether this can train at all, before anything is loaded.
+
+    Raises
+    ------
+    MissingExtra
+        TRL, PEFT or what they need is not installed.
+    BadConfig
+        This process sees several GPUs.
+    """
+    load_datasets().disable_progress_bars()
+    _load_trl()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # the command has its own display
+    seen = load_torch().cuda.device_count()
+    if seen > 1:
+        raise BadConfig(
+            f"One training uses one GPU, and {seen} are in sight. "
+            "Type: export CUDA_VISIBLE_DEVICES=0"
+        )
+
+
+def train(
+    base: Checkpoint,
+    pairs: Any,
+    recipe: Recipe,
+    place: tuple[int, Path],
+    told: Callable[[int], None],
+) -> Trained:
+    """Train a freshly loaded model, or go on where an earlier try was cut off.
+
+    Parameters
+    ----------
+    place
+        The seed, and the folder where checkpoints and the adapter go.
+    told
+        Is told the number of updates done.
+
+    Raises
+    ------
+    BadConfig
+        An update does not fit in memory.
+    """
+    seed, folder = place
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TRL's own, of transformers' next version
+        trainer = _trainer(base, pairs, recipe, seed, folder / _CHECKPOINTS)
+        trainer.add_callback(_teller(told))
+        try:
+            trainer.train(resume_from_checkpoint=_last(folder / _CHECKPOINTS))
+        except load_torch().OutOfMemoryError as error:
+            raise BadConfig(
+                f"One update of {recipe.batch} pairs does not fit in memory. "
+                f"Type: --batch {max(1, recipe.batch // 2)} --out another-folder"
+            ) from error
+    trainer.model.save_pretrained(str(folder / ADAPTER))
+    log = trainer.state.log_history
+    losses = tuple(Progress(update=row["step"], loss=row["loss"]) for row in log if "loss" in row)
+    return Trained(_ready(base, trainer.model), losses)
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Remove what a training needed to go on: it is done."""
+    shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+
+
+def log_probabilities(checkpoint: Checkpoint, pairs: Any) -> list[tuple[float, float, int, int]]:
+    """Log-probability of the chosen and the rejected response of each pair, and their tokens."""
+    torch = load_torch()
+    from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
+
+    collate = DataCollatorForVisionPreference(checkpoint.processor)
+    model = checkpoint.model
+    rows = []
+    with torch.inference_mode():
+        for pair in pairs.select_columns(list(COLUMNS)):
+            batch = collate([pair]).to(model.device, model.dtype)
+            said = batch.pop("completion_mask")[:, 1:]
+            logits = model(**batch).logits[:, :-1].float().log_softmax(-1)
+            each = logits.gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * said
+            sums, tokens = each.sum(1).tolist(), said.sum(1).tolist()
+            rows.append((sums[0], sums[1], int(tokens[0]), int(tokens[1])))
+    return rows
+
+
+def chats(pairs: Any) -> list[list[dict[str, Any]]]:
+    """Put the prompts with their pictures in the form in which a model is asked."""
+    from trl.data_utils import prepare_multimodal_messages
+
+    return [prepare_multimodal_messages(pair["prompt"], images=pair["images"]) for pair in pairs]
+
+
+def _load_trl() -> tuple[Any, Any]:
+    load_torch()  # before transformers, which imports torchvision
+    try:
+        import peft
+        import trl
+        import trl.trainer.dpo_trainer
+    except ImportError as error:
+        raise MissingExtra("What alignment needs", INSTALL) from error
+    return trl, peft
+
+
+def _trainer(base: Checkpoint, pairs: Any, recipe: Recipe, seed: int, checkpoints: Path) -> Any:
+    trl, peft = _load_trl()
+    from transformers import PrinterCallback
+
+    trainer = trl.DPOTrainer(
+        model=base.model,
+        args=_arguments(trl, base, recipe, seed, checkpoints),
+        train_dataset=pairs.select_columns(list(COLUMNS)),
+        processing_class=base.processor,
+        peft_config=peft.LoraConfig(
+            r=recipe.rank, lora_alpha=2 * recipe.rank, lora_dropout=_DROPOUT,
+            target_modules="all-linear", task_type="CAUSAL_LM",
+        ),
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)  # the command has its own display
+    return trainer
+
+
+def _arguments(trl: Any, base: Checkpoint, recipe: Recipe, seed: int, folder: Path) -> Any:
+    device = base.model.device.type
+    return trl.DPOConfig(
+        output_dir=str(folder),
+        seed=seed,
+        max_steps=recipe.updates,
+        per_device_train_batch_size=recipe.batch,
+        learning_rate=recipe.learning_rate,
+        beta=recipe.beta,
+        max_length=None,  # a cut would part a picture's tokens from the picture
+        bf16=device == "cuda",
+        use_cpu=device == "cpu",
+        gradient_checkpointing=device == "cuda",
+        dataloader_pin_memory=device == "cuda",
+        logging_steps=max(1, recipe.updates // _LOGGED_TIMES),
+        save_steps=max(1, math.ceil(recipe.updates / _SAVED_TIMES)),
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _teller(told: Callable[[int], None]) -> Any:
+    from transformers import TrainerCallback
+
+    class Teller(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            told(state.global_step)
+
+    return Teller()
+
+
+def _last(checkpoints: Path) -> str | None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    return get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+
+
+def _ready(base: Checkpoint, model: Any) -> Checkpoint:
+    """Return the trained model ready to answer."""
+    model.eval()
+    model.config.use_cache = True
+    base.processor.tokenizer.padding_side = "left"
+    return Checkpoint(model, base.processor, base.about, base.weights)

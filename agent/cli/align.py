@@ -1,0 +1,136 @@
+"""``python -m agent align``: how few preference pairs are enough."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.options import json_option
+
+if TYPE_CHECKING:
+    from agent.alignment.ladder import Plan
+    from agent.alignment.pairs import Pairs
+
+EPILOG = """
+\b
+Examples:
+  python -m agent align --example example
+  python -m agent align example/pairs --model hfvlm/example/vlm --style romantic \
+--judge scripted/keywords?words=love,heart,dear --sizes 1,8 --seeds 2 --updates 5 --rate 1e-3
+"""
+
+
+def _sizes(_: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        sizes = [int(size) for size in text.split(",")]
+    except ValueError:
+        sizes = [-1]
+    if min(sizes) < 0:
+        raise click.BadParameter("numbers with commas between. Type: --sizes 0,16,32", param=option)
+    return sizes
+
+
+@click.command(epilog=EPILOG)
+@click.argument("pairs", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--example", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Write a small example, pairs and a model, and end.")  # fmt: skip
+@click.option("--model", help="Who is trained: hfvlm/ID or hfvlm/FOLDER.")
+@click.option("--style", help="What the chosen responses show, in words, for the judge.")
+@click.option("--persona", help="The persona whose words they are, instead of a style.")
+@click.option("--judge", default="embedded/conse", show_default=True,
+              help="Who scores the replies: any model but the trained one.")  # fmt: skip
+@click.option("--sizes", callback=_sizes, metavar="16,32,…",
+              help="Numbers of pairs, with 0.  [default: 0, 16, then doubled]")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True,
+              help="Trainings of each size, each with pairs of its own draw.")  # fmt: skip
+@click.option("--updates", type=click.IntRange(1), default=200, show_default=True,
+              help="Updates of each training, whatever its size.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True,
+              help="Pairs in one update.")  # fmt: skip
+@click.option("--rate", "learning_rate", type=click.FloatRange(0, min_open=True), default=5e-5,
+              show_default=True, help="Learning rate.")  # fmt: skip
+@click.option("--beta", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True,
+              help="How closely DPO keeps to the untrained model.")  # fmt: skip
+@click.option("--rank", type=click.IntRange(1), default=16, show_default=True,
+              help="Rank of LoRA's matrices.")  # fmt: skip
+@click.option("--margin", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True,
+              help="Points below the plateau that still count as saturated.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("ladder"),
+              show_default=True, help="Where trainings, scores and figures are kept.")  # fmt: skip
+@json_option
+def align(
+    pairs: Path | None, *, example: Path | None, margin: float, out: Path, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Train a model on more and more preference pairs, and find how few are enough.
+
+    DPO with LoRA at each size of a ladder and with each seed; a judge that was not trained scores
+    the replies to held-out videos. What is done is kept: the same command goes on where it stopped,
+    trains nothing again for another judge, and adds sizes or seeds.
+    """
+    from agent.alignment import ladder, trainer
+    from agent.cli.progress import counting
+    from analysis.alignment import read
+    from analysis.alignment_report import write
+
+    if example is not None:
+        _write_example(example)
+        return
+    plan, loaded = _plan(pairs, options)
+    trainer.check()
+    with counting("trainings") as tell:
+        ladder.train_all(plan, loaded, out, tell)
+    with counting("replies scored") as tell:
+        ladder.score_all(plan, loaded, out, tell)
+    asked = plan.scale.asked(plan.judge)
+    result = read(out, asked, plan.sizes, plan.seeds, margin)
+    written = write(result, out)
+    if as_json:
+        click.echo(json.dumps(written.as_dict(), indent=2))
+        return
+    click.echo(written.text())
+
+
+def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
+    """Turn options into values, and refuse what does not fit together."""
+    from agent import models
+    from agent.alignment import ladder, pairs
+    from agent.alignment.scoring import Scale
+    from agent.errors import BadConfig
+    from personas.library import find
+    from store.alignments import Recipe
+
+    model, judge, style = options["model"], options["judge"], options["style"]
+    persona = find(options["persona"]) if options["persona"] else None
+    if folder is None:
+        raise BadConfig("Which pairs? Type: python -m agent align --example example")
+    if not (model or "").startswith("hfvlm/"):
+        raise BadConfig("Only a local model can be trained. Type: --model hfvlm/FOLDER")
+    if (style is None) == (persona is None):
+        raise BadConfig("What should the replies show? Type either --style TEXT or --persona p12")
+    if judge == model:
+        raise BadConfig("The trained model can't be its own judge. Type: --judge embedded/conse")
+    models.check(model)
+    models.check(judge)
+    loaded = pairs.read(folder)
+    recipe = Recipe(
+        model=model, pairs=loaded.digest,
+        **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
+    )  # fmt: skip
+    named: Sequence[int] | None = options["sizes"]
+    sizes = ladder.sizes(named, len(loaded.train))
+    plan = ladder.Plan(sizes, options["seeds"], recipe, judge, Scale.of(style, persona))
+    return plan, loaded
+
+
+def _write_example(folder: Path) -> None:
+    from agent.alignment.example import MODEL, PAIRS, STYLE, write_example
+
+    write_example(folder)
+    click.echo(f"{folder / PAIRS}: pairs. {folder / MODEL}: a model. The style: {STYLE}")

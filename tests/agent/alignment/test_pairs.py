@@ -1,0 +1,69 @@
+"""Preference pairs read from the disk, and refused where they would mislead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+
+from agent.alignment import pairs
+from agent.alignment.example import _pairs
+from agent.errors import BadConfig
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> None:
+    datasets.disable_progress_bars()
+
+
+@pytest.fixture(scope="module")
+def made() -> Any:
+    return _pairs(np.random.default_rng(1))
+
+
+def saved(dataset: Any, folder: Path) -> Path:
+    dataset.save_to_disk(str(folder))
+    return folder
+
+
+def test_splits_may_be_datasets_or_a_column(made: Any, tmp_path: Path) -> None:
+    apart = pairs.read(saved(made, tmp_path / "apart"))
+    rows = [
+        part.add_column("split", [name] * len(part)) for name, part in made.items()
+    ]  # fmt: skip
+    together = pairs.read(saved(datasets.concatenate_datasets(rows), tmp_path / "together"))
+    assert (len(apart.train), len(apart.held_out)) == (128, 24)
+    assert together.train["id"][:] == apart.train["id"][:]
+    assert together.digest == apart.digest
+    assert pairs.texts(apart.train[0]["chosen"]) != pairs.texts(apart.train[0]["rejected"])
+    assert pairs.jpegs(apart.train[0]["images"])[0].startswith(b"\xff\xd8")
+
+
+def test_a_larger_subset_of_a_seed_holds_the_smaller_ones(made: Any, tmp_path: Path) -> None:
+    read = pairs.read(saved(made, tmp_path / "pairs"))
+    few, many, other = (set(read.subset(*one)["id"]) for one in ((8, 1), (32, 1), (32, 2)))
+    assert few < many
+    assert len(many) == len(other) == 32
+    assert many != other
+
+
+def test_a_video_on_both_sides_is_refused(made: Any, tmp_path: Path) -> None:
+    leaking = datasets.DatasetDict({"train": made["train"], "test": made["train"].select([0])})
+    with pytest.raises(BadConfig, match="trained on and held out"):
+        pairs.read(saved(leaking, tmp_path / "leaking"))
+
+
+@pytest.mark.parametrize("lacking", ["rejected", "video"])
+def test_a_missing_column_is_named(made: Any, tmp_path: Path, lacking: str) -> None:
+    with pytest.raises(BadConfig, match=f"no column '{lacking}'"):
+        pairs.read(saved(made.remove_columns(lacking), tmp_path / "lacking"))
+
+
+def test_what_is_no_dataset_is_told_so(made: Any, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="holds no pairs"):
+        pairs.read(tmp_path)
+    with pytest.raises(BadConfig, match="none held out"):
+        pairs.read(saved(datasets.DatasetDict({"train": made["train"]}), tmp_path / "train"))

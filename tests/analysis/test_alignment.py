@@ -1,0 +1,115 @@
+"""A made-up ladder read from its folder: arrays, words and figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.alignment import Alignment, latest, read
+from analysis.alignment_example import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
+from analysis.alignment_report import sentence, write
+from analysis.errors import NothingToCompare
+from analysis.saturation import saturation
+from store import alignments
+from store.alignments import Cell, Scored
+from store.errors import BadLadder
+from store.records import Judgement
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return write_ladder(tmp_path)
+
+
+def told(out: Path) -> Alignment:
+    return read(out, ASKED, SIZES, SEEDS, 5.0)
+
+
+def told_of(out: Path, found: Alignment) -> Alignment:
+    return read(out, ASKED, found.sizes, found.seeds, 5.0)
+
+
+def test_the_planted_curve_and_its_saturation_come_back(out: Path) -> None:
+    found = told(out)
+    means = [point.value for point in found.score.points]
+    assert means == pytest.approx(CURVE, abs=6)
+    assert found.score.scores.shape == (len(SIZES), SEEDS, 40)
+    assert (found.score.scores[0] == found.score.scores[0, 0]).all()  # one model, not trained
+    low, high = found.saturation.low, found.saturation.high
+    assert low is not None
+    assert low <= SATURATED
+    assert high is None or high >= SATURATED
+    assert found.yes_change.high < 0
+    assert found.losses[SIZES[-1], 1][0][1] > found.losses[SIZES[-1], 1][-1][1]
+
+
+def test_the_latest_judge_and_all_whole_sizes_are_found(out: Path) -> None:
+    assert latest(out).sizes == SIZES
+    path = alignments.judged_folder(out, ASKED) / f"{alignments.name(128, 3)}.json"
+    path.unlink()
+    found = latest(out)
+    assert (found.sizes, found.seeds) == ((0, 16, 32, 64, 256), SEEDS)
+    assert found.score.points[-1].value == told_of(out, found).score.points[-1].value
+
+
+def test_text_json_and_figures_say_the_same(out: Path) -> None:
+    found = told(out)
+    written = write(found, out)
+    plain = json.loads((out / "result.json").read_bytes())
+    assert plain["saturation"]["size"] == found.saturation.size
+    assert f"Saturation size: {found.saturation.size} pairs" in written.text()
+    assert f"{found.score.points[-1].value:.1f}" in written.text()
+    for name in ("curve.png", "loss.png"):
+        with Image.open(out / name) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10  # something is drawn
+
+
+def test_a_video_without_a_score_somewhere_is_left_out_everywhere(out: Path) -> None:
+    path = alignments.judged_folder(out, ASKED) / f"{alignments.name(32, 2)}.json"
+    whole = alignments.recall(path, Scored)
+    assert whole is not None
+    refused = Judgement(answer=None, missing="refused")
+    alignments.keep(path, Scored(judgements=(refused, *whole.judgements[1:])))
+    found = told(out)
+    assert found.score.left_out == 1
+    assert found.score.scores.shape[2] == 39
+    assert found.preference.left_out == 0
+    assert dict(found.missing) == {"refused": 1}
+    assert "No score: 1 refused; 1 videos are left out" in write(found, out).text()
+
+
+def test_a_judge_that_never_answers_leaves_no_curve(out: Path) -> None:
+    refused = Judgement(answer=None, missing="refused")
+    for path in alignments.judged_folder(out, ASKED).glob("0*.json"):
+        alignments.keep(path, Scored(judgements=(refused,) * 80))
+    assert "Saturation size: none" in write(told(out), out).text()
+
+
+def test_what_is_not_finished_is_not_read(out: Path) -> None:
+    (alignments.cell_folder(out, 64, 3) / alignments.RECORD).unlink()
+    with pytest.raises(NothingToCompare, match="not finished"):
+        told(out)
+
+
+def test_a_record_that_makes_no_sense_is_named(out: Path) -> None:
+    path = alignments.cell_folder(out, 64, 3) / alignments.RECORD
+    path.write_text("{")
+    with pytest.raises(BadLadder, match=r"Type: rm .*cell\.json"):
+        alignments.recall(path, Cell)
+
+
+def test_the_sentence_says_where_the_interval_ends() -> None:
+    rng = np.random.default_rng(2)
+
+    def said(curve: np.ndarray[tuple[int], np.dtype[np.float64]], noise: float) -> str:
+        scores = curve[:, None, None] + rng.normal(0, noise, (len(SIZES), 4, 50))
+        return sentence(saturation(SIZES, scores))
+
+    assert "95 % interval: 16 pairs to 16 pairs (0 steps)" in said(np.array([0] + [90] * 5), 4)
+    assert "to not reached on this ladder" in said(np.array([0] + [90] * 5), 40)
+    assert "not reached" in said(np.linspace(0, 90, 6), 4)
+    assert "holds with 95 % confidence" in said(np.linspace(0, 90, 6), 4)

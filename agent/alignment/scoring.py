@@ -85,7 +85,9 @@ async def score(
         told(done[0])
         return made
 
-    batch = Batch([place for place, item in enumerate(items) if item.reply.strip()])
+    batch: Batch[int, Judgement] = Batch(
+        [place for place, item in enumerate(items) if item.reply.strip()]
+    )
     await batch.answer(judged)
     if batch.spent:
         raise batch.spent[0][1]

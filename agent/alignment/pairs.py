@@ -105,7 +105,7 @@ def _splits(folder: Path) -> dict[str, Any]:
     """Return the datasets of a folder by split."""
     datasets = load_datasets()
     try:
-        found = _parquet(datasets, folder) or datasets.load_from_disk(str(folder))
+        found: Any = _parquet(datasets, folder) or datasets.load_from_disk(str(folder))
     except (OSError, ValueError) as error:
         raise BadConfig(f"{folder} holds no pairs. {_MAKE}") from error
     whole = {"": found} if isinstance(found, datasets.Dataset) else dict(found)

@@ -43,7 +43,7 @@ class Pairs:
 
 
 def read(folder: Path) -> Pairs:
-    """Read the pairs of a folder that ``save_to_disk`` wrote.
+    """Read an exported collection of pairs, or a folder that ``save_to_disk`` wrote.
 
     What is not ``train`` is held out: ``test`` alone where there is such a split.
 
@@ -105,7 +105,7 @@ def _splits(folder: Path) -> dict[str, Any]:
     """Return the datasets of a folder by split."""
     datasets = load_datasets()
     try:
-        found = datasets.load_from_disk(str(folder))
+        found: Any = _parquet(datasets, folder) or datasets.load_from_disk(str(folder))
     except (OSError, ValueError) as error:
         raise BadConfig(f"{folder} holds no pairs. {_MAKE}") from error
     whole = {"": found} if isinstance(found, datasets.Dataset) else dict(found)
@@ -121,6 +121,17 @@ def _splits(folder: Path) -> dict[str, Any]:
         name: found.select([place for place, own in enumerate(found["split"]) if own == name])
         for name in dict.fromkeys(found["split"])
     }
+
+
+def _parquet(datasets: Any, folder: Path) -> dict[str, Any]:
+    """Datasets of an exported collection, ``data/<split>-*.parquet``, without a copy in a cache."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables: dict[str, list[Any]] = {}
+    for path in sorted(folder.glob("data/*-*.parquet")):
+        tables.setdefault(path.name.partition("-")[0], []).append(pq.read_table(path))
+    return {name: datasets.Dataset(pa.concat_tables(parts)) for name, parts in tables.items()}
 
 
 def _digest(*parts: Any) -> str:

@@ -42,6 +42,16 @@ def test_splits_may_be_datasets_or_a_column(made: Any, tmp_path: Path) -> None:
     assert pairs.jpegs(apart.train[0]["images"])[0].startswith(b"\xff\xd8")
 
 
+def test_an_exported_collection_is_read_as_it_is(made: Any, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name, part in made.items():
+        part.to_parquet(tmp_path / "data" / f"{name}-00000.parquet")
+    read = pairs.read(tmp_path)
+    assert (len(read.train), len(read.held_out)) == (128, 24)
+    assert read.train[0]["images"][0].size == (28, 28)
+    assert read.digest == pairs.read(saved(made, tmp_path / "saved")).digest
+
+
 def test_a_larger_subset_of_a_seed_holds_the_smaller_ones(made: Any, tmp_path: Path) -> None:
     read = pairs.read(saved(made, tmp_path / "pairs"))
     few, many, other = (set(read.subset(*one)["id"]) for one in ((8, 1), (32, 1), (32, 2)))

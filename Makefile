@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.feedsway-set-up
-# Most tests wait for a browser: two files at a time. A single test is quicker without.
-TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+# Most tests wait for a browser: three files at a time. A single test is quicker without.
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run test test-all lint browser bench calibrate soak kills clean
 
@@ -37,10 +37,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint ## Every check and every test
-	$(BIN)/pytest $(TWO_AT_ONCE)
+	$(BIN)/pytest $(AT_ONCE)
 
 test-all: lint ## The same with the long drills
-	$(BIN)/pytest $(TWO_AT_ONCE) -m '' --timeout 1800
+	$(BIN)/pytest $(AT_ONCE) -m '' --timeout 1800
 
 bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench

@@ -30,12 +30,12 @@ def frames_show_what_their_steps_name(data: Path, motion: str, videos: int) -> N
 
 @pytest.mark.parametrize("motion", ["smooth", "instant"])
 def test_frames_show_what_their_steps_name(tmp_path: Path, motion: str) -> None:
-    frames_show_what_their_steps_name(tmp_path, motion, 40)
+    frames_show_what_their_steps_name(tmp_path, motion, 20)
 
 
 def test_several_frames_of_each_video_are_exposure(tmp_path: Path) -> None:
     more = ("--frames", "4", "--frame-span", "2", "--model", "scripted/coin?p=0.3", "--no-index")
-    run(tmp_path, *more, "--speed", "4", before=12, after=0)
+    run(tmp_path, *more, "--speed", "4", before=6, after=0)
     frames = FrameStore(DataFolder(tmp_path).frames_dir)
     numbers = {item.id: item.number for item in catalogue.load().items}
     for step in only(tmp_path).steps:

@@ -76,7 +76,8 @@ def test_search_runs_on_them(given: Collection, tmp_path: Path) -> None:
     update(data, ColourEncoder())
     with Index.open(data, ColourEncoder()) as index:
         (best, *_) = index.search(ColourEncoder().texts(["red"])[0])
-    assert (best.entry.caption, best.entry.platform) == ("a red boat, at sea", "imported")
+    told = (best.entry.caption, best.entry.platform)
+    assert told == ("a red boat, at sea #sea #boat", "imported")
 
 
 def test_it_is_kept_once_and_goes_on_where_it_was_cut_off(

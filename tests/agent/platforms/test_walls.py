@@ -85,13 +85,8 @@ OTHERS: list[tuple[str, str, type[WallShown]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("platform", "switch", "fault"),
-    [
-        REFUSALS[0],
-        *(pytest.param(*one, marks=pytest.mark.drill) for one in (*REFUSALS[1:], *OTHERS)),
-    ],
-)
+@pytest.mark.drill
+@pytest.mark.parametrize(("platform", "switch", "fault"), (*REFUSALS, *OTHERS))
 def test_a_refused_response_names_the_wall_once_the_feed_ends(
     tmp_path: Path, platform: str, switch: str, fault: type[WallShown]
 ) -> None:

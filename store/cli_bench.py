@@ -36,7 +36,7 @@ def bench(
 ) -> None:
     """Time index, search, statistics, checks and exports of a collection made for it.
 
-    At the default size it takes half an hour and 1.5 GB.
+    At the default size it takes seven minutes or more, and 1.5 GB.
     """
     from store.bench.measure import measure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,10 @@ from hypothesis import settings
 # The same examples in every run, at whatever pace the machine has.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.load_profile("steady")
+# A script that runs in the background ignores Ctrl-C, and so would everything it starts; tests of
+# Ctrl-C start programs as a person does.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 REPO_ENV = ("FEEDSWAY_DATA", "FEEDSWAY_BROWSER")
 
 

@@ -26,7 +26,9 @@ def main() -> None:
     folder = given.folder or Path(mkdtemp(prefix="feedsway-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     if given.kills:
-        watch = plans.small("20s", 3, attempts=1000)
+        # a model that starts at once, so that kills hit runs that have begun to watch
+        coin = ', model = "scripted/coin?p=0.4"'
+        watch = plans.small("20s", 10, attempts=1000, more=coin)
         figures = soak(
             folder, watch, faults.KILLS, minutes=600, seed=given.seed, most=given.kills,
             gap_s=given.gap or 5,

@@ -59,10 +59,10 @@ def runs(names: list[str], *, every: str, videos: int, attempts: int = 3, more: 
     )
 
 
-def small(every: str = "30s", videos: int = 2, attempts: int = 6) -> str:
+def small(every: str = "30s", videos: int = 2, attempts: int = 6, more: str = "") -> str:
     """Two personas."""
     return LIMITS.format(parallel=2, index="1h") + runs(
-        ["p12", "p05"], every=every, videos=videos, attempts=attempts
+        ["p12", "p05"], every=every, videos=videos, attempts=attempts, more=more
     )
 
 

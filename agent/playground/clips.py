@@ -11,7 +11,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -104,8 +104,9 @@ class ClipStore:
     def _sweep(self, now: float) -> None:
         """Remove drafts that a killed process left."""
         for draft in self.folder.glob(".*"):
-            if now - draft.stat().st_mtime > _DRAFT_AGE_S:
-                draft.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process has just finished with it
+                if now - draft.stat().st_mtime > _DRAFT_AGE_S:
+                    draft.unlink()
 
     def _make(self, item: Item, decoded: Film | None) -> None:
         recipe = recipe_for(item, _footage(item))

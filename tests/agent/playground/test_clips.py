@@ -97,6 +97,11 @@ def test_a_killed_maker_leaves_no_half_clip_and_its_drafts_are_swept(tmp_path: P
     assert not draft.exists()
 
 
+def test_a_draft_that_is_gone_in_that_moment_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / ".0123.probe").symlink_to(tmp_path / "gone")  # listed, and not there to be asked
+    ClipStore(tmp_path)
+
+
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(FolderUnwritable, match=r"type: --cache FOLDER$"):

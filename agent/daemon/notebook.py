@@ -78,11 +78,12 @@ class Notebook:
             log.warning("the journal cannot be written: %s", error)
         return not self._unwritten
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have something done meanwhile; its end wakes the daemon."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._over)
+        return task
 
     async def finish(self) -> None:
         """Wait for all that is being done."""

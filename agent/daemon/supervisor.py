@@ -19,6 +19,7 @@ from agent.daemon import endings, gates, schedule
 from agent.daemon.children import END_S, Child, left, sweep
 from agent.daemon.consequences import Consequences
 from agent.daemon.dues import Dues
+from agent.daemon.endings import Ending
 from agent.daemon.evidence import Evidence
 from agent.daemon.hide import Hide
 from agent.daemon.hooks import Hooks
@@ -209,9 +210,20 @@ class Supervisor:
         self.book.note(started)
         if not self.book.write():  # what is not in the journal may not run
             self._end(one.key, "interrupted", "the journal cannot be written")
-        self.book.spawn(self._attend(job, child, one.key))
+        self._watch_over(job, child, one.key)
 
     # Ending
+
+    def _watch_over(self, job: Job, child: Child, key: Key) -> None:
+        """See to a child's end; where that fails, its entry does not hang on it."""
+
+        def let_go(_: object) -> None:
+            if self._children.pop(key, None) is not None:
+                self._ended_for.pop(key, None)
+                unseen = Ending("killed", reason="the daemon could not see how; its log says why")
+                self.consequences.draw(job, key, unseen, self.taken.watch.limits)
+
+        self.book.spawn(self._attend(job, child, key)).add_done_callback(let_go)
 
     def _end(self, key: Key, outcome: Outcome, reason: str) -> None:
         """End a child in order, if it is not being ended already."""

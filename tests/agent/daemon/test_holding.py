@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.daemon import gates
+from agent.daemon.children import Child
 from agent.daemon.consequences import Consequences
 from agent.daemon.endings import Ending, of
 from agent.daemon.evidence import Evidence, WallMet
@@ -28,6 +30,7 @@ from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
 
 LIMITS = Limits(failures=2)
+ONE = '[[entry]]\nname = "p12"\nevery = "1h"\nrun = { persona = "p12", account = "p12-a" }\n'
 
 
 class Clock:
@@ -134,6 +137,32 @@ def test_a_wall_holds_its_platform_until_a_person_has_looked(tmp_path: Path, clo
     asyncio.run(_at_a_wall(tmp_path, clock))
 
 
+def test_no_entry_hangs_on_a_child_whose_end_could_not_be_seen(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_unseen(tmp_path, clock, monkeypatch))
+
+
+async def _unseen(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "watch.toml"
+    file.write_text(ONE, encoding="utf-8")
+    supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock))
+    monkeypatch.setattr(supervisor, "_evidence", None)  # a fault of ours
+    job, key, book = supervisor.taken.jobs["p12"], ("p12", NOON), supervisor.book
+    child = Child([sys.executable, "-c", "pass"], tmp_path / "log", tmp_path, "p12@noon")
+    try:
+        book.note(Started(at=NOON, entry="p12", due=NOON, pid=await child.start(), log="log"))
+        supervisor._children[key] = job, child
+        supervisor._watch_over(job, child, key)
+        await book.finish()
+        await asyncio.sleep(0)  # what follows from the end of a task is called after it
+        assert (supervisor._children, book.state.running) == ({}, {})
+        assert book.state.open[key].failures == 1
+        assert supervisor.consequences.waits(key)
+    finally:
+        supervisor.close()
+
+
 async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
     told: list[str] = []
 
@@ -141,10 +170,7 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
         told.append(type(event).__name__)
 
     file = tmp_path / "watch.toml"
-    file.write_text(
-        '[[entry]]\nname = "p12"\nevery = "1h"\nrun = { persona = "p12", account = "p12-a" }\n',
-        encoding="utf-8",
-    )
+    file.write_text(ONE, encoding="utf-8")
     supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock))
     supervisor.book.tell = tell
     steering, book = Steering(supervisor), supervisor.book

@@ -5,7 +5,9 @@ Refuses to know what the bytes mean.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -66,3 +68,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def file_slug(name: str, told: object) -> str:
+    """Return a file's name that a person can read, and that differs where ``repr(told)`` does."""
+    mark = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+    return f"{plain[:60]}-{mark}"

@@ -17,8 +17,6 @@ Refuses to know how a question is put to a model (``agent``) and what the answer
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +26,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable, StoreError
+from store.files import file_slug
 from store.lines import committed
 from store.records import Judgement, Record
 from store.writer import LineWriter
@@ -82,10 +81,8 @@ class Judge(Record):
     def slug(self) -> str:
         """Name of the judge for files: equal names mean the same judge, asked in the same way."""
         told = (self.model, self.strategy, sorted(self.prompts.items()), self.seed)
-        text = repr(told if self.explain == "never" else (*told, self.explain))
-        mark = hashlib.sha256(text.encode()).hexdigest()[:8]
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{self.model}-{self.strategy}").strip("-")
-        return f"{plain[:60]}-{mark}"
+        named = told if self.explain == "never" else (*told, self.explain)
+        return file_slug(f"{self.model}-{self.strategy}", named)
 
     def path(self, run_folder: Path) -> Path:
         """Where this judge's answers about a run are kept."""

@@ -6,8 +6,6 @@ of error, rejects with their reason. Refuses to know how a pair is asked for (``
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.data import DataFolder
 from store.errors import StoreError
+from store.files import file_slug
 from store.keyed import KeyedWriter, read_keyed
 from store.records import Record, Usage
 
@@ -65,9 +64,7 @@ class Maker(Record):
     def slug(self) -> str:
         """Name for files: equal names mean the same maker."""
         told = (self.model, self.checker, sorted(self.prompts.items()), self.seed)
-        mark = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
-        return f"{plain[:60]}-{mark}"
+        return file_slug(self.model, told)
 
 
 class Source(Record):

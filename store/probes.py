@@ -6,8 +6,6 @@ One file a model and set of pairs, ``probes/<prober>.jsonl``. Refuses to know ho
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.data import DataFolder
+from store.files import file_slug
 from store.keyed import KeyedWriter, read_keyed
 from store.records import Judgement, Record
 
@@ -41,9 +40,7 @@ class Prober(Record):
     def slug(self) -> str:
         """Name for files: equal names mean the same questions to the same model."""
         told = (self.model, self.pairs, sorted(self.prompts.items()))
-        mark = hashlib.sha256(repr(told).encode()).hexdigest()[:8]
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.model).strip("-")
-        return f"{plain[:60]}-{mark}"
+        return file_slug(self.model, told)
 
 
 class Question(Record):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from store import redaction
 from store.data import DataFolder
+from store.errors import DataUnreadable
 from store.files import TEMPORARY
 from store.judgements import Asked, judgement_files, read_judgements
 from store.spectra import Found, Retrieval, keep, read_retrieval
@@ -83,11 +84,18 @@ def forget_replies(data: DataFolder, gone: Gone) -> int:
 
 
 def forget_spectra(data: DataFolder, gone: Gone) -> None:
-    """Take out what was found and what was said; the scores of the next report are of the rest."""
+    """Take out what was found and what was said; the scores of the next report are of the rest.
+
+    A retrieval that cannot be read goes as a whole; the same spectrum makes it again.
+    """
     for path in judgement_files(data.spectra_dir):
         redaction.redact_judgements(path, gone.concerns, gone.change, gone.stand_in)
     for path in sorted(data.spectra_dir.glob("*/retrieval.json")):
-        old = read_retrieval(path)
+        try:
+            old = read_retrieval(path)
+        except DataUnreadable:  # of another version, or damaged: it could name anything
+            path.unlink()
+            continue
         new = _without(old, gone)
         if new != old:
             keep(new, data)

@@ -139,6 +139,7 @@ def _spectrum(data: DataFolder) -> None:
         keywords=(Keyword(value="v", keyword="lamp", found=tuple(found)),),
     )  # fmt: skip
     keep(retrieval, data)
+    write_whole(data.spectra_dir / "older" / "retrieval.json", json.dumps({"c": SECRET}).encode())
     for folder in (retrieval.folder(data), data.studies_dir / "s1", data.run_dir("r1")):
         write_whole(folder / "report" / "index.html", SECRET.encode())
     for folder in (data.studies_dir / "s1" / "logs", data.daemon_dir / "logs" / "entry"):

@@ -21,7 +21,7 @@ from store.data import DataFolder
 from store.dataset.pictures import bare
 from store.errors import BadCaptions, DataUnreadable
 from store.frames import FrameStore, describe
-from store.ledger import LedgerWriter, read, summarise
+from store.ledger import Ledger, LedgerWriter, read, summarise
 from store.records import (
     Frame,
     Judgement,
@@ -39,6 +39,7 @@ PLATFORM = "imported"
 COLUMNS = ("file", "caption", "author", "video", "url", "hashtags", "at")
 """Of the CSV; only ``file`` must be there. Hashtags are parted by blanks, ``at`` is ISO 8601."""
 _QUALITY = 95
+_OTHER = "{} {} holds other pictures: add --name OTHER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class _Line:
     number: int
     picture: Path
     video: Video
-    at: datetime
+    at: datetime | None
+    """As the CSV tells it."""
 
 
 def bring_in(
@@ -91,16 +93,14 @@ def bring_in(
     DataUnreadable, DataUnwritable, RunLocked
         The disk, or somebody else.
     """
-    lines = _lines(given, now)
-    mark = _mark(lines)
+    lines = _lines(given)
+    mark = _mark(given, lines)
     path = data.ledger_path(given.run_id)
     done = 0
     if path.exists() and summarise(path) is not None:
         run = read(path)
         if run.started.config_hash != mark:
-            raise BadCaptions(
-                given.captions, 1, f"run {given.run_id} holds other pictures: add --name OTHER"
-            )
+            _hold_against(given, lines, run)
         if run.finished:
             return Imported(given.run_id, 0, len(run.steps))
         done = run.next_position
@@ -111,20 +111,20 @@ def bring_in(
         for position, line in enumerate(lines[done:], done):
             jpeg = _jpeg(given, line)
             frames.put(jpeg)
-            writer.append(_step(position, line, jpeg))
+            writer.append(_step(position, line, jpeg, now))
             if progress is not None:
                 progress(position + 1, len(lines))
         writer.append(RunFinished(at=now, steps=len(lines), eligible=len(lines)))
     return Imported(given.run_id, len(lines) - done, len(lines))
 
 
-def _lines(given: Collection, now: datetime) -> list[_Line]:
+def _lines(given: Collection) -> list[_Line]:
     try:
         with given.captions.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
             if "file" not in (table.fieldnames or ()):
                 raise BadCaptions(given.captions, 1, "there is no column named file")
-            lines = list(_read(given, table, now))
+            lines = list(_read(given, table))
     except OSError as error:
         raise DataUnreadable(given.captions, error.strerror or str(error)) from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -134,7 +134,7 @@ def _lines(given: Collection, now: datetime) -> list[_Line]:
     return lines
 
 
-def _read(given: Collection, table: csv.DictReader[str], now: datetime) -> Iterator[_Line]:
+def _read(given: Collection, table: csv.DictReader[str]) -> Iterator[_Line]:
     for row in table:
         number = table.line_num
         told = {name: (row.get(name) or "").strip() or None for name in COLUMNS}
@@ -149,24 +149,55 @@ def _read(given: Collection, table: csv.DictReader[str], now: datetime) -> Itera
             hashtags=tuple(tag.lstrip("#") for tag in (told["hashtags"] or "").split()),
         )
         try:
-            at = datetime.fromisoformat(told["at"]) if told["at"] else now
+            at = datetime.fromisoformat(told["at"]) if told["at"] else None
         except ValueError:
             raise BadCaptions(given.captions, number, f"{told['at']} is no date") from None
-        yield _Line(number, given.folder / name, video, at if at.tzinfo else at.replace(tzinfo=UTC))
+        at = at.replace(tzinfo=UTC) if at and not at.tzinfo else at
+        yield _Line(number, given.folder / name, video, at)
 
 
-def _mark(lines: Sequence[_Line]) -> str:
-    """What a run that goes on must agree with: the pictures' names and what is said of them."""
-    told = [(line.picture.name, line.video.model_dump(mode="json")) for line in lines]
+def _mark(given: Collection, lines: Sequence[_Line]) -> str:
+    """What a run that goes on must agree with: the pictures, and what is said of them."""
+    told = [
+        (
+            hashlib.sha256(_bytes(given, line)).hexdigest(),
+            line.video.model_dump(mode="json"),
+            line.at and line.at.isoformat(),
+        )
+        for line in lines
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _hold_against(given: Collection, lines: Sequence[_Line], run: Ledger) -> None:
+    """Refuse a run that holds other pictures, or says something else of them, and name the first.
+
+    Only where the marks differ: one of an older feedsway did not know of the pictures' bytes.
+    """
+    if len(lines) != run.started.windows.before:
+        raise BadCaptions(given.captions, 1, _OTHER.format("run", given.run_id))
+    for step, line in zip(run.steps, lines, strict=False):
+        same = step.video == line.video and line.at in (None, step.at)
+        shown = hashlib.sha256(_jpeg(given, line)).hexdigest()
+        if not same or [frame.sha256 for frame in step.frames] != [shown]:
+            where = f"{line.picture.name} is not as it was imported, and run"
+            raise BadCaptions(given.captions, line.number, _OTHER.format(where, given.run_id))
+
+
+def _bytes(given: Collection, line: _Line) -> bytes:
+    try:
+        return line.picture.read_bytes()
+    except OSError as error:
+        problem = f"{line.picture} cannot be read ({error.strerror or error})"
+        raise BadCaptions(given.captions, line.number, problem) from None
 
 
 def _jpeg(given: Collection, line: _Line) -> bytes:
     """The picture as JPEG, upright and without metadata; a JPEG file's picture is not touched."""
     from PIL import Image, ImageOps
 
+    raw = _bytes(given, line)
     try:
-        raw = line.picture.read_bytes()
         with Image.open(io.BytesIO(raw)) as picture:
             upright = picture.getexif().get(0x0112, 1) == 1
             if picture.format == "JPEG" and picture.mode in ("L", "RGB") and upright:
@@ -180,14 +211,14 @@ def _jpeg(given: Collection, line: _Line) -> bytes:
     return bare(out.getvalue())
 
 
-def _step(position: int, line: _Line, jpeg: bytes) -> Step:
+def _step(position: int, line: _Line, jpeg: bytes, now: datetime) -> Step:
     seen = describe(jpeg)
     frame = Frame(
         sha256=hashlib.sha256(jpeg).hexdigest(), width=seen.width, height=seen.height, time_s=0.0,
         phash=seen.phash, quality=seen.quality,
     )  # fmt: skip
     return Step(
-        position=position, at=line.at, phase="before", video=line.video, frames=(frame,),
+        position=position, at=line.at or now, phase="before", video=line.video, frames=(frame,),
         judgement=Judgement(answer=None, missing="not_asked"),
         reaction=Reaction(
             action="swipe", dwell_asked_s=0.0, dwell_s=0.0, exposure_s=0.0, held_s=0.0

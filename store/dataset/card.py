@@ -73,7 +73,7 @@ def _front(kind: str, rows: Sequence[Row]) -> str:
         lines += [f"  - split: {split}", f'    path: "{FILES[kind].format(split=split)}"']
     if kind == "jsonl":
         # the reader of JSON lines takes every text that looks like a time for one
-        names = {"image": "string"} | FIELDS | {"at": "timestamp[us]"}
+        names = {"image": "string"} | FIELDS | {"at": "'timestamp[us, tz=UTC]'"}
         lines += ["  features:", *_typed(names, "  ")]
     if kind == "datasets":
         lines.append("  drop_labels: true")

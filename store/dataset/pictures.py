@@ -5,13 +5,17 @@ Refuses to decode: the picture's own bytes stay as they are.
 
 from __future__ import annotations
 
-_KEPT = (0xE0, 0xEE)
-"""JFIF and Adobe: without them a decoder takes the colours for others."""
+_JFIF, _ADOBE = 0xE0, 0xEE
+_NEEDED = {_JFIF: (b"JFIF\0", 14), _ADOBE: (b"Adobe", 12)}
+"""What begins the two segments by which a decoder tells colours, and their bytes up to a thumbnail.
+
+Everything else that an application may write into a file is left out, JFXX with its thumbnail too.
+"""
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 
 
 def bare(jpeg: bytes) -> bytes:
-    """Leave out every APPn and comment segment that decoding does not need.
+    """Leave out every APPn and comment segment that decoding does not need, and thumbnails.
 
     Raises
     ------
@@ -33,11 +37,24 @@ def bare(jpeg: bytes) -> bytes:
                 return b"".join([*kept, jpeg[at : at + 2]])
             if marker == _SCAN:
                 end = _scan_end(jpeg, end)
-            if marker in _KEPT or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+            if 0xE0 <= marker <= 0xEF:
+                kept.append(_application(marker, jpeg[at + 4 : end]))
+            elif marker != 0xFE:
                 kept.append(jpeg[at:end])
             at = end
     except IndexError:
         raise ValueError("not a JPEG file: it ends too early") from None
+
+
+def _application(marker: int, content: bytes) -> bytes:
+    """What stays of an application's segment: nothing, or how to take the colours."""
+    begins, size = _NEEDED.get(marker, (b"", 0))
+    if not size or not content.startswith(begins) or len(content) < size:
+        return b""
+    told = content[:size]
+    if marker == _JFIF:
+        told = told[:-2] + bytes(2)  # width and height of the thumbnail
+    return bytes((0xFF, marker)) + (size + 2).to_bytes(2) + told
 
 
 def _scan_end(jpeg: bytes, at: int) -> int:

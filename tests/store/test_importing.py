@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +99,44 @@ def test_it_is_kept_once_and_goes_on_where_it_was_cut_off(
     assert (done.added, done.present) == (0, 3)
     assert data.ledger_path("imported-my-shots").read_bytes() == before
     assert verify(data).sound
-    given.captions.write_text(CSV.replace("boat,", "ship,"), "utf-8")
+
+
+@pytest.mark.parametrize("cut_at", [None, 2])
+@pytest.mark.parametrize(
+    ("old", "new"), [("boat,", "ship,"), ("2024-07-01T10", "2024-07-01T11"), (None, None)]
+)
+def test_what_has_changed_since_is_refused_and_named(
+    given: Collection, tmp_path: Path, old: str | None, new: str, cut_at: int | None
+) -> None:
+    def cut(done: int, total: int) -> None:
+        if done == cut_at:
+            raise KeyboardInterrupt
+
+    data = DataFolder(tmp_path / "data")
+    with nullcontext() if cut_at is None else pytest.raises(KeyboardInterrupt):
+        bring_in(data, given, NOW, cut)
+    if old is None:
+        (given.folder / "red.jpg").write_bytes(jpeg("yellow"))
+    else:
+        given.captions.write_text(CSV.replace(old, new), "utf-8")
+    with pytest.raises(BadCaptions, match=r":2: red.jpg is not as.* pictures: add --name OTHER"):
+        bring_in(data, given, NOW)
+    other = replace(given, name="other")
+    assert bring_in(data, other, NOW).added == 3
+    kept = read(data.ledger_path(other.run_id)).steps[0].frames[0].sha256
+    assert FrameStore(data.frames_dir).path(kept).is_file()
+
+
+def test_a_run_whose_mark_did_not_know_the_pictures_goes_on(
+    given: Collection, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    bring_in(data, given, NOW)
+    path = data.ledger_path("imported-my-shots")
+    mark = read(path).started.config_hash
+    path.write_text(path.read_text("utf-8").replace(mark, "a" * 64), "utf-8")
+    assert bring_in(data, given, NOW).present == 3
+    given.captions.write_text(CSV.rsplit("turned", 1)[0], "utf-8")
     with pytest.raises(BadCaptions, match="holds other pictures: add --name OTHER"):
         bring_in(data, given, NOW)
 

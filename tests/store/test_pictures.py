@@ -39,3 +39,20 @@ def test_what_is_no_whole_picture_is_refused(size: int) -> None:
         bare(jpeg("red")[:size])
     with pytest.raises(ValueError, match="not a JPEG file"):
         bare(b"\xff\xd8" + b"x" * size)
+
+
+def test_no_thumbnail_is_left_in_any_segment() -> None:
+    secret = b"a face in small"
+    thumbnail = secret + bytes(3 * 4 * 2 - len(secret))
+    jfif = b"JFIF\0\1\2\0\0\1\0\1\4\2" + thumbnail
+    segments = [(0xE0, jfif), (0xE0, b"JFXX\0\x10" + secret), (0xEE, b"Adobe" + bytes(7) + secret)]
+    segments += [(0xEE, secret), *((marker, secret) for marker in range(0xE1, 0xEE))]
+    plain = jpeg("green")
+    after = 4 + int.from_bytes(plain[4:6])
+    extra = (
+        bytes((0xFF, marker)) + (len(told) + 2).to_bytes(2) + told for marker, told in segments
+    )
+    left = bare(plain[:2] + b"".join(extra) + plain[after:])
+    assert secret not in left
+    assert left.count(b"JFIF") == left.count(b"Adobe") == 1
+    assert Image.open(io.BytesIO(left)).size == Image.open(io.BytesIO(plain)).size

@@ -145,6 +145,6 @@ def _browser(
     assert sight.browser is not None
     window = browsers.Window(
         found=sight.browser, headed=sight.headed, viewport=config.viewport, locale=config.locale,
-        speed=config.speed, json_from=platform.json_from, **kept,
+        speed=config.speed, json_from=platform.json_from, hosts=platform.hosts, **kept,
     )  # fmt: skip
     return PlaywrightDriver(window, platform.hooks, feed.take)

@@ -196,13 +196,21 @@ class Driver(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the site's server said: a response that the platform asked for, or inline JSON."""
+    """What the site's server said to its own page: a response, or inline JSON.
+
+    Only the main frame is heard, and only the platform's own hosts: whatever an advertisement's
+    frame asks, or another host says, is no answer.
+    """
 
     url: str
     """Address of the response; ``inline:`` and the name of the script or variable."""
     body: Any
     """Parsed JSON; ``None`` where the body is empty or no JSON."""
     status: int = 200
+    request: str | None = None
+    """Text that the page sent with its request, as it is; ``None`` where it sent none."""
+    origin: str = ""
+    """Scheme, host and port of the page that asked, such as ``https://www.tiktok.com``."""
 
 
 OnAnswer = Callable[[Answer], None]

@@ -54,6 +54,8 @@ class Window:
     cookies: tuple[dict[str, Any], ...] = ()
     json_from: tuple[str, ...] = ()
     """Parts of URLs whose JSON responses the platform wants."""
+    hosts: tuple[str, ...] = ()
+    """The platform's own hosts, subdomains included; empty: the opened page's own origin only."""
     profile: Path | None = None
     """User data folder of an account; ``None`` for a browser that forgets."""
 

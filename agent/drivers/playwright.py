@@ -30,7 +30,7 @@ from agent.drivers import browser as browsers
 from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
 from agent.drivers.browser import Window
 from agent.drivers.reading import fallbacks, parsed
-from agent.drivers.reports import Reports
+from agent.drivers.reports import Reports, origin_of
 from agent.drivers.walls import Walls
 from agent.errors import (
     ActionNotConfirmed,
@@ -88,7 +88,7 @@ class PlaywrightDriver:
         self._hooks = hooks
         self._on_answer = on_answer
         self._limits = limits or Limits()
-        self._reports = Reports(window.json_from, on_answer)
+        self._reports = Reports(window, on_answer)
         self._walls = Walls(hooks.walls)
         self._told: set[str] = set()
         self._playwright: Playwright | None = None
@@ -124,6 +124,7 @@ class PlaywrightDriver:
         """Open the feed, wait for the active video and hold it."""
         if self._page is None:
             await self.start()
+        self._reports.opening(url)
         limit = self._limits.navigation
         await self._within(self._open_page().goto(url, wait_until="domcontentloaded"), limit + 1)
         await self._read_inline()
@@ -305,7 +306,8 @@ class PlaywrightDriver:
     async def _read_inline(self) -> None:
         """Hand on what the document itself holds, before its first video is described."""
         for name, text in await self._ask("inline", None, SETTLE_MARGIN_S):
-            self._on_answer(Answer(f"inline:{name}", parsed(text)))
+            origin = origin_of(self._open_page().url)
+            self._on_answer(Answer(f"inline:{name}", parsed(text), origin=origin))
 
     # One door to the page
 

@@ -6,11 +6,13 @@ Refuses to judge any of it: events wait until they are asked for, answers go to 
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 from playwright.async_api import ConsoleMessage, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Answer, OnAnswer, PageEvent
+from agent.drivers.browser import Window
 from agent.drivers.reading import parsed
 
 MAX_EVENTS = 50
@@ -23,18 +25,25 @@ class Reports:
 
     Parameters
     ----------
-    json_from
-        Parts of URLs whose responses the platform wants.
+    window
+        Its ``json_from`` and ``hosts`` say which responses the platform wants.
     on_answer
         Receives them.
     """
 
-    def __init__(self, json_from: tuple[str, ...], on_answer: OnAnswer) -> None:
+    def __init__(self, window: Window, on_answer: OnAnswer) -> None:
         self.crashed = False
-        self._json_from = json_from
+        self._json_from = window.json_from
+        self._hosts = window.hosts
+        self._opened = ""
         self._on_answer = on_answer
         self._events: list[PageEvent] = []
+        self._foreign: set[str] = set()
         self._reads: set[asyncio.Task[None]] = set()
+
+    def opening(self, url: str) -> None:
+        """Know the address that is opened: its origin is the platform's own."""
+        self._opened = origin_of(url)
 
     def attach(self, page: Page) -> None:
         """Listen to a page, before it is navigated."""
@@ -81,16 +90,59 @@ class Reports:
     def _on_response(self, response: Response) -> None:
         address = response.url.partition("?")[0]
         asked = response.request.method != "OPTIONS"
-        if asked and any(part in address for part in self._json_from):
-            task = asyncio.ensure_future(self._read(response))
-            self._reads.add(task)
-            task.add_done_callback(self._reads.discard)
+        if not asked or not any(part in address for part in self._json_from):
+            return
+        origin = self._origin_of_asker(response.request)
+        if origin is None or not self._is_own(origin) or not self._is_own(response.url):
+            self._note_foreign(response)
+            return
+        task = asyncio.ensure_future(self._read(response, origin))
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
 
-    async def _read(self, response: Response) -> None:
+    def _is_own(self, url: str) -> bool:
+        """Whether an address is the platform's: of the opened origin, or of one of its hosts."""
+        if origin_of(url) == self._opened:
+            return True
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        named = any(host == own or host.endswith(f".{own}") for own in self._hosts)
+        return named and parts.scheme == "https"
+
+    def _origin_of_asker(self, request: Request) -> str | None:
+        """Return the origin of the main frame's document; ``None`` where another frame asked."""
+        try:
+            frame = request.frame
+        except PlaywrightError:  # a worker asked, or the frame is not there yet
+            return None
+        return origin_of(frame.url) if frame.parent_frame is None else None
+
+    def _note_foreign(self, response: Response) -> None:
+        """Say once for each origin that something there looked like an answer of the feed."""
+        origin = origin_of(response.url)
+        if origin not in self._foreign:
+            self._foreign.add(origin)
+            self.note("foreign answer", f"{response.url.split('?')[0]} was not believed")
+
+    async def _read(self, response: Response, origin: str) -> None:
         """Read a body at once: it is lost when the page moves on."""
         try:
             body = parsed(await response.text())
         except (PlaywrightError, UnicodeDecodeError) as error:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
-        self._on_answer(Answer(response.url, body, response.status))
+        request = _text_sent(response.request)
+        self._on_answer(Answer(response.url, body, response.status, request, origin))
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _text_sent(request: Request) -> str | None:
+    try:
+        return request.post_data
+    except UnicodeDecodeError:  # it sent bytes
+        return None

@@ -60,6 +60,9 @@ class Platform:
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     expected: tuple[str, ...] = ("author", "caption")
     """Fields that nearly every video has; their absence in a row means a changed layout."""
+    hosts: tuple[str, ...] = ()
+    """The site's own hosts, subdomains included: nothing else is believed about its feed. Empty:
+    the origin of the opened page only."""
 
 
 class Feed:

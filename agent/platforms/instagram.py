@@ -124,4 +124,5 @@ PLATFORM = Platform(
     url="https://www.instagram.com/reels/",
     refused=blocked,
     session=Session("https://www.instagram.com/accounts/login/", ("sessionid",), needed=True),
+    hosts=("instagram.com",),
 )

@@ -154,4 +154,5 @@ PLATFORM = Platform(
     url="https://www.tiktok.com/foryou",
     refused=blocked,
     session=Session("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
+    hosts=("tiktok.com",),
 )

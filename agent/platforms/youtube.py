@@ -197,4 +197,5 @@ PLATFORM = Platform(
     session=Session(
         "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
     ),
+    hosts=("youtube.com",),
 )  # fmt: skip

@@ -266,7 +266,7 @@ def _shown(run: Ledger, step: Step) -> Shown:
         ),
         caption=text_of(step.video),
         description=said.description if writes else None,
-        persona=started.persona.id,
+        persona=started.persona.identity,
         traits=started.persona.traits,
         decision={"yes": "watch", "no": "leave"}.get(said.answer or ""),
     )  # fmt: skip

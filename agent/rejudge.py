@@ -70,7 +70,7 @@ class Sitting:
 class _Question:
     run: int
     step: Step
-    persona: str
+    persona: PersonaRecord
     mirrored: bool
     repeat: int
     as_sheet: bool
@@ -78,7 +78,10 @@ class _Question:
     @property
     def key(self) -> Key:
         frame = self.step.frames[0].sha256
-        return Key(self.persona, self.step.position, frame, self.mirrored, self.repeat)
+        return Key(
+            self.persona.id, self.step.position, frame, self.mirrored, self.repeat,
+            traits=self.persona.traits_hash,
+        )  # fmt: skip
 
 
 async def rejudge(
@@ -99,14 +102,14 @@ async def rejudge(
     """
     if asking.mirrored and asking.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
-    personas = {run.started.persona.id: _persona(run.started.persona) for run in runs}
+    personas = {run.started.persona.identity: run.started.persona for run in runs}
     async with AsyncExitStack() as stack:
         writers = [stack.enter_context(_writer(run, asking, now)) for run in runs]
         loaded = await asyncio.to_thread(load_model, asking.model)
         stack.push_async_callback(loaded.close)
         model = guarded(loaded, asking.cap, spent_before(writers), data.replies_dir)
-        panel = _Panel(model, asking, personas, FrameStore(data.frames_dir))
-        questions = list(_questions(runs, asking, sorted(personas)))
+        panel = _Panel(model, asking, FrameStore(data.frames_dir))
+        questions = list(_questions(runs, asking, [personas[name] for name in sorted(personas)]))
         due = [q for q in questions if q.key not in writers[q.run].asked]
         order = np.random.default_rng(asking.seed).permutation(len(due))
         done = len(questions) - len(due)
@@ -132,16 +135,15 @@ class _Panel:
 
     model: Model
     asking: Asking
-    personas: dict[str, Persona]
     frames: FrameStore
     _judges: dict[tuple[str, bool], ModelJudge] = field(default_factory=dict)
 
     async def judge(self, question: _Question) -> Judgement:
-        place = (question.persona, question.mirrored)
+        place = (question.persona.identity, question.mirrored)
         if place not in self._judges:
             manner = Manner(mirrored=question.mirrored, explain=self.asking.explain)
             self._judges[place] = ModelJudge.of(
-                self.model, self.asking.strategy, self.personas[question.persona], manner
+                self.model, self.asking.strategy, _persona(question.persona), manner
             )
         given = await asyncio.to_thread(self._pictures, question)
         caption = text_of(question.step.video)
@@ -178,10 +180,10 @@ def _writer(run: Ledger, asking: Asking, now: datetime) -> JudgementWriter:
 
 
 def _questions(
-    runs: Sequence[Ledger], asking: Asking, everyone: Sequence[str]
+    runs: Sequence[Ledger], asking: Asking, everyone: Sequence[PersonaRecord]
 ) -> Iterator[_Question]:
     for number, run in enumerate(runs):
-        asked_as = everyone if asking.everyone else (run.started.persona.id,)
+        asked_as = everyone if asking.everyone else (run.started.persona,)
         as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
         for step in run.steps:
             if not step.eligible or not step.frames:
@@ -194,7 +196,8 @@ def _questions(
 
 def _asked(question: _Question, judged: Judgement) -> Asked:
     return Asked(
-        persona=question.persona, position=question.step.position,
+        persona=question.persona.id, traits=question.persona.traits_hash,
+        position=question.step.position,
         frame=question.step.frames[0].sha256, mirrored=question.mirrored,
         repeat=question.repeat,
         judgement=as_given(judged) if question.mirrored else judged,

@@ -98,16 +98,18 @@ def replies(
         Runs that belong together; all of the table if not given.
     """
     members = range(len(views.runs)) if members is None else members
+    names = _names(views.runs)
     rows: list[tuple[Any, ...]] = []
     outside = 0
     for index, file in files.items():
         placed = _places(views.one(index))
         for line in file.asked:
-            if line.position not in placed:
+            persona = names.get((line.persona, line.traits))
+            if line.position not in placed or persona is None:
                 outside += 1
                 continue
             rows.append((
-                index, line.persona, line.position, line.frame, line.mirrored, line.repeat,
+                index, persona, line.position, line.frame, line.mirrored, line.repeat,
                 line.paraphrase, _ANSWERS[line.judgement.answer], *placed[line.position],
                 line.judgement.p_yes, line.judgement.score,
             ))  # fmt: skip
@@ -117,6 +119,22 @@ def replies(
         for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
     }
     return Replies(views.runs, tuple(members), outside=outside, **columns)
+
+
+def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:
+    """Name of each persona of the runs, by the id and the hash of the traits that were asked.
+
+    Answers from before traits were recorded tell the id alone. They count where just one persona
+    has it.
+    """
+    names: dict[tuple[str, str], str] = {}
+    of_id: dict[str, set[str]] = {}
+    for run in runs:
+        name, _, traits = (run.identity or f"{run.persona}~").rpartition("~")
+        names[name, traits] = run.persona
+        of_id.setdefault(name, set()).add(run.persona)
+    alone = {(name, ""): labels.pop() for name, labels in of_id.items() if len(labels) == 1}
+    return alone | names
 
 
 def _places(run: Views) -> dict[int, tuple[bool, int, int]]:

@@ -11,14 +11,21 @@ Refuses to know where a table came from once it is built, and what its numbers m
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.ledger import Ledger
-from store.records import Exclusion, Missing, Phase, Step, Windows
+from store.records import (
+    Exclusion,
+    Missing,
+    Phase,
+    Step,
+    Windows,
+    label_personas,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -45,6 +52,7 @@ class RunInfo:
 
     run_id: str
     persona: str
+    """Its id; with part of the hash of its traits where two personas of a table share the id."""
     platform: str = ""
     strategy: str = ""
     model: str = ""
@@ -55,6 +63,8 @@ class RunInfo:
     windows: Windows = field(default_factory=Windows)
     status: str = "complete"
     """``complete``, ``interrupted``, or why the run ended early."""
+    identity: str = ""
+    """The persona's id and the hash of its traits; empty where the traits are not known."""
 
     @property
     def judge(self) -> str:
@@ -167,7 +177,8 @@ def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
     for index, ledger in enumerate(ledgers):
         runs.append(run_info(ledger))
         rows.extend(_row(index, step) for step in ledger.steps)
-    return table(runs, rows)
+    labels = label_personas(run.identity for run in runs)
+    return table([replace(run, persona=labels[run.identity]) for run in runs], rows)
 
 
 def from_ledger(ledger: Ledger) -> Views:
@@ -190,6 +201,7 @@ def run_info(ledger: Ledger) -> RunInfo:
         replicate=replicate if isinstance(replicate, int) else 1,
         windows=started.windows,
         status=ledger.finished.reason if ledger.finished else ledger.status,
+        identity=started.persona.identity,
     )
 
 

@@ -95,17 +95,26 @@ def list_(value: str | None, theme: str | None, as_json: bool) -> None:
     epilog=_examples(
         "python -m personas show p12",
         "python -m personas show p12 --json",
-        "python -m personas show p12 --toml > me.toml",
+        "python -m personas show p12 --toml --as me > me.toml",
     )
 )
 @click.argument("persona", metavar="ID|FILE")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--toml", "form", flag_value="toml", help="Print its file, to make one's own from.")
-def show(persona: str, form: str | None) -> None:
+@click.option("--as", "name", metavar="ID", help="Under an id of its own, to be changed then.")
+def show(persona: str, form: str | None, name: str | None) -> None:
     """Show one persona, by its id or from a file of one's own."""
-    from personas.library import find, to_toml
+    from personas.library import find, renamed, to_toml
 
     found = find(persona)
+    if name is not None:
+        found = renamed(found, name)
+    elif form == "toml":
+        click.echo(
+            f"It keeps the id {found.id}, which stands for these traits. To change them, "
+            f"type: python -m personas show {persona} --toml --as me",
+            err=True,
+        )
     if form == "json":
         _print_json(found.model_dump())
     elif form == "toml":

@@ -4,6 +4,7 @@
 
     PersonaError          exit code 2: one sentence that ends in what to type
     ├─ UnknownPersona     no such id, with the nearest ones
+    ├─ BadName            an id under which a persona cannot be exported
     ├─ UnknownStrategy    no such strategy
     ├─ UnknownValue       no such Schwartz value
     ├─ UnknownValueSet    neither a set of values nor a file of one
@@ -44,6 +45,13 @@ class UnknownPersona(PersonaError):
         super().__init__(
             f"There is no persona {name!r}.{_hint(nearest)} Type: python -m personas list"
         )
+
+
+class BadName(PersonaError):
+    """An id under which a persona cannot be exported."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name!r} cannot be its id: {problem}. Type: --as me")
 
 
 class UnknownStrategy(PersonaError):
@@ -91,7 +99,7 @@ class BadPersona(PersonaError):
     """A file that is not a persona."""
 
     kind = "a persona"
-    fix = "python -m personas show p12 --toml"
+    fix = "python -m personas show p12 --toml --as me"
 
     def __init__(self, path: str, problem: str, line: int | None = None) -> None:
         self.path = path

@@ -13,13 +13,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from personas.errors import BadPersona, UnknownPersona, nearest
+from personas.errors import BadName, BadPersona, UnknownPersona, nearest
 from personas.persona import Persona
 from personas.values import values
 
 HOME = Path(__file__).with_name("data")
 """Folder of the personas that come with feedsway."""
 
+OWN_SOURCE = "feedsway"
 _NOT_A_PERSONA = "values.toml"
 _FIELDS = ", ".join(Persona.model_fields)
 
@@ -44,7 +45,27 @@ def load(path: Path | str) -> Persona:
             near = nearest(name, known) or known
             problem = f"{name!r} is not one of the ten values (nearest: {', '.join(near)})."
             raise BadPersona(str(path), problem)
+    if path.resolve().parent != HOME.resolve():
+        _check_foreign(persona, path)
     return persona
+
+
+def _check_foreign(persona: Persona, path: Path) -> None:
+    """Refuse a file that passes for a persona of feedsway's own and is another one."""
+    own = HOME / f"{persona.id}.toml"
+    if not own.exists():
+        if persona.source == OWN_SOURCE:
+            problem = (
+                "its source is given as feedsway, which has no such persona: let `source` say "
+                "whose it is."
+            )
+            raise BadPersona(str(path), problem)
+    elif load(own).traits != persona.traits:
+        problem = (
+            f"its id {persona.id} belongs to a persona that comes with feedsway, and its traits "
+            "are others: give it an `id` of its own."
+        )
+        raise BadPersona(str(path), problem)
 
 
 def find(name_or_path: str, folder: Path | None = None) -> Persona:
@@ -88,6 +109,25 @@ def to_toml(persona: Persona) -> str:
         f"source = {_quoted(persona.source)}\n"
         f"licence = {_quoted(persona.licence)}\n"
     )
+
+
+def renamed(persona: Persona, name: str) -> Persona:
+    """Return a copy to make one's own from, under another id.
+
+    Raises
+    ------
+    BadName
+        The name is no id, or another persona's.
+    """
+    if (HOME / f"{name}.toml").exists() and name != persona.id:
+        raise BadName(name, "it belongs to a persona that comes with feedsway")
+    source = persona.source
+    if source == OWN_SOURCE:
+        source = f"made from {persona.id} of feedsway"
+    try:
+        return Persona.model_validate(persona.model_dump() | {"id": name, "source": source})
+    except ValidationError as error:
+        raise BadName(name, _in_words(error).rstrip(".").replace("`id`", "an id")) from None
 
 
 def _files(folder: Path | None) -> list[Path]:

@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Trait = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
 
 
+UNSTATED = "not stated"
+"""Source and licence of a persona whose file names none."""
+
+
 class Persona(BaseModel):
     """A viewer, as first-person trait sentences.
 
@@ -25,5 +29,6 @@ class Persona(BaseModel):
     traits: Annotated[tuple[Trait, ...], Field(min_length=3, max_length=6)]
     values: tuple[str, ...] = ()
     themes: tuple[str, ...] = ()
-    source: str = "feedsway"
-    licence: str = "MIT"
+    source: str = UNSTATED
+    """Where it comes from; only the files that come with feedsway may say ``feedsway``."""
+    licence: str = UNSTATED

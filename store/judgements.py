@@ -55,6 +55,7 @@ class Key(NamedTuple):
     mirrored: bool = False
     repeat: int = 0
     paraphrase: int = 0
+    traits: str = ""
 
 
 class Judge(Record):
@@ -98,7 +99,9 @@ class Asked(Record):
 
     kind: Literal["asked"] = "asked"
     persona: str
-    """Whom the judge was to be."""
+    """Whom the judge was to be: an id, which ``traits`` completes."""
+    traits: str = ""
+    """Hash of the persona's traits; empty where there is no persona, or it was not recorded."""
     position: int
     """Of the step in its run."""
     frame: str
@@ -116,8 +119,9 @@ class Asked(Record):
     def key(self) -> Key:
         """What was asked."""
         return Key(
-            self.persona, self.position, self.frame, self.mirrored, self.repeat, self.paraphrase
-        )
+            self.persona, self.position, self.frame, self.mirrored, self.repeat, self.paraphrase,
+            self.traits,
+        )  # fmt: skip
 
 
 _LINE: TypeAdapter[Judge | Asked] = TypeAdapter(

@@ -8,6 +8,10 @@ wall time.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -66,6 +70,27 @@ class PersonaRecord(Record):
     traits: tuple[str, ...]
     source: str
     licence: str
+
+    @property
+    def traits_hash(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the traits, in their order."""
+        text = json.dumps(self.traits, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def identity(self) -> str:
+        """Who it is: the id and the hash of the traits. Equal ids alone may be two personas."""
+        return f"{self.id}~{self.traits_hash}"
+
+
+def label_personas(identities: Iterable[str]) -> dict[str, str]:
+    """Short names by identity: the id, with part of the hash where two personas share it."""
+    known = {identity: identity.rpartition("~") for identity in identities}
+    uses = Counter(name for name, _, _ in known.values())
+    return {
+        identity: name if uses[name] == 1 else f"{name}~{traits[:6]}"
+        for identity, (name, _, traits) in known.items()
+    }
 
 
 class Provenance(Record):

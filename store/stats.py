@@ -18,6 +18,7 @@ from store.data import DataFolder
 from store.duplicates import alike_vectors, near_duplicates
 from store.errors import StoreError
 from store.ledger import Ledger
+from store.records import label_personas
 
 RECENT = timedelta(days=7)
 """What counts as the present rate."""
@@ -107,11 +108,13 @@ def stats(
             videos.add((run.started.platform, step.video.id))
             platforms[run.started.platform] += len(step.frames)
             months[f"{step.at:%Y-%m}"] += len(step.frames)
-            personas[run.started.persona.id] += len(step.frames)
+            personas[run.started.persona.identity] += len(step.frames)
             seen.update((frame.sha256, frame.phash) for frame in step.frames)
     found.videos = len(videos)
+    labels = label_personas(personas)
+    by_name = Counter({labels[identity]: count for identity, count in personas.items()})
     found.by_platform, found.by_month, found.by_persona = (
-        dict(sorted((+count).items())) for count in (platforms, months, personas)
+        dict(sorted((+count).items())) for count in (platforms, months, by_name)
     )
     twins = near_duplicates(seen.values())
     unique = Uniqueness(platforms.total(), len(seen), sum(twin is None for twin in twins))

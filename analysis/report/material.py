@@ -81,6 +81,14 @@ class Material:
     origin: str = ""
 
     @property
+    def traits(self) -> dict[str, tuple[str, ...]]:
+        """Traits by the name that the views give a persona; empty for views made elsewhere."""
+        return {
+            run.persona: first.persona.traits
+            for run, first in zip(self.views.runs, self.started, strict=False)
+        }
+
+    @property
     def test(self) -> PrimaryTest:
         """The declared test; without a study, what fits, and nobody declared it."""
         if self.study is not None:

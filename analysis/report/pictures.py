@@ -74,7 +74,7 @@ def sheets(scene: Scene, rng: np.random.Generator, budget: Budget) -> Sheets | N
     owners = np.array([run.persona for run in scene.views.runs])
     personas = np.unique(owners[scene.views.run[rows]])
     chosen = np.sort(rng.permutation(personas)[:PERSONAS])
-    traits = {first.persona.id: first.persona.traits for first in material.started}
+    traits = material.traits
     shown = []
     for persona in chosen.tolist():
         mine = rows & (owners[scene.views.run] == persona)

@@ -56,7 +56,7 @@ def forest(scene: Scene) -> Forest:
         arms, used, otherwise=otherwise,
     )  # fmt: skip
     scale = Scale.around(ends([row.estimate for row in group.forest] + [whole]))
-    traits = {first.persona.id: first.persona.traits for first in scene.measures.material.started}
+    traits = scene.measures.material.traits
     return Forest(
         rows=tuple(
             PersonaRow(

@@ -13,7 +13,7 @@ from store.dataset.formats import FILES
 from store.dataset.manifest import digest
 from store.dataset.rows import FIELDS, Choice, Gathered
 from store.dataset.splits import SPLITS, Row
-from store.records import RunStarted
+from store.records import RunStarted, label_personas
 
 NAME = "README.md"
 _RIGHTS = {
@@ -103,10 +103,12 @@ def _present(rows: Sequence[Row]) -> list[str]:
 
 
 def _composition(rows: Sequence[Row]) -> list[str]:
+    identities = [f"{row['persona']}~{row['persona_traits']}" for row in rows]
+    labels = label_personas(identities)
     counts = {
         "platform": Counter(row["platform"] for row in rows),
         "month": Counter(row["at"][:7] for row in rows),
-        "persona": Counter(row["persona"] for row in rows),
+        "persona": Counter(labels[identity] for identity in identities),
         "answer": Counter(row["answer"] or f"none ({row['missing']})" for row in rows),
     }
     tags = Counter(tag for row in rows for tag in set(row["hashtags"]))

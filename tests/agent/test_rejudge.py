@@ -18,6 +18,7 @@ from agent.sitting import AT_ONCE
 from store.data import DataFolder
 from store.judgements import Asked, judgement_files, read_judgements
 from store.ledger import read
+from store.records import PersonaRecord
 from tests.agent.models.made import Recorded
 from tests.store.samples import START, keep_run
 
@@ -149,3 +150,30 @@ def test_reasons_are_another_judges_answers(
     assert told == {"never": {None}, "yes": {"It is red."}}
     # the answers were there already; only the reasons were asked for
     assert [question.explain for question in model.asked].count(False) == VIDEOS
+
+
+def test_personas_with_one_id_are_each_asked_as_themselves(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = PersonaRecord(id="p12", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
+    keep_run(data, "r2", ["red", "black"], persona=other)
+    model = model_of(lambda question: "Yes" if "I fish." in question.prompt.system else "No")
+    monkeypatch.setattr(module, "load_model", lambda name: model)
+    runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
+    for everyone, answers in ((False, {"r1": {"no"}, "r2": {"yes"}}), (True, {})):
+        asking = Asking(NAME, everyone=everyone, seed=1 + everyone)
+        asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
+        for run in runs:
+            lines = [
+                line
+                for file in judgement_files(data.run_dir(run.started.run_id))
+                for line in read_judgements(file).asked
+                if read_judgements(file).judge.seed == asking.seed
+            ]
+            assert {line.persona for line in lines} == {"p12"}
+            said = {(line.traits, line.judgement.answer) for line in lines}
+            if everyone:
+                ours, theirs = (one.started.persona.traits_hash for one in runs)
+                assert said == {(ours, "no"), (theirs, "yes")}
+            else:
+                assert {answer for _, answer in said} == answers[run.started.run_id]

@@ -31,13 +31,16 @@ from store.records import (
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 
-def started(run_id: str = "r1", persona: str = "p12", **changes: Any) -> RunStarted:
+TRAITS = ("I bake.", "I sing.", "I run.")
+
+
+def started(run_id: str = "r1", persona: str | PersonaRecord = "p12", **changes: Any) -> RunStarted:
+    if isinstance(persona, str):
+        persona = PersonaRecord(id=persona, traits=TRAITS, source="test", licence="MIT")
     fields: dict[str, Any] = {
         "run_id": run_id,
         "at": NOON,
-        "persona": PersonaRecord(
-            id=persona, traits=("I bake.", "I sing.", "I run."), source="test", licence="MIT"
-        ),
+        "persona": persona,
         "platform": "playground",
         "strategy": "simple",
         "model": "scripted/test",

@@ -12,6 +12,8 @@ from analysis.errors import NothingToCompare
 from analysis.iavg import iavg
 from analysis.views import from_ledgers
 from store import ledger
+from store.data import DataFolder
+from store.records import PersonaRecord
 from tests.analysis import made
 
 
@@ -112,3 +114,18 @@ def test_an_unknown_run_is_one_sentence(tmp_path: Path) -> None:
     assert told.stdout == ""
     assert "There is no run 'nope'" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_two_personas_with_one_id_stay_apart(tmp_path: Path) -> None:
+    other = PersonaRecord(id="p12", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
+    made.paper_run(tmp_path, 10, 20, run_id="a")
+    made.paper_run(tmp_path, 10, 40, run_id="b")
+    made.paper_run(tmp_path, 20, 10, run_id="c", persona=other)
+    runs = [ledger.read(path) for path in DataFolder(tmp_path).ledgers()]
+    (group,) = iavg(from_ledgers(runs), rng())
+    ours, theirs = (run.started.persona.traits_hash[:6] for run in runs[1:])
+    found = [(person.persona, person.runs) for person in group.personas]
+    assert found == [(f"p12~{ours}", 2), (f"p12~{theirs}", 1)]
+    told = CliRunner().invoke(main, ["iavg", "a", "b", "c", "--data", str(tmp_path)])
+    assert told.exit_code == 0, told.output
+    assert f"p12~{theirs}" in told.stdout

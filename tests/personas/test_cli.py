@@ -170,3 +170,31 @@ def test_no_command_is_without_help() -> None:
     for command in main.commands.values():
         assert isinstance(command, click.Command)
         assert command.help
+
+
+def test_a_file_of_ours_cannot_pass_for_another_persona(tmp_path: Path) -> None:
+    own = tmp_path / "me.toml"
+    shown = done("show", "p12", "--toml")
+    assert "--as me" in shown.stderr
+    own.write_text(shown.stdout.replace("horses", "tractors"), encoding="utf-8")
+    refused = run("show", str(own))
+    assert refused.exit_code == 2
+    assert "its id p12 belongs to a persona that comes with feedsway" in refused.stderr
+    assert refused.stderr.endswith("Type: python -m personas show p12 --toml --as me\n")
+    own.write_text(done("show", "p12", "--toml", "--as", "me").stdout, encoding="utf-8")
+    assert load(own).id == "me"
+    assert load(own).traits == find("p12").traits
+    assert load(own).source == "made from p12 of feedsway"
+    own.write_text(shown.stdout.replace('"p12"', '"mine"'), encoding="utf-8")
+    assert "source is given as feedsway" in run("show", str(own)).stderr
+    for name in ("p13", "Me"):
+        refused = run("show", "p12", "--toml", "--as", name)
+        assert refused.exit_code == 2
+        assert refused.stderr.endswith("Type: --as me\n")
+
+
+def test_a_file_without_a_source_is_never_recorded_as_ours(tmp_path: Path) -> None:
+    own = tmp_path / "me.toml"
+    own.write_text('id = "me"\ntraits = ["I row.", "I ski.", "I fish."]\n', encoding="utf-8")
+    assert (load(own).source, load(own).licence) == ("not stated", "not stated")
+    assert "feedsway" not in done("show", str(own)).stdout

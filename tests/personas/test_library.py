@@ -99,7 +99,7 @@ def test_a_bad_file_is_refused_in_plain_words(
     where = str(path) if line is None else f"{path}:{line}"
     assert message.startswith(f"{where} is not a persona: ")
     assert problem in message
-    assert message.endswith("Type: python -m personas show p12 --toml")
+    assert message.endswith("Type: python -m personas show p12 --toml --as me")
     assert (caught.value.path, caught.value.line) == (str(path), line)
     assert "pydantic" not in message
     assert "\n" not in message

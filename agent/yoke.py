@@ -59,8 +59,10 @@ def _batch(place: int, step: Step) -> tuple[str, int]:
 
 
 def _replayed(step: Step) -> Plan:
+    """What was delivered; what was asked for where an interruption left that unknown."""
     reaction = step.reaction
-    return Plan(reaction.action, reaction.dwell_s, like=reaction.liked)
+    dwell_s = reaction.dwell_asked_s if reaction.dwell_s is None else reaction.dwell_s
+    return Plan(reaction.action, dwell_s, like=bool(reaction.liked))
 
 
 class Schedule:

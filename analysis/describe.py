@@ -162,7 +162,7 @@ def dwell_contrast(run: Views) -> DwellContrast:
     """Compare the delivered dwell after yes with that after no."""
     info = run.runs[0]
     decided = info.arm == "treatment"
-    rows = run.judged
+    rows = run.judged & ~np.isnan(run.dwell)  # of an interrupted step it may not be known
     if decided and info.windows.baseline == "passive":
         rows = rows & (run.phase != BEFORE)
     yes, no = run.dwell[rows & (run.answer == YES)], run.dwell[rows & (run.answer == NO)]

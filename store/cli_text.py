@@ -92,9 +92,11 @@ def _event_line(event: Step | Fault) -> str:
     p_yes = "" if judged.p_yes is None else f"{judged.p_yes:.2f}"
     about = shorten(event.video.caption or event.video.id, 50, placeholder="…")
     mark = f"[{event.excluded}] " if event.excluded else ""
+    dwell_s = event.reaction.dwell_s
+    dwell = "?" if dwell_s is None else f"{dwell_s:.1f}"
     return (
         f"{event.position:4}  {event.phase:6}  {answer:10}  {p_yes:5}  "
-        f"{event.reaction.action:6}  {event.reaction.dwell_s:7.1f}  {mark}{about}"
+        f"{event.reaction.action:6}  {dwell:>7}  {mark}{about}"
     )
 
 
@@ -107,6 +109,8 @@ def ledger_json(run: Ledger) -> str:
             "started": run.started.model_dump(mode="json", by_alias=True),
             "resumes": [record.model_dump(mode="json") for record in run.resumes],
             "steps": [record.model_dump(mode="json") for record in run.steps],
+            "open_step": run.open_step.model_dump(mode="json") if run.open_step else None,
+            "checks": [record.model_dump(mode="json") for record in run.checks],
             "faults": [record.model_dump(mode="json") for record in run.faults],
             "forgotten": [record.model_dump(mode="json") for record in run.forgotten],
             "finished": run.finished.model_dump(mode="json") if run.finished else None,

@@ -28,7 +28,7 @@ from store.judgements import judgement_files, read_judgements
 from store.ledger import LOCK, Ledger
 from store.locks import Held, NamedLock, holder
 from store.names import Names, plain
-from store.records import Forgotten, Record, Step
+from store.records import Forgotten, Record, Seen, Step
 
 
 class Request(Record):
@@ -43,7 +43,7 @@ class Request(Record):
     salt: str = ""
     """Makes the ids that stand for forgotten videos; gone once all is done."""
 
-    def hits(self, step: Step) -> bool:
+    def hits(self, step: Seen) -> bool:
         """Whether a step is to be emptied."""
         if self.asked == "video":
             return step.video.id == self.value
@@ -67,7 +67,7 @@ class RunPlan:
 
     path: Path
     line: Forgotten
-    steps: dict[int, Step]
+    steps: dict[int, Seen]
     """Steps as they will be."""
 
 
@@ -131,8 +131,8 @@ def plan(data: DataFolder, request: Request) -> Plan:
             continue
         run = ledger.read(path)
         done = {position for line in run.forgotten for position in line.positions}
-        hit = {s.position for s in run.steps if s.position not in done and request.hits(s)}
-        for step in run.steps:
+        hit = {s.position for s in run.seen if s.position not in done and request.hits(s)}
+        for step in run.seen:
             (named if step.position in hit else kept).update(f.sha256 for f in step.frames)
         _plan_run(found, run, hit, request)
     found.frames, found.shared = named - kept, named & kept
@@ -141,9 +141,9 @@ def plan(data: DataFolder, request: Request) -> Plan:
 
 
 def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None:
-    steps: dict[int, Step] = {}
+    steps: dict[int, Seen] = {}
     said = _said(run.path.parent)
-    for step in run.steps:
+    for step in run.seen:
         if step.position in hit:
             found.videos.add(step.video.id)
             steps[step.position] = redaction.emptied(step, request.token(step.video.id))
@@ -155,7 +155,8 @@ def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None
             continue
         told = [step.video.caption or "", *redaction.words(step.judgement)]
         found.texts.update(told + said.get(step.position, []))
-        keys = {entry.id for entry in entries(run.started, [step])}
+        indexed = [step] if isinstance(step, Step) else []
+        keys = {entry.id for entry in entries(run.started, indexed)}
         found.keys |= keys
         if step.position in hit:
             found.entries |= keys
@@ -297,10 +298,12 @@ def _rewrite(run: RunPlan, request: Request) -> None:
 def remains(run: Ledger) -> list[str]:
     """What is left in steps that the ledger says were emptied."""
     emptied = {position for line in run.forgotten for position in line.positions}
-    by_position = {step.position: step for step in run.steps}
+    lines: dict[int, list[Seen]] = {}
+    for line in (*run.openings, *run.steps):
+        lines.setdefault(line.position, []).append(line)
     return [
         f"step {position} was forgotten and still tells of its video"
         for position in sorted(emptied)
-        if (step := by_position.get(position)) is None
-        or redaction.emptied(step, step.video.id) != step
+        if position not in lines
+        or any(redaction.emptied(line, line.video.id) != line for line in lines[position])
     ]

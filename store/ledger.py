@@ -20,14 +20,17 @@ from pydantic_core import from_json
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.lines import committed, is_json
 from store.records import (
-    REDACTED,
+    SCHEMA,
     Fault,
     Forgotten,
     LedgerLine,
     RunFinished,
     RunResumed,
     RunStarted,
+    Seen,
+    SiteCheck,
     Step,
+    StepOpened,
 )
 from store.writer import LineWriter
 
@@ -53,6 +56,10 @@ class Ledger:
     """Bytes of an unfinished last line, dropped."""
     forgotten: tuple[Forgotten, ...] = ()
     """What was taken out of it since."""
+    openings: tuple[StepOpened, ...] = ()
+    """What was judged, before it was acted on; older ledgers have none."""
+    checks: tuple[SiteCheck, ...] = ()
+    """The site's own counts, held against the steps."""
 
     @property
     def status(self) -> Literal["complete", "interrupted"]:
@@ -63,6 +70,17 @@ class Ledger:
     def next_position(self) -> int:
         """Position of the step that comes next."""
         return self.steps[-1].position + 1 if self.steps else 0
+
+    @property
+    def open_step(self) -> StepOpened | None:
+        """The step that was being made when the run was interrupted: judged, and not closed."""
+        last = self.openings[-1] if self.openings else None
+        return last if last is not None and last.position >= self.next_position else None
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """All videos that were judged: the steps, and the one that is open still."""
+        return self.steps if self.open_step is None else (*self.steps, self.open_step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,8 @@ def read(path: Path) -> Ledger:
         finished=last if isinstance(last, RunFinished) else None,
         torn=torn,
         forgotten=tuple(record for record in records if isinstance(record, Forgotten)),
+        openings=tuple(record for record in records if isinstance(record, StepOpened)),
+        checks=tuple(record for record in records if isinstance(record, SiteCheck)),
     )
 
 
@@ -182,6 +202,19 @@ class LedgerWriter(LineWriter):
 
     def __init__(self, path: Path, fsync: bool = True) -> None:
         super().__init__(path, path.parent / LOCK, path.parent.name, fsync=fsync)
+        self._checked = False
+
+    def _raise_schema(self) -> None:
+        """Say in the first line of an older ledger that lines of today's schema follow.
+
+        Without it, an older reader would call them damage.
+        """
+        lines, _ = committed(self.path.read_bytes())
+        started = _LINE.validate_json(lines[0]) if lines else None
+        if isinstance(started, RunStarted) and started.schema_ < SCHEMA:
+            raised = started.model_copy(update={"schema_": SCHEMA})
+            head = raised.model_dump_json(by_alias=True).encode()
+            self._replace(b"".join(line + b"\n" for line in (head, *lines[1:])))
 
     def append(self, record: LedgerLine) -> None:
         """Commit one record.
@@ -198,6 +231,9 @@ class LedgerWriter(LineWriter):
         """
         line = record.model_dump_json(by_alias=True).encode()
         _LINE.validate_json(line)
+        if not self._checked:
+            self._raise_schema()
+            self._checked = True
         self._commit(line + b"\n")
 
 
@@ -227,8 +263,8 @@ def _check_schema(path: Path, line: bytes) -> None:
     """Refuse a later version's ledger before its unknown fields look like damage."""
     head = from_json(line) if is_json(line) else None
     schema = head.get("schema") if isinstance(head, dict) else None
-    if isinstance(schema, int) and schema > REDACTED:
-        raise NewerSchema(path, schema, REDACTED)
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise NewerSchema(path, schema, SCHEMA)
 
 
 def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
@@ -236,16 +272,23 @@ def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
     started = records[0]
     if not isinstance(started, RunStarted):
         raise DamagedLedger(path, 1, "it does not start with run_started.")
-    position = -1
+    position, opened = -1, None
     for number, record in enumerate(records[1:], 2):
         if isinstance(record, RunStarted):
             raise DamagedLedger(path, number, "a second run_started.")
         if isinstance(record, RunFinished) and number < len(records):
             raise DamagedLedger(path, number + 1, "there are lines after run_finished.")
+        if not isinstance(record, Seen):
+            continue
+        if record.position <= position:
+            raise DamagedLedger(path, number, f"position {record.position} comes after {position}.")
+        closes = isinstance(record, Step) and record.position == opened
+        if opened is not None and not closes:
+            raise DamagedLedger(
+                path, number, f"position {record.position} comes before {opened} is closed."
+            )
         if isinstance(record, Step):
-            if record.position <= position:
-                raise DamagedLedger(
-                    path, number, f"position {record.position} comes after {position}."
-                )
-            position = record.position
+            position, opened = record.position, None
+        else:
+            opened = record.position
     return started

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
-"""Of a ledger as a run writes it."""
+SCHEMA = 3
+"""Of a ledger as a run writes it: each step is opened before the hands act on it."""
 REDACTED = 2
-"""Of a ledger from which something was forgotten: a reader that knows only 1 refuses it."""
+"""The least of a ledger from which something was forgotten: a reader of 1 refuses it."""
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
@@ -219,18 +219,31 @@ class Judgement(Record):
     usage: Usage = Usage()
 
 
-class Reaction(Record):
-    """What was done, as delivered."""
+class Intention(Record):
+    """What the hands are about to do with a video."""
 
     action: Literal["stay", "swipe"]
-    liked: bool = False
-    dwell_asked_s: float
+    like: bool = False
     dwell_s: float
+    """Seconds of video that are to be watched, exposure included."""
+
+
+class Reaction(Record):
+    """What was done, as delivered. ``None`` means not known, never zero or no."""
+
+    action: Literal["stay", "swipe"]
+    liked: bool | None = False
+    dwell_asked_s: float
+    dwell_s: float | None
     """Delivered: seconds of video that the page's player played, exposure included."""
     exposure_s: float
     """Of these, played before the player was held for the model."""
-    held_s: float
+    held_s: float | None
     """Wall time during which the player was held."""
+    unknown: str | None = None
+    """Why what was delivered is not known, where it is not."""
+    interruptions: int = 0
+    """How often a killed run or a lost browser came between the decision and its end."""
 
 
 class Move(Record):
@@ -243,10 +256,10 @@ class Move(Record):
     """Videos forward: 1; more is a recorded skip; ``None`` where the page does not tell."""
 
 
-class Step(Record):
-    """One video as it was seen, judged and reacted to."""
+class Seen(Record):
+    """One video as it was seen and judged: what a step has from its opening on."""
 
-    kind: Literal["step"] = "step"
+    kind: str
     position: int
     """Counted from 0 over all videos of the run, excluded ones included."""
     at: datetime
@@ -255,15 +268,33 @@ class Step(Record):
     frames: tuple[Frame, ...]
     excluded: Exclusion | None = None
     judgement: Judgement
-    reaction: Reaction
-    move: Move | None
-    """``None`` where the run ended on this video."""
-    timings_ms: dict[str, float]
 
     @property
     def eligible(self) -> bool:
         """Whether it counts towards a window."""
         return self.excluded is None
+
+
+class StepOpened(Seen):
+    """A video was judged, and the hands are about to act; its ``Step`` says what came of it.
+
+    One whose step is missing was interrupted: resuming the run closes it.
+    """
+
+    kind: Literal["step_opened"] = "step_opened"
+    intention: Intention
+    exposure_s: float
+    """Seconds of video that had been played by then."""
+
+
+class Step(Seen):
+    """One video as it was seen, judged and reacted to."""
+
+    kind: Literal["step"] = "step"
+    reaction: Reaction
+    move: Move | None
+    """``None`` where the run ended on this video."""
+    timings_ms: dict[str, float]
 
 
 class Fault(Record):
@@ -277,6 +308,30 @@ class Fault(Record):
     message: str
     recovered: bool
     details: dict[str, Any] = {}
+
+
+class SiteCheck(Record):
+    """What the site itself has counted, held against the steps; the playground tells it.
+
+    Each difference names a position of the run, or a place of the site's feed.
+    """
+
+    kind: Literal["site_check"] = "site_check"
+    at: datetime
+    position: int
+    """Step that would come next."""
+    compared: int
+    """Steps that were held against the site's record."""
+    furthest_s: float | None
+    """Greatest difference of a dwell, in seconds of video; ``None`` where none was compared."""
+    dwells: tuple[int, ...] = ()
+    """Positions whose dwell differs by more than is allowed."""
+    likes: tuple[int, ...] = ()
+    """Positions whose like differs."""
+    unrecorded: tuple[int, ...] = ()
+    """Places of the site's feed that were watched and that no step tells of."""
+    unreported: tuple[int, ...] = ()
+    """Positions of videos that the site does not know to have been watched."""
 
 
 class Forgotten(Record):
@@ -307,8 +362,11 @@ class RunFinished(Record):
     steps: int
     eligible: int
     reason: str = "complete"
+    left_on_s: float | None = None
+    """Seconds of the video that the last move led to, which was held and left unjudged."""
 
 
 LedgerLine = Annotated[
-    RunStarted | RunResumed | Step | Fault | Forgotten | RunFinished, Field(discriminator="kind")
+    RunStarted | RunResumed | StepOpened | Step | Fault | SiteCheck | Forgotten | RunFinished,
+    Field(discriminator="kind"),
 ]

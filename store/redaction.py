@@ -25,17 +25,18 @@ from store.records import (
     Record,
     RunFinished,
     RunStarted,
-    Step,
+    Seen,
     Video,
 )
 
 Change = Callable[[str], str]
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Seen)
 STAND_IN = "forgotten-"
 """What stands for an id or a hash begins so."""
 
 
-def emptied(step: Step, token: str) -> Step:
+def emptied(step: S, token: str) -> S:
     """A step of which only the measurement is left; ``token`` stands for its video."""
     old = step.video
     video = Video(
@@ -60,7 +61,7 @@ def words(judgement: Judgement) -> list[str]:
     return [text for text in told if text]
 
 
-def retold(step: Step, change: Change) -> Step:
+def retold(step: S, change: Change) -> S:
     """A step whose texts are changed."""
     video = _changed(step.video, ("caption", "url"), change)
     video = video.model_copy(update={"hashtags": tuple(change(tag) for tag in video.hashtags)})
@@ -84,8 +85,8 @@ def _changed(record: R, names: Sequence[str], change: Change) -> R:
     return record.model_copy(update={name: change(text) for name, text in told.items() if text})
 
 
-def redact_ledger(path: Path, steps: Mapping[int, Step], line: Forgotten, change: Change) -> None:
-    """Put changed steps in the place of old ones, and say so in a line before the end.
+def redact_ledger(path: Path, steps: Mapping[int, Seen], line: Forgotten, change: Change) -> None:
+    """Put changed steps, and their openings, in the place of old ones, and say so in a line.
 
     Faults of emptied steps lose their words as well, which can name an address.
 
@@ -99,9 +100,9 @@ def redact_ledger(path: Path, steps: Mapping[int, Step], line: Forgotten, change
     for record in records:
         new: Record = record
         if isinstance(record, RunStarted):
-            new = record.model_copy(update={"schema_": REDACTED})
-        elif isinstance(record, Step):
-            new = steps.get(record.position, record)
+            new = record.model_copy(update={"schema_": max(record.schema_, REDACTED)})
+        elif isinstance(record, Seen) and record.position in steps:
+            new = _as_changed(record, steps[record.position])
         elif isinstance(record, Fault) and record.position in line.positions:
             new = record.model_copy(update={"message": "(forgotten)", "details": {}})
         elif isinstance(record, Fault):
@@ -110,6 +111,12 @@ def redact_ledger(path: Path, steps: Mapping[int, Step], line: Forgotten, change
     last = len(made) - isinstance(made[-1], RunFinished)
     made.insert(last, line)
     _rewrite(path, made)
+
+
+def _as_changed(record: Seen, changed: Seen) -> Seen:
+    """One of the two lines of a step, with what its step shows from now on."""
+    told = {name: getattr(changed, name) for name in ("video", "frames", "judgement")}
+    return record.model_copy(update=told)
 
 
 def redact_judgements(

@@ -95,7 +95,7 @@ def verify(
             continue
         _check_ledger(report, run)
         ids |= {entry.id for entry in entries(run.started, run.steps)}
-        for step in run.steps:
+        for step in run.seen:
             for frame in step.frames:
                 where = f"{path.parent.name}/{step.position}"
                 named.setdefault(frame.sha256, []).append((where, frame))

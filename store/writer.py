@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from store.errors import DataUnwritable, RunLocked
+from store.files import write_whole
 from store.lines import LineFile
 from store.locks import Held, NamedLock
 
@@ -37,6 +38,7 @@ class LineWriter:
 
     def __init__(self, path: Path, lock: Path, run_id: str, *, fsync: bool = True) -> None:
         self.path = path
+        self._fsync = fsync
         self._lock = NamedLock(lock)
         try:
             self._lock.acquire()
@@ -58,6 +60,15 @@ class LineWriter:
     def _commit(self, lines: bytes) -> None:
         try:
             self._file.append(lines)
+        except OSError as error:
+            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+
+    def _replace(self, content: bytes) -> None:
+        """Put other lines in the place of all that are there, and go on after them."""
+        try:
+            write_whole(self.path, content, sync=self._fsync)
+            self._file.close()
+            self._file = LineFile(self.path, fsync=self._fsync)
         except OSError as error:
             raise DataUnwritable(self.path, error.strerror or str(error)) from None
 

@@ -118,7 +118,7 @@ class Display:
         caption = (step.video.caption or step.video.id)[:60]
         return (
             f"{step.position + 1:>4}  {step.phase:<6} {judged:<9} {p_yes:>5} "
-            f"{step.reaction.dwell_s:5.1f} s  {step.judgement.fault or caption}"
+            f"{_seconds(step):>5} s  {step.judgement.fault or caption}"
         )
 
     def _left(self) -> str:
@@ -167,5 +167,11 @@ class Display:
         answer = step.excluded or judgement.answer or judgement.missing or "–"
         p_yes = "" if judgement.p_yes is None else f"{judgement.p_yes:.2f}"
         style = "dim" if step.excluded else STYLES[judgement.answer]
-        dwell = f"{step.reaction.dwell_s:.1f} s"
+        dwell = f"{_seconds(step)} s"
         return str(step.position + 1), Text(answer, style), p_yes, dwell, step.video.caption or ""
+
+
+def _seconds(step: Step) -> str:
+    """How long a video was watched, where that is known."""
+    dwell_s = step.reaction.dwell_s
+    return "?" if dwell_s is None else f"{dwell_s:.1f}"

@@ -11,6 +11,7 @@ from store.data import DataFolder
 from store.judgements import judgement_files, read_judgements
 from store.ledger import Ledger, read
 from tests.e2e.commands import feedsway, run
+from tests.store.samples import delivered
 
 COIN = "scripted/coin?p=0.4"
 
@@ -38,7 +39,7 @@ def test_a_replay_shows_the_very_videos_to_another_judge(data: Path) -> None:
     assert [step.video for step in new.steps] == [step.video for step in old.steps]
     assert [step.frames for step in new.steps] == [step.frames for step in old.steps]
     assert [step.excluded for step in new.steps] == [step.excluded for step in old.steps]
-    assert {step.reaction.dwell_s for step in new.steps} == {0.0}
+    assert {delivered(step) for step in new.steps} == {0.0}
     compared = feedsway(
         "compare", old.started.run_id, new.started.run_id, "--data", str(data), "--json",
         package="analysis",
@@ -92,8 +93,8 @@ def test_a_yoked_run_engages_as_its_source_did(data: Path) -> None:
     assert done.returncode == 0, done.stderr
     new = read(DataFolder(data).find_run(json.loads(done.stdout)["run"]["run_id"]))
     asked = sorted(step.reaction.dwell_asked_s for step in new.steps if step.eligible)
-    delivered = sorted(step.reaction.dwell_s for step in old.steps if step.eligible)
-    assert asked == pytest.approx(delivered)
+    dwells = sorted(delivered(step) for step in old.steps if step.eligible)
+    assert asked == pytest.approx(dwells)
     actions = [step.reaction.action for step in new.steps if step.eligible]
     answers = ["stay" if s.judgement.answer == "yes" else "swipe" for s in new.steps if s.eligible]
     assert actions != answers, "a yoke must be blind to its own answers"

@@ -17,6 +17,7 @@ from store.frames import FrameStore
 from store.ledger import Ledger
 from store.records import Step
 from tests.e2e.commands import feedsway, only, start, steps_written, until
+from tests.store.samples import delivered
 from tests.xvfb import screen
 
 RUN = (
@@ -68,7 +69,7 @@ def same_as_playwright(tmp_path: Path, size: tuple[int, int], videos: int) -> No
     }
     left = list(range(videos - 1))  # every place once, and none skipped
     assert places_watched(tmp_path / "desktop")[: videos - 1] == left
-    assert all(step.reaction.dwell_s >= 0.8 for step in steps)
+    assert all(delivered(step) >= 0.8 for step in steps)
     unknown = {(step.video.ad, step.video.live, step.video.url) for step in steps}
     assert unknown == {(None, None, None)}
 

@@ -12,6 +12,7 @@ import pytest
 from store.ledger import Ledger
 from store.records import Step
 from tests.e2e.commands import feedsway, only, run
+from tests.store.samples import delivered
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_every_step_is_whole(done: tuple[Path, dict[str, Any]]) -> None:
         assert step.judgement.answer in ("yes", "no")
         assert step.judgement.p_yes is not None
         assert step.judgement.reason
-        assert step.reaction.dwell_s > 0
+        assert delivered(step) > 0
         assert step.video.caption
         assert step.video.batch is not None
     for step in ledger.steps[:-1]:
@@ -51,12 +52,12 @@ def test_windows_are_counted_in_eligible_steps(done: tuple[Path, dict[str, Any]]
 def test_yes_is_watched_at_least_five_times_as_long(done: tuple[Path, dict[str, Any]]) -> None:
     steps = eligible(only(done[0]))
     dwell = {
-        answer: mean(s.reaction.dwell_s for s in steps if s.judgement.answer == answer)
+        answer: mean(delivered(s) for s in steps if s.judgement.answer == answer)
         for answer in ("yes", "no")
     }
     assert dwell["yes"] >= 5 * dwell["no"]
     for step in steps:
-        assert step.reaction.dwell_s >= step.reaction.dwell_asked_s
+        assert delivered(step) >= step.reaction.dwell_asked_s
 
 
 def test_the_summary_agrees_with_the_ledger(done: tuple[Path, dict[str, Any]]) -> None:

@@ -17,13 +17,16 @@ from store.ledger import LedgerWriter
 from store.records import (
     Fault,
     Frame,
+    Intention,
     Judgement,
     PersonaRecord,
     Provenance,
     Reaction,
     RunFinished,
     RunStarted,
+    Seen,
     Step,
+    StepOpened,
     Video,
     Windows,
 )
@@ -133,6 +136,20 @@ def step(position: int, *frames: Frame, answer: str | None = "yes", **changes: A
         "timings_ms": {"find": 4.0, "shot": 21.0},
     }
     return Step(**(values | changes))
+
+
+def opening(of: Step, like: bool = False) -> StepOpened:
+    """The line that a step was opened by."""
+    reaction = of.reaction
+    asked = Intention(action=reaction.action, like=like, dwell_s=reaction.dwell_asked_s)
+    told = {name: getattr(of, name) for name in Seen.model_fields if name != "kind"}
+    return StepOpened(**told, intention=asked, exposure_s=reaction.exposure_s)
+
+
+def delivered(of: Step) -> float:
+    """Seconds of video that were watched, which this run knows."""
+    assert of.reaction.dwell_s is not None
+    return of.reaction.dwell_s
 
 
 def finished(steps: int, eligible: int | None = None) -> RunFinished:

@@ -96,7 +96,7 @@ def test_show(run: Run, data: DataFolder) -> None:
     assert "[ad] caption 8" in lines[-1]
     shown = json.loads(run("show", "r2", "--json").stdout)
     assert shown["status"] == "interrupted"
-    assert shown["started"]["schema"] == 1
+    assert shown["started"]["schema"] == 3
     assert [done["position"] for done in shown["steps"]] == list(range(9))
     assert shown["faults"][0]["fault"] == "BrowserLost"
     assert shown["finished"] is None

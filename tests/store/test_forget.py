@@ -36,6 +36,7 @@ from tests.store.samples import (
     frame,
     jpeg,
     keep_run,
+    opening,
     started,
     step,
 )
@@ -57,6 +58,7 @@ def data(tmp_path: Path) -> DataFolder:
         with LedgerWriter(data.ledger_path(run_id), fsync=False) as writer:
             writer.append(started(run_id, config={"study": "s1"}))
             for line in steps(run_id, frames):
+                writer.append(opening(line))
                 writer.append(line)
             about = f"No picture at /@{HANDLE}/video/1"
             writer.append(fault(2).model_copy(update={"message": about}))
@@ -213,7 +215,7 @@ def test_the_measurement_stays_and_the_ledger_says_what_went(data: DataFolder) -
     assert (line.asked, line.positions, line.edited) == ("author", (0, 1), (2, 3))
     assert (line.at, line.position, line.before) == (NOW, 4, None)
     assert after.finished == before.finished
-    assert (after.started.schema_, other.status) == (2, "interrupted")
+    assert (after.started.schema_, other.status) == (3, "interrupted")
     for old, new in zip(before.steps, after.steps, strict=True):
         assert (new.reaction, new.at, new.phase) == (old.reaction, old.at, old.phase)
         assert new.judgement.answer == old.judgement.answer
@@ -267,8 +269,8 @@ def test_an_interrupted_run_goes_on(data: DataFolder) -> None:
 def test_an_older_reader_refuses_it(data: DataFolder) -> None:
     forget(data, request("video", "her-1"))
     path = data.ledger_path("r1")
-    path.write_text(path.read_text("utf-8").replace('"schema":2', '"schema":3', 1), "utf-8")
-    with pytest.raises(NewerSchema, match="has schema 3, and this feedsway knows up to 2"):
+    path.write_text(path.read_text("utf-8").replace('"schema":3', '"schema":4', 1), "utf-8")
+    with pytest.raises(NewerSchema, match="has schema 4, and this feedsway knows up to 3"):
         read(path)
 
 
@@ -277,6 +279,19 @@ def test_a_video_is_forgotten_and_its_creator_is_not(data: DataFolder) -> None:
     assert (done.videos, done.steps, done.edited, done.frames) == (1, 2, 0, 1)
     assert holding(data, "her-2") == []
     assert holding(data, "her-1")
+    assert verify(data).sound
+
+
+def test_a_step_that_is_open_still_is_forgotten_too(data: DataFolder) -> None:
+    frames = FrameStore(data.frames_dir)
+    hers = steps("r2", frames)[1].model_copy(update={"position": 4})
+    with LedgerWriter(data.ledger_path("r2"), fsync=False) as writer:
+        writer.append(opening(hers))
+    forget(data, request("author", HANDLE))
+    assert holding(data, HANDLE, SECRET, BLUE) == []
+    left = read(data.ledger_path("r2")).open_step
+    assert left is not None
+    assert (left.frames, left.judgement.answer, left.judgement.reason) == ((), "yes", None)
     assert verify(data).sound
 
 

@@ -20,7 +20,17 @@ from store.data import DataFolder
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, NewerSchema, RunLocked
 from store.ledger import LedgerWriter, read, scan, summarise
 from store.records import Judgement, RunResumed, Step, Usage, Video
-from tests.store.samples import START, fault, finished, frame, jpeg, keep_run, started, step
+from tests.store.samples import (
+    START,
+    fault,
+    finished,
+    frame,
+    jpeg,
+    keep_run,
+    opening,
+    started,
+    step,
+)
 
 REPO = Path(__file__).parents[2]
 
@@ -170,9 +180,42 @@ def test_a_position_that_comes_twice_is_damage(path: Path) -> None:
         read(path)
 
 
+def test_what_was_judged_is_there_before_its_step(path: Path) -> None:
+    first, second = step(0, frame(jpeg("red"))), step(1, frame(jpeg("blue")))
+    with LedgerWriter(path, fsync=False) as writer:
+        for record in (started("r1"), opening(first), first, fault(1), opening(second, like=True)):
+            writer.append(record)
+    ledger = read(path)
+    assert ledger.steps == (first,)
+    assert ledger.open_step == opening(second, like=True)
+    assert ledger.next_position == 1
+    summary = summarise(path)
+    assert summary is not None
+    assert (summary.status, summary.steps) == ("interrupted", 1)
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(second)
+    assert read(path).open_step is None
+
+
+def test_a_run_that_goes_on_raises_an_older_ledgers_schema(path: Path) -> None:
+    write(path, 2)
+    path.write_bytes(path.read_bytes().replace(b'"schema":3', b'"schema":1', 1))
+    old = path.read_bytes()
+    with LedgerWriter(path):
+        assert path.read_bytes() == old
+    with LedgerWriter(path) as writer:
+        writer.append(opening(step(2)))
+        writer.append(step(2))
+    assert path.read_bytes().startswith(old.splitlines()[0].replace(b'"schema":1', b'"schema":3'))
+    assert read(path).started == started("r1")
+    assert [one.position for one in read(path).steps] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("records", "problem"),
     [
+        ([started("r1"), opening(step(0)), step(1)], "position 1 comes before 0 is closed"),
+        ([started("r1"), step(0), opening(step(0))], "position 0 comes after 0"),
         ([step(0)], "does not start with run_started"),
         ([started("r1"), started("r1")], "second run_started"),
         ([started("r1"), finished(0), step(0)], "after run_finished"),
@@ -200,13 +243,13 @@ def test_a_ledger_with_nothing_committed_is_no_run(path: Path) -> None:
 
 def test_a_later_schema_asks_for_a_later_feedsway(path: Path) -> None:
     write(path, 1)
-    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":3,"new_field":0', 1))
-    with pytest.raises(NewerSchema, match=r"schema 3.*knows up to 2.*pip install --upgrade"):
+    path.write_bytes(path.read_bytes().replace(b'"schema":3', b'"schema":4,"new_field":0', 1))
+    with pytest.raises(NewerSchema, match=r"schema 4.*knows up to 3.*pip install --upgrade"):
         read(path)
     summary = summarise(path)
     assert summary is not None
     assert summary.status == "damaged"
-    assert "schema 3" in (summary.problem or "")
+    assert "schema 4" in (summary.problem or "")
 
 
 def test_a_record_that_would_not_read_back_is_refused(path: Path) -> None:

@@ -23,7 +23,7 @@ from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
 from agent.errors import RunFault, WallShown
 from agent.indexing import StepIndexer
-from agent.loop import Parts, Progress, RunLoop, Watcher
+from agent.loop import RunLoop
 from agent.models.budget import Account, Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
@@ -31,6 +31,7 @@ from agent.opening import Opened, Sight, open_feed
 from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
 from agent.recorder import LedgerRecorder
+from agent.run.parts import Parts, Progress, Watcher
 from agent.yoke import Schedule, schedule
 from personas import strategies
 from store.data import DataFolder

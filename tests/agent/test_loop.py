@@ -14,10 +14,11 @@ from PIL import Image
 from agent.config import RunConfig, Site
 from agent.drivers.base import Answer, Arrival, Box, Capture, PageEvent, Shown
 from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
-from agent.loop import Parts, Progress, RunLoop
+from agent.loop import RunLoop
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.recorder import LedgerRecorder
+from agent.run.parts import Parts, Progress
 from agent.runner import Silent
 from personas.library import find
 from store.frames import FrameStore

@@ -1,0 +1,1 @@
+"""One run: what is done with each video, and how it is kept."""

@@ -1,0 +1,118 @@
+"""What the run loop works with: its protocols, its parts, and where the run stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from agent.drivers.base import Driver
+from agent.errors import RunFault, WallShown
+from agent.looking import Describer
+from agent.platforms.base import Feed
+from agent.reactions import Plan
+from store.records import Judgement, Step, Video
+
+
+class Judge(Protocol):
+    """Answers about one video; a reply that cannot be had is a missing answer, not an error."""
+
+    async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
+        """Judge the frames."""
+        ...
+
+
+class Recorder(Describer, Protocol):
+    """Keeps what happened, durably and in order."""
+
+    async def keep(self, jpeg: bytes) -> None:
+        """Keep the picture durably."""
+        ...
+
+    async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
+        """Append the step, after the frames that it names."""
+        ...
+
+    async def photograph(self, png: bytes, name: str) -> str:
+        """Keep a picture for a person to look at; return where it lies."""
+        ...
+
+    async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
+        """Append a fault."""
+        ...
+
+
+class Schedule(Protocol):
+    """The reactions of a yoked run."""
+
+    def take(self, otherwise: Plan) -> Plan:
+        """Return the reaction for the next eligible step of the active block."""
+        ...
+
+
+class Watcher(Protocol):
+    """Someone who looks on: a progress display, a log."""
+
+    def judged(self, video: Video, judgement: Judgement) -> None:
+        """A video was judged; it is being watched now."""
+        ...
+
+    def stepped(self, step: Step) -> None:
+        """A step was recorded."""
+        ...
+
+    def faulted(self, fault: RunFault, *, recovered: bool) -> None:
+        """Something went wrong."""
+        ...
+
+    def waiting(self, wall: WallShown) -> None:
+        """The run waits for a person."""
+        ...
+
+
+class Pacer(Protocol):
+    """Keeps the hands slow."""
+
+    async def before_action(self) -> None:
+        """Wait until the next action may be taken; raises where none may be taken now."""
+        ...
+
+    def erred(self) -> None:
+        """Something went wrong: be slower from now on."""
+        ...
+
+
+@dataclass
+class Progress:
+    """Where the run stands; rebuilt from the ledger on resume."""
+
+    position: int = 0
+    eligible: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def count(self, step: Step) -> None:
+        """Take one recorded step into account."""
+        self.position = step.position + 1
+        self.eligible += step.eligible
+        self.seen.add(step.video.id)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop works with."""
+
+    driver: Driver
+    feed: Feed
+    judge: Judge
+    recorder: Recorder
+    watcher: Watcher
+    now: Callable[[], datetime]
+    schedule: Schedule | None = None
+    """What a yoked run does, whatever the judge says."""
+    pacer: Pacer | None = None
+    """``None``: as fast as the site goes."""
+    patient: bool = False
+    """Whether a wall is waited at, for a person to answer it."""
+    renew_after: int = 0
+    """Videos after which the browser is opened anew, which bounds its memory; 0: never."""

@@ -85,6 +85,7 @@ class RunLoop:
     async def _open(self) -> Shown:
         """Open the feed, in a new browser where the old one has shown enough videos."""
         self._since_opened = 0
+        self._parts.feed.open_page(self._at.position)
         await self._paced()
         return await self._parts.driver.open(self._url)
 

@@ -62,7 +62,7 @@ async def open_feed(
     feed = Feed(platform)
     if config.of is not None:
         source = read(sight.data.find_run(config.of))
-        feed.recall(step.video for step in source.steps)
+        feed.replay((step for step in source.steps if step.frames), position)
         frames = FrameStore(sight.data.frames_dir)
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url = platform.url

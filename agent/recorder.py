@@ -16,7 +16,7 @@ from agent.errors import RunFault
 from store.files import write_whole
 from store.frames import FrameStore, describe
 from store.ledger import LedgerWriter
-from store.records import Fault, Frame, Step
+from store.records import Fault, FeedBatch, Frame, LedgerLine, Step
 
 
 class Indexer(Protocol):
@@ -41,6 +41,11 @@ class LedgerRecorder:
         self._frames = frames
         self._indexer = indexer
         self._now = now
+        self._batches: list[FeedBatch] = []
+
+    def batch(self, batch: FeedBatch) -> None:
+        """Take a batch of the feed; it is on the disk before the next line is."""
+        self._batches.append(batch)
 
     async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
         """Describe a picture without keeping it yet."""
@@ -56,7 +61,7 @@ class LedgerRecorder:
 
     async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, after the frames that it names."""
-        await asyncio.to_thread(self._writer.append, step)
+        await self._append(step)
         if self._indexer is not None:
             self._indexer.add(step, jpegs)
 
@@ -72,4 +77,10 @@ class LedgerRecorder:
             at=self._now(), position=position, fault=type(fault).__name__, message=str(fault),
             recovered=recovered, details=fault.details,
         )  # fmt: skip
-        await asyncio.to_thread(self._writer.append, line)
+        await self._append(line)
+
+    async def _append(self, line: LedgerLine) -> None:
+        """Append a line, after the batches that came before it."""
+        batches, self._batches = self._batches, []
+        for record in (*batches, line):
+            await asyncio.to_thread(self._writer.append, record)

@@ -118,7 +118,7 @@ async def execute(
     """
     former = None if place.fresh else _unfinished(place.data, config)
     run_id = former.started.run_id if former else _new_id(config, now())
-    progress, batches = _progress(former)
+    progress = _progress(former)
     onlooker.started(config, run_id, former.steps if former else ())
     async with AsyncExitStack() as stack:
         stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
@@ -132,7 +132,8 @@ async def execute(
         stack.callback(loading.cancel)
         sight = Sight(place.data, place.browser, place.headed)
         opened = await open_feed(config, sight, run_id, progress.position, stack)
-        opened.feed.resume(batches)
+        if former:
+            opened.feed.resume(former.batches, former.steps)
         driver = opened.driver
         judge = await loading
         stack.push_async_callback(judge.close)
@@ -146,6 +147,7 @@ async def execute(
         if indexer is not None:
             stack.push_async_callback(_finish_index, indexer, onlooker)
         recorder = LedgerRecorder(writer, FrameStore(place.data.frames_dir), indexer, now)
+        opened.feed.record_batches(recorder.batch)
         planned = _schedule(config, place.data, progress)
         parts = Parts(
             driver, opened.feed, judge, recorder, onlooker, now, planned,
@@ -219,13 +221,11 @@ def _unfinished(data: DataFolder, config: RunConfig) -> Ledger | None:
     return None
 
 
-def _progress(former: Ledger | None) -> tuple[Progress, int]:
-    progress, batches = Progress(), 0
+def _progress(former: Ledger | None) -> Progress:
+    progress = Progress()
     for step in former.steps if former else ():
         progress.count(step)
-        if step.video.batch is not None:
-            batches = max(batches, step.video.batch + 1)
-    return progress, batches
+    return progress
 
 
 def _schedule(config: RunConfig, data: DataFolder, progress: Progress) -> Schedule | None:

@@ -22,6 +22,7 @@ from store.lines import committed, is_json
 from store.records import (
     SCHEMA,
     Fault,
+    FeedBatch,
     Forgotten,
     LedgerLine,
     RunFinished,
@@ -60,6 +61,8 @@ class Ledger:
     """What was judged, before it was acted on; older ledgers have none."""
     checks: tuple[SiteCheck, ...] = ()
     """The site's own counts, held against the steps."""
+    batches: tuple[FeedBatch, ...] = ()
+    """Of the feed, as they came."""
 
     @property
     def status(self) -> Literal["complete", "interrupted"]:
@@ -123,6 +126,7 @@ def read(path: Path) -> Ledger:
         forgotten=tuple(record for record in records if isinstance(record, Forgotten)),
         openings=tuple(record for record in records if isinstance(record, StepOpened)),
         checks=tuple(record for record in records if isinstance(record, SiteCheck)),
+        batches=tuple(record for record in records if isinstance(record, FeedBatch)),
     )
 
 

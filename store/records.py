@@ -160,9 +160,9 @@ class Video(Record):
     ad: bool | None = None
     live: bool | None = None
     batch: int | None = None
-    """Which response of the feed brought it, counted from 0 within the run."""
+    """Which batch of the feed brought it, counted from 0 within the run."""
     batch_requested_at: int | None = None
-    """Position being watched when that response was requested."""
+    """Position being watched when that batch was requested."""
     sources: dict[str, str] = {}
     """Where each field was read: ``network``, ``inline``, ``page`` or ``url``."""
 
@@ -354,6 +354,20 @@ class Forgotten(Record):
     """The date, where it was by age."""
 
 
+class FeedBatch(Record):
+    """A batch of the feed, as soon as its response came: mostly before its videos are shown."""
+
+    kind: Literal["feed_batch"] = "feed_batch"
+    number: int
+    """Counted from 0 within the run; ``Video.batch`` names it."""
+    requested_at: int | None
+    """Position being watched when it was requested."""
+    name: str | None = None
+    """The site's own name of it, by which a resumed run knows it again; ``None``: it has none."""
+    position: int
+    """Step that comes next in the run."""
+
+
 class RunFinished(Record):
     """Last line of a complete ledger: the proof of completion."""
 
@@ -367,6 +381,14 @@ class RunFinished(Record):
 
 
 LedgerLine = Annotated[
-    RunStarted | RunResumed | StepOpened | Step | Fault | SiteCheck | Forgotten | RunFinished,
+    RunStarted
+    | RunResumed
+    | FeedBatch
+    | StepOpened
+    | Step
+    | Fault
+    | SiteCheck
+    | Forgotten
+    | RunFinished,
     Field(discriminator="kind"),
 ]

@@ -211,6 +211,8 @@ class Answer:
     """Text that the page sent with its request, as it is; ``None`` where it sent none."""
     origin: str = ""
     """Scheme, host and port of the page that asked, such as ``https://www.tiktok.com``."""
+    requested_s: float | None = None
+    """When it was asked for, as ``perf_counter`` tells time; ``None``: when it is handed on."""
 
 
 OnAnswer = Callable[[Answer], None]

@@ -6,6 +6,7 @@ Refuses to judge any of it: events wait until they are asked for, answers go to 
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from urllib.parse import urlsplit
 
 from playwright.async_api import ConsoleMessage, Page, Request, Response
@@ -40,6 +41,7 @@ class Reports:
         self._events: list[PageEvent] = []
         self._foreign: set[str] = set()
         self._reads: set[asyncio.Task[None]] = set()
+        self._asked: dict[Request, float] = {}
 
     def opening(self, url: str) -> None:
         """Know the address that is opened: its origin is the platform's own."""
@@ -52,12 +54,14 @@ class Reports:
         page.on("console", self._on_console)
         page.on("requestfailed", self._on_request_failed)
         page.on("crash", lambda _: self._on_crash())
+        page.on("request", self._on_request)
         page.on("response", self._on_response)
 
     def end(self) -> None:
         """Stop reading what has not arrived."""
         for task in self._reads:
             task.cancel()
+        self._asked.clear()
 
     async def settle(self) -> None:
         """Wait for the answers that have begun: they come before the video is described."""
@@ -83,17 +87,27 @@ class Reports:
             self.note("console error", message.text)
 
     def _on_request_failed(self, request: Request) -> None:
+        self._asked.pop(request, None)
         # A player that is left behind ends its download: that is no fault.
         if request.failure != "net::ERR_ABORTED":
             self.note("request failed", f"{request.failure} {request.url.split('?')[0]}")
 
+    def _on_request(self, request: Request) -> None:
+        """Note when an answer was asked for: it may come when the feed has moved on."""
+        if self._wanted(request):
+            self._asked[request] = perf_counter()
+
+    def _wanted(self, request: Request) -> bool:
+        address = request.url.partition("?")[0]
+        asked = request.method != "OPTIONS"
+        return asked and any(part in address for part in self._json_from)
+
     def _on_response(self, response: Response) -> None:
-        address = response.url.partition("?")[0]
-        asked = response.request.method != "OPTIONS"
-        if not asked or not any(part in address for part in self._json_from):
+        if not self._wanted(response.request):
             return
         origin = self._origin_of_asker(response.request)
         if origin is None or not self._is_own(origin) or not self._is_own(response.url):
+            self._asked.pop(response.request, None)
             self._note_foreign(response)
             return
         task = asyncio.ensure_future(self._read(response, origin))
@@ -126,13 +140,14 @@ class Reports:
 
     async def _read(self, response: Response, origin: str) -> None:
         """Read a body at once: it is lost when the page moves on."""
+        requested_s = self._asked.pop(response.request, None)
         try:
             body = parsed(await response.text())
         except (PlaywrightError, UnicodeDecodeError) as error:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
         request = _text_sent(response.request)
-        self._on_answer(Answer(response.url, body, response.status, request, origin))
+        self._on_answer(Answer(response.url, body, response.status, request, origin, requested_s))
 
 
 def origin_of(url: str) -> str:

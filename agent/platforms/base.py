@@ -6,19 +6,22 @@ never taken for the current video: items wait in a cache until the page shows th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent.drivers.base import Answer, Hooks, Shown, WallKind
+from agent.platforms.batches import BatchLog
 from agent.platforms.misses import Misses
-from store.records import Video
+from store.records import FeedBatch, Step, Video
 
 Parser = Callable[[str, Any], list[Video]]
 """Turns the URL and the JSON of a response into the videos that it holds. Takes any JSON."""
 
 
 SLOW_DOWN = (403, 429)
+FROM_RESPONSES = ("network", "inline")
+"""Sources of what the feed's own responses said."""
 
 
 def refused(answer: Answer) -> WallKind | None:
@@ -58,6 +61,8 @@ class Platform:
     session: Session | None = None
     about_one: tuple[str, ...] = ()
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
+    batch_name: Callable[[Any], str | None] = lambda _: None
+    """The site's own name of the batch that a response holds; ``None`` where it gives none."""
     expected: tuple[str, ...] = ("author", "caption")
     """Fields that nearly every video has; their absence in a row means a changed layout."""
     hosts: tuple[str, ...] = ()
@@ -80,18 +85,33 @@ class Feed:
         self._platform = platform
         self._misses = Misses() if watch else None
         self._items: dict[str, Video] = {}
-        self._batches = 0
-        self.position = 0
-        """The position being watched, which a response is stamped with."""
+        self._batches = BatchLog()
         self.refusal: WallKind | None = None
         """What the last response amounts to, if it was refused; a good one clears it."""
         self.refused_at: tuple[int, str] | None = None
         """Position and address of that response."""
 
+    @property
+    def position(self) -> int:
+        """The position being watched, which a request is stamped with."""
+        return self._batches.position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._batches.watch_position(position)
+
+    def open_page(self, position: int) -> None:
+        """Know that the feed is opened, or opened again, to go on at this position."""
+        self._batches.open_page(position)
+
+    def record_batches(self, on_batch: Callable[[FeedBatch], None]) -> None:
+        """Tell of each batch from now on, so that a resumed run knows it again."""
+        self._batches.on_batch = on_batch
+
     def take(self, answer: Answer) -> None:
         """Keep the items of one response; what is known of an item already is never overwritten.
 
-        A later response fills gaps of the same id. The first one that names an item is its batch.
+        A later response fills gaps of the same id.
         """
         videos = self._platform.parse(answer.url, answer.body) if answer.status < 400 else []
         if not videos:
@@ -100,16 +120,12 @@ class Feed:
                 self.refusal, self.refused_at = kind, (self.position, answer.url.split("?")[0])
             return
         self.refusal = self.refused_at = None
-        stamp = {"batch": self._batches, "batch_requested_at": self.position}
-        is_batch = not any(part in answer.url for part in self._platform.about_one)
-        used = False
         for video in videos:
             known = self._items.get(video.id)
-            item = video if known is None else _filled(known, video)
-            if is_batch and item.batch is None:
-                item, used = item.model_copy(update=stamp), True
-            self._items[video.id] = item
-        self._batches += used
+            self._items[video.id] = video if known is None else _filled(known, video)
+        if not any(part in answer.url for part in self._platform.about_one):
+            name = self._platform.batch_name(answer.body)
+            self._batches.add([video.id for video in videos], name, answer.requested_s)
 
     def describe(self, shown: Shown) -> Video:
         """Join what the page shows with what the responses said of that id.
@@ -122,6 +138,8 @@ class Feed:
         known = self._items.get(shown.id or "")
         video = known or Video(id=shown.id or shown.key)
         update: dict[str, Any] = {"url": video.url or shown.url or None}
+        if (batch := self._batches.take(video.id)) is not None:
+            update |= {"batch": batch.number, "batch_requested_at": batch.requested_at}
         sources = dict(video.sources)
         if shown.id_source:
             sources["id"] = shown.id_source
@@ -148,13 +166,24 @@ class Feed:
         there |= {name: getattr(video, name) is not None for name in self._platform.expected}
         self._misses.take(there, self.position)
 
-    def recall(self, videos: Iterable[Video]) -> None:
-        """Know videos as an earlier run recorded them, their batches included."""
-        self._items.update((video.id, video) for video in videos)
+    def replay(self, steps: Iterable[Step], position: int) -> None:
+        """Know videos as an earlier run recorded them; its batches come again from a position."""
+        steps = list(steps)
+        self._items.update((step.video.id, step.video) for step in steps)
+        self._batches.replay(steps[position:])
 
-    def resume(self, batches: int) -> None:
-        """Go on counting batches where an interrupted run stopped."""
-        self._batches = max(self._batches, batches)
+    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Step]) -> None:
+        """Know what an interrupted run knew: its videos, its batches, and where it stopped."""
+        for step in steps:
+            self._items.setdefault(step.video.id, _as_answered(step.video))
+        self._batches.resume(batches, steps)
+
+
+def _as_answered(video: Video) -> Video:
+    """What the feed's responses said of a video, without what was read off the page."""
+    told = {name for name, source in video.sources.items() if source in FROM_RESPONSES}
+    kept = {name: getattr(video, name) for name in told if name in Video.model_fields}
+    return Video(**{**kept, "id": video.id}, sources={name: video.sources[name] for name in told})
 
 
 def _filled(known: Video, more: Video) -> Video:

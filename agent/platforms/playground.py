@@ -49,4 +49,10 @@ def _video(item: dict[str, Any], source: str) -> Video:
     )  # fmt: skip
 
 
-PLATFORM = Platform("playground", HOOKS, ("/api/feed",), parse, live=False)
+def batch_name(body: Any) -> str | None:
+    """Read the number that the site gives a batch of this visitor's feed."""
+    number = items.count(items.at(body, "batch"))
+    return None if number is None else str(number)
+
+
+PLATFORM = Platform("playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=batch_name)

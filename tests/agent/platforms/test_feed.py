@@ -58,13 +58,6 @@ def test_an_ad_is_an_ad_whoever_says_so(where: str) -> None:
     assert feed.describe(shown("a", ad=where == "page")).ad is True
 
 
-def test_counting_goes_on_after_an_interruption() -> None:
-    feed = Feed(load("playground"))
-    feed.resume(4)
-    feed.take(Answer("/api/feed", batch("a")))
-    assert feed.describe(shown("a")).batch == 4
-
-
 def test_an_unknown_platform_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Nearest: playground"):
         load("playgrund")

@@ -1,0 +1,125 @@
+"""Which batch of the feed brought a video, and which video was being watched when it was asked for.
+
+A batch is the site's own where the site names it; else each response that brings something new is
+one. Feeds prefetch: a batch is known long before its videos are shown. A page that is opened anew
+asks anew, so what an earlier page had ready counts only where the site names it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+
+from store.records import FeedBatch, Step
+
+_TURNS = 256
+"""Positions whose beginnings are remembered: a request is never answered later than that."""
+
+
+class BatchLog:
+    """Numbers the batches of one run and hands each shown video the batch that brought it."""
+
+    def __init__(self) -> None:
+        self.on_batch: Callable[[FeedBatch], None] | None = None
+        """Told of each new batch, for the ledger."""
+        self._next = 0
+        self._latest = -1
+        self._named: dict[str, FeedBatch] = {}
+        self._waiting: dict[str, list[FeedBatch]] = {}
+        self._recorded: dict[str, list[FeedBatch]] = {}
+        self._brought: dict[str, FeedBatch] = {}
+        self._turns: deque[tuple[float, int]] = deque([(float("-inf"), 0)], _TURNS)
+        self._reached = 0
+
+    @property
+    def position(self) -> int:
+        """The position being watched."""
+        return self._turns[-1][1]
+
+    def watch_position(self, position: int) -> None:
+        """From now on this position is being watched."""
+        self._turns.append((perf_counter(), position))
+        self._reached = position
+
+    def open_page(self, position: int) -> None:
+        """A page is opened to go on at this position; what it asks for knows the ones before."""
+        self.watch_position(max(0, position - 1))
+        self._reached = position
+        self._waiting.clear()
+
+    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Step]) -> None:
+        """Go on where an interrupted run stopped, as its ledger tells."""
+        shown = [step.video.batch for step in steps if step.video.batch is not None]
+        self._next = max([self._next, *(b.number + 1 for b in batches), *(n + 1 for n in shown)])
+        self._latest = max(shown, default=-1)
+        self._named.update((batch.name, batch) for batch in batches if batch.name is not None)
+
+    def replay(self, steps: Iterable[Step]) -> None:
+        """Hand out the batches of recorded steps again, one step after the other."""
+        for step in steps:
+            video = step.video
+            if video.batch is not None:
+                batch = FeedBatch(
+                    number=video.batch, requested_at=video.batch_requested_at,
+                    position=step.position,
+                )  # fmt: skip
+                self._recorded.setdefault(video.id, []).append(batch)
+
+    def add(self, ids: Sequence[str], name: str | None, requested_s: float | None) -> None:
+        """Take the videos that one response names.
+
+        Parameters
+        ----------
+        ids
+            In the order of the response.
+        name
+            The site's own name of the batch; each of its videos is then one place of the feed.
+            Without one, a video that waits to be shown already is not counted again.
+        requested_s
+            When the response was asked for, as ``perf_counter`` tells time; ``None``: now.
+        """
+        if name is not None:
+            batch = self._named.get(name) or self._new(name, requested_s)
+            for video, places in Counter(ids).items():
+                waiting = self._waiting.setdefault(video, [])
+                waiting += [batch] * (places - waiting.count(batch))
+            return
+        fresh = [video for video in dict.fromkeys(ids) if not self._waiting.get(video)]
+        if fresh:
+            batch = self._new(None, requested_s)
+            self._waiting.update((video, [batch]) for video in fresh)
+
+    def take(self, video: str) -> FeedBatch | None:
+        """Return the batch that brought a video that is shown now; ``None`` where none did.
+
+        Batches are shown in order, so one that lies behind is left over from a video that was
+        named and never shown.
+        """
+        waiting = self._waiting.get(video) or self._recorded.get(video)
+        if not waiting:
+            return self._brought.get(video)
+        place = next((i for i, batch in enumerate(waiting) if batch.number >= self._latest), 0)
+        batch = waiting[place]
+        del waiting[: place + 1]
+        self._latest = max(self._latest, batch.number)
+        self._brought[video] = batch
+        return batch
+
+    def _new(self, name: str | None, requested_s: float | None) -> FeedBatch:
+        batch = FeedBatch(
+            number=self._next, requested_at=self._position_at(requested_s), name=name,
+            position=self._reached,
+        )  # fmt: skip
+        self._next += 1
+        if name is not None:
+            self._named[name] = batch
+        if self.on_batch is not None:
+            self.on_batch(batch)
+        return batch
+
+    def _position_at(self, asked_s: float | None) -> int:
+        if asked_s is None:
+            return self.position
+        known = [position for since, position in self._turns if since <= asked_s]
+        return known[-1] if known else self._turns[0][1]

@@ -82,6 +82,8 @@ class RunConfig(Value):
     driver: Literal["playwright", "desktop"] = "playwright"
     like: bool = False
     """Whether a yes is also liked."""
+    max_excluded: int = Field(50, ge=1)
+    """Videos in a row that may count for nothing, ads say, before the run ends."""
     explain: Explain = "never"
     """Which judgements are also given a reason and a description."""
     of: str | None = None

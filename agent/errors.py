@@ -9,7 +9,7 @@
     │  ├─ BadConfig         options that contradict each other or the machine
     │  └─ NotSignedIn       the platform needs a session that the account does not have
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
-       ├─ PlatformFault    FeedEmpty · LayoutChanged · PaceReached
+       ├─ PlatformFault    FeedEmpty · FeedIneligible · LayoutChanged · PaceReached
        │  └─ WallShown        LoginRequired · ChallengeShown · RateLimited · ConsentAsked ·
        │                      AgeAsked · PresenceAsked · SiteFailed
        ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
@@ -81,6 +81,18 @@ class PlatformFault(RunFault):
 
 class FeedEmpty(PlatformFault):
     """The feed has no further video."""
+
+
+class FeedIneligible(PlatformFault):
+    """The feed goes on and on with videos that do not count towards a window."""
+
+    def __init__(self, videos: int) -> None:
+        super().__init__(
+            f"{videos} videos in a row did not count: advertisements, live cards, or nothing "
+            "shown. Look at the feed, then go on with the same command, or allow more with "
+            f"--max-excluded {2 * videos}.",
+            videos=videos,
+        )
 
 
 class LayoutChanged(PlatformFault):

@@ -18,6 +18,7 @@ from agent.errors import (
     ActionNotConfirmed,
     DriverFault,
     FeedEmpty,
+    FeedIneligible,
     PageError,
     PageStuck,
     PlatformFault,
@@ -32,6 +33,7 @@ from store.records import (
     Move,
     Phase,
     Reaction,
+    Repeat,
     Step,
     Video,
     text_of,
@@ -52,6 +54,7 @@ class _Look:
     video: Video
     phase: Phase
     excluded: Exclusion | None
+    repeat: Repeat | None
     pictures: Pictures
     judgement: Judgement
     timings: dict[str, float]
@@ -68,6 +71,7 @@ class RunLoop:
         self._pending: asyncio.Task[None] | None = None
         self._faults = 0
         self._since_opened = 0
+        self._excluded_in_a_row = 0
 
     async def run(self) -> None:
         """Watch to the end, restarting the browser after a fault of it."""
@@ -76,11 +80,17 @@ class RunLoop:
             while self._at.eligible < self._config.windows.total:
                 try:
                     shown = await self._step(shown or await self._open())
+                    self._check_feed()
                 except (DriverFault, PlatformFault) as fault:
                     await self._meet(fault)
                     shown = None
         finally:
             await self._settle()
+
+    def _check_feed(self) -> None:
+        """End with a feed that goes on and on with what does not count."""
+        if self._excluded_in_a_row >= self._config.max_excluded:
+            raise FeedIneligible(self._excluded_in_a_row)
 
     async def _open(self) -> Shown:
         """Open the feed, in a new browser where the old one has shown enough videos."""
@@ -187,14 +197,14 @@ class RunLoop:
         passive = self._config.windows.baseline == "passive" and look.phase == "before"
         if scheduled is None or passive or look.excluded is not None:
             return decided
-        return scheduled.take(decided)
+        return scheduled.plan_at(self._at.eligible)
 
     # Look and judge
 
     async def _look(self, shown: Shown) -> _Look:
         self._parts.feed.position = self._at.position
         video = self._parts.feed.describe(shown)
-        excluded = _excluded(video, shown, self._at.seen)
+        excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)
         pictures = await take(self._parts.driver, self._parts.recorder, shown, self._config.frames)
         timings = pictures.timings
@@ -203,16 +213,19 @@ class RunLoop:
         judgement = NOT_ASKED
         try:
             if excluded is None:
-                given = pictures.jpegs
-                if self._config.frames.sheet and len(given) > 1:
-                    given = (await asyncio.to_thread(sheet, given),)
-                judgement = await self._parts.judge.judge(given, text_of(video))
+                judgement = self._at.judgement_of(video) or await self._judge(pictures, video)
             timings["judge"] = _ms(judging)
         finally:
             waiting = perf_counter()
             await keeping  # a frame is on the disk before any line names it
             timings["write"] = _ms(waiting)
-        return _Look(video, phase, excluded, pictures, judgement, timings)
+        return _Look(video, phase, excluded, repeat, pictures, judgement, timings)
+
+    async def _judge(self, pictures: Pictures, video: Video) -> Judgement:
+        given = pictures.jpegs
+        if self._config.frames.sheet and len(given) > 1:
+            given = (await asyncio.to_thread(sheet, given),)
+        return await self._parts.judge.judge(given, text_of(video))
 
     async def _keep(self, jpegs: tuple[bytes, ...]) -> None:
         for jpeg in jpegs:
@@ -239,12 +252,14 @@ class RunLoop:
     async def _record(self, look: _Look, reaction: Reaction, arrival: Arrival | None) -> None:
         step = Step(
             position=self._at.position, at=self._parts.now(), phase=look.phase, video=look.video,
-            frames=look.pictures.frames, excluded=look.excluded, judgement=look.judgement,
+            frames=look.pictures.frames, excluded=look.excluded, repeat=look.repeat,
+            judgement=look.judgement,
             reaction=reaction, move=_move_record(arrival),
             timings_ms={name: round(value, 2) for name, value in look.timings.items()},
         )  # fmt: skip
         await self._settle()  # one line after the other, also where nothing was waited for since
         self._at.count(step)
+        self._excluded_in_a_row = 0 if step.eligible else self._excluded_in_a_row + 1
         self._pending = asyncio.create_task(self._write(step, look.pictures.jpegs))
         self._parts.watcher.stepped(step)
 
@@ -256,15 +271,13 @@ class RunLoop:
             await self._parts.recorder.fault(fault, step.position, recovered=True)
 
 
-def _excluded(video: Video, shown: Shown, seen: set[str]) -> Exclusion | None:
+def _excluded(video: Video, shown: Shown) -> Exclusion | None:
     """Why a video does not count, if it does not."""
     if video.ad:
         return "ad"
     if video.live:
         return "live"
-    if not shown.shown:
-        return "not_shown"
-    return "repeat" if video.id in seen else None
+    return None if shown.shown else "not_shown"
 
 
 def _move_record(arrival: Arrival | None) -> Move | None:

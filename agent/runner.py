@@ -119,6 +119,7 @@ async def execute(
     former = None if place.fresh else _unfinished(place.data, config)
     run_id = former.started.run_id if former else _new_id(config, now())
     progress = _progress(former)
+    planned = _schedule(config, place.data)
     onlooker.started(config, run_id, former.steps if former else ())
     async with AsyncExitStack() as stack:
         stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
@@ -148,7 +149,6 @@ async def execute(
             stack.push_async_callback(_finish_index, indexer, onlooker)
         recorder = LedgerRecorder(writer, FrameStore(place.data.frames_dir), indexer, now)
         opened.feed.record_batches(recorder.batch)
-        planned = _schedule(config, place.data, progress)
         parts = Parts(
             driver, opened.feed, judge, recorder, onlooker, now, planned,
             pacer=_pacer(config, place), patient=place.live.patient,
@@ -228,14 +228,12 @@ def _progress(former: Ledger | None) -> Progress:
     return progress
 
 
-def _schedule(config: RunConfig, data: DataFolder, progress: Progress) -> Schedule | None:
+def _schedule(config: RunConfig, data: DataFolder) -> Schedule | None:
     """Return what a yoked run does; shuffled by the run's own seed, so that it resumes alike."""
     if config.yoke is None:
         return None
     rng = np.random.default_rng([config.seed, int.from_bytes(config.digest().encode(), "big")])
-    passive = config.windows.before if config.windows.baseline == "passive" else 0
-    plans = schedule(read(data.find_run(config.yoke)), rng)
-    return Schedule(plans, done=max(0, progress.eligible - passive))
+    return schedule(read(data.find_run(config.yoke)), config.windows, rng)
 
 
 def _indexer(started: RunStarted, place: Place, judge: ModelJudge) -> StepIndexer | None:

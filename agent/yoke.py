@@ -14,26 +14,28 @@ import numpy as np
 from agent.errors import BadConfig
 from agent.reactions import Plan
 from store.ledger import Ledger
-from store.records import Step
+from store.records import Step, Windows
 
 CHUNK = 12
 """Steps shuffled together where the platform does not tell its batches: a feed's median batch."""
 
 
-def schedule(source: Ledger, rng: np.random.Generator) -> tuple[Plan, ...]:
-    """Return one reaction per eligible step of the active block, in order.
+def schedule(source: Ledger, windows: Windows, rng: np.random.Generator) -> Schedule:
+    """Return one reaction per eligible step of the active block.
 
     Parameters
     ----------
     source
         A complete treatment run. Its passive baseline, if it has one, is left out.
+    windows
+        Of the run that takes it over.
     rng
         Shuffles within each batch.
 
     Raises
     ------
     BadConfig
-        The source is not a complete treatment run.
+        The source is not a complete treatment run, or it had other windows.
     """
     started = source.started
     if started.arm != "treatment" or source.status != "complete":
@@ -41,7 +43,14 @@ def schedule(source: Ledger, rng: np.random.Generator) -> tuple[Plan, ...]:
             f"Run {started.run_id} is a {source.status} {started.arm} run, and a yoke needs a "
             "complete treatment. Type: python -m store runs"
         )
-    passive = started.windows.baseline == "passive"
+    if started.windows != windows:
+        old = started.windows
+        raise BadConfig(
+            f"A yoke reacts where its source did, and run {started.run_id} has other windows. "
+            f"Type: --before {old.before} --adapt {old.adapt} --after {old.after} "
+            f"--baseline {old.baseline}"
+        )
+    passive = windows.baseline == "passive"
     active = [
         step for step in source.steps if step.eligible and not (passive and step.phase == "before")
     ]
@@ -49,7 +58,7 @@ def schedule(source: Ledger, rng: np.random.Generator) -> tuple[Plan, ...]:
     for _, batch in groupby(enumerate(active), key=lambda place: _batch(*place)):
         steps = [step for _, step in batch]
         plans += [_replayed(steps[place]) for place in rng.permutation(len(steps))]
-    return tuple(plans)
+    return Schedule(plans, first=windows.before if passive else 0)
 
 
 def _batch(place: int, step: Step) -> tuple[str, int]:
@@ -66,13 +75,29 @@ def _replayed(step: Step) -> Plan:
 
 
 class Schedule:
-    """Hands out the planned reactions, and the loop's own one to a run that outlives them."""
+    """Tells the reaction at each eligible step of the active block, and nothing beyond it.
 
-    def __init__(self, plans: Sequence[Plan], done: int = 0) -> None:
-        self._plans = plans
-        self._next = done
+    Parameters
+    ----------
+    plans
+        One for each eligible step of the active block, in order.
+    first
+        Eligible steps before that block.
+    """
 
-    def take(self, otherwise: Plan) -> Plan:
-        """Return the reaction for the next eligible step of the active block."""
-        place, self._next = self._next, self._next + 1
-        return self._plans[place] if place < len(self._plans) else otherwise
+    def __init__(self, plans: Sequence[Plan], first: int = 0) -> None:
+        self._plans = tuple(plans)
+        self._first = first
+
+    def plan_at(self, eligible: int) -> Plan:
+        """Return the reaction for the step that this many eligible ones came before.
+
+        Raises
+        ------
+        IndexError
+            The step lies outside the active block. The judge never stands in for a plan.
+        """
+        place = eligible - self._first
+        if not 0 <= place < len(self._plans):
+            raise IndexError(f"eligible step {eligible} has no planned reaction")
+        return self._plans[place]

@@ -25,6 +25,9 @@ REDACTED = 2
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
 Exclusion = Literal["ad", "live", "repeat", "not_shown"]
+"""Why a video does not count. Only ledgers before schema 3 exclude a ``repeat``."""
+Repeat = Literal["run", "account"]
+"""Where a video was shown before: earlier in the run, or in a former run of the same account."""
 Missing = Literal[
     "refused",
     "unreadable",
@@ -267,7 +270,10 @@ class Seen(Record):
     video: Video
     frames: tuple[Frame, ...]
     excluded: Exclusion | None = None
+    repeat: Repeat | None = None
+    """Whether it was shown before. It counts all the same: a repeat is an exposure."""
     judgement: Judgement
+    """Of a video that the run has judged already: that judgement again, at no cost."""
 
     @property
     def eligible(self) -> bool:

@@ -78,6 +78,13 @@ Examples:
     help="Whether the before window is reacted to.",
 )
 @click.option("--like", is_flag=True, help="Also like what is answered with yes.")
+@click.option(
+    "--max-excluded",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Videos in a row that may not count, ads say, before the run ends.",
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @frame_options
 @site_options
@@ -147,6 +154,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
     windows, site = _windows(options), _site(platform, options)
     same = (
         "strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of", "driver",
+        "max_excluded",
     )  # fmt: skip
     config = RunConfig(
         persona=find(options["persona"]),

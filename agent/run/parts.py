@@ -12,7 +12,7 @@ from agent.errors import RunFault, WallShown
 from agent.looking import Describer
 from agent.platforms.base import Feed
 from agent.reactions import Plan
-from store.records import Judgement, Step, Video
+from store.records import Judgement, Repeat, Step, Usage, Video
 
 
 class Judge(Protocol):
@@ -46,8 +46,8 @@ class Recorder(Describer, Protocol):
 class Schedule(Protocol):
     """The reactions of a yoked run."""
 
-    def take(self, otherwise: Plan) -> Plan:
-        """Return the reaction for the next eligible step of the active block."""
+    def plan_at(self, eligible: int) -> Plan:
+        """Return the reaction for the step that this many eligible ones came before."""
         ...
 
 
@@ -89,13 +89,32 @@ class Progress:
 
     position: int = 0
     eligible: int = 0
-    seen: set[str] = field(default_factory=set)
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    """What was said of each video that was shown, by its id."""
+    former: frozenset[str] = frozenset()
+    """Videos that former runs of the same account showed."""
 
     def count(self, step: Step) -> None:
         """Take one recorded step into account."""
         self.position = step.position + 1
         self.eligible += step.eligible
-        self.seen.add(step.video.id)
+        if step.excluded == "not_shown":
+            return
+        if step.judgement.answer is not None or step.video.id not in self.judgements:
+            self.judgements[step.video.id] = step.judgement
+
+    def repeat_of(self, video: Video) -> Repeat | None:
+        """Return where a video was shown before, if it was."""
+        if video.id in self.judgements:
+            return "run"
+        return "account" if video.id in self.former else None
+
+    def judgement_of(self, video: Video) -> Judgement | None:
+        """Return the answer that a video has in this run, as it costs when it is used again."""
+        known = self.judgements.get(video.id)
+        if known is None or known.answer is None:
+            return None
+        return known.model_copy(update={"usage": Usage(), "attempts": 0, "latency_s": 0.0})
 
 
 @dataclass(frozen=True)

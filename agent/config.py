@@ -84,6 +84,8 @@ class RunConfig(Value):
     """Whether a yes is also liked."""
     max_excluded: int = Field(50, ge=1)
     """Videos in a row that may count for nothing, ads say, before the run ends."""
+    max_missing: int = Field(10, ge=0)
+    """Videos in a row that the model gives no reply about, at which the run ends; 0: never."""
     explain: Explain = "never"
     """Which judgements are also given a reason and a description."""
     of: str | None = None

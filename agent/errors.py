@@ -14,7 +14,7 @@
        │                      AgeAsked · PresenceAsked · SiteFailed
        ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
        └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · SlowDown ·
-                           ModelFailed · BudgetSpent
+                           ModelFailed · ModelSilent · BudgetSpent
 """
 
 from __future__ import annotations
@@ -222,6 +222,18 @@ class SlowDown(ModelFault):
 
 class ModelFailed(ModelFault):
     """The model's service or process failed."""
+
+
+class ModelSilent(ModelFault):
+    """No reply came to so many questions in a row that asking on would only lose more."""
+
+    def __init__(self, in_a_row: int, last: str) -> None:
+        super().__init__(
+            f"The model gave no reply to {in_a_row} questions in a row (the last one: {last}). "
+            "Once it replies again, type the same command: it goes on",
+            in_a_row=in_a_row,
+            last=last,
+        )
 
 
 class BudgetSpent(ModelFault):

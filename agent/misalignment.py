@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from agent.models import load as load_model
 from agent.models.budget import Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import sit, spent
+from agent.sitting import keep_lines, sit, spent
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
 from store.pairs import LEVELS, NoPairs, Pair, Pairs
 from store.probes import Probed, Prober, Question, writer
+from store.records import UNANSWERED
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
@@ -41,6 +44,7 @@ class Probing:
     reasons: bool = True
     """Also ask once about every pair why."""
     cap: Cap = NO_CAP
+    patience: Patience = DEFAULT
 
     def check(self) -> None:
         """Refuse who reads no statement.
@@ -109,6 +113,8 @@ async def ask(
         See `probed`.
     BudgetSpent
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
+    ModelSilent
+        No reply came to too many questions in a row. The same call goes on.
     """
     probing.check()
     due = _due(probed(pairs), probing)
@@ -131,8 +137,7 @@ async def ask(
             said = await ModelJudge(model, put(question), manner).judge((frame,), None)
             return Probed(frame=question.frame, question=question, judgement=said)
 
-        done = {line.question for line in kept}
-        todo = [question for question in due if question not in done]
+        todo = _unanswered(due, kept, probing.patience.attempts)
         count = len(due) - len(todo)
 
         def tell(more: int) -> None:
@@ -141,8 +146,17 @@ async def ask(
             onlooker(count, len(due))
 
         tell(0)
-        await sit(todo, answer, file, tell)
+        streak = probing.patience.streak(len(todo), trailing([line.missing for line in kept]))
+        await sit(todo, answer, keep_lines(file), tell, streak)
     return file.path
+
+
+def _unanswered(due: Sequence[Question], kept: Sequence[Probed], attempts: int) -> list[Question]:
+    """Return what no reply came to yet; what was tried often comes last."""
+    tried = Counter(line.question for line in kept)
+    done = {line.question for line in kept if line.missing not in UNANSWERED}
+    todo = [each for each in due if each not in done and tried[each] < attempts]
+    return sorted(todo, key=lambda each: tried[each])
 
 
 def _due(pairs: Sequence[Pair], probing: Probing) -> list[Question]:

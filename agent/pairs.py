@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agent import preferences
 from agent.edits import cleaned, compare
@@ -25,25 +26,26 @@ from agent.models.base import Model, Question, Reply
 from agent.models.budget import Cap, Spent
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import sit, spent
+from agent.sitting import keep_lines, sit, spent
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
 from store.keyed import KeyedWriter
 from store.ledger import Ledger
 from store.pairs import ERRORS, ErrorKind, Maker, Pair, Reason, Source, Told, writer
-from store.records import Judgement, Step, Usage, text_of
+from store.records import UNANSWERED, Judgement, Step, Usage, text_of
 
 SEED = 1
 _SPOKEN: tuple[ErrorKind, ...] = ("persona",)
 """What goes wrong in what a persona says; the other kinds go wrong in descriptions."""
-_AGAIN = ("timed_out", "rate_limited", "failed")
-"""What has no answer for these reasons is asked for in the next sitting."""
 
 Onlooker = Callable[[int, int], None]
 """Told how much of how much is done."""
 Writer = KeyedWriter[Maker | Told | Pair]
+_Task = TypeVar("_Task")
+_Line = TypeVar("_Line", Told, Pair)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Making:
     frames: int = 200
     """Frames at most, each of another video."""
     cap: Cap = NO_CAP
+    patience: Patience = DEFAULT
 
     def check(self) -> None:
         """Refuse who writes nothing.
@@ -127,6 +130,8 @@ async def make(
         See `Making.check`; or there is no frame.
     BudgetSpent
         The cap is reached. What was made is kept, and a higher cap goes on from there.
+    ModelSilent
+        No reply came to too many questions in a row. The same call goes on.
     """
     making.check()
     frames = shown(runs, making.frames)
@@ -160,15 +165,17 @@ class _Desk:
 
     async def work(self, frames: Sequence[Shown], spoken: Sequence[Shown]) -> None:
         """Do what is not done: the accepted texts first, then their pairs."""
-        kept = [line for line in self._file.kept if not _lost(line)]
+        lines = [line for line in self._file.kept if not isinstance(line, Maker)]
+        kept = _settled(lines, self._making.patience.attempts)
         told = {line.key: line for line in kept if isinstance(line, Told)}
         pairs = {line.key for line in kept if isinstance(line, Pair)}
+        silent = trailing([line.missing for line in lines])
         errors = tuple(error for error in self._making.errors if error not in _SPOKEN)
         texts = [(one, False) for one in frames if errors] + [(one, True) for one in spoken]
         self._total = len(texts) + len(errors) * len(frames) + len(spoken)
         due = [(one, speaks) for one, speaks in texts if _key(one, speaks) not in told]
         self._tell(len(texts) - len(due))
-        for line in await sit(due, self._text, self._file, self._tell):
+        for line in await self._sit(due, self._text, silent):
             told[line.key] = line
         wanted: list[tuple[Told, Shown, ErrorKind]] = [
             (told[_key(one, speaks)], one, error)
@@ -178,7 +185,13 @@ class _Desk:
         todo = [each for each in wanted if (*each[0].key, each[2]) not in pairs]
         todo = [each for each in todo if each[0].accepted]
         self._tell(len(wanted) - len(todo))
-        await sit(todo, self._pair, self._file, self._tell)
+        await self._sit(todo, self._pair, 0 if due else silent)
+
+    async def _sit(
+        self, due: Sequence[_Task], work: Callable[[_Task], Awaitable[_Line]], silent: int
+    ) -> list[_Line]:
+        streak = self._making.patience.streak(len(due), silent)
+        return await sit(due, work, keep_lines(self._file), self._tell, streak)
 
     def _tell(self, more: int) -> None:
         self._done += more
@@ -290,8 +303,10 @@ def _key(one: Shown, speaks: bool) -> tuple[str, str]:
     return one.source.frame, one.persona if speaks else ""
 
 
-def _lost(line: Maker | Told | Pair) -> bool:
-    return not isinstance(line, Maker) and line.missing in _AGAIN
+def _settled(lines: Sequence[Told | Pair], attempts: int) -> list[Told | Pair]:
+    """Leave out what no reply came to, unless it was asked for often enough."""
+    tried = Counter(line.key for line in lines)
+    return [line for line in lines if line.missing not in UNANSWERED or tried[line.key] >= attempts]
 
 
 def _edited(told: Told, error: ErrorKind, said: Judgement) -> Pair:

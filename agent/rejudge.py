@@ -14,8 +14,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
-
 from agent.errors import BadConfig
 from agent.looking import sheet
 from agent.models import load as load_model
@@ -24,8 +22,9 @@ from agent.models.budget import Cap
 from agent.models.cache import Cached, Tally
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Explain, Manner, ModelJudge
+from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import BATCH, Batch, as_given, lose, spent_before
+from agent.sitting import Batch, as_given, fewest_first, lose, sit, spent_before
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
@@ -54,6 +53,7 @@ class Asking:
     seed: int = 1
     cap: Cap = NO_CAP
     """What these answers may cost, those of earlier sittings included."""
+    patience: Patience = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class Sitting:
 
     answered: int
     """Questions that were answered now."""
+    open: int
+    """Questions that no reply came to yet, and that the same call asks again."""
+    given_up: int
+    """Questions that no reply came to in as many attempts as were declared."""
     replies: Tally | None
     """What the kept replies did; ``None`` for a model without any."""
 
@@ -99,6 +103,8 @@ async def rejudge(
         The strategy has no opposite question.
     BudgetSpent
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
+    ModelSilent
+        No reply came to too many questions in a row. The same call goes on.
     """
     if asking.mirrored and asking.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
@@ -110,23 +116,19 @@ async def rejudge(
         model = guarded(loaded, asking.cap, spent_before(writers), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
         questions = list(_questions(runs, asking, [personas[name] for name in sorted(personas)]))
-        due = [q for q in questions if q.key not in writers[q.run].asked]
-        order = np.random.default_rng(asking.seed).permutation(len(due))
+        due = _due(questions, writers, asking)
         done = len(questions) - len(due)
-        onlooker(done, len(questions))
-        for start in range(0, len(due), BATCH):
-            batch: Batch[_Question, Judgement] = Batch(
-                [due[place] for place in order[start : start + BATCH]]
-            )
-            try:
-                await batch.answer(panel.judge)
-            finally:  # what was answered was paid for
-                _commit(batch, writers)
-            if batch.spent:
-                raise batch.spent[0][1]
-            done += len(batch.answered)
+
+        def tell(more: int) -> None:
+            nonlocal done
+            done += more
             onlooker(done, len(questions))
-        return Sitting(len(due), model.tally if isinstance(model, Cached) else None)
+
+        tell(0)
+        before = sum(trailing([line.judgement.missing for line in w.kept]) for w in writers)
+        streak = asking.patience.streak(len(due), before)
+        await sit(due, panel.judge, lambda batch: _commit(batch, writers), tell, streak)
+        return _sitting(questions, due, writers, asking, model)
 
 
 @dataclass
@@ -153,6 +155,33 @@ class _Panel:
         """Return what the acting judge was given: every frame, or one sheet of them."""
         jpegs = tuple(self.frames.read(frame.sha256) for frame in question.step.frames)
         return (sheet(jpegs),) if question.as_sheet and len(jpegs) > 1 else jpegs
+
+
+def _due(
+    questions: Sequence[_Question], writers: Sequence[JudgementWriter], asking: Asking
+) -> list[_Question]:
+    """Return what has no answer yet, in shuffled order; what was tried often comes last."""
+    attempts = asking.patience.attempts
+    due = [question for question in questions if writers[question.run].due(question.key, attempts)]
+    return fewest_first(due, lambda q: writers[q.run].attempts(q.key), asking.seed)
+
+
+def _sitting(
+    questions: Sequence[_Question],
+    due: Sequence[_Question],
+    writers: Sequence[JudgementWriter],
+    asking: Asking,
+    model: Model,
+) -> Sitting:
+    """Add up what came of a sitting."""
+    left = [question for question in questions if question.key not in writers[question.run].asked]
+    still = len(_due(left, writers, asking))
+    return Sitting(
+        answered=sum(question.key in writers[question.run].asked for question in due),
+        open=still,
+        given_up=len(left) - still,
+        replies=model.tally if isinstance(model, Cached) else None,
+    )
 
 
 def _commit(batch: Batch[_Question, Judgement], writers: Sequence[JudgementWriter]) -> None:

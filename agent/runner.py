@@ -27,6 +27,7 @@ from agent.loop import RunLoop
 from agent.models.budget import Account, Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.patience import Patience, Streak, trailing
 from agent.opening import Opened, Sight, open_feed
 from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
@@ -142,6 +143,7 @@ async def execute(
             onlooker.doing(about)
         spent = Account.of([*former.steps, *former.faults] if former else ())
         judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
+        judge.streak = _streak(config, former)
         started = former.started if former else _started(config, place, run_id, opened, now())
         writer.append(_resumed(progress, driver, now()) if former else started)
         indexer = _indexer(started, place, judge)
@@ -226,6 +228,12 @@ def _progress(former: Ledger | None) -> Progress:
     for step in former.steps if former else ():
         progress.count(step)
     return progress
+
+
+def _streak(config: RunConfig, former: Ledger | None) -> Streak:
+    """Count on from the silences that the ledger ends with; of a short run, all end it."""
+    judged = [step.judgement.missing for step in former.steps if step.eligible] if former else []
+    return Patience(in_a_row=config.max_missing).streak(config.windows.total, trailing(judged))
 
 
 def _schedule(config: RunConfig, data: DataFolder) -> Schedule | None:

@@ -10,14 +10,17 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from agent.errors import BudgetSpent
+import numpy as np
+
+from agent.errors import BudgetSpent, ModelSilent
 from agent.models.budget import Account, Spent
+from agent.models.patience import Streak
 from store.files import write_whole
 from store.judgements import JudgementWriter
 from store.keyed import KeyedWriter
-from store.records import Judgement, Record, Usage
+from store.records import Judgement, Usage
 from store.writer import LineWriter
 
 BATCH = 32
@@ -27,9 +30,18 @@ AT_ONCE = 8
 LOST = ".lost.json"
 """Ends the name of the file, beside a judge's answers, that holds what was paid for none."""
 
+
+class Answered(Protocol):
+    """What a question came to: an answer, or the reason why there is none."""
+
+    @property
+    def missing(self) -> str | None:
+        """Why there is no answer; ``None`` where there is one."""
+        ...
+
+
 _Question = TypeVar("_Question")
-_Answer = TypeVar("_Answer")
-_Line = TypeVar("_Line", bound=Record)
+_Answer = TypeVar("_Answer", bound=Answered)
 
 
 @dataclass
@@ -37,25 +49,24 @@ class Batch(Generic[_Question, _Answer]):
     """Questions whose answers are committed together."""
 
     questions: Sequence[_Question]
+    streak: Streak = field(default_factory=Streak)
     answered: list[tuple[_Question, _Answer]] = field(default_factory=list)
     spent: list[tuple[_Question, BudgetSpent]] = field(default_factory=list)
     """Questions that the cap left without an answer."""
+    ended: BudgetSpent | ModelSilent | None = None
+    """Why nothing more is asked."""
 
     async def answer(self, judge: Callable[[_Question], Awaitable[_Answer]]) -> None:
         """Answer, several at a time; the first failure ends the others.
 
-        A spent budget is no failure: what is under way fits in it and is waited for.
+        A spent budget and a silent model are no failures: what is under way is waited for.
         """
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(question: _Question) -> None:
             async with places:
-                if self.spent:
-                    return
-                try:
-                    self.answered.append((question, await judge(question)))
-                except BudgetSpent as fault:
-                    self.spent.append((question, fault))
+                if self.ended is None:
+                    await self._put(question, judge)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -64,40 +75,74 @@ class Batch(Generic[_Question, _Answer]):
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
+    async def _put(
+        self, question: _Question, judge: Callable[[_Question], Awaitable[_Answer]]
+    ) -> None:
+        try:
+            answer = await judge(question)
+            self.answered.append((question, answer))
+            self.streak.count(answer.missing)
+        except BudgetSpent as fault:
+            self.spent.append((question, fault))
+            self.ended = self.ended or fault
+        except ModelSilent as fault:
+            self.ended = self.ended or fault
+
 
 async def sit(
     due: Sequence[_Question],
-    work: Callable[[_Question], Awaitable[_Line]],
-    file: KeyedWriter[Any],
+    judge: Callable[[_Question], Awaitable[_Answer]],
+    keep: Callable[[Batch[_Question, _Answer]], None],
     tell: Callable[[int], None],
-) -> list[_Line]:
-    """Do work that ends in one line each, in batches that are kept as they come.
+    streak: Streak,
+) -> list[_Answer]:
+    """Answer what is due in batches, each of which is kept however it ends.
 
     Parameters
     ----------
     tell
-        Called with the number of lines that each batch added.
+        Called with the number of answers that each batch added.
+    streak
+        Counts the silences of all batches.
 
     Raises
     ------
     BudgetSpent
         The cap is reached. What was answered is kept.
+    ModelSilent
+        No reply came to too many questions in a row. The attempts are kept.
     """
-    made: list[_Line] = []
+    made: list[_Answer] = []
     for start in range(0, len(due), BATCH):
-        batch: Batch[_Question, _Line] = Batch(due[start : start + BATCH])
+        batch: Batch[_Question, _Answer] = Batch(due[start : start + BATCH], streak)
         try:
-            await batch.answer(work)
+            await batch.answer(judge)
         finally:  # what was answered was paid for
-            lines = [line for _, line in batch.answered]
-            file.append(lines)
-            for _, fault in batch.spent:
-                lose(file, fault)
-        if batch.spent:
-            raise batch.spent[0][1]
-        made += lines
-        tell(len(lines))
+            keep(batch)
+        if batch.ended is not None:
+            raise batch.ended
+        made += [answer for _, answer in batch.answered]
+        tell(len(batch.answered))
     return made
+
+
+def keep_lines(file: KeyedWriter[Any]) -> Callable[[Batch[Any, Any]], None]:
+    """Return what keeps a batch of lines in a file."""
+
+    def keep(batch: Batch[Any, Any]) -> None:
+        file.append([line for _, line in batch.answered])
+        for _, fault in batch.spent:
+            lose(file, fault)
+
+    return keep
+
+
+def fewest_first(
+    due: Sequence[_Question], attempts: Callable[[_Question], int], seed: int
+) -> list[_Question]:
+    """Shuffle what is due; what was tried often comes last, so that an outage wears nothing out."""
+    order = np.random.default_rng(seed).permutation(len(due))
+    return sorted((due[place] for place in order), key=attempts)
 
 
 def spent_before(writers: Sequence[JudgementWriter]) -> Account:

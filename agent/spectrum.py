@@ -17,16 +17,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from agent.errors import BadConfig
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.budget import Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import BATCH, Batch, as_given, lose, spent_before
+from agent.sitting import Batch, as_given, fewest_first, lose, sit, spent_before
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
@@ -57,6 +56,7 @@ class Asking:
     describe_by: str | None = None
     """Who describes the frames, to ask the same of the descriptions; nobody, and that is not asked.
     """
+    patience: Patience = DEFAULT
 
     @property
     def strategy(self) -> str:
@@ -129,6 +129,8 @@ async def ask(
         See `Asking.check`.
     BudgetSpent
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
+    ModelSilent
+        No reply came to too many questions in a row. The same call goes on.
     """
     asking.check()
     place = _Place(retrieval, data, now, onlooker)
@@ -181,31 +183,31 @@ def _descriptions(path: Path) -> dict[str, str]:
 async def _sit(
     panel: _Panel, questions: list[_Question], writer: JudgementWriter, onlooker: Onlooker
 ) -> None:
-    due = [question for question in questions if question.key not in writer.asked]
-    order = np.random.default_rng(SEED).permutation(len(due))
+    open_ = [q for q in questions if writer.due(q.key, panel.patience.attempts)]
+    due = fewest_first(open_, lambda question: writer.attempts(question.key), SEED)
     done = len(questions) - len(due)
-    onlooker(done, len(questions))
-    for start in range(0, len(due), BATCH):
-        batch: Batch[_Question, Judgement] = Batch(
-            [due[place] for place in order[start : start + BATCH]]
-        )
-        try:
-            await batch.answer(panel.judge)
-        finally:  # what was answered was paid for
-            if batch.answered:
-                writer.append([_asked(*pair) for pair in batch.answered])
-            for _, fault in batch.spent:
-                lose(writer, fault)
-        if batch.spent:
-            raise batch.spent[0][1]
-        done += len(batch.answered)
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
         onlooker(done, len(questions))
+
+    def keep(batch: Batch[_Question, Judgement]) -> None:
+        if batch.answered:
+            writer.append([_asked(*pair) for pair in batch.answered])
+        for _, fault in batch.spent:
+            lose(writer, fault)
+
+    tell(0)
+    before = trailing([line.judgement.missing for line in writer.kept])
+    await sit(due, panel.judge, keep, tell, panel.patience.streak(len(due), before))
 
 
 class _Panel:
     """One model, asked in every wording and the other way round."""
 
     def __init__(self, model: Model, asking: Asking, part: Pass, data: DataFolder) -> None:
+        self.patience = asking.patience
         self._frames = FrameStore(data.frames_dir)
         explain: Literal["all", "never"] = "all" if part == "explanations" else "never"
         self._judges = {

@@ -176,7 +176,7 @@ def _said(run_folder: Path) -> dict[int, list[str]]:
     """What re-judgements say about each step."""
     said: dict[int, list[str]] = {}
     for path in judgement_files(run_folder):
-        for line in read_judgements(path).asked:
+        for line in read_judgements(path).lines:
             said.setdefault(line.position, []).extend(redaction.words(line.judgement))
     return said
 

@@ -5,10 +5,13 @@ writes a header that says who judges, then one line per question; a later sittin
 the same judge writes its own header first. Lines are committed in batches, and a torn end is
 dropped as in a ledger. The acting judgements stay in the ledger and are never written here.
 
+A question that no reply came to is an attempt: it stands, and is due again, up to a number that
+the caller declares. What was answered is never asked again.
+
 To write, and to go on where it stopped::
 
     with JudgementWriter(judge.path(run_folder), judge) as writer:
-        due = [question for question in questions if question not in writer.asked]
+        due = [question for question in questions if writer.due(question, 3)]
         writer.append([Asked(...) for each answered question of a batch])
 
 Refuses to know how a question is put to a model (``agent``) and what the answers mean
@@ -17,6 +20,7 @@ Refuses to know how a question is put to a model (``agent``) and what the answer
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +32,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from store.errors import DamagedLedger, DataUnreadable, StoreError
 from store.files import file_slug
 from store.lines import committed
-from store.records import Judgement, Record
+from store.records import UNANSWERED, Judgement, Record
 from store.writer import LineWriter
 
 FOLDER = "judgements"
@@ -123,6 +127,11 @@ class Asked(Record):
             self.traits,
         )  # fmt: skip
 
+    @property
+    def answered(self) -> bool:
+        """Whether a reply came, which a refusal and an unreadable one are too."""
+        return self.judgement.missing not in UNANSWERED
+
 
 _LINE: TypeAdapter[Judge | Asked] = TypeAdapter(
     Annotated[Judge | Asked, Field(discriminator="kind")]
@@ -136,9 +145,15 @@ class Judgements:
     path: Path
     sittings: tuple[Judge, ...]
     """The first says who judges; all are the same judge."""
-    asked: tuple[Asked, ...]
+    lines: tuple[Asked, ...]
+    """Every attempt, in order of time."""
     torn: int
     """Bytes of an unfinished last line, dropped."""
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """Each question once, as it was answered last."""
+        return tuple({line.key: line for line in self.lines}.values())
 
     @property
     def judge(self) -> Judge:
@@ -152,8 +167,8 @@ def read_judgements(path: Path) -> Judgements:
     Raises
     ------
     DamagedLedger
-        A committed line is no record, a question comes twice, or the headers differ; names the
-        line, counted from 1.
+        A committed line is no record, a question was answered twice, or the headers differ;
+        names the line, counted from 1.
     DataUnreadable
         The file cannot be read.
     """
@@ -161,7 +176,8 @@ def read_judgements(path: Path) -> Judgements:
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
     sittings: list[Judge] = []
-    answered: dict[Key, Asked] = {}
+    found: list[Asked] = []
+    answered: set[Key] = set()
     for number, record in enumerate(lines, 1):
         if isinstance(record, Judge):
             if sittings and not record.same(sittings[0]):
@@ -170,10 +186,12 @@ def read_judgements(path: Path) -> Judgements:
         elif not sittings:
             raise DamagedLedger(path, number, "it does not start with a judge.")
         elif record.key in answered:
-            raise DamagedLedger(path, number, "a question that was asked before.")
+            raise DamagedLedger(path, number, "a question that was answered before.")
         else:
-            answered[record.key] = record
-    return Judgements(path, tuple(sittings), tuple(answered.values()), torn)
+            found.append(record)
+            if record.answered:
+                answered.add(record.key)
+    return Judgements(path, tuple(sittings), tuple(found), torn)
 
 
 def read_lines(path: Path) -> tuple[list[Judge | Asked], int]:
@@ -183,12 +201,6 @@ def read_lines(path: Path) -> tuple[list[Judge | Asked], int]:
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
     return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
-
-
-def asked(path: Path) -> set[Key]:
-    """Questions that were asked already; none where there is no file yet."""
-    kept = _kept(path)
-    return {line.key for line in kept.asked} if kept else set()
 
 
 def _kept(path: Path) -> Judgements | None:
@@ -224,9 +236,9 @@ class JudgementWriter(LineWriter):
     """
 
     kept: tuple[Asked, ...]
-    """What earlier sittings were told."""
+    """What earlier sittings were told, attempts without a reply included."""
     asked: set[Key]
-    """Questions that need not be asked again."""
+    """Questions that were answered, and are never asked again."""
 
     def __init__(self, path: Path, judge: Judge) -> None:
         super().__init__(path, path.with_suffix(".lock"), judge.run_id)
@@ -238,8 +250,17 @@ class JudgementWriter(LineWriter):
         except StoreError:
             self.close()
             raise
-        self.kept = kept.asked if kept else ()
-        self.asked = {line.key for line in self.kept}
+        self.kept = kept.lines if kept else ()
+        self.asked = {line.key for line in self.kept if line.answered}
+        self._attempts = Counter(line.key for line in self.kept)
+
+    def due(self, key: Key, attempts: int) -> bool:
+        """Tell whether a question is to be asked, where each is asked so often at most."""
+        return key not in self.asked and self._attempts[key] < attempts
+
+    def attempts(self, key: Key) -> int:
+        """Count how often a question was asked."""
+        return self._attempts[key]
 
     def append(self, lines: Sequence[Asked]) -> None:
         """Commit a batch of answers: all of them or none.
@@ -247,7 +268,7 @@ class JudgementWriter(LineWriter):
         Raises
         ------
         ValueError
-            A question was asked before.
+            A question was answered before, or is asked twice in the batch.
         pydantic.ValidationError
             A value that JSON cannot carry, such as a NaN.
         DataUnwritable
@@ -255,11 +276,12 @@ class JudgementWriter(LineWriter):
         """
         keys = [line.key for line in lines]
         if len(set(keys)) < len(keys) or not self.asked.isdisjoint(keys):
-            raise ValueError("a question was asked twice")
+            raise ValueError("a question was asked twice, or answered before")
         head = [] if self._judge is None else [_as_line(self._judge)]
         self._commit(b"".join([*head, *(_as_line(line) for line in lines)]))
         self._judge = None
-        self.asked.update(keys)
+        self.asked.update(line.key for line in lines if line.answered)
+        self._attempts.update(keys)
 
 
 def _as_line(record: Judge | Asked) -> bytes:

@@ -65,6 +65,11 @@ class Probed(Record):
     question: Question
     judgement: Judgement
 
+    @property
+    def missing(self) -> str | None:
+        """Why there is no answer, where there is none."""
+        return self.judgement.missing
+
 
 LINE: TypeAdapter[Prober | Probed] = TypeAdapter(
     Annotated[Prober | Probed, Field(discriminator="kind")]

@@ -58,7 +58,7 @@ def said_of(data: DataFolder, frames: Set[str]) -> set[str]:
     return {
         text
         for path in judgement_files(data.spectra_dir)
-        for line in read_judgements(path).asked
+        for line in read_judgements(path).lines
         if line.frame in frames
         for text in redaction.words(line.judgement)
     }

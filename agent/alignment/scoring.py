@@ -89,7 +89,7 @@ async def score(
         [place for place, item in enumerate(items) if item.reply.strip()]
     )
     await batch.answer(judged)
-    if batch.spent:
-        raise batch.spent[0][1]
+    if batch.ended is not None:
+        raise batch.ended
     answers = dict(batch.answered)
     return Scored(judgements=tuple(answers.get(place) for place in range(len(items))))

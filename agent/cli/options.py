@@ -82,6 +82,36 @@ def cap_options(command: Command) -> Command:
     return _with(_CAP, command)
 
 
+_MISSING = click.option(
+    "--max-missing",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="End after so many questions in a row without a reply (failed, timed out, rate-limited); "
+    "the same command goes on. 0: never.",
+)
+_PATIENCE = (
+    click.option(
+        "--attempts",
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="Ask a question without a reply again with the next command, so often in all.",
+    ),
+    _MISSING,
+)
+
+
+def missing_option(command: Command) -> Command:
+    """Add how many missing replies in a row end a run."""
+    return _MISSING(command)
+
+
+def patience_options(command: Command) -> Command:
+    """Add how often is asked what no reply comes to."""
+    return _with(_PATIENCE, command)
+
+
 _LIVE = (
     click.option(
         "--on-wall",

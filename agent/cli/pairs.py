@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, json_option
+from agent.cli.options import cap_options, data_option, json_option, patience_options
 
 if TYPE_CHECKING:
     from agent.pairs import Made, Making
@@ -40,6 +40,7 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
               help="Export even if length or style alone tell chosen from rejected.")  # fmt: skip
 @click.option("--keep-handles", is_flag=True, help="Export creators' handles and ids as they are.")
 @cap_options
+@patience_options
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -50,6 +51,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     """
     from agent.models import check
     from agent.models.budget import Cap
+    from agent.models.patience import Patience
     from agent.pairs import Making
     from analysis.pair_checks import PairChecks
     from store.data import DataFolder
@@ -58,7 +60,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
 
     kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
     cap = Cap(options["max_cost"], options["max_tokens"])
-    making = Making(options["model"], options["checker"], kinds, options["frames"], cap)
+    patience = Patience(options["attempts"], options["max_missing"])
+    making = Making(options["model"], options["checker"], kinds, options["frames"], cap, patience)
     for name in dict.fromkeys((making.model, making.checker or making.model)):
         check(name)
         announce(name, cap)

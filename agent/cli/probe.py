@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, json_option
+from agent.cli.options import cap_options, data_option, json_option, patience_options
 
 if TYPE_CHECKING:
     from agent.misalignment import Probing
@@ -34,6 +34,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of the figures.  [default: in the data folder]")  # fmt: skip
 @cap_options
+@patience_options
 @json_option
 @data_option
 def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -45,6 +46,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from agent.misalignment import Probing
     from agent.models import check
     from agent.models.budget import Cap
+    from agent.models.patience import Patience
     from analysis.misalignment import misalignment
     from analysis.misalignment_figures import write
     from store.data import DataFolder
@@ -53,7 +55,8 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from store.probes import read_probes
 
     cap = Cap(options["max_cost"], options["max_tokens"])
-    asked = [Probing(model, options["reasons"], cap) for model in dict.fromkeys(models)]
+    patience = Patience(options["attempts"], options["max_missing"])
+    asked = [Probing(model, options["reasons"], cap, patience) for model in dict.fromkeys(models)]
     for probing in asked:
         check(probing.model)
         probing.check()

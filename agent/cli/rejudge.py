@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, explain_option
+from agent.cli.options import cap_options, data_option, explain_option, patience_options
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -33,6 +33,7 @@ Examples:
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 @explain_option
 @cap_options
+@patience_options
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
@@ -44,6 +45,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.errors import BadConfig
     from agent.models import check
     from agent.models.budget import Cap
+    from agent.models.patience import Patience
     from agent.rejudge import Asking, rejudge
     from personas.strategies import hashes
     from store.data import DataFolder
@@ -51,7 +53,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")
     cap = Cap(options.pop("max_cost"), options.pop("max_tokens"))
-    asking = Asking(**options, cap=cap)
+    patience = Patience(options.pop("attempts"), options.pop("max_missing"))
+    asking = Asking(**options, cap=cap, patience=patience)
     hashes(asking.strategy)
     check(asking.model)
     folder = DataFolder(data)
@@ -60,6 +63,14 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     with counting("asked again") as told:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
     click.echo(f"{did.answered} questions answered about {len(ledgers)} runs.")
+    if did.open:
+        click.echo(f"{did.open} have no reply yet. Type the same command to ask them again.")
+    if did.given_up:
+        more = 2 * patience.attempts
+        click.echo(
+            f"{did.given_up} had no reply in {patience.attempts} attempts. "
+            f"Type the same command with --attempts {more} to ask them again."
+        )
     if (replies := did.replies) is not None:
         click.echo(
             f"{replies.kept} replies were kept from before, {replies.asked} were asked for; "

@@ -23,6 +23,7 @@ from agent.cli.options import (
     frame_options,
     json_option,
     live_options,
+    missing_option,
     site_options,
 )
 
@@ -91,6 +92,7 @@ Examples:
 @live_options
 @explain_option
 @cap_options
+@missing_option
 @click.option(
     "--driver",
     type=click.Choice(["playwright", "desktop"]),
@@ -155,6 +157,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
     same = (
         "strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of", "driver",
         "max_excluded",
+        "max_missing",
     )  # fmt: skip
     config = RunConfig(
         persona=find(options["persona"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, json_option
+from agent.cli.options import cap_options, data_option, json_option, patience_options
 
 if TYPE_CHECKING:
     from agent.spectrum import Asking
@@ -50,6 +50,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of the report.  [default: in the data folder]")  # fmt: skip
 @cap_options
+@patience_options
 @json_option
 @data_option
 def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -87,15 +88,19 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
     from agent.models import check
     from agent.models.budget import Cap
+    from agent.models.patience import Patience
     from agent.spectrum import Asking
     from personas.library import find
 
     persona = find(options["persona"]) if options["persona"] else None
     cap = Cap(options["max_cost"], options["max_tokens"])
+    patience = Patience(options["attempts"], options["max_missing"])
     askings = []
     for model in dict.fromkeys(models):
         by = options["describe_by"] or (model if options["modality"] else None)
-        asking = Asking(model, persona, options["wordings"], options["explain"], cap, by)
+        asking = Asking(
+            model, persona, options["wordings"], options["explain"], cap, by, patience
+        )  # fmt: skip
         check(asking.model)
         check(asking.describer.model)
         asking.check()

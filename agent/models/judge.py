@@ -31,6 +31,7 @@ from agent.errors import (
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
 from agent.models.budget import Spent
+from agent.models.patience import Streak
 from personas import strategies
 from personas.persona import Persona
 from personas.strategies import Prompt, Reading
@@ -92,6 +93,8 @@ class ModelJudge:
     ) -> None:
         self.model = model
         self.prompt = prompt
+        self.streak = Streak()
+        """Ends the judging where no reply comes any more; without a limit unless one is set."""
         self._manner = manner
         self._why = why
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
@@ -148,7 +151,16 @@ class ModelJudge:
             The model cannot be asked in this way at all.
         BudgetSpent
             The cap on cost or tokens is reached.
+        ModelSilent
+            No reply came to as many questions in a row as `streak` puts up with.
         """
+        judgement = await self._judged(frames, caption, repeat)
+        self.streak.count(judgement.missing)
+        return judgement
+
+    async def _judged(
+        self, frames: tuple[bytes, ...], caption: str | None, repeat: int
+    ) -> Judgement:
         started = perf_counter()
         attempts: list[_Attempt] = []
         question = Question(

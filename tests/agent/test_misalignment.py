@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from PIL import Image
 
 from agent import misalignment as module
 from agent.cli import cli
-from agent.errors import BudgetSpent
+from agent.errors import BudgetSpent, ModelFailed, ModelSilent
 from agent.misalignment import Probing, ask, probed
 from agent.models import scenes
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
+from agent.models.patience import Patience
 from agent.pairs import Making, make
+from agent.sitting import AT_ONCE
 from store.data import DataFolder
+from store.keyed import read_keyed
 from store.ledger import read
 from store.pairs import LEVELS, NoPairs, find_pairs
+from store.probes import LINE, Probed, Prober, read_probes
 from tests.agent.models.made import Recorded
 from tests.agent.watched import exhibits, watch
 from tests.store.samples import START
@@ -169,3 +174,37 @@ def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
         assert log["status"] == "success"
         found = {level: log["metrics"][level] for level in LEVELS}
         assert found == {"object": 0, "attribute": 0, "relation": rate}
+
+
+def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(question: Question) -> Reply:
+        raise ModelFailed("no reply")
+
+    down = Recorded(fails)
+    down.name = "openai/b"
+    monkeypatch.setattr(module, "load_model", lambda _: down)
+
+    def put(patience: Patience) -> Path:
+        probing = Probing(down.name, reasons=False, patience=patience)
+        return asyncio.run(ask(find_pairs(data), probing, data, START, _quiet))
+
+    with pytest.raises(ModelSilent):
+        put(Patience())
+    assert 10 <= len(down.asked) < 10 + AT_ONCE
+    path = put(Patience(attempts=2, in_a_row=0))
+    often = len(down.asked)
+    put(Patience(attempts=2, in_a_row=0))
+    put(Patience(attempts=2, in_a_row=0))
+    kept = read_keyed(path, Prober, LINE)[1]
+    tried = Counter(line.question for line in kept if isinstance(line, Probed))
+    assert set(tried.values()) == {2}
+    assert len(down.asked) == 2 * len(tried) > often
+    well = Recorded(lambda asked: Reply("A" if asked.prompt.kind == "pick" else "Yes"))
+    well.name = down.name
+    monkeypatch.setattr(module, "load_model", lambda _: well)
+    put(Patience(attempts=3))
+    said = read_probes(path).said
+    assert len(well.asked) == len(said) == len(tried)
+    assert {judgement.missing for judgement in said.values()} == {None}

@@ -19,6 +19,7 @@ from agent.errors import BadConfig, BudgetSpent
 from agent.models import scenes
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
+from agent.models.patience import Patience
 from agent.pairs import Making, make
 from store import keyed
 from store.data import DataFolder
@@ -187,9 +188,33 @@ def test_a_service_that_failed_is_asked_again_in_the_next_sitting(
     for answer, reasons in ((failing, {"unanswered"}), (scripted, {None})):
         model = Recorded(answer)
         model.name = "openai/failing"
-        found = made(data, run, model, monkeypatch, errors=("place",), frames=3)
+        patience = Patience(in_a_row=0)
+        found = made(data, run, model, monkeypatch, errors=("place",), frames=3, patience=patience)
         assert {pair.reason for pair in found.pairs} == reasons
         assert len(found.pairs) == 3
+
+
+def test_a_service_that_stays_down_is_given_up_after_the_declared_attempts(
+    data: DataFolder, run: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agent.errors import ModelFailed, ModelSilent
+
+    def fails(question: Question) -> Reply:
+        raise ModelFailed("down", kind="x", status=500)
+
+    down = Recorded(fails)
+    down.name = "openai/down"
+    with pytest.raises(ModelSilent):
+        made(data, run, down, monkeypatch, errors=("place",), frames=3)
+    assert len(down.asked) == 3
+    for _ in range(3):
+        patience = Patience(attempts=2, in_a_row=0)
+        made(data, run, down, monkeypatch, errors=("place",), frames=3, patience=patience)
+    assert len(down.asked) == 6
+    well = Recorded(scripted)
+    well.name = down.name
+    found = made(data, run, well, monkeypatch, errors=("place",), frames=3)
+    assert len(found.counted) == 3
 
 
 def test_what_the_runs_own_model_wrote_is_accepted_as_it_is(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from agent import rejudge as module
-from agent.errors import BadConfig, BudgetSpent
+from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
 from agent.models.cache import Tally
+from agent.models.patience import Patience
 from agent.rejudge import Asking, Sitting, rejudge
 from agent.sitting import AT_ONCE
 from store.data import DataFolder
@@ -177,3 +179,81 @@ def test_personas_with_one_id_are_each_asked_as_themselves(
                 assert said == {(ours, "no"), (theirs, "yes")}
             else:
                 assert {answer for _, answer in said} == answers[run.started.run_id]
+
+
+def failing(every: int, fault: type[ModelFailed | SlowDown] = ModelFailed) -> Recorded:
+    """A model whose service fails at every so-manieth call."""
+
+    async def answer(question: Question) -> Reply:
+        number = len(model.asked)
+        await asyncio.sleep(0)
+        if number % every == 0:
+            raise fault("no reply")
+        return Reply("Yes")
+
+    model = Recorded(answer)
+    model.name = NAME
+    return model
+
+
+def lines(data: DataFolder) -> tuple[Asked, ...]:
+    (file,) = judgement_files(data.run_dir("r1"))
+    return read_judgements(file).lines
+
+
+@pytest.mark.parametrize("fault", [ModelFailed, SlowDown])
+def test_what_no_reply_came_to_is_asked_again_by_the_same_command(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, fault: type[ModelFailed | SlowDown]
+) -> None:
+    some = failing(8, fault)
+    did = ask(data, some, monkeypatch)
+    lost = VIDEOS // 8
+    assert (did.answered, did.open, did.given_up) == (VIDEOS - lost, lost, 0)
+    well = model_of(lambda question: "No")
+    did = ask(data, well, monkeypatch)
+    assert (did.answered, did.open) == (lost, 0)
+    assert len(well.asked) == lost
+    assert len(lines(data)) == VIDEOS + lost, "every attempt is kept"
+    assert sorted(str(line.judgement.answer) for line in kept(data)) == (
+        ["no"] * lost + ["yes"] * (VIDEOS - lost)
+    )
+    assert ask(data, well, monkeypatch).answered == 0
+
+
+def test_a_question_is_given_up_after_the_declared_attempts(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = Patience(attempts=2, in_a_row=0)
+    down = failing(1)
+    assert ask(data, down, monkeypatch, patience=patience).open == VIDEOS
+    assert ask(data, down, monkeypatch, patience=patience).given_up == VIDEOS
+    assert ask(data, down, monkeypatch, patience=patience).given_up == VIDEOS
+    assert len(down.asked) == len(lines(data)) == 2 * VIDEOS
+    well = model_of(lambda question: "Yes")
+    did = ask(data, well, monkeypatch, patience=Patience(attempts=3))
+    assert (did.answered, did.given_up) == (VIDEOS, 0)
+
+
+def test_an_outage_ends_the_sitting_wears_nothing_out_and_goes_on(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = failing(1)
+    for sitting in range(3):
+        before = len(down.asked)
+        with pytest.raises(ModelSilent, match=r"in a row.*type the same command"):
+            ask(data, down, monkeypatch)
+        asked = len(down.asked) - before
+        # counted on over sittings: later ones end with what is under way at the first silence
+        assert asked <= (10 if sitting == 0 else 1) + AT_ONCE - 1
+    tried = Counter(line.key for line in lines(data))
+    assert set(tried.values()) == {1}, "no question is tried twice before all others"
+    did = ask(data, model_of(lambda question: "Yes"), monkeypatch)
+    assert (did.answered, did.open, did.given_up) == (VIDEOS, 0, 0)
+
+
+def test_refusals_and_unreadable_replies_are_answers(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = iter(["I'm sorry, but I can't assist with that."] * VIDEOS + ["Hm."] * 1000)
+    ask(data, model_of(lambda question: next(words)), monkeypatch)
+    assert ask(data, failing(1), monkeypatch).answered == 0

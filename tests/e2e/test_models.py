@@ -99,7 +99,7 @@ def test_a_run_over_http_is_whole(place: Place, done: CompletedProcess[str]) -> 
 
 def test_no_key_is_kept_or_told(place: Place, done: CompletedProcess[str]) -> None:
     """Also not where the service repeats it in what it says about a failure."""
-    failed = place.run("--before", "2", "--after", "0", way="400")
+    failed = place.run("--before", "2", "--after", "0", "--max-missing", "0", way="400")
     steps = whole(place, failed).steps
     assert {s.judgement.missing for s in steps if s.eligible} == {"failed"}
     refused = place.run("--before", "2", "--after", "0", "--new", way="401")
@@ -237,7 +237,8 @@ def test_a_whole_run_on_a_server_that_others_made(place: Place, own_server: str)
         assert judged.usage.input_tokens
         assert judged.usage.output_tokens
         assert (judged.answer is None) == (judged.missing == "unreadable")
-    other = feedsway(*words, "--before", "2", "--after", "0", "--model", MODEL, env=env)
+    windows = ["--before", "2", "--after", "0", "--max-missing", "0"]
+    other = feedsway(*words, *windows, "--model", MODEL, env=env)
     for step in whole(place, other).steps:  # the server has one model and refuses another name
         assert step.judgement.missing == "failed"
         assert "status 400" in (step.judgement.fault or "")

@@ -14,11 +14,10 @@ from store.judgements import (
     Judge,
     JudgementWriter,
     OtherJudge,
-    asked,
     judgement_files,
     read_judgements,
 )
-from store.records import Judgement
+from store.records import Judgement, Missing
 from tests.store.samples import START
 
 
@@ -63,7 +62,7 @@ def test_a_later_sitting_goes_on_where_the_first_stopped(path: Path) -> None:
         writer.append([line(0), line(1)])
     later = judge(code_version="0.2.0")
     with JudgementWriter(path, later) as writer:
-        assert writer.asked == {line(0).key, line(1).key} == asked(path)
+        assert writer.asked == {line(0).key, line(1).key}
         writer.append([line(2)])
         assert line(2).key in writer.asked
     kept = read_judgements(path)
@@ -72,10 +71,10 @@ def test_a_later_sitting_goes_on_where_the_first_stopped(path: Path) -> None:
 
 
 def test_a_sitting_without_answers_leaves_nothing(path: Path) -> None:
-    assert asked(path) == set()
     JudgementWriter(path, judge()).close()
     assert path.read_bytes() == b""
-    assert asked(path) == set()
+    with JudgementWriter(path, judge()) as writer:
+        assert writer.asked == set()
     with pytest.raises(DamagedLedger, match="nothing was committed"):
         read_judgements(path)
 
@@ -88,6 +87,35 @@ def test_nothing_is_asked_twice(path: Path) -> None:
         with pytest.raises(ValueError, match="twice"):
             writer.append([line(2), line(2)])
     assert [one.position for one in read_judgements(path).asked] == [0]
+
+
+def lost(position: int, missing: Missing = "timed_out") -> Asked:
+    return line(position, judgement=Judgement(answer=None, missing=missing))
+
+
+def test_a_question_without_a_reply_is_due_again_and_every_attempt_stays(path: Path) -> None:
+    with JudgementWriter(path, judge()) as writer:
+        writer.append([lost(0), line(1, None), line(2)])
+    silences: tuple[Missing, ...] = ("failed", "rate_limited")
+    for attempt, missing in enumerate(silences, 1):
+        with JudgementWriter(path, judge()) as writer:
+            assert writer.attempts(line(0).key) == attempt
+            due = [one.position for one in map(line, range(4)) if writer.due(one.key, 4)]
+            assert due == [0, 3], "a refusal is an answer"
+            assert not writer.due(line(0).key, attempt)
+            writer.append([lost(0, missing)])
+    with JudgementWriter(path, judge()) as writer:
+        assert len(writer.kept) == 5
+        writer.append([line(0, "no")])
+        assert not writer.due(line(0).key, 99)
+        with pytest.raises(ValueError, match="twice"):
+            writer.append([line(0)])
+    kept = read_judgements(path)
+    assert [one.judgement.missing for one in kept.lines if one.position == 0] == [
+        "timed_out", "failed", "rate_limited", None,
+    ]  # fmt: skip
+    said = {one.position: one.judgement.answer for one in kept.asked}
+    assert said == {0: "no", 1: None, 2: "yes"}
 
 
 @pytest.mark.parametrize("cut", [1, 30])
@@ -131,7 +159,7 @@ def test_damage_is_named_with_its_line(path: Path) -> None:
     other = judge(seed=9).model_dump_json(by_alias=True)
     for lines, at, words in (
         ([first, head], 1, "does not start with a judge"),
-        ([head, first, first], 3, "asked before"),
+        ([head, first, first], 3, "answered before"),
         ([head, first, other], 3, "another judge"),
         ([head, '{"kind":"asked"}', first], 2, "persona"),
     ):

@@ -1,0 +1,72 @@
+"""How long a model is asked that does not reply: attempts at a question, silences in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.errors import ModelSilent
+from store.records import UNANSWERED
+
+
+@dataclass(frozen=True)
+class Patience:
+    """What is put up with before a question, or a whole sitting, is given up."""
+
+    attempts: int = 3
+    """How often a question that no reply came to is asked, over all sittings."""
+    in_a_row: int = 10
+    """Questions without a reply in a row that end a sitting; 0: however many."""
+
+    def streak(self, due: int, before: int) -> Streak:
+        """Return what counts over a sitting; one of few questions ends when none has a reply.
+
+        Parameters
+        ----------
+        due
+            Questions of this sitting.
+        before
+            Silences that the former sitting ended with; one question at least is asked.
+        """
+        limit = min(self.in_a_row, due)
+        return Streak(limit, min(before, max(limit - 1, 0)))
+
+
+DEFAULT = Patience()
+
+
+class Streak:
+    """Counts questions in a row that no reply came to.
+
+    Parameters
+    ----------
+    limit
+        Where it ends; 0: nowhere.
+    before
+        How many the former sitting ended with.
+    """
+
+    def __init__(self, limit: int = 0, before: int = 0) -> None:
+        self._limit = limit
+        self._length = before
+
+    def count(self, missing: str | None) -> None:
+        """Take one reading into account.
+
+        Raises
+        ------
+        ModelSilent
+            The limit is reached.
+        """
+        if missing not in UNANSWERED:
+            self._length = 0
+            return
+        self._length += 1
+        if 0 < self._limit <= self._length:
+            raise ModelSilent(self._length, missing)
+
+
+def trailing(readings: Sequence[str | None]) -> int:
+    """Count the questions without a reply at the end of what was read, in order of time."""
+    answered = [place for place, missing in enumerate(readings) if missing not in UNANSWERED]
+    return len(readings) - (answered[-1] + 1 if answered else 0)

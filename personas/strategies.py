@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict
 
 from personas.errors import UnknownStrategy
 from personas.persona import Persona
-from personas.reading import Reading, form, read_choice, read_isq, read_pick, read_text
+from personas.questionnaire import form, read_isq
+from personas.reading import Reading, read_choice, read_pick, read_text
 
 __all__ = [
     "Prompt", "Reading", "build", "described", "described_hash", "hashes", "paraphrases", "read",

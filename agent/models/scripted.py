@@ -33,7 +33,7 @@ from urllib.parse import parse_qsl
 from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
 from agent.models import scenes
 from agent.models.base import ATTEMPTS, Question, Reply
-from personas.reading import ITEMS
+from personas.questionnaire import ITEMS
 
 SCRIPTS: dict[str, dict[str, str]] = {
     "yes": {},

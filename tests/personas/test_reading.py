@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personas.reading import ITEMS, LONGEST, Reading, percent, read_choice, read_isq
+from personas.answer_words import languages
+from personas.questionnaire import ITEMS, percent, read_isq
+from personas.reading import Reading, read_choice
+from personas.reply_text import LONGEST
 
 PLAIN = [
     "{}",
@@ -92,6 +96,31 @@ def test_a_contrary_word_is_not_yet_a_contrary_answer(reply: str, answer: str | 
         assert read_choice(reply).answer == answer
 
 
+READABLE = [
+    *("Yeah", "Yep", "yes yes", "yes, yes!", "I would say yes", "Final answer: yes", "Sí", "Oui"),
+    *("My answer is yes", "<b>yes</b>", "😀 yes", "yes 😀", "Sí, me gusta.", "Oui, j'aime."),
+    *(
+        "The video shows a dog.\nYes",
+        "Ja",
+        "Ja, gerne",
+        "Да",
+        "是",
+        "はい",
+        "예",
+        "نعم",
+        "हाँ",
+        "Sim",
+    ),
+    *("Tak", '{"answer": "yes"}', "\\boxed{yes}", "Assistant: yes"),
+]
+
+
+@pytest.mark.parametrize("reply", READABLE)
+def test_a_yes_is_read_in_other_words_and_wrappers(reply: str) -> None:
+    assert read_choice(reply).answer == "yes"
+    assert read_choice(reply, mirrored=True).answer == "no"
+
+
 UNREADABLE = [
     *("Yes and no", "Yes and no.", "Yes, and no", "Yes & no", "Yes/no", "yes / no", "Yes or no"),
     *("No and yes", "No, yes", "Yes, no", "Yes. No.", "Yes... no", "No; yes.", "Yes - no"),
@@ -101,14 +130,19 @@ UNREADABLE = [
     *("Yes\nNo", "No\n\n**Yes**", "Yes\nAnswer: no", "No.\nYes, because it is calm."),
     *("Yes?", "No?", "yes no", "y", "n", "1", "0", "true", "false", "...", "-", "**", "?"),
     *("No idea", "No opinion.", "No comment.", "No preference", "No image", "No. 1 in the charts"),
-    *("No answer", "No one would", "no-one", "Nope", "Nah", "Yeah", "Yep", "Sure", "Not really"),
-    *("Yesterday", "Nothing", "Note: yes", "Maybe", "Maybe yes", "I would say yes", "It depends."),
-    *("The video shows a dog.\nYes", "Final answer: yes", "My answer is yes", "<b>yes</b>"),
-    *("Answer: yes or no", "Answer:", "yes|no", "[yes]", "{yes}", "😀 yes", "yes 😀", "yes yes"),
-    *("Sí", "Sí, me gusta.", "Oui", "Oui, j'aime.", "Non", "Ja", "Nein", "Ja, gerne", "Да", "Нет"),
-    *("是", "不是", "はい", "いいえ", "예", "아니요", "نعم", "हाँ", "नहीं", "Não", "Nie"),
+    *("No answer", "No one would", "no-one", "Sure", "Not really", "No me gusta", "No lo sé"),
+    *("Yesterday", "Nothing", "Note: yes", "Maybe", "Maybe yes", "It depends.", "Ja und nein"),
+    *("Answer: yes or no", "Answer:", "yes|no", "[yes]", "{yes}", "Yes 👎", "No 👍", "不 是"),
     *("Reason: yes, I like it.", "Description: no people.", "yes" * 50, "no" + "o" * 500),
-    *('{"answer": "yes"}', "Yes.\n" + "I like it. " * 2_000, "x" * 1_000_000, "yes " * 100_000),
+    *(
+        '{"answer": 1}',
+        '{"answer": "yes"',
+        '{"answer": "yes", "answer": "no"}',
+        "Sí y no",
+        "是不是",
+    ),
+    *("Yes\nReason: no.", "No\nReason: yes."),
+    *("Yes.\n" + "I like it. " * 2_000, "x" * 1_000_000, "yes " * 100_000),
 ]
 
 
@@ -234,8 +268,8 @@ def test_a_filled_in_questionnaire_is_read(reply: str) -> None:
     assert (reading.answer, reading.missing, reading.score) == ("no", None, 50)
 
 
-NO_GRADES: list[object] = [-1, 10.5, "5", True, None, [5]]
-NO_SWITCHES: list[object] = [-1, 2, 0.5, "1", None, [1], {}]
+NO_GRADES: list[object] = [-1, 10.5, "five", "4-5", "5/10", "11", "-1", "", True, None, [5]]
+NO_SWITCHES: list[object] = [-1, 2, 0.5, "2", "maybe", "", None, [1], {}]
 
 
 def without(key: str) -> str:
@@ -279,8 +313,9 @@ def test_anything_but_one_whole_questionnaire_is_unreadable(reply: str) -> None:
 def test_reading_never_fails_and_is_an_answer_or_a_reason_why_not(reply: str) -> None:
     for reading in (read_choice(reply), read_choice(reply, mirrored=True), read_isq(reply)):
         assert (reading.answer is None) != (reading.missing is None)
-    letters = "".join(letter for letter in reply if letter.isalpha()).lower()
-    if not letters.startswith(("yes", "no", "answeryes", "answerno")):
+    words = {word for each in languages() for word in each.words}
+    plain = unicodedata.normalize("NFKC", reply).lower()
+    if not any(word in plain for word in words):
         assert read_choice(reply).answer is None
 
 
@@ -329,7 +364,7 @@ def test_every_questionnaire_in_range_is_read(
     ids=lambda reply: reply[:20],
 )
 def test_no_reply_takes_long(reply: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()  # a busy machine does not count
     read_choice(reply)
     read_isq(reply)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 2

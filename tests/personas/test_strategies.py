@@ -15,7 +15,7 @@ import personas.strategies
 from personas.errors import UnknownStrategy
 from personas.library import all_personas, find
 from personas.persona import Persona
-from personas.reading import ITEMS
+from personas.questionnaire import ITEMS
 from personas.strategies import Prompt, build, hashes, paraphrases, read, strategies
 from tests.personas.conftest import personas as any_persona
 

@@ -21,7 +21,7 @@ from agent.models import load, scripted
 from agent.models.base import Model, Question, Reply
 from personas import strategies
 from personas.library import all_personas
-from personas.reading import ITEMS
+from personas.questionnaire import ITEMS
 from tests.agent.models.made import Recorded, frame
 
 THEMES = ["music", "cars", "music", "space", "cars", "food"]

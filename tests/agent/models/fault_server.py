@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from agent.models.hfvlm import HfVlm
-from personas.reading import ITEMS
+from personas.questionnaire import ITEMS
 
 Answer = Callable[[dict[str, Any]], tuple[str, int, int]]
 """From a request to a text with its tokens in and out."""

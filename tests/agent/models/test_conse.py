@@ -17,7 +17,7 @@ from agent.models.base import Question, Reply
 from agent.models.conse import BOTH, ConseViewer, Opinion, questionnaire
 from agent.models.judge import Manner, ModelJudge
 from agent.models.taste import Fit, Weights
-from personas.reading import read_isq
+from personas.questionnaire import read_isq
 from personas.strategies import build
 from store.encoders import load as load_encoder
 from store.records import Judgement

@@ -18,7 +18,7 @@ from agent.models import load
 from agent.models.hfvlm import HfVlm
 from agent.models.judge import Manner, ModelJudge
 from agent.models.served import SETTINGS, ServedModel
-from personas.reading import ITEMS
+from personas.questionnaire import ITEMS
 from store.records import Judgement
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import REPLIES, STATUSES, Server, answering, frames_of

@@ -1,0 +1,303 @@
+"""Finds the yes or the no that a reply gives, if it gives one and nothing in it speaks against it.
+
+An answer counts where answers stand: at the beginning, alone on a line, at the very end, or after
+"My answer is". Any other answer of its own in the reply, a verb against the word, or a correction
+makes the reply one without an answer. The rules are the same for yes and for no.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from personas.answer_words import ENGLISH, Language, languages, languages_of
+from personas.stance import bare_verbs, stances
+
+Answer = Literal["yes", "no"]
+
+_ENDERS = ".!?。…।؟"
+_AROUND = f" {_ENDERS}¡¿()-"
+_SENTENCE = re.compile(rf"[^{_ENDERS}]+[{_ENDERS}]*|[{_ENDERS}]+")
+_NUMBERED = re.compile(r"\b(yes|no)\. ?(?=\d)")
+_CLAUSES = re.compile(r"([,;:()،؛、]|\s[–—-]+\s|[–—]|-+>|→)")
+_LEADS = (
+    r"oh|ooh|well|h+m+|sure|sorry|ok|okay|alright|honestly|personally|so|then|therefore|hence|thus"
+    r"|and"
+    r"|definitely|absolutely|certainly|obviously|clearly|hell|haha|ah|um|uh|overall|in short|also"
+    r"|in conclusion|as (?:this|that|the) (?:person|persona|character|user)|as myself|as me|for me"
+    r"|i think"
+    r"|i guess|i believe|i suppose|simply|my honest take"
+)
+_WEAK_LEADS = r"maybe|perhaps|possibly|but|or|or rather|rather|wait|otherwise|else|mostly|at first"
+_LEAD = re.compile(rf"(?:(?P<weak>{_WEAK_LEADS})|(?:{_LEADS}))\b[\s,:]*")
+_SPOKEN = re.compile(
+    r"\b(?:say|says|said|saying|reads|asks|asked|shouts?|shouting|whispers|caption|text|sign|title"
+    r"|written|screen|quote|question)\b"
+)
+_ECHO = re.compile(
+    r"(?:\b(?:answer|respond|reply|write|say)\b[^\n]{0,40}\b(?:with|in|only|exactly|either|just)\b"
+    r"|\bone word\b|\bquestion\b)"
+)
+_CORRECTION = re.compile(
+    r"chang(?:ed|e|ing) my mind|scratch that|on second though|take (?:that|it) back|just kidding"
+    r"|\bcorrection\b|on reflection|strike that|let me (?:correct|rephrase|reconsider)|i misspoke"
+    r"|i meant"
+    r"|(?:^|[.,;!?…]\s*)wait\b\s*(?:[.,;!?…]|$)|\bj/k\b|\bdoch nicht\b|pensándolo bien|à la"
+    r" réflexion"
+    r"|tout bien réfléchi|pensando bem|ripensandoci|bij nader inzien|мне кажется, нет|хотя нет"
+    r"|нет, стоп"
+    r"|передумал|等等|不对，|更正|やっぱり|いや、やはり|아니다|다시 생각해"
+)
+_NOT_AT_ALL = re.compile(
+    r"(?:and |but |so |well )?(?:not really|not at all|definitely not|absolutely not|of course not"
+    r"|probably not|certainly not|not|i guess not|i think not|maybe not|perhaps not)"
+)
+_FOR_YES, _FOR_NO = "👍✅✔🙆", "👎❌✖🙅🚫⛔"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One place in a reply that gives an answer."""
+
+    answer: Answer
+    word: str
+    firm: bool
+    """Whether it stands where answers stand, or only beside something else."""
+
+
+def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answer | None:
+    """Return the answer that a reply gives to the question as it was put.
+
+    Parameters
+    ----------
+    said
+        The reply as `personas.reply_text.plain` text, without its reason and description.
+    reason
+        Its reason, as plain text: it may speak against the answer, and gives none.
+    mirrored
+        Whether the opposite was asked, so that a verb for leaving agrees with yes.
+    """
+    cleaned = _without_question(_without_signs(said))
+    if cleaned is None or _CORRECTION.search(cleaned):
+        return None
+    statements = list(_statements(cleaned))
+    firm = next((each for each in statements if each.firm), None)
+    if firm is None:
+        return None
+    near = {*languages_of(firm.word), *(x for x in languages() if x.code == ENGLISH)}
+    against = [each for each in (*statements, *_statements(reason)) if each.answer != firm.answer]
+    if any(each.firm or not near.isdisjoint(languages_of(each.word)) for each in against):
+        return None
+    signs = _FOR_NO if firm.answer == "yes" else _FOR_YES
+    if any(sign in said for sign in signs):
+        return None
+    return firm.answer if _verbs_agree(firm, f"{cleaned}\n{reason}", mirrored=mirrored) else None
+
+
+def _verbs_agree(statement: Statement, text: str, *, mirrored: bool) -> bool:
+    """Tell whether no verb speaks against the answer."""
+    if bare_verbs(text) - {statement.answer}:
+        return False
+    stays = (statement.answer == "yes") != mirrored
+    return stances(text, statement.word) <= {"stay" if stays else "leave"}
+
+
+def _without_signs(said: str) -> str:
+    """Put a full stop for each emoji, which ends a sentence as one does."""
+    return "".join(
+        "." if unicodedata.category(sign) in ("So", "Sk", "Cs") else sign for sign in said
+    )
+
+
+def _without_question(said: str) -> str | None:
+    """Leave out the question where it is repeated; ``None`` where both answers stand side by"
+    " side."""
+    kept = []
+    for line in _NUMBERED.sub(r"\1# ", said).splitlines():
+        for match in _SENTENCE.finditer(line):
+            sentence = match[0].strip()
+            if _both().search(sentence):
+                if "?" not in sentence and not _ECHO.search(sentence):
+                    return None
+                sentence = _after_echo(sentence)
+            elif sentence.endswith(("?", "؟")):
+                if _asked_back(sentence):
+                    return None
+                sentence = sentence if _begins(sentence) else ""
+            if sentence:
+                kept.append(sentence)
+        kept.append("\n")
+    return "\n".join(line.strip() for line in " ".join(kept).splitlines() if line.strip())
+
+
+def _after_echo(sentence: str) -> str:
+    """Return what follows "yes or no" in its own sentence, if anything but the end does."""
+    rest = _both().split(sentence)[-1].strip(" ?:")
+    return rest if _begins(rest) else ""
+
+
+def _begins(sentence: str) -> bool:
+    return _read_clause(_CLAUSES.split(sentence.strip(_AROUND))[0].strip()) is not None
+
+
+def _asked_back(sentence: str) -> bool:
+    """Tell whether a question is nothing but a word for an answer: "Yes?"."""
+    return _whole().fullmatch(sentence.strip(_AROUND)) is not None
+
+
+def _statements(text: str) -> Iterator[Statement]:
+    """Return every place of a plain text that gives an answer."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        sentences = [s for s in (m[0].strip(_AROUND) for m in _SENTENCE.finditer(line)) if s]
+        for place, sentence in enumerate(sentences):
+            ends = number in (0, len(lines) - 1) and place == 0
+            alone = len(sentences) == 1 or (
+                number == len(lines) - 1 and place == len(sentences) - 1
+            )
+            yield from _of_sentence(sentence, leads=ends, alone=alone)
+
+
+def _of_sentence(sentence: str, *, leads: bool, alone: bool) -> Iterator[Statement]:
+    for match in _labelled().finditer(sentence):
+        yield _statement(match["word"], firm=True)
+    sentence, weak = _without_lead(sentence)
+    barred = False
+    for place, (part, follows) in enumerate(_clauses(sentence)):
+        clause, weak_part = _without_lead(part) if place else (part, weak)
+        if (word := _read_clause(clause)) is not None:
+            whole = _whole().fullmatch(clause) is not None
+            firm = leads or (alone and whole and place == 0)
+            yield _statement(word, firm=firm and not weak_part and not barred)
+        elif _NOT_AT_ALL.fullmatch(clause):
+            yield Statement("no", "no", firm=False)
+        elif (last := _last().search(clause)) is not None:
+            yield _statement(last["word"], firm=False)
+        barred = barred or follows in tuple(";:()") or _bars(clause)
+
+
+def _clauses(sentence: str) -> Iterator[tuple[str, str]]:
+    """Return the clauses of a sentence, each with what follows it."""
+    parts = [*_CLAUSES.split(sentence), ""]
+    yield from ((parts[at].strip(), parts[at + 1].strip()) for at in range(0, len(parts), 2))
+
+
+def _bars(clause: str) -> bool:
+    """Tell whether what follows a clause may be quoted, or a second thought."""
+    return _SPOKEN.search(clause) is not None or _first().match(clause) is not None
+
+
+def _without_lead(sentence: str) -> tuple[str, bool]:
+    """Take "Answer:", "Oh," and their like off, and tell whether any of them hedges."""
+    weak = False
+    while True:
+        label, lead = _label().match(sentence), _LEAD.match(sentence)
+        match = label or lead
+        if match is None or match.end() == len(sentence):
+            return sentence, weak
+        weak = weak or (match is lead and lead["weak"] is not None)
+        sentence = sentence[match.end() :].strip()
+
+
+def _read_clause(clause: str) -> str | None:
+    """Return the word for an answer that a clause begins with and is about."""
+    match = _whole().fullmatch(clause) or _goes_on().match(clause)
+    return None if match is None else match["word"]
+
+
+def _statement(word: str, *, firm: bool) -> Statement:
+    yes = any(word in each.yes for each in languages())
+    return Statement("yes" if yes else "no", word, firm)
+
+
+def _alternatives(of: Iterator[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(set(of), key=len, reverse=True))
+
+
+def _words() -> str:
+    return _alternatives(word for each in languages() for word in each.words)
+
+
+_EMPHASIS = (
+    r"please|thanks|thank you|indeed|definitely|absolutely|of course|certainly|for sure|sir|i"
+    r" would|totally"
+    r"|i do|obviously|100 ?%|です|吧|요|sicher|gerne|claro|bien sûr|certo|конечно|не|danke|gracias"
+    r"|merci|danke"
+)
+_REASONS = (
+    r"because|since|as|i|i'd|i'm|it|it's|its|this|that|that's|for|from|definitely|absolutely|but"
+    r"|weil|denn"
+    r"|porque|car|parce|perché|omdat|want|потому|karena|çünkü|bo|ponieważ|vì|क्योंकि|لأن|لأنني|لأنه"
+)
+
+
+@cache
+def _whole() -> re.Pattern[str]:
+    words = _words()
+    return re.compile(
+        rf"(?P<word>{words})(?:[\s,]+(?P=word))*(?:[\s,]*\b(?:{_EMPHASIS}))*", re.IGNORECASE
+    )
+
+
+@cache
+def _goes_on() -> re.Pattern[str]:
+    return re.compile(rf"(?P<word>{_words()}) (?:{_REASONS})(?= |$|')")
+
+
+@cache
+def _first() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_words()})\b")
+
+
+@cache
+def _last() -> re.Pattern[str]:
+    return re.compile(rf"(?:^|\s)(?P<word>{_words()})$")
+
+
+@cache
+def _both() -> re.Pattern[str]:
+    return re.compile("|".join(_pair(each) for each in languages()))
+
+
+def _pair(language: Language) -> str:
+    yes, no = _alternatives(iter(language.yes)), _alternatives(iter(language.no))
+    between = rf"\s*,?\s*(?:\b(?:{language.either})\b|{language.either}|/|\|)\s*(?:an? )?"
+    return rf"(?<!\w)(?:(?:{yes}){between}(?:{no})|(?:{no}){between}(?:{yes}))(?!\w)"
+
+
+def _labels() -> str:
+    return "|".join(each.label for each in languages() if each.label)
+
+
+@cache
+def _label() -> re.Pattern[str]:
+    nouns = rf"{_labels()}|decision|verdict|vote|choice|conclusion|assistant|output|ans|a|result"
+    return re.compile(
+        rf"(?:(?:the|my|your|so|our|мой) )*(?:(?:final|short|overall|one-word|honest|direct) )?"
+        rf"(?:{nouns})\s*(?:is\s*)?(?:[:=]|-+>)+\s*"
+    )
+
+
+@cache
+def _labelled() -> re.Pattern[str]:
+    nouns = rf"{_labels()}|decision|verdict|vote|choice|conclusion"
+    words = _words()
+    copula = (
+        r"is|would be|will be|must be|has to be|remains|ist|lautet|wäre|es|est|é|è|sería|seria"
+        r"|是|为|は|은|는"
+    )
+    return re.compile(
+        rf"(?:(?:{nouns})(?: to (?:this|that|it|the question))?\s*(?:\b(?:{copula})\b|[:=]|-+>"
+        rf"|{copula})+\s*:?\s*"
+        r"|\b(?:i'd|i would|i'll|i will)(?: have to| probably| definitely| just| still| rather)*"
+        r" (?:say|answer|go with|vote|respond|choose)(?: with)?:? "
+        r"|\b(?:it's|that's|it is|this is|that is|would be|it'd be|be)(?: \w+ly)? an? (?:\w+"
+        r" ){0,2}?"
+        r"|\blean(?:ing)? (?:towards? )?)"
+        rf"(?:an? |definitely |clearly |simply |probably |just |still )*(?P<word>{words})"
+        r"(?=\s*(?:$|[,;:()])| (?:because|since|as|for|from|to me|then|here|i|in)\b)"
+    )

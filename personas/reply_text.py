@@ -1,0 +1,81 @@
+"""A model's reply as plain text: thoughts, control tokens, markup and labelled parts taken off."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+LONGEST = 20_000
+"""Characters. No answer needs more; a longer reply is a runaway, and unreadable."""
+
+EXPLANATION = 1_000
+"""Characters kept of a reason and of a description."""
+
+_INVISIBLE = str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\ufe0f\u200e\u200f"))
+_OPENED = r"<(?:think|thinking|thought|reasoning)>|\[think\]|◁think▷|<\|begin_of_thought\|>"
+_CLOSED = r"</(?:think|thinking|thought|reasoning)>|\[/think\]|◁/think▷|<\|end_of_thought\|>"
+_THOUGHT = re.compile(rf"{_OPENED}|(?P<end>{_CLOSED})", re.IGNORECASE)
+_TOKEN = re.compile(r"<\|[^<>|\n]{1,40}\|>|</?s>|<eos>|<pad>|<end_of_\w+>|\[/?INST\]")
+_TAG = re.compile(
+    r"</?(?P<name>answer|final_answer|b|i|em|strong|p|br|u|code)\s*/?>", re.IGNORECASE
+)
+_BOXED = re.compile(r"\$*\\boxed\{(?:\\(?:text|textbf|mathrm)\{)?([^{}\n]{0,40})\}{1,2}\$*")
+_MARKDOWN = str.maketrans({"’": "'", "‘": "'", "`": " ", **dict.fromkeys('*_#>~"“”«»「」『』„')})
+_LABEL = re.compile(r"[\W_]*(reason|description)[\W_]*[:：][\W_]*(.*)", re.IGNORECASE | re.DOTALL)
+_INLINE = re.compile(r"([.!?。！？]\**) +(?=\**(?:Reason|Description)\**[:：])")
+
+
+@dataclass(frozen=True)
+class ReplyParts:
+    """What a reply says, and what it gives as its reason and as what is shown."""
+
+    said: str
+    reason: str | None = None
+    description: str | None = None
+
+
+def without_thoughts(reply: str) -> str | None:
+    """Return what follows the model's thinking aloud; ``None`` where it never got to the end.
+
+    Some chat templates open the thought themselves, so a closing tag may stand alone.
+    """
+    reply = reply.translate(_INVISIBLE)
+    marks = list(_THOUGHT.finditer(reply))
+    ends = [mark for mark in marks if mark["end"]]
+    rest = reply[ends[-1].end() :] if ends else reply
+    opened = next(
+        (mark for mark in marks if not mark["end"] and mark.end() > len(reply) - len(rest)), None
+    )
+    if opened is not None:
+        return None
+    return rest.strip()
+
+
+def split_reply(reply: str) -> ReplyParts:
+    """Split a reply at its labels into what was said, the reason and the description."""
+    parts: dict[str, list[str]] = {"": []}
+    label = ""
+    for line in _INLINE.sub(r"\1\n", _unwrapped(reply)).splitlines():
+        match = _LABEL.fullmatch(line)
+        if match is not None:
+            label = match[1].lower()
+        parts.setdefault(label, []).append(line if match is None else match[2])
+    said, reason, description = (
+        "\n".join(parts.get(name, [])).strip() for name in ("", "reason", "description")
+    )
+    return ReplyParts(said, reason[:EXPLANATION] or None, description[:EXPLANATION] or None)
+
+
+def plain(text: str) -> str:
+    """Return text in lower case, in one width of letters, without markdown, a line a line."""
+    lowered = unicodedata.normalize("NFKC", text.translate(_MARKDOWN)).lower()
+    lines = (" ".join(line.split()).strip("' -•–—") for line in lowered.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _unwrapped(reply: str) -> str:
+    """Take off control tokens and the wrappers that some models put around an answer."""
+    reply = _TOKEN.sub(" ", reply)
+    reply = _BOXED.sub(r"\n\1\n", reply)
+    return _TAG.sub(lambda tag: "\n" if "answer" in tag["name"].lower() else "", reply).strip()

@@ -1,0 +1,137 @@
+"""Verbs that say whether the writer stays with a video or leaves it, to be held against a yes.
+
+A yes whose verb says no ("Yes, I would swipe it away") is no answer that can be counted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from personas.answer_words import Language, languages_of
+
+Stance = Literal["stay", "leave"]
+
+_OTHERS = r"(?:he|she|they|we|this person|(?:the|my|this) (?:person|persona|character|user|viewer))"
+_SUBJECT = (
+    rf"\b(?:i|{_OTHERS})(?: (?:definitely|probably|certainly|really|actually|just|still|simply"
+    rf"|honestly"
+    r"|personally|also|gladly|happily))*"
+)
+_MODAL = (
+    r"(?:'d|'ll|'m going to|'m| would| will| am going to| am| are| is| might| may| could| can| do|"
+    r" does"
+    r"| want to| wants to| choose to| prefer to|)"
+)
+_ADVERB = (
+    r"(?: (?!usual|normal|general|typical|rare|occasional|common|former)\w+ly| just| still| also|"
+    r" rather| even| most| sooner| much| like to| love to| prefer to"
+    r"| want to| wish to| choose to| need to| have to| tend to| be (?:\w+ly )?(?:happy|glad"
+    r"|inclined|eager|willing|tempted|likely|keen) to| end up| feel like| be| keep on)*"
+)
+_OBJECT = (
+    r"(?: (?:it|this|that|these|on|more|further|until|through|to the end|all of|for"
+    r"|the (?:video|rest|whole|full|clip|entire|content))\b"
+    r"|(?=\W*$|[.,;:!?)]| (?:because|since|as|and|with|without|again|right)\b))"
+)
+_STAY = (
+    r"(?:stay(?:ing)?\b(?! away| out| off)|(?:keep|keeps|continue|continues|continuing)(?: on|"
+    r" to)? watch\w*"
+    rf"|watch(?:ing)?\b{_OBJECT}|stick(?:ing)? around|linger\w*"
+    r"|(?:like|likes|enjoy|enjoys|love|loves|liking|enjoying)"
+    r" (?:it|this|that|the (?:video|clip|content)|what)\b(?! (?:to|if)\b)|interested\b(?! in"
+    r" (?:skipping|swiping))"
+    r"|drawn\b|intrigued\b|hooked\b)"
+)
+_LEAVE = (
+    r"(?:swip(?:e|es|ing)\b|skip(?:s|ping)?\b|scroll\w*|mov(?:e|es|ing) (?:on|along|past)"
+    r"|pass(?:ing)?\b(?! (?:it|this|that) (?:on|along))|flick\w* (?:past|away|on)|go(?:ing)? to"
+    r" the next"
+    r"|leave\b(?! (?:a|it|this) (?:like|comment|on|running))"
+    r"|(?:dislike|dislikes|hate|hates|disliking|avoid) (?:it|this|that|the (?:video|clip|content)"
+    r"|what)\b"
+    r"|put off\b|bored\b|uninterested\b|not interested\b)"
+)
+_NOT = r"(?P<not>n't| not| never| hardly)?"
+_SENTENCES = re.compile(
+    rf"{_SUBJECT}(?:{_MODAL}|ca|wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{_STAY})"
+    rf"|(?P<leave>{_LEAVE}))"
+)
+_FRAGMENTS = re.compile(
+    r"(?:would|will|i'd|definitely|just|probably|so|and|then|,)?\s*(?P<not>not |wouldn't |won't "
+    r"|don't |never )?"
+    rf"(?:want to |be )?(?:(?P<stay>{_STAY})|(?P<leave>{_LEAVE}))"
+)
+_URGES = re.compile(
+    rf"\bma(?:kes?|de) me (?:\w+ly )?(?:want to |wanna |feel like )?(?P<not>not"
+    rf" )?(?:(?P<stay>{_STAY})|(?P<leave>{_LEAVE}))"
+)
+_TASTES = re.compile(
+    r"(?P<leave>\b(?:not|isn't|n't)(?: \w+){0,2} (?:my (?:thing|cup of tea|style|type|kind of"
+    r" (?:thing|video))"
+    r"|for me|interest me|interesting to me|appeal to me)\b(?! (?:to|if)\b))"
+    r"|(?P<stay>(?:\b(?:it's|it is|this is|that's) |^)(?:exactly |just |right |very much )?"
+    r"(?:my (?:thing|cup of tea|type|kind of (?:thing|video))|up my alley)\b)"
+)
+_OUTER = re.compile(
+    r"(?:(?:n't|\bnot|\bnever) (?:really )?(?:think|believe|feel|suppose|say|see|imagine)(?: that|"
+    r" like)?"
+    r"|\bno (?:way|reason|chance)(?: that| why| for)?|\bnothing(?: \w+){0,4}|(?<!no )\bdoubt(?:"
+    r" that| if)?"
+    r"|\bdoubtful(?: that| if)?|\bunlikely(?: that)?|\bhardly|n't| not)$"
+)
+_BARE = re.compile(
+    rf"\b(?:i|{_OTHERS})(?P<verb>'d|'ll| would| will| do| am)(?P<not>n't| not)?(?= ?(?:[.,;:!?]|$))"
+    r"|\b(?:i|he|she|they) (?P<short>wouldn't|won't|don't)(?= ?(?:[.,;:!?]|$))"
+)
+_CLAUSES = re.compile(r"[.,;:!?()…。，、！？；：،؛؟।\n]+|\s[–—-]\s")
+_LIKE_ENGLISH = re.compile(
+    r"\b(?:the|i|it|this|is|are|because|would|my|of|and|with|not|but|for|that|they|just)\b"
+)
+
+
+def stances(text: str, word: str) -> set[Stance]:
+    """Return what the verbs of a plain text say, in English and in the language of its answer."""
+    found: set[Stance] = set()
+    clauses = [clause.strip() for clause in _CLAUSES.split(text) if clause.strip()]
+    for clause in clauses:
+        for pattern in (_SENTENCES, _URGES):
+            found |= {_turned(match, clause) for match in pattern.finditer(clause)}
+        found |= {_turned(match, clause) for match in [_FRAGMENTS.match(clause)] if match}
+        found |= {"stay" if m["stay"] else "leave" for m in _TASTES.finditer(clause)}
+    foreign = [
+        x
+        for line in text.splitlines()
+        if not _LIKE_ENGLISH.search(line)
+        for x in _CLAUSES.split(line)
+    ]
+    for language in languages_of(word):
+        found |= {each for clause in foreign for each in _by_stems(clause, language)}
+    return found
+
+
+def bare_verbs(text: str) -> set[Literal["yes", "no"]]:
+    """Return what "I would." or "I wouldn't." says, whatever was asked."""
+    return {"no" if match["short"] or match["not"] else "yes" for match in _BARE.finditer(text)}
+
+
+def _turned(match: re.Match[str], clause: str) -> Stance:
+    groups = match.groupdict()
+    denied = bool(groups.get("not")) != bool(groups.get("not2"))
+    if _OUTER.search(clause[: match.start()].rstrip()):
+        denied = not denied
+    return "stay" if (match["stay"] is not None) != denied else "leave"
+
+
+def _by_stems(clause: str, language: Language) -> set[Stance]:
+    if language.stay is None or language.leave is None or language.negation is None:
+        return set()
+    denied = language.negation.search(clause) is not None
+    stay = language.stay.search(clause) is not None
+    leave = language.leave.search(clause) is not None
+    found: set[Stance] = set()
+    if stay:
+        found.add("leave" if denied else "stay")
+    if leave:
+        found.add("stay" if denied else "leave")
+    return found

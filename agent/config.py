@@ -97,6 +97,8 @@ class RunConfig(Value):
     """Name of the study that this run belongs to, and of its cell; without a study, the due time
     of the daemon that it is for."""
     replicate: int = Field(1, ge=1)
+    block: int = Field(0, ge=0)
+    """Draw of the study that its account slot comes from, counted from 1; 0: none is known."""
     dwell: Dwell = Dwell()
     frames: Frames = Frames()
     pace: Pace | None = None

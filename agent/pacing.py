@@ -45,6 +45,11 @@ class Hours:
             return self.start <= now < self.end
         return now >= self.start or now < self.end
 
+    def end_after(self, now: datetime) -> datetime:
+        """Return the next end of these hours."""
+        end = datetime.combine(now.date(), self.end, now.tzinfo)
+        return end if end > now else end + timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from agent.benchmarks.calibration import WINDOWS, Feed, Likes, Tell
 from agent.benchmarks.exhibits import Exhibit
+from agent.config import RunConfig
 from agent.models.base import Model
 from agent.models.judge import ModelJudge
 from agent.playground.catalogue import Catalogue
 from agent.study.conduct import Study
 from agent.study.declared import load
-from agent.study.matrix import draw, read_draws, write_draws
+from agent.study.matrix import read_draws
+from agent.study.preparation import DRAWS, FILE, keep, prepare
 from personas.persona import Persona
 from store.data import DataFolder
 from store.files import write_whole
@@ -64,21 +66,27 @@ class Where:
         """Folder of one feed's runs."""
         return DataFolder(self.root / "calibration" / f"{feed}-{self.seed}")
 
+    def folder(self, feed: Feed) -> Path:
+        """Where the study of one feed keeps its own files."""
+        return self.data(feed).studies_dir / f"calibrate-{feed}-{self.seed}"
+
 
 def declare(feed: Feed, personas: Sequence[Persona], where: Where) -> Study:
     """Declare, or extend, the study of one feed; its accounts are drawn as in any study."""
-    data = where.data(feed)
-    home = data.studies_dir / f"calibrate-{feed}-{where.seed}"
-    drawn = read_draws(home / "draws.json")
+    data, home = where.data(feed), where.folder(feed)
+    drawn = read_draws(home / DRAWS)
     asked = [persona.id for persona in personas]
     everyone = list(dict.fromkeys([*(cell.persona for cell in drawn), *asked]))
-    path = home / "study.toml"
+    path = home / FILE
     write_whole(path, _file(home.name, feed, everyone, where).encode())
-    declared = load(path)
-    cells = [*drawn, *draw(declared, drawn)]
-    write_draws(home / "draws.json", cells)
-    wanted = tuple(cell for cell in cells if cell.persona in asked)
-    return Study(declared, wanted, data, where.browser)
+    study = prepare(load(path), path, data, _check_nothing)
+    keep(study, path)
+    wanted = tuple(cell for cell in study.cells if cell.persona in asked)
+    return replace(study, cells=wanted, browser=where.browser)
+
+
+def _check_nothing(_: RunConfig) -> None:
+    """Let every cell pass: its names are feedsway's own."""
 
 
 def _file(name: str, feed: Feed, personas: Sequence[str], where: Where) -> str:

@@ -22,6 +22,7 @@ from agent.errors import RunFault
 from agent.playground.catalogue import load as load_catalogue
 from agent.playground.recommend import Shelf
 from agent.study.conduct import Conductor, Study
+from agent.study.holders import held_study
 from agent.study.matrix import Cell
 from analysis import calibration, calibration_runs
 from analysis.calibration import Check, Floats
@@ -133,12 +134,13 @@ def _run(feed: Feed, personas: Sequence[Persona], where: Where) -> list[Ledger]:
     """Conduct one feed's study, and judge its frames again as every persona."""
     from agent.rejudge import Asking, rejudge
 
-    study = browser_runs.declare(feed, personas, where)
-    with counting(f"browser runs, {feed}") as tell:
-        failed = asyncio.run(Conductor(study, _Onlooker(study, tell)).conduct())
-    if failed:
+    with held_study(where.folder(feed)):
+        study = browser_runs.declare(feed, personas, where)
+        with counting(f"browser runs, {feed}") as tell:
+            left = asyncio.run(Conductor(study, _Onlooker(study, tell)).conduct())
+    if left.failed:
         logs = study.folder / "logs"
-        raise RunFault(f"{len(failed)} runs could not be completed; their logs are in {logs}")
+        raise RunFault(f"{len(left.failed)} runs could not be completed; their logs are in {logs}")
     ledgers = browser_runs.complete(study)
     if len(ledgers) >= LEAST_PERSONAS:
         asking = Asking(MODEL, everyone=True)
@@ -169,6 +171,9 @@ class _Onlooker:
         """A run ended."""
         if code:
             click.echo(f"{cell.key} ended with exit code {code}", err=True)
+
+    def rests(self, until: datetime) -> None:
+        """Nothing rests on the playground."""
 
 
 def _figures(setting: Setting, sets: int, rng: np.random.Generator) -> dict[str, Floats]:

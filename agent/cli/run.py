@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from agent.config import Frames, RunConfig, Site
     from agent.platforms.base import Platform
     from agent.runner import Live, Onlooker, Place
+    from store.data import DataFolder
     from store.records import Windows
 
 NEED_MIB = 200
@@ -125,8 +127,11 @@ def run(as_json: bool, **options: Any) -> None:
     announce(config.model, place.cap)
     if config.driver == "desktop":
         click.echo(DESKTOP, err=True)
-    with Display() as display:
-        run_id = _interruptible(config, place, display, tethered=options["tethered"])
+    with _cell_held(options["study"], options["cell"]):
+        if options["study"] is not None and _is_complete(config, place.data):
+            return  # by the child of a conductor that was killed
+        with Display() as display:
+            run_id = _interruptible(config, place, display, tethered=options["tethered"])
     _summarise(run_id, place, as_json=as_json)
 
 
@@ -228,14 +233,29 @@ def _windows(options: dict[str, Any]) -> Windows:
 
 def _cell_config(options: dict[str, Any]) -> RunConfig:
     from agent.study.conduct import config_of
-    from agent.study.declared import load
-    from agent.study.matrix import read_draws
-    from personas.library import find
+    from agent.study.preparation import read_study
+    from store.data import DataFolder
 
-    declared = load(options["study"] / "study.toml")
-    cells = {cell.key: cell for cell in read_draws(options["study"] / "draws.json")}
-    config = config_of(declared, cells[options["cell"]], find)
+    study = read_study(DataFolder(options["data"]), options["study"])
+    cells = {cell.key: cell for cell in study.cells}
+    config = config_of(study, cells[options["cell"]])
     return config.model_copy(update={"yoke": options["yoke"]})
+
+
+def _cell_held(study: Path | None, cell: str) -> AbstractContextManager[None]:
+    """Hold the cell of a study; a run of no study holds nothing."""
+    from agent.study.holders import held_cell
+
+    return nullcontext() if study is None else held_cell(study, cell)
+
+
+def _is_complete(config: RunConfig, data: DataFolder) -> bool:
+    return any(
+        run.status == "complete" and run.started is not None
+        and (run.started.config.get("study"), run.started.config.get("cell"))
+        == (config.study, config.cell)
+        for run in data.runs()
+    )  # fmt: skip
 
 
 def check_names(config: RunConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ SECONDS_PER_STEP = 0.35
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--example", is_flag=True, help="Print a study file to start from.")
 @click.option("--dry-run", is_flag=True, help="Print the matrix and what it takes; run nothing.")
-@click.option("--replicates", type=click.IntRange(1), hidden=True, help="Instead of the file's.")
+@click.option("--occurrence", hidden=True, help="Due time of the daemon: one more replicate.")
 @click.option("--no-index", is_flag=True, hidden=True, help="Leave indexing to somebody else.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
 @browser_option
@@ -42,45 +43,34 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
 
     More personas or replicates can be added to the file later: what is done is not repeated.
     """
+    from agent.cli.run import check_names
     from agent.errors import BadConfig
     from agent.study.declared import EXAMPLE, load
+    from agent.study.holders import held_study
+    from agent.study.preparation import keep, prepare, replicates_for
+    from store.data import DataFolder
 
     if example:
         click.echo(EXAMPLE, nl=False)
         return
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
-    declared = load(file).with_replicates(how["replicates"])
-    prepared = _prepare(declared, file, data, keep=not dry_run)
-    index = {"indexed": not how["no_index"], "index_url": how["index_url"]}
-    prepared = replace(prepared, browser=how["browser"], **index)
-    _show_matrix(prepared)
-    if not dry_run:
-        _conduct(prepared, tethered=how["tethered"])
-
-
-def _prepare(declared: Declared, file: Path, data: Path, *, keep: bool) -> Study:
-    """Check every name, draw what is not drawn yet, and keep the draws before anything runs."""
-    from agent.cli.run import check_names
-    from agent.study.conduct import Study, config_of
-    from agent.study.declared import check_extends
-    from agent.study.matrix import draw, read_draws, write_draws
-    from personas.library import find
-    from store.data import DataFolder
-    from store.files import write_whole
-
-    folder = DataFolder(data)
+    declared, folder = load(file), DataFolder(data)
+    if dry_run:
+        _show_matrix(prepare(declared, file, folder, check_names))
+        return
     home = folder.studies_dir / declared.name
-    check_extends(declared, home / "study.toml", file)
-    drawn = read_draws(home / "draws.json")
-    cells = [*drawn, *draw(declared, drawn)]
-    for cell in cells:
-        check_names(config_of(declared, cell, find))
-    if keep:
-        folder.prepare(need_mib=200)
-        write_draws(home / "draws.json", cells)
-        write_whole(home / "study.toml", file.read_bytes())
-    return Study(declared, tuple(cells), folder)
+    folder.prepare(need_mib=200)
+    with held_study(home):
+        if how["occurrence"] is not None:
+            count = replicates_for(declared, home, how["occurrence"])
+            declared = declared.with_replicates(count)
+        prepared = prepare(declared, file, folder, check_names)
+        index = {"indexed": not how["no_index"], "index_url": how["index_url"]}
+        prepared = replace(prepared, browser=how["browser"], **index)
+        keep(prepared, file)
+        _show_matrix(prepared)
+        _conduct(prepared, file, tethered=how["tethered"])
 
 
 def _show_matrix(study: Study) -> None:
@@ -131,17 +121,34 @@ class _Narrator:
         if code:
             click.echo(f"{cell.key} ended with exit code {code}", err=True)
 
+    def rests(self, until: datetime) -> None:
+        """Nothing may be watched until then."""
+        line = f"Resting until {until:%Y-%m-%d %H:%M}: daily caps or quiet hours hold. Ctrl-C ends."
+        if line != self._last:
+            click.echo(line, err=True)
+            self._last = line
 
-def _conduct(study: Study, *, tethered: bool) -> None:
+
+def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     from agent.cli.interrupts import interruptible
     from agent.study.conduct import Conductor
 
-    failed = interruptible(Conductor(study, _Narrator(study)).conduct(), tethered=tethered)
+    conductor = Conductor(study, _Narrator(study), patient=not tethered)
+    left = interruptible(conductor.conduct(), tethered=tethered)
     name = study.declared.name
-    if failed:
-        click.echo(f"{len(failed)} of {len(study.cells)} runs could not be completed:", err=True)
-        for cell in failed:
-            click.echo(f"  {cell.key}", err=True)
+    for what, cells in (("could not be completed", left.failed), ("rest", left.resting)):
+        if cells:
+            click.echo(f"{len(cells)} of {len(study.cells)} runs {what}:", err=True)
+            for cell in cells:
+                click.echo(f"  {cell.key}", err=True)
+    if left.until is not None:
+        click.echo(
+            f"Daily caps or quiet hours hold until {left.until:%Y-%m-%d %H:%M}. "
+            f"Then type: python -m agent study {file}",
+            err=True,
+        )
+    if left.failed:
         click.echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
+    if left.failed or left.resting:
         sys.exit(1)
     click.echo(f"Study {name} is complete. Type: python -m analysis report {name}")

@@ -14,6 +14,7 @@ from agent.daemon.jobs import Job
 from agent.daemon.watch import Cap
 from agent.errors import is_wall
 from agent.study.matrix import read_draws
+from agent.study.preparation import DRAWS, read_occurrences
 from store.data import DataFolder
 from store.errors import StoreError
 from store.ledger import Ledger, read
@@ -51,22 +52,25 @@ class Evidence:
             if run.started["cell"] == mark and run.started["study"] is None
         ]
 
-    def complete(self, job: Job, due: datetime, number: int) -> bool:
+    def complete(self, job: Job, due: datetime) -> bool:
         """Whether nothing of an occurrence is left to do."""
         runs = self.of(job, due)
         if job.declared is None:
             return any(run.finished for run in runs)
         home = self._data.studies_dir / job.declared.name
-        wanted = {
-            cell.key
-            for cell in read_draws(home / "draws.json")
-            if cell.replicate <= job.replicates(number)
-        }
+        replicates = job.declared.matrix.replicates
+        if job.entry.adds_replicate:
+            known = read_occurrences(home).get(job.mark(due))
+            if known is None:  # its replicate is not drawn yet
+                return False
+            replicates = known
+        cells = [cell for cell in read_draws(home / DRAWS) if cell.replicate <= replicates]
         matrix = job.declared.matrix
-        first = {cell.rsplit("/", 1)[0] for cell in wanted}
+        drawn = {cell.key.rsplit("/", 1)[0] for cell in cells}
         groups = len(matrix.platforms) * len(matrix.strategies) * len(matrix.models)
-        drawn = len(first) >= groups * len(matrix.personas) * job.replicates(number)
-        return drawn and wanted <= {run.started["cell"] for run in runs if run.finished}
+        whole = len(drawn) >= groups * len(matrix.personas) * replicates
+        finished = {run.started["cell"] for run in runs if run.finished}
+        return whole and {cell.key for cell in cells} <= finished
 
     def changed(self, job: Job, due: datetime) -> bool:
         """Whether an occurrence was begun with another configuration than its entry has now."""

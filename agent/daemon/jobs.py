@@ -19,6 +19,7 @@ from agent.errors import UserError
 from agent.study.declared import Declared, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
+from store.data import DataFolder
 from store.errors import StoreError
 
 NOT_HERE = (
@@ -56,21 +57,15 @@ class Job:
             return None
         return self.config.model_copy(update={"cell": self.mark(due)}).digest()
 
-    def replicates(self, number: int) -> int:
-        """Return how many replicates a study has at its occurrence of this number."""
-        assert self.declared is not None
-        more = number - 1 if self.entry.adds_replicate else 0
-        return self.declared.matrix.replicates + more
-
-    def command(
-        self, occurrence: Occurrence, number: int, data: Path, browser: str | None
-    ) -> list[str]:
+    def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
         """Return what starts or resumes an occurrence."""
         words = [sys.executable, "-m", "agent", self.entry.kind]
+        mark = self.mark(occurrence.due)
         if self.entry.run is not None:
-            words += [*options_of(self.entry.run), "--occurrence", self.mark(occurrence.due)]
+            words += [*options_of(self.entry.run), "--occurrence", mark]
         else:
-            words += [str(self.entry.study), "--replicates", str(self.replicates(number))]
+            words += [str(self.entry.study)]
+            words += ["--occurrence", mark] if self.entry.adds_replicate else []
         words += ["--data", str(data), "--no-index", "--tethered"]
         return [*words, "--browser", browser] if browser else words
 
@@ -148,9 +143,12 @@ def check(watch: Watch, path: Path) -> None:
 
 def _check_study(declared: Declared) -> None:
     from agent.cli.run import check_names
-    from agent.study.conduct import config_of
+    from agent.study.conduct import Study, config_of
+    from agent.study.frozen import Frozen
     from agent.study.matrix import draw
     from personas.library import find
 
-    for cell in draw(declared, []):
-        check_names(config_of(declared, cell, find))
+    frozen = Frozen(personas={name: find(name) for name in declared.matrix.personas})
+    study = Study(declared, tuple(draw(declared, [])), DataFolder(Path()), frozen)
+    for cell in study.cells:
+        check_names(config_of(study, cell))

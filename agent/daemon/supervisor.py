@@ -170,13 +170,12 @@ class Supervisor:
             return
         if gates.barred(job, self.taken.watch, state, running, now) is not None:
             return
-        number = one.number or state.numbers.get(one.entry, 0) + 1
-        if self._evidence.complete(job, one.due, number):
+        if self._evidence.complete(job, one.due):
             self._complete(one)
         elif self._evidence.changed(job, one.due):
             self._skip(one, "its entry has changed since it began")
         else:
-            await self._start(job, one, number)
+            await self._start(job, one)
 
     def _skip(self, one: Occurrence, reason: str) -> None:
         self._dues.begun(one.key)
@@ -190,10 +189,10 @@ class Supervisor:
         at, why = self.book.now(), "its ledgers say so"
         self.book.note(Ended(at=at, entry=one.entry, due=one.due, outcome="complete", reason=why))
 
-    async def _start(self, job: Job, one: Occurrence, number: int) -> None:
+    async def _start(self, job: Job, one: Occurrence) -> None:
         data, name = self.place.data, job.mark(one.due)
         path = data.daemon_dir / "logs" / one.entry / f"{name.partition('@')[2]}.log"
-        command = job.command(one, number, data.root, self.place.browser)
+        command = job.command(one, data.root, self.place.browser)
         child = Child(command, path, data.root, name)
         try:
             pid = await child.start()

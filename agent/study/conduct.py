@@ -8,21 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from pathlib import Path
 from typing import Protocol
 
 from agent.config import Pace, RunConfig
-from agent.errors import is_wall
+from agent.errors import PaceReached, is_wall
+from agent.pacing import Hours
 from agent.platforms import load as load_platform
 from agent.study.declared import Declared
+from agent.study.frozen import Frozen
 from agent.study.matrix import Cell, source_of, start_order
 from store.data import DataFolder
 from store.ledger import RunSummary, read
 
 INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
+REST_S = 20.0
+"""Wait between two looks at whether caps and quiet hours are over."""
+MIDNIGHT = time()
+
+
+def local_now() -> datetime:
+    """Return the local time, by which caps and quiet hours go."""
+    return datetime.now().astimezone()
 
 
 class Onlooker(Protocol):
@@ -36,6 +47,10 @@ class Onlooker(Protocol):
         """A child ended."""
         ...
 
+    def rests(self, until: datetime) -> None:
+        """Nothing may be watched until then."""
+        ...
+
 
 @dataclass(frozen=True)
 class Study:
@@ -44,6 +59,7 @@ class Study:
     declared: Declared
     cells: tuple[Cell, ...]
     data: DataFolder
+    frozen: Frozen
     browser: str | None = None
     indexed: bool = True
     """Whether the runs index what they see."""
@@ -68,14 +84,17 @@ class Study:
 class _State:
     running: dict[str, asyncio.Task[int]] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    resting: dict[str, datetime] = field(default_factory=dict)
+    """Until when the accounts of cells may not watch."""
 
 
-def config_of(declared: Declared, cell: Cell, find_persona: Callable[[str], object]) -> RunConfig:
-    """Return the configuration of a cell's run."""
+def config_of(study: Study, cell: Cell) -> RunConfig:
+    """Return the configuration of a cell's run, with the persona as it was frozen."""
+    declared = study.declared
     live = load_platform(cell.platform).live
     return RunConfig.model_validate(
         {
-            "persona": find_persona(cell.persona), "platform": cell.platform,
+            "persona": study.frozen.personas[cell.persona], "platform": cell.platform,
             "strategy": cell.strategy, "model": cell.model, "arm": cell.arm,
             "account": f"{declared.name}-{cell.account}", "windows": declared.windows,
             "seed": declared.seed,
@@ -83,67 +102,137 @@ def config_of(declared: Declared, cell: Cell, find_persona: Callable[[str], obje
             "frames": declared.frames, "site": None if live else declared.site,
             "pace": Pace(floor_s=declared.live.floor_s) if live else None,
             "study": declared.name, "cell": cell.key, "replicate": cell.replicate,
+            "block": cell.block,
         }
     )  # fmt: skip
 
 
-class Conductor:
-    """Starts what is due, up to the limit, until nothing is left."""
+@dataclass(frozen=True)
+class Remainder:
+    """What a conductor left undone.
 
-    def __init__(self, study: Study, onlooker: Onlooker) -> None:
+    Attributes
+    ----------
+    failed
+        Cells that failed for good.
+    resting
+        Cells whose account may not watch now, by its own daily cap or quiet hours.
+    until
+        When the first of these may go on.
+    """
+
+    failed: tuple[Cell, ...] = ()
+    resting: tuple[Cell, ...] = ()
+    until: datetime | None = None
+
+
+class Conductor:
+    """Starts what is due, up to the limit, until nothing is left.
+
+    Parameters
+    ----------
+    patient
+        Whether daily caps and quiet hours are waited out. Otherwise it ends when nothing but what
+        they hold back is left.
+    now
+        Local time.
+    """
+
+    def __init__(
+        self, study: Study, onlooker: Onlooker, *, patient: bool = True,
+        now: Callable[[], datetime] = local_now,
+    ) -> None:  # fmt: skip
         self._study = study
         self._onlooker = onlooker
+        self._patient = patient
+        self._now = now
         self._state = _State()
 
-    async def conduct(self) -> list[Cell]:
-        """Run the study to its end; return the cells that failed for good."""
+    async def conduct(self) -> Remainder:
+        """Run the study as far as it goes."""
         order = start_order(self._study.cells)
         try:
             while True:
                 runs = self._study.runs()
                 self._tell(runs)
-                failed = self._start_due(order, runs)
-                if not self._state.running:
-                    return failed
-                await asyncio.wait(
-                    self._state.running.values(),
-                    timeout=LOOK_EVERY_S,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                self._collect(order)
+                left = self._start_due(order, runs)
+                if self._state.running:
+                    await asyncio.wait(
+                        self._state.running.values(),
+                        timeout=LOOK_EVERY_S,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    self._collect(order)
+                elif left.until is not None and self._patient:
+                    self._onlooker.rests(left.until)
+                    await asyncio.sleep(REST_S)
+                else:
+                    return left
         finally:
             await self._end_all()
 
-    def _start_due(self, order: Sequence[Cell], runs: dict[str, RunSummary]) -> list[Cell]:
-        """Start what may start now; return what cannot be had any more."""
-        pace = self._study.declared.pace
+    def _start_due(self, order: Sequence[Cell], runs: dict[str, RunSummary]) -> Remainder:
+        """Start what may start now; return what cannot be had any more, and what must rest."""
         failed: list[Cell] = []
-        for cell in order:
-            run = runs.get(cell.key)
-            if (run and run.status == "complete") or cell.key in self._state.running:
-                continue
-            source = source_of(cell, order)
-            source_run = runs.get(source.key) if source else None
-            spent = self._state.attempts.get(cell.key, 0) >= pace.attempts
-            if spent or (source in failed):
-                failed.append(cell)
-            elif source and (source_run is None or source_run.status != "complete"):
-                continue  # its turn comes when the treatment that it is yoked to is complete
-            elif len(self._state.running) + self._partners(cell, order, runs) < pace.parallel:
-                self._state.attempts[cell.key] = self._state.attempts.get(cell.key, 0) + 1
-                yoke = source_run.run_id if source_run else None
-                self._state.running[cell.key] = asyncio.create_task(self._child(cell, yoke))
-        return failed
+        resting: list[Cell] = []
+        ends: list[datetime] = []
+        for unit in self._units(order, runs):
+            ready: dict[Cell, str | None] = {}
+            for cell in unit:
+                source = source_of(cell, order)
+                run = runs.get(source.key) if source else None
+                spent = self._state.attempts.get(cell.key, 0) >= self._study.declared.pace.attempts
+                if spent or source in failed:
+                    failed.append(cell)
+                elif (until := self._rests_until(cell)) is not None:
+                    resting.append(cell)
+                    ends.append(until)
+                    break
+                elif source and (run is None or run.status != "complete"):
+                    break  # its turn comes when the treatment that it is yoked to is complete
+                else:
+                    ready[cell] = run.run_id if run else None
+            else:
+                if len(self._state.running) + len(ready) <= self._study.declared.pace.parallel:
+                    self._start(ready)
+        return Remainder(tuple(failed), tuple(resting), min(ends, default=None))
 
-    def _partners(self, cell: Cell, order: Sequence[Cell], runs: dict[str, RunSummary]) -> int:
-        """Count the arms that must start in the same moment as this one."""
-        if not self._study.declared.pace.together:
-            return 0
-        return sum(
-            (other.group, other.slot) == (cell.group, cell.slot)
-            and not (other == cell or other.key in runs or other.key in self._state.running)
-            for other in order
-        )
+    def _units(
+        self, order: Sequence[Cell], runs: dict[str, RunSummary]
+    ) -> Iterator[tuple[Cell, ...]]:
+        """Cells that are not done and start in one moment: arms of a slot, or each by itself."""
+        due = [
+            cell for cell in order
+            if cell.key not in self._state.running
+            and not ((run := runs.get(cell.key)) and run.status == "complete")
+        ]  # fmt: skip
+        slots: dict[tuple[str, ...], list[Cell]] = {}
+        for cell in due:
+            fresh = cell.key not in runs and cell.key not in self._state.attempts
+            together = self._study.declared.pace.together and fresh
+            place = (cell.group, str(cell.slot)) if together else (cell.key,)
+            slots.setdefault(place, []).append(cell)
+        yield from map(tuple, slots.values())
+
+    def _start(self, ready: Mapping[Cell, str | None]) -> None:
+        for cell, yoke in ready.items():
+            self._state.attempts[cell.key] = self._state.attempts.get(cell.key, 0) + 1
+            self._state.running[cell.key] = asyncio.create_task(self._child(cell, yoke))
+
+    def _rests_until(self, cell: Cell) -> datetime | None:
+        """Until when the cell's account may not watch; ``None`` where it may.
+
+        Who does not wait lets one run find out, so that its ledger says why nothing went on.
+        """
+        now, until = self._now(), self._state.resting.get(cell.key)
+        if until is not None and now < until:
+            return until
+        quiet = self._study.declared.live.quiet_hours
+        if quiet is None or not load_platform(cell.platform).live:
+            return None
+        hours = Hours.parse(quiet)
+        known = self._patient or self._state.resting
+        return hours.end_after(now) if known and hours.hold(now.time()) else None
 
     async def _child(self, cell: Cell, yoke: str | None) -> int:
         """Run one child; it ends with this process, since its stdin is our pipe."""
@@ -179,14 +268,26 @@ class Conductor:
             if task is not None and task.done():
                 del self._state.running[cell.key]
                 self._onlooker.ended(cell, task.result())
-                if task.result() and self._walled(cell):
-                    self._state.attempts[cell.key] = self._study.declared.pace.attempts
+                if task.result():
+                    self._consider(cell, self._last_fault(cell))
 
-    def _walled(self, cell: Cell) -> bool:
-        """Whether the cell's run ended at a wall, which another attempt would only meet again."""
+    def _consider(self, cell: Cell, fault: str) -> None:
+        """Draw what follows from the fault that ended a run."""
+        if is_wall(fault):  # another attempt would only meet it again
+            self._state.attempts[cell.key] = self._study.declared.pace.attempts
+        elif fault == PaceReached.__name__:  # no failure
+            del self._state.attempts[cell.key]
+            now, quiet = self._now(), self._study.declared.live.quiet_hours
+            hours = Hours.parse(quiet) if quiet else None
+            if hours is None or not hours.hold(now.time()):
+                hours = Hours(MIDNIGHT, MIDNIGHT)
+            self._state.resting[cell.key] = hours.end_after(now)
+
+    def _last_fault(self, cell: Cell) -> str:
+        """Return the class of the fault that ended the cell's run; nothing where none did."""
         run = self._study.runs().get(cell.key)
         faults = read(run.path).faults if run and run.status == "interrupted" else ()
-        return bool(faults) and not faults[-1].recovered and is_wall(faults[-1].fault)
+        return faults[-1].fault if faults and not faults[-1].recovered else ""
 
     def _tell(self, runs: dict[str, RunSummary]) -> None:
         keys = {cell.key for cell in self._study.cells}

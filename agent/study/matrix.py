@@ -1,7 +1,8 @@
 """Which persona gets which account and start slot: drawn at random, once, and kept.
 
 Tests over the persona matrix are exact because of this draw, not because runs are alike
-(``docs/measurement.md``). Refuses to run anything.
+(``docs/measurement.md``). Personas that are added later are drawn among themselves: a draw is a
+block, and a test may exchange runs within a block only. Refuses to run anything.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ class Cell(Value):
     """Place in the start order, and name of the account."""
     arm: Arm
     persona: str
+    block: int = 0
+    """Draw of its group that it comes from, counted from 1; 0 where that was not recorded."""
+    turn: int = 0
+    """Place of the arm among those of its slot, drawn too; 0 in draws that had a fixed order."""
 
     @property
     def group(self) -> str:
@@ -55,7 +60,9 @@ _CELLS = TypeAdapter(list[Cell])
 
 
 def draw(declared: Declared, drawn: Iterable[Cell]) -> list[Cell]:
-    """Draw what is not drawn yet.
+    """Draw what is not drawn yet: slots of personas, and the order of the arms of each slot.
+
+    The draw depends on the names of the personas, not on the order in which a file lists them.
 
     Parameters
     ----------
@@ -76,20 +83,23 @@ def draw(declared: Declared, drawn: Iterable[Cell]) -> list[Cell]:
         matrix.platforms, matrix.strategies, matrix.models, range(1, matrix.replicates + 1)
     ):
         group = f"{platform}/{strategy}/{model}/{replicate}"
-        slots = {cell.persona: cell.slot for cell in before if cell.group == group}
-        fresh = [persona for persona in matrix.personas if persona not in slots]
-        first = max(slots.values(), default=0) + 1
-        order = _generator(declared.seed, group, first).permutation(len(fresh))
-        slots |= {fresh[place]: first + rank for rank, place in enumerate(order)}
-        for persona, arm in product(matrix.personas, matrix.arms):
-            if arm == "yoked" and replicate == 1:
-                continue  # nothing earlier to be yoked to
-            cell = Cell(
-                platform=platform, strategy=strategy, model=model, replicate=replicate,
-                slot=slots[persona], arm=arm, persona=persona,
-            )  # fmt: skip
-            if cell not in before:
-                new.append(cell)
+        earlier = [cell for cell in before if cell.group == group]
+        fresh = sorted(set(matrix.personas) - {cell.persona for cell in earlier})
+        first = 1 + max((cell.slot for cell in earlier), default=0)
+        block = 1 + max((cell.block for cell in earlier), default=0)
+        rng = _generator(declared.seed, group, first)
+        # a first replicate has nothing earlier to be yoked to
+        arms = sorted(
+            (arm for arm in matrix.arms if arm != "yoked" or replicate > 1), key=ORDER.__getitem__
+        )
+        for rank, place in enumerate(rng.permutation(len(fresh))):
+            new += [
+                Cell(
+                    platform=platform, strategy=strategy, model=model, replicate=replicate,
+                    slot=first + rank, arm=arm, persona=fresh[place], block=block, turn=turn,
+                )
+                for arm, turn in zip(arms, rng.permutation(len(arms)).tolist(), strict=True)
+            ]  # fmt: skip
     return new
 
 
@@ -99,11 +109,12 @@ def _generator(seed: int, group: str, first: int) -> np.random.Generator:
 
 
 def start_order(cells: Iterable[Cell]) -> list[Cell]:
-    """Replicate by replicate, slot by slot, the arms of a slot side by side."""
+    """Replicate by replicate, slot by slot, the arms of a slot side by side in the order drawn."""
     return sorted(
         cells,
         key=lambda cell: (
-            cell.replicate, cell.platform, cell.strategy, cell.model, cell.slot, ORDER[cell.arm],
+            cell.replicate, cell.platform, cell.strategy, cell.model, cell.slot, cell.turn,
+            ORDER[cell.arm],
         ),
     )  # fmt: skip
 

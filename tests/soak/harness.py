@@ -211,7 +211,9 @@ def _due(job: Job, begun: list[Key], ledgers: list[Ledger]) -> list[tuple[int, l
             (job.videos, [one for one in ledgers if one.started.config["cell"] == job.mark(due)])
             for due in dues
         ]
-    matrix, replicates = job.declared.matrix, job.replicates(max(1, len(dues)))
+    matrix = job.declared.matrix
+    more = max(0, len(dues) - 1) if job.entry.adds_replicate else 0
+    replicates = matrix.replicates + more
     runs = [one for one in ledgers if one.started.config["study"] == job.declared.name]
     cells = [
         f"{platform}/{strategy}/{model}/{replicate}/{persona}/{arm}"

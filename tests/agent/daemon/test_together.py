@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from agent.study.conduct import Conductor, Study
 from agent.study.declared import EXAMPLE, BadStudy, load
+from agent.study.frozen import Frozen, freeze
 from agent.study.matrix import Cell, draw, start_order
 from store.data import DataFolder
 
@@ -21,6 +23,9 @@ class Narrator:
 
     def ended(self, cell: Cell, code: int) -> None:
         """A child ended."""
+
+    def rests(self, until: datetime) -> None:
+        """Nothing may be watched."""
 
 
 class Endless(Conductor):
@@ -39,7 +44,8 @@ def test_arms_that_start_together(
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE.replace("parallel = 1", pace), encoding="utf-8")
     declared = load(file)
-    study = Study(declared, tuple(draw(declared, [])), DataFolder(tmp_path))
+    frozen = freeze(declared, Frozen(), file)
+    study = Study(declared, tuple(draw(declared, [])), DataFolder(tmp_path), frozen)
 
     async def go() -> list[str]:
         conductor = Endless(study, Narrator())

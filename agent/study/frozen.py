@@ -1,0 +1,91 @@
+"""What a study froze when it was first drawn: personas, prompts and models.
+
+A study goes on for weeks while files are edited and versions change. Its runs read what was frozen,
+never the files again, and what differs from it is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from agent.config import Value
+from agent.errors import UserError
+from agent.study.declared import BadStudy, Declared
+from personas.library import find
+from personas.persona import Persona
+from personas.strategies import hashes
+
+FROZEN = "frozen.json"
+
+
+class StudyChanged(UserError):
+    """Something that a study froze is not what it was."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"{what} since study {name} was begun, so that its replicates would not be of one "
+            'kind. Put it back, or type in the study file: name = "ANOTHER"'
+        )
+
+
+class Frozen(Value):
+    """What a study had when it was first drawn.
+
+    Attributes
+    ----------
+    personas
+        By the name that the study file gives them.
+    prompts
+        SHA-256 of each prompt file, by strategy.
+    models
+        Fingerprint of each model, by name.
+    """
+
+    personas: dict[str, Persona] = Field(default_factory=dict)
+    prompts: dict[str, dict[str, str]] = Field(default_factory=dict)
+    models: dict[str, str] = Field(default_factory=dict)
+
+
+def read_frozen(folder: Path) -> Frozen:
+    """Return what a study froze; nothing where it was not begun."""
+    path = folder / FROZEN
+    return Frozen.model_validate_json(path.read_bytes()) if path.exists() else Frozen()
+
+
+def freeze(declared: Declared, kept: Frozen, file: Path) -> Frozen:
+    """Return what was frozen, with what is new.
+
+    Raises
+    ------
+    StudyChanged
+        Something is not what it was.
+    BadStudy
+        Two personas share an id, so that their runs could not be told apart.
+    """
+    matrix = declared.matrix
+    now = Frozen(
+        personas={name: find(name) for name in matrix.personas},
+        prompts={name: hashes(name) for name in matrix.strategies},
+        models={name: name for name in matrix.models},
+    )
+    ids = [persona.id for persona in now.personas.values()]
+    for persona in ids:
+        if ids.count(persona) > 1:
+            raise BadStudy(file, f"two of its personas have the id {persona}.")
+    for name, before in kept.personas.items():
+        after = now.personas.get(name, before)
+        if (before.id, before.traits) != (after.id, after.traits):
+            raise StudyChanged(declared.name, f"The persona {name} has changed")
+    for name, prompts in kept.prompts.items():
+        if now.prompts.get(name, prompts) != prompts:
+            raise StudyChanged(declared.name, f"A prompt of the strategy {name} has changed")
+    for name, model in kept.models.items():
+        if now.models.get(name, model) != model:
+            raise StudyChanged(declared.name, f"The model {name} has changed")
+    return Frozen(
+        personas=now.personas | kept.personas,
+        prompts=now.prompts | kept.prompts,
+        models=now.models | kept.models,
+    )

@@ -1,0 +1,94 @@
+"""Makes a study ready: reads what is kept of it, draws and freezes what is new, and keeps that.
+
+Refuses to run anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from agent.config import RunConfig
+from agent.study.conduct import Study, config_of
+from agent.study.declared import Declared, check_extends, load
+from agent.study.frozen import FROZEN, StudyChanged, freeze, read_frozen
+from agent.study.matrix import draw, read_draws, write_draws
+from store.data import DataFolder
+from store.files import write_whole
+
+FILE, DRAWS, OCCURRENCES = "study.toml", "draws.json", "occurrences.json"
+_OCCURRENCES = TypeAdapter(dict[str, int])
+
+
+def prepare(
+    declared: Declared, file: Path, data: DataFolder, check: Callable[[RunConfig], None]
+) -> Study:
+    """Draw and freeze what is new, and check every cell; nothing is written (see `keep`).
+
+    Raises
+    ------
+    BadStudy
+        It differs from the study of this name in more than its size, or two personas share an id.
+    StudyChanged
+        A persona, prompt or model is not what it was when the study was begun.
+    """
+    home = data.studies_dir / declared.name
+    check_extends(declared, home / FILE, file)
+    drawn = read_draws(home / DRAWS)
+    frozen = freeze(declared, read_frozen(home), file)
+    study = Study(declared, (*drawn, *draw(declared, drawn)), data, frozen)
+    for cell in study.cells:
+        check(config_of(study, cell))
+    _check_runs(study)
+    return study
+
+
+def keep(study: Study, file: Path) -> None:
+    """Write what is frozen, the draws and the study file, before anything runs."""
+    home = study.folder
+    write_whole(home / FROZEN, study.frozen.model_dump_json(indent=1).encode())
+    write_draws(home / DRAWS, list(study.cells))
+    write_whole(home / FILE, file.read_bytes())
+
+
+def read_study(data: DataFolder, folder: Path) -> Study:
+    """Return a study that was begun, as it was declared, drawn and frozen."""
+    cells = tuple(read_draws(folder / DRAWS))
+    return Study(load(folder / FILE), cells, data, read_frozen(folder))
+
+
+def replicates_for(declared: Declared, folder: Path, occurrence: str) -> int:
+    """Return how many replicates a study has from a due time on, and keep that number.
+
+    The first due time has as many as are declared, and each new one has one more than were drawn.
+    A due time that comes again, after a kill, has the number that it had.
+    """
+    known = read_occurrences(folder)
+    if occurrence not in known:
+        drawn = max((cell.replicate for cell in read_draws(folder / DRAWS)), default=0)
+        known[occurrence] = max(declared.matrix.replicates, drawn + 1 if drawn else 0)
+        write_whole(folder / OCCURRENCES, _OCCURRENCES.dump_json(known, indent=1))
+    return known[occurrence]
+
+
+def read_occurrences(folder: Path) -> dict[str, int]:
+    """Return the number of replicates from each due time of the daemon on."""
+    path = folder / OCCURRENCES
+    return _OCCURRENCES.validate_json(path.read_bytes()) if path.exists() else {}
+
+
+def _check_runs(study: Study) -> None:
+    """Refuse what differs from the study's own runs, which may be older than what is frozen."""
+    cells = {cell.key: cell for cell in study.cells}
+    for key, run in study.runs().items():
+        cell, started = cells.get(key), run.started
+        if cell is None or started is None:
+            continue
+        persona = config_of(study, cell).persona_record()
+        if persona.identity != started.persona.identity:
+            raise StudyChanged(study.declared.name, f"The persona {cell.persona} has changed")
+        if started.prompts != study.frozen.prompts.get(cell.strategy, started.prompts):
+            what = f"A prompt of the strategy {cell.strategy} has changed"
+            raise StudyChanged(study.declared.name, what)

@@ -1,0 +1,210 @@
+"""One conductor, one child a cell, one kind of replicate; arms together; quiet hours waited out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.study.conduct import Conductor, Study
+from agent.study.frozen import Frozen, freeze
+from agent.study.matrix import draw, start_order
+from agent.study.preparation import read_occurrences, replicates_for
+from store.data import DataFolder
+from tests.agent.daemon.test_together import Endless, Narrator
+from tests.agent.study.test_matrix import declared
+from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
+
+SMALL = """
+name = "small"
+seed = 7
+[matrix]
+personas = {personas}
+arms = {arms}
+replicates = {replicates}
+[windows]
+before = 2
+adapt = 0
+after = 2
+baseline = "passive"
+[pace]
+parallel = 2
+[test]
+primary = "matrix"
+"""
+OWN = 'id = "me"\ntraits = ["I row on the lake.", "I sing.", "I cook."]\n'
+
+
+def written(folder: Path, personas: list[str], arms: int = 1, replicates: int = 1) -> Path:
+    file = folder / "study.toml"
+    named = ["treatment", "passive"][:arms]
+    text = SMALL.format(personas=personas, arms=named, replicates=replicates).replace("'", '"')
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def once_each(data: Path, runs: int) -> None:
+    """Every declared cell has one run, which is complete, on an account of its own."""
+    found = ledgers(data)
+    assert len(found) == runs
+    assert {ledger.status for ledger in found} == {"complete"}
+    cells = Counter(ledger.started.config["cell"] for ledger in found)
+    accounts = Counter(ledger.started.account for ledger in found)
+    assert len(cells) == len(accounts) == runs
+    for ledger in found:
+        assert [step.position for step in ledger.steps] == list(range(len(ledger.steps)))
+        assert sum(step.eligible for step in ledger.steps) == 4
+
+
+def interrupted(words: tuple[str, ...], data: Path, log: Path, videos: int) -> list[Any]:
+    """Begin a study, kill its conductor, and begin it twice at once while its children live."""
+    first = start(*words, log=log)
+    until(lambda: steps_written(data) >= videos, limit_s=240)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    both = [start(*words, log=log) for _ in range(2)]
+    return [process.wait(timeout=500) for process in both]
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_conductor_and_one_beside_leave_one_run_a_cell(tmp_path: Path) -> None:
+    data, log = tmp_path / "data", tmp_path / "log"
+    words = ("study", str(written(tmp_path, ["p12", "p09"])), "--data", str(data), "--no-index")
+    codes = interrupted(words, data, log, 1)
+    assert codes in ([0, 2], [2, 0], [0, 0]), log.read_text(encoding="utf-8")
+    once_each(data, 2)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(1700)
+def test_a_study_that_is_extended_twice_has_its_declared_cells_once(tmp_path: Path) -> None:
+    data, log = tmp_path / "data", tmp_path / "log"
+    sizes = ((["p12", "p09"], 1, 4), (["p30", "p12", "p09"], 1, 6), (["p30", "p12", "p09"], 2, 12))
+    for number, (personas, replicates, runs) in enumerate(sizes):
+        file = written(tmp_path, personas, 2, replicates)
+        words = ("study", str(file), "--data", str(data), "--no-index")
+        codes = interrupted(words, data, log, steps_written(data) + 1 + 3 * number)
+        assert codes in ([0, 2], [2, 0], [0, 0]), log.read_text(encoding="utf-8")
+        once_each(data, runs)
+    blocks = {
+        (one.started.persona.id, one.started.config["replicate"]): one.started.config["block"]
+        for one in ledgers(data)
+    }
+    assert blocks == {
+        ("p12", 1): 1, ("p09", 1): 1, ("p30", 1): 2, ("p12", 2): 1, ("p09", 2): 1, ("p30", 2): 1,
+    }  # fmt: skip
+
+
+def test_a_study_refuses_a_second_conductor_and_a_persona_that_has_changed(tmp_path: Path) -> None:
+    own = tmp_path / "me.toml"
+    own.write_text(OWN, encoding="utf-8")
+    data = tmp_path / "data"
+    words = ("study", str(written(tmp_path, [str(own), "p09"])), "--data", str(data))
+    process = start(*words, log=tmp_path / "log")
+    until(lambda: (data / "studies" / "small" / "study.toml").exists())
+    process.send_signal(signal.SIGSTOP)  # it still holds its study
+    beside = feedsway(*words)
+    assert beside.returncode == 2, beside.stderr
+    assert f"process {process.pid}" in beside.stderr
+    assert beside.stderr.rstrip().endswith("type the same command again.")
+    process.kill()
+    process.wait()
+    own.write_text(OWN.replace("sing", "whistle"), encoding="utf-8")
+    changed = feedsway(*words)
+    assert changed.returncode == 2
+    assert "me.toml has changed since study small was begun" in changed.stderr
+    assert 'name = "ANOTHER"' in changed.stderr
+    assert ledgers(data) == [] or {one.status for one in ledgers(data)} == {"interrupted"}
+    own.write_text(OWN, encoding="utf-8")
+    assert feedsway(*words, "--dry-run").returncode == 0
+    twin = tmp_path / "twin.toml"
+    twin.write_text(OWN.replace("row", "ski"), encoding="utf-8")
+    both = written(tmp_path, [str(own), str(twin), "p09"])
+    told = feedsway("study", str(both), "--data", str(data), "--dry-run")
+    assert told.returncode == 2
+    assert "two of its personas have the id me" in told.stderr
+
+
+def test_replicates_are_numbered_from_what_was_drawn(tmp_path: Path) -> None:
+    """By hand a study had three replicates; each due time adds one, a repeated one does not."""
+    study = declared(tmp_path, ["p05", "p09"])
+    assert replicates_for(study, tmp_path, "s@1") == 1
+    assert replicates_for(study, tmp_path, "s@2") == 1  # nothing was drawn for the first
+    cells = draw(study.with_replicates(3), [])
+    text = "[" + ",".join(cell.model_dump_json() for cell in cells) + "]"
+    (tmp_path / "draws.json").write_text(text, encoding="utf-8")
+    assert replicates_for(study, tmp_path, "s@3") == 4
+    assert replicates_for(study, tmp_path, "s@3") == 4
+    assert read_occurrences(tmp_path) == {"s@1": 1, "s@2": 1, "s@3": 4}
+
+
+def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> None:
+    one = declared(tmp_path, ["p05", "p09"], replicates=2)
+    arms = ("treatment", "passive", "yoked")
+    one = one.model_copy(update={
+        "matrix": one.matrix.model_copy(update={"arms": arms}),
+        "pace": one.pace.model_copy(update={"parallel": 9, "together": True}),
+    })  # fmt: skip
+    frozen = freeze(one, Frozen(), tmp_path / "study.toml")
+    study = Study(one, tuple(draw(one, [])), DataFolder(tmp_path), frozen)
+
+    async def go() -> list[str]:
+        conductor = Endless(study, Narrator())
+        conductor._start_due(start_order(study.cells), {})
+        running = list(conductor._state.running)
+        await conductor._end_all()
+        return running
+
+    running = asyncio.run(go())
+    assert len(running) == 4
+    assert {cell.replicate for cell in study.cells if cell.key in running} == {1}
+
+
+def test_quiet_hours_are_waited_out(tmp_path: Path) -> None:
+    now = datetime.now().astimezone()
+    hours = [f"{now + timedelta(hours=by):%H:%M}" for by in (-1, 2)]
+    file = written(tmp_path, ["p12", "p09"])
+    text = file.read_text(encoding="utf-8").replace(
+        "[windows]", 'platforms = ["tiktok"]\n[windows]'
+    )
+    file.write_text(f'{text}[live]\nquiet_hours = "{"-".join(hours)}"\n', encoding="utf-8")
+    log, data = tmp_path / "log", tmp_path / "data"
+    process = start("study", str(file), "--data", str(data), log=log)
+    until(lambda: "Resting until" in log.read_text(encoding="utf-8"), limit_s=120)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    told = log.read_text(encoding="utf-8")
+    assert f"Resting until {now + timedelta(hours=2):%Y-%m-%d %H:%M}" in told
+    assert "exit code" not in told
+    assert not (data / "studies" / "small" / "logs").exists()
+
+
+def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
+    """A run found that its account may not watch now: no failure, and not tried again at once."""
+    one = declared(tmp_path, ["p05", "p09"])
+    cells = tuple(draw(one, []))
+    study = Study(one, cells, DataFolder(tmp_path), freeze(one, Frozen(), tmp_path / "study.toml"))
+
+    class Tired(Conductor):
+        started = 0
+
+        async def _child(self, cell: Any, yoke: str | None) -> int:
+            Tired.started += 1
+            return 1
+
+        def _last_fault(self, cell: Any) -> str:
+            return "PaceReached"
+
+    left = asyncio.run(Tired(study, Narrator(), patient=False).conduct())
+    assert Tired.started == len(cells) == len(left.resting) == 4
+    assert left.failed == ()
+    assert left.until is not None
+    assert left.until > datetime.now().astimezone()

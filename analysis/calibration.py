@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from analysis import designs
 from analysis.designs import Outcomes
 from analysis.intervals import binomial_p_value, t_quantile
-from analysis.simulate import Drawn
+from analysis.simulate import Drawn, Plan, World, draw_matrices
 from analysis.values import NAN
 from store.records import Windows
 
@@ -32,6 +32,8 @@ Verdict = Literal["holds", "within error", "FAILS"]
 
 FALSE_POSITIVES = (0.03, 0.07)
 COVERAGE = (0.93, 0.98)
+SEASON = 0.3
+"""What a season adds to the shares of those who were added in it, where draws are checked."""
 DOUBT = 0.001
 """Below this p-value a figure is taken for wrong."""
 
@@ -99,6 +101,19 @@ def judged(treated: Drawn, control: Drawn | None, rng: np.random.Generator) -> d
     if control is None:
         return told
     return {"treatment minus control": designs.judge_pairs(own(treated), own(control)), **told}
+
+
+def judged_in_two_draws(count: int, rng: np.random.Generator) -> dict[str, Outcomes]:
+    """Judge studies whose second half was added in a season that suits it, where nothing sways."""
+    plan = Plan(personas=8, before=24, adapt=24, after=52, baseline="passive")
+    cells = draw_matrices(plan, World(effect=0.0, season=SEASON), count, rng)
+    blocks = np.arange(plan.personas) // 4
+    return {
+        f"{name}, 4 + 4 personas and a season": designs.judge_matrix(
+            cells, rng, adjust=adjust, blocks=blocks
+        )
+        for name, adjust in (("persona matrix", False), ("adjusted matrix", True))
+    }
 
 
 def mean_sways(cells: Drawn) -> Floats:

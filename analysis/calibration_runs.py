@@ -87,7 +87,7 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen
     for judge in files.values():
         if len(judge) == len(ledgers) >= LEAST_PERSONAS:
             cells = persona_matrix(replies(views, judge), rng)
-            figures["specific sway"] = float(matrix.own_minus_others(cells.after))
+            figures["specific sway"] = float(matrix.own_minus_others(cells.after, cells.blocks[0]))
             designs += _from_matrix(feed, cells, rng)
     return Seen(
         feed,
@@ -102,7 +102,7 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen
 def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> list[Judged]:
     runs = len(cells.personas)
     test = "permutation"
-    plain = matrix.specific_sway(cells.after, rng)
+    plain = matrix.specific_sway(cells.after, rng, blocks=cells.blocks[0])
     told = [Judged(feed, "persona matrix", runs, plain.estimate, plain.test.p, test)]
     if cells.sway.adjusted:
         both = cells.sway

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.batching import share_variance
 from analysis.errors import NotOffered
-from analysis.matrix import shares
+from analysis.matrix import same_block, shares
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -83,17 +83,24 @@ class Cells:
         )
 
 
-def count_cells(rows: Rejudged, size: int) -> Cells:
+def count_cells(rows: Rejudged, size: int, blocks: Ints | None = None) -> Cells:
     """Count the cells of a study with K personas and one run of each.
+
+    Parameters
+    ----------
+    blocks
+        Draw that each persona comes from, shape ``(K,)``; cells between draws are not compared.
 
     Raises
     ------
     NotOffered
-        The frames of a run were not put to every persona equally often, so that own and other
-        cells would not rest on the same videos.
+        The frames of a run were not put to every persona of its draw equally often, so that own
+        and other cells would not rest on the same videos.
     """
     asked = _by_cell(rows, np.ones(len(rows.answer), dtype=bool), size)
-    if (asked != asked.max(axis=1, keepdims=True)).any():
+    inside = np.where(same_block(size, blocks), asked, 0)
+    most = inside.max(axis=1, keepdims=True)
+    if (same_block(size, blocks) & (asked != most)).any():
         raise NotOffered(
             "Some frames were put to some personas only; a persona matrix needs every frame of a "
             f"run judged again as every persona. {HINT}"

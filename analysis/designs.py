@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis import borrowed, matrix
 from analysis.intervals import t_quantile
 from analysis.null import Counts, mean_change, null_of_i
-from analysis.permutation import Sided
+from analysis.permutation import Ints, Sided, shuffled
 from analysis.simulate import Drawn, Plan, World, draw_matrices, draw_runs
 from analysis.values import NAN
 
@@ -190,19 +190,34 @@ def drift(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> O
     return _in_parts(plan, world, studies, rng, _judge_drift)
 
 
-def judge_matrix(drawn: Drawn, rng: np.random.Generator, *, adjust: bool = False) -> Outcomes:
-    """The specific sway of matrices, with its interval and its test by permutation."""
+def judge_matrix(
+    drawn: Drawn, rng: np.random.Generator, *, adjust: bool = False, blocks: Ints | None = None
+) -> Outcomes:
+    """The specific sway of matrices, with its interval and its test by permutation.
+
+    Parameters
+    ----------
+    blocks
+        Draw that each persona comes from, shape ``(K,)``; one draw if not given.
+    """
     before, after = drawn.shares
-    told = judge_cells(after, rng, before if adjust else None)
-    return replace(told, truth=float(matrix.own_minus_others(drawn.expected[1]).mean()))
+    told = judge_cells(after, rng, before if adjust else None, blocks)
+    return replace(told, truth=float(matrix.own_minus_others(drawn.expected[1], blocks).mean()))
 
 
-def judge_cells(after: Floats, rng: np.random.Generator, before: Floats | None = None) -> Outcomes:
+def judge_cells(
+    after: Floats,
+    rng: np.random.Generator,
+    before: Floats | None = None,
+    blocks: Ints | None = None,
+) -> Outcomes:
     """The specific sway of matrices ``(S, K, K)``, less a before window where one is given."""
-    cells = matrix.residuals(after, before)
-    told = from_jackknife(matrix.own_minus_others(cells), matrix.without_each(after, before))
-    runs_of = rng.permuted(np.tile(np.arange(after.shape[-1]), (PERMUTATIONS, 1)), axis=1)
-    return tested(told, matrix.rearranged(cells, runs_of))
+    cells = matrix.residuals(after, before, blocks)
+    value = matrix.own_minus_others(cells, blocks)
+    told = from_jackknife(value, matrix.without_each(after, before, blocks))
+    codes = np.zeros(after.shape[-1], dtype=np.int64) if blocks is None else blocks
+    runs_of = shuffled(codes, rng, PERMUTATIONS)
+    return tested(told, matrix.rearranged(cells, runs_of, blocks))
 
 
 def tested(told: Outcomes, arranged: Floats) -> Outcomes:

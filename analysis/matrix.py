@@ -4,7 +4,9 @@ Every window is judged again as every persona, blind: ``M[i, j]`` is what person
 yes to in the feed of run j. "A persona finds D pp more to say yes to in its own feed than in the
 other personas' feeds." The null is sharp, that every account's feed would be the same whichever
 persona drove it, and the test is exact because personas were drawn at random for accounts and
-start slots. It permutes which run belongs to whom.
+start slots. It permutes which run belongs to whom, within a draw: personas that were added to a
+study later are a block of their own, and are compared with each other only, since a season or a
+site that has changed may suit them.
 
 Refuses to know where the cells come from, to subtract an active before window, and to test fewer
 than 5 personas. What a matrix cannot tell: the level of the sway, own gain against others' loss,
@@ -13,6 +15,7 @@ a sway common to all personas, drift.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +23,24 @@ from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
 from analysis.intervals import jackknife
-from analysis.permutation import ARRANGEMENTS, Ints, Permutation, assignments, compare
+from analysis.permutation import (
+    ARRANGEMENTS,
+    Ints,
+    Permutation,
+    arrangements,
+    assignments,
+    compare,
+    shuffled,
+)
 from analysis.values import NAN, Estimate
 
 Floats = NDArray[np.float64]
 
+Mask = NDArray[np.bool_]
+
 LEAST_PERSONAS = 5
+LEAST_WAYS = math.factorial(LEAST_PERSONAS)
+"""Ways of exchanging runs within their draws, without which no test is made."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +72,31 @@ class SpecificSway:
     personas: int
 
 
-def centred(cells: Floats) -> Floats:
-    """Take persona and run means out of matrices; shape ``(..., K, K)``."""
-    rows = cells.mean(-1, keepdims=True)
-    columns = cells.mean(-2, keepdims=True)
-    centred_cells: Floats = cells - rows - columns + cells.mean((-2, -1), keepdims=True)
-    return centred_cells
+def same_block(size: int, blocks: Ints | None) -> Mask:
+    """Which cells lie within a block; shape ``(..., K, K)``. All do where no blocks are told."""
+    codes = np.zeros(size, dtype=np.int64) if blocks is None else blocks
+    mask: Mask = codes[..., :, None] == codes[..., None, :]
+    return mask
+
+
+def centred(cells: Floats, blocks: Ints | None = None) -> Floats:
+    """Take persona and run means out of matrices, block by block.
+
+    Parameters
+    ----------
+    cells
+        Shape ``(..., K, K)``.
+    blocks
+        Draw that each persona comes from, shape ``(K,)`` or ``(..., K)``. Cells between blocks
+        become 0, whatever they are.
+    """
+    same = same_block(cells.shape[-1], blocks)
+    inside = np.where(same, cells, 0.0)
+    size = same.sum(-1)
+    rows, columns = inside.sum(-1) / size, inside.sum(-2) / size
+    whole = (same * rows[..., None, :]).sum(-1) / size
+    centred_cells = inside - rows[..., :, None] - columns[..., None, :] + whole[..., :, None]
+    return np.where(same, centred_cells, 0.0)
 
 
 def slope(before: Floats, after: Floats) -> Floats:
@@ -76,29 +110,31 @@ def slope(before: Floats, after: Floats) -> Floats:
     return share
 
 
-def residuals(after: Floats, before: Floats | None = None) -> Floats:
+def residuals(after: Floats, before: Floats | None = None, blocks: Ints | None = None) -> Floats:
     """Centred matrices, less what the passive before windows foretold."""
-    late = centred(after)
+    late = centred(after, blocks)
     if before is None:
         return late
-    early = centred(before)
+    early = centred(before, blocks)
     return late - slope(early, late)[..., None, None] * early
 
 
-def own_minus_others(cells: Floats) -> Floats:
-    """D: mean over i of own cell less the mean of the others in its row; shape ``(...)``.
+def own_minus_others(cells: Floats, blocks: Ints | None = None) -> Floats:
+    """D: mean over i of own cell less the mean of the others of its block; shape ``(...)``.
 
-    For centred cells this is K / (K - 1) times the mean of the diagonal, which is the form that
-    all permutations share.
+    For centred cells this is a weighted mean of the diagonal, which is the form that all
+    permutations share. A persona that was drawn alone has no others, and does not count.
     """
-    size = cells.shape[-1]
+    same = same_block(cells.shape[-1], blocks)
+    count = same.sum(-1)
     own = np.diagonal(cells, axis1=-2, axis2=-1)
-    others = (cells.sum(-1) - own) / (size - 1)
-    difference: Floats = (own - others).mean(-1)
+    others = (np.where(same, cells, 0.0).sum(-1) - own) / np.maximum(count - 1, 1)
+    used = count > 1
+    difference: Floats = np.where(used, own - others, 0.0).sum(-1) / used.sum(-1)
     return difference
 
 
-def rearranged(cells: Floats, runs_of: Ints) -> Floats:
+def rearranged(cells: Floats, runs_of: Ints, blocks: Ints | None = None) -> Floats:
     """D under each assignment of runs to personas.
 
     Parameters
@@ -106,7 +142,9 @@ def rearranged(cells: Floats, runs_of: Ints) -> Floats:
     cells
         Centred matrices (or residuals), shape ``(..., K, K)``.
     runs_of
-        Run given to each persona, shape ``(B, K)``.
+        Run given to each persona, one of its own block; shape ``(B, K)``.
+    blocks
+        Shape ``(K,)``.
 
     Returns
     -------
@@ -114,11 +152,13 @@ def rearranged(cells: Floats, runs_of: Ints) -> Floats:
         Shape ``(..., B)``.
     """
     size = cells.shape[-1]
+    count = same_block(size, blocks).sum(-1)
+    weight = np.where(count > 1, count / np.maximum(count - 1, 1), 0.0) / (count > 1).sum()
     taken = cells[..., np.arange(size), runs_of]
-    return np.asarray(taken.mean(-1) * size / (size - 1), dtype=np.float64)
+    return np.asarray(taken @ weight, dtype=np.float64)
 
 
-def without_each(after: Floats, before: Floats | None = None) -> Floats:
+def without_each(after: Floats, before: Floats | None = None, blocks: Ints | None = None) -> Floats:
     """D with persona i left out together with its run, for each i; shape ``(K, ...)``."""
     size = after.shape[-1]
     found = []
@@ -126,7 +166,8 @@ def without_each(after: Floats, before: Floats | None = None) -> Floats:
         kept = np.delete(np.arange(size), left_out)
         part = np.ix_(kept, kept)
         early = None if before is None else before[..., part[0], part[1]]
-        found.append(own_minus_others(residuals(after[..., part[0], part[1]], early)))
+        codes = None if blocks is None else blocks[..., kept]
+        found.append(own_minus_others(residuals(after[..., part[0], part[1]], early, codes), codes))
     return np.stack(found)
 
 
@@ -135,6 +176,7 @@ def specific_sway(
     rng: np.random.Generator,
     before: Floats | None = None,
     *,
+    blocks: Ints | None = None,
     unit: str = "pp",
     draws: int = ARRANGEMENTS,
 ) -> SpecificSway:
@@ -148,22 +190,28 @@ def specific_sway(
     before
         The same of the before windows, where these were passive; then it is adjusted for, and
         its own matrix is the placebo. Leave it out where the before window was active.
+    blocks
+        Draw that each persona comes from, shape ``(K,)`` or ``(R, K)``; one draw if not given.
 
     Raises
     ------
     NotOffered
-        Fewer than 5 personas, or a cell without a judged video.
+        Fewer than 5 personas, draws too small to permute within, or a cell of a block without a
+        judged video.
     """
-    _check(after, before)
-    cells = residuals(after, before)
-    test = _test(cells, rng, draws)
-    estimate = _estimate(after, before, unit)
+    size = after.shape[-1]
+    blocks = np.zeros(size, dtype=np.int64) if blocks is None else blocks
+    _check(after, before, blocks)
+    cells = residuals(after, before, blocks)
+    test = _test(cells, blocks, rng, draws)
+    estimate = _estimate(after, before, blocks, unit)
     placebo, placebo_test = Estimate(NAN, reason="no passive before window"), _NO_TEST
     slopes = NAN
     if before is not None:
-        placebo = _estimate(before, None, unit)
-        placebo_test = _test(centred(before), rng, draws)
-        slopes = float(np.mean(slope(centred(before), centred(after))))
+        early = centred(before, blocks)
+        placebo = _estimate(before, None, blocks, unit)
+        placebo_test = _test(early, blocks, rng, draws)
+        slopes = float(np.mean(slope(early, centred(after, blocks))))
     return SpecificSway(
         estimate=estimate,
         test=test,
@@ -171,43 +219,60 @@ def specific_sway(
         slope=slopes,
         placebo=placebo,
         placebo_test=placebo_test,
-        personas=after.shape[-1],
+        personas=size,
     )
 
 
 _NO_TEST = Permutation(NAN, NAN, 0, False)
 
 
-def _check(after: Floats, before: Floats | None) -> None:
-    if after.shape[-1] < LEAST_PERSONAS:
+def _check(after: Floats, before: Floats | None, blocks: Ints) -> None:
+    size = after.shape[-1]
+    if size < LEAST_PERSONAS:
         raise NotOffered(
-            f"A persona matrix needs {LEAST_PERSONAS} personas and has {after.shape[-1]}: add "
+            f"A persona matrix needs {LEAST_PERSONAS} personas and has {size}: add "
             "some, or compare with a control. Type: python -m analysis power --help"
         )
-    if np.isnan(after).any() or (before is not None and np.isnan(before).any()):
+    ways = math.prod(arrangements(codes) for codes in np.atleast_2d(blocks))
+    if ways < LEAST_WAYS or min(map(arrangements, np.atleast_2d(blocks))) < math.factorial(3):
+        raise NotOffered(
+            f"The personas were drawn in blocks so small that runs can be exchanged in {ways} "
+            f"ways, and a test needs {LEAST_WAYS}: add personas several at a time, or another "
+            "replicate. Type: python -m agent study --help"
+        )
+    same = same_block(size, blocks)
+    if any((np.isnan(cells) & same).any() for cells in (after, before) if cells is not None):
         raise NotOffered(
             "A cell of the persona matrix has no judged video: judge every window as every "
             "persona first. Type: python -m agent rejudge --help"
         )
 
 
-def _test(cells: Floats, rng: np.random.Generator, draws: int) -> Permutation:
-    """Permute runs within each replicate; all ways are listed for one replicate of up to 7."""
+def _test(cells: Floats, blocks: Ints, rng: np.random.Generator, draws: int) -> Permutation:
+    """Permute runs within each replicate's draws; all ways are listed for one small replicate."""
     stack = cells.reshape(-1, *cells.shape[-2:])
-    observed = float(own_minus_others(stack).mean())
+    codes = np.broadcast_to(blocks, (len(stack), cells.shape[-1]))
+    observed = float(own_minus_others(stack, codes).mean())
     if len(stack) == 1:
-        runs_of, exact = assignments(stack.shape[-1], rng, draws)
-        return compare(observed, rearranged(stack[0], runs_of), exact=exact)
-    drawn = np.zeros(draws)
-    identity = np.tile(np.arange(stack.shape[-1]), (draws, 1))
-    for replicate in stack:
-        drawn += rearranged(replicate, rng.permuted(identity, axis=1)) / len(stack)
+        runs_of, exact = assignments(codes[0], rng, draws)
+        return compare(observed, rearranged(stack[0], runs_of, codes[0]), exact=exact)
+    drawn = rearranged_at_random(stack, codes, rng, draws)
     return compare(observed, drawn, exact=False)
 
 
-def _estimate(after: Floats, before: Floats | None, unit: str) -> Estimate:
-    value = float(own_minus_others(residuals(after, before)).mean())
-    left_out = without_each(after, before)
+def rearranged_at_random(
+    stack: Floats, blocks: Ints, rng: np.random.Generator, draws: int
+) -> Floats:
+    """Mean D of replicates ``(R, K, K)`` under random assignments, each replicate on its own."""
+    drawn = np.zeros(draws)
+    for cells, codes in zip(stack, blocks, strict=True):
+        drawn += rearranged(cells, shuffled(codes, rng, draws), codes) / len(stack)
+    return drawn
+
+
+def _estimate(after: Floats, before: Floats | None, blocks: Ints, unit: str) -> Estimate:
+    value = float(own_minus_others(residuals(after, before, blocks), blocks).mean())
+    left_out = without_each(after, before, blocks)
     return jackknife(value, left_out.reshape(len(left_out), -1).mean(1), len(left_out) - 1, unit)
 
 

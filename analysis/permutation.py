@@ -63,17 +63,42 @@ def sign_flips(differences: Floats, rng: np.random.Generator) -> Permutation:
     return compare(float(differences.mean()), signs @ differences / pairs, exact=False)
 
 
-def assignments(
-    members: int, rng: np.random.Generator, draws: int = ARRANGEMENTS
-) -> tuple[Ints, bool]:
-    """Ways of assigning K runs to K personas, shape ``(B, K)``, and whether these are all.
+def arrangements(blocks: Ints) -> int:
+    """Count the ways of exchanging members within their blocks."""
+    return math.prod(math.factorial(int(size)) for size in np.unique_counts(blocks).counts)
 
-    All K! are listed up to 7 personas.
+
+def assignments(
+    blocks: Ints, rng: np.random.Generator, draws: int = ARRANGEMENTS
+) -> tuple[Ints, bool]:
+    """Ways of assigning runs to personas within blocks, shape ``(B, K)``, and if these are all.
+
+    All are listed where they are no more than 7! = 5040.
+
+    Parameters
+    ----------
+    blocks
+        Draw that each persona and its run come from, shape ``(K,)``.
     """
-    if math.factorial(members) <= _LISTED:
-        return np.array(list(itertools.permutations(range(members))), dtype=np.int64), True
-    identity = np.tile(np.arange(members), (draws, 1))
-    return rng.permuted(identity, axis=1), False
+    ways = arrangements(blocks)
+    if ways > _LISTED:
+        return shuffled(blocks, rng, draws), False
+    members = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
+    orders = [np.array(list(itertools.permutations(part.tolist()))) for part in members]
+    listed = np.empty((ways, len(blocks)), dtype=np.int64)
+    chosen = np.indices([len(order) for order in orders]).reshape(len(orders), -1)
+    for part, order, at in zip(members, orders, chosen, strict=True):
+        listed[:, part] = order[at]
+    return listed, True
+
+
+def shuffled(blocks: Ints, rng: np.random.Generator, draws: int) -> Ints:
+    """Random assignments of runs to personas within blocks; shape ``(draws, K)``."""
+    drawn = np.tile(np.arange(len(blocks)), (draws, 1))
+    for block in np.unique(blocks):
+        part = np.flatnonzero(blocks == block)
+        drawn[:, part] = rng.permuted(drawn[:, part], axis=1)
+    return drawn
 
 
 def compare(observed: float, arranged: Floats, *, exact: bool) -> Permutation:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analysis.borrowed import BorrowedBase, borrowed_base
 from analysis.cells import Cells, Rejudged, count_cells, graded_cells
 from analysis.errors import NotOffered
-from analysis.matrix import SpecificSway, rearranged, residuals, specific_sway
+from analysis.matrix import SpecificSway, rearranged_at_random, residuals, specific_sway
 from analysis.null import DRAWS
 from analysis.values import NAN
 from analysis.views import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
@@ -165,8 +165,11 @@ class PersonaMatrix:
         In the order of the rows and columns.
     cells
         One per replicate.
+    blocks
+        Draw that each persona comes from, by replicate; shape ``(R, K)``.
     before, after
-        Shares in %, means over replicates; ``M[i, j]`` is what persona i finds in run j.
+        Shares in %, means over replicates; ``M[i, j]`` is what persona i finds in run j. Between
+        draws they are nan unless somebody asked.
     drawn
         The statistic under random assignments of runs to personas, in pp, sorted.
     borrowed, refused
@@ -178,6 +181,7 @@ class PersonaMatrix:
 
     personas: tuple[str, ...]
     cells: tuple[Cells, ...]
+    blocks: Ints
     before: Floats
     after: Floats
     sway: SpecificSway
@@ -199,24 +203,28 @@ def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
     personas, replicates = _layout(told)
     grades, graded_by = _grades(told)
     rows = [_square(told, personas, runs, grades) for runs in replicates]
-    cells = [count_cells(asked, len(personas)) for asked in rows]
+    blocks = np.array([[told.runs[run].block for run in runs.values()] for runs in replicates])
+    cells = [
+        count_cells(asked, len(personas), codes) for asked, codes in zip(rows, blocks, strict=True)
+    ]
     passive = all(told.runs[run].windows.baseline == "passive" for runs in replicates
                   for run in runs.values())  # fmt: skip
     after = np.array([cell.after for cell in cells])
     before = np.array([cell.before for cell in cells])
     given = before if passive else None
-    sway = specific_sway(after, rng, given)
-    base, refused = _borrow(cells, sway, passive)
+    sway = specific_sway(after, rng, given, blocks=blocks)
+    base, refused = _borrow(cells, blocks, sway, passive)
     return PersonaMatrix(
         personas=personas,
         cells=tuple(cells),
-        before=before.mean(0),
-        after=after.mean(0),
+        blocks=blocks,
+        before=_mean(before),
+        after=_mean(after),
         sway=sway,
-        drawn=_arranged(after, given, rng),
+        drawn=np.sort(rearranged_at_random(residuals(after, given, blocks), blocks, rng, DRAWS)),
         borrowed=base,
         refused=refused,
-        graded=_graded(rows, len(personas), passive, rng) if graded_by else None,
+        graded=_graded(rows, blocks, passive, rng) if graded_by else None,
         graded_by=graded_by,
     )
 
@@ -232,15 +240,17 @@ def _grades(told: Replies) -> tuple[Floats, str]:
 
 
 def _graded(
-    rows: Sequence[Rejudged], size: int, passive: bool, rng: np.random.Generator
+    rows: Sequence[Rejudged], blocks: Ints, passive: bool, rng: np.random.Generator
 ) -> SpecificSway:
     """The specific sway of mean graded answers.
 
     It draws from a generator of its own, so that the primary's figures do not depend on it.
     """
+    size = blocks.shape[-1]
     before, after = np.stack([graded_cells(asked, size) for asked in rows], axis=1)
     own = rng.spawn(1)[0]
-    return specific_sway(after, own, before if passive else None, unit="points")
+    given = before if passive else None
+    return specific_sway(after, own, given, blocks=blocks, unit="points")
 
 
 def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
@@ -279,8 +289,10 @@ def _square(
 
 
 def _borrow(
-    cells: Sequence[Cells], sway: SpecificSway, passive: bool
+    cells: Sequence[Cells], blocks: Ints, sway: SpecificSway, passive: bool
 ) -> tuple[BorrowedBase | None, str]:
+    if len(np.unique(blocks)) > 1:
+        return None, "A borrowed base takes runs of one draw, and personas were added later."
     if len(cells) > 1:
         return None, "A borrowed base takes one run of each persona, and there are several."
     try:
@@ -296,9 +308,9 @@ def _borrow(
     return base, ""
 
 
-def _arranged(after: Floats, before: Floats | None, rng: np.random.Generator) -> Floats:
-    """The statistic under random assignments, each replicate on its own."""
-    left = residuals(after, before)
-    identity = np.tile(np.arange(after.shape[-1]), (DRAWS, 1))
-    drawn = [rearranged(cells, rng.permuted(identity, axis=1)) for cells in left]
-    return np.sort(np.mean(drawn, axis=0))
+def _mean(cells: Floats) -> Floats:
+    """Mean over replicates of what was judged; nan where nothing was."""
+    known = ~np.isnan(cells)
+    total = np.where(known, cells, 0.0).sum(0)
+    mean: Floats = np.divide(total, known.sum(0), out=np.full(total.shape, NAN), where=known.any(0))
+    return mean

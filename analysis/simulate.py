@@ -104,6 +104,9 @@ class World:
     lost
         Share of the runs, those with the lowest share of yes of their own in the after window,
         that are thrown away and begun once more.
+    season
+        How far the season in which the second half of the runs is made suits the second half of
+        the personas, who were added then: what they find more in each of these runs.
     """
 
     base: float | tuple[float, ...] = 0.2
@@ -120,6 +123,7 @@ class World:
     hours: float = 0.0
     tied: bool = False
     lost: float = 0.0
+    season: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +208,9 @@ def draw_matrices(plan: Plan, world: World, studies: int, rng: np.random.Generat
     rate = rate + world.likeable_sd * rng.standard_normal((studies, 1, size))
     if world.hours:
         rate = rate + _hours(plan, world, studies, rng)
+    if world.season:
+        added = np.arange(size) >= size // 2
+        rate = rate + world.season * (added[:, None] & added)
     drawn = _draw(plan, world, rate, world.effect * _alike(size, world), rng)
     if world.lost:
         again = draw_matrices(plan, replace(world, lost=0.0), studies, rng)

@@ -63,6 +63,8 @@ class RunInfo:
     windows: Windows = field(default_factory=Windows)
     status: str = "complete"
     """``complete``, ``interrupted``, or why the run ended early."""
+    block: int = 0
+    """Draw of its study that it comes from; tests exchange runs within a draw only."""
     identity: str = ""
     """The persona's id and the hash of its traits; empty where the traits are not known."""
 
@@ -189,7 +191,6 @@ def from_ledger(ledger: Ledger) -> Views:
 def run_info(ledger: Ledger) -> RunInfo:
     """Say what a run was, from the first line of its ledger."""
     started = ledger.started
-    replicate = started.config.get("replicate", 1)
     return RunInfo(
         run_id=started.run_id,
         persona=started.persona.id,
@@ -198,11 +199,16 @@ def run_info(ledger: Ledger) -> RunInfo:
         model=started.model,
         arm=started.arm,
         account=started.account,
-        replicate=replicate if isinstance(replicate, int) else 1,
+        replicate=_whole(started.config.get("replicate"), 1),
         windows=started.windows,
         status=ledger.finished.reason if ledger.finished else ledger.status,
+        block=_whole(started.config.get("block"), 0),
         identity=started.persona.identity,
     )
+
+
+def _whole(value: object, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise
 
 
 def _row(run: int, step: Step) -> tuple[Any, ...]:

@@ -66,8 +66,10 @@ def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Check]:
         rng = np.random.default_rng([seed, number])
         members = np.argsort(rng.random((size, len(known))), axis=1)[:, :personas]
         told[name], sways[name] = judge(setting, members, rng, name)
+    rng = np.random.default_rng([seed, len(scenes)])
     return [
         *calibration.false_positives(told["gain 0"]),
+        *calibration.false_positives(calibration.judged_in_two_draws(count, rng)),
         *calibration.coverage(told["gain 0"], "gain 0"),
         *calibration.coverage(told["listener"], "listener"),
         *calibration.ordered(sways),

@@ -21,6 +21,7 @@ from analysis.views import NONE, Mask
 
 MOST_CELLS = 14
 """Personas up to which every cell has its number printed."""
+_APART = "drawn at another time, so they are not compared"
 _GRADES = {"score": "ISQ's score", "p_yes": "the probability of yes"}
 
 
@@ -199,12 +200,12 @@ def _cells(
     matrix: PersonaMatrix, source: Source
 ) -> tuple[tuple[tuple[Traced, Markup, bool], ...], ...]:
     """Shares of the after windows, with how strongly each is coloured."""
-    top = max(float(matrix.after.max()), 1.0)
+    top = max(float(np.nanmax(matrix.after)), 1.0)
     return tuple(
         tuple(
             (
-                source.whole(share, f"{persona} in the feed of {other}, yes in %"),
-                Markup("--v:{:.0f}%").format(70 * share / top),
+                source.whole(share, f"{persona} in the feed of {other}, yes in %", _APART),
+                Markup("--v:{:.0f}%").format(0.0 if np.isnan(share) else 70 * share / top),
                 persona == other,
             )
             for share, other in zip(row, matrix.personas, strict=True)

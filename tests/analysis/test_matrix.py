@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from analysis.designs import judge_matrix
 from analysis.errors import NotOffered
 from analysis.matrix import (
     centred,
@@ -16,6 +17,7 @@ from analysis.matrix import (
     without_each,
 )
 from analysis.permutation import assignments
+from analysis.simulate import Plan, World, draw_matrices
 from tests.analysis.made import plausible
 
 
@@ -44,7 +46,7 @@ def test_centring_leaves_d_as_it_is() -> None:
 
 def test_each_arrangement_is_d_of_the_rearranged_matrix() -> None:
     cells = noise(5, rng())
-    runs_of, _ = assignments(5, rng())
+    runs_of, _ = assignments(np.zeros(5, dtype=int), rng())
     slowly = [own_minus_others(cells[:, row]) for row in runs_of]
     assert np.allclose(rearranged(centred(cells), runs_of), slowly)
 
@@ -148,3 +150,57 @@ def test_an_unsteady_judge_does_not_hide_the_overlap() -> None:
 
     told = overlap(asked()[:2], asked()[:2])
     assert told.value == pytest.approx(1, abs=0.1)
+
+
+def test_blocks_by_hand() -> None:
+    cells = np.array([[30.0, 10, 99, 99], [5, 25, 99, 99], [99, 99, 50, 20], [99, 99, 10, 40]])
+    blocks = np.array([1, 1, 2, 2])
+    # 30 - 10, 25 - 5, 50 - 20, 40 - 10
+    assert own_minus_others(cells, blocks) == pytest.approx(25)
+    late = centred(cells, blocks)
+    assert own_minus_others(late, blocks) == pytest.approx(25)
+    assert (late[:2, 2:] == 0).all()
+    assert np.allclose(late.sum(0), 0)
+    assert np.allclose(late.sum(1), 0)
+    cells[:2, 2:] = cells[2:, :2] = math.nan  # who was drawn later need not be asked
+    assert own_minus_others(cells, blocks) == pytest.approx(25)
+    assert np.allclose(centred(cells, blocks), late)
+    alone = np.array([1, 1, 2, 3])
+    assert own_minus_others(cells, alone) == pytest.approx(20)
+
+
+def test_each_arrangement_within_blocks_is_d_of_the_rearranged_matrix() -> None:
+    cells, blocks = noise(7, rng()), np.array([2, 1, 2, 1, 2, 1, 1])
+    runs_of, exact = assignments(blocks, rng())
+    assert exact
+    assert len({tuple(row) for row in runs_of.tolist()}) == 6 * 24
+    assert (blocks[runs_of] == blocks).all()
+    slowly = [own_minus_others(cells[:, row], blocks) for row in runs_of]
+    assert np.allclose(rearranged(centred(cells, blocks), runs_of, blocks), slowly)
+    drawn, exact = assignments(np.repeat([1, 2], 8), rng(), 50)
+    assert not exact
+    assert (np.sort(drawn[:, 8:], axis=1) == np.arange(8, 16)).all()
+
+
+@pytest.mark.parametrize("adjust", [False, True])
+def test_it_keeps_its_level_where_personas_were_added_in_a_season(adjust: bool) -> None:
+    """The second four watch in a season that suits them; exchanging all runs calls it a sway."""
+    generator = rng()
+    plan = Plan(personas=8, before=24, adapt=24, after=52, baseline="passive")
+    drawn = draw_matrices(plan, World(effect=0.0, season=0.3), 600, generator)
+    blocks = np.repeat([1, 2], 4)
+    exact, naive = (
+        int((judge_matrix(drawn, generator, adjust=adjust, blocks=codes).p_greater <= 0.05).sum())
+        for codes in (blocks, None)
+    )
+    assert plausible(exact, 600, 0.03, 0.07)
+    assert not plausible(naive, 600, 0.03, 0.07)
+
+
+def test_blocks_too_small_to_permute_within_are_refused() -> None:
+    cells = noise(6, rng())
+    with pytest.raises(NotOffered, match="can be exchanged in 8 ways"):
+        specific_sway(cells, rng(), blocks=np.array([1, 1, 2, 2, 3, 3]))
+    told = specific_sway(noise(8, rng()), rng(), blocks=np.repeat([1, 2], 4))
+    assert told.test.exact
+    assert told.test.arrangements == 24 * 24

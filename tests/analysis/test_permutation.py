@@ -36,10 +36,10 @@ def test_drawn_and_listed_agree() -> None:
 
 
 def test_every_assignment_of_few_and_a_sample_of_many() -> None:
-    listed, exact = assignments(5, rng())
+    listed, exact = assignments(np.zeros(5, dtype=int), rng())
     assert exact
     assert len({tuple(row) for row in listed.tolist()}) == 120
-    drawn, exact = assignments(10, rng(), 50)
+    drawn, exact = assignments(np.zeros(10, dtype=int), rng(), 50)
     assert not exact
     assert drawn.shape == (50, 10)
     assert (np.sort(drawn, axis=1) == np.arange(10)).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -225,3 +226,28 @@ def test_the_same_taste_overlaps_wholly_and_unrelated_tastes_not() -> None:
 
     assert taste_overlap(told(4, says, kinds=3)).value == pytest.approx(0, abs=0.15)
     assert np.isnan(taste_overlap(told(4, says)).value)
+
+
+def test_the_matrix_exchanges_runs_within_a_draw() -> None:
+    """Four and four personas, each asked about the feeds of its own draw only."""
+    rng = np.random.default_rng(1)
+
+    def says(persona: str, run: int, position: int, *_: object) -> str | None:
+        return "yes" if rng.random() < 0.2 + 0.5 * (own(persona, run) and position >= 48) else "no"
+
+    views = table(8)
+    views = replace(
+        views, runs=tuple(replace(run, block=1 + at // 4) for at, run in enumerate(views.runs))
+    )
+    files = {}
+    for run in range(8):
+        file = file_of(run, 8, range(96), says)
+        kept = [line for line in file.asked if int(line.persona[1:]) // 4 == run // 4]
+        files[run] = replace(file, lines=tuple(kept))
+    matrix = persona_matrix(replies(views, files), np.random.default_rng(0))
+    assert matrix.sway.test.arrangements == 24 * 24
+    assert matrix.sway.test.p < 0.01
+    assert matrix.sway.estimate.low < 50 < matrix.sway.estimate.high
+    assert np.isnan(matrix.after[:4, 4:]).all()
+    assert matrix.borrowed is None
+    assert "personas were added later" in matrix.refused

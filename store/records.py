@@ -158,6 +158,9 @@ class Video(Record):
     id: str
     url: str | None = None
     author: str | None = None
+    """Handle of the account, without ``@``; of the first, where several published it."""
+    author_name: str | None = None
+    """Its display name, which may change and need not be its own."""
     caption: str | None = None
     hashtags: tuple[str, ...] = ()
     likes: int | None = None

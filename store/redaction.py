@@ -63,7 +63,7 @@ def words(judgement: Judgement) -> list[str]:
 
 def retold(step: S, change: Change) -> S:
     """A step whose texts are changed."""
-    video = _changed(step.video, ("caption", "url"), change)
+    video = _changed(step.video, ("caption", "url", "author_name"), change)
     video = video.model_copy(update={"hashtags": tuple(change(tag) for tag in video.hashtags)})
     return step.model_copy(update={"video": video, "judgement": reworded(step.judgement, change)})
 

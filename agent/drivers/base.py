@@ -62,6 +62,9 @@ class Hooks:
     fields: Mapping[str, str] = field(default_factory=dict)
     """Selector within the item of ``caption``, ``author``: the page's own words, which fill what
     the feed's responses leave out."""
+    field_attributes: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """(selector within the item, attribute, regular expression with one group) that give a field
+    where ``fields`` does not."""
     walls: tuple[Wall, ...] = ()
     inline: tuple[str, ...] = ()
     """Where the document itself holds feed items: the selector of script elements of JSON, such

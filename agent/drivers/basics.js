@@ -40,8 +40,13 @@
     return document.scrollingElement;
   };
 
-  const texts = (root, fields) => {
+  const texts = (root, fields, attributes) => {
     const found = {};
+    for (const [name, [selector, attribute, pattern]] of Object.entries(attributes)) {
+      const el = root.querySelector(selector);
+      const match = el && new RegExp(pattern).exec(el.getAttribute(attribute) || "");
+      if (match) found[name] = match[1];
+    }
     for (const [name, selector] of Object.entries(fields)) {
       const el = root.querySelector(selector);
       if (el && el.textContent.trim()) found[name] = el.textContent.trim();

@@ -187,6 +187,8 @@
     else play(active.video);
   }
 
+  // Whether a mark is there; null where no hook could show it.
+  const shows = (root, selectors) => selectors.length ? marked(root, selectors) : null;
   const report = (active, ident, base, shown, moving) => {
     const root = active.item || active.el;
     const video = active.video;
@@ -207,8 +209,8 @@
       duration_s: video && isFinite(video.duration) ? video.duration : null,
       exposure_s: playedOf(current),
       shown, has_video: !!video,
-      ad: marked(root, hooks.ad), live: marked(root, hooks.live),
-      fields: texts(root, hooks.fields), moved, animation_ms: moving, hooks_used: { ...used },
+      ad: shows(root, hooks.ad), live: shows(root, hooks.live),
+      fields: texts(root, hooks.fields, hooks.field_attributes), moved, animation_ms: moving, hooks_used: { ...used },
     };
   };
 

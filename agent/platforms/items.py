@@ -13,8 +13,13 @@ from typing import Any
 
 from store.records import Video
 
-_COUNT = re.compile(r"\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*([KMB])?", re.IGNORECASE | re.ASCII)
-_SCALE = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+_NUMBER = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?:\s*(thousand|million|billion|[KMB])\b)?"
+_COUNT = re.compile(rf"\s*{_NUMBER}", re.IGNORECASE | re.ASCII)
+_COUNT_WITHIN = re.compile(rf"(?<![\w.,]){_NUMBER}(?!\w|[.,]\d)", re.IGNORECASE | re.ASCII)
+_SCALE = {
+    "": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000,
+    "THOUSAND": 1_000, "MILLION": 1_000_000, "BILLION": 1_000_000_000,
+}  # fmt: skip
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
 _MOST_DIGITS = 15
 
@@ -72,13 +77,23 @@ def flag(value: Any) -> bool | None:
 
 
 def count(value: Any) -> int | None:
-    """Return a count: a number, its digits, or as people read it, such as ``2.7K``."""
+    """Return a count: a number, its digits, or as people read it: ``2.7K``, ``91 thousand``."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value if 0 <= value < 10**_MOST_DIGITS else None
     found = _COUNT.fullmatch(value.rstrip()) if isinstance(value, str) else None
-    if found is None or len(found[0]) > _MOST_DIGITS:
+    return None if found is None else _number(found)
+
+
+def count_within(value: Any) -> int | None:
+    """Return the one count in a sentence, such as ``like this along with 2,734 others``."""
+    found = list(_COUNT_WITHIN.finditer(value)) if isinstance(value, str) else []
+    return _number(found[0]) if len(found) == 1 else None
+
+
+def _number(found: re.Match[str]) -> int | None:
+    if len(found[1] + (found[2] or "")) > _MOST_DIGITS:
         return None
     whole, part, scale = found[1].replace(",", ""), found[2] or "", (found[3] or "").upper()
     if part and not scale:

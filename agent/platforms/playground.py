@@ -38,6 +38,7 @@ def _video(item: dict[str, Any], source: str) -> Video:
         item["id"], source,
         url=items.name(item.get("url")),
         author=items.text(items.at(item, "author", "uniqueId")),
+        author_name=items.name(items.at(item, "author", "nickname")),
         caption=items.text(item.get("desc")),
         hashtags=tuple(filter(None, map(items.name, tags if isinstance(tags, list) else ()))),
         likes=items.count(items.at(item, "stats", "diggCount")),

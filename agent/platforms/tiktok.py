@@ -14,6 +14,8 @@ from agent.platforms.base import Platform, Session, refused
 from store.records import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
+SHORTEST_MS = 1000
+"""A duration in milliseconds is at least this, and one of an advertisement in seconds is not."""
 WORDS = "p, h1, h2, span:not([data-e2e]), div:not(:has(*)):not([data-e2e])"
 WALLS = (
     Wall(
@@ -67,21 +69,27 @@ HOOKS = Hooks(
         "article[data-scroll-index]",
         '[id^="one-column-item-"]',
     ),
-    id_attributes=(('[id^="xgwrapper-"]', "id", r"^xgwrapper-\d+-(\d+)$"),),
+    id_attributes=(
+        ('[id^="xgwrapper-"]', "id", r"^xgwrapper-\d+-(\d+)$"),
+        ("[data-more-menu-item-id]", "data-more-menu-item-id", r"^(\d{1,30})$"),
+    ),
     url_id=r"/@[^/?#]+/video/(\d+)",
     index_attribute="data-scroll-index",
     next_buttons=(
+        '[data-e2e="feed-navigation-next"]',
+        'button[aria-label="Next video"]',
         '[class*="DivFeedNavigationContainer"] > :last-child button',
         '[class*="DivFeedNavigationContainer"] > button:last-of-type',
         'button[aria-label="Go to next video"]',
         'button[data-e2e="arrow-right"]',
     ),
-    like_buttons=('button[aria-label^="Like video"]', '[data-e2e="like-icon"]'),
+    like_buttons=('[aria-label^="Like video"]', '[data-e2e="like-icon"]'),
     live=('[class*="SpanLiveBadge"]', '[class*="DivLiveTag"]'),
     fields={
         "caption": '[data-e2e="video-desc"]',
         "author": '[data-e2e="video-author-uniqueid"]',
     },
+    field_attributes={"author": ('a[data-e2e="video-author-avatar"]', "href", r"/@([^/?#]+)")},
     walls=WALLS,
     inline=(INLINE,),
 )
@@ -113,15 +121,23 @@ def _video(item: dict[str, Any], source: str) -> Video:
         id_, source,
         url=f"https://www.tiktok.com/@{author}/video/{id_}" if author else None,
         author=author,
+        author_name=items.name(items.at(item, "author", "nickname")),
         caption=items.text(item.get("desc")),
         hashtags=_hashtags(item),
         likes=_stat(item, "diggCount"),
         comments=_stat(item, "commentCount"),
         views=_stat(item, "playCount"),
-        duration_s=items.seconds(items.at(item, "video", "duration")),
+        duration_s=_duration(item),
         ad=True if isinstance(info, dict) and info else items.flag(item.get("isAd")),
         live=live or None,
     )  # fmt: skip
+
+
+def _duration(item: dict[str, Any]) -> float | None:
+    """Return seconds: items with ``ad_info`` give milliseconds, nearly all; no ad lasts 1000 s."""
+    told = items.seconds(items.at(item, "video", "duration"))
+    in_ms = told is not None and told >= SHORTEST_MS and bool(item.get("ad_info"))
+    return told / 1000 if told is not None and in_ms else told
 
 
 def _stat(item: dict[str, Any], name: str) -> int | None:

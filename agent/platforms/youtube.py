@@ -6,8 +6,10 @@ brings ids without titles, and a later response for each video brings the rest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from agent.drivers.base import Answer, Hooks, Wall, WallKind
 from agent.platforms import items
@@ -15,6 +17,8 @@ from agent.platforms.base import Platform, Session, refused
 from store.records import Video
 
 ID = r"[\w-]{11}"
+HANDLE = re.compile(r"@([\w.·-]+)")
+"""What an account is called by; "@one and 2 more" is a video of several, of whom one is named."""
 REASON = "yt-player-error-message-renderer, .ytp-error, #player-error-message-container"
 DIALOG = "yt-confirm-dialog-renderer, tp-yt-paper-dialog, [role=dialog]"
 WALLS = (
@@ -57,7 +61,9 @@ HOOKS = Hooks(
     live=("[itemprop=isLiveBroadcast]",),
     fields={
         "caption": ".ytShortsVideoTitleViewModelShortsVideoTitle",
-        "author": ".ytReelChannelBarViewModelChannelName a",
+    },
+    field_attributes={
+        "author": (".ytReelChannelBarViewModelChannelName a", "href", r"/@([^/?#]+)"),
     },
     walls=WALLS,
     inline=(
@@ -107,6 +113,7 @@ def _named(node: dict[str, Any]) -> str | None:
         _id(items.at(node, "videoDetails")),
         _id(items.at(node, "playerResponse", "videoDetails")),
         _id(items.at(node, "replacementEndpoint", "reelWatchEndpoint")),
+        _id(items.at(next(items.under(node.get("overlay"), "likeButtonRenderer"), None), "target")),
     } - {None}
     return told.pop() if len(told) == 1 else None
 
@@ -117,11 +124,13 @@ def _described(id_: str, node: dict[str, Any], source: str) -> Video:
     caption = _first(overlay, "shortsVideoTitleViewModel", "text", "content")
     legacy = _first(overlay, "reelPlayerHeaderRenderer", "reelTitleText", "runs", 0, "text")
     title = items.text(items.at(details, "title"))
+    author, author_name = _channel(overlay, details)
     caption = next((words for words in (caption, legacy, title) if words is not None), None)
     return items.video(
         id_, source,
         url=f"https://www.youtube.com/shorts/{id_}",
-        author=_author(overlay) or items.name(items.at(details, "author")),
+        author=author,
+        author_name=author_name,
         caption=caption,
         hashtags=items.hashtags(caption),
         likes=_likes(overlay),
@@ -136,34 +145,51 @@ def _first(node: Any, key: str, *path: str | int) -> str | None:
     return next((items.text(items.at(found, *path)) for found in items.under(node, key)), None)
 
 
-def _author(overlay: Any) -> str | None:
-    handle = _first(overlay, "reelChannelBarViewModel", "channelName", "content")
-    legacy = _first(overlay, "reelPlayerHeaderRenderer", "channelTitleText", "runs", 0, "text")
-    return (handle or legacy or "").removeprefix("@") or None
+def _channel(overlay: Any, details: Any) -> tuple[str | None, str | None]:
+    """Return handle and display name: what a site calls the author may be either."""
+    bar = next(items.under(overlay, "reelChannelBarViewModel"), None)
+    header = next(items.under(overlay, "reelPlayerHeaderRenderer"), None)
+    told = [
+        items.name(items.at(bar, "channelName", "content")),
+        items.name(items.at(header, "channelTitleText", "runs", 0, "text")),
+        items.name(items.at(details, "author")),
+    ]
+    handles = [found[1] for text in told if text and (found := HANDLE.match(text))]
+    addresses = items.under([bar, header], "canonicalBaseUrl")
+    linked = [found[1] for url in addresses if (found := HANDLE.match(_path(url)))]
+    names = [text for text in reversed(told) if text and not text.startswith("@")]
+    return next(iter([*handles, *linked]), None), next(iter(names), None)
+
+
+def _path(url: Any) -> str:
+    return unquote(items.text(url) or "").removeprefix("/")
 
 
 def _likes(overlay: Any) -> int | None:
     for button in items.under(overlay, "likeButtonViewModel"):
-        for key in ("accessibilityText", "title"):
-            for told in items.under(button, key):
-                words = told if key == "title" else _exact(told)
-                if (number := items.count(words)) is not None:
-                    return number
+        unpressed = next(items.under(button, "defaultButtonViewModel"), button)
+        short = next(items.under(unpressed, "title"), None)
+        label = next(items.under(unpressed, "accessibilityText"), None)
+        if (number := _largest(items.count(short), items.count_within(label))) is not None:
+            return number
     told = next(items.under(overlay, "likeButtonRenderer"), None)
     return items.count(items.at(told, "likeCount"))
-
-
-def _exact(words: Any) -> str | None:
-    """Return the number in ``like this video along with 2,734 other people``."""
-    numbers = [word for word in str(items.text(words)).split() if word[0].isdigit()]
-    return numbers[0] if len(numbers) == 1 else None
 
 
 def _comments(overlay: Any) -> int | None:
     for button in items.under(overlay, "buttonViewModel"):
         if items.at(button, "iconName") == "SHORTS_COMMENT":
-            return items.count(items.at(button, "title"))
-    return None
+            label = items.count_within(items.at(button, "accessibilityText"))
+            return _largest(items.count(items.at(button, "title")), label)
+    legacy = items.at(next(items.under(overlay, "viewCommentsButton"), None), "buttonRenderer")
+    label = items.count_within(items.at(legacy, "accessibility", "label"))
+    short = [items.at(legacy, "text", "simpleText"), items.at(legacy, "text", "runs", 0, "text")]
+    return _largest(label, *(items.count(words) for words in short))
+
+
+def _largest(*counts: int | None) -> int | None:
+    """Return the exact count: short forms are cut off below, and a label may be misread as less."""
+    return max((number for number in counts if number is not None), default=None)
 
 
 _STATES: dict[str, WallKind] = {

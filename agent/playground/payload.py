@@ -35,7 +35,7 @@ def item_payload(item: Item, index: int, visitor: Visitor) -> dict[str, Any]:
         "isLive": live,
         "liked": visitor.likes(item.id),
         "video": {"src": clip_url(item)},
-        "poster": f"/posters/{item.id}.jpg" if has_poster(item) else None,
+        "poster": poster_url(item) if has_poster(item) else None,
     }
     if live:
         return told | {"stats": None, "liveRoom": {"userCount": item.plays // 40 + 12}}
@@ -46,6 +46,11 @@ def item_payload(item: Item, index: int, visitor: Visitor) -> dict[str, Any]:
 def clip_url(item: Item) -> str:
     """Address of an item's clip."""
     return f"/clips/{item.id}{item.file.suffix if item.file else '.webm'}"
+
+
+def poster_url(item: Item) -> str:
+    """Address of an item's first picture."""
+    return f"/posters/{item.id}.jpg"
 
 
 def has_poster(item: Item) -> bool:

@@ -108,7 +108,7 @@ class Skin:
         """Serve the page with its first items inside, and name a visitor that has no name yet."""
         name = request.cookies.get("visitor") or uuid4().hex
         try:
-            served = self._serve(self._visitor(name), None)
+            served = self._serve(self._visitor(name), None, request.query_params)
         except PlaygroundError as error:
             return JSONResponse({"error": str(error)}, 409)
         held = {
@@ -193,7 +193,7 @@ class Skin:
         bodies: list[dict[str, Any]] = []
 
         def answer(visitor: Visitor) -> Response:
-            bodies.append(shape(self._serve(visitor, place)))
+            bodies.append(shape(self._serve(visitor, place, request.query_params)))
             return Response()
 
         response = await self._for_visitor(request, answer)
@@ -213,11 +213,17 @@ class Skin:
                 return Response('{"itemList": [', media_type="application/json")
         return JSONResponse(_renamed(body, asked.get("rename")))
 
-    def _serve(self, visitor: Visitor, place: int | None) -> list[Served]:
+    def _serve(self, visitor: Visitor, place: int | None, asked: Mapping[str, str]) -> list[Served]:
+        pictured = {int(place) for place in asked.get("photos", "").split(",") if place}
         while page := visitor.page(place):
             items = [self._items[number] for number in page.numbers]
             served = [
-                Served(item, page.first + offset, visitor.likes(item.id))
+                Served(
+                    item,
+                    page.first + offset,
+                    visitor.likes(item.id),
+                    photos=page.first + offset in pictured and item.kind == "video",
+                )
                 for offset, item in enumerate(items)
                 # no source shows live cards among Reels
                 if self._name != "instagram" or item.kind != "live"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.playground.catalogue import Item
-from agent.playground.payload import clip_url
+from agent.playground.payload import clip_url, poster_url
 
 INSTAGRAM_ROOT = "xdt_api__v1__clips__home__connection_v2"
 
@@ -25,6 +25,8 @@ class Served:
     item: Item
     place: int
     liked: bool = False
+    photos: bool = False
+    """Whether it is posted as pictures instead of a video, where the site has such posts."""
 
 
 def skin_id(skin: str, item: Item) -> str:
@@ -41,10 +43,11 @@ def caption(item: Item) -> str:
 
 
 def compact(count: int) -> str:
-    """Return a count as people read it, such as ``2.7K``."""
+    """Return a count as people read it, such as ``2.7K``; cut off, never rounded up."""
     for scale, letter in ((10**6, "M"), (10**3, "K")):
         if count >= scale:
-            return f"{count / scale:.1f}".removesuffix(".0") + letter
+            tenths = count * 10 // scale
+            return f"{tenths / 10:g}{letter}"
     return str(count)
 
 
@@ -69,11 +72,15 @@ def _tiktok(served: Served) -> dict[str, Any]:
         return own | {"id": "", "containerType": 2, "liveRoomInfo": room}
     stats = {"diggCount": item.likes, "commentCount": item.comments, "playCount": item.plays}
     id_ = skin_id("tiktok", item)
+    own |= _photo_post(item) if served.photos else {}
+    # the site gives the length of advertisements in milliseconds, of all else in seconds
+    length = round(item.seconds * 1000) if item.kind == "ad" else item.seconds
+    own |= {"ad_info": {"ad_id": f"9{id_[1:]}"}} if item.kind == "ad" else {}
     return own | {
         "id": id_,
         "desc": caption(item),
         "author": {"id": "6" + id_[1:], "uniqueId": item.creator, "nickname": item.nickname},
-        "video": {"id": id_, "duration": item.seconds, "codecType": "h264"},
+        "video": {"id": id_, "duration": 0 if served.photos else length, "codecType": "h264"},
         "music": {"id": "5" + id_[1:], "title": "original sound", "duration": 60},
         "stats": {name: count // 100 * 100 for name, count in stats.items()},
         "statsV2": {name: str(count) for name, count in stats.items()},
@@ -84,6 +91,11 @@ def _tiktok(served: Served) -> dict[str, Any]:
         "isAd": item.kind == "ad",
         "adAuthorization": False,
     }
+
+
+def _photo_post(item: Item) -> dict[str, Any]:
+    pictures = [{"imageURL": {"urlList": [poster_url(item)]}}]
+    return {"imagePost": {"images": pictures, "title": ""}}
 
 
 def youtube(served: Iterable[Served]) -> dict[str, Any]:
@@ -133,7 +145,11 @@ def youtube_item(item: Item, *, legacy: bool) -> dict[str, Any]:
 def _overlay(item: Item) -> dict[str, Any]:
     told = f"like this video along with {item.likes:,} other people"
     like = {"iconName": "EMPTY_HEART", "title": compact(item.likes), "accessibilityText": told}
-    comments = {"iconName": "SHORTS_COMMENT", "title": compact(item.comments)}
+    comments = {
+        "iconName": "SHORTS_COMMENT",
+        "title": compact(item.comments),
+        "accessibilityText": f"View {item.comments:,} comments",
+    }
     meta = [
         {"reelChannelBarViewModel": {"channelName": {"content": f"@{item.creator}"}}},
         {"shortsVideoTitleViewModel": {"text": {"content": caption(item)}}},
@@ -156,6 +172,12 @@ def _legacy_overlay(item: Item) -> dict[str, Any]:
     return {
         "reelPlayerHeaderSupportedRenderers": {"reelPlayerHeaderRenderer": header},
         "likeButton": {"likeButtonRenderer": {"likeCount": item.likes}},
+        "viewCommentsButton": {
+            "buttonRenderer": {
+                "text": {"simpleText": compact(item.comments)},
+                "accessibility": {"label": f"View {item.comments:,} comments"},
+            }
+        },
     }
 
 

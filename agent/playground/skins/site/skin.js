@@ -4,6 +4,7 @@
 //   lag=MS[@N], ahead=MS[@N]   the address changes after, or before, the video (of place N only)
 //   remake=MS[@N]              the player is made anew so long after its video became active
 //   strip=NAME,...             a hook is taken out of the page      lang=de   labels are localised
+//   photos=N,...               photo posts at these places (TikTok)
 //   layout=b                   the site's other layout              nofeed=1  no item appears
 //   wall=NAME[@N]              a wall, once place N is reached      deaf=1    keys do nothing
 //   answered=MS                a wall goes again so much later, as if somebody had answered it
@@ -74,6 +75,19 @@ function player() {
 function show(video, clip) {
   if (video.getAttribute("src") !== clip) video.src = clip;
   video.playbackRate = Number(speed);
+}
+
+/** Counts how long a post without a video stayed, as seconds of content at the page's speed. */
+class Stay extends View {
+  constructor(item) {
+    super(item, { currentTime: 0, duration: 0 });
+    this.began = performance.now();
+  }
+
+  tick() {
+    this.watched = ((performance.now() - this.began) / 1000) * Number(speed);
+    if (this.watched - this.sent >= 2 && !this.sending) this.beat();
+  }
 }
 
 class Feed {
@@ -171,17 +185,22 @@ class Feed {
       show(card.video, card.item.clip);
     }
     this.start(card);
-    const remake = switches.remake(place);
+    const remake = card.video && switches.remake(place);
     if (remake && !card.remade) setTimeout(() => this.remake(card), Number(remake));
     const wall = (ask.get("wall") ?? "").includes("@") ? switches.wall(place) : place === 0 && ask.get("wall");
     if (wall) this.put(this.skin.walls[wall], card);
   }
 
   start(card) {
+    const told = { id: card.item.id, index: card.item.place, duration: card.item.seconds };
+    if (!card.video) {
+      this.view = new Stay(told);
+      return;
+    }
     card.video.play().catch((error) => {
       if (error.name !== "AbortError") throw error;
     });
-    this.view = new View({ id: card.item.id, index: card.item.place, duration: card.item.seconds }, card.video);
+    this.view = new View(told, card.video);
   }
 
   remake(card) {
@@ -224,7 +243,7 @@ class Feed {
     if (this.skin.detail && !card.item.clip) await this.skin.detail(card.item);
     card.root.replaceChildren(...element(dressed(this.skin, this.skin.card(card.item, place))).childNodes);
     card.root.querySelector(".like")?.addEventListener("click", (event) => this.like(card, event.currentTarget));
-    if (this.shared) return;
+    if (this.shared || card.item.photos) return;
     card.video = player();
     show(card.video, card.item.clip);
     card.root.querySelector(".screen").append(card.video);
@@ -284,7 +303,7 @@ class Feed {
       location.assign(to);
       return;
     }
-    card.video.pause();
+    card.video?.pause();
     this.wall = element(html);
     this.wall.classList.add("wall");
     if (shadow) this.wall.attachShadow({ mode: "open" }).innerHTML = shadow;
@@ -293,14 +312,14 @@ class Feed {
     if (ask.has("answered")) {
       setTimeout(() => {
         this.wall.remove();
-        card.video.play();
+        card.video?.play();
       }, Number(ask.get("answered")));
     }
     for (const button of root.querySelectorAll("button")) {
       button.addEventListener("click", () => {
         (document.documentElement.dataset.answered ??= button.dataset.is ?? button.textContent);
         this.wall.remove();
-        card.video.play();
+        card.video?.play();
       });
     }
   }

@@ -6,18 +6,34 @@ Refuses to know the browser and the site.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.drivers.base import Hooks
 
+_BEFORE = re.compile(r"(?:\s|for\s*\(;;\);)*")
+"""What sites put before JSON, so that no other page may run it as a script."""
+_JSON = json.JSONDecoder()
+
 
 def parsed(text: str) -> Any:
-    """Return the JSON of a text; ``None`` where there is none."""
+    """Return the JSON of a text, a list of all where several are joined; ``None`` for none."""
+    found: list[Any] = []
+    place = _skip(text, 0)
     try:
-        return json.loads(text)
+        while place < len(text):
+            value, place = _JSON.raw_decode(text, place)
+            found.append(value)
+            place = _skip(text, place)
     except (ValueError, RecursionError):
         return None
+    return found[0] if len(found) == 1 else found or None
+
+
+def _skip(text: str, place: int) -> int:
+    before = _BEFORE.match(text, place)
+    return before.end() if before else place
 
 
 def fallbacks(hooks: Hooks, used: Mapping[str, str]) -> Iterator[str]:

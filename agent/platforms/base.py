@@ -15,8 +15,8 @@ from agent.platforms.batches import BatchLog
 from agent.platforms.misses import Misses
 from store.records import FeedBatch, Step, Video
 
-Parser = Callable[[str, Any], list[Video]]
-"""Turns the URL and the JSON of a response into the videos that it holds. Takes any JSON."""
+Parser = Callable[[Answer], list[Video]]
+"""Turns a response into the videos that it holds. Takes any JSON."""
 
 
 SLOW_DOWN = (403, 429)
@@ -63,6 +63,9 @@ class Platform:
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     batch_name: Callable[[Any], str | None] = lambda _: None
     """The site's own name of the batch that a response holds; ``None`` where it gives none."""
+    beside: Callable[[Answer], bool] = lambda _: False
+    """Whether an answer only describes what the page puts between the feed's videos by itself, such
+    as advertisements of a pool: it is no batch, and says nothing of whether the feed goes on."""
     expected: tuple[str, ...] = ("author", "caption")
     """Fields that nearly every video has; their absence in a row means a changed layout."""
     hosts: tuple[str, ...] = ()
@@ -113,17 +116,19 @@ class Feed:
 
         A later response fills gaps of the same id.
         """
-        videos = self._platform.parse(answer.url, answer.body) if answer.status < 400 else []
+        videos = self._platform.parse(answer) if answer.status < 400 else []
         if not videos:
             kind = self._platform.refused(answer)
             if kind is not None and not answer.url.startswith("inline:"):
                 self.refusal, self.refused_at = kind, (self.position, answer.url.split("?")[0])
             return
-        self.refusal = self.refused_at = None
+        beside = self._platform.beside(answer)
+        if not beside:
+            self.refusal = self.refused_at = None
         for video in videos:
             known = self._items.get(video.id)
             self._items[video.id] = video if known is None else _filled(known, video)
-        if not any(part in answer.url for part in self._platform.about_one):
+        if not beside and not any(part in answer.url for part in self._platform.about_one):
             name = self._platform.batch_name(answer.body)
             self._batches.add([video.id for video in videos], name, answer.requested_s)
 
@@ -187,11 +192,15 @@ def _as_answered(video: Video) -> Video:
 
 
 def _filled(known: Video, more: Video) -> Video:
-    """Return what is known of a video, with its gaps filled from another answer on the same id."""
+    """Return what is known of a video, with its gaps filled from another answer on the same id.
+
+    An advertisement or a live broadcast is one whichever answer says so.
+    """
     gaps = {
         name: getattr(more, name)
         for name in more.sources
         if getattr(known, name) in (None, ())
-    }  # fmt: skip
+        or (name in ("ad", "live") and getattr(more, name) and not getattr(known, name))
+    }
     sources = {name: more.sources[name] for name in gaps}
-    return known.model_copy(update={**gaps, "sources": {**sources, **known.sources}})
+    return known.model_copy(update={**gaps, "sources": {**known.sources, **sources}})

@@ -1,12 +1,13 @@
 """Instagram Reels.
 
 The address names the reel and may lag behind its video; classes and shapes of the page change too
-often to rely on. The feed is known by the root field of its responses: ads and reels that are
-fetched ahead under other names are not taken for it.
+often to rely on. The feed is known by the root field of its responses. Advertisements come from a
+pool of their own and are put between the reels by the page: no hook of it shows which they are.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from agent.drivers.base import Answer, Hooks, Wall, WallKind
@@ -15,6 +16,10 @@ from agent.platforms.base import Platform, Session, refused
 from store.records import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
+POOL = re.compile(r"ads_?pool|injected_reels", re.IGNORECASE)
+"""Names of queries and of root fields that bring advertisements only."""
+FEED_QUERIES = "PolarisClips"
+"""How the names of the queries begin that the feed asks, its pool of advertisements among them."""
 CODE = r"[\w-]{5,40}"
 DIALOG = "[role=dialog] *, [role=alert], [role=alert] *"
 HEADING = "h1, h2, h3, [role=heading]"
@@ -64,14 +69,43 @@ HOOKS = Hooks(
 )
 
 
-def parse(url: str, body: Any) -> list[Video]:
-    """Read the reels under the feed's root field."""
-    source = items.source_of(url)
-    return [
-        _video(media, source)
-        for root in items.under(body, ROOT)
+def parse(answer: Answer) -> list[Video]:
+    """Read the reels under the feed's root field, and the advertisements of its pool."""
+    source = items.source_of(answer.url)
+    pooled = [
+        _video(media, source, ad=True)
+        for root in _pools(answer)
         for media in items.walk(root, _is_media)
     ]
+    return pooled + [
+        _video(media, source, ad=_is_ad(media))
+        for root in items.under(answer.body, ROOT)
+        for media in items.walk(root, _is_media)
+        if not _is_pool(answer)
+    ]
+
+
+def _asked(answer: Answer) -> str | None:
+    return items.sent_field(answer.request, "fb_api_req_friendly_name")
+
+
+def _is_pool(answer: Answer) -> bool:
+    return POOL.search(_asked(answer) or "") is not None
+
+
+def _pools(answer: Answer) -> list[Any]:
+    """Return the parts of an answer in which every reel is an advertisement."""
+    if _is_pool(answer):
+        return [answer.body]
+    holders = items.walk(answer.body, lambda node: any(map(POOL.search, node)))
+    return [node[key] for node in holders for key in node if POOL.search(key)]
+
+
+def describes_pool(answer: Answer) -> bool:
+    """Whether an answer holds advertisements of the pool and nothing of the feed itself."""
+    return bool(_pools(answer)) and (
+        _is_pool(answer) or next(items.under(answer.body, ROOT), None) is None
+    )
 
 
 def _is_media(node: dict[str, Any]) -> bool:
@@ -82,7 +116,7 @@ def _code(media: dict[str, Any]) -> str | None:
     return items.matching(media.get("code"), CODE)
 
 
-def _video(media: dict[str, Any], source: str) -> Video:
+def _video(media: dict[str, Any], source: str, *, ad: bool | None) -> Video:
     code = _code(media) or ""
     caption = "" if media.get("caption", 0) is None else items.at(media, "caption", "text")
     caption = items.text(caption)
@@ -92,27 +126,47 @@ def _video(media: dict[str, Any], source: str) -> Video:
         code, source,
         url=f"https://www.instagram.com/reel/{code}/",
         author=items.name(items.at(media, "user", "username")),
+        author_name=items.name(items.at(media, "user", "full_name")),
         caption=caption,
         hashtags=items.hashtags(caption),
         likes=None if hidden else items.count(media.get("like_count")),
         comments=items.count(media.get("comment_count")),
         views=None if hidden else next((n for n in views if n is not None), None),
         duration_s=items.seconds(media.get("video_duration")),
-        ad=_is_ad(media),
+        ad=ad,
     )  # fmt: skip
 
 
 def _is_ad(media: dict[str, Any]) -> bool | None:
     link = items.name(media.get("link")) or ""
+    if media.get("is_ad") is True or media.get("ad_id") not in (None, "", "0", 0, False):
+        return True
     if media.get("product_type") == "ad" or media.get("ad_action") is not None:
         return True
     if link.startswith("https://www.facebook.com/ads/"):
         return True
-    return False if isinstance(media.get("product_type"), str) else None
+    return False if isinstance(media.get("product_type"), str) else items.flag(media.get("is_ad"))
+
+
+_MESSAGES: dict[str, WallKind] = {
+    "checkpoint_required": "challenge", "challenge_required": "challenge",
+    "feedback_required": "rate_limit",
+}  # fmt: skip
+"""What the site says of the account, whichever request it refuses."""
 
 
 def blocked(answer: Answer) -> WallKind | None:
-    """Read a response without reels: a 401 asks to wait, whatever else it asks for."""
+    """Read a response without reels: the site answers many questions at the feed's address.
+
+    What is said of the account counts whoever asked; a refusal only where the feed asked. A 401
+    asks to wait, whatever else it asks for.
+    """
+    for told in answer.body if isinstance(answer.body, list) else [answer.body]:
+        if (kind := _MESSAGES.get(items.text(items.at(told, "message")) or "")) is not None:
+            return kind
+    asked = _asked(answer)
+    if asked is not None and (not asked.startswith(FEED_QUERIES) or _is_pool(answer)):
+        return None
     return "rate_limit" if answer.status == 401 else refused(answer)
 
 
@@ -123,6 +177,7 @@ PLATFORM = Platform(
     parse,
     url="https://www.instagram.com/reels/",
     refused=blocked,
+    beside=describes_pool,
     session=Session("https://www.instagram.com/accounts/login/", ("sessionid",), needed=True),
     hosts=("instagram.com",),
 )

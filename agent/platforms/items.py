@@ -6,10 +6,12 @@ raises. Refuses to know any site.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 from store.records import Video
 
@@ -22,6 +24,7 @@ _SCALE = {
 }  # fmt: skip
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
 _MOST_DIGITS = 15
+_MOST_FIELDS = 200
 
 
 def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
@@ -119,6 +122,23 @@ def video(id_: str, source: str, **fields: Any) -> Video:
     """Make a video of the fields that are there, each with where it was read."""
     there = {name: value for name, value in fields.items() if value not in (None, ())}
     return Video(id=id_, sources=dict.fromkeys(there, source), **there)
+
+
+def sent_json(request: str | None) -> Any:
+    """Return the JSON that a request sent; ``None`` where it sent none."""
+    try:
+        return json.loads(request or "")
+    except (ValueError, RecursionError):
+        return None
+
+
+def sent_field(request: str | None, field: str) -> str | None:
+    """Return a field of the form that a request sent."""
+    try:
+        fields = parse_qs(request or "", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return None
+    return fields.get(field, [None])[0]
 
 
 def source_of(url: str) -> str:

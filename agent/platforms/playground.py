@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.drivers.base import Hooks
+from agent.drivers.base import Answer, Hooks
 from agent.platforms import items
 from agent.platforms.base import Platform
 from store.records import Video
@@ -26,10 +26,11 @@ HOOKS = Hooks(
 )
 
 
-def parse(url: str, body: Any) -> list[Video]:
+def parse(answer: Answer) -> list[Video]:
     """Read one batch of ``/api/feed``."""
-    found = items.walk(items.at(body, "items"), lambda node: bool(items.name(node.get("id"))))
-    return [_video(item, items.source_of(url)) for item in found]
+    listed = items.at(answer.body, "items")
+    found = items.walk(listed, lambda node: bool(items.name(node.get("id"))))
+    return [_video(item, items.source_of(answer.url)) for item in found]
 
 
 def _video(item: dict[str, Any], source: str) -> Video:

@@ -95,12 +95,12 @@ HOOKS = Hooks(
 )
 
 
-def parse(url: str, body: Any) -> list[Video]:
+def parse(answer: Answer) -> list[Video]:
     """Read ``itemList`` and the page's own first items; what is preloaded is not the feed."""
-    if "/preload/" in url:
+    if "/preload/" in answer.url:
         return []
-    source = items.source_of(url)
-    return [_video(item, source) for item in items.walk(body, _is_item)]
+    source = items.source_of(answer.url)
+    return [_video(item, source) for item in items.walk(answer.body, _is_item)]
 
 
 def _is_item(node: dict[str, Any]) -> bool:

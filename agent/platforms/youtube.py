@@ -17,6 +17,8 @@ from agent.platforms.base import Platform, Session, refused
 from store.records import Video
 
 ID = r"[\w-]{11}"
+ABOUT_ONE = ("/reel_item_watch", "/v1/player", "/get_watch")
+"""Parts of addresses that are asked for one video each."""
 HANDLE = re.compile(r"@([\w.·-]+)")
 """What an account is called by; "@one and 2 more" is a video of several, of whom one is named."""
 REASON = "yt-player-error-message-renderer, .ytp-error, #player-error-message-container"
@@ -73,12 +75,25 @@ HOOKS = Hooks(
 )  # fmt: skip
 
 
-def parse(url: str, body: Any) -> list[Video]:
-    """Read a sequence, or what a response says of the one video that it names."""
-    source = items.source_of(url)
-    found = [_listed(endpoint, source) for endpoint in _sequence(body)]
-    about = ((_named(node), node) for node in items.walk(body, _is_about_one))
+def parse(answer: Answer) -> list[Video]:
+    """Read a sequence, or what a response says of the one video that it, or its request, names."""
+    source = items.source_of(answer.url)
+    found = [_listed(endpoint, source) for endpoint in _sequence(answer.body)]
+    asked = _asked_for(answer)
+    top = answer.body if isinstance(answer.body, list) else [answer.body]
+    about = (
+        (_named(node, asked if any(node is one for one in top) else None), node)
+        for node in items.walk(answer.body, _is_about_one)
+    )
     return found + [_described(id_, node, source) for id_, node in about if id_ is not None]
+
+
+def _asked_for(answer: Answer) -> str | None:
+    """Return the id that a request for one video named."""
+    if not any(part in answer.url for part in ABOUT_ONE):
+        return None
+    sent = items.sent_json(answer.request)
+    return _id(sent) or _id(items.at(sent, "playerRequest"))
 
 
 def _sequence(body: Any) -> Iterator[dict[str, Any]]:
@@ -105,11 +120,12 @@ def _is_about_one(node: dict[str, Any]) -> bool:
     )  # fmt: skip
 
 
-def _named(node: dict[str, Any]) -> str | None:
-    """Return the id that a response names, unless it names none or several."""
+def _named(node: dict[str, Any], asked: str | None) -> str | None:
+    """Return the id that a response and its request name, unless they name none or several."""
     if "entries" in node:
         return None
     told = {
+        asked,
         _id(items.at(node, "videoDetails")),
         _id(items.at(node, "playerResponse", "videoDetails")),
         _id(items.at(node, "replacementEndpoint", "reelWatchEndpoint")),
@@ -217,8 +233,7 @@ PLATFORM = Platform(
     url="https://www.youtube.com/shorts",
     refused=blocked,
     about_one=(
-        "/reel_item_watch", "/v1/player", "/get_watch", "inline:window.ytInitialData",
-        "inline:window.ytInitialPlayerResponse",
+        *ABOUT_ONE, "inline:window.ytInitialData", "inline:window.ytInitialPlayerResponse",
     ),
     session=Session(
         "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False

@@ -156,15 +156,18 @@ class Skin:
             return JSONResponse({"playabilityStatus": {"status": "ERROR"}})
         legacy = request.query_params.get("layout") == "b"
         body = shapes.youtube_item(item, legacy=legacy)
-        return await self._spoilt(
-            request, 0, body | {"playerResponse": shapes.youtube_player(item)}
-        )
+        if "nameless" in request.query_params:
+            told = {"overlay": body["overlay"], "_player": shapes.youtube_player(item)}
+        else:
+            told = body | {"playerResponse": shapes.youtube_player(item)}
+        return await self._spoilt(request, 0, told)
 
     async def query(self, request: Request) -> Response:
         """Answer one of Instagram's named queries."""
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
         if form.get("fb_api_req_friendly_name") == "PolarisClipsAdsPoolQuery":
-            return JSONResponse(shapes.instagram_ads(self._aside()))
+            pool = [Served(item, 0) for item in self._items if item.kind == "ad"][-2:]
+            return JSONResponse(shapes.instagram_ads(pool))
         place = int(json.loads(form["variables"])["after"])
         return await self._feed(request, place, shapes.instagram)
 

@@ -187,8 +187,12 @@ def instagram(served: Iterable[Served]) -> dict[str, Any]:
 
 
 def instagram_ads(served: Iterable[Served]) -> dict[str, Any]:
-    """Answer the query of the ads pool, which is not the feed."""
-    return _connection("xdt_api__v1__clips__ads_pool", served)
+    """Answer the query of the ads pool: its items look like reels, but for one mark."""
+    body = _connection("xdt_api__v1__clips__ads_pool", served)
+    for edge in body["data"]["xdt_api__v1__clips__ads_pool"]["edges"]:
+        media = edge["node"]["media"]
+        media |= {"product_type": "clips", "is_ad": True, "ad_id": f"8{media['pk']}"}
+    return body
 
 
 def instagram_inline(served: Iterable[Served]) -> dict[str, Any]:
@@ -223,5 +227,6 @@ def _media(served: Served) -> dict[str, Any]:
         "view_count": None,
         "video_duration": item.seconds,
         "product_type": "ad" if item.kind == "ad" else "clips",
+        "is_ad": item.kind == "ad",
         "like_and_view_counts_disabled": False,
     }

@@ -99,7 +99,7 @@ def test_what_the_document_holds_is_told_before_the_first_video(tmp_path: Path) 
             "inline:window.ytInitialPlayerResponse",
             "inline:window.ytInitialReelWatchSequenceResponse",
         ]
-        named = [v.id for a in inline for v in load("youtube").parse(a.url, a.body)]
+        named = [v.id for a in inline for v in load("youtube").parse(a)]
         assert shown.id in named
         assert shown.hooks_used["id"] == "url"
         assert await driver.like()

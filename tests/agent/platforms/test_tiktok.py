@@ -46,13 +46,13 @@ def test_an_advertisement_s_milliseconds_are_seconds(
     told: int, info: dict[str, str] | None, seconds: float | None
 ) -> None:
     body = {"itemList": [item(video={"duration": told}, **({"ad_info": info} if info else {}))]}
-    (video,) = load("tiktok").parse(URL, body)
+    (video,) = load("tiktok").parse(Answer(URL, body))
     assert video.duration_s == seconds
     assert video.ad is bool(info)
 
 
 def test_handle_and_display_name_are_kept_apart() -> None:
-    (video,) = load("tiktok").parse(URL, {"itemList": [item()]})
+    (video,) = load("tiktok").parse(Answer(URL, {"itemList": [item()]}))
     assert (video.author, video.author_name) == ("made.up", "Made Up ✨")
     assert (video.caption, video.hashtags) == ("a made up caption #tag", ())
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.drivers.base import Answer
 from agent.platforms import items, load
+from agent.playground.skins.shapes import skin_id
+from tests.agent.platforms.running import watch
 
 ID = "aB3-_xyz012"
 
@@ -18,7 +23,7 @@ def described(overlay: Any, details: Any = None) -> Any:
     }
     if details is not None:
         body["playerResponse"] = {"videoDetails": {"videoId": ID, **details}}
-    (video,) = load("youtube").parse("https://y/youtubei/v1/reel/reel_item_watch", body)
+    (video,) = load("youtube").parse(Answer("https://y/youtubei/v1/reel/reel_item_watch", body))
     return video
 
 
@@ -139,5 +144,46 @@ def test_the_comments_label_is_exact() -> None:
 def test_a_legacy_like_names_its_video() -> None:
     like = {"likeButtonRenderer": {"target": {"videoId": ID}, "likeCount": 7}}
     body = {"overlay": {"reelPlayerOverlayRenderer": {"likeButton": like}}}
-    (video,) = load("youtube").parse("https://y/youtubei/v1/reel/reel_item_watch", body)
+    (video,) = load("youtube").parse(Answer("https://y/youtubei/v1/reel/reel_item_watch", body))
     assert (video.id, video.likes) == (ID, 7)
+
+
+def overlay_without_a_name() -> dict[str, Any]:
+    bar = {"buttonViewModels": [{"buttonViewModel": {"iconName": "SHORTS_COMMENT", "title": "7"}}]}
+    return {"overlay": {"buttonBar": {"reelActionBarViewModel": bar}}}
+
+
+OTHER = "zzzzzzzzzz9"
+
+
+ANOTHER = {**overlay_without_a_name(), "videoDetails": {"videoId": OTHER}}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "body", "named"),
+    [
+        ("reel/reel_item_watch", {"videoId": ID}, overlay_without_a_name(), [ID]),
+        ("reel/reel_item_watch", {"videoId": ID}, [overlay_without_a_name()], [ID]),
+        ("get_watch", {"playerRequest": {"videoId": ID}}, overlay_without_a_name(), [ID]),
+        ("reel/reel_item_watch", {"videoId": ID}, ANOTHER, []),
+        ("reel/reel_item_watch", {"videoId": "no id"}, overlay_without_a_name(), []),
+        ("reel/reel_item_watch", None, overlay_without_a_name(), []),
+        ("reel/reel_item_watch", {"videoId": ID}, {"more": [overlay_without_a_name()] * 2}, []),
+        ("reel/reel_watch_sequence", {"videoId": ID}, overlay_without_a_name(), []),
+    ],
+)
+def test_an_overlay_without_a_name_is_that_of_the_video_asked_for(
+    path: str, sent: Any, body: Any, named: list[str]
+) -> None:
+    answer = Answer(f"https://y/youtubei/v1/{path}", body, request=sent and json.dumps(sent))
+    found = load("youtube").parse(answer)
+    assert [video.id for video in found] == named
+    assert all(video.comments == 7 for video in found)
+
+
+def test_a_page_whose_answers_name_no_video_is_known_all_the_same(tmp_path: Path) -> None:
+    told = watch(tmp_path, "youtube", 4, "nameless=1")
+    assert told.fault is None
+    for step, item in zip(told.steps, told.served(), strict=False):
+        assert (step.video.id, step.video.comments) == (skin_id("youtube", item), item.comments)
+        assert step.video.sources["likes"] in ("network", "inline")

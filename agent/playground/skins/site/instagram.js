@@ -1,7 +1,7 @@
 // Instagram's documented hooks: an address that follows the reel, nameless elements, localised
-// labels, an ads pool that is fetched ahead.
+// labels, a pool of ads that the page puts between the reels (ads=N: after place N).
 
-import { begin, call, escaped, inline, other } from "./skin.js";
+import { ask, begin, call, escaped, inline, other } from "./skin.js";
 
 const query = (name, variables) => ({
   method: "POST",
@@ -9,7 +9,7 @@ const query = (name, variables) => ({
 });
 const items = (body) => Object.values(body.data)[0].edges.map(({ node: { media } }) => ({
   id: media.code ?? media.shortcode, place: media._place, clip: media._clip, seconds: media.video_duration,
-  author: (media.user ?? media.owner).username, caption: media.caption?.text, ad: media.product_type === "ad",
+  author: (media.user ?? media.owner).username, caption: media.caption?.text, ad: media.is_ad,
 }));
 const next = other ?
   '<button data-by="1" aria-label="Navigate to next reel">down</button>' :
@@ -36,6 +36,7 @@ begin({
   request: (place) => ({ url: "/graphql/query", ...query("PolarisClipsTabDesktopPaginationQuery", { after: place }) }),
   unpack: items,
   aside: () => call("/graphql/query", query("PolarisClipsAdsPoolQuery", {})),
+  inserted: async (body) => (ask.has("ads") ? { after: Number(ask.get("ads")), items: items(await body) } : null),
   address: (item) => `/reels/${item.id}/`,
   walls: {
     consent: {

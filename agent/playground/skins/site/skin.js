@@ -5,6 +5,8 @@
 //   remake=MS[@N]              the player is made anew so long after its video became active
 //   strip=NAME,...             a hook is taken out of the page      lang=de   labels are localised
 //   photos=N,...               photo posts at these places (TikTok)
+//   nameless=1                 what is said of one video does not name it (YouTube)
+//   ads=N                      an ad of the pool is put in after place N (Instagram)
 //   layout=b                   the site's other layout              nofeed=1  no item appears
 //   wall=NAME[@N]              a wall, once place N is reached      deaf=1    keys do nothing
 //   answered=MS                a wall goes again so much later, as if somebody had answered it
@@ -111,6 +113,7 @@ class Feed {
     this.append(this.skin.first());
     this.activate(0);
     this.listen();
+    this.insert();
     const tick = () => {
       this.view?.tick();
       requestAnimationFrame(tick);
@@ -154,13 +157,28 @@ class Feed {
 
   append(items) {
     for (const item of items) {
-      const html = dressed(this.skin, this.skin.card(item, this.cards.length));
-      const root = element(html);
-      root.classList.add("card");
-      root.replaceChildren();
-      this.cards.push({ item, root, video: null, ready: null });
-      this.scroller.append(root);
+      const card = this.card(item);
+      this.cards.push(card);
+      this.scroller.append(card.root);
     }
+  }
+
+  card(item) {
+    const root = element(dressed(this.skin, this.skin.card(item, this.cards.length)));
+    root.classList.add("card");
+    root.replaceChildren();
+    return { item, root, video: null, ready: null };
+  }
+
+  /** Puts an item between those of the feed, further on than what is shown or about to be. */
+  async insert() {
+    const found = await this.skin.inserted?.(this.skin.aside());
+    if (!found) return;
+    const place = Math.max(found.after, this.active + PRELOAD) + 1;
+    const item = found.items.find(({ id }) => this.cards.every((card) => card.item.id !== id));
+    const card = this.card({ ...item, beside: true });
+    this.cards[place].root.before(card.root);
+    this.cards.splice(place, 0, card);
   }
 
   async activate(place) {
@@ -192,6 +210,10 @@ class Feed {
   }
 
   start(card) {
+    if (card.item.beside) {  // the recommender did not choose it, and learns nothing of it
+      card.video.play();
+      return;
+    }
     const told = { id: card.item.id, index: card.item.place, duration: card.item.seconds };
     if (!card.video) {
       this.view = new Stay(told);

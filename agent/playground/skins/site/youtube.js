@@ -11,7 +11,7 @@ const reel = other ? "reel-video-in-sequence" : "reel-video-in-sequence-new";
 
 async function detail(item) {
   const told = await call("/youtubei/v1/reel/reel_item_watch", post({ videoId: item.id }));
-  tell(item, told.playerResponse);
+  tell(item, told.playerResponse ?? told._player);
 }
 
 function tell(item, { videoDetails, streamingData }) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.drivers.base import Hooks, Wall
+from agent.drivers.base import Answer, Hooks, Wall
 from agent.platforms import items
 from agent.platforms.base import Platform, Session
 from store.records import Video
@@ -30,10 +30,10 @@ HOOKS = Hooks(
 )
 
 
-def parse(url: str, body: Any) -> list[Video]:
+def parse(answer: Answer) -> list[Video]:
     """Read a page of loops."""
-    source = items.source_of(url)
-    loops = items.walk(items.at(body, "loops"), lambda node: _id(node) is not None)
+    source = items.source_of(answer.url)
+    loops = items.walk(items.at(answer.body, "loops"), lambda node: _id(node) is not None)
     return [_video(loop, source) for loop in loops]
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.drivers import browser as browsers
+from agent.drivers.base import Answer
 from agent.drivers.browser import Window
 from agent.drivers.playwright import Limits, PlaywrightDriver
 from agent.platforms.base import Feed
@@ -98,7 +99,9 @@ LOOPS = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(body=st.builds(lambda inner: {"loops": inner}, LOOPS) | LOOPS)
 def test_it_takes_any_json(body: Any) -> None:
-    assert all(video.id == "lp-1" for video in parse("https://loopy.example/v2/loops", body))
+    assert all(
+        video.id == "lp-1" for video in parse(Answer("https://loopy.example/v2/loops", body))
+    )
 
 
 def test_the_example_of_the_page_is_an_adapter() -> None:
@@ -106,5 +109,7 @@ def test_the_example_of_the_page_is_an_adapter() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     module: dict[str, Any] = {}
     exec(example, module)
-    found = module["PLATFORM"].parse("https://clips.example/api/clips", [{"clip": "a", "words": 1}])
+    found = module["PLATFORM"].parse(
+        Answer("https://clips.example/api/clips", [{"clip": "a", "words": 1}])
+    )
     assert [(video.id, video.caption) for video in found] == [("a", None)]

@@ -25,6 +25,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from agent.daemon.watch import Entry, Watch
 from agent.pacing import Hours
 
+LONGEST_CHANGE = timedelta(hours=3)
+"""No clock is put on or back by more."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOK_BACK = timedelta(days=32)
 """What was missed longer ago is not caught up."""
@@ -63,20 +65,43 @@ class OncePerDay(BaseTrigger):  # type: ignore[misc]
         return datetime.combine(day, at, self._zone).astimezone(UTC)
 
 
-class FirstOfTwo(CronTrigger):  # type: ignore[misc]
-    """A crontab whose wall times are due once where the clocks are put back."""
+class WallTimes(BaseTrigger):  # type: ignore[misc]
+    """A crontab: times as a clock on the wall shows them, on days when it is put on or back too.
+
+    The crontab is asked for wall times alone, which know no change of the clocks, and each is then
+    looked up in the zone.
+    """
+
+    def __init__(self, crontab: str, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._wall = CronTrigger.from_crontab(crontab, UTC)
+        self._hourly = crontab.split()[1] == "*"
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        """Return the first moment at or after ``now``."""
-        now = _later(previous, now).astimezone(self.timezone)
-        found: datetime | None = super().get_next_fire_time(None, now)
-        while found is not None and found.fold and not self._hourly():
-            later = found.astimezone(UTC) + timedelta(seconds=1)
-            found = super().get_next_fire_time(None, later.astimezone(self.timezone))
+        """Return the first moment at or after ``now``; ``None`` where none comes any more."""
+        now = _later(previous, now).astimezone(UTC)
+        face = now.astimezone(self._zone).replace(tzinfo=UTC) - self._doubt(now)
+        found: datetime | None = None
+        until = datetime.max.replace(tzinfo=UTC)
+        while (wall := self._wall.get_next_fire_time(None, face)) is not None and wall <= until:
+            for moment in self._moments(wall):
+                if moment >= now and (found is None or moment < found):
+                    found, until = moment, min(until, wall + self._doubt(moment))
+            face = wall + timedelta(seconds=1)
         return found
 
-    def _hourly(self) -> bool:
-        return any(field.name == "hour" and str(field) == "*" for field in self.fields)
+    def _doubt(self, moment: datetime) -> timedelta:
+        """How far wall times may be out of order here: near a change of the clocks, and only there."""
+        around = (moment - LONGEST_CHANGE, moment + LONGEST_CHANGE)
+        offsets = {at.astimezone(self._zone).utcoffset() for at in around}
+        return LONGEST_CHANGE if len(offsets) > 1 else timedelta()
+
+    def _moments(self, wall: datetime) -> list[datetime]:
+        """Moments at which the clock shows a time: none is there twice unless it is every hour."""
+        first, second = (
+            wall.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1)
+        )
+        return [first, second] if self._hourly and second > first else [first]
 
 
 def _later(previous: datetime | None, now: datetime) -> datetime:
@@ -88,7 +113,7 @@ def trigger(watch: Watch, entry: Entry) -> Trigger:
     zone = watch.zone(entry)
     made: Trigger
     if entry.cron is not None:
-        made = FirstOfTwo.from_crontab(entry.cron, zone)
+        made = WallTimes(entry.cron, zone)
     elif entry.every is not None:
         made = IntervalTrigger(seconds=entry.every, start_date=EPOCH, timezone=UTC)
     else:

@@ -76,7 +76,7 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
             path.write_text(page, encoding="utf-8")
         noted = asyncio.run(run())
     feed = load("playground")
-    told = [video.author for answer in heard for video in feed.parse(answer.url, answer.body)]
+    told = [video.author for answer in heard for video in feed.parse(answer)]
     assert told == ["the site"]
     assert {answer.origin for answer in heard} == {own.rstrip("/")}
     assert {answer.request for answer in heard} == {None, "videoId=v0"}

@@ -112,7 +112,7 @@ def test_damage_never_joins_a_field_to_another_id(platform: str, data: st.DataOb
 @pytest.mark.parametrize("name", ["desc", "title", "caption", "diggCount", "like_count", "author"])
 def test_a_renamed_key_is_missing_and_not_guessed(platform: str, name: str) -> None:
     for url, body in REAL[platform]:
-        whole = {video.id: video for video in load(platform).parse(url, body)}
+        whole = {video.id: video for video in load(platform).parse(Answer(url, body))}
         text = json.dumps(body).replace(f'"{name}":', '"renamed":')
         for video in load(platform).parse(Answer(url, json.loads(text))):
             for field, value in video.model_dump(exclude={"sources"}).items():

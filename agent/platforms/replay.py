@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from agent.drivers.base import Hooks
+from agent.drivers.base import Answer, Hooks
 from agent.platforms.base import Platform
 from store.records import Video
 
 
-def _nothing(_url: str, _body: Any) -> list[Video]:
+def _nothing(_: Answer) -> list[Video]:
     return []
 
 

@@ -91,7 +91,7 @@ class WallTimes(BaseTrigger):  # type: ignore[misc]
         return found
 
     def _doubt(self, moment: datetime) -> timedelta:
-        """How far wall times may be out of order here: near a change of the clocks, and only there."""
+        """How far wall times may be out of order: not at all but near a change of the clocks."""
         around = (moment - LONGEST_CHANGE, moment + LONGEST_CHANGE)
         offsets = {at.astimezone(self._zone).utcoffset() for at in around}
         return LONGEST_CHANGE if len(offsets) > 1 else timedelta()

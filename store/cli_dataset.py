@@ -39,9 +39,12 @@ _day = click.DateTime(["%Y-%m-%d"])
 @click.option("--since", type=_day, help="Only seen on this day (UTC) or later.")
 @click.option("--until", type=_day, help="Only seen on this day (UTC) or earlier.")
 @click.option(
-    "--split-by", type=click.Choice(["runs", "videos"]), default="runs", show_default=True,
+    "--split-by",
+    type=click.Choice(["runs", "creators", "videos"]),
+    default="runs",
+    show_default=True,
     help="What is never divided between splits; near-duplicates never are.",
-)  # fmt: skip
+)
 @click.option("--keep-handles", is_flag=True, help="Leave creators' handles, ids and addresses in.")
 @click.option("--blur", is_flag=True, help="Blur faces and handles that are found in the pictures.")
 @click.option("--check", is_flag=True, help="Compare an export with its manifest, and write none.")

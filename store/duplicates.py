@@ -5,7 +5,7 @@ Refuses to know frames, runs and the index: hashes or vectors go in, positions c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,36 @@ def near_duplicates(phashes: Iterable[str], threshold: int = THRESHOLD) -> list[
             firsts.append(position)
         found.append(None if new else firsts[leader])
     return found
+
+
+def alike_hashes(phashes: Sequence[str], threshold: int = THRESHOLD) -> list[tuple[int, int]]:
+    """Find every two hashes that are near, equal ones by the first of them.
+
+    Unlike ``near_duplicates`` this leaves no pair out: what is near to several leaders belongs
+    with all of them.
+    """
+    first: dict[str, int] = {}
+    found = [(first.setdefault(phash, place), place) for place, phash in enumerate(phashes)]
+    places = list(first.values())
+    hashes = np.array([int(phash, 16) for phash in first], dtype=np.uint64)
+    for start in range(0, len(hashes), _BLOCK):
+        block = hashes[start : start + _BLOCK, None]
+        near = np.bitwise_count(block ^ hashes[None, start:]) <= threshold
+        for one, two in np.argwhere(near).tolist():
+            if one < two:
+                found.append((places[start + one], places[start + two]))
+    return found
+
+
+def nearest_elsewhere(phashes: Sequence[str], others: Sequence[str]) -> NDArray[np.int64]:
+    """Bits by which each hash differs from the nearest of the others; 65 where there is none."""
+    if not others:
+        return np.full(len(phashes), 65)
+    known = np.array(sorted({int(phash, 16) for phash in others}), dtype=np.uint64)
+    own = np.array([int(phash, 16) for phash in phashes], dtype=np.uint64)
+    blocks = [own[start : start + _BLOCK, None] for start in range(0, len(own), _BLOCK)]
+    nearest = [np.bitwise_count(block ^ known).min(axis=1) for block in blocks]
+    return np.concatenate(nearest).astype(np.int64) if nearest else np.empty(0, np.int64)
 
 
 def alike_vectors(

@@ -19,6 +19,7 @@
     ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
+    ├─ LeakingExport(folder, place)     1  an export that names somebody after all
     ├─ BadLadder(path)                  2  a record of a training that makes no sense
     ├─ NothingToExport                  2  no frame fits the filters
     ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
@@ -205,6 +206,16 @@ class BadExport(StoreError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} {problem}. Type: python -m store export NEW_FOLDER")
+
+
+class LeakingExport(StoreError):
+    """An export names a creator or a video after all, and so is never finished."""
+
+    def __init__(self, folder: Path, place: str) -> None:
+        super().__init__(
+            f"{folder} names a known creator or video in {place}, and gets no manifest: delete it. "
+            "If names may be told, type: python -m store export NEW_FOLDER --keep-handles"
+        )
 
 
 class NothingToExport(StoreError):

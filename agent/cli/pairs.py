@@ -39,6 +39,14 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @click.option("--allow-shortcut", is_flag=True,
               help="Export even if length or style alone tell chosen from rejected.")  # fmt: skip
 @click.option("--keep-handles", is_flag=True, help="Export creators' handles and ids as they are.")
+@click.option("--blur", is_flag=True, help="Blur faces and handles in the exported pictures.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["creators", "videos"]),
+    default="videos",
+    show_default=True,
+    help="What the export never divides between splits.",
+)
 @cap_options
 @patience_options
 @json_option
@@ -106,7 +114,7 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
 def _export(folder: DataFolder, found: PairChecks, options: dict[str, Any]) -> dict[str, Any]:
     """Write the export, unless the texts' surface gives the accepted one away."""
     from agent.errors import BadConfig
-    from store.dataset.preferences import Findings, export
+    from store.dataset.preferences import Findings, PairsChoice, export
 
     if found.shortcut.separates and not options["allow_shortcut"]:
         raise BadConfig(
@@ -114,9 +122,8 @@ def _export(folder: DataFolder, found: PairChecks, options: dict[str, Any]) -> d
             "would learn that instead of looking. Mend the pairs, or type: --allow-shortcut"
         )
     findings = Findings(found.lines(), {"checks.png": found.figure()})
-    done = export(
-        folder, found.pairs, options["folder"], findings, keep_handles=options["keep_handles"]
-    )
+    choice = PairsChoice(options["keep_handles"], options["blur"], options["split_by"])
+    done = export(folder, found.pairs, options["folder"], findings, choice)
     for problem in done.problems:
         click.echo(f"Left out: {problem}", err=True)
     return {"folder": str(done.folder), "rows": done.splits, "problems": list(done.problems)}

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from store.dataset.blur import RECALL, Blur
 from store.dataset.formats import FILES
 from store.dataset.manifest import digest
 from store.dataset.rows import FIELDS, Choice, Gathered
-from store.dataset.splits import SPLITS, Row
-from store.records import RunStarted, label_personas
+from store.dataset.splits import SPLITS, By, Row, shared_with_others
+from store.records import label_personas
 
 NAME = "README.md"
 _RIGHTS = {
@@ -52,9 +53,9 @@ def card(folder: Path, kind: str, found: Gathered, choice: Choice) -> str:
         "## Composition\n",
         *_composition(rows),
         "## How it was collected\n",
-        *_collected(found.runs, choice),
+        *_collected(found, choice),
         "## Splits\n",
-        _splits(rows, choice),
+        *split_lines(rows, choice.split_by),
         "## People and rights\n",
         *_people(found, choice),
         "## Known gaps\n",
@@ -127,7 +128,8 @@ def _table(name: str, what: str, counts: Mapping[str, int | str]) -> str:
     return "\n".join([*lines, *(f"| {key} | {counts[key]} |" for key in sorted(counts)), ""])
 
 
-def _collected(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
+def _collected(found: Gathered, choice: Choice) -> list[str]:
+    runs = found.runs
     told: dict[str, set[str]] = {
         "platforms": {run.platform for run in runs},
         "strategies": {run.strategy for run in runs},
@@ -148,7 +150,7 @@ def _collected(runs: Sequence[RunStarted], choice: Choice) -> list[str]:
         f"were started from {first:%Y-%m-%d} to {last:%Y-%m-%d}. Pictures of platform `imported` "
         "were not collected by feedsway.\n",
         *(f"- {name}: {', '.join(sorted(values))}" for name, values in told.items()),
-        f"- filters of this export: {_listed(asked) or 'none'}",
+        f"- filters of this export: {found.named(_listed(asked)) or 'none'}",
         "",
     ]
 
@@ -157,25 +159,45 @@ def _listed(told: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in told.items())
 
 
-def _splits(rows: Sequence[Row], choice: Choice) -> str:
+_TOGETHER = {
+    "runs": "of one run, of one video",
+    "creators": "of one creator, of one video",
+    "videos": "of one video",
+}
+
+
+def split_lines(rows: Sequence[Row], by: By, what: str = "screenshots") -> list[str]:
+    """Describe the splits in Markdown: their sizes, and what they share with each other."""
     counts = Counter(row["split"] for row in rows)
-    together = "one run, of one video" if choice.split_by == "runs" else "one video"
     text = (
-        f"Screenshots of {together} and near-duplicates (perceptual hashes that differ in at most "
-        "4 of 64 bits) are all in the same split; the same rows always give the same splits.\n\n"
+        f"{what.capitalize()} {_TOGETHER[by]} and near-duplicates (perceptual hashes that differ "
+        "in at most 4 of 64 bits, directly or by others between them) are all in the same split; "
+        "the same rows always give the same splits.\n"
     )
-    if counts["train"] > 0.9 * len(rows):
-        text += (
-            "Most rows hang together and so are in one split. "
-            "`--split-by videos` lets runs be divided.\n\n"
-        )
-    return text + _table("split", "screenshots", {name: counts[name] for name in SPLITS})
+    crowded = (
+        "Most rows hang together and so are in one split. "
+        "`--split-by creators` and `--split-by videos` let runs be divided.\n"
+    )
+    head = ["| shared with another split | " + " | ".join(SPLITS) + " |", "|---|" + "---|" * 3]
+    shared = [
+        f"| {name} | " + " | ".join(str(found[split]) for split in SPLITS) + " |"
+        for name, found in shared_with_others(rows).items()
+    ]
+    return [
+        text,
+        *([crowded] if by == "runs" and counts["train"] > 0.9 * len(rows) else []),
+        _table("split", what, {name: counts[name] for name in SPLITS}),
+        f"Leakage: {what} of each split that share something with another split.\n",
+        *head,
+        *shared,
+        "",
+    ]
 
 
 def _people(found: Gathered, choice: Choice) -> list[str]:
     runs = found.runs
     licences = {str(run.config.get("licence")) for run in runs if run.platform == "imported"}
-    told = "; ".join(sorted(licences)) or "not told"
+    told = found.named("; ".join(sorted(licences))) or "not told"
     rights = [
         f"- {platform}: {_RIGHTS.get(platform, _OTHERS).format(licences=told)}"
         for platform in sorted({run.platform for run in runs})
@@ -189,12 +211,11 @@ def _people(found: Gathered, choice: Choice) -> list[str]:
             "six letters are found in texts as whole words only. "
             "This is pseudonymous, not anonymous."
         )
-    pixels = _pixels(found)
-    return [f"{names} {pixels}\n", *rights, ""]
+    return [f"{names} {blur_words(found.blur, len(found.rows))}\n", *rights, ""]
 
 
-def _pixels(found: Gathered) -> str:
-    blur = found.blur
+def blur_words(blur: Blur | None, pictures: int) -> str:
+    """Say what was done to the pictures themselves."""
     if blur is None:
         return (
             "The pictures themselves are not changed: faces, and names that a site draws over a "
@@ -202,10 +223,10 @@ def _pixels(found: Gathered) -> str:
         )
     return (
         f"{blur.faces} faces and {blur.lines} lines that look like handles were found in "
-        f"{blur.pictures} of {len(found.rows)} pictures and made unrecognisable; these pictures "
-        "were compressed again. What was not found can still be seen: faces that are small, "
-        "turned away or covered, and names that are not read or not known. The pictures' metadata "
-        "are removed."
+        f"{blur.pictures} of {pictures} pictures and made unrecognisable; these pictures "
+        f"were compressed again. {RECALL} What was not found can still be seen: faces that are "
+        "small, turned away or covered, and names that are not read or not known. The pictures' "
+        "metadata are removed."
     )
 
 

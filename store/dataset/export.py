@@ -18,6 +18,7 @@ from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
 from store.dataset.card import card
 from store.dataset.formats import FORMATS, Item
+from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
 from store.dataset.rows import Choice, Gathered, gather
 from store.dataset.splits import SPLITS, Row
@@ -65,13 +66,15 @@ def export(
         No frame fits.
     BadExport
         The folder holds something.
+    LeakingExport
+        It names somebody after all. The folder says that it is not finished.
     DataUnwritable
         The disk refused. The folder says that it is not finished.
     """
     if folder.resolve().is_relative_to(data.root.resolve()):
         raise BadExport(folder, "lies in the data folder")
     found = gather(data, choice)
-    found.blur = Blur(found.handles) if choice.blur else None
+    found.blur = Blur(found.people) if choice.blur else None
     try:
         manifest.begin(folder)
         written: list[Row] = []
@@ -82,12 +85,33 @@ def export(
                 FORMATS[kind](folder, split, _counted(items, written, len(found.rows), progress))
         found.rows = written
         write_whole(folder / CARD, card(folder, kind, found, choice).encode())
+        if found.names is not None:
+            refuse_leaks(folder, found.names, _own_words(found))
         splits = dict(Counter(row["split"] for row in written))
         told = {"format": kind, "made_at": datetime.now(UTC).isoformat(), "rows": splits}
         manifest.finish(folder, told)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
     return Exported(folder, splits, tuple(found.problems))
+
+
+def _own_words(found: Gathered) -> list[str]:
+    """What whoever made the runs wrote: models and personas may be called like a creator."""
+    return [
+        word
+        for run in found.runs
+        for word in (
+            run.platform,
+            run.model,
+            run.persona.id,
+            run.strategy,
+            run.arm,
+            run.driver,
+            run.browser,
+            run.locale,
+            run.provenance.code_version,
+        )
+    ]
 
 
 def _items(

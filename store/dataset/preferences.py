@@ -1,8 +1,8 @@
 """Exports preference pairs in TRL's vision preference format, as ``datasets`` read it.
 
 One row a pair that passed its checks: ``images``, ``prompt``, ``chosen``, ``rejected``, the texts
-as chats, and what else is known of it. Splits go by video. Refuses to judge the pairs: what is to
-be known of them comes as words and pictures.
+as chats, and what else is known of it. Splits go by video or by creator. Refuses to judge the
+pairs: what is to be known of them comes as words and pictures.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from typing import Any
 
 from store.data import DataFolder
 from store.dataset import manifest
+from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
+from store.dataset.card import blur_words, split_lines
+from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
-from store.dataset.pseudonyms import Pseudonyms, key_of
-from store.dataset.splits import SPLITS, Row, assign, mark_duplicates
+from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
+from store.dataset.splits import SPLITS, By, Row, assign
 from store.errors import BadExport, DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.frames import FrameStore
@@ -52,6 +55,29 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
+class PairsChoice:
+    """How pairs are exported."""
+
+    keep_handles: bool = False
+    """Leave creators' handles and ids of videos as they are."""
+    blur: bool = False
+    """Blur faces and handles in the pictures."""
+    split_by: By = "videos"
+
+
+@dataclass(slots=True)
+class _Export:
+    """An export while it is written."""
+
+    rows: list[Row]
+    names: Pseudonyms | None
+    blur: Blur | None
+    choice: PairsChoice
+    problems: list[str]
+    written: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """What an export did."""
 
@@ -62,7 +88,11 @@ class Exported:
 
 
 def export(
-    data: DataFolder, pairs: Pairs, folder: Path, findings: Findings, *, keep_handles: bool = False
+    data: DataFolder,
+    pairs: Pairs,
+    folder: Path,
+    findings: Findings,
+    choice: PairsChoice | None = None,
 ) -> Exported:
     """Write the pairs that count to a new folder.
 
@@ -70,8 +100,8 @@ def export(
     ----------
     folder
         New, or empty, and not in the data folder.
-    keep_handles
-        Leave creators' handles and ids of videos as they are.
+    choice
+        How; pseudonyms, pictures as they are and splits by video unless told otherwise.
 
     Raises
     ------
@@ -79,38 +109,44 @@ def export(
         No pair passed its checks.
     BadExport
         The folder holds something.
+    LeakingExport
+        It names somebody after all. The folder says that it is not finished.
     DataUnwritable
         The disk refused. The folder says that it is not finished.
     """
     if folder.resolve().is_relative_to(data.root.resolve()):
         raise BadExport(folder, "lies in the data folder")
-    rows = _rows(data, pairs, keep_handles=keep_handles)
-    if not rows:
+    made = _begin(data, pairs, choice or PairsChoice())
+    if not made.rows:
         raise NoPairs(pairs.path)
-    problems: list[str] = []
-    written: list[Row] = []
     try:
         manifest.begin(folder)
         for split in SPLITS:
-            _write(folder, split, _items(data, rows, split, written, problems))
+            _write(folder, split, _items(data, split, made))
         for name, picture in findings.pictures.items():
             write_whole(folder / "figures" / name, picture)
-        write_whole(folder / CARD, _card(pairs, written, findings, keep_handles).encode())
-        splits = dict(Counter(row["split"] for row in written))
+        write_whole(folder / CARD, _card(pairs, made, findings).encode())
+        if made.names is not None:
+            own = [pairs.maker.model, pairs.maker.checker, *(row["persona"] for row in made.rows)]
+            refuse_leaks(folder, made.names, own)
+        splits = dict(Counter(row["split"] for row in made.written))
         told = {"format": "preferences", "made_at": datetime.now(UTC).isoformat(), "rows": splits}
         manifest.finish(folder, told)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
-    return Exported(folder, splits, tuple(problems))
+    return Exported(folder, splits, tuple(made.problems))
 
 
-def _rows(data: DataFolder, pairs: Pairs, *, keep_handles: bool) -> list[Row]:
-    handles = {pair.source.author for pair in pairs.counted if pair.source.author}
-    names = None if keep_handles else Pseudonyms(key_of(data.pseudonym_key), handles)
+def _begin(data: DataFolder, pairs: Pairs, choice: PairsChoice) -> _Export:
+    people, problems = KnownPeople(), list[str]()
+    for _ in known_runs(data, people, problems):
+        pass  # every creator is known, whichever pairs are exported
+    for pair in pairs.pairs:
+        people.add(pair.source.platform, pair.source.video, pair.source.author)
+    names = None if choice.keep_handles else Pseudonyms(key_of(data.pseudonym_key), people)
     rows = [_row(pairs, pair, names) for pair in pairs.counted]
-    mark_duplicates(rows)
-    assign(rows, "videos")
-    return rows
+    assign(rows, choice.split_by)
+    return _Export(rows, names, Blur(people) if choice.blur else None, choice, problems)
 
 
 def _row(pairs: Pairs, pair: Pair, names: Pseudonyms | None) -> Row:
@@ -127,7 +163,9 @@ def _row(pairs: Pairs, pair: Pair, names: Pseudonyms | None) -> Row:
     row: Row = {
         "id": pair.name, "kind": pair.error, "platform": source.platform,
         "video": names.video(source.platform, source.video) if names else source.video,
-        "persona": pair.persona, "frame": source.frame, "run": source.run, "phash": source.phash,
+        "author": names.creator(source.author) if names and source.author else source.author,
+        "run": names.run(source.run) if names else source.run,
+        "persona": pair.persona, "frame": source.frame, "phash": source.phash,
         "prompt": _chat(*asked, ("user", told.user)),
         "chosen": _chat(("assistant", accepted)),
         "rejected": _chat(("assistant", rejected)),
@@ -144,21 +182,23 @@ def _chat(*messages: tuple[str, str]) -> list[dict[str, str]]:
     return [{"role": role, "content": content} for role, content in messages]
 
 
-def _items(
-    data: DataFolder, rows: Sequence[Row], split: str, written: list[Row], problems: list[str]
-) -> Iterator[Item]:
+def _items(data: DataFolder, split: str, made: _Export) -> Iterator[Item]:
     """Rows of a split with their pictures, which lose their metadata."""
     frames = FrameStore(data.frames_dir)
-    for row in rows:
+    pictures: dict[str, bytes] = {}  # several pairs are about one frame, and follow each other
+    for row in made.rows:
         if row["split"] != split:
             continue
+        kept = row["frame"]
         try:
-            jpeg = bare(frames.read(row["frame"]))
+            if kept not in pictures:
+                jpeg = bare(frames.read(kept))
+                pictures = {kept: made.blur(jpeg) if made.blur else jpeg}
         except (DamagedFrame, DataUnreadable, ValueError) as error:
-            problems.append(f"{row['id']}: {error}")
+            made.problems.append(f"{row['id']}: {error}")
             continue
-        written.append(row)
-        yield row, jpeg
+        made.written.append(row)
+        yield row, pictures[kept]
 
 
 def _write(folder: Path, split: str, items: Iterator[Item]) -> None:
@@ -200,8 +240,9 @@ def _schema(pa: Any) -> Any:
     return pa.schema(columns, metadata={"huggingface": json.dumps({"info": {"features": told}})})
 
 
-def _card(pairs: Pairs, rows: Sequence[Row], findings: Findings, keep_handles: bool) -> str:
+def _card(pairs: Pairs, made: _Export, findings: Findings) -> str:
     """The card's text, once the rows are written."""
+    rows = made.written
     splits = Counter(row["split"] for row in rows)
     front = ["---", "pretty_name: Preference pairs about frames of short videos", "license: other"]
     front += ["configs:", "- config_name: default", "  data_files:"]
@@ -210,7 +251,7 @@ def _card(pairs: Pairs, rows: Sequence[Row], findings: Findings, keep_handles: b
             front += [f"  - split: {split}", f'    path: "data/{split}-*.parquet"']
     maker = pairs.maker
     checked = "the same model, blind" if maker.checker == maker.model else f"`{maker.checker}`"
-    names = "as they were" if keep_handles else "replaced by pseudonyms"
+    names = "as they were" if made.names is None else "replaced by pseudonyms"
     kinds = [
         f"| {kind} | {' | '.join(str(_count(rows, kind, split)) for split in SPLITS)} |"
         for kind in ERRORS
@@ -228,14 +269,15 @@ def _card(pairs: Pairs, rows: Sequence[Row], findings: Findings, keep_handles: b
             f"| kind | {' | '.join(SPLITS)} |",
             f"|---|{'---|' * len(SPLITS)}",
             *kinds,
-            "\nPairs about one video, and about near-duplicates, are all in the same split.\n",
+            "\n## Splits\n",
+            *split_lines(rows, made.choice.split_by, "pairs"),
             "## Checks\n",
             *findings.lines,
             *(f"\n![{name}](figures/{name})" for name in findings.pictures),
             "\n## People and rights\n",
-            f"Creators' handles and ids of videos are {names}. The pictures are not changed but "
-            "for their metadata: faces and names in them can be seen. Frames of the playground "
-            "come under its own terms; other videos belong to their creators.\n",
+            f"Creators' handles and ids of videos are {names}. "
+            f"{blur_words(made.blur, len({row['frame'] for row in rows}))} Frames of the "
+            "playground come under its own terms; other videos belong to their creators.\n",
             "## Known gaps\n",
             *([_MADE_UP] if maker.model.startswith("scripted/") else []),
             "- What is accepted is what a model said and a model found true; no person looked.",

@@ -11,13 +11,57 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from store.errors import DataUnwritable
+from store import ledger
+from store.data import DataFolder
+from store.errors import DataUnwritable, StoreError
+from store.importing import PLATFORM
+from store.ledger import Ledger
 from store.names import Names, plain
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.I)
+_HIDDEN = "(address)"
+_STAND_IN = re.compile(r"\b(?:creator|video)-[0-9a-f]{12}\b|\b[0-9a-f]{64}\b")
+"""What we write in place of names, and hashes of files: neither names anybody."""
+
+
+@dataclass(slots=True)
+class KnownPeople:
+    """Creators and videos of everything that is kept, whatever of it is exported."""
+
+    handles: set[str] = field(default_factory=set)
+    videos: set[tuple[str, str]] = field(default_factory=set)
+    """Platform and id."""
+
+    def add(self, platform: str, video: str, author: str | None) -> None:
+        """Learn a video and who made it."""
+        self.videos.add((platform, video))
+        if author:
+            self.handles.add(author)
+
+    def names(self) -> Names:
+        """All of them, to be looked for."""
+        ids = dict.fromkeys((video for _, video in self.videos), "")
+        return Names(dict.fromkeys(self.handles, ""), ids=ids)
+
+
+def known_runs(data: DataFolder, people: KnownPeople, problems: list[str]) -> Iterator[Ledger]:
+    """Read every run, and learn whom it names; one that cannot be read is told of."""
+    for summary in data.runs():
+        try:
+            run = ledger.read(summary.path)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        for step in run.steps:
+            people.add(run.started.platform, step.video.id, step.video.author)
+        yield run
 
 
 class Pseudonyms:
@@ -27,14 +71,17 @@ class Pseudonyms:
     ----------
     key
         Secret.
-    handles
-        Creators that are known, and so found in texts without an ``@`` as well.
+    people
+        Who is known, and so found in texts without an ``@`` as well.
     """
 
-    def __init__(self, key: bytes, handles: Iterable[str]) -> None:
+    def __init__(self, key: bytes, people: KnownPeople) -> None:
         self._key = key
-        instead = {handle: self.creator(handle) for handle in handles}
-        self._names = Names(instead, lambda handle: self.creator(handle))
+        instead = {handle: self.creator(handle) for handle in people.handles}
+        ids = {video: self.video(platform, video) for platform, video in sorted(people.videos)}
+        self._names = Names(instead, self.creator, ids)
+        self._ours = Names(instead, ids=ids)
+        self._known = people.names()
 
     def creator(self, handle: str) -> str:
         """Stand-in for a handle, however it is spelled."""
@@ -45,8 +92,22 @@ class Pseudonyms:
         return f"video-{self._mark('video', platform, video)}"
 
     def text(self, text: str, own: str | None) -> str:
-        """A text without handles; ``own`` is the creator of the video that it is about."""
-        return self._names.replace(text, own)
+        """A text without handles, ids and addresses; ``own`` is the creator whom it is about."""
+        return self._names.replace(_ADDRESS.sub(_HIDDEN, text), own)
+
+    def known(self, text: str) -> str:
+        """A text of ours without known creators; its addresses and mentions of others stay."""
+        return self._ours.replace(text)
+
+    def run(self, run: str) -> str:
+        """Name of a run; one that was imported carries the name that somebody gave."""
+        bare = self._names.replace(run) if run.startswith(PLATFORM) else run
+        return run if bare == run else f"{bare}-{self._mark('run', run)[:4]}"
+
+    def left_in(self, text: str) -> list[str]:
+        """Names of known creators and ids of known videos that a text still holds, as spelled."""
+        bare = _STAND_IN.sub(" ", text)
+        return [bare[name.start : name.end] for name in self._known.find(bare)]
 
     def _mark(self, *parts: str) -> str:
         return hmac.new(self._key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:12]

@@ -5,20 +5,17 @@ Refuses to know how a row is written to a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from store import ledger
 from store.data import DataFolder
 from store.dataset.blur import Blur
-from store.dataset.pseudonyms import Pseudonyms, key_of
+from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.splits import By, Row, assign, mark_duplicates
 from store.entries import Filters
-from store.errors import NothingToExport, StoreError
+from store.errors import NothingToExport
 from store.frames import FrameStore
-from store.ledger import Ledger
 from store.records import RunStarted, Step
 
 FIELDS = {
@@ -76,10 +73,16 @@ class Gathered:
     """Steps of these runs that were emptied on request or by age."""
     problems: list[str] = field(default_factory=list)
     """What could not be read, in words."""
-    handles: set[str] = field(default_factory=set)
+    people: KnownPeople = field(default_factory=KnownPeople)
     """Every creator that is known, of runs that have no row too."""
+    names: Pseudonyms | None = None
+    """What stands for them; ``None`` where handles stay."""
     blur: Blur | None = None
     """What was blurred, if so."""
+
+    def named(self, text: str) -> str:
+        """A text of others as it may be told."""
+        return self.names.known(text) if self.names else text
 
 
 def gather(data: DataFolder, choice: Choice) -> Gathered:
@@ -93,36 +96,31 @@ def gather(data: DataFolder, choice: Choice) -> Gathered:
     found = Gathered()
     steps: list[tuple[RunStarted, Step]] = []
     frames = FrameStore(data.frames_dir)
-    for run in _readable(data, found.problems):
-        found.handles.update(step.video.author for step in run.steps if step.video.author)
+    for run in known_runs(data, found.people, found.problems):
         taken = [(run.started, s) for s in run.steps if s.frames and choice.takes(run.started, s)]
         if taken:
             steps += taken
             found.runs.append(run.started)
             found.forgotten += sum(len(line.positions) for line in run.forgotten)
-    names = None if choice.keep_handles else Pseudonyms(key_of(data.pseudonym_key), found.handles)
+    if not choice.keep_handles:
+        found.names = Pseudonyms(key_of(data.pseudonym_key), found.people)
     for started, step in steps:
         for number, frame in enumerate(step.frames):
             if frames.path(frame.sha256).is_file():
-                found.rows.append(_row(started, step, number, names))
+                found.rows.append(_row(started, step, number))
             else:
                 found.problems.append(f"{frames.path(frame.sha256)} is missing.")
     if not found.rows:
         raise NothingToExport
     mark_duplicates(found.rows)
     assign(found.rows, choice.split_by)
+    if found.names is not None:
+        for row in found.rows:
+            _without_names(row, found.names)
     return found
 
 
-def _readable(data: DataFolder, problems: list[str]) -> Iterator[Ledger]:
-    for summary in data.runs():
-        try:
-            yield ledger.read(summary.path)
-        except StoreError as error:
-            problems.append(str(error))
-
-
-def _row(run: RunStarted, step: Step, number: int, names: Pseudonyms | None) -> Row:
+def _row(run: RunStarted, step: Step, number: int) -> Row:
     """One row; ``sha256`` is that of the kept frame until the picture is written."""
     frame, video, said, did = step.frames[number], step.video, step.judgement, step.reaction
     row: dict[str, Any] = {}
@@ -141,8 +139,6 @@ def _row(run: RunStarted, step: Step, number: int, names: Pseudonyms | None) -> 
         "video": video.id,
         "hashtags": list(video.hashtags),
     }
-    if names is not None:
-        _without_names(row, names)
     return {name: row.get(name) for name in FIELDS}
 
 
@@ -154,3 +150,8 @@ def _without_names(row: Row, names: Pseudonyms) -> None:
     row["author"] = own and names.creator(own)
     row["video"] = names.video(row["platform"], row["video"])
     row["url"] = None
+    row["run"] = names.run(row["run"])
+    for name in ("id", "duplicate_of"):
+        if row[name]:
+            run, place = row[name].split("/", 1)
+            row[name] = f"{names.run(run)}/{place}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.duplicates import Marks, near_duplicates
+from store.duplicates import Marks, alike_hashes, near_duplicates, nearest_elsewhere
 
 
 def plain(phashes: list[str], threshold: int) -> list[int | None]:
@@ -68,3 +68,25 @@ def test_marks_stay_and_are_taken_over() -> None:
     other.learn("z", "ffffffffffffffff", "")
     assert other.mark("c", "fffffffffffffffe") == "z"
     assert other.mark("b", "0" * 16) == "a"
+
+
+@given(st.lists(st.integers(0, 2**8 - 1).map(lambda value: f"{value:016x}"), max_size=30))
+def test_every_near_pair_is_found(phashes: list[str]) -> None:
+    parts = [{place} for place in range(len(phashes))]
+    for one, two in alike_hashes(phashes, 1):
+        assert (int(phashes[one], 16) ^ int(phashes[two], 16)).bit_count() <= 1
+        whole = parts[one] | parts[two]
+        for place in whole:
+            parts[place] = whole
+    for one, first in enumerate(phashes):
+        for two, second in enumerate(phashes):
+            if (int(first, 16) ^ int(second, 16)).bit_count() <= 1:
+                assert two in parts[one]
+
+
+@given(st.data())
+def test_the_nearest_of_others(data: st.DataObject) -> None:
+    hashes = st.lists(st.integers(0, 2**64 - 1).map(lambda value: f"{value:016x}"), max_size=9)
+    own, others = data.draw(hashes), data.draw(hashes)
+    bits = [[(int(a, 16) ^ int(b, 16)).bit_count() for b in others] for a in own]
+    assert nearest_elsewhere(own, others).tolist() == [min(each, default=65) for each in bits]

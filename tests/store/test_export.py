@@ -24,6 +24,7 @@ from store.dataset.card import NAME as CARD
 from store.dataset.export import export
 from store.dataset.formats import FORMATS
 from store.dataset.pictures import bare
+from store.dataset.pseudonyms import KnownPeople
 from store.dataset.rows import FIELDS, Choice, gather
 from store.entries import Filters
 from store.errors import BadExport, NothingToExport
@@ -234,7 +235,7 @@ def test_faces_and_handles_are_blurred_on_request(tmp_path: Path) -> None:
     ],
 )
 def test_which_lines_look_like_handles(line: str, tells: bool) -> None:
-    assert blur.Blur([HANDLE]).tells(line) is tells
+    assert blur.Blur(KnownPeople({HANDLE})).tells(line) is tells
 
 
 def test_the_same_creator_has_one_pseudonym_everywhere(data: DataFolder, tmp_path: Path) -> None:

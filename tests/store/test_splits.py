@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from store.dataset.splits import SPLITS, assign, mark_duplicates
+from store.dataset.splits import SPLITS, assign, mark_duplicates, shared_with_others
 
 
 def rows(runs: int, steps: int, shared: int = 0) -> list[dict[str, Any]]:
@@ -56,6 +56,63 @@ def test_near_duplicates_and_videos_are_never_divided() -> None:
     assert len(alike) == 11
     assert len({row["split"] for row in alike}) == 1
     assert split(rows(40, 10, shared=1)) == {"train": 400}  # every run shows the same video
+
+
+def test_chains_of_near_duplicates_are_never_divided() -> None:
+    rng = random.Random(3)
+    found = rows(48, 4)
+    mixed = rng.sample(found, len(found))
+    for first in range(0, len(found), 4):  # four looks, each 3 bits from the one before it
+        look = rng.getrandbits(64)
+        for number, row in enumerate(mixed[first : first + 4]):
+            row["phash"] = f"{look:016x}"
+            look ^= 0b111 << (3 * number)
+    counts = split(found, "videos")
+    assert set(counts) == set(SPLITS)
+    close = [
+        (one, two)
+        for one in found
+        for two in found
+        if (int(one["phash"], 16) ^ int(two["phash"], 16)).bit_count() <= 4
+    ]
+    assert len(close) >= 48 * (4 + 6)
+    assert all(one["split"] == two["split"] for one, two in close)
+
+
+def test_creators_are_never_divided_on_request() -> None:
+    found = rows(20, 10)
+    for place, row in enumerate(found):
+        row["author"] = ("@Ann", "bob", None, "ann")[place % 4] if place < 40 else f"c{place // 4}"
+    counts = split(found, "creators")
+    assert set(counts) == set(SPLITS)
+    creators = Counter((row["author"] or "").strip("@").lower() for row in found)
+    assert creators["ann"] == 20
+    for creator in filter(None, creators):
+        own = {r["split"] for r in found if (r["author"] or "").strip("@").lower() == creator}
+        assert len(own) == 1
+    assert shared_with_others(found)["the same creator"] == dict.fromkeys(SPLITS, 0)
+    assert sum(shared_with_others(found)["the same run"].values()) > 0
+
+
+def test_what_splits_share_is_counted() -> None:
+    found = rows(3, 2)
+    for row, name in zip(
+        found, ("train", "train", "test", "test", "test", "validation"), strict=True
+    ):
+        row["split"] = name
+    found[2]["phash"] = f"{int(found[0]['phash'], 16) ^ 0b1:016x}"
+    found[5]["phash"] = found[4]["phash"]
+    found[3]["phash"] = f"{int(found[1]['phash'], 16) ^ 0b111111:016x}"
+    found[3]["video"] = found[0]["video"]
+    shared = shared_with_others(found)
+    assert shared == {
+        "an equal look": {"train": 0, "validation": 1, "test": 1},
+        "the same video": {"train": 1, "validation": 0, "test": 1},
+        "the same creator": {"train": 0, "validation": 0, "test": 0},
+        "the same run": {"train": 0, "validation": 1, "test": 1},
+        "a near-duplicate": {"train": 1, "validation": 1, "test": 2},
+        "a look within 8 bits, alike or not": {"train": 2, "validation": 1, "test": 3},
+    }
 
 
 def test_the_order_of_rows_does_not_matter_to_the_groups() -> None:

@@ -1,0 +1,163 @@
+"""Searches every byte of an export for names of people, before the manifest is written.
+
+Texts are searched as they are read, so that what Parquet packs is found as well; a kind of file
+that cannot be searched is a leak. Refuses to mend what it finds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from store.dataset.pictures import bare
+from store.dataset.pseudonyms import Pseudonyms
+from store.errors import LeakingExport
+from store.importing import PLATFORM
+from store.names import skeleton
+
+FOREIGN = (
+    "author",
+    "video",
+    "url",
+    "caption",
+    "hashtags",
+    "reason",
+    "description",
+    "reply",
+    "screen_text",
+    "prompt",
+    "chosen",
+    "rejected",
+    "statement",
+    "error_statement",
+    "swapped_out",
+    "swapped_in",
+)
+"""Fields that hold what others wrote; no word in them is excused."""
+_NAMED = ("run", "id", "duplicate_of", "file_name")
+"""Fields that carry the names of runs, which others gave where they are imported."""
+_PICTURES = ("image", "images")
+_ID = 8
+"""Digits from which a number may be an id."""
+_WORD = re.compile(r"\w+")
+
+
+def refuse_leaks(folder: Path, names: Pseudonyms, own: Collection[str] = ()) -> None:
+    """Search an export; whatever it holds, nothing is changed.
+
+    Parameters
+    ----------
+    own
+        Words of those who made the runs: models and personas that happen to be called like a
+        creator. They and the program's own words are excused in the card and in names of files.
+
+    Raises
+    ------
+    LeakingExport
+        A known creator or video is named somewhere.
+    """
+    excused = _program_words() | _words(*own)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        where = path.relative_to(folder).as_posix()
+        for place, text, strict in ((where, where, False), *_texts(path, where)):
+            left = names.left_in(text)
+            if any(strict or not _excused(name, excused) for name in left):
+                raise LeakingExport(folder, place)
+
+
+def _words(*texts: str) -> set[str]:
+    return {skeleton(word) for text in texts for word in _WORD.findall(text)}
+
+
+def _excused(name: str, words: Collection[str]) -> bool:
+    """Whether what looks like a name is made of our own words, and of counts."""
+    return all(word in words or (word.isdigit() and len(word) < _ID) for word in _words(name))
+
+
+@cache
+def _program_words() -> frozenset[str]:
+    """Every word of the programs that write exports, so that none of them passes for a name."""
+    sources = [*Path(__file__).parent.glob("*.py"), Path(__file__).parents[1] / "pairs.py"]
+    return frozenset(_words(*(path.read_text("utf-8") for path in sources)))
+
+
+def _texts(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    """Every text of a file, with its place and whether no word of it is excused."""
+    kind = path.suffix
+    if kind in (".md", ".txt"):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            yield f"{where}, line {number}", line, False
+    elif kind == ".jsonl":
+        for line in path.read_text("utf-8").splitlines():
+            yield from _fields(json.loads(line), where)
+    elif kind == ".parquet":
+        yield from _table(path, where)
+    elif kind == ".tar":
+        yield from _members(path, where)
+    elif kind in (".jpg", ".png"):
+        yield from _beside(path.read_bytes(), where)
+    else:
+        raise LeakingExport(path.parent, f"{where}, which cannot be searched")
+
+
+def _table(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(200):
+            for row in batch.to_pylist():
+                for name in _PICTURES:
+                    packed = row.pop(name, None) or ()
+                    for picture in [packed] if isinstance(packed, dict) else packed:
+                        yield from _beside(picture["bytes"], where)
+                        yield where, picture["path"], False
+                yield from _fields(row, where)
+
+
+def _members(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    with tarfile.open(path) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content is None:
+                continue
+            if member.name.endswith(".json"):
+                yield from _fields(json.load(content), where)
+            else:
+                yield from _beside(content.read(), where)
+                yield where, member.name, False
+
+
+def _fields(row: dict[str, Any], where: str) -> Iterator[tuple[str, str, bool]]:
+    for name, value in row.items():
+        imported = name in _NAMED and str(value).startswith(PLATFORM)
+        if name in FOREIGN or imported:
+            for text in _strings(value):
+                yield f"{where}, field {name}", text, True
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)
+
+
+def _beside(picture: bytes, where: str) -> Iterator[tuple[str, str, bool]]:
+    """What a picture says beside what it shows; nothing of a JPEG file may be left."""
+    if picture[:2] == b"\xff\xd8":
+        if bare(picture) != picture:
+            yield where, picture.decode("latin-1"), True
+        return
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as opened:
+        for text in map(str, opened.info.values()):
+            yield where, text, False

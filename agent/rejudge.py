@@ -1,20 +1,23 @@
 """Asks a judge again about stored frames: blind, in shuffled order, as any persona.
 
 Every cell of a persona matrix comes from here, the diagonal included, since answers given while
-acting differ from answers given in rest. Only frames that were taken before the reaction are
-shown, equally many per step, and nothing tells whose feed they come from. Refuses to open a
-browser and to say what the answers mean.
+acting differ from answers given in rest. All cells of a run are asked in one sitting, in one
+shuffled order, since a judge that moves between two would pass for a sway. Only frames that were
+taken before the reaction are shown, equally many per step, and nothing tells whose feed they come
+from. Refuses to open a browser and to say what the answers mean.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agent.errors import BadConfig
+from agent.errors import BadConfig, UserError
 from agent.looking import sheet
 from agent.models import load as load_model
 from agent.models.base import Model
@@ -37,6 +40,18 @@ Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
 
 
+class OtherSitting(UserError):
+    """More personas than a run was judged as: its cells would come from two sittings."""
+
+    def __init__(self, begun: Judge, seed: int) -> None:
+        names = ", ".join(name.partition("~")[0] for name in begun.personas) or "others"
+        super().__init__(
+            f"Run {begun.run_id} was judged as {names} on {begun.at:%Y-%m-%d}. A judge may have "
+            "moved since, and all cells of a run must come from one sitting. "
+            f"Type: the same with --seed {seed}"
+        )
+
+
 @dataclass(frozen=True)
 class Asking:
     """What is asked about every eligible step of the runs."""
@@ -44,7 +59,7 @@ class Asking:
     model: str
     strategy: str = "simple"
     everyone: bool = False
-    """As the personas of all runs (the persona matrix), or each run as its own persona."""
+    """As the personas of all runs of its draw (the persona matrix), or each run as its own."""
     mirrored: bool = False
     """Also ask the opposite."""
     repeats: int = 1
@@ -78,6 +93,7 @@ class _Question:
     mirrored: bool
     repeat: int
     as_sheet: bool
+    sitting: str
 
     @property
     def key(self) -> Key:
@@ -101,6 +117,8 @@ async def rejudge(
     ------
     BadConfig
         The strategy has no opposite question.
+    OtherSitting
+        A run was judged before as other personas than it is to be now.
     BudgetSpent
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
     ModelSilent
@@ -108,14 +126,17 @@ async def rejudge(
     """
     if asking.mirrored and asking.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
-    personas = {run.started.persona.identity: run.started.persona for run in runs}
+    asked_as = _asked_as(runs, asking)
     async with AsyncExitStack() as stack:
-        writers = [stack.enter_context(_writer(run, asking, now)) for run in runs]
+        writers = [
+            stack.enter_context(_writer(run, personas, asking, now))
+            for run, personas in zip(runs, asked_as, strict=True)
+        ]
         loaded = await asyncio.to_thread(load_model, asking.model)
         stack.push_async_callback(loaded.close)
         model = guarded(loaded, asking.cap, spent_before(writers), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
-        questions = list(_questions(runs, asking, [personas[name] for name in sorted(personas)]))
+        questions = list(_questions(runs, asking, asked_as))
         due = _due(questions, writers, asking)
         done = len(questions) - len(due)
 
@@ -138,12 +159,14 @@ class _Panel:
     model: Model
     asking: Asking
     frames: FrameStore
-    _judges: dict[tuple[str, bool], ModelJudge] = field(default_factory=dict)
+    _judges: dict[tuple[str, bool, str], ModelJudge] = field(default_factory=dict)
 
     async def judge(self, question: _Question) -> Judgement:
-        place = (question.persona.identity, question.mirrored)
+        place = (question.persona.identity, question.mirrored, question.sitting)
         if place not in self._judges:
-            manner = Manner(mirrored=question.mirrored, explain=self.asking.explain)
+            manner = Manner(
+                mirrored=question.mirrored, explain=self.asking.explain, sitting=question.sitting
+            )
             self._judges[place] = ModelJudge.of(
                 self.model, self.asking.strategy, _persona(question.persona), manner
             )
@@ -199,28 +222,56 @@ def _persona(kept: PersonaRecord) -> Persona:
     return Persona(id=kept.id, traits=kept.traits, source=kept.source, licence=kept.licence)
 
 
-def _writer(run: Ledger, asking: Asking, now: datetime) -> JudgementWriter:
+def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecord, ...]]:
+    """Whom the judge is to be for each run: those whose cells are compared, in one sitting."""
+    if not asking.everyone:
+        return [(run.started.persona,) for run in runs]
+    draws: dict[tuple[object, ...], dict[str, PersonaRecord]] = {}
+    for run in runs:
+        persona = run.started.persona
+        draws.setdefault(_draw_of(run), {})[persona.identity] = persona
+    ordered = {draw: tuple(named[name] for name in sorted(named)) for draw, named in draws.items()}
+    return [ordered[_draw_of(run)] for run in runs]
+
+
+def _draw_of(run: Ledger) -> tuple[object, ...]:
+    """What tells the draws of runs apart; runs that nobody drew are one."""
+    started, config = run.started, run.started.config
+    told = (config.get(name) for name in ("study", "replicate", "block"))
+    return (started.platform, started.strategy, started.model, *told)
+
+
+def _writer(
+    run: Ledger, personas: Sequence[PersonaRecord], asking: Asking, now: datetime
+) -> JudgementWriter:
+    names = tuple(persona.identity for persona in personas)
     judge = Judge(
         run_id=run.started.run_id, model=asking.model, strategy=asking.strategy,
         prompts=strategies.hashes(asking.strategy), explain=asking.explain, seed=asking.seed,
-        at=now, code_version=provenance().code_version,
+        at=now, code_version=provenance().code_version, personas=names,
     )  # fmt: skip
-    return JudgementWriter(judge.path(run.path.parent), judge)
+    writer = JudgementWriter(judge.path(run.path.parent), judge)
+    if writer.begun is not None and not set(names) <= set(writer.begun.personas):
+        begun = writer.begun
+        writer.close()
+        raise OtherSitting(begun, asking.seed + 1)
+    return writer
 
 
 def _questions(
-    runs: Sequence[Ledger], asking: Asking, everyone: Sequence[PersonaRecord]
+    runs: Sequence[Ledger], asking: Asking, asked_as: Sequence[Sequence[PersonaRecord]]
 ) -> Iterator[_Question]:
-    for number, run in enumerate(runs):
-        asked_as = everyone if asking.everyone else (run.started.persona,)
+    for number, (run, personas) in enumerate(zip(runs, asked_as, strict=True)):
+        names = [asking.seed, *(persona.identity for persona in personas)]
+        sitting = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
         as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
         for step in run.steps:
             if not step.eligible or not step.frames:
                 continue
-            for persona in asked_as:
+            for persona in personas:
                 for mirrored in (False, True) if asking.mirrored else (False,):
                     for repeat in range(asking.repeats):
-                        yield _Question(number, step, persona, mirrored, repeat, as_sheet)
+                        yield _Question(number, step, persona, mirrored, repeat, as_sheet, sitting)
 
 
 def _asked(question: _Question, judged: Judgement) -> Asked:

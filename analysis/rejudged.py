@@ -46,6 +46,8 @@ class Replies:
         The graded answer, as in a ledger; nan where there is none.
     outside
         Answers about videos that are not compared, left out.
+    split
+        Runs whose answers come from several sittings that cannot be told apart.
     """
 
     runs: tuple[RunInfo, ...]
@@ -64,6 +66,7 @@ class Replies:
     p_yes: Floats
     score: Floats
     outside: int
+    split: tuple[int, ...]
 
     @property
     def plain(self) -> Mask:
@@ -118,7 +121,8 @@ def replies(
         name: np.array(column, dtype=kind)
         for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
     }
-    return Replies(views.runs, tuple(members), outside=outside, **columns)
+    split = tuple(index for index, file in files.items() if not file.in_one_sitting)
+    return Replies(views.runs, tuple(members), outside=outside, split=split, **columns)
 
 
 def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:
@@ -198,9 +202,10 @@ def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
     Raises
     ------
     NotOffered
-        Too few personas, unequal questions, or an empty cell.
+        Too few personas, unequal questions, an empty cell, or cells of several sittings.
     """
     personas, replicates = _layout(told)
+    _check_sittings(told, replicates)
     grades, graded_by = _grades(told)
     rows = [_square(told, personas, runs, grades) for runs in replicates]
     blocks = np.array([[told.runs[run].block for run in runs.values()] for runs in replicates])
@@ -268,6 +273,17 @@ def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
     personas = tuple(sorted(common))
     return personas, [{persona: members[persona] for persona in personas}
                       for members in found.values()]  # fmt: skip
+
+
+def _check_sittings(told: Replies, replicates: Sequence[Mapping[str, int]]) -> None:
+    used = {run for runs in replicates for run in runs.values()}
+    split = [told.runs[run].run_id for run in told.split if run in used]
+    if split:
+        raise NotOffered(
+            f"The cells of {len(split)} runs, such as {split[0]}, were judged in several sittings, "
+            "between which the judge may have moved: judge them in one. "
+            "Type: python -m agent rejudge STUDY --everyone --seed 2"
+        )
 
 
 def _square(

@@ -79,6 +79,9 @@ class Judge(Record):
     """Of the order in which the questions are shuffled."""
     at: datetime
     code_version: str
+    personas: tuple[str, ...] = ()
+    """Identities of whom the judge was to be, all of them in one shuffled order. A later sitting
+    may go on with what is left of these, which is left at random; empty: not recorded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -160,6 +163,11 @@ class Judgements:
         """Who judged."""
         return self.sittings[0]
 
+    @property
+    def in_one_sitting(self) -> bool:
+        """Whether all personas were asked in one shuffled order, later remainders included."""
+        return len(self.sittings) == 1 or bool(self.judge.personas)
+
 
 def read_judgements(path: Path) -> Judgements:
     """Read what a judge said about a run.
@@ -239,6 +247,8 @@ class JudgementWriter(LineWriter):
     """What earlier sittings were told, attempts without a reply included."""
     asked: set[Key]
     """Questions that were answered, and are never asked again."""
+    begun: Judge | None
+    """The first sitting, which this one goes on with."""
 
     def __init__(self, path: Path, judge: Judge) -> None:
         super().__init__(path, path.with_suffix(".lock"), judge.run_id)
@@ -250,6 +260,7 @@ class JudgementWriter(LineWriter):
         except StoreError:
             self.close()
             raise
+        self.begun = kept.judge if kept else None
         self.kept = kept.lines if kept else ()
         self.asked = {line.key for line in self.kept if line.answered}
         self._attempts = Counter(line.key for line in self.kept)

@@ -33,6 +33,8 @@ class Question:
     """A deliberate repeat carries its own number, so that no cache answers it.
 
     The n-th repeat is asked under ``ATTEMPTS * n``, and once more under the next number."""
+    sitting: str = ""
+    """What it is asked together with; kept replies of another sitting do not answer it."""
 
 
 @dataclass(frozen=True)

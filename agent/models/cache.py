@@ -1,9 +1,9 @@
 """Replies kept on the disk, so that the same question to the same model is asked once.
 
 The key holds everything that makes a reply: the model with its settings, every word of the
-prompt, the frames' hashes and the number of the repeat, so that a question and its deliberate
-repeat never share a reply. Nothing expires. Refuses to keep what is no answer: faults are never
-kept, nor is a reply that is empty, refuses or cannot be read.
+prompt, the frames' hashes, the number of the repeat and the sitting, so that a question and its
+deliberate repeat never share a reply, nor do two sittings. Nothing expires. Refuses to keep what
+is no answer: faults are never kept, nor is a reply that is empty, refuses or cannot be read.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class Cached:
             "explain": question.explain,
             "repeat": question.repeat,
         }
+        if question.sitting:
+            parts["sitting"] = question.sitting
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         return self._folder / key[:2] / f"{key}.json"
 

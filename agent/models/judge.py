@@ -66,6 +66,8 @@ class Manner:
     it; where all are explained, the question asks for them itself."""
     limit_s: float = 60.0
     """Wall time for one reply."""
+    sitting: str = ""
+    """What is asked in one go: kept replies of other sittings do not answer it."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class ModelJudge:
         question = Question(
             prompt=self.prompt, frames=frames, caption=caption,
             explain=self._manner.explain == "all", repeat=ATTEMPTS * repeat,
+            sitting=self._manner.sitting,
         )  # fmt: skip
         try:
             while not attempts or (attempts[-1].again and len(attempts) < ATTEMPTS):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,10 @@ from agent.models.base import Question, Reply
 from agent.models.budget import Cap
 from agent.models.cache import Tally
 from agent.models.patience import Patience
-from agent.rejudge import Asking, Sitting, rejudge
+from agent.rejudge import Asking, OtherSitting, Sitting, rejudge
 from agent.sitting import AT_ONCE
 from store.data import DataFolder
-from store.judgements import Asked, judgement_files, read_judgements
+from store.judgements import Asked, Judgements, judgement_files, read_judgements
 from store.ledger import read
 from store.records import PersonaRecord
 from tests.agent.models.made import Recorded
@@ -257,3 +259,77 @@ def test_refusals_and_unreadable_replies_are_answers(
     words = iter(["I'm sorry, but I can't assist with that."] * VIDEOS + ["Hm."] * 1000)
     ask(data, model_of(lambda question: next(words)), monkeypatch)
     assert ask(data, failing(1), monkeypatch).answered == 0
+
+
+def persona(name: str) -> PersonaRecord:
+    return PersonaRecord(id=name, traits=("I fish.", "I ski.", name), source="x", licence="x")
+
+
+def files_of(data: DataFolder, run_id: str, seed: int) -> list[Judgements]:
+    found = [read_judgements(path) for path in judgement_files(data.run_dir(run_id))]
+    return [file for file in found if file.judge.seed == seed]
+
+
+def test_all_cells_of_a_run_come_from_one_sitting(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged as itself first, a run cannot be judged as the others beside it under one seed."""
+    keep_run(data, "r2", ["orange", "white"], persona=persona("p09"))
+    model = model_of(lambda question: "Yes")
+    monkeypatch.setattr(module, "load_model", lambda name: model)
+    runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
+
+    def ask_again(**more: object) -> Sitting:
+        asking = Asking(NAME, **more)  # type: ignore[arg-type]
+        return asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
+
+    assert ask_again().answered == VIDEOS + 2
+    with pytest.raises(OtherSitting, match=r"judged as p12 on 2025-03-01.*Type: .* --seed 2$"):
+        ask_again(everyone=True)
+    assert len(model.asked) == VIDEOS + 2
+    second = ask_again(everyone=True, seed=2)
+    # no reply of the first sitting stands in for a cell of the second
+    assert second.replies == Tally(asked=2 * (VIDEOS + 2))
+    (file,) = files_of(data, "r1", 2)
+    assert file.judge.personas == tuple(sorted(run.started.persona.identity for run in runs))
+    assert file.in_one_sitting
+    order = [line.persona for line in file.lines]
+    changes = sum(one != other for one, other in pairwise(order))
+    assert changes > VIDEOS / 2  # the personas take turns at random
+    assert ask_again(seed=2).answered == 0  # who was asked then needs no other sitting
+
+
+def test_what_is_left_of_a_sitting_may_be_asked_later(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of(lambda question: "Yes")
+    with pytest.raises(BudgetSpent):
+        ask(data, model, monkeypatch, cap=Cap(tokens=15 * ONE))
+    assert ask(data, model, monkeypatch).answered == VIDEOS - 15
+    (file,) = files_of(data, "r1", 1)
+    assert len(file.sittings) == 2
+    assert file.in_one_sitting
+    before = [one.model_copy(update={"personas": ()}) for one in file.sittings]
+    assert not replace(file, sittings=tuple(before)).in_one_sitting
+    assert replace(file, sittings=tuple(before[:1])).in_one_sitting
+
+
+def test_each_draw_is_asked_as_its_own_personas(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that is extended keeps its sittings: whom it had before is not asked anew."""
+    draws = {"a1": ("p01", 1), "a2": ("p02", 1), "b1": ("p03", 2), "b2": ("p04", 2)}
+    for run_id, (name, block) in draws.items():
+        config = {"study": "s", "replicate": 1, "block": block}
+        keep_run(data, run_id, ["red", "blue"], persona=persona(name), config=config)
+    model = model_of(lambda question: "Yes")
+    monkeypatch.setattr(module, "load_model", lambda name: model)
+    for names, answered in ((("a1", "a2"), 8), (tuple(draws), 8)):
+        runs = [read(data.ledger_path(name)) for name in names]
+        asking = Asking(NAME, everyone=True)
+        done = asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
+        assert done.answered == answered
+    for run_id, (_, block) in draws.items():
+        (file,) = files_of(data, run_id, 1)
+        mates = {name for name, other in draws.values() if other == block}
+        assert {line.persona for line in file.asked} == mates

@@ -7,20 +7,26 @@ import os
 import signal
 import time
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.daemon.evidence import Evidence
+from agent.daemon.jobs import jobs
+from agent.daemon.state import Occurrence
+from agent.daemon.watch import load as load_watch
 from agent.study.conduct import Conductor, Study
+from agent.study.declared import load
 from agent.study.frozen import Frozen, freeze
-from agent.study.matrix import draw, start_order
+from agent.study.matrix import Cell, draw, read_draws, start_order, write_draws
 from agent.study.preparation import read_occurrences, replicates_for
 from store.data import DataFolder
 from tests.agent.daemon.test_together import Endless, Narrator
 from tests.agent.study.test_matrix import declared
 from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
+from tests.store.samples import keep_run
 
 SMALL = """
 name = "small"
@@ -143,6 +149,35 @@ def test_replicates_are_numbered_from_what_was_drawn(tmp_path: Path) -> None:
     assert replicates_for(study, tmp_path, "s@3") == 4
     assert replicates_for(study, tmp_path, "s@3") == 4
     assert read_occurrences(tmp_path) == {"s@1": 1, "s@2": 1, "s@3": 4}
+
+
+def test_a_due_time_adds_a_replicate_to_a_complete_study(tmp_path: Path) -> None:
+    """By hand the study was made complete; the daemon's next due time is no end of it."""
+    file = written(tmp_path, ["p12", "p09"])
+    watch = tmp_path / "watch.toml"
+    entry = f'[[entry]]\nname = "s"\nstudy = "{file}"\nevery = "1h"\nadds_replicate = true\n'
+    watch.write_text(entry, encoding="utf-8")
+    job = jobs(load_watch(watch))["s"]
+    data = DataFolder(tmp_path / "data")
+    due = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    study = load(file)
+    home = data.studies_dir / "small"
+
+    def complete_all(cells: list[Cell]) -> None:
+        write_draws(home / "draws.json", [*read_draws(home / "draws.json"), *cells])
+        for number, cell in enumerate(cells):
+            run_id = f"r{cell.replicate}-{number}"
+            keep_run(data, run_id, ["red"], config={"study": "small", "cell": cell.key})
+
+    complete_all(draw(study, []))
+    assert not Evidence(data).complete(job, due)
+    words = job.command(Occurrence("s", due), data.root, None)
+    mark = words[words.index("--occurrence") + 1]
+    assert replicates_for(study, home, mark) == 2
+    assert not Evidence(data).complete(job, due)
+    complete_all(draw(study.with_replicates(2), read_draws(home / "draws.json")))
+    assert Evidence(data).complete(job, due)
+    assert not Evidence(data).complete(job, due + timedelta(hours=1))
 
 
 def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from agent.sitting import keep_lines, sit, spent
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
+from store.judgements import UNANSWERED
 from store.pairs import LEVELS, NoPairs, Pair, Pairs
 from store.probes import Probed, Prober, Question, writer
-from store.records import UNANSWERED
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""

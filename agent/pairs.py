@@ -32,10 +32,11 @@ from agent.sitting import keep_lines, sit, spent
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
+from store.judgements import UNANSWERED
 from store.keyed import KeyedWriter
 from store.ledger import Ledger
 from store.pairs import ERRORS, ErrorKind, Maker, Pair, Reason, Source, Told, writer
-from store.records import UNANSWERED, Judgement, Step, Usage, text_of
+from store.records import Judgement, Step, Usage, text_of
 
 SEED = 1
 _SPOKEN: tuple[ErrorKind, ...] = ("persona",)

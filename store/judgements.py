@@ -32,10 +32,12 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from store.errors import DamagedLedger, DataUnreadable, StoreError
 from store.files import file_slug
 from store.lines import committed
-from store.records import UNANSWERED, Judgement, Record
+from store.records import Judgement, Record
 from store.writer import LineWriter
 
 FOLDER = "judgements"
+UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
+"""Readings that are attempts: no reply came, and the question is due again. Others are answers."""
 
 
 class OtherJudge(StoreError):

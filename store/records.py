@@ -40,10 +40,6 @@ Missing = Literal[
 ]
 
 
-UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
-"""Readings that are attempts: no reply came, and the question is due again. Others are answers."""
-
-
 class Record(BaseModel):
     """A frozen value that refuses unknown fields."""
 

@@ -21,19 +21,17 @@ from agent import spectrum as module
 from agent.benchmarks.exhibits import Exhibit, sample, show
 from agent.cli import cli
 from agent.drivers.browser import arguments, find
-from agent.errors import BudgetSpent, ModelFailed, ModelSilent
+from agent.errors import BudgetSpent
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
-from agent.models.patience import Patience
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
-from agent.sitting import AT_ONCE
 from agent.spectrum import Asking, ask
 from store import encoders
 from store.data import DataFolder
 from store.frames import FrameStore
 from store.indexing import update
-from store.judgements import Asked, read_judgements
+from store.judgements import read_judgements
 from store.ledger import LedgerWriter
 from store.records import Video
 from store.spectra import Retrieval, read_retrieval
@@ -230,33 +228,6 @@ def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
     told = asked_of(data, retrieval, "openai/a", monkeypatch, explain=True)
     assert len(told.asked) == len(retrieval.shown), "explanations are one call more a frame"
     assert all(question.explain for question in told.asked)
-
-
-def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
-    data: DataFolder, retrieval: Retrieval, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(question: Question) -> Reply:
-        raise ModelFailed("no reply")
-
-    down = Recorded(fails)
-    monkeypatch.setattr(module, "load_model", lambda _: down)
-
-    def put(patience: Patience) -> tuple[Asked, ...]:
-        asking = Asking("openai/down", wordings=1, patience=patience)
-        kept = asyncio.run(ask(retrieval, asking, data, START, lambda *_: None))
-        return read_judgements(kept.answers).lines
-
-    with pytest.raises(ModelSilent):
-        put(Patience())
-    assert len(down.asked) < 10 + AT_ONCE
-    for _ in range(3):
-        attempts = put(Patience(attempts=2, in_a_row=0))
-    due = 2 * len(retrieval.shown)
-    assert len(down.asked) == len(attempts) == 2 * due
-    well = Recorded(lambda question: Reply("Yes"))
-    monkeypatch.setattr(module, "load_model", lambda _: well)
-    assert len(put(Patience(attempts=3))) == 3 * due
-    assert len(well.asked) == due
 
 
 def test_every_wording_is_asked_both_ways_and_nothing_is_told(

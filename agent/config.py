@@ -74,6 +74,8 @@ class RunConfig(Value):
     platform: str = "playground"
     strategy: str = "simple"
     model: str = "embedded/conse"
+    revision: str | None = None
+    """Declared of a served model, whose weights nobody here can see."""
     arm: Arm = "treatment"
     account: str | None = None
     """``None``: a fresh visitor of the playground, known to this run only."""

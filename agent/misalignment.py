@@ -45,6 +45,8 @@ class Probing:
     """Also ask once about every pair why."""
     cap: Cap = NO_CAP
     patience: Patience = DEFAULT
+    revision: str | None = None
+    """Declared of a served model."""
 
     def check(self) -> None:
         """Refuse who reads no statement.
@@ -118,15 +120,15 @@ async def ask(
     """
     probing.check()
     due = _due(probed(pairs), probing)
-    prober = Prober(
-        model=probing.model, pairs=pairs.path.stem, prompts=preferences.hashes(), at=now,
-        code_version=provenance().code_version,
-    )  # fmt: skip
     frames = FrameStore(data.frames_dir)
     async with AsyncExitStack() as stack:
-        file = stack.enter_context(writer(data, prober))
-        loaded = await asyncio.to_thread(load_model, probing.model)
+        loaded = await asyncio.to_thread(load_model, probing.model, probing.revision)
         stack.push_async_callback(loaded.close)
+        prober = Prober(
+            model=probing.model, pairs=pairs.path.stem, prompts=preferences.hashes(),
+            fingerprint=loaded.fingerprint, at=now, code_version=provenance().code_version,
+        )  # fmt: skip
+        file = stack.enter_context(writer(data, prober))
         kept = [line for line in file.kept if isinstance(line, Probed)]
         paid = spent((line.judgement.usage for line in kept), [file])
         model = guarded(loaded, probing.cap, paid, data.replies_dir)

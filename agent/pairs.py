@@ -24,6 +24,7 @@ from agent.errors import BadConfig, BudgetSpent
 from agent.models import load as load_model
 from agent.models.base import Model, Question, Reply
 from agent.models.budget import Cap, Spent
+from agent.models.fingerprint import fingerprint
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
 from agent.models.patience import DEFAULT, Patience, trailing
@@ -62,6 +63,8 @@ class Making:
     """Frames at most, each of another video."""
     cap: Cap = NO_CAP
     patience: Patience = DEFAULT
+    revision: str | None = None
+    """Declared of a served model; a checker of another name has none."""
 
     def check(self) -> None:
         """Refuse who writes nothing.
@@ -140,9 +143,9 @@ async def make(
         raise BadConfig("No frame is kept yet. Type: python -m agent run --persona p12")
     spoken = _balanced(frames) if "persona" in making.errors else []
     async with AsyncExitStack() as stack:
-        file = stack.enter_context(writer(data, _maker(making, now)))
         both = await asyncio.to_thread(_Both.load, making)
         stack.push_async_callback(both.close)
+        file = stack.enter_context(writer(data, _maker(making, both.fingerprint, now)))
         paid = spent((line.usage for line in file.kept if not isinstance(line, Maker)), [file])
         model = guarded(both, making.cap, paid, data.replies_dir)
         await _Desk(model, making, FrameStore(data.frames_dir), file, onlooker).work(frames, spoken)
@@ -247,10 +250,17 @@ class _Both:
 
     @classmethod
     def load(cls, making: Making) -> _Both:
-        editor = load_model(making.model)
+        editor = load_model(making.model, making.revision)
         if making.checker in (None, making.model):
             return cls(editor, editor)
         return cls(editor, load_model(str(making.checker)))
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the editor, or of both where the checker is another."""
+        if self._checker is self._editor:
+            return self._editor.fingerprint
+        return fingerprint([self._editor.fingerprint, self._checker.fingerprint])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -293,10 +303,10 @@ def _balanced(frames: Sequence[Shown]) -> list[Shown]:
     return [one for side in sides for one in side[:most]]
 
 
-def _maker(making: Making, now: datetime) -> Maker:
+def _maker(making: Making, fingerprint: str, now: datetime) -> Maker:
     return Maker(
         model=making.model, checker=making.checker or making.model, prompts=preferences.hashes(),
-        seed=SEED, at=now, code_version=provenance().code_version,
+        fingerprint=fingerprint, seed=SEED, at=now, code_version=provenance().code_version,
     )  # fmt: skip
 
 

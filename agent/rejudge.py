@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agent.errors import BadConfig, UserError
@@ -32,7 +32,7 @@ from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
 from store.frames import FrameStore
-from store.judgements import Asked, Judge, JudgementWriter, Key
+from store.judgements import Asked, Judge, JudgementWriter, Key, judgement_files, read_lines
 from store.ledger import Ledger
 from store.records import Judgement, PersonaRecord, Step, text_of
 
@@ -69,6 +69,8 @@ class Asking:
     cap: Cap = NO_CAP
     """What these answers may cost, those of earlier sittings included."""
     patience: Patience = DEFAULT
+    revision: str | None = None
+    """Declared of a served model, whose weights nobody here can see."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Sitting:
     """Questions that no reply came to in as many attempts as were declared."""
     replies: Tally | None
     """What the kept replies did; ``None`` for a model without any."""
+    others: int = 0
+    """Files that other models of this name have answered in; they stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +132,13 @@ async def rejudge(
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
     asked_as = _asked_as(runs, asking)
     async with AsyncExitStack() as stack:
-        writers = [
-            stack.enter_context(_writer(run, personas, asking, now))
+        loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
+        stack.push_async_callback(loaded.close)
+        judges = [
+            _judge(run, personas, asking, loaded.fingerprint, now)
             for run, personas in zip(runs, asked_as, strict=True)
         ]
-        loaded = await asyncio.to_thread(load_model, asking.model)
-        stack.push_async_callback(loaded.close)
+        writers = [stack.enter_context(pair) for pair in map(_writer, runs, judges)]
         model = guarded(loaded, asking.cap, spent_before(writers), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
         questions = list(_questions(runs, asking, asked_as))
@@ -149,7 +154,8 @@ async def rejudge(
         before = sum(trailing([line.judgement.missing for line in w.kept]) for w in writers)
         streak = asking.patience.streak(len(due), before)
         await sit(due, panel.judge, lambda batch: _commit(batch, writers), tell, streak)
-        return _sitting(questions, due, writers, asking, model)
+        others = sum(map(_other_versions, runs, judges))
+        return replace(_sitting(questions, due, writers, asking, model), others=others)
 
 
 @dataclass
@@ -241,20 +247,34 @@ def _draw_of(run: Ledger) -> tuple[object, ...]:
     return (started.platform, started.strategy, started.model, *told)
 
 
-def _writer(
-    run: Ledger, personas: Sequence[PersonaRecord], asking: Asking, now: datetime
-) -> JudgementWriter:
-    names = tuple(persona.identity for persona in personas)
-    judge = Judge(
+def _other_versions(run: Ledger, judge: Judge) -> int:
+    """Count the files beside a run that another model of the same name has answered in."""
+    kept = [read_lines(path)[0] for path in judgement_files(run.path.parent)]
+    heads = [lines[0] for lines in kept if lines]
+    return sum(isinstance(head, Judge) and judge.another_version(head) for head in heads)
+
+
+def _judge(
+    run: Ledger,
+    personas: Sequence[PersonaRecord],
+    asking: Asking,
+    fingerprint: str,
+    now: datetime,
+) -> Judge:
+    return Judge(
         run_id=run.started.run_id, model=asking.model, strategy=asking.strategy,
         prompts=strategies.hashes(asking.strategy), explain=asking.explain, seed=asking.seed,
-        at=now, code_version=provenance().code_version, personas=names,
+        fingerprint=fingerprint, at=now, code_version=provenance().code_version,
+        personas=tuple(persona.identity for persona in personas),
     )  # fmt: skip
+
+
+def _writer(run: Ledger, judge: Judge) -> JudgementWriter:
     writer = JudgementWriter(judge.path(run.path.parent), judge)
-    if writer.begun is not None and not set(names) <= set(writer.begun.personas):
+    if writer.begun is not None and not set(judge.personas) <= set(writer.begun.personas):
         begun = writer.begun
         writer.close()
-        raise OtherSitting(begun, asking.seed + 1)
+        raise OtherSitting(begun, judge.seed + 1)
     return writer
 
 

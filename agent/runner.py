@@ -21,9 +21,10 @@ import numpy as np
 from agent.config import RunConfig
 from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
-from agent.errors import RunFault, WallShown
+from agent.errors import BadConfig, RunFault, WallShown
 from agent.indexing import StepIndexer
 from agent.loop import RunLoop
+from agent.models.base import Model
 from agent.models.budget import Account, Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
@@ -126,11 +127,7 @@ async def execute(
         stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
         writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
         onlooker.doing("starting the viewer and the feed")
-        loading = asyncio.create_task(
-            ModelJudge.load(
-                config.model, config.strategy, config.persona, Manner(explain=config.explain)
-            )
-        )
+        loading = asyncio.create_task(_load_judge(config))
         stack.callback(loading.cancel)
         sight = Sight(place.data, place.browser, place.headed)
         opened = await open_feed(config, sight, run_id, progress.position, stack)
@@ -141,10 +138,11 @@ async def execute(
         stack.push_async_callback(judge.close)
         if about := getattr(judge.model, "about", None):
             onlooker.doing(about)
-        spent = Account.of([*former.steps, *former.faults] if former else ())
-        judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
-        judge.streak = _streak(config, former)
-        started = former.started if former else _started(config, place, run_id, opened, now())
+        _guard(judge, config, place, former)
+        if former:
+            started = former.started
+        else:
+            started = _started(config, place, run_id, opened, judge.model.fingerprint, now())
         writer.append(_resumed(progress, driver, now()) if former else started)
         indexer = _indexer(started, place, judge)
         if indexer is not None:
@@ -186,13 +184,28 @@ def _forget_unstarted(path: Path) -> None:
         shutil.rmtree(path.parent)
 
 
+async def _load_judge(config: RunConfig) -> ModelJudge:
+    manner = Manner(explain=config.explain)
+    return await ModelJudge.load(
+        config.model, config.strategy, config.persona, manner, config.revision
+    )
+
+
+def _guard(judge: ModelJudge, config: RunConfig, place: Place, former: Ledger | None) -> None:
+    """Hold the judge to what the run was begun with: its model, its cap, its silences."""
+    refuse_other_model(former.started if former else None, judge.model)
+    spent = Account.of([*former.steps, *former.faults] if former else ())
+    judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
+    judge.streak = _streak(config, former)
+
+
 def _started(
-    config: RunConfig, place: Place, run_id: str, opened: Opened, at: datetime
+    config: RunConfig, place: Place, run_id: str, opened: Opened, fingerprint: str, at: datetime
 ) -> RunStarted:
     driver = opened.driver
     return RunStarted(
         run_id=run_id, at=at, persona=config.persona_record(), platform=config.platform,
-        strategy=config.strategy, model=config.model, arm=config.arm,
+        strategy=config.strategy, model=config.model, fingerprint=fingerprint, arm=config.arm,
         account=config.account or run_id, windows=config.windows, seed=config.seed,
         config=config.resolved(), config_hash=config.digest(),
         prompts=strategies.hashes(config.strategy), encoder=place.encoder, driver=config.driver,
@@ -228,6 +241,16 @@ def _progress(former: Ledger | None) -> Progress:
     for step in former.steps if former else ():
         progress.count(step)
     return progress
+
+
+def refuse_other_model(started: RunStarted | None, model: Model) -> None:
+    """Refuse to go on as another model of the same name; older ledgers declare none."""
+    before = started.fingerprint if started else None
+    if before not in (None, model.fingerprint):
+        raise BadConfig(
+            f"The run was begun by another {model.name} ({before}, now {model.fingerprint}), so it "
+            "cannot go on. Type: the same command with --new"
+        )
 
 
 def _streak(config: RunConfig, former: Ledger | None) -> Streak:

@@ -57,6 +57,8 @@ class Asking:
     """Who describes the frames, to ask the same of the descriptions; nobody, and that is not asked.
     """
     patience: Patience = DEFAULT
+    revision: str | None = None
+    """Declared of a served model; a describer of another name has none."""
 
     @property
     def strategy(self) -> str:
@@ -92,7 +94,9 @@ class Asking:
     @property
     def describer(self) -> Asking:
         """The other model that describes the frames."""
-        return replace(self, model=self.describe_by or self.model, describe_by=None)
+        return replace(
+            self, model=self.describe_by or self.model, describe_by=None, revision=None
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,12 +161,14 @@ async def _ask(
 ) -> dict[Pass, Path]:
     """Ask one model in several passes; its own descriptions serve where there are no others."""
     async with AsyncExitStack() as stack:
-        writers = {
-            each: stack.enter_context(_writer(asking, each, place.data, place.now))
-            for each in passes
-        }
-        loaded = await asyncio.to_thread(load_model, asking.model)
+        loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
         stack.push_async_callback(loaded.close)
+        judges = {each: _judge(asking, each, loaded.fingerprint, place.now) for each in passes}
+        folder = place.data.spectra_dir / FOLDER
+        writers = {
+            each: stack.enter_context(JudgementWriter(folder / f"{judge.slug}.jsonl", judge))
+            for each, judge in judges.items()
+        }
         before = spent_before(list(writers.values()))
         model = guarded(loaded, asking.cap, before, place.data.replies_dir)
         for each, writer in writers.items():
@@ -240,19 +246,18 @@ def _questions(
                     yield _Question(found, paraphrase, mirrored, persona, description)
 
 
-def _writer(asking: Asking, part: Pass, data: DataFolder, now: datetime) -> JudgementWriter:
+def _judge(asking: Asking, part: Pass, fingerprint: str, now: datetime) -> Judge:
     prompts = strategies.hashes(asking.strategy)
     if asking.persona is not None:  # its sentences are part of what is asked
         told = "\n".join(asking.persona.traits).encode()
         prompts |= {f"persona {asking.persona.id}": hashlib.sha256(told).hexdigest()}
     if part == "words":
         prompts |= {f"described by {asking.describe_by}": strategies.described_hash()}
-    judge = Judge(
+    return Judge(
         run_id=RUN_ID, model=asking.model, strategy=asking.strategy, prompts=prompts,
-        explain="all" if part == "explanations" else "never", seed=SEED, at=now,
-        code_version=provenance().code_version,
+        explain="all" if part == "explanations" else "never", fingerprint=fingerprint,
+        seed=SEED, at=now, code_version=provenance().code_version,
     )  # fmt: skip
-    return JudgementWriter(data.spectra_dir / FOLDER / f"{judge.slug}.jsonl", judge)
 
 
 def _asked(question: _Question, judged: Judgement) -> Asked:

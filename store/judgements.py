@@ -75,6 +75,8 @@ class Judge(Record):
     strategy: str
     prompts: dict[str, str]
     """SHA-256 of each prompt file used, by name."""
+    fingerprint: str | None = None
+    """What tells the model from others of its name; ``None`` where it was not declared."""
     explain: Literal["never", "yes", "all"] = "never"
     """Which answers were also asked for a reason and a description."""
     seed: int
@@ -90,13 +92,22 @@ class Judge(Record):
     @property
     def slug(self) -> str:
         """Name of the judge for files: equal names mean the same judge, asked in the same way."""
-        told = (self.model, self.strategy, sorted(self.prompts.items()), self.seed)
-        named = told if self.explain == "never" else (*told, self.explain)
+        prompts = sorted(self.prompts.items())
+        named: tuple[object, ...] = (self.model, self.strategy, prompts, self.seed)
+        if self.explain != "never":
+            named = (*named, self.explain)
+        if self.fingerprint is not None:
+            named = (*named, self.fingerprint)
         return file_slug(f"{self.model}-{self.strategy}", named)
 
     def path(self, run_folder: Path) -> Path:
         """Where this judge's answers about a run are kept."""
         return run_folder / FOLDER / f"{self.slug}.jsonl"
+
+    def another_version(self, other: Judge) -> bool:
+        """Whether the other is another model of this one's name, asked in the same way."""
+        alike = self.model_copy(update={"fingerprint": other.fingerprint})
+        return self.fingerprint != other.fingerprint and alike.same(other)
 
     def same(self, other: Judge) -> bool:
         """Whether the other sitting can go on with this one's questions."""

@@ -54,6 +54,8 @@ class Maker(Record):
     checker: str
     prompts: dict[str, str]
     """SHA-256 of each prompt file used, by name."""
+    fingerprint: str | None = None
+    """What tells the model from others of its name; ``None`` where it was not declared."""
     seed: int
     at: datetime
     code_version: str
@@ -63,7 +65,10 @@ class Maker(Record):
     @property
     def slug(self) -> str:
         """Name for files: equal names mean the same maker."""
-        told = (self.model, self.checker, sorted(self.prompts.items()), self.seed)
+        prompts = sorted(self.prompts.items())
+        told: tuple[object, ...] = (self.model, self.checker, prompts, self.seed)
+        if self.fingerprint is not None:
+            told = (*told, self.fingerprint)
         return file_slug(self.model, told)
 
 

@@ -31,6 +31,8 @@ class Prober(Record):
     """Name of the file of pairs."""
     prompts: dict[str, str]
     """SHA-256 of each prompt file used, by name."""
+    fingerprint: str | None = None
+    """What tells the model from others of its name; ``None`` where it was not declared."""
     at: datetime
     code_version: str
 
@@ -39,7 +41,9 @@ class Prober(Record):
     @property
     def slug(self) -> str:
         """Name for files: equal names mean the same questions to the same model."""
-        told = (self.model, self.pairs, sorted(self.prompts.items()))
+        told: tuple[object, ...] = (self.model, self.pairs, sorted(self.prompts.items()))
+        if self.fingerprint is not None:
+            told = (*told, self.fingerprint)
         return file_slug(self.model, told)
 
 

@@ -29,14 +29,7 @@ Exclusion = Literal["ad", "live", "repeat", "not_shown"]
 Repeat = Literal["run", "account"]
 """Where a video was shown before: earlier in the run, or in a former run of the same account."""
 Missing = Literal[
-    "refused",
-    "unreadable",
-    "empty",
-    "timed_out",
-    "filtered",
-    "rate_limited",
-    "failed",
-    "not_asked",
+    "refused", "unreadable", "empty", "timed_out", "filtered", "rate_limited", "failed", "not_asked"
 ]
 
 
@@ -117,6 +110,8 @@ class RunStarted(Record):
     platform: str
     strategy: str
     model: str
+    fingerprint: str | None = None
+    """Of the model; ``None`` where it was not declared."""
     arm: Literal["treatment", "yoked", "passive"] = "treatment"
     account: str
     windows: Windows
@@ -219,6 +214,8 @@ class Judgement(Record):
     """The raw reply, cut at 2,000 characters."""
     fault: str | None = None
     """What came in place of a reply, in words of our own."""
+    served: str | None = None
+    """What the service says has answered, where it says so."""
     screen_text: str | None = None
     attempts: int = 1
     latency_s: float = 0.0

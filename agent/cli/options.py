@@ -82,6 +82,12 @@ def cap_options(command: Command) -> Command:
     return _with(_CAP, command)
 
 
+revision_option = click.option(
+    "--model-revision",
+    "revision",
+    metavar="NAME",
+    help="Which weights a served model has; answers of another revision are another judge's.",
+)
 _MISSING = click.option(
     "--max-missing",
     type=click.IntRange(0),

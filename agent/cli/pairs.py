@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, json_option, patience_options
+from agent.cli.options import (
+    cap_options,
+    data_option,
+    json_option,
+    patience_options,
+    revision_option,
+)
 
 if TYPE_CHECKING:
     from agent.pairs import Made, Making
@@ -49,6 +55,7 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 )
 @cap_options
 @patience_options
+@revision_option
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -69,7 +76,15 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
     cap = Cap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
-    making = Making(options["model"], options["checker"], kinds, options["frames"], cap, patience)
+    making = Making(
+        options["model"],
+        options["checker"],
+        kinds,
+        options["frames"],
+        cap,
+        patience,
+        options["revision"],
+    )
     for name in dict.fromkeys((making.model, making.checker or making.model)):
         check(name)
         announce(name, cap)

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, json_option, patience_options
+from agent.cli.options import (
+    cap_options,
+    data_option,
+    json_option,
+    patience_options,
+    revision_option,
+)
 
 if TYPE_CHECKING:
     from agent.misalignment import Probing
@@ -35,6 +41,7 @@ Examples:
               help="Folder of the figures.  [default: in the data folder]")  # fmt: skip
 @cap_options
 @patience_options
+@revision_option
 @json_option
 @data_option
 def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -44,7 +51,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     command pairs. What was asked before is not asked again.
     """
     from agent.misalignment import Probing
-    from agent.models import check
+    from agent.models import check, check_revision
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from analysis.misalignment import misalignment
@@ -56,9 +63,13 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
 
     cap = Cap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
-    asked = [Probing(model, options["reasons"], cap, patience) for model in dict.fromkeys(models)]
+    asked = [
+        Probing(model, options["reasons"], cap, patience, options["revision"])
+        for model in dict.fromkeys(models)
+    ]
     for probing in asked:
         check(probing.model)
+        check_revision(probing.model, options["revision"])
         probing.check()
     folder = DataFolder(data)
     pairs = find_pairs(folder, options["name"])

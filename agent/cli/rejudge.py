@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, explain_option, patience_options
+from agent.cli.options import (
+    cap_options,
+    data_option,
+    explain_option,
+    patience_options,
+    revision_option,
+)
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -34,6 +40,7 @@ Examples:
 @explain_option
 @cap_options
 @patience_options
+@revision_option
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
@@ -43,7 +50,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     """
     from agent.cli.progress import counting
     from agent.errors import BadConfig
-    from agent.models import check
+    from agent.models import check, check_revision
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from agent.rejudge import Asking, rejudge
@@ -57,6 +64,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     asking = Asking(**options, cap=cap, patience=patience)
     hashes(asking.strategy)
     check(asking.model)
+    check_revision(asking.model, asking.revision)
     folder = DataFolder(data)
     ledgers = _ledgers(folder, runs)
     announce(asking.model, cap)
@@ -70,6 +78,12 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         click.echo(
             f"{did.given_up} had no reply in {patience.attempts} attempts. "
             f"Type the same command with --attempts {more} to ask them again."
+        )
+    if did.others:
+        click.echo(
+            f"Another {asking.model} has answered in {did.others} files; its answers stay apart. "
+            "To see which is which, type: python -m agent rejudge --help",
+            err=True,
         )
     if (replies := did.replies) is not None:
         click.echo(

@@ -25,6 +25,7 @@ from agent.cli.options import (
     json_option,
     live_options,
     missing_option,
+    revision_option,
     site_options,
 )
 
@@ -95,6 +96,7 @@ Examples:
 @explain_option
 @cap_options
 @missing_option
+@revision_option
 @click.option(
     "--driver",
     type=click.Choice(["playwright", "desktop"]),
@@ -162,7 +164,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
     same = (
         "strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of", "driver",
         "max_excluded",
-        "max_missing",
+        "max_missing", "revision",
     )  # fmt: skip
     config = RunConfig(
         persona=find(options["persona"]),
@@ -262,10 +264,12 @@ def check_names(config: RunConfig) -> None:
     """Refuse unknown names before anything is started."""
     from agent.errors import BadConfig
     from agent.models import check as check_model
+    from agent.models import check_revision
     from personas.strategies import hashes
 
     hashes(config.strategy)
     check_model(config.model)
+    check_revision(config.model, config.revision)
     if config.strategy == "plain" and config.model.startswith("embedded/"):
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, data_option, json_option, patience_options
+from agent.cli.options import (
+    cap_options,
+    data_option,
+    json_option,
+    patience_options,
+    revision_option,
+)
 
 if TYPE_CHECKING:
     from agent.spectrum import Asking
@@ -51,6 +57,7 @@ Examples:
               help="Folder of the report.  [default: in the data folder]")  # fmt: skip
 @cap_options
 @patience_options
+@revision_option
 @json_option
 @data_option
 def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -86,7 +93,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
 
 def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
-    from agent.models import check
+    from agent.models import check, check_revision
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from agent.spectrum import Asking
@@ -99,9 +106,11 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
     for model in dict.fromkeys(models):
         by = options["describe_by"] or (model if options["modality"] else None)
         asking = Asking(
-            model, persona, options["wordings"], options["explain"], cap, by, patience
+            model, persona, options["wordings"], options["explain"], cap, by, patience,
+            options["revision"],
         )  # fmt: skip
         check(asking.model)
+        check_revision(asking.model, options["revision"])
         check(asking.describer.model)
         asking.check()
         askings.append(asking)

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.errors import UnknownName
+from agent.errors import BadConfig, UnknownName
 from agent.models.base import Model, Question, Reply
 
-__all__ = ["Model", "Question", "Reply", "check", "known", "load", "sent_to"]
+__all__ = ["Model", "Question", "Reply", "check", "check_revision", "known", "load", "sent_to"]
 
 _EMBEDDED = "embedded/conse"
 
@@ -62,13 +62,30 @@ def check(name: str) -> None:
         raise UnknownName("model", name, known(), f"Type: --model {_EMBEDDED}")
 
 
-def load(name: str, **settings: Any) -> Model:
+def check_revision(name: str, revision: str | None) -> None:
+    """Refuse a revision of a model whose weights are here to be read.
+
+    Raises
+    ------
+    BadConfig
+        The model is none that somebody else serves.
+    """
+    if revision is not None and name.partition("/")[0] in ("embedded", "scripted", "hfvlm"):
+        raise BadConfig(
+            f"{name} runs here, and its revision is read from its files. "
+            "Type: the same without --model-revision"
+        )
+
+
+def load(name: str, revision: str | None = None, **settings: Any) -> Model:
     """Load a model by name.
 
     Parameters
     ----------
     name
         As in `known`.
+    revision
+        Declared of a served model, whose weights nobody here can see.
     **settings
         What the family takes: ``device`` (``embedded/``, ``hfvlm/``), fields of inspect_ai's
         ``GenerateConfig`` (served models).
@@ -81,6 +98,7 @@ def load(name: str, **settings: Any) -> Model:
         Its settings are wrong.
     """
     check(name)
+    check_revision(name, revision)
     if name == _EMBEDDED:
         from agent.models.conse import ConseViewer  # loads torch: seconds
 
@@ -95,7 +113,7 @@ def load(name: str, **settings: Any) -> Model:
         return HfVlm.load(name, **settings)
     from agent.models.served import ServedModel  # loads inspect_ai: a second
 
-    return ServedModel.load(name, **settings)
+    return ServedModel.load(name, revision, **settings)
 
 
 def sent_to(name: str) -> str | None:

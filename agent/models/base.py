@@ -52,6 +52,8 @@ class Reply:
     output_tokens: int | None = None
     cost_usd: float | None = None
     cached: bool = False
+    served: str | None = None
+    """What the service says has answered: its model, and the fingerprint of its system."""
     notes: dict[str, str] = field(default_factory=dict)
 
 
@@ -59,6 +61,11 @@ class Model(Protocol):
     """Anything that answers a question about frames."""
 
     name: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from any other model of its name: its weights, version and settings."""
+        ...
 
     async def ask(self, question: Question) -> Reply:
         """Answer, or raise a ``ModelFault`` (``TimedOut``, ``Refused``, ``Filtered``...)."""

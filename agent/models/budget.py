@@ -139,6 +139,11 @@ class Budgeted:
         """What, beside its name, makes the model answer as it does."""
         return dict(getattr(self._model, "settings", {}))
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells the model from others of its name."""
+        return self._model.fingerprint
+
     async def ask(self, question: Question) -> Reply:
         """Ask, where the cap allows one call more.
 

@@ -1,9 +1,9 @@
 """Replies kept on the disk, so that the same question to the same model is asked once.
 
-The key holds everything that makes a reply: the model with its settings, every word of the
-prompt, the frames' hashes, the number of the repeat and the sitting, so that a question and its
-deliberate repeat never share a reply, nor do two sittings. Nothing expires. Refuses to keep what
-is no answer: faults are never kept, nor is a reply that is empty, refuses or cannot be read.
+The key holds everything that makes a reply: the model with its fingerprint and settings, every word
+of the prompt, the frames' hashes, the number of the repeat and the sitting, so that a question and
+its deliberate repeat never share a reply, nor do two sittings. Nothing expires. Refuses to keep
+what is no answer: faults are never kept, nor is a reply that is empty, refuses or cannot be read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agent.models.base import Model, Question, Reply
 from personas import strategies
 from store.files import write_whole
 
-VERSION = 1
+VERSION = 2
 """Of the key's contents; counted up where a kept reply would no longer be the same."""
 
 
@@ -48,6 +48,11 @@ class Cached:
         """Name of the encoder whose vectors the model computes anyway, if it does."""
         return getattr(self._model, "encoder", None)
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells the model from others of its name."""
+        return self._model.fingerprint
+
     async def ask(self, question: Question) -> Reply:
         """Return the kept reply, or ask for one.
 
@@ -74,6 +79,7 @@ class Cached:
         parts: dict[str, Any] = {
             "version": VERSION,
             "model": self.name,
+            "fingerprint": self.fingerprint,
             "settings": getattr(self._model, "settings", {}),
             "prompt": asdict(question.prompt),
             "frames": _hashes(question),

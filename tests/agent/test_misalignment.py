@@ -102,7 +102,7 @@ def recorded(data: DataFolder, monkeypatch: pytest.MonkeyPatch, **more: Any) -> 
 
     model = Recorded(answer)
     model.name = "openai/a"
-    monkeypatch.setattr(module, "load_model", lambda _: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     try:
         asyncio.run(ask(find_pairs(data), Probing(model.name, **more), data, START, _quiet))
     except BudgetSpent:
@@ -184,7 +184,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
 
     down = Recorded(fails)
     down.name = "openai/b"
-    monkeypatch.setattr(module, "load_model", lambda _: down)
+    monkeypatch.setattr(module, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> Path:
         probing = Probing(down.name, reasons=False, patience=patience)
@@ -203,7 +203,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     assert len(down.asked) == 2 * len(tried) > often
     well = Recorded(lambda asked: Reply("A" if asked.prompt.kind == "pick" else "Yes"))
     well.name = down.name
-    monkeypatch.setattr(module, "load_model", lambda _: well)
+    monkeypatch.setattr(module, "load_model", lambda *_: well)
     put(Patience(attempts=3))
     said = read_probes(path).said
     assert len(well.asked) == len(said) == len(tried)

@@ -78,7 +78,7 @@ def told(result: Result) -> dict[str, Any]:
 def made(
     data: DataFolder, run: Ledger, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: Any
 ) -> Pairs:
-    monkeypatch.setattr(module, "load_model", lambda _: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     making = Making(model.name, **more)
     path = asyncio.run(make([run], making, data, START, lambda *_: None)).path
     return find_pairs(data, str(path))
@@ -328,7 +328,7 @@ def test_the_export_loads_as_trl_wants_it(data: DataFolder, tmp_path: Path) -> N
 def test_a_shortcut_is_refused_unless_it_is_allowed_and_then_told(
     data: DataFolder, run: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "load_model", lambda _: Recorded(_longer_objects))
+    monkeypatch.setattr(module, "load_model", lambda *_: Recorded(_longer_objects))
     words = ("--model", "openai/longer", "--kind", "object", "--export", str(tmp_path / "out"))
     refused = typed(data, *words)
     assert "would learn that instead of looking" in str(refused.exception)

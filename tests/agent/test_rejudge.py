@@ -54,7 +54,7 @@ def model_of(answer: Callable[[Question], str]) -> Recorded:
 def ask(
     data: DataFolder, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: object
 ) -> Sitting:
-    monkeypatch.setattr(module, "load_model", lambda name: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     run = read(data.ledger_path("r1"))
     asking = Asking(NAME, **more)  # type: ignore[arg-type]
     return asyncio.run(rejudge([run], asking, data, START, lambda done, of: None))
@@ -162,7 +162,7 @@ def test_personas_with_one_id_are_each_asked_as_themselves(
     other = PersonaRecord(id="p12", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
     keep_run(data, "r2", ["red", "black"], persona=other)
     model = model_of(lambda question: "Yes" if "I fish." in question.prompt.system else "No")
-    monkeypatch.setattr(module, "load_model", lambda name: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
     for everyone, answers in ((False, {"r1": {"no"}, "r2": {"yes"}}), (True, {})):
         asking = Asking(NAME, everyone=everyone, seed=1 + everyone)
@@ -276,7 +276,7 @@ def test_all_cells_of_a_run_come_from_one_sitting(
     """Judged as itself first, a run cannot be judged as the others beside it under one seed."""
     keep_run(data, "r2", ["orange", "white"], persona=persona("p09"))
     model = model_of(lambda question: "Yes")
-    monkeypatch.setattr(module, "load_model", lambda name: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
 
     def ask_again(**more: object) -> Sitting:
@@ -323,7 +323,7 @@ def test_each_draw_is_asked_as_its_own_personas(
         config = {"study": "s", "replicate": 1, "block": block}
         keep_run(data, run_id, ["red", "blue"], persona=persona(name), config=config)
     model = model_of(lambda question: "Yes")
-    monkeypatch.setattr(module, "load_model", lambda name: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     for names, answered in ((("a1", "a2"), 8), (tuple(draws), 8)):
         runs = [read(data.ledger_path(name)) for name in names]
         asking = Asking(NAME, everyone=True)
@@ -333,3 +333,19 @@ def test_each_draw_is_asked_as_its_own_personas(
         (file,) = files_of(data, run_id, 1)
         mates = {name for name, other in draws.values() if other == block}
         assert {line.persona for line in file.asked} == mates
+
+
+def test_another_checkpoint_of_the_same_name_is_another_judge(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = model_of(lambda question: "Yes"), model_of(lambda question: "No")
+    second.fingerprint = "fedcba9876543210"
+    assert ask(data, first, monkeypatch).others == 0
+    did = ask(data, second, monkeypatch)
+    assert (did.answered, did.others) == (VIDEOS, 1)
+    assert len(second.asked) == VIDEOS, "no answer and no kept reply of the first one is taken"
+    files = [read_judgements(file) for file in judgement_files(data.run_dir("r1"))]
+    assert {file.judge.fingerprint: file.asked[0].judgement.answer for file in files} == {
+        first.fingerprint: "yes", second.fingerprint: "no",
+    }  # fmt: skip
+    assert ask(data, first, monkeypatch).answered == 0

@@ -207,7 +207,7 @@ def asked_of(
 
     model = Recorded(answer)
     model.name = name
-    monkeypatch.setattr(module, "load_model", lambda _: model)
+    monkeypatch.setattr(module, "load_model", lambda *_: model)
     try:
         asyncio.run(ask(retrieval, Asking(name, **more), data, START, lambda *_: None))
     except BudgetSpent:

@@ -50,7 +50,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
         raise ModelFailed("no reply")
 
     down = Recorded(fails)
-    monkeypatch.setattr(module, "load_model", lambda _: down)
+    monkeypatch.setattr(module, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> tuple[Asked, ...]:
         asking = Asking("openai/down", wordings=1, patience=patience)
@@ -64,6 +64,6 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     due = 2 * len(retrieval.shown)
     assert len(down.asked) == len(lines[-1]) == 2 * due
     well = Recorded(lambda question: Reply("Yes"))
-    monkeypatch.setattr(module, "load_model", lambda _: well)
+    monkeypatch.setattr(module, "load_model", lambda *_: well)
     assert len(put(Patience(attempts=3))) == 3 * due
     assert len(well.asked) == due

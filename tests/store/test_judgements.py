@@ -140,6 +140,9 @@ def test_another_judge_is_another_file(path: Path, tmp_path: Path) -> None:
     assert judge(at=START.replace(year=2026), code_version="9").slug == judge().slug
     with JudgementWriter(path, judge()) as writer:
         writer.append([line(0)])
+    # a file from before fingerprints keeps its name, and is told from every declared model
+    assert judge().slug == "vllm-some-model-simple-b177c6f0"
+    assert judge(fingerprint="1" * 16).slug not in names
     for other in [*others, judge(run_id="r2")]:
         with pytest.raises(OtherJudge, match="Type: python -m agent rejudge --help"):
             JudgementWriter(path, other)

@@ -46,6 +46,7 @@ class Recorded:
     """A model that remembers what it was asked, and answers by a rule."""
 
     name = "recorded"
+    fingerprint = "0123456789abcdef"
 
     def __init__(self, answer: Callable[[Question], Reply | Awaitable[Reply]]) -> None:
         self.asked: list[Question] = []

@@ -69,7 +69,7 @@ def test_a_warm_cache_makes_no_calls_and_gives_the_same_judgements(
         raise AssertionError("a warm cache asked")
 
     model = Recorded(never)
-    model.name = coin.name
+    model.name, model.fingerprint = coin.name, coin.fingerprint
     warm = Cached(model, tmp_path)
     again = judge_all(warm, strategy)
     assert warm.tally == Tally(kept=len(first))

@@ -1,13 +1,19 @@
-// What the rules stand on: where elements lie, what a player has played, and waiting by animation
-// frames. Knows no feed and no hooks. Installed once per document.
+// What the rules stand on: finding elements, where they lie, and waiting by animation frames.
+// Knows no feed and no hooks. Runs first, in a world of its own: the page can neither see nor
+// replace what is here. A page can still name an image `querySelectorAll`, which would stand in
+// the document's own place: so methods are taken from prototypes, which are this world's.
 (() => {
-  if (window.__feedswayBasics) return;
+  const PROTOTYPES = { 1: Element, 9: Document, 11: DocumentFragment };
+  const nodeType = Object.getOwnPropertyDescriptor(Node.prototype, "nodeType").get;
+  const queryAll = (root, selector) =>
+    [...PROTOTYPES[nodeType.call(root)].prototype.querySelectorAll.call(root, selector)];
+  const query = (root, selector) => queryAll(root, selector)[0] || null;
+  const ofDocument = (name) =>
+    Object.getOwnPropertyDescriptor(Document.prototype, name).get.bind(document);
+  const documentElement = ofDocument("documentElement");
+  const scrollingElement = ofDocument("scrollingElement");
 
-  const MAX_GAP_S = 4;      // a larger jump of a player's clock is a seek, not playing
-  const meters = new WeakMap();
-  const loads = new WeakMap();
   const numbers = new WeakMap();
-
   const rect = (el) => el.getBoundingClientRect();
   const visible = (el) => {
     const b = rect(el);
@@ -33,56 +39,38 @@
     Math.abs(a.width - b.width) < 0.5 && Math.abs(a.height - b.height) < 0.5;
 
   const scrollerOf = (el) => {
-    for (let above = el; above && above !== document.documentElement; above = above.parentElement) {
+    for (let above = el; above && above !== documentElement(); above = above.parentElement) {
       const overflow = getComputedStyle(above).overflowY;
       if (/auto|scroll/.test(overflow) && above.scrollHeight > above.clientHeight + 1) return above;
     }
-    return document.scrollingElement;
+    return scrollingElement();
   };
 
   const texts = (root, fields, attributes) => {
     const found = {};
     for (const [name, [selector, attribute, pattern]] of Object.entries(attributes)) {
-      const el = root.querySelector(selector);
+      const el = query(root, selector);
       const match = el && new RegExp(pattern).exec(el.getAttribute(attribute) || "");
       if (match) found[name] = match[1];
     }
     for (const [name, selector] of Object.entries(fields)) {
-      const el = root.querySelector(selector);
+      const el = query(root, selector);
       if (el && el.textContent.trim()) found[name] = el.textContent.trim();
     }
     return found;
   };
-  const marked = (root, selectors) => selectors.some(
-    (selector) => [...root.querySelectorAll(selector)].some(visible));
+  const marked = (root, selectors) =>
+    selectors.some((selector) => queryAll(root, selector).some(visible));
 
-  // What a player has played: the sum of its clock's advances, loops included. A new source, or the
-  // same one loaded anew, has a meter of its own.
-  document.addEventListener("emptied", (event) => {
-    loads.set(event.target, (loads.get(event.target) || 0) + 1);
-  }, true);
-  const meter = (video) => {
-    const load = loads.get(video) || 0;
-    let m = meters.get(video);
-    if (!m || m.src !== video.currentSrc || m.load !== load) {
-      m = { src: video.currentSrc, load, last: 0, played: 0 };
-      meters.set(video, m);
-    }
-    const now = video.currentTime;
-    if (now >= m.last) {
-      if (now - m.last < MAX_GAP_S) m.played += now - m.last;
-    } else if (video.loop && m.last - now > video.duration / 2) {
-      m.played += Math.max(0, video.duration - m.last) + now;
-    }
-    m.last = now;
-    return m;
+  // What a page does by itself: an event that a script of the page forged is none.
+  const onTrusted = (names, act) => {
+    for (const name of names)
+      document.addEventListener(name, (event) => { if (event.isTrusted) act(event.target); }, true);
   };
 
   let lastFrame = performance.now();
   const tick = () => {
     lastFrame = performance.now();
-    for (const video of document.querySelectorAll("video"))
-      if (!video.paused || meters.has(video)) meter(video);
     requestAnimationFrame(tick);
   };
   requestAnimationFrame(tick);
@@ -107,8 +95,8 @@
     frame();
   });
 
-  window.__feedswayBasics = {
-    rect, visible, visibleArea, inView, offCentre, centre, numberOf, meter, scrollerOf, same,
-    texts, marked, eachFrame,
+  globalThis.__feedswayBasics = {
+    query, queryAll, rect, visible, visibleArea, inView, offCentre, centre, numberOf, scrollerOf,
+    same, texts, marked, onTrusted, eachFrame,
   };
 })();

@@ -10,10 +10,9 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import time
+from time import perf_counter, time
 from typing import Any, TypeVar
 
 from playwright.async_api import (
@@ -31,25 +30,29 @@ from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, P
 from agent.drivers.browser import Window
 from agent.drivers.reading import fallbacks, parsed
 from agent.drivers.reports import Reports, origin_of
+from agent.drivers.rules import PageMoved, PageRules
 from agent.drivers.walls import Walls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,
-    DriverFault,
     FeedEmpty,
     PageStuck,
-    WallShown,
 )
 
 PAGE_RULES = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
-    for name in ("walls", "basics", "page", "acts")
+    for name in ("basics", "meter", "walls", "page", "turns", "acts")
 )
 PICTURE = {"format": "jpeg", "quality": 85, "optimizeForSpeed": True}
 SETTLE_MARGIN_S = 10.0
 CLEAR_POLL_S = 30.0
-MOVED = ("Execution context was destroyed", "Cannot find context", "frame was detached")
-"""Playwright has one class of error; these are the words of a page that went elsewhere."""
+VARIABLES = """names => names.map(name => {
+    const value = window[name];
+    return value === undefined || typeof value === "string" ? value : JSON.stringify(value);
+})"""
+"""What a page holds in variables of its own, which the rules' world does not see."""
+BY_ITSELF = "page"
+"""The action of an arrival that nothing was pressed for: the site played on."""
 REMADE_MS = 2000
 """How long a player that the page made anew may take to show its picture again."""
 
@@ -70,10 +73,8 @@ class Limits:
     watch_factor: float = 4.0
     """Wall time allowed for a dwell, as a multiple of its playing time."""
     retakes: int = 3
-
-
-class PageMoved(PageStuck):
-    """The page went to another address while it was asked."""
+    grace: float = 5.0
+    """How long a wall must stand before it counts: some pages reload themselves and go on."""
 
 
 class PlaywrightDriver:
@@ -95,6 +96,7 @@ class PlaywrightDriver:
         self._browser: Browser | BrowserContext | None = None
         self._page: Page | None = None
         self._cdp: CDPSession | None = None
+        self._asked: PageRules | None = None
 
     # Opening and closing
 
@@ -105,18 +107,19 @@ class PlaywrightDriver:
         width, height = window.viewport
         look: dict[str, Any] = {
             "viewport": {"width": width, "height": height}, "locale": window.locale,
+            "accept_downloads": False,
         }  # fmt: skip
         self._playwright = await async_playwright().start()
         if window.profile is None:
             browser = await browsers.launch(self._playwright, window.found, headed=window.headed)
             self._browser = browser
-            context = await self._within(browser.new_context(**look), self._limits.navigation)
+            context = await _starting(browser.new_context(**look), self._limits.navigation)
         else:
             context = await browsers.launch_profile(
                 self._playwright, window.found, window.profile, headed=window.headed, **look
             )
             self._browser = context
-        await self._within(self._prepare(context), self._limits.navigation)
+        await _starting(self._prepare(context), self._limits.navigation)
         version = await self._within(self._devtools().send("Browser.getVersion"), SETTLE_MARGIN_S)
         self.browser = f"chromium {version['product'].partition('/')[2]}"
 
@@ -126,25 +129,40 @@ class PlaywrightDriver:
             await self.start()
         self._reports.opening(url)
         limit = self._limits.navigation
+        self._walls.forget()
         await self._within(self._open_page().goto(url, wait_until="domcontentloaded"), limit + 1)
-        await self._read_inline()
-        result = await self._arrive(change=limit)
+        await self._rules().enter()
+        result = await self._first_arrival(limit)
         if result.get("unchanged"):
             raise FeedEmpty(f"No video appeared at {url}")
         return self._shown(result["shown"])
+
+    async def _first_arrival(self, limit: float) -> dict[str, Any]:
+        """Wait for the first video, also where the site opens its page once more meanwhile."""
+        end = perf_counter() + limit
+        while True:
+            try:
+                await self._read_inline()
+                turn = await self._begin()
+                return await self._arrive(turn, change=limit)
+            except PageMoved:
+                if perf_counter() > end:
+                    raise
+                await self._rules().enter()
 
     async def _prepare(self, context: BrowserContext) -> None:
         """Have one page with the rules in it; a kept profile opens with one already."""
         context.set_default_timeout(self._limits.navigation * 1000)
         if self._window.cookies:
             await context.add_cookies(list(self._window.cookies))  # type: ignore[arg-type]
-        hooks = json.dumps(asdict(self._hooks))
-        rules = f"{PAGE_RULES}\n__feedsway.configure({hooks});"
-        await context.add_init_script(rules)
         page = context.pages[0] if context.pages else await context.new_page()
         self._reports.attach(page)
         self._page = page
         self._cdp = await context.new_cdp_session(page)
+        grace = self._limits.grace
+        self._asked = PageRules(page, self._cdp, self._walls, self._reports, grace)
+        hooks = json.dumps(asdict(self._hooks))
+        await self._asked.install(f"{PAGE_RULES}\n__feedsway.configure({hooks});")
 
     async def signed_in(self, names: Sequence[str]) -> bool:
         """Whether the profile holds one of these cookies, not expired."""
@@ -154,7 +172,7 @@ class PlaywrightDriver:
     async def close(self) -> None:
         """Close the browser. Never raises, also where it is gone."""
         browser, playwright = self._browser, self._playwright
-        self._browser = self._playwright = self._page = self._cdp = None
+        self._browser = self._playwright = self._page = self._cdp = self._asked = None
         self._reports.end()
         if browser is not None:
             await self._end(browser.close())
@@ -175,7 +193,7 @@ class PlaywrightDriver:
         box = shown.box
         clip = _clip(box, self.viewport)
         for retake in range(self._limits.retakes):
-            declined, asked_ms = self._walls.declined, time() * 1000
+            met, asked_ms = self._walls.met, time() * 1000
             taken = await self._within(
                 self._devtools().send("Page.captureScreenshot", {**PICTURE, "clip": clip}),
                 SETTLE_MARGIN_S,
@@ -184,7 +202,7 @@ class PlaywrightDriver:
                 "key": shown.key, "box": asdict(box), "limit": REMADE_MS, "taken": asked_ms,
             }  # fmt: skip
             check = await self._ask("check", asking, SETTLE_MARGIN_S)
-            if check and check["stays"] and self._walls.declined == declined:
+            if check and check["stays"] and self._walls.met == met:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
@@ -203,51 +221,60 @@ class PlaywrightDriver:
     async def like(self) -> bool:
         """Like the active video; whether the page confirms it."""
         button = await self._ask("like", None, SETTLE_MARGIN_S)
-        if not button["found"]:
-            return False
-        if not button["pressed"]:
-            await self._within(
-                self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S
-            )
-            limit = self._limits.like
-            return bool(await self._ask("liked", {"limit": limit * 1000}, limit + SETTLE_MARGIN_S))
-        return bool(button["pressed"])
+        if button["liked"] == "perhaps":  # what is liked already would be taken back
+            self._reports.note("like", "the button looks pressed already, so it was left alone")
+        if not button["found"] or button["liked"] != "no":
+            return bool(button["liked"] == "yes")
+        await self._within(self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S)
+        limit = self._limits.like
+        asked = {"limit": limit * 1000}
+        return bool(await self._ask("confirmed", asked, limit + SETTLE_MARGIN_S))
 
     async def next(self, shown: Shown) -> Arrival:
         """Move one video forward, confirm it and hold the new one.
 
-        The page starts to look for the change before the action is sent, so that the action's own
-        round trip costs no time. A further action is tried only after the last one failed.
+        The page looks for the change before the action is sent, in one turn that lasts until a
+        video has arrived, whichever action brought it. Nothing is pressed where the page has moved
+        on by itself, and a further action only after the last one failed.
         """
-        attempts = 0
-        for action in self._hooks.moves:
-            arriving = asyncio.ensure_future(
-                self._arrive(change=self._limits.change, last=shown.key)
-            )
-            try:
-                sent = await self._act(action)
-            except BaseException:
-                arriving.cancel()
-                raise
-            if not sent:
-                arriving.cancel()
+        turn = await self._begin()
+        attempts, change = 0, self._limits.change
+        for action in (BY_ITSELF, *self._hooks.moves):
+            if action == BY_ITSELF:
+                if turn["stays"]:
+                    continue
+            elif not await self._act(action):
                 continue
-            attempts += 1
-            result = await arriving
+            else:
+                attempts += 1
+            result = await self._arrive(turn, change, last=shown.key)
             if not result.get("unchanged"):
                 found = self._shown(result["shown"])
                 return Arrival(action, attempts, float(result["left_dwell_s"]), found)
+        await self._ask("giveUp", None, SETTLE_MARGIN_S)
         raise ActionNotConfirmed(
             f"{attempts} actions did not move the feed on from {shown.key}", video=shown.key
         )
 
-    async def _arrive(self, change: float, last: str | None = None) -> dict[str, Any]:
-        """Wait for another video than the previous one; a wall is a fault, consent declined."""
-        asked = {"changeLimit": change * 1000, "showLimit": self._limits.show * 1000}
+    async def _begin(self) -> dict[str, Any]:
+        """Have the page look for another video from now on."""
+        asked = {"showLimit": self._limits.show * 1000}
+        turn: dict[str, Any] = await self._ask("begin", asked, SETTLE_MARGIN_S)
+        return turn
+
+    async def _arrive(
+        self, turn: dict[str, Any], change: float, last: str | None = None
+    ) -> dict[str, Any]:
+        """Wait for what a turn finds; a wall is a fault, consent declined."""
+        asked = {
+            "number": turn["number"], "changeLimit": change * 1000,
+            "showLimit": self._limits.show * 1000,
+        }  # fmt: skip
         limit = change + self._limits.show + SETTLE_MARGIN_S
-        result: dict[str, Any] = await self._ask("arrive", asked, limit)
+        result: dict[str, Any] = await self._ask("outcome", asked, limit)
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=last)
+        self._walls.forget()
         await self._reports.settle()
         return result
 
@@ -257,21 +284,13 @@ class PlaywrightDriver:
 
     async def count(self, selectors: Sequence[str]) -> list[int]:
         """Count the matches of each selector in the page."""
-        ask = "all => all.map(one => document.querySelectorAll(one).length)"
-        counts: list[int] = await self._within(
-            self._open_page().evaluate(ask, list(selectors)), SETTLE_MARGIN_S
-        )
+        counts: list[int] = await self._ask("count", list(selectors), SETTLE_MARGIN_S)
         return counts
 
     async def until_clear(self) -> None:
         """Return once the page shows no wall; however long a person takes."""
-        while True:
-            try:
-                if await self._ask("clear", {"limit": CLEAR_POLL_S * 1000}, 2 * CLEAR_POLL_S):
-                    return
-            except (PageMoved, WallShown):  # it went to another address
-                page = self._open_page()
-                await self._within(page.wait_for_load_state("domcontentloaded"), CLEAR_POLL_S)
+        while await self._rules().standing(CLEAR_POLL_S):
+            pass
 
     def _shown(self, data: dict[str, Any]) -> Shown:
         shown = Shown(**{**data, "box": Box(**data["box"])})
@@ -305,9 +324,16 @@ class PlaywrightDriver:
 
     async def _read_inline(self) -> None:
         """Hand on what the document itself holds, before its first video is described."""
-        for name, text in await self._ask("inline", None, SETTLE_MARGIN_S):
-            origin = origin_of(self._open_page().url)
-            self._on_answer(Answer(f"inline:{name}", parsed(text), origin=origin))
+        texts: list[tuple[str, Any]] = await self._rules().call("inline", None, SETTLE_MARGIN_S)
+        names = [name for name in self._hooks.inline if name.startswith("window.")]
+        if names:
+            asked = [name.removeprefix("window.") for name in names]
+            held = await self._within(self._open_page().evaluate(VARIABLES, asked), SETTLE_MARGIN_S)
+            texts += zip(names, held, strict=True)
+        origin = origin_of(self._open_page().url)
+        for name, text in texts:
+            if isinstance(text, str) and text:
+                self._on_answer(Answer(f"inline:{name}", parsed(text), origin=origin))
 
     # One door to the page
 
@@ -316,6 +342,12 @@ class PlaywrightDriver:
             raise BrowserLost("the page is closed")
         return self._page
 
+    def _rules(self) -> PageRules:
+        self._open_page()
+        if self._asked is None:
+            raise BrowserLost("the page is closed")
+        return self._asked
+
     def _devtools(self) -> CDPSession:
         self._open_page()
         if self._cdp is None:
@@ -323,61 +355,22 @@ class PlaywrightDriver:
         return self._cdp
 
     async def _ask(self, rule: str, argument: Any, limit: float) -> Any:
-        """Ask the rules in the page; a wall that they see, or that took their place, is a fault."""
-        call = f"argument => __feedsway.{rule}(argument)"
-        try:
-            result = await self._within(self._open_page().evaluate(call, argument), limit)
-        except PageMoved:
-            wall = await self._wall_of_new_page()
-            if wall is None:
-                raise
-        else:
-            wall = result.get("wall") if isinstance(result, dict) else None
-        if wall is None:
-            return result
-        fault = self._walls.fault(self._open_page(), wall)
-        if not await self._within(self._walls.decline(self._open_page(), fault), SETTLE_MARGIN_S):
-            raise fault
-        await self._within(self._open_page().wait_for_load_state("domcontentloaded"), limit)
-        return await self._ask(rule, argument, limit)
-
-    async def _wall_of_new_page(self) -> dict[str, Any] | None:
-        """Look for a wall on the page that the site went to by itself."""
-        page = self._open_page()
-        for _ in range(self._limits.retakes):
-            with suppress(PageMoved):  # it is on its way still
-                await self._within(page.wait_for_load_state("domcontentloaded"), SETTLE_MARGIN_S)
-                ask = "() => __feedswayWalls.seen(__feedsway.walls)"
-                found: dict[str, Any] | None = await self._within(
-                    page.evaluate(ask), SETTLE_MARGIN_S
-                )
-                if found is not None:
-                    return found
-        return None
+        """Ask the rules in the page; a wall is a fault."""
+        return await self._rules().ask(rule, argument, limit)
 
     async def _within(self, work: Awaitable[T], limit: float) -> T:
-        try:
-            async with asyncio.timeout(limit):
-                return await work
-        except TimeoutError as error:
-            raise PageStuck(f"the page did not answer within {limit:.0f} s") from error
-        except PlaywrightError as error:
-            raise self._fault(error) from error
-
-    def _fault(self, error: PlaywrightError) -> DriverFault:
-        first = str(error).strip().splitlines()[0]
-        if any(words in first for words in MOVED):
-            return PageMoved(first)
-        crashed = self._reports.crashed
-        alive = self._browser is not None and _connected(self._browser) and not crashed
-        if alive and self._page is not None and not self._page.is_closed():
-            return PageStuck(first)
-        return BrowserLost(first)
+        return await self._rules().within(work, limit)
 
 
-def _connected(browser: Browser | BrowserContext) -> bool:
-    held = browser if isinstance(browser, Browser) else browser.browser
-    return held is None or held.is_connected()
+async def _starting(work: Awaitable[T], limit: float) -> T:
+    """Wait for a browser that has no page yet."""
+    try:
+        async with asyncio.timeout(limit):
+            return await work
+    except TimeoutError as error:
+        raise PageStuck(f"the browser was not ready within {limit:.0f} s") from error
+    except PlaywrightError as error:
+        raise BrowserLost(str(error).strip().splitlines()[0]) from error
 
 
 def _clip(box: Box, viewport: tuple[int, int]) -> dict[str, float]:

@@ -6,10 +6,13 @@ Refuses to judge any of it: events wait until they are asked for, answers go to 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from time import perf_counter
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import ConsoleMessage, Page, Request, Response
+from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Answer, OnAnswer, PageEvent
@@ -33,7 +36,7 @@ class Reports:
     """
 
     def __init__(self, window: Window, on_answer: OnAnswer) -> None:
-        self.crashed = False
+        self.crash = asyncio.Event()
         self._json_from = window.json_from
         self._hosts = window.hosts
         self._opened = ""
@@ -42,6 +45,7 @@ class Reports:
         self._foreign: set[str] = set()
         self._reads: set[asyncio.Task[None]] = set()
         self._asked: dict[Request, float] = {}
+        self._chores: set[asyncio.Task[None]] = set()
 
     def opening(self, url: str) -> None:
         """Know the address that is opened: its origin is the platform's own."""
@@ -49,17 +53,20 @@ class Reports:
 
     def attach(self, page: Page) -> None:
         """Listen to a page, before it is navigated."""
-        self.crashed = False
+        self.crash.clear()
         page.on("pageerror", lambda error: self.note("page error", str(error)))
         page.on("console", self._on_console)
         page.on("requestfailed", self._on_request_failed)
         page.on("crash", lambda _: self._on_crash())
         page.on("request", self._on_request)
         page.on("response", self._on_response)
+        page.on("popup", lambda popup: self._begin(self._close_popup(popup)))
+        page.on("dialog", lambda dialog: self._begin(self._dismiss(dialog)))
+        page.on("download", self._on_download)
 
     def end(self) -> None:
         """Stop reading what has not arrived."""
-        for task in self._reads:
+        for task in (*self._reads, *self._chores):
             task.cancel()
         self._asked.clear()
 
@@ -74,12 +81,39 @@ class Reports:
         return events
 
     def note(self, kind: str, message: str) -> None:
-        """Keep an event, unless too many wait already."""
-        if len(self._events) < MAX_EVENTS:
-            self._events.append(PageEvent(kind, message[:500]))
+        """Keep an event, unless it waits already or too many do: a page may repeat itself."""
+        event = PageEvent(kind, message[:500])
+        if len(self._events) < MAX_EVENTS and event not in self._events:
+            self._events.append(event)
+
+    def _begin(
+        self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None
+    ) -> None:
+        among = self._chores if among is None else among
+        task = asyncio.ensure_future(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
+
+    async def _close_popup(self, popup: Page) -> None:
+        """Close what the page opened: the feed stays the only page."""
+        self.note("popup", f"{origin_of(popup.url)} was closed")
+        with suppress(PlaywrightError):  # it closed itself
+            await popup.close()
+
+    async def _dismiss(self, dialog: Dialog) -> None:
+        """Dismiss a dialog, which stops the page; let a page that asks to be left go."""
+        self.note("dialog", f"{dialog.type} was dismissed: {dialog.message}")
+        with suppress(PlaywrightError):  # the page is gone already
+            if dialog.type == "beforeunload":
+                await dialog.accept()
+            else:
+                await dialog.dismiss()
+
+    def _on_download(self, download: Download) -> None:
+        self.note("download", f"{origin_of(download.url)} offered a file, which was not kept")
 
     def _on_crash(self) -> None:
-        self.crashed = True
+        self.crash.set()
         self.note("crash", "the page crashed")
 
     def _on_console(self, message: ConsoleMessage) -> None:
@@ -110,9 +144,7 @@ class Reports:
             self._asked.pop(response.request, None)
             self._note_foreign(response)
             return
-        task = asyncio.ensure_future(self._read(response, origin))
-        self._reads.add(task)
-        task.add_done_callback(self._reads.discard)
+        self._begin(self._read(response, origin), self._reads)
 
     def _is_own(self, url: str) -> bool:
         """Whether an address is the platform's: of the opened origin, or of one of its hosts."""

@@ -1,7 +1,7 @@
 // Which wall a page shows, if any. Judged by what is visible and by addresses only: pages hold the
-// words of every wall at all times. Knows no site: walls arrive as data. Installed once per document.
+// words of every wall at all times. Knows no site: walls arrive as data.
 (() => {
-  if (window.__feedswayWalls) return;
+  const { queryAll } = globalThis.__feedswayBasics;
 
   const visible = (el) => {
     const b = el.getBoundingClientRect();
@@ -12,11 +12,11 @@
   const roots = () => {
     const found = [document];
     for (const root of found)
-      for (const el of root.querySelectorAll("*"))
+      for (const el of queryAll(root, "*"))
         if (el.shadowRoot && el.localName.includes("-")) found.push(el.shadowRoot);
     return found;
   };
-  const shown = (root, selector) => [...root.querySelectorAll(selector)].filter(visible);
+  const shown = (root, selector) => queryAll(root, selector).filter(visible);
   const addresses = () =>
     [location.href, ...shown(document, "iframe[src]").map((frame) => frame.src)];
   // A leaf's text needs no layout; of anything else only what is seen counts.
@@ -33,15 +33,14 @@
       for (const selector of wall.selectors) if (shown(root, selector).length) return selector;
       for (const [selector, pattern] of wall.texts) {
         const said = new RegExp(pattern, "i");
-        const telling = [...root.querySelectorAll(selector)].some(
-          (el) => says(el, said) && visible(el));
+        const telling = queryAll(root, selector).some((el) => says(el, said) && visible(el));
         if (telling) return `${selector}: ${pattern}`;
       }
     }
     return null;
   };
 
-  window.__feedswayWalls = {
+  globalThis.__feedswayWalls = {
     // The first wall that is there, by its number, and what gave it away.
     seen(walls) {
       if (!walls.length || !document.body) return null;

@@ -7,6 +7,7 @@ raised as its own fault, so that no path can take it for a video.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ from agent.errors import (
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
+
+    from agent.drivers.world import IsolatedWorld
 
 FAULTS: dict[WallKind, type[WallShown]] = {
     "consent": ConsentAsked,
@@ -61,19 +64,29 @@ class Walls:
     def __init__(self, walls: Sequence[Wall]) -> None:
         self._walls = walls
         self._declined: set[int] = set()
+        self._since: dict[int, float] = {}
+        self.met = 0
+        """How often a wall was seen so far."""
 
-    @property
-    def declined(self) -> int:
-        """How many walls were declined so far."""
-        return len(self._declined)
+    def meet(self, found: dict[str, Any]) -> None:
+        """Know that a wall is seen, and since when."""
+        self.met += 1
+        self._since.setdefault(int(found["number"]), perf_counter())
 
-    async def decline(self, page: Page, wall: WallShown) -> bool:
+    def grace_left(self, found: dict[str, Any], grace_s: float) -> float:
+        """Return for how many seconds a wall may stand yet before it counts."""
+        return max(0.0, self._since[int(found["number"])] + grace_s - perf_counter())
+
+    def forget(self) -> None:
+        """Let every wall that is seen from now on have its whole grace time."""
+        self._since.clear()
+
+    async def decline(self, page: Page, world: IsolatedWorld, wall: WallShown) -> bool:
         """Decline a wall of consent that is met for the first time; whether it was."""
         number = int(wall.details["wall"])
         if number in self._declined or not self._walls[number].decline:
             return False
-        ask = "number => __feedswayWalls.declining(__feedsway.walls[number])"
-        button = await page.evaluate(ask, number)
+        button = await world.ask("declining", number)
         if button is None:
             return False
         self._declined.add(number)

@@ -25,7 +25,7 @@ from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
 from agent.platforms.playground import HOOKS
 
 SPEED = 16
-SHORT = Limits(navigation=10, change=0.6, show=1.5)
+SHORT = Limits(navigation=10, change=0.6, show=1.5, grace=1.0)
 
 
 @asynccontextmanager
@@ -232,6 +232,7 @@ def test_a_missing_browser_says_what_to_type() -> None:
 
 def test_an_interrupt_is_not_lost_to_an_answer_of_the_same_moment() -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
+        await driver.start()
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         asking = asyncio.create_task(driver._within(answer, 10))
         await asyncio.sleep(0)  # it waits now

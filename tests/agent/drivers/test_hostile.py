@@ -81,6 +81,9 @@ def test_popups_downloads_and_dialogs_are_noted_and_go(
         context = driver._open_page().context
         noted = {event.kind for event in driver.events()}
         assert {"popup", "download", "dialog"} <= noted
+        for popup in context.pages[1:]:  # the last one may be closing still
+            if not popup.is_closed():
+                await popup.wait_for_event("close")
         assert len(context.pages) == 1
 
     site = tmp_path / "site"

@@ -38,6 +38,10 @@ class Pictures:
     """The video with the exposure that taking the frames needed."""
     timings: dict[str, float]
     """Milliseconds of wall time, by stage."""
+    counted_at: float
+    """The clock when the exposure of ``shown`` was counted."""
+    released_s: float = 0.0
+    """Wall time for which the player was released between frames."""
 
 
 def sheet(jpegs: Sequence[bytes]) -> bytes:
@@ -64,14 +68,15 @@ async def take(driver: Driver, describer: Describer, shown: Shown, asked: Frames
     jpegs: list[bytes] = []
     frames: list[Frame] = []
     count = asked.count if shown.shown and shown.has_video else 1
-    first_s = shown.exposure_s
+    first_s, counted_at = shown.exposure_s, perf_counter()
     for number in range(count):
         if number:
             started = perf_counter()
             until = first_s + number * asked.span_s / (count - 1)
             played = await driver.watch(shown, until, then_hold=True)
             shown = replace(shown, exposure_s=max(shown.exposure_s, played))
-            waiting += perf_counter() - started
+            counted_at = perf_counter()
+            waiting += counted_at - started
         started = perf_counter()
         capture = await driver.capture(shown)
         taken = perf_counter()
@@ -86,4 +91,4 @@ async def take(driver: Driver, describer: Describer, shown: Shown, asked: Frames
     timings = {"capture": taking * 1000, "describe": describing * 1000}
     if waiting:
         timings["exposure"] = waiting * 1000
-    return Pictures(tuple(jpegs), tuple(frames), shown, timings)
+    return Pictures(tuple(jpegs), tuple(frames), shown, timings, counted_at, waiting)

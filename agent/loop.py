@@ -26,15 +26,18 @@ from agent.errors import (
 )
 from agent.looking import Pictures, sheet, take
 from agent.reactions import Plan, plan
+from agent.run.open_step import OpenStep
 from agent.run.parts import Parts, Progress
+from agent.run.site_record import SiteRecord
 from store.records import (
     Exclusion,
+    Intention,
     Judgement,
     Move,
     Phase,
-    Reaction,
     Repeat,
     Step,
+    StepOpened,
     Video,
     text_of,
 )
@@ -42,8 +45,7 @@ from store.records import (
 MAX_FAULTS_IN_A_ROW = 5
 FEED_STANDS = (FeedEmpty, ActionNotConfirmed, PageStuck)
 """How a feed that does not go on shows; a refused response is what it then comes from."""
-NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
-"""Stages of a step that take as long as the model, the plan or the site wants."""
+_MOMENT_S = 0.001
 NOT_ASKED = Judgement(answer=None, missing="not_asked", attempts=0)
 
 
@@ -72,20 +74,54 @@ class RunLoop:
         self._faults = 0
         self._since_opened = 0
         self._excluded_in_a_row = 0
+        self._before_s = 0.0
+        self._watched: Shown | None = None
+        """The video whose dwell is going on."""
+        opened = progress.open_step
+        self._step_open = None if opened is None else OpenStep(opened)
 
-    async def run(self) -> None:
-        """Watch to the end, restarting the browser after a fault of it."""
+    async def run(self) -> float | None:
+        """Watch to the end, restarting the browser after a fault of it.
+
+        Returns
+        -------
+        float or None
+            Seconds that were played of the video that the last move led to; ``None`` where the
+            run ended on no further video.
+        """
         shown: Shown | None = None
         try:
-            while self._at.eligible < self._config.windows.total:
+            while not self._done:
                 try:
-                    shown = await self._step(shown or await self._open())
+                    shown = shown or await self._open()
+                    if not self._done:
+                        shown = await self._step(shown)
                     self._check_feed()
                 except (DriverFault, PlatformFault) as fault:
                     await self._meet(fault)
                     shown = None
         finally:
-            await self._settle()
+            await self._end()
+        return shown.exposure_s if shown is not None else None
+
+    @property
+    def _done(self) -> bool:
+        """Whether every window is full and nothing is left open."""
+        return self._step_open is None and self._at.eligible >= self._config.windows.total
+
+    async def _end(self) -> None:
+        """Close what is open and known, unless the site will tell a resumed run more."""
+        step = self._step_open
+        if step is not None and self._parts.witness is None:
+            if step.dwell_s is None and self._watched is not None:
+                with suppress(DriverFault):  # a page that is gone tells nothing: it stays open
+                    more = self._watched.exposure_s + _MOMENT_S
+                    step.dwell_s = step.before_s + await self._parts.driver.watch(
+                        self._watched, more, then_hold=True
+                    )
+            if step.dwell_s is not None:
+                await self._close(step, None)
+        await self._settle()
 
     def _check_feed(self) -> None:
         """End with a feed that goes on and on with what does not count."""
@@ -97,7 +133,23 @@ class RunLoop:
         self._since_opened = 0
         self._parts.feed.open_page(self._at.position)
         await self._paced()
-        return await self._parts.driver.open(self._url)
+        witness = self._parts.witness
+        record = await witness.record() if witness is not None else None
+        shown = await self._parts.driver.open(self._url)
+        here = record.current if record is not None else None
+        self._before_s = here.watched_s if here is not None and here.id == _id(shown) else 0.0
+        if self._step_open is not None:
+            await self._take_up(self._step_open, shown, record)
+        return shown
+
+    async def _take_up(self, step: OpenStep, shown: Shown, record: SiteRecord | None) -> None:
+        """Go on with an interrupted step where its video is shown again; else close it."""
+        step.interrupt(record, _id(shown))
+        if step.dwell_s is None or _id(shown) != step.video_id:
+            await self._close(step, None)
+            return
+        self._parts.feed.position = self._at.position
+        step.play_on()
 
     def _refusal(self) -> WallShown | None:
         """What the site's server has said, where its feed then does not go on."""
@@ -156,40 +208,78 @@ class RunLoop:
             await asyncio.shield(pending)
 
     async def _step(self, shown: Shown) -> Shown | None:
-        """Take one step; return the next video, or ``None`` where this was the last one."""
-        started = perf_counter()
-        look = await self._look(shown)
-        shown, timings = look.pictures.shown, look.timings
-        decided = self._decide(look)
+        """Take one step; return the next video, or ``None`` where the feed is to be opened."""
+        step = self._step_open
+        if step is None:
+            began = perf_counter()
+            look = await self._look(shown)
+            shown = look.pictures.shown
+            step = await self._begin(look, began)
+        await self._react(step, shown)
+        return await self._leave(step, shown)
+
+    async def _begin(self, look: _Look, began: float) -> OpenStep:
+        """Decide, and have it on the disk before the hands act."""
+        pictures, decided = look.pictures, self._decide(look)
+        shown = pictures.shown
         self._parts.watcher.judged(look.video, look.judgement)
-        thought_s = perf_counter() - started
-        played_s = 0.0 if shown.held else thought_s * self._config.speed
-        watching = perf_counter()
-        liked = decided.like and await self._parts.driver.like()
-        dwell_s = await self._parts.driver.watch(shown, decided.dwell_s)
-        timings["dwell"] = _ms(watching)
-        last = self._at.eligible + (look.excluded is None) >= self._config.windows.total
+        await self._settle()
+        waiting = perf_counter()
+        played_s = 0.0 if shown.held else (waiting - pictures.counted_at) * self._config.speed
+        opening = StepOpened(
+            position=self._at.position, at=self._parts.now(), phase=look.phase, video=look.video,
+            frames=pictures.frames, excluded=look.excluded, repeat=look.repeat,
+            judgement=look.judgement,
+            intention=Intention(
+                action=decided.action, like=decided.like, dwell_s=decided.dwell_s
+            ),
+            exposure_s=self._before_s + shown.exposure_s + played_s,
+        )  # fmt: skip
+        await self._parts.recorder.open_step(opening)
+        look.timings["open"] = _ms(waiting)
+        self._step_open = OpenStep(
+            opening, pictures.jpegs, look.timings, began, before_s=self._before_s,
+            held_s=-pictures.released_s if shown.held else 0.0,
+        )  # fmt: skip
+        return self._step_open
+
+    async def _react(self, step: OpenStep, shown: Shown) -> None:
+        """Do what was decided, and hold the player once the dwell is over."""
+        if step.intention.like and not step.liked:
+            step.liked = await self._parts.driver.like()
+        if shown.held:
+            step.hold(step.began)
+        watching, self._watched = perf_counter(), shown
+        played_s = await self._parts.driver.watch(shown, step.left_s, then_hold=True)
+        step.dwell_s = step.before_s + played_s
+        self._watched = None
+        step.timings["dwell"] = _ms(watching)
+
+    async def _leave(self, step: OpenStep, shown: Shown) -> Shown | None:
+        """Move on and close the step; ``None`` where the feed is to be opened anew."""
+        eligible = self._at.eligible + step.opening.eligible
+        last = eligible >= self._config.windows.total
         self._since_opened += 1
         renew = 0 < self._parts.renew_after <= self._since_opened
-        arrival: Arrival | None = None
+        if last and self._config.of is not None:  # a recording has nothing to move on to
+            await self._close(step, None)
+            return None
         try:
-            if not last and not renew:
-                arrival = await self._move(shown, timings)
-                dwell_s = arrival.left_dwell_s
-        finally:  # what was watched is recorded, also where the feed could not be moved on
-            timings["total"] = _ms(started)
-            not_ours = sum(timings.get(name, 0.0) for name in NOT_OURS)
-            timings["overhead"] = timings["total"] - not_ours
-            reaction = Reaction(
-                action=decided.action, liked=liked, dwell_asked_s=decided.dwell_s,
-                dwell_s=dwell_s, exposure_s=shown.exposure_s + played_s,
-                held_s=thought_s if shown.held else 0.0,
-            )  # fmt: skip
-            await self._record(look, reaction, arrival)
-        if renew:
-            await self._settle()
-            await self._parts.driver.close()
-        return arrival.shown if arrival else None
+            arrival = await self._move(step, shown)
+        except (DriverFault, PlatformFault) as fault:
+            if not last:
+                raise
+            await self._parts.recorder.fault(fault, self._at.position, recovered=True)
+            await self._close(step, None)
+            return None
+        step.dwell_s = step.before_s + arrival.left_dwell_s
+        self._before_s = 0.0
+        await self._close(step, arrival)
+        if last or not renew:
+            return arrival.shown
+        await self._settle()
+        await self._parts.driver.close()
+        return None
 
     def _decide(self, look: _Look) -> Plan:
         decided = plan(self._config, look.phase, look.judgement, look.excluded)
@@ -233,15 +323,14 @@ class RunLoop:
 
     # Confirm and record
 
-    async def _move(self, shown: Shown, timings: dict[str, float]) -> Arrival:
-        """Move on. The former step's record, which was written meanwhile, is on the disk first."""
-        waiting = perf_counter()
-        await self._settle()
-        timings["settle"] = _ms(waiting)
+    async def _move(self, step: OpenStep, shown: Shown) -> Arrival:
+        """Move on. The floor between actions is waited out while the player is held."""
+        timings, waiting = step.timings, perf_counter()
         if self._parts.pacer is not None:
-            pacing = perf_counter()
             await self._paced()
-            timings["pace"] = _ms(pacing)
+            timings["pace"] = _ms(waiting)
+        if shown.held:
+            step.hold(waiting)
         started = perf_counter()
         arrival = await self._parts.driver.next(shown)
         timings["animation"] = arrival.shown.animation_ms
@@ -249,19 +338,18 @@ class RunLoop:
         self._faults = 0
         return arrival
 
-    async def _record(self, look: _Look, reaction: Reaction, arrival: Arrival | None) -> None:
-        step = Step(
-            position=self._at.position, at=self._parts.now(), phase=look.phase, video=look.video,
-            frames=look.pictures.frames, excluded=look.excluded, repeat=look.repeat,
-            judgement=look.judgement,
-            reaction=reaction, move=_move_record(arrival),
-            timings_ms={name: round(value, 2) for name, value in look.timings.items()},
-        )  # fmt: skip
+    async def _close(self, step: OpenStep, arrival: Arrival | None) -> None:
+        """Write the step's last line, beside what comes next."""
+        jpegs = step.jpegs
+        if jpegs is None:
+            jpegs = await self._parts.recorder.kept(step.opening.frames)
+        line = step.close(self._parts.now(), _move_record(arrival))
+        self._step_open = None
         await self._settle()  # one line after the other, also where nothing was waited for since
-        self._at.count(step)
-        self._excluded_in_a_row = 0 if step.eligible else self._excluded_in_a_row + 1
-        self._pending = asyncio.create_task(self._write(step, look.pictures.jpegs))
-        self._parts.watcher.stepped(step)
+        self._at.count(line)
+        self._excluded_in_a_row = 0 if line.eligible else self._excluded_in_a_row + 1
+        self._pending = asyncio.create_task(self._write(line, jpegs))
+        self._parts.watcher.stepped(line)
 
     async def _write(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, and what the page reported by itself meanwhile."""
@@ -278,6 +366,11 @@ def _excluded(video: Video, shown: Shown) -> Exclusion | None:
     if video.live:
         return "live"
     return None if shown.shown else "not_shown"
+
+
+def _id(shown: Shown) -> str:
+    """What a step calls the video."""
+    return shown.id or shown.key
 
 
 def _move_record(arrival: Arrival | None) -> Move | None:

@@ -19,7 +19,8 @@ from agent.errors import BadConfig, NotSignedIn
 from agent.platforms import load
 from agent.platforms.base import Feed, Platform
 from agent.profiles import Profile
-from agent.site import PlaygroundSite
+from agent.run.site_record import Witness
+from agent.site import VISITOR, PlaygroundSite
 from store.data import DataFolder
 from store.frames import FrameStore
 from store.ledger import read
@@ -46,6 +47,8 @@ class Opened:
     url: str
     signed_in: bool | None = None
     """Whether the account has a session; ``None`` where the platform knows none."""
+    witness: Witness | None = None
+    """The site's own record, where it tells one that names what the driver sees."""
 
 
 async def open_feed(
@@ -65,12 +68,13 @@ async def open_feed(
         feed.replay((step for step in source.steps if step.frames), position)
         frames = FrameStore(sight.data.frames_dir)
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
-    url = platform.url
+    url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
     if config.site is not None:
-        url = await _start_site(config, sight.data, run_id, stack)
+        site = await _start_site(config, sight.data, run_id, stack)
+        url = site.url
         origin = "/".join(url.split("/")[:3])
-        visitor = {"name": "visitor", "value": config.account or "visitor", "url": origin}
+        visitor = {"name": "visitor", "value": config.account or VISITOR, "url": origin}
         cookies = (visitor,)
     if config.driver == "desktop":
         driver: Driver = _desktop(config, sight, url)
@@ -81,7 +85,7 @@ async def open_feed(
     browser = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
     stack.push_async_callback(browser.close)
     await browser.start()
-    return Opened(browser, feed, url, await _session(browser, config, platform))
+    return Opened(browser, feed, url, await _session(browser, config, platform), site)
 
 
 def _profile(
@@ -110,16 +114,17 @@ async def _session(driver: PlaywrightDriver, config: RunConfig, platform: Platfo
 
 async def _start_site(
     config: RunConfig, data: DataFolder, run_id: str, stack: AsyncExitStack
-) -> str:
+) -> PlaygroundSite:
     assert config.site is not None
     state = (
         data.run_dir(run_id) / "playground"
         if config.account is None
         else data.profiles_dir / "playground" / config.account
     )
-    site = PlaygroundSite(config.site, config.seed, state)
+    site = PlaygroundSite(config.site, config.seed, state, config.account or VISITOR)
     stack.push_async_callback(site.stop)
-    return await site.start()
+    await site.start()
+    return site
 
 
 def _desktop(config: RunConfig, sight: Sight, url: str) -> Driver:
@@ -132,7 +137,7 @@ def _desktop(config: RunConfig, sight: Sight, url: str) -> Driver:
     if config.site is None:
         return DesktopDriver(None, calibrated=shown)
     assert sight.browser is not None
-    visitor = urlencode({"visitor": config.account or "visitor"})
+    visitor = urlencode({"visitor": config.account or VISITOR})
     plain = Plain(sight.browser, f"{url}{'&' if '?' in url else '?'}{visitor}", config.viewport)
     return DesktopDriver(PlainWindow(plain), config.speed, calibrated=shown)
 

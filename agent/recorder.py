@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from agent.errors import RunFault
 from store.files import write_whole
 from store.frames import FrameStore, describe
 from store.ledger import LedgerWriter
-from store.records import Fault, FeedBatch, Frame, LedgerLine, Step
+from store.records import Fault, FeedBatch, Frame, LedgerLine, Step, StepOpened
 
 
 class Indexer(Protocol):
@@ -58,6 +58,15 @@ class LedgerRecorder:
     async def keep(self, jpeg: bytes) -> None:
         """Keep the picture durably."""
         await asyncio.to_thread(self._frames.put, jpeg)
+
+    async def open_step(self, opening: StepOpened) -> None:
+        """Append what was judged and what is about to be done, before it is done."""
+        await self._append(opening)
+
+    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
+        """Return the pictures of frames that are kept."""
+        read = self._frames.read
+        return tuple([await asyncio.to_thread(read, frame.sha256) for frame in frames])
 
     async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, after the frames that it names."""

@@ -34,6 +34,7 @@ from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
 from agent.recorder import LedgerRecorder
 from agent.run.parts import Parts, Progress, Watcher
+from agent.run.site_record import checked, describe_check
 from agent.yoke import Schedule, schedule
 from personas import strategies
 from store.data import DataFolder
@@ -120,7 +121,7 @@ async def execute(
     """
     former = None if place.fresh else _unfinished(place.data, config)
     run_id = former.started.run_id if former else _new_id(config, now())
-    progress = _progress(former)
+    progress = _progress(former, _former_videos(place.data, config, run_id))
     planned = _schedule(config, place.data)
     onlooker.started(config, run_id, former.steps if former else ())
     async with AsyncExitStack() as stack:
@@ -132,7 +133,7 @@ async def execute(
         sight = Sight(place.data, place.browser, place.headed)
         opened = await open_feed(config, sight, run_id, progress.position, stack)
         if former:
-            opened.feed.resume(former.batches, former.steps)
+            opened.feed.resume(former.batches, former.seen)
         driver = opened.driver
         judge = await loading
         stack.push_async_callback(judge.close)
@@ -152,15 +153,24 @@ async def execute(
         parts = Parts(
             driver, opened.feed, judge, recorder, onlooker, now, planned,
             pacer=_pacer(config, place), patient=place.live.patient,
-            renew_after=place.live.renew_after,
+            witness=opened.witness, renew_after=place.live.renew_after,
         )  # fmt: skip
         try:
-            await RunLoop(config, parts, progress, opened.url).run()
+            left_on_s = await RunLoop(config, parts, progress, opened.url).run()
+            if opened.witness is not None:
+                check = await checked(opened.witness, read(writer.path).steps, now)
+                writer.append(check)
+                if not check.agrees:
+                    onlooker.doing(f"the site's own counts differ: {describe_check(check)}")
         except RunFault as fault:
             onlooker.faulted(fault, recovered=False)
             await recorder.fault(fault, progress.position, recovered=False)
             raise
-        writer.append(RunFinished(at=now(), steps=progress.position, eligible=progress.eligible))
+        writer.append(
+            RunFinished(
+                at=now(), steps=progress.position, eligible=progress.eligible, left_on_s=left_on_s
+            )
+        )
     return run_id
 
 
@@ -194,7 +204,7 @@ async def _load_judge(config: RunConfig) -> ModelJudge:
 def _guard(judge: ModelJudge, config: RunConfig, place: Place, former: Ledger | None) -> None:
     """Hold the judge to what the run was begun with: its model, its cap, its silences."""
     refuse_other_model(former.started if former else None, judge.model)
-    spent = Account.of([*former.steps, *former.faults] if former else ())
+    spent = Account.of([*former.seen, *former.faults] if former else ())
     judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
     judge.streak = _streak(config, former)
 
@@ -236,8 +246,8 @@ def _unfinished(data: DataFolder, config: RunConfig) -> Ledger | None:
     return None
 
 
-def _progress(former: Ledger | None) -> Progress:
-    progress = Progress()
+def _progress(former: Ledger | None, shown_before: frozenset[str]) -> Progress:
+    progress = Progress(former=shown_before, open_step=former.open_step if former else None)
     for step in former.steps if former else ():
         progress.count(step)
     return progress
@@ -255,8 +265,23 @@ def refuse_other_model(started: RunStarted | None, model: Model) -> None:
 
 def _streak(config: RunConfig, former: Ledger | None) -> Streak:
     """Count on from the silences that the ledger ends with; of a short run, all end it."""
-    judged = [step.judgement.missing for step in former.steps if step.eligible] if former else []
+    judged = [step.judgement.missing for step in former.seen if step.eligible] if former else []
     return Patience(in_a_row=config.max_missing).streak(config.windows.total, trailing(judged))
+
+
+def _former_videos(data: DataFolder, config: RunConfig, run_id: str) -> frozenset[str]:
+    """Return the videos that earlier runs of the same account showed."""
+    if config.account is None:
+        return frozenset()
+    mine = [
+        run.path
+        for run in data.runs()
+        if run.started is not None
+        and run.run_id != run_id
+        and (run.started.platform, run.started.account) == (config.platform, config.account)
+    ]
+    seen = [step for path in mine for step in read(path).seen]
+    return frozenset(step.video.id for step in seen if step.excluded != "not_shown")
 
 
 def _schedule(config: RunConfig, data: DataFolder) -> Schedule | None:

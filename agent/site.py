@@ -8,22 +8,29 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import urllib.request
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
+from typing import Any
 
 from agent.config import Site
 from agent.errors import BadConfig, PlatformFault
+from agent.run.site_record import SiteRecord, WatchedPlace
 
 READY_S = 300.0
 """The first start makes the clips."""
 STOP_S = 5.0
+ANSWER_S = 10.0
+VISITOR = "visitor"
+"""Name of a run's visitor that has no account."""
 
 
 class PlaygroundSite:
     """The child, its address, and its end."""
 
-    def __init__(self, site: Site, seed: int, state: Path) -> None:
+    def __init__(self, site: Site, seed: int, state: Path, visitor: str = VISITOR) -> None:
         self.url = ""
+        self._visitor = visitor
         self._arguments = [
             "--port", "0", "--feed", site.feed, "--gain", str(site.gain), "--seed", str(seed),
             "--speed", str(site.speed), "--motion", site.motion, "--state", str(state), "--parent",
@@ -64,6 +71,25 @@ class PlaygroundSite:
         self.url = json.loads(line)["url"] + self._query
         return self.url
 
+    async def record(self) -> SiteRecord:
+        """Return what the site has counted of the run's visitor.
+
+        Raises
+        ------
+        PlatformFault
+            The site does not answer.
+        """
+        origin = "/".join(self.url.split("/")[:3])
+        cookie = {"Cookie": f"visitor={self._visitor}"}
+        asking = urllib.request.Request(f"{origin}/api/visitor", headers=cookie)
+        try:
+            told = await asyncio.to_thread(_fetch, asking)
+        except (OSError, ValueError) as error:
+            raise PlatformFault(
+                f"the playground did not tell what it has counted: {error}"
+            ) from error
+        return SiteRecord(tuple(WatchedPlace(**place) for place in told["places"]))
+
     @property
     def alive(self) -> bool:
         """Whether the child still runs."""
@@ -82,3 +108,10 @@ class PlaygroundSite:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def _fetch(asking: urllib.request.Request) -> Any:
+    """Ask the site itself, past any proxy that the environment names."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(asking, timeout=ANSWER_S) as answer:
+        return json.load(answer)

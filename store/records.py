@@ -339,6 +339,11 @@ class SiteCheck(Record):
     unreported: tuple[int, ...] = ()
     """Positions of videos that the site does not know to have been watched."""
 
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs by more than is allowed."""
+        return not (self.dwells or self.likes or self.unrecorded or self.unreported)
+
 
 class Forgotten(Record):
     """Something was taken out of this ledger on request or by age; everything else stands.

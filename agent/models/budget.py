@@ -14,7 +14,7 @@ from typing import Any
 from agent.errors import BadConfig, BudgetSpent, ModelFault
 from agent.models import prices
 from agent.models.base import Model, Question, Reply
-from store.records import Fault, LedgerLine, Step, Usage
+from store.records import Fault, LedgerLine, Seen, Usage
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Account:
         return account
 
     @classmethod
-    def of(cls, lines: Iterable[LedgerLine]) -> Account:
+    def of(cls, lines: Iterable[LedgerLine | Seen]) -> Account:
         """Add up a run's ledger.
 
         A cap that was reached in the middle of a judgement has left no step but a fault, which
@@ -68,7 +68,7 @@ class Account:
         """
         account = cls()
         for line in lines:
-            if isinstance(line, Step):
+            if isinstance(line, Seen):
                 usage = line.judgement.usage
                 account = account.after(Spent.of(usage), usage.calls)
             elif isinstance(line, Fault) and line.fault == BudgetSpent.__name__:

@@ -13,7 +13,7 @@ from typing import Any
 from agent.drivers.base import Answer, Hooks, Shown, WallKind
 from agent.platforms.batches import BatchLog
 from agent.platforms.misses import Misses
-from store.records import FeedBatch, Step, Video
+from store.records import FeedBatch, Seen, Step, Video
 
 Parser = Callable[[Answer], list[Video]]
 """Turns a response into the videos that it holds. Takes any JSON."""
@@ -177,7 +177,7 @@ class Feed:
         self._items.update((step.video.id, step.video) for step in steps)
         self._batches.replay(steps[position:])
 
-    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Step]) -> None:
+    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Seen]) -> None:
         """Know what an interrupted run knew: its videos, its batches, and where it stopped."""
         for step in steps:
             self._items.setdefault(step.video.id, _as_answered(step.video))

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 
-from store.records import FeedBatch, Step
+from store.records import FeedBatch, Seen, Step
 
 _TURNS = 256
 """Positions whose beginnings are remembered: a request is never answered later than that."""
@@ -48,7 +48,7 @@ class BatchLog:
         self._reached = position
         self._waiting.clear()
 
-    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Step]) -> None:
+    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Seen]) -> None:
         """Go on where an interrupted run stopped, as its ledger tells."""
         shown = [step.video.batch for step in steps if step.video.batch is not None]
         self._next = max([self._next, *(b.number + 1 for b in batches), *(n + 1 for n in shown)])

@@ -29,6 +29,7 @@ from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
 from agent.playground.payload import feed_payload, has_poster
 from agent.playground.skins.pages import Skin
+from agent.playground.skins.shapes import skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, Watch
 from agent.playground.workshop import Workshop
 
@@ -74,6 +75,7 @@ def build_app(site: Site) -> Starlette:
         routes=[
             *(handlers.skinned() if site.look.skin else handlers.own()),
             Route("/api/watch", handlers.watch, methods=["POST"]),
+            Route("/api/visitor", handlers.visitor),
             Route("/clips/{name}", handlers.clip),
             Route("/posters/{name}", handlers.poster),
             Route("/healthz", handlers.health),
@@ -180,6 +182,18 @@ class _Handlers:
         def answer(visitor: Visitor) -> Response:
             visitor.like(like)
             return JSONResponse(like.model_dump())
+
+        return await self._for_visitor(request, answer)
+
+    async def visitor(self, request: Request) -> Response:
+        """Tell what the site has counted of its visitor, under the ids that its page shows."""
+        skin, items = self._site.look.skin, self._site.catalogue.by_id
+
+        def answer(visitor: Visitor) -> Response:
+            places = visitor.record()
+            for place in places if skin else ():
+                place["id"] = skin_id(str(skin), items[place["id"]])
+            return JSONResponse({"places": places})
 
         return await self._for_visitor(request, answer)
 

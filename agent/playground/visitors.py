@@ -21,6 +21,8 @@ from agent.playground.errors import DamagedState, FolderUnwritable, SettingsChan
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 
 SCHEMA = 1
+STILL_ON = (None, "pagehide")
+"""Ends of a view after which the visitor has not moved on: a page that is closed moves nowhere."""
 
 
 class Watch(BaseModel):
@@ -106,8 +108,9 @@ class Visitor:
 
     @property
     def resume_at(self) -> int:
-        """The first place after all those that were reported on."""
-        return max(self._views, default=-1) + 1
+        """The place that was not moved on from, or else the first that nothing is known of."""
+        last = max(self._views, default=-1)
+        return last if last >= 0 and self._latest(last).ended_by in STILL_ON else last + 1
 
     def likes(self, item_id: str) -> bool:
         """Whether the visitor likes an item now."""
@@ -167,6 +170,24 @@ class Visitor:
             for place in range(len(served))
         ]
         return History(served, watched, [items[number].id in self._liked for number in served])
+
+    def record(self) -> list[dict[str, Any]]:
+        """What was watched and liked, by place of the feed."""
+        items, served = self._shelf.catalogue.items, self.served
+        return [
+            {
+                "index": place,
+                "id": items[served[place]].id,
+                "watched_s": round(sum(view.watched_s for view in views.values()), 3),
+                "liked": self.likes(items[served[place]].id),
+                "ended_by": self._latest(place).ended_by,
+            }
+            for place, views in sorted(self._views.items())
+        ]
+
+    def _latest(self, place: int) -> Watch:
+        """The view of a place that began last."""
+        return list(self._views[place].values())[-1]
 
     def _extend(self) -> None:
         batch = len(self._batches)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +12,8 @@ from agent.errors import RunFault, WallShown
 from agent.looking import Describer
 from agent.platforms.base import Feed
 from agent.reactions import Plan
-from store.records import Judgement, Repeat, Step, Usage, Video
+from agent.run.site_record import Witness
+from store.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
 
 
 class Judge(Protocol):
@@ -28,6 +29,14 @@ class Recorder(Describer, Protocol):
 
     async def keep(self, jpeg: bytes) -> None:
         """Keep the picture durably."""
+        ...
+
+    async def open_step(self, opening: StepOpened) -> None:
+        """Append what was judged and what is about to be done, before it is done."""
+        ...
+
+    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
+        """Return the pictures of frames that are kept."""
         ...
 
     async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
@@ -93,6 +102,8 @@ class Progress:
     """What was said of each video that was shown, by its id."""
     former: frozenset[str] = frozenset()
     """Videos that former runs of the same account showed."""
+    open_step: StepOpened | None = None
+    """What an interrupted run had judged and not finished."""
 
     def count(self, step: Step) -> None:
         """Take one recorded step into account."""
@@ -133,5 +144,7 @@ class Parts:
     """``None``: as fast as the site goes."""
     patient: bool = False
     """Whether a wall is waited at, for a person to answer it."""
+    witness: Witness | None = None
+    """The site's own record of what was watched; ``None`` where no site tells it."""
     renew_after: int = 0
     """Videos after which the browser is opened anew, which bounds its memory; 0: never."""

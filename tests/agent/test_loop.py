@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,8 +97,9 @@ def reaction(tmp_path: Path, *, held: bool) -> Reaction:
         feed = Feed(load("playground"))
         parts = Parts(OneVideo(held), feed, Thinker(), recorder, Silent(), now)
         asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
-    (line,) = path.read_text(encoding="utf-8").splitlines()
-    return Step.model_validate_json(line).reaction
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["step_opened", "fault", "step"]
+    return Step.model_validate_json(lines[-1]).reaction
 
 
 def test_a_held_video_is_exposed_until_it_was_held(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""A step from its judgement to its end: what was decided, and what was delivered of it so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter
+
+from agent.run.site_record import SiteRecord
+from store.records import Intention, Move, Reaction, Seen, Step, StepOpened
+
+NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
+"""Stages of a step that take as long as the model, the plan or the site wants."""
+INTERRUPTED = "interrupted"
+
+
+@dataclass
+class OpenStep:
+    """One step between its opening line and its last one."""
+
+    opening: StepOpened
+    jpegs: tuple[bytes, ...] | None = None
+    """``None`` where an earlier process took them: they are kept already."""
+    timings: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=perf_counter)
+    """The clock when the video was first looked at."""
+    before_s: float = 0.0
+    """Seconds of video that were played before the present page was opened."""
+    dwell_s: float | None = None
+    """Delivered in all; ``None`` while it is not known."""
+    liked: bool | None = None
+    """``None`` while it is not known."""
+    held_s: float | None = None
+    """Wall time for which the player was held; ``None`` where it is not known."""
+    interruptions: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.intention.like:
+            self.liked = False
+
+    @property
+    def intention(self) -> Intention:
+        """What the hands are to do."""
+        return self.opening.intention
+
+    @property
+    def video_id(self) -> str:
+        """The platform's id of the video."""
+        return self.opening.video.id
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of video that are to be watched on the present page."""
+        return max(0.0, self.intention.dwell_s - self.before_s)
+
+    def interrupt(self, record: SiteRecord | None, shown_again: str) -> None:
+        """Learn from the site, where it tells, what was delivered before an interruption.
+
+        Of the video that it shows again and never heard of, nothing was watched. Of another one
+        that it never heard of, nothing is known.
+        """
+        self.interruptions += 1
+        self.held_s = None
+        self.timings = {}
+        if record is not None:
+            place, again = record.latest(self.video_id), shown_again == self.video_id
+            self.dwell_s = place.watched_s if place else 0.0 if again else None
+            self.liked = place.liked if place else False if again else self.liked
+
+    def play_on(self) -> None:
+        """Go on on a page that shows the video again: what was played before it counts."""
+        self.before_s = self.dwell_s or 0.0
+
+    def hold(self, since: float) -> None:
+        """Count the wall time since then, for which the player was held."""
+        if self.held_s is not None:
+            self.held_s += perf_counter() - since
+
+    def close(self, at: datetime, move: Move | None) -> Step:
+        """Make the line that says what was delivered."""
+        opening = self.opening
+        known = self.dwell_s is not None and self.liked is not None
+        reaction = Reaction(
+            action=self.intention.action, liked=self.liked,
+            dwell_asked_s=self.intention.dwell_s, dwell_s=self.dwell_s,
+            exposure_s=opening.exposure_s, held_s=self.held_s,
+            unknown=None if known else INTERRUPTED, interruptions=self.interruptions,
+        )  # fmt: skip
+        if not self.interruptions:  # what an interruption took is nobody's stage
+            total = (perf_counter() - self.began) * 1000
+            not_ours = sum(self.timings.get(name, 0.0) for name in NOT_OURS)
+            self.timings |= {"total": total, "overhead": total - not_ours}
+        told = {name: getattr(opening, name) for name in Seen.model_fields if name != "kind"}
+        timings = {name: round(value, 2) for name, value in self.timings.items()}
+        return Step(**told | {"at": at}, reaction=reaction, move=move, timings_ms=timings)

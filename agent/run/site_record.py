@@ -1,0 +1,144 @@
+"""What a site itself has counted of a visitor, and how a ledger is held against it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import monotonic
+from typing import Protocol
+
+from store.records import SiteCheck, Step
+
+STILL_ON = (None, "pagehide")
+"""Ends of a view after which the visitor has not moved on."""
+REPORT_S = 5.0
+"""How long the last report may be on its way."""
+POLL_S = 0.05
+ALLOWED_S = 0.3
+"""Seconds of video by which a dwell may differ: one animation frame at the highest speed."""
+
+
+@dataclass(frozen=True)
+class WatchedPlace:
+    """One place of a visitor's feed that was watched."""
+
+    index: int
+    id: str
+    watched_s: float
+    """Seconds of video, over all views of the place."""
+    liked: bool
+    ended_by: str | None
+    """How its latest view ended; ``None`` while it goes on."""
+
+
+@dataclass(frozen=True)
+class SiteRecord:
+    """What a site knows of one visitor, by place of its feed."""
+
+    places: tuple[WatchedPlace, ...] = ()
+
+    @property
+    def current(self) -> WatchedPlace | None:
+        """The place that the visitor has not moved on from."""
+        last = self.places[-1] if self.places else None
+        return last if last is not None and last.ended_by in STILL_ON else None
+
+    def latest(self, video_id: str) -> WatchedPlace | None:
+        """Return the last place that showed a video."""
+        return next((one for one in reversed(self.places) if one.id == video_id), None)
+
+
+class Witness(Protocol):
+    """A site that tells what it has counted."""
+
+    async def record(self) -> SiteRecord:
+        """Return the site's record of this run's visitor as it is now."""
+        ...
+
+
+@dataclass
+class _Visit:
+    """One place of the feed, and the steps that were made there."""
+
+    place: WatchedPlace
+    steps: list[Step] = field(default_factory=list)
+
+
+async def checked(
+    witness: Witness, steps: Sequence[Step], now: Callable[[], datetime]
+) -> SiteCheck:
+    """Hold a run's steps against the site, once it has heard how the last one ended."""
+    until = monotonic() + REPORT_S
+    while True:
+        record = await witness.record()
+        last = record.latest(steps[-1].video.id) if steps else None
+        heard = not steps or (last is not None and last.ended_by is not None)
+        if heard or monotonic() > until:
+            return check_site(steps, record, now())
+        await asyncio.sleep(POLL_S)  # its report is on the way
+
+
+def describe_check(check: SiteCheck) -> str:
+    """Say in words what differs."""
+    told = {
+        "dwell of videos": check.dwells, "likes of videos": check.likes,
+        "videos watched and not recorded, at places": check.unrecorded,
+        "videos recorded and not reported": check.unreported,
+    }  # fmt: skip
+    return "; ".join(
+        f"{what} {', '.join(map(str, numbers))}" for what, numbers in told.items() if numbers
+    )
+
+
+def check_site(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
+    """Hold the steps of a run against what the site has counted.
+
+    Both are walked back from their ends: an account's earlier runs lie before.
+    """
+    visits, unrecorded, unreported = _align(steps, record)
+    gaps: dict[int, float] = {}
+    likes: list[int] = []
+    for visit in visits:
+        dwells = [step.reaction.dwell_s for step in visit.steps]
+        known = [dwell for dwell in dwells if dwell is not None]
+        position = visit.steps[-1].position
+        if len(known) == len(dwells):
+            gaps[position] = abs(sum(known) - visit.place.watched_s)
+        said = [step.reaction.liked for step in visit.steps]
+        if visit.place.liked != any(said) and (any(said) or None not in said):
+            likes.append(position)
+    return SiteCheck(
+        at=at, position=steps[-1].position + 1 if steps else 0,
+        compared=sum(len(visit.steps) for visit in visits),
+        furthest_s=round(max(gaps.values()), 3) if gaps else None,
+        dwells=tuple(sorted(where for where, gap in gaps.items() if gap > ALLOWED_S)),
+        likes=tuple(sorted(likes)), unrecorded=tuple(sorted(unrecorded)),
+        unreported=tuple(sorted(unreported)),
+    )  # fmt: skip
+
+
+def _align(steps: Sequence[Step], record: SiteRecord) -> tuple[list[_Visit], list[int], list[int]]:
+    """Find the place of each step; places and steps that have no partner are told apart."""
+    visits: list[_Visit] = []
+    unrecorded: list[int] = []
+    unreported: list[int] = []
+    places = list(record.places)
+    if record.current is not None and (not steps or places[-1].id != steps[-1].video.id):
+        places.pop()  # the video that the run was left on
+    for step in reversed(steps):
+        again = visits and visits[-1].place.id == step.video.id
+        if again and (not places or places[-1].id != step.video.id):
+            visits[-1].steps.insert(0, step)  # shown once more in the same place
+            continue
+        where = next(
+            (n for n in reversed(range(len(places))) if places[n].id == step.video.id), None
+        )
+        if where is None:
+            unreported.append(step.position)
+            continue
+        unrecorded += [one.index for one in places[where + 1 :]]
+        visits.append(_Visit(places[where], [step]))
+        del places[where:]
+    return visits, unrecorded, unreported

@@ -15,8 +15,9 @@ from typing import Protocol
 from agent.errors import RunFault
 from store.files import write_whole
 from store.frames import FrameStore, describe
-from store.ledger import LedgerWriter
-from store.records import Fault, FeedBatch, Frame, LedgerLine, Step, StepOpened
+from store.ledger import LedgerLine, LedgerWriter
+from store.records import Fault, Frame, Step, StepOpened
+from store.site_records import FeedBatch
 
 
 class Indexer(Protocol):

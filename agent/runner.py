@@ -34,7 +34,7 @@ from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
 from agent.recorder import LedgerRecorder
 from agent.run.parts import Parts, Progress, Watcher
-from agent.run.site_record import checked, describe_check
+from agent.run.site_record import Witness, check_run, describe_check
 from agent.yoke import Schedule, schedule
 from personas import strategies
 from store.data import DataFolder
@@ -42,6 +42,7 @@ from store.encoders import load as load_encoder
 from store.frames import FrameStore
 from store.ledger import Ledger, LedgerWriter, read
 from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
+from store.site_records import SiteCheck
 
 NO_LIMITS = Limits()
 
@@ -158,20 +159,24 @@ async def execute(
         try:
             left_on_s = await RunLoop(config, parts, progress, opened.url).run()
             if opened.witness is not None:
-                check = await checked(opened.witness, read(writer.path).steps, now)
-                writer.append(check)
-                if not check.agrees:
-                    onlooker.doing(f"the site's own counts differ: {describe_check(check)}")
+                writer.append(await _check(opened.witness, writer.path, onlooker, now))
         except RunFault as fault:
             onlooker.faulted(fault, recovered=False)
             await recorder.fault(fault, progress.position, recovered=False)
             raise
-        writer.append(
-            RunFinished(
-                at=now(), steps=progress.position, eligible=progress.eligible, left_on_s=left_on_s
-            )
-        )
+        steps, eligible = progress.position, progress.eligible
+        writer.append(RunFinished(at=now(), steps=steps, eligible=eligible, left_on_s=left_on_s))
     return run_id
+
+
+async def _check(
+    witness: Witness, path: Path, onlooker: Onlooker, now: Callable[[], datetime]
+) -> SiteCheck:
+    """Hold the ledger against what the site has counted, and say what differs."""
+    check = await check_run(witness, read(path).steps, now)
+    if not check.agrees:
+        onlooker.doing(f"the site's own counts differ: {describe_check(check)}")
+    return check
 
 
 def _pacer(config: RunConfig, place: Place) -> SlowHands | None:

@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
@@ -22,23 +22,33 @@ from store.lines import committed, is_json
 from store.records import (
     SCHEMA,
     Fault,
-    FeedBatch,
     Forgotten,
-    LedgerLine,
     RunFinished,
     RunResumed,
     RunStarted,
     Seen,
-    SiteCheck,
     Step,
     StepOpened,
 )
+from store.site_records import FeedBatch, SiteCheck
 from store.writer import LineWriter
 
 if TYPE_CHECKING:
     from store.data import DataFolder
 
 LOCK = "ledger.lock"
+LedgerLine = Annotated[
+    RunStarted
+    | RunResumed
+    | FeedBatch
+    | StepOpened
+    | Step
+    | Fault
+    | SiteCheck
+    | Forgotten
+    | RunFinished,
+    Field(discriminator="kind"),
+]
 _LINE: TypeAdapter[LedgerLine] = TypeAdapter(LedgerLine)
 _TAIL = 1 << 16
 

@@ -316,35 +316,6 @@ class Fault(Record):
     details: dict[str, Any] = {}
 
 
-class SiteCheck(Record):
-    """What the site itself has counted, held against the steps; the playground tells it.
-
-    Each difference names a position of the run, or a place of the site's feed.
-    """
-
-    kind: Literal["site_check"] = "site_check"
-    at: datetime
-    position: int
-    """Step that would come next."""
-    compared: int
-    """Steps that were held against the site's record."""
-    furthest_s: float | None
-    """Greatest difference of a dwell, in seconds of video; ``None`` where none was compared."""
-    dwells: tuple[int, ...] = ()
-    """Positions whose dwell differs by more than is allowed."""
-    likes: tuple[int, ...] = ()
-    """Positions whose like differs."""
-    unrecorded: tuple[int, ...] = ()
-    """Places of the site's feed that were watched and that no step tells of."""
-    unreported: tuple[int, ...] = ()
-    """Positions of videos that the site does not know to have been watched."""
-
-    @property
-    def agrees(self) -> bool:
-        """Whether nothing differs by more than is allowed."""
-        return not (self.dwells or self.likes or self.unrecorded or self.unreported)
-
-
 class Forgotten(Record):
     """Something was taken out of this ledger on request or by age; everything else stands.
 
@@ -365,20 +336,6 @@ class Forgotten(Record):
     """The date, where it was by age."""
 
 
-class FeedBatch(Record):
-    """A batch of the feed, as soon as its response came: mostly before its videos are shown."""
-
-    kind: Literal["feed_batch"] = "feed_batch"
-    number: int
-    """Counted from 0 within the run; ``Video.batch`` names it."""
-    requested_at: int | None
-    """Position being watched when it was requested."""
-    name: str | None = None
-    """The site's own name of it, by which a resumed run knows it again; ``None``: it has none."""
-    position: int
-    """Step that comes next in the run."""
-
-
 class RunFinished(Record):
     """Last line of a complete ledger: the proof of completion."""
 
@@ -389,17 +346,3 @@ class RunFinished(Record):
     reason: str = "complete"
     left_on_s: float | None = None
     """Seconds of the video that the last move led to, which was held and left unjudged."""
-
-
-LedgerLine = Annotated[
-    RunStarted
-    | RunResumed
-    | FeedBatch
-    | StepOpened
-    | Step
-    | Fault
-    | SiteCheck
-    | Forgotten
-    | RunFinished,
-    Field(discriminator="kind"),
-]

@@ -14,7 +14,8 @@ from typing import Any
 from agent.errors import BadConfig, BudgetSpent, ModelFault
 from agent.models import prices
 from agent.models.base import Model, Question, Reply
-from store.records import Fault, LedgerLine, Seen, Usage
+from store.ledger import LedgerLine
+from store.records import Fault, Seen, Usage
 
 
 @dataclass(frozen=True)

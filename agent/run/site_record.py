@@ -9,7 +9,8 @@ from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
-from store.records import SiteCheck, Step
+from store.records import Step
+from store.site_records import SiteCheck
 
 STILL_ON = (None, "pagehide")
 """Ends of a view after which the visitor has not moved on."""
@@ -66,7 +67,7 @@ class _Visit:
     steps: list[Step] = field(default_factory=list)
 
 
-async def checked(
+async def check_run(
     witness: Witness, steps: Sequence[Step], now: Callable[[], datetime]
 ) -> SiteCheck:
     """Hold a run's steps against the site, once it has heard how the last one ended."""
@@ -76,7 +77,7 @@ async def checked(
         last = record.latest(steps[-1].video.id) if steps else None
         heard = not steps or (last is not None and last.ended_by is not None)
         if heard or monotonic() > until:
-            return check_site(steps, record, now())
+            return compare(steps, record, now())
         await asyncio.sleep(POLL_S)  # its report is on the way
 
 
@@ -92,7 +93,7 @@ def describe_check(check: SiteCheck) -> str:
     )
 
 
-def check_site(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
+def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
     """Hold the steps of a run against what the site has counted.
 
     Both are walked back from their ends: an account's earlier runs lie before.

@@ -14,7 +14,8 @@ from agent.models.base import Question, Reply
 from agent.models.budget import Account, Budgeted, Cap, Spent
 from agent.models.judge import ModelJudge
 from personas.strategies import build
-from store.records import Fault, Judgement, LedgerLine, RunFinished, Usage
+from store.ledger import LedgerLine
+from store.records import Fault, Judgement, RunFinished, Usage
 from tests.agent.models.made import GUITARIST, Recorded, frame
 from tests.store.samples import step
 

@@ -1,0 +1,51 @@
+"""The lines of a ledger that tell of the site: its batches, and what it has counted itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from store.records import Record
+
+
+class FeedBatch(Record):
+    """A batch of the feed, as soon as its response came: mostly before its videos are shown."""
+
+    kind: Literal["feed_batch"] = "feed_batch"
+    number: int
+    """Counted from 0 within the run; ``Video.batch`` names it."""
+    requested_at: int | None
+    """Position being watched when it was requested."""
+    name: str | None = None
+    """The site's own name of it, by which a resumed run knows it again; ``None``: it has none."""
+    position: int
+    """Step that comes next in the run."""
+
+
+class SiteCheck(Record):
+    """What the site itself has counted, held against the steps; the playground tells it.
+
+    Each difference names a position of the run, or a place of the site's feed.
+    """
+
+    kind: Literal["site_check"] = "site_check"
+    at: datetime
+    position: int
+    """Step that would come next."""
+    compared: int
+    """Steps that were held against the site's record."""
+    furthest_s: float | None
+    """Greatest difference of a dwell, in seconds of video; ``None`` where none was compared."""
+    dwells: tuple[int, ...] = ()
+    """Positions whose dwell differs by more than is allowed."""
+    likes: tuple[int, ...] = ()
+    """Positions whose like differs."""
+    unrecorded: tuple[int, ...] = ()
+    """Places of the site's feed that were watched and that no step tells of."""
+    unreported: tuple[int, ...] = ()
+    """Positions of videos that the site does not know to have been watched."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs by more than is allowed."""
+        return not (self.dwells or self.likes or self.unrecorded or self.unreported)

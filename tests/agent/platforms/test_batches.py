@@ -67,7 +67,12 @@ def sit(visitor: Visitor, run: Run, until: int) -> None:
         card = cards[active]
         run.steps.append(step(len(run.steps), feed.describe(shown(card["id"]))))
         watched = Watch(
-            index=card["index"], view=f"{len(run.steps)}", watched_s=2.0, duration_s=6.0, loops=0
+            index=card["index"],
+            view=f"{len(run.steps)}",
+            watched_s=2.0,
+            duration_s=6.0,
+            loops=0,
+            ended_by="key",
         )
         assert visitor.watch(watched)
     visitor.close()

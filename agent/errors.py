@@ -176,6 +176,11 @@ def is_wall(fault: str) -> bool:
     return fault in {WallShown.__name__, *(kind.__name__ for kind in WallShown.__subclasses__())}
 
 
+def is_of_model(fault: str) -> bool:
+    """Whether a fault of this class, as a ledger names it, is a model's: no site is to blame."""
+    return fault in {ModelFault.__name__, *(kind.__name__ for kind in ModelFault.__subclasses__())}
+
+
 class DriverFault(RunFault):
     """The browser does not do what it was told."""
 

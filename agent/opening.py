@@ -70,6 +70,10 @@ async def open_feed(
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
+    ours = (
+        config.driver != "desktop" and platform.live
+    )  # in another window the account is the user's
+    profile = _profile(config, sight.data, platform, stack) if ours else None
     if config.site is not None:
         site = await _start_site(config, sight.data, run_id, stack)
         url = site.url
@@ -81,7 +85,6 @@ async def open_feed(
         stack.push_async_callback(driver.close)
         await driver.start()
         return Opened(driver, Feed(platform, watch=False), url)
-    profile = _profile(config, sight.data, platform, stack) if platform.live else None
     browser = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
     stack.push_async_callback(browser.close)
     await browser.start()
@@ -116,11 +119,9 @@ async def _start_site(
     config: RunConfig, data: DataFolder, run_id: str, stack: AsyncExitStack
 ) -> PlaygroundSite:
     assert config.site is not None
-    state = (
-        data.run_dir(run_id) / "playground"
-        if config.account is None
-        else data.profiles_dir / "playground" / config.account
-    )
+    state = data.run_dir(run_id) / "playground"
+    if config.account is not None:  # what the recommender knows of it is one run's at a time, too
+        state = stack.enter_context(Profile(data, "playground", config.account)).path
     site = PlaygroundSite(config.site, config.seed, state, config.account or VISITOR)
     stack.push_async_callback(site.stop)
     await site.start()

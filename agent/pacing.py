@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import takewhile
 from time import monotonic
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -51,13 +52,27 @@ class Hours:
         return end if end > now else end + timedelta(days=1)
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone by its name, or raise ``BadConfig``."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise BadConfig(f"{name!r} is no time zone. Type: --timezone Europe/Berlin") from None
+
+
 @dataclass(frozen=True)
 class Limits:
     """When an account may watch at all; no part of what a run is."""
 
     per_day: int | None = None
-    """Videos a calendar day, local time, over all runs of the account."""
+    """Videos a calendar day over all runs of the account."""
     quiet: Hours | None = None
+    zone: ZoneInfo | None = None
+    """Time zone of these days and hours; ``None``: the machine's own."""
+
+    def clock(self) -> datetime:
+        """Return the time as it is where days are counted."""
+        return datetime.now(UTC).astimezone(self.zone)
 
 
 class SlowHands:
@@ -74,7 +89,7 @@ class SlowHands:
     rng
         Draws the jitter.
     now
-        Local time.
+        Time where days are counted.
     """
 
     def __init__(
@@ -119,9 +134,13 @@ class SlowHands:
             self._day, self._watched = now.date(), 0
         cap, quiet = self._limits.per_day, self._limits.quiet
         if cap is not None and self._watched >= cap:
-            raise PaceReached(f"{self._watched} videos were watched today, and {cap} are allowed")
+            zone = self._limits.zone or now.tzname()
+            raise PaceReached(
+                f"{self._watched} videos were watched today ({zone}), and {cap} are allowed"
+            )
         if quiet is not None and quiet.hold(now.time()):
-            raise PaceReached(f"it is {now:%H:%M}, within the quiet hours")
+            zone = self._limits.zone or now.tzname()
+            raise PaceReached(f"it is {now:%H:%M} ({zone}), within the quiet hours")
 
 
 def watched_today(data: DataFolder, platform: str, account: str, now: datetime) -> int:

@@ -16,12 +16,21 @@ from typing import Self
 
 from agent.errors import BadConfig
 from store.data import DataFolder
-from store.locks import Held, NamedLock
+from store.locks import Held, NamedLock, holder
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PASSING = ("*Cache", "*Cache*", "Singleton*", "component_crx_cache", "*.log", "Crashpad")
 """What a browser makes anew; no part of a dump."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+
+
+def _lock_path(data: DataFolder, platform: str, account: str) -> Path:
+    return data.profiles_dir / platform / f".{account}.lock"
+
+
+def profile_user(data: DataFolder, platform: str, account: str) -> str | None:
+    """Who uses an account's profile now, in words; ``None`` if nobody does."""
+    return holder(_lock_path(data, platform, account))
 
 
 class Profile:
@@ -40,7 +49,7 @@ class Profile:
             )
         self.platform, self.account = platform, account
         self.path = data.profiles_dir / platform / account
-        self._lock = NamedLock(self.path.parent / f".{account}.lock")
+        self._lock = NamedLock(_lock_path(data, platform, account))
 
     def __enter__(self) -> Self:
         """Hold the profile, or raise ``BadConfig`` that names who does."""

@@ -183,14 +183,10 @@ def _pacer(config: RunConfig, place: Place) -> SlowHands | None:
     """Return what keeps a live run slow, knowing what the account has watched today."""
     if config.pace is None:
         return None
-
-    def local() -> datetime:
-        return datetime.now().astimezone()
-
-    account = config.account
-    watched = watched_today(place.data, config.platform, account, local()) if account else 0
+    account, clock = config.account, place.live.limits.clock
+    watched = watched_today(place.data, config.platform, account, clock()) if account else 0
     rng = np.random.default_rng([config.seed, 1])
-    return SlowHands(config.pace, place.live.limits, watched, rng, local)
+    return SlowHands(config.pace, place.live.limits, watched, rng, clock)
 
 
 def _forget_unstarted(path: Path) -> None:

@@ -142,6 +142,11 @@ _LIVE = (
     ),
     click.option("--quiet-hours", metavar="23:00-07:00", help="Live: when nothing is watched."),
     click.option(
+        "--timezone",
+        metavar="Europe/Berlin",
+        help="Live: whose days and hours these are; the machine's where none is named.",
+    ),
+    click.option(
         "--renew-after",
         type=click.IntRange(0),
         default=200,

@@ -315,7 +315,7 @@ def _frames(options: dict[str, Any]) -> Frames:
 def _live(options: dict[str, Any], platform: str) -> Live:
     """Return what holds on a live site only."""
     from agent.errors import BadConfig
-    from agent.pacing import Hours, Limits
+    from agent.pacing import Hours, Limits, zone_of
     from agent.platforms import load as load_platform
     from agent.runner import Live
     from agent.study.declared import load as load_study
@@ -324,12 +324,14 @@ def _live(options: dict[str, Any], platform: str) -> Live:
         return Live()
     if options["study"] is not None:
         declared = load_study(options["study"] / "study.toml").live
-        options = {**options, **declared.model_dump()}
+        named = {"timezone": declared.timezone or options["timezone"]}
+        options = {**options, **declared.model_dump(), **named}
     patient = options["on_wall"] == "pause" if options["on_wall"] else options["headed"]
     if patient and not options["headed"]:
         raise BadConfig("A person answers a wall in the window. Type: --headed --on-wall pause")
     quiet = options["quiet_hours"]
-    limits = Limits(options["per_day"] or None, Hours.parse(quiet) if quiet else None)
+    zone = zone_of(options["timezone"]) if options["timezone"] else None
+    limits = Limits(options["per_day"] or None, Hours.parse(quiet) if quiet else None, zone)
     return Live(limits, patient, options["renew_after"])
 
 

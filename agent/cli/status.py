@@ -53,7 +53,7 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
         return
     from agent.cli.status_text import lines
 
-    for line in lines(found, datetime.now().astimezone()):
+    for line in lines(found, datetime.now(UTC)):
         click.echo(line)
     if at:
         click.echo(f"\nLook in: {at.link}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from agent.daemon.runs_now import Running
 from agent.daemon.status import Entry, Status
@@ -16,7 +17,8 @@ _LONG = 3650
 
 
 def lines(status: Status, now: datetime) -> Iterator[str]:
-    """Yield what a person reads, in the time zone of ``now``."""
+    """Yield what a person reads, in the status's own time zone."""
+    now = now.astimezone(ZoneInfo(status.timezone))
     yield _headline(status)
     yield from _waiting(status)
     for run in status.running:
@@ -102,7 +104,7 @@ def _machine(status: Status) -> Iterator[str]:
     counts, cost, machine = status.counts, status.cost, status.machine
     yield (
         f"{counts.runs} runs, {counts.complete} complete; {counts.videos} videos, "
-        f"{counts.today} today (UTC)"
+        f"{counts.today} today ({status.timezone})"
     )
     unpriced = f", {cost.unpriced_calls} calls unpriced" if cost.unpriced_calls else ""
     yield f"${cost.total_usd:.4f} for models, ${cost.today_usd:.4f} today{unpriced}"

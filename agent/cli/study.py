@@ -35,6 +35,9 @@ SECONDS_PER_STEP = 0.35
 @click.option("--occurrence", hidden=True, help="Due time of the daemon: one more replicate.")
 @click.option("--no-index", is_flag=True, hidden=True, help="Leave indexing to somebody else.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
+@click.option(
+    "--timezone", metavar="Europe/Berlin", help="Live: whose days count where the file names none."
+)
 @browser_option
 @click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
 @data_option
@@ -45,6 +48,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     """
     from agent.cli.run import check_names
     from agent.errors import BadConfig
+    from agent.pacing import zone_of
     from agent.study.declared import EXAMPLE, load
     from agent.study.holders import held_study
     from agent.study.preparation import keep, prepare, replicates_for
@@ -66,7 +70,11 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             count = replicates_for(declared, home, how["occurrence"])
             declared = declared.with_replicates(count)
         prepared = prepare(declared, file, folder, check_names)
-        index = {"indexed": not how["no_index"], "index_url": how["index_url"]}
+        index = {
+            "indexed": not how["no_index"],
+            "index_url": how["index_url"],
+            "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
+        }
         prepared = replace(prepared, browser=how["browser"], **index)
         keep(prepared, file)
         _show_matrix(prepared)

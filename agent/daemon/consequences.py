@@ -64,6 +64,8 @@ class Consequences:
             self._book.note(Skipped(at=now, entry=entry, due=due, reason=why))
         elif ending.outcome in FAILURES:
             self.wait(key, limits.retry * 2.0 ** (occurrence.failures - 1))
+        elif ending.outcome == "busy":
+            self.wait(key, limits.retry)
         elif ending.later:
             self.wait(key, PACED_S)
 
@@ -71,7 +73,7 @@ class Consequences:
         """Count faults in a row; too many open the platform's breaker, success closes it."""
         state, now = self._book.state, self._book.now()
         before, was_open = state.failures.get(platform, 0), platform in state.breakers
-        if ending.outcome in SITE_FAILURES:
+        if ending.outcome in SITE_FAILURES and ending.site_to_blame:
             count = before + 1
             event = Breaker(
                 at=now, platform=platform, failures=count, reason=ending.reason,

@@ -1,6 +1,6 @@
 """Which due times are taken up, which wait, and which are skipped as missed or overlapping.
 
-A due time is taken up once, whatever the clock does meanwhile.
+A due time is taken up once, whatever the clock does meanwhile; that it waits is in the journal.
 
 Refuses to know processes, and what holds a start back.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent.daemon import schedule
-from agent.daemon.journal import Skipped
-from agent.daemon.state import Key, Occurrence, State
+from agent.daemon.journal import Queued, Skipped
+from agent.daemon.state import Occurrence, State
 from agent.daemon.watch import Entry, Watch
 
 LATE = timedelta(seconds=60)
@@ -19,38 +19,30 @@ LATE = timedelta(seconds=60)
 
 
 class Dues:
-    """What is due and has not begun."""
+    """Finds what has become due."""
 
     def __init__(self) -> None:
-        self.waiting: dict[str, list[datetime]] = {}
         self._looked: dict[str, datetime] = {}
 
-    def collect(self, watch: Watch, state: State, now: datetime) -> list[Skipped]:
-        """Take up what has become due since the last look; return what is skipped."""
-        skipped: list[Skipped] = []
+    def collect(self, watch: Watch, state: State, now: datetime) -> list[Queued | Skipped]:
+        """Return what has become due since the last look: each is taken up, or skipped."""
+        events: list[Queued | Skipped] = []
         names = {entry.name for entry in watch.entries}
-        for kept in (self.waiting, self._looked):
-            for name in kept.keys() - names:
-                del kept[name]
+        for name in self._looked.keys() - names:
+            del self._looked[name]
         for entry in watch.entries:
             dealt = set(state.dealt.get(entry.name, ()))
             found = [due for due in self._found(watch, entry, state, now) if due not in dealt]
             self._looked[entry.name] = now
             if found:
-                skipped += self._sort_out(entry, found, state, now)
-        return skipped
+                events += self._sort_out(entry, found, state, now)
+        return events
 
     def candidates(self, state: State) -> list[Occurrence]:
         """Return what may be started or resumed, the earliest due first."""
-        fresh = [Occurrence(name, due) for name, dues in self.waiting.items() for due in dues[:1]]
+        fresh = [Occurrence(name, due) for name, dues in state.queued.items() for due in dues[:1]]
         begun = [one for key, one in state.open.items() if key not in state.running]
         return sorted([*begun, *fresh], key=lambda one: one.due)
-
-    def begun(self, key: Key) -> None:
-        """Say that a due time has begun, or will never."""
-        name, due = key
-        if due in self.waiting.get(name, ()):
-            self.waiting[name].remove(due)
 
     def set_back(self, now: datetime) -> None:
         """Go on from here after the clock was set back."""
@@ -68,26 +60,26 @@ class Dues:
 
     def _sort_out(
         self, entry: Entry, found: list[datetime], state: State, now: datetime
-    ) -> list[Skipped]:
+    ) -> list[Queued | Skipped]:
         *missed, due = found
         if now - due > LATE and entry.missed == "skip":
             missed, due_now = found, None
         else:
             due_now = due
-        skipped = []
+        events: list[Queued | Skipped] = []
         if missed:
             more = f", as were {len(missed) - 1} before it" if len(missed) > 1 else ""
-            skipped.append(_skipped(entry, missed[-1], now, f"missed{more}"))
+            events.append(_skipped(entry, missed[-1], now, f"missed{more}"))
         if due_now is None:
-            return skipped
-        waiting = self.waiting.setdefault(entry.name, [])
+            return events
+        waiting = state.queued.get(entry.name, ())
         before = [*(key[1] for key in state.open if key[0] == entry.name), *waiting]
         if before and (entry.overlap == "skip" or waiting):
             why = f"the one due {min(before):%Y-%m-%d %H:%M:%S} UTC was not over"
-            skipped.append(_skipped(entry, due_now, now, why))
+            events.append(_skipped(entry, due_now, now, why))
         else:
-            waiting.append(due_now)
-        return skipped
+            events.append(Queued(at=now, entry=entry.name, due=due_now))
+        return events
 
 
 def _skipped(entry: Entry, due: datetime, now: datetime, reason: str) -> Skipped:

@@ -14,6 +14,7 @@ from agent.daemon.evidence import Evidence, WallMet
 from agent.daemon.following import Tally
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Outcome
+from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2
 _LONGEST = 300
@@ -29,6 +30,8 @@ class Ending:
     walls: tuple[WallMet, ...] = ()
     later: bool = False
     """Whether its pace wants it to go on much later."""
+    site_to_blame: bool = True
+    """Whether the site may be to blame: not for what a model did, or cost."""
 
 
 def of(
@@ -59,8 +62,11 @@ def of(
         return Ending("interrupted", code, "interrupted from outside")
     if faults and faults[-1][0].fault == "PaceReached":
         return Ending("interrupted", code, faults[-1][0].message, later=True)
-    reason = faults[-1][0].message if faults else last_words(log)
-    return Ending("refused" if code == YOURS else "fault", code, Hide().text(reason)[:_LONGEST])
+    reason = Hide().text(faults[-1][0].message if faults else last_words(log))[:_LONGEST]
+    if code == YOURS:
+        return Ending("refused", code, reason)
+    to_blame = not faults or any(not is_of_model(fault.fault) for fault, _ in faults)
+    return Ending("fault", code, reason, site_to_blame=to_blame)
 
 
 def last_words(log: Path) -> str:

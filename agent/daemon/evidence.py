@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.daemon.following import Ledgers, Tally
+from agent.daemon.following import Day, Ledgers, Tally
 from agent.daemon.jobs import Job
 from agent.daemon.watch import Cap
 from agent.errors import is_wall
@@ -101,11 +101,10 @@ class Evidence:
         except StoreError:
             return None
 
-    def watched(self, cap: Cap, now: datetime) -> int:
-        """Count the videos of today, UTC, that a cap counts."""
-        today = now.date().isoformat()
+    def watched(self, cap: Cap, day: Day) -> int:
+        """Count the videos of a day that a cap counts."""
         return sum(
-            run.days[today]
+            day.count(run.watched)
             for run in self._ledgers.now()
             if cap.platform in (None, run.started["platform"])
             and cap.persona in (None, run.started["persona"].id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,33 @@ NO, YES, MISSING = 0, 1, 2
 """An eligible step's answer, as the byte that is kept of it."""
 SHOWN = 20
 """Failures that are kept; what else happens is folded into the state."""
+QUARTER_S = 900
 _FREE = ("embedded/", "scripted/", "hfvlm/")
+
+
+@dataclass(frozen=True)
+class Day:
+    """A calendar day of a time zone, which may be longer or shorter than 24 hours."""
+
+    first: int
+    """Its first quarter of an hour since 1970; no zone is off by less."""
+    end: int
+    """The first quarter after it."""
+
+    @classmethod
+    def of(cls, moment: datetime, zone: tzinfo) -> Day:
+        """Return the day on which a moment lies in a time zone."""
+        date = moment.astimezone(zone).date()
+        midnights = [
+            datetime.combine(on, time(), zone).timestamp()
+            for on in (date, date + timedelta(days=1))
+        ]
+        first, end = (int(seconds) // QUARTER_S for seconds in midnights)
+        return cls(first, end)
+
+    def count(self, quarters: Counter[int]) -> int:
+        """Add up what was counted on this day."""
+        return sum(counted for at, counted in quarters.items() if self.first <= at < self.end)
 
 
 class Grown:
@@ -86,7 +112,7 @@ class Events:
             return
         outcome = event.outcome if isinstance(event, Ended) else "skipped"
         self.outcomes[event.entry, outcome] += 1
-        if outcome not in ("complete", "interrupted"):
+        if outcome not in ("complete", "interrupted", "busy"):
             self.failures.append(event)
 
 
@@ -105,10 +131,10 @@ class Tally:
     """The last step; of one that is finished nothing."""
     finished: bool = False
     problem: str | None = None
-    days: Counter[str] = field(default_factory=Counter)
-    """Steps a day, UTC."""
-    cost: Counter[str] = field(default_factory=Counter)
-    """US dollars a day, in millionths."""
+    watched: Counter[int] = field(default_factory=Counter)
+    """Steps in each quarter of an hour since 1970 (``Day``)."""
+    cost: Counter[int] = field(default_factory=Counter)
+    """US dollars in each quarter of an hour, in millionths."""
     unpriced: int = 0
     """Calls whose price is not known."""
 
@@ -138,11 +164,12 @@ class Tally:
 
     def _step(self, record: dict[str, Any]) -> None:
         self.steps = record["position"] + 1
-        judged, day = record["judgement"], record["at"][:10]
-        self.days[day] += 1
+        judged = record["judgement"]
+        quarter = int(datetime.fromisoformat(record["at"]).timestamp()) // QUARTER_S
+        self.watched[quarter] += 1
         usage = judged["usage"]
         if usage["cost_usd"]:
-            self.cost[day] += round(1e6 * usage["cost_usd"])
+            self.cost[quarter] += round(1e6 * usage["cost_usd"])
         elif usage["cost_usd"] is None and usage["calls"] and not usage["cached"]:
             self.unpriced += 0 if self.started["model"].startswith(_FREE) else usage["calls"]
         if record["excluded"] is None:

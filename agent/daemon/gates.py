@@ -1,6 +1,6 @@
-"""What holds an entry back: a person, the hour, a cap, a budget, a wall, a breaker, the machine.
+"""What holds an entry back: a person, the hour, a cap, a wall, the machine, another user, no room.
 
-Refuses to know processes and due times.
+Refuses to know due times.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from agent.daemon.evidence import Evidence
+from agent.daemon.following import Day
 from agent.daemon.jobs import Job
 from agent.daemon.state import State
 from agent.daemon.watch import Watch
 from agent.pacing import Hours
+from agent.profiles import profile_user
+from store.data import DataFolder
+from store.locks import holder
 
 
 def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime) -> str | None:
@@ -22,12 +26,12 @@ def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime
         return "paused"
     local = now.astimezone(watch.zone(entry)).time()
     if entry.quiet_hours and Hours.parse(entry.quiet_hours).hold(local):
-        return f"quiet hours {entry.quiet_hours}"
+        return f"quiet hours {entry.quiet_hours} ({watch.zone(entry)})"
     for cap in watch.cap:
         told = cap.platform in (None, *job.platforms) and cap.persona in (None, *job.personas)
-        if told and evidence.watched(cap, now) >= cap.per_day:
+        if told and evidence.watched(cap, Day.of(now, watch.days)) >= cap.per_day:
             about = " ".join(name for name in (cap.platform, cap.persona) if name) or "all"
-            return f"{cap.per_day} videos a day of {about} are watched"
+            return f"{cap.per_day} videos a day ({watch.timezone}) of {about} are watched"
     if entry.budget_usd is not None and evidence.spent(job) >= entry.budget_usd:
         return f"its budget of {entry.budget_usd} dollars is spent"
     return None
@@ -51,7 +55,24 @@ def barred(
             return f"the breaker of {platform} is open"
     if any(job.profiles & other.profiles for other in running):
         return "its profile is in use"
-    weight = sum(other.weight for other in running)
-    if weight and weight + job.weight > watch.limits.parallel:
-        return "enough runs at once"
     return None
+
+
+def occupied(job: Job, data: DataFolder) -> str | None:
+    """Return who else uses what the entry needs, in words: a run by hand, or a second conductor."""
+    if job.declared is not None:
+        name = job.declared.name
+        who = holder(data.studies_dir / name / ".lock")
+        return f"the study {name} is conducted by {who}" if who else None
+    if job.config is None or job.config.account is None:
+        return None
+    for platform in (job.config.platform, "playground"):
+        if who := profile_user(data, platform, job.config.account):
+            return f"the account {job.config.account} is used by {who}"
+    return None
+
+
+def has_room(job: Job, watch: Watch, running: Iterable[Job]) -> bool:
+    """Whether the entry may run beside what runs; one that is too large runs alone."""
+    weight = sum(other.weight for other in running)
+    return weight == 0 or weight + job.weight <= watch.limits.parallel

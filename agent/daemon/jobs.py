@@ -6,7 +6,7 @@ Refuses to know when anything is due and how a child is started.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import click
 from agent.config import RunConfig
 from agent.daemon.state import Occurrence
 from agent.daemon.watch import BadWatch, Entry, Watch
-from agent.errors import UserError
+from agent.errors import BadConfig, UserError
 from agent.study.declared import Declared, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
@@ -24,7 +24,7 @@ from store.errors import StoreError
 
 NOT_HERE = (
     "data", "json", "study", "cell", "occurrence", "tethered", "index", "no-index", "new",
-    "browser", "headed", "driver", "on-wall", "of", "yoke", "help", "encoder",
+    "browser", "timezone", "headed", "driver", "on-wall", "of", "yoke", "help", "encoder",
 )  # fmt: skip
 """Options of a run that an unattended one does not take."""
 
@@ -46,6 +46,8 @@ class Job:
     """Of a run."""
     declared: Declared | None = None
     """Of a study."""
+    timezone: str = "UTC"
+    """Whose days and hours its runs count: the watch file's."""
 
     def mark(self, due: datetime) -> str:
         """Return the name of an occurrence, as the run's ledger keeps it."""
@@ -66,6 +68,7 @@ class Job:
         else:
             words += [str(self.entry.study)]
             words += ["--occurrence", mark] if self.entry.adds_replicate else []
+        words += ["--timezone", self.timezone]
         words += ["--data", str(data), "--no-index", "--tethered"]
         return [*words, "--browser", browser] if browser else words
 
@@ -120,7 +123,7 @@ def _config(entry: Entry) -> RunConfig:
 
 def jobs(watch: Watch) -> dict[str, Job]:
     """Return what each entry means, by its name."""
-    return {entry.name: resolve(entry) for entry in watch.entries}
+    return {entry.name: replace(resolve(entry), timezone=watch.timezone) for entry in watch.entries}
 
 
 def check(watch: Watch, path: Path) -> None:
@@ -130,6 +133,7 @@ def check(watch: Watch, path: Path) -> None:
         try:
             job = resolve(entry)
             if job.declared is not None:
+                _check_zone(job.declared, watch)
                 _check_study(job.declared)
         except click.ClickException as error:
             problem = error.format_message()
@@ -139,6 +143,16 @@ def check(watch: Watch, path: Path) -> None:
             continue
         line = line_of(text, ("entry", place, entry.kind))
         raise BadWatch(path, f"{entry.name}: {problem}", line)
+
+
+def _check_zone(declared: Declared, watch: Watch) -> None:
+    """Refuse a second calendar beside the watch file's."""
+    zone = declared.live.timezone
+    if zone is not None and zone != watch.timezone:
+        raise BadConfig(
+            f"the study counts days of {zone}, the watch file those of {watch.timezone}. "
+            "Give both the same timezone."
+        )
 
 
 def _check_study(declared: Declared) -> None:

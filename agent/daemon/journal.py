@@ -18,9 +18,11 @@ from pydantic import Field, TypeAdapter
 from store.lines import LineFile, committed
 from store.records import Record
 
-Outcome = Literal["complete", "interrupted", "fault", "wall", "refused", "deadline", "killed"]
-"""How a child ended: all done; to be resumed; a fault; a wall of the site; yours to mend (exit
-code 2); ended by us at its deadline; gone without an exit code of its own."""
+Outcome = Literal[
+    "complete", "interrupted", "busy", "fault", "wall", "refused", "deadline", "killed"
+]
+"""How a child ended: all done; to be resumed; somebody else uses what it needs; a fault; a wall of
+the site; yours to mend (exit code 2); ended by us at its deadline; gone without an exit code."""
 Trouble = Literal["disk", "memory", "clock", "orphan", "index", "hook"]
 
 
@@ -51,6 +53,8 @@ class FileTaken(Event):
     kind: Literal["file_taken"] = "file_taken"
     sha256: str
     entries: tuple[str, ...]
+    timezone: str = "UTC"
+    """Whose days are counted from now on."""
 
 
 class FileRefused(Event):
@@ -58,6 +62,14 @@ class FileRefused(Event):
 
     kind: Literal["file_refused"] = "file_refused"
     problem: str
+
+
+class Queued(Event):
+    """A due time was taken up: it waits until it may be started, also after a restart."""
+
+    kind: Literal["queued"] = "queued"
+    entry: str
+    due: datetime
 
 
 class Started(Event):
@@ -145,6 +157,7 @@ AnyEvent = Annotated[
     | DaemonStopped
     | FileTaken
     | FileRefused
+    | Queued
     | Started
     | Ended
     | Skipped

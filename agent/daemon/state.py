@@ -21,6 +21,7 @@ from agent.daemon.journal import (
     FileTaken,
     Held,
     Noticed,
+    Queued,
     Skipped,
     Started,
     Trouble,
@@ -81,6 +82,8 @@ class State:
     """Open ones, by platform and account."""
     running: dict[Key, Started] = field(default_factory=dict)
     """Children started and not ended."""
+    queued: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """By entry, due times that were taken up and not begun."""
     open: dict[Key, Occurrence] = field(default_factory=dict)
     """Occurrences begun or asked for, and neither complete, skipped nor past their deadline."""
     last: dict[str, Occurrence] = field(default_factory=dict)
@@ -88,7 +91,7 @@ class State:
     tried: dict[str, Occurrence] = field(default_factory=dict)
     """By entry, what a child was last started for."""
     dealt: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
-    """By entry, due times that were started, asked for or skipped."""
+    """By entry, due times that were taken up, started, asked for or skipped."""
     numbers: dict[str, int] = field(default_factory=dict)
     """By entry, occurrences that were ever started."""
     known: dict[str, datetime] = field(default_factory=dict)
@@ -102,6 +105,8 @@ class State:
     def take(self, event: AnyEvent) -> None:
         """Take one more event into account."""
         match event:
+            case Queued():
+                self._queue(event)
             case Started() | Ended() | Skipped() | Asked():
                 self._occur(event)
             case DaemonStarted():
@@ -153,6 +158,17 @@ class State:
                 found = replace(found, ended=None, skipped=None, failures=0)
         self._keep(found)
 
+    def _queue(self, event: Queued) -> None:
+        queued = self.queued.get(event.entry, ())
+        if event.due not in queued:
+            self.queued[event.entry] = (*queued, event.due)
+        self._deal(event.entry, event.due)
+
+    def _deal(self, entry: str, due: datetime) -> None:
+        dealt = self.dealt.get(entry, ())
+        if due not in dealt[-50:] and due not in dealt:
+            self.dealt[entry] = (*dealt, due)[-REMEMBERED:]
+
     def _about(self, event: Started | Ended | Skipped | Asked) -> Occurrence | None:
         """Return the occurrence that an event is about, new if need be."""
         if isinstance(event, Asked) and event.what == "retry":
@@ -168,9 +184,9 @@ class State:
         _put(self.last, found.entry, found)
         if found.started is not None:
             _put(self.tried, found.entry, found)
-        dealt = self.dealt.get(found.entry, ())
-        if found.due not in dealt[-50:] and found.due not in dealt:
-            _put(self.dealt, found.entry, (*dealt, found.due)[-REMEMBERED:])
+        left = tuple(due for due in self.queued.get(found.entry, ()) if due != found.due)
+        _put(self.queued, found.entry, left or None)
+        self._deal(found.entry, found.due)
 
 
 def fold(events: Iterable[AnyEvent]) -> State:

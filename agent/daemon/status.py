@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from time import monotonic
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from agent.config import Value
-from agent.daemon.following import Events, Ledgers, Tally
+from agent.daemon.following import QUARTER_S, Day, Events, Ledgers, Tally
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Breaker, Ended, Noticed, Skipped
 from agent.daemon.runs_now import Running, running
@@ -100,7 +101,7 @@ class Counts(Value):
     complete: int = 0
     videos: int = 0
     today: int = 0
-    """Videos of this day, UTC."""
+    """Videos of this day, in the status's time zone."""
     damaged: int = 0
     outcomes: dict[str, dict[str, int]] = Field(default_factory=dict)
     """By entry and outcome, since the journal began."""
@@ -110,6 +111,8 @@ class Status(Value):
     """Everything, at one moment; times are UTC."""
 
     at: datetime
+    timezone: str = "UTC"
+    """Whose days are counted: that of the watch file."""
     daemon: str | None = None
     """Who holds the data folder; ``None`` where no daemon runs."""
     since: datetime | None = None
@@ -154,8 +157,11 @@ class Looker:
         runs = self._ledgers.now()
         held = holder(self._data.daemon_dir / LOCK)
         started = state.started
+        timezone = state.file.timezone if state.file else "UTC"
+        today = Day.of(now, ZoneInfo(timezone))
         status = Status(
             at=now,
+            timezone=timezone,
             daemon=held,
             since=started.at if started and held else None,
             file=started.file if started else None,
@@ -170,13 +176,13 @@ class Looker:
             troubles=tuple(state.troubles.values()),
             failures=_failures(self._events.failures),
             studies=studies(self._data, runs),
-            counts=self._counts(runs, now),
-            cost=_cost(runs, now),
+            counts=self._counts(runs, today),
+            cost=_cost(runs, today),
             machine=self._machine(runs, now),
         )
         return Status.model_validate(self._hide.everywhere(status.model_dump(), _NAMES))
 
-    def _counts(self, runs: Sequence[Tally], now: datetime) -> Counts:
+    def _counts(self, runs: Sequence[Tally], today: Day) -> Counts:
         outcomes: dict[str, dict[str, int]] = {}
         for (entry, outcome), count in sorted(self._events.outcomes.items()):
             outcomes.setdefault(entry, {})[outcome] = count
@@ -184,7 +190,7 @@ class Looker:
             runs=len(runs),
             complete=sum(run.finished for run in runs),
             videos=sum(run.steps for run in runs),
-            today=sum(run.days[_day(now)] for run in runs),
+            today=sum(today.count(run.watched) for run in runs),
             damaged=sum(run.problem is not None for run in runs),
             outcomes=outcomes,
         )
@@ -193,8 +199,8 @@ class Looker:
         """Measure the folder now and then, since that takes a while; free space each time."""
         began = monotonic()
         if began >= self._measure_at:
-            first = _day(now - RECENT)
-            recent = sum(count for run in runs for day, count in run.days.items() if day > first)
+            first = (now - RECENT).timestamp() // QUARTER_S
+            recent = sum(n for run in runs for at, n in run.watched.items() if at > first)
             self._disk = disk_of(self._data, sum(run.steps for run in runs), recent)
             self._measure_at = monotonic() + _SELDOM * max(0.1, monotonic() - began)
         disk = self._disk
@@ -212,14 +218,10 @@ def look(data: DataFolder, now: datetime, upcoming: Upcoming, hide: Hide | None 
     return Looker(data, hide).look(now, upcoming)
 
 
-def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d}"
-
-
-def _cost(runs: Sequence[Tally], now: datetime) -> Cost:
+def _cost(runs: Sequence[Tally], today: Day) -> Cost:
     return Cost(
         total_usd=sum(run.cost.total() for run in runs) / 1e6,
-        today_usd=sum(run.cost[_day(now)] for run in runs) / 1e6,
+        today_usd=sum(today.count(run.cost) for run in runs) / 1e6,
         unpriced_calls=sum(run.unpriced for run in runs),
     )
 

@@ -94,14 +94,15 @@ class Supervisor:
         if self.taken.look():
             self._take_up()
         self._look_at_machine()
-        for skipped in self._dues.collect(self.taken.watch, self.book.state, self.book.now()):
-            self.book.note(skipped)
+        for event in self._dues.collect(self.taken.watch, self.book.state, self.book.now()):
+            self.book.note(event)
         for key, (job, _) in list(self._children.items()):
             if (why := self._held(job)) is not None:
                 self._end(key, "interrupted", why)
         if self.book.write():
             for one in self._dues.candidates(self.book.state):
-                await self._consider(one)
+                if not await self._consider(one):
+                    break  # what is due later would take the room that this one waits for
         if "memory" not in self.book.state.troubles:
             problem = self._indexer.look(self.taken.watch.limits.index)
             if problem is not None:
@@ -158,18 +159,30 @@ class Supervisor:
     def _held(self, job: Job) -> str | None:
         return gates.held(job, self.taken.watch, self.book.state, self._evidence, self.book.now())
 
-    async def _consider(self, one: Occurrence) -> None:
-        """Start or resume an occurrence if nothing holds it back."""
-        state, now = self.book.state, self.book.now()
+    async def _consider(self, one: Occurrence) -> bool:
+        """Start or resume an occurrence if nothing holds it back; whether room was not what did."""
         job = self.taken.jobs.get(one.entry)
         if job is None:
             self._skip(one, "its entry is no longer in the watch file")
-            return
-        running = [other for other, _ in self._children.values()]
+        elif not self._must_wait(job, one):
+            if not gates.has_room(job, self.taken.watch, self._running()):
+                return False
+            await self._go_on(job, one)
+        return True
+
+    def _running(self) -> list[Job]:
+        return [job for job, _ in self._children.values()]
+
+    def _must_wait(self, job: Job, one: Occurrence) -> bool:
+        """Whether something else than a lack of room holds it back."""
         if self.consequences.waits(one.key) or self._held(job) is not None:
-            return
-        if gates.barred(job, self.taken.watch, state, running, now) is not None:
-            return
+            return True
+        state, now = self.book.state, self.book.now()
+        if gates.barred(job, self.taken.watch, state, self._running(), now) is not None:
+            return True
+        return gates.occupied(job, self.place.data) is not None
+
+    async def _go_on(self, job: Job, one: Occurrence) -> None:
         if self._evidence.complete(job, one.due):
             self._complete(one)
         elif self._evidence.changed(job, one.due):
@@ -178,7 +191,6 @@ class Supervisor:
             await self._start(job, one)
 
     def _skip(self, one: Occurrence, reason: str) -> None:
-        self._dues.begun(one.key)
         self.book.note(Skipped(at=self.book.now(), entry=one.entry, due=one.due, reason=reason))
 
     def _complete(self, one: Occurrence) -> None:
@@ -200,7 +212,6 @@ class Supervisor:
             self.consequences.wait(one.key, self.taken.watch.limits.retry)
             log.warning("%s cannot be started: %s", name, error)
             return
-        self._dues.begun(one.key)
         self._children[one.key] = job, child
         started = Started(
             at=self.book.now(), entry=one.entry, due=one.due, pid=pid, attempt=one.attempts + 1,
@@ -247,6 +258,8 @@ class Supervisor:
             self.book.notice("disk", short)
             told = "interrupted", short
         ending = endings.of(code, told, child.log, self._evidence, runs)
+        if ending.outcome == "refused" and (user := gates.occupied(job, self.place.data)):
+            ending = Ending("busy", code, user)
         del self._children[key]
         self.consequences.draw(job, key, ending, limits)
         self._indexer.ask()

@@ -39,8 +39,10 @@ class Taken:
             return False
         self.watch, self.jobs = watch, found
         before, sha256 = self._book.state, self._digest().hex()
-        if before.file is None or before.file.sha256 != sha256 or before.refused:
-            self._book.note(FileTaken(at=now, sha256=sha256, entries=tuple(found)))
+        taken = FileTaken(at=now, sha256=sha256, entries=tuple(found), timezone=watch.timezone)
+        same = before.file is not None and before.file.model_copy(update={"at": now}) == taken
+        if not same or before.refused:
+            self._book.note(taken)
         return True
 
     def _digest(self) -> bytes:

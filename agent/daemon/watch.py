@@ -6,6 +6,7 @@ Refuses to know what was done already and how anything is started.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -15,9 +16,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from agent.config import Value
 from agent.errors import BadConfig, UserError
-from agent.pacing import Hours
+from agent.pacing import Hours, zone_of
 from agent.study.declared import Name, read_file
 
+CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -47,8 +49,8 @@ def _hours(text: str) -> str:
 
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+        zone_of(name)
+    except BadConfig:
         raise ValueError(f'{name!r} is no time zone; they are written as "Europe/Berlin"') from None
     return name
 
@@ -92,7 +94,7 @@ class HooksDeclared(Value):
 
 
 class Cap(Value):
-    """Videos a day, over all runs of a platform, of a persona, or of one on the other."""
+    """Videos a day of the file's zone, over all runs of a platform, of a persona, or of both."""
 
     platform: str | None = None
     persona: str | None = None
@@ -135,7 +137,10 @@ class Entry(Value):
             fields = text.split()
             if len(fields) == 5 and re.search(r"\d", fields[4]):
                 raise ValueError("write the days of the week by name, as in 0 18 * * mon-fri")
-            CronTrigger.from_crontab(text, "UTC")
+            trigger = CronTrigger.from_crontab(text, "UTC")
+            trigger.end_date = CENTURIES  # every date there is comes by then
+            if trigger.get_next_fire_time(None, CENTURIES.replace(year=2000)) is None:
+                raise ValueError(f"{text} is never due: there is no such date. Give another")
         return text
 
     @model_validator(mode="after")
@@ -166,6 +171,11 @@ class Watch(Value):
         """What may be due."""
         return self.entry
 
+    @property
+    def days(self) -> ZoneInfo:
+        """Time zone whose calendar days are counted: by caps, by runs, and on the page."""
+        return ZoneInfo(self.timezone)
+
     def zone(self, entry: Entry) -> ZoneInfo:
         """Time zone of an entry's hours."""
         return ZoneInfo(entry.timezone or self.timezone)
@@ -181,7 +191,7 @@ class Watch(Value):
 
 
 EXAMPLE = """\
-timezone = "UTC"                    # of cron, between, quiet hours and days
+timezone = "UTC"                    # of all days: caps, per_day, cron, between, quiet hours
 
 [limits]
 parallel = 1                        # runs at once

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from agent.config import Pace, RunConfig
 from agent.errors import PaceReached, is_wall
-from agent.pacing import Hours
+from agent.pacing import Hours, Limits, zone_of
 from agent.platforms import load as load_platform
 from agent.study.declared import Declared
 from agent.study.frozen import Frozen
@@ -29,11 +29,6 @@ LOOK_EVERY_S = 1.0
 REST_S = 20.0
 """Wait between two looks at whether caps and quiet hours are over."""
 MIDNIGHT = time()
-
-
-def local_now() -> datetime:
-    """Return the local time, by which caps and quiet hours go."""
-    return datetime.now().astimezone()
 
 
 class Onlooker(Protocol):
@@ -64,6 +59,16 @@ class Study:
     indexed: bool = True
     """Whether the runs index what they see."""
     index_url: str | None = None
+    timezone: str | None = None
+    """Whose days and hours count where the study declares none; ``None``: the machine's."""
+
+    @property
+    def limits(self) -> Limits:
+        """Daily cap and quiet hours of its accounts on live sites."""
+        live = self.declared.live
+        zone = live.timezone or self.timezone
+        hours = Hours.parse(live.quiet_hours) if live.quiet_hours else None
+        return Limits(live.per_day or None, hours, zone_of(zone) if zone else None)
 
     @property
     def folder(self) -> Path:
@@ -135,17 +140,17 @@ class Conductor:
         Whether daily caps and quiet hours are waited out. Otherwise it ends when nothing but what
         they hold back is left.
     now
-        Local time.
+        Time where the study's days and hours are counted.
     """
 
     def __init__(
         self, study: Study, onlooker: Onlooker, *, patient: bool = True,
-        now: Callable[[], datetime] = local_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:  # fmt: skip
         self._study = study
         self._onlooker = onlooker
         self._patient = patient
-        self._now = now
+        self._now = now or study.limits.clock
         self._state = _State()
 
     async def conduct(self) -> Remainder:
@@ -227,10 +232,9 @@ class Conductor:
         now, until = self._now(), self._state.resting.get(cell.key)
         if until is not None and now < until:
             return until
-        quiet = self._study.declared.live.quiet_hours
-        if quiet is None or not load_platform(cell.platform).live:
+        hours = self._study.limits.quiet
+        if hours is None or not load_platform(cell.platform).live:
             return None
-        hours = Hours.parse(quiet)
         known = self._patient or self._state.resting
         return hours.end_after(now) if known and hours.hold(now.time()) else None
 
@@ -250,6 +254,8 @@ class Conductor:
             command += ["--browser", self._study.browser]
         if self._study.index_url is not None:
             command += ["--index", self._study.index_url]
+        if self._study.timezone is not None:
+            command += ["--timezone", self._study.timezone]
         with log.open("ab") as stream:
             child = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=stream, stderr=stream,
@@ -277,8 +283,7 @@ class Conductor:
             self._state.attempts[cell.key] = self._study.declared.pace.attempts
         elif fault == PaceReached.__name__:  # no failure
             del self._state.attempts[cell.key]
-            now, quiet = self._now(), self._study.declared.live.quiet_hours
-            hours = Hours.parse(quiet) if quiet else None
+            now, hours = self._now(), self._study.limits.quiet
             if hours is None or not hours.hold(now.time()):
                 hours = Hours(MIDNIGHT, MIDNIGHT)
             self._state.resting[cell.key] = hours.end_after(now)

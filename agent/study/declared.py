@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 
 from agent.config import Arm, Dwell, Frames, Site, Value
 from agent.errors import BadConfig, UserError
-from agent.pacing import Hours
+from agent.pacing import Hours, zone_of
 from store.records import Windows
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -75,7 +75,19 @@ class Live(Value):
     floor_s: float = Field(3.0, ge=0.5)
     per_day: int | None = Field(300, ge=1)
     quiet_hours: str | None = None
+    timezone: str | None = None
+    """Whose days and hours these are; ``None``: the machine's, or the watch file's."""
     renew_after: int = Field(200, ge=0)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        try:
+            if name is not None:
+                zone_of(name)
+        except BadConfig:
+            raise ValueError(f'{name!r} is no time zone; write it as "Europe/Berlin"') from None
+        return name
 
     @field_validator("quiet_hours")
     @classmethod
@@ -160,6 +172,7 @@ count = 1                           # pictures of each video that the model is g
 floor_s = 3.0                       # at least, from one action to the next
 per_day = 300                       # videos an account
 # quiet_hours = "23:00-07:00"
+# timezone = "Europe/Berlin"        # whose days and hours these are
 
 [pace]
 parallel = 1

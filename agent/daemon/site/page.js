@@ -1,7 +1,7 @@
 // Follows the daemon's news, makes anew what changed, and asks for what is pressed.
 
 import * as parts from "./parts.js";
-import { ago, at } from "./words.js";
+import { ago, at, sayIn } from "./words.js";
 
 const PLACES = {
   headline: "#headline", under: "#under", all: "#all", attention: "#attention .list", now: "#now .runs",
@@ -17,6 +17,7 @@ let lastHeard = null;
 if (location.search) history.replaceState(null, "", location.pathname);
 
 function render(status) {
+  sayIn(status.timezone);
   for (const [name, selector] of Object.entries(PLACES)) {
     const place = find(selector);
     const made = document.createElement("div");

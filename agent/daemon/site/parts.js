@@ -46,6 +46,7 @@ export function under(status) {
     `${plural(status.counts.videos, "video")}, ${number(status.counts.today)} today`,
     status.since ? ["up since ", passing(status.since, at)] : null,
     status.file ? status.file.split("/").at(-1) : null,
+    `days and times of ${status.timezone}`,
   ].filter(Boolean);
   return told.map((one, place) => [place ? make("span", { class: "sep" }, " · ") : null, one]);
 }
@@ -206,7 +207,7 @@ export function machine(status) {
     ["Disk", `${bytes(disk.free)} free`, `${bytes(disk.used)} used; ${lasts}`],
     ["Models", dollars(cost.total_usd), `${dollars(cost.today_usd)} today${unpriced}`],
     ["Runs", number(counts.runs), `${number(counts.complete)} complete${counts.damaged ? `, ${counts.damaged} cannot be read` : ""}`],
-    ["Videos", number(counts.videos), `${number(counts.today)} today (UTC)`],
+    ["Videos", number(counts.videos), `${number(counts.today)} today`],
   ];
   return rows.map(([name, value, more]) => make("div", {}, make("dt", {}, name), make("dd", {}, value, make("small", {}, more))));
 }

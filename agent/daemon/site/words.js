@@ -1,8 +1,14 @@
 // How numbers and times are said. Knows nothing of the page.
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
+let clock, day;
 const count = new Intl.NumberFormat("en-US");
+
+/** Say times and days as they are in a time zone: that of the watch file, wherever one looks from. */
+export function sayIn(timeZone) {
+  clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone });
+  day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone });
+}
+sayIn("UTC");
 
 export const number = (value) => count.format(value);
 
@@ -15,7 +21,7 @@ export function percent(share) {
 // 14:05 today, else with the day
 export function at(text) {
   const when = new Date(text);
-  const same = when.toDateString() === new Date().toDateString();
+  const same = day.format(when) === day.format(new Date());
   return same ? clock.format(when) : `${day.format(when)}, ${clock.format(when)}`;
 }
 

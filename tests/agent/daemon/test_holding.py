@@ -16,6 +16,7 @@ from agent.daemon.children import Child
 from agent.daemon.consequences import Consequences
 from agent.daemon.endings import Ending, of
 from agent.daemon.evidence import Evidence, WallMet
+from agent.daemon.following import Ledgers
 from agent.daemon.jobs import Job, resolve
 from agent.daemon.journal import Ended, Started
 from agent.daemon.machine import Jumps, shortages
@@ -26,6 +27,8 @@ from agent.daemon.supervisor import Place, Supervisor
 from agent.daemon.watch import Cap, Entry, Limits, Watch
 from agent.errors import BadConfig, UnknownName
 from store.data import DataFolder
+from store.ledger import LedgerWriter
+from store.records import Fault
 from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
 
@@ -221,11 +224,11 @@ def test_quiet_hours_caps_and_budgets_hold_what_runs_too(
     data = DataFolder(tmp_path)
     keep_run(data, "r1", ["red"] * 3, at=NOON)
     quiet = Watch(timezone="Europe/Berlin", entry=(entry(quiet_hours="12:30-13:30"),))
-    assert World(tmp_path, book, quiet).held() == "quiet hours 12:30-13:30"
+    assert World(tmp_path, book, quiet).held() == "quiet hours 12:30-13:30 (Europe/Berlin)"
     clock.pass_by(1800)
     assert World(tmp_path, book, quiet).held() is None
     for per_day, persona, why in (
-        (3, "p12", "3 videos a day of p12 are watched"), (4, "p12", None), (3, "p05", None),
+        (3, "p12", "3 videos a day (UTC) of p12 are watched"), (4, "p12", None), (3, "p05", None),
     ):  # fmt: skip
         watch = Watch(entry=(entry(),), cap=(Cap(persona=persona, per_day=per_day),))
         assert World(tmp_path, book, watch).held() == (why if persona == "p12" else None)
@@ -237,8 +240,47 @@ def test_quiet_hours_caps_and_budgets_hold_what_runs_too(
 def test_a_profile_is_used_once_and_a_study_counts_what_it_has_in_parallel(world: World) -> None:
     mine, other = world.jobs
     assert world.barred(mine) == "its profile is in use"
-    assert world.barred(other) == "enough runs at once"
-    assert world.barred() is None
+    assert world.barred(other) is None
+    assert not gates.has_room(mine, world.watch, [other])
+    assert gates.has_room(mine, world.watch, [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "left"), [("UTC", 12), ("Pacific/Auckland", 23), ("America/Santiago", 15)]
+)
+def test_a_day_is_the_watch_file_s(
+    tmp_path: Path, book: Notebook, clock: Clock, zone: str, left: int
+) -> None:
+    keep_run(DataFolder(tmp_path), "r1", ["red"] * 3, at=NOON)
+    watch = Watch(timezone=zone, entry=(entry(),), cap=(Cap(per_day=3),))
+    clock.pass_by(left * 3600 - 1)
+    assert World(tmp_path, book, watch).held() == f"3 videos a day ({zone}) of all are watched"
+    clock.pass_by(1)
+    assert World(tmp_path, book, watch).held() is None
+
+
+def spent(data: DataFolder, fault: str) -> Ending:
+    """The end of a child whose one run was ended by a fault."""
+    evidence = Evidence(data)
+    keep_run(data, "r1", ["red"], end=False)
+    with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
+        writer.append(Fault(at=NOON, position=1, fault=fault, message="why", recovered=False))
+    return of(1, None, data.root / "log", evidence, Ledgers(data).now())
+
+
+@pytest.mark.parametrize(
+    ("fault", "opens"),
+    [("BudgetSpent", False), ("ModelFailed", False), ("PageStuck", True), ("FeedEmpty", True)],
+)
+def test_a_breaker_is_opened_by_what_a_site_may_be_to_blame_for(
+    tmp_path: Path, world: World, book: Notebook, fault: str, opens: bool
+) -> None:
+    ending, consequences = spent(DataFolder(tmp_path), fault), Consequences(book)
+    for hour in range(2):
+        world.end(ending, consequences, NOON + timedelta(hours=hour))
+    assert ending.outcome == "fault"
+    assert bool(book.state.breakers) == opens
+    assert [one.failures for one in book.state.open.values()] == [1, 1], "tried again all the same"
 
 
 def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -> None:

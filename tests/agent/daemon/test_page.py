@@ -101,6 +101,7 @@ def kinds(world: World) -> list[str]:
 @pytest.mark.parametrize("name", ["going", "wall", "nothing"])
 def test_nothing_hangs_over_and_everything_has_a_name(visit: Open, name: str, size: str) -> None:
     page = visit(name, size, color_scheme="light")
+    assert "days and times of UTC" in page.locator("#under").inner_text()
     wide, inner = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
     assert (wide, inner) == (SIZES[size][0], SIZES[size][0])
     unnamed = """() => [...document.querySelectorAll("button, img, [role=progressbar], svg[role]")]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from agent.daemon import schedule
 from agent.daemon.dues import Dues
-from agent.daemon.journal import Asked, DaemonStopped, Ended, FileTaken, Skipped, Started
+from agent.daemon.journal import AnyEvent, Asked, DaemonStopped, Ended, FileTaken, Skipped, Started
 from agent.daemon.state import State, fold
 from agent.daemon.watch import Entry, Watch
 
@@ -19,6 +21,7 @@ FORWARD = datetime(2027, 3, 28, tzinfo=BERLIN)
 BACK = datetime(2027, 10, 31, tzinfo=BERLIN)
 """The day on which 02:00 to 03:00 comes twice."""
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+MOMENT = timedelta(seconds=1)
 
 
 def entry(**told: Any) -> Entry:
@@ -46,6 +49,49 @@ def test_a_time_that_comes_twice_is_due_the_first_time() -> None:
     dues = next_dues(entry(cron="30 2 * * *"), BACK, 2)
     assert clock_face(dues) == ["31 02:30", "01 02:30"]
     assert dues[0] == datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
+
+
+SANTIAGO = "America/Santiago"
+"""On 2026-09-06 there is no hour from 00:00 to 01:00."""
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "after", "faces"),
+    [
+        ("0 0 * * *", SANTIAGO, "2026-09-05", ["05 00:00", "06 01:00", "07 00:00"]),
+        ("30 0 * * *", SANTIAGO, "2026-09-05", ["05 00:30", "06 01:30", "07 00:30"]),
+        ("15 0 * * sun", SANTIAGO, "2026-09-02", ["06 01:15", "13 00:15", "20 00:15"]),
+        ("0 0 6 9 *", SANTIAGO, "2026-01-01", ["06 01:00", "06 00:00", "06 00:00"]),
+        ("*/20 0 * * *", SANTIAGO, "2026-09-06", ["06 01:00", "06 01:20", "06 01:40"]),
+        ("0 0,1 * * *", SANTIAGO, "2026-09-06", ["06 01:00", "07 00:00", "07 01:00"]),
+        ("*/15 2 * * *", "Europe/Berlin", "2027-03-28",
+         ["28 03:00", "28 03:15", "28 03:30", "28 03:45", "29 02:00"]),
+        ("0 2,3 * * *", "Europe/Berlin", "2027-03-28", ["28 03:00", "29 02:00", "29 03:00"]),
+        ("30 1-3 * * *", "Europe/Berlin", "2027-10-31", ["31 01:30", "31 02:30", "31 03:30"]),
+        ("0 2 * * *", "Australia/Lord_Howe", "2026-10-04", ["04 02:30", "05 02:00"]),
+    ],
+)  # fmt: skip
+def test_no_due_time_is_lost_where_clocks_are_put_on(
+    cron: str, zone: str, after: str, faces: list[str]
+) -> None:
+    one, at = entry(cron=cron), ZoneInfo(zone)
+    begin = datetime.fromisoformat(after).replace(tzinfo=at) - timedelta(seconds=1)
+    dues = list(islice(schedule.after(watch(one, timezone=zone), one, begin), len(faces)))
+    assert [f"{due.astimezone(at):%d %H:%M}" for due in dues] == faces
+    assert dues == sorted(set(dues))
+
+
+@pytest.mark.parametrize("zone", [SANTIAGO, "Europe/Berlin", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize("cron", ["0 0 * * *", "30 2 * * *", "45 23 * * *", "10 1,2,3 * * *"])
+def test_a_year_has_every_day_s_due_times(zone: str, cron: str) -> None:
+    one, at = entry(cron=cron), ZoneInfo(zone)
+    begin, end = (datetime(year, 1, 1, tzinfo=at) for year in (2026, 2027))
+    both = watch(one, timezone=zone)
+    dues = list(takewhile(lambda due: due < end, schedule.after(both, one, begin - MOMENT)))
+    times = len(cron.split()[1].split(","))
+    folded = len({due.astimezone(at).date() for due in dues})
+    # two wall times of one day may be one moment, where the clock jumps over an hour
+    assert (folded, 365 * times - len(dues)) in {(365, 0), (365, times > 1)}
 
 
 def test_every_hour_is_every_hour_on_the_days_of_the_change() -> None:
@@ -90,19 +136,18 @@ def test_what_comes_next_is_told_over_all_entries() -> None:
 
 def look(dues: Dues, one: Entry, state: State, now: datetime) -> tuple[list[str], list[str]]:
     """Return what waits now, and why something was skipped."""
-    skipped = dues.collect(watch(one, timezone="UTC"), state, now)
-    for event in skipped:
+    events = dues.collect(watch(one, timezone="UTC"), state, now)
+    for event in events:
         state.take(event)
-    waiting = [f"{due:%H:%M}" for due in dues.waiting.get(one.name, ())]
-    return waiting, [f"{event.due:%H:%M} {event.reason}" for event in skipped]
+    waiting = [f"{due:%H:%M}" for due in state.queued.get(one.name, ())]
+    return waiting, [f"{e.due:%H:%M} {e.reason}" for e in events if isinstance(e, Skipped)]
 
 
 def known(at: datetime = NOON) -> State:
     return fold([FileTaken(at=at, sha256="", entries=("p12",))])
 
 
-def begin(state: State, dues: Dues, due: datetime) -> None:
-    dues.begun(("p12", due))
+def begin(state: State, due: datetime) -> None:
     state.take(Started(at=due, entry="p12", due=due, pid=1, log=""))
 
 
@@ -117,7 +162,7 @@ def test_a_daily_start_that_was_missed_is_caught_up_once() -> None:
     waiting, skipped = look(dues, one, state, later)
     assert waiting == ["18:00"]
     assert skipped == ["18:00 missed, as were 1 before it"]
-    begin(state, dues, NOON.replace(day=22, hour=18))
+    begin(state, NOON.replace(day=22, hour=18))
     finish(state, NOON.replace(day=22, hour=18))
     assert look(dues, one, state, later + timedelta(minutes=1)) == ([], [])
     assert look(Dues(), one, state, later + timedelta(minutes=2)) == ([], [])  # also restarted
@@ -135,7 +180,7 @@ def test_a_start_that_overlaps_is_skipped_or_waits_as_declared() -> None:
     for overlap, waits in (("skip", []), ("wait", ["12:20"])):
         one, state, dues = entry(cron="*/10 * * * *", overlap=overlap), known(), Dues()
         assert look(dues, one, state, NOON + timedelta(minutes=10, seconds=1))[0] == ["12:10"]
-        begin(state, dues, NOON + timedelta(minutes=10))
+        begin(state, NOON + timedelta(minutes=10))
         waiting, skipped = look(dues, one, state, NOON + timedelta(minutes=20, seconds=1))
         assert waiting == waits
         why = "12:20 the one due 2026-11-20 12:10:00 UTC was not over"
@@ -145,11 +190,37 @@ def test_a_start_that_overlaps_is_skipped_or_waits_as_declared() -> None:
         assert (waiting, len(skipped)) == ((["12:30"], 0) if overlap == "skip" else (["12:20"], 1))
 
 
+def restarted(state: State, events: list[AnyEvent]) -> State:
+    """What a daemon that was killed knows again from its journal."""
+    again = fold(events)
+    assert again == state
+    return again
+
+
+@pytest.mark.parametrize("missed", ["once", "skip"])
+@pytest.mark.parametrize("when", [{"cron": "*/10 * * * *"}, {"every": "10m"}])
+def test_a_due_time_that_waits_still_waits_after_a_restart(missed: str, when: Any) -> None:
+    one = entry(missed=missed, **when)
+    events: list[AnyEvent] = [FileTaken(at=NOON, sha256="", entries=("p12",))]
+    state = fold(events)
+    for minutes in (10, 20, 30):  # it is paused, or at a wall, and restarted each time
+        now = NOON + timedelta(minutes=minutes, seconds=1)
+        found = Dues().collect(watch(one, timezone="UTC"), state, now)
+        for event in found:
+            state.take(event)
+        state = restarted(state, events := [*events, *found])
+        later = now + timedelta(minutes=5)
+        assert Dues().collect(watch(one, timezone="UTC"), state, later) == []
+    (first,) = Dues().candidates(state)
+    assert first.due.minute == 10
+    assert [event.due.minute for event in events if isinstance(event, Skipped)] == [20, 30]
+
+
 def test_an_interval_is_due_at_once_when_it_is_new_and_not_again_after_a_restart() -> None:
     one, state, dues = entry(every="10m"), known(), Dues()
     first = NOON + timedelta(minutes=3)
     assert look(dues, one, state, first) == (["12:03"], [])
-    begin(state, dues, first)
+    begin(state, first)
     finish(state, first)
     assert look(Dues(), one, state, first + timedelta(minutes=1)) == ([], [])
     assert look(Dues(), one, state, NOON + timedelta(minutes=10, seconds=2)) == (["12:10"], [])
@@ -158,7 +229,7 @@ def test_an_interval_is_due_at_once_when_it_is_new_and_not_again_after_a_restart
 def test_no_due_time_is_taken_up_twice_when_the_clock_is_set_back() -> None:
     one, state, dues = entry(cron="*/10 * * * *"), known(), Dues()
     look(dues, one, state, NOON + timedelta(minutes=10, seconds=1))
-    begin(state, dues, NOON + timedelta(minutes=10))
+    begin(state, NOON + timedelta(minutes=10))
     finish(state, NOON + timedelta(minutes=10))
     now = NOON + timedelta(minutes=5)
     dues.set_back(now)

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
+from agent.cli.status_text import lines
 from agent.daemon.hide import HIDDEN, Hide, secrets_of
-from agent.daemon.journal import Ended, Held
+from agent.daemon.journal import Ended, FileTaken, Held
 from agent.daemon.metrics import exposition
 from agent.daemon.status import Looker, Status, look
 from store.data import DataFolder
@@ -122,6 +123,23 @@ def test_cost_and_counts(world: World) -> None:
     assert found.cost.today_usd == pytest.approx(0.006)
     assert (found.counts.runs, found.counts.complete) == (2, 1)
     assert (found.counts.videos, found.counts.today) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours", "face"), [("UTC", 14, "08:04"), ("Asia/Kathmandu", 9, "13:49")]
+)
+def test_today_is_the_watch_file_s_day_and_its_zone_is_shown(
+    world: World, zone: str, hours: int, face: str
+) -> None:
+    world.write(FileTaken(at=NOW, sha256="b" * 64, entries=world.entries, timezone=zone))
+    world.keep("r1", "yyn")
+    world.end("dusk", "fault")
+    assert f"{face}  dusk" in "\n".join(lines(Looker(world.data).look(NOW), NOW))
+    for later, today in ((0, 3), (hours, 3), (hours + 1, 0)):
+        found = Looker(world.data).look(NOW + timedelta(hours=later))
+        assert (found.timezone, found.counts.today) == (zone, today)
+        assert found.cost.today_usd == pytest.approx(0.001 * today)
+        assert f"3 videos, {today} today ({zone})" in " ".join(lines(found, found.at))
 
 
 def test_only_what_is_new_is_read(world: World) -> None:

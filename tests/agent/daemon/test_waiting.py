@@ -20,7 +20,8 @@ from agent.daemon.watch import BadWatch, load
 from agent.profiles import Profile
 from store.data import DataFolder
 from store.locks import NamedLock
-from tests.agent.daemon.test_holding import NOON, Clock
+from tests.agent.daemon.test_holding import Clock
+from tests.store.samples import START as NOON
 
 LIMITS = "[limits]\nparallel = 2\ndisk_mib = 0\nmemory_mib = 0\nindex = '1d'\n"
 RUN = 'run = {{ persona = "p12", before = 2, after = 2, account = "{}" }}\n'

@@ -70,9 +70,7 @@ async def open_feed(
         return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
-    ours = (
-        config.driver != "desktop" and platform.live
-    )  # in another window the account is the user's
+    ours = config.driver != "desktop" and platform.live  # a plain window is the user's own
     profile = _profile(config, sight.data, platform, stack) if ours else None
     if config.site is not None:
         site = await _start_site(config, sight.data, run_id, stack)

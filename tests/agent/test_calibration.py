@@ -57,7 +57,7 @@ def some(setting: Setting, count: int, personas: int, *arms: Arm) -> list[dict[A
 
 def test_a_fast_calibration_holds() -> None:
     checks = simulated(150, seed=3, personas=6)
-    assert len(checks) == 8 + 4 + 4 + 3
+    assert len(checks) == 8 + 4 + 4 + 4 + 3
     assert [check for check in checks if check.verdict == "FAILS"] == []
     sways = {check.name: check.value for check in checks if check.name.startswith("sway")}
     assert sways["sway, listener"] > 30

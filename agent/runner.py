@@ -35,6 +35,7 @@ from agent.provenance import provenance
 from agent.recorder import LedgerRecorder
 from agent.run.parts import Parts, Progress, Watcher
 from agent.run.site_record import Witness, check_run, describe_check
+from agent.study.frozen import refuse_changed_model
 from agent.yoke import Schedule, schedule
 from personas import strategies
 from store.data import DataFolder
@@ -205,6 +206,7 @@ async def _load_judge(config: RunConfig) -> ModelJudge:
 def _guard(judge: ModelJudge, config: RunConfig, place: Place, former: Ledger | None) -> None:
     """Hold the judge to what the run was begun with: its model, its cap, its silences."""
     refuse_other_model(former.started if former else None, judge.model)
+    refuse_changed_model(config, place.data, judge.model.fingerprint)
     spent = Account.of([*former.seen, *former.faults] if former else ())
     judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
     judge.streak = _streak(config, former)

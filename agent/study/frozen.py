@@ -1,4 +1,4 @@
-"""What a study froze when it was first drawn: personas, prompts and models.
+"""What a study froze when it was first drawn: personas and prompts, and by its first run, models.
 
 A study goes on for weeks while files are edited and versions change. Its runs read what was frozen,
 never the files again, and what differs from it is refused.
@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.config import Value
+from agent.config import RunConfig, Value
 from agent.errors import UserError
 from agent.study.declared import BadStudy, Declared
 from personas.library import find
 from personas.persona import Persona
 from personas.strategies import hashes
+from store.data import DataFolder
 
 FROZEN = "frozen.json"
 
@@ -39,13 +40,10 @@ class Frozen(Value):
         By the name that the study file gives them.
     prompts
         SHA-256 of each prompt file, by strategy.
-    models
-        Fingerprint of each model, by name.
     """
 
     personas: dict[str, Persona] = Field(default_factory=dict)
     prompts: dict[str, dict[str, str]] = Field(default_factory=dict)
-    models: dict[str, str] = Field(default_factory=dict)
 
 
 def read_frozen(folder: Path) -> Frozen:
@@ -68,7 +66,6 @@ def freeze(declared: Declared, kept: Frozen, file: Path) -> Frozen:
     now = Frozen(
         personas={name: find(name) for name in matrix.personas},
         prompts={name: hashes(name) for name in matrix.strategies},
-        models={name: name for name in matrix.models},
     )
     ids = [persona.id for persona in now.personas.values()]
     for persona in ids:
@@ -81,11 +78,24 @@ def freeze(declared: Declared, kept: Frozen, file: Path) -> Frozen:
     for name, prompts in kept.prompts.items():
         if now.prompts.get(name, prompts) != prompts:
             raise StudyChanged(declared.name, f"A prompt of the strategy {name} has changed")
-    for name, model in kept.models.items():
-        if now.models.get(name, model) != model:
-            raise StudyChanged(declared.name, f"The model {name} has changed")
-    return Frozen(
-        personas=now.personas | kept.personas,
-        prompts=now.prompts | kept.prompts,
-        models=now.models | kept.models,
-    )
+    return Frozen(personas=now.personas | kept.personas, prompts=now.prompts | kept.prompts)
+
+
+def refuse_changed_model(config: RunConfig, data: DataFolder, fingerprint: str) -> None:
+    """Refuse a model that is not the one of the study's earlier runs.
+
+    The first run of a study freezes it, since only a loaded model has a fingerprint.
+
+    Raises
+    ------
+    StudyChanged
+        A run of the study had another model of this name.
+    """
+    if config.study is None:
+        return
+    for run in data.runs():
+        started = run.started
+        if started is None or started.config.get("study") != config.study:
+            continue
+        if started.model == config.model and started.fingerprint not in (None, fingerprint):
+            raise StudyChanged(config.study, f"The model {config.model} has changed")

@@ -17,11 +17,11 @@ from agent.daemon.evidence import Evidence
 from agent.daemon.jobs import jobs
 from agent.daemon.state import Occurrence
 from agent.daemon.watch import load as load_watch
-from agent.study.conduct import Conductor, Study
+from agent.study.conduct import Conductor, Study, config_of
 from agent.study.declared import load
 from agent.study.frozen import Frozen, freeze
 from agent.study.matrix import Cell, draw, read_draws, start_order, write_draws
-from agent.study.preparation import read_occurrences, replicates_for
+from agent.study.preparation import keep, prepare, read_occurrences, replicates_for
 from store.data import DataFolder
 from tests.agent.daemon.test_together import Endless, Narrator
 from tests.agent.study.test_matrix import declared
@@ -136,6 +136,34 @@ def test_a_study_refuses_a_second_conductor_and_a_persona_that_has_changed(tmp_p
     told = feedsway("study", str(both), "--data", str(data), "--dry-run")
     assert told.returncode == 2
     assert "two of its personas have the id me" in told.stderr
+
+
+def test_a_run_refuses_a_model_that_has_changed_since_the_study_s_first(tmp_path: Path) -> None:
+    """The ledger of the first replicate is another version's; the second is not begun."""
+    data = DataFolder(tmp_path / "data")
+    file = written(tmp_path, ["p12", "p09"])
+    study = prepare(load(file), file, data, lambda config: None)
+    keep(study, file)
+    first, second = study.cells
+    config = config_of(study, first).resolved()
+    record = config_of(study, first).persona_record()
+    keep_run(
+        data, "r1", ["red"], persona=record, config=config, model=first.model,
+        prompts=study.frozen.prompts["simple"], fingerprint="another version",
+    )  # fmt: skip
+    words = ("--study", str(study.folder), "--cell", second.key, "--data", str(data.root))
+    refused = feedsway("run", *words, "--no-index")
+    assert refused.returncode == 2, refused.stderr
+    assert "The model embedded/conse has changed since study small was begun" in refused.stderr
+    assert len(ledgers(data.root)) == 1
+    assert feedsway("study", str(file), "--dry-run", "--data", str(data.root)).returncode == 0
+    keep_run(
+        data, "r2", ["red"], persona=record, config={**config, "cell": second.key},
+        prompts={"simple": "another"},
+    )  # fmt: skip
+    refused = feedsway("study", str(file), "--dry-run", "--data", str(data.root))
+    assert refused.returncode == 2
+    assert "has changed since study small was begun" in refused.stderr
 
 
 def test_replicates_are_numbered_from_what_was_drawn(tmp_path: Path) -> None:

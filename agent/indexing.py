@@ -24,6 +24,7 @@ from store.index import Index
 from store.records import RunStarted, Step
 
 BATCH = 24
+LATER = "python -m store index"
 
 Vector = NDArray[np.float32]
 VectorOf = Callable[[bytes], Vector | None]
@@ -47,15 +48,16 @@ class StepIndexer:
         self._vector_of = vector_of
         self._url = url
         self._queue: SimpleQueue[tuple[Step, tuple[bytes, ...]] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name="feedsway-index", daemon=True)
-        self._thread.start()
         self.indexed = 0
         self.problem: str | None = None
         """Why nothing more is indexed by this run, if so."""
+        self._thread = Thread(target=self._work, name="feedsway-index", daemon=True)
+        self._thread.start()
 
     def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Take one recorded step; returns at once."""
-        self._queue.put((step, jpegs))
+        """Take one recorded step; returns at once. After a problem it waits in the ledger."""
+        if self.problem is None:
+            self._queue.put((step, jpegs))
 
     async def finish(self) -> None:
         """Write what is left and let the index go."""
@@ -68,6 +70,8 @@ class StepIndexer:
             self._fill(Index.open(self._data, encoder, url=self._url, write=True), encoder)
         except StoreError as error:
             self.problem = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises, the run shall know
+            self.problem = f"{type(error).__name__}: {error}. To do it later, type: {LATER}"
 
     def _fill(self, index: Index, encoder: Encoder) -> None:
         batch: list[tuple[Step, tuple[bytes, ...]]] = []

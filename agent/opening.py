@@ -123,6 +123,7 @@ async def _start_site(
     site = PlaygroundSite(config.site, config.seed, state, config.account or VISITOR)
     stack.push_async_callback(site.stop)
     await site.start()
+    await site.greet()
     return site
 
 

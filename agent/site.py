@@ -17,6 +17,7 @@ from agent.config import Site
 from agent.errors import BadConfig, PlatformFault
 from agent.run.site_record import SiteRecord, WatchedPlace
 
+REFUSED = 409
 READY_S = 300.0
 """The first start makes the clips."""
 STOP_S = 5.0
@@ -89,6 +90,22 @@ class PlaygroundSite:
                 f"the playground did not tell what it has counted: {error}"
             ) from error
         return SiteRecord(tuple(WatchedPlace(**place) for place in told["places"]))
+
+    async def greet(self) -> None:
+        """See that the site serves its visitor, before a page is opened.
+
+        Raises
+        ------
+        BadConfig
+            It does not: another run holds the account, or it was met with other settings.
+        """
+        status, body = await asyncio.to_thread(_healthy, self.url, self._visitor)
+        if status == REFUSED:
+            why = str(json.loads(body)["error"]).partition(". ")[0]
+            raise BadConfig(
+                f"The playground refuses the account {self._visitor!r}: {why}. "
+                "Wait for the other run to end, or type: --account NAME"
+            )
 
     @property
     def alive(self) -> bool:

@@ -106,6 +106,7 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
     Best first, one per video.
     """
     from store.entries import Filters
+    from store.errors import IndexEmpty
     from store.index import Index
 
     if (text is None) == (image is None):
@@ -116,6 +117,8 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
     encoder = _load(options["encoder_name"])
     vector = _vector(encoder, text, image)
     with Index.open(data, encoder, options["url"]) as index:
+        if index.count() == 0:
+            raise IndexEmpty(options["encoder_name"])
         hits = index.search(vector, options["k"], where, duplicates=options["duplicates"])
     _tell(hits, data, as_json=options["as_json"], sheet=options["sheet"])
 

@@ -133,6 +133,18 @@ class IndexMissing(StoreError):
         super().__init__(f"There is no index at {where} yet. Type: python -m store index{option}")
 
 
+class IndexEmpty(StoreError):
+    """The index holds nothing yet, so that nothing can be found in it."""
+
+    exit_code = 2
+
+    def __init__(self, encoder: str) -> None:
+        super().__init__(
+            f"The index holds no frame yet, whatever the runs hold. "
+            f"Type: python -m store index --encoder {encoder}"
+        )
+
+
 class IndexMismatch(StoreError):
     """The index was made with another encoder."""
 

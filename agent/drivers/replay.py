@@ -35,7 +35,7 @@ class ReplayDriver:
         self._steps = [step for step in source.steps if step.frames]  # some were forgotten
         self._frames = frames
         self._at = start
-        self._taken = 0
+        self._moment = 0
 
     async def start(self) -> None:
         """Have nothing to start."""
@@ -47,14 +47,14 @@ class ReplayDriver:
         return _shown(self._steps[self._at])
 
     async def capture(self, shown: Shown) -> Capture:
-        """Return the frames that were kept, one after the other."""
+        """Return the kept frame of this moment, the same one however often it is taken."""
         frames = self._steps[self._at].frames
-        frame = frames[self._taken % len(frames)]
-        self._taken += 1
+        frame = frames[self._moment % len(frames)]
         return Capture(self._frames.read(frame.sha256), frame.time_s, 0)
 
     async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
-        """Play nothing."""
+        """Play nothing; a player that is held again shows the next moment."""
+        self._moment += then_hold
         return 0.0
 
     async def like(self) -> bool:
@@ -66,7 +66,7 @@ class ReplayDriver:
         if self._at + 1 >= len(self._steps):
             raise FeedEmpty("the recorded run has no more videos")
         self._at += 1
-        self._taken = 0
+        self._moment = 0
         return Arrival("replay", 1, 0.0, _shown(self._steps[self._at]))
 
     async def picture(self) -> bytes:

@@ -217,9 +217,12 @@ class _Handlers:
         path = self._site.store.poster(item)
         return fault or FileResponse(path, media_type="image/jpeg", headers=_cached())
 
-    async def health(self, _: Request) -> Response:
-        """Say that the site is up."""
-        return JSONResponse({"status": "ok", "items": len(self._site.catalogue.items)})
+    async def health(self, request: Request) -> Response:
+        """Say that the site is up, and that it serves the visitor who asks, if one does."""
+        well = JSONResponse({"status": "ok", "items": len(self._site.catalogue.items)})
+        if COOKIE not in request.cookies:
+            return well
+        return await self._for_visitor(request, lambda _: well)
 
     async def _make(self, item: Item) -> Response | None:
         """See to it that the clip is there; the answer where it can't be made."""

@@ -17,6 +17,7 @@ from store import encoders
 from store.cli import main
 from store.data import DataFolder
 from store.frames import FrameStore
+from store.index import Index
 from store.indexing import update
 from store.ledger import LedgerWriter, read
 from tests.store.samples import (
@@ -111,6 +112,16 @@ def test_search_for_a_text(run: Run, data: DataFolder) -> None:
     assert lines[0].startswith("  1  0.9")
     assert lines[0].endswith("a green thing")
     assert Path(lines[2].strip()).is_file()
+
+
+def test_an_index_that_holds_nothing_yet_says_what_to_type(run: Run, data: DataFolder) -> None:
+    """A run makes the index when it begins, and its first frames come later."""
+    with Index.open(data, ColourEncoder(), write=True):
+        pass
+    result = run("search", "green")
+    assert result.exit_code == 2
+    assert "holds no frame yet" in result.stderr
+    assert "Type: python -m store index --encoder" in result.stderr
 
 
 def test_search_as_json_with_filters(run: Run, data: DataFolder) -> None:

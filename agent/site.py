@@ -6,6 +6,7 @@ Refuses to know what the site serves: the child is another program, reached by i
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import sys
 import urllib.request
@@ -132,3 +133,14 @@ def _fetch(asking: urllib.request.Request) -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(asking, timeout=ANSWER_S) as answer:
         return json.load(answer)
+
+
+def _healthy(url: str, visitor: str) -> tuple[int, bytes]:
+    """Ask the site how it is, as a visitor; return status and body of its answer."""
+    site = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_S)
+    try:
+        site.request("GET", "/healthz", headers={"Cookie": f"visitor={visitor}"})
+        answer = site.getresponse()
+        return answer.status, answer.read()
+    finally:
+        site.close()

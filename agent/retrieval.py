@@ -2,8 +2,9 @@
 
 A frame matches by its picture and by the words that its maker put to it. For each keyword both
 likenesses are standardised over all frames, and their mean is the match: what stands out in both
-ways comes first. Each keyword gets frames of distinct videos, no two of which look alike. Refuses
-to ask anybody anything.
+ways comes first. A frame without a caption matches by its picture alone, on the scale of the
+others, so that it is neither put back nor preferred. Each keyword gets frames of distinct videos,
+no two of which look alike. Refuses to ask anybody anything.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from store.chroma import TIE
 from store.encoders.base import Encoder, unit
 from store.entries import Filters, Hit, distinct
 from store.index import Index
-from store.spectra import Found, Keyword, Retrieval, ValueRecord, fits
+from store.spectra import FITS, Found, Keyword, Retrieval, ValueRecord, fits
 
 By = Literal["both", "picture"]
 Floats = NDArray[np.float64]
 
 _LOOKED_AT = 50
 """Frames, for each one that is wanted, among which distinct ones are looked for."""
+
+_ENOUGH = 30
+"""Captioned frames from which their spread is known."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,12 @@ class _Likeness:
     @classmethod
     def of(cls, picture: Floats, words: Floats | None) -> _Likeness:
         """Put both together; pictures alone where there are no words."""
-        match = _standardised(picture)
+        by_picture = _standardised(picture)
         if words is None:
-            return cls(picture, np.full_like(picture, np.nan), match)
-        return cls(picture, words, (match + _standardised(words)) / 2)
+            return cls(picture, np.full_like(picture, np.nan), by_picture)
+        by_both = (by_picture + _standardised(words)) / 2
+        alone = by_picture * _spread(by_both)
+        return cls(picture, words, np.where(np.isnan(by_both), alone, by_both))
 
 
 def retrieve(wanted: Wanted, index: Index, encoder: Encoder, now: datetime) -> Retrieval:
@@ -106,13 +112,27 @@ def _by_words(queries: NDArray[np.float32], frames: Sequence[Hit], encoder: Enco
 
 
 def _standardised(like: Floats) -> Floats:
-    """Each row in standard deviations from its mean; what is not known is average."""
+    """Each row in standard deviations from its mean; what is not known stays so."""
     known = ~np.isnan(like)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    off = np.where(known, like - np.nan_to_num(like).sum(axis=1, keepdims=True) / count, 0.0)
-    spread = np.sqrt((off**2).sum(axis=1, keepdims=True) / count)
+    off = like - np.nan_to_num(like).sum(axis=1, keepdims=True) / count
+    spread = np.sqrt((np.nan_to_num(off) ** 2).sum(axis=1, keepdims=True) / count)
     standard: Floats = off / np.maximum(spread, 1e-9)
     return standard
+
+
+def _spread(by_both: Floats) -> Floats:
+    """Standard deviation of each row, shape ``(K, 1)``; the usual one where few are known.
+
+    The mean of two likenesses spreads less than one of them, which is how ``FITS`` differ too.
+    """
+    count = (~np.isnan(by_both)).sum(axis=1, keepdims=True)
+    spread = np.sqrt(
+        (np.nan_to_num(by_both) ** 2).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    )
+    usual = FITS["both"] / FITS["picture"]
+    known: Floats = np.where(count >= _ENOUGH, spread, usual)
+    return known
 
 
 def _found(

@@ -1,16 +1,19 @@
-"""CLIP through open_clip: ``open_clip:<model>/<pretrained tag, or path of a checkpoint>``.
+"""CLIP through open_clip: ``open_clip:<model>/<tag>``, ``…/<path>``, or ``…/<tag>=<path>``.
 
 Radford et al., ICML 2021 (arXiv 2103.00020); the paper's index is made with it. Weights come from
-open_clip's own sources, unless a path is given. Refuses to fall back on other weights.
+open_clip's own sources, unless the path of a checkpoint is given. How pictures are prepared, and
+which activation the layers have, goes by the tag: open_clip itself takes the model's default for a
+path, and only warns where a tag needs another activation. Refuses to fall back on other weights.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
@@ -26,10 +29,30 @@ PREFIX = "open_clip:"
 BATCH = 32
 _DIGITS = 12
 _T = TypeVar("_T")
+_MARKED = re.compile(r"(?P<name>.+)\+(?P<mark>[0-9a-f]{8})")
+"""An id says by a hash how pictures are prepared."""
 _PINNED = re.compile(rf"(?P<path>.+)@(?P<digest>[0-9a-f]{{{_DIGITS}}})")
 _LOADING_FAULTS = (RuntimeError, OSError, KeyError, ValueError, AssertionError, UnpicklingError)
 """What open_clip and torch raise over weights that cannot be fetched, read or fitted."""
 _FILES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What weights were trained with, beside the model's layers."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """Of each colour, from 0 to 1."""
+    interpolation: str
+    resize_mode: str
+    quick_gelu: bool
+    """Whether the activation is OpenAI's approximation of GELU."""
+
+    @property
+    def mark(self) -> str:
+        """What stands for it in an id."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -39,6 +62,7 @@ class Source:
     model: str
     weights: str
     """A tag that open_clip knows, or a path."""
+    prepared: Preparation
     id: str
 
 
@@ -69,9 +93,12 @@ class OpenClipEncoder:
 
         source = _source(name, open_clip)
         try:
+            how = source.prepared
             model, _, preprocess = open_clip.create_model_and_transforms(
-                source.model, pretrained=source.weights, device=pick_device(device)
-            )
+                source.model, pretrained=source.weights, device=pick_device(device),
+                force_quick_gelu=how.quick_gelu, image_mean=how.mean, image_std=how.std,
+                image_interpolation=how.interpolation, image_resize_mode=how.resize_mode,
+            )  # fmt: skip
             tokenize = open_clip.get_tokenizer(source.model)
         except _LOADING_FAULTS as error:
             problem = next(iter(str(error).splitlines()), type(error).__name__)[:200]
@@ -114,24 +141,76 @@ def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 def _source(name: str, open_clip: Any) -> Source:
     """Find out which model and weights a name means, before anything is fetched."""
-    model, _, weights = name.removeprefix(PREFIX).partition("/")
+    marked = _MARKED.fullmatch(name)
+    whole = marked["name"] if marked else name
+    model, _, weights = whole.removeprefix(PREFIX).partition("/")
     if not weights or model not in open_clip.list_models():
         raise UnknownEncoder(name)
-    if weights in open_clip.list_pretrained_tags_by_model(model):
-        return Source(model, weights, name)
-    pinned = _PINNED.fullmatch(weights)
-    path = Path(pinned["path"] if pinned else weights).expanduser().absolute()
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if weights in tags:
+        prepared = preparation(model, weights, open_clip)
+        source = Source(model, weights, prepared, f"{PREFIX}{model}/{weights}+{prepared.mark}")
+    else:
+        source = _of_path(name, model, weights, open_clip, marked=marked is not None)
+    if marked and not source.id.endswith(marked["mark"]):
+        raise EncoderUnavailable(
+            name, "pictures are prepared in another way now", f"Type: --encoder {whole}"
+        )
+    return source
+
+
+def _of_path(name: str, model: str, weights: str, open_clip: Any, *, marked: bool) -> Source:
+    """The same of a checkpoint on the disk."""
+    tag, parted, path_ = weights.partition("=")
+    if not parted or tag not in open_clip.list_pretrained_tags_by_model(model):
+        tag, path_ = "", weights
+    pinned = _PINNED.fullmatch(path_)
+    path = Path(pinned["path"] if pinned else path_).expanduser().absolute()
     if not path.is_file():
         raise EncoderUnavailable(name, *_no_weights(model, weights, open_clip))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+    again = f"Type: --encoder {PREFIX}{model}/{tag}{parted if tag else ''}{path}"
     if pinned and pinned["digest"] != digest:
-        raise EncoderUnavailable(
-            name,
-            f"the checkpoint has changed and is {digest} now",
-            f"Type: --encoder {PREFIX}{model}/{path}",
+        raise EncoderUnavailable(name, f"the checkpoint has changed and is {digest} now", again)
+    if pinned and not marked:
+        problem = "an id of an older feedsway does not say how pictures are prepared"
+        raise EncoderUnavailable(name, problem, again)
+    prepared = preparation(model, tag, open_clip) if tag else _only(name, model, path, open_clip)
+    own = f"{tag}={path}" if tag else str(path)
+    return Source(model, str(path), prepared, f"{PREFIX}{model}/{own}@{digest}+{prepared.mark}")
+
+
+def preparation(model: str, tag: str, open_clip: Any) -> Preparation:
+    """How pictures are prepared for the weights of a tag; the model's default without one."""
+    from open_clip.transform import PreprocessCfg
+
+    told = open_clip.get_pretrained_cfg(model, tag) if tag else {}
+    usual = asdict(PreprocessCfg())
+    quick = (open_clip.get_model_config(model) or {}).get("quick_gelu") or told.get("quick_gelu")
+    return Preparation(
+        mean=tuple(told.get("mean") or usual["mean"]),
+        std=tuple(told.get("std") or usual["std"]),
+        interpolation=told.get("interpolation") or usual["interpolation"],
+        resize_mode=told.get("resize_mode") or usual["resize_mode"],
+        quick_gelu=bool(quick),
+    )
+
+
+def _only(name: str, model: str, path: Path, open_clip: Any) -> Preparation:
+    """How pictures are prepared for all weights of a model that are known; refused if unlike."""
+    tags = open_clip.list_pretrained_tags_by_model(model) or [""]
+    ways: dict[Preparation, str] = {}
+    for tag in tags:
+        ways.setdefault(preparation(model, tag, open_clip), tag)
+    if len(ways) > 1:
+        problem = (
+            f"weights of {model} are prepared for in {len(ways)} ways, like those of "
+            f"{', '.join(ways.values())}; say like which"
         )
-    return Source(model, str(path), f"{PREFIX}{model}/{path}@{digest}")
+        first = next(iter(ways.values()))
+        raise EncoderUnavailable(name, problem, f"Type: --encoder {PREFIX}{model}/{first}={path}")
+    return next(iter(ways))
 
 
 def _no_weights(model: str, weights: str, open_clip: Any) -> tuple[str, str]:

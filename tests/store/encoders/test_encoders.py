@@ -183,6 +183,76 @@ def test_a_changed_checkpoint_is_another_encoder(tiny_clip: Path, tmp_path: Path
         load(before, "cpu")
 
 
+HALVES = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "resize_mode": "squash"}
+
+
+def _with_tags(monkeypatch: pytest.MonkeyPatch, **tags: dict[str, object]) -> None:
+    """Let open_clip know weights of the tiny model, as it knows others'."""
+    from open_clip import pretrained
+
+    monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
+    load.cache_clear()
+
+
+def test_a_path_is_prepared_for_as_its_tag_says(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_tags(monkeypatch, one=HALVES | {"quick_gelu": True}, two={})
+    like_one = load(f"open_clip:tiny/one={tiny_clip}", "cpu")
+    like_two = load(f"open_clip:tiny/two={tiny_clip}", "cpu")
+    assert like_one.id != like_two.id
+    assert like_one.id.startswith(f"open_clip:tiny/one={tiny_clip}@")
+    picture = Image.new("RGB", (64, 32), "orange")
+    assert (like_one.images([picture]) @ like_two.images([picture]).T).item() < 0.9999
+    assert "QuickGELU" in repr(like_one._model)  # type: ignore[attr-defined]
+    assert "QuickGELU" not in repr(like_two._model)  # type: ignore[attr-defined]
+    assert "mean=(0.5, 0.5, 0.5)" in repr(like_one._preprocess)  # type: ignore[attr-defined]
+    load.cache_clear()
+    assert load(like_one.id, "cpu").id == like_one.id
+
+
+def test_a_path_that_could_be_prepared_for_in_two_ways_is_refused(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_tags(monkeypatch, one=HALVES, two={}, three={})
+    with pytest.raises(
+        EncoderUnavailable, match=rf"in 2 ways.*Type: --encoder open_clip:tiny/one={tiny_clip}"
+    ):
+        load(f"open_clip:tiny/{tiny_clip}", "cpu")
+    _with_tags(monkeypatch, one=HALVES, two=HALVES)
+    only = load(f"open_clip:tiny/{tiny_clip}", "cpu")
+    assert "mean=(0.5, 0.5, 0.5)" in repr(only._preprocess)  # type: ignore[attr-defined]
+
+
+def test_ids_that_say_another_preparation_or_none_are_refused(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_tags(monkeypatch, one={})
+    before = load(f"open_clip:tiny/{tiny_clip}", "cpu").id
+    _with_tags(monkeypatch, one=HALVES)
+    with pytest.raises(EncoderUnavailable, match=r"in another way now\. Type: --encoder open_clip"):
+        load(before, "cpu")
+    with pytest.raises(EncoderUnavailable, match=r"of an older feedsway.*Type: --encoder open_cl"):
+        load(before.partition("+")[0], "cpu")
+
+
+def test_every_known_tag_has_the_activation_that_it_says() -> None:
+    from store.encoders._torch import load_torch
+
+    load_torch()
+    import open_clip
+
+    from store.encoders.openclip import preparation
+
+    known = open_clip.list_pretrained()
+    assert len(known) > 150
+    for model, tag in known:
+        told = open_clip.get_pretrained_cfg(model, tag)
+        how = preparation(model, tag, open_clip)
+        assert how.mean == tuple(told["mean"]), (model, tag)
+        assert how.quick_gelu >= bool(told.get("quick_gelu")), (model, tag)
+
+
 def test_weights_that_cannot_be_fetched_say_what_to_type(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

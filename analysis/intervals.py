@@ -50,6 +50,20 @@ def binomial_interval(count: int, n: int, level: float = 0.95) -> tuple[float, f
     return low, high
 
 
+def score_interval(share: float, se: float, df: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share (JASA 1927) whose answers hang together.
+
+    The number of answers is the effective one, ``share (1 - share) / se^2`` (Kish, Survey Sampling
+    1965), and the quantile Student's t, since the standard error is estimated: a departure from
+    Wilson. Unlike ``share ± t se`` it covers near the ends too.
+    """
+    t = t_quantile(level, df)
+    n = share * (1 - share) / se**2
+    centre = (share + t * t / (2 * n)) / (1 + t * t / n)
+    half = t / (1 + t * t / n) * math.sqrt(share * (1 - share) / n + t * t / (4 * n * n))
+    return centre - half, centre + half
+
+
 def binomial_p_value(count: int, n: int, rate: float) -> float:
     """Exact two-sided p-value of a count: twice the smaller tail, at most 1."""
     from scipy.special import bdtr, bdtrc

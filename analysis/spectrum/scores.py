@@ -1,8 +1,9 @@
 """Preference scores by value, 0 to 100, with intervals over videos.
 
 The score of a value is the mean over its frames of the share of wordings in which the model likes
-the frame. Answers about frames of one video hang together, so the video is the cluster, and
-intervals come from leaving one out at a time (``intervals.jackknife``). The corrected score takes
+the frame. Answers about frames of one video hang together, so the video is the cluster: the
+standard error comes from leaving one out at a time (``intervals.jackknife``), and a score's
+interval is Wilson's with that error (``intervals.score_interval``). The corrected score takes
 the mean of the question and its opposite: a model that says yes whatever is asked likes half of
 everything then. Refuses to know what a value means.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import binomial_interval, jackknife
+from analysis.intervals import binomial_interval, jackknife, score_interval
 from analysis.permutation import holm
 from analysis.spectrum import paper
 from analysis.spectrum.answers import Answers, Bools, Floats, Ints, Layout
@@ -242,7 +243,7 @@ def _steady(plain: Floats) -> float:
 
 
 def _score(value: float, left_out: Floats, ends: tuple[float, float] | None) -> Estimate:
-    """A score with its interval, within its ends.
+    """A score with its interval: Wilson's, with as many answers as the videos are worth.
 
     Where every video says the same at an end, the interval is Clopper and Pearson's for as many
     answers as there are videos.
@@ -251,9 +252,10 @@ def _score(value: float, left_out: Floats, ends: tuple[float, float] | None) -> 
     if ends is None or math.isnan(value):
         return told
     told = dataclasses.replace(told, unit="%")
-    if told.bounded:
-        low, high = max(ends[0], told.low), min(ends[1], told.high)
-        return dataclasses.replace(told, low=low, high=high)
+    if told.bounded and ends[0] < value < ends[1]:
+        low, high = score_interval(value / 100, told.se / 100, told.df)
+        method = f"Wilson's score over videos, {told.df:g} degrees of freedom"
+        return dataclasses.replace(told, low=100 * low, high=100 * high, method=method)
     count = len(left_out)
     if count > 1 and any(abs(value - end) < 1e-9 for end in ends):
         low, high = binomial_interval(count if value > 50 else 0, count)

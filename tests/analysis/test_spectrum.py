@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.intervals import t_interval
+from analysis.intervals import score_interval, t_interval
 from analysis.spectrum import paper
 from analysis.spectrum.answers import Answers, Layout, read_answers
 from analysis.spectrum.scores import (
@@ -66,13 +66,15 @@ def said(at: Layout, likes: np.ndarray, model: str = "m") -> Spectrum:
     return spectrum(at, answers(grid, grid, model))
 
 
-def test_a_score_is_the_mean_over_frames_with_student_s_interval() -> None:
+def test_a_score_is_the_mean_over_frames_with_wilson_s_interval() -> None:
     rng = np.random.default_rng(3)
     liked = rng.random(40)
     members = np.ones((40, 1), dtype=bool)
     mine = profile(liked, members, np.arange(40)).scores[0]
     known = t_interval(100 * liked)
-    assert (mine.value, mine.low, mine.high) == pytest.approx((known.value, known.low, known.high))
+    assert (mine.value, mine.se) == pytest.approx((known.value, known.se))
+    low, high = score_interval(known.value / 100, known.se / 100, 39)
+    assert (mine.low, mine.high) == pytest.approx((100 * low, 100 * high))
 
 
 def test_frames_of_one_video_count_as_one() -> None:
@@ -80,7 +82,8 @@ def test_frames_of_one_video_count_as_one() -> None:
     members = np.ones((20, 1), dtype=bool)
     doubled = profile(liked, members, np.repeat(np.arange(4), 5)).scores[0]
     alone = t_interval(100 * liked[::5])
-    assert doubled.low == pytest.approx(max(0.0, alone.low))
+    assert (doubled.value, doubled.se) == pytest.approx((alone.value, alone.se))
+    assert 0 < doubled.low < doubled.value < doubled.high < 100
     assert doubled.clusters == 4
 
 
@@ -98,6 +101,38 @@ def test_intervals_cover_what_they_estimate() -> None:
         for scores, aim in ((told.scores, truth), (told.centred, truth - truth.mean())):
             covered += [e.low <= 100 * a <= e.high for e, a in zip(scores, aim, strict=True)]
     assert 0.92 < np.mean(covered) < 0.98
+
+
+@pytest.mark.parametrize(
+    ("videos", "together"),
+    [
+        (20, 0.5),
+        (40, 0.9),
+        *(
+            pytest.param(*more, marks=pytest.mark.drill)
+            for more in ((20, 0.1), (20, 0.9), (40, 0.5))
+        ),
+    ],
+)
+def test_intervals_cover_shares_near_the_ends(videos: int, together: float) -> None:
+    """One to three frames a video, whose answers hang together by beta-binomial draws."""
+    shares = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+    rng = np.random.default_rng([videos, int(10 * together)])
+    covered = dict.fromkeys(shares, 0)
+    for share in shares:
+        for _ in range(500):
+            frames = rng.integers(1, 4, size=videos)
+            tastes = (share * (1 - together) / together, (1 - share) * (1 - together) / together)
+            liked = rng.random(frames.sum()) < np.repeat(rng.beta(*tastes, size=videos), frames)
+            cluster = np.repeat(np.arange(videos), frames)
+            everything = np.ones((len(liked), 1), dtype=bool)
+            (score,) = profile(liked.astype(float), everything, cluster).scores
+            covered[share] += score.low <= 100 * share <= score.high
+    rates = np.array(list(covered.values())) / 500
+    # each within three and a half errors of simulation of 0.93 to 0.98
+    assert 0.935 <= rates.mean() <= 0.98
+    assert rates.min() >= 0.93 - 0.04
+    assert rates[shares.index(0.85) :].mean() >= 0.925
 
 
 def test_a_yes_sayer_s_corrected_profile_is_flat() -> None:

@@ -183,7 +183,11 @@ def test_a_changed_checkpoint_is_another_encoder(tiny_clip: Path, tmp_path: Path
         load(before, "cpu")
 
 
-HALVES = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "resize_mode": "squash"}
+HALVES: dict[str, object] = {
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+    "resize_mode": "squash",
+}
 
 
 def _with_tags(monkeypatch: pytest.MonkeyPatch, **tags: dict[str, object]) -> None:

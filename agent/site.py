@@ -13,6 +13,7 @@ import urllib.request
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent.config import Site
 from agent.errors import BadConfig, PlatformFault

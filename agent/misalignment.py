@@ -24,7 +24,7 @@ from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import keep_lines, sit, spent
+from agent.sitting import keep_lines, sit, till_of
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
@@ -130,8 +130,8 @@ async def ask(
         )  # fmt: skip
         file = stack.enter_context(writer(data, prober))
         kept = [line for line in file.kept if isinstance(line, Probed)]
-        paid = spent((line.judgement.usage for line in kept), [file])
-        model = guarded(loaded, probing.cap, paid, data.replies_dir)
+        till = till_of(data, {file.path: [line.judgement.usage for line in kept]}, now)
+        model = guarded(loaded, probing.cap, till, data.replies_dir)
 
         async def answer(question: Question) -> Probed:
             frame = await asyncio.to_thread(frames.read, question.frame)

@@ -29,7 +29,7 @@ from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import keep_lines, sit, spent
+from agent.sitting import keep_lines, sit, till_of
 from personas.strategies import Prompt
 from store.data import DataFolder
 from store.frames import FrameStore
@@ -146,8 +146,9 @@ async def make(
         both = await asyncio.to_thread(_Both.load, making)
         stack.push_async_callback(both.close)
         file = stack.enter_context(writer(data, _maker(making, both.fingerprint, now)))
-        paid = spent((line.usage for line in file.kept if not isinstance(line, Maker)), [file])
-        model = guarded(both, making.cap, paid, data.replies_dir)
+        paid = [line.usage for line in file.kept if not isinstance(line, Maker)]
+        till = till_of(data, {file.path: paid}, now)
+        model = guarded(both, making.cap, till, data.replies_dir)
         await _Desk(model, making, FrameStore(data.frames_dir), file, onlooker).work(frames, spoken)
     wanted = frozenset(one.source.frame for one in frames)
     return Made(file.path, wanted, len(frames) - len(spoken))
@@ -261,6 +262,11 @@ class _Both:
         if self._checker is self._editor:
             return self._editor.fingerprint
         return fingerprint([self._editor.fingerprint, self._checker.fingerprint])
+
+    @property
+    def meters(self) -> bool:
+        """Whether one of them books its calls itself; the other then costs nothing."""
+        return self._editor.meters or self._checker.meters
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -25,9 +25,10 @@ from agent.models.budget import Cap
 from agent.models.cache import Cached, Tally
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Explain, Manner, ModelJudge
+from agent.models.metering import charged_to
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import Batch, as_given, fewest_first, lose, sit, spent_before
+from agent.sitting import Batch, account_of, as_given, fewest_first, sit, till_of
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
@@ -139,7 +140,8 @@ async def rejudge(
             for run, personas in zip(runs, asked_as, strict=True)
         ]
         writers = [stack.enter_context(pair) for pair in map(_writer, runs, judges)]
-        model = guarded(loaded, asking.cap, spent_before(writers), data.replies_dir)
+        paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers}
+        model = guarded(loaded, asking.cap, till_of(data, paid, now), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
         questions = list(_questions(runs, asking, asked_as))
         due = _due(questions, writers, asking)
@@ -153,7 +155,12 @@ async def rejudge(
         tell(0)
         before = sum(trailing([line.judgement.missing for line in w.kept]) for w in writers)
         streak = asking.patience.streak(len(due), before)
-        await sit(due, panel.judge, lambda batch: _commit(batch, writers), tell, streak)
+
+        async def judge(question: _Question) -> Judgement:
+            with charged_to(account_of(data, writers[question.run].path)):
+                return await panel.judge(question)
+
+        await sit(due, judge, lambda batch: _commit(batch, writers), tell, streak)
         others = sum(map(_other_versions, runs, judges))
         return replace(_sitting(questions, due, writers, asking, model), others=others)
 
@@ -214,13 +221,11 @@ def _sitting(
 
 
 def _commit(batch: Batch[_Question, Judgement], writers: Sequence[JudgementWriter]) -> None:
-    """Keep the answers, and what was paid for none."""
+    """Keep the answers, each beside its run."""
     for number, writer in enumerate(writers):
         lines = [_asked(*pair) for pair in batch.answered if pair[0].run == number]
         if lines:
             writer.append(lines)
-    for question, fault in batch.spent:
-        lose(writers[question.run], fault)
 
 
 def _persona(kept: PersonaRecord) -> Persona:

@@ -28,6 +28,7 @@ from agent.models.base import Model
 from agent.models.budget import Account, Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.metering import Till
 from agent.models.patience import Patience, Streak, trailing
 from agent.opening import Opened, Sight, open_feed
 from agent.pacing import Limits, SlowHands, watched_today
@@ -42,6 +43,7 @@ from store.data import DataFolder
 from store.encoders import load as load_encoder
 from store.frames import FrameStore
 from store.ledger import Ledger, LedgerWriter, read
+from store.payments import PaymentBook
 from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
 from store.site_records import SiteCheck
 
@@ -141,7 +143,7 @@ async def execute(
         stack.push_async_callback(judge.close)
         if about := getattr(judge.model, "about", None):
             onlooker.doing(about)
-        _guard(judge, config, place, former)
+        _guard(judge, config, place, former, run_id)
         if former:
             started = former.started
         else:
@@ -203,12 +205,18 @@ async def _load_judge(config: RunConfig) -> ModelJudge:
     )
 
 
-def _guard(judge: ModelJudge, config: RunConfig, place: Place, former: Ledger | None) -> None:
+def _guard(
+    judge: ModelJudge, config: RunConfig, place: Place, former: Ledger | None, run_id: str
+) -> None:
     """Hold the judge to what the run was begun with: its model, its cap, its silences."""
     refuse_other_model(former.started if former else None, judge.model)
     refuse_changed_model(config, place.data, judge.model.fingerprint)
-    spent = Account.of([*former.seen, *former.faults] if former else ())
-    judge.model = guarded(judge.model, place.cap, spent, place.data.replies_dir)
+    account = f"run/{run_id}"
+    book = PaymentBook(place.data.payments)
+    if former:
+        before = Account.of([*former.seen, *former.faults])
+        book.carry(before.carried(account, former.started.at))
+    judge.model = guarded(judge.model, place.cap, Till(book, (account,)), place.data.replies_dir)
     judge.streak = _streak(config, former)
 
 

@@ -1,34 +1,37 @@
 """Answers to many questions about stored frames: several at a time, kept in batches, under a cap.
 
-What was answered was paid for, so it is kept whatever happens to the rest; what was paid for no
-answer is kept beside the answers, so that a cap holds over sittings. Refuses to know what is asked.
+What was answered was paid for, so it is kept whatever happens to the rest. What each call cost is
+in the book of payments, so that a cap holds over sittings and kills. Refuses to know what is asked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
 from agent.models.budget import Account, Spent
+from agent.models.metering import Till
 from agent.models.patience import Streak
-from store.files import write_whole
-from store.judgements import JudgementWriter
+from store.data import DataFolder
 from store.keyed import KeyedWriter
+from store.payments import PaymentBook
 from store.records import Judgement, Usage
-from store.writer import LineWriter
 
 BATCH = 32
 """Answers committed together."""
 AT_ONCE = 8
 """Questions under way at the same time."""
 LOST = ".lost.json"
-"""Ends the name of the file, beside a judge's answers, that holds what was paid for none."""
+"""Ends the name of the file in which older versions kept what was paid for no answer."""
 
 
 class Answered(Protocol):
@@ -51,8 +54,6 @@ class Batch(Generic[_Question, _Answer]):
     questions: Sequence[_Question]
     streak: Streak = field(default_factory=Streak)
     answered: list[tuple[_Question, _Answer]] = field(default_factory=list)
-    spent: list[tuple[_Question, BudgetSpent]] = field(default_factory=list)
-    """Questions that the cap left without an answer."""
     ended: BudgetSpent | ModelSilent | None = None
     """Why nothing more is asked."""
 
@@ -82,10 +83,7 @@ class Batch(Generic[_Question, _Answer]):
             answer = await judge(question)
             self.answered.append((question, answer))
             self.streak.count(answer.missing)
-        except BudgetSpent as fault:
-            self.spent.append((question, fault))
-            self.ended = self.ended or fault
-        except ModelSilent as fault:
+        except (BudgetSpent, ModelSilent) as fault:
             self.ended = self.ended or fault
 
 
@@ -131,8 +129,6 @@ def keep_lines(file: KeyedWriter[Any]) -> Callable[[Batch[Any, Any]], None]:
 
     def keep(batch: Batch[Any, Any]) -> None:
         file.append([line for _, line in batch.answered])
-        for _, fault in batch.spent:
-            lose(file, fault)
 
     return keep
 
@@ -145,22 +141,19 @@ def fewest_first(
     return sorted((due[place] for place in order), key=attempts)
 
 
-def spent_before(writers: Sequence[JudgementWriter]) -> Account:
-    """Add up what earlier sittings spent on these questions."""
-    return spent((line.judgement.usage for writer in writers for line in writer.kept), writers)
+def till_of(data: DataFolder, paid: Mapping[Path, Iterable[Usage]], now: datetime) -> Till:
+    """Open the accounts of files of answers, with what they cost before there was a book."""
+    book = PaymentBook(data.payments)
+    for path, usages in paid.items():
+        before = Account.of_usages(usages)
+        before = replace(before, spent=before.spent + _lost(path))
+        book.carry(before.carried(account_of(data, path), now))
+    return Till(book, tuple(account_of(data, path) for path in paid))
 
 
-def spent(usages: Iterable[Usage], writers: Sequence[LineWriter]) -> Account:
-    """Add up what was paid for answers, and what for none."""
-    account = Account.of_usages(usages)
-    lost = sum((_lost(writer) for writer in writers), start=Spent())
-    return replace(account, spent=account.spent + lost)
-
-
-def lose(writer: LineWriter, fault: BudgetSpent) -> None:
-    """Keep what was paid for a question that the cap left without an answer."""
-    lost = _lost(writer) + Spent(**fault.details.get("lost", {}))
-    write_whole(writer.path.with_suffix(LOST), json.dumps(asdict(lost)).encode())
+def account_of(data: DataFolder, path: Path) -> str:
+    """Name the account that pays for a file of answers, by its place in the data folder."""
+    return Path(os.path.relpath(path, data.root)).with_suffix("").as_posix()
 
 
 def as_given(judged: Judgement) -> Judgement:
@@ -172,7 +165,7 @@ def as_given(judged: Judgement) -> Judgement:
     return judged.model_copy(update={"answer": turned, "p_yes": p_yes})
 
 
-def _lost(writer: LineWriter) -> Spent:
-    """Return what was paid for calls that led to no answer before the cap was reached."""
-    path = writer.path.with_suffix(LOST)
-    return Spent(**json.loads(path.read_bytes())) if path.exists() else Spent()
+def _lost(path: Path) -> Spent:
+    """Return what was paid for no answer, as older versions kept it beside a file."""
+    kept = path.with_suffix(LOST)
+    return Spent(**json.loads(kept.read_bytes())) if kept.exists() else Spent()

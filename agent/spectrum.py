@@ -23,9 +23,10 @@ from agent.models.base import Model
 from agent.models.budget import Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.metering import charged_to
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import Batch, as_given, fewest_first, lose, sit, spent_before
+from agent.sitting import Batch, account_of, as_given, fewest_first, sit, till_of
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
@@ -169,10 +170,12 @@ async def _ask(
             each: stack.enter_context(JudgementWriter(folder / f"{judge.slug}.jsonl", judge))
             for each, judge in judges.items()
         }
-        before = spent_before(list(writers.values()))
-        model = guarded(loaded, asking.cap, before, place.data.replies_dir)
+        paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers.values()}
+        till = till_of(place.data, paid, place.now)
+        model = guarded(loaded, asking.cap, till, place.data.replies_dir)
         for each, writer in writers.items():
             panel = _Panel(model, asking, each, place.data)
+            panel.account = account_of(place.data, writer.path)
             questions = list(_questions(place.retrieval, asking, each, described))
             await _sit(panel, questions, writer, place.onlooker)
             if each == "explanations" and not described:
@@ -201,12 +204,11 @@ async def _sit(
     def keep(batch: Batch[_Question, Judgement]) -> None:
         if batch.answered:
             writer.append([_asked(*pair) for pair in batch.answered])
-        for _, fault in batch.spent:
-            lose(writer, fault)
 
     tell(0)
     before = trailing([line.judgement.missing for line in writer.kept])
-    await sit(due, panel.judge, keep, tell, panel.patience.streak(len(due), before))
+    with charged_to(panel.account):
+        await sit(due, panel.judge, keep, tell, panel.patience.streak(len(due), before))
 
 
 class _Panel:
@@ -214,6 +216,7 @@ class _Panel:
 
     def __init__(self, model: Model, asking: Asking, part: Pass, data: DataFolder) -> None:
         self.patience = asking.patience
+        self.account = ""
         self._frames = FrameStore(data.frames_dir)
         explain: Literal["all", "never"] = "all" if part == "explanations" else "never"
         self._judges = {

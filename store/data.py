@@ -60,6 +60,11 @@ class DataFolder:
         return self.root / "probes"
 
     @property
+    def payments(self) -> Path:
+        """The book of payments for models."""
+        return self.root / "payments.jsonl"
+
+    @property
     def replies_dir(self) -> Path:
         """Replies of models, kept so that no question is paid for twice."""
         return self.root / "cache"

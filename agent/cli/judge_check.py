@@ -85,7 +85,7 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.benchmarks.viewer import agreement
     from agent.cli.progress import counting
     from agent.models import load
-    from agent.models.budget import Budgeted
+    from agent.models.budget import Budgeted, Spent
     from agent.models.guard import NO_CAP
     from agent.playground import catalogue
     from agent.playground.clips import ClipStore, default_cache
@@ -110,7 +110,8 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
             measures = await probe(Panel(viewer, strategy, planted, exhibits), rng, tell)
     finally:
         await loaded.close()
-    spent = viewer.account.spent if isinstance(viewer, Budgeted) else None
+    paid = viewer.balance if isinstance(viewer, Budgeted) else None
+    spent = None if paid is None else Spent(paid.cost_usd, paid.tokens)
     return _Found(agreed, measures, spent)
 
 

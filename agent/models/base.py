@@ -5,13 +5,19 @@ Refuses to know any provider, and what a persona or a platform is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from personas.strategies import Prompt
 
 ATTEMPTS = 2
 """How often a judge puts one question: an unreadable reply is asked for once more."""
+
+
+KEY_VERSION = 2
+"""Of a question's key; counted up where a kept reply would no longer be the same."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ class Model(Protocol):
     name: str
 
     @property
+    def meters(self) -> bool:
+        """Whether it books each of its calls itself, where it makes several for one question."""
+        ...
+
+    @property
     def fingerprint(self) -> str:
         """What tells it from any other model of its name: its weights, version and settings."""
         ...
@@ -74,3 +85,26 @@ class Model(Protocol):
     async def close(self) -> None:
         """Release what the model holds."""
         ...
+
+
+def question_key(model: Model, question: Question) -> str:
+    """Hash everything that makes a reply: the model, every word, the frames, the repeat."""
+    parts: dict[str, Any] = {
+        "version": KEY_VERSION,
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "settings": getattr(model, "settings", {}),
+        "prompt": asdict(question.prompt),
+        "frames": frame_hashes(question),
+        "caption": question.caption,
+        "explain": question.explain,
+        "repeat": question.repeat,
+    }
+    if question.sitting:
+        parts["sitting"] = question.sitting
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def frame_hashes(question: Question) -> list[str]:
+    """Hashes of the frames, by which what is forgotten is found again."""
+    return [hashlib.sha256(frame).hexdigest() for frame in question.frames]

@@ -1,7 +1,7 @@
-"""A cap on what a model may cost or read and write, which holds across restarts.
+"""A cap on what a model may cost or read and write, which holds across restarts and processes.
 
-What was spent before is added up from usages that were kept, so nothing else has to remember it.
-Refuses to know where these are kept, and to guess what a call costs that nobody priced.
+What was spent is what the book of payments says, reservations that a kill left standing included.
+Refuses to guess what a call costs that nobody priced.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from agent.errors import BadConfig, BudgetSpent, ModelFault
+from agent.errors import BadConfig, BudgetSpent, ModelFault, TimedOut
 from agent.models import prices
-from agent.models.base import Model, Question, Reply
+from agent.models.base import Model, Question, Reply, question_key
+from agent.models.metering import METER, Meter, Payment, Till
 from store.ledger import LedgerLine
+from store.payments import Balance, Carried, PaymentBook
 from store.records import Fault, Seen, Usage
 
 
@@ -38,19 +41,22 @@ class Spent:
 
 @dataclass(frozen=True)
 class Account:
-    """What a model was paid so far."""
+    """What a model was paid by the records of its answers, which may be older than the book."""
 
     spent: Spent = Spent()
-    dearest: Spent = Spent()
-    """The dearest call, each side by itself."""
+    calls: int = 0
 
-    def after(self, call: Spent, calls: int = 1) -> Account:
+    def after(self, paid: Spent, calls: int = 1) -> Account:
         """Return the account with what some calls cost together."""
-        each = Spent(call.cost_usd / max(calls, 1), -(-call.tokens // max(calls, 1)))
-        dearest = Spent(
-            max(self.dearest.cost_usd, each.cost_usd), max(self.dearest.tokens, each.tokens)
-        )
-        return Account(self.spent + call, dearest)
+        return Account(self.spent + paid, self.calls + calls)
+
+    def carried(self, account: str, at: datetime) -> Carried:
+        """Return the line that opens an account which is older than its book."""
+        spent = self.spent
+        return Carried(
+            at=at, account=account, calls=max(self.calls, 1) if spent != Spent() else 0,
+            cost_usd=spent.cost_usd, tokens=spent.tokens,
+        )  # fmt: skip
 
     @classmethod
     def of_usages(cls, usages: Iterable[Usage]) -> Account:
@@ -75,7 +81,7 @@ class Account:
             elif isinstance(line, Fault) and line.fault == BudgetSpent.__name__:
                 now, told = account.spent, line.details
                 most = Spent(max(now.cost_usd, told["cost_usd"]), max(now.tokens, told["tokens"]))
-                account = cls(most, account.dearest)
+                account = cls(most, account.calls)
         return account
 
 
@@ -115,20 +121,27 @@ class Cap:
 
 
 class Budgeted:
-    """A model that is not asked once the cap would be passed.
+    """A model whose calls are booked, and that is not asked once the cap would be passed.
 
     The next call is taken to cost as much as the dearest one so far, and the first one goes alone.
     So the cap is passed by no more than calls under way are dearer than all before them.
     """
 
-    def __init__(self, model: Model, cap: Cap, before: Account | None = None) -> None:
+    meters = True
+
+    def __init__(self, model: Model, cap: Cap, till: Till | None = None) -> None:
         cap.check(model.name)
         self.name = model.name
-        self.account = before or Account()
         self._model = model
         self._cap = cap
-        self._under_way = 0
+        self._till = till or Till(PaymentBook(), ("here",))
+        self._price = prices.find(model.name)
         self._first = asyncio.Lock()
+
+    @property
+    def balance(self) -> Balance:
+        """What was spent of the cap."""
+        return self._till.book.balance(self._till.accounts)
 
     @property
     def encoder(self) -> str | None:
@@ -155,7 +168,7 @@ class Budgeted:
         BadConfig
             The model does not say what it uses, so that no cap can be held.
         """
-        if self.account.dearest != Spent():
+        if self._cap == Cap() or self.balance.dearest_tokens:
             return await self._ask(question)
         async with self._first:
             return await self._ask(question)
@@ -165,40 +178,67 @@ class Budgeted:
         await self._model.close()
 
     async def _ask(self, question: Question) -> Reply:
-        self._refuse_if_spent()
-        self._under_way += 1
+        key = question_key(self._model, question)
+        meter = Meter(self._till, self.name, question, key, self._refuse_if_spent)
+        if not self._model.meters:
+            return await self._booked(question, meter)
+        token = METER.set(meter)
+        try:
+            reply = await self._model.ask(question)
+        finally:
+            METER.reset(token)
+        self._check_told(reply)
+        return reply
+
+    async def _booked(self, question: Question, meter: Meter) -> Reply:
+        """Ask a model that makes one call for a question."""
+        payment = meter.begin(self._price)
         try:
             reply = await self._model.ask(question)
         except ModelFault as fault:
-            self.account = self.account.after(_told(fault))
+            _settle_fault(payment, fault)
             raise
-        finally:
-            self._under_way -= 1
-        if reply.input_tokens is None and self.name.partition("/")[0] not in prices.HERE:
+        except BaseException:
+            payment.estimate(ended=False)
+            raise
+        spent = Spent.of(reply)
+        payment.report(reply.cost_usd, spent.tokens)
+        self._check_told(reply)
+        return reply
+
+    def _check_told(self, reply: Reply) -> None:
+        here = self.name.partition("/")[0] in prices.HERE
+        if self._cap != Cap() and reply.input_tokens is None and not here:
             raise BadConfig(
                 f"{self.name} does not tell how many tokens it uses, so no cap can be held. "
                 "Leave out --max-cost and --max-tokens, or type: --model embedded/conse"
             )
-        self.account = self.account.after(Spent.of(reply))
-        return reply
 
-    def _refuse_if_spent(self) -> None:
-        spent = self.account.spent
-        each = self.account.dearest
-        if each == Spent():
-            each = Spent(tokens=1)  # nobody knows yet
-        due = sum([each] * (self._under_way + 1), start=spent)
-        if not self._cap.allows(due):
-            raise BudgetSpent(
-                f"The cap of {self._cap} is reached: ${spent.cost_usd:.4f} and "
-                f"{spent.tokens:,} tokens are spent. Type the same command with a higher cap",
-                cost_usd=spent.cost_usd,
-                tokens=spent.tokens,
-            )
+    def _refuse_if_spent(self, balance: Balance) -> None:
+        """Raise where the cap allows no further call."""
+        spent = Spent(balance.cost_usd, balance.tokens)
+        each = Spent(balance.dearest_usd, balance.dearest_tokens or 1)  # of the first nobody knows
+        if self._cap.allows(spent + each):
+            return
+        told = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"
+        if balance.standing:
+            told += f", {balance.standing} calls whose end is not known counted at their most"
+        if balance.estimated:
+            told += f", {balance.estimated} that were cut off by what was sent"
+        raise BudgetSpent(
+            f"The cap of {self._cap} is reached: {told}. Type the same command with a higher cap",
+            cost_usd=spent.cost_usd,
+            tokens=spent.tokens,
+        )
 
 
-def _told(fault: ModelFault) -> Spent:
-    """Return what a call has cost that ended in a fault, as far as the fault tells."""
+def _settle_fault(payment: Payment, fault: ModelFault) -> None:
+    """Settle a call that ended in a fault, as far as the fault tells."""
     told = fault.details
     tokens = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0)
-    return Spent(told.get("cost_usd") or 0.0, tokens)
+    if tokens or told.get("cost_usd"):
+        payment.report(told.get("cost_usd"), tokens)
+    elif isinstance(fault, TimedOut):
+        payment.estimate(ended=False)
+    else:
+        payment.refuse()

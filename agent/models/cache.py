@@ -8,18 +8,13 @@ what is no answer: faults are never kept, nor is a reply that is empty, refuses 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from agent.models.base import Model, Question, Reply
+from agent.models.base import Model, Question, Reply, frame_hashes, question_key
 from personas import strategies
 from store.files import write_whole
-
-VERSION = 2
-"""Of the key's contents; counted up where a kept reply would no longer be the same."""
 
 
 @dataclass
@@ -36,6 +31,8 @@ class Tally:
 
 class Cached:
     """A model whose answers are kept under a folder."""
+
+    meters = True
 
     def __init__(self, model: Model, folder: Path) -> None:
         self.name = model.name
@@ -67,7 +64,7 @@ class Cached:
         if strategies.read(question.prompt, reply.text).missing is not None:
             self.tally.unfit += 1
         else:
-            told = {**asdict(reply), "frames": _hashes(question)}
+            told = {**asdict(reply), "frames": frame_hashes(question)}
             write_whole(path, json.dumps(told).encode(), sync=False)
         return reply
 
@@ -76,26 +73,8 @@ class Cached:
         await self._model.close()
 
     def _path(self, question: Question) -> Path:
-        parts: dict[str, Any] = {
-            "version": VERSION,
-            "model": self.name,
-            "fingerprint": self.fingerprint,
-            "settings": getattr(self._model, "settings", {}),
-            "prompt": asdict(question.prompt),
-            "frames": _hashes(question),
-            "caption": question.caption,
-            "explain": question.explain,
-            "repeat": question.repeat,
-        }
-        if question.sitting:
-            parts["sitting"] = question.sitting
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        key = question_key(self._model, question)
         return self._folder / key[:2] / f"{key}.json"
-
-
-def _hashes(question: Question) -> list[str]:
-    """Hashes of the frames, by which what is forgotten is found again."""
-    return [hashlib.sha256(frame).hexdigest() for frame in question.frames]
 
 
 def _read(path: Path) -> Reply | None:

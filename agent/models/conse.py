@@ -76,6 +76,7 @@ class ConseViewer:
     """Answers questions about frames by their likeness to the persona's traits."""
 
     name = NAME
+    meters = False
     encoder = "conse"
 
     def __init__(self, encoder: ConseEncoder) -> None:

@@ -8,24 +8,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.models.base import Model
-from agent.models.budget import Account, Budgeted, Cap
+from agent.models.budget import Budgeted, Cap
 from agent.models.cache import Cached
+from agent.models.metering import Till
 
 NO_CAP = Cap()
 
 
-def guarded(model: Model, cap: Cap, before: Account, kept: Path) -> Model:
-    """Put the cap around the model, and around it the cache: a kept reply costs nothing.
+def guarded(model: Model, cap: Cap, till: Till, kept: Path) -> Model:
+    """Put the book and the cap around the model, and around both the cache: a kept reply is free.
 
     Parameters
     ----------
-    before
-        What was spent already, where this is a restart.
+    till
+        Where the calls are booked, and which accounts the cap is on.
     kept
         Folder of the kept replies.
     """
-    if cap != NO_CAP:
-        model = Budgeted(model, cap, before)
     if model.name.partition("/")[0] in ("embedded", "scripted"):
-        return model  # as quick as the cache would be
-    return Cached(model, kept)
+        return model  # costs nothing, and is as quick as the cache would be
+    return Cached(Budgeted(model, cap, till), kept)

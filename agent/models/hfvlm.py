@@ -61,6 +61,8 @@ class _Asked:
 class HfVlm:
     """Answers questions about frames with a model in this process."""
 
+    meters = False
+
     def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
         self.name = name
         self._limit_s = limit_s

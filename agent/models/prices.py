@@ -42,6 +42,11 @@ class Price:
     """Id of the list; empty where calls cost nothing."""
     model: str
 
+    @staticmethod
+    def of(price: Price | None, input_tokens: int, output_tokens: int) -> float | None:
+        """Price of a call in US dollars; ``None`` where no price is known."""
+        return None if price is None else price.cost(input_tokens, output_tokens)
+
     def cost(self, input_tokens: int, output_tokens: int) -> float:
         """Price of a call in US dollars, as of today."""
         if not self.provider:

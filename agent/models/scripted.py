@@ -60,6 +60,8 @@ _EVERY = {"latency": "0"}
 class ScriptedModel:
     """Answers by rule."""
 
+    meters = False
+
     def __init__(self, name: str, script: str, settings: dict[str, str]) -> None:
         self.name = name
         self._script = script

@@ -19,6 +19,7 @@ from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDow
 from agent.models import prices
 from agent.models.base import Question, Reply
 from agent.models.fingerprint import fingerprint
+from agent.models.metering import METER, Payment
 from agent.models.picture import LONGEST_SIDE, scaled
 from personas import strategies
 
@@ -79,6 +80,9 @@ _NOT_TAKEN = (400, 422, 501)
 _NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
 """How providers' own packages say it before anything is sent."""
 
+_NOT_REACHED = ("ConnectError", "ConnectTimeout", *_NOT_SENT)
+"""How clients say that nothing reached the service."""
+
 _INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
 _MARKUP = re.compile(r"\[/?bold\]")
 _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
@@ -87,12 +91,16 @@ _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
 class ServedModel:
     """One model behind a provider."""
 
+    meters = True
+
     def __init__(self, name: str, model: Any, config: Any, revision: str | None = None) -> None:
         self.name = name
         self.revision = revision
         self._model = model
         self._config = config
         self._price = prices.find(name)
+        self._generate_once = model.api.generate
+        model.api.generate = self._booked  # what inspect_ai calls once an attempt
         self._takes_schema = True
 
     @classmethod
@@ -166,6 +174,45 @@ class ServedModel:
                 **self._used(output.usage),
             )
         return reply
+
+    async def _booked(self, *, config: Any, **asked: Any) -> Any:
+        """Make one attempt, reserved before it is sent and settled by what came of it."""
+        meter = METER.get()
+        if meter is None:
+            return await self._generate_once(config=config, **asked)
+        payment = meter.begin(self._price)
+        headers = (config.extra_headers or {}) | {"Idempotency-Key": payment.key}
+        keyed = config.model_copy(update={"extra_headers": headers})
+        try:
+            made = await self._generate_once(config=keyed, **asked)
+        except asyncio.CancelledError:  # our own limit, or the end of the program
+            payment.estimate(ended=False)
+            raise
+        except BaseException as error:
+            self._settle_failed(payment, error)
+            raise
+        output = made[0] if isinstance(made, tuple) else made
+        if isinstance(output, Exception):
+            self._settle_failed(payment, output)
+        elif output.usage is None:
+            payment.estimate(ended=True)
+        else:
+            used = self._used(output.usage)
+            payment.report(used["cost_usd"], used["input_tokens"] + used["output_tokens"])
+        return made
+
+    def _settle_failed(self, payment: Payment, error: BaseException) -> None:
+        """A refusal by status is not charged; of all else only what was sent is known."""
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        status = next(filter(None, map(_status, (error, cause))), None)
+        if (
+            (status is not None and status >= 400)
+            or type(error).__name__ in _NOT_REACHED
+            or type(cause).__name__ in _NOT_REACHED
+        ):
+            payment.refuse()
+        else:
+            payment.estimate(ended=True)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -251,7 +298,7 @@ def _faults() -> tuple[type[Exception], ...]:
     return (*ours, *tripped, *roots)
 
 
-def _status(error: Exception) -> int | None:
+def _status(error: BaseException) -> int | None:
     """HTTP status that a provider's exception carries, if any."""
     status = getattr(error, "status_code", None) or getattr(error, "code", None)
     return status if isinstance(status, int) else None

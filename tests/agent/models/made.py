@@ -47,6 +47,7 @@ class Recorded:
 
     name = "recorded"
     fingerprint = "0123456789abcdef"
+    meters = False
 
     def __init__(self, answer: Callable[[Question], Reply | Awaitable[Reply]]) -> None:
         self.asked: list[Question] = []

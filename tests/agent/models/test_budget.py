@@ -13,8 +13,10 @@ from agent.models import scripted
 from agent.models.base import Question, Reply
 from agent.models.budget import Account, Budgeted, Cap, Spent
 from agent.models.judge import ModelJudge
+from agent.models.metering import Till
 from personas.strategies import build
 from store.ledger import LedgerLine
+from store.payments import PaymentBook
 from store.records import Fault, Judgement, RunFinished, Usage
 from tests.agent.models.made import GUITARIST, Recorded, frame
 from tests.store.samples import step
@@ -29,6 +31,13 @@ def dear(tokens: int = 100, cost: float | None = 0.01, text: str = "Yes") -> Rec
     model = Recorded(lambda question: reply)
     model.name = "openai/gpt-4o"
     return model
+
+
+def till(before: Account, path: Path | None = None) -> Till:
+    """A book in which that much was spent before."""
+    book = PaymentBook(path)
+    book.carry(before.carried("r", NOW))
+    return Till(book, ("r",))
 
 
 def ask_until_spent(model: Budgeted, most: int = 100) -> int:
@@ -59,22 +68,22 @@ def test_a_cap_is_never_passed_by_calls_of_one_size(cap: Cap, calls: int) -> Non
     budgeted = Budgeted(model, cap)
     assert ask_until_spent(budgeted) == calls
     assert len(model.asked) == calls
-    assert budgeted.account.spent.tokens == 100 * calls
-    assert cap.allows(budgeted.account.spent)
+    assert budgeted.balance.tokens == 100 * calls
+    assert cap.allows(Spent(budgeted.balance.cost_usd, budgeted.balance.tokens))
 
 
 def test_what_was_spent_before_counts() -> None:
-    before = Account(Spent(0.04, 400), dearest=Spent(0.01, 100))
-    assert ask_until_spent(Budgeted(dear(), Cap(tokens=1000), before)) == 6
-    assert ask_until_spent(Budgeted(dear(), Cap(cost_usd=0.0501), before)) == 1
-    assert ask_until_spent(Budgeted(dear(), Cap(tokens=400), before)) == 0
+    before = Account(Spent(0.04, 400), calls=4)
+    assert ask_until_spent(Budgeted(dear(), Cap(tokens=1000), till(before))) == 6
+    assert ask_until_spent(Budgeted(dear(), Cap(cost_usd=0.0501), till(before))) == 1
+    assert ask_until_spent(Budgeted(dear(), Cap(tokens=400), till(before))) == 0
 
 
 def test_restarts_do_not_nibble_past_the_cap() -> None:
     """Each knows from the ledger what a call costs, so none spends one call to find out."""
     cap, lines = Cap(tokens=450), list[LedgerLine]()
     for _ in range(5):
-        judge = ModelJudge.of(Budgeted(dear(), cap, Account.of(lines)), "simple", GUITARIST)
+        judge = ModelJudge.of(Budgeted(dear(), cap, till(Account.of(lines))), "simple", GUITARIST)
         try:
             while True:
                 judgement = asyncio.run(judge.judge((frame(),), None))
@@ -101,13 +110,15 @@ def test_questions_asked_together_do_not_pass_the_cap() -> None:
     ended = asyncio.run(together())
     assert sum(isinstance(each, Judgement) for each in ended) == 5
     assert sum(isinstance(each, BudgetSpent) for each in ended) == 15
-    assert budgeted.account.spent.tokens == 500
+    assert budgeted.balance.tokens == 500
 
 
 def test_the_fault_tells_what_was_spent_and_what_to_type() -> None:
-    budgeted = Budgeted(dear(), Cap(cost_usd=0.02, tokens=5000), Account(Spent(0.015, 1234)))
+    budgeted = Budgeted(
+        dear(), Cap(cost_usd=0.03, tokens=5000), till(Account(Spent(0.015, 123), 2))
+    )
     assert ask_until_spent(budgeted) == 1
-    told = r"\$0\.02 and 5,000 tokens.*\$0\.0250.*1,334.*higher cap"
+    told = r"\$0\.03 and 5,000 tokens.*\$0\.0250.*223.*higher cap"
     with pytest.raises(BudgetSpent, match=told):
         asyncio.run(budgeted.ask(QUESTION))
 
@@ -134,7 +145,7 @@ def test_a_restart_adds_up_the_ledger() -> None:
         step(1, judgement=Judgement(answer=None, missing="unreadable", usage=usage)),
         step(2, judgement=Judgement(answer="no", usage=free)),
     ]
-    assert Account.of(lines) == Account(Spent(0.5, 200), Spent(0.125, 50))
+    assert Account.of(lines) == Account(Spent(0.5, 200), calls=5)
 
     # the cap was reached between the two calls of one judgement, which left no step
     cut = Fault(
@@ -159,8 +170,9 @@ def test_what_was_kept_and_what_was_counted_agree() -> None:
         Fault(at=NOW, position=3, fault="BudgetSpent", message="", recovered=False,
               details=caught.value.details)
     )  # fmt: skip
-    assert Account.of(lines) == budgeted.account
-    assert budgeted.account.spent.tokens == 700
+    balance = budgeted.balance
+    assert Account.of(lines).spent == Spent(balance.cost_usd, balance.tokens)
+    assert (balance.tokens, balance.calls, balance.standing) == (700, 7, 0)
 
 
 def test_a_cap_in_dollars_needs_a_price() -> None:

@@ -1,0 +1,133 @@
+"""What is paid for calls: each is reserved in the book before it is sent, and settled after it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agent.models.base import Question
+from agent.models.prices import Price
+from store.payments import Balance, PaymentBook, Reserved, Settled
+
+FRAME_TOKENS = 3200
+"""What a frame of 1,536 pixels costs with the dearest tokenisers in wide use, in tokens."""
+REPLY_TOKENS = 1024
+"""The longest reply that is asked for."""
+
+_PAYER: ContextVar[str | None] = ContextVar("payer", default=None)
+
+
+@contextmanager
+def charged_to(account: str) -> Iterator[None]:
+    """Charge the calls that are made within to one account of those that a cap is on."""
+    token = _PAYER.set(account)
+    try:
+        yield
+    finally:
+        _PAYER.reset(token)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Till:
+    """A book, and the accounts that one cap is on."""
+
+    book: PaymentBook
+    accounts: tuple[str, ...]
+    now: Callable[[], datetime] = _now
+
+    @property
+    def payer(self) -> str:
+        """Who pays for the next call."""
+        return _PAYER.get() or self.accounts[0]
+
+
+class Payment:
+    """One call: reserved when it is made, and settled once."""
+
+    def __init__(self, till: Till, line: Reserved, sent: tuple[float | None, int]) -> None:
+        self.key = line.key
+        self._till = till
+        self._id = line.id
+        self._sent = sent
+
+    def report(self, cost_usd: float | None, tokens: int) -> None:
+        """Settle it by what the service says."""
+        self._settle(Settled(id=self._id, how="reported", cost_usd=cost_usd, tokens=tokens))
+
+    def estimate(self, *, ended: bool) -> None:
+        """Settle it by what was sent, since nobody says what it cost."""
+        cost_usd, tokens = self._sent
+        line = Settled(id=self._id, how="estimated", ended=ended, cost_usd=cost_usd, tokens=tokens)
+        self._settle(line)
+
+    def refuse(self) -> None:
+        """Settle it as not charged: the service did not take it."""
+        self._settle(Settled(id=self._id, how="free", cost_usd=0.0, tokens=0))
+
+    def _settle(self, line: Settled) -> None:
+        self._till.book.settle(line)
+
+
+class Meter:
+    """Books the calls that are made for one question.
+
+    Parameters
+    ----------
+    key
+        Names the question with everything that makes its reply.
+    allow
+        Raises where the balance allows no further call.
+    """
+
+    def __init__(
+        self,
+        till: Till,
+        model: str,
+        question: Question,
+        key: str,
+        allow: Callable[[Balance], None],
+    ) -> None:
+        self._till = till
+        self._model = model
+        self._sent = sent_tokens(question)
+        self._key = key[:32]
+        self._allow = allow
+
+    def begin(self, price: Price | None) -> Payment:
+        """Reserve the most that a call may cost; raises ``BudgetSpent``."""
+        dearest = [Balance()]
+
+        def allow(balance: Balance) -> None:
+            self._allow(balance)
+            dearest[0] = balance
+
+        def line(ends: int) -> Reserved:
+            known = dearest[0]
+            most = Price.of(price, self._sent, REPLY_TOKENS)
+            return Reserved(
+                id=secrets.token_hex(8), at=self._till.now(), account=self._till.payer,
+                model=self._model, key=f"{self._key}-{ends}",
+                cost_usd=known.dearest_usd if known.dearest_tokens else most,
+                tokens=known.dearest_tokens or self._sent + REPLY_TOKENS,
+            )  # fmt: skip
+
+        made = self._till.book.reserve(line, self._till.accounts, allow, self._key)
+        return Payment(self._till, made, (Price.of(price, self._sent, 0), self._sent))
+
+
+METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
+"""What books the calls of a model that makes several for one question."""
+
+
+def sent_tokens(question: Question) -> int:
+    """Estimate from above what a question is in tokens: two bytes of text are one at most."""
+    text = len((question.prompt.system + question.prompt.user).encode())
+    return text // 2 + FRAME_TOKENS * len(question.frames)

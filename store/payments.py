@@ -1,0 +1,261 @@
+"""The book of payments: every call of a model that costs something, before it is made and after.
+
+One file a data folder, ``payments.jsonl``, which only grows. A call is reserved, and synced, before
+it is sent, and settled once it is known what it cost. A killed program leaves its reservation
+standing, and that counts as spent, since nobody here knows what the service charged for it. Several
+processes may write at once: each line is appended under a lock, after what others wrote was read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from store.errors import DamagedLedger, DataUnwritable
+from store.files import make_folder, sync_folder
+from store.lines import committed
+from store.locks import Held, NamedLock
+from store.records import Record
+
+PATIENCE_S = 60.0
+"""How long another process's line is waited for."""
+
+
+class Reserved(Record):
+    """A call that is about to be made."""
+
+    kind: Literal["reserved"] = "reserved"
+    id: str
+    at: datetime
+    account: str
+    """Who pays: a run (``run/<id>``), or a file of answers by its place in the data folder."""
+    model: str
+    key: str
+    """Names the question, and how often it came to an end before. It is sent along, so that a
+    service that knows such keys answers the same call once."""
+    cost_usd: float | None
+    """The most that it may cost; ``None`` where no price is known."""
+    tokens: int
+
+
+class Settled(Record):
+    """What a call came to."""
+
+    kind: Literal["settled"] = "settled"
+    id: str
+    how: Literal["reported", "estimated", "free"]
+    """By the service; by us, of what was sent; or not charged, since the service refused it."""
+    ended: bool = True
+    """Whether the service is done with it; one that we cut off may still be under way there."""
+    cost_usd: float | None
+    tokens: int
+
+
+class Carried(Record):
+    """What was spent before there was a book, by the ledger or the file of answers."""
+
+    kind: Literal["carried"] = "carried"
+    at: datetime
+    account: str
+    calls: int
+    cost_usd: float
+    tokens: int
+
+
+Line = Annotated[Reserved | Settled | Carried, Field(discriminator="kind")]
+_LINE: TypeAdapter[Reserved | Settled | Carried] = TypeAdapter(Line)
+
+
+@dataclass
+class Balance:
+    """What was spent, reservations that stand included."""
+
+    cost_usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    standing: int = 0
+    """Calls under way, or cut off by a kill: counted at the most that they may cost."""
+    estimated: int = 0
+    """Calls that were cut off by us, or broke off: counted by what was sent."""
+    unpriced: int = 0
+    """Calls whose price nobody knows."""
+    dearest_usd: float = 0.0
+    dearest_tokens: int = 0
+    """The dearest call, each side by itself."""
+
+    def add(self, other: Balance) -> None:
+        """Take another account into this sum."""
+        for name in ("cost_usd", "tokens", "calls", "standing", "estimated", "unpriced"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.dearest_usd = max(self.dearest_usd, other.dearest_usd)
+        self.dearest_tokens = max(self.dearest_tokens, other.dearest_tokens)
+
+    def count(self, cost_usd: float | None, tokens: int, sign: int = 1) -> None:
+        """Add one amount, or take it back."""
+        self.cost_usd += sign * (cost_usd or 0.0)
+        self.tokens += sign * tokens
+
+
+class PaymentBook:
+    """Appends payments, and adds them up by account.
+
+    Parameters
+    ----------
+    path
+        The file; ``None`` keeps the book in memory only, for a caller without a data folder.
+
+    Raises
+    ------
+    DamagedLedger
+        A committed line is no payment; names the line, counted from 1.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._lock = None if path is None else NamedLock(path.with_suffix(".lock"))
+        self._offset = 0
+        self._number = 0
+        self._accounts: dict[str, Balance] = {}
+        self._open: dict[str, Reserved] = {}
+        self._ends: Counter[str] = Counter()
+        self._catch_up()
+
+    def balance(self, accounts: Iterable[str]) -> Balance:
+        """Add accounts up, as far as their lines are on the disk."""
+        self._catch_up()
+        return self._balance(accounts)
+
+    def standing(self) -> list[Reserved]:
+        """Calls that were reserved and not settled."""
+        self._catch_up()
+        return list(self._open.values())
+
+    def reserve(
+        self,
+        make: Callable[[int], Reserved],
+        accounts: Iterable[str],
+        allow: Callable[[Balance], None],
+        question: str,
+    ) -> Reserved:
+        """Write that a call is about to be made, unless ``allow`` raises over the balance.
+
+        Parameters
+        ----------
+        make
+            Makes the line; told how often the question came to an end before.
+        """
+        with self._writing():
+            allow(self._balance(accounts))
+            line = make(self._ends[question])
+            self._append(line)
+        return line
+
+    def settle(self, line: Settled) -> None:
+        """Write what a call came to."""
+        with self._writing():
+            self._append(line)
+
+    def carry(self, line: Carried) -> None:
+        """Write what was spent before there was a book, once an account."""
+        with self._writing():
+            if line.account not in self._accounts and line.calls:
+                self._append(line)
+
+    def _balance(self, accounts: Iterable[str]) -> Balance:
+        total = Balance()
+        for account in set(accounts):
+            total.add(self._accounts.get(account, Balance()))
+        return total
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self._lock is None or self.path is None:
+            yield
+            return
+        try:
+            self._lock.acquire(PATIENCE_S)
+        except (Held, OSError) as error:
+            raise DataUnwritable(self.path, str(error)) from None
+        try:
+            self._catch_up()
+            yield
+        finally:
+            self._lock.release()
+
+    def _catch_up(self) -> None:
+        if self.path is None or not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            raw = file.read()
+        lines, torn = committed(raw)
+        self._offset += len(raw) - torn
+        for text in lines:
+            self._number += 1
+            try:
+                self._take(_LINE.validate_json(text))
+            except (ValidationError, KeyError) as error:
+                raise DamagedLedger(self.path, self._number, f"no payment ({error}).") from None
+
+    def _append(self, line: Reserved | Settled | Carried) -> None:
+        if self.path is not None:
+            try:
+                self._write(self.path, line.model_dump_json().encode() + b"\n")
+            except OSError as error:
+                raise DataUnwritable(self.path, error.strerror or str(error)) from None
+        self._take(line)
+
+    def _write(self, path: Path, text: bytes) -> None:
+        """Append one line and sync it; a torn end that a killed writer left is cut off first."""
+        make_folder(path.parent)
+        new = not path.exists()
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.ftruncate(file, self._offset)
+            if os.write(file, text) < len(text):
+                os.ftruncate(file, self._offset)
+                raise OSError("the disk is full")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if new:
+            sync_folder(path.parent)
+        self._offset += len(text)
+        self._number += 1
+
+    def _take(self, line: Reserved | Settled | Carried) -> None:
+        if isinstance(line, Settled):
+            self._close(line)
+            return
+        account = self._accounts.setdefault(line.account, Balance())
+        account.count(line.cost_usd, line.tokens)
+        if isinstance(line, Reserved):
+            account.calls += 1
+            account.standing += 1
+            account.unpriced += line.cost_usd is None
+            self._open[line.id] = line
+        else:
+            account.calls += line.calls
+            account.dearest_usd = max(account.dearest_usd, line.cost_usd / line.calls)
+            account.dearest_tokens = max(account.dearest_tokens, -(-line.tokens // line.calls))
+
+    def _close(self, line: Settled) -> None:
+        reserved = self._open.pop(line.id)
+        account = self._accounts[reserved.account]
+        account.count(reserved.cost_usd, reserved.tokens, -1)
+        account.count(line.cost_usd, line.tokens)
+        account.standing -= 1
+        account.estimated += line.how == "estimated"
+        if line.ended:
+            self._ends[reserved.key.rpartition("-")[0]] += 1
+        if line.how == "reported":
+            account.dearest_usd = max(account.dearest_usd, line.cost_usd or 0.0)
+            account.dearest_tokens = max(account.dearest_tokens, line.tokens)

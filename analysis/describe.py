@@ -25,7 +25,16 @@ from analysis.counts import (
 from analysis.intervals import change_over_batches, difference_over_batches
 from analysis.null import NullOfI, null_of_i
 from analysis.values import NAN, Estimate, as_json
-from analysis.views import BEFORE, GRADES, NO, YES, RunInfo, Views, from_ledger
+from analysis.views import (
+    BEFORE,
+    GRADES,
+    NO,
+    YES,
+    RunInfo,
+    Views,
+    from_ledger,
+    without_repeats,
+)
 from analysis.windows import Compared, batches_assumed, compared
 from store.ledger import Ledger
 
@@ -49,6 +58,23 @@ class DwellContrast:
 
 
 @dataclass(frozen=True)
+class NewVideos:
+    """The windows once more, without the videos that had been shown before.
+
+    Attributes
+    ----------
+    repeats_before, repeats_after
+        Videos of each window that it leaves out.
+    """
+
+    repeats_before: int
+    repeats_after: int
+    before: WindowShare
+    after: WindowShare
+    sway: Estimate
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """One run, described alone.
 
@@ -67,6 +93,8 @@ class RunSummary:
         100; the second, more efficient reading of the same videos.
     sensitivity
         The sway without the first 1, 2, 3 batches after the change, by number of batches.
+    without_repeats
+        The same windows without repeats, which else count like any exposure.
     excluded
         Videos that do not count, by reason; ``requested_before_change`` among them.
     timings_ms
@@ -90,6 +118,7 @@ class RunSummary:
     graded: Estimate
     graded_by: str
     sensitivity: dict[int, Estimate]
+    without_repeats: NewVideos
     excluded: dict[str, int]
     dwell: DwellContrast
     faults: dict[str, int]
@@ -133,6 +162,7 @@ def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
         graded=graded,
         graded_by=graded_by,
         sensitivity={count: _sway_without(run, count) for count in SENSITIVITY},
+        without_repeats=_new_videos(run, rows),
         excluded=exclusions(run, rows),
         dwell=dwell_contrast(run),
         faults=dict(Counter(fault.fault for fault in ledger.faults)),
@@ -176,6 +206,19 @@ def _sway_without(run: Views, count: int) -> Estimate:
     """The sway without the first batches after the change."""
     counts = run_counts(run, compared(run, count))
     return difference_over_batches(counts.n, 100 * counts.yes)
+
+
+def _new_videos(run: Views, rows: Compared) -> NewVideos:
+    new = without_repeats(run)
+    kept = compared(new)
+    counts = run_counts(new, kept)
+    return NewVideos(
+        repeats_before=int((rows.before & ~kept.before).sum()),
+        repeats_after=int((rows.after & ~kept.after).sum()),
+        before=window_share(new, kept.before),
+        after=window_share(new, kept.after),
+        sway=difference_over_batches(counts.n, 100 * counts.yes),
+    )
 
 
 def _medians(timings: list[dict[str, float]]) -> dict[str, float]:

@@ -193,5 +193,5 @@ def _cells(run: int, row: _Row, phase: int, reading: Reading) -> tuple[Any, ...]
         run, position, row.whole("batch", UNKNOWN), UNKNOWN, phase, answer,
         0 if answer != NONE else _FAILED, row.choice("excluded", EXCLUDED, ""),
         row.number("p_yes"), row.number("score"), row.number("dwell"), NAN, NAN,
-        row.text("video", f"{row.text('run')}/{position}"),
+        row.text("video", f"{row.text('run')}/{position}"), 0,
     )  # fmt: skip

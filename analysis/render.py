@@ -119,7 +119,22 @@ def _results(summary: RunSummary) -> Rows:
     rows.append(("", "the paper's measure: the sway as a percentage of the share before"))
     rows.append(("", _null(summary)))
     rows.append(("sensitivity", _sensitivity(summary)))
+    rows += _repeats(summary)
     return rows
+
+
+def _repeats(summary: RunSummary) -> Rows:
+    """What repeats did, if there were any: they count, and stand apart here."""
+    told = summary.without_repeats
+    count = told.repeats_before + told.repeats_after
+    if not count:
+        return []
+    windows = f"{told.repeats_before} before and {told.repeats_after} after"
+    shares = f"{told.before.share:.1f} % yes before, {told.after.share:.1f} % after"
+    return [
+        ("repeats", f"{windows}, of videos that had been shown; they count"),
+        ("", f"without them {shares}: {estimate_text(told.sway).strip()}"),
+    ]
 
 
 def estimate_text(estimate: Estimate, unit: str = "") -> str:

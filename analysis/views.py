@@ -22,6 +22,7 @@ from store.records import (
     Exclusion,
     Missing,
     Phase,
+    Repeat,
     Step,
     Windows,
     label_personas,
@@ -35,6 +36,7 @@ PHASES: tuple[str, ...] = get_args(Phase)
 BEFORE, ADAPT, AFTER = range(3)
 MISSING: tuple[str, ...] = ("", *get_args(Missing))
 EXCLUDED: tuple[str, ...] = ("", *get_args(Exclusion))
+REPEAT: tuple[str, ...] = ("", *get_args(Repeat))
 NO, YES, NONE = 0, 1, -1
 UNKNOWN = -1
 """Batch or request position that the platform did not tell."""
@@ -101,6 +103,9 @@ class Views:
         Seconds: delivered dwell, length of the video, time the judge took; nan where unknown.
     video
         The platform's id.
+    repeat
+        Index into ``REPEAT``: where the video was shown before; 0 for one that is new. A repeat
+        counts like any other, save in ledgers that excluded it.
     """
 
     runs: tuple[RunInfo, ...]
@@ -118,6 +123,7 @@ class Views:
     duration: Floats
     latency: Floats
     video: NDArray[np.str_]
+    repeat: Ints
 
     def __len__(self) -> int:
         return len(self.run)
@@ -155,8 +161,15 @@ class Views:
         return _tally(self.missing[self.eligible & (self.answer == NONE)], MISSING)
 
 
+def without_repeats(views: Views) -> Views:
+    """Return the same rows with repeats excluded: a second reading, shown beside the first."""
+    dropped = (views.repeat > 0) & views.eligible
+    return replace(views, excluded=np.where(dropped, EXCLUDED.index("repeat"), views.excluded))
+
+
 _INTEGERS = (
     "run", "position", "batch", "requested_at", "phase", "answer", "missing", "excluded",
+    "repeat",
 )  # fmt: skip
 _COLUMNS = tuple(column.name for column in fields(Views) if column.name != "runs")
 
@@ -227,8 +240,9 @@ def _row(run: int, step: Step) -> tuple[Any, ...]:
         judgement.score,
         step.reaction.dwell_s,
         video.duration_s,
-        judgement.latency_s,
+        judgement.latency_s if judgement.attempts else None,
         video.id,
+        REPEAT.index(step.repeat or ""),
     )
 
 

@@ -137,7 +137,8 @@ async def opinions(
     Parameters
     ----------
     exhibits
-        Of every plain video; ads and live cards are never asked about in a run.
+        Of every plain video that is no variation; a variation is answered as the video whose words
+        it has. Ads and live cards are never asked about in a run.
     """
     judges = [ModelJudge.of(model, STRATEGY, persona) for persona in personas]
     likes = np.zeros((len(judges), len(catalogue.items)), dtype=np.bool_)
@@ -147,6 +148,9 @@ async def opinions(
             judgement = await judge.judge((exhibit.frame,), exhibit.caption)
             likes[row, number] = judgement.answer == "yes"
         tell(done, len(exhibits))
+    for item in catalogue.items:
+        if item.origin is not None:
+            likes[:, item.number] = likes[:, item.origin]
     return likes
 
 

@@ -39,7 +39,7 @@ WINDOWS = Windows(before=24, adapt=24, after=52, baseline="passive")
 DWELL = Dwell()
 STUDIES_AT_ONCE = 50
 _SPARE = 12
-"""Items watched beyond the windows at first, for ads, live cards and repeats."""
+"""Items watched beyond the windows at first, for ads and live cards."""
 
 
 def ideal(personas: Sequence[Persona], catalogue: Catalogue) -> Likes:
@@ -88,7 +88,7 @@ class Feeds:
     ----------
     answers, chances
         What persona i says of the videos of run j, and the chance of a yes that the recommender
-        gave each place, repeats aside; shape ``(S, K, K, n)``. Exact for the ideal viewer; where a
+        gave each place; shape ``(S, K, K, n)``. Exact for the ideal viewer; where a
         theme is only partly liked, all its videos have the same chance.
     position, batch, requested_at
         As in a ledger; shape ``(S, K, n)``.
@@ -142,7 +142,7 @@ def _arm(setting: Setting, members: Ints, arm: Arm, rng: np.random.Generator) ->
     rates = setting.yes_by_theme[members]  # (S, K, themes)
     chances = np.einsum("sit,sjnt->sijn", rates, columns["chance"], optimize=True)
     batch = columns["batch"]
-    requested_at = np.maximum(0, batch * BATCH - AHEAD - 1)
+    requested_at = np.maximum(0, batch * BATCH - AHEAD - 2)  # the page asks as it moves on
     return Feeds(answers, chances, columns["position"], batch, requested_at)
 
 
@@ -155,8 +155,8 @@ class Watched:
     item, position, batch
         Number in the catalogue, place in the feed, response that brought it; shape ``(n,)``.
     chance
-        Chance of each theme when the batch was chosen, among videos not shown yet; shape
-        ``(n, themes)``.
+        Chance of each theme when the batch was chosen; shape ``(n, themes)``. Where a theme is
+        used up its videos come again, and count again, so the chance holds beyond that too.
     """
 
     item: Ints
@@ -185,18 +185,7 @@ def watch(setting: Setting, persona: int, arm: Arm, seed: int) -> Watched:
     position = np.array(places)
     item = np.array(numbers)[position]
     batch = position // BATCH
-    return Watched(
-        item, position, batch, _of_the_new(setting.shelf, item, np.array(chances)[batch])
-    )
-
-
-def _of_the_new(shelf: Shelf, item: Ints, chances: Floats) -> Floats:
-    """Chances of each theme where only videos count that were not shown yet."""
-    shown = shelf.theme_of[item][:, None] == np.arange(len(shelf.piles))
-    before = np.cumsum(shown, axis=0) - shown
-    left = before < np.array([len(pile) for pile in shelf.piles])
-    among: Floats = chances * left / (chances * left).sum(1, keepdims=True)
-    return among
+    return Watched(item, position, batch, np.array(chances)[batch])
 
 
 class _Viewer:
@@ -206,7 +195,6 @@ class _Viewer:
         self.watched: list[float] = []
         self._windows, self._dwell = setting.windows, setting.dwell
         self._likes, self._passive = likes, arm == "passive"
-        self._seen: set[int] = set()
         self._counted = 0
 
     def __call__(self, item: Item) -> float:
@@ -215,9 +203,7 @@ class _Viewer:
         return seconds
 
     def _reaction(self, item: Item) -> float:
-        excluded = item.kind != "video" or item.number in self._seen
-        self._seen.add(item.number)
-        if excluded:
+        if item.kind != "video":
             return self._dwell.swipe_s
         before = self._counted < self._windows.before
         self._counted += 1
@@ -227,14 +213,8 @@ class _Viewer:
 
 
 def _eligible(served: Sequence[Item]) -> list[int]:
-    """Places of the videos that count: no ads, no live cards, no repeats."""
-    seen: set[int] = set()
-    places = []
-    for place, item in enumerate(served):
-        if item.kind == "video" and item.number not in seen:
-            places.append(place)
-        seen.add(item.number)
-    return places
+    """Places of the videos that count: no ads and no live cards."""
+    return [place for place, item in enumerate(served) if item.kind == "video"]
 
 
 def _known(numbers: Sequence[int], watched: Sequence[float], batch: int) -> History:

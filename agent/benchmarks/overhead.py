@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,6 +24,7 @@ from agent.config import Dwell, RunConfig, Site
 from agent.drivers import browser as browsers
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
+from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.playground.workshop import Workshop
 from agent.runner import Place, Silent, execute
 from agent.site import PlaygroundSite
@@ -31,6 +33,8 @@ from store.data import DataFolder
 from store.ledger import read
 from store.records import Windows
 
+SEED, VISITOR, BATCHES = 1, "visitor", 4
+"""Both loops are served the same videos, and never more than these batches of them."""
 STAGES = ("capture", "describe", "write", "settle", "move")
 FIND = """() => {
   for (const video of document.querySelectorAll('video')) {
@@ -85,9 +89,14 @@ def measure(
 
 
 def _make_clips(tell: Callable[[str], None]) -> None:
-    """Make every clip first, so that making them disturbs neither loop."""
+    """Make every clip that is shown first, so that making them disturbs neither loop."""
+    shelf, site = Shelf(catalogue.load()), _site()
+    settings, served = Settings(site.feed, site.gain, SEED), list[int]()
+    for batch in range(BATCHES):
+        nothing = History(served, [nan] * len(served), [False] * len(served))
+        served += next_batch(shelf, settings, VISITOR, batch, nothing)
     workshop = Workshop(ClipStore(default_cache()), tell)
-    workshop.start(catalogue.load().items)
+    workshop.start({shelf.catalogue.items[number] for number in served})
     workshop.wait()
     workshop.stop()
 
@@ -98,7 +107,7 @@ def _site() -> Site:
 
 async def _bare_block(state: Path, browser: browsers.Found, videos: int) -> list[float]:
     async with AsyncExitStack() as stack:
-        site = PlaygroundSite(_site(), 1, state)
+        site = PlaygroundSite(_site(), SEED, state)
         stack.push_async_callback(site.stop)
         url = await site.start()
         playwright = await stack.enter_async_context(async_playwright())
@@ -106,7 +115,7 @@ async def _bare_block(state: Path, browser: browsers.Found, videos: int) -> list
         stack.push_async_callback(opened.close)
         page = await opened.new_page(viewport={"width": 1280, "height": 800})
         devtools = await page.context.new_cdp_session(page)
-        await page.goto(url)
+        await page.goto(f"{url}?visitor={VISITOR}")
         await page.wait_for_function(CHANGED, arg="/")
         return [await _bare_step(page, devtools) for _ in range(videos)]
 

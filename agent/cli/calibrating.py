@@ -199,13 +199,13 @@ class _Eyes:
 
     @classmethod
     def open(cls, personas: Sequence[Persona]) -> _Eyes:
-        """Ask about a frame of every clip."""
-        from agent.benchmarks.exhibits import sample, show
+        """Ask about a frame of every video that is no variation of another."""
+        from agent.benchmarks.exhibits import show
         from agent.models import load as load_model
         from agent.playground.clips import ClipStore, default_cache
 
         catalogue = load_catalogue()
-        items = sample(catalogue, None, np.random.default_rng(0))
+        items = [item for item in catalogue.items if item.kind == "video" and not item.edition]
         with counting("looking") as tell:
             exhibits = show(
                 items, ClipStore(default_cache()), lambda _, done, total: tell(done, total)

@@ -1,4 +1,4 @@
-"""What is said once before a model is first asked: who gets what, and how old the prices are."""
+"""What is said once before a run: who gets what, how old prices are, and what must repeat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from agent.config import Site
     from agent.models.budget import Cap
+    from store.records import Windows
 
 
 def announce(model: str, cap: Cap) -> None:
@@ -27,3 +29,26 @@ def announce(model: str, cap: Cap) -> None:
         click.echo(told, err=True)
     if cap.cost_usd is not None:
         click.echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
+
+
+def announce_repeats(site: Site | None, windows: Windows) -> None:
+    """Say on stderr where the windows are longer than what the playground has to show."""
+    from agent.playground.catalogue import load
+    from agent.playground.own import count_videos
+
+    if site is None:
+        return
+    own = site.catalogue
+    videos = load().videos_by_theme if own is None else count_videos(own)
+    listens = site.feed != "random" and site.gain > 0
+    most = min(videos.values(), default=0) if listens else sum(videos.values())
+    if not videos or windows.total <= most:
+        return
+    where = "A theme of this catalogue" if listens else "This catalogue"
+    fit = (most - windows.adapt) // 2
+    remedy = f"--before {fit} --after {fit}" if fit > 0 else "python -m agent playground --help"
+    click.echo(
+        f"{where} has {most} videos and the run watches {windows.total}, so some are shown again. "
+        f"Repeats count, and the shares without them are shown too. For fewer, type: {remedy}",
+        err=True,
+    )

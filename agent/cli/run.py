@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from agent.cli.notices import announce
+from agent.cli.notices import announce, announce_repeats
 from agent.cli.options import (
     browser_option,
     cap_options,
@@ -127,6 +127,7 @@ def run(as_json: bool, **options: Any) -> None:
     config = _config(options)
     place = _place(options, config.platform)
     announce(config.model, place.cap)
+    announce_repeats(config.site, config.windows)
     if config.driver == "desktop":
         click.echo(DESKTOP, err=True)
     with _cell_held(options["study"], options["cell"]):

@@ -82,10 +82,13 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
 
 
 def _show_matrix(study: Study) -> None:
+    from agent.cli.notices import announce_repeats
     from agent.platforms import load
     from agent.study.matrix import start_order
 
     declared = study.declared
+    if "playground" in declared.matrix.platforms:
+        announce_repeats(declared.site, declared.windows)
     videos = len(study.cells) * declared.windows.total
     click.echo(f"Study {declared.name}: {len(study.cells)} runs, {videos} videos at least")
     for cell in start_order(study.cells):

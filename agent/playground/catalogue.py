@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -42,6 +43,10 @@ class Item:
     """Counts the items that share the footage, so that no two clips are the same."""
     file: Path | None = None
     """An own clip, served as it is."""
+    edition: int = 0
+    """Which variation of a shipped video it is; 0 for one that is as it was written."""
+    origin: int | None = None
+    """Number of the video whose words a variation has."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Catalogue:
         return tuple(sorted({item.theme for item in self.items if item.kind == "video"}))
 
     @cached_property
+    def videos_by_theme(self) -> Mapping[str, int]:
+        """How many plain videos each theme has: more of it than that repeats."""
+        return Counter(item.theme for item in self.items if item.kind == "video")
+
+    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever what a recommender can serve changes."""
         told = "\n".join(f"{i.id} {i.kind} {i.theme} {i.seconds} {i.likes}" for i in self.items)
@@ -69,10 +79,12 @@ class Catalogue:
 
 @lru_cache(maxsize=1)
 def load() -> Catalogue:
-    """Read the catalogue that ships with the site."""
+    """Read the catalogue that ships with the site: what was written, and its variations."""
+    from agent.playground.variations import vary  # it needs the items above
+
     with (DATA / "items.csv").open(encoding="utf-8", newline="") as file:
         items = [_item(row) for row in csv.DictReader(file)]
-    return Catalogue(tuple(sorted(items, key=lambda item: item.number)))
+    return Catalogue(vary(sorted(items, key=lambda item: item.number)))
 
 
 def themes() -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from agent.playground.compose import Recipe, recipe_for
 from agent.playground.errors import ClipFailed, FolderUnwritable
 from agent.playground.footage import Film, Footage, film, locate, table
 
-VERSION = 1  # of how a recipe is turned into a file
+VERSION = 2  # of how a recipe is turned into a file
 
 _PIXELS = ["-pix_fmt", "yuv420p"]
 _FAST = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-threads", "1"]

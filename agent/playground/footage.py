@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -95,6 +96,20 @@ def locate(source: str) -> Path:
         if path.is_file():
             return path
     raise FootageMissing(source, package)
+
+
+def check(names: Iterable[str]) -> None:
+    """See that the shipped footage of these names is there.
+
+    Raises
+    ------
+    FootageMissing
+        A package that carries footage is not installed.
+    """
+    for name in names:
+        footage = table().get(name)
+        if footage is not None and footage.layout != "scene":
+            locate(footage.source)
 
 
 def film(footage: Footage) -> Film:

@@ -2,7 +2,7 @@
 
 Two rows of fourteen cells, six pixels each at 360 x 640. The outer columns are fixed (light over
 dark at the left, dark over light at the right); the 24 cells between them hold the item's number
-and a checksum of it, twelve bits each. Large, hard-edged, grey cells survive VP9 and JPEG.
+in thirteen bits and a checksum of it in eleven. Large, hard-edged, grey cells survive VP9 and JPEG.
 
 Refuses to know what an item is: a mark is a number.
 """
@@ -20,9 +20,11 @@ WIDTH = 360  # of the picture that all sizes below refer to
 CELL = 6
 COLUMNS = 14
 LEFT = TOP = 14
-BITS = 12
+BITS = 13
 CAPACITY = 1 << BITS
 
+_WORD = 2 * (COLUMNS - 2)
+_CHECK_BITS = _WORD - BITS
 _LIGHT, _DARK, _PANEL = 238, 22, 34
 _MARGIN = 4
 _SHIFTS = sorted(product((0, -1, 1, -2, 2), repeat=2), key=lambda s: abs(s[0]) + abs(s[1]))
@@ -79,16 +81,13 @@ def read_mark(image: Image.Image) -> int | None:
 def _cells(number: int) -> list[list[bool]]:
     if not 0 <= number < CAPACITY:
         raise ValueError(f"A mark holds 0 to {CAPACITY - 1}, not {number}.")
-    rows = [[True], [False]]
-    for row, value in zip(rows, (number, _checksum(number)), strict=True):
-        row += [bool(value >> bit & 1) for bit in reversed(range(BITS))]
-    rows[0].append(False)
-    rows[1].append(True)
-    return rows
+    word = number << _CHECK_BITS | _checksum(number)
+    bits = [bool(word >> bit & 1) for bit in reversed(range(_WORD))]
+    return [[True, *bits[: _WORD // 2], False], [False, *bits[_WORD // 2 :], True]]
 
 
 def _checksum(number: int) -> int:
-    return zlib.crc32(number.to_bytes(2, "big")) % CAPACITY
+    return zlib.crc32(number.to_bytes(2, "big")) % (1 << _CHECK_BITS)
 
 
 def _sample(grey: NDArray[np.float64], scale: float, dx: int, dy: int) -> NDArray[np.float64]:
@@ -113,6 +112,6 @@ def _decode(means: NDArray[np.float64]) -> int | None:
     if light - dark < _LEAST_CONTRAST:
         return None
     bits = means > (light + dark) / 2
-    powers = 1 << np.arange(BITS)[::-1]
-    number, check = (int(bits[row, 1:-1] @ powers) for row in range(2))
+    word = int(bits[:, 1:-1].ravel() @ (1 << np.arange(_WORD)[::-1]))
+    number, check = divmod(word, 1 << _CHECK_BITS)
     return number if check == _checksum(number) else None

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def load_folder(folder: Path) -> Catalogue:
     if len(items) > CAPACITY:
         raise BadCatalogue(path, f"It has more than {CAPACITY} lines.")
     return Catalogue(tuple(items))
+
+
+def count_videos(folder: Path) -> dict[str, int]:
+    """Count the plain videos of each theme by the table alone; empty where it cannot be read."""
+    try:
+        with (folder / TABLE).open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    marks = [
+        [_TRUTHS.get((row.get(name) or "").lower()) for name in ("ad", "live")] for row in rows
+    ]
+    plain = [row for row, mark in zip(rows, marks, strict=True) if not any(mark)]
+    return dict(Counter(row.get("theme") or NO_THEME for row in plain))
 
 
 def _check_columns(path: Path, names: Iterable[str]) -> None:

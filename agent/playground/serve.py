@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
+from agent.playground import footage
 from agent.playground.app import Look, Site, build_app
 from agent.playground.catalogue import Catalogue
 from agent.playground.clips import ClipStore
@@ -72,7 +73,9 @@ def serve(plan: Plan, ready: Callable[[Facts], None], tell: Callable[[str], None
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
     )
-    missing = workshop.start(plan.catalogue.items)
+    footage.check({item.footage for item in plan.catalogue.items})
+    own = [item for item in plan.catalogue.items if item.footage not in footage.table()]
+    missing = workshop.start(own)  # the shipped ones are thousands, made when they are wanted
     if plan.parent:
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     port = listener.getsockname()[1]

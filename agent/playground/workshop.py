@@ -55,7 +55,12 @@ class Workshop:
         ]
 
     def start(self, items: Iterable[Item]) -> int:
-        """Begin with every clip that is missing, and say how many these are.
+        """Begin to make clips: these, where they are missing, and whatever is wanted meanwhile.
+
+        Returns
+        -------
+        int
+            How many of these are missing.
 
         Raises
         ------
@@ -69,7 +74,7 @@ class Workshop:
         self._missing = sum(map(len, groups.values()))
         for group in groups.values():
             self._put(_SOMETIME, tuple(group))
-        for thread in self._threads if groups else ():
+        for thread in self._threads:
             thread.start()
         return self._missing
 
@@ -131,7 +136,11 @@ class Workshop:
         with self._guard:
             before, self._made = self._made, self._made + made
             done = self._made == self._missing
-            if made and (done or before // _TELL_EVERY != self._made // _TELL_EVERY):
+            if (
+                made
+                and self._missing
+                and (done or before // _TELL_EVERY != self._made // _TELL_EVERY)
+            ):
                 self._tell(f"Made {self._made} of {self._missing} clips.")
 
 

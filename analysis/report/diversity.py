@@ -16,7 +16,7 @@ import numpy as np
 from analysis.intervals import t_interval
 from analysis.report.material import Seen, Texts
 from analysis.values import NAN, Estimate
-from analysis.views import AFTER, BEFORE, EXCLUDED, Mask, Views
+from analysis.views import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
 from store.duplicates import near_duplicates
 
 SMALLEST_SAMPLE = 5
@@ -30,7 +30,9 @@ class Variety:
     Attributes
     ----------
     repeats
-        Videos that the same run had shown before, in % of all that were shown.
+        Videos that the same run, or account, had shown before, in % of all that were shown.
+    yes, yes_new
+        Share of yes in %: of all that count, and of those that had not been shown before.
     creators
         Different creators in a sample of ``sample`` videos.
     near
@@ -44,6 +46,8 @@ class Variety:
     window: str
     videos: int
     repeats: Estimate
+    yes: Estimate
+    yes_new: Estimate
     creators: Estimate
     near: Estimate
     shared: float
@@ -57,6 +61,8 @@ class _Window:
     persona: str
     videos: frozenset[str]
     repeats: float
+    yes: float
+    yes_new: float
     authors: tuple[int, ...]
     near: float
     count: int
@@ -93,6 +99,8 @@ def _variety(arm: str, window: str, members: Sequence[_Window], sample: int) -> 
         window=window,
         videos=sum(member.count for member in members),
         repeats=t_interval(np.array([member.repeats for member in members]), "%"),
+        yes=t_interval(np.array([member.yes for member in members]), "%"),
+        yes_new=t_interval(np.array([member.yes_new for member in members]), "%"),
         creators=t_interval(creators, ""),
         near=t_interval(np.array([member.near for member in members]), "%"),
         shared=_shared(members),
@@ -103,16 +111,25 @@ def _variety(arm: str, window: str, members: Sequence[_Window], sample: int) -> 
 def _window(views: Views, seen: Seen | None, index: int, phase: int) -> _Window:
     rows = (views.run == index) & (views.phase == phase)
     eligible = rows & views.eligible
-    repeats = rows & (views.excluded == _REPEAT)
-    count, again = int(eligible.sum()), int(repeats.sum())
+    left_out = rows & (views.excluded == _REPEAT)  # in ledgers that excluded repeats
+    again = (eligible & (views.repeat > 0)) | left_out
+    count, shown = int(eligible.sum()), int((eligible | left_out).sum())
     return _Window(
         persona=views.runs[index].persona,
         videos=frozenset(views.video[eligible].tolist()),
-        repeats=100 * again / (count + again) if count else NAN,
+        repeats=100 * int(again.sum()) / shown if count else NAN,
+        yes=_yes(views, eligible),
+        yes_new=_yes(views, eligible & ~again),
         authors=_authors(seen.author[eligible]) if seen else (),
         near=_near(seen, views.run == index, eligible) if seen else NAN,
         count=count,
     )
+
+
+def _yes(views: Views, rows: Mask) -> float:
+    """Share of yes among the answers of some rows, in %."""
+    judged = rows & views.judged
+    return float(100 * (views.answer[judged] == YES).mean()) if judged.any() else NAN
 
 
 def _authors(names: Texts) -> tuple[int, ...]:

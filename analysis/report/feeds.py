@@ -26,6 +26,8 @@ class VarietyRow:
     window: str
     videos: Traced
     repeats: Traced
+    yes: Traced
+    yes_new: Traced
     creators: Traced
     near: Traced
     shared: Traced
@@ -61,6 +63,10 @@ def _variety(source: Source, row: Variety) -> VarietyRow:
         window=row.window,
         videos=source.count(row.videos, f"videos that count, {place}"),
         repeats=source.percent(row.repeats.value, f"repeats, {place}", row.repeats.reason),
+        yes=source.percent(row.yes.value, f"share of yes, {place}", row.yes.reason),
+        yes_new=source.percent(
+            row.yes_new.value, f"share of yes without repeats, {place}", row.yes_new.reason
+        ),
         creators=source.decimal(
             row.creators.value, f"creators, {place}", 1, "not every video names its creator"
         ),

@@ -36,7 +36,7 @@ from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
 from analysis.study import CONTROLS, Result, study
 from analysis.values import NAN, Estimate
-from analysis.views import Floats, RunInfo, Views
+from analysis.views import Floats, RunInfo, Views, without_repeats
 from analysis.windows import compared
 from store.judgements import Judge, Judgements
 
@@ -73,6 +73,16 @@ class Rejudging:
 
 
 @dataclass(frozen=True, eq=False)
+class OtherReadings:
+    """The sway of every run of the material, read otherwise than declared."""
+
+    dropped: Mapping[int, Floats]
+    """Without so many batches after the change."""
+    new_only: Floats | None
+    """Without repeats; ``None`` where there are none."""
+
+
+@dataclass(frozen=True, eq=False)
 class Measured:
     """One platform, strategy and model.
 
@@ -83,6 +93,8 @@ class Measured:
     sensitivity
         The sway (less the control's, where there is one) without the first batches after the
         change, by their number.
+    new_only
+        The same without repeats; ``None`` where there are none.
     graded, graded_by
         The sway of the graded answers in points of 100 (less the control's), and their name;
         empty where the judge gives none.
@@ -102,6 +114,7 @@ class Measured:
     variety: tuple[Variety, ...]
     dwell: tuple[ArmDwell, ...]
     sensitivity: Mapping[int, Estimate]
+    new_only: Estimate | None
     graded: Estimate
     graded_by: str
     lost: tuple[Attrition, ...]
@@ -141,6 +154,9 @@ def measure(material: Material, rng: np.random.Generator) -> Measures:
     rows = account(views)
     counts = counts_by_run(views)
     dropped = {count: sways(counts_by_run(views, count)) for count in SENSITIVITY}
+    repeated = bool((views.repeat > 0).any())
+    new_only = sways(counts_by_run(without_repeats(views))) if repeated else None
+    otherwise = OtherReadings(dropped, new_only)
     groups = []
     for result in study(views, rng):
         members = tuple(
@@ -148,7 +164,7 @@ def measure(material: Material, rng: np.random.Generator) -> Measures:
             if (run.platform, run.strategy, run.model)
             == (result.platform, result.strategy, result.model)
         )  # fmt: skip
-        groups.append(_group(material, result, members, counts, dropped, rng))
+        groups.append(_group(material, result, members, counts, otherwise, rng))
     adjusted = holm(np.array([group.primary.p for group in groups]))
     told = [replace(group, p_holm=float(p)) for group, p in zip(groups, adjusted, strict=True)]
     return Measures(material, rows, tuple(told))
@@ -159,7 +175,7 @@ def _group(
     result: Result,
     members: tuple[int, ...],
     counts: Sequence[Counts],
-    dropped: Mapping[int, Floats],
+    otherwise: OtherReadings,
     rng: np.random.Generator,
 ) -> Measured:
     views = material.views
@@ -186,8 +202,14 @@ def _group(
         variety=varieties(views, material.seen, members, arms),
         dwell=tuple(_dwell(views, members, arm) for arm in arms),
         sensitivity={
-            count: _mean_sway(runs, sway[list(members)], control) for count, sway in dropped.items()
+            count: _mean_sway(runs, sway[list(members)], control)
+            for count, sway in otherwise.dropped.items()
         },
+        new_only=(
+            None
+            if otherwise.new_only is None
+            else _mean_sway(runs, otherwise.new_only[list(members)], control)
+        ),
         graded=replace(_mean_sway(runs, graded, control), unit="points"),
         graded_by=graded_by,
         lost=lost,

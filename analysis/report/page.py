@@ -66,6 +66,8 @@ class Chapter:
     choices: tuple[Choice, ...]
     choices_axis: Markup
     choices_source: Source
+    repeated: bool
+    graded: bool
     sheets: Sheets | None
     averages: tuple[Average, ...]
     variety: VarietyTable
@@ -135,6 +137,8 @@ def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget
         choices=rows,
         choices_axis=choices_axis,
         choices_source=choices_source,
+        repeated=scene.group.new_only is not None,
+        graded=scene.group.graded.exists,
         sheets=sheets(scene, rng, budget),
         averages=averages(scene),
         variety=variety_table(scene),

@@ -261,13 +261,15 @@ class Choice:
 
 
 def choices(scene: Scene) -> tuple[tuple[Choice, ...], Markup, Source]:
-    """The sway as declared, and without the first batches after the change; with its axis."""
+    """The sway as declared, without the first batches, and without repeats; with its axis."""
     group = scene.group
     used, otherwise = scene.paired()
     arms = ["treatment", *([group.control] if group.control else [])]
     source = scene.source("report.measured.measure", arms, used, otherwise=otherwise)
     made = [("as declared", _whole(scene))]
     made += [(_WITHOUT[count], told) for count, told in group.sensitivity.items()]
+    if group.new_only is not None:
+        made.append(("without repeats", group.new_only))
     graded = [group.graded] if group.graded.exists else []
     scale = Scale.around(ends([told for _, told in made] + graded))
     rows = [

@@ -12,7 +12,7 @@ from analysis.report.measured import Measured, Measures, Rejudging
 from analysis.report.page import Rendered
 from analysis.tables_out import Cell, Table
 from analysis.values import Estimate
-from analysis.views import MISSING, NONE, PHASES, UNKNOWN, YES
+from analysis.views import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
@@ -32,8 +32,9 @@ def tables(measures: Measures, rendered: Rendered) -> list[Table]:
         Table("i_avg", (*_GROUP, "arm", "i_avg", "personas", "undefined", "percentile",
                         "null_mean", "null_low", "null_high", "null_rate", "null_icc", "reason"),
               _rows(groups, _averages)),
-        Table("variety", (*_GROUP, "arm", "window", "videos", "repeats", "creators",
-                          "creators_sample", "near_duplicates", "shared"),
+        Table("variety", (*_GROUP, "arm", "window", "videos", "repeats", "yes",
+                          "yes_without_repeats", "creators", "creators_sample",
+                          "near_duplicates", "shared"),
               _rows(groups, _variety)),
         Table("dwell", (*_GROUP, "arm", "answer", "videos", *_ESTIMATE), _rows(groups, _dwell)),
         Table("losses", (*_GROUP, "arm", "planned", "never_begun", "complete", "incomplete"),
@@ -62,7 +63,7 @@ def _views(measures: Measures) -> Table:
     views, seen = measures.material.views, measures.material.seen
     columns = (
         "run", "persona", "arm", *_GROUP, "replicate", "position", "window", "batch", "video",
-        "answer", "missing", "use", "p_yes", "score", "dwell_s", "author", "frame",
+        "answer", "missing", "use", "repeat", "p_yes", "score", "dwell_s", "author", "frame",
     )  # fmt: skip
     rows = []
     for at in range(len(views)):
@@ -74,6 +75,7 @@ def _views(measures: Measures) -> Table:
             None if views.batch[at] == UNKNOWN else int(views.batch[at]), str(views.video[at]),
             None if answer == NONE else ("yes" if answer == YES else "no"),
             MISSING[views.missing[at]] or None, USES[measures.rows.use[at]],
+            REPEAT[views.repeat[at]] or None,
             float(views.p_yes[at]), float(views.score[at]), float(views.dwell[at]),
             seen.author[at] if seen else None, seen.frame[at] if seen else None,
         ))  # fmt: skip
@@ -104,6 +106,8 @@ def _estimates(group: Measured) -> Iterator[tuple[Cell, ...]]:
         yield (f"treatment minus {contrast.control}", *_estimate(contrast.estimate))
     for count, told in group.sensitivity.items():
         yield (f"without the first {count} batches", *_estimate(told))
+    if group.new_only is not None:
+        yield ("without repeats", *_estimate(group.new_only))
     yield ("graded", *_estimate(group.graded))
     for again in group.rejudged:
         judge = f"{again.judge.strategy} x {again.judge.model}"
@@ -152,8 +156,9 @@ def _averages(group: Measured) -> Iterator[tuple[Cell, ...]]:
 
 def _variety(group: Measured) -> Iterator[tuple[Cell, ...]]:
     for row in group.variety:
-        yield (row.arm, row.window, row.videos, row.repeats.value, row.creators.value, row.sample,
-               row.near.value, row.shared)  # fmt: skip
+        yield (row.arm, row.window, row.videos, row.repeats.value, row.yes.value,
+               row.yes_new.value, row.creators.value, row.sample, row.near.value,
+               row.shared)  # fmt: skip
 
 
 def _dwell(group: Measured) -> Iterator[tuple[Cell, ...]]:

@@ -130,3 +130,22 @@ def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -
     assert "data/runs/r1" in told
     assert "30.0 percentage points (pp) more" in told.replace("\n", " ")
     assert "if nothing happened" in told
+
+
+def test_shares_with_and_without_repeats_are_shown(tmp_path: Path) -> None:
+    steps = [
+        made.step(at, "before" if at < 10 else "after", "yes" if at in (0, 1) or at > 13 else "no",
+                  repeat="run" if at > 13 else None)
+        for at in range(20)
+    ]  # fmt: skip
+    windows = Windows(before=10, after=10)
+    path = made.write(tmp_path, made.started(windows=windows), steps)
+    summary = summarise(ledger.read(path), np.random.default_rng(0))
+    assert (summary.before.share, summary.after.share, summary.sway.value) == (20, 60, 40)
+    told = summary.as_dict()["without_repeats"]
+    assert (told["repeats_before"], told["repeats_after"]) == (0, 6)
+    assert (told["before"]["share"], told["after"]["share"]) == (20, 0)
+    assert told["sway"]["value"] == -20
+    text = render(summary)
+    assert "0 before and 6 after, of videos that had been shown; they count" in text
+    assert "without them 20.0 % yes before, 0.0 % after: -20.0 pp" in text

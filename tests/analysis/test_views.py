@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from analysis.values import Estimate, as_json
-from analysis.views import AFTER, BEFORE, NO, NONE, YES, from_ledgers, table
+from analysis.views import (
+    AFTER,
+    BEFORE,
+    NO,
+    NONE,
+    YES,
+    from_ledger,
+    from_ledgers,
+    table,
+    without_repeats,
+)
 from store import ledger
 from store.records import Reaction, Video
 from tests.analysis import made
@@ -51,7 +61,7 @@ def test_runs_stay_apart(tmp_path: Path) -> None:
 
 
 def test_rows_are_put_in_order() -> None:
-    rows = [(0, at, 0, 0, 0, 1, 0, 0, None, None, 1.0, None, 0.0, f"v{at}") for at in (2, 0, 1)]
+    rows = [(0, at, 0, 0, 0, 1, 0, 0, None, None, 1.0, None, 0.0, f"v{at}", 0) for at in (2, 0, 1)]
     assert table(made.views([], 0).runs, rows).video.tolist() == ["v0", "v1", "v2"]
 
 
@@ -71,3 +81,18 @@ def test_a_number_that_does_not_exist_is_null_in_json() -> None:
 def test_unequal_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         table([], [(1, 2), (1,)])
+
+
+def test_repeats_count_and_can_be_left_out(tmp_path: Path) -> None:
+    """Steps as they are written now count; a ledger that excluded its repeats stays as it was."""
+    steps = [
+        made.step(at, "before" if at < 4 else "after", "yes" if at in (0, 5, 6) else "no",
+                  repeat="run" if at in (3, 5, 6) else "account" if at == 7 else None,
+                  excluded="repeat" if at == 2 else None)
+        for at in range(8)
+    ]  # fmt: skip
+    views = from_ledger(ledger.read(made.write(tmp_path, made.started(), steps)))
+    assert views.eligible.tolist() == [True, True, False, *[True] * 5]
+    new = without_repeats(views)
+    assert np.flatnonzero(new.eligible).tolist() == [0, 1, 4]
+    assert (views.exclusions(), new.exclusions()) == ({"repeat": 1}, {"repeat": 5})

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
+import pytest
+
 from agent.playground import catalogue
-from agent.playground.catalogue import DATA, load, themes, themes_of
-from agent.playground.footage import locate, table
+from agent.playground.catalogue import DATA, Item, load, themes, themes_of
+from agent.playground.compose import frames, recipe_for
+from agent.playground.footage import film, locate, table
 from agent.playground.mark import CAPACITY
+from store.frames import describe
 
 THEMES = {
     "animals", "art", "cars", "dance", "family", "fantasy", "fashion", "food", "gardening",
@@ -15,10 +22,53 @@ THEMES = {
 }  # fmt: skip
 
 
-def test_sixteen_themes_of_thirty_videos_each() -> None:
-    counts = Counter(item.theme for item in load().items if item.kind == "video")
+def test_sixteen_themes_of_three_hundred_videos_each() -> None:
+    videos = [item for item in load().items if item.kind == "video"]
     assert set(themes()) == THEMES
-    assert counts == dict.fromkeys(THEMES, 30)
+    assert Counter(item.theme for item in videos) == dict.fromkeys(THEMES, 300)
+    written = [item for item in videos if not item.edition]
+    assert Counter(item.theme for item in written) == dict.fromkeys(THEMES, 30)
+
+
+def test_a_variation_has_the_words_of_one_video_and_the_picture_of_another() -> None:
+    items = load().items
+    varied = [item for item in items if item.edition]
+    assert len(varied) == 16 * 270
+    for item in varied:
+        origin = items[item.origin or 0]
+        assert origin.theme == item.theme
+        assert origin.caption.rstrip(".") in item.caption
+    others = sum(items[item.origin or 0].footage != item.footage for item in varied)
+    assert others > 0.9 * len(varied)
+    popular = {t: sum(i.likes for i in varied if i.theme == t) for t in THEMES}
+    written = {t: sum(i.likes for i in items if i.theme == t and not i.edition) for t in THEMES}
+    assert all(0.5 < popular[t] / (9 * written[t]) < 2 for t in THEMES)
+
+
+def test_every_machine_has_the_same_catalogue() -> None:
+    told = "\n".join(str(replace(item, file=None)) for item in load().items)
+    assert hashlib.sha256(told.encode()).hexdigest()[:16] == "45eded1f9a57ddfe"
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(None, marks=pytest.mark.drill)])
+def test_each_video_has_a_frame_hash_of_its_own(count: int | None) -> None:
+    """Videos that share their footage are the most alike: first some pieces, then all."""
+    groups: dict[str, list[Item]] = {}
+    for item in load().items:
+        if item.kind == "video":
+            groups.setdefault(item.footage, []).append(item)
+    hashes: dict[str, set[str]] = {theme: set() for theme in THEMES}
+    looked = 0
+    for name in sorted(groups)[:count]:
+        footage = table()[name]
+        decoded = None if footage.layout == "scene" else film(footage)
+        for item in groups[name]:
+            buffer = io.BytesIO()
+            next(frames(recipe_for(item, footage), decoded)).save(buffer, "JPEG", quality=85)
+            hashes[item.theme].add(describe(buffer.getvalue()).phash)
+            looked += 1
+    assert looked == sum(len(groups[name]) for name in sorted(groups)[:count]) > 30
+    assert sum(map(len, hashes.values())) == looked
 
 
 def test_items_are_numbered_as_they_lie_and_ids_tell_nothing() -> None:

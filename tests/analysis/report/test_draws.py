@@ -1,0 +1,48 @@
+"""A study to which a persona was added: cells between draws are not compared, and not shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from analysis.cli import main
+from store.data import DataFolder
+from store.judgements import judgement_files
+from store.ledger import read
+
+
+def test_a_report_of_two_draws_leaves_their_common_cells_out(
+    example: DataFolder, tmp_path: Path
+) -> None:
+    shutil.copytree(example.root, tmp_path / "data")
+    data = DataFolder(tmp_path / "data")
+    judged = 0
+    for path in data.ledgers():
+        added = read(path).started.persona.id == "pia"
+        first, *rest = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        record = json.loads(first)
+        record["config"]["block"] = 1 + added
+        path.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
+        for file in judgement_files(path.parent):
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line).get("persona", "") in ("", "pia")]
+            others = [line for line in lines if json.loads(line).get("persona") != "pia"]
+            file.write_text("".join(kept if added else others), encoding="utf-8")
+            judged += 1
+    assert judged > 5
+    out = tmp_path / "report"
+    words = ["report", "example", "--data", str(data.root), "--out", str(out)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    text = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.html"))
+    assert "The persona matrix" in text
+    assert "personas were added later" in text
+    assert re.search(r">\s*[+-]?nan\b|:nan%", text) is None
+    table = text[text.index('<table class="matrix">') :]
+    rows = table[: table.index("</table>")].split("<tr>")[2:]
+    told = [len(re.findall(r"(?:^|>)\s*\d+\s*<", row)) for row in rows]
+    assert told == [5] * 5 + [1], rows[0]

@@ -1,0 +1,129 @@
+"""Runs that are killed at every stage of a step equal the whole run, and the site's own record."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from analysis.views import Views, from_ledger
+from store.ledger import Ledger
+from tests.e2e.commands import only
+from tests.soak.killed_run import STAGES
+
+REPO = Path(__file__).parents[2]
+VIDEOS = 12
+EXACT = (
+    "position", "batch", "requested_at", "phase", "answer", "missing", "excluded", "p_yes",
+    "score", "duration", "video",
+)  # fmt: skip
+"""Columns of the analysis that no clock has a part in."""
+AGREES_S = 0.1
+"""Seconds of video by which the site's own count of a dwell may differ."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Where a run is killed."""
+
+    stage: str
+    position: int
+
+
+def sit(data: Path, seed: int, feed: str, kill: Kill | None) -> int:
+    """Run, or go on, until the end or the kill; return how it ended."""
+    words = [str(data), str(seed), feed, str(VIDEOS)]
+    words += [kill.stage, str(kill.position)] if kill else ["never", "0"]
+    command = [sys.executable, "-m", "tests.soak.killed_run", *words]
+    log = data.with_suffix(".log")
+    with log.open("ab") as out:
+        code = subprocess.run(command, cwd=REPO, stderr=out, stdout=out, timeout=280).returncode
+    until = time.monotonic() + 60
+    while any(sites_of(data)):
+        assert time.monotonic() < until, "the site of a killed run lives on"
+        time.sleep(0.05)
+    return code
+
+
+def sites_of(data: Path) -> Iterator[psutil.Process]:
+    """The playgrounds that serve a run of this folder."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(word.startswith(str(data)) for word in process.cmdline()[1:]):
+                yield process
+
+
+def killed(data: Path, seed: int, feed: str, kills: Sequence[Kill]) -> tuple[Ledger, int]:
+    """A run that was killed again and again, and how often it was."""
+    count = 0
+    for kill in kills:
+        code = sit(data, seed, feed, kill)
+        assert code in (0, -signal.SIGKILL), data.with_suffix(".log").read_text("utf-8")
+        if code == 0:
+            return only(data), count
+        count += 1
+    assert sit(data, seed, feed, None) == 0, data.with_suffix(".log").read_text("utf-8")
+    return only(data), count
+
+
+def whole_and_killed(tmp_path: Path, seed: int, feed: str, kills: Sequence[Kill]) -> int:
+    """Compare a killed run with the whole one; return how often it was killed."""
+    assert sit(tmp_path / "whole", seed, feed, None) == 0
+    whole = only(tmp_path / "whole")
+    broken, count = killed(tmp_path / "killed", seed, feed, kills)
+    same_columns(from_ledger(whole), from_ledger(broken))
+    for one, other in zip(whole.steps, broken.steps, strict=True):
+        assert other.reaction.action == one.reaction.action, one.position
+        assert other.reaction.liked == one.reaction.liked, one.position
+        assert other.reaction.unknown is None
+        assert (other.reaction.dwell_s or 0) >= other.reaction.dwell_asked_s - AGREES_S
+    for ledger in (whole, broken):
+        (check,) = ledger.checks
+        assert check.agrees, (kills, check)
+        assert check.compared == len(ledger.steps) == VIDEOS + excluded(ledger)
+        assert check.furthest_s is not None
+        assert check.furthest_s <= AGREES_S, (kills, check)
+    return count
+
+
+def excluded(ledger: Ledger) -> int:
+    return sum(not step.eligible for step in ledger.steps)
+
+
+def same_columns(whole: Views, broken: Views) -> None:
+    for name in EXACT:
+        one, other = getattr(whole, name), getattr(broken, name)
+        if one.dtype.kind == "f":  # nan where nothing is known
+            one, other = one.astype(str), other.astype(str)
+        assert other.tolist() == one.tolist(), name
+
+
+def draw(rng: random.Random, count: int) -> list[Kill]:
+    """Kills at stages drawn without replacement, each later than the one before."""
+    places = sorted(rng.choices(range(VIDEOS), k=count))
+    stages = [*rng.sample(list(STAGES)[:-1], count - 1), "before the end"]
+    return [Kill(stage, place) for stage, place in zip(stages, places, strict=True)]
+
+
+def test_a_run_that_is_killed_in_its_steps_equals_the_whole_one(tmp_path: Path) -> None:
+    kills = [
+        Kill("in the dwell", 2), Kill("late in the move", 5), Kill("after the opening", 8),
+    ]  # fmt: skip
+    assert whole_and_killed(tmp_path, 3, "random", kills) == len(kills)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(20))
+def test_ten_kills_at_any_stage(tmp_path: Path, seed: int) -> None:
+    kills = draw(random.Random(seed), 10)
+    assert whole_and_killed(tmp_path, seed, "random", kills) == len(kills)

@@ -8,32 +8,38 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 import pytest
 
-from agent.config import Dwell, RunConfig, Site
+from agent.config import Dwell, Pace, RunConfig, Site
 from agent.drivers.browser import find
 from agent.runner import Place, Silent, execute
 from personas.library import find as find_persona
 from store.data import DataFolder
 from store.ledger import read
-from store.records import Windows
+from store.records import Step, Windows
 from tests.store.samples import delivered
 
 DWELL = Dwell(stay_s=1.6, swipe_s=0.8)
 
 
-async def watched(data: Path, latency_s: float, videos: int) -> dict[str, float]:
-    """Watch at normal speed; return the mean dwell by answer."""
+async def sit(data: Path, latency_s: float, videos: int, pace: Pace | None = None) -> list[Step]:
+    """Watch at normal speed; return the steps that count."""
     model = f"scripted/coin?p=0.5&seed=4&latency={latency_s:g}"
     config = RunConfig(
         persona=find_persona("p12"), model=model, dwell=DWELL, site=Site(speed=1, feed="random"),
+        pace=pace,
         windows=Windows(before=videos, after=0),
     )  # fmt: skip
     place = Place(DataFolder(data), find(None), encoder=None)
     run_id = await execute(config, place, Silent(), lambda: datetime.now(UTC))
-    steps = [s for s in read(place.data.find_run(run_id)).steps if s.eligible]
+    return [s for s in read(place.data.find_run(run_id)).steps if s.eligible]
+
+
+async def watched(data: Path, latency_s: float, videos: int) -> dict[str, float]:
+    """Return the mean dwell by answer."""
+    steps = await sit(data, latency_s, videos)
     assert len(steps) == videos
     assert all(s.judgement.latency_s >= latency_s for s in steps)
     assert all((s.reaction.held_s or 0) >= latency_s for s in steps)
@@ -60,6 +66,20 @@ def compare(data: Path, latencies_s: tuple[float, ...], videos: int, most: float
 
 def test_dwell_does_not_depend_on_how_long_the_model_thinks(tmp_path: Path) -> None:
     compare(tmp_path, (0, 1), videos=6, most=0.1)
+
+
+@pytest.mark.parametrize("latency_s", [0, 2])
+def test_the_floor_between_actions_is_no_part_of_the_dwell(
+    tmp_path: Path, latency_s: float
+) -> None:
+    """A floor of 3 s would make a swipe of 0.8 s one of 2 s or more with a fast model."""
+    DataFolder(tmp_path).prepare()
+    steps = asyncio.run(sit(tmp_path, latency_s, 5, Pace(floor_s=3.0, jitter=0.0)))
+    assert len(steps) == 5
+    more = [delivered(s) - max(s.reaction.dwell_asked_s, s.reaction.exposure_s) for s in steps]
+    assert median(more) < 0.5, more
+    later = steps[1:]  # the feed is opened before the first one
+    assert all((s.reaction.held_s or 0) + delivered(s) > 2.5 for s in later)
 
 
 @pytest.mark.drill

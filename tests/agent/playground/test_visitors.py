@@ -61,6 +61,22 @@ def test_it_goes_on_after_the_last_place_that_was_reported(tmp_path: Path) -> No
     assert page(visitor).numbers == first.numbers[2:]
 
 
+@pytest.mark.parametrize("ended_by", [None, "pagehide"])
+def test_a_video_that_was_not_moved_on_from_is_shown_again(
+    tmp_path: Path, ended_by: str | None
+) -> None:
+    visitor = visitors(tmp_path).get("a")
+    first = page(visitor)
+    visitor.watch(watch(0, 3.0))
+    visitor.watch(watch(1, 2.0, ended_by=ended_by))
+    assert page(visitor).numbers == first.numbers[1:]
+    visitor.watch(watch(1, 1.5, view="again"))
+    assert page(visitor).numbers == first.numbers[2:]
+    told = visitor.record()
+    assert [place["watched_s"] for place in told] == [3.0, 3.5]
+    assert [place["ended_by"] for place in told] == ["key", "key"]
+
+
 def test_everything_confirmed_survives_and_the_feed_goes_on_exactly(tmp_path: Path) -> None:
     one = visitors(tmp_path / "whole")
     two = visitors(tmp_path / "broken")

@@ -1,0 +1,247 @@
+"""What was judged is kept before it is acted on, and closed with what was delivered."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from PIL import Image
+
+from agent.config import Frames, Pace, RunConfig, Site
+from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.errors import BrowserLost, PlatformFault
+from agent.loop import RunLoop
+from agent.platforms import load
+from agent.platforms.base import Feed
+from agent.recorder import LedgerRecorder
+from agent.run.parts import Pacer, Parts, Progress
+from agent.run.site_record import SiteRecord, WatchedPlace
+from agent.runner import Silent
+from personas.library import find
+from store.frames import FrameStore
+from store.ledger import Ledger, LedgerWriter, read
+from store.records import Judgement, Windows
+from tests.store.samples import started
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BETWEEN_S = 0.15
+
+
+class Feeds:
+    """A feed whose page notes what is done to it, and breaks where it is told to."""
+
+    browser = "none"
+    viewport = (360, 640)
+
+    def __init__(self, breaks: Sequence[str] = (), again: bool = False) -> None:
+        self.done: list[str] = []
+        self.asked_s: list[float] = []
+        self._breaks = list(breaks)
+        self._again = again
+        self._at = 0
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        if what in self._breaks:
+            self._breaks.remove(what)
+            if not self._again:
+                self._at += 1
+            raise BrowserLost(f"the browser went at {what}")
+
+    def _shown(self) -> Shown:
+        name = f"v{self._at}"
+        return Shown(
+            key=name, id=name, id_source="page", url="http://x/", box=Box(0, 0, 360, 640),
+            time_s=0.2, duration_s=6.0, exposure_s=0.2, shown=True, has_video=True, ad=False,
+            live=False, fields={}, moved=1, animation_ms=0.0,
+        )  # fmt: skip
+
+    async def start(self) -> None: ...
+
+    async def open(self, url: str) -> Shown:
+        self._do("open")
+        return self._shown()
+
+    async def capture(self, shown: Shown) -> Capture:
+        buffer = io.BytesIO()
+        Image.radial_gradient("L").resize((90, 160)).save(buffer, "JPEG")
+        return Capture(buffer.getvalue(), shown.time_s, 0)
+
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+        await asyncio.sleep(BETWEEN_S)
+        self.asked_s.append(seconds)
+        self._do(f"watch {shown.key}{' and hold' if then_hold else ''}")
+        return max(seconds, shown.exposure_s)
+
+    async def picture(self) -> bytes:
+        return b""
+
+    async def count(self, selectors: Sequence[str]) -> list[int]:
+        return []
+
+    async def until_clear(self) -> None: ...
+
+    async def like(self) -> bool:
+        self._do("like")
+        return True
+
+    async def next(self, shown: Shown) -> Arrival:
+        self._do(f"leave {shown.key}")
+        self._at += 1
+        return Arrival("key:ArrowDown", 1, 8.0, self._shown())
+
+    def events(self) -> list[PageEvent]:
+        return []
+
+    async def close(self) -> None: ...
+
+
+class Yes:
+    async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
+        return Judgement(answer="yes")
+
+
+class Told:
+    """A site that has counted this of the visitor."""
+
+    def __init__(self, *places: WatchedPlace) -> None:
+        self._places = places
+
+    async def record(self) -> SiteRecord:
+        return SiteRecord(self._places)
+
+
+def sit(
+    tmp_path: Path,
+    page: Feeds,
+    videos: int = 2,
+    *,
+    witness: Told | None = None,
+    pacer: Pacer | None = None,
+    frames: Frames | None = None,
+) -> Ledger:
+    config = RunConfig(
+        persona=find("p12"), windows=Windows(before=videos, after=0), site=Site(), like=True,
+        frames=frames or Frames(), pace=Pace(floor_s=0),
+    )  # fmt: skip
+    path = tmp_path / "ledger.jsonl"
+    with LedgerWriter(path, fsync=False) as writer:
+        if path.stat().st_size == 0:
+            writer.append(started("r1"))
+        former = read(path)
+        progress = Progress(open_step=former.open_step)
+        for step in former.steps:
+            progress.count(step)
+        parts = Parts(
+            page, Feed(load("playground")), Yes(),
+            LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW), Silent(),
+            lambda: NOW, witness=witness, pacer=pacer,
+        )  # fmt: skip
+        asyncio.run(RunLoop(config, parts, progress, "http://x/").run())
+    return read(path)
+
+
+def test_a_video_that_was_interrupted_in_its_dwell_stays_with_what_is_known(tmp_path: Path) -> None:
+    ledger = sit(tmp_path, Feeds(["watch v0 and hold"]))
+    first, second = ledger.steps
+    assert (first.video.id, second.video.id) == ("v0", "v1")
+    assert first.judgement.answer == "yes"
+    assert (first.reaction.dwell_s, first.reaction.held_s) == (None, None)
+    assert (first.reaction.liked, first.reaction.unknown) == (True, "interrupted")
+    assert first.reaction.interruptions == 1
+    assert second.reaction.unknown is None
+
+
+def test_whether_a_like_came_through_is_not_known_where_it_broke(tmp_path: Path) -> None:
+    (first, _) = sit(tmp_path, Feeds(["like"])).steps
+    assert (first.reaction.liked, first.reaction.unknown) == (None, "interrupted")
+
+
+def test_the_site_tells_what_an_interrupted_video_got(tmp_path: Path) -> None:
+    told = Told(WatchedPlace(0, "v0", 4.5, True, None), WatchedPlace(1, "v1", 0.3, False, None))
+    (first, _) = sit(tmp_path, Feeds(["watch v0 and hold"]), witness=told).steps
+    assert (first.reaction.dwell_s, first.reaction.liked) == (4.5, True)
+    assert (first.reaction.unknown, first.reaction.interruptions) == (None, 1)
+
+
+def test_a_video_that_is_shown_again_is_watched_for_what_is_left(tmp_path: Path) -> None:
+    page = Feeds(["watch v0 and hold"], again=True)
+    ledger = sit(tmp_path, page, witness=Told(WatchedPlace(0, "v0", 4.5, True, None)))
+    assert [step.video.id for step in ledger.steps] == ["v0", "v1"]
+    assert page.asked_s == [3.5, 3.5, 8.0]  # the site has counted 4.5 s of it, both times
+    assert page.done.count("like") == 2  # one a video: the site has the first one's already
+    assert ledger.steps[0].reaction.dwell_s == 4.5 + 8.0  # before, and as this page counts
+    assert ledger.steps[0].move is not None
+
+
+def test_a_killed_runs_open_step_is_closed_on_resume_with_its_cost(tmp_path: Path) -> None:
+    class Dies(Feeds):
+        async def like(self) -> bool:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sit(tmp_path, Dies())
+    open_step = read(tmp_path / "ledger.jsonl").open_step
+    assert open_step is not None
+    assert (open_step.judgement.answer, open_step.intention.like) == ("yes", True)
+    page = Feeds()
+    page._at = 1  # the feed has moved on
+    ledger = sit(tmp_path, page)
+    assert [step.video.id for step in ledger.steps] == ["v0", "v1"]
+    assert ledger.steps[0].judgement == open_step.judgement
+    assert ledger.steps[0].reaction.dwell_s is None
+
+
+def test_the_last_video_is_held_and_left(tmp_path: Path) -> None:
+    page = Feeds()
+    ledger = sit(tmp_path, page, videos=1)
+    assert page.done == ["open", "like", "watch v0 and hold", "leave v0"]
+    assert ledger.steps[0].move is not None
+
+
+def test_a_last_video_that_cannot_be_left_does_not_spoil_the_run(tmp_path: Path) -> None:
+    ledger = sit(tmp_path, Feeds(["leave v0"]), videos=1)
+    assert [fault.recovered for fault in ledger.faults] == [True]
+    assert (ledger.steps[0].move, ledger.steps[0].reaction.dwell_s) == (None, 8.0)
+
+
+class Slow:
+    """Hands that wait."""
+
+    def __init__(self, page: Feeds) -> None:
+        self._page = page
+
+    async def before_action(self) -> None:
+        self._page.done.append("wait")
+        await asyncio.sleep(0.3)
+
+    def erred(self) -> None: ...
+
+
+def test_the_floor_between_actions_is_waited_out_while_the_player_is_held(tmp_path: Path) -> None:
+    page = Feeds()
+    (step,) = sit(tmp_path, page, videos=1, pacer=Slow(page)).steps
+    assert page.done == ["wait", "open", "like", "watch v0 and hold", "wait", "leave v0"]
+    assert (step.reaction.held_s or 0) >= 0.3
+
+
+def test_the_time_between_frames_is_not_held(tmp_path: Path) -> None:
+    began = perf_counter()
+    (step,) = sit(tmp_path, Feeds(), videos=1, frames=Frames(count=3, span_s=2.0)).steps
+    most = perf_counter() - began - 3 * BETWEEN_S  # two between frames, one of the dwell
+    assert len(step.frames) == 3
+    assert 0 < (step.reaction.held_s or 0) <= most
+
+
+def test_a_site_that_does_not_tell_is_a_fault(tmp_path: Path) -> None:
+    class Silence(Told):
+        async def record(self) -> SiteRecord:
+            raise PlatformFault("the playground did not tell")
+
+    with pytest.raises(PlatformFault):
+        sit(tmp_path, Feeds(), witness=Silence())

@@ -5,6 +5,7 @@ Refuses to compute: ``power`` does.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -46,6 +47,8 @@ class Points(click.ParamType[float]):
               help="How far accounts of one persona differ.")  # fmt: skip
 @click.option("--time-constant", type=click.FloatRange(1), default=None,
               help="Videos in which the feed learns; without it, at once.")  # fmt: skip
+@click.option("--catalogue", type=click.IntRange(2), default=None,
+              help="Videos of a theme that the feed has: no run is longer.")  # fmt: skip
 @click.option("--sided", type=click.Choice(["two", "greater"]), default="two", show_default=True)
 @click.option("--target", type=Points(), default=None,
               help="Look for the cheapest design that finds this sway.")  # fmt: skip
@@ -60,7 +63,7 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
     The smallest sway that is found with a power of 0.8, the power for given sways, and with
     --target the cheapest designs that reach 0.8. From simulated studies.
     """
-    from analysis.power import Trials, cheapest, powers
+    from analysis.power import WINDOWS, Trials, cheapest, powers
     from analysis.simulate import Plan, World
     from analysis.texts import cheapest_text, powers_text
 
@@ -73,10 +76,12 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
     )
     trials = Trials(studies=1000, seed=seed, sided=given["sided"])
     if target is not None:
-        found = cheapest(target, world, trials, model, lambda _: cost)
+        most = given["catalogue"] or math.inf
+        windows = [plan for plan in WINDOWS if plan.videos <= most]
+        found = cheapest(target, world, trials, model, lambda _: cost, windows)
         put(found, lambda: cheapest_text(found, target, world, trials, model), as_json_)
         return
-    names = ("personas", "before", "adapt", "after", "baseline")
+    names = ("personas", "before", "adapt", "after", "baseline", "catalogue")
     plan = Plan(**{name: given[name] for name in names})
     told = powers(plan, world, trials, model, lambda _: cost)
     put(told, lambda: powers_text(told, plan, world, trials, model), as_json_)

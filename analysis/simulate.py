@@ -29,7 +29,8 @@ class Plan:
     """What a study does: personas, and eligible videos per window.
 
     ``baseline`` is how the before window is watched; ``batch`` is how many videos a response of
-    the feed brings, and how far ahead it is requested.
+    the feed brings, and how far ahead it is requested. ``catalogue`` is how many videos of a theme
+    the feed has: a run that is longer than that meets repeats, which these figures don't know.
     """
 
     personas: int = 10
@@ -38,12 +39,19 @@ class Plan:
     after: int = 50
     baseline: Literal["active", "passive"] = "active"
     batch: int = 12
+    catalogue: int | None = None
 
     def __post_init__(self) -> None:
         if self.personas < 2:
             raise BadPlan("A study needs at least 2 personas. Type: --personas 10")
         if min(self.before, self.after) < 1 or self.adapt < 0:
             raise BadPlan("Both windows need videos. Type: --before 50 --after 50")
+        if self.catalogue is not None and self.videos > self.catalogue:
+            fit = max(1, (self.catalogue - self.adapt) // 2)
+            raise BadPlan(
+                f"A run of {self.videos} videos repeats where a theme has {self.catalogue}, and "
+                f"these figures know no repeats. Type: --before {fit} --after {fit}"
+            )
 
     @property
     def videos(self) -> int:

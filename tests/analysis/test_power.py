@@ -97,3 +97,9 @@ def test_bad_plans_are_one_sentence(arguments: list[str], words: str) -> None:
     assert told.exit_code == 2
     assert words in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_windows_longer_than_the_catalogue_are_refused() -> None:
+    assert Plan(before=50, adapt=10, after=100, catalogue=160).videos == 160
+    with pytest.raises(BadPlan, match=r"repeats where a theme has 159.*--before 74 --after 74$"):
+        Plan(before=50, adapt=10, after=100, catalogue=159)

@@ -22,6 +22,7 @@ from agent.models import load as load_model
 from agent.models.budget import Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.local_server import warmed
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
 from agent.sitting import keep_lines, sit, till_of
@@ -122,6 +123,7 @@ async def ask(
     due = _due(probed(pairs), probing)
     frames = FrameStore(data.frames_dir)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(warmed(probing.model))
         loaded = await asyncio.to_thread(load_model, probing.model, probing.revision)
         stack.push_async_callback(loaded.close)
         prober = Prober(

@@ -27,6 +27,7 @@ from agent.models.budget import Cap, Spent
 from agent.models.fingerprint import fingerprint
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.local_server import warmed
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
 from agent.sitting import keep_lines, sit, till_of
@@ -143,6 +144,8 @@ async def make(
         raise BadConfig("No frame is kept yet. Type: python -m agent run --persona p12")
     spoken = _balanced(frames) if "persona" in making.errors else []
     async with AsyncExitStack() as stack:
+        for name in sorted({making.model, making.checker or making.model}):
+            await stack.enter_async_context(warmed(name))
         both = await asyncio.to_thread(_Both.load, making)
         stack.push_async_callback(both.close)
         file = stack.enter_context(writer(data, _maker(making, both.fingerprint, now)))

@@ -25,6 +25,7 @@ from agent.models.budget import Cap
 from agent.models.cache import Cached, Tally
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Explain, Manner, ModelJudge
+from agent.models.local_server import warmed
 from agent.models.metering import charged_to
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
@@ -133,6 +134,7 @@ async def rejudge(
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
     asked_as = _asked_as(runs, asking)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(warmed(asking.model))
         loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
         stack.push_async_callback(loaded.close)
         judges = [

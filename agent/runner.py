@@ -28,6 +28,7 @@ from agent.models.base import Model
 from agent.models.budget import Account, Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.local_server import warmed
 from agent.models.metering import Till
 from agent.models.patience import Patience, Streak, trailing
 from agent.opening import Opened, Sight, open_feed
@@ -132,6 +133,7 @@ async def execute(
         stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
         writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
         onlooker.doing("starting the viewer and the feed")
+        await stack.enter_async_context(warmed(config.model))
         loading = asyncio.create_task(_load_judge(config))
         stack.callback(loading.cancel)
         sight = Sight(place.data, place.browser, place.headed)

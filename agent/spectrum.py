@@ -23,6 +23,7 @@ from agent.models.base import Model
 from agent.models.budget import Cap
 from agent.models.guard import NO_CAP, guarded
 from agent.models.judge import Manner, ModelJudge
+from agent.models.local_server import warmed
 from agent.models.metering import charged_to
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
@@ -162,6 +163,7 @@ async def _ask(
 ) -> dict[Pass, Path]:
     """Ask one model in several passes; its own descriptions serve where there are no others."""
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(warmed(asking.model))
         loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
         stack.push_async_callback(loaded.close)
         judges = {each: _judge(asking, each, loaded.fingerprint, place.now) for each in passes}

@@ -78,6 +78,8 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
 
 
 async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
+    from contextlib import AsyncExitStack
+
     import numpy as np
 
     from agent.benchmarks.exhibits import sample, show
@@ -87,6 +89,7 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.models import load
     from agent.models.budget import Budgeted, Spent
     from agent.models.guard import NO_CAP
+    from agent.models.local_server import warmed
     from agent.playground import catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
@@ -98,18 +101,18 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
         planted = [planted[i] for i in sorted(rng.permutation(len(planted))[: options["personas"]])]
     with counting("looking") as tell:
         exhibits = show(items, ClipStore(default_cache()), lambda _, done, total: tell(done, total))
-    loaded = load(options["model"])
-    viewer = loaded if cap == NO_CAP else Budgeted(loaded, cap)
     strategy = options["strategy"]
-    try:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(warmed(options["model"]))
+        loaded = load(options["model"])
+        stack.push_async_callback(loaded.close)
+        viewer = loaded if cap == NO_CAP else Budgeted(loaded, cap)
         with counting("judging") as tell:
             agreed = await agreement(
                 viewer, strategy, planted, exhibits, lambda _, done, total: tell(done, total)
             )
         with counting("asking in other ways") as tell:
             measures = await probe(Panel(viewer, strategy, planted, exhibits), rng, tell)
-    finally:
-        await loaded.close()
     paid = viewer.balance if isinstance(viewer, Budgeted) else None
     spent = None if paid is None else Spent(paid.cost_usd, paid.tokens)
     return _Found(agreed, measures, spent)

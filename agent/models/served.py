@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
 from agent.models import prices
 from agent.models.base import Question, Reply
 from agent.models.fingerprint import fingerprint
+from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment
 from agent.models.picture import LONGEST_SIDE, scaled
 from personas import strategies
@@ -93,9 +96,17 @@ class ServedModel:
 
     meters = True
 
-    def __init__(self, name: str, model: Any, config: Any, revision: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        config: Any,
+        revision: str | None = None,
+        lease: ServerLease | None = None,
+    ) -> None:
         self.name = name
         self.revision = revision
+        self._lease = lease
         self._model = model
         self._config = config
         self._price = prices.find(name)
@@ -107,12 +118,16 @@ class ServedModel:
     def load(cls, name: str, revision: str | None = None, **settings: Any) -> ServedModel:
         """Open a provider; nothing is sent yet.
 
+        A ``vllm/`` model without ``VLLM_BASE_URL`` gets a server on this machine, which is awaited.
+
         Raises
         ------
         MissingExtra
             The provider's package is not installed.
         BadConfig
             Its key or address is not set.
+        ModelFailed
+            Its server did not start.
         """
         from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
         from inspect_ai.model import GenerateConfig, get_model
@@ -121,11 +136,18 @@ class ServedModel:
         once: dict[str, Any] = (
             {"max_retries": 0} if name.partition("/")[0] in _CLIENTS_RETRY else {}
         )
-        try:
-            model = get_model(name, config=config, memoize=False, **once)
-            return cls(name, model, config, revision)
-        except PrerequisiteError as error:
-            raise _prerequisite(name, str(error.message)) from error
+        with ExitStack() as on_failure:
+            lease = lease_for(name)
+            if lease is not None:
+                on_failure.callback(lease.release)
+                address = lease.wait(sys.stderr.write)
+                once |= {"base_url": address.url, "api_key": address.key}
+            try:
+                model = get_model(name, config=config, memoize=False, **once)
+            except PrerequisiteError as error:
+                raise _prerequisite(name, str(error.message)) from error
+            on_failure.pop_all()
+        return cls(name, model, config, revision, lease)
 
     async def ask(self, question: Question) -> Reply:
         """Send the frames and the question, and return the reply.
@@ -216,8 +238,15 @@ class ServedModel:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What, beside its name, makes the model answer as it does."""
-        where = getattr(self._model.api, "base_url", None)
+        """What, beside its name, makes the model answer as it does.
+
+        Of a server that is started here that is how it is started; its port and key change.
+        """
+        where: Any = getattr(self._model.api, "base_url", None)
+        if self._lease is not None:
+            where = self._lease.recipe.settings
+        elif self.name.startswith("vllm/"):
+            where = os.environ.get("VLLM_BASE_URL")  # inspect_ai takes it up at the first question
         config: dict[str, Any] = self._config.model_dump(exclude_none=True)
         return config | {"base_url": str(where), "longest_side": LONGEST_SIDE, "schema": "isq"}
 
@@ -238,8 +267,12 @@ class ServedModel:
         return {"input_tokens": sent, "output_tokens": received, "cost_usd": cost}
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._model.api.aclose()
+        """Close the connections, and give up the claim on a server that was started here."""
+        try:
+            await self._model.api.aclose()
+        finally:
+            if self._lease is not None:
+                self._lease.release()
 
     def _fault(self, error: Exception) -> Exception:
         """Say what an error of a provider means, in words of our own."""

@@ -1,0 +1,33 @@
+"""``python -m agent.models.local_server FOLDER``: keeps one model server; started by a lease."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from agent.models.local_server.keeper import ServerKeeper
+from agent.models.local_server.runtime import ServerFolder, ServerRecipe
+
+
+def main() -> None:
+    """Take the keeper's lock, say so, and keep the server."""
+    folder = ServerFolder(Path(sys.argv[1]))
+    told = json.loads(folder.recipe.read_bytes())
+    recipe = ServerRecipe(
+        model=told["model"],
+        command=tuple(told["command"]),
+        environment=tuple((name, value) for name, value in told["environment"]),
+        key_variable=told["key_variable"],
+        limit_s=told["limit_s"],
+    )
+    with folder.keeper.acquire(timeout=10):
+        sys.stdout.write("kept\n")
+        sys.stdout.flush()
+        os.dup2(2, 1)  # whoever started it may go
+        ServerKeeper(folder, recipe).keep()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The folder where the users of a model server and its keeper meet: locks, address, log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from agent.errors import BadConfig
+from store.files import write_whole
+
+MARK = "FEEDSWAY_MODEL_SERVER"
+"""Environment variable by which every process of a server is found again: its folder."""
+
+
+@dataclass(frozen=True)
+class ServerRecipe:
+    """How a model server is started, less its port and its key."""
+
+    model: str
+    command: tuple[str, ...]
+    """The program and its arguments; ``--host`` and ``--port`` are added."""
+    environment: tuple[tuple[str, str], ...]
+    key_variable: str
+    """Environment variable in which the server takes its key, so that no list of processes
+    shows it."""
+    limit_s: float
+    """Wall time within which it must answer."""
+
+    @property
+    def settings(self) -> str:
+        """What makes its model answer as it does."""
+        return json.dumps([self.command[1:], self.environment])
+
+    @property
+    def identity(self) -> str:
+        """Name of this server among those of this machine: the same for the same recipe."""
+        told = json.dumps([self.command, self.environment])
+        return hashlib.sha256(told.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """Where a server answers, and to whom."""
+
+    url: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ServerFolder:
+    """The files of one server, in this user's runtime folder."""
+
+    path: Path
+
+    @classmethod
+    def for_recipe(cls, recipe: ServerRecipe) -> ServerFolder:
+        """Make the folder where it is not there, readable to this user only.
+
+        Raises
+        ------
+        BadConfig
+            The runtime folder belongs to somebody else.
+        """
+        with warnings.catch_warnings():
+            # without XDG_RUNTIME_DIR it is a folder for temporary files; who owns it is checked
+            warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
+            home = Path(platformdirs.user_runtime_dir("feedsway"))
+        path = home / "servers" / recipe.identity
+        (path / "users").mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (home.parent, home, home / "servers", path):
+            told = folder.stat()
+            if told.st_uid != os.getuid() or stat.S_IMODE(told.st_mode) & 0o022:
+                raise BadConfig(
+                    f"{folder} must belong to you alone, since it holds keys. "
+                    "Type: export XDG_RUNTIME_DIR=FOLDER"
+                )
+        home.chmod(0o700)
+        return cls(path)
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.path / "server.log"
+
+    @property
+    def recipe(self) -> Path:
+        """How the server is started."""
+        return self.path / "recipe.json"
+
+    @property
+    def door(self) -> FileLock:
+        """Held for a moment by whoever comes, and by the keeper while it closes."""
+        return FileLock(self.path / "door.lock", thread_local=False)
+
+    @property
+    def keeper(self) -> FileLock:
+        """Held by the keeper for as long as it lives."""
+        return FileLock(self.path / "keeper.lock", thread_local=False)
+
+    def user(self, name: str) -> FileLock:
+        """Held by one user for as long as it lives."""
+        return FileLock(self.path / "users" / f"{name}.lock", thread_local=False)
+
+    def has_users(self) -> bool:
+        """Tell whether any user lives, and forget the dead; to be called behind the door."""
+        living = 0
+        for path in (self.path / "users").iterdir():
+            if is_held(FileLock(path, thread_local=False)):
+                living += 1
+            else:
+                path.unlink(missing_ok=True)
+        return living > 0
+
+    def address(self) -> ServerAddress | None:
+        """Return where the server answers, once it does."""
+        try:
+            return ServerAddress(**json.loads(self._address.read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def announce(self, address: ServerAddress) -> None:
+        """Tell the users that the server answers."""
+        write_whole(self._address, json.dumps(asdict(address)).encode(), sync=False)
+        self._address.chmod(0o600)
+
+    def retract(self) -> None:
+        """Take the address back."""
+        self._address.unlink(missing_ok=True)
+
+    @property
+    def _address(self) -> Path:
+        return self.path / "address.json"
+
+
+def is_held(lock: FileLock) -> bool:
+    """Tell whether somebody holds a lock."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def processes_of(folder: Path) -> Iterator[int]:
+    """Return the processes of a server that is or was kept in a folder, its keeper left out."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # of another user, or gone by now
+            if process.environ().get(MARK) == str(folder) and process.pid != os.getpid():
+                yield process.pid

@@ -254,7 +254,8 @@ class ServedModel:
     def fingerprint(self) -> str:
         """The declared revision, or that none is; and the settings it is asked with."""
         config = self._config.model_dump(exclude_none=True)
-        asked = fingerprint([self.name, self.revision, config, LONGEST_SIDE, "isq"])
+        started = [] if self._lease is None else [self._lease.recipe.settings]
+        asked = fingerprint([self.name, self.revision, config, LONGEST_SIDE, "isq", *started])
         return asked if self.revision is not None else f"undeclared-{asked}"
 
     def _used(self, usage: Any) -> dict[str, Any]:

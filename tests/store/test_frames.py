@@ -118,6 +118,10 @@ def test_a_dark_picture_with_content_is_not_blank(share: float) -> None:
 
 
 def test_a_faint_figure_on_black_is_not_blank() -> None:
+    """It was filmed: a drawn one, all of one tone, is what a loading player shows."""
     picture = Image.new("RGB", (360, 640))
-    ImageDraw.Draw(picture).rectangle((100, 200, 160, 260), fill=(8, 8, 8))
+    picture.paste(ImageEnhance.Brightness(scene((200, 300))).enhance(0.08), (80, 200))
     assert describe(save(picture)).quality == "ok"
+    drawn = Image.new("RGB", (360, 640))
+    ImageDraw.Draw(drawn).rectangle((100, 200, 160, 260), fill=(80, 80, 80))
+    assert describe(save(drawn)).quality == "blank"

@@ -59,6 +59,8 @@ class Hooks:
     ad: tuple[str, ...] = ()
     """Selectors that, visible within the item, say that it is an advertisement."""
     live: tuple[str, ...] = ()
+    photos: tuple[str, ...] = ()
+    """Selectors of pictures that a post shows instead of a video: no player is waited for."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Selector within the item of ``caption``, ``author``: the page's own words, which fill what
     the feed's responses leave out."""
@@ -108,7 +110,7 @@ class Shown:
     animation_ms: float
     """Wall time during which the page itself was moving."""
     held: bool = True
-    """False: it plays on, so the time until the reaction is exposure too."""
+    """False: it goes on, as what has no player does, so the time until the reaction is exposure."""
     hooks_used: Mapping[str, str] = field(default_factory=dict)
     """Which of its hooks answered for ``item``, ``id``, ``active`` and ``next``; ``geometry`` or
     ``none`` where none did."""

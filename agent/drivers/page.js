@@ -18,7 +18,10 @@
   };
   let held = null;          // the player that is held, what it plays, and whether it is being left
 
-  const playedOf = (view) => view.meter ? view.carried + view.meter.played - view.base : 0;
+  // What a post without a player gets is the time for which it is there, at the page's own speed.
+  const stayedOf = (view) => ((performance.now() - view.since) / 1000) * hooks.speed;
+  const playedOf = (view) =>
+    view.meter ? view.carried + view.meter.played - view.base : stayedOf(view);
 
   let addressId = null;
   const idInAddress = () => {
@@ -170,7 +173,7 @@
   };
   // A page may make the player anew under a video: the view goes on with the new one.
   const adopt = (view, active) => {
-    view.carried = playedOf(view);
+    view.carried = view.meter ? playedOf(view) : 0;
     Object.assign(view, {
       video: active.video, item: active.item, meter: meter(active.video), base: 0, paintedAt: Infinity,
     });
@@ -195,7 +198,7 @@
   // Whether a mark is there; null where no hook could show it.
   const shows = (root, selectors) => selectors.length ? marked(root, selectors) : null;
   // Make the active video the current one, and describe it.
-  const report = (active, ident, base, shown, moving) => {
+  const report = (active, ident, base, shown, moving, waited) => {
     const root = active.item || active.el;
     const video = active.video;
     const moved = stepsBetween(state.current, active);
@@ -203,6 +206,7 @@
     state.current = {
       key, ident, item: active.item, index: indexOf(active), video,
       meter: video && meter(video), base, carried: 0, shown, top: topOf(active), paintedAt: 0,
+      since: performance.now() - waited,
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
@@ -214,7 +218,7 @@
       time_s: video ? video.currentTime : 0,
       duration_s: video && isFinite(video.duration) ? video.duration : null,
       exposure_s: playedOf(state.current),
-      shown, has_video: !!video,
+      shown, has_video: !!video, held: !!video,
       ad: shows(root, hooks.ad), live: shows(root, hooks.live),
       fields: texts(root, hooks.fields, hooks.field_attributes), moved, animation_ms: moving, hooks_used: { ...used },
     };
@@ -256,9 +260,9 @@
     // Release the player until it has played `seconds` since it became active; `then` hold it again.
     watch({ seconds, limit, then }) {
       const view = state.current;
-      if (!view || !view.video) return 0;
+      if (!view) return 0;
       if (playedOf(view) >= seconds) return playedOf(view);
-      release(view.video);
+      if (view.video) release(view.video);
       return eachFrame(limit, (elapsed, over) => {
         follow();
         if (view.video) meter(view.video);

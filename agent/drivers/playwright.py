@@ -161,7 +161,7 @@ class PlaywrightDriver:
         self._cdp = await context.new_cdp_session(page)
         grace = self._limits.grace
         self._asked = PageRules(page, self._cdp, self._walls, self._reports, grace)
-        hooks = json.dumps(asdict(self._hooks))
+        hooks = json.dumps(asdict(self._hooks) | {"speed": self._window.speed})
         await self._asked.install(f"{PAGE_RULES}\n__feedsway.configure({hooks});")
 
     async def signed_in(self, names: Sequence[str]) -> bool:
@@ -208,7 +208,7 @@ class PlaywrightDriver:
 
     async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
-        if shown.exposure_s >= seconds or not shown.has_video:
+        if shown.exposure_s >= seconds and shown.held:
             return shown.exposure_s
         limit = max(1.0, seconds / self._window.speed * self._limits.watch_factor)
         played: float = await self._ask(

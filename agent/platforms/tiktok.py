@@ -85,6 +85,7 @@ HOOKS = Hooks(
     ),
     like_buttons=('[aria-label^="Like video"]', '[data-e2e="like-icon"]'),
     live=('[class*="SpanLiveBadge"]', '[class*="DivLiveTag"]'),
+    photos=('img[class*="ImgPhotoSlide"]',),
     fields={
         "caption": '[data-e2e="video-desc"]',
         "author": '[data-e2e="video-author-uniqueid"]',

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -11,8 +13,9 @@ from agent.drivers.base import Answer
 from agent.drivers.playwright import PlaywrightDriver
 from agent.platforms import load
 from agent.platforms.base import Feed
-from tests.agent.drivers.test_live_pages import on_skin
-from tests.agent.platforms.running import check, watch
+from agent.playground.skins.shapes import caption, skin_id
+from tests.agent.drivers.test_live_pages import SPEED, on_skin
+from tests.agent.platforms.running import QUICK, Told, check, watch
 
 URL = "https://www.tiktok.com/api/recommend/item_list/"
 
@@ -93,3 +96,44 @@ def test_the_author_is_read_from_the_page_where_the_responses_are_silent(tmp_pat
     assert told.fault is None
     for step, served in zip(told.steps, told.served(), strict=False):
         assert (step.video.author, step.video.sources["author"]) == (served.creator, "page")
+
+
+def stays(told: Told) -> dict[int, float]:
+    """Seconds of content for which the site saw each place, as it noted for itself."""
+    folder = told.data.run_dir(told.ledger.started.run_id) / "playground"
+    (visitor,) = folder.glob("*.jsonl")
+    lines = [json.loads(line) for line in visitor.read_text(encoding="utf-8").splitlines()]
+    views = [line["watch"] for line in lines if "watch" in line]
+    return {view["index"]: view["watched_s"] for view in views}
+
+
+def test_a_photo_post_is_left_by_the_plan_s_own_dwell(tmp_path: Path) -> None:
+    told = watch(tmp_path, "tiktok", 6, "photos=2,4")
+    assert told.fault is None
+    posts = [told.steps[place] for place in (2, 4)]
+    seen = stays(told)
+    for step in posts:
+        item = told.served()[step.position]
+        assert (step.excluded, step.video.id) == ("not_shown", skin_id("tiktok", item))
+        assert (step.video.caption, step.video.author) == (caption(item), item.creator)
+        assert step.reaction.dwell_asked_s == QUICK.swipe_s
+        assert step.reaction.dwell_s is not None
+        assert QUICK.swipe_s <= step.reaction.dwell_s < 5 * SPEED  # a player that never comes: 8 s
+        assert abs(step.reaction.dwell_s - seen[step.position]) < 1 * SPEED
+    assert sum(step.eligible for step in told.steps) == 6
+
+
+def test_what_has_no_player_is_watched_by_the_clock(tmp_path: Path) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, _: list[Answer]) -> None:
+        began = perf_counter()
+        shown = (await driver.next(await driver.open(url))).shown
+        assert (shown.has_video, shown.held, shown.shown) == (False, False, False)
+        assert (await driver.capture(shown)).jpeg
+        dwell = (perf_counter() - began) * SPEED + 2 * SPEED  # so: two more seconds at least
+        watching = perf_counter()
+        played = await driver.watch(shown, dwell, then_hold=True)
+        assert perf_counter() - watching >= 2
+        assert dwell <= played < dwell + 3 * SPEED
+        assert (await driver.next(shown)).left_dwell_s >= played
+
+    on_skin(tmp_path, "tiktok", "photos=1", scenario)

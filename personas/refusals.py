@@ -32,6 +32,7 @@ _DENIALS = (
     r"|kind|of|task|such)\b)*(?=\W*$|[.,;:!?]| (?:because|since|as|identifying|or"
     r"|about)\b)",
     _CANNOT + r"help (?:you |with )?(?:with )?(?:identifying|making|rating|judging)\b",
+    _CANNOT + r"(?:identify|recogni[sz]e) (?:real )?(?:people|persons|individuals|faces|anyone)\b",
     _CANNOT + r"(?:rate|judge|evaluate|score|assess) (?:images|pictures|videos|people|content"
     r"|this image|the image|this picture)\b",
     _CANNOT + r"(?:pretend to be|act as) (?:an? |this |another |someone|somebody|human)",

@@ -41,10 +41,11 @@ _STAY = (
     r"|(?:like|likes|enjoy|enjoys|love|loves|liking|enjoying)"
     r" (?:it|this|that|the (?:video|clip|content)|what)\b(?! (?:to|if)\b)|interested\b(?! in"
     r" (?:skipping|swiping))"
-    r"|drawn\b|intrigued\b|hooked\b)"
+    r"|stop(?:s|ping)? (?:scroll|swip)\w*|drawn\b|intrigued\b|hooked\b)"
 )
 _LEAVE = (
-    r"(?:swip(?:e|es|ing)\b|skip(?:s|ping)?\b|scroll\w*|mov(?:e|es|ing) (?:on|along|past)"
+    r"(?:(?:keep|keeps|continue|continues|continuing)(?: on| to)? (?:scroll|swip)\w*"
+    r"|swip(?:e|es|ing)\b|skip(?:s|ping)?\b|scroll\w*|mov(?:e|es|ing) (?:on|along|past)"
     r"|pass(?:ing)?\b(?! (?:it|this|that) (?:on|along))|flick\w* (?:past|away|on)|go(?:ing)? to"
     r" the next"
     r"|leave\b(?! (?:a|it|this) (?:like|comment|on|running))"

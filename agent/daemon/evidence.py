@@ -18,6 +18,7 @@ from agent.study.preparation import DRAWS, read_occurrences
 from store.data import DataFolder
 from store.errors import StoreError
 from store.ledger import Ledger, read
+from store.payments import PaymentBook
 from store.records import Fault
 
 _MICRO = 1e6
@@ -39,6 +40,7 @@ class Evidence:
     def __init__(self, data: DataFolder) -> None:
         self._data = data
         self._ledgers = Ledgers(data)
+        self._book: PaymentBook | None = None
 
     def of(self, job: Job, due: datetime) -> list[Tally]:
         """Return the runs of an occurrence: of a study, all of its runs."""
@@ -111,7 +113,11 @@ class Evidence:
         )
 
     def spent(self, job: Job) -> float:
-        """US dollars that an entry's runs have cost."""
+        """US dollars that an entry's runs have cost, by the book of payments.
+
+        Calls that a kill cut off are in it, at the most that they may cost. A run that is older
+        than the book counts by its ledger.
+        """
         if job.declared is not None:
             name = job.declared.name
             mine = [run for run in self._ledgers.now() if run.started["study"] == name]
@@ -120,4 +126,10 @@ class Evidence:
             mine = [
                 run for run in self._ledgers.now() if (run.started["cell"] or "").startswith(start)
             ]
-        return sum(sum(run.cost.values()) for run in mine) / _MICRO
+        if self._book is None:
+            self._book = PaymentBook(self._data.payments)
+        booked = [self._book.balance([f"run/{run.run_id}"]).cost_usd for run in mine]
+        return sum(
+            max(paid, sum(run.cost.values()) / _MICRO)
+            for paid, run in zip(booked, mine, strict=True)
+        )

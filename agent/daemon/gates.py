@@ -16,6 +16,7 @@ from agent.daemon.watch import Watch
 from agent.pacing import Hours
 from agent.profiles import profile_user
 from store.data import DataFolder
+from store.errors import StoreError
 from store.locks import holder
 
 
@@ -32,9 +33,15 @@ def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime
         if told and evidence.watched(cap, Day.of(now, watch.days)) >= cap.per_day:
             about = " ".join(name for name in (cap.platform, cap.persona) if name) or "all"
             return f"{cap.per_day} videos a day ({watch.timezone}) of {about} are watched"
-    if entry.budget_usd is not None and evidence.spent(job) >= entry.budget_usd:
-        return f"its budget of {entry.budget_usd} dollars is spent"
-    return None
+    if entry.budget_usd is None:
+        return None
+    try:
+        spent = evidence.spent(job)
+    except StoreError as error:  # nobody knows what may still be spent
+        return f"its budget cannot be held: {error}"
+    return (
+        f"its budget of {entry.budget_usd} dollars is spent" if spent >= entry.budget_usd else None
+    )
 
 
 def barred(

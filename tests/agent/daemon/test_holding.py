@@ -28,6 +28,7 @@ from agent.daemon.watch import Cap, Entry, Limits, Watch
 from agent.errors import BadConfig, UnknownName
 from store.data import DataFolder
 from store.ledger import LedgerWriter
+from store.payments import PaymentBook, Reserved
 from store.records import Fault
 from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
@@ -257,6 +258,21 @@ def test_a_day_is_the_watch_file_s(
     assert World(tmp_path, book, watch).held() == f"3 videos a day ({zone}) of all are watched"
     clock.pass_by(1)
     assert World(tmp_path, book, watch).held() is None
+
+
+def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: Notebook) -> None:
+    data = DataFolder(tmp_path)
+    keep_run(data, "r1", ["red"], config={"cell": "p12@20250301T120000Z"})
+    limited = World(tmp_path, book, Watch(entry=(entry(budget_usd=1.0),)))
+    assert limited.held() is None
+    call = Reserved(
+        id="c1", at=NOON, account="run/r1", model="m", key="k-0", cost_usd=1.5, tokens=9
+    )
+    PaymentBook(data.payments).reserve(lambda _: call, (), lambda _: None, "k")
+    assert limited.held() == "its budget of 1.0 dollars is spent"
+    data.payments.write_bytes(b"{}\n")
+    damaged = World(tmp_path, book, limited.watch)
+    assert str(damaged.held()).startswith("its budget cannot be held: ")
 
 
 def spent(data: DataFolder, fault: str) -> Ending:

@@ -131,10 +131,13 @@ class RunLoop:
     async def _open(self) -> Shown:
         """Open the feed, in a new browser where the old one has shown enough videos."""
         self._since_opened = 0
+        witness, step = self._parts.witness, self._step_open
+        record = await witness.record() if witness is not None else None
+        if step is not None and record is not None and record.was_left(step.video_id):
+            step.interrupt(record, "")  # the page opens on the video after it
+            await self._close(step, None)
         self._parts.feed.open_page(self._at.position)
         await self._paced()
-        witness = self._parts.witness
-        record = await witness.record() if witness is not None else None
         shown = await self._parts.driver.open(self._url)
         here = record.current if record is not None else None
         self._before_s = here.watched_s if here is not None and here.id == _id(shown) else 0.0

@@ -50,6 +50,11 @@ class SiteRecord:
         """Return the last place that showed a video."""
         return next((one for one in reversed(self.places) if one.id == video_id), None)
 
+    def was_left(self, video_id: str) -> bool:
+        """Whether the visitor has moved on from the latest showing of a video."""
+        place = self.latest(video_id)
+        return place is not None and place != self.current
+
 
 class Witness(Protocol):
     """A site that tells what it has counted."""

@@ -169,6 +169,16 @@ def test_the_site_tells_what_an_interrupted_video_got(tmp_path: Path) -> None:
     assert (first.reaction.unknown, first.reaction.interruptions) == (None, 1)
 
 
+def test_a_video_that_the_site_knows_to_be_left_is_closed_before_the_page_opens(
+    tmp_path: Path,
+) -> None:
+    page = Feeds(["leave v0"])
+    told = Told(WatchedPlace(0, "v0", 8.1, True, "key"), WatchedPlace(1, "v1", 0.0, False, None))
+    first, second = sit(tmp_path, page, witness=told).steps
+    assert (first.reaction.dwell_s, first.reaction.unknown) == (8.1, None)
+    assert (second.position, second.video.id) == (1, "v1")
+
+
 def test_a_video_that_is_shown_again_is_watched_for_what_is_left(tmp_path: Path) -> None:
     page = Feeds(["watch v0 and hold"], again=True)
     ledger = sit(tmp_path, page, witness=Told(WatchedPlace(0, "v0", 4.5, True, None)))

@@ -37,21 +37,24 @@ def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_j
     from analysis.errors import AnalysisError
     from analysis.report.material import find_runs, is_study, read_runs, read_study
     from store.data import DataFolder
+    from store.derived import register
 
     folder = DataFolder(data)
+    runs: list[str] = []  # of a study's report: any
     if len(names) == 1 and is_study(folder, names[0]):
         home = folder.studies_dir / names[0]
         material = read_study(folder, names[0], _progress)
     else:
         paths = find_runs(folder, names)
-        home = paths[0].parent
+        home, runs = paths[0].parent, [path.parent.name for path in paths]
         if out is None and len(paths) > 1:
             raise AnalysisError(
                 "Where should a report of several runs go? Type: python -m analysis report "
                 f"{' '.join(names)} --out report"
             )
         material = read_runs(folder, paths, names, _progress)
-    make(material, out or home / "report", seed, as_json_)
+    out = register(folder, out or home / "report", "report", runs=runs)
+    make(material, out, seed, as_json_)
 
 
 def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:

@@ -126,6 +126,7 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path | None) -> None:
     """Print what was found, and save it as a picture if that is wanted."""
     from store import cli_text
+    from store.derived import register
     from store.frames import FrameStore
     from store.sheet import write_sheet
 
@@ -137,6 +138,7 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
     else:
         click.echo("No frame fits. Ask for less, or look: python -m store runs", err=True)
     if sheet is not None and hits:
+        register(data, sheet, "sheet", frames=[hit.entry.sha256 for hit in hits])
         write_sheet(hits, frames, sheet)
         click.echo(f"Wrote {sheet}", err=True)
 

@@ -175,6 +175,9 @@ def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
 @click.option("--author", help="Handle of a creator; its mentions go as well.")
 @click.option("--before", type=_day, help="Everything that was seen before this day (UTC).")
 @click.option("--resume", is_flag=True, help="Go on with a request that was cut off.")
+@click.option(
+    "--remove-copies", is_flag=True, help="Delete exports and trainings that hold it as well."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would go, and touch nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @url_option
@@ -209,7 +212,7 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
             f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
         )
     click.echo(
-        "Exports, and reports elsewhere, that were made before still hold it: make them again.",
+        "Copies that somebody else made of exports and reports still hold it.",
         err=True,
     )
 
@@ -223,15 +226,19 @@ def _request(options: dict[str, Any], pending: Request | None) -> Request:
     if options["resume"]:
         if pending is None:
             raise click.UsageError("No request was cut off.")
-        return pending
+        return pending.model_copy(update=_copies(options))
     ((name, value),) = asked.items()
     told = value.replace(tzinfo=UTC).isoformat() if name == "before" else value
     if pending is not None:
         if (pending.asked, pending.value) != (name, told):
             raise ForgettingPending
-        return pending
+        return pending.model_copy(update=_copies(options))
     fields = {"asked": name, "value": told, "at": datetime.now(UTC), "url": options["url"]}
-    return Request.model_validate(fields)
+    return Request.model_validate(fields | _copies(options))
+
+
+def _copies(options: dict[str, Any]) -> dict[str, Any]:
+    return {"remove_copies": True} if options["remove_copies"] else {}
 
 
 def _plan_fields(todo: Plan) -> dict[str, Any]:
@@ -242,6 +249,7 @@ def _plan_fields(todo: Plan) -> dict[str, Any]:
         "runs": len(todo.runs),
         "frames": len(todo.frames),
         "shared": len(todo.shared),
+        "made_of_it": [entry.path for entry in todo.derived if entry.is_there()],
     }
 
 

@@ -65,6 +65,11 @@ class DataFolder:
         return self.root / "payments.jsonl"
 
     @property
+    def derived_dir(self) -> Path:
+        """The register of sheets, reports, exports and trainings, wherever they lie."""
+        return self.root / "derived"
+
+    @property
     def replies_dir(self) -> Path:
         """Replies of models, kept so that no question is paid for twice."""
         return self.root / "cache"

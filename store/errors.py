@@ -17,6 +17,7 @@
     ├─ IndexDamaged(path)               2  the index cannot be opened; it can be rebuilt
     ├─ IndexUnreachable(url)            2  no Chroma server answers there
     ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
+    ├─ CopiesRemain(paths)              2  exports or trainings hold what is to be forgotten
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
     ├─ LeakingExport(folder, place)     1  an export that names somebody after all
@@ -197,6 +198,20 @@ class NothingToForget(StoreError):
     def __init__(self, asked: str, value: str) -> None:
         super().__init__(
             f"Nothing that is kept fits --{asked} {value}. Type: python -m store show latest"
+        )
+
+
+class CopiesRemain(StoreError):
+    """Exports or trainings hold what is to be forgotten, and nobody said what becomes of them."""
+
+    exit_code = 2
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+        super().__init__(
+            f"Exports or trainings hold what is to be forgotten: {', '.join(paths)}. "
+            "Nothing was forgotten yet. To delete them with the rest, type the same command with: "
+            "--remove-copies"
         )
 
 

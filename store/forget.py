@@ -13,15 +13,17 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from store import keyed, ledger, redaction, traces
+from store import derived, keyed, ledger, redaction, traces
 from store.data import DataFolder
+from store.derived import DerivedEntry
 from store.entries import entries
-from store.errors import DataUnwritable, NothingToForget, RunLocked
+from store.errors import CopiesRemain, DataUnwritable, NothingToForget, RunLocked
 from store.files import sync_folder, write_whole
 from store.frames import FrameStore
 from store.judgements import judgement_files, read_judgements
@@ -40,6 +42,10 @@ class Request(Record):
     at: datetime
     url: str | None = None
     """A Chroma server that holds vectors as well."""
+    remove_copies: bool = False
+    """Whether exports and trainings that hold it are deleted as well."""
+    ids: tuple[str, ...] = ()
+    """Of the videos, by which texts about others could name them; gone once all is done."""
     salt: str = ""
     """Makes the ids that stand for forgotten videos; gone once all is done."""
 
@@ -52,13 +58,20 @@ class Request(Record):
         return step.at < datetime.fromisoformat(self.value)
 
     def change(self, text: str) -> str:
-        """A text without the author's name."""
-        return Names({self.value: "forgotten"}).replace(text) if self.asked == "author" else text
+        """A text without the author's name and the videos' ids."""
+        author = self.value if self.asked == "author" else ""
+        return _names(author, self.ids).replace(text) if author or self.ids else text
 
     def token(self, name: str) -> str:
         """What stands for an id or a hash: the same in all runs, nothing after the request."""
         mark = hashlib.sha256(f"{self.salt}\0{name}".encode()).hexdigest()
         return f"{redaction.STAND_IN}{mark[:12]}"
+
+
+@lru_cache(maxsize=4)
+def _names(author: str, ids: tuple[str, ...]) -> Names:
+    instead = {author: "forgotten"} if author else {}
+    return Names(instead, ids=dict.fromkeys(ids, "forgotten"))
 
 
 @dataclass(slots=True)
@@ -88,6 +101,13 @@ class Plan:
     texts: set[str] = field(default_factory=set)
     """What judges said, to tell kept replies by."""
     studies: set[str] = field(default_factory=set)
+    derived: list[DerivedEntry] = field(default_factory=list)
+    """What was made of it, wherever it lies."""
+
+    @property
+    def copies(self) -> list[str]:
+        """Exports and trainings that hold it."""
+        return [e.path for e in self.derived if e.kind in derived.APART and e.is_there()]
 
     @property
     def emptied(self) -> int:
@@ -123,6 +143,7 @@ def plan(data: DataFolder, request: Request) -> Plan:
     DamagedLedger, NewerSchema, DataUnreadable
         A ledger that cannot be read could name the same frames.
     """
+    request = _prepared(data, request)
     found = Plan()
     named: set[str] = set()
     kept: set[str] = set()
@@ -137,7 +158,24 @@ def plan(data: DataFolder, request: Request) -> Plan:
         _plan_run(found, run, hit, request)
     found.frames, found.shared = named - kept, named & kept
     found.texts |= traces.said_of(data, named)
+    if found.runs:
+        changed = {run.path.parent.name for run in found.runs}
+        found.derived = derived.concerned(data, named, changed)
     return found
+
+
+def _prepared(data: DataFolder, request: Request) -> Request:
+    """A request with the ids that it comes to, and with a salt; once, however often it is begun."""
+    if request.salt:
+        return request
+    ids: set[str] = set()
+    if request.asked != "before":
+        for path in data.ledgers():
+            if ledger.summarise(path) is not None:
+                steps = ledger.read(path).steps
+                ids |= {step.video.id for step in steps if request.hits(step)}
+    told = {"salt": secrets.token_hex(16), "ids": tuple(sorted(ids))}
+    return request.model_copy(update=told)
 
 
 def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None:
@@ -209,6 +247,8 @@ def forget(
     ------
     NothingToForget
         Nothing that is kept fits.
+    CopiesRemain
+        Exports or trainings hold it, and are not to be removed.
     RunLocked, IndexLocked
         Somebody writes here at the moment.
     """
@@ -216,10 +256,12 @@ def forget(
 
     _refuse_writers(data)
     going_on = bool(request.salt)
-    request = request if going_on else request.model_copy(update={"salt": secrets.token_hex(16)})
+    request = _prepared(data, request)
     todo = plan(data, request)
     if not todo.runs and not going_on:
         raise NothingToForget(request.asked, request.value)
+    if todo.copies and not request.remove_copies:
+        raise CopiesRemain(todo.copies)
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
@@ -228,7 +270,7 @@ def forget(
         gone = _gone(data, todo, request, preferences)
         replies = traces.forget_replies(data, gone)
         traces.forget_spectra(data, gone)
-        reports = traces.forget_reports(data, gone)
+        reports = traces.forget_reports(data, gone) + traces.forget_derived(data, todo.derived)
         _forget_frames(data, todo)
         for folder in (data.pairs_dir, data.probes_dir):
             keyed.forget(folder, preferences, request.change)

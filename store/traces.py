@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from store import redaction
+from store import derived, redaction
 from store.data import DataFolder
+from store.derived import DerivedEntry
 from store.errors import DataUnreadable
 from store.files import TEMPORARY
 from store.judgements import Asked, judgement_files, read_judgements
@@ -129,6 +130,20 @@ def forget_reports(data: DataFolder, gone: Gone) -> int:
     for log in (data.daemon_dir / "logs").glob("*/*.log"):  # of its children; its own tells none
         log.unlink(missing_ok=True)
     return len(there)
+
+
+def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
+    """Delete what was made of it, wherever it lies, and what nobody entered; returns how many."""
+    there = [entry for entry in concerned if entry.is_there()]
+    for entry in concerned:
+        derived.remove(data, entry)
+    unknown = derived.strays(data)
+    for path in unknown:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return len(there) + len(unknown)
 
 
 def sweep(data: DataFolder) -> None:

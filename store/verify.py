@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from store import forget, ledger
+from store import derived, forget, ledger
 from store.data import DataFolder
 from store.entries import entries
 from store.errors import (
@@ -82,6 +83,7 @@ def verify(
     report = Report()
     named: Named = {}
     ids: set[str] = set()
+    forgotten: dict[str, datetime | None] = {}
     for path in data.ledgers():
         if ledger.summarise(path) is None:
             report.notes.append(f"{path}: nothing was committed to it; the folder can be deleted.")
@@ -94,6 +96,7 @@ def verify(
             _found(report, path, str(error), mend)
             continue
         _check_ledger(report, run)
+        forgotten[run.started.run_id] = max((line.at for line in run.forgotten), default=None)
         ids |= {entry.id for entry in entries(run.started, run.steps)}
         for step in run.seen:
             for frame in step.frames:
@@ -103,6 +106,7 @@ def verify(
         mend = "Nothing else is wrong. Type: python -m store forget --resume"
         _found(report, data.forgetting, "a request to forget was cut off", mend)
     _check_frames(report, data, named, progress)
+    _check_derived(report, data, set(named), forgotten)
     _check_index(report, data, ids)
     if url is not None:
         _check_server(report, data, ids, url)
@@ -176,6 +180,27 @@ def _alike(seen: Description, frame: Frame) -> bool:
     """Whether a ledger's account of a frame fits the frame."""
     differ = (int(seen.phash, 16) ^ int(frame.phash, 16)).bit_count()
     return differ <= PHASH_TOLERANCE and (seen.width, seen.height) == (frame.width, frame.height)
+
+
+def _check_derived(
+    report: Report, data: DataFolder, named: set[str], forgotten: dict[str, datetime | None]
+) -> None:
+    """What was made of frames shows none that no ledger names, and was made after forgetting."""
+    for entry in derived.entries(data):
+        if not entry.is_there():
+            continue
+        own = entry.runs or (() if entry.frames else tuple(forgotten))
+        late = any((at := forgotten.get(run)) and entry.at <= at for run in own)
+        again = f"Type: rm -r {entry.path}"
+        if not named.issuperset(entry.frames):
+            what = f"this {entry.kind} shows pictures that no ledger names any more"
+            _found(report, entry.path, what, again)
+        elif late:
+            what = f"this {entry.kind} was made before something of it was forgotten"
+            _found(report, entry.path, what, again)
+    for path in derived.strays(data):
+        what = "nobody entered what this was made of, so it may show what was forgotten"
+        _found(report, path, what, f"Make it again, or type: rm -r {path}")
 
 
 def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:

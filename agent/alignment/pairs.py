@@ -36,6 +36,12 @@ class Pairs:
     held_out: Any
     digest: str
 
+    @property
+    def frames(self) -> frozenset[str]:
+        """SHA-256 of the kept frames that they are about; none where they were not made here."""
+        sides = [side for side in (self.train, self.held_out) if "frame" in side.column_names]
+        return frozenset(frame for side in sides for frame in side["frame"])
+
     def subset(self, size: int, seed: int) -> Any:
         """Draw pairs to train on; of one seed, a larger subset holds the smaller ones."""
         order = np.random.default_rng(seed).permutation(len(self.train))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import json_option
+from agent.cli.options import data_option, json_option
 
 if TYPE_CHECKING:
     from agent.alignment.ladder import Plan
@@ -64,9 +64,10 @@ def _sizes(_: click.Context, option: click.Parameter, text: str | None) -> list[
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("ladder"),
               show_default=True, help="Where trainings, scores and figures are kept.")  # fmt: skip
 @json_option
+@data_option
 def align(
-    pairs: Path | None, *, example: Path | None, margin: float, out: Path, as_json: bool,
-    **options: Any,
+    pairs: Path | None, *, example: Path | None, margin: float, out: Path, data: Path,
+    as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train a model on more and more preference pairs, and find how few are enough.
 
@@ -78,12 +79,16 @@ def align(
     from agent.cli.progress import counting
     from analysis.alignment import read
     from analysis.alignment_report import write
+    from store.data import DataFolder
+    from store.derived import register
 
     if example is not None:
         _write_example(example)
         return
     plan, loaded = _plan(pairs, options)
     trainer.check()
+    if loaded.frames:
+        register(DataFolder(data), out, "training", frames=loaded.frames)
     with counting("trainings") as tell:
         ladder.train_all(plan, loaded, out, tell)
     with counting("replies scored") as tell:

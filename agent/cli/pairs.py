@@ -70,6 +70,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     from agent.pairs import Making
     from analysis.pair_checks import PairChecks
     from store.data import DataFolder
+    from store.derived import register
     from store.files import write_whole
     from store.pairs import ERRORS, read_pairs
 
@@ -95,6 +96,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     made = _make(folder, runs, making)
     found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
     figure = made.path.with_suffix(".png")
+    register(folder, figure, "figures", frames=made.frames)
     write_whole(figure, found.figure(), sync=False)
     exported = _export(folder, found, options) if options["folder"] else None
     if as_json:

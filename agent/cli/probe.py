@@ -57,6 +57,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from analysis.misalignment import misalignment
     from analysis.misalignment_figures import write
     from store.data import DataFolder
+    from store.derived import register
     from store.frames import FrameStore
     from store.pairs import find_pairs
     from store.probes import read_probes
@@ -76,6 +77,8 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     paths = [_ask(folder, pairs, probing) for probing in asked]
     found = [misalignment(pairs, read_probes(path)) for path in paths]
     out = options["out"] or paths[0].with_suffix("")
+    shown = [line.frame for path in paths for line in read_probes(path).said]
+    register(folder, out, "figures", frames=shown or [pair.source.frame for pair in pairs.pairs])
     pictures = write(found, FrameStore(folder.frames_dir), out)
     if as_json:
         told = {

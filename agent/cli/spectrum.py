@@ -70,6 +70,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     from analysis.spectrum.write import write_spectrum
     from personas.values import value_set
     from store.data import DataFolder
+    from store.derived import register
 
     askings = _askings(models, options)
     values = value_set(options["set_name"])
@@ -77,6 +78,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     retrieval = _retrieved(folder, values, options)
     kept = [_ask(retrieval, asking, folder) for asking in askings]
     out = options["out"] or retrieval.folder(folder) / "report"
+    register(folder, out, "report", frames=retrieval.shown)
     written = write_spectrum(retrieval, kept, folder, out, datetime.now(UTC))
     if as_json:
         click.echo(json.dumps(written.as_dict(), indent=2))

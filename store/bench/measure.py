@@ -185,7 +185,7 @@ def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None
     exported = sum(path.stat().st_size for path in (folder / "exported").rglob("*.*"))
     found.disk_mib["export"] = exported / _MIB
     with found.stage("forget --video"):
-        forget(data, Request(asked="video", value="v0", at=now))
+        forget(data, Request(asked="video", value="v0", at=now, remove_copies=True))
 
 
 def _embed(found: Figures, originals: list[Image.Image], sample: int) -> None:

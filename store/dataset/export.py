@@ -22,6 +22,7 @@ from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
 from store.dataset.rows import Choice, Gathered, gather
 from store.dataset.splits import SPLITS, Row
+from store.derived import register
 from store.errors import BadExport, DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.frames import FrameStore
@@ -76,6 +77,14 @@ def export(
     found = gather(data, choice)
     found.blur = Blur(found.people) if choice.blur else None
     try:
+        manifest.refuse_used(folder)
+        register(
+            data,
+            folder,
+            "export",
+            frames=[row["sha256"] for row in found.rows],
+            runs=[run.run_id for run in found.runs],
+        )
         manifest.begin(folder)
         written: list[Row] = []
         for split in SPLITS:

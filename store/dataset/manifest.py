@@ -29,11 +29,16 @@ def begin(folder: Path) -> None:
     BadExport
         Something is in it already.
     """
+    refuse_used(folder)
+    write_whole(folder / UNFINISHED, _WARNING.encode())
+
+
+def refuse_used(folder: Path) -> None:
+    """Refuse a folder that holds something; raises ``BadExport``."""
     if (folder / UNFINISHED).exists():
         raise BadExport(folder, "holds an export that was not finished: delete it")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadExport(folder, "is there already, and not empty")
-    write_whole(folder / UNFINISHED, _WARNING.encode())
 
 
 def finish(folder: Path, told: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.splits import SPLITS, By, Row, assign
+from store.derived import register
 from store.errors import BadExport, DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.frames import FrameStore
@@ -120,6 +121,8 @@ def export(
     if not made.rows:
         raise NoPairs(pairs.path)
     try:
+        manifest.refuse_used(folder)
+        register(data, folder, "export", frames=[row["frame"] for row in made.rows])
         manifest.begin(folder)
         for split in SPLITS:
             _write(folder, split, _items(data, split, made))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -24,6 +25,7 @@ from agent.models.budget import Cap
 from agent.models.patience import Patience
 from agent.pairs import Making, make
 from agent.sitting import AT_ONCE
+from store.cli import main as store_main
 from store.data import DataFolder
 from store.keyed import read_keyed
 from store.ledger import read
@@ -93,6 +95,24 @@ def test_the_sheets_show_what_was_wrong_and_nothing_else(data: DataFolder, tmp_p
     with Image.open(tmp_path / "out" / "examples-1-attribute.jpg") as sheet:
         assert sheet.width > 1000
     assert (tmp_path / "out" / "rates.csv").read_text("utf-8").count("\n") == 1 + 2 * 3 * 4
+
+
+def test_sheets_of_a_forgotten_video_go_wherever_they_lie(data: DataFolder, tmp_path: Path) -> None:
+    own = DataFolder(tmp_path / "data")
+    shutil.copytree(data.root, own.root)
+    folders = []
+    for level, out in (("object", ("--out", str(tmp_path / "out"))), ("attribute", ())):
+        result = typed(own, "--model", f"scripted/witness?confuses={level}", *out, "--json")
+        folders.append(Path(json.loads(result.stdout)["pictures"][0]).parent)
+    assert all(folder.is_dir() for folder in folders)
+    video = find_pairs(own).pairs[0].source.video
+    kept = CliRunner().invoke(store_main, ["verify", "--data", str(own.root)])
+    assert kept.exit_code == 0, kept.output
+    words = ("forget", "--video", video, "--yes", "--data", str(own.root))
+    done = CliRunner().invoke(store_main, words)
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    assert [folder for folder in folders if folder.exists()] == []
+    assert not list(own.pairs_dir.glob("*.png"))
 
 
 def recorded(data: DataFolder, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Recorded:

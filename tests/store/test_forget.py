@@ -295,6 +295,24 @@ def test_a_step_that_is_open_still_is_forgotten_too(data: DataFolder) -> None:
     assert verify(data).sound
 
 
+def test_names_and_ids_are_found_however_they_are_spelled(data: DataFolder) -> None:
+    hers, other = "7312345678901234567", "7398765432109876543"
+    caption = "#ZanzibarQueen7 \uff20zanzibar.queen_7 @zanzibar.queens at https://x.example/v/"
+    with LedgerWriter(data.ledger_path("r4"), fsync=False) as writer:
+        writer.append(started("r4"))
+        writer.append(step(0, video=Video(id=hers, author=f"\uff20{HANDLE.upper()}")))
+        about = Video(
+            id=other, author="fan", caption=f"{caption}{hers}", hashtags=("zanzibarqueen7",)
+        )
+        writer.append(step(1, video=about))
+        writer.append(finished(2))
+    forget(data, request("author", HANDLE))
+    kept = read(data.ledger_path("r4")).steps[1].video
+    told = "#forgotten @forgotten @zanzibar.queens at https://x.example/v/forgotten"
+    assert (kept.caption, kept.hashtags, kept.id) == (told, ("forgotten",), other)
+    assert holding(data, hers, "zanzibarqueen7") == []
+
+
 def test_by_age(data: DataFolder) -> None:
     done = forget(data, request("before", (START + timedelta(seconds=15)).isoformat()))
     assert (done.runs, done.steps) == (3, 6)
@@ -311,6 +329,7 @@ def test_by_age(data: DataFolder) -> None:
     [
         (traces, "forget_replies"),
         (traces, "forget_reports"),
+        (traces, "forget_derived"),
         (forgetting, "_forget_frames"),
         (forgetting, "_rewrite"),
         (traces, "sweep"),

@@ -1,0 +1,135 @@
+"""The register of what is made of frames and texts, and lies wherever somebody wanted it.
+
+One entry a file or folder, ``derived/<hash of its place>.json``, written before the thing itself,
+so that forgetting and verifying find it whatever was killed. Refuses to know what the things show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from store.data import DataFolder
+from store.errors import DataUnwritable
+from store.files import write_whole
+from store.records import Record
+
+DerivedKind = Literal["sheet", "figures", "report", "export", "training"]
+APART: tuple[DerivedKind, ...] = ("export", "training")
+"""What was made to be handed on, or at great cost: removed only if that is asked for."""
+
+
+class DerivedEntry(Record):
+    """One file or folder, and what it was made of."""
+
+    path: str
+    """Absolute."""
+    kind: DerivedKind
+    at: datetime
+    runs: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
+    """SHA-256 of pictures; with neither runs nor frames it may hold anything."""
+
+    def is_there(self) -> bool:
+        """Whether it was made, and still is where it was."""
+        return Path(self.path).exists()
+
+    def shows(self, frames: Collection[str], runs: Collection[str]) -> bool:
+        """Whether it can show one of these pictures, or tell of one of these runs."""
+        if not self.runs and not self.frames:
+            return True
+        return any(run in runs for run in self.runs) or any(one in frames for one in self.frames)
+
+
+def register(
+    data: DataFolder,
+    path: Path,
+    kind: DerivedKind,
+    *,
+    runs: Iterable[str] = (),
+    frames: Iterable[str] = (),
+) -> Path:
+    """Enter what is about to be made; what was entered for the same place before stays entered.
+
+    Returns
+    -------
+    Path
+        The place.
+
+    Raises
+    ------
+    DataUnwritable
+        The data folder cannot be written; nothing may be made then.
+    """
+    place = path.expanduser().absolute()
+    entry = _entry_path(data, place)
+    old = _read(entry)
+    known = old is None or bool(old.runs or old.frames)
+    made_of = set(runs), set(frames)
+    if old is not None and known and any(made_of):
+        made_of = made_of[0] | set(old.runs), made_of[1] | set(old.frames)
+    told = DerivedEntry(
+        path=str(place),
+        kind=kind,
+        at=min(old.at, datetime.now(UTC)) if old is not None and known else datetime.now(UTC),
+        runs=tuple(sorted(made_of[0])) if known else (),
+        frames=tuple(sorted(made_of[1])) if known else (),
+    )
+    try:
+        write_whole(entry, told.model_dump_json().encode())
+    except OSError as error:
+        raise DataUnwritable(entry, error.strerror or str(error)) from None
+    return path
+
+
+def entries(data: DataFolder) -> Iterator[DerivedEntry]:
+    """Everything that was entered, whether it is still there or not."""
+    for path in sorted(data.derived_dir.glob("*.json")):
+        entry = _read(path)
+        if entry is not None:
+            yield entry
+
+
+def concerned(
+    data: DataFolder, frames: Collection[str], runs: Collection[str]
+) -> list[DerivedEntry]:
+    """What can show one of these pictures, or tell of one of these runs."""
+    return [entry for entry in entries(data) if entry.shows(frames, runs)]
+
+
+def remove(data: DataFolder, entry: DerivedEntry) -> None:
+    """Delete a thing, then its entry."""
+    path = Path(entry.path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    _entry_path(data, path).unlink(missing_ok=True)
+
+
+def strays(data: DataFolder) -> list[Path]:
+    """Pictures and reports in the data folder that nobody entered, as older versions left them."""
+    known = {Path(entry.path) for entry in entries(data)}
+    found = [*data.pairs_dir.glob("*.png"), *data.spectra_dir.glob("*/report")]
+    found += [path for path in data.probes_dir.glob("*") if path.is_dir()]
+    found += [*data.runs_dir.glob("*/report"), *data.studies_dir.glob("*/report")]
+    return sorted(path for path in found if path.absolute() not in known)
+
+
+def _entry_path(data: DataFolder, place: Path) -> Path:
+    mark = hashlib.sha256(str(place).encode()).hexdigest()[:24]
+    return data.derived_dir / f"{mark}.json"
+
+
+def _read(path: Path) -> DerivedEntry | None:
+    """An entry; ``None`` where there is none, since it is written whole before anything is made."""
+    try:
+        return DerivedEntry.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

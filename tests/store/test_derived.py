@@ -1,0 +1,259 @@
+"""What is made of frames is entered, and goes when they are forgotten, wherever it lies."""
+
+from __future__ import annotations
+
+import ast
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from store import derived
+from store.cli import main
+from store.data import DataFolder
+from store.derived import DerivedKind, register
+from store.errors import CopiesRemain
+from store.files import write_whole
+from store.ledger import read
+from store.verify import verify
+from tests.store.samples import COLOURS, keep_run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    """Two runs, of which one video is forgotten."""
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", COLOURS[:3])
+    keep_run(data, "r2", COLOURS[3:6])
+    return data
+
+
+def frame_of(data: DataFolder, run: str, position: int) -> str:
+    return read(data.ledger_path(run)).steps[position].frames[0].sha256
+
+
+def typed(data: DataFolder, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--data", str(data.root)])
+
+
+def made(data: DataFolder, path: Path, kind: DerivedKind, run: str, position: int) -> Path:
+    """A folder that shows one frame."""
+    register(data, path, kind, frames=[frame_of(data, run, position)])
+    write_whole(path / "sheet.jpg", b"a picture of it")
+    return path
+
+
+def test_sheets_and_reports_go_wherever_they_lie(data: DataFolder, tmp_path: Path) -> None:
+    gone = [
+        made(data, tmp_path / "elsewhere", "sheet", "r1", 1),
+        made(data, data.probes_dir / "m", "figures", "r1", 1),
+    ]
+    register(data, tmp_path / "page", "report", runs=["r1"])
+    write_whole(tmp_path / "page" / "index.html", b"it")
+    kept = made(data, tmp_path / "other", "sheet", "r2", 1)
+    assert typed(data, "verify").exit_code == 0
+    done = typed(data, "forget", "--video", "r1-1", "--yes", "--json")
+    assert json.loads(done.stdout)["reports"] == 3
+    assert not any(path.exists() for path in (*gone, tmp_path / "page"))
+    assert kept.exists()
+    assert [entry.path for entry in derived.entries(data)] == [str(kept)]
+    assert typed(data, "verify").exit_code == 0
+
+
+def test_an_export_and_a_training_are_named_and_go_only_when_told(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    folder = tmp_path / "exported"
+    assert typed(data, "export", str(folder)).exit_code == 0
+    training = made(data, tmp_path / "ladder", "training", "r1", 1)
+    before = data.ledger_path("r1").read_bytes()
+    told = typed(data, "forget", "--video", "r1-1", "--dry-run", "--json")
+    assert json.loads(told.stdout)["made_of_it"] == [entry.path for entry in derived.entries(data)]
+    refused = typed(data, "forget", "--video", "r1-1", "--yes")
+    assert isinstance(refused.exception, CopiesRemain) or refused.exit_code == 2
+    for path in (folder, training):
+        assert str(path) in refused.output + str(refused.exception)
+        assert path.exists()
+    assert data.ledger_path("r1").read_bytes() == before
+    assert typed(data, "forget", "--video", "r1-1", "--yes", "--remove-copies").exit_code == 0
+    assert not folder.exists()
+    assert not training.exists()
+    assert typed(data, "verify").exit_code == 0
+
+
+def test_verify_finds_what_was_left(data: DataFolder, tmp_path: Path) -> None:
+    """A sheet brought back, a report from before, and one that an older version made."""
+    sheet = frame_of(data, "r1", 1)
+    assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
+    register(data, tmp_path / "sheet.jpg", "sheet", frames=[sheet])
+    (tmp_path / "sheet.jpg").write_bytes(b"it")
+    write_whole(data.probes_dir / "m" / "examples-1-object.jpg", b"it")
+    found = {problem.where: problem.what for problem in verify(data).problems}
+    assert "no ledger names" in found[str(tmp_path / "sheet.jpg")]
+    assert "nobody entered" in found[str(data.probes_dir / "m")]
+    assert typed(data, "verify").exit_code == 1
+    assert typed(data, "forget", "--video", "r2-1", "--yes").exit_code == 0
+    assert not (data.probes_dir / "m").exists()
+
+
+def test_a_report_from_before_is_found_by_its_runs(data: DataFolder, tmp_path: Path) -> None:
+    register(data, tmp_path / "page", "report", runs=["r1"])
+    assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
+    early = derived.DerivedEntry(
+        path=str(tmp_path / "page"),
+        kind="report",
+        at=datetime(2020, 1, 1, tzinfo=UTC),
+        runs=("r1",),
+    )
+    write_whole(data.derived_dir / "x.json", early.model_dump_json().encode())
+    write_whole(tmp_path / "page" / "index.html", b"it")
+    (problem,) = verify(data).problems
+    assert "before something of it was forgotten" in problem.what
+
+
+def test_what_was_entered_for_a_place_stays_entered(data: DataFolder, tmp_path: Path) -> None:
+    register(data, tmp_path / "a", "figures", frames=["1" * 64], runs=["r1"])
+    register(data, tmp_path / "a", "figures", frames=["2" * 64])
+    (entry,) = derived.entries(data)
+    assert (entry.runs, entry.frames) == (("r1",), ("1" * 64, "2" * 64))
+    register(data, tmp_path / "a", "figures")
+    (entry,) = derived.entries(data)
+    assert (entry.runs, entry.frames) == ((), ()), "it may hold anything now"
+    register(data, tmp_path / "a", "figures", frames=["2" * 64])
+    (entry,) = derived.entries(data)
+    assert entry.shows((), ())
+
+
+# Nobody writes past the register
+
+WRITES = {
+    "write_whole", "write_bytes", "write_text", "savefig", "save", "save_pretrained",
+    "ParquetWriter", "to_csv", "copyfile", "copytree", "write_tables",
+}  # fmt: skip
+ENTERED = {
+    "analysis/alignment_report.py": "agent/cli/align.py",
+    "agent/alignment/trainer.py": "agent/cli/align.py",
+    "store/alignments.py": "agent/cli/align.py",
+    "analysis/misalignment_figures.py": "agent/cli/probe.py",
+    "analysis/report/write.py": "analysis/cli_report.py",
+    "analysis/spectrum/write.py": "agent/cli/spectrum.py",
+    "analysis/tables_out.py": "analysis/cli_report.py",
+    "agent/cli/pairs.py": "agent/cli/pairs.py",
+    "store/sheet.py": "store/cli.py",
+    "store/dataset/export.py": "store/dataset/export.py",
+    "store/dataset/formats.py": "store/dataset/export.py",
+    "store/dataset/manifest.py": "store/dataset/export.py",
+    "store/dataset/preferences.py": "store/dataset/preferences.py",
+}
+"""Who writes what is made of frames, and who enters it before."""
+
+REVIEWED = {
+    "agent/alignment/example.py": "a made-up example",
+    "agent/alignment/pairs.py": "into memory",
+    "agent/benchmarks/browser_runs.py": "a study's file",
+    "agent/benchmarks/orders.py": "into memory",
+    "agent/daemon/children.py": "logs, which forgetting deletes",
+    "agent/drivers/desktop.py": "into memory",
+    "agent/drivers/desktop_calibration.py": "the place of a player, without frames that are kept",
+    "agent/looking.py": "into memory",
+    "agent/models/cache.py": "kept replies, which forgetting walks",
+    "agent/models/fingerprint.py": "hashes of weights",
+    "agent/models/local_server/keeper.py": "logs of a served model",
+    "agent/models/local_server/lease.py": "who uses a served model",
+    "agent/models/local_server/runtime.py": "where a served model runs",
+    "agent/models/picture.py": "into memory",
+    "agent/playground/clips.py": "the playground's own clips",
+    "agent/playground/visitors.py": "the playground's own memory",
+    "agent/recorder.py": "pictures of walls, which forgetting walks",
+    "agent/sitting.py": "counts of cost",
+    "agent/study/conduct.py": "logs, which forgetting deletes",
+    "agent/study/matrix.py": "draws",
+    "agent/study/preparation.py": "the study's declaration",
+    "analysis/benchmark.py": "made-up ledgers",
+    "analysis/example.py": "a made-up example",
+    "analysis/pair_checks.py": "into memory",
+    "analysis/report/pictures.py": "into memory",
+    "store/backup.py": "whole copies, which forgetting tells of",
+    "store/bench/collection.py": "made-up frames",
+    "store/data.py": "a trial file",
+    "store/dataset/blur.py": "into memory",
+    "store/derived.py": "the register",
+    "store/encoders/_label_vectors.py": "vectors of words",
+    "store/files.py": "the primitive",
+    "store/forget.py": "the request",
+    "store/frames.py": "frames, which forgetting walks",
+    "store/importing.py": "into memory",
+    "store/index_folder.py": "stamps",
+    "store/keyed.py": "answers, which forgetting walks",
+    "store/locks.py": "locks",
+    "store/redaction.py": "ledgers, which forgetting walks",
+    "store/spectra.py": "retrievals, which forgetting walks",
+    "store/writer.py": "ledgers, which forgetting walks",
+    "personas/importer.py": "personas",
+}
+"""Who writes files otherwise, and why forgetting need not look for them by the register."""
+
+
+def _modules() -> dict[str, ast.Module]:
+    paths = [path for top in ("agent", "analysis", "store", "personas")
+             for path in sorted((ROOT / top).rglob("*.py"))]  # fmt: skip
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in paths}
+
+
+def _name(node: ast.AST) -> str:
+    return getattr(node, "attr", None) or getattr(node, "id", "") or ""
+
+
+def _opens_to_write(call: ast.Call) -> bool:
+    modes = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    texts = [mode.value for mode in modes if isinstance(mode, ast.Constant)]
+    return _name(call.func) == "open" and any(
+        isinstance(text, str) and len(text) <= 3 and set(text) & set("wax+") for text in texts
+    )
+
+
+def test_every_module_that_writes_files_is_entered_or_reviewed() -> None:
+    found = set()
+    for name, tree in _modules().items():
+        for node in ast.walk(tree):
+            named = isinstance(node, ast.Name | ast.Attribute) and _name(node) in WRITES
+            if named or (isinstance(node, ast.Call) and _opens_to_write(node)):
+                found.add(name)
+    assert len(found) > 40
+    assert found - ENTERED.keys() - REVIEWED.keys() == set(), "say who forgets what they write"
+    assert not ENTERED.keys() & REVIEWED.keys()
+
+
+def test_who_writes_what_is_made_of_frames_is_only_called_after_it_was_entered() -> None:
+    trees = _modules()
+    writers = {"write_report", "write_spectrum", "write_sheet", "train_all", "begin"}
+    calls = 0
+    for name in sorted({*ENTERED.values()}):
+        lines = {"register": [], "writer": []}  # type: dict[str, list[int]]
+        for node in ast.walk(trees[name]):
+            if isinstance(node, ast.Call):
+                own = _name(node.func)
+                if own == "register":
+                    lines["register"].append(node.lineno)
+                elif own in writers or (own in ("write", "write_whole") and "agent/cli" in name):
+                    lines["writer"].append(node.lineno)
+        assert lines["register"], f"{name} enters nothing"
+        calls += len(lines["writer"])
+        # of a report the call follows in another function of the same file
+        assert all(min(lines["register"]) < line for line in lines["writer"]), name
+    assert calls >= 8
+    modules = {name.removesuffix(".py").replace("/", "."): name for name in ENTERED}
+    allowed = {*ENTERED, *ENTERED.values(), *MADE_UP}
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in modules and name not in allowed:
+                got = {alias.name for alias in node.names} & {*writers, "write", "write_tables"}
+                assert not got, f"{name} calls {got} past the register"
+
+
+MADE_UP = ("analysis/cli.py",)
+"""Writes reports of imported tables, which no frame is behind."""

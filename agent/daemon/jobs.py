@@ -16,6 +16,7 @@ from agent.config import RunConfig
 from agent.daemon.state import Occurrence
 from agent.daemon.watch import BadWatch, Entry, Watch
 from agent.errors import BadConfig, UserError
+from agent.models import prices
 from agent.study.declared import Declared, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
@@ -132,6 +133,7 @@ def check(watch: Watch, path: Path) -> None:
     for place, entry in enumerate(watch.entries):
         try:
             job = resolve(entry)
+            _check_priced(job)
             if job.declared is not None:
                 _check_zone(job.declared, watch)
                 _check_study(job.declared)
@@ -153,6 +155,19 @@ def _check_zone(declared: Declared, watch: Watch) -> None:
             f"the study counts days of {zone}, the watch file those of {watch.timezone}. "
             "Give both the same timezone."
         )
+
+
+def _check_priced(job: Job) -> None:
+    """Refuse a budget in dollars over models whose price nobody knows."""
+    if job.entry.budget_usd is None:
+        return
+    models = job.declared.matrix.models if job.declared else ()
+    for name in (*models, *([job.config.model] if job.config else [])):
+        if prices.find(name) is None:
+            raise BadConfig(
+                f"no price is known for {name}, so budget_usd cannot be held. "
+                "Leave it out, and give a run max-tokens = 1000000 instead."
+            )
 
 
 def _check_study(declared: Declared) -> None:

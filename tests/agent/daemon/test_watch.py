@@ -51,6 +51,12 @@ def written(folder: Path, text: str) -> Path:
         ("max_cost = 0.5", "max_kost = 0.5", 11, "--max-kost"),
         ("max_cost = 0.5", "headed = true", 11, "not for a run that nobody watches"),
         ("max_cost = 0.5", 'strategy = "plain"', 11, "no taste of its own"),
+        (
+            '[entry.run]\npersona = "p05"',
+            'budget_usd = 5\n[entry.run]\nmodel = "openai-api/a/b"\npersona = "p05"',
+            12,
+            "no price is known for openai-api/a/b",
+        ),
         ('name = "p05"', 'name = "p12"', None, "the same name"),
         ('name = "p05"', 'name = = "p12"', 9, "line 9"),
     ],

@@ -115,7 +115,7 @@ class Meter:
             return Reserved(
                 id=secrets.token_hex(8), at=self._till.now(), account=self._till.payer,
                 model=self._model, key=f"{self._key}-{ends}",
-                cost_usd=known.dearest_usd if known.dearest_tokens else most,
+                cost_usd=known.dearest_usd if price and known.dearest_tokens else most,
                 tokens=known.dearest_tokens or self._sent + REPLY_TOKENS,
             )  # fmt: skip
 

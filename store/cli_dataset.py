@@ -212,7 +212,8 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
             f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
         )
     click.echo(
-        "Copies that somebody else made of exports and reports still hold it.",
+        "Exports and reports that were deleted were made of it: make them again. "
+        "Copies elsewhere still hold it.",
         err=True,
     )
 

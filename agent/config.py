@@ -67,6 +67,9 @@ class Site(Value):
     """The skin's switches, as the query of its address."""
 
 
+LIMITS = ("max_excluded", "max_missing")
+
+
 class RunConfig(Value):
     """One run, as asked for. Where it is kept and how it is shown are not part of it."""
 
@@ -121,8 +124,12 @@ class RunConfig(Value):
         return data
 
     def digest(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of what was resolved."""
-        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
+        """First 16 hexadecimal digits of the SHA-256 of what was resolved.
+
+        Limits that end a run are no part of it: a higher one resumes the same run.
+        """
+        told = {name: value for name, value in self.resolved().items() if name not in LIMITS}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def persona_record(self) -> PersonaRecord:

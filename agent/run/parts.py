@@ -13,6 +13,7 @@ from agent.looking import Describer
 from agent.platforms.base import Feed
 from agent.reactions import Plan
 from agent.run.site_record import Witness
+from store.judgements import UNANSWERED
 from store.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
 
 
@@ -111,7 +112,7 @@ class Progress:
         self.eligible += step.eligible
         if step.excluded == "not_shown":
             return
-        if step.judgement.answer is not None or step.video.id not in self.judgements:
+        if _is_answer(step.judgement) or step.video.id not in self.judgements:
             self.judgements[step.video.id] = step.judgement
 
     def repeat_of(self, video: Video) -> Repeat | None:
@@ -121,11 +122,19 @@ class Progress:
         return "account" if video.id in self.former else None
 
     def judgement_of(self, video: Video) -> Judgement | None:
-        """Return the answer that a video has in this run, as it costs when it is used again."""
+        """Return the answer that a video has in this run, as it costs when it is used again.
+
+        A refusal and an unreadable reply are answers too: no repeat gives them another chance.
+        """
         known = self.judgements.get(video.id)
-        if known is None or known.answer is None:
+        if known is None or not _is_answer(known):
             return None
         return known.model_copy(update={"usage": Usage(), "attempts": 0, "latency_s": 0.0})
+
+
+def _is_answer(judgement: Judgement) -> bool:
+    """Whether the model was asked and replied; what got no reply is due again."""
+    return judgement.missing not in UNANSWERED | {"not_asked"}
 
 
 @dataclass(frozen=True)

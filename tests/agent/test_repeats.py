@@ -102,6 +102,22 @@ def watch(
     return [Step.model_validate_json(line) for line in steps], judge
 
 
+def test_a_refusal_is_not_asked_again_when_its_video_comes_again(tmp_path: Path) -> None:
+    refused = Judgement(answer=None, missing="refused")
+    progress = Progress(judgements={"a": refused})
+    windows = Windows(before=2, after=0)
+    steps, judge = watch(tmp_path, ListedFeed(["a"]), ["yes", "yes"], progress, windows=windows)
+    assert [step.judgement.missing for step in steps] == ["refused", "refused"]
+    assert judge.asked == 0
+
+
+def test_a_higher_limit_resumes_the_same_run() -> None:
+    config = RunConfig(persona=find("p12"))
+    assert config.model_copy(update={"max_excluded": 100}).digest() == config.digest()
+    assert config.model_copy(update={"max_missing": 0}).digest() == config.digest()
+    assert config.model_copy(update={"seed": 2}).digest() != config.digest()
+
+
 def test_a_repeat_counts_with_the_judgement_that_it_has(tmp_path: Path) -> None:
     windows = Windows(before=4, after=4)
     driver = ListedFeed(["a", "b", "c"])

@@ -17,6 +17,7 @@ from store.cli_options import bar, data_option, epilog, json_option, kept, url_o
 from store.errors import ForgettingPending
 
 if TYPE_CHECKING:
+    from store.data import DataFolder
     from store.forget import Plan, Request
 
 _FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
@@ -194,7 +195,8 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
     request = _request(options, forgetting.pending(data))
     if dry_run:
         todo = forgetting.plan(data, request)
-        click.echo(json.dumps(_plan_fields(todo), indent=2) if as_json else f"{_told(todo)} to go.")
+        told = f"{_told(todo)} to go."
+        click.echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else told)
         return
 
     def ask(todo: Plan) -> None:
@@ -242,7 +244,7 @@ def _copies(options: dict[str, Any]) -> dict[str, Any]:
     return {"remove_copies": True} if options["remove_copies"] else {}
 
 
-def _plan_fields(todo: Plan) -> dict[str, Any]:
+def _plan_fields(data: DataFolder, todo: Plan) -> dict[str, Any]:
     return {
         "videos": len(todo.videos),
         "steps": todo.emptied,
@@ -250,7 +252,7 @@ def _plan_fields(todo: Plan) -> dict[str, Any]:
         "runs": len(todo.runs),
         "frames": len(todo.frames),
         "shared": len(todo.shared),
-        "made_of_it": [entry.path for entry in todo.derived if entry.is_there()],
+        "made_of_it": [str(e.place(data)) for e in todo.derived if e.is_there(data)],
     }
 
 

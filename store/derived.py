@@ -1,7 +1,8 @@
 """The register of what is made of frames and texts, and lies wherever somebody wanted it.
 
 One entry a file or folder, ``derived/<hash of its place>.json``, written before the thing itself,
-so that forgetting and verifying find it whatever was killed. Refuses to know what the things show.
+so that forgetting and verifying find it whatever was killed. Only what lies in the data folder is
+ever deleted: a place elsewhere may hold something else by now, or belong to a copy of this folder.
 """
 
 from __future__ import annotations
@@ -23,22 +24,37 @@ from store.records import Record
 DerivedKind = Literal["sheet", "figures", "report", "export", "training"]
 APART: tuple[DerivedKind, ...] = ("export", "training")
 """What was made to be handed on, or at great cost: removed only if that is asked for."""
+_DEPTH = {"runs": 3, "studies": 3, "spectra": 3, "pairs": 2, "probes": 2}
+"""Parts that the place of a derived thing has at least, within a folder of the store's own."""
+_NEVER = ("frames", "index", "profiles", "daemon", "cache", "derived")
 
 
 class DerivedEntry(Record):
     """One file or folder, and what it was made of."""
 
     path: str
-    """Absolute."""
+    """From the data folder where it lies in it, absolute elsewhere."""
     kind: DerivedKind
     at: datetime
     runs: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     """SHA-256 of pictures; with neither runs nor frames it may hold anything."""
 
-    def is_there(self) -> bool:
+    def place(self, data: DataFolder) -> Path:
+        """Return where it lies, of a data folder that may have been moved or copied since."""
+        return data.root.absolute() / self.path
+
+    def is_there(self, data: DataFolder) -> bool:
         """Whether it was made, and still is where it was."""
-        return Path(self.path).exists()
+        return self.place(data).exists()
+
+    def is_ours(self, data: DataFolder) -> bool:
+        """Whether it lies in the data folder, where a derived thing may, and can be deleted."""
+        try:
+            parts = self.place(data).resolve().relative_to(data.root.resolve()).parts
+        except ValueError:
+            return False
+        return bool(parts) and parts[0] not in _NEVER and len(parts) >= _DEPTH.get(parts[0], 1)
 
     def shows(self, frames: Collection[str], runs: Collection[str]) -> bool:
         """Whether it can show one of these pictures, or tell of one of these runs."""
@@ -68,7 +84,9 @@ def register(
         The data folder cannot be written; nothing may be made then.
     """
     place = path.expanduser().absolute()
-    entry = _entry_path(data, place)
+    if place.is_relative_to(data.root.absolute()):
+        place = place.relative_to(data.root.absolute())
+    entry = _entry_path(data, str(place))
     old = _read(entry)
     known = old is None or bool(old.runs or old.frames)
     made_of = set(runs), set(frames)
@@ -104,26 +122,28 @@ def concerned(
 
 
 def remove(data: DataFolder, entry: DerivedEntry) -> None:
-    """Delete a thing, then its entry."""
-    path = Path(entry.path)
-    if path.is_dir() and not path.is_symlink():
+    """Delete a thing of the data folder, then its entry; elsewhere only the entry."""
+    path = entry.place(data)
+    if not entry.is_ours(data):
+        pass
+    elif path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-    _entry_path(data, path).unlink(missing_ok=True)
+    _entry_path(data, entry.path).unlink(missing_ok=True)
 
 
 def strays(data: DataFolder) -> list[Path]:
     """Pictures and reports in the data folder that nobody entered, as older versions left them."""
-    known = {Path(entry.path) for entry in entries(data)}
+    known = {entry.place(data) for entry in entries(data)}
     found = [*data.pairs_dir.glob("*.png"), *data.spectra_dir.glob("*/report")]
     found += [path for path in data.probes_dir.glob("*") if path.is_dir()]
     found += [*data.runs_dir.glob("*/report"), *data.studies_dir.glob("*/report")]
     return sorted(path for path in found if path.absolute() not in known)
 
 
-def _entry_path(data: DataFolder, place: Path) -> Path:
-    mark = hashlib.sha256(str(place).encode()).hexdigest()[:24]
+def _entry_path(data: DataFolder, place: str) -> Path:
+    mark = hashlib.sha256(place.encode()).hexdigest()[:24]
     return data.derived_dir / f"{mark}.json"
 
 

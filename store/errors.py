@@ -17,6 +17,7 @@
     ├─ IndexDamaged(path)               2  the index cannot be opened; it can be rebuilt
     ├─ IndexUnreachable(url)            2  no Chroma server answers there
     ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
+    ├─ CopiesElsewhere(paths)           2  what was made of it lies outside the data folder
     ├─ CopiesRemain(paths)              2  exports or trainings hold what is to be forgotten
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
@@ -33,6 +34,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 
@@ -206,12 +208,26 @@ class CopiesRemain(StoreError):
 
     exit_code = 2
 
-    def __init__(self, paths: list[str]) -> None:
+    def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
         super().__init__(
-            f"Exports or trainings hold what is to be forgotten: {', '.join(paths)}. "
+            f"Exports or trainings hold what is to be forgotten: {', '.join(map(str, paths))}. "
             "Nothing was forgotten yet. To delete them with the rest, type the same command with: "
             "--remove-copies"
+        )
+
+
+class CopiesElsewhere(StoreError):
+    """What was made of it lies outside the data folder, where nothing of ours is deleted."""
+
+    exit_code = 2
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+        super().__init__(
+            "Outside the data folder lies what was made of it. Nothing was forgotten yet. Look at "
+            "it, then type the line below, and the same command again.\n"
+            f"rm -r {' '.join(shlex.quote(str(path)) for path in paths)}"
         )
 
 

@@ -23,7 +23,7 @@ from store import derived, keyed, ledger, redaction, traces
 from store.data import DataFolder
 from store.derived import DerivedEntry
 from store.entries import entries
-from store.errors import CopiesRemain, DataUnwritable, NothingToForget, RunLocked
+from store.errors import CopiesElsewhere, CopiesRemain, DataUnwritable, NothingToForget, RunLocked
 from store.files import sync_folder, write_whole
 from store.frames import FrameStore
 from store.judgements import judgement_files, read_judgements
@@ -104,10 +104,15 @@ class Plan:
     derived: list[DerivedEntry] = field(default_factory=list)
     """What was made of it, wherever it lies."""
 
-    @property
-    def copies(self) -> list[str]:
-        """Exports and trainings that hold it."""
-        return [e.path for e in self.derived if e.kind in derived.APART and e.is_there()]
+    def copies(self, data: DataFolder) -> list[Path]:
+        """Exports and trainings in the data folder that hold it."""
+        there = [e for e in self.derived if e.is_there(data) and e.is_ours(data)]
+        return [entry.place(data) for entry in there if entry.kind in derived.APART]
+
+    def elsewhere(self, data: DataFolder) -> list[Path]:
+        """What was made of it and lies outside the data folder."""
+        there = [entry for entry in self.derived if entry.is_there(data)]
+        return [entry.place(data) for entry in there if not entry.is_ours(data)]
 
     @property
     def emptied(self) -> int:
@@ -247,6 +252,8 @@ def forget(
     ------
     NothingToForget
         Nothing that is kept fits.
+    CopiesElsewhere
+        Something made of it lies outside the data folder, where nothing is ever deleted.
     CopiesRemain
         Exports or trainings hold it, and are not to be removed.
     RunLocked, IndexLocked
@@ -260,8 +267,10 @@ def forget(
     todo = plan(data, request)
     if not todo.runs and not going_on:
         raise NothingToForget(request.asked, request.value)
-    if todo.copies and not request.remove_copies:
-        raise CopiesRemain(todo.copies)
+    if elsewhere := todo.elsewhere(data):
+        raise CopiesElsewhere(elsewhere)
+    if (copies := todo.copies(data)) and not request.remove_copies:
+        raise CopiesRemain(copies)
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())

@@ -133,8 +133,8 @@ def forget_reports(data: DataFolder, gone: Gone) -> int:
 
 
 def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
-    """Delete what was made of it, wherever it lies, and what nobody entered; returns how many."""
-    there = [entry for entry in concerned if entry.is_there()]
+    """Delete what was made of it, and what nobody entered; returns how many."""
+    there = [entry for entry in concerned if entry.is_there(data)]
     for entry in concerned:
         derived.remove(data, entry)
     unknown = derived.strays(data)

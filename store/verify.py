@@ -5,6 +5,7 @@ Refuses to mend: each problem says what a person can do.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -187,17 +188,18 @@ def _check_derived(
 ) -> None:
     """What was made of frames shows none that no ledger names, and was made after forgetting."""
     for entry in derived.entries(data):
-        if not entry.is_there():
+        if not entry.is_there(data):
             continue
         own = entry.runs or (() if entry.frames else tuple(forgotten))
         late = any((at := forgotten.get(run)) and entry.at <= at for run in own)
-        again = f"Type: rm -r {entry.path}"
+        place = entry.place(data)
+        again = f"Type: rm -r {shlex.quote(str(place))}"
         if not named.issuperset(entry.frames):
             what = f"this {entry.kind} shows pictures that no ledger names any more"
-            _found(report, entry.path, what, again)
+            _found(report, place, what, again)
         elif late:
             what = f"this {entry.kind} was made before something of it was forgotten"
-            _found(report, entry.path, what, again)
+            _found(report, place, what, again)
     for path in derived.strays(data):
         what = "nobody entered what this was made of, so it may show what was forgotten"
         _found(report, path, what, f"Make it again, or type: rm -r {path}")

@@ -184,8 +184,9 @@ def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None
         export(data, folder / "exported", "parquet", Choice(), _of("exporting", tell))
     exported = sum(path.stat().st_size for path in (folder / "exported").rglob("*.*"))
     found.disk_mib["export"] = exported / _MIB
+    shutil.rmtree(folder / "exported")  # forgetting deletes nothing outside the data folder
     with found.stage("forget --video"):
-        forget(data, Request(asked="video", value="v0", at=now, remove_copies=True))
+        forget(data, Request(asked="video", value="v0", at=now))
 
 
 def _embed(found: Figures, originals: list[Image.Image], sample: int) -> None:

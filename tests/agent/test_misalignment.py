@@ -97,7 +97,7 @@ def test_the_sheets_show_what_was_wrong_and_nothing_else(data: DataFolder, tmp_p
     assert (tmp_path / "out" / "rates.csv").read_text("utf-8").count("\n") == 1 + 2 * 3 * 4
 
 
-def test_sheets_of_a_forgotten_video_go_wherever_they_lie(data: DataFolder, tmp_path: Path) -> None:
+def test_sheets_of_a_forgotten_video_go_or_are_named(data: DataFolder, tmp_path: Path) -> None:
     own = DataFolder(tmp_path / "data")
     shutil.copytree(data.root, own.root)
     folders = []
@@ -109,6 +109,9 @@ def test_sheets_of_a_forgotten_video_go_wherever_they_lie(data: DataFolder, tmp_
     kept = CliRunner().invoke(store_main, ["verify", "--data", str(own.root)])
     assert kept.exit_code == 0, kept.output
     words = ("forget", "--video", video, "--yes", "--data", str(own.root))
+    refused = CliRunner().invoke(store_main, words)
+    assert (refused.exit_code, f"rm -r {folders[0]}" in refused.output) == (2, True)
+    shutil.rmtree(folders[0])
     done = CliRunner().invoke(store_main, words)
     assert done.exit_code == 0, done.output + repr(done.exception)
     assert [folder for folder in folders if folder.exists()] == []

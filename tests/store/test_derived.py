@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from store import derived
 from store.cli import main
 from store.data import DataFolder
 from store.derived import DerivedKind, register
-from store.errors import CopiesRemain
+from store.errors import CopiesElsewhere, CopiesRemain
 from store.files import write_whole
 from store.ledger import read
 from store.verify import verify
@@ -47,32 +48,74 @@ def made(data: DataFolder, path: Path, kind: DerivedKind, run: str, position: in
     return path
 
 
-def test_sheets_and_reports_go_wherever_they_lie(data: DataFolder, tmp_path: Path) -> None:
+def test_sheets_and_reports_of_the_data_folder_go(data: DataFolder) -> None:
     gone = [
-        made(data, tmp_path / "elsewhere", "sheet", "r1", 1),
+        made(data, data.root / "sheets", "sheet", "r1", 1),
         made(data, data.probes_dir / "m", "figures", "r1", 1),
     ]
-    register(data, tmp_path / "page", "report", runs=["r1"])
-    write_whole(tmp_path / "page" / "index.html", b"it")
-    kept = made(data, tmp_path / "other", "sheet", "r2", 1)
+    register(data, data.run_dir("r1") / "report", "report", runs=["r1"])
+    write_whole(data.run_dir("r1") / "report" / "index.html", b"it")
+    kept = made(data, data.root / "other", "sheet", "r2", 1)
     assert typed(data, "verify").exit_code == 0
     done = typed(data, "forget", "--video", "r1-1", "--yes", "--json")
-    assert json.loads(done.stdout)["reports"] == 3
-    assert not any(path.exists() for path in (*gone, tmp_path / "page"))
+    assert done.exit_code == 0
+    assert not any(path.exists() for path in (*gone, data.run_dir("r1") / "report"))
     assert kept.exists()
-    assert [entry.path for entry in derived.entries(data)] == [str(kept)]
+    assert [entry.place(data) for entry in derived.entries(data)] == [kept]
     assert typed(data, "verify").exit_code == 0
+
+
+def test_what_lies_outside_is_named_and_never_deleted(data: DataFolder, tmp_path: Path) -> None:
+    outside = tmp_path / "my export"
+    assert typed(data, "export", str(outside)).exit_code == 0
+    before = data.ledger_path("r1").read_bytes()
+    refused = typed(data, "forget", "--video", "r1-1", "--yes", "--remove-copies")
+    assert refused.exit_code == CopiesElsewhere.exit_code
+    assert f"rm -r '{outside}'" in refused.output
+    assert outside.exists()
+    assert data.ledger_path("r1").read_bytes() == before
+    shutil.rmtree(outside)
+    assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
+    assert list(derived.entries(data)) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["/outside", "../outside", "link", "runs/r2", "frames", ".", "runs"]
+)
+def test_no_entry_has_a_foreign_place_deleted(data: DataFolder, tmp_path: Path, place: str) -> None:
+    """As a stranger's backup could hold it."""
+    write_whole(tmp_path / "outside" / "mine.txt", b"mine")
+    (data.root / "link").symlink_to(tmp_path / "outside")
+    there = str(tmp_path / "outside") if place.startswith("/") else place
+    entry = derived.DerivedEntry(path=there, kind="sheet", at=datetime.now(UTC))
+    write_whole(data.derived_dir / "x.json", entry.model_dump_json().encode())
+    files = {path for path in tmp_path.rglob("*") if path.is_file()}
+    derived.remove(data, entry)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == files
+    assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 2
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == files
+
+
+def test_a_copied_data_folder_forgets_its_own_copies(data: DataFolder, tmp_path: Path) -> None:
+    original = made(data, data.root / "exported", "export", "r1", 1)
+    copy = DataFolder(tmp_path / "copy")
+    shutil.copytree(data.root, copy.root)
+    done = typed(copy, "forget", "--video", "r1-1", "--yes", "--remove-copies")
+    assert done.exit_code == 0
+    assert not (copy.root / "exported").exists()
+    assert original.exists()
 
 
 def test_an_export_and_a_training_are_named_and_go_only_when_told(
     data: DataFolder, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "exported"
-    assert typed(data, "export", str(folder)).exit_code == 0
-    training = made(data, tmp_path / "ladder", "training", "r1", 1)
+    folder = made(data, data.root / "exported", "export", "r1", 1)
+    training = made(data, data.root / "ladder", "training", "r1", 1)
     before = data.ledger_path("r1").read_bytes()
     told = typed(data, "forget", "--video", "r1-1", "--dry-run", "--json")
-    assert json.loads(told.stdout)["made_of_it"] == [entry.path for entry in derived.entries(data)]
+    assert json.loads(told.stdout)["made_of_it"] == [
+        str(entry.place(data)) for entry in derived.entries(data)
+    ]
     refused = typed(data, "forget", "--video", "r1-1", "--yes")
     assert isinstance(refused.exception, CopiesRemain) or refused.exit_code == 2
     for path in (folder, training):
@@ -89,11 +132,11 @@ def test_verify_finds_what_was_left(data: DataFolder, tmp_path: Path) -> None:
     """A sheet brought back, a report from before, and one that an older version made."""
     sheet = frame_of(data, "r1", 1)
     assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
-    register(data, tmp_path / "sheet.jpg", "sheet", frames=[sheet])
-    (tmp_path / "sheet.jpg").write_bytes(b"it")
+    register(data, data.root / "sheet.jpg", "sheet", frames=[sheet])
+    (data.root / "sheet.jpg").write_bytes(b"it")
     write_whole(data.probes_dir / "m" / "examples-1-object.jpg", b"it")
     found = {problem.where: problem.what for problem in verify(data).problems}
-    assert "no ledger names" in found[str(tmp_path / "sheet.jpg")]
+    assert "no ledger names" in found[str(data.root / "sheet.jpg")]
     assert "nobody entered" in found[str(data.probes_dir / "m")]
     assert typed(data, "verify").exit_code == 1
     assert typed(data, "forget", "--video", "r2-1", "--yes").exit_code == 0

@@ -267,10 +267,7 @@ def forget(
     todo = plan(data, request)
     if not todo.runs and not going_on:
         raise NothingToForget(request.asked, request.value)
-    if elsewhere := todo.elsewhere(data):
-        raise CopiesElsewhere(elsewhere)
-    if (copies := todo.copies(data)) and not request.remove_copies:
-        raise CopiesRemain(copies)
+    _refuse_copies(data, todo, request)
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
@@ -294,6 +291,14 @@ def forget(
         len(todo.videos), todo.emptied, todo.edited, len(todo.runs),
         len(todo.frames), len(todo.shared), vectors, replies, reports,
     )  # fmt: skip
+
+
+def _refuse_copies(data: DataFolder, todo: Plan, request: Request) -> None:
+    """What was made of it and must not be deleted unasked comes first."""
+    if elsewhere := todo.elsewhere(data):
+        raise CopiesElsewhere(elsewhere)
+    if (copies := todo.copies(data)) and not request.remove_copies:
+        raise CopiesRemain(copies)
 
 
 def _refuse_writers(data: DataFolder) -> None:

@@ -86,13 +86,7 @@ def export(
             runs=[run.run_id for run in found.runs],
         )
         manifest.begin(folder)
-        written: list[Row] = []
-        for split in SPLITS:
-            rows = [row for row in found.rows if row["split"] == split]
-            if rows:
-                items = _items(data, rows, found, written)
-                FORMATS[kind](folder, split, _counted(items, written, len(found.rows), progress))
-        found.rows = written
+        found.rows = written = _write_splits(data, folder, kind, found, progress)
         write_whole(folder / CARD, card(folder, kind, found, choice).encode())
         if found.names is not None:
             refuse_leaks(folder, found.names, _own_words(found))
@@ -102,6 +96,23 @@ def export(
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
     return Exported(folder, splits, tuple(found.problems))
+
+
+def _write_splits(
+    data: DataFolder,
+    folder: Path,
+    kind: str,
+    found: Gathered,
+    progress: Callable[[int, int], None] | None,
+) -> list[Row]:
+    """Write the rows of every split; return them as they were written."""
+    written: list[Row] = []
+    for split in SPLITS:
+        rows = [row for row in found.rows if row["split"] == split]
+        if rows:
+            items = _items(data, rows, found, written)
+            FORMATS[kind](folder, split, _counted(items, written, len(found.rows), progress))
+    return written
 
 
 def _own_words(found: Gathered) -> list[str]:

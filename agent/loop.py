@@ -133,21 +133,26 @@ class RunLoop:
         self._since_opened = 0
         witness, step = self._parts.witness, self._step_open
         record = await witness.record() if witness is not None else None
-        if step is not None and record is not None and record.was_left(step.video_id):
-            step.interrupt(record, "")  # the page opens on the video after it
-            await self._close(step, None)
+        told = record
+        if step is not None and record is not None:
+            told = record.after(self._at.previous, step.video_id)
+            if told.was_left(step.video_id):
+                step.interrupt(told, "")  # the page opens on the video after it
+                await self._close(step, None)
         self._parts.feed.open_page(self._at.position)
         await self._paced()
         shown = await self._parts.driver.open(self._url)
         here = record.current if record is not None else None
         self._before_s = here.watched_s if here is not None and here.id == _id(shown) else 0.0
         if self._step_open is not None:
-            await self._take_up(self._step_open, shown, record)
+            await self._take_up(self._step_open, shown, told)
         return shown
 
     async def _take_up(self, step: OpenStep, shown: Shown, record: SiteRecord | None) -> None:
         """Go on with an interrupted step where its video is shown again; else close it."""
         step.interrupt(record, _id(shown))
+        if self._config.of is not None:  # nothing of a recording is played, so that is known
+            step.dwell_s, step.liked = 0.0, False
         if step.dwell_s is None or _id(shown) != step.video_id:
             await self._close(step, None)
             return

@@ -18,7 +18,7 @@ import numpy as np
 from agent.config import Pace
 from agent.errors import BadConfig, PaceReached
 from store.data import DataFolder
-from store.ledger import read
+from store.ledger import read_each
 
 SLOWEST = 8.0
 """Errors double the floor up to this factor."""
@@ -143,16 +143,26 @@ class SlowHands:
             raise PaceReached(f"it is {now:%H:%M} ({zone}), within the quiet hours")
 
 
-def watched_today(data: DataFolder, platform: str, account: str, now: datetime) -> int:
-    """Count the videos that an account has watched since midnight, from the ledgers."""
+def watched_today(
+    data: DataFolder, platform: str, account: str, now: datetime, problems: list[str]
+) -> int:
+    """Count the videos that an account has watched since midnight, from the ledgers.
+
+    Parameters
+    ----------
+    problems
+        Takes a sentence for each ledger that cannot be read, whose videos are not counted.
+    """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight - timedelta(days=31)
+    mine = [
+        run.path
+        for run in data.runs()
+        if run.started is not None
+        and run.started.at >= since
+        and (run.started.platform, run.started.account) == (platform, account)
+    ]
     count = 0
-    for run in data.runs():
-        started = run.started
-        if started is None or (started.platform, started.account) != (platform, account):
-            continue
-        if started.at < midnight - timedelta(days=31):
-            continue
-        steps = reversed(read(run.path).steps)
-        count += sum(1 for _ in takewhile(lambda step: step.at >= midnight, steps))
+    for run in read_each(mine, problems):
+        count += sum(1 for _ in takewhile(lambda step: step.at >= midnight, reversed(run.steps)))
     return count

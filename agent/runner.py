@@ -43,7 +43,7 @@ from personas import strategies
 from store.data import DataFolder
 from store.encoders import load as load_encoder
 from store.frames import FrameStore
-from store.ledger import Ledger, LedgerWriter, read
+from store.ledger import Ledger, LedgerWriter, read, read_each
 from store.payments import PaymentBook
 from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
 from store.site_records import SiteCheck
@@ -126,9 +126,9 @@ async def execute(
     """
     former = None if place.fresh else _unfinished(place.data, config)
     run_id = former.started.run_id if former else _new_id(config, now())
-    progress = _progress(former, _former_videos(place.data, config, run_id))
     planned = _schedule(config, place.data)
     onlooker.started(config, run_id, former.steps if former else ())
+    progress = _progress(former, _former_videos(place.data, config, run_id, onlooker))
     async with AsyncExitStack() as stack:
         stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
         writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
@@ -158,7 +158,7 @@ async def execute(
         opened.feed.record_batches(recorder.batch)
         parts = Parts(
             driver, opened.feed, judge, recorder, onlooker, now, planned,
-            pacer=_pacer(config, place), patient=place.live.patient,
+            pacer=_pacer(config, place, onlooker), patient=place.live.patient,
             witness=opened.witness, renew_after=place.live.renew_after,
         )  # fmt: skip
         try:
@@ -184,12 +184,16 @@ async def _check(
     return check
 
 
-def _pacer(config: RunConfig, place: Place) -> SlowHands | None:
+def _pacer(config: RunConfig, place: Place, onlooker: Onlooker) -> SlowHands | None:
     """Return what keeps a live run slow, knowing what the account has watched today."""
     if config.pace is None:
         return None
-    account, clock = config.account, place.live.limits.clock
-    watched = watched_today(place.data, config.platform, account, clock()) if account else 0
+    account, clock, watched = config.account, place.live.limits.clock, 0
+    damaged: list[str] = []
+    if account:
+        watched = watched_today(place.data, config.platform, account, clock(), damaged)
+    for problem in damaged:
+        onlooker.doing(f"what a former run showed does not count towards today: {problem}")
     rng = np.random.default_rng([config.seed, 1])
     return SlowHands(config.pace, place.live.limits, watched, rng, clock)
 
@@ -282,8 +286,10 @@ def _streak(config: RunConfig, former: Ledger | None) -> Streak:
     return Patience(in_a_row=config.max_missing).streak(config.windows.total, trailing(judged))
 
 
-def _former_videos(data: DataFolder, config: RunConfig, run_id: str) -> frozenset[str]:
-    """Return the videos that earlier runs of the same account showed."""
+def _former_videos(
+    data: DataFolder, config: RunConfig, run_id: str, onlooker: Onlooker
+) -> frozenset[str]:
+    """Return the videos that earlier runs of the same account showed, where they can be read."""
     if config.account is None:
         return frozenset()
     mine = [
@@ -293,7 +299,10 @@ def _former_videos(data: DataFolder, config: RunConfig, run_id: str) -> frozense
         and run.run_id != run_id
         and (run.started.platform, run.started.account) == (config.platform, config.account)
     ]
-    seen = [step for path in mine for step in read(path).seen]
+    damaged: list[str] = []
+    seen = [step for run in read_each(mine, damaged) for step in run.seen]
+    for problem in damaged:
+        onlooker.doing(f"what a former run of the account showed counts as new: {problem}")
     return frozenset(step.video.id for step in seen if step.excluded != "not_shown")
 
 

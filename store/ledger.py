@@ -9,7 +9,7 @@ Refuses to know what the records mean (``analysis``) and which run to go on with
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Literal
@@ -138,6 +138,23 @@ def read(path: Path) -> Ledger:
         checks=tuple(record for record in records if isinstance(record, SiteCheck)),
         batches=tuple(record for record in records if isinstance(record, FeedBatch)),
     )
+
+
+def read_each(paths: Iterable[Path], problems: list[str]) -> list[Ledger]:
+    """Read the ledgers that can be read, and say of the others why they cannot.
+
+    Parameters
+    ----------
+    problems
+        Takes a sentence for each ledger that is left out.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append(read(path))
+        except StoreError as error:
+            problems.append(str(error))
+    return found
 
 
 def read_lines(path: Path) -> tuple[list[LedgerLine], int]:

@@ -17,7 +17,6 @@ from store import ledger
 from store.data import DataFolder
 from store.duplicates import alike_vectors, near_duplicates
 from store.errors import StoreError
-from store.ledger import Ledger
 from store.records import label_personas
 
 RECENT = timedelta(days=7)
@@ -99,7 +98,7 @@ def stats(
     videos: set[tuple[str, str]] = set()
     recent = 0
     platforms, months, personas = Counter[str](), Counter[str](), Counter[str]()
-    for run in _readable(data, found.problems):
+    for run in ledger.read_each((run.path for run in data.runs()), found.problems):
         found.runs += 1
         found.steps += len(run.steps)
         found.forgotten += sum(len(line.positions) for line in run.forgotten)
@@ -122,16 +121,6 @@ def stats(
         unique.embedded = _embedded(data, found.problems, progress, url)
     found.unique = unique
     found.disk = disk_of(data, found.steps, recent)
-    return found
-
-
-def _readable(data: DataFolder, problems: list[str]) -> list[Ledger]:
-    found = []
-    for summary in data.runs():
-        try:
-            found.append(ledger.read(summary.path))
-        except StoreError as error:
-            problems.append(str(error))
     return found
 
 

@@ -103,6 +103,8 @@ class Progress:
     """What was said of each video that was shown, by its id."""
     former: frozenset[str] = frozenset()
     """Videos that former runs of the same account showed."""
+    previous: str | None = None
+    """Video of the last step."""
     open_step: StepOpened | None = None
     """What an interrupted run had judged and not finished."""
 
@@ -110,6 +112,7 @@ class Progress:
         """Take one recorded step into account."""
         self.position = step.position + 1
         self.eligible += step.eligible
+        self.previous = step.video.id
         if step.excluded == "not_shown":
             return
         if _is_answer(step.judgement) or step.video.id not in self.judgements:

@@ -46,6 +46,26 @@ class SiteRecord:
         last = self.places[-1] if self.places else None
         return last if last is not None and last.ended_by in STILL_ON else None
 
+    def after(self, previous: str | None, video_id: str) -> SiteRecord:
+        """Return what the site knows since a step: the places that came after its own.
+
+        A step may show a video again whose earlier showings tell nothing of it. What the site
+        never heard of is not there, though the visitor has seen it.
+
+        Parameters
+        ----------
+        previous
+            Video of the step before; ``None`` where the run begins.
+        video_id
+            Video of the step.
+        """
+        ids = [place.id for place in self.places]
+        known = [number for number, one in enumerate(ids) if one == previous]
+        if not known:  # one move at most came after the step
+            return SiteRecord(self.places[-2:])
+        twice = previous == video_id and ids[known[-1] - 1 : known[-1]] == [video_id]
+        return SiteRecord(self.places[known[-1] + (not twice) :])
+
     def latest(self, video_id: str) -> WatchedPlace | None:
         """Return the last place that showed a video."""
         return next((one for one in reversed(self.places) if one.id == video_id), None)

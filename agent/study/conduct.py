@@ -22,7 +22,7 @@ from agent.study.declared import Declared
 from agent.study.frozen import Frozen
 from agent.study.matrix import Cell, source_of, start_order
 from store.data import DataFolder
-from store.ledger import RunSummary, read
+from store.ledger import RunSummary, read_each
 
 INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
@@ -291,7 +291,10 @@ class Conductor:
     def _last_fault(self, cell: Cell) -> str:
         """Return the class of the fault that ended the cell's run; nothing where none did."""
         run = self._study.runs().get(cell.key)
-        faults = read(run.path).faults if run and run.status == "interrupted" else ()
+        if run is None or run.status != "interrupted":
+            return ""
+        damaged: list[str] = []  # its child has said so, and the other cells go on
+        faults = [fault for ledger in read_each([run.path], damaged) for fault in ledger.faults]
         return faults[-1].fault if faults and not faults[-1].recovered else ""
 
     def _tell(self, runs: dict[str, RunSummary]) -> None:

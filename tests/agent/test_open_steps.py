@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -255,3 +256,35 @@ def test_a_site_that_does_not_tell_is_a_fault(tmp_path: Path) -> None:
 
     with pytest.raises(PlatformFault):
         sit(tmp_path, Feeds(), witness=Silence())
+
+
+class Comes(Feeds):
+    """A feed that shows its first video once more after the second."""
+
+    def _shown(self) -> Shown:
+        name = f"v{self._at % 2}"
+        return replace(super()._shown(), key=name, id=name)
+
+
+@pytest.mark.parametrize(
+    ("heard", "dwell_s"), [((), 8.0), ((WatchedPlace(2, "v0", 2.1, True, None),), 2.1 + 8.0)]
+)
+def test_an_open_repeat_has_nothing_of_the_first_showing(
+    tmp_path: Path, heard: tuple[WatchedPlace, ...], dwell_s: float
+) -> None:
+    first = (WatchedPlace(0, "v0", 8.1, True, "key"), WatchedPlace(1, "v1", 8.0, True, "key"))
+
+    class Dies(Comes):
+        async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+            if self._at == 2:
+                raise KeyboardInterrupt
+            return await super().watch(shown, seconds, then_hold=then_hold)
+
+    with pytest.raises(KeyboardInterrupt):
+        sit(tmp_path, Dies(), 3, witness=Told(*first))
+    page = Comes()
+    page._at = 2
+    ledger = sit(tmp_path, page, 3, witness=Told(*first, *heard))
+    assert [step.video.id for step in ledger.steps] == ["v0", "v1", "v0"]
+    repeat = ledger.steps[2].reaction
+    assert (repeat.dwell_s, repeat.liked, repeat.unknown) == (dwell_s, True, None)

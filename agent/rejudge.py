@@ -54,6 +54,18 @@ class OtherSitting(UserError):
         )
 
 
+class SittingOpen(UserError):
+    """A sitting that is not over, of which some personas alone were to be finished."""
+
+    def __init__(self, begun: Judge) -> None:
+        names = ", ".join(name.partition("~")[0] for name in begun.personas)
+        super().__init__(
+            f"Run {begun.run_id} is being judged as {names} in one sitting that is not over, and "
+            "what is left of it must be asked of all of them alike: name all its runs with "
+            f"--everyone, or type: the same with --seed {begun.seed + 1}"
+        )
+
+
 @dataclass(frozen=True)
 class Asking:
     """What is asked about every eligible step of the runs."""
@@ -125,6 +137,8 @@ async def rejudge(
         The strategy has no opposite question.
     OtherSitting
         A run was judged before as other personas than it is to be now.
+    SittingOpen
+        A run's sitting as more personas than now is not over.
     BudgetSpent
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
     ModelSilent
@@ -147,6 +161,7 @@ async def rejudge(
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
         questions = list(_questions(runs, asking, asked_as))
         due = _due(questions, writers, asking)
+        _check_open(due, asked_as, writers)
         done = len(questions) - len(due)
 
         def tell(more: int) -> None:
@@ -202,6 +217,19 @@ def _due(
     attempts = asking.patience.attempts
     due = [question for question in questions if writers[question.run].due(question.key, attempts)]
     return fewest_first(due, lambda q: writers[q.run].attempts(q.key), asking.seed)
+
+
+def _check_open(
+    due: Sequence[_Question],
+    asked_as: Sequence[Sequence[PersonaRecord]],
+    writers: Sequence[JudgementWriter],
+) -> None:
+    """Refuse to answer cells of some personas of a sitting, and leave the others' for later."""
+    cells = {question.run for question in due if not question.mirrored and question.repeat == 0}
+    for run in sorted(cells):
+        begun = writers[run].begun
+        if begun is not None and len(begun.personas) > len(asked_as[run]):
+            raise SittingOpen(begun)
 
 
 def _sitting(

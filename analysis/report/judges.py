@@ -98,7 +98,11 @@ class JudgeView:
 
     model: Name
     strategy: Name
-    same: bool
+    likeness: str
+    begun: Name
+    """Day and seed of its first sitting, which tell it from others of its name."""
+    primary: bool
+    """Whether the primary test takes its matrix, where there are several judges."""
     questions: Traced
     matrix: MatrixView | None
     refused: Name
@@ -110,17 +114,22 @@ class JudgeView:
 
 def judge_views(scene: Scene) -> tuple[JudgeView, ...]:
     """Lay out what each judge says."""
-    return tuple(_judge(scene, told) for told in scene.group.rejudged)
+    rejudged = scene.group.rejudged
+    first = next((told for told in rejudged if told.matrix is not None), None)
+    takes_matrix = scene.group.primary.design in ("matrix", "borrowed")
+    several = len(rejudged) > 1 and takes_matrix
+    return tuple(_judge(told, primary=several and told is first) for told in rejudged)
 
 
-def _judge(scene: Scene, told: Rejudging) -> JudgeView:
+def _judge(told: Rejudging, *, primary: bool) -> JudgeView:
     source = _source("rejudged.replies", told)
     steady = (("the same question again", told.repeats), ("the question reworded", told.wordings))
-    _, strategy, model = scene.group.name
     return JudgeView(
         model=Name(told.judge.model),
         strategy=Name(told.judge.strategy),
-        same=(told.judge.model, told.judge.strategy) == (model, strategy),
+        likeness=told.likeness,
+        begun=Name(f"{told.judge.at:%Y-%m-%d} with seed {told.judge.seed}"),
+        primary=primary,
         questions=source.count(len(told.told.run), "questions"),
         matrix=_matrix(told, told.matrix) if told.matrix else None,
         refused=Name(told.refused),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
 
 import numpy as np
 
@@ -39,6 +41,10 @@ from analysis.values import NAN, Estimate
 from analysis.views import Floats, RunInfo, Views, without_repeats
 from analysis.windows import compared
 from store.judgements import Judge, Judgements
+from store.records import RunStarted
+
+Likeness = Literal["same", "other version", "other"]
+"""Of a judge to the one that acted: the same; another model of its name; another."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,18 @@ class ArmDwell:
 
 @dataclass(frozen=True, eq=False)
 class Rejudging:
-    """What one judge's blind answers give; parts that were not asked for are ``None``."""
+    """What one judge's blind answers give; parts that were not asked for are ``None``.
+
+    Attributes
+    ----------
+    judge
+        As it was when it was first asked about any of the runs.
+    likeness
+        How far it is the judge that acted.
+    """
 
     judge: Judge
+    likeness: Likeness
     told: Replies
     matrix: PersonaMatrix | None
     refused: str
@@ -70,6 +85,18 @@ class Rejudging:
     repeats: Steadiness | None
     wordings: Steadiness | None
     blind: Blind | None
+
+    @property
+    def rank(self) -> tuple[int, int, int, datetime, int]:
+        """Place among the judges of a group, whatever they answered.
+
+        The judge that acted comes first, then the matrix of most runs, then who was asked as most
+        personas, then who was asked first: no later sitting takes the place of another.
+        """
+        place = ("same", "other version", "other").index(self.likeness)
+        covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
+        asked_as = len(self.judge.personas)
+        return place, -covered, -asked_as, self.judge.at, self.judge.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +127,8 @@ class Measured:
         empty where the judge gives none.
     lost
         Attrition by arm, counted from the runs that were drawn; ``never`` began at all.
+    rejudged
+        By rank: the first that has a matrix is what the primary test takes.
     """
 
     result: Result
@@ -184,7 +213,7 @@ def _group(
     control = control_arm(runs)
     arms = [arm.arm for arm in result.arms]
     rejudged = _rejudged(material, members, rng)
-    matrix = _acting_judge(rejudged, result)
+    matrix = _first_matrix(rejudged)
     told = primary(material.test, result, list(zip(runs, units, strict=True)), matrix, rng)
     graded, graded_by = _graded(views, members)
     lost, never = _lost(material, result, runs)
@@ -286,25 +315,32 @@ def _lost(
 def _rejudged(
     material: Material, members: Sequence[int], rng: np.random.Generator
 ) -> tuple[Rejudging, ...]:
-    """Every judge that looked at these runs again."""
+    """Every judge that looked at these runs again, by rank."""
     judges = by_judge({index: material.judgements[index] for index in members
                        if material.judgements})  # fmt: skip
-    return tuple(
-        _by_one_judge(replies(material.views, files, members), files, rng)
+    acted = [material.started[index] for index in members if material.started]
+    found = [
+        _by_one_judge(replies(material.views, files, members), files, acted, rng)
         for files in judges.values()
-    )
+    ]
+    return tuple(sorted(found, key=lambda one: one.rank))
 
 
 def _by_one_judge(
-    told: Replies, files: Mapping[int, Judgements], rng: np.random.Generator
+    told: Replies,
+    files: Mapping[int, Judgements],
+    acted: Sequence[RunStarted],
+    rng: np.random.Generator,
 ) -> Rejudging:
     matrix, refused = None, ""
     try:
         matrix = persona_matrix(told, rng)
     except NotOffered as refusal:
         refused = str(refusal).partition(" Type: ")[0]
+    judge = min((file.judge for file in files.values()), key=lambda one: one.at)
     return Rejudging(
-        judge=next(iter(files.values())).judge,
+        judge=judge,
+        likeness=_likeness(judge, acted),
         told=told,
         matrix=matrix,
         refused=refused,
@@ -316,13 +352,18 @@ def _by_one_judge(
     )
 
 
-def _acting_judge(rejudged: Sequence[Rejudging], result: Result) -> PersonaMatrix | str:
-    """The matrix of the acting model and strategy, else of the first other judge."""
-    same = [
-        told for told in rejudged
-        if (told.judge.model, told.judge.strategy) == (result.model, result.strategy)
-    ]  # fmt: skip
-    for told in [*same, *rejudged]:
+def _likeness(judge: Judge, acted: Sequence[RunStarted]) -> Likeness:
+    """How far a judge is the one that acted; a fingerprint that was not recorded is no other."""
+    if any((run.model, run.strategy) != (judge.model, judge.strategy) for run in acted):
+        return "other"
+    known = {run.fingerprint for run in acted} - {None}
+    others = known - {judge.fingerprint}
+    return "other version" if judge.fingerprint is not None and others else "same"
+
+
+def _first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:
+    """The matrix of the first judge that has one, or why there is none."""
+    for told in rejudged:
         if told.matrix is not None:
             return told.matrix
     return rejudged[0].refused if rejudged else NEEDS_REJUDGING

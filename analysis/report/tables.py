@@ -39,8 +39,8 @@ def tables(measures: Measures, rendered: Rendered) -> list[Table]:
         Table("dwell", (*_GROUP, "arm", "answer", "videos", *_ESTIMATE), _rows(groups, _dwell)),
         Table("losses", (*_GROUP, "arm", "planned", "never_begun", "complete", "incomplete"),
               _rows(groups, _losses)),
-        Table("matrix", (*_GROUP, "judge", "judge_strategy", "persona", "feed_of", "window",
-                         "share"), _rows(groups, _matrix)),
+        Table("matrix", (*_GROUP, "judge", "judge_strategy", "judge_fingerprint", "judge_seed",
+                         "persona", "feed_of", "window", "share"), _rows(groups, _matrix)),
         Table("numbers", ("source", "text", "value", "what", "function", "used", "left_out"),
               [(place, one.text, one.value, one.what, one.source.function, one.source.used,
                 one.source.left_out) for place, one in rendered.numbers]),
@@ -109,10 +109,12 @@ def _estimates(group: Measured) -> Iterator[tuple[Cell, ...]]:
     if group.new_only is not None:
         yield ("without repeats", *_estimate(group.new_only))
     yield ("graded", *_estimate(group.graded))
-    for again in group.rejudged:
-        judge = f"{again.judge.strategy} x {again.judge.model}"
+    named = [f"{again.judge.strategy} x {again.judge.model}" for again in group.rejudged]
+    for again, judge in zip(group.rejudged, named, strict=True):
+        alone = named.count(judge) == 1
+        which = judge if alone else f"{judge}, {again.judge.at:%Y-%m-%d}, seed {again.judge.seed}"
         for name, told in _judged(again):
-            yield (f"{name}, {judge}", *_estimate(told))
+            yield (f"{name}, {which}", *_estimate(told))
 
 
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
@@ -177,10 +179,10 @@ def _matrix(group: Measured) -> Iterator[tuple[Cell, ...]]:
     for again in group.rejudged:
         if again.matrix is None:
             continue
-        personas = again.matrix.personas
+        personas, judge = again.matrix.personas, again.judge
+        named = (judge.model, judge.strategy, judge.fingerprint, judge.seed)
         for window in ("before", "after"):
             shares = getattr(again.matrix, window)
             for i, persona in enumerate(personas):
                 for j, feed_of in enumerate(personas):
-                    yield (again.judge.model, again.judge.strategy, persona, feed_of, window,
-                           float(shares[i, j]))  # fmt: skip
+                    yield (*named, persona, feed_of, window, float(shares[i, j]))

@@ -17,7 +17,7 @@ from agent.models.base import Question, Reply
 from agent.models.budget import Cap
 from agent.models.cache import Tally
 from agent.models.patience import Patience
-from agent.rejudge import Asking, OtherSitting, Sitting, rejudge
+from agent.rejudge import Asking, OtherSitting, Sitting, SittingOpen, rejudge
 from agent.sitting import AT_ONCE
 from store.data import DataFolder
 from store.judgements import Asked, Judgements, judgement_files, read_judgements
@@ -312,6 +312,28 @@ def test_what_is_left_of_a_sitting_may_be_asked_later(
     before = [one.model_copy(update={"personas": ()}) for one in file.sittings]
     assert not replace(file, sittings=tuple(before)).in_one_sitting
     assert replace(file, sittings=tuple(before[:1])).in_one_sitting
+
+
+def test_what_is_left_of_a_sitting_is_asked_of_all_its_personas(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A matrix that was cut off does not have its diagonal answered later than the rest."""
+    keep_run(data, "r2", ["orange", "white"], persona=persona("p09"))
+    monkeypatch.setattr(module, "load_model", lambda *_: model_of(lambda question: "Yes"))
+    runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
+
+    def ask_again(**more: object) -> Sitting:
+        asking = Asking(NAME, **more)  # type: ignore[arg-type]
+        return asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
+
+    with pytest.raises(BudgetSpent):
+        ask_again(everyone=True, cap=Cap(tokens=15 * ONE))
+    for more in ({}, {"repeats": 2}, {"mirrored": True}):
+        with pytest.raises(SittingOpen, match=r"as p09, p12 in one .* type: the same with --seed"):
+            ask_again(**more)
+    assert sum(len(files_of(data, run, 1)[0].lines) for run in ("r1", "r2")) == 15
+    assert ask_again(everyone=True).answered == 2 * (VIDEOS + 2) - 15
+    assert ask_again(repeats=2).answered == VIDEOS + 2  # again, and no cell of the matrix
 
 
 def test_each_draw_is_asked_as_its_own_personas(

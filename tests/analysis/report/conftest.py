@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,13 @@ NOW = datetime(2025, 3, 5, 12, tzinfo=UTC)
 def example(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """The example study's folder; tests only read it."""
     return write_example(tmp_path_factory.mktemp("example"))
+
+
+@pytest.fixture
+def copied(example: DataFolder, tmp_path: Path) -> DataFolder:
+    """The example without its frames, to be changed."""
+    shutil.copytree(example.root, tmp_path / "data", ignore=shutil.ignore_patterns("frames"))
+    return DataFolder(tmp_path / "data")
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,6 @@ from store.ledger import LedgerWriter, read
 from tests.analysis import made
 
 
-@pytest.fixture
-def copied(example: DataFolder, tmp_path: Path) -> DataFolder:
-    """The example without its frames, to be changed."""
-    shutil.copytree(example.root, tmp_path / "data", ignore=shutil.ignore_patterns("frames"))
-    return DataFolder(tmp_path / "data")
-
-
 def test_a_study_is_read_with_what_it_declared(example: DataFolder) -> None:
     material = read_study(example, STUDY)
     assert material.title == STUDY

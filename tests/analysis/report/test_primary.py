@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from analysis.report.page import compose, render
 from analysis.report.primary import Primary
 from analysis.values import NAN, Estimate
 from store.data import DataFolder
+from store.judgements import JudgementWriter, judgement_files, read_judgements
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import loose_numbers, text_of, tree
 
@@ -99,3 +101,56 @@ def test_verdicts_claim_no_more_than_the_test(
 
 def test_without_a_study_nothing_was_declared() -> None:
     assert not PrimaryTest(declared=False).declared
+
+
+def add_sitting(data: DataFolder, seed: int, *, days: int, fingerprint: str | None = None) -> None:
+    """Judge every treatment run again, everything the other way round."""
+    other = {"yes": "no", "no": "yes", None: None}
+    for run in data.runs():
+        folder = run.path.parent
+        first = [
+            file for file in map(read_judgements, judgement_files(folder)) if file.judge.seed == 7
+        ]
+        if not first:
+            continue
+        (file,) = first
+        at = file.judge.at + timedelta(days=days)
+        changed = {"seed": seed, "at": at, "fingerprint": fingerprint}
+        judge = file.judge.model_copy(update=changed)
+        with JudgementWriter(judge.path(folder), judge) as writer:
+            writer.append([
+                line.model_copy(update={"judgement": line.judgement.model_copy(
+                    update={"answer": other[line.judgement.answer]}
+                )})
+                for line in file.lines
+            ])  # fmt: skip
+
+
+def test_no_later_sitting_takes_the_primary_tests_place(copied: DataFolder) -> None:
+    """The names of the files, which hold a hash of the seed, decide nothing."""
+    alone = measured(declared(copied, primary="matrix"))
+    judge = alone.rejudged[0].judge
+    later = (judge.model_copy(update={"seed": seed}) for seed in range(8, 99))
+    seed = next(one.seed for one in later if one.slug < judge.slug)
+    add_sitting(copied, seed, days=9)
+    group = measured(declared(copied, primary="matrix"))
+    assert [told.judge.seed for told in group.rejudged] == [7, seed]
+    assert group.primary.estimate == alone.primary.estimate
+
+
+def test_another_version_of_the_judge_that_acted_is_named_and_comes_after_it(
+    copied: DataFolder,
+) -> None:
+    alone = measured(declared(copied, primary="matrix"))
+    add_sitting(copied, 7, days=-1, fingerprint="0123456789abcdef")
+    material = declared(copied, primary="matrix")
+    started = tuple(
+        run.model_copy(update={"fingerprint": "fedcba9876543210"}) for run in material.started
+    )
+    measures = measure(replace(material, started=started), np.random.default_rng(0))
+    likeness = {told.judge.fingerprint: told.likeness for told in measures.groups[0].rejudged}
+    assert likeness == {None: "same", "0123456789abcdef": "other version"}
+    assert measures.groups[0].primary.estimate == alone.primary.estimate
+    said = text_of(tree(render(compose(measures, 0, NOW)).html))
+    assert "another model of the name that acted" in said
+    assert "the same judge that acted. The primary test takes its matrix." in said

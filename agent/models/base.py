@@ -58,6 +58,8 @@ class Reply:
     output_tokens: int | None = None
     cost_usd: float | None = None
     cached: bool = False
+    filtered: bool = False
+    """The service held it back; it was paid for all the same."""
     served: str | None = None
     """What the service says has answered: its model, and the fingerprint of its system."""
     notes: dict[str, str] = field(default_factory=dict)

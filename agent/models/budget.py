@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent.errors import BadConfig, BudgetSpent, ModelFault, TimedOut
+from agent.errors import BadConfig, BudgetSpent
 from agent.models import prices
 from agent.models.base import Model, Question, Reply, question_key
-from agent.models.metering import METER, Meter, Payment, Till
+from agent.models.metering import METER, Meter, Till, ask_metered
+from agent.models.replies import Replies
 from store.ledger import LedgerLine
 from store.payments import Balance, Carried, PaymentBook
 from store.records import Fault, Seen, Usage
@@ -125,16 +126,24 @@ class Budgeted:
 
     The next call is taken to cost as much as the dearest one so far, and the first one goes alone.
     So the cap is passed by no more than calls under way are dearer than all before them.
+
+    Parameters
+    ----------
+    replies
+        Where a reply is kept before its call is settled; ``None`` keeps none.
     """
 
     meters = True
 
-    def __init__(self, model: Model, cap: Cap, till: Till | None = None) -> None:
+    def __init__(
+        self, model: Model, cap: Cap, till: Till | None = None, replies: Replies | None = None
+    ) -> None:
         cap.check(model.name)
         self.name = model.name
         self._model = model
         self._cap = cap
         self._till = till or Till(PaymentBook(), ("here",))
+        self._replies = replies
         self._price = prices.find(model.name)
         self._first = asyncio.Lock()
 
@@ -179,30 +188,17 @@ class Budgeted:
 
     async def _ask(self, question: Question) -> Reply:
         key = question_key(self._model, question)
-        meter = Meter(self._till, self.name, question, key, self._refuse_if_spent)
-        if not self._model.meters:
-            return await self._booked(question, meter)
+
+        def keep(reply: Reply) -> None:
+            if self._replies is not None:
+                self._replies.write(key, question, reply)
+
+        meter = Meter(self._till, self.name, question, key, self._refuse_if_spent, keep)
         token = METER.set(meter)
         try:
-            reply = await self._model.ask(question)
+            reply = await ask_metered(self._model, question, self._price)
         finally:
             METER.reset(token)
-        self._check_told(reply)
-        return reply
-
-    async def _booked(self, question: Question, meter: Meter) -> Reply:
-        """Ask a model that makes one call for a question."""
-        payment = meter.begin(self._price)
-        try:
-            reply = await self._model.ask(question)
-        except ModelFault as fault:
-            _settle_fault(payment, fault)
-            raise
-        except BaseException:
-            payment.estimate(ended=False)
-            raise
-        spent = Spent.of(reply)
-        payment.report(reply.cost_usd, spent.tokens)
         self._check_told(reply)
         return reply
 
@@ -230,15 +226,3 @@ class Budgeted:
             cost_usd=spent.cost_usd,
             tokens=spent.tokens,
         )
-
-
-def _settle_fault(payment: Payment, fault: ModelFault) -> None:
-    """Settle a call that ended in a fault, as far as the fault tells."""
-    told = fault.details
-    tokens = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0)
-    if tokens or told.get("cost_usd"):
-        payment.report(told.get("cost_usd"), tokens)
-    elif isinstance(fault, TimedOut):
-        payment.estimate(ended=False)
-    else:
-        payment.refuse()

@@ -1,20 +1,19 @@
-"""Replies kept on the disk, so that the same question to the same model is asked once.
+"""Kept replies in front of a model, so that the same question to the same model is asked once.
 
 The key holds everything that makes a reply: the model with its fingerprint and settings, every word
 of the prompt, the frames' hashes, the number of the repeat and the sitting, so that a question and
-its deliberate repeat never share a reply, nor do two sittings. Nothing expires. Refuses to keep
-what is no answer: faults are never kept, nor is a reply that is empty, refuses or cannot be read.
+its deliberate repeat never share a reply, nor do two sittings. Nothing expires. Faults are never
+kept; what is no answer stays with the account that paid for it (``replies``).
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.models.base import Model, Question, Reply, frame_hashes, question_key
-from personas import strategies
-from store.files import write_whole
+from agent.errors import Filtered
+from agent.models.base import Model, Question, Reply, question_key
+from agent.models.replies import Replies, is_answer
 
 
 @dataclass
@@ -26,7 +25,7 @@ class Tally:
     asked: int = 0
     """Questions that reached the model."""
     unfit: int = 0
-    """Replies that may not be kept; those questions are asked again another time."""
+    """Replies that are no answers; another account asks those questions again."""
 
 
 class Cached:
@@ -34,11 +33,11 @@ class Cached:
 
     meters = True
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: Model, replies: Replies | Path) -> None:
         self.name = model.name
         self.tally = Tally()
         self._model = model
-        self._folder = folder
+        self._replies = Replies(replies) if isinstance(replies, Path) else replies
 
     @property
     def encoder(self) -> str | None:
@@ -54,35 +53,25 @@ class Cached:
         """Return the kept reply, or ask for one.
 
         A kept reply comes with ``cached`` set, and without tokens or cost: it has none now.
+
+        Raises
+        ------
+        Filtered
+            The kept reply was held back by the service.
         """
-        path = self._path(question)
-        if (kept := _read(path)) is not None:
+        key = question_key(self._model, question)
+        if (kept := self._replies.read(key)) is not None:
             self.tally.kept += 1
+            if kept.filtered:
+                raise Filtered(f"{self.name} held the question or its reply back")
             return replace(kept, cached=True, input_tokens=None, output_tokens=None, cost_usd=None)
         self.tally.asked += 1
         reply = await self._model.ask(question)
-        if strategies.read(question.prompt, reply.text).missing is not None:
-            self.tally.unfit += 1
-        else:
-            told = {**asdict(reply), "frames": frame_hashes(question)}
-            write_whole(path, json.dumps(told).encode(), sync=False)
+        self.tally.unfit += not is_answer(question, reply)
+        if self._replies.read(key) is None:  # nobody below has kept it
+            self._replies.write(key, question, reply)
         return reply
 
     async def close(self) -> None:
         """Release the model."""
         await self._model.close()
-
-    def _path(self, question: Question) -> Path:
-        key = question_key(self._model, question)
-        return self._folder / key[:2] / f"{key}.json"
-
-
-def _read(path: Path) -> Reply | None:
-    """Return a kept reply; one that is not there or is damaged is asked for again."""
-    try:
-        fields = json.loads(path.read_bytes())
-        fields.pop("frames", None)
-        vector = fields.pop("image_vector")
-        return Reply(**fields, image_vector=None if vector is None else tuple(vector))
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return None

@@ -11,6 +11,7 @@ from agent.models.base import Model
 from agent.models.budget import Budgeted, Cap
 from agent.models.cache import Cached
 from agent.models.metering import Till
+from agent.models.replies import Replies
 
 NO_CAP = Cap()
 
@@ -27,4 +28,5 @@ def guarded(model: Model, cap: Cap, till: Till, kept: Path) -> Model:
     """
     if model.name.partition("/")[0] in ("embedded", "scripted"):
         return model  # costs nothing, and is as quick as the cache would be
-    return Cached(Budgeted(model, cap, till), kept)
+    replies = Replies(kept, till)
+    return Cached(Budgeted(model, cap, till, replies), replies)

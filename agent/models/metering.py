@@ -1,4 +1,8 @@
-"""What is paid for calls: each is reserved in the book before it is sent, and settled after it."""
+"""What is paid for calls: each is reserved in the book before it is sent, and settled after it.
+
+A reply is kept before its call is settled: a kill between the two leaves a reservation that counts
+as spent, and a reply that is not asked for again.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from agent.models.base import Question
+from agent.errors import ModelFault, TimedOut
+from agent.models.base import Model, Question, Reply
 from agent.models.prices import Price
 from store.payments import Balance, PaymentBook, Reserved, Settled
 
@@ -68,9 +74,9 @@ class Payment:
         line = Settled(id=self._id, how="estimated", ended=ended, cost_usd=cost_usd, tokens=tokens)
         self._settle(line)
 
-    def refuse(self) -> None:
+    def refuse(self, *, ended: bool = True) -> None:
         """Settle it as not charged: the service did not take it."""
-        self._settle(Settled(id=self._id, how="free", cost_usd=0.0, tokens=0))
+        self._settle(Settled(id=self._id, how="free", ended=ended, cost_usd=0.0, tokens=0))
 
     def _settle(self, line: Settled) -> None:
         self._till.book.settle(line)
@@ -85,7 +91,12 @@ class Meter:
         Names the question with everything that makes its reply.
     allow
         Raises where the balance allows no further call.
+    keep
+        Keeps a reply that came, so that it is on the disk before its call is settled.
     """
+
+    made: Any = None
+    """What a provider's package made of the reply that came, if one did."""
 
     def __init__(
         self,
@@ -94,12 +105,14 @@ class Meter:
         question: Question,
         key: str,
         allow: Callable[[Balance], None],
+        keep: Callable[[Reply], None],
     ) -> None:
         self._till = till
         self._model = model
         self._sent = sent_tokens(question)
         self._key = key[:32]
         self._allow = allow
+        self.keep = keep
 
     def begin(self, price: Price | None) -> Payment:
         """Reserve the most that a call may cost; raises ``BudgetSpent``."""
@@ -125,6 +138,37 @@ class Meter:
 
 METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
 """What books the calls of a model that makes several for one question."""
+
+
+async def ask_metered(model: Model, question: Question, price: Price | None) -> Reply:
+    """Ask a model under the meter; one call is booked for a model that books none itself."""
+    meter = METER.get()
+    if meter is None or model.meters:
+        return await model.ask(question)
+    payment = meter.begin(price)
+    try:
+        reply = await model.ask(question)
+    except ModelFault as fault:
+        _settle_fault(payment, fault)
+        raise
+    except BaseException:
+        payment.estimate(ended=False)
+        raise
+    meter.keep(reply)
+    payment.report(reply.cost_usd, (reply.input_tokens or 0) + (reply.output_tokens or 0))
+    return reply
+
+
+def _settle_fault(payment: Payment, fault: ModelFault) -> None:
+    """Settle a call that ended in a fault, as far as the fault tells."""
+    told = fault.details
+    tokens = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0)
+    if tokens or told.get("cost_usd"):
+        payment.report(told.get("cost_usd"), tokens)
+    elif isinstance(fault, TimedOut):
+        payment.estimate(ended=False)
+    else:
+        payment.refuse()
 
 
 def sent_tokens(question: Question) -> int:

@@ -86,6 +86,16 @@ _NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError"
 _NOT_REACHED = ("ConnectError", "ConnectTimeout", *_NOT_SENT)
 """How clients say that nothing reached the service."""
 
+_AT_THE_DOOR = (408, 429, 502, 503, 504, 529)
+"""What is said before the service itself is reached, which may hold the call's completion."""
+
+_BROKE_OFF = frozenset({
+    "APIConnectionError", "APITimeoutError", "CloseError", "PoolTimeout", "ReadError",
+    "ReadTimeout", "RemoteProtocolError", "WriteError", "WriteTimeout",
+    "ClientPayloadError", "ConnectionClosedError", "ReadTimeoutError", "ServerDisconnectedError",
+})  # fmt: skip
+"""How clients say that a reply did not come, or not as a whole."""
+
 _INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
 _MARKUP = re.compile(r"\[/?bold\]")
 _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
@@ -181,27 +191,43 @@ class ServedModel:
     async def _generate(self, messages: list[Any], config: Any) -> Reply:
         from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
 
+        meter = METER.get()
         try:
             output = await self._model.generate(messages, config=config)
         except PrerequisiteError as error:
             raise _prerequisite(self.name, str(error.message)) from error
         except _faults() as error:
-            raise self._fault(error) from error
-        reply = Reply(
-            text=output.completion, served=output.model or None, **self._used(output.usage)
-        )
-        if output.empty or output.stop_reason == "content_filter":
+            if meter is None or meter.made is None:
+                raise self._fault(error) from error
+            output = _output(meter.made)  # the reply came as the last attempt's time ran out
+        reply = self._reply(output)
+        if reply.filtered:
             raise Filtered(
                 f"{self.name} held the question or its reply back",
                 **self._used(output.usage),
             )
         return reply
 
+    def _reply(self, output: Any) -> Reply:
+        """Take from inspect_ai's output what is ours."""
+        return Reply(
+            text=output.completion,
+            filtered=output.empty or output.stop_reason == "content_filter",
+            served=output.model or None,
+            **self._used(output.usage),
+        )
+
     async def _booked(self, *, config: Any, **asked: Any) -> Any:
-        """Make one attempt, reserved before it is sent and settled by what came of it."""
+        """Make one attempt, reserved before it is sent and settled by what came of it.
+
+        A reply is kept before it is settled, and it stays the reply: inspect_ai calls again where
+        an attempt's time ran out in the meantime, and the next process where this one is killed.
+        """
         meter = METER.get()
         if meter is None:
             return await self._generate_once(config=config, **asked)
+        if meter.made is not None:
+            return meter.made
         payment = meter.begin(self._price)
         headers = (config.extra_headers or {}) | {"Idempotency-Key": payment.key}
         keyed = config.model_copy(update={"extra_headers": headers})
@@ -213,10 +239,13 @@ class ServedModel:
         except BaseException as error:
             self._settle_failed(payment, error)
             raise
-        output = made[0] if isinstance(made, tuple) else made
+        output = _output(made)
         if isinstance(output, Exception):
             self._settle_failed(payment, output)
-        elif output.usage is None:
+            return made
+        meter.keep(self._reply(output))
+        meter.made = made
+        if output.usage is None:
             payment.estimate(ended=True)
         else:
             used = self._used(output.usage)
@@ -224,7 +253,10 @@ class ServedModel:
         return made
 
     def _settle_failed(self, payment: Payment, error: BaseException) -> None:
-        """A refusal by status is not charged; of all else only what was sent is known."""
+        """A refusal by status is not charged; of all else only what was sent is known.
+
+        A connection that broke says nothing of the service's end: the call keeps its key.
+        """
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         status = next(filter(None, map(_status, (error, cause))), None)
         if (
@@ -232,9 +264,10 @@ class ServedModel:
             or type(error).__name__ in _NOT_REACHED
             or type(cause).__name__ in _NOT_REACHED
         ):
-            payment.refuse()
+            payment.refuse(ended=status not in _AT_THE_DOOR)
         else:
-            payment.estimate(ended=True)
+            broke = {type(error).__name__, type(cause).__name__} & _BROKE_OFF
+            payment.estimate(ended=not broke)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -330,6 +363,11 @@ def _faults() -> tuple[type[Exception], ...]:
     ours = (RuntimeError, OSError, ValueError)
     tripped = (TypeError, AttributeError, LookupError)  # over a reply of another form
     return (*ours, *tripped, *roots)
+
+
+def _output(made: Any) -> Any:
+    """Return what a provider made of a reply, without its record of the call."""
+    return made[0] if isinstance(made, tuple) else made
 
 
 def _status(error: BaseException) -> int | None:

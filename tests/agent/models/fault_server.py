@@ -88,20 +88,20 @@ class Server:
         if way in ("schema", "no-schema"):
             return self._fill_in(body, takes_schema=way == "schema")
         if way == "hang":
-            await _until_gone(request)
+            await until_gone(request)
         if way == "not-json":
             return Response("<html>Bad gateway</html>", media_type="application/json")
         if way == "wrong-json":
             return JSONResponse({"answer": "Yes"})
         if way == "no-choice":
-            return JSONResponse(_completion("Yes") | {"choices": []})
+            return JSONResponse(completion("Yes") | {"choices": []})
         if way == "cut":
-            return StreamingResponse(_cut(), headers={"content-length": "5000"})
+            return StreamingResponse(cut_off(), headers={"content-length": "5000"})
         if way == "model" and self._answer is not None:
             text, sent, received = await asyncio.to_thread(self._answer, body)
-            return JSONResponse(_completion(text, sent, received))
+            return JSONResponse(completion(text, sent, received))
         reason = "content_filter" if way == "filtered" else "stop"
-        return JSONResponse(_completion(REPLIES[way], reason=reason))
+        return JSONResponse(completion(REPLIES[way], reason=reason))
 
     def _fill_in(self, body: dict[str, Any], *, takes_schema: bool) -> Response:
         """Fill in the form that is asked for; without one, or against one's will, refuse."""
@@ -112,7 +112,7 @@ class Server:
         keys = ITEMS if asked is None else asked["json_schema"]["schema"]["required"]
         filled = {key: 1 if key in ("p_a", "a_d") else 7 for key in keys if key in ITEMS}
         told = {key: f"Its {key}." for key in keys if key not in ITEMS}
-        return JSONResponse(_completion(json.dumps(filled | told)))
+        return JSONResponse(completion(json.dumps(filled | told)))
 
     def _refuse(self, way: str, request: Request) -> Response:
         """Refuse, and repeat the key as careless providers do."""
@@ -151,7 +151,7 @@ def frames_of(body: dict[str, Any]) -> list[bytes]:
     return [base64.b64decode(url.partition(",")[2]) for url in urls]
 
 
-def _completion(
+def completion(
     text: str, sent: int = 900, received: int = 2, reason: str = "stop"
 ) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
@@ -167,12 +167,12 @@ def _completion(
     }  # fmt: skip
 
 
-async def _cut() -> AsyncIterator[bytes]:
+async def cut_off() -> AsyncIterator[bytes]:
     """Begin a good reply, and break off."""
-    yield json.dumps(_completion("Yes")).encode()[:120]
+    yield json.dumps(completion("Yes")).encode()[:120]
     raise ConnectionResetError
 
 
-async def _until_gone(request: Request) -> None:
+async def until_gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

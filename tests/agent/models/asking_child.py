@@ -35,7 +35,7 @@ def ask(root: str, repeats: str) -> int:
         model._model.api.retry_wait = wait_none  # its seconds between attempts are its own affair
         return model
 
-    module.load_model = quick  # type: ignore[assignment]
+    vars(module)["load_model"] = quick
     data = DataFolder(Path(root))
     asking = Asking(
         MODEL, repeats=int(repeats), patience=Patience(attempts=10_000, in_a_row=0), revision="1"

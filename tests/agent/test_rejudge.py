@@ -135,11 +135,10 @@ def test_kept_replies_answer_a_repeated_sitting(
     (file,) = judgement_files(data.run_dir("r1"))
     file.unlink()
     again = ask(data, model, monkeypatch, repeats=2)
-    assert again.replies == Tally(kept=2 * VIDEOS - 1, asked=1)
-    assert len(model.asked) == 2 * VIDEOS + 1
-    now = {line.key: line.judgement.answer for line in kept(data)}
-    changed = [key for key, answer in said.items() if now[key] != answer]
-    assert [said[key] for key in changed] == [None]
+    # the refusal too was paid for by this file, and a kill may have taken what was entered
+    assert again.replies == Tally(kept=2 * VIDEOS)
+    assert len(model.asked) == 2 * VIDEOS
+    assert {line.key: line.judgement.answer for line in kept(data)} == said
 
 
 def test_reasons_are_another_judges_answers(

@@ -20,6 +20,7 @@ from agent.models import prices
 from agent.study.declared import Declared, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
+from personas.library import find
 from store.data import DataFolder
 from store.errors import StoreError
 
@@ -37,6 +38,7 @@ class Job:
     entry: Entry
     platforms: frozenset[str]
     personas: frozenset[str]
+    """Their ids, also of those that are files."""
     profiles: frozenset[str]
     """What two children must not use at once: accounts, and a study's name."""
     weight: int
@@ -93,7 +95,7 @@ def resolve(entry: Entry) -> Job:
         return Job(
             entry,
             platforms=frozenset(declared.matrix.platforms),
-            personas=frozenset(declared.matrix.personas),
+            personas=frozenset(find(name).id for name in declared.matrix.personas),
             profiles=frozenset([f"study {declared.name}"]),
             weight=declared.pace.parallel,
             videos=declared.windows.total,
@@ -175,7 +177,6 @@ def _check_study(declared: Declared) -> None:
     from agent.study.conduct import Study, config_of
     from agent.study.frozen import Frozen
     from agent.study.matrix import draw
-    from personas.library import find
 
     frozen = Frozen(personas={name: find(name) for name in declared.matrix.personas})
     study = Study(declared, tuple(draw(declared, [])), DataFolder(Path()), frozen)

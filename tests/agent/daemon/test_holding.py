@@ -29,7 +29,7 @@ from agent.errors import BadConfig, UnknownName
 from store.data import DataFolder
 from store.ledger import LedgerWriter
 from store.payments import PaymentBook, Reserved
-from store.records import Fault
+from store.records import Fault, PersonaRecord
 from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
 
@@ -236,6 +236,27 @@ def test_quiet_hours_caps_and_budgets_hold_what_runs_too(
     clock.pass_by(86400)
     watch = Watch(entry=(entry(),), cap=(Cap(persona="p12", per_day=3),))
     assert World(tmp_path, book, watch).held() is None
+
+
+def test_a_personas_cap_holds_a_study_that_has_it_from_a_file(
+    tmp_path: Path, book: Notebook, clock: Clock
+) -> None:
+    mine = tmp_path / "own" / "me.toml"
+    mine.parent.mkdir()
+    mine.write_text(
+        'id = "me"\ntraits = ["I fish.", "I ski.", "I sew."]\nsource = "x"\nlicence = "MIT"\n',
+        encoding="utf-8",
+    )
+    study = tmp_path / "study.toml"
+    study.write_text(f'name = "mine"\n[matrix]\npersonas = ["{mine}"]\n', encoding="utf-8")
+    record = PersonaRecord(
+        id="me", traits=("I fish.", "I ski.", "I sew."), source="x", licence="MIT"
+    )
+    keep_run(DataFolder(tmp_path), "r1", ["red"] * 3, at=NOON, persona=record)
+    told = Entry.model_validate({"name": "p12", "every": "1h", "study": str(study)})
+    for per_day, why in ((3, "3 videos a day (UTC) of me are watched"), (4, None)):
+        watch = Watch(entry=(told,), cap=(Cap(persona="me", per_day=per_day),))
+        assert World(tmp_path, book, watch).held() == why
 
 
 def test_a_profile_is_used_once_and_a_study_counts_what_it_has_in_parallel(world: World) -> None:

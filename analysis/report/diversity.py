@@ -17,6 +17,7 @@ from analysis.intervals import t_interval
 from analysis.report.material import Seen, Texts
 from analysis.values import NAN, Estimate
 from analysis.views import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
+from analysis.windows import compared
 from store.duplicates import near_duplicates
 
 SMALLEST_SAMPLE = 5
@@ -32,7 +33,8 @@ class Variety:
     repeats
         Videos that the same run, or account, had shown before, in % of all that were shown.
     yes, yes_new
-        Share of yes in %: of all that count, and of those that had not been shown before.
+        Share of yes in %: of the videos that are compared, as in the sway, and of those of them
+        that had not been shown before.
     creators
         Different creators in a sample of ``sample`` videos.
     near
@@ -114,12 +116,15 @@ def _window(views: Views, seen: Seen | None, index: int, phase: int) -> _Window:
     left_out = rows & (views.excluded == _REPEAT)  # in ledgers that excluded repeats
     again = (eligible & (views.repeat > 0)) | left_out
     count, shown = int(eligible.sum()), int((eligible | left_out).sum())
+    used = rows.copy()
+    chosen = compared(views.one(index))
+    used[views.run == index] &= chosen.before | chosen.after
     return _Window(
         persona=views.runs[index].persona,
         videos=frozenset(views.video[eligible].tolist()),
         repeats=100 * int(again.sum()) / shown if count else NAN,
-        yes=_yes(views, eligible),
-        yes_new=_yes(views, eligible & ~again),
+        yes=_yes(views, used),
+        yes_new=_yes(views, used & ~again),
         authors=_authors(seen.author[eligible]) if seen else (),
         near=_near(seen, views.run == index, eligible) if seen else NAN,
         count=count,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.counts import counts_by_run
 from analysis.estimates import pair_up
 from analysis.intervals import difference_over_batches
 from analysis.report.accounting import USES, account
@@ -19,6 +20,7 @@ from analysis.report.measured import Measures
 from analysis.report.scene import Scene
 from analysis.report.trace import Name
 from analysis.views import PHASES, RunInfo
+from store.records import Windows
 from tests.analysis import made
 
 
@@ -176,6 +178,22 @@ def test_variety_by_hand() -> None:
     silent = varieties(views, None, [0, 1], ["treatment"])
     assert np.isnan(silent[0].creators.value)
     assert silent[0].shared == pytest.approx(100)
+
+
+def test_shares_beside_the_variety_are_of_the_rows_that_the_sway_compares() -> None:
+    """What was requested before the change is shown, and is in neither share."""
+    answers = np.array([0, 1] * 6 + [1] * 6 + [0, 0, 0, 1, 1, 1])
+    run = RunInfo("r1", "p1", windows=Windows(before=12, adapt=0, after=12, baseline="passive"))
+    views = made.views([answers], before=12, infos=[run])
+    views.batch[:] = np.arange(24) // 6
+    views.requested_at[:] = np.repeat([0, 2, 8, 14], 6)  # the third batch before the change
+    views.repeat[23] = 1
+    before, after = varieties(views, None, [0], ["treatment"])
+    (counts,) = counts_by_run(views)
+    assert (before.yes.value, after.yes.value) == tuple(100 * counts.share)
+    assert after.yes.value == pytest.approx(50)
+    assert after.yes_new.value == pytest.approx(40)
+    assert after.videos == 12
 
 
 def test_creators_are_not_counted_where_some_are_unknown() -> None:

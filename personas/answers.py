@@ -2,7 +2,8 @@
 
 An answer counts where answers stand: at the beginning, alone on a line, at the very end, or after
 "My answer is". Any other answer of its own in the reply, a verb against the word, or a correction
-makes the reply one without an answer. The rules are the same for yes and for no.
+makes the reply one without an answer. The rules are the same for yes and for no. Replies that hold
+no such word are left to `personas.verb_answers`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 
 from personas.answer_words import ENGLISH, Language, languages, languages_of
 from personas.stance import bare_verbs, stances
+from personas.verb_answers import verb_answer
 
 Answer = Literal["yes", "no"]
 
@@ -67,6 +69,8 @@ class Statement:
     word: str
     firm: bool
     """Whether it stands where answers stand, or only beside something else."""
+    worded: bool = True
+    """Whether it is a word for yes or no, and not a mere "not"."""
 
 
 def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answer | None:
@@ -87,7 +91,9 @@ def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answe
     statements = list(_statements(cleaned))
     firm = next((each for each in statements if each.firm), None)
     if firm is None:
-        return None
+        if "?" in said or any(each.worded for each in statements):
+            return None
+        return verb_answer(cleaned, reason, mirrored=mirrored)
     near = {*languages_of(firm.word), *(x for x in languages() if x.code == ENGLISH)}
     against = [each for each in (*statements, *_statements(reason)) if each.answer != firm.answer]
     if any(each.firm or not near.isdisjoint(languages_of(each.word)) for each in against):
@@ -174,7 +180,7 @@ def _of_sentence(sentence: str, *, leads: bool, alone: bool) -> Iterator[Stateme
             firm = leads or (alone and whole and place == 0)
             yield _statement(word, firm=firm and not weak_part and not barred)
         elif _NOT_AT_ALL.fullmatch(clause):
-            yield Statement("no", "no", firm=False)
+            yield Statement("no", "no", firm=False, worded=False)
         elif (last := _last().search(clause)) is not None:
             yield _statement(last["word"], firm=False)
         barred = barred or follows in tuple(";:()") or _bars(clause)

@@ -68,11 +68,11 @@ _URGES = re.compile(
     rf" )?(?:(?P<stay>{_STAY})|(?P<leave>{_LEAVE}))"
 )
 _TASTES = re.compile(
-    r"(?P<leave>\b(?:not|isn't|n't)(?: \w+){0,2} (?:my (?:thing|cup of tea|style|type|kind of"
+    r"(?P<leave>\b(?:not|isn't|n't)(?: \w+){0,2} (?:my (?:thing|jam|cup of tea|style|type|kind of"
     r" (?:thing|video))"
     r"|for me|interest me|interesting to me|appeal to me)\b(?! (?:to|if)\b))"
     r"|(?P<stay>(?:\b(?:it's|it is|this is|that's) |^)(?:exactly |just |right |very much )?"
-    r"(?:my (?:thing|cup of tea|type|kind of (?:thing|video))|up my alley)\b)"
+    r"(?:my (?:thing|jam|cup of tea|type|kind of (?:thing|video))|up my alley)\b)"
 )
 _OUTER = re.compile(
     r"(?:(?:n't|\bnot|\bnever) (?:really )?(?:think|believe|feel|suppose|say|see|imagine)(?: that|"

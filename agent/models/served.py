@@ -62,6 +62,8 @@ SETTINGS: dict[str, Any] = {
     "max_tokens": 1024,
     "cache": False,
 }
+_HOW_SENT = frozenset({"max_retries", "attempt_timeout", "timeout", "max_connections", "cache"})
+"""Settings that change when a reply comes, and not what it says."""
 
 _ROOTS = {
     "openai": "OpenAIError",
@@ -280,16 +282,24 @@ class ServedModel:
             where = self._lease.recipe.settings
         elif self.name.startswith("vllm/"):
             where = os.environ.get("VLLM_BASE_URL")  # inspect_ai takes it up at the first question
-        config: dict[str, Any] = self._config.model_dump(exclude_none=True)
-        return config | {"base_url": str(where), "longest_side": LONGEST_SIDE, "schema": "isq"}
+        return self._asked_with() | {
+            "base_url": str(where),
+            "longest_side": LONGEST_SIDE,
+            "schema": "isq",
+        }
 
     @property
     def fingerprint(self) -> str:
-        """The declared revision, or that none is; and the settings it is asked with."""
-        config = self._config.model_dump(exclude_none=True)
+        """The declared revision, or that none is; the files served here; how it is asked."""
         started = [] if self._lease is None else [self._lease.recipe.settings]
-        asked = fingerprint([self.name, self.revision, config, LONGEST_SIDE, "isq", *started])
+        asked = fingerprint(
+            [self.name, self.revision, self._asked_with(), LONGEST_SIDE, "isq", *started]
+        )
         return asked if self.revision is not None else f"undeclared-{asked}"
+
+    def _asked_with(self) -> dict[str, Any]:
+        config: dict[str, Any] = self._config.model_dump(exclude_none=True, exclude=_HOW_SENT)
+        return config
 
     def _used(self, usage: Any) -> dict[str, Any]:
         """Count tokens, those that the provider's own cache saved included, and price them."""

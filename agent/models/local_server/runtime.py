@@ -35,16 +35,18 @@ class ServerRecipe:
     shows it."""
     limit_s: float
     """Wall time within which it must answer."""
+    weights: str = ""
+    """Hash of the files of the model and its adapter, where these are folders of this machine."""
 
     @property
     def settings(self) -> str:
-        """What makes its model answer as it does."""
-        return json.dumps([self.command[1:], self.environment])
+        """What makes its model answer as it does, and not where it runs and what it logs."""
+        return json.dumps([self.command[1:], self.weights])
 
     @property
     def identity(self) -> str:
         """Name of this server among those of this machine: the same for the same recipe."""
-        told = json.dumps([self.command, self.environment])
+        told = json.dumps([self.command, self.environment, self.weights])
         return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 

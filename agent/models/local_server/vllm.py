@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from agent.errors import BadConfig, MissingExtra
+from agent.models.fingerprint import fingerprint, weights
 from agent.models.local_server.runtime import ServerRecipe
 
 _SETTINGS = "VLLM_DEFAULT_SERVER_ARGS"
@@ -39,6 +41,8 @@ def vllm_recipe(name: str) -> ServerRecipe | None:
 
     base, adapter = parse_vllm_model(name.partition("/")[2])
     arguments, environment = configure_devices(_settings())
+    if arguments.get("tensor_parallel_size") == 1:  # vLLM's default: one device is like another
+        del arguments["tensor_parallel_size"]
     limit_s = float(arguments.pop("timeout", None) or _LIMIT_S)
     if (logs := arguments.pop("configure_logging", None)) is not None:
         environment["VLLM_CONFIGURE_LOGGING"] = str(int(bool(logs)))
@@ -54,7 +58,15 @@ def vllm_recipe(name: str) -> ServerRecipe | None:
         environment=tuple(sorted(environment.items())),
         key_variable="VLLM_API_KEY",
         limit_s=limit_s,
+        weights=_weights(base, None if adapter is None else adapter.path),
     )
+
+
+def _weights(*sources: str | None) -> str:
+    """Tell a model and its adapter by their files, where these are folders of this machine."""
+    folders = [Path(source) for source in sources if source is not None]
+    told = [weights(folder) for folder in folders if folder.is_dir()]
+    return fingerprint(told) if told else ""
 
 
 def _settings() -> dict[str, Any]:

@@ -107,6 +107,13 @@ def test_a_served_model_is_told_by_what_was_declared(monkeypatch: pytest.MonkeyP
     assert served(monkeypatch, "a", max_tokens=9).fingerprint != told[1]
 
 
+def test_limits_and_retries_are_no_part_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = served(monkeypatch, "a")
+    patient = served(monkeypatch, "a", timeout=99, attempt_timeout=90, max_retries=9)
+    assert patient.fingerprint == plain.fingerprint
+    assert patient.settings == plain.settings
+
+
 def test_a_revision_of_weights_that_are_here_is_refused() -> None:
     words = ("rejudge", "latest", "--model", "scripted/yes", "--model-revision", "v2")
     refused = CliRunner().invoke(cli, words).exception

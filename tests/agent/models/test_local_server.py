@@ -55,6 +55,37 @@ def test_another_setting_is_another_server(command: Path, monkeypatch: pytest.Mo
     assert recipe_of("vllm/a/b").identity != plain.identity
 
 
+@pytest.mark.parametrize(
+    "told", ['{"device": 1}', '{"configure_logging": false}', '{"timeout": 9}']
+)
+def test_where_a_server_runs_and_what_it_logs_is_no_part_of_its_model(
+    told: str, command: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = recipe_of("vllm/a/b").settings
+    monkeypatch.setenv("VLLM_DEFAULT_SERVER_ARGS", told)
+    assert recipe_of("vllm/a/b").settings == plain
+
+
+def test_weights_of_this_machine_are_told_by_their_content(
+    command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"before")
+    before = recipe_of(f"vllm/{folder}")
+    assert recipe_of(f"vllm/{folder}") == before
+    (folder / "model.safetensors").write_bytes(b"after!")
+    after = recipe_of(f"vllm/{folder}")
+    assert after.settings != before.settings
+    assert after.identity != before.identity, "the server that holds the old weights is not used"
+    (folder / "adapter_config.json").write_text('{"r": 8}', "utf-8")
+    adapted = recipe_of(f"vllm/a/b:{folder}").settings
+    (folder / "adapter_model.safetensors").write_bytes(b"trained")
+    assert recipe_of(f"vllm/a/b:{folder}").settings != adapted
+    assert not recipe_of("vllm/a/b").weights
+
+
 def test_a_server_with_an_address_is_not_started(
     command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

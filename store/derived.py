@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from store.data import DataFolder
-from store.errors import DataUnwritable
+from store.errors import DataUnwritable, FolderInUse
 from store.files import write_whole
 from store.records import Record
 
@@ -80,6 +80,8 @@ def register(
 
     Raises
     ------
+    FolderInUse
+        It is a folder that holds what nobody entered: forgetting asks for folders to go whole.
     DataUnwritable
         The data folder cannot be written; nothing may be made then.
     """
@@ -88,6 +90,8 @@ def register(
         place = place.relative_to(data.root.absolute())
     entry = _entry_path(data, str(place))
     old = _read(entry)
+    if old is None and kind != "export":  # an export refuses every folder that is in use
+        _refuse_used(data, data.root.absolute() / place)
     known = old is None or bool(old.runs or old.frames)
     made_of = set(runs), set(frames)
     if old is not None and known and any(made_of):
@@ -140,6 +144,11 @@ def strays(data: DataFolder) -> list[Path]:
     found += [path for path in data.probes_dir.glob("*") if path.is_dir()]
     found += [*data.runs_dir.glob("*/report"), *data.studies_dir.glob("*/report")]
     return sorted(path for path in found if path.absolute() not in known)
+
+
+def _refuse_used(data: DataFolder, place: Path) -> None:
+    if place.is_dir() and any(place.iterdir()) and place not in map(Path.absolute, strays(data)):
+        raise FolderInUse(place)
 
 
 def _entry_path(data: DataFolder, place: str) -> Path:

@@ -21,6 +21,7 @@
     ├─ CopiesRemain(paths)              2  exports or trainings hold what is to be forgotten
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
+    ├─ FolderInUse(path)                2  other files lie where something is to be made
     ├─ LeakingExport(folder, place)     1  an export that names somebody after all
     ├─ BadLadder(path)                  2  a record of a training that makes no sense
     ├─ NothingToExport                  2  no frame fits the filters
@@ -249,6 +250,18 @@ class BadExport(StoreError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} {problem}. Type: python -m store export NEW_FOLDER")
+
+
+class FolderInUse(StoreError):
+    """A folder for something made of frames holds other things, which would go with it."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} holds other files, and what is made there can only be forgotten whole. "
+            "Type: the same with a new folder"
+        )
 
 
 class LeakingExport(StoreError):

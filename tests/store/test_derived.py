@@ -15,7 +15,7 @@ from store import derived
 from store.cli import main
 from store.data import DataFolder
 from store.derived import DerivedKind, register
-from store.errors import CopiesElsewhere, CopiesRemain
+from store.errors import CopiesElsewhere, CopiesRemain, FolderInUse
 from store.files import write_whole
 from store.ledger import read
 from store.verify import verify
@@ -169,6 +169,28 @@ def test_what_was_entered_for_a_place_stays_entered(data: DataFolder, tmp_path: 
     register(data, tmp_path / "a", "figures", frames=["2" * 64])
     (entry,) = derived.entries(data)
     assert entry.shows((), ())
+
+
+@pytest.mark.parametrize("kind", ["report", "figures", "training"])
+def test_a_folder_with_other_files_is_no_place_for_what_goes_whole(
+    data: DataFolder, tmp_path: Path, kind: DerivedKind
+) -> None:
+    """Forgetting would name it with "rm -r", and be refused for as long as it is there."""
+    write_whole(tmp_path / "mine" / "thesis.txt", b"years of work")
+    for place in (tmp_path / "mine", data.root, data.run_dir("r1")):
+        with pytest.raises(FolderInUse, match=r"holds other files.*Type: "):
+            register(data, place, kind, runs=["r1"])
+    assert list(derived.entries(data)) == []
+    (data.root / "empty").mkdir()
+    for _ in range(2):  # the same again is no other file
+        register(data, data.root / "empty", kind, runs=["r1"])
+        write_whole(data.root / "empty" / "index.html", b"it")
+    write_whole(data.run_dir("r1") / "report" / "index.html", b"of an older version")
+    register(data, data.run_dir("r1") / "report", kind, runs=["r1"])
+    words = ("forget", "--video", "r1-1", "--yes", "--remove-copies")
+    assert typed(data, *words).exit_code == 0
+    assert not (data.root / "empty").exists()
+    assert not (data.run_dir("r1") / "report").exists()
 
 
 # Nobody writes past the register

@@ -30,7 +30,6 @@ FOREIGN = (
     "description",
     "reply",
     "screen_text",
-    "prompt",
     "chosen",
     "rejected",
     "statement",
@@ -38,7 +37,8 @@ FOREIGN = (
     "swapped_out",
     "swapped_in",
 )
-"""Fields that hold what others wrote; no word in them is excused."""
+"""Fields that hold what others wrote; no word in them is excused. A prompt is ours, and holds
+traits of a persona beside it: a creator called "people" is not named by it."""
 _NAMED = ("run", "id", "duplicate_of", "file_name")
 """Fields that carry the names of runs, which others gave where they are imported."""
 _PICTURES = ("image", "images")

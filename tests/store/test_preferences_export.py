@@ -126,3 +126,17 @@ def test_pictures_are_blurred_on_request(
     assert blur.faces(np.asarray(Image.open(io.BytesIO(portrait())))) != []
     assert blur.faces(np.asarray(picture.convert("RGB"))) == []  # type: ignore[has-type]
     assert "1 faces and" in (folder / "README.md").read_text("utf-8")
+
+
+def test_a_creator_called_like_a_word_of_ours_stops_no_export(
+    made: tuple[DataFolder, pairs.Pairs], tmp_path: Path
+) -> None:
+    """The question, the card and the names of files are ours, whoever is called so."""
+    data, known = made
+    words = ("Describe", "pictures", "composition", "preference")
+    with LedgerWriter(data.ledger_path("q"), fsync=False) as writer:
+        writer.append(started("q", platform="tiktok"))
+        for place, word in enumerate(words):
+            writer.append(step(place, video=Video(id=f"w{place}", author=word)))
+    export(data, known, tmp_path / "out", Findings())
+    assert (tmp_path / "out" / manifest.NAME).is_file()

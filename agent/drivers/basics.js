@@ -65,7 +65,7 @@
   // What a page does by itself: an event that a script of the page forged is none.
   const onTrusted = (names, act) => {
     for (const name of names)
-      document.addEventListener(name, (event) => { if (event.isTrusted) act(event.target); }, true);
+      document.addEventListener(name, (event) => { if (event.isTrusted) act(event.target, event); }, true);
   };
 
   let lastFrame = performance.now();

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.drivers import playwright
 from agent.drivers.base import Wall
 from agent.drivers.playwright import PlaywrightDriver
 from agent.errors import ChallengeShown
@@ -15,6 +16,7 @@ from tests.agent.drivers.conftest import FEED
 from tests.agent.drivers.test_playwright import SHORT, drive
 from tests.agent.serving import make_clips, serving
 
+RULES = Path(playwright.__file__)
 STALL = """<script>
   const stall = (ms) => { const end = performance.now() + ms; while (performance.now() < end); };
   document.addEventListener("play", () => setTimeout(() => stall(500), 50), true);
@@ -50,6 +52,33 @@ def test_what_plays_while_the_page_stalls_is_counted(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(STALL + FEED.read_text(encoding="utf-8"), "utf-8")
     with serving(tmp_path) as url:
         drive(scenario)
+
+
+LEAPS = """
+(() => {
+    const video = document.createElement("video");
+    const now = { currentTime: 1, paused: false, seeking: false, played: { length: 0 } };
+    for (const name of Object.keys(now))
+        Object.defineProperty(video, name, { get: () => now[name] });
+    const { meter } = globalThis.__feedswayMeter;
+    const read = (change) => { Object.assign(now, change); return meter(video).played; };
+    return [
+        read({}), read({ currentTime: 3 }), read({ currentTime: 4, paused: true }),
+        read({ currentTime: 5 }), read({ currentTime: 9, seeking: true }), read({ seeking: false }),
+    ];
+})()
+"""
+"""Of a player that nobody seeks until its last two readings; it is paused at the third."""
+
+
+def test_a_clock_that_stands_and_leaps_has_played_and_a_sought_one_has_not(feed_url: str) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        await driver.open(feed_url)
+        rules = [RULES.with_name(name).read_text("utf-8") for name in ("basics.js", "meter.js")]
+        played = await driver._open_page().evaluate("\n".join([*rules, LEAPS]))
+        assert played == [0, 2, 3, 4, 4, 4]
+
+    drive(scenario)
 
 
 @pytest.mark.parametrize("reloads", [3, 1000])

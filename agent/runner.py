@@ -36,7 +36,7 @@ from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
 from agent.recorder import LedgerRecorder
 from agent.run.parts import Parts, Progress, Watcher
-from agent.run.site_record import Witness, check_run, describe_check
+from agent.run.site_record import Witness, check_run
 from agent.study.frozen import refuse_changed_model
 from agent.yoke import Schedule, schedule
 from personas import strategies
@@ -46,7 +46,7 @@ from store.frames import FrameStore
 from store.ledger import Ledger, LedgerWriter, read, read_each
 from store.payments import PaymentBook
 from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
-from store.site_records import SiteCheck
+from store.site_records import SiteCheck, describe_check
 
 NO_LIMITS = Limits()
 

@@ -37,6 +37,7 @@ from analysis.views import (
 )
 from analysis.windows import Compared, batches_assumed, compared
 from store.ledger import Ledger
+from store.site_records import last_difference
 
 SENSITIVITY = (1, 2, 3)
 
@@ -167,7 +168,7 @@ def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
         dwell=dwell_contrast(run),
         faults=dict(Counter(fault.fault for fault in ledger.faults)),
         timings_ms=_medians([step.timings_ms for step in ledger.steps]),
-        cautions=_cautions(run, rows, before, after),
+        cautions=(*_cautions(run, rows, before, after), *_differences(ledger)),
     )
 
 
@@ -255,3 +256,9 @@ def _cautions(
     if rows.too_early.any():
         said.append("Videos requested before the persona began to react were left out.")
     return tuple(said)
+
+
+def _differences(ledger: Ledger) -> tuple[str, ...]:
+    """Say where the site has counted something else than the ledger."""
+    told = last_difference(ledger.checks)
+    return (f"The site itself has counted otherwise: {told}.",) if told else ()

@@ -16,6 +16,7 @@ from store.frames import FrameStore
 from store.ledger import LOCK, Ledger, RunSummary
 from store.locks import holder
 from store.records import Fault, Step
+from store.site_records import last_difference
 from store.verify import Report
 
 
@@ -78,6 +79,8 @@ def ledger_lines(run: Ledger) -> str:
         f"emptied, {len(record.edited)} with a name taken out."
         for record in run.forgotten
     ]
+    if told := last_difference(run.checks):
+        lines.append(f"The site itself has counted otherwise: {told}.")
     if run.torn:
         lines.append(f"A torn last line of {run.torn} bytes is left out.")
     return "\n".join(lines)

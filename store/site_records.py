@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -49,3 +50,20 @@ class SiteCheck(Record):
     def agrees(self) -> bool:
         """Whether nothing differs by more than is allowed."""
         return not (self.dwells or self.likes or self.unrecorded or self.unreported)
+
+
+def describe_check(check: SiteCheck) -> str:
+    """Say in words what differs."""
+    told = {
+        "dwell of videos": check.dwells, "likes of videos": check.likes,
+        "videos watched and not recorded, at places": check.unrecorded,
+        "videos recorded and not reported": check.unreported,
+    }  # fmt: skip
+    return "; ".join(
+        f"{what} {', '.join(map(str, numbers))}" for what, numbers in told.items() if numbers
+    )
+
+
+def last_difference(checks: Sequence[SiteCheck]) -> str:
+    """Say what differs by the last check of a run; empty where nothing does, or none was made."""
+    return describe_check(checks[-1]) if checks else ""

@@ -24,6 +24,7 @@ from store.errors import (
 from store.files import TEMPORARY
 from store.frames import Description, FrameStore, describe
 from store.records import Frame
+from store.site_records import last_difference
 
 Named = dict[str, list[tuple[str, Frame]]]
 """For each SHA-256, the steps that name it and what they say of it."""
@@ -123,6 +124,8 @@ def _check_ledger(report: Report, run: ledger.Ledger) -> None:
     report.steps += len(run.steps)
     if run.torn:
         report.notes.append(f"{run.path}: a torn last line of {run.torn} bytes is left out.")
+    if told := last_difference(run.checks):
+        report.notes.append(f"{run.path}: the site itself has counted otherwise: {told}.")
     lost = "Restore the file from a copy; figures made from it are incomplete."
     if run.path.parent.name != run.started.run_id:
         name = f"Rename the folder to {run.started.run_id}."

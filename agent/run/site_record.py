@@ -106,18 +106,6 @@ async def check_run(
         await asyncio.sleep(POLL_S)  # its report is on the way
 
 
-def describe_check(check: SiteCheck) -> str:
-    """Say in words what differs."""
-    told = {
-        "dwell of videos": check.dwells, "likes of videos": check.likes,
-        "videos watched and not recorded, at places": check.unrecorded,
-        "videos recorded and not reported": check.unreported,
-    }  # fmt: skip
-    return "; ".join(
-        f"{what} {', '.join(map(str, numbers))}" for what, numbers in told.items() if numbers
-    )
-
-
 def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
     """Hold the steps of a run against what the site has counted.
 

@@ -25,6 +25,7 @@ from store.frames import FrameStore
 from store.judgements import Judgements, judgement_files, read_judgements
 from store.ledger import Ledger
 from store.records import RunStarted, Step
+from store.site_records import last_difference
 
 Texts = NDArray[np.object_]
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
@@ -63,6 +64,8 @@ class Material:
         Runs of the study that a later run of the same cell stands in for.
     judgements
         Re-judgements, in the order of the runs.
+    disputed
+        Whether the site has counted otherwise than the ledger of some run.
     command
         What makes this report again.
     origin
@@ -78,6 +81,7 @@ class Material:
     study: StudyFile | None = None
     superseded: tuple[str, ...] = ()
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
+    disputed: bool = False
     origin: str = ""
 
     @property
@@ -186,11 +190,13 @@ class _Noted:
 
     started: list[RunStarted] = field(default_factory=list)
     steps: list[tuple[str | None, ...]] = field(default_factory=list)
+    disputed: bool = False
 
     def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
         for path in paths:
             read = ledger.read(path)
             self.started.append(read.started)
+            self.disputed |= bool(last_difference(read.checks))
             self.steps.extend(_note(step) for step in read.steps)
             yield read
 
@@ -225,6 +231,7 @@ def _gather(
         seen=noted.seen(),
         frames=FrameStore(data.frames_dir),
         started=tuple(noted.started),
+        disputed=noted.disputed,
         judgements=tuple(_rejudged(path.parent) for path in paths),
     )
 

@@ -221,6 +221,11 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
         said.append("Not every run is complete. What the incomplete ones hold is included.")
     if material.started and told.same(lambda first: first.provenance.code_version) is None:
         said.append("The runs were made by different versions of the code.")
+    if material.disputed:
+        said.append(
+            "The site itself has counted otherwise than the ledger of some run. To see where, "
+            "type: python -m store verify"
+        )
     if any(first.provenance.code_dirty for first in material.started):
         said.append("Some runs were made by code with changes that are in no version.")
     return tuple(said)

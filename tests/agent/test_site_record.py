@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent.run.site_record import SiteRecord, WatchedPlace, compare, describe_check
+from agent.run.site_record import SiteRecord, WatchedPlace, compare
 from store.records import Reaction, Step, Video
-from store.site_records import SiteCheck
+from store.site_records import SiteCheck, describe_check
 from tests.store.samples import step
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,44 @@
+"""Where the site has counted otherwise than a ledger, everyone who quotes the ledger says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.report.material import read_runs
+from analysis.report.measured import measure
+from analysis.report.methods import methods
+from analysis.summary import summarise
+from store.cli_text import ledger_lines
+from store.data import DataFolder
+from store.ledger import LedgerWriter, read
+from store.site_records import SiteCheck
+from store.verify import verify
+from tests.store.samples import START, finished, keep_run
+
+TOLD = "the site itself has counted otherwise"
+
+
+@pytest.mark.parametrize("dwells", [(), (1,)])
+def test_what_the_site_has_counted_otherwise_is_told(
+    tmp_path: Path, dwells: tuple[int, ...]
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", ["red", "green", "blue", "white"], end=False)
+    path = data.ledger_path("r1")
+    with LedgerWriter(path, fsync=False) as writer:
+        check = SiteCheck(at=START, position=4, compared=4, furthest_s=5.1, dwells=dwells)
+        writer.append(check)
+        writer.append(finished(4))
+    kept = read(path)
+    report = methods(measure(read_runs(data, [path], ["r1"]), np.random.default_rng(0)), 0)
+    everyone = [
+        "\n".join(verify(data).notes),
+        ledger_lines(kept),
+        "\n".join(summarise(kept, np.random.default_rng(0)).cautions),
+        "\n".join(report.cautions),
+    ]
+    assert [TOLD in words.lower() for words in everyone] == [bool(dwells)] * 4
+    assert sum("dwell of videos 1" in words for words in everyone) == 3 * bool(dwells)

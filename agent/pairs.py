@@ -22,12 +22,14 @@ from agent import preferences
 from agent.edits import cleaned, compare
 from agent.errors import BadConfig, BudgetSpent
 from agent.models import load as load_model
+from agent.models import prices
 from agent.models.base import Model, Question, Reply
 from agent.models.budget import Cap, Spent
 from agent.models.fingerprint import fingerprint
-from agent.models.guard import NO_CAP, guarded
+from agent.models.guard import NO_CAP, guarded, is_free
 from agent.models.judge import Manner, ModelJudge
 from agent.models.local_server import warmed
+from agent.models.metering import ask_metered
 from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
 from agent.sitting import keep_lines, sit, till_of
@@ -139,6 +141,8 @@ async def make(
         No reply came to too many questions in a row. The same call goes on.
     """
     making.check()
+    for name in (making.model, making.checker or making.model):
+        making.cap.check(name)
     frames = shown(runs, making.frames)
     if not frames:
         raise BadConfig("No frame is kept yet. Type: python -m agent run --persona p12")
@@ -247,6 +251,8 @@ class _Desk:
 class _Both:
     """The editor and the checker as one model, so that one cap holds for both."""
 
+    meters = True
+
     def __init__(self, editor: Model, checker: Model) -> None:
         self.name = editor.name
         self._editor = editor
@@ -267,9 +273,9 @@ class _Both:
         return fingerprint([self._editor.fingerprint, self._checker.fingerprint])
 
     @property
-    def meters(self) -> bool:
-        """Whether one of them books its calls itself; the other then costs nothing."""
-        return self._editor.meters or self._checker.meters
+    def free(self) -> bool:
+        """Whether neither costs anything."""
+        return is_free(self._editor) and is_free(self._checker)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -279,8 +285,10 @@ class _Both:
 
     async def ask(self, question: Question) -> Reply:
         """Let the editor write and the checker judge."""
-        writes = question.prompt.kind == "text"
-        return await (self._editor if writes else self._checker).ask(question)
+        chosen = self._editor if question.prompt.kind == "text" else self._checker
+        if is_free(chosen):
+            return await chosen.ask(question)
+        return await ask_metered(chosen, question, prices.find(chosen.name))
 
     async def close(self) -> None:
         """Release both."""

@@ -18,9 +18,13 @@ from agent.alignment.pairs import Pairs
 from agent.errors import BadConfig
 from agent.models import checkpoint
 from agent.models.base import Model
+from agent.models.guard import NO_CAP, guarded
+from agent.models.metering import Till
 from agent.provenance import provenance
 from store import alignments
 from store.alignments import Cell, Ladder, Recipe, Scored
+from store.data import DataFolder
+from store.payments import PaymentBook
 
 FIRST = 16
 """The smallest size above 0, unless sizes are named."""
@@ -95,9 +99,12 @@ def train_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
         told((place + 1) * each, whole)
 
 
-def score_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
-    """Let the judge score what it has not scored yet."""
-    judge = models.load(plan.judge)
+def score_all(plan: Plan, pairs: Pairs, out: Path, data: DataFolder, told: Told) -> None:
+    """Let the judge score what it has not scored yet; its calls are booked in the data folder."""
+    folder = alignments.judged_folder(out, plan.scale.asked(plan.judge))
+    account = f"alignment/{out.resolve().name}/{folder.name}"
+    till = Till(PaymentBook(data.payments), (account,))
+    judge = guarded(models.load(plan.judge), NO_CAP, till, data.replies_dir)
     try:
         asyncio.run(_score(plan, judge, pairs, out, told))
     finally:

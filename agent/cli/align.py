@@ -92,7 +92,7 @@ def align(
     with counting("trainings") as tell:
         ladder.train_all(plan, loaded, out, tell)
     with counting("replies scored") as tell:
-        ladder.score_all(plan, loaded, out, tell)
+        ladder.score_all(plan, loaded, out, DataFolder(data), tell)
     asked = plan.scale.asked(plan.judge)
     result = read(out, asked, plan.sizes, plan.seeds, margin)
     written = write(result, out)

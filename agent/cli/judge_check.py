@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.notices import announce
-from agent.cli.options import cap_options, json_option
+from agent.cli.options import cap_options, data_option, json_option
 
 if TYPE_CHECKING:
     from agent.benchmarks.probes import Measure
@@ -31,7 +31,7 @@ class _Found:
     agreement: Agreement
     measures: list[Measure]
     spent: Spent | None
-    """``None`` where no cap counted it."""
+    """By this call; ``None`` for a model that costs nothing."""
 
 
 @click.command("judge-check", epilog=EPILOG)
@@ -51,6 +51,7 @@ class _Found:
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @cap_options
+@data_option
 @json_option
 def judge_check(*, as_json: bool, **options: Any) -> None:
     """Measure what a study rests on: does this viewer see, and does it answer steadily?
@@ -88,11 +89,14 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.cli.progress import counting
     from agent.models import load
     from agent.models.budget import Budgeted, Spent
-    from agent.models.guard import NO_CAP
+    from agent.models.guard import is_free
     from agent.models.local_server import warmed
+    from agent.models.metering import Till
     from agent.playground import catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
+    from store.data import DataFolder
+    from store.payments import PaymentBook
 
     rng = np.random.default_rng(options["seed"])
     items = sample(catalogue.load(), options["per_theme"], rng)
@@ -106,7 +110,9 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
         await stack.enter_async_context(warmed(options["model"]))
         loaded = load(options["model"])
         stack.push_async_callback(loaded.close)
-        viewer = loaded if cap == NO_CAP else Budgeted(loaded, cap)
+        till = Till(PaymentBook(DataFolder(options["data"]).payments), (_account(options),))
+        before = till.book.balance(till.accounts)
+        viewer = loaded if is_free(loaded) else Budgeted(loaded, cap, till)
         with counting("judging") as tell:
             agreed = await agreement(
                 viewer, strategy, planted, exhibits, lambda _, done, total: tell(done, total)
@@ -114,8 +120,18 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
         with counting("asking in other ways") as tell:
             measures = await probe(Panel(viewer, strategy, planted, exhibits), rng, tell)
     paid = viewer.balance if isinstance(viewer, Budgeted) else None
-    spent = None if paid is None else Spent(paid.cost_usd, paid.tokens)
+    spent = None
+    if paid is not None:
+        spent = Spent(paid.cost_usd - before.cost_usd, paid.tokens - before.tokens)
     return _Found(agreed, measures, spent)
+
+
+def _account(options: dict[str, Any]) -> str:
+    """Name who pays: the cap holds for the same check over its interruptions."""
+    told = ("model", "strategy", "per_theme", "personas", "seed")
+    return "judge-check/" + "/".join(
+        "all" if options[name] is None else str(options[name]) for name in told
+    )
 
 
 def _as_dict(found: _Found) -> dict[str, Any]:

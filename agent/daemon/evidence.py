@@ -5,7 +5,7 @@ Refuses to know what is due and what is running.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -112,8 +112,11 @@ class Evidence:
             and cap.persona in (None, run.started["persona"].id)
         )
 
-    def spent(self, job: Job) -> float:
+    def spent(self, job: Job, names: Container[str]) -> float:
         """US dollars that an entry's runs have cost, by the book of payments.
+
+        Runs of an entry of another name that did the same are its own, unless that name is among
+        ``names``, those of all entries: one that was renamed goes on with its account.
 
         Calls that a kill cut off are in it, at the most that they may cost. A run that is older
         than the book counts by its ledger.
@@ -122,9 +125,11 @@ class Evidence:
             name = job.declared.name
             mine = [run for run in self._ledgers.now() if run.started["study"] == name]
         else:
-            start = f"{job.entry.name}@"
             mine = [
-                run for run in self._ledgers.now() if (run.started["cell"] or "").startswith(start)
+                run
+                for run in self._ledgers.now()
+                if run.started["study"] is None
+                and job.owns(run.started["cell"], run.started["config_hash"], names)
             ]
         if self._book is None:
             self._book = PaymentBook(self._data.payments)

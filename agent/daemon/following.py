@@ -156,7 +156,9 @@ class Tally:
 
     def _start(self, record: dict[str, Any]) -> None:
         self.windows = Windows.model_validate(record["windows"])
-        names = ("persona", "platform", "strategy", "model", "arm", "account", "at")
+        names = (
+            "persona", "platform", "strategy", "model", "arm", "account", "at", "config_hash",
+        )  # fmt: skip
         self.started = {name: record[name] for name in names}
         self.started["persona"] = PersonaRecord.model_validate(record["persona"])
         self.started["at"] = datetime.fromisoformat(record["at"])

@@ -36,7 +36,7 @@ def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime
     if entry.budget_usd is None:
         return None
     try:
-        spent = evidence.spent(job)
+        spent = evidence.spent(job, {each.name for each in watch.entries})
     except StoreError as error:  # nobody knows what may still be spent
         return f"its budget cannot be held: {error}"
     return (

@@ -6,6 +6,7 @@ Refuses to know when anything is due and how a child is started.
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +56,23 @@ class Job:
     def mark(self, due: datetime) -> str:
         """Return the name of an occurrence, as the run's ledger keeps it."""
         return f"{self.entry.name}@{due:%Y%m%dT%H%M%SZ}"
+
+    def owns(self, cell: str | None, digest: str, names: Container[str]) -> bool:
+        """Whether a run is of this entry, by what it did where its name is no entry's any more.
+
+        Parameters
+        ----------
+        cell, digest
+            The run's occurrence, and the hash of its configuration.
+        names
+            Of all entries that there are now; their runs are theirs.
+        """
+        if self.config is None or not cell:
+            return False
+        name = cell.rpartition("@")[0]
+        if name in names:
+            return name == self.entry.name
+        return self.config.model_copy(update={"cell": cell}).digest() == digest
 
     def digest(self, due: datetime) -> str | None:
         """Return the configuration hash of the run of an occurrence; none for a study."""

@@ -16,6 +16,12 @@ from agent.models.replies import Replies
 NO_CAP = Cap()
 
 
+def is_free(model: Model) -> bool:
+    """Tell whether a model uses nothing that is counted; one made of several says so itself."""
+    family = model.name.partition("/")[0]
+    return bool(getattr(model, "free", family in ("embedded", "scripted")))
+
+
 def guarded(model: Model, cap: Cap, till: Till, kept: Path) -> Model:
     """Put the book and the cap around the model, and around both the cache: a kept reply is free.
 
@@ -26,7 +32,7 @@ def guarded(model: Model, cap: Cap, till: Till, kept: Path) -> Model:
     kept
         Folder of the kept replies.
     """
-    if model.name.partition("/")[0] in ("embedded", "scripted"):
-        return model  # costs nothing, and is as quick as the cache would be
+    if is_free(model):
+        return model  # and as quick as the cache would be
     replies = Replies(kept, till)
     return Cached(Budgeted(model, cap, till, replies), replies)

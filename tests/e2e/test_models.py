@@ -23,6 +23,7 @@ from store.data import DataFolder
 from store.frames import FrameStore
 from store.judgements import Asked, judgement_files, read_judgements
 from store.ledger import Ledger, read
+from store.payments import PaymentBook
 from store.records import Usage
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of
@@ -169,10 +170,13 @@ def test_rejudging_with_kept_replies_calls_nobody_and_says_the_same(
 def test_a_judge_is_checked_over_http(place: Place) -> None:
     words = ("judge-check", "--model", MODEL, "--personas", "2", "--per-theme", "1", "--json")
     place.server.requests.clear()
-    done = place.feedsway(*words, "--max-tokens", "100000000", data=False)
+    done = place.feedsway(*words, "--max-tokens", "100000000")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     calls = place.server.requests["model"]
+    account = f"judge-check/{MODEL}/simple/1/2/1"
+    booked = PaymentBook(DataFolder(place.data).payments).balance([account])
+    assert (booked.calls, booked.tokens) == (calls, told["spent"]["tokens"])
     assert told["measures"]["same answer when asked again"]["value"] == 1  # it does not sample
     assert told["measures"]["no answer, for any reason"]["value"] == 0
     pairs = told["measures"]["says yes"]["answers"]

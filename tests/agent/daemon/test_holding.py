@@ -296,6 +296,29 @@ def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: Notebook) -> 
     assert str(damaged.held()).startswith("its budget cannot be held: ")
 
 
+def test_a_renamed_entry_goes_on_with_its_account(tmp_path: Path, book: Notebook) -> None:
+    data, run = DataFolder(tmp_path), {"persona": "p12", "account": "p12-a"}
+    former = entry(budget_usd=1.0)
+    cell = resolve(former).mark(NOON)
+    digest = resolve(former).digest(NOON)
+    keep_run(data, "r1", ["red"], config={"cell": cell}, config_hash=digest)
+    call = Reserved(
+        id="c1", at=NOON, account="run/r1", model="m", key="k-0", cost_usd=1.5, tokens=9
+    )
+    PaymentBook(data.payments).reserve(lambda _: call, (), lambda _: None, "k")
+    spent = "its budget of 1.0 dollars is spent"
+
+    def held(*entries: Entry) -> str | None:
+        return World(tmp_path, book, Watch(entry=entries)).held()
+
+    renamed = entry(budget_usd=1.0).model_copy(update={"name": "evening"})
+    other = renamed.model_copy(update={"run": run | {"account": "p12-b"}})
+    assert held(former) == spent
+    assert held(renamed) == spent
+    assert held(other) is None, "it does something else"
+    assert held(renamed, former) is None, "each entry has its own runs"
+
+
 def spent(data: DataFolder, fault: str) -> Ending:
     """The end of a child whose one run was ended by a fault."""
     evidence = Evidence(data)

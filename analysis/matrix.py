@@ -272,7 +272,9 @@ def rearranged_at_random(
 
 def _estimate(after: Floats, before: Floats | None, blocks: Ints, unit: str) -> Estimate:
     value = float(own_minus_others(residuals(after, before, blocks), blocks).mean())
-    left_out = without_each(after, before, blocks)
+    mates = same_block(after.shape[-1], blocks).sum(-1) > 1
+    compared = mates.reshape(-1, after.shape[-1]).any(0)  # who was drawn alone is no cluster of D
+    left_out = without_each(after, before, blocks)[compared]
     return jackknife(value, left_out.reshape(len(left_out), -1).mean(1), len(left_out) - 1, unit)
 
 

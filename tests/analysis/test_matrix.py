@@ -204,3 +204,16 @@ def test_blocks_too_small_to_permute_within_are_refused() -> None:
     told = specific_sway(noise(8, rng()), rng(), blocks=np.repeat([1, 2], 4))
     assert told.test.exact
     assert told.test.arrangements == 24 * 24
+
+
+def test_a_persona_that_was_drawn_alone_makes_no_interval_narrower() -> None:
+    rng = np.random.default_rng(5)
+    cells = rng.normal(40, 8, (2, 8, 8))
+    blocks = np.array([1, 1, 1, 1, 1, 2, 3, 4])
+    five = specific_sway(cells[1, :5, :5], rng, cells[0, :5, :5])
+    more = specific_sway(cells[1], rng, cells[0], blocks=blocks)
+    for name in ("estimate", "placebo"):
+        one, other = getattr(five, name), getattr(more, name)
+        assert (other.value, other.low, other.high, other.clusters) == (
+            pytest.approx(one.value), pytest.approx(one.low), pytest.approx(one.high), 5,
+        )  # fmt: skip

@@ -44,6 +44,8 @@ class ChaosServer(Server):
         """All charges, by key."""
         self.keys_of: defaultdict[str, set[str]] = defaultdict(set)
         """Keys of each question, by the hash of what was sent and the key's stem."""
+        self.begun: set[str] = set()
+        """Keys whose completion is under way or made; one that is honoured is not refused then."""
         self._rng = random.Random(seed)
 
     def good_of(self) -> dict[str, int]:
@@ -58,6 +60,8 @@ class ChaosServer(Server):
         self.by_key[key] += 1
         way = self._draw(key)
         self.ways[way] += 1
+        if way not in (*REFUSALS, *GARBAGE, "hang"):
+            self.begun.add(key)
         if way == "hang":
             await until_gone(request)
         await asyncio.sleep(self._rng.uniform(*LATE_S) if way == "late" else 0.02)
@@ -71,7 +75,7 @@ class ChaosServer(Server):
         (way,) = self._rng.choices(list(WAYS), list(WAYS.values()))
         if self.honours and key in self.garbage:
             return self.garbage[key]
-        if self.honours and key in self.good and way in ("500", *GARBAGE):
+        if self.honours and key in self.begun and way in ("500", *GARBAGE):
             return "good"  # its completion is there; only the way to it may fail
         return str(way)
 

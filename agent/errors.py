@@ -12,7 +12,8 @@
        ├─ PlatformFault    FeedEmpty · FeedIneligible · LayoutChanged · PaceReached
        │  └─ WallShown        LoginRequired · ChallengeShown · RateLimited · ConsentAsked ·
        │                      AgeAsked · PresenceAsked · SiteFailed
-       ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError
+       ├─ DriverFault      BrowserLost · ActionNotConfirmed · PageStuck · PageError ·
+       │                   PlayerLost · WindowCovered · FrameChanged
        └─ ModelFault       TimedOut · Refused · Filtered · UnreadableReply · SlowDown ·
                            ModelFailed · ModelSilent · BudgetSpent
 """
@@ -199,6 +200,25 @@ class PageStuck(DriverFault):
 
 class PageError(DriverFault):
     """The page reported an error of its own; the run goes on."""
+
+
+class PlayerLost(DriverFault):
+    """Where the player is on the screen is not certain any more."""
+
+
+class WindowCovered(DriverFault):
+    """Another window lies over the player, named by its program and not by its title."""
+
+    def __init__(self, window: str) -> None:
+        super().__init__(
+            f"Another window ({window}) lies over the player. Move it away, then type the same "
+            "command: it goes on",
+            window=window,
+        )
+
+
+class FrameChanged(DriverFault):
+    """A held picture was another one each time it was taken."""
 
 
 class ModelFault(RunFault):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,45 @@ class Person:
     def move_windows(self, x: int, y: int) -> None:
         """Move every window that is as large as a browser's."""
         with closing(display.Display()) as desk:
-            for window in desk.screen().root.query_tree().children:
-                if window.get_geometry().width > 400:
-                    window.configure(x=x, y=y)
+            for window in _browsers(desk):
+                window.configure(x=x, y=y)
             desk.sync()
+
+    def resize_windows(self, width: int, height: int) -> None:
+        """Give every window that is as large as a browser's another size."""
+        with closing(display.Display()) as desk:
+            for window in _browsers(desk):
+                window.configure(width=width, height=height)
+            desk.sync()
+
+    def count_windows(self) -> int:
+        """Count the windows that are seen and as large as a browser's."""
+        with closing(display.Display()) as desk:
+            seen = [window.get_attributes().map_state for window in _browsers(desk)]
+            return seen.count(X.IsViewable)
+
+    def press(self, key: str) -> None:
+        """Press and release a key."""
+        with self.holding(key):
+            pass
+
+    @contextmanager
+    def covering(self, x: int, y: int, width: int, height: int) -> Iterator[None]:
+        """Have the window of another program, painted in one colour, above all others."""
+        with closing(display.Display()) as desk:
+            black = desk.screen().black_pixel
+            root = desk.screen().root
+            window = root.create_window(x, y, width, height, 0, 24, background_pixel=black)
+            window.set_wm_class("notes", "Notes")
+            window.set_wm_name("Dear diary")
+            window.map()
+            window.configure(stack_mode=X.Above)
+            desk.sync()
+            yield
+            window.destroy()
+            desk.sync()
+
+
+def _browsers(desk: display.Display) -> list[Any]:
+    children = desk.screen().root.query_tree().children
+    return [window for window in children if window.get_geometry().width > 400]

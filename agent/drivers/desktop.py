@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
-from agent.drivers.desktop_desk import GREEN, STILL, Desk, Limits, Shot
+from agent.drivers.desktop_desk import GREEN, Desk, Limits, Shot
+from agent.drivers.desktop_finder import STILL
+from agent.drivers.desktop_player import DISTURBED_OFTEN, TAKES, PlayerTracker
 from agent.drivers.desktop_region import Region
 from agent.drivers.desktop_screen import Picture
 from agent.drivers.desktop_window import PlainWindow
-from agent.errors import ActionNotConfirmed
+from agent.errors import ActionNotConfirmed, FrameChanged
 
 if TYPE_CHECKING:
     from imagehash import ImageHash
@@ -57,7 +59,8 @@ class DesktopDriver:
         self.viewport = (0, 0)
         self._window = window
         self._speed = speed
-        self._desk = Desk(limits or Limits(), calibrated)
+        self._desk = Desk(limits or Limits())
+        self._player = PlayerTracker(self._desk, calibrated)
         self._known: list[tuple[ImageHash, str]] = []
         self._taken: Picture | None = None
         self._played = 0.0
@@ -74,14 +77,15 @@ class DesktopDriver:
         self.viewport = self._desk.screen.size
         if self._window is not None:
             await self._window.open()
-        await self._desk.find()
+        await self._player.find()
 
     async def open(self, url: str) -> Shown:
         """Hold the video that plays in the window; starts anew where all was closed."""
         if not self._desk.taken:
             await self.start()
         called = perf_counter()
-        began, self._desk.first_seen = self._desk.first_seen or called, None
+        finder = self._player.finder
+        began, finder.first_seen = finder.first_seen or called, None
         while True:
             shown = await self._settle(began, began)
             if self._since is None or perf_counter() - called > self._desk.limits.focus:
@@ -94,6 +98,7 @@ class DesktopDriver:
     async def close(self) -> None:
         """Let go of the screen and close the window where it is ours. Never raises."""
         await self._desk.close()
+        self._player.forget()
         if self._window is not None:
             await self._window.close()
 
@@ -101,17 +106,22 @@ class DesktopDriver:
 
     async def capture(self, shown: Shown) -> Capture:
         """Return the picture that was taken on arrival; once it was used, take another."""
-        picture, self._taken = self._taken, None
-        retakes = int(picture is None)
-        if picture is None:
-            picture = (await self._desk.shot()).picture
-        jpeg = await self._desk.do(_jpeg, self._desk.player.cut(picture))
-        return Capture(jpeg, shown.time_s, retakes)
+        part, self._taken = self._taken, None
+        retakes = 0
+        while part is None:
+            await self._keep_up()
+            shot = await self._player.frame(held=self._since is None)
+            part = None if shot is None else self._player.player.cut(shot.picture)
+            retakes += 1
+            if part is None and retakes == TAKES:
+                raise FrameChanged(DISTURBED_OFTEN, video=shown.key)
+        return Capture(await self._desk.do(_jpeg, part), shown.time_s, retakes)
 
     async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
         """Let it play until the clock says that ``seconds`` were played in all."""
         if self._meter() >= seconds:
             return self._meter()
+        await self._keep_up()
         if self._since is None:
             await self._desk.press(PAUSE)
             self._since = perf_counter()
@@ -119,10 +129,11 @@ class DesktopDriver:
         moved = 0.0
         while (left := (seconds - self._meter()) / self._speed) > 0:
             await asyncio.sleep(min(left, self._desk.limits.quiet))
-            moved = max(moved, self._desk.difference(first, await self._desk.shot()))
+            moved = max(moved, self._player.difference(first, await self._desk.shot()))
         if moved <= STILL:
             self._desk.note("hold", NO_MOTION)
         if then_hold:
+            await self._keep_up()
             await self._hold()
         return self._meter()
 
@@ -136,18 +147,19 @@ class DesktopDriver:
         A player that cannot be held changes by itself; there the feed is seen to move by what it
         pushes over the player's upper and lower edge.
         """
-        desk = self._desk
+        desk, player = self._desk, self._player
+        await self._keep_up()
         if self._since is not None:
             await self._hold()
         before = await desk.shot()
-        see = desk.difference if self._since is None else desk.pushed
+        see = player.difference if self._since is None else player.pushed
         for attempt, (key, action) in enumerate(MOVES, 1):
             left = self._meter()
             pressed = perf_counter()
             await desk.press(key)
-            changed = await desk.changes(before, see)
+            changed = await player.changes(before, see)
             astray = changed is None and self._since is None
-            if changed is not None or (astray and await desk.changed_elsewhere(before)):
+            if changed is not None or (astray and await player.changed_elsewhere(before)):
                 arrived = await self._settle(pressed, changed or pressed, before)
                 if arrived.key != shown.key:
                     return Arrival(action, attempt, left, arrived)
@@ -184,14 +196,13 @@ class DesktopDriver:
         before
             The screen as the last video left it.
         """
-        desk = self._desk
         self._played, self._since = 0.0, began
-        rested = pressed if before is None else await desk.rests(before)
-        moved, taken = await desk.moves()
+        rested = pressed if before is None else await self._player.rests(before)
+        moved, taken = await self._player.arrive()
+        player = self._player.player
+        self._taken = player.cut(taken.picture)
+        digest = await self._desk.do(_hash, self._taken)
         await self._hold()
-        player = desk.player
-        digest = await desk.do(_hash, player.cut(taken.picture))
-        self._taken = taken.picture
         return Shown(
             key=self._name(digest), id=None, id_source=None, url="",
             box=Box(player.left, player.top, player.width, player.height),
@@ -200,13 +211,30 @@ class DesktopDriver:
             animation_ms=(rested - pressed) * 1000, held=self._since is None,
         )  # fmt: skip
 
+    async def _keep_up(self) -> None:
+        """Follow the player's window; where it has another size, let it play to find the player.
+
+        What plays meanwhile counts as played.
+        """
+        await self._player.clear()
+        if await self._player.follow():
+            return
+        held = self._since is None
+        if held:
+            await self._desk.press(PAUSE)
+            self._since = perf_counter()
+        await self._player.find_resized()
+        await self._player.clear()
+        if held:
+            await self._hold()
+
     async def _hold(self) -> None:
         """Pause by keyboard and see it. Two presses that show nothing leave all as it was."""
         if not self._pauses or self._since is None:
             return
         for _ in range(2):
             await self._desk.press(PAUSE)
-            stopped = await self._desk.stands()
+            stopped = await self._player.stands()
             if stopped is not None:
                 self._played += (stopped - self._since) * self._speed
                 self._since = None

@@ -14,7 +14,8 @@ from time import perf_counter
 
 from PIL import Image, ImageDraw
 
-from agent.drivers.desktop_desk import NOT_FOUND, Desk, Limits
+from agent.drivers.desktop_desk import Desk, Limits
+from agent.drivers.desktop_player import NOT_FOUND, PlayerTracker
 from agent.drivers.desktop_region import Region
 from agent.errors import BadConfig
 from store.files import write_whole
@@ -67,10 +68,10 @@ async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool)
     BadConfig
         The screen cannot be used, or the pointer never rested.
     """
-    desk = Desk(LIMITS, calibrated=None if calibrate else read(folder))
+    desk = Desk(LIMITS)
     try:
         await desk.take()
-        player = await _shown(desk, tell) if calibrate else await _found(desk)
+        player = await _shown(desk, tell) if calibrate else await _found(desk, read(folder))
         path = folder / PICTURE
         await _draw(desk, player, path)
         if calibrate and player is not None:
@@ -80,9 +81,9 @@ async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool)
         await desk.close()
 
 
-async def _found(desk: Desk) -> Region | None:
+async def _found(desk: Desk, calibrated: Region | None) -> Region | None:
     try:
-        return await desk.find()
+        return await PlayerTracker(desk, calibrated).find()
     except BadConfig:
         return None  # the picture is drawn without a box, and the check says what to do
 

@@ -31,6 +31,10 @@ SNAP = 28
 """Rounded corners and shades hide the ends of the upright edges by up to this many pixels."""
 TALL = 16 / 9
 SLACK = 8
+SHAPES = (0.4, 2.6)
+"""Width by height: nothing narrower or wider than a phone's or a cinema's screen is a player."""
+NEAR = 3
+"""Pixels by which the width of a player may depart from its shape."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,58 @@ class Region:
     def fits(self, picture: Grey) -> bool:
         """Whether it lies within a picture of the screen."""
         height, width = picture.shape
-        inside = self.left >= 0 and self.top >= 0 and self.right <= width and self.bottom <= height
+        inside = Region(0, 0, width, height).holds(self)
         return inside and self.width >= LEAST_SIDE and self.height >= LEAST_SIDE
+
+    def holds(self, other: Region) -> bool:
+        """Whether the other lies within it."""
+        return (
+            other.left >= self.left
+            and other.top >= self.top
+            and other.right <= self.right
+            and other.bottom <= self.bottom
+        )
+
+    def meets(self, other: Region) -> bool:
+        """Whether the two share a pixel."""
+        across = min(self.right, other.right) > max(self.left, other.left)
+        return across and min(self.bottom, other.bottom) > max(self.top, other.top)
+
+    def common(self, other: Region) -> Region:
+        """Return what the two share; they have to meet."""
+        return Region(
+            max(self.left, other.left), max(self.top, other.top),
+            min(self.right, other.right), min(self.bottom, other.bottom),
+        )  # fmt: skip
+
+    def moved(self, across: int, down: int) -> Region:
+        """Return it so many pixels further to the right and down."""
+        return Region(self.left + across, self.top + down, self.right + across, self.bottom + down)
+
+    def grown(self, pixels: int) -> Region:
+        """Return it with so many pixels more on each side."""
+        return Region(
+            self.left - pixels, self.top - pixels, self.right + pixels, self.bottom + pixels
+        )
+
+    @property
+    def shaped(self) -> bool:
+        """Whether a player may be so narrow or so wide."""
+        least, most = SHAPES
+        return least <= self.width / self.height <= most
+
+    def has_shape_of(self, other: Region) -> bool:
+        """Whether width by height is the same, nearly."""
+        return abs(self.width - self.height * other.width / other.height) <= NEAR
+
+    def has_size_of(self, other: Region) -> bool:
+        """Whether it is as wide and as high, to some pixels."""
+        wider, higher = abs(self.width - other.width), abs(self.height - other.height)
+        return wider <= SLACK and higher <= SLACK
 
     def cuts(self, other: Region) -> bool:
         """Whether the other lies partly within and partly, by more than a trace, without."""
-        within = (
-            other.left >= self.left - SLACK
-            and other.top >= self.top - SLACK
-            and other.right <= self.right + SLACK
-            and other.bottom <= self.bottom + SLACK
-        )
-        return not within and self.overlap(other) > 0
+        return not self.grown(SLACK).holds(other) and self.overlap(other) > 0
 
 
 def changed(before: Grey, after: Grey) -> Mask:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.drivers.desktop_stack import open_stack
 from agent.errors import BadConfig, BrowserLost
 
 Picture = NDArray[np.uint8]
@@ -60,6 +61,7 @@ class Screen:
             with redirect_stdout(sys.stderr):  # Xlib prints its warnings; stdout is for results
                 self._hands: Any = _pyautogui()
                 self._escaped, self._stop_listening = _listen()
+                self.windows, self._stop_listing = open_stack()
         except BadConfig:
             self._mss.close()
             raise
@@ -100,6 +102,7 @@ class Screen:
     def close(self) -> None:
         """Let go of the display."""
         self._stop_listening()
+        self._stop_listing()
         self._mss.close()
 
 

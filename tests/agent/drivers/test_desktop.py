@@ -170,7 +170,7 @@ def test_a_feed_that_does_not_move_is_a_fault(person: Person, various_url: str) 
 
 def test_esc_and_a_hot_corner_end_the_run(person: Person) -> None:
     async def scenario() -> None:
-        desk = Desk(Limits(), None)
+        desk = Desk(Limits())
         await desk.take()
         assert desk.screen.hears_esc
         try:

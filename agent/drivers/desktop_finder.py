@@ -1,0 +1,81 @@
+"""Looks at the screen for a player until two looks agree, within its window once that is known.
+
+Refuses to know which player was there before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from agent.drivers import desktop_region
+from agent.drivers.desktop_desk import Desk
+from agent.drivers.desktop_region import Region, share_changed
+from agent.drivers.desktop_stack import ScreenWindow, find_owner
+
+ALIKE = 0.95
+"""Shared area of two findings of one player."""
+STILL = 0.0005
+"""Share of the player that may differ in a picture that stands still."""
+
+
+class PlayerFinder:
+    """Two looks at the screen of a desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.first_seen: float | None = None
+        """The clock when a player was first seen to play."""
+        self._desk = desk
+        self._limits = desk.limits
+
+    async def find_owner(self, player: Region) -> ScreenWindow | None:
+        """Return the window that a player is seen in, where the window system says so."""
+        stack = await self._desk.windows()
+        return None if stack is None else find_owner(stack, player)
+
+    async def sees_motion(self, region: Region) -> bool:
+        """Whether something moves there."""
+        first = shot = await self._desk.shot()
+        if not region.fits(first.grey()):
+            return False
+        while shot.at - first.at < self._limits.show:
+            await asyncio.sleep(self._limits.poll)
+            shot = await self._desk.shot()
+            if share_changed(region.cut(first.grey()), region.cut(shot.grey())) > STILL:
+                self.first_seen = first.at
+                return True
+        return False
+
+    async def look_twice(self, within: Region | None = None) -> Region | None:
+        """Return the player where two looks in a row agree on it.
+
+        Once its window is known, only that is looked at: its own edges are no player's.
+        """
+        began = perf_counter()
+        first = await self._look(within)
+        if first is not None and within is None:
+            owner = await self.find_owner(first)
+            within = None if owner is None else owner.region
+        second = await self._look(within) if first is not None else None
+        if first is None or second is None:
+            return None
+        if first.overlap(second) < ALIKE:
+            first, second = second, await self._look(within)
+        if second is None or first.overlap(second) < ALIKE or not second.shaped:
+            return None
+        self.first_seen = began
+        return second
+
+    async def _look(self, within: Region | None) -> Region | None:
+        """Look at the screen or a part of it for a while; return the player, if one is seen."""
+        screen = Region(0, 0, *self._desk.screen.size)
+        part = screen if within is None else screen.common(within)
+        if not screen.meets(part):
+            return None
+        shots = [await self._desk.shot()]
+        while shots[-1].at - shots[0].at < self._limits.look:
+            await asyncio.sleep(self._limits.look / 10)
+            shots.append(await self._desk.shot())
+        cuts = [part.cut(shot.grey()) for shot in shots]
+        found = await self._desk.do(desktop_region.find, cuts)
+        return None if found is None else found.moved(part.left, part.top)

@@ -1,0 +1,184 @@
+"""The player is followed on a real screen: resized, dragged, covered, or changed while held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+
+from agent.drivers import browser as browsers
+from agent.drivers.desktop import DesktopDriver
+from agent.drivers.desktop_desk import Limits
+from agent.drivers.desktop_region import Region
+from agent.drivers.desktop_stack import ScreenWindow, find_cover, find_owner
+from agent.drivers.desktop_window import Plain, PlainWindow
+from agent.errors import DriverFault
+from agent.playground.clips import default_cache
+from tests.agent.drivers.test_desktop import SIZE, forget_pyautogui, mark
+from tests.agent.playground.site import Site, start
+from tests.xvfb import Person, screen
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed file.*Xauthority:ResourceWarning"  # Xlib leaves it to the garbage collector
+)
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    with screen(*SIZE, tmp_path_factory.mktemp("screen")) as someone:
+        yield someone
+        forget_pyautogui()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    told = ("--feed", "random", "--seed", "1")
+    state = tmp_path_factory.mktemp("state")
+    running = start(state, default_cache(), *told, module="agent.playground")
+    yield running
+    running.end()
+
+
+PLAYER = Region(278, 155, 622, 768)
+"""Where the playground shows its videos in a new window: taken as shown by a person."""
+
+
+@asynccontextmanager
+async def driving(site: Site, visitor: str, **limits: float) -> AsyncIterator[DesktopDriver]:
+    """Drive the feed of a visitor: each name has videos of its own, the same ones every time."""
+    url = f"{site.url}?visitor={visitor}"
+    window = PlainWindow(Plain(browsers.find(), url, (900, 780), (0, 0)))
+    driver = DesktopDriver(window, 1.0, Limits(find=60.0, focus=1.0, **limits), PLAYER)
+    try:
+        yield driver
+    finally:
+        await driver.close()
+
+
+def noted(driver: DesktopDriver, kind: str) -> list[str]:
+    return [event.message for event in driver.events() if event.kind == kind]
+
+
+def test_a_resized_player_is_found_anew_and_a_strip_of_it_is_not_believed(
+    person: Person, site: Site
+) -> None:
+    """As narrow as this, the window's own edge is as near to the video as the video's."""
+
+    async def scenario() -> None:
+        async with driving(site, "resizing", window=15.0) as driver:
+            shown = await driver.open("")
+            marks = [await mark(driver, shown)]
+            person.resize_windows(500, 780)
+            for _ in range(2):
+                shown = (await driver.next(shown)).shown
+                marks.append(await mark(driver, shown))
+                assert shown.box.x + shown.box.width < 440
+                assert shown.box.width / shown.box.height == pytest.approx(9 / 16, rel=0.02)
+            assert len(set(marks)) == 3
+            assert any("the player is now at" in said for said in noted(driver, "window"))
+            # cut off by the screen, what is left of it is 108x473 pixels
+            person.move_windows(-250, 0)
+            with pytest.raises(DriverFault, match="The player reaches beyond the screen"):
+                await driver.next(shown)
+            person.resize_windows(900, 640)
+            person.move_windows(-475, 0)
+            with pytest.raises(DriverFault, match="is like the player of before"):
+                await driver.next(shown)
+
+    asyncio.run(scenario())
+
+
+def test_a_picture_that_is_dragged_covered_or_changes_is_taken_again_then_named(
+    person: Person, site: Site
+) -> None:
+    async def drag() -> None:
+        for step in range(40):
+            person.move_windows(10 * step, 2 * step)
+            await asyncio.sleep(0.05)
+
+    async def scenario() -> None:
+        async with driving(site, "covered", cover=4.0) as driver:
+            shown = await driver.open("")
+            marks = {await mark(driver, shown)}
+            dragging = asyncio.create_task(drag())
+            await asyncio.sleep(0.1)
+            shown = (await driver.next(shown)).shown
+            await dragging
+            assert (shown.box.x, shown.box.y) == (PLAYER.left + 390, PLAYER.top + 78)
+            assert (shown.box.width, shown.box.height) == (PLAYER.width, PLAYER.height)
+            marks.add(await mark(driver, shown))
+            driver.events()
+            with ExitStack() as covered:
+                covered.enter_context(person.covering(640, 180, 300, 400))
+                asyncio.get_running_loop().call_later(1.0, covered.close)
+                shown = (await driver.next(shown)).shown
+            marks.add(await mark(driver, shown))
+            assert len(marks) == 3
+            (said,) = noted(driver, "window")
+            assert "(Notes, 300x400 at 640,180)" in said
+            with person.covering(640, 180, 300, 400), pytest.raises(DriverFault) as caught:
+                await driver.capture(shown)  # the one from before was used
+            assert type(caught.value).__name__ == "WindowCovered"
+            assert "(Notes, 300x400 at 640,180) lies over the player. Move" in str(caught.value)
+            assert "diary" not in str(caught.value)
+            assert (await driver.capture(shown)).retakes >= 1
+            driver.events()
+            person.press("space")  # it plays, and the driver takes it to be held
+            with pytest.raises(DriverFault, match="4 times the player was moved, covered or"):
+                await driver.capture(shown)
+            assert len(noted(driver, "capture")) == 4
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.drill
+def test_another_feed_over_the_player_is_not_judged(
+    person: Person, site: Site, various_url: str
+) -> None:
+    """A second browser that plays a video of its own, and has the keyboard."""
+
+    async def scenario() -> None:
+        async with driving(site, "other", cover=1.0) as driver:
+            shown = await driver.open("")
+            plain = Plain(browsers.find(), f"{various_url}?speed=1", (600, 500), (150, 250))
+            other = PlainWindow(plain)
+            await other.open()
+            try:
+                for _ in range(600):
+                    if person.count_windows() == 2:
+                        break
+                    await asyncio.sleep(0.1)
+                with pytest.raises(DriverFault, match=r"Another window \(.*hrom.*\) lies over"):
+                    await driver.next(shown)
+            finally:
+                await other.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_window_of_a_player_and_what_covers_it_are_told_by_the_stack() -> None:
+    player = Region(300, 200, 644, 812)
+    desktop = ScreenWindow(1, "Desktop", Region(0, 0, 1600, 900))
+    browser = ScreenWindow(2, "Chromium", Region(100, 50, 1000, 850))
+    beside = ScreenWindow(3, "Notes", Region(700, 0, 1000, 900))
+    corner = ScreenWindow(4, "Clock", Region(600, 780, 700, 820))
+    touching = ScreenWindow(5, "Mail", Region(646, 300, 900, 400))
+    assert find_owner((desktop, browser, beside), player) == browser
+    assert find_owner((), player) is None
+    assert find_cover((corner, desktop, browser, beside), browser, player) is None
+    assert find_cover((desktop, browser, corner, beside), browser, player) == corner
+    assert find_cover((desktop, browser, touching), browser, player) == touching
+
+
+def test_a_strip_has_neither_shape_nor_size_of_a_player() -> None:
+    player, strip = Region(278, 155, 622, 768), Region(500, 200, 608, 673)
+    assert not strip.shaped
+    assert player.shaped
+    assert not strip.has_shape_of(player)
+    assert not strip.has_size_of(player)
+    assert player.moved(50, -20).has_size_of(player)
+    assert Region(209, 155, 430, 548).has_shape_of(player)
+    assert not Region(71, 6, 500, 780).has_shape_of(player)
+    assert player.common(strip) == Region(500, 200, 608, 673)

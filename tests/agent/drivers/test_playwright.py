@@ -191,7 +191,7 @@ def test_an_empty_feed_is_told(feed_url: str) -> None:
         with pytest.raises(FeedEmpty):
             await driver.open(feed_url + "?empty=1")
 
-    drive(scenario, limits=replace(SHORT, navigation=2.0))
+    drive(scenario, limits=replace(SHORT, navigation=5.0))
 
 
 @pytest.mark.parametrize("victim", ["browser", "renderer"])

@@ -36,7 +36,7 @@ def suffer(one: Soak) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_minute_of_faults_loses_nothing(tmp_path: Path) -> None:
-    one = Soak(tmp_path, plans.small("1h", 6, attempts=20), seed=1)
+    one = Soak(tmp_path, plans.small("1h", 30, attempts=20), seed=1)
     data, words = one.data.root, (str(one.file), "--data", str(one.data.root))
     one.start_daemon()
     try:

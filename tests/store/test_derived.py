@@ -226,6 +226,7 @@ REVIEWED = {
     "agent/drivers/desktop_calibration.py": "the place of a player, without frames that are kept",
     "agent/looking.py": "into memory",
     "agent/models/cache.py": "kept replies, which forgetting walks",
+    "agent/models/replies.py": "kept replies, which forgetting walks",
     "agent/models/fingerprint.py": "hashes of weights",
     "agent/models/local_server/keeper.py": "logs of a served model",
     "agent/models/local_server/lease.py": "who uses a served model",

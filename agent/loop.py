@@ -156,7 +156,6 @@ class RunLoop:
         if step.dwell_s is None or _id(shown) != step.video_id:
             await self._close(step, None)
             return
-        self._parts.feed.position = self._at.position
         step.play_on()
 
     def _refusal(self) -> WallShown | None:
@@ -253,6 +252,7 @@ class RunLoop:
 
     async def _react(self, step: OpenStep, shown: Shown) -> None:
         """Do what was decided, and hold the player once the dwell is over."""
+        self._parts.feed.position = self._at.position  # from here on the site can learn of it
         if step.intention.like and not step.liked:
             step.liked = await self._parts.driver.like()
         if shown.held:
@@ -300,7 +300,6 @@ class RunLoop:
     # Look and judge
 
     async def _look(self, shown: Shown) -> _Look:
-        self._parts.feed.position = self._at.position
         video = self._parts.feed.describe(shown)
         excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)

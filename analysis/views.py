@@ -89,7 +89,7 @@ class Views:
     position
         Counted from 0 over all videos of the run.
     batch, requested_at
-        Response of the feed that brought the video, and the position being watched when it was
+        Response of the feed that brought the video, and the latest position reacted to when it was
         requested; -1 where unknown.
     phase
         Index into ``PHASES``.

@@ -163,7 +163,7 @@ class Video(Record):
     batch: int | None = None
     """Which batch of the feed brought it, counted from 0 within the run."""
     batch_requested_at: int | None = None
-    """Position being watched when that batch was requested."""
+    """Latest position that the persona had begun to react to when that batch was requested."""
     sources: dict[str, str] = {}
     """Where each field was read: ``network``, ``inline``, ``page`` or ``url``."""
 

@@ -16,7 +16,7 @@ class FeedBatch(Record):
     number: int
     """Counted from 0 within the run; ``Video.batch`` names it."""
     requested_at: int | None
-    """Position being watched when it was requested."""
+    """Latest position that the persona had begun to react to when it was requested."""
     name: str | None = None
     """The site's own name of it, by which a resumed run knows it again; ``None``: it has none."""
     position: int

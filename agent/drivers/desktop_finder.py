@@ -9,7 +9,7 @@ import asyncio
 from time import perf_counter
 
 from agent.drivers import desktop_region
-from agent.drivers.desktop_desk import Desk
+from agent.drivers.desktop_desk import Desk, Shot
 from agent.drivers.desktop_region import Region, share_changed
 from agent.drivers.desktop_stack import ScreenWindow, find_owner
 
@@ -35,16 +35,33 @@ class PlayerFinder:
 
     async def sees_motion(self, region: Region) -> bool:
         """Whether something moves there."""
-        first = shot = await self._desk.shot()
-        if not region.fits(first.grey()):
+        if not region.fits((await self._desk.shot()).grey()):
             return False
-        while shot.at - first.at < self._limits.show:
-            await asyncio.sleep(self._limits.poll)
+        first, _, share = await self.watch_for_motion(region)
+        if share > STILL:
+            self.first_seen = first.at
+        return share > STILL
+
+    async def watch_for_motion(self, region: Region) -> tuple[Shot, Shot, float]:
+        """Wait until a region changes, and changes again: what only appears is no motion.
+
+        Returns
+        -------
+        tuple
+            Two pictures, the second one of now, and the share of the region that differs between
+            them; 0 where nothing moved in time.
+        """
+        first = shot = await self._desk.shot()
+        end, appeared = first.at + self._limits.show, False
+        while appeared or shot.at < end:
+            await asyncio.sleep(self._limits.quiet if appeared else self._limits.poll)
             shot = await self._desk.shot()
-            if share_changed(region.cut(first.grey()), region.cut(shot.grey())) > STILL:
-                self.first_seen = first.at
-                return True
-        return False
+            share = share_changed(region.cut(first.grey()), region.cut(shot.grey()))
+            if appeared and share > STILL:
+                return first, shot, share
+            if appeared or share > STILL:
+                first, appeared = shot, not appeared
+        return first, shot, 0.0
 
     async def look_twice(self, within: Region | None = None) -> Region | None:
         """Return the player where two looks in a row agree on it.

@@ -82,10 +82,11 @@ class PlayerTracker:
         """
         end = perf_counter() + self._limits.find
         calibrated, self.finder.first_seen = self._calibrated, None
-        if calibrated is not None and await self.finder.sees_motion(calibrated):
-            await self._believe(calibrated)
         found: Region | None = None
         while perf_counter() < end and (self._player is None or await self.cover() is not None):
+            if calibrated is not None and await self.finder.sees_motion(calibrated):
+                await self._believe(calibrated)
+                continue
             found = await self.finder.look_twice() or found
             if found is not None and (self._former is None or found.has_shape_of(self._former)):
                 await self._believe(found)
@@ -327,11 +328,7 @@ class PlayerTracker:
         Where it twice does not, or moves over its bounds, it is looked for on the whole screen.
         """
         for attempt in range(3):
-            first = shot = await self._desk.shot()
-            end = first.at + self._limits.show
-            while (share := self.difference(first, shot)) <= STILL and shot.at < end:
-                await asyncio.sleep(self._limits.poll)
-                shot = await self._desk.shot()
+            first, shot, share = await self.finder.watch_for_motion(self.player)
             core = await self._desk.do(desktop_region.moving, [first.grey(), shot.grey()])
             astray = share <= STILL or (core is not None and self.player.cuts(core))
             if not astray or (attempt == 1 and not await self.find_again()):

@@ -97,7 +97,7 @@ class Feed:
 
     @property
     def position(self) -> int:
-        """The position being watched, which a request is stamped with."""
+        """The latest position that is reacted to, which a request is stamped with."""
         return self._batches.position
 
     @position.setter

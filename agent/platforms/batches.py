@@ -1,4 +1,4 @@
-"""Which batch of the feed brought a video, and which video was being watched when it was asked for.
+"""Which batch of the feed brought a video, and what the site could know when it was asked for.
 
 A batch is the site's own where the site names it; else each response that brings something new is
 one. Feeds prefetch: a batch is known long before its videos are shown. A page that is opened anew
@@ -35,11 +35,11 @@ class BatchLog:
 
     @property
     def position(self) -> int:
-        """The position being watched."""
+        """The latest position that is reacted to."""
         return self._turns[-1][1]
 
     def watch_position(self, position: int) -> None:
-        """From now on this position is being watched."""
+        """From now on this position is reacted to, so that the site may learn of it."""
         self._turns.append((perf_counter(), position))
         self._reached = position
 

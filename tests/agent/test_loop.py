@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from personas.library import find
 from store.frames import FrameStore
 from store.ledger import LedgerWriter
 from store.records import Judgement, Reaction, Step, Windows
+from store.site_records import FeedBatch
 
 THOUGHT_S = 0.2
 SPEED = 16.0
@@ -142,3 +144,47 @@ def test_a_refused_response_names_only_what_it_explains(
         )  # fmt: skip
         with pytest.raises(fault):
             asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
+
+
+class ManyVideos(OneVideo):
+    """A feed that asks for a batch while each video is judged, and another while it is watched."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(held=True)
+        self._feed = feed
+        self._asked = 0
+
+    def ask(self) -> None:
+        """Have a batch come; its number says how many came before."""
+        body = {"batch": self._asked, "items": [{"id": f"of {self._asked}"}]}
+        self._feed.take(Answer("/api/feed", body))
+        self._asked += 1
+
+    async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
+        self.ask()
+        return Judgement(answer="no")
+
+    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+        self.ask()
+        return seconds
+
+    async def next(self, shown: Shown) -> Arrival:
+        another = replace(shown, key=f"{shown.key}+", id=f"{shown.key}+")
+        return Arrival("key:ArrowDown", 1, 0.8, another)
+
+
+def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) -> None:
+    config = RunConfig(persona=find("p12"), windows=Windows(before=3, after=0), site=Site())
+
+    def now() -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    feed = Feed(load("playground"))
+    told: list[FeedBatch] = []
+    feed.record_batches(told.append)
+    with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
+        recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
+        videos = ManyVideos(feed)
+        parts = Parts(videos, feed, videos, recorder, Silent(), now)
+        asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
+    assert [batch.requested_at for batch in told] == [0, 0, 0, 1, 1, 2]

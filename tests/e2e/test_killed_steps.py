@@ -75,10 +75,16 @@ def killed(data: Path, seed: int, feed: str, kills: Sequence[Kill]) -> tuple[Led
     return only(data), count
 
 
-def whole_and_killed(tmp_path: Path, seed: int, feed: str, kills: Sequence[Kill]) -> int:
-    """Compare a killed run with the whole one; return how often it was killed."""
+def run_whole(tmp_path: Path, seed: int, feed: str) -> Ledger:
+    """A run that nothing interrupts."""
     assert sit(tmp_path / "whole", seed, feed, None) == 0
-    whole = only(tmp_path / "whole")
+    return only(tmp_path / "whole")
+
+
+def kill_and_compare(
+    whole: Ledger, tmp_path: Path, seed: int, feed: str, kills: Sequence[Kill]
+) -> int:
+    """Compare a killed run with the whole one; return how often it was killed."""
     broken, count = killed(tmp_path / "killed", seed, feed, kills)
     same_columns(from_ledger(whole), from_ledger(broken))
     for one, other in zip(whole.steps, broken.steps, strict=True):
@@ -107,23 +113,34 @@ def same_columns(whole: Views, broken: Views) -> None:
         assert other.tolist() == one.tolist(), name
 
 
-def draw(rng: random.Random, count: int) -> list[Kill]:
-    """Kills at stages drawn without replacement, each later than the one before."""
-    places = sorted(rng.choices(range(VIDEOS), k=count))
-    stages = [*rng.sample(list(STAGES)[:-1], count - 1), "before the end"]
-    return [Kill(stage, place) for stage, place in zip(stages, places, strict=True)]
+def draw(rng: random.Random, count: int, likes: set[int]) -> list[Kill]:
+    """Kills at stages drawn without replacement, each in a step of its own.
+
+    None is drawn where it could not come: a like where nothing is liked, or the last step, of which
+    a run that was killed later in it has nothing left to do.
+    """
+    left = list(STAGES)[:-1]
+    kills = []
+    for place in sorted(rng.sample(range(VIDEOS - 1), count - 1)):
+        stage = rng.choice([one for one in left if one != "after the like" or place in likes])
+        left.remove(stage)
+        kills.append(Kill(stage, place))
+    return [*kills, Kill("before the end", VIDEOS - 1)]
 
 
 def test_a_run_that_is_killed_in_its_steps_equals_the_whole_one(tmp_path: Path) -> None:
     kills = [
         Kill("in the dwell", 2), Kill("late in the move", 5), Kill("after the opening", 8),
     ]  # fmt: skip
-    assert whole_and_killed(tmp_path, 3, "random", kills) == len(kills)
+    whole = run_whole(tmp_path, 3, "random")
+    assert kill_and_compare(whole, tmp_path, 3, "random", kills) == len(kills)
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(20))
 def test_ten_kills_at_any_stage(tmp_path: Path, seed: int) -> None:
-    kills = draw(random.Random(seed), 10)
-    assert whole_and_killed(tmp_path, seed, "random", kills) == len(kills)
+    whole = run_whole(tmp_path, seed, "random")
+    likes = {step.position for step in whole.steps if step.reaction.liked}
+    kills = draw(random.Random(seed), 10, likes)
+    assert kill_and_compare(whole, tmp_path, seed, "random", kills) == len(kills)

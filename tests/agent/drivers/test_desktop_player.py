@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from agent.drivers import browser as browsers
 from agent.drivers.desktop import DesktopDriver
@@ -131,6 +134,43 @@ def test_a_picture_that_is_dragged_covered_or_changes_is_taken_again_then_named(
             assert len(noted(driver, "capture")) == 4
 
     asyncio.run(scenario())
+
+
+LATE = """<!doctype html><body style="margin:0;background:#223"><canvas width=344 height=613
+style="position:absolute;left:278px;top:11px"></canvas><script>
+const screen = document.querySelector("canvas").getContext("2d");
+let playing = false, shift = 0;
+function draw(colour) {
+  screen.fillStyle = colour;
+  screen.fillRect(0, 0, 344, 613);
+  screen.fillStyle = "#fff";
+  screen.fillRect(40, 40 + shift, 200, 60);
+}
+setTimeout(() => draw("#a00"), 4000);
+setTimeout(() => { playing = true; }, 8000);
+setInterval(() => { if (playing) { shift = (shift + 4) % 400; draw("#0a0"); } }, 40);
+addEventListener("keydown", (event) => { if (event.key === " ") playing = !playing; });
+</script>"""
+"""A poster appears, and long after it the video begins."""
+
+
+def test_a_poster_that_appears_is_not_a_video_that_plays(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "late.html").write_text(LATE, encoding="utf-8")
+    url = (tmp_path / "late.html").as_uri()
+
+    async def scenario() -> tuple[int, ...]:
+        window = PlainWindow(Plain(browsers.find(), url, (900, 780), (0, 0)))
+        driver = DesktopDriver(window, 1.0, Limits(find=60.0, focus=1.0), PLAYER)
+        try:
+            shown = await driver.open("")
+            assert (shown.shown, shown.held) == (True, True)
+            picture = Image.open(io.BytesIO((await driver.capture(shown)).jpeg))
+            return picture.getpixel((4, 306))  # type: ignore[return-value]
+        finally:
+            await driver.close()
+
+    red, green, _ = asyncio.run(scenario())
+    assert green > 100 > red
 
 
 @pytest.mark.drill

@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.feedsway-set-up
-# Most tests wait for a browser: three files at a time. A single test is quicker without.
-AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
+# Most tests wait for a browser: four files at a time. A single test is quicker without.
+AT_ONCE := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run test test-all lint browser bench calibrate soak kills clean
 

@@ -289,6 +289,8 @@ def _close(across: Mask, wide: Region, screen_height: int) -> Region:
     shaped = [(t, b) for t in tops for b in bottoms if abs(b - t - tall) <= slack]
     if shaped:
         top, bottom = min(shaped, key=lambda pair: abs(pair[1] - pair[0] - tall))
+    elif partners := _partners(levels, wide, tops, bottoms):
+        top, bottom = max(partners, key=lambda pair: levels[pair[0]] + levels[pair[1]])
     elif tops or bottoms:
         # a progress bar runs along the edge, so the last of the rows close to the nearest one
         below = [row for row in bottoms if row <= bottoms[0] + SLACK]
@@ -297,6 +299,27 @@ def _close(across: Mask, wide: Region, screen_height: int) -> Region:
     else:
         top, bottom = wide.top, wide.bottom
     return Region(wide.left, max(0, top), wide.right, min(bottom, screen_height))
+
+
+def _partners(
+    levels: NDArray[np.float64], wide: Region, tops: list[int], bottoms: list[int]
+) -> list[tuple[int, int]]:
+    """Upper and lower sides that make it 9:16, one of which is fainter or further off.
+
+    A dark video on a dark page hides its edge, and words in it look like one. What is seen is
+    believed where it is far from that shape.
+    """
+    tall = round(wide.width * TALL)
+    slack = max(2, round(tall * 0.01))
+    if not tops or not bottoms or bottoms[0] - tops[0] < 0.75 * tall:
+        return []
+
+    def near(row: int) -> list[int]:
+        return _rows(levels, row - slack, row + slack, 0.2)
+
+    found = [(t, b) for t in tops for b in near(t + tall)]
+    found += [(t, b) for b in bottoms for t in near(b - tall)]
+    return [(t, b) for t, b in found if t <= wide.top + 4 and b >= wide.bottom - 4]
 
 
 def _rows(levels: NDArray[np.float64], first: int, last: int, least: float) -> list[int]:

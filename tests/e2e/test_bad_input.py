@@ -53,7 +53,8 @@ def test_a_persona_file_that_is_none(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_catalogue(tmp_path: Path) -> None:
-    done = feedsway(*P12, "--catalogue", str(tmp_path / "clips"), "--data", str(tmp_path / "data"))
+    words = ("--catalogue", str(tmp_path / "clips"), "--data", str(tmp_path / "data"))
+    done = feedsway(*P12, "--model", "scripted/no", "--no-index", *words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "clips" in done.stderr

@@ -34,6 +34,7 @@ def suffer(one: Soak) -> None:
         until(lambda fault=fault: bool(fault(one, rng)), limit_s=60)  # type: ignore[misc]
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_a_minute_of_faults_loses_nothing(tmp_path: Path) -> None:
     one = Soak(tmp_path, plans.small("1h", 30, attempts=20), seed=1)

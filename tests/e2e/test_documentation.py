@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -24,6 +25,11 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"^\s*(python -m agent .+)$", re.MULTILINE)
 THE_TEST_COMMAND = "make test"  # this is it
+LONG = (
+    "--persona ./me.toml", "--after 10 --json", "embedded/conse", "bench", "align", "judge-check",
+    "spectrum", "doctor --platform", "doctor --json", "make run",
+)  # fmt: skip
+"""Words of the lines that take a quarter of a minute and more."""
 ENDLESS = ("agent playground", "agent daemon watch.toml")
 
 
@@ -50,14 +56,9 @@ def test_every_command_has_an_example() -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which ``make run`` was run, as the README says, and the files examples name."""
+    """A folder with a run of the README's persona, and with the files that examples name."""
     folder = tmp_path_factory.mktemp("workplace")
-    done = subprocess.run(
-        ["make", "run", f"PYTHON={sys.executable}"],
-        cwd=ROOT, env=environment(folder), capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "share of yes" in done.stdout
+    run_line("python -m agent run --persona p12 --before 12 --after 12", folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
     run_line("python -m agent study --example > study.toml", folder)
     run_line("python -m agent daemon --example > watch.toml", folder)
@@ -108,8 +109,28 @@ def until_it_serves(process: subprocess.Popen[str]) -> str:
     return told
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("line", [c for c in readme_commands() if not c.startswith("make ")])
+def test_the_readme_s_first_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "run", f"PYTHON={sys.executable}"], cwd=ROOT, env=environment(tmp_path),
+        capture_output=True, text=True, check=False, timeout=580,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "share of yes" in done.stdout
+
+
+def each(lines: list[str]) -> list[Any]:
+    """Have those lines be drills that take long."""
+    return [
+        pytest.param(line, marks=pytest.mark.drill)
+        if any(words in line for words in LONG) else line
+        for line in lines
+    ]  # fmt: skip
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("line", each([c for c in readme_commands() if c[:5] != "make "]))
 def test_readme(workplace: Path, line: str) -> None:
     told = run_line(line, workplace)
     assert told.strip() or ">" in line
@@ -120,7 +141,7 @@ def test_readme_names_the_two_commands() -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("line", help_examples())
+@pytest.mark.parametrize("line", each(help_examples()))
 def test_examples_of_help(workplace: Path, line: str, sign_in_page: str, tmp_path: Path) -> None:
     words = shlex.split(line)
     if words[:4] == ["python", "-m", "agent", "login"]:

@@ -73,6 +73,7 @@ def completes(data: Path) -> None:
     assert feedsway("verify", "--data", str(data), package="store").returncode == 0
 
 
+@pytest.mark.drill
 def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     kill_at_random(tmp_path / "data", random.Random(0), until_step=18)
     completes(tmp_path / "data")

@@ -129,9 +129,7 @@ def draw(rng: random.Random, count: int, likes: set[int]) -> list[Kill]:
 
 
 def test_a_run_that_is_killed_in_its_steps_equals_the_whole_one(tmp_path: Path) -> None:
-    kills = [
-        Kill("in the dwell", 2), Kill("late in the move", 5), Kill("after the opening", 8),
-    ]  # fmt: skip
+    kills = [Kill("in the dwell", 3), Kill("late in the move", 7)]
     whole = run_whole(tmp_path, 3, "random")
     assert kill_and_compare(whole, tmp_path, 3, "random", kills) == len(kills)
 

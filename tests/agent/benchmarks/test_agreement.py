@@ -55,7 +55,7 @@ def test_exhibits_are_frames_of_the_real_clips(exhibits: list[Exhibit]) -> None:
         assert all(f"#{tag}" in exhibit.caption for tag in item.hashtags)
 
 
-@pytest.mark.parametrize("strategy", ["simple", "isq"])
+@pytest.mark.parametrize("strategy", ["simple", pytest.param("isq", marks=pytest.mark.drill)])
 def test_the_embedded_viewer_agrees_with_the_planted_themes(
     exhibits: list[Exhibit], strategy: str
 ) -> None:
@@ -71,6 +71,7 @@ def test_the_embedded_viewer_agrees_with_the_planted_themes(
     assert found.by_persona["p12"].balanced.value >= 0.8
 
 
+@pytest.mark.drill
 def test_the_coefficients_can_be_found_again(exhibits: list[Exhibit]) -> None:
     viewer = ConseViewer.load("cpu")
     found = tune(viewer, all_personas(), exhibits, quiet)

@@ -84,6 +84,26 @@ def test_a_player_is_found_by_the_part_of_it_that_moves(
     assert near(find(desktop.shots(inner(player, *part), bar)), player)
 
 
+@pytest.mark.parametrize("hidden", ["top", "bottom"])
+def test_a_line_near_a_dark_edge_is_not_taken_for_it(hidden: str) -> None:
+    """As a toolbar's shadow above the page, or the words of a caption at the foot of a video."""
+    width, height, player = PLAYERS[0]
+    desktop = Desktop(width, height, player, seed=3)
+    page, video = desktop.page, desktop.video
+    if hidden == "top":
+        edge = slice(player.top, player.top + 20)
+        video[edge, : player.right - 120] = page[edge, : player.right - 120]  # a third shows
+        page[player.top - 10] = 60
+    else:
+        words = slice(player.bottom - 71, player.bottom - 63)
+        video[player.bottom - 90 : player.bottom - 10] = page[
+            player.bottom - 90 : player.bottom - 10
+        ]
+        video[words, player.left + 20 : player.right - 20] = 220
+    core = inner(player, 0, 0.3, 1, 0.85)
+    assert near(find(desktop.shots(core, bar=hidden == "bottom")), player)
+
+
 def test_a_wide_player_is_found_by_its_edges() -> None:
     player = Region(300, 200, 1100, 650)
     desktop = Desktop(1280, 800, player, seed=2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -79,8 +81,12 @@ def test_popups_downloads_and_dialogs_are_noted_and_go(
             shown = (await driver.next(shown)).shown
         assert shown.id == "v3"
         context = driver._open_page().context
-        noted = {event.kind for event in driver.events()}
-        assert {"popup", "download", "dialog"} <= noted
+        noted: set[str] = set()
+        until = perf_counter() + 20  # the browser tells of them when it comes to it
+        while not {"popup", "download", "dialog"} <= noted:
+            assert perf_counter() < until, noted
+            await asyncio.sleep(0.05)
+            noted |= {event.kind for event in driver.events()}
         for popup in context.pages[1:]:  # the last one may be closing still
             if not popup.is_closed():
                 await popup.wait_for_event("close")

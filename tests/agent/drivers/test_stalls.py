@@ -81,7 +81,7 @@ def test_a_clock_that_stands_and_leaps_has_played_and_a_sought_one_has_not(feed_
     drive(scenario)
 
 
-@pytest.mark.parametrize("reloads", [3, 1000])
+@pytest.mark.parametrize("reloads", [3, pytest.param(1000, marks=pytest.mark.drill)])
 def test_a_page_that_says_please_wait_counts_after_its_grace(
     clips: Path, tmp_path: Path, reloads: int
 ) -> None:

@@ -36,6 +36,7 @@ WAYS = {
         "wheel",
     ),
 }
+QUICK = ("first missing", "first and second dead", "first two missing, third lags")
 SPINNERS_A_CORE = 3
 
 
@@ -90,7 +91,9 @@ def busy_machine(processes: int) -> Iterator[None]:
             process.wait()
 
 
-@pytest.mark.parametrize("ways", ["first missing", "first missing, second lags"])
+@pytest.mark.parametrize(
+    "ways", [pytest.param("first missing", marks=pytest.mark.drill), "first missing, second lags"]
+)
 def test_a_process_that_asks_late_passes_nothing_over(
     feed_url: str, ways: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +111,9 @@ def test_a_process_that_asks_late_passes_nothing_over(
     assert tally == Tally(moves=5)
 
 
-@pytest.mark.parametrize("ways", WAYS)
+@pytest.mark.parametrize(
+    "ways", [one if one in QUICK else pytest.param(one, marks=pytest.mark.drill) for one in WAYS]
+)
 def test_every_way_to_move_is_confirmed(feed_url: str, ways: str) -> None:
     tally = asyncio.run(moved_through(feed_url, ways, 4, Limits(change=2.0)))
     assert tally == Tally(moves=4)

@@ -42,7 +42,7 @@ def test_the_entry_point_is_installed_as_it_is_declared() -> None:
 
 def test_an_evaluation_in_a_fresh_process_finds_our_models(tmp_path: Path) -> None:
     prompt = build("simple", GUITARIST)
-    right = {"scripted/yes": 1, "scripted/no": 0, "embedded/conse": 0}  # plain blue is no guitar
+    right = {"scripted/yes": 1, "scripted/no": 0}
     told = {
         "image": "data:image/jpeg;base64," + base64.b64encode(frame()).decode(),
         "user": prompt.user, "system": prompt.system, "models": list(right), "logs": str(tmp_path),

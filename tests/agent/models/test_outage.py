@@ -93,7 +93,9 @@ def payments(root: Path) -> tuple[list[Reserved], dict[str, Settled]]:
 
 
 @pytest.mark.timeout(LIMIT_S)
-@pytest.mark.parametrize("honours", [True, False], ids=["keys", "no-keys"])
+@pytest.mark.parametrize(
+    "honours", [True, pytest.param(False, marks=pytest.mark.drill)], ids=["keys", "no-keys"]
+)
 @pytest.mark.parametrize(
     ("videos", "repeats", "kills"),
     [(5, 3, 2), pytest.param(250, 8, 50, marks=pytest.mark.drill)],

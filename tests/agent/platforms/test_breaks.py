@@ -73,7 +73,7 @@ def test_a_run_waits_at_a_wall_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str
 ) -> None:
     meddler = Meddler(-1, lambda: None)
-    told = meddled(monkeypatch, meddler, tmp_path, platform, "wall=error@2&answered=9000")
+    told = meddled(monkeypatch, meddler, tmp_path, platform, "wall=error@2&answered=4000")
     assert told.fault is None
     assert meddler.walls
     assert all(fault.recovered for fault in told.ledger.faults)

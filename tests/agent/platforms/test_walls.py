@@ -40,11 +40,12 @@ WALLS: list[tuple[str, str, type[WallShown]]] = [
     ("instagram", "error", SiteFailed),
 ]
 CONSENT = [
-    ("tiktok", "consent"), ("tiktok", "notice"), ("youtube", "lightbox"), ("instagram", "consent"),
+    pytest.param("tiktok", "consent", marks=pytest.mark.drill), ("tiktok", "notice"),
+    ("youtube", "lightbox"), pytest.param("instagram", "consent", marks=pytest.mark.drill),
 ]  # fmt: skip
 
 
-QUICK = {("tiktok", "modal"), ("tiktok", "frame"), ("youtube", "captcha"), ("instagram", "later")}
+QUICK = {("tiktok", "frame"), ("youtube", "captcha"), ("instagram", "later")}
 EACH = [
     wall if wall[:2] in QUICK else pytest.param(*wall, marks=pytest.mark.drill) for wall in WALLS
 ]

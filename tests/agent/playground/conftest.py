@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from agent.playground.clips import ClipStore
 from agent.playground.workshop import Workshop
@@ -15,10 +17,13 @@ from tests.agent.playground.site import Site, small_catalogue, start
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every clip of the small catalogue."""
-    folder = tmp_path_factory.mktemp("clips")
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    temporary = tmp_path_factory.getbasetemp()
+    folder = (temporary if alone else temporary.parent) / "clips"  # made once for all workers
     workshop = Workshop(ClipStore(folder), lambda _: None)
-    assert workshop.start(small_catalogue().items) == len(small_catalogue().items)
-    workshop.wait()
+    with FileLock(folder.with_suffix(".lock")):
+        workshop.start(small_catalogue().items)
+        workshop.wait()
     return folder
 
 

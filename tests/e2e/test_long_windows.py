@@ -52,6 +52,7 @@ def simulated(words: list[str], before: int, after: int) -> np.ndarray:
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize(("before", "after"), [(100, 100), (50, 100)])
 def test_the_sway_is_what_the_recommender_gives(tmp_path: Path, before: int, after: int) -> None:
     off, spread = [], []

@@ -186,6 +186,7 @@ for task in (choice, statements):
 """
 
 
+@pytest.mark.drill
 def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
     few = Making("scripted/editor?spoil=none", errors=LEVELS, frames=4)
     asyncio.run(make([read(data.ledger_path("r1"))], few, data, START, lambda *_: None))

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from analysis.cli import main
 from tests.analysis import made
+from tests.drills import drills_but
 
 
 def examples() -> Iterator[str]:
@@ -28,7 +29,11 @@ def test_every_command_says_what_it_does(name: str) -> None:
     assert isinstance(main.commands[name], click.Command)
 
 
-@pytest.mark.parametrize("example", list(examples()))
+def quick() -> list[str]:
+    return [one for one in examples() if not one.startswith("power --target")]
+
+
+@pytest.mark.parametrize("example", drills_but(quick(), examples()))
 def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made.paper_run(tmp_path / "data", 10, 20)

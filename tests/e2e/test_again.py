@@ -100,7 +100,8 @@ def test_a_yoked_run_engages_as_its_source_did(data: Path) -> None:
     assert actions != answers, "a yoke must be blind to its own answers"
 
 
-@pytest.mark.parametrize("how", [pytest.param((), marks=pytest.mark.drill), ("--sheet",)])
+@pytest.mark.drill
+@pytest.mark.parametrize("how", [(), ("--sheet",)])
 def test_asking_again_shows_all_that_the_acting_judge_saw(
     tmp_path: Path, how: tuple[str, ...]
 ) -> None:

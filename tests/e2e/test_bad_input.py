@@ -91,6 +91,7 @@ def test_no_browser_at_all(tmp_path: Path) -> None:
     refused(done, "No browser was found", "Type: make browser")
 
 
+@pytest.mark.drill
 @pytest.mark.skipif(not is_root(), reason="a disk of one's own needs the right to mount it")
 def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
     data = tmp_path / "disk"

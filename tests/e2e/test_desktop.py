@@ -84,6 +84,7 @@ def same_as_playwright(tmp_path: Path, size: tuple[int, int], videos: int) -> No
     assert median(own) < median(others) - 4
 
 
+@pytest.mark.drill
 def test_six_videos_are_those_that_playwright_sees(tmp_path: Path) -> None:
     same_as_playwright(tmp_path, (1280, 800), 6)
 
@@ -128,6 +129,7 @@ def test_it_refuses_what_a_desktop_cannot_do(tmp_path: Path) -> None:
         assert expected in done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.drill
 def test_doctor_tells_a_screen_without_a_video_from_none(tmp_path: Path) -> None:
     doctor = ("doctor", "--driver", "desktop", "--data", str(tmp_path), "--json")
     with screen(800, 600, tmp_path):

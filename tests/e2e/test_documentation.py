@@ -26,8 +26,8 @@ BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"^\s*(python -m agent .+)$", re.MULTILINE)
 THE_TEST_COMMAND = "make test"  # this is it
 LONG = (
-    "--persona ./me.toml", "--after 10 --json", "embedded/conse", "bench", "align", "judge-check",
-    "spectrum", "doctor --platform", "doctor --json", "make run",
+    "--after 10", "--persona ./me.toml", "embedded/conse", "bench", "align", "judge-check",
+    "spectrum", "agent doctor",
 )  # fmt: skip
 """Words of the lines that take a quarter of a minute and more."""
 ENDLESS = ("agent playground", "agent daemon watch.toml")

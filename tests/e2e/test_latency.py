@@ -64,6 +64,7 @@ def compare(data: Path, latencies_s: tuple[float, ...], videos: int, most: float
     assert at_once["yes"] > 1.5 * at_once["no"]
 
 
+@pytest.mark.drill
 def test_dwell_does_not_depend_on_how_long_the_model_thinks(tmp_path: Path) -> None:
     compare(tmp_path, (0, 1), videos=6, most=0.1)
 

@@ -54,6 +54,7 @@ def test_a_platform_without_accounts(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.drill
 def test_a_run_needs_the_session_and_its_profile_survives_a_kill(
     sign_in_page: str, tmp_path: Path
 ) -> None:

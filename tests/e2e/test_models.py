@@ -115,6 +115,7 @@ def tokens(usages: Iterable[Usage]) -> int:
     return sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages)
 
 
+@pytest.mark.drill
 def test_a_run_stops_at_its_cap_and_a_restart_remembers(
     place: Place, done: CompletedProcess[str]
 ) -> None:

@@ -27,6 +27,7 @@ from store.indexing import update
 from store.ledger import LedgerWriter, read
 from store.records import Video
 from store.verify import verify
+from tests.drills import drills_but
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 
 REPO = Path(__file__).parents[2]
@@ -111,7 +112,11 @@ def test_every_command_has_an_example() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("line", examples())
+def quick() -> list[str]:
+    return [one for one in examples() if "bench" not in one]
+
+
+@pytest.mark.parametrize("line", drills_but(quick(), examples()))
 def test_every_example_runs(run: Run, line: str) -> None:
     if "--check" in line:
         assert run("export", "exported").exit_code == 0

@@ -19,6 +19,7 @@ from store.errors import IndexDamaged, IndexMissing
 from store.index import Index
 from store.index_folder import IndexFolder, folders
 from store.indexing import rebuild, update
+from tests.drills import drills_but
 from tests.store.samples import COLOURS, ColourEncoder, keep_run
 from tests.store.test_index import entry
 
@@ -54,7 +55,7 @@ def halve(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [garble, halve, Path.unlink])
-@pytest.mark.parametrize("pattern", ["chroma.sqlite3", "*/*"])
+@pytest.mark.parametrize("pattern", drills_but(["*/*"], ["chroma.sqlite3", "*/*"]))
 def test_damage_becomes_a_sentence_and_a_rebuild_mends_it(
     data: DataFolder, pattern: str, harm: Callable[[Path], None]
 ) -> None:

@@ -40,6 +40,7 @@ def measure(model: Model, exhibits: list[Exhibit], strategy: str = "simple") -> 
 # On the playground
 
 
+@pytest.mark.drill
 def test_exhibits_are_frames_of_the_real_clips(exhibits: list[Exhibit]) -> None:
     import io
 
@@ -55,7 +56,8 @@ def test_exhibits_are_frames_of_the_real_clips(exhibits: list[Exhibit]) -> None:
         assert all(f"#{tag}" in exhibit.caption for tag in item.hashtags)
 
 
-@pytest.mark.parametrize("strategy", ["simple", pytest.param("isq", marks=pytest.mark.drill)])
+@pytest.mark.drill
+@pytest.mark.parametrize("strategy", ["simple", "isq"])
 def test_the_embedded_viewer_agrees_with_the_planted_themes(
     exhibits: list[Exhibit], strategy: str
 ) -> None:

@@ -211,6 +211,7 @@ def test_alike_answers_have_an_interval_too() -> None:
     assert np.isnan(share(np.ones((1, 30))).low)
 
 
+@pytest.mark.drill
 def test_the_embedded_viewer_is_steady() -> None:
     found = values(load("embedded/conse", device="cpu"))
     for name in ("same answer when asked again", "opposite answer to the opposite question"):

@@ -12,6 +12,7 @@ from agent.drivers.playwright import PlaywrightDriver
 from tests.agent.drivers.conftest import FEED
 from tests.agent.drivers.test_playwright import SPEED, drive
 from tests.agent.serving import serving
+from tests.drills import drills_but
 
 FORGERY = """
 <img hidden name="querySelectorAll"><img hidden name="scrollingElement"><i id="__feedsway"></i>
@@ -71,7 +72,7 @@ def test_a_page_can_neither_see_nor_replace_the_rules(clips: Path, tmp_path: Pat
         drive(scenario)
 
 
-@pytest.mark.parametrize("profile", [False, True])
+@pytest.mark.parametrize("profile", drills_but([False], [False, True]))
 def test_popups_downloads_and_dialogs_are_noted_and_go(
     clips: Path, tmp_path: Path, profile: bool
 ) -> None:

@@ -23,6 +23,7 @@ from agent.drivers.base import Hooks, Shown
 from agent.drivers.playwright import Limits, PlaywrightDriver
 from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
 from agent.platforms.playground import HOOKS
+from tests.drills import drills_but
 
 SPEED = 16
 SHORT = Limits(navigation=10, change=0.6, show=1.5, grace=1.0)
@@ -48,7 +49,9 @@ def drive(scenario: Callable[[PlaywrightDriver], Awaitable[None]], **options: An
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("query", ["", "?motion=smooth", "?recycle=1"])
+@pytest.mark.parametrize(
+    "query", drills_but(["", "?recycle=1"], ["", "?motion=smooth", "?recycle=1"])
+)
 def test_moves_by_exactly_one_and_meters_what_was_left(feed_url: str, query: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         shown = await driver.open(feed_url + query)

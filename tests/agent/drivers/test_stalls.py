@@ -15,6 +15,7 @@ from agent.platforms.playground import HOOKS
 from tests.agent.drivers.conftest import FEED
 from tests.agent.drivers.test_playwright import SHORT, drive
 from tests.agent.serving import make_clips, serving
+from tests.drills import drills_but
 
 RULES = Path(playwright.__file__)
 STALL = """<script>
@@ -100,7 +101,7 @@ def test_a_page_that_says_please_wait_counts_after_its_grace(
         drive(scenario, hooks=GUARDED, limits=replace(SHORT, grace=12.0, navigation=20))
 
 
-@pytest.mark.parametrize("mark", LIKED)
+@pytest.mark.parametrize("mark", drills_but(["label", "fill"], LIKED))
 def test_what_is_liked_already_is_not_clicked(clips: Path, tmp_path: Path, mark: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         await driver.open(url)

@@ -20,6 +20,7 @@ from agent.drivers.base import Arrival
 from agent.drivers.browser import Window
 from agent.drivers.playwright import Limits, PlaywrightDriver
 from agent.platforms.playground import HOOKS
+from tests.drills import drills_but
 
 BUTTON_FIRST = ("button", "key:ArrowDown", "wheel", "scroll")
 KEY_FIRST = ("key:ArrowDown", "button", "wheel", "scroll")
@@ -36,7 +37,7 @@ WAYS = {
         "wheel",
     ),
 }
-QUICK = ("first missing", "first and second dead", "first two missing, third lags")
+QUICK = ("first missing", "first two missing, third lags")
 SPINNERS_A_CORE = 3
 
 
@@ -91,9 +92,7 @@ def busy_machine(processes: int) -> Iterator[None]:
             process.wait()
 
 
-@pytest.mark.parametrize(
-    "ways", [pytest.param("first missing", marks=pytest.mark.drill), "first missing, second lags"]
-)
+@pytest.mark.parametrize("ways", drills_but(["first missing, second lags"], list(WAYS)[::5]))
 def test_a_process_that_asks_late_passes_nothing_over(
     feed_url: str, ways: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,9 +110,7 @@ def test_a_process_that_asks_late_passes_nothing_over(
     assert tally == Tally(moves=5)
 
 
-@pytest.mark.parametrize(
-    "ways", [one if one in QUICK else pytest.param(one, marks=pytest.mark.drill) for one in WAYS]
-)
+@pytest.mark.parametrize("ways", drills_but(QUICK, WAYS))
 def test_every_way_to_move_is_confirmed(feed_url: str, ways: str) -> None:
     tally = asyncio.run(moved_through(feed_url, ways, 4, Limits(change=2.0)))
     assert tally == Tally(moves=4)

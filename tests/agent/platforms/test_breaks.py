@@ -73,7 +73,7 @@ def test_a_run_waits_at_a_wall_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str
 ) -> None:
     meddler = Meddler(-1, lambda: None)
-    told = meddled(monkeypatch, meddler, tmp_path, platform, "wall=error@2&answered=4000")
+    told = meddled(monkeypatch, meddler, tmp_path, platform, "wall=error@2&answered=7000")
     assert told.fault is None
     assert meddler.walls
     assert all(fault.recovered for fault in told.ledger.faults)
@@ -96,6 +96,7 @@ def test_a_killed_browser_costs_no_record(
     running.check_what_is_said(told, platform)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("platform", ["youtube"])
 @pytest.mark.timeout(200)
 def test_a_site_that_is_gone_for_ten_seconds(

@@ -32,9 +32,9 @@ LONG = pytest.mark.drill
         pytest.param(
             "youtube", "strip=item,next,active", "ytd-reel-video-renderer did", marks=LONG
         ),
-        (
+        pytest.param(
             "instagram", "lang=de&layout=b&remake=300",
-            'div:has(svg[role="img"]):has(a[href]) did',
+            'div:has(svg[role="img"]):has(a[href]) did', marks=LONG,
         ),
         pytest.param("instagram", "strip=item,geometry,next", "geometry did", marks=LONG),
     ],

@@ -64,8 +64,12 @@ def test_handle_and_display_name_are_kept_apart() -> None:
     ("switches", "moved_by"),
     [
         ("", '[data-e2e="feed-navigation-next"]'),
-        ("strip=next", 'button[aria-label="Next video"]'),
-        ("layout=b", '[class*="DivFeedNavigationContainer"] > :last-child button'),
+        pytest.param("strip=next", 'button[aria-label="Next video"]', marks=pytest.mark.drill),
+        pytest.param(
+            "layout=b",
+            '[class*="DivFeedNavigationContainer"] > :last-child button',
+            marks=pytest.mark.drill,
+        ),
     ],
 )
 def test_each_layout_is_moved_liked_and_named(tmp_path: Path, switches: str, moved_by: str) -> None:

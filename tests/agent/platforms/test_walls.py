@@ -41,7 +41,8 @@ WALLS: list[tuple[str, str, type[WallShown]]] = [
 ]
 CONSENT = [
     pytest.param("tiktok", "consent", marks=pytest.mark.drill), ("tiktok", "notice"),
-    ("youtube", "lightbox"), pytest.param("instagram", "consent", marks=pytest.mark.drill),
+    pytest.param("youtube", "lightbox", marks=pytest.mark.drill),
+    pytest.param("instagram", "consent", marks=pytest.mark.drill),
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from agent.playground.mark import read_mark
 from tests.agent.playground.site import Site, small_catalogue
+from tests.drills import drills_but
 
 Begin = Callable[..., Site]
 
@@ -102,7 +103,7 @@ def reports(state: Path) -> list[dict[str, Any]]:
     return [line["watch"] for line in lines if "watch" in line]
 
 
-@pytest.mark.parametrize("motion", ["smooth", "instant"])
+@pytest.mark.parametrize("motion", drills_but(["instant"], ["smooth", "instant"]))
 def test_forty_presses_move_exactly_one_each(browser: Browser, site: Begin, motion: str) -> None:
     visit = Visit(browser, site("--motion", motion, "--speed", "4"))
     numbers = {item.id: item.number for item in small_catalogue().items}
@@ -182,7 +183,7 @@ def ended_reports(page: Page, state: Path, index: int) -> list[dict[str, Any]]:
     return kept
 
 
-@pytest.mark.parametrize("speed", [1, 8])
+@pytest.mark.parametrize("speed", drills_but([1], [1, 8]))
 def test_watch_time_is_what_the_player_played(
     browser: Browser, site: Begin, tmp_path: Path, speed: int
 ) -> None:

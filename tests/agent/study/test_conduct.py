@@ -138,6 +138,7 @@ def test_a_study_refuses_a_second_conductor_and_a_persona_that_has_changed(tmp_p
     assert "two of its personas have the id me" in told.stderr
 
 
+@pytest.mark.drill
 def test_a_run_refuses_a_model_that_has_changed_since_the_study_s_first(tmp_path: Path) -> None:
     """The ledger of the first replicate is another version's; the second is not begun."""
     data = DataFolder(tmp_path / "data")

@@ -17,6 +17,7 @@ from typing import Self
 from agent.errors import BadConfig
 from store.data import DataFolder
 from store.locks import Held, NamedLock, holder
+from store.paths import check_name, path_within
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PASSING = ("*Cache", "*Cache*", "Singleton*", "component_crx_cache", "*.log", "Crashpad")
@@ -48,7 +49,8 @@ class Profile:
                 f"{account!r} is no name for an account. Type: --account p12-treatment-1"
             )
         self.platform, self.account = platform, account
-        self.path = data.profiles_dir / platform / account
+        home = data.profiles_dir / check_name(platform)
+        self.path = path_within(data.profiles_dir, home / account)
         self._lock = NamedLock(_lock_path(data, platform, account))
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from pathlib import Path
 from store import ledger
 from store.errors import DataUnreadable, DataUnwritable, RunNotFound
 from store.files import write_whole
+from store.paths import check_name, path_within, remove_within
 
 LEDGER = "ledger.jsonl"
 _MEBIBYTE = 1 << 20
@@ -95,12 +96,32 @@ class DataFolder:
         return self.root / "forgetting.json"
 
     def run_dir(self, run_id: str) -> Path:
-        """Folder of a run."""
-        return self.runs_dir / run_id
+        """Folder of a run; raises ``BadName`` and ``OutsideFolder``."""
+        return path_within(self.runs_dir, self.runs_dir / check_name(run_id))
+
+    def study_dir(self, name: str) -> Path:
+        """Folder of a study; raises ``BadName`` and ``OutsideFolder``."""
+        return path_within(self.studies_dir, self.studies_dir / check_name(name))
 
     def ledger_path(self, run_id: str) -> Path:
         """Ledger of a run."""
         return self.run_dir(run_id) / LEDGER
+
+    def remove(self, path: Path) -> None:
+        """Delete a file or folder of the data folder, if it is there.
+
+        A folder directly below the root may be a link to another disk; nothing deeper may.
+
+        Raises
+        ------
+        OutsideFolder
+            It lies elsewhere. Nothing is deleted.
+        OSError
+            The disk refused.
+        """
+        root = self.root.absolute()
+        top, *deeper = path.absolute().relative_to(root).parts
+        remove_within(root / top if deeper else root, path)
 
     def ledgers(self) -> list[Path]:
         """Every ledger, by run id."""

@@ -8,7 +8,6 @@ ever deleted: a place elsewhere may hold something else by now, or belong to a c
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,15 @@ APART: tuple[DerivedKind, ...] = ("export", "training")
 """What was made to be handed on, or at great cost: removed only if that is asked for."""
 _DEPTH = {"runs": 3, "studies": 3, "spectra": 3, "pairs": 2, "probes": 2}
 """Parts that the place of a derived thing has at least, within a folder of the store's own."""
-_NEVER = ("frames", "index", "profiles", "daemon", "cache", "derived")
+_NEVER = (
+    "frames", "index", "profiles", "daemon", "cache", "derived",
+    "payments.jsonl", "pseudonyms.key", "forgetting.json",
+)  # fmt: skip
+_OWN = frozenset(
+    {"ledger.jsonl", "judgements", "pictures", "playground", "retrieval.json", "study.toml"}
+    | {"draws.json", "frozen.json", "occurrences.json", "logs"}
+)
+"""What the store itself keeps of a run, a study or a spectrum: no entry has these deleted."""
 
 
 class DerivedEntry(Record):
@@ -54,7 +61,10 @@ class DerivedEntry(Record):
             parts = self.place(data).resolve().relative_to(data.root.resolve()).parts
         except ValueError:
             return False
-        return bool(parts) and parts[0] not in _NEVER and len(parts) >= _DEPTH.get(parts[0], 1)
+        if not parts or parts[0] in _NEVER or len(parts) < _DEPTH.get(parts[0], 1):
+            return False
+        own = _OWN.intersection(parts[1:]) or parts[-1].endswith(".jsonl")
+        return not (parts[0] in _DEPTH and own)
 
     def shows(self, frames: Collection[str], runs: Collection[str]) -> bool:
         """Whether it can show one of these pictures, or tell of one of these runs."""
@@ -127,14 +137,9 @@ def concerned(
 
 def remove(data: DataFolder, entry: DerivedEntry) -> None:
     """Delete a thing of the data folder, then its entry; elsewhere only the entry."""
-    path = entry.place(data)
-    if not entry.is_ours(data):
-        pass
-    elif path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    _entry_path(data, entry.path).unlink(missing_ok=True)
+    if entry.is_ours(data):
+        data.remove(entry.place(data))
+    data.remove(_entry_path(data, entry.path))
 
 
 def strays(data: DataFolder) -> list[Path]:

@@ -6,6 +6,8 @@
     ├─ NothingKept(path)                2  the data folder holds no run yet
     ├─ RunNotFound(run_id)              2  no such run, with the nearest ones
     ├─ RunLocked(run_id, holder)        2  another process writes this run
+    ├─ BadName(text)                    2  a name that could lead out of a folder
+    ├─ OutsideFolder(path, folder)      2  a path that leads out of its folder
     ├─ DamagedLedger(path, line)        1  a line before the last one does not parse
     ├─ NewerSchema(path)                2  written by a later version of feedsway
     ├─ DamagedFrame(path)               1  bytes that do not match their name
@@ -74,6 +76,30 @@ class RunLocked(StoreError):
         super().__init__(
             f"Run {run_id} is being written by {holder}. "
             "Wait for it or end it, then look. Type: python -m store runs"
+        )
+
+
+class BadName(StoreError):
+    """A run id, a hash, or a name of a study or an account that could lead out of a folder."""
+
+    exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:80]!a} could lead out of its folder, and is no name or hash of anything "
+            "that is kept. Type: python -m store runs"
+        )
+
+
+class OutsideFolder(StoreError):
+    """A path that leads out of its folder, by a link or by its name."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        super().__init__(
+            f"{path} leads out of {folder}, and so is neither opened nor removed. "
+            f"Look at it. Type: ls -ld {shlex.quote(str(path))}"
         )
 
 

@@ -30,6 +30,7 @@ from store.judgements import judgement_files, read_judgements
 from store.ledger import LOCK, Ledger
 from store.locks import Held, NamedLock, holder
 from store.names import Names, plain
+from store.paths import path_within
 from store.records import Forgotten, Record, Seen, Step
 
 
@@ -155,7 +156,7 @@ def plan(data: DataFolder, request: Request) -> Plan:
     for path in data.ledgers():
         if ledger.summarise(path) is None:
             continue
-        run = ledger.read(path)
+        run = ledger.read(path_within(data.runs_dir, path))
         done = {position for line in run.forgotten for position in line.positions}
         hit = {s.position for s in run.seen if s.position not in done and request.hits(s)}
         for step in run.seen:
@@ -211,8 +212,8 @@ def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None
             before=datetime.fromisoformat(request.value) if request.asked == "before" else None,
         )  # fmt: skip
         found.runs.append(RunPlan(run.path, line, steps))
-        if study := run.started.config.get("study"):
-            found.studies.add(str(study))
+        if run.started.study:
+            found.studies.add(run.started.study)
 
 
 def _said(run_folder: Path) -> dict[int, list[str]]:
@@ -324,11 +325,11 @@ def _forget_frames(data: DataFolder, todo: Plan) -> None:
     """Delete frames, and the pictures of walls that were met on the way to emptied steps."""
     frames = FrameStore(data.frames_dir)
     for sha256 in todo.frames:
-        frames.path(sha256).unlink(missing_ok=True)
+        frames.remove(sha256)
     for run in todo.runs:
         for position in run.line.positions:
             for picture in (run.path.parent / "pictures").glob(f"{position:06}-*"):
-                picture.unlink()
+                data.remove(picture)
 
 
 def _rewrite(run: RunPlan, request: Request) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
+from store.errors import BadName, DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import TEMPORARY, write_whole
+from store.paths import path_within, remove_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +41,7 @@ SOFT_BELOW = 0.19
 167 photographs have 0.21 and more, also at a twentieth of their light, letterboxed, or over a
 blurred copy of themselves; blurred by a sixteenth of their width they have 0.18 at most.
 """
+_HASH = re.compile(r"[0-9a-f]{64}")
 _WIDTH = 90
 _AREA = 8
 """Pixels of that width: side of the areas whose texture is looked at."""
@@ -138,8 +141,22 @@ class FrameStore:
         return sha256
 
     def path(self, sha256: str) -> Path:
-        """Where the frame lies, or would."""
-        return self.root / sha256[:2] / f"{sha256}.jpg"
+        """Where the frame lies, or would.
+
+        Raises
+        ------
+        BadName
+            It is no SHA-256, and so names no frame.
+        OutsideFolder
+            A link leads out of the folder of frames.
+        """
+        if not _HASH.fullmatch(sha256):
+            raise BadName(sha256)
+        return path_within(self.root, self.root / sha256[:2] / f"{sha256}.jpg")
+
+    def remove(self, sha256: str) -> None:
+        """Delete a frame, if it is there; raises as ``path``, and ``OSError``."""
+        remove_within(self.root, self.path(sha256))
 
     def read(self, sha256: str) -> bytes:
         """Bytes of a frame.

@@ -32,7 +32,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from store.errors import DamagedLedger, DataUnreadable, StoreError
 from store.files import file_slug
 from store.lines import committed
-from store.records import Judgement, Record
+from store.paths import PathName
+from store.records import Judgement, Record, tell_fault
 from store.writer import LineWriter
 
 FOLDER = "judgements"
@@ -69,7 +70,7 @@ class Judge(Record):
 
     kind: Literal["judge"] = "judge"
     schema_: Annotated[int, Field(alias="schema")] = 1
-    run_id: str
+    run_id: PathName
     """The run whose frames are judged."""
     model: str
     strategy: str
@@ -124,8 +125,8 @@ class Asked(Record):
     """Hash of the persona's traits; empty where there is no persona, or it was not recorded."""
     position: int
     """Of the step in its run."""
-    frame: str
-    """SHA-256."""
+    frame: PathName
+    """SHA-256, or what stands for it once it was forgotten."""
     mirrored: bool = False
     """The opposite was asked (would you skip it?). The answer is kept as it was given, so that a
     judge who holds one opinion says yes to one of the two and no to the other."""
@@ -319,6 +320,4 @@ def _record(path: Path, number: int, line: bytes) -> Judge | Asked:
     try:
         return _LINE.validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DamagedLedger(path, number, f"{where or 'line'}: {first['msg']}.") from None
+        raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None

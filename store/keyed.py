@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.lines import committed
-from store.records import Record
+from store.paths import path_within
+from store.records import Record, tell_fault
 from store.writer import LineWriter
 
 H = TypeVar("H", bound=Record)
@@ -44,7 +45,7 @@ def read_keyed(path: Path, header: type[H], line: TypeAdapter[L]) -> tuple[H, tu
         try:
             record = line.validate_json(text)
         except ValidationError as error:
-            raise DamagedLedger(path, number, error.errors()[0]["msg"]) from None
+            raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
         if not isinstance(record, header):
             found.append(record)
         elif first is None:
@@ -136,6 +137,7 @@ def forget(folder: Path, gone: Gone, change: Callable[[str], str]) -> None:
         The disk refused. The file is as it was.
     """
     for path in sorted(folder.glob("*.jsonl")):
+        path_within(folder, path)
         with LineWriter(path, path.with_suffix(".lock"), path.stem):
             try:
                 kept = [_changed(line, change) for line in _plain(path) if not gone.hits(line)]

@@ -29,6 +29,7 @@ from store.records import (
     Seen,
     Step,
     StepOpened,
+    tell_fault,
 )
 from store.site_records import FeedBatch, SiteCheck
 from store.writer import LineWriter
@@ -285,9 +286,7 @@ def _record(path: Path, number: int, line: bytes) -> LedgerLine:
     try:
         return _LINE.validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DamagedLedger(path, number, f"{where or 'line'}: {first['msg']}.") from None
+        raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
 
 
 def _check_schema(path: Path, line: bytes) -> None:

@@ -18,6 +18,7 @@ from store.data import DataFolder
 from store.errors import StoreError
 from store.files import file_slug
 from store.keyed import KeyedWriter, read_keyed
+from store.paths import FrameHash
 from store.records import Record, Usage
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
@@ -75,7 +76,7 @@ class Maker(Record):
 class Source(Record):
     """The frame, and where it was seen."""
 
-    frame: str
+    frame: FrameHash
     """SHA-256."""
     phash: str
     platform: str

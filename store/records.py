@@ -15,7 +15,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from store.paths import FrameHash, PathName, PerceptualHash, is_name
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""
@@ -37,6 +39,16 @@ class Record(BaseModel):
     """A frozen value that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def tell_fault(error: ValidationError) -> str:
+    """Say where the first fault of a line is, what is wrong, and how the text there begins."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "line"
+    problem = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        problem = f"{first['input'][:80]!a} is none. {problem}"
+    return f"{where}: {problem}"
 
 
 class Windows(Record):
@@ -104,16 +116,16 @@ class RunStarted(Record):
 
     kind: Literal["run_started"] = "run_started"
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
-    run_id: str
+    run_id: PathName
     at: datetime
     persona: PersonaRecord
-    platform: str
+    platform: PathName
     strategy: str
     model: str
     fingerprint: str | None = None
     """Of the model; ``None`` where it was not declared."""
     arm: Literal["treatment", "yoked", "passive"] = "treatment"
-    account: str
+    account: PathName
     windows: Windows
     seed: int
     config: dict[str, Any]
@@ -131,6 +143,20 @@ class RunStarted(Record):
     provenance: Provenance
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @field_validator("config")
+    @classmethod
+    def _names(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Check what becomes a path: the study's name."""
+        study = config.get("study")
+        if study is not None and not (isinstance(study, str) and is_name(study)):
+            raise ValueError(f"study {ascii(study)[:80]} could lead out of its folder")
+        return config
+
+    @property
+    def study(self) -> str | None:
+        """Name of the study that it belongs to."""
+        return self.config.get("study")
 
 
 class RunResumed(Record):
@@ -178,12 +204,12 @@ def text_of(video: Video) -> str | None:
 class Frame(Record):
     """One screenshot of the player region."""
 
-    sha256: str
+    sha256: FrameHash
     width: int
     height: int
     time_s: float
     """Position in the video when it was taken."""
-    phash: str
+    phash: PerceptualHash
     """64-bit perceptual hash, hexadecimal."""
     quality: Literal["ok", "blank", "blurred"] = "ok"
     retakes: int = 0

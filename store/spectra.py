@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from store.data import DataFolder
 from store.errors import DataUnreadable, DataUnwritable
 from store.files import write_whole
+from store.paths import FrameHash, PathName, path_within
 from store.records import Record
 
 RUN_ID = "spectrum"
@@ -55,7 +56,7 @@ class Found(Record):
     """Id in the index."""
     platform: str
     video: str
-    frame: str
+    frame: PathName
     """SHA-256."""
     caption: str
 
@@ -92,11 +93,11 @@ class Retrieval(Record):
     """The frames of a spectrum."""
 
     at: datetime
-    set_id: str
-    sha256: str
+    set_id: PathName
+    sha256: FrameHash
     """Of the set's file."""
     encoder: str
-    platform: str | None
+    platform: PathName | None
     per_keyword: int
     by: Literal["both", "picture"]
     """Whether captions counted in the match."""
@@ -128,7 +129,7 @@ class Retrieval(Record):
 
     def folder(self, data: DataFolder) -> Path:
         """Where it is kept."""
-        return data.spectra_dir / self.slug
+        return path_within(data.spectra_dir, data.spectra_dir / self.slug)
 
 
 def fits(match: float, by: str) -> bool:
@@ -145,11 +146,16 @@ def keep(retrieval: Retrieval, data: DataFolder) -> Path:
         The disk refused.
     """
     path = retrieval.folder(data) / _FILE
+    write_retrieval(retrieval, path)
+    return path
+
+
+def write_retrieval(retrieval: Retrieval, path: Path) -> None:
+    """Write a retrieval to its file; raises ``DataUnwritable``."""
     try:
         write_whole(path, retrieval.model_dump_json(indent=1).encode())
     except OSError as error:
         raise DataUnwritable(path, error.strerror or str(error)) from None
-    return path
 
 
 def read_retrieval(path: Path) -> Retrieval:

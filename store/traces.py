@@ -7,7 +7,6 @@ Refuses to know how ledgers and the index are changed (``forget``).
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from store.derived import DerivedEntry
 from store.errors import DataUnreadable
 from store.files import TEMPORARY
 from store.judgements import Asked, judgement_files, read_judgements
-from store.spectra import Found, Retrieval, keep, read_retrieval
+from store.paths import path_within
+from store.spectra import Found, Retrieval, read_retrieval, write_retrieval
 
 _TELLING = 20
 """Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
@@ -79,7 +79,7 @@ def forget_replies(data: DataFolder, gone: Gone) -> int:
         if not frames.isdisjoint(told.get("frames", ())) or any(
             isinstance(part, str) and part[:2000] in telling for part in parts
         ):
-            path.unlink()
+            data.remove(path)
             count += 1
     return count
 
@@ -90,16 +90,18 @@ def forget_spectra(data: DataFolder, gone: Gone) -> None:
     A retrieval that cannot be read goes as a whole; the same spectrum makes it again.
     """
     for path in judgement_files(data.spectra_dir):
+        path_within(data.spectra_dir, path)
         redaction.redact_judgements(path, gone.concerns, gone.change, gone.stand_in)
     for path in sorted(data.spectra_dir.glob("*/retrieval.json")):
+        path_within(data.spectra_dir, path)
         try:
             old = read_retrieval(path)
         except DataUnreadable:  # of another version, or damaged: it could name anything
-            path.unlink()
+            data.remove(path)
             continue
         new = _without(old, gone)
         if new != old:
-            keep(new, data)
+            write_retrieval(new, path)
 
 
 def _without(retrieval: Retrieval, gone: Gone) -> Retrieval:
@@ -125,10 +127,10 @@ def forget_reports(data: DataFolder, gone: Gone) -> int:
     reports = [data.run_dir(run) / _REPORT for run in gone.runs]
     reports += [*data.studies_dir.glob(f"*/{_REPORT}"), *data.spectra_dir.glob(f"*/{_REPORT}")]
     there = [path for path in reports if path.is_dir()]
-    for folder in [*there, *(data.studies_dir / name / "logs" for name in gone.studies)]:
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in [*there, *(data.study_dir(name) / "logs" for name in gone.studies)]:
+        data.remove(folder)
     for log in (data.daemon_dir / "logs").glob("*/*.log"):  # of its children; its own tells none
-        log.unlink(missing_ok=True)
+        data.remove(log)
     return len(there)
 
 
@@ -139,10 +141,7 @@ def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
         derived.remove(data, entry)
     unknown = derived.strays(data)
     for path in unknown:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        data.remove(path)
     return len(there) + len(unknown)
 
 
@@ -153,4 +152,4 @@ def sweep(data: DataFolder) -> None:
     for folder in folders:
         left += folder.rglob(f".*{TEMPORARY}")
     for path in left:
-        path.unlink(missing_ok=True)
+        data.remove(path)

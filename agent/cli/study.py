@@ -63,7 +63,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     if dry_run:
         _show_matrix(prepare(declared, file, folder, check_names))
         return
-    home = folder.studies_dir / declared.name
+    home = folder.study_dir(declared.name)
     folder.prepare(need_mib=200)
     with held_study(home):
         if how["occurrence"] is not None:

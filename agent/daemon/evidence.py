@@ -59,7 +59,7 @@ class Evidence:
         runs = self.of(job, due)
         if job.declared is None:
             return any(run.finished for run in runs)
-        home = self._data.studies_dir / job.declared.name
+        home = self._data.study_dir(job.declared.name)
         replicates = job.declared.matrix.replicates
         if job.entry.adds_replicate:
             known = read_occurrences(home).get(job.mark(due))

@@ -69,7 +69,7 @@ def occupied(job: Job, data: DataFolder) -> str | None:
     """Return who else uses what the entry needs, in words: a run by hand, or a second conductor."""
     if job.declared is not None:
         name = job.declared.name
-        who = holder(data.studies_dir / name / ".lock")
+        who = holder(data.study_dir(name) / ".lock")
         return f"the study {name} is conducted by {who}" if who else None
     if job.config is None or job.config.account is None:
         return None

@@ -32,6 +32,7 @@ from agent.daemon.news import News
 from agent.daemon.status import Looker, Status
 from agent.errors import AgentError, BadConfig
 from store.data import DataFolder
+from store.errors import StoreError
 from store.frames import FrameStore
 
 HOST = "127.0.0.1"
@@ -39,7 +40,6 @@ SHOWN = 12
 """Starts to come that are asked for."""
 _SITE = Path(__file__).parent / "site"
 _YEAR = 365 * 24 * 3600
-_HEX = frozenset("0123456789abcdef")
 
 
 class Wish(Value):
@@ -162,8 +162,11 @@ class _Pages:
     async def frame(self, request: Request) -> Response:
         """Serve a kept frame by its hash."""
         sha256 = request.path_params["sha256"]
-        path = self._frames.path(sha256)
-        if len(sha256) != 64 or not _HEX.issuperset(sha256) or not path.is_file():
+        try:
+            path = self._frames.path(sha256)
+        except StoreError:  # no hash, or a link that leads elsewhere
+            path = None
+        if path is None or not path.is_file():
             return JSONResponse({"error": "no such frame"}, 404)
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/jpeg", headers=headers)

@@ -55,7 +55,7 @@ def studies(data: DataFolder, runs: Sequence[Tally]) -> tuple[StudyNow, ...]:
 def _study(data: DataFolder, name: str, cells: dict[str, Tally]) -> StudyNow:
     members = list(cells.values())
     windows = members[-1].windows
-    drawn = max(_drawn(data.studies_dir / name / "draws.json"), len(members))
+    drawn = max(_drawn(data.study_dir(name) / "draws.json"), len(members))
     arms = sorted({run.started["arm"] for run in members}, key=_ARMS.index)
     return StudyNow(
         name=name,

@@ -73,7 +73,7 @@ class Study:
     @property
     def folder(self) -> Path:
         """Where the study's own files lie."""
-        return self.data.studies_dir / self.declared.name
+        return self.data.study_dir(self.declared.name)
 
     def runs(self) -> dict[str, RunSummary]:
         """Return the newest run of each cell, by the cell's key."""

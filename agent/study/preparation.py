@@ -34,7 +34,7 @@ def prepare(
     StudyChanged
         A persona, prompt or model is not what it was when the study was begun.
     """
-    home = data.studies_dir / declared.name
+    home = data.study_dir(declared.name)
     check_extends(declared, home / FILE, file)
     drawn = read_draws(home / DRAWS)
     frozen = freeze(declared, read_frozen(home), file)

@@ -20,7 +20,7 @@ def pairs(rng: np.random.Generator, videos: int, per_video: int, more: int = 0) 
     return [
         Pair(
             source=Source(
-                frame=f"{video}", phash="0" * 16, platform="playground", video=f"v{video}",
+                frame=f"{video:064x}", phash="0" * 16, platform="playground", video=f"v{video}",
                 run="r1", position=video,
             ),
             error="object", accepted=text(12), rejected=text(12 + more),

@@ -157,7 +157,7 @@ def _prefer(data: DataFolder) -> None:
     with pairs.writer(data, maker) as file:
         for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
             source = pairs.Source(
-                frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f", phash="0",
+                frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f" * 64, phash="0",
                 platform="playground", video=video, author=author, run="r1", position=0,
             )  # fmt: skip
             file.append([pairs.Told(source=source, user="Describe.", accepted=text, stored=False)])

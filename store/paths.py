@@ -1,0 +1,92 @@
+"""Which strings may name a file, and whether a path lies in its folder.
+
+A hash, a run id, a study's or an account's name becomes part of a path, and may come from a
+stranger's ledger. So it is checked where a record is read, and the path again where it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from store.errors import BadName, OutsideFolder
+
+LONGEST_NAME = 200
+"""Characters; file systems take 255 bytes, and endings are added."""
+_SEPARATORS = "/\\"
+_FRAME_HASH = r"^[0-9a-f]{64}$"
+
+
+def check_name(text: str) -> str:
+    """Return a name that may be one part of a path.
+
+    Raises
+    ------
+    BadName
+        It is empty, longer than ``LONGEST_NAME``, begins with a dot, or holds a separator or a
+        character of Unicode's categories C (controls, formats, surrogates).
+    """
+    if not is_name(text):
+        raise BadName(text)
+    return text
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may be one part of a path; see ``check_name``."""
+    fine = 0 < len(text) <= LONGEST_NAME and not text.startswith(".")
+    return fine and not any(c in _SEPARATORS or unicodedata.category(c)[0] == "C" for c in text)
+
+
+def _validated(text: str) -> str:
+    if not is_name(text):
+        raise ValueError(f"{text[:80]!a} could lead out of its folder, and is no name")
+    return text
+
+
+PathName = Annotated[str, AfterValidator(_validated)]
+"""A run id, or the name of a study, an account or a platform."""
+FrameHash = Annotated[str, StringConstraints(pattern=_FRAME_HASH)]
+"""SHA-256, 64 hexadecimal digits."""
+PerceptualHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+"""64 bits, 16 hexadecimal digits."""
+
+
+def path_within(folder: Path, path: Path) -> Path:
+    """Return a path that is about to be opened or removed, if it lies below a folder.
+
+    Links are followed, of the folder and of the path: what counts is where the bytes lie.
+
+    Raises
+    ------
+    OutsideFolder
+        It leads to somewhere else.
+    """
+    try:
+        home, there = os.path.realpath(folder), os.path.realpath(path)
+    except ValueError:  # a NUL in it
+        raise OutsideFolder(path, folder) from None
+    if there == home or os.path.commonpath([home, there]) != home:
+        raise OutsideFolder(path, folder)
+    return path
+
+
+def remove_within(folder: Path, path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; one that is not there is no fault.
+
+    Raises
+    ------
+    OutsideFolder
+        It does not lie below ``folder``. Nothing is deleted.
+    OSError
+        The disk refused.
+    """
+    path_within(folder, path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

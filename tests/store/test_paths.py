@@ -174,7 +174,7 @@ def test_no_entry_has_a_run_s_own_files_deleted(data: DataFolder, name: str) -> 
 
 
 def test_a_spectrum_of_a_hostile_name_is_removed_and_written_nowhere(data: DataFolder) -> None:
-    told = {
+    told: dict[str, Any] = {
         "at": START.isoformat(), "set_id": OUT, "sha256": "0" * 64, "encoder": "e",
         "platform": None, "per_keyword": 1, "by": "both", "frames": 1, "unique": 1, "videos": 1,
         "values": [], "keywords": [],

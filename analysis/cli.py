@@ -23,6 +23,7 @@ from analysis.cli_common import (
 from analysis.cli_designs import designs
 from analysis.cli_power import power
 from analysis.cli_report import report
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from analysis.importer import Reading
@@ -160,4 +161,4 @@ def _report_imported(file: Path, reading: Reading, folder: Path, seed: int) -> N
         f"--threshold {reading.threshold:g} --report {folder.name}"
     )
     written = write_report(read_imported(file, reading, command), folder, seed, datetime.now(UTC))
-    click.echo(f"Report: {written.page}", err=True)
+    echo(f"Report: {written.page}", err=True)

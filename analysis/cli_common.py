@@ -15,6 +15,7 @@ import click
 
 from analysis.errors import AnalysisError
 from store.errors import StoreError
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from analysis.views import Views
@@ -32,7 +33,7 @@ class Door(click.Group):
         try:
             return super().invoke(ctx)
         except (AnalysisError, StoreError) as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
@@ -83,4 +84,4 @@ def put(value: object, text: Callable[[], str], as_json_: bool) -> None:
     """Print a value as JSON, or as text."""
     from analysis.values import as_json
 
-    click.echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)
+    echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from analysis.cli_common import MANY, data_option, json_option, seed_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from analysis.report.material import Material
@@ -66,10 +67,10 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
 
     written = write_report(material, out, seed, datetime.now(UTC))
     if as_json_:
-        click.echo(json.dumps(written.as_dict(), indent=2))
+        echo(json.dumps(written.as_dict(), indent=2))
         return
-    click.echo(findings_text(written.findings))
-    click.echo(f"{written.page}")
+    echo(findings_text(written.findings))
+    echo(f"{written.page}")
 
 
 def _progress(paths: Sequence[Path]) -> Iterator[Path]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from personas.errors import PersonaError
+from store.foreign.printing import Styled, console, echo, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from rich.console import Console
     from rich.table import Table
 
     from personas.persona import Persona
@@ -39,7 +39,7 @@ class Door(click.Group):
         try:
             return super().invoke(ctx)
         except PersonaError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)
@@ -88,7 +88,7 @@ def list_(value: str | None, theme: str | None, as_json: bool) -> None:
         return
     _print_personas(chosen)
     hint = f" Type: python -m personas show {chosen[0].id}" if chosen else ""
-    click.echo(f"{len(chosen)} of {len(personas)} personas.{hint}", err=True)
+    echo(f"{len(chosen)} of {len(personas)} personas.{hint}", err=True)
 
 
 @main.command(
@@ -110,7 +110,7 @@ def show(persona: str, form: str | None, name: str | None) -> None:
     if name is not None:
         found = renamed(found, name)
     elif form == "toml":
-        click.echo(
+        echo(
             f"It keeps the id {found.id}, which stands for these traits. To change them, "
             f"type: python -m personas show {persona} --toml --as me",
             err=True,
@@ -118,9 +118,9 @@ def show(persona: str, form: str | None, name: str | None) -> None:
     if form == "json":
         _print_json(found.model_dump())
     elif form == "toml":
-        click.echo(to_toml(found), nl=False)
+        echo(to_toml(found), nl=False)
     else:
-        click.echo(_portrait(found))
+        echo(*_portrait(found))
 
 
 @main.command(
@@ -145,7 +145,7 @@ def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
     imported = read_dialogues(file, source=source, licence=licence)
     paths = write(imported.personas, folder)
     for path in paths:
-        click.echo(path)
+        echo(str(path))
     left_out = ""
     if imported.unusable:
         left_out = (
@@ -153,9 +153,7 @@ def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
             f" the first at line {imported.unusable[0]}."
         )
     hint = f" Type: python -m personas show {paths[0]}" if paths else ""
-    click.echo(
-        f"{len(paths)} personas; {imported.repeats} repeats of them.{left_out}{hint}", err=True
-    )
+    echo(f"{len(paths)} personas; {imported.repeats} repeats of them.{left_out}{hint}", err=True)
 
 
 @main.command(
@@ -179,7 +177,7 @@ def values(name: str, as_toml: bool, as_json: bool) -> None:
 
     found = value_set(name).values
     if as_toml:
-        click.echo(text_of(name), nl=False)
+        echo(text_of(name), nl=False)
         return
     if as_json:
         _print_json([asdict(value) for value in found])
@@ -187,35 +185,35 @@ def values(name: str, as_toml: bool, as_json: bool) -> None:
     table = _table("id", "what it means", "what shows it")
     for value in found:
         table.add_row(value.id, value.definition, ", ".join(value.keywords))
-    _console().print(table)
+    console(width=_width()).print(table)
 
 
-def _portrait(persona: Persona) -> str:
-    bold = click.style(persona.id, bold=True)
-    traits = "\n".join(f"  {trait}" for trait in persona.traits)
+def _portrait(persona: Persona) -> Iterator[str | Styled]:
+    yield Styled(persona.id, bold=True)
+    yield from (f"\n  {trait}" for trait in persona.traits)
     facts = [("values", ", ".join(persona.values)), ("themes", ", ".join(persona.themes))]
     facts.append(("source", f"{persona.source} ({persona.licence})"))
-    rows = "\n".join(f"{click.style(name, dim=True)}  {text}" for name, text in facts if text)
-    return f"{bold}\n{traits}\n\n{rows}"
+    yield "\n"
+    for name, text in facts:
+        if text:
+            yield from ("\n", Styled(name, dim=True), f"  {text}")
 
 
 def _print_json(data: object) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def _print_personas(personas: Iterable[Persona]) -> None:
-    from rich.text import Text
-
-    console = _console()
-    roomy = console.width >= _ROOMY
+    width = _width()
+    roomy = width >= _ROOMY
     table = _table("id", "in their words", *(("values", "themes") if roomy else ("themes",)))
     for column in table.columns[2:]:
         column.no_wrap = True  # it is the words that give way
     for persona in personas:
-        words = Text(persona.traits[0], no_wrap=True, overflow="ellipsis")
+        traits = words(persona.traits[0], no_wrap=True, overflow="ellipsis")
         held = [", ".join(persona.values)] if roomy else []
-        table.add_row(persona.id, words, *held, Text(", ".join(persona.themes)))
-    console.print(table)
+        table.add_row(persona.id, traits, *held, ", ".join(persona.themes))
+    console(width=width).print(table)
 
 
 def _table(*heads: str) -> Table:
@@ -225,8 +223,6 @@ def _table(*heads: str) -> Table:
     return Table(first, *heads[1:], box=None, pad_edge=False, padding=(0, 2, 0, 0))
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDE)
+def _width() -> int:
+    shown = console()
+    return shown.width if shown.is_terminal else _WIDE

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from store.errors import BadLadder
 from store.files import write_whole
+from store.foreign.fields import ForeignText
 from store.records import Judgement, Provenance, Record
 
 LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"
@@ -55,7 +56,7 @@ class Item(Record):
     id: str
     video: str
     kind: str
-    reply: str
+    reply: ForeignText
     """To the pair's own prompt, greedily."""
     chosen: float
     rejected: float

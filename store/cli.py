@@ -25,6 +25,7 @@ from store.cli_options import (
     url_option,
 )
 from store.errors import NothingKept
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -59,11 +60,11 @@ def runs(root: Path, as_json: bool) -> None:
 
     found = DataFolder(root).runs()
     if as_json:
-        click.echo(json.dumps([cli_text.run_fields(run) for run in found], indent=2))
+        echo(json.dumps([cli_text.run_fields(run) for run in found], indent=2))
     elif found:
-        click.echo(cli_text.runs_table(found))
+        echo(cli_text.runs_table(found))
     if not found:
-        click.echo(NothingKept(root), err=True)
+        echo(str(NothingKept(root)), err=True)
 
 
 @main.command(epilog=epilog("show latest", "show latest --json"))
@@ -77,7 +78,7 @@ def show(run: str, root: Path, as_json: bool) -> None:
 
     data = DataFolder(root) if Path(run).exists() else kept(root)  # a path may lie elsewhere
     found = ledger.read(data.find_run(run))
-    click.echo(cli_text.ledger_json(found) if as_json else cli_text.ledger_lines(found))
+    echo(cli_text.ledger_json(found) if as_json else cli_text.ledger_lines(found))
 
 
 @main.command(
@@ -132,15 +133,15 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
 
     frames = FrameStore(data.frames_dir)
     if as_json:
-        click.echo(json.dumps(cli_text.hit_fields(hits, frames), indent=2, ensure_ascii=False))
+        echo(json.dumps(cli_text.hit_fields(hits, frames), indent=2, ensure_ascii=False))
     elif hits:
-        click.echo(cli_text.hit_lines(hits, frames))
+        echo(cli_text.hit_lines(hits, frames))
     else:
-        click.echo("No frame fits. Ask for less, or look: python -m store runs", err=True)
+        echo("No frame fits. Ask for less, or look: python -m store runs", err=True)
     if sheet is not None and hits:
         register(data, sheet, "sheet", frames=[hit.entry.sha256 for hit in hits])
         write_sheet(hits, frames, sheet)
-        click.echo(f"Wrote {sheet}", err=True)
+        echo(f"Wrote {sheet}", err=True)
 
 
 @main.command(epilog=epilog("index", "index --rebuild"))
@@ -158,12 +159,12 @@ def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: b
     told = bar("Indexing")
     report = rebuild(data, encoder, url, told) if anew else update(data, encoder, url, told)
     for problem in report.problems:
-        click.echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {problem}", err=True)
     if as_json:
         fields = {"added": report.added, "present": report.present, "problems": report.problems}
-        click.echo(json.dumps(fields, indent=2))
+        echo(json.dumps(fields, indent=2))
     else:
-        click.echo(f"{report.added} frames added; the index holds {report.present}.")
+        echo(f"{report.added} frames added; the index holds {report.present}.")
     if report.problems:
         raise click.exceptions.Exit(1)
 
@@ -178,7 +179,7 @@ def verify(url: str | None, root: Path, as_json: bool) -> None:
     from store import verify as checks
 
     report = checks.verify(kept(root), bar("Checking frames"), url)
-    click.echo(cli_text.report_json(report) if as_json else cli_text.report_lines(report))
+    echo(cli_text.report_json(report) if as_json else cli_text.report_lines(report))
     if not report.sound:
         raise click.exceptions.Exit(1)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli_options import bar, data_option, epilog, json_option, kept
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from store.backup import Packed
@@ -39,7 +40,7 @@ def backup(file: Path, with_profiles: bool, root: Path, as_json: bool) -> None:
     )
     _tell(packed, f"in {file}", as_json)
     if with_profiles:
-        click.echo(SECRET, err=True)
+        echo(SECRET, err=True)
 
 
 @click.command(epilog=epilog("restore kept.tar --data restored"))
@@ -60,17 +61,17 @@ def restore(file: Path, root: Path, as_json: bool) -> None:
     packed = copies.restore(file, data, bar("Unpacking"))
     _tell(packed, f"restored to {root}", as_json)
     report = verify.verify(data, bar("Checking frames"))
-    click.echo(report_lines(report), err=True)
-    click.echo(f"For the index, type: python -m store index --data {root}", err=True)
+    echo(report_lines(report), err=True)
+    echo(f"For the index, type: python -m store index --data {root}", err=True)
     if not report.sound:
         raise click.exceptions.Exit(1)
 
 
 def _tell(packed: Packed, what: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(asdict(packed), indent=2))
+        echo(json.dumps(asdict(packed), indent=2))
         return
     from store.stats import size_told
 
     profiles = " with browser profiles" if packed.profiles else ""
-    click.echo(f"{packed.files} files, {size_told(packed.bytes)}, {what}{profiles}.")
+    echo(f"{packed.files} files, {size_told(packed.bytes)}, {what}{profiles}.")

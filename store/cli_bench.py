@@ -6,7 +6,6 @@ Refuses to compute: ``bench.measure`` does.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import click
 
 from store.cli_options import epilog, json_option
+from store.foreign.printing import echo, rewrite
 
 
 @click.command(epilog=epilog("bench --frames 40 --sample 0"))
@@ -40,15 +40,13 @@ def bench(
     """
     from store.bench.measure import measure
 
-    watched = sys.stderr.isatty()
-
     def tell(what: str, done: int, total: int) -> None:
-        if watched and (done == total or done % 10 == 0):
-            click.echo(f"\r{what} {done}/{total}\x1b[K", nl=done == total, err=True)
+        if done == total or done % 10 == 0:
+            rewrite(f"{what} {done}/{total}", last=done == total)
 
     if keep is not None:
         found = measure(keep, frames, pictures, sample, tell)
     else:
         with tempfile.TemporaryDirectory() as folder:
             found = measure(Path(folder), frames, pictures, sample, tell)
-    click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(found.lines()))
+    echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(found.lines()))

@@ -15,6 +15,7 @@ import click
 
 from store.cli_options import bar, data_option, epilog, json_option, kept, url_option
 from store.errors import ForgettingPending
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -64,13 +65,13 @@ def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any)
     data = kept(root)
     done = make(data, folder, options["kind"], _choice(data.find_run, options), bar("Exporting"))
     for problem in done.problems:
-        click.echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {problem}", err=True)
     if as_json:
         fields = {"folder": str(folder), "rows": done.splits, "problems": done.problems}
-        click.echo(json.dumps(fields, indent=2))
+        echo(json.dumps(fields, indent=2))
     else:
         told = ", ".join(f"{count} for {split}" for split, count in done.splits.items())
-        click.echo(f"{sum(done.splits.values())} screenshots in {folder}: {told}.")
+        echo(f"{sum(done.splits.values())} screenshots in {folder}: {told}.")
     if done.problems:
         raise click.exceptions.Exit(1)
 
@@ -99,11 +100,11 @@ def _check(folder: Path, as_json: bool) -> None:
 
     wrong = manifest.check(folder)
     if as_json:
-        click.echo(json.dumps({"sound": not wrong, "problems": wrong}, indent=2))
+        echo(json.dumps({"sound": not wrong, "problems": wrong}, indent=2))
     else:
         for problem in wrong:
-            click.echo(f"WRONG: {problem}")
-        click.echo("Something is wrong." if wrong else "Every file is as it was written.")
+            echo(f"WRONG: {problem}")
+        echo("Something is wrong." if wrong else "Every file is as it was written.")
     if wrong:
         raise click.exceptions.Exit(1)
 
@@ -138,10 +139,10 @@ def bring_in(
     data.prepare()
     done = keep(data, given, datetime.now(UTC), bar("Importing"))
     if as_json:
-        click.echo(json.dumps(asdict(done), indent=2))
+        echo(json.dumps(asdict(done), indent=2))
     else:
-        click.echo(f"{done.added} pictures added; run {done.run_id} holds {done.present}.")
-        click.echo("To search in them, type: python -m store index", err=True)
+        echo(f"{done.added} pictures added; run {done.run_id} holds {done.present}.")
+        echo("To search in them, type: python -m store index", err=True)
 
 
 @click.command(epilog=epilog("stats", "stats --quick --json"))
@@ -156,11 +157,11 @@ def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
     now = datetime.now(UTC)
     found = counts.stats(kept(root), now, bar("Comparing"), quick=quick, url=url)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        echo(json.dumps(asdict(found), indent=2))
     else:
-        click.echo("\n".join(counts.rows(found)))
+        echo("\n".join(counts.rows(found)))
     for problem in found.problems:
-        click.echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {problem}", err=True)
     if found.problems:
         raise click.exceptions.Exit(1)
 
@@ -196,7 +197,7 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
     if dry_run:
         todo = forgetting.plan(data, request)
         told = f"{_told(todo)} to go."
-        click.echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else told)
+        echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else told)
         return
 
     def ask(todo: Plan) -> None:
@@ -205,15 +206,15 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
 
     done = forgetting.forget(data, request, ask)
     if as_json:
-        click.echo(json.dumps(asdict(done), indent=2))
+        echo(json.dumps(asdict(done), indent=2))
     else:
-        click.echo(
+        echo(
             f"Forgotten: {done.videos} videos in {done.steps} steps of {done.runs} runs, "
             f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies, "
             f"{done.reports} reports. "
             f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
         )
-    click.echo(
+    echo(
         "Exports and reports that were deleted were made of it: make them again. "
         "Copies elsewhere still hold it.",
         err=True,

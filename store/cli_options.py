@@ -5,13 +5,13 @@ Refuses to know any one command.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from store.errors import NothingKept, StoreError
+from store.foreign.printing import echo, rewrite
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -26,10 +26,10 @@ class Door(click.Group):
         try:
             return super().invoke(ctx)
         except StoreError as error:
-            click.echo(f"Error: {error}", err=True)
+            echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+            echo("Interrupted.", err=True)
             ctx.exit(130)
 
 
@@ -73,10 +73,8 @@ def kept(root: Path, url: str | None = None) -> DataFolder:
 
 def bar(label: str) -> Progress:
     """A counter on stderr where somebody watches, and nothing elsewhere."""
-    watched = sys.stderr.isatty()
 
     def advance(done: int, total: int) -> None:
-        if watched:
-            click.echo(f"\r{label} {done}/{total}", nl=done == total, err=True)
+        rewrite(f"{label} {done}/{total}", last=done == total)
 
     return advance

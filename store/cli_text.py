@@ -12,6 +12,7 @@ from textwrap import shorten
 from typing import Any
 
 from store.entries import Hit
+from store.foreign.text import show_line
 from store.frames import FrameStore
 from store.ledger import LOCK, Ledger, RunSummary
 from store.locks import holder
@@ -44,7 +45,8 @@ def runs_table(runs: Sequence[RunSummary]) -> str:
     for run in runs:
         fields = run_fields(run)
         fields["started"] = f"{run.started.at:%Y-%m-%d %H:%M}" if run.started else None
-        rows.append([str(fields.get(name) or ("0" if name == "steps" else "-")) for name in names])
+        cells = (fields.get(name) or ("0" if name == "steps" else "-") for name in names)
+        rows.append([show_line(str(cell)) for cell in cells])
     widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from store.data import DataFolder
 from store.errors import StoreError
 from store.files import file_slug
+from store.foreign.fields import ForeignText
 from store.keyed import KeyedWriter, read_keyed
 from store.paths import FrameHash
 from store.records import Record, Usage
@@ -80,8 +81,8 @@ class Source(Record):
     """SHA-256."""
     phash: str
     platform: str
-    video: str
-    author: str | None = None
+    video: ForeignText
+    author: ForeignText | None = None
     run: str
     position: int
 
@@ -99,8 +100,8 @@ class Told(Record):
     persona: str = ""
     """Who speaks; empty for a description."""
     system: str = ""
-    user: str
-    accepted: str
+    user: ForeignText
+    accepted: ForeignText
     """Empty where nothing was said."""
     stored: bool
     """Whether the run's own judge had said it, or it was asked for now."""
@@ -140,11 +141,11 @@ class Pair(Record):
     source: Source
     error: ErrorKind
     persona: str = ""
-    accepted: str
-    rejected: str
-    statements: tuple[str, str] = ("", "")
+    accepted: ForeignText
+    rejected: ForeignText
+    statements: tuple[ForeignText, ForeignText] = ("", "")
     """The sentence in which they differ: as accepted, and as rejected."""
-    swapped: tuple[str, str] = ("", "")
+    swapped: tuple[ForeignText, ForeignText] = ("", "")
     """The words that differ."""
     checks: Checks | None = None
     reason: Reason | None = None

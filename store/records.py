@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from store.paths import FrameHash, PathName, PerceptualHash, is_name
+
+from store.foreign.fields import ForeignJson, ForeignText
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""
@@ -39,6 +41,11 @@ class Record(BaseModel):
     """A frozen value that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy; what is changed is checked and cleaned as in a new record."""
+        copied = super().model_copy(deep=deep)
+        return type(self).model_validate(dict(copied) | dict(update)) if update else copied
 
 
 def tell_fault(error: ValidationError) -> str:
@@ -172,14 +179,14 @@ class RunResumed(Record):
 class Video(Record):
     """A video as the platform describes it. ``None`` means not known, never zero."""
 
-    id: str
-    url: str | None = None
-    author: str | None = None
+    id: ForeignText
+    url: ForeignText | None = None
+    author: ForeignText | None = None
     """Handle of the account, without ``@``; of the first, where several published it."""
-    author_name: str | None = None
+    author_name: ForeignText | None = None
     """Its display name, which may change and need not be its own."""
-    caption: str | None = None
-    hashtags: tuple[str, ...] = ()
+    caption: ForeignText | None = None
+    hashtags: tuple[ForeignText, ...] = ()
     likes: int | None = None
     comments: int | None = None
     views: int | None = None
@@ -234,15 +241,15 @@ class Judgement(Record):
     score: float | None = None
     """ISQ's S%, 0 to 100."""
     isq: dict[str, float] | None = None
-    reason: str | None = None
-    description: str | None = None
-    reply: str = ""
+    reason: ForeignText | None = None
+    description: ForeignText | None = None
+    reply: ForeignText = ""
     """The raw reply, cut at 2,000 characters."""
-    fault: str | None = None
+    fault: ForeignText | None = None
     """What came in place of a reply, in words of our own."""
-    served: str | None = None
+    served: ForeignText | None = None
     """What the service says has answered, where it says so."""
-    screen_text: str | None = None
+    screen_text: ForeignText | None = None
     attempts: int = 1
     latency_s: float = 0.0
     usage: Usage = Usage()
@@ -337,9 +344,9 @@ class Fault(Record):
     position: int
     fault: str
     """Class of the fault, such as ``BrowserLost``."""
-    message: str
+    message: ForeignText
     recovered: bool
-    details: dict[str, Any] = {}
+    details: ForeignJson = {}
 
 
 class Forgotten(Record):

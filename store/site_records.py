@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+from store.foreign.fields import ForeignText
 from store.records import Record
 
 
@@ -17,7 +18,7 @@ class FeedBatch(Record):
     """Counted from 0 within the run; ``Video.batch`` names it."""
     requested_at: int | None
     """Latest position that the persona had begun to react to when it was requested."""
-    name: str | None = None
+    name: ForeignText | None = None
     """The site's own name of it, by which a resumed run knows it again; ``None``: it has none."""
     position: int
     """Step that comes next in the run."""

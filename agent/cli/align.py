@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import data_option, json_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.alignment.ladder import Plan
@@ -76,11 +77,11 @@ def align(
     trains nothing again for another judge, and adds sizes or seeds.
     """
     from agent.alignment import ladder, trainer
-    from agent.cli.progress import counting
     from analysis.alignment import read
     from analysis.alignment_report import write
     from store.data import DataFolder
     from store.derived import register
+    from store.foreign.printing import counting
 
     if example is not None:
         _write_example(example)
@@ -97,9 +98,9 @@ def align(
     result = read(out, asked, plan.sizes, plan.seeds, margin)
     written = write(result, out)
     if as_json:
-        click.echo(json.dumps(written.as_dict(), indent=2))
+        echo(json.dumps(written.as_dict(), indent=2))
         return
-    click.echo(written.text())
+    echo(written.text())
 
 
 def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
@@ -138,4 +139,4 @@ def _write_example(folder: Path) -> None:
     from agent.alignment.example import MODEL, PAIRS, STYLE, write_example
 
     write_example(folder)
-    click.echo(f"{folder / PAIRS}: pairs. {folder / MODEL}: a model. The style: {STYLE}")
+    echo(f"{folder / PAIRS}: pairs. {folder / MODEL}: a model. The style: {STYLE}")

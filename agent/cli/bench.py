@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import browser_option, json_option
+from store.foreign.printing import echo
 
 EPILOG = """
 \b
@@ -41,15 +42,15 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure(
-            Path(folder), find(browser), rounds, lambda line: click.echo(line, err=True)
+            Path(folder), find(browser), rounds, lambda line: echo(line, err=True)
         ).as_dict()
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        echo(json.dumps(result, indent=2))
         return
-    click.echo(f"a bare Playwright loop   {result['bare_ms']:6.1f} ms a step (median)")
-    click.echo(f"feedsway                 {result['feedsway_ms']:6.1f} ms, {result['ratio']} times")
+    echo(f"a bare Playwright loop   {result['bare_ms']:6.1f} ms a step (median)")
+    echo(f"feedsway                 {result['feedsway_ms']:6.1f} ms, {result['ratio']} times")
     for stage, value in result["stages_ms"].items():
-        click.echo(f"  {stage:<22} {value:6.1f} ms")
+        echo(f"  {stage:<22} {value:6.1f} ms")
 
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:
@@ -62,6 +63,6 @@ def _memory(videos: int, renew_after: int, browser: str | None) -> None:
             find(browser),
             videos,
             renew_after,
-            lambda line: click.echo(line, err=True),
+            lambda line: echo(line, err=True),
         )
-    click.echo(json.dumps(found.as_dict(), indent=2))
+    echo(json.dumps(found.as_dict(), indent=2))

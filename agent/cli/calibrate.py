@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.options import browser_option, data_option, json_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.cli.calibrating import Browsers
@@ -57,7 +58,7 @@ def calibrate(
     from analysis.calibration import checks_text, passed
     from analysis.values import as_json as plain
 
-    say = _nothing if as_json else click.echo
+    say = _nothing if as_json else echo
     say(f"{studies} simulated studies of {PERSONAS} personas x 2 arms x 100 videos, ideal viewer")
     checks = simulated(studies, seed)
     say(checks_text(checks) + "\n")
@@ -69,9 +70,9 @@ def calibrate(
         say(f"{told.viewer}\n{checks_text(told.checks)}\n\n{_designs(told.designs)}")
     if as_json:
         found = {"studies": studies, "checks": plain(checks), "browser": plain(told)}
-        click.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
     if not passed(checks):
-        click.echo("Some checks FAIL: figures of this version are not to be trusted.", err=True)
+        echo("Some checks FAIL: figures of this version are not to be trusted.", err=True)
         sys.exit(1)
 
 

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import click
 import numpy as np
 
 from agent.benchmarks import browser_runs
 from agent.benchmarks.browser_runs import MODEL, Where
 from agent.benchmarks.calibration import Feed, Ints, Likes, Setting, Tell, ideal, studies
-from agent.cli.progress import counting
 from agent.errors import RunFault
 from agent.playground.catalogue import load as load_catalogue
 from agent.playground.recommend import Shelf
@@ -31,6 +29,7 @@ from analysis.designs import Outcomes
 from analysis.matrix import LEAST_PERSONAS
 from personas.library import all_personas
 from personas.persona import Persona
+from store.foreign.printing import counting, echo
 from store.ledger import Ledger
 
 PERSONAS = 10
@@ -166,13 +165,13 @@ class _Onlooker:
         self._tell(min(videos, self._total), self._total)
         if done != self._done and not sys.stderr.isatty():
             name, cells = self._study.declared.name, len(self._study.cells)
-            click.echo(f"{name}: {done} of {cells} runs", err=True)
+            echo(f"{name}: {done} of {cells} runs", err=True)
         self._done = done
 
     def ended(self, cell: Cell, code: int) -> None:
         """A run ended."""
         if code:
-            click.echo(f"{cell.key} ended with exit code {code}", err=True)
+            echo(f"{cell.key} ended with exit code {code}", err=True)
 
     def rests(self, until: datetime) -> None:
         """Nothing rests on the playground."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import browser_option, data_option
+from store.foreign.printing import echo
 
 EPILOG = """
 \b
@@ -34,7 +35,7 @@ def daemon(
     from agent.errors import BadConfig
 
     if example:
-        click.echo(EXAMPLE, nl=False)
+        echo(EXAMPLE, nl=False)
     elif file is None:
         raise BadConfig("Which watch file? Type: python -m agent daemon --example > watch.toml")
     elif check:
@@ -52,7 +53,7 @@ def _check(file: Path) -> None:
     watch = load(file)
     zones = {entry.name: watch.zone(entry) for entry in watch.entries}
     for due, name in upcoming(watch, datetime.now(UTC), 12):
-        click.echo(f"{due.astimezone(zones[name]):%a %Y-%m-%d %H:%M:%S %Z}  {name}")
+        echo(f"{due.astimezone(zones[name]):%a %Y-%m-%d %H:%M:%S %Z}  {name}")
 
 
 def _run(file: Path, data: Path, browser: str | None) -> None:
@@ -69,4 +70,4 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
 
     find(browser)  # refused now, not by each child
     place = Place(file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ)))
-    asyncio.run(run(place, partial(click.echo, err=True)))
+    asyncio.run(run(place, partial(echo, err=True)))

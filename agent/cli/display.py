@@ -12,15 +12,15 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from agent.config import RunConfig
 from agent.errors import RunFault, WallShown
+from store.foreign.printing import console, panel, words
+from store.foreign.text import show_line
 from store.records import Judgement, Phase, Step, Video
 
 RECENT = 6
@@ -31,8 +31,8 @@ STYLES = {"yes": "bold green", "no": "red", None: "yellow"}
 class Display:
     """A context that lives as long as the run."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    def __init__(self) -> None:
+        self._console = console(err=True)
         self._rich = self._console.is_terminal
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._recent: deque[Step] = deque(maxlen=RECENT)
@@ -66,12 +66,12 @@ class Display:
         self._title = f"{config.persona.id} on {config.platform} · {config.model}"
         verb = f"resumed after {len(earlier)} videos" if earlier else "new"
         print_ = self._console.print
-        print_(f"[bold]Run {run_id}[/] ({verb})", highlight=False)
+        print_(words(f"Run {run_id}", "bold") + f" ({verb})")
         print_(f"{config.persona.id} watches: " + " ".join(config.persona.traits), style="italic")
 
     def doing(self, what: str) -> None:
         """Something that takes a while begins."""
-        self._console.print(f"… {what}", style="dim", highlight=False)
+        self._console.print(f"… {what}", style="dim")
 
     def judged(self, video: Video, judgement: Judgement) -> None:
         """A video was judged; it is being watched now."""
@@ -82,24 +82,22 @@ class Display:
         """A step was recorded."""
         self._count(step)
         if not self._rich and not self._recent:
-            self._console.print(HEADER, style="dim", highlight=False)
+            self._console.print(HEADER, style="dim")
         self._recent.append(step)
         if self._rich:
             self._refresh()
         else:
-            self._console.print(self._line(step), highlight=False, soft_wrap=True)
+            self._console.print(self._line(step), soft_wrap=True)
 
     def faulted(self, fault: RunFault, *, recovered: bool) -> None:
         """Something went wrong."""
         after = "starting the browser again" if recovered else "giving up"
-        self._console.print(
-            f"{type(fault).__name__}: {fault} — {after}", style="yellow", highlight=False
-        )
+        self._console.print(f"{type(fault).__name__}: {fault} — {after}", style="yellow")
 
     def waiting(self, wall: WallShown) -> None:
         """The run waits for a person."""
         where = wall.details.get("picture", "")
-        self._console.print(f"[bold yellow]{wall}[/]", highlight=False)
+        self._console.print(str(wall), style="bold yellow")
         self._console.print(f"… waiting; it goes on by itself. Picture: {where}", style="dim")
 
     def _count(self, step: Step) -> None:
@@ -115,10 +113,10 @@ class Display:
     def _line(self, step: Step) -> str:
         judged = step.excluded or step.judgement.answer or step.judgement.missing or ""
         p_yes = "" if step.judgement.p_yes is None else f"{step.judgement.p_yes:.2f}"
-        caption = (step.video.caption or step.video.id)[:60]
+        about = step.judgement.fault or (step.video.caption or step.video.id)[:60]
         return (
             f"{step.position + 1:>4}  {step.phase:<6} {judged:<9} {p_yes:>5} "
-            f"{_seconds(step):>5} s  {step.judgement.fault or caption}"
+            f"{_seconds(step):>5} s  {show_line(about)}"
         )
 
     def _left(self) -> str:
@@ -159,8 +157,8 @@ class Display:
         if self._now is not None:
             video, judgement = self._now
             answer = judgement.answer or judgement.missing or "–"
-            rows.add_row("▶", Text(answer, STYLES[judgement.answer]), "", "", video.caption or "")
-        return Panel(Group(bar, Text(self._shares()), rows), title=self._title, title_align="left")
+            rows.add_row("▶", words(answer, STYLES[judgement.answer]), "", "", _caption(video))
+        return panel(Group(bar, self._shares(), rows), self._title)
 
     def _cells(self, step: Step) -> tuple[RenderableType, ...]:
         judgement = step.judgement
@@ -168,7 +166,11 @@ class Display:
         p_yes = "" if judgement.p_yes is None else f"{judgement.p_yes:.2f}"
         style = "dim" if step.excluded else STYLES[judgement.answer]
         dwell = f"{_seconds(step)} s"
-        return str(step.position + 1), Text(answer, style), p_yes, dwell, step.video.caption or ""
+        return str(step.position + 1), words(answer, style), p_yes, dwell, _caption(step.video)
+
+
+def _caption(video: Video) -> RenderableType:
+    return words(video.caption or "")
 
 
 def _seconds(step: Step) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from store.foreign.printing import Styled, echo
+
 if TYPE_CHECKING:
     from agent.checks import Check
 
@@ -57,9 +59,9 @@ def doctor(as_json: bool, **options: Any) -> None:
     from agent.errors import BadConfig
 
     if options["install_browser"]:
-        click.echo(f"browser: {checks.install_browser()}")
+        echo(f"browser: {checks.install_browser()}")
         if sys.platform == "linux":
-            click.echo(f"screen for tests: {checks.install_display() or NO_XVFB}")
+            echo(f"screen for tests: {checks.install_display() or NO_XVFB}")
         return
     if options["platform"] is not None:
         _probe(options, as_json=as_json)
@@ -72,7 +74,7 @@ def doctor(as_json: bool, **options: Any) -> None:
         if not as_json:
             _show(check)
     if as_json:
-        click.echo(json.dumps([asdict(check) for check in found], indent=2))
+        echo(json.dumps([asdict(check) for check in found], indent=2))
     if any(check.needed and not check.ok for check in found):
         sys.exit(2)
 
@@ -110,15 +112,15 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     _, codecs = asyncio.run(browsers.probe(found, CODECS))
     told = asyncio.run(probe(config, sight, options["videos"], hands, _tell))
     if as_json:
-        click.echo(json.dumps({"report": told.report(codecs), "faults": told.faults}, indent=2))
+        echo(json.dumps({"report": told.report(codecs), "faults": told.faults}, indent=2))
     else:
-        click.echo(told.report(codecs))
+        echo(told.report(codecs))
     if told.faults:
         sys.exit(1)
 
 
 def _tell(videos: int) -> None:
-    click.echo(f"… video {videos}", err=True)
+    echo(f"… video {videos}", err=True)
 
 
 def _local() -> datetime:
@@ -130,12 +132,12 @@ def _checks(options: dict[str, Any]) -> Iterator[Check]:
 
     if options["driver"] == "playwright":
         return checks.all_checks(options["data"], options["browser"])
-    tell = partial(click.echo, err=True)
+    tell = partial(echo, err=True)
     return checks.desktop_checks(options["data"], calibrate=options["calibrate"], tell=tell)
 
 
 def _show(check: Check) -> None:
     mark, colour = ("ok", "green") if check.ok else ("no", "red" if check.needed else "yellow")
-    click.echo(f"{click.style(f'{mark:>3}', fg=colour)}  {check.name:<20} {check.found}")
+    echo(Styled(f"{mark:>3}", colour), f"  {check.name:<20} {check.found}")
     if not check.ok:
-        click.echo(f"     {check.fix}")
+        echo(f"     {check.fix}")

@@ -14,6 +14,7 @@ from agent.errors import AgentError
 from analysis.errors import AnalysisError
 from personas.errors import PersonaError
 from store.errors import StoreError
+from store.foreign.printing import echo
 
 INTERRUPTED = 130
 
@@ -26,9 +27,9 @@ def open_door(command: click.Command) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (AgentError, AnalysisError, PersonaError, StoreError) as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
-        click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
+        echo("Interrupted. The same command goes on where this one stopped.", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -11,6 +11,7 @@ import click
 
 from agent.cli.notices import announce
 from agent.cli.options import cap_options, data_option, json_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.benchmarks.probes import Measure
@@ -73,7 +74,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     announce(options["model"], cap)
     found = asyncio.run(_measure(options, cap))
     if as_json:
-        click.echo(json.dumps(_plain(_as_dict(found)), indent=2))
+        echo(json.dumps(_plain(_as_dict(found)), indent=2))
     else:
         _show(found)
 
@@ -86,7 +87,6 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.benchmarks.exhibits import sample, show
     from agent.benchmarks.probes import Panel, probe
     from agent.benchmarks.viewer import agreement
-    from agent.cli.progress import counting
     from agent.models import load
     from agent.models.budget import Budgeted, Spent
     from agent.models.guard import is_free
@@ -96,6 +96,7 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
     from store.data import DataFolder
+    from store.foreign.printing import counting
     from store.payments import PaymentBook
 
     rng = np.random.default_rng(options["seed"])
@@ -153,7 +154,7 @@ def _plain(value: Any) -> Any:
 
 def _show(found: _Found) -> None:
     told = found.agreement
-    click.echo(f"{told.model}, {told.strategy}: {told.personas} personas, {told.videos} videos")
+    echo(f"{told.model}, {told.strategy}: {told.personas} personas, {told.videos} videos")
     rows = [
         ("yes to what fits", told.overall.fitting_yes),
         ("no to what does not fit", told.overall.unfitting_no),
@@ -161,24 +162,24 @@ def _show(found: _Found) -> None:
     ]
     width = max(len(name) for name, _ in [*rows, *((m.name, None) for m in found.measures)])
     for name, figure in rows:
-        click.echo(f"{name:<{width}}  {_cell(figure):<24} {figure.answers} answers")
+        echo(f"{name:<{width}}  {_cell(figure):<24} {figure.answers} answers")
     for measure in found.measures:
         cell = _cell(measure.figure, measure.unit)
-        click.echo(f"{measure.name:<{width}}  {cell:<24} {measure.figure.answers} answers")
-    click.echo(f"\n{'theme':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
+        echo(f"{measure.name:<{width}}  {cell:<24} {measure.figure.answers} answers")
+    echo(f"\n{'theme':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
     for theme, row in told.by_theme.items():
         _show_row(theme, row)
     lost = ", ".join(f"{count} {reason}" for reason, count in told.missing.items()) or "none"
-    click.echo(f"missing answers: {lost}; {1000 * told.latency_s:.0f} ms a new video (median)")
+    echo(f"missing answers: {lost}; {1000 * told.latency_s:.0f} ms a new video (median)")
     if found.spent is not None:
-        click.echo(f"spent: ${found.spent.cost_usd:.4f}, {found.spent.tokens:,} tokens")
-    click.echo("Brackets: 95 % intervals, clustered by persona and by video (docs/models.md).")
-    click.echo("These figures hold for the playground only.")
+        echo(f"spent: ${found.spent.cost_usd:.4f}, {found.spent.tokens:,} tokens")
+    echo("Brackets: 95 % intervals, clustered by persona and by video (docs/models.md).")
+    echo("These figures hold for the playground only.")
 
 
 def _show_row(name: str, row: Row) -> None:
     cells = [_cell(share) for share in (row.fitting_yes, row.unfitting_no, row.balanced)]
-    click.echo(f"{name:<14} {cells[0]:<22} {cells[1]:<22} {cells[2]}")
+    echo(f"{name:<14} {cells[0]:<22} {cells[1]:<22} {cells[2]}")
 
 
 def _cell(figure: Share, unit: str = "share") -> str:

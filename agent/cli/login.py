@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option, json_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.platforms.base import Session
@@ -54,17 +55,17 @@ def login(platform: str, account: str, **options: Any) -> None:
     with Profile(data, platform, account) as profile:
         if options["dump"] is not None:
             profile.dump(options["dump"])
-            click.echo("Whoever has this file is signed in as you: keep it to yourself.", err=True)
+            echo("Whoever has this file is signed in as you: keep it to yourself.", err=True)
             return
         if options["restore"] is not None:
             profile.restore(options["restore"])
         until = asyncio.run(_until(profile, session, options))
     if options["as_json"]:
-        click.echo(json.dumps({"signed_in_until": until.isoformat() if until else None}))
+        echo(json.dumps({"signed_in_until": until.isoformat() if until else None}))
     if until is None:
         raise NotSignedIn(platform, account)
     if not options["as_json"]:
-        click.echo(f"{account} is signed in to {platform} until {until:%Y-%m-%d}.")
+        echo(f"{account} is signed in to {platform} until {until:%Y-%m-%d}.")
 
 
 async def _until(profile: Profile, session: Session, options: dict[str, Any]) -> datetime | None:
@@ -74,6 +75,6 @@ async def _until(profile: Profile, session: Session, options: dict[str, Any]) ->
     found = find(options["browser"])
     if options["only_check"] or options["restore"] is not None:
         return await sessions.check(found, profile.path, session.cookies)
-    click.echo("Sign in in the window that opens; it closes by itself.", err=True)
+    echo("Sign in in the window that opens; it closes by itself.", err=True)
     address = options["url"] or session.login_url
     return await sessions.sign_in(found, profile.path, address, session.cookies)

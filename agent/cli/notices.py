@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import click
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.config import Site
@@ -26,9 +26,9 @@ def announce(model: str, cap: Cap) -> None:
 
     cap.check(model)
     if (told := sent_to(model)) is not None:
-        click.echo(told, err=True)
+        echo(told, err=True)
     if cap.cost_usd is not None:
-        click.echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
+        echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 
 
 def announce_repeats(site: Site | None, windows: Windows) -> None:
@@ -47,7 +47,7 @@ def announce_repeats(site: Site | None, windows: Windows) -> None:
     where = "A theme of this catalogue" if listens else "This catalogue"
     fit = (most - windows.adapt) // 2
     remedy = f"--before {fit} --after {fit}" if fit > 0 else "python -m agent playground --help"
-    click.echo(
+    echo(
         f"{where} has {most} videos and the run watches {windows.total}, so some are shown again. "
         f"Repeats count, and the shares without them are shown too. For fewer, type: {remedy}",
         err=True,

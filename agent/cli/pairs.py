@@ -18,6 +18,7 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.pairs import Made, Making
@@ -91,7 +92,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         announce(name, cap)
     making.check()
     if making.model.startswith("scripted/"):
-        click.echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
+        echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
     folder = DataFolder(data)
     made = _make(folder, runs, making)
     found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
@@ -101,18 +102,18 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     exported = _export(folder, found, options) if options["folder"] else None
     if as_json:
         told = found.as_dict() | {"figure": str(figure), "exported": exported}
-        click.echo(json.dumps(told, indent=2))
+        echo(json.dumps(told, indent=2))
         return
-    click.echo(found.text())
+    echo(found.text())
     if exported:
         rows = ", ".join(f"{count} for {split}" for split, count in exported["rows"].items())
-        click.echo(f"{sum(exported['rows'].values())} pairs in {options['folder']}: {rows}.")
-    click.echo(f"{made.path}\n{figure}", err=True)
+        echo(f"{sum(exported['rows'].values())} pairs in {options['folder']}: {rows}.")
+    echo(f"{made.path}\n{figure}", err=True)
 
 
 def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
-    from agent.cli.progress import counting
     from agent.pairs import make
+    from store.foreign.printing import counting
     from store.ledger import read
 
     paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
@@ -120,7 +121,7 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
     with counting("making pairs") as told:
         made = asyncio.run(make(ledgers, making, folder, datetime.now(UTC), told))
     if made.unbalanced and "persona" in making.errors:
-        click.echo(
+        echo(
             f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "
             "taken that were watched as were left.",
             err=True,
@@ -142,5 +143,5 @@ def _export(folder: DataFolder, found: PairChecks, options: dict[str, Any]) -> d
     choice = PairsChoice(options["keep_handles"], options["blur"], options["split_by"])
     done = export(folder, found.pairs, options["folder"], findings, choice)
     for problem in done.problems:
-        click.echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {problem}", err=True)
     return {"folder": str(done.folder), "rows": done.splits, "problems": list(done.problems)}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from agent.cli.options import data_option, site_options
+from store.foreign.printing import echo
 
 EPILOG = """
 \b
@@ -38,10 +39,10 @@ def playground(**options: Any) -> None:
     for name, value in options.items():
         if value is not None:
             arguments += [f"--{name}", str(value)]
-    click.echo("Open the address below in a browser; Ctrl-C ends it.", err=True)
+    echo("Open the address below in a browser; Ctrl-C ends it.", err=True)
     command = [sys.executable, "-m", "agent.playground", *arguments, "--parent"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as site:  # it ends when its stdin closes
         try:
             sys.exit(site.wait())
         except KeyboardInterrupt:
-            click.echo("The site is closed.", err=True)
+            echo("The site is closed.", err=True)

@@ -18,6 +18,7 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.misalignment import Probing
@@ -86,16 +87,16 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
             "models": {one.model: one.as_dict() for one in found},
             "pictures": [str(path) for path in pictures],
         }
-        click.echo(json.dumps(told, indent=2))
+        echo(json.dumps(told, indent=2))
         return
-    click.echo("\n\n".join(one.text() for one in found))
-    click.echo(f"{out}", err=True)
+    echo("\n\n".join(one.text() for one in found))
+    echo(f"{out}", err=True)
 
 
 def _ask(folder: DataFolder, pairs: Pairs, probing: Probing) -> Path:
     """Ask one model; returns where its answers are."""
-    from agent.cli.progress import counting
     from agent.misalignment import ask
+    from store.foreign.printing import counting
 
     announce(probing.model, probing.cap)
     with counting(f"asking {probing.model}") as told:

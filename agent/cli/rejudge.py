@@ -17,6 +17,7 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -48,7 +49,6 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
 
     The answers are kept beside each run; what was asked before is not asked again.
     """
-    from agent.cli.progress import counting
     from agent.errors import BadConfig
     from agent.models import check, check_revision
     from agent.models.budget import Cap
@@ -56,6 +56,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.rejudge import Asking, rejudge
     from personas.strategies import hashes
     from store.data import DataFolder
+    from store.foreign.printing import counting
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")
@@ -70,23 +71,23 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     announce(asking.model, cap)
     with counting("asked again") as told:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
-    click.echo(f"{did.answered} questions answered about {len(ledgers)} runs.")
+    echo(f"{did.answered} questions answered about {len(ledgers)} runs.")
     if did.open:
-        click.echo(f"{did.open} have no reply yet. Type the same command to ask them again.")
+        echo(f"{did.open} have no reply yet. Type the same command to ask them again.")
     if did.given_up:
         more = 2 * patience.attempts
-        click.echo(
+        echo(
             f"{did.given_up} had no reply in {patience.attempts} attempts. "
             f"Type the same command with --attempts {more} to ask them again."
         )
     if did.others:
-        click.echo(
+        echo(
             f"Another {asking.model} has answered in {did.others} files; its answers stay apart. "
             "To see which is which, type: python -m agent rejudge --help",
             err=True,
         )
     if (replies := did.replies) is not None:
-        click.echo(
+        echo(
             f"{replies.kept} replies were kept from before, {replies.asked} were asked for; "
             f"{replies.unfit} of these cannot be kept."
         )

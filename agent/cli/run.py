@@ -28,6 +28,7 @@ from agent.cli.options import (
     revision_option,
     site_options,
 )
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.config import Frames, RunConfig, Site
@@ -129,7 +130,7 @@ def run(as_json: bool, **options: Any) -> None:
     announce(config.model, place.cap)
     announce_repeats(config.site, config.windows)
     if config.driver == "desktop":
-        click.echo(DESKTOP, err=True)
+        echo(DESKTOP, err=True)
     with _cell_held(options["study"], options["cell"]):
         if options["study"] is not None and _is_complete(config, place.data):
             return  # by the child of a conductor that was killed
@@ -354,7 +355,7 @@ def _summarise(run_id: str, place: Place, *, as_json: bool) -> None:
     path: Path = place.data.ledger_path(run_id)
     summary = summarise(read(path), np.random.default_rng(0))
     if as_json:
-        click.echo(json.dumps(summary.as_dict(), indent=2))
+        echo(json.dumps(summary.as_dict(), indent=2))
         return
     width = shutil.get_terminal_size((88, 24)).columns
     trait = summary.traits[0] if summary.traits else "two people shaking hands"
@@ -365,7 +366,7 @@ def _summarise(run_id: str, place: Place, *, as_json: bool) -> None:
         (f"{python} -m store show latest{option}", "read its steps"),
         (f"{python} -m agent study --example", "a study with control arms, which can show more"),
     ]
-    click.echo(render(summary, width, where=str(path.parent), commands=commands))
+    echo(render(summary, width, where=str(path.parent), commands=commands))
 
 
 def _python() -> str:

@@ -18,6 +18,7 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.spectrum import Asking
@@ -81,16 +82,16 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     register(folder, out, "report", frames=retrieval.shown)
     written = write_spectrum(retrieval, kept, folder, out, datetime.now(UTC))
     if as_json:
-        click.echo(json.dumps(written.as_dict(), indent=2))
+        echo(json.dumps(written.as_dict(), indent=2))
         return
-    click.echo(written.text())
+    echo(written.text())
     doubtful = sum(keyword.doubtful for keyword in retrieval.keywords)
-    click.echo(
+    echo(
         f"{doubtful} of {len(retrieval.keywords)} keywords are doubtful: no frame seems to fit. "
         "Look at the contact sheets.",
         err=True,
     )
-    click.echo(f"{written.page}")
+    echo(f"{written.page}")
 
 
 def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
@@ -138,8 +139,8 @@ def _ask(
     retrieval: Retrieval, asking: Asking, folder: DataFolder
 ) -> tuple[Path, Path | None, Path | None]:
     """Ask one model; returns where its answers, its explanations and its answers in words are."""
-    from agent.cli.progress import counting
     from agent.spectrum import ask
+    from store.foreign.printing import counting
 
     announce(asking.model, asking.cap)
     with counting(f"asking {asking.model}") as told:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import data_option, json_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.daemon.address import Address
@@ -49,16 +50,16 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
             _ask(at, name.replace("_", "-"), value)
     found = _look(folder) if at is None else _fetch(at) or _look(folder)
     if as_json:
-        click.echo(found.model_dump_json(indent=2))
+        echo(found.model_dump_json(indent=2))
         return
     from agent.cli.status_text import lines
 
     for line in lines(found, datetime.now(UTC)):
-        click.echo(line)
+        echo(line)
     if at:
-        click.echo(f"\nLook in: {at.link}")
+        echo(f"\nLook in: {at.link}")
     else:
-        click.echo("No daemon runs here. Type: python -m agent daemon watch.toml", err=True)
+        echo("No daemon runs here. Type: python -m agent daemon watch.toml", err=True)
 
 
 def _serving(data: DataFolder) -> Address | None:
@@ -85,7 +86,7 @@ def _fetch(at: Address) -> Status | None:
     try:
         return Status.model_validate_json(_request(at, "GET", "/api/status"))
     except BadConfig as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         return None
 
 

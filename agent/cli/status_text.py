@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agent.daemon.runs_now import Running
 from agent.daemon.status import Entry, Status
+from store.foreign.text import show_line
 from store.stats import size_told
 
 _LONG = 3650
@@ -83,7 +84,7 @@ def _run(run: Running) -> Iterator[str]:
     if run.last is not None:
         answer = run.last.answer or run.last.excluded or run.last.missing or "missing"
         p_yes = "" if run.last.p_yes is None else f" {run.last.p_yes:.2f}"
-        yield f"  last: {answer}{p_yes}  {(run.last.caption or '')[:70]}"
+        yield f"  last: {answer}{p_yes}  {show_line((run.last.caption or '')[:70])}"
 
 
 def _entry(entry: Entry, status: Status, now: datetime) -> list[str]:

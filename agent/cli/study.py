@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option
+from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.study.conduct import Study
@@ -55,7 +56,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     from store.data import DataFolder
 
     if example:
-        click.echo(EXAMPLE, nl=False)
+        echo(EXAMPLE, nl=False)
         return
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
@@ -90,15 +91,15 @@ def _show_matrix(study: Study) -> None:
     if "playground" in declared.matrix.platforms:
         announce_repeats(declared.site, declared.windows)
     videos = len(study.cells) * declared.windows.total
-    click.echo(f"Study {declared.name}: {len(study.cells)} runs, {videos} videos at least")
+    echo(f"Study {declared.name}: {len(study.cells)} runs, {videos} videos at least")
     for cell in start_order(study.cells):
-        click.echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
+        echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
     live = any(load(name).live for name in declared.matrix.platforms)
     waiting = 1.25 * declared.live.floor_s if live else 0.0
     watching = 3.0 if live else 3 / declared.site.speed
     seconds = videos * (SECONDS_PER_STEP + watching + waiting) / declared.pace.parallel
-    click.echo(f"About {seconds / 60:.0f} minutes, {declared.pace.parallel} at a time.")
-    click.echo("Cost: none (embedded viewer)." if _free(declared) else _price_unknown(declared))
+    echo(f"About {seconds / 60:.0f} minutes, {declared.pace.parallel} at a time.")
+    echo("Cost: none (embedded viewer)." if _free(declared) else _price_unknown(declared))
 
 
 def _free(declared: Declared) -> bool:
@@ -124,19 +125,19 @@ class _Narrator:
         share = 100 * videos // max(self._videos, 1)
         line = f"{done} of {self._cells} runs, {videos} videos ({share} %), running: {names}"
         if line != self._last:
-            click.echo(line, err=True)
+            echo(line, err=True)
             self._last = line
 
     def ended(self, cell: Cell, code: int) -> None:
         """A child ended."""
         if code:
-            click.echo(f"{cell.key} ended with exit code {code}", err=True)
+            echo(f"{cell.key} ended with exit code {code}", err=True)
 
     def rests(self, until: datetime) -> None:
         """Nothing may be watched until then."""
         line = f"Resting until {until:%Y-%m-%d %H:%M}: daily caps or quiet hours hold. Ctrl-C ends."
         if line != self._last:
-            click.echo(line, err=True)
+            echo(line, err=True)
             self._last = line
 
 
@@ -149,17 +150,17 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     name = study.declared.name
     for what, cells in (("could not be completed", left.failed), ("rest", left.resting)):
         if cells:
-            click.echo(f"{len(cells)} of {len(study.cells)} runs {what}:", err=True)
+            echo(f"{len(cells)} of {len(study.cells)} runs {what}:", err=True)
             for cell in cells:
-                click.echo(f"  {cell.key}", err=True)
+                echo(f"  {cell.key}", err=True)
     if left.until is not None:
-        click.echo(
+        echo(
             f"Daily caps or quiet hours hold until {left.until:%Y-%m-%d %H:%M}. "
             f"Then type: python -m agent study {file}",
             err=True,
         )
     if left.failed:
-        click.echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
+        echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
     if left.failed or left.resting:
         sys.exit(1)
-    click.echo(f"Study {name} is complete. Type: python -m analysis report {name}")
+    echo(f"Study {name} is complete. Type: python -m analysis report {name}")

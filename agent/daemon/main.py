@@ -17,6 +17,7 @@ from agent.daemon.journal import DaemonStopped
 from agent.daemon.steering import Steering
 from agent.daemon.supervisor import Place, Supervisor
 from agent.errors import BadConfig
+from store.foreign.printing import PlainFormatter
 from store.locks import Held, NamedLock
 
 LOG_BYTES, LOGS = 2_000_000, 5
@@ -97,7 +98,7 @@ class _Log:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._handler = _Patient(path, maxBytes=LOG_BYTES, backupCount=LOGS, encoding="utf-8")
-        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
 
     def __enter__(self) -> None:
         logger = logging.getLogger("agent.daemon")

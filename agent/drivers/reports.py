@@ -18,8 +18,10 @@ from playwright.async_api import Error as PlaywrightError
 from agent.drivers.base import Answer, OnAnswer, PageEvent
 from agent.drivers.browser import Window
 from agent.drivers.reading import parsed
+from store.foreign.text import clean_text
 
 MAX_EVENTS = 50
+_LONGEST_MESSAGE = 500
 READ_S = 1.0
 """How long the bodies of responses that have begun may take."""
 
@@ -82,7 +84,7 @@ class Reports:
 
     def note(self, kind: str, message: str) -> None:
         """Keep an event, unless it waits already or too many do: a page may repeat itself."""
-        event = PageEvent(kind, message[:500])
+        event = PageEvent(kind, clean_text(message, _LONGEST_MESSAGE))
         if len(self._events) < MAX_EVENTS and event not in self._events:
             self._events.append(event)
 

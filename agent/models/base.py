@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from personas.strategies import Prompt
+from store.foreign.text import clean_json, clean_text
 
 ATTEMPTS = 2
 """How often a judge puts one question: an unreadable reply is asked for once more."""
@@ -63,6 +64,14 @@ class Reply:
     served: str | None = None
     """What the service says has answered: its model, and the fingerprint of its system."""
     notes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Clean what the model said, whoever it is: a strange letter loses no paid reply."""
+        for name in ("text", "reason", "description", "screen_text", "served"):
+            told = getattr(self, name)
+            if told is not None:
+                object.__setattr__(self, name, clean_text(told))
+        object.__setattr__(self, "notes", clean_json(self.notes))
 
 
 class Model(Protocol):

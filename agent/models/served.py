@@ -25,6 +25,7 @@ from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment
 from agent.models.picture import LONGEST_SIDE, scaled
 from personas import strategies
+from store.foreign.printing import remark
 
 PROVIDERS = (
     "anthropic",
@@ -152,7 +153,7 @@ class ServedModel:
             lease = lease_for(name)
             if lease is not None:
                 on_failure.callback(lease.release)
-                address = lease.wait(sys.stderr.write)
+                address = lease.wait(remark)
                 once |= {"base_url": address.url, "api_key": address.key}
             try:
                 model = get_model(name, config=config, memoize=False, **once)

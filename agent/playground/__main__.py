@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from store.foreign.printing import echo
+
 SKINS = ("tiktok", "youtube", "instagram")
 FEEDS = ("listener", "popular", "random", "contrarian")
 
@@ -67,7 +69,7 @@ def main(**options: Any) -> None:
     try:
         _serve(options)
     except PlaygroundError as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -91,11 +93,11 @@ def _serve(options: dict[str, Any]) -> None:
         port=options["port"],
         parent=options["parent"],
     )
-    serve(plan, ready=lambda facts: click.echo(json.dumps(facts)), tell=_narrate)
+    serve(plan, ready=lambda facts: echo(json.dumps(facts)), tell=_narrate)
 
 
 def _narrate(sentence: str) -> None:
-    click.echo(sentence, err=True)
+    echo(sentence, err=True)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from agent.errors import BadConfig
 from agent.models.local_server.lease import ServerLease
 from agent.models.local_server.vllm import vllm_recipe
+from store.foreign.printing import remark
 
 __all__ = ["ServerLease", "lease_for", "warmed"]
 
@@ -51,7 +51,7 @@ async def warmed(name: str) -> AsyncIterator[None]:
         yield
         return
     try:
-        await lease.ready(sys.stderr.write)
+        await lease.ready(remark)
         yield
     finally:
         lease.release()

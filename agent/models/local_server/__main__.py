@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.models.local_server.keeper import ServerKeeper
 from agent.models.local_server.runtime import ServerFolder, ServerRecipe
+from store.foreign.printing import echo
 
 
 def main() -> None:
@@ -23,8 +24,7 @@ def main() -> None:
         limit_s=told["limit_s"],
     )
     with folder.keeper.acquire(timeout=10):
-        sys.stdout.write("kept\n")
-        sys.stdout.flush()
+        echo("kept")
         os.dup2(2, 1)  # whoever started it may go
         ServerKeeper(folder, recipe).keep()
 

@@ -23,6 +23,7 @@ from agent.models.local_server.runtime import (
     ServerRecipe,
     processes_of,
 )
+from store.foreign.printing import remark
 
 HOST = "127.0.0.1"
 _LOOK_S = 0.25
@@ -65,7 +66,7 @@ class ServerKeeper:
                 answers = True
                 self._folder.announce(address)
             if not answers and monotonic() - started > self._recipe.limit_s:
-                sys.stderr.write(f"It did not answer within {self._recipe.limit_s:.0f} s.\n")
+                remark(f"It did not answer within {self._recipe.limit_s:.0f} s.\n")
                 return
             if self._unused():
                 return

@@ -1,0 +1,169 @@
+"""Strangers' bytes, pictures and file names, each within a limit that is checked first."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_PIXELS = 50_000_000
+"""Of a picture that is decoded (150 MB as RGB); a camera of 48 megapixels is within."""
+MOST_PICTURE_BYTES = 64 * 2**20
+"""Of a picture's file."""
+MOST_REPLY_BYTES = 8 * 2**20
+"""Of what a service answers to one question; a reply of 1,024 tokens has some kilobytes."""
+MOST_POST_BYTES = 64 * 2**10
+"""Of what a page of ours is sent."""
+LONGEST_NAME = 255
+"""Bytes of a part of a path, as file systems have it."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Pictures that are decoded; Pillow knows many more, whose decoders are seldom looked at."""
+
+_DAMAGED = (
+    OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError,
+    struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow's decoders raise over damaged files."""
+
+
+class ForeignFault(ValueError):
+    """Root of what the door refuses; its message says what is wrong, not where."""
+
+
+class TooManyBytes(ForeignFault):
+    """More bytes came than are taken."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"it has more than {most:,} bytes")
+
+
+class UnreadablePicture(ForeignFault):
+    """Bytes that are no picture, or one that is not decoded."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(f"it is no picture that can be read ({told})")
+
+
+class NameOutside(ForeignFault):
+    """A file's name that leads out of the folder it is looked for in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} leads out of the folder; name a file within it")
+
+
+async def collect_bytes(chunks: AsyncIterable[bytes], most: int) -> bytes:
+    """Collect a body, and stop at the first byte beyond the limit.
+
+    Raises
+    ------
+    TooManyBytes
+        It is longer than ``most`` bytes.
+    """
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > most:
+            raise TooManyBytes(most)
+    return bytes(body)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Read a file of at most so many bytes.
+
+    Raises
+    ------
+    TooManyBytes
+        It is longer.
+    OSError
+        It cannot be read.
+    """
+    with path.open("rb") as file:
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        raise TooManyBytes(most)
+    return raw
+
+
+def find_within(folder: Path, name: str) -> Path:
+    """Find the file that a stranger's table names: within the folder, whatever links lie there.
+
+    Parameters
+    ----------
+    folder
+        Where the name is looked for.
+    name
+        A relative path, its parts parted by ``/``; of this or another system.
+
+    Raises
+    ------
+    NameOutside
+        It is absolute, climbs, holds what no name holds, or is a link that leads out.
+    """
+    parts = PurePosixPath(name).parts
+    windows = PureWindowsPath(name)
+    climbs = ".." in parts or ".." in windows.parts
+    named = name and "\0" not in name and name.isprintable()
+    if climbs or not named or windows.drive or windows.root or name.startswith("/"):
+        raise NameOutside(name)
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts):
+        raise NameOutside(name)
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        raise NameOutside(name) from None
+    if not inside:
+        raise NameOutside(name)
+    return path
+
+
+@contextmanager
+def open_picture(source: bytes | Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image]:
+    """Open a picture whose header is within the limits.
+
+    What a damaged file raises while it is decoded, within the block, becomes one error. So a
+    block holds decoding and nothing else.
+
+    Raises
+    ------
+    UnreadablePicture
+        It is no picture, is damaged or too large, or its format is not taken.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        raw = source if isinstance(source, bytes) else read_file(source, MOST_PICTURE_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            opened = Image.open(io.BytesIO(raw), formats=FORMATS)
+        with opened as picture:
+            width, height = picture.size
+            if width * height > most_pixels:
+                raise UnreadablePicture(f"{width} x {height} pixels, at most {most_pixels:,}")
+            yield picture
+    except UnreadablePicture:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadablePicture("none of " + ", ".join(FORMATS)) from None
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(str(error) or type(error).__name__) from None
+
+
+def decode_picture(source: bytes | Path, mode: str = "RGB") -> Image:
+    """Decode a whole picture.
+
+    Raises
+    ------
+    UnreadablePicture
+        As ``open_picture`` does.
+    """
+    with open_picture(source) as picture:
+        return picture.convert(mode)

@@ -1,0 +1,92 @@
+"""What a run shows of strangers' captions: all of it, and nothing that ends the run."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import cli
+from agent.cli.display import Display
+from agent.config import RunConfig
+from agent.errors import ChallengeShown
+from personas.library import find
+from store.data import DataFolder
+from store.frames import FrameStore
+from store.ledger import LedgerWriter
+from store.records import Judgement, Video, Windows
+from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
+from tests.store.samples import finished, frame, jpeg, started, step
+
+ENDED_RUNS = ("[/s]", "AC[/]DC", "[/10]", "[official video]")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def keep_captions(data: DataFolder, *shown: str) -> None:
+    picture = jpeg("red")
+    FrameStore(data.frames_dir).put(picture, sync=False)
+    with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
+        writer.append(started("r1", windows=Windows(before=len(shown) - 1, after=1)))
+        for position, caption in enumerate(shown):
+            video = Video(id=f"r1-{position}", caption=caption)
+            writer.append(step(position, frame(picture), video=video))
+        writer.append(finished(len(shown)))
+
+
+def test_a_run_tells_each_caption_as_it_is_and_ends_well(tmp_path: Path) -> None:
+    keep_captions(DataFolder(tmp_path), *ENDED_RUNS)
+    words = "run --persona p12 --platform replay --of r1 --model scripted/yes --no-index"
+    done = CliRunner().invoke(cli, [*words.split(), "--data", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    for caption in ENDED_RUNS:
+        assert f"  {caption}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "number", [len(CAPTIONS) + 15, pytest.param(10_000, marks=pytest.mark.drill)],
+    ids=["some", "many"],
+)  # fmt: skip
+def test_no_caption_steers_the_panel_or_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    config = RunConfig(
+        persona=find("p12"), platform="replay", of="r1", model="scripted/[/yes]",
+        windows=Windows(before=number, after=1), account="a",
+    )  # fmt: skip
+    seen = 0
+    with Display() as display:
+        display.started(config, "r[/]1", ())
+        for caption in captions(7, number):
+            video = Video(id="v", caption=caption)
+            told = step(seen, video=video)
+            display.doing(caption)
+            display.judged(video, Judgement(answer=None, missing="failed", fault=caption))
+            display.stepped(told)
+            display.waiting(ChallengeShown(caption, caption, picture=caption))
+            display.faulted(ChallengeShown(caption, caption), recovered=True)
+            seen += 1
+    assert seen == number
+    left = OURS.sub("", terminal.getvalue())
+    assert not STEERS.search(left), ascii(STEERS.findall(left)[:9])
+    assert "AC[/]DC" in left
+
+
+def test_listings_show_captions_that_steer_nothing(tmp_path: Path) -> None:
+    from store.cli import main as store
+
+    data = DataFolder(tmp_path)
+    keep_captions(data, *CAPTIONS)
+    for words in ("show r1", "show r1 --json", "runs"):
+        done = CliRunner().invoke(store, [*words.split(), "--data", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        assert not STEERS.search(done.output), words

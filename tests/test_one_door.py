@@ -1,0 +1,94 @@
+"""Strangers' bytes have one door: nothing prints, decodes pictures or reads bodies beside it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("agent", "analysis", "personas", "store")
+DOOR = ROOT / "store" / "foreign"
+PRINTS = (
+    "click.echo", "click.secho", "click.style", "click.echo_via_pager", "print",
+    "sys.stdout.write", "sys.stderr.write", "logging.Formatter", "logging.StreamHandler",
+    "logging.basicConfig", "rich.console.Console", "rich.text.Text", "rich.panel.Panel",
+    "rich.markup.render", "rich.print", "rich.progress.Progress", "rich.get_console",
+)  # fmt: skip
+
+
+def names(source: str) -> Iterator[tuple[int, str]]:
+    """Every dotted name that a module uses or imports, with what its imports stand for."""
+    tree = ast.parse(source)
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                top = each.name.partition(".")[0]
+                known[each.asname or top] = each.name if each.asname else top
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            known |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+            yield from ((node.lineno, f"{node.module}.{a.name}") for a in node.names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.lineno, known.get(node.id, node.id)
+        elif isinstance(node, ast.Attribute) and (dotted := _dotted(node)):
+            head, _, rest = dotted.partition(".")
+            yield node.lineno, f"{known.get(head, head)}.{rest}"
+
+
+def _dotted(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (before := _dotted(node.value)):
+        return f"{before}.{node.attr}"
+    return None
+
+
+def bypasses(source: str, refused: tuple[str, ...]) -> list[int]:
+    if not any(name.rpartition(".")[2] in source for name in refused):
+        return []  # parsing all of them takes seconds
+    return sorted({line for line, name in names(source) if name in refused})
+
+
+def users(refused: tuple[str, ...]) -> list[str]:
+    found, seen = [], 0
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            seen += 1
+            if DOOR not in path.parents:
+                lines = bypasses(path.read_text(encoding="utf-8"), refused)
+                found += [f"{path.relative_to(ROOT)}:{line}" for line in lines]
+    assert seen > 200
+    return found
+
+
+def test_everything_that_is_printed_passes_the_door() -> None:
+    assert users(PRINTS) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import click\nclick.echo('x')", "from click import echo as tell\ntell('x')",
+        "def f():\n    from rich.console import Console\n    Console().print('x')", "print('x')",
+        "import sys\ng = sys.stderr.write", "import rich.text as t\nt.Text.from_markup('x')",
+        "from rich import panel\npanel.Panel('x')", "import logging\nlogging.Formatter('x')",
+    ],
+)  # fmt: skip
+def test_a_bypass_is_seen(source: str) -> None:
+    assert bypasses(source, PRINTS)
+
+
+def test_the_door_knows_nothing_of_ours() -> None:
+    seen = 0
+    for path in DOOR.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                seen += 1
+                assert node.module.split(".")[0] not in PACKAGES or (
+                    node.module.startswith("store.foreign.")
+                ), f"{path}:{node.lineno}"
+    assert seen > 5

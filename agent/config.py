@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from personas.persona import Persona
 from store.records import PersonaRecord, Windows
@@ -18,6 +19,18 @@ from store.records import PersonaRecord, Windows
 Arm = Literal["treatment", "yoked", "passive"]
 Explain = Literal["never", "yes", "all"]
 FeedName = Literal["listener", "popular", "random", "contrarian"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'{name!r} is no time zone; they are written as "Europe/Berlin"') from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""Name of a time zone that this machine knows."""
 
 
 class Value(BaseModel):

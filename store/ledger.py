@@ -166,8 +166,8 @@ def read_lines(path: Path) -> tuple[list[LedgerLine], int]:
         raise DataUnreadable(path, error.strerror or str(error)) from None
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
-    _check_schema(path, lines[0])
-    return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
+    check_schema(path, lines[0])
+    return [parse_line(path, number, line) for number, line in enumerate(lines, 1)], torn
 
 
 def summarise(path: Path) -> RunSummary | None:
@@ -188,7 +188,7 @@ def summarise(path: Path) -> RunSummary | None:
         started, final = _LINE.validate_json(first), _LINE.validate_json(last)
     except ValidationError:
         return _damaged(path)
-    if not isinstance(started, RunStarted):
+    if not isinstance(started, RunStarted) or started.schema_ > SCHEMA:
         return _damaged(path)
     if isinstance(final, RunFinished):
         return RunSummary(run_id, path, "complete", final.steps, started)
@@ -198,11 +198,13 @@ def summarise(path: Path) -> RunSummary | None:
 
 def _damaged(path: Path) -> RunSummary:
     """Summary of a ledger that the quick look could not read; the full one names the line."""
+    run_id = path.parent.name
     try:
-        read(path)
+        kept = read(path)
     except StoreError as error:
-        return RunSummary(path.parent.name, path, "damaged", 0, None, str(error))
-    raise AssertionError(f"{path} reads as a whole but not by its ends")
+        return RunSummary(run_id, path, "damaged", 0, None, str(error))
+    # it was replaced between the two looks, as a request to forget does
+    return RunSummary(run_id, path, kept.status, kept.next_position, kept.started)
 
 
 def scan(data: DataFolder) -> list[RunSummary]:
@@ -282,14 +284,26 @@ def _last_line(file: IO[bytes]) -> bytes | None:
         block *= 4
 
 
-def _record(path: Path, number: int, line: bytes) -> LedgerLine:
+def parse_line(path: Path, number: int, line: bytes) -> LedgerLine:
+    """Return the record of one committed line.
+
+    Parameters
+    ----------
+    number
+        Of the line, counted from 1.
+
+    Raises
+    ------
+    DamagedLedger
+        It is no record; says which field is at fault, and nothing that stands in it.
+    """
     try:
         return _LINE.validate_json(line)
     except ValidationError as error:
         raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
 
 
-def _check_schema(path: Path, line: bytes) -> None:
+def check_schema(path: Path, line: bytes) -> None:
     """Refuse a later version's ledger before its unknown fields look like damage."""
     head = from_json(line) if is_json(line) else None
     schema = head.get("schema") if isinstance(head, dict) else None

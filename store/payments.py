@@ -23,7 +23,7 @@ from store.errors import DamagedLedger, DataUnwritable
 from store.files import make_folder, sync_folder
 from store.lines import committed
 from store.locks import Held, NamedLock
-from store.records import Record
+from store.records import Record, tell_fault
 
 PATIENCE_S = 60.0
 """How long another process's line is waited for."""
@@ -202,8 +202,11 @@ class PaymentBook:
             self._number += 1
             try:
                 self._take(_LINE.validate_json(text))
-            except (ValidationError, KeyError) as error:
-                raise DamagedLedger(self.path, self._number, f"no payment ({error}).") from None
+            except ValidationError as error:
+                raise DamagedLedger(self.path, self._number, f"{tell_fault(error)}.") from None
+            except KeyError:
+                problem = "it settles a payment that was never reserved."
+                raise DamagedLedger(self.path, self._number, problem) from None
 
     def _append(self, line: Reserved | Settled | Carried) -> None:
         if self.path is not None:

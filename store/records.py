@@ -12,19 +12,21 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from store.paths import FrameHash, PathName, PerceptualHash, is_name
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from store.foreign.fields import ForeignJson, ForeignText
+from store.foreign.text import show_line
+from store.paths import FrameHash, PathName, PerceptualHash, is_name
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""
 REDACTED = 2
 """The least of a ledger from which something was forgotten: a reader of 1 refuses it."""
+
+MOST_STEPS = 1_000_000
+"""Of a phase: a number beyond that was not meant, and whoever counts up to it would not end."""
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
@@ -48,11 +50,15 @@ class Record(BaseModel):
         return type(self).model_validate(dict(copied) | dict(update)) if update else copied
 
 
+_FAULTS = {"json_invalid": "it is no JSON", "union_tag_invalid": "it is of no known kind"}
+
+
 def tell_fault(error: ValidationError) -> str:
     """Say where the first fault of a line is, what is wrong, and how the text there begins."""
     first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "line"
-    problem = first["msg"].removeprefix("Value error, ")
+    where = show_line(".".join(str(part)[:100] for part in first["loc"])) or "line"
+    words = first["msg"].removeprefix("Value error, ")[:200]
+    problem = _FAULTS.get(first["type"]) or show_line(words)
     if first["type"] == "string_pattern_mismatch":
         problem = f"{first['input'][:80]!a} is none. {problem}"
     return f"{where}: {problem}"
@@ -61,9 +67,9 @@ def tell_fault(error: ValidationError) -> str:
 class Windows(Record):
     """How many eligible steps each phase has."""
 
-    before: int = Field(50, ge=0)
-    adapt: int = Field(0, ge=0)
-    after: int = Field(50, ge=0)
+    before: int = Field(50, ge=0, le=MOST_STEPS)
+    adapt: int = Field(0, ge=0, le=MOST_STEPS)
+    after: int = Field(50, ge=0, le=MOST_STEPS)
     baseline: Literal["active", "passive"] = "active"
 
     @property
@@ -124,7 +130,7 @@ class RunStarted(Record):
     kind: Literal["run_started"] = "run_started"
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
     run_id: PathName
-    at: datetime
+    at: AwareDatetime
     persona: PersonaRecord
     platform: PathName
     strategy: str
@@ -170,7 +176,7 @@ class RunResumed(Record):
     """The run goes on after an interruption."""
 
     kind: Literal["run_resumed"] = "run_resumed"
-    at: datetime
+    at: AwareDatetime
     position: int
     code_version: str
     browser: str
@@ -298,7 +304,7 @@ class Seen(Record):
     kind: str
     position: int
     """Counted from 0 over all videos of the run, excluded ones included."""
-    at: datetime
+    at: AwareDatetime
     phase: Phase
     video: Video
     frames: tuple[Frame, ...]
@@ -340,7 +346,7 @@ class Fault(Record):
     """Something went wrong; the run went on, paused or ended."""
 
     kind: Literal["fault"] = "fault"
-    at: datetime
+    at: AwareDatetime
     position: int
     fault: str
     """Class of the fault, such as ``BrowserLost``."""
@@ -357,7 +363,7 @@ class Forgotten(Record):
     """
 
     kind: Literal["forgotten"] = "forgotten"
-    at: datetime
+    at: AwareDatetime
     position: int
     """Step that comes next in the run."""
     positions: tuple[int, ...]
@@ -365,7 +371,7 @@ class Forgotten(Record):
     edited: tuple[int, ...] = ()
     """Steps in whose texts, or re-judgements, a name was replaced, and nothing else."""
     asked: Literal["video", "author", "before"]
-    before: datetime | None = None
+    before: AwareDatetime | None = None
     """The date, where it was by age."""
 
 
@@ -373,7 +379,7 @@ class RunFinished(Record):
     """Last line of a complete ledger: the proof of completion."""
 
     kind: Literal["run_finished"] = "run_finished"
-    at: datetime
+    at: AwareDatetime
     steps: int
     eligible: int
     reason: str = "complete"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Literal
+
+from pydantic import AwareDatetime
 
 from store.foreign.fields import ForeignText
 from store.records import Record
@@ -31,7 +32,7 @@ class SiteCheck(Record):
     """
 
     kind: Literal["site_check"] = "site_check"
-    at: datetime
+    at: AwareDatetime
     position: int
     """Step that would come next."""
     compared: int

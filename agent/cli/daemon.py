@@ -15,6 +15,7 @@ Examples:
   python -m agent daemon --example > watch.toml
   python -m agent daemon watch.toml --check
   python -m agent daemon watch.toml
+  python -m agent daemon --mend
 """
 
 
@@ -22,10 +23,11 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--example", is_flag=True, help="Print a watch file to start from.")
 @click.option("--check", is_flag=True, help="Print what is due next; start nothing.")
+@click.option("--mend", is_flag=True, help="Set a damaged journal aside, and keep it.")
 @browser_option
 @data_option
 def daemon(
-    file: Path | None, *, example: bool, check: bool, browser: str | None, data: Path
+    file: Path | None, *, example: bool, check: bool, mend: bool, browser: str | None, data: Path
 ) -> None:
     """Start the studies and runs of a watch file when they are due, until Ctrl-C.
 
@@ -36,6 +38,8 @@ def daemon(
 
     if example:
         echo(EXAMPLE, nl=False)
+    elif mend:
+        _mend(data)
     elif file is None:
         raise BadConfig("Which watch file? Type: python -m agent daemon --example > watch.toml")
     elif check:
@@ -54,6 +58,20 @@ def _check(file: Path) -> None:
     zones = {entry.name: watch.zone(entry) for entry in watch.entries}
     for due, name in upcoming(watch, datetime.now(UTC), 12):
         echo(f"{due.astimezone(zones[name]):%a %Y-%m-%d %H:%M:%S %Z}  {name}")
+
+
+def _mend(data: Path) -> None:
+    from datetime import UTC, datetime
+
+    from agent.daemon.main import mend
+    from store.data import DataFolder
+
+    aside = mend(DataFolder(data), datetime.now(UTC))
+    if aside is None:
+        echo("Every line of the journal can be read; nothing was changed.", err=True)
+        return
+    echo(f"The damaged journal lies in {aside}; what can be read of it goes on.", err=True)
+    echo("Look whether all is paused. Type: python -m agent status", err=True)
 
 
 def _run(file: Path, data: Path, browser: str | None) -> None:

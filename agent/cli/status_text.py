@@ -15,6 +15,8 @@ from store.foreign.text import show_line
 from store.stats import size_told
 
 _LONG = 3650
+_LINES = 5
+"""Unreadable lines that are told one by one."""
 
 
 def lines(status: Status, now: datetime) -> Iterator[str]:
@@ -65,6 +67,10 @@ def _waiting(status: Status) -> Iterator[str]:
         yield f"! {breaker.platform} failed {breaker.failures} times in a row: {breaker.reason}"
     for trouble in status.troubles:
         yield f"! {trouble.trouble}: {trouble.detail}"
+    for line in status.unreadable[:_LINES]:
+        yield f"! {line.file}:{line.line} cannot be read: {line.problem} Type: {line.command}"
+    if (more := status.counts.unreadable - _LINES) > 0:
+        yield f"! {more} more lines cannot be read. Type: python -m store verify"
     if status.file_problem:
         yield f"! The changed watch file was refused: {status.file_problem}"
 

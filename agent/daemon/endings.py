@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.daemon.evidence import Evidence, WallMet
-from agent.daemon.following import Tally
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Outcome
+from agent.daemon.tally import RunTally
 from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2
@@ -39,7 +39,7 @@ def of(
     told: tuple[Outcome, str] | None,
     log: Path,
     evidence: Evidence,
-    runs: Sequence[Tally],
+    runs: Sequence[RunTally],
 ) -> Ending:
     """Return how a child ended.
 

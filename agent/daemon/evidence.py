@@ -9,15 +9,14 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.daemon.following import Day, Ledgers, Tally
+from agent.daemon.following import Day, Ledgers
 from agent.daemon.jobs import Job
+from agent.daemon.tally import RunTally
 from agent.daemon.watch import Cap
 from agent.errors import is_wall
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
 from store.data import DataFolder
-from store.errors import StoreError
-from store.ledger import Ledger, read
 from store.payments import PaymentBook
 from store.records import Fault
 
@@ -42,16 +41,16 @@ class Evidence:
         self._ledgers = Ledgers(data)
         self._book: PaymentBook | None = None
 
-    def of(self, job: Job, due: datetime) -> list[Tally]:
+    def of(self, job: Job, due: datetime) -> list[RunTally]:
         """Return the runs of an occurrence: of a study, all of its runs."""
         if job.declared is not None:
             name = job.declared.name
-            return [run for run in self._ledgers.now() if run.started["study"] == name]
+            return [run for run in self._ledgers.now() if run.begun.config.study == name]
         mark = job.mark(due)
         return [
             run
             for run in self._ledgers.now()
-            if run.started["cell"] == mark and run.started["study"] is None
+            if run.begun.config.cell == mark and run.begun.config.study is None
         ]
 
     def complete(self, job: Job, due: datetime) -> bool:
@@ -71,7 +70,7 @@ class Evidence:
         drawn = {cell.key.rsplit("/", 1)[0] for cell in cells}
         groups = len(matrix.platforms) * len(matrix.strategies) * len(matrix.models)
         whole = len(drawn) >= groups * len(matrix.personas) * replicates
-        finished = {run.started["cell"] for run in runs if run.finished}
+        finished = {run.begun.config.cell for run in runs if run.finished}
         return whole and {cell.key for cell in cells} <= finished
 
     def changed(self, job: Job, due: datetime) -> bool:
@@ -79,38 +78,30 @@ class Evidence:
         digest = job.digest(due)
         if digest is None:
             return False
-        begun = [self._read(run) for run in self.of(job, due)]
-        return any(ledger.started.config_hash != digest for ledger in begun if ledger is not None)
+        return any(run.begun.config_hash != digest for run in self.of(job, due))
 
-    def faults(self, runs: Sequence[Tally]) -> list[tuple[Fault, WallMet | None]]:
+    def faults(self, runs: Sequence[RunTally]) -> list[tuple[Fault, WallMet | None]]:
         """Return what has just ended unfinished runs, the newest last, with the walls among it."""
         found: list[tuple[Fault, WallMet | None]] = []
         for run in (run for run in runs if not run.finished):
-            if (ledger := self._read(run)) is None:
-                continue
-            fault = ledger.faults[-1] if ledger.faults else None
-            resumed = ledger.resumes[-1].at if ledger.resumes else ledger.started.at
-            if fault is not None and not fault.recovered and fault.at >= resumed:
-                told = run.started
-                met = WallMet(told["platform"], told["account"], fault.fault, run.run_id)
+            fault, head = run.fault, run.begun
+            if fault is not None and not fault.recovered:
+                met = WallMet(head.platform, head.account, fault.fault, run.run_id)
                 found.append((fault, met if is_wall(fault.fault) else None))
         return found
 
-    def _read(self, run: Tally) -> Ledger | None:
-        """Return a whole ledger; a damaged one says nothing here, and ``verify`` names it."""
-        try:
-            return read(self._data.ledger_path(run.run_id))
-        except StoreError:
-            return None
-
     def watched(self, cap: Cap, day: Day) -> int:
-        """Count the videos of a day that a cap counts."""
-        return sum(
-            day.count(run.watched)
+        """Count the videos of a day that a cap counts.
+
+        A run of which nobody can tell whose it is counts for every cap.
+        """
+        mine = [
+            run
             for run in self._ledgers.now()
-            if cap.platform in (None, run.started["platform"])
-            and cap.persona in (None, run.started["persona"].id)
-        )
+            if cap.platform in (None, run.begun.platform)
+            and cap.persona in (None, run.begun.persona.id)
+        ]
+        return sum(day.count(run.watched) for run in (*mine, *self._ledgers.nameless))
 
     def spent(self, job: Job, names: Container[str]) -> float:
         """US dollars that an entry's runs have cost, by the book of payments.
@@ -119,18 +110,20 @@ class Evidence:
         ``names``, those of all entries: one that was renamed goes on with its account.
 
         Calls that a kill cut off are in it, at the most that they may cost. A run that is older
-        than the book counts by its ledger.
+        than the book counts by its ledger, and one of which nobody can tell whose it is for every
+        entry.
         """
         if job.declared is not None:
             name = job.declared.name
-            mine = [run for run in self._ledgers.now() if run.started["study"] == name]
+            mine = [run for run in self._ledgers.now() if run.begun.config.study == name]
         else:
             mine = [
                 run
                 for run in self._ledgers.now()
-                if run.started["study"] is None
-                and job.owns(run.started["cell"], run.started["config_hash"], names)
+                if run.begun.config.study is None
+                and job.owns(run.begun.config.cell, run.begun.config_hash, names)
             ]
+        mine += self._ledgers.nameless
         if self._book is None:
             self._book = PaymentBook(self._data.payments)
         booked = [self._book.balance([f"run/{run.run_id}"]).cost_usd for run in mine]

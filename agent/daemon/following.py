@@ -6,27 +6,25 @@ Refuses to know what is shown of it (``status``) and to write anything.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
 
-from pydantic_core import from_json
-
-from agent.daemon.journal import AnyEvent, Ended, Skipped, parse
+from agent.daemon.damage import VERIFY, JournalReader
+from agent.daemon.journal import AnyEvent, Ended, Skipped
 from agent.daemon.state import State
-from store.data import DataFolder
+from agent.daemon.tally import QUARTER_S, RunTally
+from store.data import LEDGER, DataFolder
+from store.errors import StoreError
 from store.lines import committed
-from store.records import PersonaRecord, Phase, Windows
 
-NO, YES, MISSING = 0, 1, 2
-"""An eligible step's answer, as the byte that is kept of it."""
 SHOWN = 20
 """Failures that are kept; what else happens is folded into the state."""
-QUARTER_S = 900
-_FREE = ("embedded/", "scripted/", "hfvlm/")
+_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the file at fault: the same is tried again later."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Grown:
         """Committed lines that are new since the last call, and whether it was replaced since."""
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return [], False
         seen = (found.st_ino, found.st_size)
         if seen == self._file:
@@ -97,14 +95,15 @@ class Events:
         self.failures: deque[Ended | Skipped] = deque(maxlen=SHOWN)
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """How often an entry ended how, since the journal began."""
+        self.reader = JournalReader(self._file.path)
 
     def catch_up(self) -> None:
         """Take in what is new."""
         lines, replaced = self._file.more()
         if replaced:
             self._forget()
-        for line in lines:
-            self._take(parse(line))
+        for event in self.reader.read(lines):
+            self._take(event)
 
     def _take(self, event: AnyEvent) -> None:
         self.state.take(event)
@@ -116,79 +115,15 @@ class Events:
             self.failures.append(event)
 
 
-@dataclass(slots=True)
-class Tally:
-    """One run, as far as a person looks at it."""
-
-    run_id: str
-    started: dict[str, Any] = field(default_factory=dict)
-    """First line without its configuration; empty until it was read."""
-    windows: Windows = field(default_factory=Windows)
-    answers: dict[Phase, bytearray] = field(default_factory=dict)
-    """One byte an eligible step."""
-    steps: int = 0
-    last: dict[str, Any] | None = None
-    """The last step; of one that is finished nothing."""
-    finished: bool = False
-    problem: str | None = None
-    watched: Counter[int] = field(default_factory=Counter)
-    """Steps in each quarter of an hour since 1970 (``Day``)."""
-    cost: Counter[int] = field(default_factory=Counter)
-    """US dollars in each quarter of an hour, in millionths."""
-    unpriced: int = 0
-    """Calls whose price is not known."""
-
-    @property
-    def eligible(self) -> int:
-        """Steps that count."""
-        return sum(map(len, self.answers.values()))
-
-    def take(self, line: bytes) -> None:
-        """Take one line of the ledger in."""
-        record = from_json(line)
-        kind = record["kind"]
-        if kind == "run_started":
-            self._start(record)
-        elif kind == "step":
-            self._step(record)
-        elif kind == "run_finished":
-            self.finished, self.last = True, None
-
-    def _start(self, record: dict[str, Any]) -> None:
-        self.windows = Windows.model_validate(record["windows"])
-        names = (
-            "persona", "platform", "strategy", "model", "arm", "account", "at", "config_hash",
-        )  # fmt: skip
-        self.started = {name: record[name] for name in names}
-        self.started["persona"] = PersonaRecord.model_validate(record["persona"])
-        self.started["at"] = datetime.fromisoformat(record["at"])
-        self.started |= {name: record["config"].get(name) for name in ("study", "cell")}
-
-    def _step(self, record: dict[str, Any]) -> None:
-        self.steps = record["position"] + 1
-        judged = record["judgement"]
-        quarter = int(datetime.fromisoformat(record["at"]).timestamp()) // QUARTER_S
-        self.watched[quarter] += 1
-        usage = judged["usage"]
-        if usage["cost_usd"]:
-            self.cost[quarter] += round(1e6 * usage["cost_usd"])
-        elif usage["cost_usd"] is None and usage["calls"] and not usage["cached"]:
-            self.unpriced += 0 if self.started["model"].startswith(_FREE) else usage["calls"]
-        if record["excluded"] is None:
-            answer = {"yes": YES, "no": NO}.get(judged["answer"], MISSING)
-            self.answers.setdefault(record["phase"], bytearray()).append(answer)
-        self.last = record
-
-
 class Ledgers:
     """Every run of a data folder, as a tally."""
 
     def __init__(self, data: DataFolder) -> None:
         self._data = data
-        self._files: dict[str, tuple[Grown, Tally]] = {}
+        self._files: dict[str, tuple[Grown, RunTally]] = {}
 
-    def now(self) -> list[Tally]:
-        """Return the runs that have begun, by start."""
+    def now(self) -> list[RunTally]:
+        """Return the runs that have begun and tell whose they are, by start."""
         try:
             names = {item.name for item in os.scandir(self._data.runs_dir)}
         except FileNotFoundError:
@@ -196,20 +131,42 @@ class Ledgers:
         for gone in self._files.keys() - names:
             del self._files[gone]
         found = [self._follow(name) for name in names]
-        begun = [tally for tally in found if tally.started]
-        return sorted(begun, key=lambda tally: (tally.started["at"], tally.run_id))
+        begun = [tally for tally in found if tally.head is not None]
+        return sorted(begun, key=lambda tally: (tally.begun.at, tally.run_id))
 
-    def _follow(self, name: str) -> Tally:
+    @property
+    def damaged(self) -> list[RunTally]:
+        """Runs that cannot be read as a whole, as of the last look."""
+        found = [tally for _, tally in self._files.values() if tally.lost]
+        return sorted(found, key=lambda tally: tally.run_id)
+
+    @property
+    def nameless(self) -> list[RunTally]:
+        """Those of them whose first line does not tell whose they are."""
+        return [tally for tally in self.damaged if tally.head is None]
+
+    def _follow(self, name: str) -> RunTally:
         if name not in self._files:
-            self._files[name] = Grown(self._data.ledger_path(name)), Tally(name)
+            path = self._data.runs_dir / name / LEDGER
+            self._files[name] = Grown(path), RunTally(name, path)
         file, tally = self._files[name]
-        lines, replaced = file.more()
-        if replaced:
-            tally = Tally(name)
-            self._files[name] = file, tally
         try:
-            for line in lines:
-                tally.take(line)
-        except (ValueError, KeyError, TypeError) as error:
-            tally.problem = f"its ledger cannot be read ({type(error).__name__})"
+            if not tally.lines and file.path.exists():
+                self._data.ledger_path(name)  # a hostile name, or a link to elsewhere
+            lines, replaced = file.more()
+        except StoreError as error:
+            if not tally.lost:
+                tally.lose(str(error))
+            return tally
+        except OSError as error:
+            if error.errno in _OF_THE_MACHINE:
+                raise
+            if not tally.lost:
+                tally.lose(f"it cannot be read ({error.strerror}). Type: {VERIFY}")
+            return tally
+        if replaced:
+            tally = RunTally(name, file.path)
+            self._files[name] = file, tally
+        for line in lines:
+            tally.take(line)
         return tally

@@ -9,12 +9,12 @@ Refuses to know schedules, processes and pages.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
+from agent.config import ZoneName
 from store.lines import LineFile, committed
 from store.records import Record
 
@@ -23,13 +23,14 @@ Outcome = Literal[
 ]
 """How a child ended: all done; to be resumed; somebody else uses what it needs; a fault; a wall of
 the site; yours to mend (exit code 2); ended by us at its deadline; gone without an exit code."""
-Trouble = Literal["disk", "memory", "clock", "orphan", "index", "hook"]
+Trouble = Literal["disk", "memory", "clock", "orphan", "index", "hook", "files", "journal"]
+"""``files``: the machine refuses them; ``journal``: lines of it cannot be read."""
 
 
 class Event(Record):
     """Something that happened; times are UTC."""
 
-    at: datetime
+    at: AwareDatetime
 
 
 class DaemonStarted(Event):
@@ -53,7 +54,7 @@ class FileTaken(Event):
     kind: Literal["file_taken"] = "file_taken"
     sha256: str
     entries: tuple[str, ...]
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     """Whose days are counted from now on."""
 
 
@@ -69,7 +70,7 @@ class Queued(Event):
 
     kind: Literal["queued"] = "queued"
     entry: str
-    due: datetime
+    due: AwareDatetime
 
 
 class Started(Event):
@@ -77,7 +78,7 @@ class Started(Event):
 
     kind: Literal["started"] = "started"
     entry: str
-    due: datetime
+    due: AwareDatetime
     pid: int
     attempt: int = 1
     log: str
@@ -89,7 +90,7 @@ class Ended(Event):
 
     kind: Literal["ended"] = "ended"
     entry: str
-    due: datetime
+    due: AwareDatetime
     outcome: Outcome
     code: int | None = None
     reason: str = ""
@@ -101,7 +102,7 @@ class Skipped(Event):
 
     kind: Literal["skipped"] = "skipped"
     entry: str
-    due: datetime
+    due: AwareDatetime
     reason: str
 
 

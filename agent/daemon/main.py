@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from agent.daemon.damage import mend_journal
 from agent.daemon.journal import DaemonStopped
+from agent.daemon.status import JOURNAL, LOCK
 from agent.daemon.steering import Steering
 from agent.daemon.supervisor import Place, Supervisor
 from agent.errors import BadConfig
+from store.data import DataFolder
 from store.foreign.printing import PlainFormatter
 from store.locks import Held, NamedLock
 
@@ -42,17 +46,35 @@ async def run(place: Place, say: Callable[[str], None], *, page: bool = True) ->
         The watch file cannot be followed.
     """
     place.data.prepare(NEED_MIB)
-    lock = NamedLock(place.data.daemon_dir / "lock")
+    with _alone(place.data), _Log(place.data.daemon_dir / "logs" / "daemon.log"):
+        await _work(place, say, page=page)
+
+
+def mend(data: DataFolder, at: datetime) -> Path | None:
+    """Set a damaged journal aside and go on with what can be read of it (``mend_journal``).
+
+    Raises
+    ------
+    BadConfig
+        A daemon has the data folder; names it.
+    """
+    with _alone(data):
+        return mend_journal(data.daemon_dir / JOURNAL, at)
+
+
+@contextmanager
+def _alone(data: DataFolder) -> Iterator[None]:
+    """Have the data folder's daemon lock, or say who has it."""
+    lock = NamedLock(data.daemon_dir / LOCK)
     try:
         lock.acquire()
     except Held as error:
         raise BadConfig(
-            f"A daemon works on {place.data.root} already: {error}. "
+            f"A daemon works on {data.root} already: {error}. "
             "End that first, or type: --data ANOTHER"
         ) from None
     try:
-        with _Log(place.data.daemon_dir / "logs" / "daemon.log"):
-            await _work(place, say, page=page)
+        yield
     finally:
         lock.release()
 

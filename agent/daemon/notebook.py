@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.daemon import journal
-from agent.daemon.journal import AnyEvent, Journal, Noticed, Trouble
+from agent.daemon.damage import read_journal
+from agent.daemon.journal import AnyEvent, Held, Journal, Noticed, Trouble
 from agent.daemon.machine import Clock
 from agent.daemon.state import fold
 
@@ -35,7 +35,8 @@ class Notebook:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self.state = fold(journal.read(path))
+        events, self.damage = read_journal(path)
+        self.state = fold(events)
         self.clock = clock
         self.wake = asyncio.Event()
         self.tell: Tell = nobody
@@ -62,6 +63,19 @@ class Notebook:
         if (detail is not None) != (trouble in self.state.troubles):
             there, words = detail is not None, detail or ""
             self.note(Noticed(at=self.now(), trouble=trouble, open=there, detail=words))
+
+    def heed_damage(self) -> None:
+        """Note which lines of the journal are lost; pause where one may have held something back.
+
+        Once for the same lines: a person who has resumed since is not asked again.
+        """
+        lost, known = self.damage.summary(), self.state.troubles.get("journal")
+        if lost is None:
+            self.notice("journal", None)
+        elif known is None or known.detail != lost:
+            if self.damage.may_hold:
+                self.note(Held(at=self.now(), entry=None, paused=True))
+            self.note(Noticed(at=self.now(), trouble="journal", detail=lost))
 
     def passing(self, trouble: Trouble, detail: str) -> None:
         """Note a trouble that is over at once."""

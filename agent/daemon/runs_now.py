@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
 from agent.config import Value
-from agent.daemon.following import MISSING, YES, Tally
 from agent.daemon.journal import Started
+from agent.daemon.tally import MISSING, YES, RunTally
 from store.data import DataFolder
 from store.ledger import LOCK
 from store.locks import signature
-from store.records import Phase, Windows
+from store.records import Phase, Step, Windows
 
 
 class Share(Value):
@@ -62,7 +61,7 @@ class Running(Value):
 
 
 def running(
-    data: DataFolder, runs: Sequence[Tally], children: Iterable[Started]
+    data: DataFolder, runs: Sequence[RunTally], children: Iterable[Started]
 ) -> tuple[Running, ...]:
     """Return what goes on, by start.
 
@@ -102,22 +101,24 @@ def _started_by(pid: int, children: dict[int, Started]) -> Started | None:
     return next((children[one.pid] for one in parents if one.pid in children), None)
 
 
-def _running(run: Tally, entry: str | None) -> Running:
-    told = run.started
+def _running(run: RunTally, entry: str | None) -> Running:
+    head = run.begun
     return Running(
         entry=entry,
         run_id=run.run_id,
-        persona=told["persona"].id,
-        trait=next(iter(told["persona"].traits), ""),
-        started=told["at"],
-        windows=run.windows,
+        persona=head.persona.id,
+        trait=next(iter(head.persona.traits), ""),
+        platform=head.platform,
+        strategy=head.strategy,
+        model=head.model,
+        arm=head.arm,
+        account=head.account,
+        study=head.config.study,
+        started=head.at,
+        windows=head.windows,
         eligible=run.eligible,
         shares={phase: share(answers) for phase, answers in run.answers.items()},
         last=_shown(run.last) if run.last else None,
-        **{
-            name: told[name]
-            for name in ("platform", "strategy", "model", "arm", "account", "study")
-        },
     )
 
 
@@ -127,11 +128,15 @@ def share(answers: Iterable[int]) -> Share:
     return Share(yes=known.count(YES), answered=len(known))
 
 
-def _shown(step: dict[str, Any]) -> Shown:
-    judged = step["judgement"]
+def _shown(step: Step) -> Shown:
+    judged = step.judgement
     return Shown(
-        frame=step["frames"][0]["sha256"] if step["frames"] else None,
-        caption=step["video"]["caption"],
-        **{name: judged[name] for name in ("answer", "missing", "p_yes")},
-        **{name: step[name] for name in ("position", "at", "excluded")},
+        position=step.position,
+        at=step.at,
+        frame=step.frames[0].sha256 if step.frames else None,
+        caption=step.video.caption,
+        answer=judged.answer,
+        missing=judged.missing,
+        p_yes=judged.p_yes,
+        excluded=step.excluded,
     )

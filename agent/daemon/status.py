@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain, islice
 from time import monotonic
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from agent.config import Value
-from agent.daemon.following import QUARTER_S, Day, Events, Ledgers, Tally
+from agent.daemon.damage import SHOWN, UnreadableLine
+from agent.daemon.following import Day, Events, Ledgers
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Breaker, Ended, Noticed, Skipped
 from agent.daemon.runs_now import Running, running
 from agent.daemon.state import State
 from agent.daemon.studies_now import StudyNow, studies
+from agent.daemon.tally import QUARTER_S, RunTally
 from agent.daemon.walls_now import Waiting, waiting
 from store.data import DataFolder
 from store.locks import holder
@@ -103,6 +106,9 @@ class Counts(Value):
     today: int = 0
     """Videos of this day, in the status's time zone."""
     damaged: int = 0
+    """Runs that cannot be read as a whole."""
+    unreadable: int = 0
+    """Lines of ledgers and of the journal that cannot be read."""
     outcomes: dict[str, dict[str, int]] = Field(default_factory=dict)
     """By entry and outcome, since the journal began."""
 
@@ -127,6 +133,8 @@ class Status(Value):
     breakers: tuple[Breaker, ...] = ()
     troubles: tuple[Noticed, ...] = ()
     failures: tuple[Failure, ...] = ()
+    unreadable: tuple[UnreadableLine, ...] = ()
+    """The first of them, by file and line."""
     studies: tuple[StudyNow, ...] = ()
     counts: Counts = Counts()
     cost: Cost = Cost()
@@ -155,6 +163,7 @@ class Looker:
         self._events.catch_up()
         state = self._events.state
         runs = self._ledgers.now()
+        everything = [*runs, *self._ledgers.nameless]
         held = holder(self._data.daemon_dir / LOCK)
         started = state.started
         timezone = state.file.timezone if state.file else "UTC"
@@ -175,14 +184,19 @@ class Looker:
             breakers=tuple(state.breakers.values()),
             troubles=tuple(state.troubles.values()),
             failures=_failures(self._events.failures),
+            unreadable=self._unreadable(),
             studies=studies(self._data, runs),
-            counts=self._counts(runs, today),
-            cost=_cost(runs, today),
-            machine=self._machine(runs, now),
+            counts=self._counts(everything, today),
+            cost=_cost(everything, today),
+            machine=self._machine(everything, now),
         )
         return Status.model_validate(self._hide.everywhere(status.model_dump(), _NAMES))
 
-    def _counts(self, runs: Sequence[Tally], today: Day) -> Counts:
+    def _unreadable(self) -> tuple[UnreadableLine, ...]:
+        of_ledgers = (line for run in self._ledgers.damaged for line in run.unreadable)
+        return tuple(islice(chain(self._events.reader.unreadable, of_ledgers), SHOWN))
+
+    def _counts(self, runs: Sequence[RunTally], today: Day) -> Counts:
         outcomes: dict[str, dict[str, int]] = {}
         for (entry, outcome), count in sorted(self._events.outcomes.items()):
             outcomes.setdefault(entry, {})[outcome] = count
@@ -191,11 +205,12 @@ class Looker:
             complete=sum(run.finished for run in runs),
             videos=sum(run.steps for run in runs),
             today=sum(today.count(run.watched) for run in runs),
-            damaged=sum(run.problem is not None for run in runs),
+            damaged=len(self._ledgers.damaged),
+            unreadable=self._events.reader.lost + sum(run.lost for run in self._ledgers.damaged),
             outcomes=outcomes,
         )
 
-    def _machine(self, runs: Sequence[Tally], now: datetime) -> Machine:
+    def _machine(self, runs: Sequence[RunTally], now: datetime) -> Machine:
         """Measure the folder now and then, since that takes a while; free space each time."""
         began = monotonic()
         if began >= self._measure_at:
@@ -218,7 +233,7 @@ def look(data: DataFolder, now: datetime, upcoming: Upcoming, hide: Hide | None 
     return Looker(data, hide).look(now, upcoming)
 
 
-def _cost(runs: Sequence[Tally], today: Day) -> Cost:
+def _cost(runs: Sequence[RunTally], today: Day) -> Cost:
     return Cost(
         total_usd=sum(run.cost.total() for run in runs) / 1e6,
         today_usd=sum(today.count(run.cost) for run in runs) / 1e6,

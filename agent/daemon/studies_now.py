@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.config import Value
-from agent.daemon.following import MISSING, YES, Tally
+from agent.daemon.tally import MISSING, YES, RunTally
 from store.data import DataFolder
 from store.records import Phase, Windows
 
@@ -40,23 +40,23 @@ class StudyNow(Value):
     curves: tuple[Curve, ...]
 
 
-def studies(data: DataFolder, runs: Sequence[Tally]) -> tuple[StudyNow, ...]:
+def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyNow, ...]:
     """Return the studies that have begun, the latest first."""
-    by_study: dict[str, dict[str, Tally]] = {}
+    by_study: dict[str, dict[str, RunTally]] = {}
     for run in runs:  # by start, so that the newest of a cell stays
-        name = run.started["study"]
+        name = run.begun.config.study
         if name:
             cells = by_study.pop(name, {})
-            cells[str(run.started["cell"])] = run
+            cells[str(run.begun.config.cell)] = run
             by_study[name] = cells
     return tuple(_study(data, name, cells) for name, cells in reversed(by_study.items()))
 
 
-def _study(data: DataFolder, name: str, cells: dict[str, Tally]) -> StudyNow:
+def _study(data: DataFolder, name: str, cells: dict[str, RunTally]) -> StudyNow:
     members = list(cells.values())
-    windows = members[-1].windows
+    windows = members[-1].begun.windows
     drawn = max(_drawn(data.study_dir(name) / "draws.json"), len(members))
-    arms = sorted({run.started["arm"] for run in members}, key=_ARMS.index)
+    arms = sorted({run.begun.arm for run in members}, key=_ARMS.index)
     return StudyNow(
         name=name,
         cells=drawn,
@@ -80,17 +80,18 @@ def _drawn(path: Path) -> int:
         return 0
 
 
-def _curve(arm: str, members: Sequence[Tally], windows: Windows) -> Curve:
-    runs = [run for run in members if run.started["arm"] == arm]
+def _curve(arm: str, members: Sequence[RunTally], windows: Windows) -> Curve:
+    runs = [run for run in members if run.begun.arm == arm]
     points: list[float | None] = []
     for phase in PHASES:
         answers = [run.answers[phase] for run in runs if phase in run.answers]
         yes = known = 0
         reached = max(map(len, answers), default=0)
-        for place in range(getattr(windows, phase)):
+        length = getattr(windows, phase)
+        for place in range(min(length, reached)):
             here = [one[place] for one in answers if place < len(one)]
             yes += here.count(YES)
             known += len(here) - here.count(MISSING)
-            shown = known >= FEWEST and place < reached
-            points.append(round(yes / known, 4) if shown else None)
+            points.append(round(yes / known, 4) if known >= FEWEST else None)
+        points += [None] * (length - reached)
     return Curve(arm=arm, runs=len(runs), points=tuple(points))

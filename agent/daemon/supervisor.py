@@ -78,6 +78,7 @@ class Supervisor:
         """Work until told to stop; what runs then is ended in order."""
         at, file = self.book.now(), str(self.place.file)
         self.book.note(DaemonStarted(at=at, pid=os.getpid(), file=file))
+        self.book.heed_damage()
         await self._settle_past(stop)
         self._alarms.start()
         try:

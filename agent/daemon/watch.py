@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from agent.config import Value
+from agent.config import Value, ZoneName
 from agent.errors import BadConfig, UserError
-from agent.pacing import Hours, zone_of
+from agent.pacing import Hours
 from agent.study.declared import Name, read_file
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
@@ -47,17 +47,8 @@ def _hours(text: str) -> str:
     return text
 
 
-def _zone(name: str) -> str:
-    try:
-        zone_of(name)
-    except BadConfig:
-        raise ValueError(f'{name!r} is no time zone; they are written as "Europe/Berlin"') from None
-    return name
-
-
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 DayHours = Annotated[str, BeforeValidator(_hours)]
-Zone = Annotated[str, BeforeValidator(_zone)]
 
 
 class Limits(Value):
@@ -114,7 +105,7 @@ class Entry(Value):
     every: Seconds | None = None
     between: DayHours | None = None
     """Once a day, at a moment drawn within these hours."""
-    timezone: Zone | None = None
+    timezone: ZoneName | None = None
     missed: Literal["once", "skip"] = "once"
     overlap: Literal["skip", "wait"] = "skip"
     quiet_hours: DayHours | None = None
@@ -157,7 +148,7 @@ class Entry(Value):
 class Watch(Value):
     """A whole watch file."""
 
-    timezone: Zone = "UTC"
+    timezone: ZoneName = "UTC"
     seed: int = Field(1, ge=0)
     """Of the moments that are drawn."""
     limits: Limits = Limits()

@@ -1,0 +1,155 @@
+"""Lines of a journal or a ledger that cannot be read: told by file and line, and set aside.
+
+One such line takes nothing else with it. A lost line of the journal may have held something back:
+then the daemon pauses and asks a person, and otherwise it goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.config import Value
+from agent.daemon.journal import AnyEvent, Held, parse
+from agent.daemon.state import State
+from store.errors import DataUnreadable, DataUnwritable
+from store.files import write_whole
+from store.lines import committed
+from store.records import tell_fault
+
+MEND = "python -m agent daemon --mend"
+VERIFY = "python -m store verify"
+SHOWN = 20
+"""Unreadable lines of one file that are told one by one; more are only counted."""
+_KIND = re.compile(rb'"kind": ?"([a-z_]+)"')
+_HARMLESS = {
+    b"daemon_started", b"daemon_stopped", b"file_taken", b"file_refused", b"queued", b"started",
+    b"ended", b"skipped", b"asked", b"noticed",
+}  # fmt: skip
+"""Kinds without which the ledgers still tell what is due; the others hold starts back."""
+
+
+class UnreadableLine(Value):
+    """A line that cannot be read, where it stands, and what a person types."""
+
+    file: str
+    """Path below the data folder."""
+    line: int
+    """Counted from 1."""
+    problem: str
+    command: str
+
+
+class JournalReader:
+    """Reads the journal's lines one by one, and remembers those that it cannot read."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = f"{path.parent.name}/{path.name}"
+        self.lines = 0
+        self.unreadable: list[UnreadableLine] = []
+        self.lost = 0
+        """Lines that could not be read, those included that are not told one by one."""
+        self.may_hold = False
+        """Whether a lost line may have been a pause, a wall or an open breaker."""
+
+    def read(self, lines: Iterable[bytes]) -> list[AnyEvent]:
+        """Return the events of the next lines, without those that cannot be read."""
+        found: list[AnyEvent] = []
+        for line in lines:
+            self.lines += 1
+            try:
+                found.append(parse(line))
+            except ValidationError as error:
+                self._lose(line, f"{tell_fault(error)}.")
+        return found
+
+    def _lose(self, line: bytes, problem: str) -> None:
+        self.lost += 1
+        kind = _KIND.search(line)
+        self.may_hold |= kind is None or kind[1] not in _HARMLESS
+        if len(self.unreadable) < SHOWN:
+            one = UnreadableLine(file=self._name, line=self.lines, problem=problem, command=MEND)
+            self.unreadable.append(one)
+
+    def summary(self) -> str | None:
+        """Return in a sentence what was lost; ``None`` where nothing was."""
+        if not self.lost:
+            return None
+        first = self.unreadable[0]
+        more = f" and {self.lost - 1} more" if self.lost > 1 else ""
+        return (
+            f"line {first.line} of {self._name}{more} cannot be read. "
+            f"End the daemon, then type: {MEND}"
+        )
+
+
+def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
+    """Read what can be read of a journal; nothing where there is none yet.
+
+    Raises
+    ------
+    DataUnreadable
+        The file as a whole cannot be read.
+    """
+    reader = JournalReader(path)
+    return reader.read(committed(_content(path))[0]), reader
+
+
+def mend_journal(path: Path, at: datetime) -> Path | None:
+    """Set a damaged journal aside, and go on with the lines of it that can be read.
+
+    The whole of it is kept beside the journal under a name of its own, and is on the disk before
+    the journal is replaced. Where a lost line may have held something back, and nobody was asked
+    yet, the mended journal ends in a pause.
+
+    Returns
+    -------
+    Path | None
+        Where the damaged one lies; ``None`` where nothing was damaged.
+
+    Raises
+    ------
+    DataUnreadable, DataUnwritable
+        The disk refused; the journal is as it was.
+    """
+    content = _content(path)
+    reader = JournalReader(path)
+    readable, state = [], State()
+    for line in committed(content)[0]:
+        for event in reader.read([line]):
+            readable.append(line)
+            state.take(event)
+    if not reader.lost:
+        return None
+    if reader.may_hold and "journal" not in state.troubles:
+        readable.append(Held(at=at, entry=None, paused=True).model_dump_json().encode())
+    aside = _free_name(path, at)
+    try:
+        write_whole(aside, content)
+        write_whole(path, b"".join(line + b"\n" for line in readable))
+    except OSError as error:
+        raise DataUnwritable(path, error.strerror or str(error)) from None
+    return aside
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+
+
+def _free_name(path: Path, at: datetime) -> Path:
+    """Return a name that no journal set aside has."""
+    made = f"{path.stem}-damaged-{at:%Y%m%dT%H%M%SZ}"
+    aside, number = path.with_name(f"{made}{path.suffix}"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{made}-{number}{path.suffix}")
+    return aside

@@ -119,7 +119,8 @@ def drift(after: Floats, before: Floats) -> Estimate:
         kept = np.delete(np.arange(size), persona)
         rows, columns = np.ix_(kept, kept)
         left_out.append(off_diagonal_change(after[rows, columns], before[rows, columns]))
-    return jackknife(float(off_diagonal_change(after, before)), np.array(left_out), size - 1)
+    change = float(off_diagonal_change(after, before))
+    return jackknife(change, np.array(left_out), size - 1).within(-100, 100)
 
 
 def borrowed_base(
@@ -167,5 +168,5 @@ def borrowed_base(
         float(sway_from(after, before, within)),
         without_each(after, before, within),
         len(after) - 1,
-    )
+    ).within(-100, 100)
     return BorrowedBase(estimate, tuple(base.tolist()), tuple(weight.tolist()), moved)

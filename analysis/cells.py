@@ -7,6 +7,7 @@ re-judgements only, and refuses to know the acting ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,14 +74,16 @@ class Cells:
         """Shares of the after windows in pp; nan where nothing was judged."""
         return shares(self.judged[1], self.yes[1])
 
-    @property
-    def missing(self) -> Floats:
-        """Share of the questions without an answer, own cells and the others', in %."""
-        own = np.eye(self.asked.shape[-1], dtype=bool)
-        lost = self.asked - self.judged
-        return np.array(
-            [100 * lost[:, part].sum() / max(self.asked[:, part].sum(), 1) for part in (own, ~own)]
-        )
+
+def missing_shares(replicates: Sequence[Cells]) -> tuple[float, float]:
+    """Share of all the questions without an answer in %: own cells, and the others'."""
+    asked = np.sum([cells.asked for cells in replicates], axis=0)
+    lost = asked - np.sum([cells.judged for cells in replicates], axis=0)
+    own = np.eye(asked.shape[-1], dtype=bool)
+    one, other = (
+        float(100 * lost[:, part].sum() / max(asked[:, part].sum(), 1)) for part in (own, ~own)
+    )
+    return one, other
 
 
 def count_cells(rows: Rejudged, size: int, blocks: Ints | None = None) -> Cells:

@@ -142,7 +142,8 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
 
     windows = Windows(before=given["before"], after=given["after"])
     reading = Reading(windows, given["threshold"])
-    results = study(read_csv(file, reading), np.random.default_rng(seed), given["primary"])
+    views, rng = read_csv(file, reading), np.random.default_rng(seed)
+    results = study(views, rng, given["primary"], frames=False)
     put(results, lambda: study_text(results), as_json_)
     if folder is not None:
         _report_imported(file, reading, folder, seed)

@@ -145,7 +145,7 @@ def _mean_over_batches(values: NDArray[np.float64], clusters: Ints) -> Estimate:
     rest = n.sum() - n
     if not rest.all():
         return Estimate(value, clusters=1, reason="one batch holds every common video")
-    return jackknife(value, (total.sum() - total) / rest, len(n) - 1)
+    return jackknife(value, (total.sum() - total) / rest, len(n) - 1).within(-100, 100)
 
 
 def kappa(agreement: float, first: float, second: float) -> float:
@@ -171,7 +171,9 @@ def _split_of_sway(first: Views, joined: _Joined, a: Floats, b: Floats) -> Split
     at = joined.one[kept]
     after = first.phase[at] == AFTER
     parts = [
-        difference_over_batches(*window_sums(100 * values[kept], after, batches(first)[at]))
-        for values in (a, b, a - b)
+        difference_over_batches(*window_sums(100 * values[kept], after, batches(first)[at])).within(
+            -most, most
+        )
+        for values, most in ((a, 100), (b, 100), (a - b, 200))
     ]
     return Split(*parts)

@@ -23,7 +23,7 @@ from analysis.counts import (
     window_share,
 )
 from analysis.intervals import change_over_batches, difference_over_batches
-from analysis.null import NullOfI, null_of_i
+from analysis.null import Counts, NullOfI, null_of_i
 from analysis.values import NAN, Estimate, as_json
 from analysis.views import (
     BEFORE,
@@ -156,7 +156,7 @@ def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
         torn=bool(ledger.torn),
         before=before,
         after=after,
-        sway=difference_over_batches(counts.n, 100 * counts.yes),
+        sway=_sway_of(counts),
         sway_bounds=missing_bounds(before, after),
         change=change_over_batches(counts.n, counts.yes),
         null=null_of_i([counts], rng),
@@ -185,7 +185,8 @@ def graded_sway(run: Views, rows: Compared) -> tuple[Estimate, str]:
     for name, scale in GRADES.items():
         values = getattr(run, name) * scale
         if judged.any() and not np.isnan(values[judged]).any():
-            return difference_over_batches(*batch_sums(run, rows, values, run.judged)), name
+            over = difference_over_batches(*batch_sums(run, rows, values, run.judged))
+            return over.within(-100, 100), name
     return Estimate(NAN, reason="the model gives no graded judgement"), ""
 
 
@@ -205,8 +206,12 @@ def dwell_contrast(run: Views) -> DwellContrast:
 
 def _sway_without(run: Views, count: int) -> Estimate:
     """The sway without the first batches after the change."""
-    counts = run_counts(run, compared(run, count))
-    return difference_over_batches(counts.n, 100 * counts.yes)
+    return _sway_of(run_counts(run, compared(run, count)))
+
+
+def _sway_of(counts: Counts) -> Estimate:
+    """The sway of one run over its batches."""
+    return difference_over_batches(counts.n, 100 * counts.yes).within(-100, 100)
 
 
 def _new_videos(run: Views, rows: Compared) -> NewVideos:
@@ -218,7 +223,7 @@ def _new_videos(run: Views, rows: Compared) -> NewVideos:
         repeats_after=int((rows.after & ~kept.after).sum()),
         before=window_share(new, kept.before),
         after=window_share(new, kept.after),
-        sway=difference_over_batches(counts.n, 100 * counts.yes),
+        sway=_sway_of(counts),
     )
 
 
@@ -237,12 +242,16 @@ def _cautions(
 ) -> tuple[str, ...]:
     """Say what this run cannot show."""
     info = run.runs[0]
+    replayed = info.platform == "replay"
     said = [
+        "A replay shows another run's videos again: it says how this judge answers, and nothing of "
+        "how a feed would have reacted to it."
+    ] if replayed else [
         "One run is one account on one day: the interval says how steady this feed was from batch "
         "to batch, not how other accounts or personas would fare.",
         "There is no control here: a feed that drifts towards what everyone likes looks the same.",
-    ]
-    if info.windows.baseline == "active":
+    ]  # fmt: skip
+    if info.windows.baseline == "active" and not replayed:
         said.append(
             "The persona already reacted while the before window was measured, so part of the "
             "sway is in it and the difference understates the whole."
@@ -253,7 +262,7 @@ def _cautions(
         said.append("Some videos have no answer; the sway could lie anywhere within its bounds.")
     if batches_assumed(run):
         said.append("The feed did not tell its batches: blocks of 12 videos stand in for them.")
-    if rows.too_early.any():
+    if rows.too_early.any() and not replayed:
         said.append("Videos requested before the persona began to react were left out.")
     return tuple(said)
 

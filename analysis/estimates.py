@@ -99,7 +99,7 @@ def treatment_minus_control(
     low, high = np.mean(bounds, axis=0) if bounds else (NAN, NAN)
     return Contrast(
         control=control,
-        estimate=t_interval(differences),
+        estimate=t_interval(differences).within(-200, 200),
         permutation=sign_flips(differences, rng) if matched else Permutation(NAN, NAN, 0, False),
         bounds=(float(low), float(high)),
         pairs=tuple((runs[t].run_id, runs[c].run_id) for t, c in matched),
@@ -180,7 +180,8 @@ def agreement(binary: Floats, graded: Floats) -> Agreement:
         sign and precision: ``efficiency`` is the squared ratio of the t statistics.
     """
     both = ~(np.isnan(binary) | np.isnan(graded))
-    one, other = t_interval(binary[both]), t_interval(graded[both], unit="points")
+    one = t_interval(binary[both]).within(-100, 100)
+    other = t_interval(graded[both], unit="points").within(-100, 100)
     correlation, efficiency = NAN, NAN
     if one.bounded and other.bounded:
         correlation = float(np.corrcoef(binary[both], graded[both])[0, 1])

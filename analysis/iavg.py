@@ -108,8 +108,9 @@ def _group(runs: Sequence[RunInfo], counts: Sequence[Counts], rng: np.random.Gen
 def _sway(counts: Sequence[Counts]) -> Estimate:
     """Mean sway over runs; over batches where there is one run."""
     if len(counts) == 1:
-        return difference_over_batches(counts[0].n, 100 * counts[0].yes)
-    return t_interval(np.array([100 * (c.share[1] - c.share[0]) for c in counts]))
+        return difference_over_batches(counts[0].n, 100 * counts[0].yes).within(-100, 100)
+    sways = np.array([100 * (c.share[1] - c.share[0]) for c in counts])
+    return t_interval(sways).within(-100, 100)
 
 
 def _pool(parts: Sequence[Counts]) -> Counts:

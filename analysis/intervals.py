@@ -232,7 +232,8 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
     Parameters
     ----------
     n, total
-        As from ``window_sums``, in any unit.
+        As from ``window_sums``, one per yes: the least share that is not 0 is one yes of the
+        before window, and bounds the interval.
     """
     mean, without = _means(n, total)
     empty = Estimate(NAN, unit="%", clusters=n.shape[1], level=level)
@@ -247,7 +248,7 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
         return _without(change, "one batch holds every yes of a window, so the ratio has no bounds")
     logs = np.log(without[1] / without[0])
     log = jackknife(math.log(mean[1] / mean[0]), logs, n.shape[1] - 2, "", level)
-    return dataclasses.replace(
+    told = dataclasses.replace(
         log,
         value=change.value,
         low=100 * (math.exp(log.low) - 1),
@@ -256,3 +257,4 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
         se=NAN,
         method=log.method and f"{log.method}, of the logarithm of the ratio",
     )
+    return told.within(-100, 100 * (float(n[0].sum()) - 1))

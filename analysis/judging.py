@@ -57,7 +57,7 @@ def eagerness(told: Replies) -> Eagerness | None:
         plain=100 * float(a.mean()),
         mirrored=100 * float(b.mean()),
         contrary=100 * float((a != b).mean()),
-        tendency=t_interval(100 * _by_run(lean, told.run[one])),
+        tendency=t_interval(100 * _by_run(lean, told.run[one])).within(-100, 100),
     )
 
 
@@ -67,13 +67,16 @@ class Steadiness:
 
     Attributes
     ----------
+    equal
+        Equal answers in % of all the pairs.
     agreement
-        Equal answers in %, a mean over runs with Student's t.
+        The same as a mean over runs, with Student's t.
     kappa
         Cohen's: 1 where it always agrees with itself, 0 where no more than by chance.
     """
 
     pairs: int
+    equal: float
     agreement: Estimate
     kappa: float
 
@@ -89,7 +92,8 @@ def steadiness(told: Replies, *, reworded: bool = False) -> Steadiness | None:
     same = (a == b).astype(np.float64)
     return Steadiness(
         pairs=len(one),
-        agreement=t_interval(100 * _by_run(same, told.run[one]), "%"),
+        equal=100 * float(same.mean()),
+        agreement=t_interval(100 * _by_run(same, told.run[one]), "%").within(0, 100),
         kappa=kappa(float(same.mean()), float(a.mean()), float(b.mean())),
     )
 
@@ -128,10 +132,10 @@ def blind(told: Replies) -> Blind | None:
     seen, scored = (_sways(values, run, after) for values in (acting, again))
     return Blind(
         videos=int(rows.sum()),
-        lenience=t_interval(_by_run(acting - again, run)),
-        acting=t_interval(seen),
-        blind=t_interval(scored),
-        judge=t_interval(seen - scored),
+        lenience=t_interval(_by_run(acting - again, run)).within(-100, 100),
+        acting=t_interval(seen).within(-100, 100),
+        blind=t_interval(scored).within(-100, 100),
+        judge=t_interval(seen - scored).within(-200, 200),
     )
 
 

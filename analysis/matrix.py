@@ -275,7 +275,8 @@ def _estimate(after: Floats, before: Floats | None, blocks: Ints, unit: str) -> 
     mates = same_block(after.shape[-1], blocks).sum(-1) > 1
     compared = mates.reshape(-1, after.shape[-1]).any(0)  # who was drawn alone is no cluster of D
     left_out = without_each(after, before, blocks)[compared]
-    return jackknife(value, left_out.reshape(len(left_out), -1).mean(1), len(left_out) - 1, unit)
+    means = left_out.reshape(len(left_out), -1).mean(1)
+    return jackknife(value, means, len(left_out) - 1, unit).within(-100, 100)
 
 
 def shares(n: Floats, yes: Floats) -> Floats:

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.matrix import LEAST_PERSONAS
+from analysis.values import count_of
 from analysis.views import RunInfo
+
+BORROWED = "borrowed base"
+NO_FRAMES = "no frame was kept that could be judged again"
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Offer:
     why: str
 
 
-def offers(runs: Sequence[RunInfo], pairs: int) -> tuple[Offer, ...]:
+def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple[Offer, ...]:
     """Say which designs these runs allow, the one that fits best first.
 
     A control arm gives the sway itself, so it comes first where there is one. Without it the
@@ -32,21 +36,26 @@ def offers(runs: Sequence[RunInfo], pairs: int) -> tuple[Offer, ...]:
     ----------
     pairs
         Pairs of a treatment and a control run that both have their windows.
+    frames
+        Whether frames were kept, without which nothing can be judged again.
     """
     treated = [run for run in runs if run.arm == "treatment"]
     personas = len({run.persona for run in treated})
     passive = bool(treated) and all(run.windows.baseline == "passive" for run in treated)
     told = [
         _paired(pairs),
-        _rejudged("adjusted matrix", personas, passive, "a placebo comes with it"),
-        _rejudged("persona matrix", personas, True, "after windows alone"),
-        _rejudged("borrowed base", personas, passive, "where the feed does not drift"),
-    ]
+        *(_rejudged(*design) if frames else Offer(design[0], False, NO_FRAMES)
+          for design in (
+              ("adjusted matrix", personas, passive, "a placebo comes with it"),
+              ("persona matrix", personas, True, "after windows alone"),
+              (BORROWED, personas, passive, "where the feed does not drift"),
+          )),
+    ]  # fmt: skip
     return tuple(sorted(told, key=lambda offer: not offer.offered))
 
 
 def _paired(pairs: int) -> Offer:
-    counted = f"{pairs} {'pair' if pairs == 1 else 'pairs'} of treatment and control"
+    counted = f"{count_of(pairs, 'pair')} of treatment and control"
     needs = "" if pairs >= 2 else ", and 2 are needed for an interval"
     return Offer("paired with control", pairs >= 2, counted + needs)
 
@@ -54,7 +63,11 @@ def _paired(pairs: int) -> Offer:
 def _rejudged(design: str, personas: int, baseline_fits: bool, note: str) -> Offer:
     """A design that judges windows again as every persona."""
     if personas < LEAST_PERSONAS:
-        return Offer(design, False, f"{personas} personas, and {LEAST_PERSONAS} are needed")
+        return Offer(
+            design, False, f"{count_of(personas, 'persona')}, and {LEAST_PERSONAS} are needed"
+        )
     if not baseline_fits:
         return Offer(design, False, "the before windows were watched actively")
-    return Offer(design, True, f"{personas} personas, judged again as each other; {note}")
+    return Offer(
+        design, True, f"{count_of(personas, 'persona')}, judged again as each other; {note}"
+    )

@@ -20,7 +20,7 @@ from analysis.cells import Cells, Rejudged, count_cells, graded_cells
 from analysis.errors import NotOffered
 from analysis.matrix import SpecificSway, rearranged_at_random, residuals, specific_sway
 from analysis.null import DRAWS
-from analysis.values import NAN
+from analysis.values import NAN, count_of
 from analysis.views import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
 from analysis.windows import batches, compared
 from store.judgements import Judgements
@@ -280,8 +280,8 @@ def _check_sittings(told: Replies, replicates: Sequence[Mapping[str, int]]) -> N
     split = [told.runs[run].run_id for run in told.split if run in used]
     if split:
         raise NotOffered(
-            f"The cells of {len(split)} runs, such as {split[0]}, were judged in several sittings, "
-            "between which the judge may have moved: judge them in one. "
+            f"The cells of {count_of(len(split), 'run')}, such as {split[0]}, were judged in "
+            "several sittings, between which the judge may have moved: judge them in one. "
             "Type: python -m agent rejudge STUDY --everyone --seed 2"
         )
 

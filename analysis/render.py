@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from analysis.counts import WindowShare
 from analysis.describe import RunSummary
 from analysis.null import NullOfI
-from analysis.values import Estimate
+from analysis.values import Estimate, count_of, percentile_text
 
 Rows = list[tuple[str, str]]
 
@@ -75,17 +75,16 @@ def _verdict(summary: RunSummary) -> str:
     sway = summary.sway
     if not sway.exists:
         return f"no sway to report, because there is {sway.reason}."
+    moved = "rose" if sway.value > 0 else "fell"
+    told = f"share of yes {moved} by {abs(sway.value):.1f} percentage points (pp)"
     if round(sway.value, 1) == 0:
-        told = "as much to say yes to after as before"
-    else:
-        moved = "more" if sway.value > 0 else "less"
-        size = f"{abs(sway.value):.1f} percentage points (pp)"
-        told = f"{size} {moved} to say yes to after than before"
+        told = "share of yes stayed the same"
+    shares = f"{summary.before.share:.1f} % to {summary.after.share:.1f} %"
     if not sway.bounded:
-        return f"{told}."
-    if sway.low > 0 or sway.high < 0:
-        return f"{told}, beyond what this run's batches vary by."
-    return f"{told}, which is within what this run's batches vary by."
+        return f"{told} ({shares})."
+    ends = f"{sway.level:.0%} interval {sway.low:+.1f} to {sway.high:+.1f} pp".replace("%", " %", 1)
+    zero = "" if sway.low > 0 or sway.high < 0 else ", which holds 0"
+    return f"{told} ({shares}, {ends}{zero})."
 
 
 def _shares(summary: RunSummary) -> Rows:
@@ -97,12 +96,11 @@ def _shares(summary: RunSummary) -> Rows:
 
 def _window(window: WindowShare) -> str:
     if not window.judged:
-        return f"nothing judged of {window.shown} videos that count"
+        return f"nothing judged of {count_of(window.shown, 'video')} that count"
     missing = ", ".join(f"{count} {reason}" for reason, count in window.missing.items())
-    noun = "batch" if window.batches == 1 else "batches"
     return (
         f"{window.share:5.1f} % yes   {window.yes:3d} of {window.judged:3d} videos, "
-        f"{window.batches} {noun}" + (f"   missing: {missing}" if missing else "")
+        f"{count_of(window.batches, 'batch')}" + (f"   missing: {missing}" if missing else "")
     )
 
 
@@ -110,7 +108,7 @@ def _results(summary: RunSummary) -> Rows:
     rows = [("sway", f"{estimate_text(summary.sway)}"), ("", "after minus before, share of yes")]
     low, high = summary.sway_bounds
     if summary.before.unanswered + summary.after.unanswered:
-        rows.append(("", f"between {low:+.1f} and {high:+.1f} pp whatever the missing ones are"))
+        rows.append(("", f"bounds for missing answers: {low:+.1f} and {high:+.1f} pp"))
     if summary.graded.exists:
         scale = "of ISQ's score" if summary.graded_by == "score" else "of the probability of yes"
         rows.append(("graded sway", f"{estimate_text(summary.graded, 'points')}"))
@@ -166,9 +164,8 @@ def place(null: NullOfI) -> str:
     if null.percentile in (0, 100):
         side = "above" if null.percentile else "below"
         return f"; this one is {side} all {null.draws} such values drawn"
-    digits = 0 if 1 <= null.percentile <= 99 else 1
     plain = ", which is unremarkable" if null.unremarkable else ""
-    return f"; this one is above {null.percentile:.{digits}f} % of such values{plain}"
+    return f"; this one is above {percentile_text(null.percentile)} % of such values{plain}"
 
 
 def _sensitivity(summary: RunSummary) -> str:
@@ -216,9 +213,9 @@ def _dwell(summary: RunSummary) -> str:
 
 def _excluded(summary: RunSummary) -> str:
     if not summary.excluded:
-        return f"none of {summary.steps} videos"
+        return f"none of {count_of(summary.steps, 'video')}"
     told = [f"{count} {_REASONS[reason][count != 1]}" for reason, count in summary.excluded.items()]
-    return f"{', '.join(told)}, of {summary.steps} videos"
+    return f"{', '.join(told)}, of {count_of(summary.steps, 'video')}"
 
 
 def _duration(milliseconds: float) -> str:

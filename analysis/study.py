@@ -101,8 +101,15 @@ class _Measured:
     assumed: list[bool]
 
 
-def study(views: Views, rng: np.random.Generator, primary: Primary = "t") -> tuple[Result, ...]:
+def study(
+    views: Views, rng: np.random.Generator, primary: Primary = "t", *, frames: bool = True
+) -> tuple[Result, ...]:
     """Estimate everything that the runs of a table allow.
+
+    Parameters
+    ----------
+    frames
+        Whether frames of these views were kept; without any, nothing can be judged again.
 
     Raises
     ------
@@ -116,10 +123,12 @@ def study(views: Views, rng: np.random.Generator, primary: Primary = "t") -> tup
     for index, run in enumerate(views.runs):
         groups.setdefault((run.platform, run.strategy, run.model), []).append(index)
     averages = iavg(views, rng)
-    results = [
-        _result([views.runs[i] for i in members], _take(measured, members), averages, rng, primary)
-        for members in groups.values()
-    ]
+    results = []
+    for members in groups.values():
+        runs = [views.runs[i] for i in members]
+        result = _result(runs, _take(measured, members), averages, rng, primary)
+        pairs = max((len(contrast.pairs) for contrast in result.contrasts), default=0)
+        results.append(replace(result, offers=offers(runs, pairs, frames=frames)))
     adjusted = holm(np.array([result.p for result in results]))
     return tuple(
         replace(result, p_holm=float(p)) for result, p in zip(results, adjusted, strict=True)
@@ -187,7 +196,7 @@ def _result(
             == (first.platform, first.strategy, first.model)
         ),
         batches_assumed=any(measured.assumed),
-        offers=offers(runs, max((len(c.pairs) for c in contrasts), default=0)),
+        offers=(),
     )
 
 
@@ -198,7 +207,7 @@ def _arm(arm: str, runs: Sequence[RunInfo], measured: _Measured) -> Arm:
     low, high = np.mean(told, axis=0) if told else (NAN, NAN)
     return Arm(
         arm=arm,
-        sway=t_interval(measured.sway[members]),
+        sway=t_interval(measured.sway[members]).within(-100, 100),
         bounds=(float(low), float(high)),
         judged=sum(window.judged for window in windows),
         unanswered=sum(window.unanswered for window in windows),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from analysis.iavg import Group
 from analysis.null import NullOfI
 from analysis.render import estimate_text, place
+from analysis.values import count_of
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -54,14 +55,21 @@ def _group(group: Group) -> str:
         f"{group.platform}, {group.strategy}, {group.model}, {group.arm} arm",
         columns(head, rows),
         "",
-        f"sway   {estimate_text(group.sway)} ({group.sway.clusters} "
-        f"{'batches of one run' if len(group.personas) == 1 else 'runs'})",
-        f"I_avg  {number(group.i_avg)} % over {defined} of {len(group.personas)} personas"
+        f"sway   {estimate_text(group.sway)} ({_clusters(group)})",
+        f"I_avg  {number(group.i_avg)} % over {defined} of "
+        f"{count_of(len(group.personas), 'persona')}"
         f"{f'; undefined for {group.undefined}' if group.undefined else ''}",
         f"       {null_text(group.null)}",
         "I_avg is a mean of ratios and leans upwards when nothing happens; the sway does not.",
     ]
     return "\n".join(lines)
+
+
+def _clusters(group: Group) -> str:
+    """What the interval of the sway is over."""
+    runs = sum(person.runs for person in group.personas)
+    of_one = f"{count_of(group.sway.clusters, 'batch')} of one run"
+    return of_one if runs == 1 else count_of(group.sway.clusters, "run")
 
 
 def null_text(null: NullOfI) -> str:

@@ -15,6 +15,7 @@ from analysis.render import estimate_text
 from analysis.simulate import Plan, World
 from analysis.study import Arm, Result
 from analysis.tables import columns, null_text, number
+from analysis.values import count_of
 
 
 def study_text(results: Sequence[Result]) -> str:
@@ -38,7 +39,7 @@ def _result(result: Result, several: bool) -> str:
         personas = len(group.personas)
         lines.append(
             f"I_avg, {group.arm}: {number(group.i_avg)} % over {personas - group.undefined} of "
-            f"{personas} personas, undefined for {group.undefined}"
+            f"{count_of(personas, 'persona')}, undefined for {group.undefined}"
         )
         lines.append(f"  {null_text(group.null)}")
     if result.batches_assumed:
@@ -52,11 +53,11 @@ def _result(result: Result, several: bool) -> str:
 
 
 def _arm(arm: Arm) -> list[str]:
-    lines = [f"sway, {arm.arm}: {estimate_text(arm.sway)} ({arm.sway.clusters} runs)"]
+    lines = [f"sway, {arm.arm}: {estimate_text(arm.sway)} ({count_of(arm.sway.clusters, 'run')})"]
     if arm.unanswered:
         lines.append(
             f"  {arm.unanswered} of {arm.judged + arm.unanswered} videos without an answer: "
-            f"between {number(arm.bounds[0])} and {number(arm.bounds[1])} pp whatever they were"
+            f"bounds {number(arm.bounds[0])} to {number(arm.bounds[1])} pp"
         )
     graded = arm.agreement.graded
     if graded.exists:
@@ -70,11 +71,11 @@ def _contrast(contrast: Contrast) -> list[str]:
     kind = "exact" if test.exact else f"{test.arrangements} arrangements"
     lines = [
         f"treatment minus {contrast.control}: {estimate_text(contrast.estimate)} "
-        f"({len(contrast.pairs)} pairs)",
+        f"({count_of(len(contrast.pairs), 'pair')})",
         f"  p = {number(contrast.estimate.p, '.3g')} by Student's t, "
         f"{number(test.p, '.3g')} by permutation ({kind}), two-sided",
-        f"  between {number(contrast.bounds[0])} and {number(contrast.bounds[1])} pp whatever the "
-        "missing answers were",
+        f"  bounds for missing answers: {number(contrast.bounds[0])} to "
+        f"{number(contrast.bounds[1])} pp",
     ]
     if contrast.unpaired:
         lines.append(f"  without a partner: {', '.join(contrast.unpaired)}")
@@ -84,7 +85,9 @@ def _contrast(contrast: Contrast) -> list[str]:
 def _losses(result: Result) -> list[str]:
     told = ", ".join(f"{entry.arm} {entry.complete} of {entry.started}" for entry in result.lost)
     tested = (
-        "" if math.isnan(result.attrition_p) else f" (lost alike: p = {result.attrition_p:.2g})"
+        ""
+        if math.isnan(result.attrition_p)
+        else f" (attrition by arm: Fisher p = {result.attrition_p:.2g})"
     )
     return [f"complete runs: {told}{tested}"]
 
@@ -103,7 +106,7 @@ def comparison_text(told: Comparison) -> str:
         f"first   {one.run_id}: {one.judge}, persona {one.persona}",
         f"second  {two.run_id}: {two.judge}, persona {two.persona}",
         "",
-        f"{told.videos} videos judged by both ({told.only_first} by the first only, "
+        f"{count_of(told.videos, 'video')} judged by both ({told.only_first} by the first only, "
         f"{told.only_second} by the second only)",
         grid,
         "",
@@ -149,7 +152,7 @@ def powers_text(
         for power in powers
     ]
     lines = [
-        f"{plan.personas} personas, {_windows(plan)}",
+        f"{count_of(plan.personas, 'persona')}, {_windows(plan)}",
         "",
         columns(head, rows),
         "",

@@ -1,6 +1,6 @@
 """Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
 
-Refuses to know how an estimate is made.
+Also how a count and a percentile are put in words. Refuses to know how an estimate is made.
 """
 
 from __future__ import annotations
@@ -61,6 +61,41 @@ class Estimate:
     def bounded(self) -> bool:
         """Whether there is a finite interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def within(self, floor: float, ceiling: float) -> Estimate:
+        """The same estimate, its interval cut at what can exist.
+
+        Student's t knows no end of a scale, and a cut costs no coverage: the truth lies within.
+
+        Parameters
+        ----------
+        floor, ceiling
+            Least and largest value that the quantity can take, in the estimate's unit.
+        """
+        if not (self.bounded and floor <= self.value <= ceiling):
+            return self
+        low, high = max(self.low, floor), min(self.high, ceiling)
+        if (low, high) == (self.low, self.high):
+            return self
+        method = f"{self.method}, cut at what can exist"
+        return dataclasses.replace(self, low=low, high=high, method=method)
+
+
+def count_of(count: int, noun: str) -> str:
+    """A count with its noun, in the plural unless it is one: ``1 run``, ``2 batches``."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def percentile_text(percentile: float) -> str:
+    """A percentile with as many decimals as tell it from 0 and from 100."""
+    if 1 <= percentile <= 99 or percentile in (0, 100):
+        return f"{percentile:.0f}"
+    return next(
+        text
+        for text in (f"{percentile:.{digits}f}" for digits in range(1, 18))
+        if 0 < float(text) < 100
+    )
 
 
 def as_json(value: object) -> Any:

@@ -50,8 +50,9 @@ def compared(run: Views, drop: Drop = "as declared") -> Compared:
       batch shown from the change on, at least.
     - ``drop="as declared"``, active baseline (the paper's protocol): nothing. The persona reacts
       from the first video, so nothing changes between the windows.
-    - ``drop=k``: the first k batches shown from the change on, whatever the baseline: the
-      sensitivity that is printed for k = 1, 2, 3.
+    - ``drop=k``: what is dropped as declared, and the first k batches shown from the change on,
+      whatever the baseline: the sensitivity that is printed for k = 1, 2, 3. It never puts back
+      what the primary estimate leaves out.
 
     The change is the first position that is not in the before window. Videos of the adapt phase
     are never compared, so an adapt phase of two batches usually leaves nothing to drop. The rule
@@ -72,13 +73,12 @@ def _too_early(run: Views, drop: Drop) -> Mask:
     if change is None:
         return nothing
     later: Mask = (run.phase == ADAPT) | (run.phase == AFTER)
-    if drop != "as declared":
-        return later & _first_batches(run, change, drop)
+    first = nothing if drop == "as declared" else _first_batches(run, change, drop)
     if run.runs[0].windows.baseline == "active":
-        return nothing
+        return later & first
     asked_before: Mask = (run.requested_at != UNKNOWN) & (run.requested_at < change)
     unknown: Mask = run.requested_at == UNKNOWN
-    return later & (asked_before | unknown & _first_batches(run, change, 1))
+    return later & (first | asked_before | unknown & _first_batches(run, change, 1))
 
 
 def _first_batches(run: Views, change: int, count: int) -> Mask:

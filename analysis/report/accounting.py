@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.report.trace import Source
+from analysis.values import count_of
 from analysis.views import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Ints, Mask, Views
 from analysis.windows import compared
 
@@ -50,6 +51,11 @@ class Rows:
         """Rows that are compared and have an answer."""
         return np.isin(self.use, (BEFORE_ROW, AFTER_ROW))
 
+    @property
+    def compared(self) -> Mask:
+        """Rows of the compared windows, answered or not."""
+        return self.counted | (self.use >= _FIRST_MISSING)
+
     def of(self, runs: Iterable[int]) -> Mask:
         """Rows of these runs, by index."""
         return np.isin(self.views.run, list(runs))
@@ -60,7 +66,7 @@ class Rows:
         wanted: Mask,
         used: Mask | None = None,
         *,
-        noun: str = "judged videos",
+        noun: str = "judged video",
         otherwise: str = "not part of this number",
     ) -> Source:
         """Say where a number comes from.
@@ -78,7 +84,7 @@ class Rows:
         runs = np.unique(self.views.run[kept])
         arms = ", ".join(dict.fromkeys(self.views.runs[run].arm for run in runs))
         told = (
-            f"{kept.sum():,} {noun} of {len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+            f"{count_of(int(kept.sum()), noun)} of {count_of(len(runs), 'run')}"
             f"{f' ({arms})' if arms else ''}"
         )
         return Source(function, told, self._left_out(wanted & ~kept, otherwise))

@@ -13,7 +13,8 @@ import numpy as np
 
 from analysis.intervals import t_interval
 from analysis.values import Estimate
-from analysis.views import ASSUMED_BATCH, PHASES, YES, Ints, Views
+from analysis.views import ASSUMED_BATCH, PHASES, YES, Ints, Mask, Views
+from analysis.windows import compared
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def drift(views: Views, runs: Sequence[int], arms: Sequence[str]) -> Drift:
     """Share of yes over eligible position, by arm.
 
     Bins hold about 12 positions, the size of a batch. Runs whose windows are shorter than others'
-    are in the bins that they reach.
+    are in the bins that they reach. Videos of the after window that were requested before the
+    change keep their positions and have no say, as in every comparison.
 
     Parameters
     ----------
@@ -67,16 +69,24 @@ def drift(views: Views, runs: Sequence[int], arms: Sequence[str]) -> Drift:
     which = np.searchsorted(starts, offsets[phase] + place, side="right") - 1
     cell = run * len(bins) + which
     size = len(views.runs) * len(bins)
-    known = answer >= 0
+    known = (answer >= 0) & ~_too_early(views)[rows]
+    said_yes = known & (answer == YES)
     n = np.bincount(cell[known], minlength=size).reshape(-1, len(bins))
-    yes = np.bincount(cell[answer == YES], minlength=size).reshape(-1, len(bins))
+    yes = np.bincount(cell[said_yes], minlength=size).reshape(-1, len(bins))
     share = np.divide(100 * yes, n, out=np.full(n.shape, np.nan), where=n > 0)
     curves = []
     for arm in arms:
         members = [index for index in runs if views.runs[index].arm == arm]
-        points = tuple(t_interval(column, "%") for column in share[members].T)
+        points = tuple(t_interval(column, "%").within(0, 100) for column in share[members].T)
         curves.append(Curve(arm, points))
     return Drift(bins, tuple(curves), sum(lengths))
+
+
+def _too_early(views: Views) -> Mask:
+    """Rows of the after windows that could not react yet."""
+    runs = [compared(views.one(index)).too_early for index in range(len(views.runs))]
+    early: Mask = np.concatenate(runs)
+    return early
 
 
 def _places(run: Ints, phase: Ints) -> Ints:

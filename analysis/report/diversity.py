@@ -100,14 +100,20 @@ def _variety(arm: str, window: str, members: Sequence[_Window], sample: int) -> 
         arm=arm,
         window=window,
         videos=sum(member.count for member in members),
-        repeats=t_interval(np.array([member.repeats for member in members]), "%"),
-        yes=t_interval(np.array([member.yes for member in members]), "%"),
-        yes_new=t_interval(np.array([member.yes_new for member in members]), "%"),
-        creators=t_interval(creators, ""),
-        near=t_interval(np.array([member.near for member in members]), "%"),
+        repeats=_mean(members, "repeats"),
+        yes=_mean(members, "yes"),
+        yes_new=_mean(members, "yes_new"),
+        creators=t_interval(creators, "").within(0, sample),
+        near=_mean(members, "near"),
         shared=_shared(members),
         sample=sample,
     )
+
+
+def _mean(members: Sequence[_Window], share: str) -> Estimate:
+    """Mean of a share of the windows, in %."""
+    values = np.array([getattr(member, share) for member in members])
+    return t_interval(values, "%").within(0, 100)
 
 
 def _window(views: Views, seen: Seen | None, index: int, phase: int) -> _Window:

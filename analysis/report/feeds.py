@@ -106,7 +106,9 @@ def _dwell(scene: Scene, row: ArmDwell, scale: Scale) -> DwellRow:
         arm=ARM_NAMES[row.arm],
         yes=source.estimate(row.yes, f"seconds watched after yes, {row.arm}"),
         no=source.estimate(row.no, f"seconds watched after no, {row.arm}"),
-        ratio=source.decimal(row.ratio, "after yes over after no", 1, "one of them is unknown"),
+        ratio=source.decimal(
+            row.ratio, f"after yes over after no, {row.arm}", 1, "one of them is unknown"
+        ),
         decided=row.decided,
         figure=dumbbell(row.no.value, row.yes.value, scale) if both else Markup(""),
         source=source,

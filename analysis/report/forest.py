@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.estimates import pair_up
-from analysis.intervals import Floats, difference_over_batches, t_p_value, t_quantile
+from analysis.intervals import difference_over_batches, t_p_value, t_quantile
 from analysis.null import Counts
 from analysis.values import NAN, Estimate
 from analysis.views import RunInfo
@@ -21,15 +21,23 @@ from analysis.views import RunInfo
 
 @dataclass(frozen=True)
 class PersonaSway:
-    """One persona: shares of its treatment runs in %, and its sway in pp.
+    """One persona: shares of yes in %, and its sway in pp.
 
-    ``estimate`` is treatment minus control where there is a control, else after minus before.
+    Attributes
+    ----------
+    runs
+        Its treatment runs.
+    treatment, control
+        Share of yes before and after, means over its runs of these arms; ``control`` is nan where
+        there is none. With a control, runs without a partner are left out where others have one.
+    estimate
+        Treatment minus control where there is a control, else after minus before.
     """
 
     persona: str
     runs: int
-    before: float
-    after: float
+    treatment: tuple[float, float]
+    control: tuple[float, float]
     estimate: Estimate
 
 
@@ -50,16 +58,28 @@ def by_persona(
     told = []
     for persona in sorted({run.persona for run in runs}):
         mine = [i for i, run in enumerate(runs) if (run.persona, run.arm) == (persona, "treatment")]
+        if not mine:
+            continue
+        matched = [i for i in mine if i in pairs]
         parts = [_less(over[i], over[pairs[i]]) if control else over[i]
-                 for i in mine if not control or i in pairs]  # fmt: skip
-        if mine:
-            shares = [100 * counts[i].share for i in mine]
-            told.append(PersonaSway(persona, len(mine), *_means(shares), _mean(parts)))
+                 for i in (matched if control else mine)]  # fmt: skip
+        told.append(
+            PersonaSway(
+                persona=persona,
+                runs=len(mine),
+                treatment=_means([counts[i] for i in matched or mine]),
+                control=_means([counts[pairs[i]] for i in matched]),
+                estimate=_mean(parts).within(*((-200, 200) if control else (-100, 100))),
+            )
+        )
     return tuple(told)
 
 
-def _means(shares: Sequence[Floats]) -> tuple[float, float]:
-    before, after = np.mean(shares, axis=0)
+def _means(runs: Sequence[Counts]) -> tuple[float, float]:
+    """Mean share of yes of some runs, before and after, in %."""
+    if not runs:
+        return NAN, NAN
+    before, after = np.mean([100 * run.share for run in runs], axis=0)
     return float(before), float(after)
 
 

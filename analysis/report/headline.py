@@ -14,6 +14,7 @@ from markupsafe import Markup
 from analysis.report.figures import Scale, Span, axis, hump, interval
 from analysis.report.scene import ARM_NAMES, Scene, span
 from analysis.report.trace import Name, Source, Told, Traced, placed
+from analysis.values import count_of
 
 _AXIS = "percentage points"
 BY_DESIGN = {
@@ -34,6 +35,8 @@ class Headline:
         ``up``, ``down``, ``chance``, ``untested`` or ``absent``.
     p, p_other, p_holm
         With their relations; ``p_holm`` is ``None`` where there is one group only.
+    permuted
+        Whether the null is the statistic with runs given to personas at random.
     place
         Where the estimate lies among the draws: ``within``, ``above`` or ``below`` all of them.
     figure
@@ -60,6 +63,8 @@ class Headline:
     null_high: Traced
     percentile: Traced
     place: str
+    permuted: bool
+    null_level: Traced
     null_reason: str
     low_bound: Traced
     high_bound: Traced
@@ -90,21 +95,27 @@ def headline(scene: Scene) -> Headline:
         control=ARM_NAMES.get(told.control, ""),
         verdict=told.verdict(test.alpha, group.p_holm),
         told=source.estimate(told.estimate, name),
-        p=source.p(told.p, f"p-value, {told.test}"),
+        p=source.p(told.p, f"p-value of {name}, {told.test}, {told.sides}-sided"),
         test=told.test,
         sides=told.sides,
-        p_other=source.p(told.p_other, f"p-value, {told.other}") if told.other else None,
+        p_other=source.p(told.p_other, f"p-value of {name}, {told.other}, {told.sides}-sided")
+        if told.other
+        else None,
         other=told.other,
         p_holm=_holm(scene) if several else None,
         alpha=setting.setting(test.alpha, "level of the primary test"),
         declared=test.declared,
-        null_low=null.pp(told.null.low, "lower end of what chance gives", told.null.reason),
-        null_high=null.pp(told.null.high, "upper end of what chance gives", told.null.reason),
-        percentile=null.percentile(told.null.percentile, told.null.reason),
+        null_low=null.pp(told.null.low, f"lower end of what chance gives {name}", told.null.reason),
+        null_high=null.pp(
+            told.null.high, f"upper end of what chance gives {name}", told.null.reason
+        ),
+        percentile=null.percentile(told.null.percentile, f"percentile of {name}", told.null.reason),
         place=placed(told.null.percentile),
+        permuted=told.design == "matrix",
+        null_level=null.whole(95, "share of the draws between the ends, in %"),
         null_reason=told.null.reason,
-        low_bound=bounds.pp(told.bounds[0], "lowest whatever the missing answers were"),
-        high_bound=bounds.pp(told.bounds[1], "highest whatever the missing answers were"),
+        low_bound=bounds.pp(told.bounds[0], f"lower bound of {name} for missing answers"),
+        high_bound=bounds.pp(told.bounds[1], f"upper bound of {name} for missing answers"),
         figure=figure,
         axis=below,
         reason=source.words(told.estimate.reason),
@@ -122,7 +133,7 @@ def _source(scene: Scene) -> Source:
             lost = asked - sum(int(cells.judged.sum()) for cells in judged[0].matrix.cells)
             return Source(
                 f"analysis.{told.function}",
-                f"{asked - lost:,} blind answers about compared frames of treatment runs",
+                f"{count_of(asked - lost, 'blind answer')} about compared frames of treatment runs",
                 f"{lost:,} without an answer, {judged[0].told.outside:,} outside the windows",
             )
         return Source("analysis.report.primary.primary", "nothing", told.estimate.reason)
@@ -134,7 +145,7 @@ def _source(scene: Scene) -> Source:
 def _null_source(scene: Scene, source: Source) -> Source:
     null = scene.group.primary.null
     function = scene.group.primary.null_function or "null_sway.null_of_sway"
-    drawn = f"{len(null.drawn):,} draws from: {source.used}"
+    drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
     return Source(f"analysis.{function}", drawn, source.left_out)
 
 
@@ -143,10 +154,13 @@ def _holm(scene: Scene) -> Traced:
     known = sum(not math.isnan(group.primary.p) for group in groups)
     source = Source(
         "analysis.permutation.holm",
-        f"the primary p-values of {known} groups of platform, strategy and model",
-        f"{len(groups) - known} groups without a p-value",
+        f"the primary p-values of {count_of(known, 'group')} of platform, strategy and model",
+        f"{count_of(len(groups) - known, 'group')} without a p-value",
     )
-    return source.p(scene.group.p_holm, "p-value after Holm's correction")
+    return source.p(
+        scene.group.p_holm,
+        f"p-value of {BY_DESIGN[scene.group.primary.design]} after Holm's correction",
+    )
 
 
 def _figure(scene: Scene) -> tuple[Markup, Markup]:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from analysis.cells import missing_shares
 from analysis.judging import Steadiness
 from analysis.rejudged import PersonaMatrix
 from analysis.report.figures import Scale, axis, hump, interval
 from analysis.report.measured import Rejudging
+from analysis.report.primary import permutation_p
 from analysis.report.scene import Scene, span
 from analysis.report.trace import Name, Source, Told, Traced
-from analysis.values import Estimate
+from analysis.values import Estimate, count_of
 from analysis.views import NONE, Mask
 
 MOST_CELLS = 14
@@ -46,6 +48,8 @@ class MatrixView:
     numbers: bool
     told: Told
     p: Traced
+    sides: str
+    ways: Traced
     exact: bool
     adjusted: bool
     slope: Traced
@@ -67,7 +71,7 @@ class SteadyView:
 
     what: str
     pairs: Traced
-    agreement: Told
+    equal: Traced
     kappa: Traced
 
 
@@ -104,6 +108,7 @@ class JudgeView:
     primary: bool
     """Whether the primary test takes its matrix, where there are several judges."""
     questions: Traced
+    frames: Traced
     matrix: MatrixView | None
     refused: Name
     overlap: Traced
@@ -118,10 +123,14 @@ def judge_views(scene: Scene) -> tuple[JudgeView, ...]:
     first = next((told for told in rejudged if told.matrix is not None), None)
     takes_matrix = scene.group.primary.design in ("matrix", "borrowed")
     several = len(rejudged) > 1 and takes_matrix
-    return tuple(_judge(told, primary=several and told is first) for told in rejudged)
+    sides = scene.group.primary.sides if takes_matrix else "two"
+    return tuple(
+        _judge(told, sides if told is first else "two", primary=several and told is first)
+        for told in rejudged
+    )
 
 
-def _judge(told: Rejudging, *, primary: bool) -> JudgeView:
+def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
     source = _source("rejudged.replies", told)
     steady = (("the same question again", told.repeats), ("the question reworded", told.wordings))
     return JudgeView(
@@ -131,7 +140,8 @@ def _judge(told: Rejudging, *, primary: bool) -> JudgeView:
         begun=Name(f"{told.judge.at:%Y-%m-%d} with seed {told.judge.seed}"),
         primary=primary,
         questions=source.count(len(told.told.run), "questions"),
-        matrix=_matrix(told, told.matrix) if told.matrix else None,
+        frames=source.count(len(np.unique(told.told.frame)), "stored frames asked about"),
+        matrix=_matrix(told, told.matrix, sides) if told.matrix else None,
         refused=Name(told.refused),
         overlap=_source("judging.taste_overlap", told).decimal(
             told.overlap.value, "overlap of tastes", reason=told.overlap.reason
@@ -155,17 +165,17 @@ def _source(function: str, told: Rejudging, used: Mask | None = None) -> Source:
     }
     return Source(
         f"analysis.{function}",
-        f"{kept.sum():,} blind answers about {runs:,} {'run' if runs == 1 else 'runs'}",
+        f"{count_of(int(kept.sum()), 'blind answer')} about {count_of(runs, 'run')}",
         ", ".join(f"{count:,} {name}" for name, count in parts.items() if count) or "nothing",
     )
 
 
-def _matrix(told: Rejudging, matrix: PersonaMatrix) -> MatrixView:
+def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
     plain = told.told.plain
     source = _source("matrix.specific_sway", told, plain)
     cells = _source("cells.count_cells", told, plain)
     sway = matrix.sway
-    lost = np.mean([one.missing for one in matrix.cells], axis=0)
+    lost = missing_shares(matrix.cells)
     scale = Scale.around([sway.estimate.value, sway.estimate.low, sway.estimate.high,
                           *np.quantile(matrix.drawn, [0.002, 0.998])])  # fmt: skip
     base = matrix.borrowed
@@ -174,14 +184,21 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix) -> MatrixView:
         cells=_cells(matrix, cells),
         numbers=len(matrix.personas) <= MOST_CELLS,
         told=source.estimate(sway.estimate, "specific sway"),
-        p=source.p(sway.test.p, "p-value, permuting which run belongs to whom"),
+        p=source.p(
+            permutation_p(sway.test, sides),
+            f"p-value, permuting which run belongs to whom, {sides}-sided",
+        ),
+        sides=sides,
+        ways=source.count(sway.test.arrangements, "assignments of runs to personas"),
         exact=sway.test.exact,
         adjusted=sway.adjusted,
-        slope=source.decimal(sway.slope, "how much of a before deviation comes back after"),
+        slope=source.decimal(sway.slope, "slope of the after on the before deviations"),
         placebo=source.estimate(sway.placebo, "placebo, the before windows alone"),
-        placebo_p=source.p(sway.placebo_test.p, "p-value of the placebo", sway.placebo.reason),
-        missing_own=cells.percent(lost[0], "missing answers on the diagonal"),
-        missing_others=cells.percent(lost[1], "missing answers off the diagonal"),
+        placebo_p=source.p(
+            sway.placebo_test.p, "p-value of the placebo, two-sided", sway.placebo.reason
+        ),
+        missing_own=cells.percent(lost[0], "missing answers in %, own cells"),
+        missing_others=cells.percent(lost[1], "missing answers in %, other cells"),
         figure=hump(matrix.drawn, span(sway.estimate), scale),
         axis=axis(scale, "percentage points"),
         source=source,
@@ -201,7 +218,9 @@ def _graded(matrix: PersonaMatrix, source: Source) -> GradedView | None:
     return GradedView(
         by=_GRADES[matrix.graded_by],
         told=source.estimate(matrix.graded.estimate, "specific sway of the graded answers, points"),
-        p=source.p(matrix.graded.test.p, "p-value of the specific sway of the graded answers"),
+        p=source.p(
+            matrix.graded.test.p, "p-value of the specific sway of the graded answers, two-sided"
+        ),
     )
 
 
@@ -232,9 +251,9 @@ def _eager(told: Rejudging) -> EagerView | None:
     return EagerView(
         pairs=source.count(one.pairs, "questions answered both ways"),
         plain=source.percent(one.plain, "yes to the question"),
-        mirrored=source.percent(one.mirrored, "yes to its mirror image"),
+        mirrored=source.percent(one.mirrored, "yes to its reverse-keyed form"),
         contrary=source.percent(one.contrary, "different answers to the two"),
-        tendency=source.estimate(one.tendency, "tendency to say yes"),
+        tendency=source.estimate(one.tendency, "acquiescence bias, mean over runs"),
     )
 
 
@@ -242,9 +261,9 @@ def _steady(told: Rejudging, what: str, one: Steadiness) -> SteadyView:
     source = _source("judging.steadiness", told, ~told.told.mirrored)
     return SteadyView(
         what=what,
-        pairs=source.count(one.pairs, "questions answered twice"),
-        agreement=source.estimate(one.agreement, "equal answers"),
-        kappa=source.decimal(one.kappa, "Cohen's kappa", reason="chance alone must agree"),
+        pairs=source.count(one.pairs, f"questions answered twice, {what}"),
+        equal=source.percent(one.equal, f"equal answers in %, {what}"),
+        kappa=source.decimal(one.kappa, f"Cohen's kappa, {what}", reason="chance alone must agree"),
     )
 
 
@@ -267,5 +286,5 @@ def _blind(told: Rejudging) -> BlindView | None:
             for name, part in named
         ),
         axis=axis(scale),
-        lenience=source.estimate(one.lenience, "acting less blind share of yes"),
+        lenience=source.estimate(one.lenience, "acting minus blind share of yes, mean over runs"),
     )

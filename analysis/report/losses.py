@@ -12,6 +12,7 @@ import numpy as np
 from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
 from analysis.report.scene import ARM_NAMES, Scene
 from analysis.report.trace import Name, Source, Traced
+from analysis.values import count_of
 from analysis.views import AFTER, BEFORE, MISSING, NONE
 
 
@@ -89,10 +90,10 @@ def missing_rows(scene: Scene) -> tuple[MissingRow, ...]:
 def _missing(scene: Scene, index: int) -> MissingRow:
     arm = scene.group.result.arms[index]
     views, mask = scene.views, scene.rows([arm.arm])
-    compared = mask & (scene.measures.rows.use != ADAPT_ROW) & views.eligible
+    compared = mask & scene.measures.rows.compared
     lost = compared & (views.answer == NONE)
-    source = scene.source("counts.window_share", [arm.arm], compared, noun="compared videos")
-    bounds = scene.source("counts.missing_bounds", [arm.arm], compared, noun="compared videos")
+    source = scene.source("counts.window_share", [arm.arm], compared, noun="compared video")
+    bounds = scene.source("counts.missing_bounds", [arm.arm], compared, noun="compared video")
     total = arm.judged + arm.unanswered
     names = [MISSING[code].replace("_", " ") for code in np.unique(views.missing[lost])]
     return MissingRow(
@@ -104,8 +105,8 @@ def _missing(scene: Scene, index: int) -> MissingRow:
         ),
         reasons=", ".join(names),
         sway=bounds.pp(arm.sway.value, f"sway, {arm.arm}", arm.sway.reason),
-        low=bounds.pp(arm.bounds[0], "lowest sway whatever the missing answers were"),
-        high=bounds.pp(arm.bounds[1], "highest sway whatever the missing answers were"),
+        low=bounds.pp(arm.bounds[0], f"lower bound for missing answers, {arm.arm}"),
+        high=bounds.pp(arm.bounds[1], f"upper bound for missing answers, {arm.arm}"),
     )
 
 
@@ -123,7 +124,7 @@ class LostRow:
 
 @dataclass(frozen=True)
 class Losses:
-    """Attrition by arm, with the test that arms lose runs alike."""
+    """Attrition by arm, with the test that it is the same in both."""
 
     rows: tuple[LostRow, ...]
     p: Traced
@@ -134,24 +135,28 @@ class Losses:
 def lost_runs(scene: Scene) -> Losses:
     """Count runs that were lost, by arm."""
     group, material = scene.group, scene.measures.material
-    drawn = "runs that were drawn" if material.study else "runs that were given"
+    drawn = "drawn" if material.study else "given"
     planned = sum(entry.started for entry in group.lost)
-    source = Source("analysis.estimates.attrition", f"{planned:,} {drawn}")
+    source = Source("analysis.estimates.attrition", f"{count_of(planned, 'run')} {drawn}")
     fisher = Source("analysis.estimates.attrition_p_value", source.used)
     status = {run.run_id: run.status for run in group.runs}
     rows = tuple(
         LostRow(
             arm=ARM_NAMES[entry.arm],
             planned=source.count(entry.started, f"runs that were to be, {entry.arm}"),
-            begun=source.count(entry.started - group.never.get(entry.arm, 0), "runs begun"),
-            complete=source.count(entry.complete, "runs with both windows in full"),
-            share=source.whole(100 * entry.complete / entry.started, "complete, in %"),
+            begun=source.count(
+                entry.started - group.never.get(entry.arm, 0), f"runs begun, {entry.arm}"
+            ),
+            complete=source.count(entry.complete, f"runs with both windows in full, {entry.arm}"),
+            share=source.whole(
+                100 * entry.complete / entry.started, f"complete runs in %, {entry.arm}"
+            ),
             lost=tuple((Name(run), Name(status[run])) for run in entry.short if run in status),
         )
         for entry in group.lost
     )
     gone = len(material.superseded)
-    newest = Source("analysis.report.material.read_study", f"{gone:,} runs of this study")
+    newest = Source("analysis.report.material.read_study", f"{count_of(gone, 'run')} of this study")
     return Losses(
         rows=rows,
         p=fisher.p(group.attrition_p, "Fisher's exact test", "there is one arm only"),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.importer import Reading, read_csv
 from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
+from analysis.values import count_of
 from analysis.views import Views, from_ledgers
 from store import ledger
 from store.data import DataFolder
@@ -146,7 +147,7 @@ def read_runs(
     names
         As they were typed, for the command that makes the report again.
     """
-    title = paths[0].parent.name if len(paths) == 1 else f"{len(paths)} runs"
+    title = paths[0].parent.name if len(paths) == 1 else count_of(len(paths), "run")
     command = f"python -m analysis report {' '.join(names)}"
     return _gather(data, paths, progress, title, command)
 

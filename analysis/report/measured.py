@@ -187,7 +187,7 @@ def measure(material: Material, rng: np.random.Generator) -> Measures:
     new_only = sways(counts_by_run(without_repeats(views))) if repeated else None
     otherwise = OtherReadings(dropped, new_only)
     groups = []
-    for result in study(views, rng):
+    for result in study(views, rng, frames=material.frames is not None):
         members = tuple(
             index for index, run in enumerate(views.runs)
             if (run.platform, run.strategy, run.model)
@@ -263,15 +263,18 @@ def _mean_sway(runs: Sequence[RunInfo], sway: Floats, control: str) -> Estimate:
     """Mean sway of the treatment, less the control's within pairs where there is one."""
     if control:
         pairs = pair_up(runs, control)
-        return t_interval(np.array([sway[t] - sway[c] for t, c in pairs], dtype=np.float64))
+        differences = np.array([sway[t] - sway[c] for t, c in pairs], dtype=np.float64)
+        return t_interval(differences).within(-200, 200)
     treated = [index for index, run in enumerate(runs) if run.arm == "treatment"]
-    return t_interval(sway[treated])
+    return t_interval(sway[treated]).within(-100, 100)
 
 
 def _dwell(views: Views, members: Sequence[int], arm: str) -> ArmDwell:
     told = [dwell_contrast(views.one(index)) for index in members if views.runs[index].arm == arm]
     yes, no = (
-        t_interval(np.array([getattr(one, name) for one in told], dtype=np.float64), "s")
+        t_interval(np.array([getattr(one, name) for one in told], dtype=np.float64), "s").within(
+            0, np.inf
+        )
         for name in ("yes_mean", "no_mean")
     )
     return ArmDwell(

@@ -19,8 +19,12 @@ from analysis.report.declared import PrimaryTest
 from analysis.report.material import Material
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, Source, Traced
+from analysis.values import count_of
+from analysis.views import EXCLUDED
 from store.records import RunStarted
 
+REPLAY = "replay"
+"""The platform of runs that show another run's videos again."""
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 
 
@@ -43,6 +47,7 @@ class Methods:
     arms: tuple[str, ...]
     before: Traced | None
     adapt: Traced | None
+    repeats_excluded: bool
     after: Traced | None
     baseline: str
     stay: Traced | None
@@ -88,6 +93,7 @@ def methods(measures: Measures, seed: int) -> Methods:
         arms=tuple(dict.fromkeys(arm for group in measures.groups for arm in group.arms)),
         before=told.source.count(windows.before, "videos before") if windows else None,
         adapt=told.source.count(windows.adapt, "videos between") if windows else None,
+        repeats_excluded=bool((views.excluded == EXCLUDED.index("repeat")).any()),
         after=told.source.count(windows.after, "videos after") if windows else None,
         baseline=windows.baseline if windows else "",
         stay=told.number("dwell", "stay_s"),
@@ -119,7 +125,7 @@ class _Recorded:
         self.started = material.started
         count = len(material.started)
         self.source = (
-            Source("as recorded", f"the first lines of {count:,} ledgers")
+            Source("as recorded", f"the first lines of {count_of(count, 'ledger')}")
             if count
             else Source("as given on import", material.title)
         )
@@ -194,23 +200,20 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     """What a reader must keep in mind, because of how these runs were made."""
     material, groups = measures.material, measures.groups
     runs = material.views.runs
+    replayed = all(run.platform == REPLAY for run in runs)
     said = []
     if not material.test.declared:
         said.append(
             "No study file says which test is primary, so the headline was not declared before "
             "the data were seen."
         )
-    if not all(group.control for group in groups):
-        said.append(
-            "There is no control arm: a feed that drifts towards what everyone likes looks the "
-            "same as one that follows a persona."
-        )
-    if any(run.windows.baseline == "active" for run in runs):
+    said += _no_control(measures)
+    if any(run.windows.baseline == "active" and run.platform != REPLAY for run in runs):
         said.append(
             "The persona already reacted while the before window was measured, so part of the "
             "sway is in it, and the difference understates the whole."
         )
-    if len(runs) == 1:
+    if len(runs) == 1 and not replayed:
         said.append(
             "One run is one account on one day. Its interval says how steady this feed was from "
             "batch to batch, not how other accounts would fare."
@@ -229,3 +232,26 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     if any(first.provenance.code_dirty for first in material.started):
         said.append("Some runs were made by code with changes that are in no version.")
     return tuple(said)
+
+
+def _no_control(measures: Measures) -> list[str]:
+    """What is not known for want of a control arm; nothing where there is one."""
+    alone = [group for group in measures.groups if not group.control]
+    said = []
+    if any(group.name[0] == REPLAY for group in alone):
+        said.append(
+            "A replay shows another run's videos again: it says how this judge answers, and "
+            "nothing of how a feed would have reacted to it."
+        )
+    live = [group.primary.design for group in alone if group.name[0] != REPLAY]
+    if "matrix" in live:
+        said.append(
+            "There is no control arm, so that the level of the sway, and what all personas have "
+            "in common, are not known. Drift does not pass for a specific sway."
+        )
+    if set(live) - {"matrix"}:
+        said.append(
+            "There is no control arm: a feed that drifts towards what everyone likes looks the "
+            "same as one that follows a persona."
+        )
+    return said

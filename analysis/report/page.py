@@ -6,7 +6,6 @@ Refuses to know how a number was made: everything that a template prints goes th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from analysis.offers import Offer
+from analysis.offers import BORROWED, Offer
 from analysis.report.feeds import (
     DwellRow,
     VarietyTable,
@@ -92,7 +91,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The page as text, with every number that is in it."""
+    """The page as text, with every number that is in it, in its order and as often."""
 
     html: str
     numbers: tuple[tuple[int, Traced], ...]
@@ -148,8 +147,19 @@ def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget
         missing=missing_rows(scene),
         lost=lost_runs(scene),
         judges=judge_views(scene),
-        offers=tuple((offer, fits.words(offer.why)) for offer in scene.group.result.offers),
+        offers=tuple((offer, fits.words(offer.why)) for offer in _offers(scene)),
     )
+
+
+def _offers(scene: Scene) -> tuple[Offer, ...]:
+    """The designs that fit the runs; a borrowed base that its own checks refuse does not."""
+    matrices = [again.matrix for again in scene.group.rejudged if again.matrix is not None]
+    refused = matrices[0].refused if matrices else ""
+    told = [
+        Offer(offer.design, False, refused) if refused and offer.design == BORROWED else offer
+        for offer in scene.group.result.offers
+    ]
+    return tuple(sorted(told, key=lambda offer: not offer.offered))
 
 
 def render(page: Page) -> Rendered:
@@ -157,7 +167,7 @@ def render(page: Page) -> Rendered:
     traces = Traces()
     template = environment(traces).get_template("report.html")
     html = template.render(page=page, m=page.methods)
-    return Rendered(html, tuple((traces.place(one.source), one) for one in _once(traces.numbers)))
+    return Rendered(html, tuple((traces.place(one.source), one) for one in traces.numbers))
 
 
 def environment(traces: Traces, *folders: Path) -> Environment:
@@ -178,10 +188,6 @@ def environment(traces: Traces, *folders: Path) -> Environment:
         traces=traces,
         place_id=lambda place: Markup("from-{}").format(place),
         quoted=lambda text: Markup("{}").format(text),
+        one=1,
     )
     return environment
-
-
-def _once(numbers: Sequence[Traced]) -> list[Traced]:
-    """Each number once, in the order of the page."""
-    return list(dict.fromkeys(numbers))

@@ -86,8 +86,12 @@ def sheets(scene: Scene, rng: np.random.Generator, budget: Budget) -> Sheets | N
                 trait=Name(" ".join(traits[persona][:2])),
                 yes=strips[0],
                 no=strips[1],
-                yes_of=source.count(len(pools[0]), "videos with yes that were drawn from"),
-                no_of=source.count(len(pools[1]), "videos with no that were drawn from"),
+                yes_of=source.count(
+                    len(pools[0]), f"videos of {persona} with yes that were drawn from"
+                ),
+                no_of=source.count(
+                    len(pools[1]), f"videos of {persona} with no that were drawn from"
+                ),
             )
         )
     if not any(sheet.yes or sheet.no for sheet in shown):

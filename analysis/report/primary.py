@@ -128,7 +128,7 @@ def _controlled(
         p=_t_p(contrast.estimate, sides),
         test="Student's t over pairs",
         control=contrast.control,
-        p_other=_permutation_p(many, sides),
+        p_other=permutation_p(many, sides),
         other="exchanging the arms within pairs" if many.arrangements else "",
         function="estimates.treatment_minus_control",
         null_function="null_sway.null_of_sway",
@@ -148,7 +148,10 @@ def _paired(
         return Primary("paired", Estimate(NAN, reason="no treatment run has started"))
     units = [unit for run, unit in counts if run.arm == "treatment"]
     alone = len(units) == 1
-    estimate = difference_over_batches(units[0].n, 100 * units[0].yes) if alone else arms[0].sway
+    estimate = arms[0].sway
+    if alone:
+        over = difference_over_batches(units[0].n, 100 * units[0].yes)
+        estimate = over.within(-100, 100)
     return Primary(
         "paired",
         estimate,
@@ -168,7 +171,7 @@ def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
     return Primary(
         "matrix",
         sway.estimate,
-        p=_permutation_p(sway.test, sides),
+        p=permutation_p(sway.test, sides),
         test="permuting which run belongs to whom",
         function="matrix.specific_sway",
         null_function="matrix.rearranged",
@@ -196,5 +199,6 @@ def _t_p(estimate: Estimate, sides: str) -> float:
     return estimate.p / 2 if estimate.value > 0 else 1 - estimate.p / 2
 
 
-def _permutation_p(test: Permutation, sides: str) -> float:
+def permutation_p(test: Permutation, sides: str) -> float:
+    """The p-value of the declared side: one-sided is for a sway towards the persona."""
     return test.p if sides == "two" else test.p_greater

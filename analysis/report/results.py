@@ -11,11 +11,12 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.iavg import Group
+from analysis.report.accounting import TOO_EARLY
 from analysis.report.curve import Drift
 from analysis.report.figures import Line, Scale, Span, axis, curves, interval, sample, strip
 from analysis.report.scene import ARM_NAMES, Scene, ends, span
 from analysis.report.trace import Name, Source, Told, Traced, placed
-from analysis.values import Estimate
+from analysis.values import Estimate, count_of
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class PersonaRow:
 
     persona: Name
     trait: Name
-    before: Traced
-    after: Traced
+    treatment: tuple[Traced, Traced]
+    control: tuple[Traced, Traced]
     told: Told
     figure: Markup
 
@@ -49,7 +50,10 @@ def forest(scene: Scene) -> Forest:
     used, otherwise = scene.paired()
     arms = ["treatment", *([group.control] if group.control else [])]
     source = scene.source("report.forest.by_persona", arms, used, otherwise=otherwise)
-    shares = scene.source("counts.window_share", ["treatment"])
+    shares = {
+        arm: scene.source("counts.window_share", [arm] if arm else [], used, otherwise=otherwise)
+        for arm in ("treatment", group.control)
+    }
     whole = _whole(scene)
     over = scene.source(
         "estimates.treatment_minus_control" if group.control else "intervals.t_interval",
@@ -62,8 +66,8 @@ def forest(scene: Scene) -> Forest:
             PersonaRow(
                 persona=Name(row.persona),
                 trait=Name(next(iter(traits.get(row.persona, ())), "")),
-                before=shares.percent(row.before, "share of yes before, treatment"),
-                after=shares.percent(row.after, "share of yes after, treatment"),
+                treatment=_both(shares["treatment"], row.treatment, f"treatment of {row.persona}"),
+                control=_both(shares[group.control], row.control, f"control of {row.persona}"),
                 told=source.estimate(row.estimate, f"sway of {row.persona}"),
                 figure=interval(span(row.estimate), scale, "persona"),
             )
@@ -76,6 +80,15 @@ def forest(scene: Scene) -> Forest:
         source=source,
         whole_source=over,
     )
+
+
+def _both(source: Source, shares: tuple[float, float], whose: str) -> tuple[Traced, Traced]:
+    """Share of yes before and after."""
+    before, after = (
+        source.percent(share, f"share of yes {window}, {whose}", "no run with a partner")
+        for share, window in zip(shares, ("before", "after"), strict=True)
+    )
+    return before, after
 
 
 def _whole(scene: Scene) -> Estimate:
@@ -114,7 +127,8 @@ class Curves:
 def drift_curves(scene: Scene) -> Curves:
     """Draw the curves of every arm."""
     told = scene.group.drift
-    source = scene.source("report.curve.drift", used=scene.views.judged)
+    drawn = scene.views.judged & (scene.measures.rows.use != TOO_EARLY)
+    source = scene.source("report.curve.drift", used=drawn)
     points = [point for curve in told.curves for point in curve.points]
     scale = Scale.around([min(end, 100) for end in ends(points)], ticks=4)
     scale = Scale(max(scale.low, 0), min(scale.high, 100), scale.step)
@@ -172,11 +186,13 @@ def _y_ticks(scale: Scale) -> Markup:
 def _bins(told: Drift, source: Source) -> tuple[tuple[str, Traced, Traced, tuple[Told, ...]], ...]:
     rows = []
     for number, part in enumerate(told.bins):
+        place = f"videos {part.first + 1} to {part.last + 1} ({part.phase})"
         cells = tuple(
-            source.estimate(curve.points[number], f"share of yes, {curve.arm}")
+            source.estimate(curve.points[number], f"share of yes, {curve.arm}, {place}")
             for curve in told.curves
         )
-        first, last = (source.count(at + 1, "eligible position") for at in (part.first, part.last))
+        first = source.count(part.first + 1, f"first of {place}")
+        last = source.count(part.last + 1, f"last of {place}")
         rows.append((part.phase, first, last, cells))
     return tuple(rows)
 
@@ -216,19 +232,25 @@ def _average(scene: Scene, one: Group, scale: Scale) -> Average:
     source = scene.source("iavg.iavg", [one.arm])
     null = one.null
     drawn = Source(
-        "analysis.null.null_of_i", f"{null.draws:,} draws from: {source.used}", source.left_out
+        "analysis.null.null_of_i",
+        f"{count_of(null.draws, 'draw')} from: {source.used}",
+        source.left_out,
     )
     figure = strip(Span(one.i_avg, np.nan, np.nan), Span(null.mean, null.low, null.high), scale,
                    one.arm)  # fmt: skip
     return Average(
         arm=ARM_NAMES[one.arm],
-        i_avg=source.signed(one.i_avg, "I_avg in %", "undefined for every persona"),
-        defined=source.count(len(one.personas) - one.undefined, "personas where I is defined"),
-        personas=source.count(len(one.personas), "personas"),
-        low=drawn.signed(null.low, "lower end of what chance gives"),
-        high=drawn.signed(null.high, "upper end of what chance gives"),
-        mean=drawn.signed(null.mean, "mean of what chance gives"),
-        percentile=drawn.percentile(null.percentile, null.reason),
+        i_avg=source.signed(one.i_avg, f"I_avg in %, {one.arm}", "undefined for every persona"),
+        defined=source.count(
+            len(one.personas) - one.undefined, f"personas where I is defined, {one.arm}"
+        ),
+        personas=source.count(len(one.personas), f"personas, {one.arm}"),
+        low=drawn.signed(null.low, f"lower end of what chance gives I_avg, {one.arm}"),
+        high=drawn.signed(null.high, f"upper end of what chance gives I_avg, {one.arm}"),
+        mean=drawn.signed(null.mean, f"mean of what chance gives I_avg, {one.arm}"),
+        percentile=drawn.percentile(
+            null.percentile, f"percentile of I_avg, {one.arm}", null.reason
+        ),
         place=placed(null.percentile),
         known=not np.isnan(null.percentile),
         unremarkable=null.unremarkable,

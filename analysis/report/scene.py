@@ -47,7 +47,7 @@ class Scene:
         arms: Iterable[str] | None = None,
         used: Mask | None = None,
         *,
-        noun: str = "judged videos",
+        noun: str = "judged video",
         otherwise: str = "not part of this number",
     ) -> Source:
         """Say where a number comes from that rests on the rows of these arms."""
@@ -58,7 +58,7 @@ class Scene:
     def everything(self, function: str, arms: Iterable[str] | None = None) -> Source:
         """Say that a number counts every video of these arms, whether or not it is compared."""
         every = np.ones(len(self.views), dtype=bool)
-        return self.source(function, arms, every, noun="videos")
+        return self.source(function, arms, every, noun="video")
 
     def paired(self) -> tuple[Mask, str]:
         """Rows behind the sway, and why others that count are not: runs without a partner."""

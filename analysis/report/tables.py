@@ -5,17 +5,22 @@ Refuses to round: the page does that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from analysis.report.accounting import USES
 from analysis.report.measured import Measured, Measures, Rejudging
 from analysis.report.page import Rendered
 from analysis.tables_out import Cell, Table
-from analysis.values import Estimate
+from analysis.values import NAN, Estimate, count_of
 from analysis.views import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
+_TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
+_STUDENT = "Student's t"
+_PERMUTED = "permuting which run belongs to whom"
 
 
 def tables(measures: Measures, rendered: Rendered) -> list[Table]:
@@ -24,8 +29,9 @@ def tables(measures: Measures, rendered: Rendered) -> list[Table]:
     return [
         _views(measures),
         _runs(measures),
-        Table("estimates", (*_GROUP, "name", *_ESTIMATE), _rows(groups, _estimates)),
-        Table("personas", (*_GROUP, "persona", "runs", "before", "after", *_ESTIMATE),
+        Table("estimates", (*_GROUP, "name", *_TESTED), _rows(groups, _estimates)),
+        Table("personas", (*_GROUP, "persona", "runs", "before", "after", "control_before",
+                           "control_after", *_ESTIMATE),
               _rows(groups, _personas)),
         Table("drift", (*_GROUP, "arm", "window", "first", "last", *_ESTIMATE),
               _rows(groups, _drift)),
@@ -41,9 +47,11 @@ def tables(measures: Measures, rendered: Rendered) -> list[Table]:
               _rows(groups, _losses)),
         Table("matrix", (*_GROUP, "judge", "judge_strategy", "judge_fingerprint", "judge_seed",
                          "persona", "feed_of", "window", "share"), _rows(groups, _matrix)),
-        Table("numbers", ("source", "text", "value", "what", "function", "used", "left_out"),
-              [(place, one.text, one.value, one.what, one.source.function, one.source.used,
-                one.source.left_out) for place, one in rendered.numbers]),
+        Table("numbers", ("id", "source", "text", "value", "what", "function", "used",
+                          "left_out"),
+              [(f"n-{number}", place, one.text, one.value, one.what, one.source.function,
+                one.source.used, one.source.left_out)
+               for number, (place, one) in enumerate(rendered.numbers, 1)]),
     ]  # fmt: skip
 
 
@@ -56,6 +64,18 @@ def _rows(
 def _estimate(told: Estimate) -> tuple[Cell, ...]:
     return (told.value, told.low, told.high, told.unit, told.clusters, told.df, told.p,
             told.method, told.reason)  # fmt: skip
+
+
+def _by_student(told: Estimate) -> tuple[Cell, ...]:
+    """An estimate whose p-value, if it has one, is Student's t."""
+    return (*_estimate(told), *(("", "", NAN) if math.isnan(told.p) else (_STUDENT, "two", NAN)))
+
+
+def _tested(
+    told: Estimate, p: float, test: str, sides: str = "two", p_holm: float = NAN
+) -> tuple[Cell, ...]:
+    """An estimate with the p-value of the test that goes with it."""
+    return (*_estimate(replace(told, p=p)), test, sides, p_holm)
 
 
 def _views(measures: Measures) -> Table:
@@ -99,39 +119,51 @@ def _runs(measures: Measures) -> Table:
 
 
 def _estimates(group: Measured) -> Iterator[tuple[Cell, ...]]:
-    yield ("primary", *_estimate(group.primary.estimate))
+    first = group.primary
+    yield ("primary", *_tested(first.estimate, first.p, first.test, first.sides, group.p_holm))
+    if first.other:
+        yield (f"primary, by {first.other}",
+               *_tested(first.estimate, first.p_other, first.other, first.sides))  # fmt: skip
     for arm in group.result.arms:
-        yield (f"sway, {arm.arm}", *_estimate(arm.sway))
+        yield (f"sway, {arm.arm}", *_by_student(arm.sway))
     for contrast in group.result.contrasts:
-        yield (f"treatment minus {contrast.control}", *_estimate(contrast.estimate))
+        yield (f"treatment minus {contrast.control}", *_by_student(contrast.estimate))
     for count, told in group.sensitivity.items():
-        yield (f"without the first {count} batches", *_estimate(told))
+        yield (f"without the first {count_of(count, 'batch')}", *_by_student(told))
     if group.new_only is not None:
-        yield ("without repeats", *_estimate(group.new_only))
-    yield ("graded", *_estimate(group.graded))
+        yield ("without repeats", *_by_student(group.new_only))
+    yield ("graded", *_by_student(group.graded))
     named = [f"{again.judge.strategy} x {again.judge.model}" for again in group.rejudged]
     for again, judge in zip(group.rejudged, named, strict=True):
         alone = named.count(judge) == 1
         which = judge if alone else f"{judge}, {again.judge.at:%Y-%m-%d}, seed {again.judge.seed}"
+        for name, row in _permuted(again):
+            yield (f"{name}, {which}", *row)
         for name, told in _judged(again):
-            yield (f"{name}, {which}", *_estimate(told))
+            yield (f"{name}, {which}", *_by_student(told))
+
+
+def _permuted(again: Rejudging) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Estimates of one judge's persona matrix that are tested by permutation, by name."""
+    if again.matrix is None:
+        return
+    sway, graded = again.matrix.sway, again.matrix.graded
+    yield "specific sway", _tested(sway.estimate, sway.test.p, _PERMUTED)
+    yield "placebo", _tested(sway.placebo, sway.placebo_test.p, _PERMUTED)
+    if graded is not None:
+        yield "specific sway, graded", _tested(graded.estimate, graded.test.p, _PERMUTED)
 
 
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
-    """Estimates of one judge's blind answers, by name."""
-    if again.matrix is not None:
-        yield "specific sway", again.matrix.sway.estimate
-        yield "placebo", again.matrix.sway.placebo
-        if again.matrix.graded is not None:
-            yield "specific sway, graded", again.matrix.graded.estimate
-        if again.matrix.borrowed is not None:
-            yield "borrowed base", again.matrix.borrowed.estimate
+    """Other estimates of one judge's blind answers, by name."""
+    if again.matrix is not None and again.matrix.borrowed is not None:
+        yield "borrowed base", again.matrix.borrowed.estimate
     if again.blind is not None:
         yield "sway scored blind", again.blind.blind
         yield "judge's part", again.blind.judge
         yield "lenience of acting", again.blind.lenience
     if again.eagerness is not None:
-        yield "tendency to say yes", again.eagerness.tendency
+        yield "acquiescence bias", again.eagerness.tendency
     if again.repeats is not None:
         yield "agreement with itself", again.repeats.agreement
     if again.wordings is not None:
@@ -140,7 +172,7 @@ def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
 
 def _personas(group: Measured) -> Iterator[tuple[Cell, ...]]:
     for row in group.forest:
-        yield (row.persona, row.runs, row.before, row.after, *_estimate(row.estimate))
+        yield (row.persona, row.runs, *row.treatment, *row.control, *_estimate(row.estimate))
 
 
 def _drift(group: Measured) -> Iterator[tuple[Cell, ...]]:

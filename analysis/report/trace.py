@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from analysis.values import NAN, Estimate
+from analysis.values import NAN, Estimate, percentile_text
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 SMALLEST_P = 1e-4
@@ -79,11 +79,10 @@ class Source:
         text = f"= {value:.2g}" if not value < SMALLEST_P else f"< {SMALLEST_P:.4f}"
         return self._told(value, text, what, reason)
 
-    def percentile(self, value: float, reason: str = "") -> Traced:
-        """A share of draws, with a decimal where it is near an end."""
-        inner = min(max(value, 0.1), 99.9) if 0 < value < 100 else value
-        digits = 0 if 1 <= value <= 99 else 1
-        return self._told(value, f"{inner:.{digits}f}", "share of the draws below", reason)
+    def percentile(self, value: float, what: str, reason: str = "") -> Traced:
+        """A share of draws, with the decimals that tell it from none and from all."""
+        text = "" if math.isnan(value) else percentile_text(value)
+        return self._told(value, text, f"{what}: share of the draws below", reason)
 
     def words(self, text: str) -> Traced:
         """A sentence of a function that holds numbers of its own."""
@@ -98,7 +97,7 @@ class Source:
             value=unit(estimate.value, what, reason=estimate.reason),
             low=unit(estimate.low, f"{what}: lower end", reason=estimate.reason),
             high=unit(estimate.high, f"{what}: upper end", reason=estimate.reason),
-            level=self.whole(100 * estimate.level, "nominal coverage of the interval"),
+            level=self.whole(100 * estimate.level, f"{what}: nominal coverage of the interval"),
             clusters=self.count(estimate.clusters, f"{what}: independent units"),
             exists=estimate.exists,
             bounded=estimate.bounded,
@@ -162,7 +161,7 @@ class Name:
 
 @dataclass
 class Traces:
-    """Numbers the sources in the order in which the page first uses them."""
+    """Numbers the sources, and counts the numbers, in the order of the page."""
 
     numbers: list[Traced] = field(default_factory=list)
     _places: dict[Source, int] = field(default_factory=dict)
@@ -188,8 +187,8 @@ class Traces:
     def dense(self, number: Traced) -> Markup:
         """A number of a large table: the link without the words that hovering shows."""
         self.numbers.append(number)
-        return Markup('<a class="n" tabindex="-1" href="#from-{}">{}</a>').format(
-            self.place(number.source), number.text
+        return Markup('<a class="n" id="n-{}" tabindex="-1" href="#from-{}">{}</a>').format(
+            len(self.numbers), self.place(number.source), number.text
         )
 
     def note(self, source: Source) -> Markup:
@@ -211,8 +210,8 @@ class Traces:
         self.numbers.append(number)
         source = number.source
         hint = f"{number.what}. {source.function}. In: {source.used}. Out: {source.left_out}."
-        return Markup('<a class="n" href="#from-{}" title="{}">{}</a>').format(
-            self.place(source), escape(hint), number.text
+        return Markup('<a class="n" id="n-{}" href="#from-{}" title="{}">{}</a>').format(
+            len(self.numbers), self.place(source), escape(hint), number.text
         )
 
 

@@ -109,7 +109,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
     verdicts = {
         "up": "towards the personas", "down": "away from the personas",
-        "chance": "nothing beyond chance", "untested": "too little to test",
+        "chance": "not told from chance", "untested": "too little to test",
         "absent": "no estimate",
     }  # fmt: skip
     lines = []

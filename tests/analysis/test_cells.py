@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analysis.batching import share_variance
-from analysis.cells import Rejudged, count_cells, graded_cells
+from analysis.cells import Rejudged, count_cells, graded_cells, missing_shares
 from analysis.errors import NotOffered
 from analysis.matrix import specific_sway
 
@@ -33,7 +33,7 @@ def test_cells_are_counted_by_persona_and_run() -> None:
     assert cells.yes[1].tolist() == [[1, 0], [0, 1]]
     assert cells.before[:, 1].tolist() == [0, 100]
     assert np.isnan(cells.before[:, 0]).all()
-    assert np.allclose(cells.missing, [0, 100 / 3])
+    assert np.allclose(missing_shares([cells]), [0, 100 / 3])
 
 
 def test_graded_cells_are_means_over_what_was_judged() -> None:

@@ -258,7 +258,7 @@ def test_cells_of_several_sittings_are_refused() -> None:
     files = {run: file_of(run, 6, range(96), coin(0.3)) for run in range(6)}
     later = files[2].judge.model_copy(update={"at": NOON.replace(month=5)})
     files[2] = replace(files[2], sittings=(files[2].judge, later))
-    with pytest.raises(NotOffered, match="of 1 runs, such as r2, were judged in several sittings"):
+    with pytest.raises(NotOffered, match="of 1 run, such as r2, were judged in several sittings"):
         persona_matrix(replies(views, files), np.random.default_rng(0))
     whole = tuple(one.model_copy(update={"personas": ("p0~",)}) for one in files[2].sittings)
     files[2] = replace(files[2], sittings=whole)  # what was left of one shuffled order

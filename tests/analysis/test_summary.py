@@ -128,7 +128,10 @@ def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -
     assert max(map(len, told.splitlines())) <= max(60, min(width, 100))
     assert command in told
     assert "data/runs/r1" in told
-    assert "30.0 percentage points (pp) more" in told.replace("\n", " ")
+    assert (
+        "share of yes rose by 30.0 percentage points (pp) (20.0 % to 50.0 %, 95 % interval"
+        in told.replace("\n", " ")
+    )
     assert "if nothing happened" in told
 
 

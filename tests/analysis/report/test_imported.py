@@ -49,7 +49,7 @@ def test_the_i_avg_of_a_null_data_set_is_unremarkable_with_its_percentile(tmp_pa
     assert place is not None, said
     assert 2.5 <= float(place[1]) <= 97.5
     assert re.search(r"their mean is \+\d+ %", said)
-    assert "No sway beyond chance." in text_of(root)
+    assert "No sway could be told from chance." in text_of(root)
     assert list(loose_numbers(next(root.iter("body")))) == []
 
 
@@ -102,5 +102,5 @@ def test_several_models_stand_in_one_table_with_holms_correction(tmp_path: Path)
     said = text_of(root)
     assert "with Holm’s correction across them" in said
     assert "Feeds moved further towards their personas" in said
-    assert "No sway beyond chance." in said
+    assert "No sway could be told from chance." in said
     assert len(list(root.iter("article"))) == 2

@@ -84,9 +84,9 @@ def test_the_parts_of_the_brief_are_there(rendered: Rendered) -> None:
     heads = [text_of(head) for head in root.iter() if head.tag in ("h2", "h3")]
     for head in (
         "Persona by persona", "Along the feed", "What yes and no looked like",
-        "The paper’s measure, beside its null", "Does it hang on a choice?", "Judged again, blind",
+        "The paper’s measure, beside its null", "Robustness", "Judged again, blind",
         "The persona matrix", "The feed’s part and the judge’s part", "How this judge judges",
-        "What was shown", "How long it was watched", "What does not count",
+        "What was shown", "How long it was watched", "Excluded videos",
         "Answers that are missing", "Runs that were lost", "Designs that fit these runs",
         "How it was made", "To make this report again", "Where each number comes from",
     ):  # fmt: skip

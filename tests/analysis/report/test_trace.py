@@ -23,7 +23,7 @@ def shown(template: str, **values: object) -> tuple[str, Traces]:
 def test_a_number_is_a_link_to_its_source_and_says_it_on_hovering() -> None:
     html, traces = shown("<p>{{ x }}</p>", x=SOURCE.pp(-3.14159, "sway"))
     assert html == (
-        '<p><a class="n" href="#from-1" title="sway. analysis.counts.window_share. '
+        '<p><a class="n" id="n-1" href="#from-1" title="sway. analysis.counts.window_share. '
         'In: 20 videos. Out: 3 ads.">\N{MINUS SIGN}3.1</a></p>'
     )
     assert list(traces.sources()) == [(1, SOURCE)]
@@ -78,10 +78,10 @@ def test_what_does_not_exist_is_a_dash_with_its_reason() -> None:
         (SOURCE.p(1.0, ""), "= 1"),
         (SOURCE.signed(-45.6, ""), "\N{MINUS SIGN}46"),
         (SOURCE.setting(0.05, ""), "0.05"),
-        (SOURCE.percentile(99.99), "99.9"),
-        (SOURCE.percentile(0.01), "0.1"),
-        (SOURCE.percentile(100), "100.0"),
-        (SOURCE.percentile(53.4), "53"),
+        (SOURCE.percentile(99.975, "x"), "99.97"),
+        (SOURCE.percentile(0.0125, "x"), "0.01"),
+        (SOURCE.percentile(100, "x"), "100"),
+        (SOURCE.percentile(53.4, "x"), "53"),
     ],
 )
 def test_numbers_are_printed_as_people_write_them(number: object, text: str) -> None:

@@ -42,7 +42,7 @@ class Run:
     @property
     def changed_at(self) -> int:
         """Position of the first step after the before window."""
-        return next(step["position"] for step in self.steps if step["phase"] != "before")
+        return int(next(step["position"] for step in self.steps if step["phase"] != "before"))
 
     def compared(self, phase: str, without: int = 0) -> list[Row]:
         """Steps of a window that could react, less so many batches after the change."""
@@ -90,6 +90,10 @@ def answers(steps: Sequence[Row]) -> Values:
 def share(steps: Sequence[Row]) -> float:
     """Share of yes in %."""
     return 100 * float(answers(steps).mean())
+
+
+def mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
 def student(name: str, values: Sequence[float] | Values) -> Figures:
@@ -278,14 +282,14 @@ def feeds(study: Study) -> Figures:
         place = f"{arm}, {window}"
         told |= {
             f"videos that count, {place}": sum(len(run.window(window)) for run in runs),
-            f"share of yes, {place}": np.mean([share(run.compared(window)) for run in runs]),
-            f"share of yes without repeats, {place}": np.mean(
+            f"share of yes, {place}": mean([share(run.compared(window)) for run in runs]),
+            f"share of yes without repeats, {place}": mean(
                 [share([s for s in run.compared(window) if not s["repeat"]]) for run in runs]
             ),
-            f"repeats, {place}": np.mean([repeats(run, window) for run in runs]),
-            f"creators, {place}": np.mean([creators(run, window, sample) for run in runs]),
-            f"near-duplicates, {place}": np.mean([alike(run, window) for run in runs]),
-            f"shared videos, {place}": np.mean(
+            f"repeats, {place}": mean([repeats(run, window) for run in runs]),
+            f"creators, {place}": mean([creators(run, window, sample) for run in runs]),
+            f"near-duplicates, {place}": mean([alike(run, window) for run in runs]),
+            f"shared videos, {place}": mean(
                 [shared(*two, window) for two in itertools.combinations(runs, 2)]
             ),
         }
@@ -296,7 +300,8 @@ def feeds(study: Study) -> Figures:
 
 def repeats(run: Run, window: str) -> float:
     shown = [s for s in run.steps if s["phase"] == window and s["excluded"] in (None, "repeat")]
-    return 100 * sum(s["excluded"] == "repeat" or bool(s["repeat"]) for s in shown) / len(shown)
+    again = [s["excluded"] == "repeat" or bool(s["repeat"]) for s in shown]
+    return 100 * sum(again) / len(shown)
 
 
 def creators(run: Run, window: str, sample: int) -> float:
@@ -427,7 +432,7 @@ def judging(study: Study) -> Figures:
     )  # fmt: skip
     owners = sorted({owner for owner, _, _ in lines})
     bias = [
-        100 * np.mean([float(a) + float(b) - 1 for owner, a, b in mirrored if owner == whose])
+        100 * mean([float(a) + float(b) - 1 for owner, a, b in mirrored if owner == whose])
         for whose in owners
     ]
     first, second = (np.array([pair[at] for pair in again]) for at in (1, 2))
@@ -456,11 +461,11 @@ def blind(study: Study) -> Figures:
             both.setdefault(owner, []).append(row)
 
     def change(rows: list[tuple[str, float, float]], at: int) -> float:
-        after, before = ([r[at] for r in rows if r[0] == w] for w in ("after", "before"))
-        return float(np.mean(after) - np.mean(before))
+        after, before = ([float(r[at]) for r in rows if r[0] == w] for w in ("after", "before"))
+        return mean(after) - mean(before)
 
     acting, scored = ([change(rows, at) for rows in both.values()] for at in (1, 2))
-    lenience = [np.mean([a - b for _, a, b in rows]) for rows in both.values()]
+    lenience = [mean([a - b for _, a, b in rows]) for rows in both.values()]
     return (
         student("acting minus blind share of yes, mean over runs", lenience)
         | student("sway as the acting judge saw it", acting)

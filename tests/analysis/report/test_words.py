@@ -20,7 +20,7 @@ from analysis.report.losses import missing_rows
 from analysis.report.material import Material, find_runs, read_runs
 from analysis.report.measured import Measures, measure
 from analysis.report.methods import methods
-from analysis.report.page import compose, render
+from analysis.report.page import Rendered, compose, render
 from analysis.report.scene import Scene
 from analysis.report.tables import tables
 from analysis.report.write import findings_text, write_report
@@ -35,9 +35,17 @@ from tests.analysis.report.test_primary import declared
 
 
 @functools.cache
+def page_of(
+    data: Path, primary: str = "controlled", sides: str = "two"
+) -> tuple[Measures, Rendered]:
+    """The example with this declared test, measured and rendered."""
+    measures = measured(declared(DataFolder(data), primary=primary, sides=sides))
+    return measures, render(compose(measures, 0, NOW))
+
+
 def said_of(data: Path, primary: str = "controlled", sides: str = "two") -> str:
-    """What the page of the example says with this declared test."""
-    return said(declared(DataFolder(data), primary=primary, sides=sides))
+    """What that page says."""
+    return text_of(tree(page_of(data, primary, sides)[1].html))
 
 
 def said(material: Material) -> str:
@@ -119,8 +127,8 @@ def test_without_a_batch_nothing_comes_back_that_was_excluded(tmp_path: Path) ->
 def test_the_table_has_the_declared_test_with_its_side_and_holm(
     example: DataFolder, tmp_path: Path
 ) -> None:
-    measures = measured(declared(example, primary="matrix", sides="one"))
-    write_tables(tables(measures, render(compose(measures, 0, NOW))), tmp_path)
+    measures, page = page_of(example.root, "matrix", "one")
+    write_tables(tables(measures, page), tmp_path)
     with (tmp_path / "estimates.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     (group,) = measures.groups
@@ -136,9 +144,8 @@ def test_the_table_has_the_declared_test_with_its_side_and_holm(
 
 @pytest.mark.parametrize("sides", ["one", "two"])
 def test_a_p_value_of_the_matrix_has_the_headlines_side(example: DataFolder, sides: str) -> None:
-    measures = measured(declared(example, primary="matrix", sides=sides))
-    numbers = render(compose(measures, 0, NOW)).numbers
-    told = {one.what: one.value for _, one in numbers}
+    measures, page = page_of(example.root, "matrix", sides)
+    told = {one.what: one.value for _, one in page.numbers}
     p = measures.groups[0].primary.p
     assert told[f"p-value, permuting which run belongs to whom, {sides}-sided"] == p
     words = said_of(example.root, "matrix", sides)

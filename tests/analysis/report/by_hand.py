@@ -301,7 +301,7 @@ def feeds(study: Study) -> Figures:
 def repeats(run: Run, window: str) -> float:
     shown = [s for s in run.steps if s["phase"] == window and s["excluded"] in (None, "repeat")]
     again = [s["excluded"] == "repeat" or bool(s["repeat"]) for s in shown]
-    return 100 * sum(again) / len(shown)
+    return 100 * mean([float(one) for one in again])
 
 
 def creators(run: Run, window: str, sample: int) -> float:

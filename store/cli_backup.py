@@ -17,9 +17,16 @@ from store.cli_options import bar, data_option, epilog, json_option, kept
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from store.backup import Packed
+    from store.maintenance.archive import Secret
+    from store.maintenance.backup import Packed
+    from store.maintenance.restore import Restored
 
 SECRET = "Whoever has this file is signed in as those accounts: keep it to yourself."
+WORDS: dict[Secret, str] = {
+    "profiles": "files of browser profiles",
+    "replies": "kept replies of models",
+    "key": "key of the pseudonyms",
+}
 
 
 @click.command(epilog=epilog("backup today.tar", "backup today.tar --json"))
@@ -32,34 +39,56 @@ def backup(file: Path, with_profiles: bool, root: Path, as_json: bool) -> None:
 
     Left out are indexes, which can be made again, logs, and browser profiles unless asked for.
     """
-    from store import backup as copies
+    from store.maintenance import backup as copies
 
     told = bar("Packing")
     packed = copies.backup(
         kept(root), file, datetime.now(UTC), profiles=with_profiles, progress=told
     )
-    _tell(packed, f"in {file}", as_json)
+    _tell(packed, f"in {file}" + " with browser profiles" * packed.profiles, as_json)
+    if packed.others:
+        echo(f"Left out, since not feedsway's own: {', '.join(packed.others)}.", err=True)
     if with_profiles:
         echo(SECRET, err=True)
 
 
-@click.command(epilog=epilog("restore kept.tar --data restored"))
+@click.command(
+    epilog=epilog(
+        "restore kept.tar --data restored",
+        "restore my-own.tar --data restored --with-key --with-replies",
+    )
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--with-profiles", is_flag=True, help="Browser profiles too, from your own backup.")
+@click.option("--with-replies", is_flag=True, help="Kept replies too, from your own backup.")
+@click.option("--with-key", is_flag=True, help="The pseudonyms' key too, from your own backup.")
 @data_option
 @json_option
-def restore(file: Path, root: Path, as_json: bool) -> None:
+def restore(
+    file: Path,
+    with_profiles: bool,
+    with_replies: bool,
+    with_key: bool,
+    root: Path,
+    as_json: bool,
+) -> None:
     """Put a backup into an empty data folder, and verify every ledger, frame and hash.
 
-    Exit code 1 when something is wrong with what was backed up.
+    What could be turned against you stays out of it unless you ask: leave it so for a backup that
+    is not your own. Exit code 1 when something is wrong with what was backed up.
     """
-    from store import backup as copies
     from store import verify
     from store.cli_text import report_lines
     from store.data import DataFolder
+    from store.maintenance.archive import SECRETS
+    from store.maintenance.restore import restore as unpack
 
     data = DataFolder(root)
-    packed = copies.restore(file, data, bar("Unpacking"))
-    _tell(packed, f"restored to {root}", as_json)
+    asked = dict(zip(SECRETS, (with_profiles, with_replies, with_key), strict=True))
+    wanted = [secret for secret in SECRETS if asked[secret]]
+    restored = unpack(file, data, wanted, bar("Unpacking"))
+    _tell(restored, f"restored to {root}", as_json)
+    _tell_left_out(restored)
     report = verify.verify(data, bar("Checking frames"))
     echo(report_lines(report), err=True)
     echo(f"For the index, type: python -m store index --data {root}", err=True)
@@ -67,11 +96,22 @@ def restore(file: Path, root: Path, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _tell(packed: Packed, what: str, as_json: bool) -> None:
+def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:
     if as_json:
-        echo(json.dumps(asdict(packed), indent=2))
+        echo(json.dumps(asdict(done), indent=2))
         return
     from store.stats import size_told
 
-    profiles = " with browser profiles" if packed.profiles else ""
-    echo(f"{packed.files} files, {size_told(packed.bytes)}, {what}{profiles}.")
+    echo(f"{done.files} files, {size_told(done.bytes)}, {what}.")
+
+
+def _tell_left_out(restored: Restored) -> None:
+    """Say what stayed out, and what to type where the backup is one's own."""
+    for secret, count in sorted(restored.withheld.items()):
+        echo(
+            f"Left out: {count} {WORDS[secret]}. If this backup is your own, restore it into a "
+            f"new folder with --with-{secret}.",
+            err=True,
+        )
+    if restored.unknown:
+        echo(f"Left out: {restored.unknown} files that no backup holds.", err=True)

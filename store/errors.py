@@ -335,9 +335,9 @@ class NoPlaceToRestore(StoreError):
 
     exit_code = 2
 
-    def __init__(self, path: Path, backup: Path) -> None:
+    def __init__(self, path: Path, backup: Path, problem: str = "is not empty") -> None:
         super().__init__(
-            f"{path} is not empty. Type: python -m store restore {backup} --data NEW_FOLDER"
+            f"{path} {problem}. Type: python -m store restore {backup} --data NEW_FOLDER"
         )
 
 

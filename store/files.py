@@ -1,4 +1,7 @@
-"""Bytes put on the disk so that they are there whole or not at all.
+"""Bytes put on the disk so that they are there whole or not at all, and for whose eyes.
+
+What is made can be read by its owner alone. In a folder that was given to a group (setgid, and
+writable by the group) it can be read and written by that group as well, and so on downwards.
 
 Refuses to know what the bytes mean.
 """
@@ -8,11 +11,41 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import threading
 from pathlib import Path
 
 TEMPORARY = ".tmp"
 """Suffix of a file that is still being written; one left behind by a killed process is harmless."""
+
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+SHARED_FOLDER, SHARED_FILE = 0o2770, 0o660
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder was given to a group; of one that is not there, what it would be made in."""
+    while not folder.exists():
+        folder = folder.absolute().parent
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_ISGID) and bool(mode & stat.S_IWGRP)
+
+
+def restrict_umask(folder: Path) -> None:
+    """Have all that this process and its children make be no more open than the folder's files.
+
+    For what others' code writes: the index, browser profiles, logs.
+    """
+    os.umask(0o007 if is_shared(folder) else 0o077)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file, which is made for its owner or its folder's group; returns a descriptor."""
+    new = not path.exists()
+    descriptor = os.open(path, flags, PRIVATE_FILE)
+    if new and is_shared(path.parent):
+        os.fchmod(descriptor, SHARED_FILE)  # whatever the umask
+    return descriptor
 
 
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
@@ -36,7 +69,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     # unique among living threads, so that two writers of one file do not meet
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{TEMPORARY}")
     try:
-        with temporary.open("wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(open_private(temporary, flags), "wb") as file:
             file.write(content)
             if sync:
                 file.flush()
@@ -50,11 +84,19 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
 
 
 def make_folder(folder: Path, *, sync: bool = True) -> None:
-    """Make a folder with its parents; with ``sync``, their names survive a power cut."""
+    """Make a folder with its parents, for its owner or the group of the folder above.
+
+    With ``sync``, their names survive a power cut.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent, sync=sync)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(PRIVATE_FOLDER)
+    except FileExistsError:  # by another process, in between
+        return
+    if is_shared(folder.parent):
+        folder.chmod(SHARED_FOLDER)
     if sync:
         sync_folder(folder.parent)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
-from store.files import make_folder, sync_folder
+from store.files import make_folder, open_private, sync_folder
 
 
 class LineFile:
@@ -40,7 +40,7 @@ class LineFile:
         self._fsync = fsync
         make_folder(path.parent, sync=fsync)
         new = not path.exists()
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        self._file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             total = os.fstat(self._file).st_size
             _, self.dropped = committed(path.read_bytes())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from store.files import make_folder
+from store.files import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder
 
 
 class Held(Exception):
@@ -33,7 +33,8 @@ class NamedLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         # one object is one holding, from whichever thread it is given back
-        self._lock = FileLock(path, thread_local=False, on_acquired=_sign)
+        mode = SHARED_FILE if is_shared(path.parent) else PRIVATE_FILE
+        self._lock = FileLock(path, thread_local=False, on_acquired=_sign, mode=mode)
 
     def acquire(self, patience_s: float = 0.0) -> None:
         """Take the lock, waiting up to ``patience_s`` seconds, or raise ``Held``."""

@@ -18,6 +18,7 @@ from store.errors import BadName, OutsideFolder
 
 LONGEST_NAME = 200
 """Characters; file systems take 255 bytes, and endings are added."""
+_LONGEST_PART = 255
 _SEPARATORS = "/\\"
 _FRAME_HASH = r"^[0-9a-f]{64}$"
 
@@ -38,8 +39,14 @@ def check_name(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether a text may be one part of a path; see ``check_name``."""
-    fine = 0 < len(text) <= LONGEST_NAME and not text.startswith(".")
-    return fine and not any(c in _SEPARATORS or unicodedata.category(c)[0] == "C" for c in text)
+    return len(text) <= LONGEST_NAME and not text.startswith(".") and is_part(text)
+
+
+def is_part(text: str) -> bool:
+    """Whether a text is one part of a path, hidden files included."""
+    if any(c in _SEPARATORS or unicodedata.category(c)[0] == "C" for c in text):
+        return False
+    return text not in ("", ".", "..") and len(text.encode()) <= _LONGEST_PART
 
 
 def _validated(text: str) -> str:

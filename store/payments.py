@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnwritable
-from store.files import make_folder, sync_folder
+from store.files import make_folder, open_private, sync_folder
 from store.lines import committed
 from store.locks import Held, NamedLock
 from store.records import Record, tell_fault
@@ -220,7 +220,7 @@ class PaymentBook:
         """Append one line and sync it; a torn end that a killed writer left is cut off first."""
         make_folder(path.parent)
         new = not path.exists()
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             os.ftruncate(file, self._offset)
             if os.write(file, text) < len(text):

@@ -17,7 +17,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from store import encoders
-from store.backup import backup
 from store.cli import main
 from store.data import DataFolder
 from store.dataset import manifest
@@ -25,6 +24,7 @@ from store.encoders.base import Vectors
 from store.frames import FrameStore
 from store.indexing import update
 from store.ledger import LedgerWriter, read
+from store.maintenance.backup import backup
 from store.records import Video
 from store.verify import verify
 from tests.drills import drills_but

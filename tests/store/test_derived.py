@@ -243,7 +243,7 @@ REVIEWED = {
     "analysis/example.py": "a made-up example",
     "analysis/pair_checks.py": "into memory",
     "analysis/report/pictures.py": "into memory",
-    "store/backup.py": "whole copies, which forgetting tells of",
+    "store/maintenance/backup.py": "whole copies, which forgetting tells of",
     "store/bench/collection.py": "made-up frames",
     "store/data.py": "a trial file",
     "store/dataset/blur.py": "into memory",

@@ -1,0 +1,1 @@
+"""Copies of a data folder, and the way back."""

@@ -1,0 +1,162 @@
+"""Everything that is kept in one file, whole or not at all.
+
+It may be taken while runs go on: lines are appended whole, so that a file of them is copied up to
+its last whole one, and ledgers are copied before the frames, which were there before any ledger
+named them. What goes in stands in ``archive``. Left out is what can be made again (indexes), what
+belongs to the living (locks, the daemon's address and logs) and, unless asked for, browser
+profiles: they are as good as passwords.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from store.data import LEDGER, DataFolder
+from store.errors import BadBackup, DataUnwritable, ForgettingPending, ProfileInUse
+from store.files import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
+from store.lines import committed
+from store.locks import Held, NamedLock
+from store.maintenance.archive import FORMAT, MANIFEST, PLACES, Manifest, kind_of
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a backup holds."""
+
+    files: int
+    bytes: int
+    profiles: bool
+    others: tuple[str, ...] = ()
+    """Names in the data folder that are none of feedsway's own, and were left out."""
+
+
+def backup(
+    data: DataFolder, file: Path, at: datetime, *, profiles: bool, progress: Progress | None = None
+) -> Packed:
+    """Write a backup, which only its owner can read.
+
+    Parameters
+    ----------
+    file
+        Made anew; appears when it is whole.
+    at
+        Now; kept in it.
+    profiles
+        Whether browser profiles go in as well.
+
+    Raises
+    ------
+    BadBackup
+        There is such a file already, or it would lie among what it holds.
+    ForgettingPending
+        A request to forget was cut off: it comes first.
+    ProfileInUse
+        A browser writes a profile that is to go in.
+    """
+    if file.exists():
+        raise BadBackup(file, "is there already")
+    if file.resolve().is_relative_to(data.root.resolve()):
+        raise BadBackup(file, "lies in the folder that it is to hold")
+    if data.forgetting.exists():
+        raise ForgettingPending
+    temporary = file.with_name(f".{file.name}{TEMPORARY}")
+    try:
+        make_folder(file.parent)
+        with ExitStack() as held:
+            if profiles:
+                _hold_profiles(data, held)
+            packed = _write(data, temporary, at, profiles=profiles, progress=progress)
+        temporary.replace(file)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise DataUnwritable(file, error.strerror or str(error)) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return packed
+
+
+def _hold_profiles(data: DataFolder, held: ExitStack) -> None:
+    for profile in sorted(data.profiles_dir.glob("*/*/")):
+        lock = NamedLock(profile.parent / f".{profile.name}.lock")
+        try:
+            lock.acquire()
+        except Held as error:
+            raise ProfileInUse(profile.name, str(error)) from None
+        held.callback(lock.release)
+
+
+def _write(
+    data: DataFolder, file: Path, at: datetime, *, profiles: bool, progress: Progress | None
+) -> Packed:
+    hashes: dict[str, str] = {}
+    size = 0
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+        for path, left in _in_order(data, profiles=profiles):
+            try:
+                content, changed = _content(path), path.stat().st_mtime
+            except FileNotFoundError:  # gone since it was listed
+                continue
+            name = path.relative_to(data.root).as_posix()
+            hashes[name] = hashlib.sha256(content).hexdigest()
+            size += len(content)
+            _add(tar, name, content, changed)
+            if progress is not None:
+                progress(len(hashes), len(hashes) + left)
+        told = Manifest(format=FORMAT, at=at, profiles=profiles, sha256=hashes)
+        _add(tar, MANIFEST, told.model_dump_json().encode(), at.timestamp())
+        stream.flush()
+        os.fsync(stream.fileno())
+    return Packed(len(hashes), size, profiles, _others(data))
+
+
+def _others(data: DataFolder) -> tuple[str, ...]:
+    names = {path.name for path in data.root.iterdir()} - PLACES
+    return tuple(sorted(name for name in names if not name.endswith((".lock", TEMPORARY))))
+
+
+def _in_order(data: DataFolder, *, profiles: bool) -> Iterator[tuple[Path, int]]:
+    """What goes in, and how much is left of its kind.
+
+    Everything else is looked for once the ledgers were copied: what these name is there by then.
+    """
+    for kind in (data.ledgers, lambda: list(_paths(data, profiles=profiles))):
+        paths = kind()
+        yield from zip(paths, range(len(paths) - 1, -1, -1), strict=True)
+
+
+def _paths(data: DataFolder, *, profiles: bool) -> Iterator[Path]:
+    """Everything that goes in, beside the ledgers."""
+    left_out = {data.index_dir} | (set() if profiles else {data.profiles_dir})
+    for top, folders, names in os.walk(data.root):
+        folder = Path(top)
+        folders[:] = sorted(name for name in folders if folder / name not in left_out)
+        for path in (folder / name for name in sorted(names) if name != LEDGER):
+            kind = kind_of(path.relative_to(data.root).as_posix())
+            if kind is not None and path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _content(path: Path) -> bytes:
+    """A file's bytes; of one that lines are appended to, the whole ones."""
+    content = path.read_bytes()
+    if path.suffix != ".jsonl":
+        return content
+    _, torn = committed(content)
+    return content[: len(content) - torn]
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes, at: float) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = len(content), int(at), PRIVATE_FILE
+    tar.addfile(member, io.BytesIO(content))

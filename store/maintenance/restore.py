@@ -1,0 +1,275 @@
+"""Puts a backup, which may be a stranger's, into an empty folder: all that may come in, or nothing.
+
+It is unpacked beside its place, synced, and renamed at the end, so that a call that was killed can
+be typed again. What a backup holds beyond the list in ``archive`` is left out; secrets come in only
+where they are asked for. Links, devices and sparse files have no business in one: it is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import struct
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from store.data import DataFolder
+from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
+from store.files import make_folder, open_private, sync_folder
+from store.locks import Held, NamedLock
+from store.maintenance.archive import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    ManifestHead,
+    Secret,
+    is_safe,
+    kind_of,
+)
+from store.paths import path_within
+
+MOST_FILES = 5_000_000
+"""Members of a backup; a million frames have about as many."""
+_AT_ONCE = 1 << 20
+_LONGEST_READ = 16 << 20
+"""Bytes that a header may ask for; pax headers of our own have some hundreds."""
+_PER_ENTRY = 1024
+"""Bytes of the manifest that each file may take."""
+_MEBIBYTE = 1 << 20
+_DAMAGED = (
+    tarfile.TarError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError,
+    EOFError, RecursionError, struct.error,
+)  # fmt: skip
+"""What ``tarfile`` raises over bytes that are no archive."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Restored:
+    """What was put into the folder, and what of the backup was not."""
+
+    files: int = 0
+    bytes: int = 0
+    secrets: Counter[Secret] = field(default_factory=Counter)
+    """Files of these that came in, since they were asked for."""
+    withheld: Counter[Secret] = field(default_factory=Counter)
+    """Files of these that were left out, since they were not."""
+    unknown: int = 0
+    """Files that no backup of ours holds, left out."""
+
+
+def restore(
+    file: Path,
+    data: DataFolder,
+    secrets: Collection[Secret] = (),
+    progress: Progress | None = None,
+) -> Restored:
+    """Put a backup into an empty folder, and check every byte of it.
+
+    Parameters
+    ----------
+    secrets
+        What may come in beside records: only from a backup of one's own.
+
+    Raises
+    ------
+    NoPlaceToRestore
+        There is something in the folder, or it cannot be put in place by a rename.
+    BadBackup
+        The file is no backup, is cut off, holds other bytes than were put in, or what no backup
+        holds; nothing is left of it.
+    DataUnwritable
+        The disk refused, or has too little room; nothing is left of it.
+    """
+    place = data.root.resolve()
+    _refuse_place(place, data.root, file)
+    building = place.with_name(f".{place.name}.restoring")
+    try:
+        _refuse_full(file, data)
+        make_folder(place.parent)
+        with _alone(building, data.root, file):
+            try:
+                restored = _Unpacking(file, building, secrets).unpack(progress)
+                _sync(building)
+                building.replace(place)
+                sync_folder(place.parent)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)  # in place by now, or not acknowledged
+    except OSError as error:
+        raise DataUnwritable(data.root, error.strerror or str(error)) from None
+    return restored
+
+
+def _refuse_place(place: Path, named: Path, file: Path) -> None:
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise NoPlaceToRestore(named, file)
+    if place == Path.cwd() or (place.exists() and os.path.ismount(place)):
+        raise NoPlaceToRestore(named, file, "is in use as a folder to work in, or as a disk")
+
+
+def _refuse_full(file: Path, data: DataFolder) -> None:
+    """What is not compressed needs as much room as it has bytes, and no more."""
+    need, free = file.stat().st_size, data.free_bytes()
+    if need > free:
+        told = f"{free // _MEBIBYTE} MiB free, {need // _MEBIBYTE + 1} MiB needed"
+        raise DataUnwritable(data.root, told)
+
+
+@contextmanager
+def _alone(building: Path, named: Path, file: Path) -> Iterator[None]:
+    """Make the folder to build in, empty whatever a killed call left, and keep a second one out."""
+    lock = NamedLock(building.with_name(f"{building.name}.lock"))
+    try:
+        lock.acquire()
+    except Held as error:
+        raise NoPlaceToRestore(named, file, f"is being restored by {error}") from None
+    try:
+        if building.is_symlink():
+            building.unlink()
+        elif building.exists():
+            shutil.rmtree(building)
+        make_folder(building)
+        yield
+    finally:
+        lock.release()
+        lock.path.unlink(missing_ok=True)
+
+
+class _BoundedFile(io.FileIO):
+    """A file of which nobody reads more at once than an honest header asks for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _LONGEST_READ:
+            raise ValueError("a header asks for too much")
+        return super().read(size)
+
+
+class _Unpacking:
+    """One backup on its way into a folder."""
+
+    def __init__(self, file: Path, folder: Path, secrets: Collection[Secret]) -> None:
+        self._file, self._folder, self._secrets = file, folder, secrets
+        self._room = file.stat().st_size
+        self._found: dict[str, str] = {}
+        """SHA-256 of every member, those that are left out included."""
+        self._restored = Restored()
+
+    def unpack(self, progress: Progress | None) -> Restored:
+        """Unpack everything; raises ``BadBackup`` and ``OSError``."""
+        with _BoundedFile(self._file) as stream:
+            with self._reading():
+                tar = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 - it closes no stream
+            while (member := self._next(tar)) is not None:
+                if member.name == MANIFEST:
+                    self._compare(tar, member)
+                    return self._restored
+                self._take(tar, member)
+                if progress is not None:
+                    progress(len(self._found), len(self._found))
+        raise BadBackup(self._file, "is cut off")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn whatever the parser of archives raises into one sentence."""
+        try:
+            yield
+        except OSError:
+            raise
+        except _DAMAGED as error:
+            told = f"is no whole backup ({type(error).__name__})"
+            raise BadBackup(self._file, told) from None
+
+    def _next(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+        with self._reading():
+            member = tar.next()
+            tar.members.clear()  # which nobody asks for again
+        if member is None:
+            return None
+        plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
+        odd = not plain or not is_safe(member.name) or member.name in self._found
+        self._room -= max(0, member.size)
+        if odd or member.size < 0 or self._room < 0 or len(self._found) >= MOST_FILES:
+            raise BadBackup(self._file, f"holds what no backup does ({member.name[:200]!a})")
+        return member
+
+    def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Keep a member if it may come in; its hash counts in any case."""
+        kind = kind_of(member.name)
+        if kind is None:
+            self._restored.unknown += 1
+        elif kind != "record" and kind not in self._secrets:
+            self._restored.withheld[kind] += 1
+        else:
+            if kind != "record":
+                self._restored.secrets[kind] += 1
+            self._restored.files += 1
+            self._restored.bytes += member.size
+            self._found[member.name] = self._write(tar, member)
+            return
+        digest = hashlib.sha256()
+        for piece in self._pieces(tar, member):
+            digest.update(piece)
+        self._found[member.name] = digest.hexdigest()
+
+    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+        path = path_within(self._folder, self._folder / member.name)
+        make_folder(path.parent, sync=False)
+        digest = hashlib.sha256()
+        descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(descriptor, "wb") as out:
+            for piece in self._pieces(tar, member):
+                digest.update(piece)
+                out.write(piece)
+        if 0 <= member.mtime < 1 << 40:  # a stranger's may be no time at all
+            os.utime(path, (member.mtime, member.mtime))
+        return digest.hexdigest()
+
+    def _pieces(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+        left = member.size
+        with self._reading():
+            stream = tar.extractfile(member)
+        assert stream is not None  # a plain file
+        while left:
+            with self._reading():
+                piece = stream.read(min(left, _AT_ONCE))
+            if not piece:
+                raise BadBackup(self._file, "is cut off")
+            left -= len(piece)
+            yield piece
+
+    def _compare(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Hold what was found against the last member, which says what must be there."""
+        if member.size > _PER_ENTRY * (len(self._found) + 4):
+            raise BadBackup(self._file, f"holds what no backup does ({MANIFEST!r})")
+        content = b"".join(self._pieces(tar, member))
+        if self._next(tar) is not None:
+            raise BadBackup(self._file, "goes on after its end")
+        try:
+            if (known := ManifestHead.model_validate_json(content).format) != FORMAT:
+                told = f"has format {known}, and this feedsway knows {FORMAT}"
+                raise BadBackup(self._file, told)
+            manifest = Manifest.model_validate_json(content)
+        except ValidationError:
+            raise BadBackup(self._file, f"has a {MANIFEST} that is none") from None
+        if manifest.sha256 != self._found:
+            raise BadBackup(self._file, "holds other bytes than were put in")
+
+
+def _sync(folder: Path) -> None:
+    """Wait until everything in a folder is on the disk."""
+    for top, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            descriptor = os.open(Path(top, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(top))

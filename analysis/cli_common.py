@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.errors import AnalysisError
+from store.cli_options import restrict_access
 from store.errors import StoreError
 from store.foreign.printing import echo
 
@@ -43,6 +44,7 @@ data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("data"),
+    callback=restrict_access,
     envvar="FEEDSWAY_DATA",
     show_default=True,
     show_envvar=True,

@@ -45,6 +45,7 @@ for _command in (
     cli_dataset.forget,
     cli_backup.backup,
     cli_backup.restore,
+    cli_backup.protect,
     cli_bench.bench,
 ):
     main.add_command(_command)

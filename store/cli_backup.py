@@ -1,4 +1,4 @@
-"""The commands that keep a copy: backup and restore.
+"""The commands that keep a copy, and that keep others out: backup, restore and protect.
 
 Refuses to know how anything is done, as ``cli`` does.
 """
@@ -94,6 +94,27 @@ def restore(
     echo(f"For the index, type: python -m store index --data {root}", err=True)
     if not report.sound:
         raise click.exceptions.Exit(1)
+
+
+@click.command(epilog=epilog("protect", "protect --group lab"))
+@click.option("--group", metavar="NAME", help="Share it with this group of users.")
+@data_option
+@json_option
+def protect(group: str | None, root: Path, as_json: bool) -> None:
+    """Make everything that is kept readable by you alone, or by a group too.
+
+    What is made later is as open as its folder. Browser profiles, the pseudonyms' key and the
+    page's token stay yours alone.
+    """
+    from store.data import DataFolder
+    from store.maintenance import access
+
+    changed = access.protect(DataFolder(root), group)
+    if as_json:
+        echo(json.dumps({"changed": changed, "group": group}))
+        return
+    whom = "you alone" if group is None else f"you and the group {group}"
+    echo(f"{changed} files and folders changed: all is readable by {whom}.")
 
 
 def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:

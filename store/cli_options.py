@@ -5,12 +5,14 @@ Refuses to know any one command.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from store.errors import NothingKept, StoreError
+from store.files import restrict_umask
 from store.foreign.printing import echo, rewrite
 
 if TYPE_CHECKING:
@@ -33,12 +35,20 @@ class Door(click.Group):
             ctx.exit(130)
 
 
+def restrict_access(context: click.Context, _: click.Parameter, root: Path) -> Path:
+    """Have what the command makes, by others' code and children too, be as open as the folder."""
+    former = restrict_umask(root)
+    context.call_on_close(lambda: os.umask(former))
+    return root
+
+
 data_option = click.option(
     "--data",
     "root",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="FEEDSWAY_DATA",
     default=Path("data"),
+    callback=restrict_access,
     show_default=True,
     show_envvar=True,
     help="Data folder.",

@@ -30,6 +30,7 @@
     ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
     ├─ BadBackup(path)                  2  a file that is no whole backup, or no place for one
     ├─ NoPlaceToRestore(path)           2  there is something in the data folder already
+    ├─ UnknownGroup(name)               2  this machine has no such group of users
     ├─ ProfileInUse(path, holder)       2  a browser writes the profile that is to be backed up
     ├─ DataUnreadable(path)             2  a file of the data folder cannot be read
     └─ DataUnwritable(path)             2  the data folder cannot be written, or the disk is full
@@ -339,6 +340,15 @@ class NoPlaceToRestore(StoreError):
         super().__init__(
             f"{path} {problem}. Type: python -m store restore {backup} --data NEW_FOLDER"
         )
+
+
+class UnknownGroup(StoreError):
+    """This machine has no such group of users."""
+
+    exit_code = 2
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no group {name!r} on this machine. Type: getent group")
 
 
 class ProfileInUse(StoreError):

@@ -31,12 +31,12 @@ def is_shared(folder: Path) -> bool:
     return bool(mode & stat.S_ISGID) and bool(mode & stat.S_IWGRP)
 
 
-def restrict_umask(folder: Path) -> None:
+def restrict_umask(folder: Path) -> int:
     """Have all that this process and its children make be no more open than the folder's files.
 
-    For what others' code writes: the index, browser profiles, logs.
+    For what others' code writes: the index, browser profiles, logs. Returns the former umask.
     """
-    os.umask(0o007 if is_shared(folder) else 0o077)
+    return os.umask(0o007 if is_shared(folder) else 0o077)
 
 
 def open_private(path: Path, flags: int) -> int:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from store.cli_options import restrict_access
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 data_option = click.option(
@@ -15,6 +17,7 @@ data_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     envvar="FEEDSWAY_DATA",
     default=Path("data"),
+    callback=restrict_access,
     show_default=True,
     help="Folder where everything is kept (or FEEDSWAY_DATA).",
 )

@@ -197,7 +197,7 @@ def test_a_folder_with_other_files_is_no_place_for_what_goes_whole(
 
 WRITES = {
     "write_whole", "write_bytes", "write_text", "savefig", "save", "save_pretrained",
-    "ParquetWriter", "to_csv", "copyfile", "copytree", "write_tables",
+    "open_private", "ParquetWriter", "to_csv", "copyfile", "copytree", "write_tables",
 }  # fmt: skip
 ENTERED = {
     "analysis/alignment_report.py": "agent/cli/align.py",
@@ -244,6 +244,7 @@ REVIEWED = {
     "analysis/pair_checks.py": "into memory",
     "analysis/report/pictures.py": "into memory",
     "store/maintenance/backup.py": "whole copies, which forgetting tells of",
+    "store/maintenance/restore.py": "whole copies, on their way back",
     "store/bench/collection.py": "made-up frames",
     "store/data.py": "a trial file",
     "store/dataset/blur.py": "into memory",
@@ -255,7 +256,9 @@ REVIEWED = {
     "store/importing.py": "into memory",
     "store/index_folder.py": "stamps",
     "store/keyed.py": "answers, which forgetting walks",
+    "store/lines.py": "the primitive",
     "store/locks.py": "locks",
+    "store/payments.py": "payments",
     "store/redaction.py": "ledgers, which forgetting walks",
     "store/spectra.py": "retrievals, which forgetting walks",
     "store/writer.py": "ledgers, which forgetting walks",

@@ -190,7 +190,7 @@ class _Unpacking:
     def _next(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
         with self._reading():
             member = tar.next()
-            tar.members.clear()  # which nobody asks for again
+            tar.members.clear()  # type: ignore[attr-defined]  # nobody asks for them again
         if member is None:
             return None
         plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()

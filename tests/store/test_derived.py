@@ -222,6 +222,7 @@ REVIEWED = {
     "agent/benchmarks/browser_runs.py": "a study's file",
     "agent/benchmarks/orders.py": "into memory",
     "agent/daemon/children.py": "logs, which forgetting deletes",
+    "agent/daemon/damage.py": "damaged lines of the journal, set aside",
     "agent/drivers/desktop.py": "into memory",
     "agent/drivers/desktop_calibration.py": "the place of a player, without frames that are kept",
     "agent/looking.py": "into memory",

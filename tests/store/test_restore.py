@@ -287,5 +287,6 @@ def test_damaged_backups_leave_nothing(place: Path) -> None:
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(1800)
 def test_ten_thousand_damaged_backups_leave_nothing(place: Path) -> None:
     assert 0 < _check_damage(place, range(1_000, 11_000)) < 10_000

@@ -7,19 +7,18 @@ the steps stay in the ledger and ``python -m store index`` takes them up later.
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from store.data import DataFolder
 from store.encoders.base import Encoder
 from store.entries import entries
 from store.errors import StoreError
+from store.foreign.limits import decode_picture
 from store.index import Index
 from store.records import RunStarted, Step
 
@@ -90,7 +89,7 @@ class StepIndexer:
         vectors = [self._vector_of(jpeg) for jpeg in jpegs]
         lacking = [place for place, vector in enumerate(vectors) if vector is None]
         if lacking:
-            images = [Image.open(io.BytesIO(jpegs[place])) for place in lacking]
+            images = [decode_picture(jpegs[place]) for place in lacking]
             for place, vector in zip(lacking, encoder.images(images), strict=True):
                 vectors[place] = vector
         found = entries(self._run, [step for step, _ in batch])

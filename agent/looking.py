@@ -15,6 +15,7 @@ from typing import Protocol
 
 from agent.config import Frames
 from agent.drivers.base import Driver, Shown
+from store.foreign.limits import decode_picture
 from store.records import Frame
 
 SHEET_QUALITY = 90
@@ -48,7 +49,7 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
     """Put frames of one size into one picture (JPEG), row by row in order of time."""
     from PIL import Image
 
-    images = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in jpegs]
+    images = [decode_picture(jpeg) for jpeg in jpegs]
     columns = math.ceil(math.sqrt(len(images)))
     width, height = images[0].size
     whole = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height))

@@ -16,6 +16,7 @@ from analysis.report.pictures import small_jpeg
 from analysis.tables_out import Table, write_tables
 from store.errors import DataUnwritable
 from store.files import write_whole
+from store.foreign.limits import decode_picture
 from store.frames import FrameStore
 from store.pairs import LEVELS
 
@@ -123,7 +124,7 @@ def _frame(frames: FrameStore, sha256: str) -> Image:
     small = small_jpeg(frames, sha256, _CELL)
     if small is None:
         return Image.new("RGB", _CELL, _HOLE)
-    picture = Image.open(io.BytesIO(small)).convert("RGB")
+    picture = decode_picture(small)
     picture.thumbnail(_CELL)
     return picture
 

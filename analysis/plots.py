@@ -6,7 +6,6 @@ compute, and to choose colours that only some can tell apart.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from analysis.report.curve import Drift
 from analysis.report.forest import PersonaSway
 from analysis.report.primary import Primary
 from analysis.values import Estimate
+from store.foreign.limits import open_picture
 from store.frames import FrameStore
 from store.records import Step
 
@@ -100,11 +100,9 @@ def matrix(axes: Axes, told: PersonaMatrix) -> None:
 
 def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> None:
     """Draw the first frame of each step, with what was answered."""
-    from PIL import Image
-
     shown = [step for step in steps if step.frames]  # of some they were forgotten
     for one, step in zip(axes, shown, strict=False):
-        with Image.open(io.BytesIO(store.read(step.frames[0].sha256))) as picture:
+        with open_picture(store.read(step.frames[0].sha256)) as picture:
             picture.draft("RGB", _SMALL)
             one.imshow(np.asarray(picture.convert("RGB").resize(_SMALL)))
         one.set_title(f"{step.judgement.answer}, p = {step.judgement.p_yes:.2f}", fontsize=9)

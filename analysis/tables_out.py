@@ -1,6 +1,7 @@
 """Tables as files: CSV for people and spreadsheets, Parquet for programs.
 
-Refuses to know what is in a table. A number that does not exist is an empty cell, never 0.
+Refuses to know what is in a table. A number that does not exist is an empty cell, never 0. In CSV,
+text that a spreadsheet would take for a formula begins with an apostrophe.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from store.files import write_whole
+from store.foreign.text import show_cell
 
 Cell = str | int | float | bool | None
 
@@ -47,7 +49,9 @@ def _csv(table: Table) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.columns)
-    writer.writerows(_known(row) for row in table.rows)
+    for row in table.rows:
+        cells = (show_cell(cell) if isinstance(cell, str) else cell for cell in row)
+        writer.writerow(_known(cells))
     return text.getvalue().encode()
 
 

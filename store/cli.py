@@ -25,6 +25,7 @@ from store.cli_options import (
     url_option,
 )
 from store.errors import NothingKept
+from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -196,11 +197,9 @@ def _vector(encoder: Encoder, text: str | None, image: Path | None) -> Vectors:
     if image is None:
         vectors = encoder.texts([text or ""])
     else:
-        from PIL import Image
-
         try:
-            vectors = encoder.images([Image.open(image).convert("RGB")])
-        except OSError:
+            vectors = encoder.images([decode_picture(image)])
+        except UnreadablePicture:
             raise click.BadParameter(f"{image} is no picture. Type: --image FILE.jpg") from None
     vector: Vectors = vectors[0]
     return vector

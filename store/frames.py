@@ -6,7 +6,6 @@ Refuses to know which run a frame belongs to (``ledger``) and what it shows (``e
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from store.errors import BadName, DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import TEMPORARY, write_whole
+from store.foreign.limits import open_picture
 from store.paths import path_within, remove_within
 
 if TYPE_CHECKING:
@@ -75,19 +75,15 @@ def describe(jpeg: bytes) -> Description:
 
     Raises
     ------
-    ValueError
-        The bytes are no picture.
+    UnreadablePicture
+        The bytes are no picture, or a larger one than is decoded; a ``ValueError``.
     """
     import imagehash
-    from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(jpeg)) as image:
-            width, height = image.size
-            image.draft("L", _DRAFT)
-            grey = image.convert("L")
-    except OSError as error:
-        raise ValueError(f"not a picture: {error}") from None
+    with open_picture(jpeg) as image:
+        width, height = image.size
+        image.draft("L", _DRAFT)
+        grey = image.convert("L")
     return Description(width, height, str(imagehash.phash(grey)), _quality(grey))
 
 

@@ -19,9 +19,17 @@ from pathlib import Path
 
 from store.data import DataFolder
 from store.dataset.pictures import bare
-from store.errors import BadCaptions, DataUnreadable
+from store.errors import BadCaptions, DataUnreadable, OutsideFolder
+from store.foreign.limits import (
+    MOST_PICTURE_BYTES,
+    TooManyBytes,
+    UnreadablePicture,
+    open_picture,
+    read_file,
+)
 from store.frames import FrameStore, describe
 from store.ledger import Ledger, LedgerWriter, read, summarise
+from store.paths import path_within
 from store.records import (
     Frame,
     Judgement,
@@ -110,8 +118,9 @@ def bring_in(
             writer.append(_started(given, now, len(lines), mark))
         for position, line in enumerate(lines[done:], done):
             jpeg = _jpeg(given, line)
+            step = _step(position, line, _described(given, line, jpeg), now)
             frames.put(jpeg)
-            writer.append(_step(position, line, jpeg, now))
+            writer.append(step)
             if progress is not None:
                 progress(position + 1, len(lines))
         writer.append(RunFinished(at=now, steps=len(lines), eligible=len(lines)))
@@ -139,10 +148,16 @@ def _read(given: Collection, table: csv.DictReader[str]) -> Iterator[_Line]:
         number = table.line_num
         told = {name: (row.get(name) or "").strip() or None for name in COLUMNS}
         name = told["file"]
-        if name is None or not (given.folder / name).is_file():
+        if name is None:
+            raise BadCaptions(given.captions, number, f"there is no file of {given.folder} in it")
+        try:
+            picture = path_within(given.folder, given.folder / name)
+        except OutsideFolder as error:
+            raise BadCaptions(given.captions, number, str(error)) from None
+        if not picture.is_file():
             raise BadCaptions(given.captions, number, f"there is no file {name} in {given.folder}")
         video = Video(
-            id=told["video"] or Path(name).as_posix(),
+            id=told["video"] or picture.relative_to(given.folder).as_posix(),
             url=told["url"],
             author=told["author"],
             caption=told["caption"],
@@ -153,7 +168,7 @@ def _read(given: Collection, table: csv.DictReader[str]) -> Iterator[_Line]:
         except ValueError:
             raise BadCaptions(given.captions, number, f"{told['at']} is no date") from None
         at = at.replace(tzinfo=UTC) if at and not at.tzinfo else at
-        yield _Line(number, given.folder / name, video, at)
+        yield _Line(number, picture, video, at)
 
 
 def _mark(given: Collection, lines: Sequence[_Line]) -> str:
@@ -186,7 +201,9 @@ def _hold_against(given: Collection, lines: Sequence[_Line], run: Ledger) -> Non
 
 def _bytes(given: Collection, line: _Line) -> bytes:
     try:
-        return line.picture.read_bytes()
+        return read_file(line.picture, MOST_PICTURE_BYTES)
+    except TooManyBytes as error:
+        raise BadCaptions(given.captions, line.number, f"{line.picture}: {error}") from None
     except OSError as error:
         problem = f"{line.picture} cannot be read ({error.strerror or error})"
         raise BadCaptions(given.captions, line.number, problem) from None
@@ -194,29 +211,34 @@ def _bytes(given: Collection, line: _Line) -> bytes:
 
 def _jpeg(given: Collection, line: _Line) -> bytes:
     """The picture as JPEG, upright and without metadata; a JPEG file's picture is not touched."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     raw = _bytes(given, line)
     try:
-        with Image.open(io.BytesIO(raw)) as picture:
+        with open_picture(raw) as picture:
             upright = picture.getexif().get(0x0112, 1) == 1
             if picture.format == "JPEG" and picture.mode in ("L", "RGB") and upright:
                 return bare(raw)
             out = io.BytesIO()
             turned = ImageOps.exif_transpose(picture)
             turned.convert("RGB").save(out, "JPEG", quality=_QUALITY)
-    except (OSError, ValueError, Image.DecompressionBombError):
-        problem = f"{line.picture} is no picture that can be read"
-        raise BadCaptions(given.captions, line.number, problem) from None
+    except UnreadablePicture as error:
+        raise BadCaptions(given.captions, line.number, f"{line.picture}: {error}") from None
     return bare(out.getvalue())
 
 
-def _step(position: int, line: _Line, jpeg: bytes, now: datetime) -> Step:
-    seen = describe(jpeg)
-    frame = Frame(
+def _described(given: Collection, line: _Line, jpeg: bytes) -> Frame:
+    try:
+        seen = describe(jpeg)
+    except UnreadablePicture as error:  # a JPEG file's header may promise what is not there
+        raise BadCaptions(given.captions, line.number, f"{line.picture}: {error}") from None
+    return Frame(
         sha256=hashlib.sha256(jpeg).hexdigest(), width=seen.width, height=seen.height, time_s=0.0,
         phash=seen.phash, quality=seen.quality,
     )  # fmt: skip
+
+
+def _step(position: int, line: _Line, frame: Frame, now: datetime) -> Step:
     return Step(
         position=position, at=line.at or now, phase="before", video=line.video, frames=(frame,),
         judgement=Judgement(answer=None, missing="not_asked"),

@@ -6,7 +6,6 @@ rest; it is counted and named.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import numpy as np
 from store import ledger
 from store.entries import Entry, entries
 from store.errors import DamagedFrame, DataUnreadable, StoreError
+from store.foreign.limits import UnreadablePicture, decode_picture
 from store.frames import FrameStore
 from store.index import Index, replacement
 
@@ -148,9 +148,7 @@ def _readable(
 
 
 def _picture(frames: FrameStore, sha256: str) -> Image:
-    from PIL import Image
-
     try:
-        return Image.open(io.BytesIO(frames.read(sha256))).convert("RGB")
-    except OSError:  # the bytes are the ones that were kept, and yet no picture
+        return decode_picture(frames.read(sha256))
+    except UnreadablePicture:  # the bytes are the ones that were kept, and yet no picture
         raise DamagedFrame(frames.path(sha256)) from None

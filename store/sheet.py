@@ -5,7 +5,6 @@ Refuses to know how they were found.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten, wrap
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from store.entries import Hit
 from store.errors import DataUnwritable, StoreError
+from store.foreign.limits import UnreadablePicture, decode_picture
 from store.frames import FrameStore
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def _picture(frames: FrameStore, sha256: str) -> Image:
     from PIL import Image
 
     try:
-        picture = Image.open(io.BytesIO(frames.read(sha256))).convert("RGB")
-    except (StoreError, OSError):
+        picture = decode_picture(frames.read(sha256))
+    except (StoreError, UnreadablePicture):
         return Image.new("RGB", _CELL, _HOLE)
     picture.thumbnail(_CELL)
     return picture

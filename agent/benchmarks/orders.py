@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 from typing import Literal
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
+
+from store.foreign.limits import decode_picture
 
 Order = Literal["yes", "no", None]
 """What the words order; ``None``: nothing."""
@@ -32,7 +34,7 @@ _TOP = 0.3  # of the frame's height
 
 def with_words(frame: bytes, kind: Literal["choice", "isq"], order: Order) -> bytes:
     """Draw the words on a frame (JPEG), black on white, across its middle."""
-    picture = Image.open(io.BytesIO(frame)).convert("RGB")
+    picture = decode_picture(frame)
     width, height = picture.size
     draw = ImageDraw.Draw(picture)
     words = _WORDS.get((kind, order), _NOTHING)

@@ -118,10 +118,11 @@ async def _post(url: str, body: str) -> str | None:
     try:
         async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
             headers = {"Content-Type": "application/json"}
-            answer = await client.post(url, content=body, headers=headers)
+            async with client.stream("POST", url, content=body, headers=headers) as answer:
+                status, failed = answer.status_code, answer.is_error  # what it says is not read
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"the webhook did not answer ({type(error).__name__})"
-    return f"the webhook answered {answer.status_code}" if answer.is_error else None
+    return f"the webhook answered {status}" if failed else None
 
 
 async def _start(command: Sequence[str], body: str) -> str | None:

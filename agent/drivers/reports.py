@@ -18,10 +18,13 @@ from playwright.async_api import Error as PlaywrightError
 from agent.drivers.base import Answer, OnAnswer, PageEvent
 from agent.drivers.browser import Window
 from agent.drivers.reading import parsed
+from store.foreign.limits import TooManyBytes
 from store.foreign.text import clean_text
 
 MAX_EVENTS = 50
 _LONGEST_MESSAGE = 500
+MOST_ANSWER_BYTES = 16 * 2**20
+"""Of a feed's answer, or of what a page sends for it; those of the three sites have some 3 MB."""
 READ_S = 1.0
 """How long the bodies of responses that have begun may take."""
 
@@ -176,8 +179,10 @@ class Reports:
         """Read a body at once: it is lost when the page moves on."""
         requested_s = self._asked.pop(response.request, None)
         try:
+            if await _length_of(response) > MOST_ANSWER_BYTES:
+                raise TooManyBytes(MOST_ANSWER_BYTES)
             body = parsed(await response.text())
-        except (PlaywrightError, UnicodeDecodeError) as error:
+        except (PlaywrightError, UnicodeDecodeError, TooManyBytes) as error:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
         request = _text_sent(response.request)
@@ -192,6 +197,15 @@ def origin_of(url: str) -> str:
 
 def _text_sent(request: Request) -> str | None:
     try:
-        return request.post_data
+        text = request.post_data
     except UnicodeDecodeError:  # it sent bytes
         return None
+    return text if text is None or len(text) <= MOST_ANSWER_BYTES else None
+
+
+async def _length_of(response: Response) -> int:
+    """Bytes of a body as they were sent, which a page may have packed."""
+    told = response.headers.get("content-length", "")
+    if told.isdecimal():
+        return int(told)
+    return int((await response.request.sizes())["responseBodySize"])

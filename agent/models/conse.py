@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import json
 import re
 from collections import OrderedDict
@@ -18,7 +17,6 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from agent.errors import BadConfig, ModelFailed
 from agent.models import screen_text
@@ -27,6 +25,7 @@ from agent.models.fingerprint import fingerprint, packages
 from agent.models.taste import Background, Fit, Taste, Weights, mean_direction, sentences
 from store.encoders.base import Vectors
 from store.encoders.conse import ConseEncoder
+from store.foreign.limits import UnreadablePicture, decode_picture
 
 NAME = "embedded/conse"
 VERSION = "1"
@@ -133,9 +132,9 @@ class ConseViewer:
 
     def _look(self, frames: tuple[bytes, ...], caption: str | None) -> Seen:
         try:
-            images = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in frames]
-        except OSError as error:
-            raise ModelFailed(f"A frame is no picture: {error}") from error
+            images = [decode_picture(frame) for frame in frames]
+        except UnreadablePicture as error:
+            raise ModelFailed(f"A frame is not shown: {error}") from error
         shown = self._encoder.classify(images)
         probabilities = shown.mean(axis=0)
         top = np.argsort(-probabilities)[:3]

@@ -10,6 +10,7 @@ import io
 from PIL import Image
 
 from agent.errors import ModelFailed
+from store.foreign.limits import UnreadablePicture, decode_picture, open_picture
 
 LONGEST_SIDE = 1536
 """Pixels. The large services make larger pictures smaller themselves (their limits are 1,568 and
@@ -26,9 +27,9 @@ def opened(frame: bytes) -> Image.Image:
         It is no picture.
     """
     try:
-        picture = Image.open(io.BytesIO(frame)).convert("RGB")
-    except OSError as error:
-        raise ModelFailed(f"A frame is no picture: {error}") from error
+        picture = decode_picture(frame)
+    except UnreadablePicture as error:
+        raise ModelFailed(f"A frame is not shown: {error}") from error
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return picture
 
@@ -42,10 +43,10 @@ def scaled(frame: bytes) -> bytes:
         It is no picture.
     """
     try:
-        with Image.open(io.BytesIO(frame)) as picture:
+        with open_picture(frame) as picture:
             fits = max(picture.size) <= LONGEST_SIDE
-    except OSError as error:
-        raise ModelFailed(f"A frame is no picture: {error}") from error
+    except UnreadablePicture as error:
+        raise ModelFailed(f"A frame is not shown: {error}") from error
     if fits:
         return frame
     file = io.BytesIO()

@@ -24,6 +24,7 @@ from agent.models.fingerprint import fingerprint
 from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment
 from agent.models.picture import LONGEST_SIDE, scaled
+from agent.models.reply_limit import limit_replies
 from personas import strategies
 from store.foreign.printing import remark
 
@@ -226,6 +227,7 @@ class ServedModel:
         A reply is kept before it is settled, and it stays the reply: inspect_ai calls again where
         an attempt's time ran out in the meantime, and the next process where this one is killed.
         """
+        limit_replies(self._model.api)
         meter = METER.get()
         if meter is None:
             return await self._generate_once(config=config, **asked)

@@ -32,6 +32,7 @@ from agent.playground.skins.pages import Skin
 from agent.playground.skins.shapes import skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, Watch
 from agent.playground.workshop import Workshop
+from store.foreign.bodies import LimitedBodies
 
 SITE = Path(__file__).parent / "site"
 COOKIE = "visitor"
@@ -83,6 +84,7 @@ def build_app(site: Site) -> Starlette:
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"]),
+            Middleware(LimitedBodies),
         ],
     )
 

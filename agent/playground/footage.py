@@ -18,6 +18,7 @@ from PIL import Image, ImageSequence
 
 from agent.playground.catalogue import DATA
 from agent.playground.errors import FootageMissing
+from store.foreign.limits import open_picture
 
 Layout = Literal["fill", "fit", "both", "scene"]
 
@@ -114,7 +115,7 @@ def check(names: Iterable[str]) -> None:
 
 def film(footage: Footage) -> Film:
     """Decode a footage's frames."""
-    with Image.open(locate(footage.source)) as picture:
+    with open_picture(locate(footage.source)) as picture:
         pages, seconds = [], 0.0
         for page in ImageSequence.Iterator(picture):
             pages.append(_cut(page.convert("RGB"), footage.box))

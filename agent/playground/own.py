@@ -18,6 +18,9 @@ from pathlib import Path
 from agent.playground.catalogue import Catalogue, Item, Kind
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import CAPACITY
+from store.errors import OutsideFolder
+from store.foreign.limits import UnreadablePicture, open_picture
+from store.paths import path_within
 
 TABLE = "captions.csv"
 NEEDED = ("file", "caption", "creator")
@@ -26,6 +29,7 @@ VIDEOS = frozenset({".webm", ".mp4"})
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 NO_THEME = "everything"
 PICTURE_SECONDS = 6.0
+_MOST_DIGITS = 15
 
 _TRUTHS = {"": False, "0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
 
@@ -94,9 +98,13 @@ def _item(path: Path, number: int, row: dict[str, str], line: int) -> Item:
     ad, live = (_truth(path, name, text[name], line) for name in ("ad", "live"))
     if ad and live:
         raise BadCatalogue(path, "A line is an ad or live, not both.", line)
-    if text["likes"] and not text["likes"].isdigit():
-        raise BadCatalogue(path, f"Likes are a whole number, not {text['likes']!r}.", line)
-    file = path.parent / text["file"]
+    likes = text["likes"]
+    if likes and not (likes.isascii() and likes.isdigit() and len(likes) <= _MOST_DIGITS):
+        raise BadCatalogue(path, f"Likes are a whole number, not {likes[:40]!r}.", line)
+    try:
+        file = path_within(path.parent, path.parent / text["file"])
+    except OutsideFolder:
+        raise BadCatalogue(path, f"{text['file']!r} lies outside the folder.", line) from None
     kind: Kind = "ad" if ad else "live" if live else "video"
     return Item(
         number=number,
@@ -107,7 +115,7 @@ def _item(path: Path, number: int, row: dict[str, str], line: int) -> Item:
         creator=text["creator"].lstrip("@"),
         nickname=text["creator"].lstrip("@"),
         hashtags=tuple(tag.lstrip("#") for tag in text["hashtags"].split()),
-        likes=int(text["likes"] or 0),
+        likes=int(likes or 0),
         comments=0,
         plays=0,
         seconds=_seconds(path, file, line),
@@ -155,10 +163,8 @@ def probe(file: Path) -> float | None:
 
 
 def _check_picture(path: Path, file: Path, line: int) -> None:
-    from PIL import Image, UnidentifiedImageError  # not needed for clips
-
     try:
-        with Image.open(file) as picture:
+        with open_picture(file) as picture:
             picture.verify()
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+    except UnreadablePicture as error:
         raise BadCatalogue(path, f"{file.name!r} cannot be read as a picture.", line) from error

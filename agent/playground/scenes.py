@@ -12,6 +12,7 @@ from math import cos, pi, sin
 from PIL import Image
 
 from agent.playground.catalogue import DATA
+from store.foreign.limits import open_picture
 
 SIZE = (360, 640)
 
@@ -57,7 +58,7 @@ def _paste(frame: Image.Image, icon: Image.Image, x: float, y: float) -> None:
 
 @lru_cache(maxsize=64)
 def _icon(name: str, size: int) -> Image.Image:
-    with Image.open(DATA / "icons" / f"{name}.webp") as icon:
+    with open_picture(DATA / "icons" / f"{name}.webp") as icon:
         return icon.convert("RGBA").resize((size, size), Image.Resampling.LANCZOS)
 
 

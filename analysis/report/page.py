@@ -50,6 +50,11 @@ from analysis.report.trace import Source, Traced, Traces
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What a browser lets a page do: show its own text, styles and pictures; nothing runs or loads."""
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -183,6 +188,7 @@ def environment(traces: Traces, *folders: Path) -> Environment:
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     environment.globals.update(
         style=Markup(style),
+        policy=Markup(POLICY),
         note=traces.note,
         dense=traces.dense,
         traces=traces,

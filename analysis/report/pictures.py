@@ -20,6 +20,7 @@ from analysis.report.trace import Name, Source, Traced
 from analysis.views import AFTER, NO, YES, Ints
 from store.duplicates import near_duplicates
 from store.errors import StoreError
+from store.foreign.limits import open_picture
 from store.frames import FrameStore
 
 PERSONAS, FRAMES = 8, 6
@@ -138,7 +139,7 @@ def small_jpeg(frames: FrameStore, sha256: str, size: tuple[int, int] = _SIZE) -
         jpeg = frames.read(sha256)
     except StoreError:
         return None
-    with Image.open(io.BytesIO(jpeg)) as picture:
+    with open_picture(jpeg) as picture:
         picture.draft("RGB", size)
         small = picture.convert("RGB")
     small.thumbnail(size, Image.Resampling.LANCZOS)

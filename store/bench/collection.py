@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageEnhance, ImageOps
 
 from store.data import DataFolder
 from store.encoders.base import Vectors, unit
 from store.errors import DataUnreadable
+from store.foreign.limits import UnreadablePicture, open_picture
 from store.frames import FrameStore, describe
 from store.ledger import LedgerWriter
 from store.records import (
@@ -97,10 +98,10 @@ def sources(folder: Path | None) -> list[Image.Image]:
     found = []
     for path in sorted(folder.iterdir()):
         try:
-            with Image.open(path) as picture:
+            with open_picture(path) as picture:
                 picture.thumbnail((640, 640))
                 found.append(picture.convert("RGB"))
-        except (UnidentifiedImageError, OSError):  # something else lies there too
+        except UnreadablePicture:  # something else lies there too
             continue
     if not found:
         raise DataUnreadable(folder, "there is no picture in it")

@@ -25,6 +25,7 @@ from store.data import DataFolder
 from store.dataset.export import export
 from store.dataset.rows import Choice
 from store.entries import Filters
+from store.foreign.limits import decode_picture
 from store.forget import Request, forget
 from store.index import Index
 from store.indexing import BATCH, Progress, update
@@ -191,15 +192,11 @@ def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None
 
 def _embed(found: Figures, originals: list[Image.Image], sample: int) -> None:
     """The embedded encoder on pictures of the same kind."""
-    import io
 
     from store import encoders
 
     rng = np.random.default_rng(2)
-    pictures = [
-        Image.open(io.BytesIO(jpeg)).convert("RGB")
-        for jpeg in islice(jpegs(originals, rng), sample)
-    ]
+    pictures = [decode_picture(jpeg) for jpeg in islice(jpegs(originals, rng), sample)]
     encoder = encoders.load("conse")
     encoder.images(pictures[:1])
     with found.stage(f"{encoder.id} embeds {sample}"):

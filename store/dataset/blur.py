@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from store.dataset.pseudonyms import KnownPeople
+from store.foreign.limits import decode_picture
 from store.names import Names, skeleton
 
 Box = tuple[int, int, int, int]
@@ -65,8 +66,7 @@ class Blur:
 
     def __call__(self, jpeg: bytes) -> bytes:
         """Return the picture blurred, or the very same bytes where there is nothing to blur."""
-        with Image.open(io.BytesIO(jpeg)) as file:
-            picture = file.convert("RGB")
+        picture = decode_picture(jpeg)
         pixels = np.asarray(picture)
         people = faces(pixels)
         lines = [box for box, text in read_lines(pixels) if self.tells(text)]

@@ -17,6 +17,7 @@ from typing import Any
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import Pseudonyms
 from store.errors import LeakingExport
+from store.foreign.limits import open_picture
 from store.importing import PLATFORM
 from store.names import skeleton
 
@@ -154,10 +155,6 @@ def _beside(picture: bytes, where: str) -> Iterator[tuple[str, str, bool]]:
         if bare(picture) != picture:
             yield where, picture.decode("latin-1"), True
         return
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(picture)) as opened:
+    with open_picture(picture) as opened:
         for text in map(str, opened.info.values()):
             yield where, text, False

@@ -1,4 +1,4 @@
-"""Strangers' bytes, pictures and file names, each within a limit that is checked first."""
+"""Strangers' bytes and pictures, each within a limit that is checked first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ MOST_REPLY_BYTES = 8 * 2**20
 """Of what a service answers to one question; a reply of 1,024 tokens has some kilobytes."""
 MOST_POST_BYTES = 64 * 2**10
 """Of what a page of ours is sent."""
-LONGEST_NAME = 255
-"""Bytes of a part of a path, as file systems have it."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pictures that are decoded; Pillow knows many more, whose decoders are seldom looked at."""
 
@@ -50,13 +48,6 @@ class UnreadablePicture(ForeignFault):
 
     def __init__(self, told: str) -> None:
         super().__init__(f"it is no picture that can be read ({told})")
-
-
-class NameOutside(ForeignFault):
-    """A file's name that leads out of the folder it is looked for in."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name!r} leads out of the folder; name a file within it")
 
 
 async def collect_bytes(chunks: AsyncIterable[bytes], most: int) -> bytes:
@@ -90,39 +81,6 @@ def read_file(path: Path, most: int) -> bytes:
     if len(raw) > most:
         raise TooManyBytes(most)
     return raw
-
-
-def find_within(folder: Path, name: str) -> Path:
-    """Find the file that a stranger's table names: within the folder, whatever links lie there.
-
-    Parameters
-    ----------
-    folder
-        Where the name is looked for.
-    name
-        A relative path, its parts parted by ``/``; of this or another system.
-
-    Raises
-    ------
-    NameOutside
-        It is absolute, climbs, holds what no name holds, or is a link that leads out.
-    """
-    parts = PurePosixPath(name).parts
-    windows = PureWindowsPath(name)
-    climbs = ".." in parts or ".." in windows.parts
-    named = name and "\0" not in name and name.isprintable()
-    if climbs or not named or windows.drive or windows.root or name.startswith("/"):
-        raise NameOutside(name)
-    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in parts):
-        raise NameOutside(name)
-    path = folder / name
-    try:
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        raise NameOutside(name) from None
-    if not inside:
-        raise NameOutside(name)
-    return path
 
 
 @contextmanager

@@ -28,7 +28,7 @@ _UNSHOWABLE = re.compile(f"[{_STEERING}]")
 _UNSHOWABLE_IN_LINE = re.compile(f"[\t\n{_STEERING}]")
 _SPELLED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _FORMULA = re.compile(r"[=+\-@\t\r]")
-_PLAIN_NUMBER = re.compile(r"[+-]?\d[\d., a-z%]*", re.IGNORECASE)
+_PLAIN_NUMBER = re.compile(r"(?:= ?)?[+\-−]?\d[\d., a-z%]*", re.IGNORECASE)
 
 
 def clean_text(text: str, longest: int = LONGEST_TEXT) -> str:

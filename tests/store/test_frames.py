@@ -90,7 +90,7 @@ def test_description_gives_the_size_of_the_whole_picture() -> None:
     seen = describe(save(scene((360, 640))))
     assert (seen.width, seen.height, seen.quality) == (360, 640, "ok")
     assert len(seen.phash) == 16
-    with pytest.raises(ValueError, match="not a picture"):
+    with pytest.raises(ValueError, match="no picture"):
         describe(b"no picture")
 
 

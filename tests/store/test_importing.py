@@ -20,6 +20,7 @@ from store.index import Index
 from store.indexing import update
 from store.ledger import read
 from store.verify import verify
+from tests.store.foreign.test_limits import small_file_of_many_pixels
 from tests.store.samples import ColourEncoder, jpeg
 from tests.store.test_export import with_comment
 
@@ -149,6 +150,11 @@ def test_a_run_whose_mark_did_not_know_the_pictures_goes_on(
         ("file\n", 1, "it names no picture"),
         ("file\nred.jpg\nnone.jpg\n", 3, "there is no file none.jpg"),
         ("file,caption\n,x\n", 2, "there is no file"),
+        ("file\n../out.png\n", 2, "leads out of"),
+        ("file\nlink.png\n", 2, "leads out of"),
+        ("file\n/etc/passwd\n", 2, "leads out of"),
+        ("file\n.\n", 2, "leads out of"),
+        ("file\nbomb.png\n", 2, "12000 x 12000 pixels"),
         ("file,at\nred.jpg,soon\n", 2, "soon is no date"),
         ("file\nred.jpg\nnote.txt\n", 3, "is no picture that can be read"),
         (b"file\n\xff\xfe\n", 1, "it is no CSV in UTF-8"),
@@ -158,6 +164,9 @@ def test_a_bad_table_is_named_by_its_line(
     given: Collection, tmp_path: Path, text: Any, line: int, said: str
 ) -> None:
     (given.folder / "note.txt").write_text("no picture")
+    (given.folder / "bomb.png").write_bytes(small_file_of_many_pixels())
+    Image.new("RGB", (9, 9)).save(given.folder.parent / "out.png")
+    (given.folder / "link.png").symlink_to(given.folder.parent / "out.png")
     given.captions.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BadCaptions, match=said) as caught:
         bring_in(DataFolder(tmp_path / "data"), given, NOW)

@@ -242,7 +242,7 @@ class Skin:
 
 
 def _embedded(body: Any) -> str:
-    return json.dumps(body).replace("</", "<\\/")
+    return json.dumps(body).replace("<", "\\u003c")  # a comment would swallow the page
 
 
 def _renamed(body: Any, switch: str | None) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import io
 import json
 import socket
@@ -40,6 +41,8 @@ REPLIES = {
     "filtered": "I",
 }
 """Replies in good form."""
+HUGE = 64 * 2**20
+"""Bytes of a reply that nobody should take."""
 STATUSES = {way: int(way[:3]) for way in ("400", "401", "403", "404", "429", "429-later", "500")}
 
 
@@ -50,6 +53,8 @@ class Server:
         self.requests: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.sent = 0
+        """Bytes of huge replies."""
         self._answer = answer
         routes = [Route("/{way}/v1/chat/completions", self._complete, methods=["POST"])]
         self._server = uvicorn.Server(
@@ -97,11 +102,31 @@ class Server:
             return JSONResponse(completion("Yes") | {"choices": []})
         if way == "cut":
             return StreamingResponse(cut_off(), headers={"content-length": "5000"})
+        if way in ("surrogate", "huge", "packed"):
+            return self._strain(way, request)
         if way == "model" and self._answer is not None:
             text, sent, received = await asyncio.to_thread(self._answer, body)
             return JSONResponse(completion(text, sent, received))
         reason = "content_filter" if way == "filtered" else "stop"
         return JSONResponse(completion(REPLIES[way], reason=reason))
+
+    def _strain(self, way: str, request: Request) -> Response:
+        """Reply with what no service should send."""
+        if way == "huge":
+            return StreamingResponse(self._endless(request))
+        if way == "packed":
+            packed = gzip.compress(json.dumps(completion(" " * HUGE)).encode(), 1)
+            return Response(packed, headers={"content-encoding": "gzip"})
+        return Response(json.dumps(completion("Yes.\ud83d\0")), media_type="application/json")
+
+    async def _endless(self, request: Request) -> AsyncIterator[bytes]:
+        """Send a reply of HUGE bytes, and count those that somebody took."""
+        yield json.dumps(completion("Yes")).partition("Yes")[0].encode()
+        for _ in range(HUGE // 2**20):
+            if await request.is_disconnected():
+                return
+            yield b" " * 2**20
+            self.sent += 2**20
 
     def _fill_in(self, body: dict[str, Any], *, takes_schema: bool) -> Response:
         """Fill in the form that is asked for; without one, or against one's will, refuse."""

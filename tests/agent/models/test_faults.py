@@ -21,7 +21,7 @@ from agent.models.served import SETTINGS, ServedModel
 from personas.questionnaire import ITEMS
 from store.records import Judgement
 from tests.agent.models import tiny
-from tests.agent.models.fault_server import REPLIES, STATUSES, Server, answering, frames_of
+from tests.agent.models.fault_server import HUGE, REPLIES, STATUSES, Server, answering, frames_of
 from tests.agent.models.made import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
@@ -111,6 +111,24 @@ def test_each_fault_is_its_own_reading(
     told = capfd.readouterr()
     for output in (said.model_dump_json(), caplog.text, told.out, told.err):
         assert CANARY not in output
+
+
+@pytest.mark.parametrize("way", ["huge", "packed"])
+def test_a_reply_without_end_is_left(
+    server: Server, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ask(server, way, monkeypatch, max_retries=0)
+    assert (said.answer, said.missing) == (None, "failed")
+    assert "TooManyBytes" in (said.fault or "")
+    assert server.sent < HUGE / 2
+
+
+def test_half_a_character_loses_no_paid_reply(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ask(server, "surrogate", monkeypatch)
+    assert (said.answer, said.reply) == ("yes", "Yes.\ufffd\ufffd")
+    assert Judgement.model_validate_json(said.model_dump_json()) == said
 
 
 def test_every_way_of_the_server_is_tried() -> None:

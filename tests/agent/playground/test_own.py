@@ -67,6 +67,9 @@ def test_a_table_from_a_spreadsheet_is_read(folder: Path) -> None:
             r":3: The field 'ad' is yes or no, not 'maybe'",
         ),
         ([GOOD, "clip.webm,Two words,me,,,yes,yes"], r":3: A line is an ad or live, not both"),
+        ([GOOD, "../clip.webm,Climbs,me,,,,"], r":3: '\.\./clip\.webm' lies outside the folder"),
+        ([GOOD, "/etc/hostname,Absolute,me,,,,"], r":3: '/etc/hostname' lies outside"),
+        ([GOOD, "link.webm,Leads out,me,,,,"], r":3: 'link\.webm' lies outside the folder"),
         ([GOOD, "captions.csv,Not a clip,me,,,,"], r":3: 'captions\.csv' is none of"),
         ([GOOD, "broken.webm,Not a clip,me,,,,"], r":3: 'broken\.webm' cannot be read as a clip"),
         ([GOOD, "broken.png,Not a picture,me,,,,"], r":3: 'broken\.png' cannot be read as a pict"),
@@ -77,6 +80,8 @@ def test_a_table_from_a_spreadsheet_is_read(folder: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(folder: Path, lines: list[str], problem: str) -> None:
+    shutil.copy(folder / "clip.webm", folder.parent / "clip.webm")
+    (folder / "link.webm").symlink_to(folder.parent / "clip.webm")
     for name in ("broken.webm", "broken.png"):
         (folder / name).write_bytes(b"nothing of the kind")
     with pytest.raises(BadCatalogue, match=problem) as caught:

@@ -145,6 +145,7 @@ def test_a_visitor_met_with_other_settings_is_refused(site: Begin) -> None:
         ("/api/watch", BEYOND, 400),
         ("/api/like", {"id": "nothing", "liked": True}, 404),
         ("/api/like", {"id": small_catalogue().items[0].id}, 400),
+        ("/api/like", {"id": "x" * 100_000, "liked": True}, 413),
         ("/api/feed?after=x", None, 400),
         ("/api/feed?after=13", None, 400),
         ("/clips/nothing.webm", None, 404),

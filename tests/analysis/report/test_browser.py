@@ -55,6 +55,24 @@ def test_nothing_hangs_over_the_edge(browser: Browser, page: Path, width: int) -
     shown.context.close()
 
 
+def test_nothing_runs_or_loads_that_a_caption_smuggled_in(browser: Browser, page: Path) -> None:
+    shown, said = opened(browser, page, 1280)
+    shown.evaluate(
+        """() => {
+            const hostile = document.createElement("div");
+            hostile.innerHTML = "<img src=x onerror='window.hit = 1'><img src=http://127.0.0.1:9/>";
+            document.body.append(hostile);
+            const script = document.createElement("script");
+            script.textContent = "window.hit = 2";
+            document.body.append(script);
+        }"""
+    )
+    shown.wait_for_timeout(100)
+    assert shown.evaluate("window.hit") is None
+    assert len([words for words in said if "Content Security Policy" in words]) >= 3
+    shown.context.close()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_text_keeps_its_size_and_plots_their_room(browser: Browser, page: Path, width: int) -> None:
     shown, _ = opened(browser, page, width)

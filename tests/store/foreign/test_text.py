@@ -87,6 +87,8 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert next(csv.reader(io.StringIO(out.getvalue(), newline="")))[0] == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["-4.3 pp", "+5", "-0.30", "1 = 1", "a-b", "", "#tag", "−4.3"])
+@pytest.mark.parametrize(
+    "text", ["-4.3 pp", "+5", "-0.30", "= 0.035", "1 = 1", "a-b", "", "#tag", "−4.3"]
+)
 def test_numbers_and_words_are_no_formulas(text: str) -> None:
     assert show_cell(text) == text

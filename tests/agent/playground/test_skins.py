@@ -1,0 +1,34 @@
+"""Skins hold any caption without a break in the page, as a real browser reads it."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import sync_playwright
+
+from agent.drivers.browser import find
+from agent.playground.skins.pages import _embedded
+from store.foreign.text import clean_text
+from tests.store.foreign.hostile import captions
+
+READ = """() => [...document.querySelectorAll("script")].map(
+    (each) => each.textContent.length ? JSON.stringify(JSON.parse(each.textContent)) : "")"""
+
+
+def test_no_caption_swallows_the_page_after_it() -> None:
+    found = (clean_text(each) for each in captions(11, 200))
+    told = [each for each in found if "<" in each or "-" in each]
+    told += ["<!--<script>", "<!-- <script", "</script><script>", "]]>", "<!--", "-->"]
+    page = "".join(
+        f'<script type="application/json">{_embedded({"desc": each})}</script>' for each in told
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find().path)
+        shown = browser.new_page()
+        shown.set_content(f"<body>{page}<p>the rest of the page</p>")
+        held = [json.loads(each)["desc"] for each in shown.evaluate(READ)]
+        rest = shown.inner_text("p")
+        browser.close()
+    assert len(told) > 20
+    assert held == told
+    assert rest == "the rest of the page"

@@ -28,7 +28,8 @@ _UNSHOWABLE = re.compile(f"[{_STEERING}]")
 _UNSHOWABLE_IN_LINE = re.compile(f"[\t\n{_STEERING}]")
 _SPELLED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _FORMULA = re.compile(r"[=+\-@\t\r]")
-_PLAIN_NUMBER = re.compile(r"(?:= ?)?[+\-−]?\d[\d., a-z%]*", re.IGNORECASE)
+_HARMLESS = re.compile(r"(?:= ?)?[+\-−]?\d[\d., a-z%]*|@[\w.]+", re.IGNORECASE)
+"""A number with its sign and unit, and a handle: nothing in them is worked out."""
 
 
 def clean_text(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -71,9 +72,9 @@ def show_line(text: str) -> str:
 def show_cell(text: str) -> str:
     """Make a text that no spreadsheet takes for a formula: an apostrophe goes before one.
 
-    Source: OWASP, "CSV Injection". Numbers with a sign and a unit stay as they are.
+    Source: OWASP, "CSV Injection". Numbers and handles stay as they are.
     """
-    if not _FORMULA.match(text) or _PLAIN_NUMBER.fullmatch(text):
+    if not _FORMULA.match(text) or _HARMLESS.fullmatch(text):
         return text
     return f"'{text}"
 

@@ -88,7 +88,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["-4.3 pp", "+5", "-0.30", "= 0.035", "1 = 1", "a-b", "", "#tag", "−4.3"]
+    "text", ["-4.3 pp", "+5", "-0.30", "= 0.035", "@some.body", "1 = 1", "a-b", "", "#tag", "−4.3"]
 )
 def test_numbers_and_words_are_no_formulas(text: str) -> None:
     assert show_cell(text) == text

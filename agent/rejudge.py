@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from agent.errors import BadConfig, UserError
 from agent.looking import sheet
@@ -63,6 +64,16 @@ class SittingOpen(UserError):
             f"Run {begun.run_id} is being judged as {names} in one sitting that is not over, and "
             "what is left of it must be asked of all of them alike: name all its runs with "
             f"--everyone, or type: the same with --seed {begun.seed + 1}"
+        )
+
+
+class NobodyWatched(UserError):
+    """A run whose persona has no trait, so that a judge cannot be asked as it."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Nobody watched run {run_id}: its persona has no trait to be asked as. "
+            "Type: the same with --strategy plain"
         )
 
 
@@ -135,6 +146,8 @@ async def rejudge(
     ------
     BadConfig
         The strategy has no opposite question.
+    NobodyWatched
+        A run's persona has no trait, and the strategy needs one.
     OtherSitting
         A run was judged before as other personas than it is to be now.
     SittingOpen
@@ -147,6 +160,8 @@ async def rejudge(
     if asking.mirrored and asking.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
     asked_as = _asked_as(runs, asking)
+    if asking.strategy != "plain":
+        _refuse_nobody(runs, asked_as)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(asking.model))
         loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
@@ -155,7 +170,10 @@ async def rejudge(
             _judge(run, personas, asking, loaded.fingerprint, now)
             for run, personas in zip(runs, asked_as, strict=True)
         ]
-        writers = [stack.enter_context(pair) for pair in map(_writer, runs, judges)]
+        writers = [
+            stack.enter_context(_writer(run, judge, data.answers_lock))
+            for run, judge in zip(runs, judges, strict=True)
+        ]
         paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers}
         model = guarded(loaded, asking.cap, till_of(data, paid, now), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
@@ -259,8 +277,12 @@ def _commit(batch: Batch[_Question, Judgement], writers: Sequence[JudgementWrite
 
 
 def _persona(kept: PersonaRecord) -> Persona:
-    """Return the persona as it was when the run started, whatever its file says now."""
-    return Persona(id=kept.id, traits=kept.traits, source=kept.source, licence=kept.licence)
+    """Return the persona as it was when the run started, whatever its file says now.
+
+    It is not validated again: what may be written into a persona's file today says nothing of it.
+    """
+    told = kept.model_dump()
+    return Persona.model_construct(**told)
 
 
 def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecord, ...]]:
@@ -273,6 +295,13 @@ def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecor
         draws.setdefault(_draw_of(run), {})[persona.identity] = persona
     ordered = {draw: tuple(named[name] for name in sorted(named)) for draw, named in draws.items()}
     return [ordered[_draw_of(run)] for run in runs]
+
+
+def _refuse_nobody(runs: Sequence[Ledger], asked_as: Sequence[Sequence[PersonaRecord]]) -> None:
+    """Refuse to ask as a persona without a trait, such as that of imported pictures."""
+    for run, personas in zip(runs, asked_as, strict=True):
+        if any(not persona.traits for persona in personas):
+            raise NobodyWatched(run.started.run_id)
 
 
 def _draw_of(run: Ledger) -> tuple[object, ...]:
@@ -304,8 +333,8 @@ def _judge(
     )  # fmt: skip
 
 
-def _writer(run: Ledger, judge: Judge) -> JudgementWriter:
-    writer = JudgementWriter(judge.path(run.path.parent), judge)
+def _writer(run: Ledger, judge: Judge, among: Path) -> JudgementWriter:
+    writer = JudgementWriter(judge.path(run.path.parent), judge, among)
     if writer.begun is not None and not set(judge.personas) <= set(writer.begun.personas):
         begun = writer.begun
         writer.close()

@@ -198,13 +198,19 @@ def _draw(hue: float, theme: str, rng: np.random.Generator) -> bytes:
     return out.getvalue()
 
 
+def _traits(persona: str) -> tuple[str, ...]:
+    """As many sentences as a persona must have, so that a judge can be asked as it."""
+    sentence, first, second = PERSONAS[persona]
+    return sentence, f"My favourite theme is {first}.", f"I also like {second}."
+
+
 def _started(persona: str, arm: str, slot: int) -> RunStarted:
     at = START + timedelta(minutes=30 * slot)
     return RunStarted(
         run_id=f"example-{persona}-{arm}",
         at=at,
         persona=PersonaRecord(
-            id=persona, traits=(PERSONAS[persona][0],), source="example", licence="MIT"
+            id=persona, traits=_traits(persona), source="example", licence="MIT"
         ),
         platform="example",
         strategy="simple",

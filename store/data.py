@@ -71,6 +71,11 @@ class DataFolder:
         return self.root / "derived"
 
     @property
+    def answers_lock(self) -> Path:
+        """Locks of the files that a sitting over many runs writes, a byte each."""
+        return self.root / "answers.lock"
+
+    @property
     def replies_dir(self) -> Path:
         """Replies of models, kept so that no question is paid for twice."""
         return self.root / "cache"

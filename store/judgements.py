@@ -32,6 +32,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from store.errors import DamagedLedger, DataUnreadable, StoreError
 from store.files import file_slug
 from store.lines import committed
+from store.locks import NamedLock, byte_lock
 from store.paths import PathName
 from store.records import Judgement, Record, tell_fault
 from store.writer import LineWriter
@@ -246,6 +247,9 @@ class JudgementWriter(LineWriter):
         As ``Judge.path`` gives it; made, with its folder, if it is not there.
     judge
         This sitting. Its header is written with the first answers.
+    among
+        The file that locks of many such files are bytes of, for a sitting over many runs: an open
+        file takes one of a process's descriptors, of which there may be 256.
 
     Raises
     ------
@@ -264,8 +268,10 @@ class JudgementWriter(LineWriter):
     begun: Judge | None
     """The first sitting, which this one goes on with."""
 
-    def __init__(self, path: Path, judge: Judge) -> None:
-        super().__init__(path, path.with_suffix(".lock"), judge.run_id)
+    def __init__(self, path: Path, judge: Judge, among: Path | None = None) -> None:
+        lock = path.with_suffix(".lock")
+        held = NamedLock(lock) if among is None else byte_lock(lock, among)
+        super().__init__(path, held, judge.run_id, kept_open=False)
         self._judge: Judge | None = judge
         try:
             kept = _kept(path)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.lines import committed
+from store.locks import NamedLock
 from store.paths import path_within
 from store.records import Record, tell_fault
 from store.writer import LineWriter
@@ -79,7 +80,7 @@ class KeyedWriter(LineWriter, Generic[L]):
     """What earlier sittings were told."""
 
     def __init__(self, path: Path, header: Record, line: TypeAdapter[L]) -> None:
-        super().__init__(path, path.with_suffix(".lock"), path.stem)
+        super().__init__(path, NamedLock(path.with_suffix(".lock")), path.stem)
         self._header: Record | None = header
         try:
             there = committed(path.read_bytes())[0]
@@ -138,7 +139,7 @@ def forget(folder: Path, gone: Gone, change: Callable[[str], str]) -> None:
     """
     for path in sorted(folder.glob("*.jsonl")):
         path_within(folder, path)
-        with LineWriter(path, path.with_suffix(".lock"), path.stem):
+        with LineWriter(path, NamedLock(path.with_suffix(".lock")), path.stem):
             try:
                 kept = [_changed(line, change) for line in _plain(path) if not gone.hits(line)]
                 write_whole(path, b"".join(json.dumps(line).encode() + b"\n" for line in kept))

@@ -19,6 +19,7 @@ from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.lines import committed, is_json
+from store.locks import NamedLock
 from store.records import (
     SCHEMA,
     Fault,
@@ -235,7 +236,7 @@ class LedgerWriter(LineWriter):
     """
 
     def __init__(self, path: Path, fsync: bool = True) -> None:
-        super().__init__(path, path.parent / LOCK, path.parent.name, fsync=fsync)
+        super().__init__(path, NamedLock(path.parent / LOCK), path.parent.name, fsync=fsync)
         self._checked = False
 
     def _raise_schema(self) -> None:

@@ -26,6 +26,9 @@ class LineFile:
         Made, with its folder, if it is not there.
     fsync
         Wait after each append until it is on the disk.
+    kept_open
+        Hold the file open between appends; without it, each opens and closes it, for a writer of
+        very many files.
 
     Raises
     ------
@@ -36,8 +39,9 @@ class LineFile:
     dropped: int
     """Bytes of a torn last line that were cut off when the file was opened."""
 
-    def __init__(self, path: Path, *, fsync: bool = True) -> None:
-        self._fsync = fsync
+    def __init__(self, path: Path, *, fsync: bool = True, kept_open: bool = True) -> None:
+        self._path = path
+        self._fsync, self._kept_open = fsync, kept_open
         make_folder(path.parent, sync=fsync)
         new = not path.exists()
         self._file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -52,8 +56,10 @@ class LineFile:
                 if new:
                     sync_folder(path.parent)
         except OSError:
-            os.close(self._file)
+            self.close()
             raise
+        if not kept_open:
+            self.close()
 
     def append(self, lines: bytes) -> None:
         """Commit one or several lines, each with its newline, or none of them.
@@ -63,6 +69,8 @@ class LineFile:
         OSError
             The disk refused. Nothing of the lines stays, and the next append is valid.
         """
+        if not self._kept_open:
+            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND)  # never made anew
         try:
             if os.fstat(self._file).st_size != self._size:  # an earlier failure could not undo
                 os.ftruncate(self._file, self._size)
@@ -73,7 +81,11 @@ class LineFile:
         except OSError:
             self._undo()
             raise
-        self._size += len(lines)
+        else:
+            self._size += len(lines)
+        finally:
+            if not self._kept_open:
+                self.close()
 
     def _undo(self) -> None:
         """Cut back to the last committed line; if even that fails, the next append tries again."""

@@ -6,15 +6,18 @@ the operating system's, so that it dies with its holder; the text inside is for 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from store.files import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder
+from store.files import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder, open_private
 
 
 class Held(Exception):
@@ -49,6 +52,98 @@ class NamedLock:
         if self._lock.is_locked:
             self.path.write_bytes(b"")  # nobody holds it, so nobody is named
             self._lock.release()
+
+
+@dataclass(slots=True)
+class _LockedBytes:
+    """A file that this process holds bytes of."""
+
+    descriptor: int
+    held: set[int] = field(default_factory=set)
+
+
+_BYTES: dict[str, _LockedBytes] = {}
+"""By the file's real path: closing any descriptor of it would let go of all its bytes."""
+_GUARD = threading.Lock()
+
+
+class _ByteLock(NamedLock):
+    """A lock that is one byte of a file: thousands of them take one descriptor.
+
+    The operating system lets go of a process's bytes when it ends, as of a lock on a whole file
+    (POSIX record locks). Threads of one process keep each other out by a set.
+    """
+
+    def __init__(self, path: Path, among: Path) -> None:
+        super().__init__(path)
+        self._among = os.path.realpath(among)
+        place = os.path.relpath(os.path.realpath(path), Path(self._among).parent)
+        digest = hashlib.sha256(place.encode(errors="surrogateescape")).digest()
+        self._byte = int.from_bytes(digest[:7])
+        self._holds = False
+
+    def acquire(self, patience_s: float = 0.0) -> None:
+        """Take the lock, or raise ``Held``; there is no waiting for it."""
+        if patience_s:
+            raise ValueError("a byte is not waited for")
+        make_folder(self.path.parent)
+        with _GUARD:
+            if not self._lock_byte():
+                raise Held(holder(self.path) or "another process")
+        self._holds = True
+        descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
+        try:
+            _sign(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _lock_byte(self) -> bool:
+        import fcntl
+
+        if self._among not in _BYTES:
+            make_folder(Path(self._among).parent)
+            opened = open_private(Path(self._among), os.O_RDWR | os.O_CREAT)
+            _BYTES[self._among] = _LockedBytes(opened)
+        file = _BYTES[self._among]
+        if self._byte in file.held:
+            return False
+        try:
+            fcntl.lockf(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._byte)
+        except (BlockingIOError, PermissionError):  # POSIX allows either
+            self._close_unused(file)
+            return False
+        except OSError:
+            self._close_unused(file)
+            raise
+        file.held.add(self._byte)
+        return True
+
+    def release(self) -> None:
+        """Give it back; releasing twice does no harm."""
+        if not self._holds:
+            return
+        import fcntl
+
+        self._holds = False
+        self.path.write_bytes(b"")
+        with _GUARD:
+            file = _BYTES[self._among]
+            file.held.discard(self._byte)
+            fcntl.lockf(file.descriptor, fcntl.LOCK_UN, 1, self._byte)
+            self._close_unused(file)
+
+    def _close_unused(self, file: _LockedBytes) -> None:
+        if not file.held:
+            os.close(file.descriptor)
+            del _BYTES[self._among]
+
+
+def byte_lock(path: Path, among: Path) -> NamedLock:
+    """Return a lock that names its holder at ``path``, and is one byte of the file ``among``.
+
+    Where the system has no locks on bytes (Windows), it is a file of its own.
+    """
+    return NamedLock(path) if os.name == "nt" else _ByteLock(path, among)
 
 
 def _sign(descriptor: int) -> None:

@@ -27,6 +27,8 @@ class LineWriter:
         The run that the lines belong to.
     fsync
         Wait after each append until it is on the disk.
+    kept_open
+        Hold the file open between appends; see ``LineFile``.
 
     Raises
     ------
@@ -36,10 +38,18 @@ class LineWriter:
         The file or its folder cannot be written.
     """
 
-    def __init__(self, path: Path, lock: Path, run_id: str, *, fsync: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lock: NamedLock,
+        run_id: str,
+        *,
+        fsync: bool = True,
+        kept_open: bool = True,
+    ) -> None:
         self.path = path
-        self._fsync = fsync
-        self._lock = NamedLock(lock)
+        self._fsync, self._kept_open = fsync, kept_open
+        self._lock = lock
         try:
             self._lock.acquire()
         except Held as error:
@@ -47,7 +57,7 @@ class LineWriter:
         except OSError as error:
             raise DataUnwritable(path, error.strerror or str(error)) from None
         try:
-            self._file = LineFile(path, fsync=fsync)
+            self._file = LineFile(path, fsync=fsync, kept_open=kept_open)
         except OSError as error:
             self._lock.release()
             raise DataUnwritable(path, error.strerror or str(error)) from None
@@ -68,7 +78,7 @@ class LineWriter:
         try:
             write_whole(self.path, content, sync=self._fsync)
             self._file.close()
-            self._file = LineFile(self.path, fsync=self._fsync)
+            self._file = LineFile(self.path, fsync=self._fsync, kept_open=self._kept_open)
         except OSError as error:
             raise DataUnwritable(self.path, error.strerror or str(error)) from None
 

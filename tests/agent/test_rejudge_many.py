@@ -1,0 +1,118 @@
+"""Very many runs are asked about again with few descriptors, and made-up or imported ones at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.example import PERSONAS, write_example
+from store.data import DataFolder
+from store.errors import RunLocked
+from store.files import write_whole
+from store.forget import Request, forget
+from store.importing import Collection, bring_in
+from store.judgements import Judge, JudgementWriter, judgement_files, read_judgements
+from tests.store.samples import COLOURS, START, jpeg, keep_run
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys
+from pathlib import Path
+from store.data import DataFolder
+from store.judgements import JudgementWriter
+from tests.agent.test_rejudge_many import judge
+data = DataFolder(Path(sys.argv[1]))
+one = judge(sys.argv[2])
+writer = JudgementWriter(one.path(data.run_dir(one.run_id)), one, data.answers_lock)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def judge(run_id: str) -> Judge:
+    """A judge of one run."""
+    return Judge(
+        run_id=run_id, model="m", strategy="simple", prompts={}, seed=1, at=START, code_version="0"
+    )  # fmt: skip
+
+
+def open_answers(data: DataFolder, run_id: str) -> JudgementWriter:
+    one = judge(run_id)
+    return JudgementWriter(one.path(data.run_dir(run_id)), one, data.answers_lock)
+
+
+def rejudge(
+    data: DataFolder, *words: str, descriptors: int = 256
+) -> subprocess.CompletedProcess[str]:
+    """The public command, with so many descriptors."""
+    limited = f'ulimit -n {descriptors}; exec "$0" -m agent rejudge "$@"'
+    command = ["bash", "-c", limited, sys.executable, *words, "--data", str(data.root)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def _ask_about(data: DataFolder, runs: int, descriptors: int) -> None:
+    for number in range(runs):
+        keep_run(data, f"r{number:03}", ["red"], config={"study": "many"})
+    write_whole(data.study_dir("many") / "study.toml", b"")
+    done = rejudge(data, "many", "--model", "scripted/coin?p=0.5", descriptors=descriptors)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"{runs} questions answered about {runs} runs." in done.stdout
+    files = [
+        path for number in range(runs) for path in judgement_files(data.run_dir(f"r{number:03}"))
+    ]
+    assert [len(read_judgements(path).asked) for path in files] == [1] * runs
+
+
+def test_a_hundred_runs_with_sixty_four_descriptors(tmp_path: Path) -> None:
+    _ask_about(DataFolder(tmp_path / "data"), 100, 64)
+
+
+@pytest.mark.drill
+def test_three_hundred_runs_with_256_descriptors(tmp_path: Path) -> None:
+    _ask_about(DataFolder(tmp_path / "data"), 300, 256)
+
+
+def test_a_file_of_answers_has_one_writer_all_the_same(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    keep_run(data, "r1", COLOURS[:1])
+    keep_run(data, "r2", COLOURS[:1])
+    command = [sys.executable, "-c", HOLDER, str(data.root), "r1"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=-1, stdout=-1) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with open_answers(data, "r2"):
+            with pytest.raises(RunLocked, match=f"process {other.pid} "):
+                open_answers(data, "r1")
+            with pytest.raises(RunLocked, match="r2 is being written by process"):
+                open_answers(data, "r2")
+        with pytest.raises(RunLocked, match=f"process {other.pid} "):
+            forget(data, Request(asked="video", value="r1-0", at=START))
+        other.kill()  # the lock goes with its holder
+    with open_answers(data, "r1"), open_answers(data, "r2"):
+        pass
+    with open_answers(data, "r1"):  # closing is letting go
+        pass
+
+
+def test_the_made_up_study_can_be_asked_about(tmp_path: Path) -> None:
+    data = write_example(tmp_path)
+    run = f"example-{next(iter(PERSONAS))}-treatment"
+    done = rejudge(data, run, "--model", "scripted/coin?p=0.5", "--seed", "3")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr[-2000:]
+    assert "questions answered about 1 runs." in done.stdout
+
+
+def test_pictures_that_nobody_watched_are_asked_about_plainly(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    write_whole(tmp_path / "a.jpg", jpeg("blue"))
+    write_whole(tmp_path / "a.csv", b"file\na.jpg\n")
+    done = bring_in(data, Collection(tmp_path, tmp_path / "a.csv", "mine", "CC0", "0"), START)
+    words = (done.run_id, "--model", "scripted/coin?p=0.5")
+    refused = rejudge(data, *words)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr.strip().endswith("Type: the same with --strategy plain")
+    assert "1 questions answered" in rejudge(data, *words, "--strategy", "plain").stdout

@@ -198,7 +198,7 @@ def _draw(hue: float, theme: str, rng: np.random.Generator) -> bytes:
     return out.getvalue()
 
 
-def _traits(persona: str) -> tuple[str, ...]:
+def traits_of(persona: str) -> tuple[str, ...]:
     """As many sentences as a persona must have, so that a judge can be asked as it."""
     sentence, first, second = PERSONAS[persona]
     return sentence, f"My favourite theme is {first}.", f"I also like {second}."
@@ -210,7 +210,7 @@ def _started(persona: str, arm: str, slot: int) -> RunStarted:
         run_id=f"example-{persona}-{arm}",
         at=at,
         persona=PersonaRecord(
-            id=persona, traits=_traits(persona), source="example", licence="MIT"
+            id=persona, traits=traits_of(persona), source="example", licence="MIT"
         ),
         platform="example",
         strategy="simple",

@@ -1,4 +1,4 @@
-"""Very many runs are asked about again with few descriptors, and made-up or imported ones at all."""
+"""Many runs are asked about again with few descriptors, and made-up or imported ones at all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from analysis.example import PERSONAS, write_example
+from analysis.example import PERSONAS, traits_of, write_example
+from personas.persona import Persona
 from store.data import DataFolder
 from store.errors import RunLocked
 from store.files import write_whole
 from store.forget import Request, forget
 from store.importing import Collection, bring_in
 from store.judgements import Judge, JudgementWriter, judgement_files, read_judgements
+from store.records import PersonaRecord
 from tests.store.samples import COLOURS, START, jpeg, keep_run
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +68,8 @@ def _ask_about(data: DataFolder, runs: int, descriptors: int) -> None:
     assert [len(read_judgements(path).asked) for path in files] == [1] * runs
 
 
-def test_a_hundred_runs_with_sixty_four_descriptors(tmp_path: Path) -> None:
-    _ask_about(DataFolder(tmp_path / "data"), 100, 64)
+def test_thirty_runs_with_forty_descriptors(tmp_path: Path) -> None:
+    _ask_about(DataFolder(tmp_path / "data"), 30, 40)
 
 
 @pytest.mark.drill
@@ -97,12 +99,26 @@ def test_a_file_of_answers_has_one_writer_all_the_same(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.drill
 def test_the_made_up_study_can_be_asked_about(tmp_path: Path) -> None:
     data = write_example(tmp_path)
-    run = f"example-{next(iter(PERSONAS))}-treatment"
-    done = rejudge(data, run, "--model", "scripted/coin?p=0.5", "--seed", "3")
+    done = rejudge(data, "example", "--everyone", "--model", "scripted/coin?p=0.5", "--seed", "3")
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr[-2000:]
-    assert "questions answered about 1 runs." in done.stdout
+    assert f"questions answered about {len(PERSONAS)} runs." in done.stdout
+
+
+def test_its_personas_are_personas() -> None:
+    for name in PERSONAS:
+        assert len(Persona(id=name, traits=traits_of(name)).traits) == 3
+
+
+def test_a_persona_is_asked_as_it_was(tmp_path: Path) -> None:
+    """Whatever a persona's file may hold today: older made-up studies have one trait each."""
+    data = DataFolder(tmp_path)
+    one = PersonaRecord(id="kim", traits=("I surf before work.",), source="example", licence="MIT")
+    keep_run(data, "r1", COLOURS[:2], persona=one)
+    done = rejudge(data, "r1", "--model", "scripted/coin?p=0.5")
+    assert "2 questions answered about 1 runs." in done.stdout, done.stderr[-2000:]
 
 
 def test_pictures_that_nobody_watched_are_asked_about_plainly(tmp_path: Path) -> None:

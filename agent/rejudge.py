@@ -160,8 +160,6 @@ async def rejudge(
     if asking.mirrored and asking.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
     asked_as = _asked_as(runs, asking)
-    if asking.strategy != "plain":
-        _refuse_nobody(runs, asked_as)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(asking.model))
         loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
@@ -170,10 +168,8 @@ async def rejudge(
             _judge(run, personas, asking, loaded.fingerprint, now)
             for run, personas in zip(runs, asked_as, strict=True)
         ]
-        writers = [
-            stack.enter_context(_writer(run, judge, data.answers_lock))
-            for run, judge in zip(runs, judges, strict=True)
-        ]
+        opened = (_writer(*pair, data.answers_lock) for pair in zip(runs, judges, strict=True))
+        writers = [stack.enter_context(writer) for writer in opened]
         paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers}
         model = guarded(loaded, asking.cap, till_of(data, paid, now), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
@@ -287,6 +283,8 @@ def _persona(kept: PersonaRecord) -> Persona:
 
 def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecord, ...]]:
     """Whom the judge is to be for each run: those whose cells are compared, in one sitting."""
+    if asking.strategy != "plain":
+        _refuse_nobody(runs)
     if not asking.everyone:
         return [(run.started.persona,) for run in runs]
     draws: dict[tuple[object, ...], dict[str, PersonaRecord]] = {}
@@ -297,10 +295,10 @@ def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecor
     return [ordered[_draw_of(run)] for run in runs]
 
 
-def _refuse_nobody(runs: Sequence[Ledger], asked_as: Sequence[Sequence[PersonaRecord]]) -> None:
+def _refuse_nobody(runs: Sequence[Ledger]) -> None:
     """Refuse to ask as a persona without a trait, such as that of imported pictures."""
-    for run, personas in zip(runs, asked_as, strict=True):
-        if any(not persona.traits for persona in personas):
+    for run in runs:
+        if not run.started.persona.traits:
             raise NobodyWatched(run.started.run_id)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from agent.daemon.evidence import Evidence, WallMet
 from agent.daemon.hide import Hide
 from agent.daemon.journal import Outcome
+from agent.daemon.machine import OF_THE_MACHINE
 from agent.daemon.tally import RunTally
 from agent.errors import is_of_model
 
@@ -70,12 +71,20 @@ def of(
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log, without secrets."""
+    """Return the last line of a log, without secrets.
+
+    Raises
+    ------
+    OSError
+        The machine opens no file now. A log that is not there has no last line.
+    """
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
+    except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         return ""
     told = [line.strip() for line in lines if line.strip()]
     return Hide().text(told[-1])[:_LONGEST] if told else ""

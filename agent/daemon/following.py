@@ -6,7 +6,6 @@ Refuses to know what is shown of it (``status``) and to write anything.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from agent.daemon.damage import VERIFY, JournalReader
 from agent.daemon.journal import AnyEvent, Ended, Skipped
+from agent.daemon.machine import OF_THE_MACHINE
 from agent.daemon.state import State
 from agent.daemon.tally import QUARTER_S, RunTally
 from store.data import LEDGER, DataFolder
@@ -23,8 +23,6 @@ from store.lines import committed
 
 SHOWN = 20
 """Failures that are kept; what else happens is folded into the state."""
-_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors that say nothing of the file at fault: the same is tried again later."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ class Ledgers:
                 tally.lose(str(error))
             return tally
         except OSError as error:
-            if error.errno in _OF_THE_MACHINE:
+            if error.errno in OF_THE_MACHINE:
                 raise
             if not tally.lost:
                 tally.lose(f"it cannot be read ({error.strerror}). Type: {VERIFY}")

@@ -5,6 +5,7 @@ Refuses to know what is done about it.
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from agent.daemon.watch import Limits
 from store.data import DataFolder
 from store.errors import DataUnwritable
 
+OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+"""Errors that say nothing of the file at fault: the machine gives none now, and may soon."""
 JUMP_S = 30.0
 """The wall clock may differ from the steady one by this much from one look to the next."""
 _MIB = 1 << 20

@@ -50,13 +50,17 @@ class News:
                 self._tell()
         return status
 
+    async def _now_or_later(self) -> Status | None:
+        try:
+            return await self.now()
+        except (OSError, ValueError, StoreError) as error:  # the disk may be well again soon
+            _log.warning("The status cannot be told: %s", error)
+            return None
+
     async def follow(self) -> None:
         """Look once, which reads everything, and then again and again while somebody listens."""
         while not self._closed.is_set():
-            try:
-                await self.now()
-            except (OSError, ValueError, StoreError) as error:  # the disk may be well again soon
-                _log.warning("The status cannot be told: %s", error)
+            await self._now_or_later()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._closed.wait()
@@ -67,7 +71,7 @@ class News:
         self._listeners += 1
         self._wanted.set()
         try:
-            told = await self.now()
+            told = await self._now_or_later()
             yield told
             while not self._closed.is_set():
                 changed = self._changed

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 
 from agent.config import Value
 from agent.daemon import address
+from agent.daemon.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
 from agent.daemon.controls import Controls
 from agent.daemon.entrance import Entrance, cookie_name
 from agent.daemon.hide import Hide
@@ -33,6 +34,7 @@ from agent.daemon.status import Looker, Status
 from agent.errors import AgentError, BadConfig
 from store.data import DataFolder
 from store.errors import StoreError
+from store.foreign.limits import MOST_POST_BYTES, TooManyBytes, collect_bytes
 from store.frames import FrameStore
 
 HOST = "127.0.0.1"
@@ -80,11 +82,12 @@ async def serve(
     looker = Looker(data, hide)
     news = News(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
     pages = _Pages(data, controls, news, hide)
-    app = Entrance(Starlette(routes=pages.routes()), at.token)
+    refused = dict.fromkeys((OSError, StoreError), pages.refuse)
+    app = Entrance(Starlette(routes=pages.routes(), exception_handlers=refused), at.token)
     server = _Server(
         uvicorn.Config(
-            app, ws="none", lifespan="off", log_config=None, access_log=False,
-            timeout_graceful_shutdown=1,
+            app, http=LimitedConnection, ws="none", lifespan="off", log_config=None,
+            access_log=False, backlog=BACKLOG, timeout_graceful_shutdown=1,
         )
     )  # fmt: skip
     following = asyncio.create_task(news.follow())
@@ -99,7 +102,22 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the daemon."""
+    """Leaves signals to the daemon, and closes connections that ask nothing."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen; who waits to be taken in costs no descriptor, so that many may."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(WAITING)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at the connections once a second; called ten times as often."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for one in list(self.server_state.connections):
+                if isinstance(one, LimitedConnection):
+                    one.end_if_quiet(now)
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
@@ -112,7 +130,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
-        listener.listen(128)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise BadConfig(
@@ -175,13 +193,20 @@ class _Pages:
         """Serve what a Prometheus server collects."""
         return Response(exposition(await self._news.now()), media_type=CONTENT_TYPE)
 
+    async def refuse(self, _: Request, error: Exception) -> Response:
+        """Say what the machine does not give now: files, memory, the disk."""
+        return JSONResponse({"error": self._hide.text(f"Not now: {error}. Try it again.")}, 503)
+
     async def steer(self, request: Request) -> Response:
         """Ask the daemon for what a person wants; it has happened when the answer comes."""
         what = request.url.path.removeprefix("/api/")
         try:
-            wish = Wish.model_validate_json(await request.body())
-            await self._wishes()[what](wish)
-        except ValidationError:
+            async with asyncio.timeout(QUIET_S):
+                body = await collect_bytes(request.stream(), MOST_POST_BYTES)
+            await self._wishes()[what](Wish.model_validate_json(body))
+        except TimeoutError:
+            return JSONResponse({"error": "The rest of what was asked never came."}, 408)
+        except (ValidationError, TooManyBytes):
             return JSONResponse({"error": "That is not something to ask for."}, 400)
         except AgentError as error:
             return JSONResponse({"error": self._hide.text(str(error))}, 409)

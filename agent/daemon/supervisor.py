@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -27,11 +29,12 @@ from agent.daemon.indexer import Indexer
 from agent.daemon.jobs import Job
 from agent.daemon.journal import DaemonStarted, Ended, Outcome, Skipped, Started
 from agent.daemon.logs import prune
-from agent.daemon.machine import Clock, Jumps, shortages
+from agent.daemon.machine import OF_THE_MACHINE, Clock, Jumps, shortages
 from agent.daemon.notebook import Notebook
 from agent.daemon.state import Key, Occurrence
 from agent.daemon.taken import Taken
 from store.data import DataFolder
+from store.errors import StoreError
 
 LOOK_S = 1.0
 MACHINE_S = 5.0
@@ -39,6 +42,7 @@ MACHINE_S = 5.0
 ORPHANS_S = 15.0
 """What a killed daemon's children may take to end by themselves."""
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,20 @@ class Supervisor:
         try:
             while not stop.is_set():
                 self.book.wake.clear()
-                await self.look()
+                await self._look_or_wait()
                 await _either(stop, self.book.wake, LOOK_S)
         finally:
             self._alarms.shutdown(wait=False)
             await self._end_all()
+
+    async def _look_or_wait(self) -> None:
+        """Look; where the machine refuses it now, say so, and leave it to the next look."""
+        try:
+            await self.look()
+        except (OSError, StoreError) as error:
+            self.book.notice("files", f"nothing can be started now: {error}")
+        else:
+            self.book.notice("files", None)
 
     async def look(self) -> None:
         """Do what is to be done now."""
@@ -140,9 +153,11 @@ class Supervisor:
         """Write down the end of what a killed daemon had started, once it is gone."""
         root = self.place.data.root
         late = self.place.clock.steady() + ORPHANS_S
-        while left(root) and not stop.is_set() and self.place.clock.steady() < late:
+        while await self._insist(_left, root) and not stop.is_set():
+            if self.place.clock.steady() >= late:
+                break
             await _either(stop, self.book.wake, 0.5)
-        if killed := await sweep(root, (), 0.1):
+        if killed := await self._insist(sweep, root, (), 0.1):
             self.book.passing("orphan", f"ended: {', '.join(killed)}")
         for entry, due in list(self.book.state.running):
             at, why = self.book.now(), "the daemon was killed"
@@ -249,26 +264,46 @@ class Supervisor:
         if not done:
             self._end(key, "deadline", f"it took longer than {job.entry.deadline} s")
         code = await waiting
-        if killed := await child.sweep(END_S):
+        if killed := await self._insist(child.sweep, END_S):
             self.book.passing("orphan", f"ended: {', '.join(killed)}")
+        ending = await self._insist(self._find_ending, job, child, key, code)
+        del self._children[key]
+        self._ended_for.pop(key, None)
+        self.consequences.draw(job, key, ending, self.taken.watch.limits)
+        self._indexer.ask()
+        prune(self.place.data, self.book.now())
+
+    async def _find_ending(self, job: Job, child: Child, key: Key, code: int) -> Ending:
         runs = self._evidence.of(job, key[1])
-        told = self._ended_for.pop(key, None)
-        limits = self.taken.watch.limits
-        short = shortages(self.place.data, limits).get("disk")
+        told = self._ended_for.get(key)
+        short = shortages(self.place.data, self.taken.watch.limits).get("disk")
         if told is None and code and short is not None:
             self.book.notice("disk", short)
             told = "interrupted", short
         ending = endings.of(code, told, child.log, self._evidence, runs)
         if ending.outcome == "refused" and (user := gates.occupied(job, self.place.data)):
             ending = Ending("busy", code, user)
-        del self._children[key]
-        self.consequences.draw(job, key, ending, limits)
-        self._indexer.ask()
-        prune(self.place.data, self.book.now())
+        return ending
+
+    async def _insist(self, ask: Callable[..., Awaitable[T]], *about: Any) -> T:
+        """Ask until the machine has the files that the answer takes; what ended is not guessed."""
+        while True:
+            try:
+                return await ask(*about)
+            except OSError as error:
+                if error.errno not in OF_THE_MACHINE:
+                    raise
+                self.book.notice("files", f"nothing can be looked up now: {error}")
+            await asyncio.sleep(LOOK_S)
 
     def close(self) -> None:
         """Let the journal go."""
         self.book.close()
+
+
+async def _left(data: Path) -> bool:
+    """Whether anything of a killed daemon still lives."""
+    return bool(left(data))
 
 
 async def _either(stop: asyncio.Event, wake: asyncio.Event, limit_s: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agent.daemon.jobs import Job, jobs
 from agent.daemon.journal import FileRefused, FileTaken
+from agent.daemon.machine import OF_THE_MACHINE
 from agent.daemon.notebook import Notebook
 from agent.daemon.watch import Watch, load
 from agent.errors import UserError
@@ -25,7 +26,13 @@ class Taken:
         self._seen = b""
 
     def look(self) -> bool:
-        """Take up what has changed; return whether there is something new in force."""
+        """Take up what has changed; return whether there is something new in force.
+
+        Raises
+        ------
+        OSError
+            The machine opens no file now; nothing was taken up.
+        """
         digest = self._digest()
         if digest == self._seen:
             return False
@@ -53,5 +60,7 @@ class Taken:
             try:
                 found.update(path.read_bytes())
             except OSError as error:
+                if error.errno in OF_THE_MACHINE:
+                    raise
                 found.update(str(error).encode())
         return found.digest()

@@ -157,8 +157,7 @@ async def rejudge(
     ModelSilent
         No reply came to too many questions in a row. The same call goes on.
     """
-    if asking.mirrored and asking.strategy == "isq":
-        raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
+    _refuse_unaskable(runs, asking)
     asked_as = _asked_as(runs, asking)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(asking.model))
@@ -283,8 +282,6 @@ def _persona(kept: PersonaRecord) -> Persona:
 
 def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecord, ...]]:
     """Whom the judge is to be for each run: those whose cells are compared, in one sitting."""
-    if asking.strategy != "plain":
-        _refuse_nobody(runs)
     if not asking.everyone:
         return [(run.started.persona,) for run in runs]
     draws: dict[tuple[object, ...], dict[str, PersonaRecord]] = {}
@@ -295,10 +292,12 @@ def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecor
     return [ordered[_draw_of(run)] for run in runs]
 
 
-def _refuse_nobody(runs: Sequence[Ledger]) -> None:
-    """Refuse to ask as a persona without a trait, such as that of imported pictures."""
+def _refuse_unaskable(runs: Sequence[Ledger], asking: Asking) -> None:
+    """Refuse an opposite that there is none of, and a persona without a trait to be asked as."""
+    if asking.mirrored and asking.strategy == "isq":
+        raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
     for run in runs:
-        if not run.started.persona.traits:
+        if asking.strategy != "plain" and not run.started.persona.traits:
             raise NobodyWatched(run.started.run_id)
 
 

@@ -17,6 +17,7 @@ from agent.drivers.desktop_region import Grey
 from agent.drivers.desktop_screen import Picture, Screen
 from agent.drivers.desktop_stack import Stack
 from agent.errors import BrowserLost
+from store.foreign.text import clean_text
 
 MAX_EVENTS = 50
 GREEN = 1
@@ -139,7 +140,7 @@ class Desk:
     def note(self, kind: str, message: str) -> None:
         """Keep something for the record."""
         if len(self._events) < MAX_EVENTS:
-            self._events.append(PageEvent(kind, message))
+            self._events.append(PageEvent(kind, clean_text(message)))
 
     def events(self) -> list[PageEvent]:
         """Return what was noted since the last call."""

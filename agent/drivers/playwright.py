@@ -38,6 +38,7 @@ from agent.errors import (
     FeedEmpty,
     PageStuck,
 )
+from store.foreign.text import clean_json
 
 PAGE_RULES = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
@@ -293,7 +294,7 @@ class PlaywrightDriver:
             pass
 
     def _shown(self, data: dict[str, Any]) -> Shown:
-        shown = Shown(**{**data, "box": Box(**data["box"])})
+        shown = Shown(**{**clean_json(data), "box": Box(**data["box"])})
         for note in fallbacks(self._hooks, shown.hooks_used):
             if note not in self._told:
                 self._told.add(note)

@@ -1,0 +1,135 @@
+"""Payloads and replies of any kind become records that are written, read back and shown."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from agent.drivers.base import Answer, Box, Shown
+from agent.errors import RunFault
+from agent.models.base import Reply
+from agent.models.judge import ModelJudge
+from agent.platforms import load
+from agent.platforms.base import Feed
+from store.cli import main as store
+from store.data import DataFolder
+from store.ledger import LedgerWriter, read
+from store.records import Judgement, Video, Windows
+from tests.agent.models.made import GUITARIST, Recorded
+from tests.agent.platforms.payloads import REAL
+from tests.store.foreign.hostile import STEERS, captions
+from tests.store.samples import finished, started, step
+
+SOME_AND_MANY = pytest.mark.parametrize(
+    "number", [300, pytest.param(10_000, marks=pytest.mark.drill)], ids=["some", "many"]
+)
+STRANGE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    10**30,
+    0.5,
+    float("inf"),
+    [],
+    {},
+    "9" * 5_000,
+    "1.2M",
+    ["x"],
+    {"id": "x"},
+)
+
+
+def leaves(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of some JSON that holds no list and no object: its parent and its key."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in inner:
+        if isinstance(value, dict | list):
+            yield from leaves(value)
+        else:
+            yield node, key
+
+
+def payloads(seed: int, number: int) -> Iterator[tuple[str, Answer, str]]:
+    """Real payloads with hostile texts and wrong types in some places."""
+    draw = random.Random(seed)
+    for caption in captions(seed, number):
+        platform = draw.choice([*REAL])
+        url, body = draw.choice(REAL[platform])
+        body = copy.deepcopy(body)
+        for parent, key in draw.sample([*leaves(body)], 3):
+            parent[key] = caption if draw.random() < 0.7 else draw.choice(STRANGE)
+        yield platform, Answer(url, body, draw.choice((200, 200, 200, 429, 500))), caption
+
+
+def shown(key: str, caption: str) -> Shown:
+    return Shown(
+        key=key, id=key, id_source="page", url=caption, box=Box(0, 0, 9, 9), time_s=1.0,
+        duration_s=9.0, exposure_s=0.1, shown=True, has_video=True, ad=None, live=None,
+        fields={"caption": caption, "author": caption}, moved=1, animation_ms=0.0,
+    )  # fmt: skip
+
+
+def described(seed: int, number: int) -> Iterator[Video]:
+    feeds = {name: Feed(load(name)) for name in REAL}
+    for platform, answer, caption in payloads(seed, number):
+        feeds[platform].take(answer)
+        ids = [video.id for video in load(platform).parse(answer)]
+        for key in (*ids[:2], caption or "none"):
+            try:
+                yield feeds[platform].describe(shown(key, caption))
+            except RunFault:  # that too much was missing is said, and the page is left
+                feeds[platform] = Feed(load(platform))
+
+
+@SOME_AND_MANY
+def test_every_payload_becomes_lines_that_are_read_and_shown(tmp_path: Path, number: int) -> None:
+    data = DataFolder(tmp_path)
+    videos = list(described(3, number))
+    with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
+        writer.append(started("r1", windows=Windows(before=len(videos), after=0)))
+        for position, video in enumerate(videos):
+            writer.append(step(position, video=video, phase="before"))
+        writer.append(finished(len(videos)))
+    assert len(videos) >= number
+    assert [each.video for each in read(data.ledger_path("r1")).steps] == videos
+    done = CliRunner().invoke(store, ["show", "r1", "--data", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert not STEERS.search(done.stdout)
+    assert len(done.stdout.splitlines()) < len(videos) + 20
+
+
+def replies(seed: int, number: int) -> Iterator[str]:
+    """Answers with hostile texts around and in them, whole and cut off."""
+    draw = random.Random(seed)
+    for caption in captions(seed, number):
+        told = {"answer": draw.choice(("yes", "No", caption)), "reason": caption}
+        fields = json.dumps(told | {"description": caption})
+        fenced = f"```json\n{fields}```"
+        text = draw.choice((caption, f"Yes. {caption}", f"{caption}\nno", fields, fenced))
+        yield text[: draw.choice((len(text), draw.randrange(len(text) + 1)))]
+
+
+@SOME_AND_MANY
+@pytest.mark.parametrize("strategy", ["simple", "isq"])
+def test_every_reply_becomes_a_judgement_that_is_kept(strategy: str, number: int) -> None:
+    said: list[Judgement] = []
+
+    async def judge() -> None:
+        for text in replies(5, number):
+            asked = ModelJudge.of(Recorded(lambda _, text=text: Reply(text)), strategy, GUITARIST)  # type: ignore[misc]
+            said.append(await asked.judge((b"frame",), None))
+
+    asyncio.run(judge())
+    assert len(said) == number
+    for one in said:
+        assert Judgement.model_validate_json(one.model_dump_json()) == one
+    if strategy == "simple":
+        assert {one.answer for one in said} == {"yes", "no", None}

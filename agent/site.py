@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from agent.config import Site
 from agent.errors import BadConfig, PlatformFault
 from agent.run.site_record import SiteRecord, WatchedPlace
+from store.foreign.printing import remark
 
 REFUSED = 409
 READY_S = 300.0
@@ -44,6 +45,7 @@ class PlaygroundSite:
             self._arguments += ["--skin", site.skin]
         self._query = f"?{site.switches}" if site.switches else ""
         self._process: Process | None = None
+        self._told: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
         """Start the site and return its URL; its progress goes to stderr.
@@ -55,8 +57,9 @@ class PlaygroundSite:
         """
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "agent.playground", *self._arguments,
-            stdin=PIPE, stdout=PIPE, start_new_session=True,
+            stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True,
         )  # fmt: skip
+        self._told = asyncio.create_task(_pass_on(self._process.stderr))
         # Its own session: Ctrl-C reaches the run only, which ends its step and then ends the site.
         assert self._process.stdout is not None
         try:
@@ -67,6 +70,7 @@ class PlaygroundSite:
             raise PlatformFault(f"the playground was not ready after {READY_S:.0f} s") from error
         if not line:
             code = await self._process.wait()
+            await self._told
             fault = "The playground did not start; the line above says why"
             if code == BadConfig.exit_code:
                 raise BadConfig(f"{fault}. Type: python -m agent playground --help")
@@ -127,6 +131,17 @@ class PlaygroundSite:
         except TimeoutError:
             process.kill()
             await process.wait()
+        if self._told is not None:
+            await self._told
+
+
+async def _pass_on(lines: asyncio.StreamReader | None) -> None:
+    """Say on our own stderr what the site says on its, line by line.
+
+    A display on this terminal then puts the lines above itself; the child's own would break it.
+    """
+    while lines is not None and (line := await lines.readline()):
+        remark(line.decode(errors="replace"))
 
 
 def _fetch(asking: urllib.request.Request) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     The answers are kept beside each run; what was asked before is not asked again.
     """
     from agent.errors import BadConfig
-    from agent.models import check, check_revision
+    from agent.models import check, check_access, check_persona, check_revision
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from agent.rejudge import Asking, rejudge
@@ -66,8 +67,12 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     hashes(asking.strategy)
     check(asking.model)
     check_revision(asking.model, asking.revision)
+    check_access(asking.model, os.environ)
     folder = DataFolder(data)
     ledgers = _ledgers(folder, runs)
+    for ledger in ledgers:
+        persona = ledger.started.persona
+        check_persona(asking.model, persona.id, persona.traits)
     announce(asking.model, cap)
     with counting("asked again") as told:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))

@@ -124,8 +124,10 @@ def run(as_json: bool, **options: Any) -> None:
     The same command resumes an unfinished run with the same configuration.
     """
     from agent.cli.display import Display
+    from agent.models import check_access
 
     config = _config(options)
+    check_access(config.model, os.environ)
     place = _place(options, config.platform)
     announce(config.model, place.cap)
     announce_repeats(config.site, config.windows)
@@ -266,12 +268,13 @@ def check_names(config: RunConfig) -> None:
     """Refuse unknown names before anything is started."""
     from agent.errors import BadConfig
     from agent.models import check as check_model
-    from agent.models import check_revision
+    from agent.models import check_persona, check_revision
     from personas.strategies import hashes
 
     hashes(config.strategy)
     check_model(config.model)
     check_revision(config.model, config.revision)
+    check_persona(config.model, config.persona.id, config.persona.traits)
     if config.strategy == "plain" and config.model.startswith("embedded/"):
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
 

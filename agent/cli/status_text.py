@@ -77,7 +77,7 @@ def _waiting(status: Status) -> Iterator[str]:
 
 def _run(run: Running) -> Iterator[str]:
     if run.run_id is None or run.windows is None:
-        yield f"\n{run.entry} is starting"
+        yield f"\n{run.entry} {'has ended its run and tidies up' if run.ending else 'is starting'}"
         return
     shares = " · ".join(
         f"{phase} {100 * share.yes / share.answered:.0f} % of {share.answered}"
@@ -100,7 +100,9 @@ def _entry(entry: Entry, status: Status, now: datetime) -> list[str]:
         state = "running"
     else:
         word = "due since" if entry.next and entry.next < now else "next"
-        state = f"{word} {_at(entry.next, now)}" if entry.next else "no start known"
+        zone = entry.timezone or status.timezone
+        local = now.astimezone(ZoneInfo(zone))
+        state = f"{word} {_at(entry.next, local)} {zone}" if entry.next else "no start known"
     last = entry.last
     if last is None or last.outcome is None:
         return [entry.name, state, "", ""]

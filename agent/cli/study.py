@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,6 +50,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     """
     from agent.cli.run import check_names
     from agent.errors import BadConfig
+    from agent.models import check_access
     from agent.pacing import zone_of
     from agent.study.declared import EXAMPLE, load
     from agent.study.holders import held_study
@@ -71,6 +73,8 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             count = replicates_for(declared, home, how["occurrence"])
             declared = declared.with_replicates(count)
         prepared = prepare(declared, file, folder, check_names)
+        for model in declared.matrix.models:
+            check_access(model, os.environ)
         index = {
             "indexed": not how["no_index"],
             "index_url": how["index_url"],
@@ -123,7 +127,8 @@ class _Narrator:
         """How far it is."""
         names = ", ".join(key.split("/", 4)[-1] for key in running) or "nothing"
         share = 100 * videos // max(self._videos, 1)
-        line = f"{done} of {self._cells} runs, {videos} videos ({share} %), running: {names}"
+        runs = f"{done} of {self._cells} runs"
+        line = f"{runs}, {videos} of {self._videos} videos ({share} %), running: {names}"
         if line != self._last:
             echo(line, err=True)
             self._last = line

@@ -5,6 +5,7 @@ Refuses to know when anything is due and how a child is started.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from pathlib import Path
 import click
 
 from agent.config import RunConfig
+from agent.daemon.journal import mark_of
 from agent.daemon.state import Occurrence
 from agent.daemon.watch import BadWatch, Entry, Watch
 from agent.errors import BadConfig, UserError
-from agent.models import prices
+from agent.models import check_access, prices
 from agent.study.declared import Declared, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
@@ -55,7 +57,7 @@ class Job:
 
     def mark(self, due: datetime) -> str:
         """Return the name of an occurrence, as the run's ledger keeps it."""
-        return f"{self.entry.name}@{due:%Y%m%dT%H%M%SZ}"
+        return mark_of(self.entry.name, due)
 
     def owns(self, cell: str | None, digest: str, names: Container[str]) -> bool:
         """Whether a run is of this entry, by what it did where its name is no entry's any more.
@@ -154,6 +156,8 @@ def check(watch: Watch, path: Path) -> None:
         try:
             job = resolve(entry)
             _check_priced(job)
+            for model in _models(job):
+                check_access(model, os.environ)  # which the children inherit
             if job.declared is not None:
                 _check_zone(job.declared, watch)
                 _check_study(job.declared)
@@ -177,12 +181,18 @@ def _check_zone(declared: Declared, watch: Watch) -> None:
         )
 
 
+def _models(job: Job) -> tuple[str, ...]:
+    """Models that an entry asks."""
+    if job.declared is not None:
+        return tuple(job.declared.matrix.models)
+    return (job.config.model,) if job.config is not None else ()
+
+
 def _check_priced(job: Job) -> None:
     """Refuse a budget in dollars over models whose price nobody knows."""
     if job.entry.budget_usd is None:
         return
-    models = job.declared.matrix.models if job.declared else ()
-    for name in (*models, *([job.config.model] if job.config else [])):
+    for name in _models(job):
         if prices.find(name) is None:
             raise BadConfig(
                 f"no price is known for {name}, so budget_usd cannot be held. "

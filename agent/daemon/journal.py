@@ -56,6 +56,8 @@ class FileTaken(Event):
     entries: tuple[str, ...]
     timezone: ZoneName = "UTC"
     """Whose days are counted from now on."""
+    zones: dict[str, ZoneName] = Field(default_factory=dict)
+    """Entries that are due by another zone's clock."""
 
 
 class FileRefused(Event):
@@ -71,6 +73,11 @@ class Queued(Event):
     kind: Literal["queued"] = "queued"
     entry: str
     due: AwareDatetime
+
+
+def mark_of(entry: str, due: AwareDatetime) -> str:
+    """Name of an occurrence, as the ledger of its run keeps it."""
+    return f"{entry}@{due:%Y%m%dT%H%M%SZ}"
 
 
 class Started(Event):

@@ -12,7 +12,7 @@ from datetime import datetime
 from pydantic import Field
 
 from agent.config import Value
-from agent.daemon.journal import Started
+from agent.daemon.journal import Started, mark_of
 from agent.daemon.tally import MISSING, YES, RunTally
 from store.data import DataFolder
 from store.ledger import LOCK
@@ -41,7 +41,7 @@ class Shown(Value):
 
 
 class Running(Value):
-    """A run that goes on, or a child that has not begun its run yet (``run_id`` is ``None``)."""
+    """A run that goes on, or a child without one (``run_id`` is ``None``)."""
 
     entry: str | None
     run_id: str | None = None
@@ -55,6 +55,8 @@ class Running(Value):
     study: str | None = None
     started: datetime
     windows: Windows | None = None
+    ending: bool = False
+    """Of a child without a run: its run is done, else it has not begun yet."""
     eligible: int = 0
     shares: dict[Phase, Share] = Field(default_factory=dict)
     last: Shown | None = None
@@ -84,7 +86,11 @@ def running(
             busy.add(child.pid)
         found.append(_running(run, child.entry if child else None))
     idle = [child for child in by_pid.values() if child.pid not in busy]
-    found += [Running(entry=child.entry, started=child.at) for child in idle]
+    done = {run.head.config.cell for run in runs if run.finished and run.head}
+    found += [
+        Running(entry=one.entry, started=one.at, ending=mark_of(one.entry, one.due) in done)
+        for one in idle
+    ]
     return tuple(sorted(found, key=lambda one: (one.started, one.run_id or "")))
 
 

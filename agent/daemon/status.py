@@ -68,6 +68,8 @@ class Entry(Value):
     running: bool = False
     last: Last | None = None
     next: datetime | None = None
+    timezone: str | None = None
+    """By whose clock it is due, where that is not the status's."""
 
 
 class Failure(Value):
@@ -251,6 +253,7 @@ def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[Entry, .
             running=name in runs,
             last=_last(state, name),
             next=next((at for at, entry in upcoming if entry == name), None),
+            timezone=state.file.zones.get(name) if state.file else None,
         )
         for name in names
     )

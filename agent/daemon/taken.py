@@ -46,7 +46,10 @@ class Taken:
             return False
         self.watch, self.jobs = watch, found
         before, sha256 = self._book.state, self._digest().hex()
-        taken = FileTaken(at=now, sha256=sha256, entries=tuple(found), timezone=watch.timezone)
+        taken = FileTaken(
+            at=now, sha256=sha256, entries=tuple(found), timezone=watch.timezone,
+            zones={entry.name: entry.timezone for entry in watch.entries if entry.timezone},
+        )  # fmt: skip
         same = before.file is not None and before.file.model_copy(update={"at": now}) == taken
         if not same or before.refused:
             self._book.note(taken)

@@ -11,14 +11,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.errors import BadConfig, UnknownName
 from agent.models.base import Model, Question, Reply
 
-__all__ = ["Model", "Question", "Reply", "check", "check_revision", "known", "load", "sent_to"]
+__all__ = [
+    "Model",
+    "Question",
+    "Reply",
+    "check",
+    "check_access",
+    "check_persona",
+    "check_revision",
+    "known",
+    "load",
+    "sent_to",
+]
 
 _EMBEDDED = "embedded/conse"
+_MAKERS = {
+    "claude": "anthropic", "gemini": "google", "gpt-": "openai", "grok": "grok", "o1": "openai",
+    "o3": "openai", "o4": "openai", "pixtral": "mistral",
+}  # fmt: skip
+"""How names of models begin that are often typed without their provider."""
 
 
 def known() -> tuple[str, ...]:
@@ -59,7 +76,43 @@ def check(name: str) -> None:
     from agent.models import served
 
     if family not in served.PROVIDERS or not rest:
-        raise UnknownName("model", name, known(), f"Type: --model {_EMBEDDED}")
+        raise _unknown(name)
+
+
+def check_access(name: str, settings: Mapping[str, str]) -> None:
+    """Find out whether the key of a served model is set, without asking anybody.
+
+    Parameters
+    ----------
+    settings
+        The environment.
+
+    Raises
+    ------
+    BadConfig
+        It is not.
+    """
+    from agent.models.keys import check_key
+
+    check_key(name, settings)
+
+
+def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
+    """Refuse a persona whose language a model does not read.
+
+    Raises
+    ------
+    BadConfig
+        The model reads English only, and the traits are in another language.
+    """
+    from personas.english import is_english
+
+    if name.startswith("embedded/") and not is_english(traits):
+        raise BadConfig(
+            f"{name} reads English only, and the traits of {persona} are in another language: it "
+            "would find next to nothing that fits them. Write them in English, or "
+            "type: --model openai/gpt-4o"
+        )
 
 
 def check_revision(name: str, revision: str | None) -> None:
@@ -75,6 +128,16 @@ def check_revision(name: str, revision: str | None) -> None:
             f"{name} runs here, and its revision is read from its files. "
             "Type: the same without --model-revision"
         )
+
+
+def _unknown(name: str) -> UnknownName:
+    """Say what a model's name lacks, where that is its provider."""
+    maker = next((maker for begin, maker in _MAKERS.items() if name.startswith(begin)), None)
+    if maker is not None:
+        fix = f"A served model is named with its provider. Type: --model {maker}/{name}"
+        return UnknownName("model", name, (), fix)
+    fix = f"Served ones are written PROVIDER/NAME, as in openai/gpt-4o. Type: --model {_EMBEDDED}"
+    return UnknownName("model", name, known(), fix)
 
 
 def load(name: str, revision: str | None = None, **settings: Any) -> Model:

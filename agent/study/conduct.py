@@ -35,7 +35,7 @@ class Onlooker(Protocol):
     """Someone who watches a study."""
 
     def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
-        """How far it is: cells done, videos recorded, cells running now."""
+        """How far it is: cells done, videos of their windows recorded, cells running now."""
         ...
 
     def ended(self, cell: Cell, code: int) -> None:
@@ -301,7 +301,8 @@ class Conductor:
         keys = {cell.key for cell in self._study.cells}
         mine = [run for key, run in runs.items() if key in keys]
         done = sum(run.status == "complete" for run in mine)
-        videos = sum(run.steps for run in mine)
+        total = self._study.declared.windows.total  # ads and the like are steps too
+        videos = sum(total if run.status == "complete" else min(run.steps, total) for run in mine)
         self._onlooker.stood(done, videos, list(self._state.running))
 
     async def _end_all(self) -> None:

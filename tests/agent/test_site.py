@@ -40,5 +40,15 @@ def test_a_changed_account_is_named_at_once(tmp_path: Path) -> None:
         asyncio.run(meet(SITE, other, tmp_path, beside=False))
 
 
+def test_what_the_site_says_goes_through_our_own_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a panel stands in for it: what the child wrote to the terminal itself broke it."""
+    absent = SITE.model_copy(update={"catalogue": tmp_path / "no-clips"})
+    with pytest.raises(BadConfig, match="the line above says why"):
+        asyncio.run(PlaygroundSite(absent, 7, tmp_path, "p12").start())
+    assert "no-clips" in capsys.readouterr().err
+
+
 def test_an_account_that_comes_back_is_served(tmp_path: Path) -> None:
     asyncio.run(meet(SITE, SITE, tmp_path, beside=False))

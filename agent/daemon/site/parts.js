@@ -33,7 +33,7 @@ export function headline(status) {
   if (status.paused) return "Everything is paused";
   const going = status.running.filter((run) => run.run_id).length;
   if (going) return `${plural(going, "run")} going on`;
-  if (status.running.length) return "Starting …";
+  if (status.running.length) return status.running.every((run) => run.ending) ? "Finishing …" : "Starting …";
   if (status.walls.length) return `${plural(status.walls.length, "wall")} ${status.walls.length === 1 ? "waits" : "wait"} for you`;
   if (status.upcoming.length) return "Waiting for the next start";
   return "Nothing to do";
@@ -125,7 +125,7 @@ function progress(run) {
 function run(one) {
   if (!one.run_id) return make("article", { class: "card run starting" },
     make("div", { class: "frame none" }), make("div", { class: "body" }, make("h3", {}, one.entry),
-      make("p", { class: "soft" }, "is starting its browser …")));
+      make("p", { class: "soft" }, one.ending ? "has ended its run and tidies up …" : "is starting its browser …")));
   const last = one.last;
   const caption = last?.caption ?? "";
   const frame = last?.frame

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.cli.status_text import lines
 from agent.daemon.hide import HIDDEN, Hide, secrets_of
-from agent.daemon.journal import Ended, FileTaken, Held
+from agent.daemon.journal import Ended, FileTaken, Held, mark_of
 from agent.daemon.metrics import exposition
 from agent.daemon.status import Looker, Status, look
 from store.data import DataFolder
@@ -61,6 +61,26 @@ def test_a_child_without_a_run_yet_is_starting(world: World) -> None:
     (run,) = seen(world).running
     assert (run.entry, run.run_id) == ("dusk", None)
     assert [entry.running for entry in seen(world).entries] == [False, True, False]
+
+
+def test_a_child_whose_run_is_done_is_not_starting(world: World) -> None:
+    world.begin("dusk")
+    run = world.keep("r1", "yn", config={"cell": mark_of("dusk", NOW)})
+    run.append(finished(2))
+    run.close()
+    found = seen(world)
+    (one,) = found.running
+    assert (one.entry, one.run_id, one.ending) == ("dusk", None, True)
+    assert "dusk has ended its run and tidies up" in "\n".join(lines(found, NOW))
+
+
+def test_each_start_is_told_with_the_zone_of_its_clock(world: World) -> None:
+    zones = {"dusk": "Asia/Tokyo"}
+    names = tuple(world.entries)
+    world.write(FileTaken(at=NOW, sha256="b", entries=names, timezone="Europe/Berlin", zones=zones))
+    told = {line.split()[0]: line for line in lines(seen(world), NOW) if line.strip()}
+    assert "next 10:25 Europe/Berlin" in told["dawn"]
+    assert "next 18:50 Asia/Tokyo" in told["dusk"]
 
 
 def test_a_run_that_was_killed_does_not_go_on(world: World) -> None:

@@ -57,6 +57,12 @@ def written(folder: Path, text: str) -> Path:
             12,
             "no price is known for openai-api/a/b",
         ),
+        (
+            '[entry.run]\npersona = "p05"',
+            '[entry.run]\nmodel = "openai-api/nobody-set-it/b"\npersona = "p05"',
+            11,
+            "before its key is set",
+        ),
         ('name = "p05"', 'name = "p12"', None, "the same name"),
         ('name = "p05"', 'name = = "p12"', 9, "line 9"),
     ],

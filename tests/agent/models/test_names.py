@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import cli
 from agent.errors import BadConfig, UnknownName, UserError
-from agent.models import check, known, load, scripted, sent_to, served
+from agent.models import (
+    check,
+    check_access,
+    check_persona,
+    known,
+    load,
+    scripted,
+    sent_to,
+    served,
+)
 from agent.models.base import Question
 from personas.strategies import build
 from tests.agent.models.made import GUITARIST, frame
@@ -31,7 +43,10 @@ def test_patterns_stand_for_providers() -> None:
         ("", "Type: --model embedded/conse"),
         ("embedded/cones", "embedded/conse"),
         ("scripted/maybe", "Type: --model scripted/coin"),
-        ("gpt-4o", "Type: --model"),
+        ("gpt-4o", "Type: --model openai/gpt-4o$"),
+        ("claude-sonnet-4-5", "Type: --model anthropic/claude-sonnet-4-5$"),
+        ("gemini-2.5-pro", "Type: --model google/gemini-2.5-pro$"),
+        ("nobody-knows", "written PROVIDER/NAME, as in openai/gpt-4o"),
         ("openai", "Type: --model"),
         ("openai/", "Type: --model"),
         ("opneai/gpt-4o", "openai"),
@@ -51,6 +66,62 @@ def test_a_wrong_name_says_what_to_type(name: str, words: str) -> None:
     assert "Type: " in str(caught.value)
     with pytest.raises((UnknownName, BadConfig)):
         load(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("openai/gpt-4o", "OPENAI_API_KEY"),
+        ("google/gemini-2.5-pro", "GOOGLE_API_KEY"),
+        ("openrouter/maker/model", "OPENROUTER_API_KEY"),
+        ("openai-api/my-service/model", "MY_SERVICE_API_KEY"),
+    ],
+)
+def test_a_key_that_is_not_set_is_told_with_what_to_type(name: str, key: str) -> None:
+    with pytest.raises(BadConfig, match=rf"before its key is set\. Type: export {key}=…$"):
+        check_access(name, {})
+    with pytest.raises(BadConfig):
+        check_access(name, {key: ""})
+    check_access(name, {key: "secret"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["embedded/conse", "scripted/yes", "hfvlm/a/b", "vllm/a", "ollama/x", "openai/azure/x"],
+)
+def test_what_needs_no_key_or_another_is_not_refused(name: str) -> None:
+    check_access(name, {})
+
+
+def test_a_run_without_its_key_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    words = ["run", "--persona", "p12", "--model", "openai/gpt-4o", "--data", str(tmp_path / "d")]
+    done = CliRunner().invoke(cli, words)
+    assert isinstance(done.exception, BadConfig)
+    assert str(done.exception).endswith("Type: export OPENAI_API_KEY=…")
+    assert not (tmp_path / "d").exists()
+
+
+GERMAN = """id = "hanna"
+traits = ["Ich koche gern.", "Mein Garten ist voller Rosen.", "Ich singe im Chor und spiele."]
+"""
+
+
+def test_the_english_viewer_refuses_traits_that_it_cannot_read(tmp_path: Path) -> None:
+    file = tmp_path / "hanna.toml"
+    file.write_text(GERMAN, encoding="utf-8")
+    words = ["run", "--persona", str(file), "--data", str(tmp_path / "d")]
+    done = CliRunner().invoke(cli, words)
+    assert isinstance(done.exception, BadConfig)
+    told = str(done.exception)
+    assert "embedded/conse reads English only, and the traits of hanna" in told
+    assert told.endswith("type: --model openai/gpt-4o")
+    assert not (tmp_path / "d").exists()
+    with pytest.raises(BadConfig):
+        check_persona("embedded/conse", "hanna", ["Ich singe im Chor und mein Hund bellt."])
+    check_persona("openai/gpt-4o", "hanna", ["Ich singe im Chor."])
 
 
 def test_checking_a_name_loads_nothing_heavy() -> None:

@@ -272,3 +272,26 @@ def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
     assert left.failed == ()
     assert left.until is not None
     assert left.until > datetime.now().astimezone()
+
+
+def test_a_study_is_never_further_than_its_end(tmp_path: Path) -> None:
+    """Ads are watched too, and were counted into 103 % of a study."""
+    one = declared(tmp_path, ["p05"])
+    data, cells = DataFolder(tmp_path), tuple(draw(one, []))
+    frozen = freeze(one, Frozen(), tmp_path / "study.toml")
+    study = Study(one, cells, data, frozen)
+    for number, cell in enumerate(cells):
+        many = one.windows.total + 3
+        keep_run(
+            data, f"r{number}", ["red"] * many, config={"study": one.name, "cell": cell.key},
+            end=number == 0,
+        )  # fmt: skip
+
+    told: list[int] = []
+
+    class Listener(Narrator):
+        def stood(self, done: int, videos: int, running: object) -> None:
+            told.append(videos)
+
+    Conductor(study, Listener())._tell(study.runs())
+    assert told == [len(cells) * one.windows.total]

@@ -125,3 +125,12 @@ def test_exact_binomial_values() -> None:
     assert math.isnan(binomial_interval(0, 0)[0])
     assert binomial_p_value(8, 10, 0.5) == pytest.approx(2 * 56 / 1024)
     assert binomial_p_value(5, 10, 0.5) == 1.0
+
+
+def test_a_change_is_no_larger_than_one_yes_before_allows() -> None:
+    n = np.array([[12, 12, 0, 0], [0, 0, 12, 12.0]])
+    change = change_over_batches(n, np.array([[1, 1, 0, 0], [0, 0, 2, 9.0]]))
+    assert change.value == pytest.approx(450)
+    assert -100 < change.low < change.value
+    assert change.high == 100 * (24 / 1 - 1)  # one yes of 24 before, nothing but yes after
+    assert change.method.endswith("of the logarithm of the ratio, cut at what can exist")

@@ -120,6 +120,14 @@ def register(
     return path
 
 
+def strike(data: DataFolder, path: Path) -> None:
+    """Take out the entry of a place where nothing is, or never was."""
+    place = path.expanduser().absolute()
+    if place.is_relative_to(data.root.absolute()):
+        place = place.relative_to(data.root.absolute())
+    data.remove(_entry_path(data, str(place)))
+
+
 def entries(data: DataFolder) -> Iterator[DerivedEntry]:
     """Everything that was entered, whether it is still there or not."""
     for path in sorted(data.derived_dir.glob("*.json")):

@@ -24,7 +24,7 @@
     ├─ ForgettingPending                2  an earlier request to forget was cut off
     ├─ BadExport(path)                  2  a folder that is no export, or no place for one
     ├─ FolderInUse(path)                2  other files lie where something is to be made
-    ├─ LeakingExport(folder, place)     1  an export that names somebody after all
+    ├─ LeakingExport(place)             1  an export that names somebody after all
     ├─ BadLadder(path)                  2  a record of a training that makes no sense
     ├─ NothingToExport                  2  no frame fits the filters
     ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
@@ -294,9 +294,9 @@ class FolderInUse(StoreError):
 class LeakingExport(StoreError):
     """An export names a creator or a video after all, and so is never finished."""
 
-    def __init__(self, folder: Path, place: str) -> None:
+    def __init__(self, place: str) -> None:
         super().__init__(
-            f"{folder} names a known creator or video in {place}, and gets no manifest: delete it. "
+            f"The export names a known creator or video in {place}: nothing of it is left. "
             "If names may be told, type: python -m store export NEW_FOLDER --keep-handles"
         )
 

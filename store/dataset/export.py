@@ -22,8 +22,7 @@ from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
 from store.dataset.rows import Choice, Gathered, gather
 from store.dataset.splits import SPLITS, Row
-from store.derived import register
-from store.errors import BadExport, DamagedFrame, DataUnreadable, DataUnwritable
+from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.frames import FrameStore
 
@@ -66,33 +65,24 @@ def export(
     NothingToExport
         No frame fits.
     BadExport
-        The folder holds something.
+        The folder holds something, or lies in the data folder.
     LeakingExport
-        It names somebody after all. The folder says that it is not finished.
+        It names somebody after all. Nothing of it is left.
     DataUnwritable
-        The disk refused. The folder says that it is not finished.
+        The disk refused. Nothing of it is left.
     """
-    if folder.resolve().is_relative_to(data.root.resolve()):
-        raise BadExport(folder, "lies in the data folder")
     found = gather(data, choice)
     found.blur = Blur(found.people) if choice.blur else None
+    frames, runs = [row["sha256"] for row in found.rows], [run.run_id for run in found.runs]
     try:
-        manifest.refuse_used(folder)
-        register(
-            data,
-            folder,
-            "export",
-            frames=[row["sha256"] for row in found.rows],
-            runs=[run.run_id for run in found.runs],
-        )
-        manifest.begin(folder)
-        found.rows = written = _write_splits(data, folder, kind, found, progress)
-        write_whole(folder / CARD, card(folder, kind, found, choice).encode())
-        if found.names is not None:
-            refuse_leaks(folder, found.names, _own_words(found))
-        splits = dict(Counter(row["split"] for row in written))
-        told = {"format": kind, "made_at": datetime.now(UTC).isoformat(), "rows": splits}
-        manifest.finish(folder, told)
+        with manifest.staged_export(data, folder, frames, runs) as building:
+            found.rows = written = _write_splits(data, building, kind, found, progress)
+            write_whole(building / CARD, card(building, kind, found, choice).encode())
+            if found.names is not None:
+                refuse_leaks(building, found.names, _own_words(found))
+            splits = dict(Counter(row["split"] for row in written))
+            told = {"format": kind, "made_at": datetime.now(UTC).isoformat(), "rows": splits}
+            manifest.finish(building, told)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
     return Exported(folder, splits, tuple(found.problems))

@@ -68,7 +68,7 @@ def refuse_leaks(folder: Path, names: Pseudonyms, own: Collection[str] = ()) -> 
         for place, text, strict in ((where, where, False), *_texts(path, where)):
             left = names.left_in(text)
             if any(strict or not _excused(name, excused) for name in left):
-                raise LeakingExport(folder, place)
+                raise LeakingExport(place)
 
 
 def _words(*texts: str) -> set[str]:
@@ -103,7 +103,7 @@ def _texts(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
     elif kind in (".jpg", ".png"):
         yield from _beside(path.read_bytes(), where)
     else:
-        raise LeakingExport(path.parent, f"{where}, which cannot be searched")
+        raise LeakingExport(f"{where}, which cannot be searched")
 
 
 def _table(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:

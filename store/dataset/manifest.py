@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from store.data import DataFolder
+from store.derived import register, strike
 from store.errors import BadExport
 from store.files import write_whole
+from store.staging import staged_folder
 
 NAME = "manifest.json"
 UNFINISHED = "UNFINISHED.txt"
@@ -19,6 +24,32 @@ _WARNING = (
     "This export is not finished: manifest.json, which is written last, is not there.\n"
     "Delete the folder and export again.\n"
 )
+
+
+@contextmanager
+def staged_export(
+    data: DataFolder, folder: Path, frames: Iterable[str], runs: Iterable[str] = ()
+) -> Iterator[Path]:
+    """Give a folder to write an export to, which takes its place once it is finished.
+
+    Both are entered in the register of what is made of frames, so that forgetting finds what a
+    killed call leaves.
+
+    Raises
+    ------
+    BadExport
+        The place holds something, is in use, or lies in the data folder.
+    """
+    if folder.resolve().is_relative_to(data.root.resolve()):
+        raise BadExport(folder, "lies in the data folder")
+    refuse_used(folder)
+    entered = {"frames": tuple(frames), "runs": tuple(runs)}
+    with staged_folder(folder, ".exporting", lambda told: BadExport(folder, told)) as building:
+        for place in (building, folder):
+            register(data, place, "export", **entered)
+        begin(building)
+        yield building
+    strike(data, building)
 
 
 def begin(folder: Path) -> None:

@@ -24,8 +24,7 @@ from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.splits import SPLITS, By, Row, assign
-from store.derived import register
-from store.errors import BadExport, DamagedFrame, DataUnreadable, DataUnwritable
+from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import write_whole
 from store.frames import FrameStore
 from store.pairs import ERRORS, NoPairs, Pair, Pairs
@@ -111,30 +110,28 @@ def export(
     BadExport
         The folder holds something.
     LeakingExport
-        It names somebody after all. The folder says that it is not finished.
+        It names somebody after all. Nothing of it is left.
     DataUnwritable
-        The disk refused. The folder says that it is not finished.
+        The disk refused. Nothing of it is left.
     """
-    if folder.resolve().is_relative_to(data.root.resolve()):
-        raise BadExport(folder, "lies in the data folder")
     made = _begin(data, pairs, choice or PairsChoice())
     if not made.rows:
         raise NoPairs(pairs.path)
+    frames = [row["frame"] for row in made.rows]
     try:
-        manifest.refuse_used(folder)
-        register(data, folder, "export", frames=[row["frame"] for row in made.rows])
-        manifest.begin(folder)
-        for split in SPLITS:
-            _write(folder, split, _items(data, split, made))
-        for name, picture in findings.pictures.items():
-            write_whole(folder / "figures" / name, picture)
-        write_whole(folder / CARD, _card(pairs, made, findings).encode())
-        if made.names is not None:
-            own = [pairs.maker.model, pairs.maker.checker, *(row["persona"] for row in made.rows)]
-            refuse_leaks(folder, made.names, own)
-        splits = dict(Counter(row["split"] for row in made.written))
-        told = {"format": "preferences", "made_at": datetime.now(UTC).isoformat(), "rows": splits}
-        manifest.finish(folder, told)
+        with manifest.staged_export(data, folder, frames) as building:
+            for split in SPLITS:
+                _write(building, split, _items(data, split, made))
+            for name, picture in findings.pictures.items():
+                write_whole(building / "figures" / name, picture)
+            write_whole(building / CARD, _card(pairs, made, findings).encode())
+            if made.names is not None:
+                personas = (row["persona"] for row in made.rows)
+                own = [pairs.maker.model, pairs.maker.checker, *personas]
+                refuse_leaks(building, made.names, own)
+            splits = dict(Counter(row["split"] for row in made.written))
+            told = {"format": "preferences", "made_at": datetime.now(UTC).isoformat()}
+            manifest.finish(building, told | {"rows": splits})
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
     return Exported(folder, splits, tuple(made.problems))

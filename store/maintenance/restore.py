@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import struct
 import tarfile
 from collections import Counter
@@ -23,8 +22,7 @@ from pydantic import ValidationError
 
 from store.data import DataFolder
 from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
-from store.files import make_folder, open_private, sync_folder
-from store.locks import Held, NamedLock
+from store.files import make_folder, open_private
 from store.maintenance.archive import (
     FORMAT,
     MANIFEST,
@@ -35,6 +33,7 @@ from store.maintenance.archive import (
     kind_of,
 )
 from store.paths import path_within
+from store.staging import staged_folder
 
 MOST_FILES = 5_000_000
 """Members of a backup; a million frames have about as many."""
@@ -90,29 +89,18 @@ def restore(
         The disk refused, or has too little room; nothing is left of it.
     """
     place = data.root.resolve()
-    _refuse_place(place, data.root, file)
-    building = place.with_name(f".{place.name}.restoring")
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise NoPlaceToRestore(data.root, file)
+
+    def refuse(problem: str) -> NoPlaceToRestore:
+        return NoPlaceToRestore(data.root, file, problem)
+
     try:
         _refuse_full(file, data)
-        make_folder(place.parent)
-        with _alone(building, data.root, file):
-            try:
-                restored = _Unpacking(file, building, secrets).unpack(progress)
-                _sync(building)
-                building.replace(place)
-                sync_folder(place.parent)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)  # in place by now, or not acknowledged
+        with staged_folder(place, ".restoring", refuse) as building:
+            return _Unpacking(file, building, secrets).unpack(progress)
     except OSError as error:
         raise DataUnwritable(data.root, error.strerror or str(error)) from None
-    return restored
-
-
-def _refuse_place(place: Path, named: Path, file: Path) -> None:
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise NoPlaceToRestore(named, file)
-    if place == Path.cwd() or (place.exists() and os.path.ismount(place)):
-        raise NoPlaceToRestore(named, file, "is in use as a folder to work in, or as a disk")
 
 
 def _refuse_full(file: Path, data: DataFolder) -> None:
@@ -121,26 +109,6 @@ def _refuse_full(file: Path, data: DataFolder) -> None:
     if need > free:
         told = f"{free // _MEBIBYTE} MiB free, {need // _MEBIBYTE + 1} MiB needed"
         raise DataUnwritable(data.root, told)
-
-
-@contextmanager
-def _alone(building: Path, named: Path, file: Path) -> Iterator[None]:
-    """Make the folder to build in, empty whatever a killed call left, and keep a second one out."""
-    lock = NamedLock(building.with_name(f"{building.name}.lock"))
-    try:
-        lock.acquire()
-    except Held as error:
-        raise NoPlaceToRestore(named, file, f"is being restored by {error}") from None
-    try:
-        if building.is_symlink():
-            building.unlink()
-        elif building.exists():
-            shutil.rmtree(building)
-        make_folder(building)
-        yield
-    finally:
-        lock.release()
-        lock.path.unlink(missing_ok=True)
 
 
 class _BoundedFile(io.FileIO):
@@ -261,15 +229,3 @@ class _Unpacking:
             raise BadBackup(self._file, f"has a {MANIFEST} that is none") from None
         if manifest.sha256 != self._found:
             raise BadBackup(self._file, "holds other bytes than were put in")
-
-
-def _sync(folder: Path) -> None:
-    """Wait until everything in a folder is on the disk."""
-    for top, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            descriptor = os.open(Path(top, name), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_folder(Path(top))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections import Counter
 from hashlib import sha256
@@ -18,6 +20,7 @@ import webdataset
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data as pictures
 
+from store import derived
 from store.data import DataFolder
 from store.dataset import blur, manifest
 from store.dataset.card import NAME as CARD
@@ -33,6 +36,7 @@ from store.ledger import LedgerWriter, read
 from store.records import Judgement, Video
 from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
 
+ROOT = Path(__file__).parents[2]
 HANDLE = "zanzibar.queen_7"
 OTHER = "quietplumber"
 
@@ -278,21 +282,45 @@ def test_the_manifest_tells_what_was_changed(data: DataFolder, tmp_path: Path, k
     ]
 
 
-def test_an_export_that_was_cut_off_says_so(
-    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_that_was_cut_off_leaves_nothing(data: DataFolder, tmp_path: Path) -> None:
     def cut(done: int, total: int) -> None:
         if done == 6:
             raise KeyboardInterrupt
 
-    folder = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        export(data, folder, "jsonl", Choice(), cut)
-    assert "not finished" in (folder / manifest.UNFINISHED).read_text()
+        export(data, tmp_path / "out", "jsonl", Choice(), cut)
+    assert list(tmp_path.glob("*out*")) == []
+    assert [entry for entry in derived.entries(data) if entry.is_there(data)] == []
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from store import derived
+from store.data import DataFolder
+from store.dataset.export import export
+from store.dataset.rows import Choice
+end = lambda done, _: os._exit(9) if done == 6 else None
+export(DataFolder(Path(sys.argv[1])), Path(sys.argv[2]), "jsonl", Choice(), end)
+"""
+
+
+def test_a_killed_export_is_repeated_and_known_to_forgetting(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    """Nothing is under the final name, and what is beside it is entered until it is cleared."""
+    folder, beside = tmp_path / "out", tmp_path / ".out.exporting"
+    command = [sys.executable, "-c", KILLED, str(data.root), str(folder)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 9
+    assert not folder.exists()
+    assert "not finished" in (beside / manifest.UNFINISHED).read_text()
+    there = [entry.place(data) for entry in derived.entries(data) if entry.is_there(data)]
+    assert there == [beside]
     with pytest.raises(BadExport, match=r"is no finished export.*Type: python -m store export"):
-        manifest.check(folder)
-    with pytest.raises(BadExport, match="not finished: delete it"):
-        export(data, folder, "jsonl", Choice())
+        manifest.check(beside)
+    assert manifest.check(export(data, folder, "jsonl", Choice()).folder) == []
+    assert list(tmp_path.glob(".*")) == []
+    assert [entry.place(data) for entry in derived.entries(data)] == [folder]
 
 
 def test_nothing_is_written_over(data: DataFolder, tmp_path: Path) -> None:

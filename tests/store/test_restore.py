@@ -219,7 +219,7 @@ def test_two_restores_do_not_meet(place: Path) -> None:
     file = archive(place / "b.tar", (member("runs/r1/ledger.jsonl"), b"{}\n"))
     lock = NamedLock(place / ".data.restoring.lock")
     lock.acquire()
-    with pytest.raises(NoPlaceToRestore, match="is being restored by process"):
+    with pytest.raises(NoPlaceToRestore, match="is being made by process"):
         restore(file, DataFolder(place / "data"))
     lock.release()
 

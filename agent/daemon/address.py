@@ -27,8 +27,8 @@ class Address(Value):
 
     @property
     def link(self) -> str:
-        """What a person opens."""
-        return f"{self.url}/?token={self.token}"
+        """What a person opens; no browser sends what stands behind the ``#`` to anybody."""
+        return f"{self.url}/#token={self.token}"
 
 
 def read(data: DataFolder) -> Address | None:

@@ -1,13 +1,14 @@
-"""Who may open the page: whoever has the token, from this machine, from this page.
+"""Who may ask: whoever sends the token in a header, from this machine, from this page.
 
 A page of another site that is open in the same browser can reach loopback too. It is refused by
-the name that it asks for (a rebound one is not loopback's) and by its origin; what changes
-anything must say where it comes from. Refuses to know what is asked for.
+the name that it asks for (a rebound one is not loopback's) and by its origin. No cookie holds the
+token: browsers send cookies to every port of a host, and so to whoever serves another one.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -18,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HOSTS = ["127.0.0.1", "localhost"]
 _BEARER = "Bearer "
 _CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "content-security-policy": _CSP,
@@ -30,16 +31,17 @@ _HEADERS = {
 }
 
 
-def cookie_name(request: Request) -> str:
-    """Name of the cookie: with the port, since a browser sends cookies to every port of a host."""
-    return f"feedsway-{request.url.port}"
-
-
 class Entrance:
-    """Lets through what may pass, and puts the same headers on every answer."""
+    """Lets through what may pass, and puts the same headers on every answer.
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app, self._token = app, token.encode()
+    Parameters
+    ----------
+    public
+        Paths that anybody of this machine may read: the page's own files, which tell nothing.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, public: Collection[str]) -> None:
+        self._app, self._token, self._public = app, token.encode(), frozenset(public)
         self._hosts = TrustedHostMiddleware(self._checked, allowed_hosts=HOSTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,12 +67,9 @@ class Entrance:
         headers = request.headers
         if not _same_origin(headers):
             return "Another site may not ask here."
-        if self._is(headers.get("authorization", "").removeprefix(_BEARER)):
+        if request.method in ("GET", "HEAD") and request.url.path in self._public:
             return None
-        if request.method not in ("GET", "HEAD") and "origin" not in headers:
-            return "A request that changes something must say which page it comes from."
-        given = (request.query_params.get("token"), request.cookies.get(cookie_name(request)))
-        if any(one is not None and self._is(one) for one in given):
+        if self._is(headers.get("authorization", "").removeprefix(_BEARER)):
             return None
         return "This page needs its token. For the link, type: python -m agent status"
 

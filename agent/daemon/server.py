@@ -26,7 +26,7 @@ from agent.config import Value
 from agent.daemon import address
 from agent.daemon.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
 from agent.daemon.controls import Controls
-from agent.daemon.entrance import Entrance, cookie_name
+from agent.daemon.entrance import Entrance
 from agent.daemon.hide import Hide
 from agent.daemon.metrics import CONTENT_TYPE, exposition
 from agent.daemon.news import News
@@ -41,7 +41,6 @@ HOST = "127.0.0.1"
 SHOWN = 12
 """Starts to come that are asked for."""
 _SITE = Path(__file__).parent / "site"
-_YEAR = 365 * 24 * 3600
 
 
 class Wish(Value):
@@ -83,7 +82,8 @@ async def serve(
     news = News(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
     pages = _Pages(data, controls, news, hide)
     refused = dict.fromkeys((OSError, StoreError), pages.refuse)
-    app = Entrance(Starlette(routes=pages.routes(), exception_handlers=refused), at.token)
+    site = Starlette(routes=pages.routes(), exception_handlers=refused)
+    app = Entrance(site, at.token, {"/", *(f"/{name}" for name in _names())})
     server = _Server(
         uvicorn.Config(
             app, http=LimitedConnection, ws="none", lifespan="off", log_config=None,
@@ -160,12 +160,11 @@ class _Pages:
         ]
 
     async def page(self, request: Request) -> Response:
-        """Serve the page; a token in its address becomes a cookie, which the page then hides."""
+        """Serve the page, which tells nothing; the token in its address stays in the browser."""
         response = FileResponse(_SITE / "index.html", headers={"Cache-Control": "no-store"})
-        if token := request.query_params.get("token"):
-            response.set_cookie(
-                cookie_name(request), token, max_age=_YEAR, httponly=True, samesite="strict"
-            )
+        name = f"feedsway-{request.url.port}"
+        if name in request.cookies:  # of an earlier version, which kept the token there
+            response.delete_cookie(name, httponly=True, samesite="strict")
         return response
 
     async def status(self, _: Request) -> Response:

@@ -45,7 +45,7 @@ def test_pause_resume_and_run_now(daemon: subprocess.Popen[str], tmp_path: Path)
 
     data = DataFolder(tmp_path / "data")
     assert daemon.stderr is not None
-    link = next(line for line in daemon.stderr if "?token=" in line).split()[-1]
+    link = next(line for line in daemon.stderr if "#token=" in line).split()[-1]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find().path, args=arguments())
         page = browser.new_page()

@@ -11,10 +11,24 @@ const HIDDEN_WHEN_EMPTY = ["attention", "studies"];
 const SAY = { ago, at };
 const find = (selector) => document.querySelector(selector);
 const shown = {};
+const frames = new Map();
+const MOST_FRAMES = 50;
+const AGAIN_MS = 3000;
 let lastHeard = null;
 
-// The address must not keep the token: it would go into the history and be copied.
-if (location.search) history.replaceState(null, "", location.pathname);
+let token = null;
+let following = false;
+
+// The token lives in this page's memory alone. A cookie would go to every port of this machine, and
+// the address must not keep it: it would go into the history and be copied.
+function takeToken() {
+  for (const part of [location.hash.slice(1), location.search]) {
+    token = new URLSearchParams(part).get("token") ?? token;
+  }
+  if (location.hash || location.search) history.replaceState(null, "", location.pathname);
+}
+
+const call = (path, options = {}) => fetch(path, { ...options, headers: { Authorization: `Bearer ${token}` } });
 
 function render(status) {
   sayIn(status.timezone);
@@ -27,10 +41,27 @@ function render(status) {
     shown[name] = said;
     const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     place.replaceChildren(...made.childNodes);
+    place.querySelectorAll("img[data-frame]").forEach(showFrame);
     if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
   }
   for (const name of HIDDEN_WHEN_EMPTY) find(`#${name}`).hidden = !find(PLACES[name]).childNodes.length;
   document.title = `${status.walls.length ? `(${status.walls.length}) ` : ""}${parts.headline(status)} – feedsway`;
+}
+
+// Frames are asked for with the token, which an address in the markup could not send.
+async function showFrame(image) {
+  const name = image.dataset.frame;
+  if (!frames.has(name)) {
+    const answer = await call(`/frames/${name}.jpg`).catch(() => null);
+    if (!answer?.ok) return;
+    frames.set(name, URL.createObjectURL(await answer.blob()));
+    if (frames.size > MOST_FRAMES) {
+      const [oldest, address] = frames.entries().next().value;
+      URL.revokeObjectURL(address);
+      frames.delete(oldest);
+    }
+  }
+  image.src = frames.get(name);
 }
 
 function tell(sentence, wrong = false) {
@@ -44,7 +75,7 @@ function tell(sentence, wrong = false) {
 async function ask(button) {
   button.disabled = true;
   try {
-    const answer = await fetch(`/api/${button.dataset.ask}`, { method: "POST", body: button.dataset.wish });
+    const answer = await call(`/api/${button.dataset.ask}`, { method: "POST", body: button.dataset.wish });
     const told = answer.headers.get("content-type")?.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
     if (answer.ok) {
       render(told);
@@ -66,22 +97,48 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-function follow() {
-  const news = new EventSource("/api/news");
-  news.onmessage = (event) => {
-    lastHeard = new Date().toISOString();
-    document.body.classList.remove("lost");
-    find("#link").textContent = "live";
-    render(JSON.parse(event.data));
-  };
-  news.onerror = () => {
-    document.body.classList.add("lost");
+function hear(status) {
+  lastHeard = new Date().toISOString();
+  document.body.classList.remove("lost");
+  find("#link").textContent = "live";
+  render(status);
+}
+
+// Server-sent events, read by hand: the browser's own reader of them sends no header.
+async function listen() {
+  const answer = await call("/api/news");
+  if (answer.status === 403) return false;
+  const chunks = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ""; ;) {
+    const { value, done } = await chunks.read();
+    if (done) return true;
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    events.filter((one) => one.startsWith("data: ")).forEach((one) => queueMicrotask(() => hear(JSON.parse(one.slice(6)))));
+  }
+}
+
+async function follow() {
+  following = true;
+  const known = token !== null && await listen().catch(() => true);
+  document.body.classList.add("lost");
+  if (known) {
     find("#link").textContent = lastHeard ? `no answer since ${at(lastHeard)}` : "no answer";
-    if (news.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
-  };
+    setTimeout(follow, AGAIN_MS);
+    return;
+  }
+  following = false;
+  find("#link").textContent = "not signed in";
+  find("#headline").textContent = "Open the link again";
+  find("#under").textContent = "The token is kept in the page’s memory alone. For the link, type: python -m agent status";
 }
 
 setInterval(() => {
   for (const time of document.querySelectorAll("time[data-say]")) time.textContent = SAY[time.dataset.say](time.dateTime);
 }, 1000);
+addEventListener("hashchange", () => {
+  takeToken();
+  if (!following) follow();
+});
+takeToken();
 follow();

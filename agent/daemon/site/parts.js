@@ -10,6 +10,7 @@ const BAD = ["fault", "wall", "refused", "deadline", "killed"];
 const TROUBLES = {
   disk: "The disk is filling up", memory: "Memory is short", clock: "The clock jumped",
   orphan: "A process was left behind", index: "The index is behind", hook: "A hook fails",
+  files: "The machine opens no more files", journal: "Lines of the journal cannot be read",
 };
 
 const site = (one) => SITES[one.platform] ?? one.platform;
@@ -82,10 +83,19 @@ const refused = (problem) => make("article", { class: "notice" },
   make("h3", {}, "The changed watch file was refused"), make("p", {}, problem),
   make("p", { class: "soft" }, "What was there before goes on. Mend the file: it is taken up by itself."));
 
+function unreadable(lines, all) {
+  const asked = [...new Set(lines.map((one) => one.command))];
+  return make("article", { class: "notice" },
+    make("h3", {}, `${plural(all, "line")} cannot be read`),
+    lines.slice(0, 5).map((one) => make("p", {}, make("b", {}, `${one.file}:${one.line}`), ` ${one.problem}`)),
+    make("p", { class: "soft" }, "All else is read, and shown below."), asked.map(command));
+}
+
 export function attention(status) {
   return [
     ...status.walls.map(wall), ...status.breakers.map(breaker), ...status.troubles.map(trouble),
     ...(status.file_problem ? [refused(status.file_problem)] : []),
+    ...(status.unreadable.length ? [unreadable(status.unreadable, status.counts.unreadable)] : []),
   ];
 }
 
@@ -129,7 +139,7 @@ function run(one) {
   const last = one.last;
   const caption = last?.caption ?? "";
   const frame = last?.frame
-    ? make("img", { class: "frame", src: `/frames/${last.frame}.jpg`, alt: `Last video of ${one.persona}: ${caption || "no caption"}` })
+    ? make("img", { class: "frame", "data-frame": last.frame, alt: `Last video of ${one.persona}: ${caption || "no caption"}` })
     : make("div", { class: "frame none" });
   return make("article", { class: "card run", "aria-label": `${one.persona} on ${one.platform}, ${one.arm}` },
     frame,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,10 +79,12 @@ def visit(browser: Browser, made: dict[str, tuple[World, str]]) -> Iterator[Open
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        own = link.split("/?")[0]
+        own = link.split("/#")[0]
         page.on(
             "request",
-            lambda asked: None if asked.url.startswith(own) else said.append(asked.url),
+            lambda asked: (
+                None if asked.url.startswith((own, f"blob:{own}")) else said.append(asked.url)
+            ),
         )
         pages.append((page, said))
         page.goto(link)
@@ -152,7 +156,8 @@ def test_a_run_that_goes_on_is_shown_and_followed(
     assert "10 %" in card.inner_text()
     assert "100 %" in card.inner_text()
     assert card.get_by_role("progressbar").get_attribute("aria-valuenow") == "15"
-    shown = card.get_by_role("img")
+    shown = card.locator("img[src]")
+    shown.wait_for()
     assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 90
     chart = page.get_by_role("img", name="Share of yes so far.")
     told = chart.get_attribute("aria-label") or ""
@@ -208,6 +213,67 @@ def test_what_is_refused_is_told(visit: Open, made: dict[str, tuple[World, str]]
     world.entries = ("dawn", "two-arms")  # the file was edited while the page was open
     page.get_by_role("button", name="Run dusk now").click()
     page.get_by_role("status").filter(has_text="There is no entry 'dusk'.").wait_for()
+
+
+def test_no_other_port_learns_the_token(
+    browser: Browser, made: dict[str, tuple[World, str]], tmp_path: Path
+) -> None:
+    link = made["nothing"][1]
+    page = browser.new_page()
+    page.goto(link)
+    page.locator("#link", has_text="live").wait_for()
+    with other_server() as (port, asked):
+        page.goto(f"http://127.0.0.1:{port}/")
+        kept = page.evaluate(
+            "[document.cookie, JSON.stringify({...sessionStorage, ...localStorage})]"
+        )
+        page.go_back()
+        page.get_by_role("heading", name="Open the link again").wait_for()
+    token = link.partition("token=")[2]
+    assert len(asked) >= 1
+    assert token not in "".join(asked) + str(kept)
+    assert "ookie" not in "".join(asked)
+    assert "python -m agent status" in page.locator("#under").inner_text()
+    page.close()
+
+
+@contextmanager
+def other_server() -> Iterator[tuple[int, list[str]]]:
+    """Somebody else's server on this machine, and the headers that it was sent."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.path} {self.headers}")
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>other</title>")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    other = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=other.serve_forever)
+    thread.start()
+    try:
+        yield other.server_address[1], asked
+    finally:
+        other.shutdown()
+        thread.join()
+        other.server_close()
+
+
+def test_lines_that_cannot_be_read_are_shown(
+    visit: Open, made: dict[str, tuple[World, str]]
+) -> None:
+    world = made["nothing"][0]
+    world.keep("broken", "yy").close()
+    path = world.data.ledger_path("broken")
+    path.write_bytes(path.read_bytes().replace(b'"yes"', b'"<b>yez"', 1))
+    notice = visit("nothing").get_by_role("article").filter(has_text="1 line cannot be read")
+    assert "runs/broken/ledger.jsonl:2 step.judgement.answer" in notice.inner_text()
+    assert "python -m store verify" in notice.inner_text()
+    path.unlink()
 
 
 def test_an_open_page_says_when_the_daemon_is_gone(browser: Browser, tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.daemon import address
+from agent.daemon import address, server
 from agent.errors import BadConfig
 from store.data import DataFolder
 from tests.agent.daemon.world import World, served
 from tests.store.samples import jpeg
 
+SITE = Path(server.__file__).parent / "site"
 CANARIES = {
     "SOME_API_KEY": "canary-in-the-environment",
     "HTTPS_PROXY_PASSWORD": "canary-of-the-proxy",
@@ -40,24 +41,28 @@ def link(world: World) -> Iterator[httpx.URL]:
         yield httpx.URL(found)
 
 
+def token_of(link: httpx.URL) -> str:
+    return link.fragment.removeprefix("token=")
+
+
 @pytest.fixture
 def anyone(link: httpx.URL) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=link.copy_with(query=None), verify=False) as client:
+    with httpx.Client(base_url=link.copy_with(fragment=None), verify=False) as client:
         yield client
 
 
 @pytest.fixture
 def owner(link: httpx.URL) -> Iterator[httpx.Client]:
-    """A browser that has opened the link."""
-    base = link.copy_with(query=None)
-    origin = {"Origin": str(base).rstrip("/")}
-    with httpx.Client(base_url=base, headers=origin, verify=False) as client:
-        answer = client.get("/", params=link.params)
-        assert answer.status_code == 200
+    """A page that was opened by the link."""
+    base = link.copy_with(fragment=None)
+    said = {"Origin": str(base).rstrip("/"), "Authorization": f"Bearer {token_of(link)}"}
+    with httpx.Client(base_url=base, headers=said, verify=False) as client:
+        assert client.get("/").status_code == 200
         yield client
 
 
-PATHS = ["/", "/api/status", "/api/news", "/metrics", "/style.css", "/page.js", "/nowhere"]
+PATHS = ["/api/status", "/api/news", "/metrics", f"/frames/{'0' * 64}.jpg", "/nowhere", "/site"]
+PUBLIC = ["/", "/style.css", "/page.js", "/icon.svg"]
 CONTROLS = ["pause", "resume", "run-now", "retry", "looked"]
 
 
@@ -67,6 +72,17 @@ def test_without_the_token_nothing_is_served(anyone: httpx.Client, path: str, qu
     answer = anyone.get(path + query)
     assert answer.status_code == 403
     assert "python -m agent status" in answer.text
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_the_pages_own_files_are_anybodys_and_tell_nothing(
+    world: World, link: httpx.URL, anyone: httpx.Client, path: str
+) -> None:
+    answer = anyone.get(path)
+    assert answer.status_code == 200
+    assert answer.content == (SITE / (path[1:] or "index.html")).read_bytes()
+    assert token_of(link) not in answer.text + str(answer.headers)
+    assert anyone.post(path).status_code == 403
 
 
 @pytest.mark.parametrize("what", CONTROLS)
@@ -90,7 +106,7 @@ def test_without_the_token_nothing_is_done(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_another_origin_is_refused_though_the_cookie_comes(
+def test_another_origin_is_refused_though_the_token_comes(
     owner: httpx.Client, headers: dict[str, str], method: str
 ) -> None:
     path = "/api/status" if method == "GET" else "/api/pause"
@@ -105,19 +121,27 @@ def test_a_rebound_name_is_refused(owner: httpx.Client, link: httpx.URL) -> None
     assert answer.status_code == 400
 
 
-def test_a_change_must_say_where_it_comes_from(owner: httpx.Client) -> None:
-    del owner.headers["Origin"]
-    assert owner.post("/api/pause", json={}).status_code == 403
+@pytest.mark.parametrize("path", [*PUBLIC, *PATHS])
+def test_no_cookie_is_set_and_none_opens_anything(
+    link: httpx.URL, anyone: httpx.Client, path: str
+) -> None:
+    token = token_of(link)
+    for query in ("", f"?token={token}"):
+        answer = anyone.get(path + query)
+        assert "set-cookie" not in answer.headers
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    base = str(link.copy_with(fragment=None)).rstrip("/")
+    old = {"Cookie": f"feedsway-{link.port}={token}", "Origin": base}
+    assert httpx.post(f"{base}/api/pause", headers=old, content="{}").status_code == 403
+    assert httpx.get(f"{base}/api/status?token={token}", headers=old).status_code == 403
 
 
-def test_the_cookie_is_for_this_page_alone(link: httpx.URL, anyone: httpx.Client) -> None:
-    answer = anyone.get("/", params=link.params)
-    told = answer.headers["set-cookie"].lower()
-    assert "httponly" in told
-    assert "samesite=strict" in told
-    assert told.startswith(f"feedsway-{link.port}=")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert anyone.get("/api/status").status_code == 200
+def test_the_cookie_of_an_earlier_version_is_taken_back(link: httpx.URL) -> None:
+    base = str(link.copy_with(fragment=None))
+    old = {"Cookie": f"feedsway-{link.port}={token_of(link)}"}
+    told = httpx.get(base, headers=old).headers["set-cookie"]
+    assert told.startswith(f'feedsway-{link.port}=""; ')
+    assert "Max-Age=0" in told
 
 
 def test_it_listens_on_loopback_only(link: httpx.URL) -> None:
@@ -166,13 +190,12 @@ def test_frames_are_served_by_hash_and_nothing_else(world: World, owner: httpx.C
         assert owner.get(f"/frames/{name}.jpg").status_code == 404
 
 
-def test_metrics_by_bearer_or_query(link: httpx.URL, anyone: httpx.Client) -> None:
+def test_metrics_by_bearer(link: httpx.URL, anyone: httpx.Client) -> None:
     assert anyone.get("/metrics").status_code == 403
-    token = link.params["token"]
+    token = token_of(link)
     answer = anyone.get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert "feedsway_up 1.0" in answer.text
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert anyone.get("/metrics", params=link.params).status_code == 200
     assert anyone.get("/metrics", headers={"Authorization": "Bearer no"}).status_code == 403
 
 
@@ -214,7 +237,9 @@ def test_a_listener_does_not_hold_the_end_up(tmp_path: Path) -> None:
     with httpx.Client(verify=False, timeout=30) as client:
         with served(world) as found:
             link = httpx.URL(found)
-            request = client.build_request("GET", link.copy_with(path="/api/news"))
+            news = link.copy_with(path="/api/news", fragment=None)
+            bearer = {"Authorization": f"Bearer {token_of(link)}"}
+            request = client.build_request("GET", news, headers=bearer)
             lines = client.send(request, stream=True).iter_lines()
             assert next(lines).startswith("data: ")
         # it was ended in order: a connection that is cut off raises
@@ -222,10 +247,12 @@ def test_a_listener_does_not_hold_the_end_up(tmp_path: Path) -> None:
     world.close()
 
 
-def test_nothing_that_is_served_holds_a_secret(world: World, owner: httpx.Client) -> None:
+def test_nothing_that_is_served_holds_a_secret(
+    world: World, link: httpx.URL, owner: httpx.Client
+) -> None:
     world.trouble(
         "http://user:canary-password@proxy:8080 sk-canary0123456789canary "
-        f"token={owner.cookies[next(iter(owner.cookies))]} {' '.join(CANARIES.values())}"
+        f"token={token_of(link)} {' '.join(CANARIES.values())}"
     )
     told = [owner.get(path) for path in ("/", "/api/status", "/metrics", "/page.js")]
     told.append(owner.post("/api/looked", json={"platform": "tiktok", "account": "x"}))
@@ -233,6 +260,6 @@ def test_nothing_that_is_served_holds_a_secret(world: World, owner: httpx.Client
     assert "PageStuck" in texts[1]
     for text in texts:
         assert "canary" not in text
-        assert owner.cookies[next(iter(owner.cookies))] not in text
+        assert token_of(link) not in text
     logs = [path for path in world.data.daemon_dir.rglob("*.log") if "canary" in path.read_text()]
     assert logs == []

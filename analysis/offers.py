@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.matrix import LEAST_PERSONAS
-from analysis.values import count_of
 from analysis.views import RunInfo
+from store.foreign.printing import count_of
 
 BORROWED = "borrowed base"
 NO_FRAMES = "no frame was kept that could be judged again"

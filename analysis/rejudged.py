@@ -20,9 +20,10 @@ from analysis.cells import Cells, Rejudged, count_cells, graded_cells
 from analysis.errors import NotOffered
 from analysis.matrix import SpecificSway, rearranged_at_random, residuals, specific_sway
 from analysis.null import DRAWS
-from analysis.values import NAN, count_of
+from analysis.values import NAN
 from analysis.views import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
 from analysis.windows import batches, compared
+from store.foreign.printing import count_of
 from store.judgements import Judgements
 
 _ANSWERS = {"yes": YES, "no": NO, None: NONE}

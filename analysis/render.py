@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from analysis.counts import WindowShare
 from analysis.describe import RunSummary
 from analysis.null import NullOfI
-from analysis.values import Estimate, count_of, percentile_text
+from analysis.values import Estimate, percentile_text
+from store.foreign.printing import count_of
 
 Rows = list[tuple[str, str]]
 

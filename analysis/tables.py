@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from analysis.iavg import Group
 from analysis.null import NullOfI
 from analysis.render import estimate_text, place
-from analysis.values import count_of
+from store.foreign.printing import count_of
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

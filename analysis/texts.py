@@ -15,7 +15,7 @@ from analysis.render import estimate_text
 from analysis.simulate import Plan, World
 from analysis.study import Arm, Result
 from analysis.tables import columns, null_text, number
-from analysis.values import count_of
+from store.foreign.printing import count_of
 
 
 def study_text(results: Sequence[Result]) -> str:

@@ -1,6 +1,6 @@
 """Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
 
-Also how a count and a percentile are put in words. Refuses to know how an estimate is made.
+Also how a percentile is put in words. Refuses to know how an estimate is made.
 """
 
 from __future__ import annotations
@@ -79,12 +79,6 @@ class Estimate:
             return self
         method = f"{self.method}, cut at what can exist"
         return dataclasses.replace(self, low=low, high=high, method=method)
-
-
-def count_of(count: int, noun: str) -> str:
-    """A count with its noun, in the plural unless it is one: ``1 run``, ``2 batches``."""
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def percentile_text(percentile: float) -> str:

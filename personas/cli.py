@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from personas.errors import PersonaError
-from store.foreign.printing import Styled, console, echo, words
+from store.foreign.printing import Styled, console, count_of, echo, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,7 +88,7 @@ def list_(value: str | None, theme: str | None, as_json: bool) -> None:
         return
     _print_personas(chosen)
     hint = f" Type: python -m personas show {chosen[0].id}" if chosen else ""
-    echo(f"{len(chosen)} of {len(personas)} personas.{hint}", err=True)
+    echo(f"{len(chosen)} of {count_of(len(personas), 'persona')}.{hint}", err=True)
 
 
 @main.command(
@@ -153,7 +153,8 @@ def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
             f" the first at line {imported.unusable[0]}."
         )
     hint = f" Type: python -m personas show {paths[0]}" if paths else ""
-    echo(f"{len(paths)} personas; {imported.repeats} repeats of them.{left_out}{hint}", err=True)
+    told = f"{count_of(len(paths), 'persona')}; {count_of(imported.repeats, 'repeat')} of them."
+    echo(f"{told}{left_out}{hint}", err=True)
 
 
 @main.command(

@@ -12,6 +12,7 @@ from textwrap import shorten
 from typing import Any
 
 from store.entries import Hit
+from store.foreign.printing import count_of
 from store.foreign.text import show_line
 from store.frames import FrameStore
 from store.ledger import LOCK, Ledger, RunSummary
@@ -66,7 +67,7 @@ def ledger_lines(run: Ledger) -> str:
     """A run: who, where and how, then one line a step, faults between them."""
     started = run.started
     lines = [
-        f"{started.run_id}  {run.status}, {len(run.steps)} steps",
+        f"{started.run_id}  {run.status}, {count_of(len(run.steps), 'step')}",
         f"{started.persona.id} on {started.platform}, {started.strategy}, {started.model}, "
         f"{started.arm}, account {started.account}, seed {started.seed}",
         *(f"  {trait}" for trait in started.persona.traits),
@@ -155,7 +156,8 @@ def report_lines(report: Report) -> str:
     """What was checked, what to know, and what is wrong with what to do about it."""
     indexed = ", ".join(f"{count} in {name}" for name, count in report.indexed.items())
     lines = [
-        f"{report.runs} runs, {report.steps} steps, {report.frames} frames; "
+        f"{count_of(report.runs, 'run')}, {count_of(report.steps, 'step')}, "
+        f"{count_of(report.frames, 'frame')}; "
         f"indexed: {indexed or 'nothing'}",
         f"{report.orphans} frames that no ledger names, "
         f"{len(report.temporary)} temporary files left behind",

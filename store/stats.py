@@ -17,6 +17,7 @@ from store import ledger
 from store.data import DataFolder
 from store.duplicates import alike_vectors, near_duplicates
 from store.errors import StoreError
+from store.foreign.printing import count_of
 from store.records import label_personas
 
 RECENT = timedelta(days=7)
@@ -186,7 +187,8 @@ def rows(found: Stats) -> Sequence[str]:
     """Lines for people."""
     unique, disk = found.unique, found.disk
     lines = [
-        f"{found.runs} runs, {found.steps} steps, {found.videos} videos, "
+        f"{count_of(found.runs, 'run')}, {count_of(found.steps, 'step')}, "
+        f"{count_of(found.videos, 'video')}, "
         f"{unique.frames} screenshots",
         f"unique: {unique.perceptual} by look ({unique.exact} distinct files)",
         *(f"        {count} by meaning in {name}" for name, count in unique.embedded.items()),

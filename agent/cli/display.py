@@ -19,7 +19,7 @@ from rich.table import Table
 
 from agent.config import RunConfig
 from agent.errors import RunFault, WallShown
-from store.foreign.printing import console, panel, words
+from store.foreign.printing import console, count_of, panel, words
 from store.foreign.text import show_line
 from store.records import Judgement, Phase, Step, Video
 
@@ -64,7 +64,7 @@ class Display:
             self._count(step)
         self._first, self._since = self._done, monotonic()
         self._title = f"{config.persona.id} on {config.platform} · {config.model}"
-        verb = f"resumed after {len(earlier)} videos" if earlier else "new"
+        verb = f"resumed after {count_of(len(earlier), 'video')}" if earlier else "new"
         print_ = self._console.print
         print_(words(f"Run {run_id}", "bold") + f" ({verb})")
         print_(f"{config.persona.id} watches: " + " ".join(config.persona.traits), style="italic")
@@ -146,7 +146,7 @@ class Display:
         bar.add_column(justify="right")
         bar.add_row(
             ProgressBar(total=self._total, completed=self._done),
-            f"{self._done} of {self._total} videos · {self._left()} left",
+            f"{self._done} of {count_of(self._total, 'video')} · {self._left()} left",
         )
         rows = Table.grid(padding=(0, 1), expand=True)
         for column in ("right", "left", "right", "right"):

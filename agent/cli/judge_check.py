@@ -11,7 +11,7 @@ import click
 
 from agent.cli.notices import announce
 from agent.cli.options import cap_options, data_option, json_option
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.benchmarks.probes import Measure
@@ -154,7 +154,8 @@ def _plain(value: Any) -> Any:
 
 def _show(found: _Found) -> None:
     told = found.agreement
-    echo(f"{told.model}, {told.strategy}: {told.personas} personas, {told.videos} videos")
+    shown = f"{count_of(told.personas, 'persona')}, {count_of(told.videos, 'video')}"
+    echo(f"{told.model}, {told.strategy}: {shown}")
     rows = [
         ("yes to what fits", told.overall.fitting_yes),
         ("no to what does not fit", told.overall.unfitting_no),

@@ -18,7 +18,7 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -76,7 +76,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     announce(asking.model, cap)
     with counting("asked again") as told:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
-    echo(f"{did.answered} questions answered about {len(ledgers)} runs.")
+    echo(f"{count_of(did.answered, 'question')} answered about {count_of(len(ledgers), 'run')}.")
     if did.open:
         echo(f"{did.open} have no reply yet. Type the same command to ask them again.")
     if did.given_up:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agent.daemon.runs_now import Running
 from agent.daemon.status import Entry, Status
+from store.foreign.printing import count_of
 from store.foreign.text import show_line
 from store.stats import size_told
 
@@ -33,8 +34,8 @@ def lines(status: Status, now: datetime) -> Iterator[str]:
         yield ""
     for study in status.studies:
         yield (
-            f"study {study.name}: {study.complete} of {study.cells} runs complete, "
-            f"{study.videos} of {study.total} videos"
+            f"study {study.name}: {study.complete} of {count_of(study.cells, 'run')} complete, "
+            f"{study.videos} of {count_of(study.total, 'video')}"
         )
     if status.failures:
         yield ""
@@ -53,7 +54,7 @@ def _headline(status: Status) -> str:
         ended = f" It ended: {status.stopped}." if status.stopped else ""
         return f"No daemon runs here.{ended}"
     going = sum(run.run_id is not None for run in status.running)
-    doing = "everything is paused" if status.paused else f"{going} runs going on"
+    doing = "everything is paused" if status.paused else f"{count_of(going, 'run')} going on"
     return f"Daemon: {doing}. {status.daemon}"
 
 
@@ -86,7 +87,8 @@ def _run(run: Running) -> Iterator[str]:
     )
     yield ""
     yield f"{run.entry or 'by hand'}: {run.persona} on {run.platform}, {run.arm}, {run.run_id}"
-    yield f"  {run.eligible} of {run.windows.total} videos; yes: {shares or 'nothing yet'}"
+    watched = f"{run.eligible} of {count_of(run.windows.total, 'video')}"
+    yield f"  {watched}; yes: {shares or 'nothing yet'}"
     if run.last is not None:
         answer = run.last.answer or run.last.excluded or run.last.missing or "missing"
         p_yes = "" if run.last.p_yes is None else f" {run.last.p_yes:.2f}"
@@ -112,7 +114,8 @@ def _entry(entry: Entry, status: Status, now: datetime) -> list[str]:
 def _machine(status: Status) -> Iterator[str]:
     counts, cost, machine = status.counts, status.cost, status.machine
     yield (
-        f"{counts.runs} runs, {counts.complete} complete; {counts.videos} videos, "
+        f"{count_of(counts.runs, 'run')}, {counts.complete} complete; "
+        f"{count_of(counts.videos, 'video')}, "
         f"{counts.today} today ({status.timezone})"
     )
     unpriced = f", {cost.unpriced_calls} calls unpriced" if cost.unpriced_calls else ""

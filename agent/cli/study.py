@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conduct import Study
@@ -95,7 +95,8 @@ def _show_matrix(study: Study) -> None:
     if "playground" in declared.matrix.platforms:
         announce_repeats(declared.site, declared.windows)
     videos = len(study.cells) * declared.windows.total
-    echo(f"Study {declared.name}: {len(study.cells)} runs, {videos} videos at least")
+    size = f"{count_of(len(study.cells), 'run')}, {count_of(videos, 'video')} at least"
+    echo(f"Study {declared.name}: {size}")
     for cell in start_order(study.cells):
         echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
     live = any(load(name).live for name in declared.matrix.platforms)
@@ -127,7 +128,7 @@ class _Narrator:
         """How far it is."""
         names = ", ".join(key.split("/", 4)[-1] for key in running) or "nothing"
         share = 100 * videos // max(self._videos, 1)
-        runs = f"{done} of {self._cells} runs"
+        runs = f"{done} of {count_of(self._cells, 'run')}"
         line = f"{runs}, {videos} of {self._videos} videos ({share} %), running: {names}"
         if line != self._last:
             echo(line, err=True)
@@ -155,7 +156,7 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     name = study.declared.name
     for what, cells in (("could not be completed", left.failed), ("rest", left.resting)):
         if cells:
-            echo(f"{len(cells)} of {len(study.cells)} runs {what}:", err=True)
+            echo(f"{len(cells)} of {count_of(len(study.cells), 'run')} {what}:", err=True)
             for cell in cells:
                 echo(f"  {cell.key}", err=True)
     if left.until is not None:

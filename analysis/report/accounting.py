@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.report.trace import Source
-from analysis.values import count_of
 from analysis.views import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Ints, Mask, Views
 from analysis.windows import compared
+from store.foreign.printing import count_of
 
 BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)
 USES: tuple[str, ...] = (

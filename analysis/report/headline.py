@@ -14,7 +14,7 @@ from markupsafe import Markup
 from analysis.report.figures import Scale, Span, axis, hump, interval
 from analysis.report.scene import ARM_NAMES, Scene, span
 from analysis.report.trace import Name, Source, Told, Traced, placed
-from analysis.values import count_of
+from store.foreign.printing import count_of
 
 _AXIS = "percentage points"
 BY_DESIGN = {

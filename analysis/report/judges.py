@@ -18,8 +18,9 @@ from analysis.report.measured import Rejudging
 from analysis.report.primary import permutation_p
 from analysis.report.scene import Scene, span
 from analysis.report.trace import Name, Source, Told, Traced
-from analysis.values import Estimate, count_of
+from analysis.values import Estimate
 from analysis.views import NONE, Mask
+from store.foreign.printing import count_of
 
 MOST_CELLS = 14
 """Personas up to which every cell has its number printed."""

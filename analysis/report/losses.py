@@ -12,8 +12,8 @@ import numpy as np
 from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
 from analysis.report.scene import ARM_NAMES, Scene
 from analysis.report.trace import Name, Source, Traced
-from analysis.values import count_of
 from analysis.views import AFTER, BEFORE, MISSING, NONE
+from store.foreign.printing import count_of
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.importer import Reading, read_csv
 from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
-from analysis.values import count_of
 from analysis.views import Views, from_ledgers
 from store import ledger
 from store.data import DataFolder
 from store.errors import RunNotFound
+from store.foreign.printing import count_of
 from store.frames import FrameStore
 from store.judgements import Judgements, judgement_files, read_judgements
 from store.ledger import Ledger

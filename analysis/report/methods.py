@@ -19,8 +19,8 @@ from analysis.report.declared import PrimaryTest
 from analysis.report.material import Material
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, Source, Traced
-from analysis.values import count_of
 from analysis.views import EXCLUDED
+from store.foreign.printing import count_of
 from store.records import RunStarted
 
 REPLAY = "replay"

@@ -16,7 +16,8 @@ from analysis.report.curve import Drift
 from analysis.report.figures import Line, Scale, Span, axis, curves, interval, sample, strip
 from analysis.report.scene import ARM_NAMES, Scene, ends, span
 from analysis.report.trace import Name, Source, Told, Traced, placed
-from analysis.values import Estimate, count_of
+from analysis.values import Estimate
+from store.foreign.printing import count_of
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from analysis.report.accounting import USES
 from analysis.report.measured import Measured, Measures, Rejudging
 from analysis.report.page import Rendered
 from analysis.tables_out import Cell, Table
-from analysis.values import NAN, Estimate, count_of
+from analysis.values import NAN, Estimate
 from analysis.views import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
+from store.foreign.printing import count_of
 
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")

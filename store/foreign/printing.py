@@ -42,6 +42,12 @@ class Styled:
         return click.style(shown, fg=self.colour, bold=self.bold or None, dim=self.dim or None)
 
 
+def count_of(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural unless it is one: ``1 run``, ``2 batches``."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 def echo(*parts: str | Styled, err: bool = False, nl: bool = True) -> None:
     """Print a text: a result, or with ``err`` a remark.
 

@@ -118,7 +118,7 @@ def test_a_persona_is_asked_as_it_was(tmp_path: Path) -> None:
     one = PersonaRecord(id="kim", traits=("I surf before work.",), source="example", licence="MIT")
     keep_run(data, "r1", COLOURS[:2], persona=one)
     done = rejudge(data, "r1", "--model", "scripted/coin?p=0.5")
-    assert "2 questions answered about 1 runs." in done.stdout, done.stderr[-2000:]
+    assert "2 questions answered about 1 run." in done.stdout, done.stderr[-2000:]
 
 
 def test_pictures_that_nobody_watched_are_asked_about_plainly(tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ from analysis.report.scene import Scene
 from analysis.report.tables import tables
 from analysis.report.write import findings_text, write_report
 from analysis.tables_out import write_tables
-from analysis.values import Estimate, count_of, percentile_text
+from analysis.values import Estimate, percentile_text
 from store.data import DataFolder
+from store.foreign.printing import count_of
 from store.records import Windows
 from tests.analysis import made
 from tests.analysis.report.conftest import NOW

@@ -34,7 +34,7 @@ def installed() -> set[str]:
 
 def says_gpl(name: str) -> bool:
     about = distribution(name).metadata
-    fields = [about.get("License") or "", about.get("License-Expression") or ""]
+    fields = [*(about.get_all("License") or []), *(about.get_all("License-Expression") or [])]
     said = [field for field in fields if len(field) < SHORT]
     said += [one for one in about.get_all("Classifier") or [] if one.startswith("License")]
     return bool(re.search(r"(?<!L)GPL|(?<!Lesser )General Public", " ".join(said)))

@@ -6,6 +6,7 @@ its dumps can be read by their owner only, and one browser uses it at a time.
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -16,10 +17,15 @@ from typing import Self
 
 from agent.errors import BadConfig
 from store.data import DataFolder
+from store.files import make_folder
+from store.foreign.archives import BadArchive, read_members
 from store.locks import Held, NamedLock, holder
-from store.paths import check_name, path_within
+from store.paths import check_name, is_part, path_within
+from store.staging import staged_folder
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+MOST_FILES, MOST_BYTES = 200_000, 4 << 30
+"""Of a dump; a profile of months has some thousand files and some hundred megabytes."""
 PASSING = ("*Cache", "*Cache*", "Singleton*", "component_crx_cache", "*.log", "Crashpad")
 """What a browser makes anew; no part of a dump."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
@@ -103,10 +109,28 @@ class Profile:
                 f"Type: --account ANOTHER, or remove {self.path}"
             )
         try:
-            with tarfile.open(file) as tar:
-                tar.extractall(self.path, filter="data")
-        except (OSError, tarfile.TarError) as error:
+            with staged_folder(self.path, ".restoring", self._refuse) as building:
+                _unpack(file, building)
+        except (OSError, BadArchive) as error:
             raise BadConfig(
-                f"{file} is no dump of a profile ({error}). Type: --dump FILE"
+                f"{file} is no dump of a profile: it {error}. Type: --dump FILE"
             ) from None
-        self.path.chmod(PRIVATE_FOLDER)
+
+    def _refuse(self, problem: str) -> BadConfig:
+        return BadConfig(f"{self.path} {problem}. Type: --account ANOTHER")
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """Put the plain files of a dump into a folder; links and whatever else is in it stay out."""
+    with gzip.open(file) as stream:
+        for member in read_members(stream, MOST_FILES, MOST_BYTES):
+            name = member.name.removeprefix("./")
+            if not member.is_file:
+                continue
+            if not all(map(is_part, name.split("/"))):
+                raise BadArchive(f"names a file outside itself ({name[:200]!a})")
+            path = path_within(folder, folder / name)
+            make_folder(path.parent, sync=False)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            with os.fdopen(descriptor, "wb") as out:
+                out.writelines(member.pieces())

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from store.errors import StoreError
 from store.files import make_folder, sync_folder
 from store.locks import Held, NamedLock
 
 
 @contextmanager
-def staged_folder(place: Path, suffix: str, refuse: Callable[[str], StoreError]) -> Iterator[Path]:
+def staged_folder(place: Path, suffix: str, refuse: Callable[[str], Exception]) -> Iterator[Path]:
     """Give an empty folder to write to, which takes its place once all went well.
 
     It lies beside the place, as ``.NAME`` with the suffix. What a killed call left there is cleared

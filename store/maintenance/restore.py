@@ -8,13 +8,9 @@ where they are asked for. Links, devices and sparse files have no business in on
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import struct
-import tarfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +19,7 @@ from pydantic import ValidationError
 from store.data import DataFolder
 from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
 from store.files import make_folder, open_private
+from store.foreign.archives import BadArchive, Member, read_members
 from store.maintenance.archive import (
     FORMAT,
     MANIFEST,
@@ -37,17 +34,9 @@ from store.staging import staged_folder
 
 MOST_FILES = 5_000_000
 """Members of a backup; a million frames have about as many."""
-_AT_ONCE = 1 << 20
-_LONGEST_READ = 16 << 20
-"""Bytes that a header may ask for; pax headers of our own have some hundreds."""
 _PER_ENTRY = 1024
 """Bytes of the manifest that each file may take."""
 _MEBIBYTE = 1 << 20
-_DAMAGED = (
-    tarfile.TarError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError,
-    EOFError, RecursionError, struct.error,
-)  # fmt: skip
-"""What ``tarfile`` raises over bytes that are no archive."""
 Progress = Callable[[int, int], None]
 
 
@@ -111,64 +100,43 @@ def _refuse_full(file: Path, data: DataFolder) -> None:
         raise DataUnwritable(data.root, told)
 
 
-class _BoundedFile(io.FileIO):
-    """A file of which nobody reads more at once than an honest header asks for."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= _LONGEST_READ:
-            raise ValueError("a header asks for too much")
-        return super().read(size)
-
-
 class _Unpacking:
     """One backup on its way into a folder."""
 
     def __init__(self, file: Path, folder: Path, secrets: Collection[Secret]) -> None:
         self._file, self._folder, self._secrets = file, folder, secrets
-        self._room = file.stat().st_size
         self._found: dict[str, str] = {}
         """SHA-256 of every member, those that are left out included."""
         self._restored = Restored()
 
     def unpack(self, progress: Progress | None) -> Restored:
         """Unpack everything; raises ``BadBackup`` and ``OSError``."""
-        with _BoundedFile(self._file) as stream:
-            with self._reading():
-                tar = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 - it closes no stream
-            while (member := self._next(tar)) is not None:
-                if member.name == MANIFEST:
-                    self._compare(tar, member)
-                    return self._restored
-                self._take(tar, member)
-                if progress is not None:
-                    progress(len(self._found), len(self._found))
-        raise BadBackup(self._file, "is cut off")
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turn whatever the parser of archives raises into one sentence."""
+        ended = False
         try:
-            yield
-        except OSError:
-            raise
-        except _DAMAGED as error:
-            told = f"is no whole backup ({type(error).__name__})"
-            raise BadBackup(self._file, told) from None
+            with self._file.open("rb") as stream:
+                # nothing in it is compressed: it cannot hold more bytes than it has
+                for member in read_members(stream, MOST_FILES, self._file.stat().st_size):
+                    if ended:
+                        raise BadBackup(self._file, "goes on after its end")
+                    self._check(member)
+                    ended = member.name == MANIFEST
+                    if ended:
+                        self._compare(member)
+                        continue
+                    self._take(member)
+                    if progress is not None:
+                        progress(len(self._found), len(self._found))
+        except BadArchive as error:
+            raise BadBackup(self._file, str(error)) from None
+        if not ended:
+            raise BadBackup(self._file, "is cut off")
+        return self._restored
 
-    def _next(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-        with self._reading():
-            member = tar.next()
-            tar.members.clear()  # type: ignore[attr-defined]  # nobody asks for them again
-        if member is None:
-            return None
-        plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
-        odd = not plain or not is_safe(member.name) or member.name in self._found
-        self._room -= max(0, member.size)
-        if odd or member.size < 0 or self._room < 0 or len(self._found) >= MOST_FILES:
+    def _check(self, member: Member) -> None:
+        if not member.is_file or not is_safe(member.name) or member.name in self._found:
             raise BadBackup(self._file, f"holds what no backup does ({member.name[:200]!a})")
-        return member
 
-    def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def _take(self, member: Member) -> None:
         """Keep a member if it may come in; its hash counts in any case."""
         kind = kind_of(member.name)
         if kind is None:
@@ -180,46 +148,31 @@ class _Unpacking:
                 self._restored.secrets[kind] += 1
             self._restored.files += 1
             self._restored.bytes += member.size
-            self._found[member.name] = self._write(tar, member)
+            self._found[member.name] = self._write(member)
             return
         digest = hashlib.sha256()
-        for piece in self._pieces(tar, member):
+        for piece in member.pieces():
             digest.update(piece)
         self._found[member.name] = digest.hexdigest()
 
-    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    def _write(self, member: Member) -> str:
         path = path_within(self._folder, self._folder / member.name)
         make_folder(path.parent, sync=False)
         digest = hashlib.sha256()
         descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(descriptor, "wb") as out:
-            for piece in self._pieces(tar, member):
+            for piece in member.pieces():
                 digest.update(piece)
                 out.write(piece)
         if 0 <= member.mtime < 1 << 40:  # a stranger's may be no time at all
             os.utime(path, (member.mtime, member.mtime))
         return digest.hexdigest()
 
-    def _pieces(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
-        left = member.size
-        with self._reading():
-            stream = tar.extractfile(member)
-        assert stream is not None  # a plain file
-        while left:
-            with self._reading():
-                piece = stream.read(min(left, _AT_ONCE))
-            if not piece:
-                raise BadBackup(self._file, "is cut off")
-            left -= len(piece)
-            yield piece
-
-    def _compare(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def _compare(self, member: Member) -> None:
         """Hold what was found against the last member, which says what must be there."""
         if member.size > _PER_ENTRY * (len(self._found) + 4):
             raise BadBackup(self._file, f"holds what no backup does ({MANIFEST!r})")
-        content = b"".join(self._pieces(tar, member))
-        if self._next(tar) is not None:
-            raise BadBackup(self._file, "goes on after its end")
+        content = b"".join(member.pieces())
         try:
             if (known := ManifestHead.model_validate_json(content).format) != FORMAT:
                 told = f"has format {known}, and this feedsway knows {FORMAT}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import tarfile
 from pathlib import Path
@@ -83,3 +84,39 @@ def test_a_file_that_is_no_dump(data: DataFolder, tmp_path: Path) -> None:
 def test_what_is_no_name(data: DataFolder, name: str) -> None:
     with pytest.raises(BadConfig, match="no name for an account"):
         Profile(data, "tiktok", name)
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/tmp/outside", "Default/../../outside", "a\x1b[2J", "a\\b"]
+)
+def test_a_stranger_s_dump_writes_nowhere_else(data: DataFolder, tmp_path: Path, name: str) -> None:
+    dump = tmp_path / "dump.tar.gz"
+    with tarfile.open(dump, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("Default/Cookies"))
+        tar.addfile(tarfile.TarInfo(name))
+    with Profile(data, "tiktok", "p12-1") as profile:
+        with pytest.raises(BadConfig, match="names a file outside itself"):
+            profile.restore(dump)
+        assert list(profile.path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "dump.tar.gz"}
+
+
+def test_links_and_bombs_of_a_dump_stay_out(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tarfile.TarInfo("Default/link")
+    link.type, link.linkname = tarfile.SYMTYPE, "Cookies"
+    bomb = tarfile.TarInfo("Default/zeros")
+    bomb.size = 4_000_000
+    for name, member in (("link", link), ("bomb", bomb)):
+        with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz") as tar:
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+    (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "bomb.tar.gz").read_bytes()[:-2000])
+    monkeypatch.setattr("agent.profiles.MOST_BYTES", 3_000_000)
+    with Profile(data, "tiktok", "p12-1") as profile:
+        for name, told in (("bomb", "holds more than is taken"), ("cut", "no dump of a profile")):
+            with pytest.raises(BadConfig, match=told):
+                profile.restore(tmp_path / f"{name}.tar.gz")
+        profile.restore(tmp_path / "link.tar.gz")
+        assert list(profile.path.rglob("*")) == []
+        assert mode(profile.path) == 0o700

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from gzip import BadGzipFile
-from typing import IO
+from typing import IO, Protocol, cast
 
 from store.foreign.limits import ForeignFault
 
@@ -20,6 +20,19 @@ _DAMAGED = (
     AttributeError, TypeError, EOFError, RecursionError, struct.error,
 )  # fmt: skip
 """What ``tarfile`` raises over bytes that are no archive."""
+
+
+class SeekableStream(Protocol):
+    """What an archive is read from: a file, or what a decompressor makes of one."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read so many bytes, fewer at the end."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
+
+    def tell(self) -> int:
+        """Tell the place."""
 
 
 class BadArchive(ForeignFault):
@@ -51,7 +64,7 @@ class Member:
             yield piece
 
 
-def read_members(stream: IO[bytes], most_files: int, most_bytes: int) -> Iterator[Member]:
+def read_members(stream: SeekableStream, most_files: int, most_bytes: int) -> Iterator[Member]:
     """Read an uncompressed tar archive from a stream that can be sought in.
 
     Parameters
@@ -64,8 +77,9 @@ def read_members(stream: IO[bytes], most_files: int, most_bytes: int) -> Iterato
     BadArchive
         It is damaged, or exceeds a limit.
     """
+    bounded = cast("IO[bytes]", _BoundedStream(stream))
     with _reading():
-        tar = tarfile.open(fileobj=_BoundedStream(stream), mode="r:")  # noqa: SIM115 - closes none
+        tar = tarfile.open(fileobj=bounded, mode="r:")  # noqa: SIM115 - closes none
     files = 0
     while True:
         with _reading():
@@ -93,7 +107,7 @@ def _reading() -> Iterator[None]:
 class _BoundedStream:
     """A stream of which nobody reads more at once than an honest header asks for."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: SeekableStream) -> None:
         self._stream = stream
         self.seek, self.tell = stream.seek, stream.tell
 

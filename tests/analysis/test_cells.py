@@ -76,3 +76,18 @@ def test_the_variance_of_a_share_by_hand() -> None:
     n, yes = np.array([2.0, 2, 2, 0]), np.array([0.0, 1, 2, 0])
     assert share_variance(n, yes) == pytest.approx(2 / 36 * 1.5)
     assert np.isnan(share_variance(np.array([4.0, 0]), np.array([2.0, 0])))
+
+
+def test_missing_answers_of_replicates_are_pooled() -> None:
+    """A mean over replicates gave the small one as much say as the large one."""
+    many, few = (
+        Rejudged(
+            persona=np.zeros(count, dtype=np.int64),
+            run=np.zeros(count, dtype=np.int64),
+            after=np.ones(count, dtype=bool),
+            batch=np.zeros(count, dtype=np.int64),
+            answer=np.array([-1] * lost + [1] * (count - lost)),
+        )
+        for count, lost in ((90, 9), (10, 10))
+    )
+    assert missing_shares([count_cells(one, 1) for one in (many, few)]) == (19, 0)

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 
 from agent.config import ZoneName
 from store.lines import LineFile, committed
+from store.paths import PathName
 from store.records import Record
 
 Outcome = Literal[
@@ -90,6 +91,8 @@ class Started(Event):
     attempt: int = 1
     log: str
     """Path of its log below the data folder."""
+    study: PathName | None = None
+    """Name of the study that it goes on with, if it is one."""
 
 
 class Ended(Event):

@@ -6,13 +6,14 @@ know what the daemon decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from pydantic import Field
 
 from agent.config import Value
 from agent.daemon.journal import Started, mark_of
+from agent.daemon.studies_now import count_drawn
 from agent.daemon.tally import MISSING, YES, RunTally
 from store.data import DataFolder
 from store.ledger import LOCK
@@ -86,12 +87,27 @@ def running(
             busy.add(child.pid)
         found.append(_running(run, child.entry if child else None))
     idle = [child for child in by_pid.values() if child.pid not in busy]
-    done = {run.head.config.cell for run in runs if run.finished and run.head}
+    done = {
+        (run.head.config.study, run.head.config.cell) for run in runs if run.finished and run.head
+    }
     found += [
-        Running(entry=one.entry, started=one.at, ending=mark_of(one.entry, one.due) in done)
-        for one in idle
+        Running(entry=one.entry, started=one.at, ending=_is_done(data, one, done)) for one in idle
     ]
     return tuple(sorted(found, key=lambda one: (one.started, one.run_id or "")))
+
+
+def _is_done(data: DataFolder, child: Started, done: Collection[tuple[str | None, ...]]) -> bool:
+    """Whether everything that a child was started for is complete.
+
+    Parameters
+    ----------
+    done
+        Study and cell of every complete run.
+    """
+    if child.study is None:
+        return (None, mark_of(child.entry, child.due)) in done
+    drawn = count_drawn(data.study_dir(child.study) / "draws.json")
+    return 0 < drawn <= sum(study == child.study for study, _ in done)
 
 
 def _started_by(pid: int, children: dict[int, Started]) -> Started | None:

@@ -55,7 +55,7 @@ def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyNow, ...]:
 def _study(data: DataFolder, name: str, cells: dict[str, RunTally]) -> StudyNow:
     members = list(cells.values())
     windows = members[-1].begun.windows
-    drawn = max(_drawn(data.study_dir(name) / "draws.json"), len(members))
+    drawn = max(count_drawn(data.study_dir(name) / "draws.json"), len(members))
     arms = sorted({run.begun.arm for run in members}, key=_ARMS.index)
     return StudyNow(
         name=name,
@@ -71,7 +71,8 @@ def _study(data: DataFolder, name: str, cells: dict[str, RunTally]) -> StudyNow:
 _ARMS = ("treatment", "yoked", "passive")
 
 
-def _drawn(path: Path) -> int:
+def count_drawn(path: Path) -> int:
+    """Return how many cells a file of draws has; 0 where it cannot be read."""
     from agent.study.matrix import read_draws
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.cli.status_text import lines
 from agent.daemon.hide import HIDDEN, Hide, secrets_of
-from agent.daemon.journal import Ended, FileTaken, Held, mark_of
+from agent.daemon.journal import Ended, FileTaken, Held, Started, mark_of
 from agent.daemon.metrics import exposition
 from agent.daemon.status import Looker, Status, look
 from store.data import DataFolder
@@ -72,6 +73,23 @@ def test_a_child_whose_run_is_done_is_not_starting(world: World) -> None:
     (one,) = found.running
     assert (one.entry, one.run_id, one.ending) == ("dusk", None, True)
     assert "dusk has ended its run and tidies up" in "\n".join(lines(found, NOW))
+
+
+def test_a_study_whose_runs_are_done_is_not_starting(world: World) -> None:
+    log = "daemon/logs/dusk/1.log"
+    world.write(Started(at=NOW, entry="dusk", due=NOW, pid=os.getpid(), log=log, study="two-arms"))
+    world.study("two-arms", {"treatment": ["yn"], "passive": ["nn"]})
+    cells = [
+        {"platform": "playground", "strategy": "simple", "model": "m", "replicate": 1,
+         "slot": 1, "arm": arm, "persona": "p12"}
+        for arm in ("treatment", "passive")
+    ]  # fmt: skip
+    draws = world.data.studies_dir / "two-arms" / "draws.json"
+    draws.parent.mkdir(parents=True, exist_ok=True)
+    draws.write_text(json.dumps([*cells, cells[0] | {"persona": "p05"}]), encoding="utf-8")
+    assert [one.ending for one in seen(world).running] == [False]
+    draws.write_text(json.dumps(cells), encoding="utf-8")
+    assert [one.ending for one in seen(world).running] == [True]
 
 
 def test_each_start_is_told_with_the_zone_of_its_clock(world: World) -> None:

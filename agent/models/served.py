@@ -87,8 +87,8 @@ _NOT_TAKEN = (400, 422, 501)
 _NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
 """How providers' own packages say it before anything is sent."""
 
-_NOT_REACHED = ("ConnectError", "ConnectTimeout", *_NOT_SENT)
-"""How clients say that nothing reached the service."""
+_NOT_REACHED = ("ConnectError", "ConnectTimeout", "NotImplementedError")
+"""How clients say that nothing reached the service; a ``TypeError`` may also be of its reply."""
 
 _AT_THE_DOOR = (408, 429, 502, 503, 504, 529)
 """What is said before the service itself is reached, which may hold the call's completion."""

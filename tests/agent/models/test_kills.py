@@ -145,3 +145,14 @@ def test_a_call_whose_end_is_not_known_keeps_its_key(
     lines = (tmp_path / "payments.jsonl").read_text().splitlines()
     sent = {line.partition('"key":"')[2].partition('"')[0] for line in lines if '"key"' in line}
     assert len(sent) == keys
+
+
+@pytest.mark.parametrize("way", ["not-json", "wrong-json"])
+def test_a_reply_that_is_no_completion_counts_as_spent(
+    server: Server, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(server, way, tmp_path, monkeypatch)
+    assert server.requests[way] == 1
+    balance = PaymentBook(tmp_path / "payments.jsonl").balance(["a"])
+    assert (balance.calls, balance.estimated) == (1, 1)
+    assert balance.tokens > 902

@@ -13,7 +13,7 @@ from agent.daemon.following import Day, Ledgers
 from agent.daemon.jobs import Job
 from agent.daemon.tally import RunTally
 from agent.daemon.watch import Cap
-from agent.errors import is_wall
+from agent.errors import BadConfig, is_wall
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
 from store.data import DataFolder
@@ -54,7 +54,16 @@ class Evidence:
         ]
 
     def complete(self, job: Job, due: datetime) -> bool:
-        """Whether nothing of an occurrence is left to do."""
+        """Whether nothing of an occurrence is left to do.
+
+        Where a study's draws are damaged nobody knows: its child is started, and says so.
+        """
+        try:
+            return self._complete(job, due)
+        except BadConfig:
+            return False
+
+    def _complete(self, job: Job, due: datetime) -> bool:
         runs = self.of(job, due)
         if job.declared is None:
             return any(run.finished for run in runs)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.config import Value
 from agent.daemon.tally import MISSING, YES, RunTally
+from agent.errors import BadConfig
 from store.data import DataFolder
 from store.records import Phase, Windows
 
@@ -77,7 +78,7 @@ def count_drawn(path: Path) -> int:
 
     try:
         return len(read_draws(path))
-    except (OSError, ValueError):
+    except (OSError, BadConfig):
         return 0
 
 

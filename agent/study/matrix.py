@@ -11,13 +11,18 @@ import hashlib
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from agent.config import Arm, Value
+from agent.errors import BadConfig
 from agent.study.declared import Declared
 from store.files import write_whole
+from store.records import tell_fault
+
+T = TypeVar("T")
 
 ORDER: dict[Arm, int] = {"treatment": 0, "passive": 1, "yoked": 2}
 
@@ -133,8 +138,25 @@ def source_of(cell: Cell, cells: Iterable[Cell]) -> Cell | None:
 
 
 def read_draws(path: Path) -> list[Cell]:
-    """Return every cell drawn so far."""
-    return _CELLS.validate_json(path.read_bytes()) if path.exists() else []
+    """Return every cell drawn so far; raises ``BadConfig`` where the file is damaged."""
+    return read_whole(_CELLS, path) if path.exists() else []
+
+
+def read_whole(kind: TypeAdapter[T], path: Path) -> T:
+    """Read a study's own file, of which no part may be missing.
+
+    Raises
+    ------
+    BadConfig
+        It is damaged: nobody knows then what was drawn, and nothing is drawn anew.
+    """
+    try:
+        return kind.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BadConfig(
+            f"{path} is damaged: {tell_fault(error)}. Put it back from a backup. "
+            "Type: python -m store restore BACKUP.tar --data NEW_FOLDER"
+        ) from None
 
 
 def write_draws(path: Path, cells: list[Cell]) -> None:

@@ -14,7 +14,7 @@ from agent.config import RunConfig
 from agent.study.conduct import Study, config_of
 from agent.study.declared import Declared, check_extends, load
 from agent.study.frozen import FROZEN, StudyChanged, freeze, read_frozen
-from agent.study.matrix import draw, read_draws, write_draws
+from agent.study.matrix import draw, read_draws, read_whole, write_draws
 from store.data import DataFolder
 from store.files import write_whole
 
@@ -74,9 +74,9 @@ def replicates_for(declared: Declared, folder: Path, occurrence: str) -> int:
 
 
 def read_occurrences(folder: Path) -> dict[str, int]:
-    """Return the number of replicates from each due time of the daemon on."""
+    """Return the number of replicates from each due time of the daemon on; raises ``BadConfig``."""
     path = folder / OCCURRENCES
-    return _OCCURRENCES.validate_json(path.read_bytes()) if path.exists() else {}
+    return read_whole(_OCCURRENCES, path) if path.exists() else {}
 
 
 def _check_runs(study: Study) -> None:

@@ -218,10 +218,10 @@ async def _without_files(folder: Path) -> None:
 def test_ten_thousand_that_ask_nothing(tmp_path: Path) -> None:
     """A real daemon with 256 descriptors and a real run: both go on, and the page answers."""
     watch = tmp_path / "watch.toml"
-    more = ', model = "scripted/keyword"'
+    more = ', model = "scripted/no"'
     watch.write_text(
         plans.LIMITS.format(parallel=1, index="1d")
-        + plans.runs(["p12"], every="1d", videos=6, more=more),
+        + plans.runs(["p12"], every="1d", videos=10, more=more),
         encoding="utf-8",
     )
     data, words = DataFolder(tmp_path / "data"), ("daemon", str(watch), "--data")

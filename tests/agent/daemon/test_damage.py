@@ -20,6 +20,7 @@ from agent.cli.status_text import lines
 from agent.daemon.damage import JournalReader
 from agent.daemon.evidence import Evidence
 from agent.daemon.following import Day
+from agent.daemon.jobs import resolve
 from agent.daemon.journal import AnyEvent, Queued, read
 from agent.daemon.machine import SystemClock
 from agent.daemon.main import mend
@@ -27,8 +28,10 @@ from agent.daemon.notebook import Notebook
 from agent.daemon.state import State, fold
 from agent.daemon.status import JOURNAL, Looker, Status
 from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.watch import Cap
+from agent.daemon.watch import Cap, Entry
 from agent.errors import BadConfig
+from agent.study.declared import EXAMPLE
+from agent.study.matrix import read_draws
 from store.data import DataFolder
 from store.ledger import LedgerLine, read_each, scan
 from store.records import SCHEMA, Step
@@ -46,7 +49,7 @@ name = "dawn"
 cron = "0 0 1 1 *"
 run = { persona = "p12" }
 """
-FLIPS, DRILL = 300, 10_000
+FLIPS, DRILL = 200, 10_000
 
 
 @pytest.fixture
@@ -295,6 +298,23 @@ def test_a_time_zone_that_is_none_ends_no_look(world: World) -> None:
     damage_line(path, 2, b'"timezone":"UTC"', b'"timezone":"../X"')
     found = Looker(world.data).look(NOW)
     assert [one.line for one in found.unreadable] == [2]
+
+
+@pytest.mark.parametrize("damage", ["{", '[{"cell": 1}]', "7"])
+def test_damaged_draws_of_a_study_end_no_daemon(world: World, tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(EXAMPLE, encoding="utf-8")
+    job = resolve(Entry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
+    assert job.declared is not None
+    name = job.declared.name
+    draws = world.data.study_dir(name) / "draws.json"
+    draws.parent.mkdir(parents=True)
+    draws.write_text(damage)
+    world.study(name, {"treatment": ["yyyynnnn"]})
+    assert Looker(world.data).look(NOW).studies[0].videos == 8
+    assert not Evidence(world.data).complete(job, NOW)  # its child is started, and says why
+    with pytest.raises(BadConfig, match=r"draws\.json is damaged: .* Type: python -m store"):
+        read_draws(draws)
 
 
 # Random bytes

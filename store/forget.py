@@ -23,14 +23,20 @@ from store import derived, keyed, ledger, redaction, traces
 from store.data import DataFolder
 from store.derived import DerivedEntry
 from store.entries import entries
-from store.errors import CopiesElsewhere, CopiesRemain, DataUnwritable, NothingToForget, RunLocked
+from store.errors import (
+    CopiesElsewhere,
+    CopiesRemain,
+    DataUnwritable,
+    NothingToForget,
+    OutsideFolder,
+    RunLocked,
+)
 from store.files import sync_folder, write_whole
 from store.frames import FrameStore
 from store.judgements import judgement_files, read_judgements
 from store.ledger import LOCK, Ledger
 from store.locks import Held, NamedLock, holder
 from store.names import Names, plain
-from store.paths import path_within
 from store.records import Forgotten, Record, Seen, Step
 
 
@@ -146,9 +152,11 @@ def plan(data: DataFolder, request: Request) -> Plan:
 
     Raises
     ------
-    DamagedLedger, NewerSchema, DataUnreadable
+    DamagedLedger, NewerSchema, DataUnreadable, OutsideFolder
         A ledger that cannot be read could name the same frames.
     """
+    if foreign := data.foreign_ledgers():
+        raise OutsideFolder(foreign[0], data.runs_dir)
     request = _prepared(data, request)
     found = Plan()
     named: set[str] = set()
@@ -156,7 +164,7 @@ def plan(data: DataFolder, request: Request) -> Plan:
     for path in data.ledgers():
         if ledger.summarise(path) is None:
             continue
-        run = ledger.read(path_within(data.runs_dir, path))
+        run = ledger.read(path)
         done = {position for line in run.forgotten for position in line.positions}
         hit = {s.position for s in run.seen if s.position not in done and request.hits(s)}
         for step in run.seen:

@@ -86,6 +86,9 @@ def verify(
     named: Named = {}
     ids: set[str] = set()
     forgotten: dict[str, datetime | None] = {}
+    for path in data.foreign_ledgers():
+        mend = "Move the run's folder to where its link is."
+        _found(report, path, "a link leads to it out of the data folder: it is not read", mend)
     for path in data.ledgers():
         if ledger.summarise(path) is None:
             report.notes.append(f"{path}: nothing was committed to it; the folder can be deleted.")

@@ -14,7 +14,7 @@ import io
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,10 +72,10 @@ def backup(
     temporary = file.with_name(f".{file.name}{TEMPORARY}")
     try:
         make_folder(file.parent)
-        with ExitStack() as held:
-            if profiles:
-                _hold_profiles(data, held)
-            packed = _write(data, temporary, at, profiles=profiles, progress=progress)
+        for profile in _profiles(data) if profiles else ():
+            with _unused(profile):  # said before all else is copied
+                pass
+        packed = _write(data, temporary, at, profiles=profiles, progress=progress)
         temporary.replace(file)
         sync_folder(file.parent)
     except OSError as error:
@@ -85,14 +85,22 @@ def backup(
     return packed
 
 
-def _hold_profiles(data: DataFolder, held: ExitStack) -> None:
-    for profile in sorted(data.profiles_dir.glob("*/*/")):
-        lock = NamedLock(profile.parent / f".{profile.name}.lock")
-        try:
-            lock.acquire()
-        except Held as error:
-            raise ProfileInUse(profile.name, str(error)) from None
-        held.callback(lock.release)
+def _profiles(data: DataFolder) -> list[Path]:
+    return sorted(data.profiles_dir.glob("*/*/"))
+
+
+@contextmanager
+def _unused(profile: Path) -> Iterator[None]:
+    """Hold one profile: of all of them at once there may be more than a process may open files."""
+    lock = NamedLock(profile.parent / f".{profile.name}.lock")
+    try:
+        lock.acquire()
+    except Held as error:
+        raise ProfileInUse(profile.name, str(error)) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write(
@@ -130,21 +138,29 @@ def _in_order(data: DataFolder, *, profiles: bool) -> Iterator[tuple[Path, int]]
 
     Everything else is looked for once the ledgers were copied: what these name is there by then.
     """
-    for kind in (data.ledgers, lambda: list(_paths(data, profiles=profiles))):
-        paths = kind()
-        yield from zip(paths, range(len(paths) - 1, -1, -1), strict=True)
+    apart = {data.index_dir, data.profiles_dir}
+    for kind in (data.ledgers, lambda: _below(data, data.root, apart)):
+        yield from _counted(kind())
+    for profile in _profiles(data) if profiles else ():
+        with _unused(profile):
+            yield from _counted(_below(data, profile, set()))
 
 
-def _paths(data: DataFolder, *, profiles: bool) -> Iterator[Path]:
-    """Everything that goes in, beside the ledgers."""
-    left_out = {data.index_dir} | (set() if profiles else {data.profiles_dir})
-    for top, folders, names in os.walk(data.root):
+def _counted(paths: list[Path]) -> Iterator[tuple[Path, int]]:
+    yield from zip(paths, range(len(paths) - 1, -1, -1), strict=True)
+
+
+def _below(data: DataFolder, start: Path, left_out: set[Path]) -> list[Path]:
+    """Every file in a folder that goes in, beside the ledgers."""
+    found = []
+    for top, folders, names in os.walk(start):
         folder = Path(top)
         folders[:] = sorted(name for name in folders if folder / name not in left_out)
         for path in (folder / name for name in sorted(names) if name != LEDGER):
             kind = kind_of(path.relative_to(data.root).as_posix())
             if kind is not None and path.is_file() and not path.is_symlink():
-                yield path
+                found.append(path)
+    return found
 
 
 def _content(path: Path) -> bytes:

@@ -108,6 +108,20 @@ def test_a_profile_in_use_is_refused(data: DataFolder, tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.tar*")) == []
 
 
+def test_more_profiles_than_a_process_may_open_files(data: DataFolder, tmp_path: Path) -> None:
+    for number in range(40):
+        (data.profiles_dir / "tiktok" / f"a{number:02}").mkdir()
+        (data.profiles_dir / "tiktok" / f"a{number:02}" / "Cookies").write_text("session")
+    words = ("backup", str(tmp_path / "b.tar"), "--with-profiles", "--data", str(data.root))
+    command = ["bash", "-c", 'ulimit -n 32; exec "$0" -m store "$@"', sys.executable, *words]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        assert len([name for name in tar.getnames() if name.startswith("profiles/")]) == 41
+
+
 def test_a_torn_line_stays_out(data: DataFolder, tmp_path: Path) -> None:
     with data.ledger_path("half").open("ab") as file:
         file.write(b'{"kind": "step", "posi')

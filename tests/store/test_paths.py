@@ -154,6 +154,20 @@ def test_forget_follows_no_link(data: DataFolder, tmp_path: Path, place: str) ->
     assert foreign(data) == before
 
 
+def test_a_linked_run_is_not_read_and_a_hidden_folder_is_none(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    """So that whatever lists runs can also make their paths again."""
+    shutil.copytree(data.run_dir("r1"), data.runs_dir / ".stversions")
+    shutil.copytree(data.run_dir("r1"), tmp_path / "outside" / "r2")
+    (data.runs_dir / "r2").symlink_to(tmp_path / "outside" / "r2")
+    (data.runs_dir / "r3").symlink_to(data.run_dir("r1"))
+    assert [data.ledger_path(run.run_id) for run in data.runs()] == data.ledgers()
+    assert [path.parent.name for path in data.ledgers()] == ["r1", "r3"]
+    told = typed(data, "verify")
+    assert "it is not read" in told.output
+
+
 def test_a_top_folder_may_lie_on_another_disk(data: DataFolder, tmp_path: Path) -> None:
     for folder in (data.frames_dir, data.studies_dir):
         shutil.move(folder, tmp_path / "disk" / folder.name)

@@ -131,4 +131,4 @@ def test_pictures_that_nobody_watched_are_asked_about_plainly(tmp_path: Path) ->
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     assert refused.stderr.strip().endswith("Type: the same with --strategy plain")
-    assert "1 questions answered" in rejudge(data, *words, "--strategy", "plain").stdout
+    assert "1 question answered" in rejudge(data, *words, "--strategy", "plain").stdout

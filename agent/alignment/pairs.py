@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from agent.errors import BadConfig, MissingExtra
+from store.foreign.limits import UnreadablePicture, open_picture
 
 COLUMNS = ("images", "prompt", "chosen", "rejected")
 INSTALL = "pip install 'feedsway[align]'"
@@ -119,6 +120,7 @@ def _splits(folder: Path) -> dict[str, Any]:
         lacking = [name for name in (*COLUMNS, *_BESIDE) if name not in each.column_names]
         if lacking:
             raise BadConfig(f"The pairs of {folder} have no column {lacking[0]!r}. {_MAKE}")
+        _check_pictures(folder, each)
     if "" not in whole:
         return whole
     if "split" not in found.column_names:
@@ -127,6 +129,19 @@ def _splits(folder: Path) -> dict[str, Any]:
         name: found.select([place for place, own in enumerate(found["split"]) if own == name])
         for name in dict.fromkeys(found["split"])
     }
+
+
+def _check_pictures(folder: Path, pairs: Any) -> None:
+    """Refuse what ``datasets`` would decode whatever its size, or open wherever it lies."""
+    for rows in pairs.select_columns(["images"]).with_format("arrow").iter(64):
+        for picture in (each for row in rows["images"].to_pylist() for each in row or ()):
+            try:
+                if not picture["bytes"]:
+                    raise UnreadablePicture(f"only the name of a file, {picture['path']!a}")
+                with open_picture(picture["bytes"]):
+                    pass  # its header is within the limits
+            except UnreadablePicture as error:
+                raise BadConfig(f"A picture of {folder}: {error}. {_MAKE}") from None
 
 
 def _parquet(datasets: Any, folder: Path) -> dict[str, Any]:

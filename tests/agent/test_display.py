@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from store.records import Judgement, Video, Windows
 from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
 from tests.store.samples import finished, frame, jpeg, started, step
 
+FULL = Path("/dev/full")
 ENDED_RUNS = ("[/s]", "AC[/]DC", "[/10]", "[official video]")
 
 
@@ -49,16 +51,34 @@ def test_a_run_tells_each_caption_as_it_is_and_ends_well(tmp_path: Path) -> None
         assert f"  {caption}\n" in done.stderr
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+def test_a_run_goes_on_where_nothing_can_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_captions(DataFolder(tmp_path), *ENDED_RUNS)
+    words = "run --persona p12 --platform replay --of r1 --model scripted/yes --no-index --json"
+    full = FULL.open("w")
+    monkeypatch.setattr(sys, "stderr", full)
+    cli.main([*words.split(), "--data", str(tmp_path)], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["run"]["status"] == "complete"
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
+
+
 @pytest.mark.parametrize(
-    "number", [len(CAPTIONS) + 15, pytest.param(10_000, marks=pytest.mark.drill)],
-    ids=["some", "many"],
+    ("watched", "number"),
+    [
+        (True, len(CAPTIONS) + 5), (False, 200),
+        pytest.param(True, 1_000, marks=pytest.mark.drill),  # a panel is drawn thrice each time
+        pytest.param(False, 10_000, marks=pytest.mark.drill),
+    ],
 )  # fmt: skip
-def test_no_caption_steers_the_panel_or_ends_the_run(
-    monkeypatch: pytest.MonkeyPatch, number: int
+def test_no_caption_steers_a_terminal_or_a_pipe_or_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, watched: bool, number: int
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    shown = Terminal() if watched else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
     config = RunConfig(
         persona=find("p12"), platform="replay", of="r1", model="scripted/[/yes]",
         windows=Windows(before=number, after=1), account="a",
@@ -76,7 +96,7 @@ def test_no_caption_steers_the_panel_or_ends_the_run(
             display.faulted(ChallengeShown(caption, caption), recovered=True)
             seen += 1
     assert seen == number
-    left = OURS.sub("", terminal.getvalue())
+    left = OURS.sub("", shown.getvalue())
     assert not STEERS.search(left), ascii(STEERS.findall(left)[:9])
     assert "AC[/]DC" in left
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from agent.alignment import pairs
 from agent.alignment.example import _pairs
 from agent.errors import BadConfig
+from tests.store.foreign.test_limits import small_file_of_many_pixels
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,6 +44,27 @@ def test_splits_may_be_datasets_or_a_column(made: Any, tmp_path: Path) -> None:
     assert together.digest == apart.digest
     assert pairs.texts(apart.train[0]["chosen"]) != pairs.texts(apart.train[0]["rejected"])
     assert pairs.jpegs(apart.train[0]["images"])[0].startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize("hostile", ["elsewhere", "bomb"])
+def test_pictures_are_in_the_collection_and_within_limits(
+    made: Any, tmp_path: Path, hostile: str
+) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "elsewhere.png")
+    image = {
+        "elsewhere": {"bytes": None, "path": str(tmp_path / "elsewhere.png")},
+        "bomb": {"bytes": small_file_of_many_pixels(), "path": None},
+    }[hostile]
+    (tmp_path / "data").mkdir()
+    for name, part in made.items():
+        table = part.with_format("arrow")[:]
+        images = [*table["images"].to_pylist()[:-1], [image]]
+        place = table.schema.get_field_index("images")
+        field = table.schema.field(place)
+        told = table.set_column(place, field, pa.array(images, field.type))
+        pq.write_table(told, tmp_path / "data" / f"{name}-00000.parquet")
+    with pytest.raises(BadConfig, match=r"only the name of a file|pixels, at most"):
+        pairs.read(tmp_path)
 
 
 def test_an_exported_collection_is_read_as_it_is(made: Any, tmp_path: Path) -> None:

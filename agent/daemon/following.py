@@ -18,7 +18,7 @@ from agent.daemon.machine import OF_THE_MACHINE
 from agent.daemon.state import State
 from agent.daemon.tally import QUARTER_S, RunTally
 from store.data import LEDGER, DataFolder
-from store.errors import StoreError
+from store.errors import DataUnreadable, StoreError
 from store.lines import committed
 
 SHOWN = 20
@@ -96,8 +96,17 @@ class Events:
         self.reader = JournalReader(self._file.path)
 
     def catch_up(self) -> None:
-        """Take in what is new."""
-        lines, replaced = self._file.more()
+        """Take in what is new.
+
+        Raises
+        ------
+        DataUnreadable
+            The file as a whole cannot be read.
+        """
+        try:
+            lines, replaced = self._file.more()
+        except OSError as error:
+            raise DataUnreadable(self._file.path, error.strerror or str(error)) from None
         if replaced:
             self._forget()
         for event in self.reader.read(lines):

@@ -87,7 +87,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             app, http=LimitedConnection, ws="none", lifespan="off", log_config=None,
-            access_log=False, backlog=BACKLOG, timeout_graceful_shutdown=1,
+            log_level="error", access_log=False, backlog=BACKLOG, timeout_graceful_shutdown=1,
         )
     )  # fmt: skip
     following = asyncio.create_task(news.follow())

@@ -33,6 +33,7 @@ from agent.errors import BadConfig
 from agent.study.declared import EXAMPLE
 from agent.study.matrix import read_draws
 from store.data import DataFolder
+from store.errors import DataUnreadable
 from store.ledger import LedgerLine, read_each, scan
 from store.records import SCHEMA, Step
 from tests.agent.daemon.world import World
@@ -291,6 +292,15 @@ def test_mending_twice_in_a_second_keeps_both(world: World) -> None:
         first = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b'{"kind": "daemon_started", "pid": 1}\n' + b"".join(first))
     assert len(list(world.data.daemon_dir.glob("journal-damaged-*.jsonl"))) == 2
+
+
+def test_a_journal_that_is_no_file_is_one_sentence(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    (data.daemon_dir / JOURNAL).mkdir(parents=True)
+    with pytest.raises(DataUnreadable, match=r"journal\.jsonl cannot be read .* type: --data"):
+        ask_status(data)
+    with pytest.raises(DataUnreadable):
+        type_mend(data)
 
 
 def test_a_time_zone_that_is_none_ends_no_look(world: World) -> None:

@@ -55,7 +55,7 @@ def backup(file: Path, with_profiles: bool, root: Path, as_json: bool) -> None:
 @click.command(
     epilog=epilog(
         "restore kept.tar --data restored",
-        "restore my-own.tar --data restored --with-key --with-replies",
+        "restore kept.tar --data mine --with-key --with-replies",
     )
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -96,7 +96,7 @@ def restore(
         raise click.exceptions.Exit(1)
 
 
-@click.command(epilog=epilog("protect", "protect --group lab"))
+@click.command(epilog=epilog("protect", "protect --json"))
 @click.option("--group", metavar="NAME", help="Share it with this group of users.")
 @data_option
 @json_option

@@ -1,6 +1,7 @@
 """Every block of the README and every example of the agent's ``--help`` is run, as it is written.
 
-Those that take long are drills. The other packages run their own examples in their own folders of tests.
+Those that take long are drills. The other packages run their own examples in their own folders of
+tests.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ def some(setting: Setting, count: int, personas: int, *arms: Arm) -> list[dict[A
     return list(studies(setting, members, arms, rng, quiet))
 
 
+@pytest.mark.drill
 def test_a_fast_calibration_holds() -> None:
     checks = simulated(150, seed=3, personas=6)
     assert len(checks) == 8 + 4 + 4 + 4 + 3

@@ -42,6 +42,7 @@ class SlowServer(Server):
         return reply
 
 
+@pytest.mark.drill
 def test_a_cap_of_rejudge_holds_over_kills(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
     keep_run(data, "r1", [f"#{number:06x}" for number in range(40)])

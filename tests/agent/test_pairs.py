@@ -296,6 +296,7 @@ def test_two_hundred_frames_by_script_and_over_http(served: Server, tmp_path: Pa
 # The export
 
 
+@pytest.mark.drill
 def test_the_export_loads_as_trl_wants_it(data: DataFolder, tmp_path: Path) -> None:
     import datasets
 

@@ -332,6 +332,7 @@ def evaluated(data: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> tup
     return logs, done.stdout
 
 
+@pytest.mark.drill
 def test_inspect_ai_runs_it_and_reads_its_log(evaluated: tuple[Path, str]) -> None:
     mock, embedded = (json.loads(line) for line in evaluated[1].splitlines())
     assert mock["status"] == embedded["status"] == "success"

@@ -34,6 +34,7 @@ def replay(data: Path, *more: str) -> Ledger:
     return read(DataFolder(data).find_run(json.loads(done.stdout)["run"]["run_id"]))
 
 
+@pytest.mark.drill
 def test_a_replay_shows_the_very_videos_to_another_judge(data: Path) -> None:
     old, new = source(data), replay(data, "--model", "scripted/keywords?words=a,the")
     assert [step.video for step in new.steps] == [step.video for step in old.steps]

@@ -129,6 +129,7 @@ def draw(rng: random.Random, count: int, likes: set[int]) -> list[Kill]:
     return [*kills, Kill("before the end", VIDEOS - 1)]
 
 
+@pytest.mark.drill
 def test_a_run_that_is_killed_in_its_steps_equals_the_whole_one(tmp_path: Path) -> None:
     kills = [Kill("in the dwell", 3), Kill("late in the move", 7)]
     whole = run_whole(tmp_path, 3, "random")

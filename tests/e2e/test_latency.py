@@ -69,6 +69,7 @@ def test_dwell_does_not_depend_on_how_long_the_model_thinks(tmp_path: Path) -> N
     compare(tmp_path, (0, 1), videos=6, most=0.1)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("latency_s", [pytest.param(0, marks=pytest.mark.drill), 2])
 def test_the_floor_between_actions_is_no_part_of_the_dwell(
     tmp_path: Path, latency_s: float

@@ -15,6 +15,7 @@ from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
 from tests.xvfb import screen
 
 
+@pytest.mark.drill
 def test_a_session_is_signed_in_kept_checked_and_moved(sign_in_page: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     words = ["login", "tiktok", "--account", "p12-1", "--data", str(data)]

@@ -98,6 +98,7 @@ def test_a_run_over_http_is_whole(place: Place, done: CompletedProcess[str]) -> 
     assert done.stderr.count("are sent to loopback") == 1
 
 
+@pytest.mark.drill
 def test_no_key_is_kept_or_told(place: Place, done: CompletedProcess[str]) -> None:
     """Also not where the service repeats it in what it says about a failure."""
     failed = place.run("--before", "2", "--after", "0", "--max-missing", "0", way="400")
@@ -134,6 +135,7 @@ def test_a_run_stops_at_its_cap_and_a_restart_remembers(
     assert cap - each < tokens(step.judgement.usage for step in ledger.steps) <= cap
 
 
+@pytest.mark.drill
 def test_rejudging_stops_at_its_cap_too(place: Place, done: CompletedProcess[str]) -> None:
     run_id = whole(place, done).started.run_id
     words = ("rejudge", run_id, "--model", MODEL, "--mirrored", "--max-tokens", "2500")
@@ -147,6 +149,7 @@ def test_rejudging_stops_at_its_cap_too(place: Place, done: CompletedProcess[str
     assert sum(u.calls for u in usages if not u.cached) == place.server.requests["model"]
 
 
+@pytest.mark.drill
 def test_rejudging_with_kept_replies_calls_nobody_and_says_the_same(
     place: Place, done: CompletedProcess[str]
 ) -> None:

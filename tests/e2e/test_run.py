@@ -84,6 +84,7 @@ def test_the_planted_truth_is_nowhere_in_the_data(done: tuple[Path, dict[str, An
     assert "themes" not in ledger.path.read_text(encoding="utf-8")
 
 
+@pytest.mark.drill
 def test_the_same_command_starts_anew_after_a_complete_run(tmp_path: Path) -> None:
     light = ("--model", "scripted/coin?p=0.4", "--no-index")
     first = run(tmp_path, *light, before=3, after=3)

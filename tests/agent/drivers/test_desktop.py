@@ -122,6 +122,7 @@ def test_it_finds_holds_meters_and_moves(person: Person, site: Site, tmp_path: P
     assert dwells[1:] == pytest.approx([known[place] for place in (1, 2)], abs=START_LAG_S)
 
 
+@pytest.mark.drill
 def test_a_window_that_is_moved_meanwhile_is_found_again(person: Person, site: Site) -> None:
     async def scenario() -> None:
         async with driving(site.url) as driver:
@@ -158,6 +159,7 @@ def test_a_feed_that_cannot_be_paused_is_exposed_by_the_clock(
     asyncio.run(scenario())
 
 
+@pytest.mark.drill
 def test_a_feed_that_does_not_move_is_a_fault(person: Person, various_url: str) -> None:
     async def scenario() -> None:
         async with driving(f"{various_url}?speed=1&deaf=1", change=1.0) as driver:

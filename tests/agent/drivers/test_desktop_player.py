@@ -64,6 +64,7 @@ def noted(driver: DesktopDriver, kind: str) -> list[str]:
     return [event.message for event in driver.events() if event.kind == kind]
 
 
+@pytest.mark.drill
 def test_a_resized_player_is_found_anew_and_a_strip_of_it_is_not_believed(
     person: Person, site: Site
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_resized_player_is_found_anew_and_a_strip_of_it_is_not_believed(
     asyncio.run(scenario())
 
 
+@pytest.mark.drill
 def test_a_picture_that_is_dragged_covered_or_changes_is_taken_again_then_named(
     person: Person, site: Site
 ) -> None:

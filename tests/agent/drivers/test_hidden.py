@@ -11,6 +11,7 @@ from tests.agent.drivers.test_playwright import drive
 from tests.xvfb import screen
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(200)
 def test_a_tab_behind_another_one_is_watched_all_the_same(feed_url: str, tmp_path: Path) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:

@@ -37,7 +37,7 @@ WAYS = {
         "wheel",
     ),
 }
-QUICK = ("first missing", "first two missing, third lags")
+QUICK = ("first missing",)
 SPINNERS_A_CORE = 3
 
 

@@ -10,6 +10,8 @@ import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
 from personas.strategies import build
 from tests.agent.models.made import GUITARIST, frame
 
@@ -40,6 +42,7 @@ def test_the_entry_point_is_installed_as_it_is_declared() -> None:
     assert ours.items() <= installed.items()
 
 
+@pytest.mark.drill
 def test_an_evaluation_in_a_fresh_process_finds_our_models(tmp_path: Path) -> None:
     prompt = build("simple", GUITARIST)
     right = {"scripted/yes": 1, "scripted/no": 0}

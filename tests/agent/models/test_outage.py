@@ -92,6 +92,7 @@ def payments(root: Path) -> tuple[list[Reserved], dict[str, Settled]]:
     return [line for line in lines if isinstance(line, Reserved)], settled
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(LIMIT_S)
 @pytest.mark.parametrize(
     "honours", [True, pytest.param(False, marks=pytest.mark.drill)], ids=["keys", "no-keys"]

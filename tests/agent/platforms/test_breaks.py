@@ -19,11 +19,7 @@ from store.records import Step
 from tests.agent.platforms import running
 from tests.agent.platforms.running import Told, check, watch
 
-SITES = [
-    "youtube",
-    pytest.param("tiktok", marks=pytest.mark.drill),
-    pytest.param("instagram", marks=pytest.mark.drill),
-]
+SITES = ("youtube", "tiktok", "instagram")
 
 
 class Meddler(Silent):
@@ -68,6 +64,7 @@ def children(name: str) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("platform", SITES)
 def test_a_run_waits_at_a_wall_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str
@@ -81,6 +78,7 @@ def test_a_run_waits_at_a_wall_and_goes_on(
     assert sum(step.eligible for step in told.steps) == 8
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("platform", SITES)
 def test_a_killed_browser_costs_no_record(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str

@@ -24,7 +24,9 @@ LONG = pytest.mark.drill
 @pytest.mark.parametrize(
     ("platform", "switches", "note"),
     [
-        ("tiktok", "strip=item,next&remake=300", "article[data-scroll-index] did"),
+        pytest.param(
+            "tiktok", "strip=item,next&remake=300", "article[data-scroll-index] did", marks=LONG
+        ),
         pytest.param(
             "tiktok", "strip=index,caption", '[id^="one-column-item-"] did', marks=LONG
         ),

@@ -46,7 +46,7 @@ CONSENT = [
 ]  # fmt: skip
 
 
-QUICK = {("tiktok", "frame"), ("youtube", "captcha"), ("instagram", "later")}
+QUICK = {("tiktok", "frame")}
 EACH = [
     wall if wall[:2] in QUICK else pytest.param(*wall, marks=pytest.mark.drill) for wall in WALLS
 ]

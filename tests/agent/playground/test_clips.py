@@ -113,6 +113,7 @@ def test_missing_footage_names_what_to_install() -> None:
         footage.locate("comfyui-video/no-such-file.webp")
 
 
+@pytest.mark.drill
 def test_the_workshop_makes_wanted_clips_first(tmp_path: Path) -> None:
     store, said = ClipStore(tmp_path), list[str]()
     items = small_catalogue().items[:8]

@@ -56,6 +56,7 @@ def test_numbers_beyond_the_mark_are_refused() -> None:
         draw_mark(CAPACITY)
 
 
+@pytest.mark.drill
 def test_marks_are_read_from_every_clip_at_several_moments(cache: Path) -> None:
     store = ClipStore(cache)
     for item in small_catalogue().items:

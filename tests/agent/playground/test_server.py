@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,8 +64,16 @@ def test_a_feed_has_the_shape_of_real_ones_and_no_theme(site: Begin) -> None:
     assert kinds == {(False, False), (True, False), (False, True)}
 
 
+@pytest.fixture(scope="module")
+def standing(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for all who leave it as it was."""
+    running = start(tmp_path_factory.mktemp("state"), cache)
+    yield running
+    running.end()
+
+
 @pytest.mark.parametrize(
-    ("asked", "status", "start", "length"),
+    ("asked", "status", "first", "length"),
     [
         (None, 200, 0, None),
         ("bytes=0-99", 206, 0, 100),
@@ -74,16 +82,16 @@ def test_a_feed_has_the_shape_of_real_ones_and_no_theme(site: Begin) -> None:
     ],
 )
 def test_clips_are_served_in_ranges(
-    site: Begin, cache: Path, asked: str | None, status: int, start: int, length: int | None
+    standing: Site, cache: Path, asked: str | None, status: int, first: int, length: int | None
 ) -> None:
     item = small_catalogue().items[3]
     whole = ClipStore(cache).clip(item).read_bytes()
     headers = {"Range": asked} if asked else {}
-    with site().ask(f"/clips/{item.id}.webm", headers=headers) as answer:
+    with standing.ask(f"/clips/{item.id}.webm", headers=headers) as answer:
         assert answer.status == status
         assert answer.headers["Content-Type"] == "video/webm"
         assert answer.headers["Accept-Ranges"] == "bytes"
-        expected = whole[start:] if length is None else whole[start:][:length]
+        expected = whole[first:] if length is None else whole[first:][:length]
         assert answer.read() == expected
 
 
@@ -152,8 +160,8 @@ def test_a_visitor_met_with_other_settings_is_refused(site: Begin) -> None:
         ("/posters/nothing.jpg", None, 404),
     ],
 )
-def test_nonsense_is_refused(site: Begin, path: str, body: object, status: int) -> None:
-    with site().ask(path, body) as answer:
+def test_nonsense_is_refused(standing: Site, path: str, body: object, status: int) -> None:
+    with standing.ask(path, body) as answer:
         assert answer.status == status
         assert json.load(answer)["error"]
 

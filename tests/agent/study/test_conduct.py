@@ -79,6 +79,7 @@ def interrupted(words: tuple[str, ...], data: Path, log: Path, videos: int) -> l
     return [process.wait(timeout=500) for process in both]
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_a_killed_conductor_and_one_beside_leave_one_run_a_cell(tmp_path: Path) -> None:
     data, log = tmp_path / "data", tmp_path / "log"

@@ -96,6 +96,7 @@ LOOPS = st.recursive(
 )
 
 
+@pytest.mark.drill
 @settings(max_examples=150, deadline=None)
 @given(body=st.builds(lambda inner: {"loops": inner}, LOOPS) | LOOPS)
 def test_it_takes_any_json(body: Any) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from store.data import LEDGER, DataFolder
@@ -37,7 +38,7 @@ class Packed:
     bytes: int
     profiles: bool
     others: tuple[str, ...] = ()
-    """Names in the data folder that are none of feedsway's own, and were left out."""
+    """Names in the data folder that were left out: none of feedsway's own, or links deeper down."""
 
 
 def backup(
@@ -69,20 +70,35 @@ def backup(
         raise BadBackup(file, "lies in the folder that it is to hold")
     if data.forgetting.exists():
         raise ForgettingPending
-    temporary = file.with_name(f".{file.name}{TEMPORARY}")
     try:
         make_folder(file.parent)
         for profile in _profiles(data) if profiles else ():
             with _unused(profile):  # said before all else is copied
                 pass
-        packed = _write(data, temporary, at, profiles=profiles, progress=progress)
-        temporary.replace(file)
-        sync_folder(file.parent)
+        with _placed(file) as temporary:
+            return _write(data, temporary, at, profiles=profiles, progress=progress)
     except OSError as error:
         raise DataUnwritable(file, error.strerror or str(error)) from None
+
+
+@contextmanager
+def _placed(file: Path) -> Iterator[Path]:
+    """Give a name beside the file that nothing has, and rename what was written under it."""
+    temporary = file.with_name(f".{file.name}{TEMPORARY}")
+    lock = NamedLock(file.with_name(f".{file.name}.lock"))
+    try:
+        lock.acquire()
+    except Held as error:
+        raise BadBackup(file, f"is being made by {error}") from None
+    try:
+        temporary.unlink(missing_ok=True)  # of a killed call, or anybody's link
+        yield temporary
+        temporary.replace(file)
+        sync_folder(file.parent)
     finally:
         temporary.unlink(missing_ok=True)
-    return packed
+        lock.release()
+        lock.path.unlink(missing_ok=True)
 
 
 def _profiles(data: DataFolder) -> list[Path]:
@@ -108,7 +124,7 @@ def _write(
 ) -> Packed:
     hashes: dict[str, str] = {}
     size = 0
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
         for path, left in _in_order(data, profiles=profiles):
             try:
@@ -130,7 +146,9 @@ def _write(
 
 def _others(data: DataFolder) -> tuple[str, ...]:
     names = {path.name for path in data.root.iterdir()} - PLACES
-    return tuple(sorted(name for name in names if not name.endswith((".lock", TEMPORARY))))
+    own = [name for name in names if not name.endswith((".lock", TEMPORARY))]
+    linked = [str(path.parent.relative_to(data.root)) for path in data.foreign_ledgers()]
+    return tuple(sorted([*own, *linked]))
 
 
 def _in_order(data: DataFolder, *, profiles: bool) -> Iterator[tuple[Path, int]]:
@@ -151,9 +169,14 @@ def _counted(paths: list[Path]) -> Iterator[tuple[Path, int]]:
 
 
 def _below(data: DataFolder, start: Path, left_out: set[Path]) -> list[Path]:
-    """Every file in a folder that goes in, beside the ledgers."""
+    """Every file in a folder that goes in, beside the ledgers.
+
+    A folder directly below the root may be a link to another disk, and is looked into as well.
+    """
     found = []
-    for top, folders, names in os.walk(start):
+    linked = [path for path in sorted(start.iterdir()) if path.is_symlink() and path.is_dir()]
+    starts = [start, *(path for path in linked if start == data.root and path not in left_out)]
+    for top, folders, names in chain.from_iterable(map(os.walk, starts)):
         folder = Path(top)
         folders[:] = sorted(name for name in folders if folder / name not in left_out)
         for path in (folder / name for name in sorted(names) if name != LEDGER):

@@ -207,3 +207,45 @@ def test_an_empty_run_is_no_harm(data: DataFolder, tmp_path: Path) -> None:
     again = DataFolder(tmp_path / "again")
     restore(tmp_path / "b.tar", again)
     assert [run.run_id for run in again.runs()] == ["whole"]
+
+
+def test_frames_on_another_disk_go_in(data: DataFolder, tmp_path: Path) -> None:
+    expected = files(data.frames_dir)
+    data.frames_dir.rename(tmp_path / "disk")
+    data.frames_dir.symlink_to(tmp_path / "disk")
+    backup(data, tmp_path / "b.tar", START, profiles=False)
+    again = DataFolder(tmp_path / "again")
+    restore(tmp_path / "b.tar", again)
+    assert files(again.frames_dir) == expected
+    assert expected and verify(again).sound
+
+
+def test_a_linked_run_is_said_to_be_left_out(data: DataFolder, tmp_path: Path) -> None:
+    data.run_dir("whole").rename(tmp_path / "elsewhere")
+    (data.runs_dir / "whole").symlink_to(tmp_path / "elsewhere")
+    packed = backup(data, tmp_path / "b.tar", START, profiles=False)
+    assert packed.others == ("runs/whole",)
+
+
+def test_what_lies_under_the_temporary_name_is_not_written_to(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / ".b.tar.tmp").symlink_to(victim)
+    (tmp_path / ".c.tar.tmp").write_text("left by a killed call")
+    (tmp_path / ".c.tar.tmp").chmod(0o666)
+    for name in ("b.tar", "c.tar"):
+        backup(data, tmp_path / name, START, profiles=False)
+        assert not (tmp_path / name).is_symlink()
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert victim.read_text() == "precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "victim", "b.tar", "c.tar"}
+
+
+def test_two_backups_under_one_name_do_not_mix(data: DataFolder, tmp_path: Path) -> None:
+    lock = NamedLock(tmp_path / ".b.tar.lock")
+    lock.acquire()
+    with pytest.raises(BadBackup, match="is being made by"):
+        backup(data, tmp_path / "b.tar", START, profiles=False)
+    lock.release()

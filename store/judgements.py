@@ -34,7 +34,7 @@ from store.files import file_slug
 from store.lines import committed
 from store.locks import NamedLock, byte_lock
 from store.paths import PathName
-from store.records import Judgement, Record, tell_fault
+from store.records import Judgement, Record, Whole, tell_fault
 from store.writer import LineWriter
 
 FOLDER = "judgements"
@@ -124,7 +124,7 @@ class Asked(Record):
     """Whom the judge was to be: an id, which ``traits`` completes."""
     traits: str = ""
     """Hash of the persona's traits; empty where there is no persona, or it was not recorded."""
-    position: int
+    position: Whole
     """Of the step in its run."""
     frame: PathName
     """SHA-256, or what stands for it once it was forgotten."""

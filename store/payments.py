@@ -21,10 +21,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnwritable
 from store.files import make_folder, open_private, sync_folder
+from store.foreign.fields import MOST_COUNT, MOST_USD
 from store.lines import committed
 from store.locks import Held, NamedLock
 from store.records import Record, tell_fault
 
+Cost = Annotated[float, Field(ge=0, le=MOST_USD)]
+"""US dollars."""
+Whole = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 PATIENCE_S = 60.0
 """How long another process's line is waited for."""
 
@@ -41,9 +45,9 @@ class Reserved(Record):
     key: str
     """Names the question, and how often it came to an end before. It is sent along, so that a
     service that knows such keys answers the same call once."""
-    cost_usd: float | None
+    cost_usd: Cost | None
     """The most that it may cost; ``None`` where no price is known."""
-    tokens: int
+    tokens: Whole
 
 
 class Settled(Record):
@@ -55,8 +59,8 @@ class Settled(Record):
     """By the service; by us, of what was sent; or not charged, since the service refused it."""
     ended: bool = True
     """Whether the service is done with it; one that we cut off may still be under way there."""
-    cost_usd: float | None
-    tokens: int
+    cost_usd: Cost | None
+    tokens: Whole
 
 
 class Carried(Record):
@@ -65,9 +69,9 @@ class Carried(Record):
     kind: Literal["carried"] = "carried"
     at: datetime
     account: str
-    calls: int
-    cost_usd: float
-    tokens: int
+    calls: Whole
+    cost_usd: Cost
+    tokens: Whole
 
 
 Line = Annotated[Reserved | Settled | Carried, Field(discriminator="kind")]
@@ -245,7 +249,7 @@ class PaymentBook:
             account.standing += 1
             account.unpriced += line.cost_usd is None
             self._open[line.id] = line
-        else:
+        elif line.calls:
             account.calls += line.calls
             account.dearest_usd = max(account.dearest_usd, line.cost_usd / line.calls)
             account.dearest_tokens = max(account.dearest_tokens, -(-line.tokens // line.calls))

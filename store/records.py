@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from store.foreign.fields import ForeignJson, ForeignText
+from store.foreign.fields import MOST_COUNT, ForeignCost, ForeignCount, ForeignJson, ForeignText
 from store.foreign.text import show_line
 from store.paths import FrameHash, PathName, PerceptualHash, is_name
 
@@ -27,6 +27,9 @@ REDACTED = 2
 
 MOST_STEPS = 1_000_000
 """Of a phase: a number beyond that was not meant, and whoever counts up to it would not end."""
+
+Whole = Annotated[int, Field(ge=-MOST_COUNT, le=MOST_COUNT)]
+"""A place or a count that a column of a table takes."""
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
@@ -177,7 +180,7 @@ class RunResumed(Record):
 
     kind: Literal["run_resumed"] = "run_resumed"
     at: AwareDatetime
-    position: int
+    position: Whole
     code_version: str
     browser: str
 
@@ -193,15 +196,15 @@ class Video(Record):
     """Its display name, which may change and need not be its own."""
     caption: ForeignText | None = None
     hashtags: tuple[ForeignText, ...] = ()
-    likes: int | None = None
-    comments: int | None = None
-    views: int | None = None
+    likes: ForeignCount = None
+    comments: ForeignCount = None
+    views: ForeignCount = None
     duration_s: float | None = None
     ad: bool | None = None
     live: bool | None = None
-    batch: int | None = None
+    batch: Whole | None = None
     """Which batch of the feed brought it, counted from 0 within the run."""
-    batch_requested_at: int | None = None
+    batch_requested_at: Whole | None = None
     """Latest position that the persona had begun to react to when that batch was requested."""
     sources: dict[str, str] = {}
     """Where each field was read: ``network``, ``inline``, ``page`` or ``url``."""
@@ -232,9 +235,9 @@ class Usage(Record):
     """What a judgement cost."""
 
     calls: int = 0
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
+    input_tokens: ForeignCount = None
+    output_tokens: ForeignCount = None
+    cost_usd: ForeignCost = None
     cached: bool = False
 
 
@@ -302,7 +305,7 @@ class Seen(Record):
     """One video as it was seen and judged: what a step has from its opening on."""
 
     kind: str
-    position: int
+    position: Whole
     """Counted from 0 over all videos of the run, excluded ones included."""
     at: AwareDatetime
     phase: Phase
@@ -347,7 +350,7 @@ class Fault(Record):
 
     kind: Literal["fault"] = "fault"
     at: AwareDatetime
-    position: int
+    position: Whole
     fault: str
     """Class of the fault, such as ``BrowserLost``."""
     message: ForeignText
@@ -364,7 +367,7 @@ class Forgotten(Record):
 
     kind: Literal["forgotten"] = "forgotten"
     at: AwareDatetime
-    position: int
+    position: Whole
     """Step that comes next in the run."""
     positions: tuple[int, ...]
     """Steps that were emptied: frames, video, and the judge's words."""

@@ -8,20 +8,20 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from store.foreign.fields import ForeignText
-from store.records import Record
+from store.records import Record, Whole
 
 
 class FeedBatch(Record):
     """A batch of the feed, as soon as its response came: mostly before its videos are shown."""
 
     kind: Literal["feed_batch"] = "feed_batch"
-    number: int
+    number: Whole
     """Counted from 0 within the run; ``Video.batch`` names it."""
-    requested_at: int | None
+    requested_at: Whole | None
     """Latest position that the persona had begun to react to when it was requested."""
     name: ForeignText | None = None
     """The site's own name of it, by which a resumed run knows it again; ``None``: it has none."""
-    position: int
+    position: Whole
     """Step that comes next in the run."""
 
 
@@ -33,7 +33,7 @@ class SiteCheck(Record):
 
     kind: Literal["site_check"] = "site_check"
     at: AwareDatetime
-    position: int
+    position: Whole
     """Step that would come next."""
     compared: int
     """Steps that were held against the site's record."""

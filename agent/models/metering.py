@@ -23,6 +23,8 @@ FRAME_TOKENS = 3200
 """What a frame of 1,536 pixels costs with the dearest tokenisers in wide use, in tokens."""
 REPLY_TOKENS = 1024
 """The longest reply that is asked for."""
+MOST_TOKENS = 10**12
+"""Of one call; a service that tells more has not counted."""
 
 _PAYER: ContextVar[str | None] = ContextVar("payer", default=None)
 
@@ -169,6 +171,19 @@ def _settle_fault(payment: Payment, fault: ModelFault) -> None:
         payment.estimate(ended=False)
     else:
         payment.refuse()
+
+
+def told_tokens(usage: Any) -> tuple[int, int] | None:
+    """Count tokens read and written, those that a provider's own cache saved included.
+
+    ``None`` where a service tells none, or what cannot be: a number below 0 would pass for money
+    that is left.
+    """
+    if usage is None:
+        return None
+    cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
+    told = usage.input_tokens + cached, usage.output_tokens
+    return told if min(told) >= 0 and max(told) <= MOST_TOKENS else None
 
 
 def sent_tokens(question: Question) -> int:

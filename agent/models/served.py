@@ -22,7 +22,7 @@ from agent.models import prices
 from agent.models.base import Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.local_server import ServerLease, lease_for
-from agent.models.metering import METER, Payment
+from agent.models.metering import METER, Payment, told_tokens
 from agent.models.picture import LONGEST_SIDE, scaled
 from agent.models.reply_limit import limit_replies
 from personas import strategies
@@ -250,11 +250,10 @@ class ServedModel:
             return made
         meter.keep(self._reply(output))
         meter.made = made
-        if output.usage is None:
-            payment.estimate(ended=True)
-        else:
-            used = self._used(output.usage)
+        if used := self._used(output.usage):
             payment.report(used["cost_usd"], used["input_tokens"] + used["output_tokens"])
+        else:
+            payment.estimate(ended=True)
         return made
 
     def _settle_failed(self, payment: Payment, error: BaseException) -> None:
@@ -305,13 +304,12 @@ class ServedModel:
         return config
 
     def _used(self, usage: Any) -> dict[str, Any]:
-        """Count tokens, those that the provider's own cache saved included, and price them."""
-        if usage is None:
+        """Price what a service says that it read and wrote; empty where it tells no such thing."""
+        told = told_tokens(usage)
+        if told is None:
             return {}
-        cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
-        sent, received = usage.input_tokens + cached, usage.output_tokens
-        cost = None if self._price is None else self._price.cost(sent, received)
-        return {"input_tokens": sent, "output_tokens": received, "cost_usd": cost}
+        cost = None if self._price is None else self._price.cost(*told)
+        return {"input_tokens": told[0], "output_tokens": told[1], "cost_usd": cost}
 
     async def close(self) -> None:
         """Close the connections, and give up the claim on a server that was started here."""

@@ -217,7 +217,8 @@ def test_frames_on_another_disk_go_in(data: DataFolder, tmp_path: Path) -> None:
     again = DataFolder(tmp_path / "again")
     restore(tmp_path / "b.tar", again)
     assert files(again.frames_dir) == expected
-    assert expected and verify(again).sound
+    assert expected
+    assert verify(again).sound
 
 
 def test_a_linked_run_is_said_to_be_left_out(data: DataFolder, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -404,3 +405,20 @@ def test_reading_is_fast_enough_for_a_thousand_runs(path: Path) -> None:
         return time.process_time() - began
 
     assert min(once() for _ in range(5)) < 0.030
+
+
+def test_numbers_that_no_table_takes_are_damage_or_not_known(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r", ("red", "green"))
+    path = data.ledger_path("r")
+    lines = path.read_text().splitlines()
+    liked = json.loads(lines[1])
+    liked["video"] |= {"likes": 10**30, "views": -1}
+    far = json.loads(lines[2]) | {"position": 10**30}
+    path.write_text("".join(f"{line}\n" for line in (lines[0], json.dumps(liked), lines[3])))
+    video = read(path).steps[0].video
+    assert (video.likes, video.views) == (None, None)
+    path.write_text("".join(f"{line}\n" for line in (*lines[:2], json.dumps(far), lines[3])))
+    with pytest.raises(DamagedLedger) as caught:
+        read(path)
+    assert caught.value.line == 3

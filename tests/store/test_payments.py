@@ -102,3 +102,30 @@ def test_processes_share_a_book(tmp_path: Path) -> None:
     balance = PaymentBook(path).balance(["a"])
     assert (balance.calls, balance.standing) == (50, 10)
     assert (balance.cost_usd, balance.tokens) == (10 + 40 * 0.25, 100 + 40 * 3)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '"kind": "settled", "id": "x", "how": "reported", "cost_usd": -5, "tokens": 1',
+        '"kind": "settled", "id": "x", "how": "reported", "cost_usd": 1, "tokens": -10',
+        '"kind": "carried", "at": "2025-01-01T00:00:00Z", "account": "a", "calls": 3, '
+        '"cost_usd": NaN, "tokens": 1',
+    ],
+)
+def test_no_line_makes_money_of_what_was_spent(tmp_path: Path, told: str) -> None:
+    path = tmp_path / "payments.jsonl"
+    PaymentBook(path).reserve(reserved("x"), ("a",), anything, "q")
+    path.write_bytes(path.read_bytes() + b"{" + told.encode() + b"}\n")
+    with pytest.raises(DamagedLedger) as caught:
+        PaymentBook(path)
+    assert caught.value.line == 2
+
+
+def test_nothing_that_was_carried_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "payments.jsonl"
+    path.write_text(
+        '{"kind":"carried","at":"2025-01-01T00:00:00Z","account":"a","calls":0,'
+        '"cost_usd":0,"tokens":0}\n'
+    )
+    assert PaymentBook(path).balance(["a"]).calls == 0

@@ -137,6 +137,19 @@ def test_a_damaged_step_takes_no_other_with_it(world: World, line: int) -> None:
     run.close()
 
 
+@pytest.mark.parametrize("cost", [1e308, -1e6, float("nan")])
+def test_a_cost_that_cannot_be_is_not_known(world: World, cost: float) -> None:
+    world.keep("r1", "yyyyy", model="openai/x").close()
+    rewrite(
+        world.data.ledger_path("r1"), 2,
+        lambda one: one["judgement"].update(usage={"calls": 1, "cost_usd": cost}),
+    )  # fmt: skip
+    told = ask_status(world.data, "--json")
+    assert told.exit_code == 0
+    cost_now = Status.model_validate_json(told.stdout).cost
+    assert (cost_now.total_usd, cost_now.unpriced_calls) == (0.004, 1)
+
+
 @pytest.mark.parametrize("extra", [{}, {"mood": "x"}])
 def test_a_later_versions_ledger_is_named_as_such(world: World, extra: dict[str, str]) -> None:
     world.keep("r1", "yyyy").close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,11 @@ from inspect_ai.model import (
 )
 
 from agent.errors import BadConfig, MissingExtra, UserError
+from agent.models.budget import Budgeted, Cap
 from agent.models.judge import Manner, ModelJudge
+from agent.models.metering import Till
 from agent.models.served import SETTINGS, ServedModel
+from store.payments import PaymentBook
 from store.records import Judgement
 from tests.agent.models.made import GUITARIST, frame
 
@@ -229,6 +233,25 @@ def test_tokens_from_the_providers_own_cache_are_counted_too() -> None:
 
     usage = ask(answer).usage
     assert (usage.input_tokens, usage.output_tokens) == (950, 2)
+
+
+@pytest.mark.parametrize("tokens", [(-(10**9), 2), (10, -1), (10**30, 2)])
+def test_a_count_that_cannot_be_is_no_money(
+    tokens: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
+        made = output("Yes")
+        made.usage = ModelUsage(input_tokens=tokens[0], output_tokens=tokens[1], total_tokens=1)
+        return made
+
+    book = PaymentBook(tmp_path / "payments.jsonl")
+    budgeted = Budgeted(served(answer), Cap(tokens=10**9), Till(book, ("r",)))
+    judge = ModelJudge.of(budgeted, "simple", GUITARIST)
+    said = asyncio.run(judge.judge((frame(),), None))
+    assert (said.answer, said.usage.input_tokens) == ("yes", None)
+    spent = PaymentBook(tmp_path / "payments.jsonl").balance(["r"])
+    assert (spent.calls, spent.estimated, spent.standing) == (1, 1, 0)
+    assert 0 < spent.tokens < 10**6
 
 
 def test_calls_are_priced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from agent.runner import Silent
 from personas.library import find
 from store.frames import FrameStore
 from store.ledger import Ledger, LedgerWriter, read
-from store.records import Judgement, Windows
+from store.records import Judgement, Usage, Windows
 from tests.store.samples import started
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -104,7 +104,7 @@ class Feeds:
 
 class Yes:
     async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
-        return Judgement(answer="yes")
+        return Judgement(answer="yes", usage=Usage(calls=1, input_tokens=9, cost_usd=0.25))
 
 
 class Told:
@@ -205,6 +205,7 @@ def test_a_killed_runs_open_step_is_closed_on_resume_with_its_cost(tmp_path: Pat
     ledger = sit(tmp_path, page)
     assert [step.video.id for step in ledger.steps] == ["v0", "v1"]
     assert ledger.steps[0].judgement == open_step.judgement
+    assert [step.judgement.usage.cost_usd for step in ledger.steps] == [0.25, 0.25]
     assert ledger.steps[0].reaction.dwell_s is None
 
 

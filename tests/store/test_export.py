@@ -29,6 +29,7 @@ from store.dataset.formats import FORMATS
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople
 from store.dataset.rows import FIELDS, Choice, gather
+from store.dataset.splits import By
 from store.entries import Filters
 from store.errors import BadExport, NothingToExport
 from store.frames import FrameStore
@@ -109,6 +110,24 @@ def test_no_handle_is_in_any_export(data: DataFolder, tmp_path: Path, kind: str)
     assert len(key) == 64
     assert key not in content
     assert data.pseudonym_key.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("split_by", ["runs", "videos"])
+def test_the_card_tells_what_the_splits_share(
+    data: DataFolder, tmp_path: Path, split_by: By
+) -> None:
+    made = export(data, tmp_path / "out", "jsonl", Choice(split_by=split_by))
+    lines = (made.folder / CARD).read_text(encoding="utf-8").splitlines()
+    first = lines.index("| shared with another split | train | validation | test |")
+    found = {}
+    for line in lines[first + 2 :]:
+        if not line:
+            break
+        name, *counts = line.strip("| ").split(" | ")
+        found[name] = [int(count) for count in counts]
+    assert found["a near-duplicate"] == found["an equal look"] == [0, 0, 0]
+    assert (sum(found["the same run"]) > 0) == (split_by == "videos")
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize("kind", FORMATS)

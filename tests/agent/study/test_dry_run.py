@@ -1,0 +1,47 @@
+"""What the command tells or refuses of a study before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from agent.cli import cli
+from agent.study.declared import load
+from agent.study.frozen import StudyChanged
+from agent.study.preparation import keep, prepare
+from store.data import DataFolder
+from tests.agent.study.test_conduct import written
+
+
+def dry_run(file: Path, data: Path) -> Result:
+    return CliRunner().invoke(cli, ["study", str(file), "--dry-run", "--data", str(data)])
+
+
+def test_a_study_refuses_a_prompt_that_has_changed(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    file = written(tmp_path, ["p12", "p09"])
+    study = prepare(load(file), file, data, lambda config: None)
+    keep(study, file)
+    assert dry_run(file, data.root).exit_code == 0
+    kept = study.folder / "frozen.json"
+    was = json.loads(kept.read_text(encoding="utf-8"))
+    was["prompts"]["simple"] = dict.fromkeys(was["prompts"]["simple"], "0" * 64)
+    kept.write_text(json.dumps(was), encoding="utf-8")
+    refused = dry_run(file, data.root)
+    assert isinstance(refused.exception, StudyChanged)
+    told = str(refused.exception)
+    assert "A prompt of the strategy simple has changed since study small was begun" in told
+    assert told.endswith('type in the study file: name = "ANOTHER"')
+
+
+def test_a_study_tells_of_windows_beyond_its_catalogue(tmp_path: Path) -> None:
+    file = written(tmp_path, ["p12", "p09"])
+    assert "videos and the run watches" not in dry_run(file, tmp_path / "data").stderr
+    text = file.read_text(encoding="utf-8")
+    longer = text.replace("before = 2\n", "before = 150\n").replace("after = 2\n", "after = 151\n")
+    file.write_text(longer, encoding="utf-8")
+    told = dry_run(file, tmp_path / "data")
+    assert told.exit_code == 0
+    assert "has 300 videos and the run watches 301" in " ".join(told.stderr.split())

@@ -107,11 +107,12 @@ def test_another_model_or_setting_is_asked(tmp_path: Path) -> None:
         model.settings = settings  # type: ignore[attr-defined]
         return model
 
-    models = [made("a/b"), made("a/c"), made("a/b", most=1), made("a/b", most=2)]
+    models = [made("a/b"), made("a/c"), made("a/b", most=1), made("a/b", most=2), made("a/b")]
+    models[-1].fingerprint = "fedcba9876543210"  # the same name over other weights
     for model in models:
         # a budget in between hides nothing of what makes the reply
         ask(Cached(Budgeted(model, Cap()), tmp_path), QUESTION)
-    assert [len(model.asked) for model in models] == [1, 1, 1, 1]
+    assert [len(model.asked) for model in models] == [1, 1, 1, 1, 1]
 
 
 def test_every_repeat_reaches_the_model_once(tmp_path: Path) -> None:

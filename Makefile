@@ -7,6 +7,9 @@ STAMP := $(VENV)/.feedsway-set-up
 # Most tests wait for a browser: four files at a time. A single test is quicker without.
 AT_ONCE := -n 4 --dist loadfile --no-loadscope-reorder
 
+# Python keeps its bytecode: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test test-all lint browser bench calibrate soak kills clean
 
 help: ## Show the targets

@@ -198,6 +198,7 @@ def test_browser_runs_are_shared_out_and_can_be_extended(tmp_path: Path) -> None
     assert browser_runs.complete(few) == []
 
 
+@pytest.mark.drill
 def test_the_command_tells_programs_what_it_tells_people() -> None:
     arguments = ["calibrate", "--studies", "20", "--browser-runs", "0", "--json"]
     done = CliRunner().invoke(cli, arguments)

@@ -202,6 +202,7 @@ def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
         assert found == {"object": 0, "attribute": 0, "relation": rate}
 
 
+@pytest.mark.drill
 def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

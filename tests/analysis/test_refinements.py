@@ -133,6 +133,7 @@ def test_the_joint_fit_mends_what_the_adjustment_takes_of_a_large_sway() -> None
     assert abs(told[name].bias) < 3.5 * told[name].bias_error
 
 
+@pytest.mark.drill
 def test_the_document_shows_what_the_command_gives() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     names = ("adjusted matrix", "adjusted matrix, unsure judge", "adjusted matrix, sure judge")

@@ -106,6 +106,7 @@ def same_after_rebuild(data: Path) -> None:
     assert top_ten(data) == before
 
 
+@pytest.mark.drill
 def test_a_killed_browser_is_a_recorded_fault_and_the_run_goes_on(tmp_path: Path) -> None:
     data = tmp_path / "data"
     process = start(*RUN, *COIN, "--data", str(data), log=tmp_path / "log")

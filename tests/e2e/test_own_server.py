@@ -105,6 +105,7 @@ def answers(data: Path) -> list[Asked]:
     return [line for file in files for line in read_judgements(file).asked]
 
 
+@pytest.mark.drill
 def test_processes_share_one_server_that_ends_with_the_last_and_nothing_is_lost(
     machine: Machine,
 ) -> None:

@@ -18,7 +18,7 @@ from tests.store.samples import delivered
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     data = tmp_path_factory.mktemp("data")
-    return data, run(data, before=12, after=12)
+    return data, run(data, before=8, after=8)
 
 
 def eligible(ledger: Ledger) -> list[Step]:
@@ -28,7 +28,7 @@ def eligible(ledger: Ledger) -> list[Step]:
 def test_every_step_is_whole(done: tuple[Path, dict[str, Any]]) -> None:
     ledger = only(done[0])
     steps = eligible(ledger)
-    assert (ledger.status, len(steps)) == ("complete", 24)
+    assert (ledger.status, len(steps)) == ("complete", 16)
     assert [step.position for step in ledger.steps] == list(range(len(ledger.steps)))
     assert len({step.video.id for step in ledger.steps}) == len(ledger.steps)
     for step in steps:
@@ -46,7 +46,7 @@ def test_every_step_is_whole(done: tuple[Path, dict[str, Any]]) -> None:
 
 def test_windows_are_counted_in_eligible_steps(done: tuple[Path, dict[str, Any]]) -> None:
     phases = [step.phase for step in eligible(only(done[0]))]
-    assert phases == ["before"] * 12 + ["after"] * 12
+    assert phases == ["before"] * 8 + ["after"] * 8
 
 
 def test_yes_is_watched_at_least_five_times_as_long(done: tuple[Path, dict[str, Any]]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.commands import feedsway, only
 
 LIMIT = 4
@@ -26,6 +28,7 @@ def test_an_outage_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> 
         assert LIMIT - 1 <= len(judged) <= LIMIT
 
 
+@pytest.mark.drill
 def test_a_short_run_without_any_reply_is_no_success(tmp_path: Path) -> None:
     words = ("run", "--persona", "p12", "--no-index", "--data", str(tmp_path), "--before", "2",
              "--after", "0", "--model", "scripted/fail")  # fmt: skip

@@ -63,6 +63,7 @@ def test_an_interrupted_rebuild_leaves_the_old_collection(data: DataFolder, url:
         assert index.count() == 8
 
 
+@pytest.mark.drill
 def test_several_write_at_once_and_lose_nothing(data: DataFolder, url: str) -> None:
     class Own(ColourEncoder):
         id = "test-shared"

@@ -264,6 +264,7 @@ def test_a_second_user_is_refused_and_told_who_holds_the_index(data: DataFolder)
     assert Index.open(data, ColourEncoder()).count() == 0
 
 
+@pytest.mark.drill
 def test_two_processes_share_a_folder_and_lose_nothing(data: DataFolder) -> None:
     """Opened at the same time, an embedded folder loses vectors or is damaged."""
     writers = [child(ADDING, str(data.root), first) for first in ("0", "120")]

@@ -41,6 +41,7 @@ LIKED = {
 }
 
 
+@pytest.mark.drill
 def test_what_plays_while_the_page_stalls_is_counted(tmp_path: Path) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         shown = await driver.open(url)

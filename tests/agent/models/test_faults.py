@@ -185,6 +185,7 @@ def test_tokens_of_a_reply_that_was_held_back_are_counted(
     assert (usage.calls, usage.input_tokens, usage.output_tokens) == (1, 900, 2)
 
 
+@pytest.mark.drill
 def test_a_tiny_model_behind_a_server_answers_as_it_does_here(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

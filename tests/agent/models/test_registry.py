@@ -59,6 +59,7 @@ def test_every_question_of_a_run_is_recognised_from_its_words() -> None:
         assert registry.read_chat(_messages(question)) == question
 
 
+@pytest.mark.drill
 def test_the_embedded_viewer_answers_as_in_a_run_and_nothing_else() -> None:
     model, viewer = get_model("embedded/conse", memoize=False), load("embedded/conse")
     for strategy, mirrored in (("simple", False), ("simple", True), ("isq", False)):

@@ -60,6 +60,7 @@ def test_a_replay_keeps_the_contract(thirty: Watching) -> None:
     assert [step.frames for step in again.steps] == [step.frames for step in told.steps]
 
 
+@pytest.mark.drill
 def test_the_source_of_each_field_is_told(thirty: Watching) -> None:
     first, late = (thirty("tiktok").steps[place].video.sources for place in (0, 20))
     assert (first["caption"], first["id"]) == ("inline", "page")

@@ -60,6 +60,7 @@ def _moved_by_one(told: Told, platform: str) -> None:
     assert [told.pictured(step) for step in told.steps] == served[: len(told.steps)]
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize(
     ("platform", "switches"),
     [

@@ -76,6 +76,7 @@ def test_a_failing_encoder_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.drill
 def test_a_killed_maker_leaves_no_half_clip_and_its_drafts_are_swept(tmp_path: Path) -> None:
     maker = subprocess.Popen(
         [sys.executable, "-c", MAKE_ALL, str(tmp_path)], stdout=subprocess.DEVNULL

@@ -30,6 +30,7 @@ def watch_batch(site: Site, after: int) -> list[str]:
     return [item["id"] for item in items]
 
 
+@pytest.mark.drill
 def test_a_killed_site_goes_on_exactly(site: Begin, cache: Path, tmp_path: Path) -> None:
     whole = start(tmp_path / "other", cache)
     expected = [item for batch in range(6) for item in watch_batch(whole, 12 * batch)]

@@ -52,6 +52,7 @@ def loopy_url(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield url
 
 
+@pytest.mark.drill
 def test_every_loop_is_seen_once_with_every_field_right(loopy_url: str) -> None:
     seen: list[Video] = []
 

@@ -156,3 +156,15 @@ def test_a_reply_that_is_no_completion_counts_as_spent(
     balance = PaymentBook(tmp_path / "payments.jsonl").balance(["a"])
     assert (balance.calls, balance.estimated) == (1, 1)
     assert balance.tokens > 902
+
+
+def test_a_call_that_our_own_limit_cuts_off_counts_as_spent(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPBACK_BASE_URL", f"{server.url}/hang/v1")
+    model = load("openai-api/loopback/hang", max_retries=0, attempt_timeout=1)
+    assert judged(model, tmp_path).missing == "timed_out"
+    assert server.requests["hang"] == 1
+    balance = PaymentBook(tmp_path / "payments.jsonl").balance(["a"])
+    assert (balance.calls, balance.estimated + balance.standing) == (1, 1)
+    assert balance.tokens > 0

@@ -90,6 +90,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--target", "much"], "Type: 10pp"),
         (["--target", "95pp"], "Type: --base"),
         (["--personas", "1"], "--personas"),
+        (["--after", "100", "--catalogue", "149"], "Type: --before 74 --after 74"),
     ],
 )
 def test_bad_plans_are_one_sentence(arguments: list[str], words: str) -> None:

@@ -36,6 +36,7 @@ OPTIONAL = (
     "model", "replicate", "p_yes", "dwell", "excluded",
 )  # fmt: skip
 _ANSWERS = {"yes": YES, "1": YES, "true": YES, "no": NO, "0": NO, "false": NO, "": NONE}
+_MOST_DIGITS = 15
 _FAILED = MISSING.index("failed")
 
 
@@ -100,8 +101,8 @@ class _Row:
         value = self.text(name)
         if not value and default is not None:
             return default
-        if not value.isdecimal():
-            raise self.bad(name, "a whole number from 0 on")
+        if not value.isdecimal() or len(value) > _MOST_DIGITS:
+            raise self.bad(name, f"a whole number from 0 on, of at most {_MOST_DIGITS} digits")
         return int(value)
 
     def number(self, name: str) -> float:
@@ -124,7 +125,7 @@ class _Row:
         return YES if score >= threshold else NO
 
     def bad(self, name: str, wanted: str) -> BadViews:
-        return BadViews(self.path, f"{name} is {self.text(name)!r}, not {wanted}.", self.line)
+        return BadViews(self.path, f"{name} is {self.text(name)[:80]!r}, not {wanted}.", self.line)
 
 
 def _assemble(rows: list[_Row], reading: Reading) -> Views:

@@ -6,8 +6,6 @@ Refuses to know how a persona is put to a model, and what its themes are good fo
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from pydantic import ValidationError
 from personas.errors import BadName, BadPersona, UnknownPersona, nearest
 from personas.persona import Persona
 from personas.values import values
+from store.foreign.toml import BadToml, read_toml
 
 HOME = Path(__file__).with_name("data")
 """Folder of the personas that come with feedsway."""
@@ -136,19 +135,13 @@ def _files(folder: Path | None) -> list[Path]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except FileNotFoundError:
         raise BadPersona(str(path), "there is no such file.") from None
     except OSError as error:
         raise BadPersona(str(path), f"it cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise BadPersona(str(path), "it is not UTF-8 text.") from None
-    except tomllib.TOMLDecodeError as error:
-        # Before Python 3.14 the parser tells the line in its message only.
-        place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        problem = str(error)[: place.start()] if place else str(error)
-        line = int(place[1]) if place and place[1] else None
-        raise BadPersona(str(path), f"its TOML is broken ({problem}).", line) from None
+    except BadToml as error:
+        raise BadPersona(str(path), f"its TOML is broken ({error}).", error.line) from None
 
 
 def _in_words(error: ValidationError) -> str:

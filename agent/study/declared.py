@@ -6,7 +6,6 @@ Refuses to know which runs exist and how they are judged, beyond the name of the
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,6 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from agent.config import Arm, Dwell, Frames, Site, Value
 from agent.errors import BadConfig, UserError
 from agent.pacing import Hours, zone_of
+from store.foreign.toml import BadToml, read_toml
 from store.records import Windows
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -199,14 +199,12 @@ def read_file(
 ) -> File:
     """Read and validate a declared file; what is wrong is raised as ``bad``, with its line."""
     try:
+        data = read_toml(path)
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise bad(path, f"it cannot be read ({error}).", None) from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        raise bad(path, f"{error}.", int(at[1]) if at else None) from None
+    except BadToml as error:
+        raise bad(path, f"it cannot be read as TOML ({error}).", error.line) from None
     try:
         return kind.model_validate(data)
     except ValidationError as error:

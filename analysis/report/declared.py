@@ -6,13 +6,13 @@ Refuses to check the file (the program that runs studies did) and to know which 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import BadStudyFolder
+from store.foreign.toml import BadToml, read_toml
 
 FILE, DRAWS = "study.toml", "draws.json"
 
@@ -100,8 +100,8 @@ def read_study_file(folder: Path) -> StudyFile:
 
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path)
+    except (OSError, BadToml) as error:
         raise BadStudyFolder(path, f"it cannot be read ({error}).") from None
 
 

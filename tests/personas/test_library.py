@@ -111,7 +111,7 @@ def test_what_can_not_be_read_is_refused_in_plain_words(tmp_path: Path) -> None:
     with pytest.raises(BadPersona, match="it cannot be read"):
         find(str(tmp_path))
     (tmp_path / "latin.toml").write_bytes('id = "café"'.encode("latin-1"))
-    with pytest.raises(BadPersona, match="it is not UTF-8 text"):
+    with pytest.raises(BadPersona, match="not UTF-8 text"):
         load(tmp_path / "latin.toml")
 
 

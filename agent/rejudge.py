@@ -34,8 +34,9 @@ from agent.sitting import Batch, account_of, as_given, fewest_first, sit, till_o
 from personas import strategies
 from personas.persona import Persona
 from store.data import DataFolder
+from store.errors import DamagedLedger
 from store.frames import FrameStore
-from store.judgements import Asked, Judge, JudgementWriter, Key, judgement_files, read_lines
+from store.judgements import Asked, Judge, JudgementWriter, Key, judgement_files, read_known
 from store.ledger import Ledger
 from store.records import Judgement, PersonaRecord, Step, text_of
 
@@ -112,6 +113,8 @@ class Sitting:
     """What the kept replies did; ``None`` for a model without any."""
     others: int = 0
     """Files that other models of this name have answered in; they stay as they are."""
+    left_out: tuple[str, ...] = ()
+    """Why runs were left out, whose earlier answers cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,10 @@ async def rejudge(
             _judge(run, personas, asking, loaded.fingerprint, now)
             for run, personas in zip(runs, asked_as, strict=True)
         ]
-        opened = (_writer(*pair, data.answers_lock) for pair in zip(runs, judges, strict=True))
-        writers = [stack.enter_context(writer) for writer in opened]
+        left_out: list[str] = []
+        entered = _enter(stack, list(zip(runs, judges, strict=True)), data.answers_lock, left_out)
+        runs, judges = [runs[run] for run in entered], [judges[run] for run in entered]
+        asked_as, writers = [asked_as[run] for run in entered], list(entered.values())
         paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers}
         model = guarded(loaded, asking.cap, till_of(data, paid, now), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
@@ -192,7 +197,8 @@ async def rejudge(
 
         await sit(due, judge, lambda batch: _commit(batch, writers), tell, streak)
         others = sum(map(_other_versions, runs, judges))
-        return replace(_sitting(questions, due, writers, asking, model), others=others)
+        did = _sitting(questions, due, writers, asking, model)
+        return replace(did, others=others, left_out=tuple(left_out))
 
 
 @dataclass
@@ -310,7 +316,7 @@ def _draw_of(run: Ledger) -> tuple[object, ...]:
 
 def _other_versions(run: Ledger, judge: Judge) -> int:
     """Count the files beside a run that another model of the same name has answered in."""
-    kept = [read_lines(path)[0] for path in judgement_files(run.path.parent)]
+    kept = [read_known(path) for path in judgement_files(run.path.parent)]
     heads = [lines[0] for lines in kept if lines]
     return sum(isinstance(head, Judge) and judge.another_version(head) for head in heads)
 
@@ -337,6 +343,29 @@ def _writer(run: Ledger, judge: Judge, among: Path) -> JudgementWriter:
         writer.close()
         raise OtherSitting(begun, judge.seed + 1)
     return writer
+
+
+def _enter(
+    stack: AsyncExitStack,
+    asked: Sequence[tuple[Ledger, Judge]],
+    among: Path,
+    left_out: list[str],
+) -> dict[int, JudgementWriter]:
+    """Open every run's file that can be gone on with, by the run's place.
+
+    ``left_out`` takes a sentence for each that is damaged; where all are, the first is raised.
+    """
+    entered: dict[int, JudgementWriter] = {}
+    first: DamagedLedger | None = None
+    for place, (run, judge) in enumerate(asked):
+        try:
+            entered[place] = stack.enter_context(_writer(run, judge, among))
+        except DamagedLedger as error:
+            first = first or error
+            left_out.append(str(error))
+    if first is not None and not entered:
+        raise first
+    return entered
 
 
 def _questions(

@@ -18,6 +18,8 @@ from store.errors import ForgettingPending
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from store.data import DataFolder
     from store.forget import Plan, Request
 
@@ -198,6 +200,7 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         todo = forgetting.plan(data, request)
         told = f"{_told(todo)} to go."
         echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else told)
+        _tell_unread(todo.unread)
         return
 
     def ask(todo: Plan) -> None:
@@ -219,6 +222,16 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         "Copies elsewhere still hold it.",
         err=True,
     )
+    _tell_unread(done.unread)
+
+
+def _tell_unread(problems: Sequence[str]) -> None:
+    """Say which ledgers may still tell of it, and exit with 1 where there are any."""
+    for problem in problems:
+        echo(f"This may still tell of it: {problem}", err=True)
+    if problems:
+        echo("Restore them from a copy, or delete them. Then type the same again.", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def _request(options: dict[str, Any], pending: Request | None) -> Request:
@@ -253,6 +266,7 @@ def _plan_fields(data: DataFolder, todo: Plan) -> dict[str, Any]:
         "runs": len(todo.runs),
         "frames": len(todo.frames),
         "shared": len(todo.shared),
+        "unread": todo.unread,
         "made_of_it": [str(e.place(data)) for e in todo.derived if e.is_there(data)],
     }
 

@@ -39,6 +39,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -225,10 +226,10 @@ class NothingToForget(StoreError):
 
     exit_code = 2
 
-    def __init__(self, asked: str, value: str) -> None:
-        super().__init__(
-            f"Nothing that is kept fits --{asked} {value}. Type: python -m store show latest"
-        )
+    def __init__(self, asked: str, value: str, unread: Sequence[str] = ()) -> None:
+        left = f" What cannot be read may tell of it: {' '.join(unread)}" if unread else ""
+        told = left or " Type: python -m store show latest"
+        super().__init__(f"Nothing that is kept fits --{asked} {value}.{told}")
 
 
 class CopiesRemain(StoreError):

@@ -9,6 +9,7 @@ Refuses to know how a line is rewritten (``redaction``) and how the index is mad
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,18 +27,22 @@ from store.entries import entries
 from store.errors import (
     CopiesElsewhere,
     CopiesRemain,
+    DamagedLedger,
     DataUnwritable,
+    NewerSchema,
     NothingToForget,
     OutsideFolder,
     RunLocked,
 )
 from store.files import sync_folder, write_whole
 from store.frames import FrameStore
-from store.judgements import judgement_files, read_judgements
+from store.judgements import Asked, judgement_files, read_known
 from store.ledger import LOCK, Ledger
 from store.locks import Held, NamedLock, holder
 from store.names import Names, plain
 from store.records import Forgotten, Record, Seen, Step
+
+_HASH = re.compile(rb"[0-9a-f]{64}")
 
 
 class Request(Record):
@@ -110,6 +115,8 @@ class Plan:
     studies: set[str] = field(default_factory=set)
     derived: list[DerivedEntry] = field(default_factory=list)
     """What was made of it, wherever it lies."""
+    unread: list[str] = field(default_factory=list)
+    """Why ledgers cannot be read, which may tell of it still; the frames that they name stay."""
 
     def copies(self, data: DataFolder) -> list[Path]:
         """Exports and trainings in the data folder that hold it."""
@@ -145,6 +152,8 @@ class Done:
     vectors: int
     replies: int
     reports: int
+    unread: tuple[str, ...] = ()
+    """Why ledgers could not be read; they may tell of it still."""
 
 
 def plan(data: DataFolder, request: Request) -> Plan:
@@ -152,8 +161,8 @@ def plan(data: DataFolder, request: Request) -> Plan:
 
     Raises
     ------
-    DamagedLedger, NewerSchema, DataUnreadable, OutsideFolder
-        A ledger that cannot be read could name the same frames.
+    DataUnreadable, OutsideFolder
+        A file that cannot be opened could name the same frames.
     """
     if foreign := data.foreign_ledgers():
         raise OutsideFolder(foreign[0], data.runs_dir)
@@ -164,7 +173,9 @@ def plan(data: DataFolder, request: Request) -> Plan:
     for path in data.ledgers():
         if ledger.summarise(path) is None:
             continue
-        run = ledger.read(path)
+        run = _read(found, kept, path)
+        if run is None:
+            continue
         done = {position for line in run.forgotten for position in line.positions}
         hit = {s.position for s in run.seen if s.position not in done and request.hits(s)}
         for step in run.seen:
@@ -178,16 +189,25 @@ def plan(data: DataFolder, request: Request) -> Plan:
     return found
 
 
+def _read(found: Plan, kept: set[str], path: Path) -> Ledger | None:
+    """Read a ledger; of one that is damaged or of a later version, only what its bytes name."""
+    try:
+        return ledger.read(path)
+    except (DamagedLedger, NewerSchema) as error:
+        found.unread.append(str(error))
+        kept.update(hash_.decode() for hash_ in _HASH.findall(path.read_bytes()))
+        return None
+
+
 def _prepared(data: DataFolder, request: Request) -> Request:
     """A request with the ids that it comes to, and with a salt; once, however often it is begun."""
     if request.salt:
         return request
     ids: set[str] = set()
     if request.asked != "before":
-        for path in data.ledgers():
-            if ledger.summarise(path) is not None:
-                steps = ledger.read(path).steps
-                ids |= {step.video.id for step in steps if request.hits(step)}
+        begun = [path for path in data.ledgers() if ledger.summarise(path) is not None]
+        for run in ledger.read_each(begun, []):  # which cannot be read is told by the plan
+            ids |= {step.video.id for step in run.steps if request.hits(step)}
     told = {"salt": secrets.token_hex(16), "ids": tuple(sorted(ids))}
     return request.model_copy(update=told)
 
@@ -228,8 +248,9 @@ def _said(run_folder: Path) -> dict[int, list[str]]:
     """What re-judgements say about each step."""
     said: dict[int, list[str]] = {}
     for path in judgement_files(run_folder):
-        for line in read_judgements(path).lines:
-            said.setdefault(line.position, []).extend(redaction.words(line.judgement))
+        for line in read_known(path):
+            if isinstance(line, Asked):
+                said.setdefault(line.position, []).extend(redaction.words(line.judgement))
     return said
 
 
@@ -275,7 +296,7 @@ def forget(
     request = _prepared(data, request)
     todo = plan(data, request)
     if not todo.runs and not going_on:
-        raise NothingToForget(request.asked, request.value)
+        raise NothingToForget(request.asked, request.value, todo.unread)
     _refuse_copies(data, todo, request)
     made(todo)
     try:
@@ -298,7 +319,7 @@ def forget(
         raise DataUnwritable(data.root, error.strerror or str(error)) from None
     return Done(
         len(todo.videos), todo.emptied, todo.edited, len(todo.runs),
-        len(todo.frames), len(todo.shared), vectors, replies, reports,
+        len(todo.frames), len(todo.shared), vectors, replies, reports, tuple(todo.unread),
     )  # fmt: skip
 
 
@@ -354,6 +375,7 @@ def _rewrite(run: RunPlan, request: Request) -> None:
                 lambda asked: asked.position in run.line.positions,
                 request.change,
                 request.token,
+                lambda line: bool(run.line.positions) and '"judge"' not in line,  # could name any
             )
         redaction.redact_ledger(run.path, run.steps, run.line, request.change)
     finally:

@@ -226,6 +226,21 @@ def read_lines(path: Path) -> tuple[list[Judge | Asked], int]:
     return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
 
 
+def read_known(path: Path) -> list[Judge | Asked | bytes]:
+    """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
+    try:
+        lines, _ = committed(path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    found: list[Judge | Asked | bytes] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(_record(path, number, line))
+        except DamagedLedger:
+            found.append(line)
+    return found
+
+
 def _kept(path: Path) -> Judgements | None:
     """What is there to go on with; ``None`` where nothing was committed yet."""
     if not path.exists() or not committed(path.read_bytes())[0]:

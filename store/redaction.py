@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from store.errors import DataUnwritable
 from store.files import write_whole
-from store.judgements import Asked, read_lines
+from store.judgements import Asked, read_known
 from store.ledger import read_lines as ledger_lines
 from store.records import (
     REDACTED,
@@ -120,17 +120,26 @@ def _as_changed(record: Seen, changed: Seen) -> Seen:
 
 
 def redact_judgements(
-    path: Path, concerned: Callable[[Asked], bool], change: Change, stand_in: Change
+    path: Path,
+    concerned: Callable[[Asked], bool],
+    change: Change,
+    stand_in: Change,
+    tells: Callable[[str], bool],
 ) -> None:
     """Silence what was said about these pictures, and change what was said about others.
 
     ``stand_in`` is what stands for a picture's hash, by which whoever has it could tell it again.
+    A line that cannot be read stays as it stands, unless it ``tells``, or a text in it changes.
     """
-    records, _ = read_lines(path)
-    made: list[Record] = []
+    records = read_known(path)
+    made: list[Record | bytes] = []
     for record in records:
-        new: Record = record
-        if isinstance(record, Asked) and concerned(record):
+        new: Record | bytes = record
+        if isinstance(record, bytes):
+            text = record.decode(errors="replace")
+            if tells(text) or change(text) != text:
+                continue
+        elif isinstance(record, Asked) and concerned(record):
             frame = record.frame if record.frame.startswith(STAND_IN) else stand_in(record.frame)
             silent = silenced(record.judgement)
             new = record.model_copy(update={"judgement": silent, "frame": frame})
@@ -141,8 +150,11 @@ def redact_judgements(
         _rewrite(path, made)
 
 
-def _rewrite(path: Path, records: Sequence[Record]) -> None:
-    lines = [record.model_dump_json(by_alias=True).encode() + b"\n" for record in records]
+def _rewrite(path: Path, records: Sequence[Record | bytes]) -> None:
+    lines = [
+        (line if isinstance(line, bytes) else line.model_dump_json(by_alias=True).encode()) + b"\n"
+        for line in records
+    ]
     try:
         write_whole(path, b"".join(lines))
     except OSError as error:

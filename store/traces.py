@@ -16,7 +16,7 @@ from store.data import DataFolder
 from store.derived import DerivedEntry
 from store.errors import DataUnreadable
 from store.files import TEMPORARY
-from store.judgements import Asked, judgement_files, read_judgements
+from store.judgements import Asked, judgement_files, read_known
 from store.paths import path_within
 from store.spectra import Found, Retrieval, read_retrieval, write_retrieval
 
@@ -49,6 +49,10 @@ class Gone:
         """Whether an answer that belongs to no run is about one of these pictures."""
         return asked.frame in self.frames or asked.frame in self.shared
 
+    def is_named_in(self, text: str) -> bool:
+        """Whether a line that cannot be read names one of these pictures."""
+        return any(frame in text for frame in (*self.frames, *self.shared))
+
     def stand_in(self, frame: str) -> str:
         """Return what an answer names in place of a picture that is deleted."""
         return self.token(frame) if frame in self.frames else frame
@@ -59,8 +63,8 @@ def said_of(data: DataFolder, frames: Set[str]) -> set[str]:
     return {
         text
         for path in judgement_files(data.spectra_dir)
-        for line in read_judgements(path).lines
-        if line.frame in frames
+        for line in read_known(path)
+        if isinstance(line, Asked) and line.frame in frames
         for text in redaction.words(line.judgement)
     }
 
@@ -73,8 +77,10 @@ def forget_replies(data: DataFolder, gone: Gone) -> int:
     for path in data.replies_dir.glob("??/*.json") if telling or frames else ():
         try:
             told = json.loads(path.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # damaged, and so asked for again by its reader
+        if not isinstance(told, dict):
+            continue
         parts = [told.get(name) for name in ("text", "reason", "description", "screen_text")]
         if not frames.isdisjoint(told.get("frames", ())) or any(
             isinstance(part, str) and part[:2000] in telling for part in parts
@@ -91,7 +97,9 @@ def forget_spectra(data: DataFolder, gone: Gone) -> None:
     """
     for path in judgement_files(data.spectra_dir):
         path_within(data.spectra_dir, path)
-        redaction.redact_judgements(path, gone.concerns, gone.change, gone.stand_in)
+        redaction.redact_judgements(
+            path, gone.concerns, gone.change, gone.stand_in, gone.is_named_in
+        )
     for path in sorted(data.spectra_dir.glob("*/retrieval.json")):
         path_within(data.spectra_dir, path)
         try:

@@ -69,7 +69,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     check_revision(asking.model, asking.revision)
     check_access(asking.model, os.environ)
     folder = DataFolder(data)
-    ledgers = _ledgers(folder, runs)
+    left_out: list[str] = []
+    ledgers = _ledgers(folder, runs, left_out)
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
@@ -96,20 +97,31 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
             f"{replies.kept} replies were kept from before, {replies.asked} were asked for; "
             f"{replies.unfit} of these cannot be kept."
         )
+    for problem in (*left_out, *did.left_out):
+        echo(f"Left out: {problem}", err=True)
+    if left_out or did.left_out:
+        raise click.exceptions.Exit(1)
 
 
-def _ledgers(data: DataFolder, names: tuple[str, ...]) -> list[Ledger]:
-    """Return the runs that were named; a study's name stands for its complete treatment runs."""
-    from store.ledger import read
+def _ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) -> list[Ledger]:
+    """Return the runs that were named; a study's name stands for its complete treatment runs.
+
+    ``left_out`` takes a sentence for each ledger that cannot be read, of a study or of nobody knows
+    which.
+    """
+    from store.ledger import read, read_each
 
     found = []
     for name in names:
         if (data.studies_dir / name).is_dir():
-            found += [
-                read(run.path) for run in data.runs()
+            runs = data.runs()
+            left_out += [run.problem for run in runs if run.problem is not None]
+            complete = [
+                run.path for run in runs
                 if run.status == "complete" and run.started and run.started.arm == "treatment"
                 and run.started.config.get("study") == name
             ]  # fmt: skip
+            found += read_each(complete, left_out)
         else:
             found.append(read(data.find_run(name)))
     return found

@@ -44,7 +44,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         # before Python 3.14 the parser tells the line in its message only
         place = _PLACE.search(str(error))
         line = int(place[1]) if place and place[1] else None
-        raise BadToml(_PLACE.sub("", str(error)), line) from None
+        raise BadToml(str(error), line) from None
     except RecursionError:
         raise BadToml("its lists lie too deep within each other") from None
     except ValueError:  # of Python, over a number of thousands of digits

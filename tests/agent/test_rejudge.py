@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,8 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from agent import rejudge as module
+from agent.cli.rejudge import rejudge as command
 from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
 from agent.models.base import Question, Reply
 from agent.models.budget import Cap
@@ -370,3 +373,31 @@ def test_another_checkpoint_of_the_same_name_is_another_judge(
         first.fingerprint: "yes", second.fingerprint: "no",
     }  # fmt: skip
     assert ask(data, first, monkeypatch).answered == 0
+
+
+@pytest.mark.parametrize("where", ["ledger", "own answers", "another judge's answers"])
+def test_a_line_that_cannot_be_read_stops_no_other_run(data: DataFolder, where: str) -> None:
+    """Through the command: the study's other runs are asked, and the damaged file is named."""
+    data.studies_dir.joinpath("s").mkdir(parents=True)
+    shutil.rmtree(data.run_dir("r1"))
+    for run_id in ("a", "b"):
+        keep_run(data, run_id, ["red", "blue", "green"], config={"study": "s"})
+    words = ["s", "--model", "scripted/coin?p=0.3", "--data", str(data.root)]
+    if where != "ledger":
+        assert CliRunner().invoke(command, words, catch_exceptions=False).exit_code == 0
+        (path,) = judgement_files(data.run_dir("a"))
+    else:
+        path = data.ledger_path("a")
+    if where == "another judge's answers":
+        path = path.rename(path.with_name("another.jsonl"))
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace('"answer"', '"anser"')
+    path.write_text("".join(f"{line}\n" for line in lines))
+    done = CliRunner().invoke(command, [*words, "--repeats", "2"], catch_exceptions=False)
+    (file,) = judgement_files(data.run_dir("b"))
+    assert len(read_judgements(file).asked) == 6
+    if where == "another judge's answers":
+        assert (done.exit_code, done.stderr) == (0, "")
+    else:
+        assert f"Left out: {path}:2 is damaged" in done.stderr
+        assert done.exit_code == 1

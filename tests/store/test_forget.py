@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from store import forget as forgetting
 from store import pairs, traces
+from store.cli import main
 from store.data import DataFolder
 from store.errors import NewerSchema, NothingToForget, RunLocked
 from store.files import TEMPORARY, write_whole
@@ -420,3 +422,47 @@ def test_a_step_that_still_tells_is_found(data: DataFolder) -> None:
     path.write_text(path.read_text("utf-8").replace('"caption":null', '"caption":"x"', 1), "utf-8")
     problems = [problem.what for problem in verify(data).problems]
     assert problems == ["step 0 was forgotten and still tells of its video"]
+
+
+def damage(path: Path, number: int, old: str, new: str) -> None:
+    """Change a line, counted from 1."""
+    lines = path.read_text().splitlines()
+    assert old in lines[number - 1]
+    lines[number - 1] = lines[number - 1].replace(old, new)
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def test_a_damaged_ledger_keeps_nothing_else_from_being_forgotten(data: DataFolder) -> None:
+    named = {hash_.sha256 for step in read(data.ledger_path("r2")).seen for hash_ in step.frames}
+    damage(data.ledger_path("r2"), 4, '"kind":"step', '"kind":"stop')
+    words = ["forget", "--author", HANDLE, "--yes", "--remove-copies", "--data", str(data.root)]
+    dry = CliRunner().invoke(main, [*words, "--dry-run"])
+    assert (dry.exit_code, "r2/ledger.jsonl:4 is damaged" in dry.stderr) == (1, True)
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, "r2/ledger.jsonl:4 is damaged" in done.stderr) == (1, True)
+    assert HANDLE not in data.ledger_path("r1").read_text()
+    assert read(data.ledger_path("r1")).forgotten
+    assert all(FrameStore(data.frames_dir).path(each).is_file() for each in named)
+    assert pending(data) is None
+    damage(data.ledger_path("r2"), 4, '"kind":"stop', '"kind":"step')
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert holding(data, HANDLE, SECRET) == []
+
+
+def test_answers_that_cannot_be_read_are_kept_unless_they_tell(data: DataFolder) -> None:
+    (judged,) = judgement_files(data.run_dir("r1"))
+    (spectrum,) = judgement_files(data.spectra_dir)
+    (preferred,) = data.pairs_dir.glob("*.jsonl")
+    damage(judged, 2, '"persona"', '"perzona"')
+    damage(spectrum, 2, '"persona"', '"perzona"')
+    for path in (spectrum, preferred):
+        with path.open("a") as file:
+            file.write('{"kind": "of another day"}\n[]\n{"source": 7}\n')
+    with preferred.open("a") as file:
+        file.write('{"source": {"frame": ["her-1"]}}\n{"a": ' + "[" * 900 + "]" * 900 + "}\n")
+        file.write(f'"by {HANDLE}"\n["her-1"]\n{{"source": "her-1"}}\n')
+    forget(data, request("author", HANDLE))
+    assert holding(data, HANDLE, SECRET, BLUE, "her-1") == []
+    for path in (spectrum, preferred):
+        assert '{"kind": "of another day"}\n[]\n{"source": 7}\n' in path.read_text()
+    assert len(read_judgements(judged).asked) == 3

@@ -137,11 +137,7 @@ class _Question:
 
 
 async def rejudge(
-    runs: Sequence[Ledger],
-    asking: Asking,
-    data: DataFolder,
-    now: datetime,
-    onlooker: Onlooker,
+    runs: Sequence[Ledger], asking: Asking, data: DataFolder, now: datetime, onlooker: Onlooker
 ) -> Sitting:
     """Ask what was not asked yet.
 
@@ -172,8 +168,8 @@ async def rejudge(
         ]
         left_out: list[str] = []
         entered = _enter(stack, list(zip(runs, judges, strict=True)), data.answers_lock, left_out)
-        runs, judges = [runs[run] for run in entered], [judges[run] for run in entered]
-        asked_as, writers = [asked_as[run] for run in entered], list(entered.values())
+        runs, writers = [runs[run] for run in entered], list(entered.values())
+        asked_as = [asked_as[run] for run in entered]
         paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers}
         model = guarded(loaded, asking.cap, till_of(data, paid, now), data.replies_dir)
         panel = _Panel(model, asking, FrameStore(data.frames_dir))
@@ -196,9 +192,9 @@ async def rejudge(
                 return await panel.judge(question)
 
         await sit(due, judge, lambda batch: _commit(batch, writers), tell, streak)
-        others = sum(map(_other_versions, runs, judges))
-        did = _sitting(questions, due, writers, asking, model)
-        return replace(did, others=others, left_out=tuple(left_out))
+        others = sum(map(_other_versions, runs, [judges[run] for run in entered]))
+        told = _sitting(questions, due, writers, asking, model)
+        return replace(told, others=others, left_out=tuple(left_out))
 
 
 @dataclass

@@ -63,6 +63,7 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
     The smallest sway that is found with a power of 0.8, the power for given sways, and with
     --target the cheapest designs that reach 0.8. From simulated studies.
     """
+    from analysis.errors import BadPlan
     from analysis.power import WINDOWS, Trials, cheapest, powers
     from analysis.simulate import Plan, World
     from analysis.texts import cheapest_text, powers_text
@@ -78,6 +79,12 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
     if target is not None:
         most = given["catalogue"] or math.inf
         windows = [plan for plan in WINDOWS if plan.videos <= most]
+        if not windows:
+            shortest = min(plan.videos for plan in WINDOWS)
+            raise BadPlan(
+                f"The shortest design that is tried watches {shortest} videos, and a theme has "
+                f"{most}. Type: --before {most // 2} --after {most // 2}, without --target"
+            )
         found = cheapest(target, world, trials, model, lambda _: cost, windows)
         put(found, lambda: cheapest_text(found, target, world, trials, model), as_json_)
         return

@@ -91,6 +91,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--target", "95pp"], "Type: --base"),
         (["--personas", "1"], "--personas"),
         (["--after", "100", "--catalogue", "149"], "Type: --before 74 --after 74"),
+        (["--target", "10pp", "--catalogue", "9"], "--before 4 --after 4, without --target"),
     ],
 )
 def test_bad_plans_are_one_sentence(arguments: list[str], words: str) -> None:

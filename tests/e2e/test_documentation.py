@@ -28,7 +28,7 @@ EXAMPLE = re.compile(r"^\s*(python -m agent .+)$", re.MULTILINE)
 THE_TEST_COMMAND = "make test"  # this is it
 LONG = (
     "--after 10", "--persona ./me.toml", "embedded/conse", "bench", "align", "judge-check",
-    "spectrum", "agent doctor", "pairs latest", "probe --model",
+    "spectrum", "agent doctor", "pairs latest", "probe --model", "calibrate",
 )  # fmt: skip
 """Words of the lines that take a quarter of a minute and more."""
 ENDLESS = ("agent playground", "agent daemon watch.toml")

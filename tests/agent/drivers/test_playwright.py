@@ -50,7 +50,7 @@ def drive(scenario: Callable[[PlaywrightDriver], Awaitable[None]], **options: An
 
 
 @pytest.mark.parametrize(
-    "query", drills_but(["", "?recycle=1"], ["", "?motion=smooth", "?recycle=1"])
+    "query", drills_but([""], ["", "?motion=smooth", "?recycle=1"])
 )
 def test_moves_by_exactly_one_and_meters_what_was_left(feed_url: str, query: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:

@@ -278,6 +278,7 @@ def test_the_player_is_whole_at_other_sizes(
     visit.leave()
 
 
+@pytest.mark.drill
 def test_ads_and_live_cards_are_labelled(browser: Browser, site: Begin) -> None:
     running = site("--motion", "instant", "--feed", "random", "--seed", "3")
     visit = Visit(browser, running)

@@ -49,9 +49,7 @@ def drive(scenario: Callable[[PlaywrightDriver], Awaitable[None]], **options: An
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(
-    "query", drills_but([""], ["", "?motion=smooth", "?recycle=1"])
-)
+@pytest.mark.parametrize("query", drills_but([""], ["", "?motion=smooth", "?recycle=1"]))
 def test_moves_by_exactly_one_and_meters_what_was_left(feed_url: str, query: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         shown = await driver.open(feed_url + query)

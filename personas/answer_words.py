@@ -10,6 +10,7 @@ from pathlib import Path
 from re import Pattern
 
 ENGLISH = "en"
+_JOINED = ("zh", "ja", "ko", "th")
 _FILE = Path(__file__).parent / "data" / "words" / "answers.toml"
 
 
@@ -29,6 +30,12 @@ class Language:
     """Stems of verbs for watching on; ``None`` where they are read elsewhere."""
     leave: Pattern[str] | None
     negation: Pattern[str] | None
+    fill: Pattern[str] | None
+    """Words that may stand beside such a verb in a plain answer; ``None`` where none is read."""
+    limits: Pattern[str] | None
+    """Words that limit or contrast what is said, such as "if" and "but"."""
+    joined: bool
+    """Whether it is written without blanks between words."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -50,6 +57,9 @@ def languages() -> tuple[Language, ...]:
             _stems(words, "stay"),
             _stems(words, "leave"),
             _stems(words, "negation"),
+            _stems(words, "fill"),
+            _stems(words, "limits"),
+            code in _JOINED,
         )
         for code, words in told.items()
     )

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from personas.answer_leads import JOINED_LEADS, LEADS, WEAK_LEADS
 from personas.answer_words import ENGLISH, Language, languages, languages_of
+from personas.own_questions import OwnQuestion, asks, is_plain, labels_stance, split_label
 from personas.stance import bare_verbs, stances
 from personas.verb_answers import verb_answer
 
@@ -26,16 +28,9 @@ _AROUND = f" {_ENDERS}¡¿()-"
 _SENTENCE = re.compile(rf"[^{_ENDERS}]+[{_ENDERS}]*|[{_ENDERS}]+")
 _NUMBERED = re.compile(r"\b(yes|no)\. ?(?=\d)")
 _CLAUSES = re.compile(r"([,;:()،؛、]|\s[–—-]+\s|[–—]|-+>|→)")
-_LEADS = (
-    r"oh|ooh|well|h+m+|sure|sorry|ok|okay|alright|honestly|personally|so|then|therefore|hence|thus"
-    r"|and"
-    r"|definitely|absolutely|certainly|obviously|clearly|hell|haha|ah|um|uh|overall|in short|also"
-    r"|in conclusion|as (?:this|that|the) (?:person|persona|character|user)|as myself|as me|for me"
-    r"|i think"
-    r"|i guess|i believe|i suppose|simply|my honest take"
+_LEAD = re.compile(
+    rf"(?:(?P<weak>{WEAK_LEADS})|(?:{LEADS}))\b[\s,:]*|(?:{JOINED_LEADS})[\s,:、，]*"
 )
-_WEAK_LEADS = r"maybe|perhaps|possibly|but|or|or rather|rather|wait|otherwise|else|mostly|at first"
-_LEAD = re.compile(rf"(?:(?P<weak>{_WEAK_LEADS})|(?:{_LEADS}))\b[\s,:]*")
 _SPOKEN = re.compile(
     r"\b(?:say|says|said|saying|reads|asks|asked|shouts?|shouting|whispers|caption|text|sign|title"
     r"|written|screen|quote|question)\b"
@@ -58,6 +53,8 @@ _NOT_AT_ALL = re.compile(
     r"(?:and |but |so |well )?(?:not really|not at all|definitely not|absolutely not|of course not"
     r"|probably not|certainly not|not|i guess not|i think not|maybe not|perhaps not)"
 )
+_SIGNS = {**dict.fromkeys("👍✅✔", "yes"), **dict.fromkeys("👎❌✖", "no")}
+"""Signs that are an answer where nothing else stands after a label."""
 _FOR_YES, _FOR_NO = "👍✅✔🙆", "👎❌✖🙅🚫⛔"
 
 
@@ -85,15 +82,16 @@ def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answe
     mirrored
         Whether the opposite was asked, so that a verb for leaving agrees with yes.
     """
-    cleaned = _without_question(_without_signs(said))
+    cleaned, asked = _without_question(_without_signs(_own_labels(said)), mirrored=mirrored)
     if cleaned is None or _CORRECTION.search(cleaned):
         return None
+    leaves = asked == "leave" if asked else mirrored
     statements = list(_statements(cleaned))
     firm = next((each for each in statements if each.firm), None)
     if firm is None:
         if "?" in said or any(each.worded for each in statements):
             return None
-        return verb_answer(cleaned, reason, mirrored=mirrored)
+        return None if asked else verb_answer(cleaned, reason, mirrored=mirrored)
     near = {*languages_of(firm.word), *(x for x in languages() if x.code == ENGLISH)}
     against = [each for each in (*statements, *_statements(reason)) if each.answer != firm.answer]
     if any(each.firm or not near.isdisjoint(languages_of(each.word)) for each in against):
@@ -101,7 +99,10 @@ def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answe
     signs = _FOR_NO if firm.answer == "yes" else _FOR_YES
     if any(sign in said for sign in signs):
         return None
-    return firm.answer if _verbs_agree(firm, f"{cleaned}\n{reason}", mirrored=mirrored) else None
+    if not _verbs_agree(firm, f"{cleaned}\n{reason}", mirrored=leaves):
+        return None
+    contrary: Answer = "no" if firm.answer == "yes" else "yes"
+    return firm.answer if leaves == mirrored else contrary
 
 
 def _verbs_agree(statement: Statement, text: str, *, mirrored: bool) -> bool:
@@ -119,30 +120,89 @@ def _without_signs(said: str) -> str:
     )
 
 
-def _without_question(said: str) -> str | None:
-    """Leave out the question where it is repeated; ``None`` where both answers stand side by"
-    " side."""
+def _own_labels(said: str) -> str:
+    """Put a question for each label about staying or leaving, and leave a form's other lines out.
+
+    "Keep watching: yes" is read as "Keep watching? Yes". Where every line has a label, only those
+    about staying or leaving and those that are answers count.
+    """
+    lines = _both_in_brackets().sub("", said).splitlines()
+    split = [split_label(line) for line in lines]
+    own = [part is not None and _is_own_label(*part) for part in split]
+    form = all(split) and len(lines) > 1 and any(own)
     kept = []
-    for line in _NUMBERED.sub(r"\1# ", said).splitlines():
-        for match in _SENTENCE.finditer(line):
-            sentence = match[0].strip()
-            if _both().search(sentence):
-                if "?" not in sentence and not _ECHO.search(sentence):
-                    return None
-                sentence = _after_echo(sentence)
-            elif sentence.endswith(("?", "؟")):
-                if _asked_back(sentence):
-                    return None
-                sentence = sentence if _begins(sentence) else ""
-            if sentence:
-                kept.append(sentence)
-        kept.append("\n")
-    return "\n".join(line.strip() for line in " ".join(kept).splitlines() if line.strip())
+    for line, part, owns in zip(lines, split, own, strict=True):
+        if part is not None and owns:
+            kept.append(f"{part[0]}? {_SIGNS.get(part[1].strip(' .'), part[1])}")
+        elif not (form and part is not None and _label().match(line) is None):
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _is_own_label(label: str, rest: str) -> bool:
+    word = _first_word(_SIGNS.get(rest.strip(" ."), _without_signs(rest)))
+    return word is not None and labels_stance(label, word)
+
+
+def _without_question(said: str, *, mirrored: bool) -> tuple[str | None, OwnQuestion | None]:
+    """Leave out the questions, and tell what they ask where it is not what was asked.
+
+    ``None`` in place of the text where both answers stand side by side, or where it cannot be told
+    which question is answered.
+    """
+    kept: list[str] = []
+    asked: OwnQuestion | None = None
+    last = 0
+    sentences = [
+        (match[0].strip(), number)
+        for number, line in enumerate(_NUMBERED.sub(r"\1# ", said).splitlines())
+        for match in _SENTENCE.finditer(line)
+        if match[0].strip(_AROUND)
+    ]
+    for place, (sentence, number) in enumerate(sentences):
+        rest, question = _rest_of(sentence)
+        if rest is None:
+            return None, None
+        if question:
+            following = sentences[place + 1][0] if place + 1 < len(sentences) else ""
+            word = _first_word(rest or following)
+            about = asks(_both().sub(" ", sentence), word)
+            if about == "unclear":
+                return None, None
+            if about is not None and (about == "leave") != mirrored:
+                if asked or word is None or any(kept) or not is_plain(sentence):
+                    return None, None
+                asked = about
+            elif about is not None and asked:
+                return None, None
+        if rest:
+            kept.append(rest if number == last else f"\n{rest}")
+            last = number
+    text = " ".join(kept)
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip()), asked
+
+
+def _rest_of(sentence: str) -> tuple[str | None, bool]:
+    """Return a sentence without the question in it, and whether there was one."""
+    asking = sentence.endswith(("?", "؟"))
+    if _both().search(sentence):
+        if "?" not in sentence and not _ECHO.search(sentence):
+            return None, False
+        return _after_echo(sentence), True
+    if not asking:
+        return sentence, False
+    if _asked_back(sentence):
+        return None, True
+    return (sentence, False) if _begins(sentence) else ("", True)
+
+
+def _first_word(sentence: str) -> str | None:
+    return _read_clause(_CLAUSES.split(_without_lead(sentence.strip(_AROUND))[0])[0].strip(_AROUND))
 
 
 def _after_echo(sentence: str) -> str:
     """Return what follows "yes or no" in its own sentence, if anything but the end does."""
-    rest = _both().split(sentence)[-1].strip(" ?:")
+    rest = _both().split(sentence)[-1].strip(" ?:)")
     return rest if _begins(rest) else ""
 
 
@@ -237,7 +297,8 @@ _EMPHASIS = (
 _REASONS = (
     r"because|since|as|i|i'd|i'm|it|it's|its|this|that|that's|for|from|definitely|absolutely|but"
     r"|weil|denn"
-    r"|porque|car|parce|perché|omdat|want|потому|karena|çünkü|bo|ponieważ|vì|क्योंकि|لأن|لأنني|لأنه"
+    r"|porque|car|parce|perché|omdat|want|pq|cause|cuz|coz|bc|потому|karena|çünkü|bo|ponieważ|vì"
+    r"|क्योंकि|لأن|لأنني|لأنه"
 )
 
 
@@ -269,6 +330,12 @@ def _both() -> re.Pattern[str]:
     return re.compile("|".join(_pair(each) for each in languages()))
 
 
+@cache
+def _both_in_brackets() -> re.Pattern[str]:
+    """Return "(yes/no)", as it stands behind a label or a question."""
+    return re.compile(rf" ?[(\[](?:{_both().pattern})[)\]](?=\s*[?:=])")
+
+
 def _pair(language: Language) -> str:
     yes, no = _alternatives(iter(language.yes)), _alternatives(iter(language.no))
     between = rf"\s*,?\s*(?:\b(?:{language.either})\b|{language.either}|/|\|)\s*(?:an? )?"
@@ -281,16 +348,19 @@ def _labels() -> str:
 
 @cache
 def _label() -> re.Pattern[str]:
-    nouns = rf"{_labels()}|decision|verdict|vote|choice|conclusion|assistant|output|ans|a|result"
+    nouns = (
+        rf"{_labels()}|decision|verdict|vote|choice|pick|conclusion|assistant|output|ans|a|result"
+    )
     return re.compile(
         rf"(?:(?:the|my|your|so|our|мой) )*(?:(?:final|short|overall|one-word|honest|direct) )?"
         rf"(?:{nouns})\s*(?:is\s*)?(?:[:=]|-+>)+\s*"
+        r"|[^\W\d_]{2,20}(?: [^\W\d_]{2,20})? \(\d{2}, [^():]{2,40}\): ?"
     )
 
 
 @cache
 def _labelled() -> re.Pattern[str]:
-    nouns = rf"{_labels()}|decision|verdict|vote|choice|conclusion"
+    nouns = rf"{_labels()}|decision|verdict|vote|choice|pick|conclusion"
     words = _words()
     copula = (
         r"is|would be|will be|must be|has to be|remains|ist|lautet|wäre|es|est|é|è|sería|seria"
@@ -305,5 +375,6 @@ def _labelled() -> re.Pattern[str]:
         r" ){0,2}?"
         r"|\blean(?:ing)? (?:towards? )?)"
         rf"(?:an? |definitely |clearly |simply |probably |just |still )*(?P<word>{words})"
-        r"(?=\s*(?:$|[,;:()])| (?:because|since|as|for|from|to me|then|here|i|in)\b)"
+        r"(?=(?:です|だ|でした|になります|입니다)?\s*(?:$|[,;:()])"
+        r"| (?:because|since|as|for|from|to me|then|here|i|in)\b)"
     )

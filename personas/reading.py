@@ -6,18 +6,16 @@ same rules hold for yes and for no, so that reading leans to neither.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from personas.answers import Answer, find_answer
 from personas.refusals import denies, refuses
+from personas.reply_objects import object_parts
 from personas.reply_text import LONGEST, ReplyParts, plain, split_reply, without_thoughts
 
 _LETTER = re.compile(r"(?:answer ?:? ?|statement )?\(?([ab])\W*")
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
-_ANSWER_KEYS = ("answer", "final_answer", "final answer", "response", "reply")
 
 
 @dataclass(frozen=True)
@@ -112,36 +110,11 @@ def missing_text(reply: str, text: str | None) -> Reading | None:
 
 def _parts(text: str) -> ReplyParts:
     """Split a reply into its parts, also one that is a JSON object with an answer in it."""
-    whole = _of_object(text)
+    whole = object_parts(text)
     if whole is not None:
         return whole
     parts = split_reply(text)
     if "{" not in parts.said:
         return parts
-    inner = _of_object(parts.said)  # an object that can't be read holds no answer
+    inner = object_parts(parts.said)  # an object that can't be read holds no answer
     return replace(parts, said="" if inner is None else inner.said)
-
-
-def _of_object(text: str) -> ReplyParts | None:
-    """Return what a reply says that is one JSON object; ``None`` where it is none."""
-    fenced = _FENCE.fullmatch(text)
-    try:
-        fields: Any = json.loads(fenced[1] if fenced else text, object_pairs_hook=_lower_keys)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(fields, dict):
-        return None
-    words = [fields[key] for key in _ANSWER_KEYS if isinstance(fields.get(key), str)]
-    reason, description = (fields.get(key) for key in ("reason", "description"))
-    return ReplyParts(
-        "\n".join(words),
-        reason if isinstance(reason, str) else None,
-        description if isinstance(description, str) else None,
-    )
-
-
-def _lower_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    named = {key.lower(): value for key, value in pairs}
-    if len(named) < len(pairs):
-        raise ValueError("a key is given twice")
-    return named

@@ -15,6 +15,7 @@ from pathlib import Path
 
 _FILE = Path(__file__).parent / "data" / "words" / "refusals.toml"
 _PICTURE = r"(?:image|picture|photo|video|frame|screenshot|clip)s?"
+_STILL = r"(?:image|picture|photo|screenshot|frame|attachment)s?"
 _CANNOT = (
     r"\bi(?: \w+ly)? ?(?:can(?:not|'t| not)|could(?:n't| not)|won't|will not|'ll not"
     r"|(?:am|'m)(?: currently| afraid i'm)? (?:unable|not able|not allowed|not permitted) to"
@@ -27,7 +28,7 @@ _ENDS = (
 )
 _DENIALS = (
     _CANNOT + r"(?:assist|comply|respond|role-?play|fulfil+|participate)\b",
-    _CANNOT + r"(?:help|do (?:that|this|so)|answer|comment|judge|engage)"
+    _CANNOT + r"(?:help(?! it\b)|do (?:that|this|so)|answer|comment|judge|engage)"
     r"(?: (?:you|with|out|on|in|to|this|that|it|the|your|question|request|content|any|such"
     r"|kind|of|task|such)\b)*(?=\W*$|[.,;:!?]| (?:because|since|as|identifying|or"
     r"|about)\b)",
@@ -56,6 +57,27 @@ _DENIALS = (
     rf"|uploaded)\b",
     rf"\b{_PICTURE} (?:(?:is|was|were|could)(?:n't| not)|can(?:not|'t| not)) (?:be )?"
     r"(?:provided|attached|available|loaded|displayed|opened|included)\b",
+    rf"\bthere (?:is|'s|isn't|is not|was|wasn't|was not|are|aren't) (?:no|any|an?) {_STILL}"
+    r"(?=\W*$|[.,;:!?]| (?:here|attached|in (?:your|the|this)|to (?:see|look|judge|view)|for me"
+    r"|provided"
+    r"|shared|with your)\b)",
+    rf"\b(?:did not|didn't|do not|don't|can't|cannot) (?:\w+ly )?(?:get|receive|see|have) (?:an?"
+    rf"|any|the|your)"
+    rf" {_STILL}(?=\W*$|[.,;:!?]| (?:attached|here|yet|in|to|from|on)\b)",
+    rf"\byou (?:have not|haven't|did not|didn't|forgot to) (?:\w+ )?(?:attach|upload|shar|provid"
+    rf"|includ|send|sent"
+    rf"|past)\w*[^.!?]{{0,20}}\b{_STILL}\b",
+    rf"\b(?:please|could you|can you|would you|kindly|if you|once you"
+    rf"|when you)(?: \w+)? (?:upload|attach|re-?send"
+    rf"|re-?upload|share|send|provide|paste|post|drop)(?: (?:me|it|us|here|the|an?|your|that"
+    rf"|actual|again"
+    rf"|missing|video|original))* {_STILL}\b",
+    r"\b(?:please|could you|can you|kindly) (?:upload|attach|re-?send|provide) (?:me )?(?:the|an?"
+    r"|your)"
+    r" (?:video|clip|file|link)\b",
+    r"\b(?:i )?(?:need|waiting for|would have|would need|'d have|'d need) to (?:\w+ )?see (?:the"
+    r"|an?|your)"
+    rf" (?:\w+ )?{_STILL} (?:first|before|to answer|to tell)\b",
     r"\bi (?:do not|don't) (?:\w+ly )?(?:have|hold|form|possess|experience) (?:any )?"
     r"(?:personal|subjective|human) (?:\w+,? ){0,2}?"
     r"(?:preferences?|opinions?|feelings?|tastes?|likes|views|experiences?|beliefs?"
@@ -80,7 +102,7 @@ _DENIALS = (
 )
 """Ways to decline, whatever else is said."""
 _APOLOGIES = (
-    _CANNOT + r"(?:help|answer|engage|continue|discuss|provide|do|watch|see|view)\b",
+    _CANNOT + r"(?:help(?! it\b)|answer|engage|continue|discuss|provide|do|watch|see|view)\b",
     r"\b(?:i'm|i am) (?:sorry|afraid)\b[^.!?]{0,80}\b(?:can't|cannot|can not|unable|not"
     r" able)\b",
     r"\bas an? (?:ai|artificial intelligence|(?:\w+ ){0,2}language model)\b[^.!?]{0,200}?"

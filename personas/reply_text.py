@@ -70,6 +70,7 @@ def split_reply(reply: str) -> ReplyParts:
 def plain(text: str) -> str:
     """Return text in lower case, in one width of letters, without markdown, a line a line."""
     lowered = unicodedata.normalize("NFKC", text.translate(_MARKDOWN)).lower()
+    lowered = lowered.replace("i\u0307", "i")  # what Python makes of a Turkish capital
     lines = (" ".join(line.split()).strip("' -•–—") for line in lowered.splitlines())
     return "\n".join(line for line in lines if line)
 

@@ -34,7 +34,7 @@ _OBJECT = (
     r"|the (?:video|rest|whole|full|clip|entire|content))\b"
     r"|(?=\W*$|[.,;:!?)]| (?:because|since|as|and|with|without|again|right)\b))"
 )
-_STAY = (
+STAYS = (
     r"(?:stay(?:ing)?\b(?! away| out| off)|(?:keep|keeps|continue|continues|continuing)(?: on|"
     r" to)? watch\w*"
     rf"|watch(?:ing)?\b{_OBJECT}|stick(?:ing)? around|linger\w*"
@@ -43,7 +43,7 @@ _STAY = (
     r" (?:skipping|swiping))"
     r"|stop(?:s|ping)? (?:scroll|swip)\w*|drawn\b|intrigued\b|hooked\b)"
 )
-_LEAVE = (
+LEAVES = (
     r"(?:(?:keep|keeps|continue|continues|continuing)(?: on| to)? (?:scroll|swip)\w*"
     r"|swip(?:e|es|ing)\b|skip(?:s|ping)?\b|scroll\w*|mov(?:e|es|ing) (?:on|along|past)"
     r"|pass(?:ing)?\b(?! (?:it|this|that) (?:on|along))|flick\w* (?:past|away|on)|go(?:ing)? to"
@@ -55,17 +55,17 @@ _LEAVE = (
 )
 _NOT = r"(?P<not>n't| not| never| hardly)?"
 _SENTENCES = re.compile(
-    rf"{_SUBJECT}(?:{_MODAL}|ca|wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{_STAY})"
-    rf"|(?P<leave>{_LEAVE}))"
+    rf"{_SUBJECT}(?:{_MODAL}|ca|wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{STAYS})"
+    rf"|(?P<leave>{LEAVES}))"
 )
 _FRAGMENTS = re.compile(
     r"(?:would|will|i'd|definitely|just|probably|so|and|then|,)?\s*(?P<not>not |wouldn't |won't "
     r"|don't |never )?"
-    rf"(?:want to |be )?(?:(?P<stay>{_STAY})|(?P<leave>{_LEAVE}))"
+    rf"(?:want to |be )?(?:(?P<stay>{STAYS})|(?P<leave>{LEAVES}))"
 )
 _URGES = re.compile(
     rf"\bma(?:kes?|de) me (?:\w+ly )?(?:want to |wanna |feel like )?(?P<not>not"
-    rf" )?(?:(?P<stay>{_STAY})|(?P<leave>{_LEAVE}))"
+    rf" )?(?:(?P<stay>{STAYS})|(?P<leave>{LEAVES}))"
 )
 _TASTES = re.compile(
     r"(?P<leave>\b(?:not|isn't|n't)(?: \w+){0,2} (?:my (?:thing|jam|cup of tea|style|type|kind of"
@@ -86,6 +86,15 @@ _BARE = re.compile(
     r"|\b(?:i|he|she|they) (?P<short>wouldn't|won't|don't)(?= ?(?:[.,;:!?]|$))"
 )
 _CLAUSES = re.compile(r"[.,;:!?()…。，、！？；：،؛؟।\n]+|\s[–—-]\s")
+_BECAUSE = re.compile(
+    r"\b(?:weil|denn|porque|pq|pues|parce que|car|puisque|perché|poiché|omdat|want|aangezien"
+    r"|потому|так как"
+    r"|поскольку|тому що|бо|ponieważ|bo|eftersom|fordi|koska|protože|pentru că|mert|επειδή|γιατί"
+    r"|karena|vì"
+    r"|bởi vì|çünkü)\b|(?:^|\s)(?:لأن\w*|क्योंकि|כי|چون)(?=\s)|因为|因為|由於|由于|ので"
+    r"|(?<=[いだる])から|때문에|เพราะ"
+)
+"""What a reason begins with, or ends with: a "not" in it does not deny the verb."""
 _LIKE_ENGLISH = re.compile(
     r"\b(?:the|i|it|this|is|are|because|would|my|of|and|with|not|but|for|that|they|just)\b"
 )
@@ -104,10 +113,11 @@ def stances(text: str, word: str) -> set[Stance]:
         x
         for line in text.splitlines()
         if not _LIKE_ENGLISH.search(line)
-        for x in _CLAUSES.split(line)
+        for clause in _CLAUSES.split(line)
+        for x in _BECAUSE.split(clause)
     ]
     for language in languages_of(word):
-        found |= {each for clause in foreign for each in _by_stems(clause, language)}
+        found |= {each for clause in foreign for each in stems_of(clause, language)}
     return found
 
 
@@ -124,7 +134,8 @@ def _turned(match: re.Match[str], clause: str) -> Stance:
     return "stay" if (match["stay"] is not None) != denied else "leave"
 
 
-def _by_stems(clause: str, language: Language) -> set[Stance]:
+def stems_of(clause: str, language: Language) -> set[Stance]:
+    """Return what the stems of one language say in a clause."""
     if language.stay is None or language.leave is None or language.negation is None:
         return set()
     denied = language.negation.search(clause) is not None

@@ -2,7 +2,8 @@
 
 A verb for staying or leaving answers whatever was asked. "Absolutely" answers alone, or beside a
 verb that agrees; models also begin with it what is no answer ("Certainly! Here is ..."). Whatever
-limits or contrasts makes the reply one without an answer. English only, and the same for both.
+limits or contrasts makes the reply one without an answer. The same for both; verbs of other
+languages are in `personas.foreign_verbs`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,34 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from personas.foreign_verbs import foreign_stance
 from personas.stance import stances
 
-_AFFIRMED = re.compile(r"(?:absolutely|definitely|of course|certainly|for sure)(?P<not> not)?")
-_SENTENCES = re.compile(r"[.!?…\n]+")
-_CLAUSES = re.compile(r"[,;:]|\s[–—-]+\s")
+_AFFIRMED = re.compile(
+    r"(?:absolutely|definitely|of course|certainly|for sure|you bet(?: i would)?|for certain"
+    r"|no doubt"
+    r"|auf jeden fall|natürlich|selbstverständlich|por supuesto|desde luego|bien sûr|certainement"
+    r"|com certeza|claro|certo|certamente|zeker(?: weten)?|natuurlijk|конечно|обязательно"
+    r"|oczywiście"
+    r"|kesinlikle|tabii ki|tentu(?: saja)?|当然|當然|もちろん(?:です)?|당연하죠|당연하지|물론이죠"
+    r"|물론입니다"
+    r"|بالتأكيد|بالطبع|ज़रूर|звичайно)"
+)
+_DENIED = re.compile(
+    r"(?:(?:absolutely|definitely|of course|certainly) not|no (?:chance|way)(?: i would)?"
+    r"|not a chance"
+    r"|not in a million years|not happening|auf keinen fall|natürlich nicht|sicher nicht"
+    r"|por supuesto que no"
+    r"|ni hablar|de ninguna manera|desde luego que no|bien sûr que non|certainement pas"
+    r"|pas question"
+    r"|de jeito nenhum|com certeza não|claro que não|certo che no|assolutamente no|zeker niet"
+    r"|echt niet"
+    r"|natuurlijk niet|конечно нет|ни за что|oczywiście,? że nie|kesinlikle hayır|tabii ki hayır"
+    r"|tentu(?: saja)? tidak|当然不(?:会)?|當然不(?:會)?|もちろんいいえ|절대 아니죠|당연히 아니죠"
+    r"|بالتأكيد لا|بالطبع لا|звичайно,? ні)"
+)
+_SENTENCES = re.compile(r"[.!?…。！\n]+")
+_CLAUSES = re.compile(r"[,;:，、،]|\s[–—-]+\s")
 _THING = (
     r"(?:it|this|that|(?:(?:this|that|the)(?: \w+)? (?:one|video|clip|content|post|reel|short)))"
 )
@@ -41,8 +65,15 @@ _SAID = re.compile(
     r"(?:,? (?:because|since|as i|for sure|without hesitation|right away|immediately)\b.*|,.*)?"
     .replace("{thing}", _THING)
 )  # fmt: skip
+_BARE = re.compile(
+    rf"(?:(?:i )?(?:definitely|absolutely|just|instant|immediate|easy|hard) )?"
+    rf"(?:{_WATCH}|{_GO}|pass)"
+    .replace("{thing}", _THING)
+)  # fmt: skip
+_ENDS = " .!…。！"
 _LIMITS = re.compile(
-    r"\b(?:if|unless|when|whenever|but|though|although|however|otherwise|only|maybe|perhaps|might|may"
+    r"\b(?:if|unless|when|whenever|but|though|although|however|otherwise|only|maybe|perhaps|might"
+    r"|may"
     r"|could|except|before|rather|then|than|instead|yet|until(?! the)|sometimes|usually|depend\w*"
     r"|seconds?|briefly|probably|while|here(?: is|'s))\b"
 )
@@ -64,12 +95,28 @@ def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no
     if len(found) > 1:
         return None
     first = _SENTENCES.split(said.strip())[0].strip()
-    opening = _AFFIRMED.fullmatch(_CLAUSES.split(first)[0].strip())
+    opening = _assured(_CLAUSES.split(first)[0].strip())
     if opening is not None:
-        word: Literal["yes", "no"] = "no" if opening["not"] else "yes"
-        alone = _AFFIRMED.fullmatch(said.strip(" .!…")) is not None
+        word = opening
+        alone = _assured(said.strip(_ENDS)) is not None
         agrees = found == {"stay" if (word == "yes") != mirrored else "leave"}
         return word if agrees or (alone and not found) else None
-    if not found or _SAID.fullmatch(first) is None:
+    stance = foreign_stance(said, reason)
+    if stance is None and not _is_plain(first):
         return None
-    return "yes" if (found == {"stay"}) != mirrored else "no"
+    stay = found | ({stance} if stance else set())
+    if len(stay) != 1:
+        return None
+    return "yes" if (stay == {"stay"}) != mirrored else "no"
+
+
+def _assured(text: str) -> Literal["yes", "no"] | None:
+    """Return what "absolutely", "no chance" and their like mean."""
+    if _DENIED.fullmatch(text):
+        return "no"
+    return "yes" if _AFFIRMED.fullmatch(text) else None
+
+
+def _is_plain(first: str) -> bool:
+    """Tell whether a first sentence says to stay or to leave, or is nothing but the verb."""
+    return _SAID.fullmatch(first) is not None or _BARE.fullmatch(first) is not None

@@ -77,6 +77,15 @@ def no_answers() -> Iterator[MadeReply]:
                 yield MadeReply("straight", why, dress, put_on(text), "none")
 
 
+def outsiders() -> Iterator[MadeReply]:
+    """Return replies of somebody who had seen no rule of the reader; the dress is their form."""
+    meanings: dict[str, Meaning] = {"yes": "yes", "no": "no", "none": "none"}
+    for line in (FOLDER / "outsider.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            means, _pair, form, language, reply = line.split("\t")
+            yield MadeReply("straight", language, form, json.loads(reply), meanings[means])
+
+
 GRADES: dict[Meaning, tuple[int, ...]] = {"yes": (8, 7, 9, 8, 1, 1), "no": (2, 3, 1, 2, 0, 0)}
 KEYS = ("v_a", "c_s", "e_e", "v_e", "p_a", "a_d")
 

@@ -16,6 +16,7 @@ from tests.personas.reply_grid import (
     answers,
     imagined,
     no_answers,
+    outsiders,
     questionnaires,
     rows,
 )
@@ -86,3 +87,108 @@ def test_who_declines_to_watch_has_not_refused() -> None:
 def test_every_language_has_its_words_in_the_grid() -> None:
     known = {language.code for language in languages()}
     assert known == {language for language, *_ in rows("pairs.tsv")}
+
+
+SARCASTIC = "Oh great, yes, exactly what I needed, a fourth dropshipping guru. Bye."
+"""Its words say yes; that they are meant as no can't be told by any rule for words."""
+
+
+def test_an_outsider_s_replies_are_never_read_as_their_contrary_and_lost_alike() -> None:
+    replies = list(outsiders())
+    wrong = [reply.text for reply in replies if word(reply) not in (reply.means, "none")]
+    assert wrong == [SARCASTIC]
+    read = counts(replies)
+    lost = {
+        means: read[means, "none"] / sum(reply.means == means for reply in replies)
+        for means in ("yes", "no")
+    }
+    assert abs(lost["yes"] - lost["no"]) <= EQUAL
+    assert max(lost.values()) <= 0.23, "no more are lost than when the rules were made"
+
+
+@pytest.mark.parametrize(
+    ("reply", "stays"),
+    [
+        ("Skip? No. I want to see it.", True),
+        ("Skip? Yes. I don't want to see it.", False),
+        ("Skip: no", True),
+        ("Keep watching: no", False),
+        ("**Would keep watching:** ✅", True),
+        ("Would I stay? No, I'd skip.", False),
+        ("Überspringen? Nein. Ich will es sehen.", True),
+        ("¿Saltarlo? No, quiero verlo.", True),
+        ("Passer ? Non.", True),
+        ("스킵? 아니요.", True),
+        ('{"keep_watching": false}', False),
+        ('{"skip": false}', True),
+    ],
+)
+def test_a_question_of_its_own_about_leaving_turns_the_word_round(reply: str, stays: bool) -> None:
+    """Whatever was asked: its own question says what its answer is about."""
+    for mirrored in (False, True):
+        assert read_choice(reply, mirrored=mirrored).answer == ("yes" if stays else "no")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Skip or watch? Yes.",
+        "I like it. Skip? No.",
+        "Would anybody skip this? Yes.",
+        "Warum sollte ich das überspringen und nicht dranbleiben? Ja, ich würde weiterwischen.",
+        "Would I normally skip this? Yes.",
+        "Skip: no\nKeep watching: no",
+        '{"would_watch": true, "skip": true}',
+    ],
+)
+def test_a_question_of_its_own_that_is_not_plain_makes_it_unreadable(reply: str) -> None:
+    assert read_choice(reply).answer is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Yes, I can help! Please upload the screenshot.",
+        "No, there is no image attached.",
+        "Nein, mir liegt kein Bild vor.",
+        "Ja, schick mir das Bild.",
+        "No veo ninguna imagen adjunta.",
+        "Sí, envíame la imagen por favor.",
+        "Non, je ne vois pas d'image.",
+        "Oui, envoyez-moi l'image s'il vous plaît.",
+        "No, non vedo nessuna immagine.",
+        "Sì, inviami l'immagine.",
+        "Não, não recebi nenhuma imagem.",
+        "Nee, er is geen afbeelding bijgevoegd.",
+        "Нет, я не вижу изображения.",
+        "Да, пришлите скриншот.",
+        "Hayır, görsel göremiyorum.",
+        "Nie, nie widzę obrazu.",
+        "不，我没有看到图片。",
+        "是的，请上传图片。",
+        "いいえ、画像が添付されていません。",
+        "はい、画像を送ってください。",
+        "아니요, 이미지가 없습니다.",
+        "네, 이미지를 올려 주세요.",
+        "لا، لا توجد صورة.",
+        "Tidak, tidak ada gambar yang terlampir.",
+        "Không, tôi không thấy hình ảnh nào.",
+    ],
+)
+def test_who_has_no_picture_or_asks_for_it_has_not_seen_it(reply: str) -> None:
+    assert read_choice(reply).missing == "refused"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "No, there is no image in it that I like.",
+        "No. Nothing in the picture grabs me.",
+        "Nein, das Bild spricht mich nicht an.",
+        "Нет, изображение скучное.",
+        "いいえ、画像がつまらないです。",
+        "不，图片太无聊了。",
+    ],
+)
+def test_who_dislikes_the_picture_has_seen_it(reply: str) -> None:
+    assert read_choice(reply).answer == "no"

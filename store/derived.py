@@ -53,7 +53,10 @@ class DerivedEntry(Record):
 
     def is_there(self, data: DataFolder) -> bool:
         """Whether it was made, and still is where it was."""
-        return self.place(data).exists()
+        try:
+            return self.place(data).exists()
+        except OSError:  # no name that a disk takes, of a folder that a stranger made
+            return False
 
     def is_ours(self, data: DataFolder) -> bool:
         """Whether it lies in the data folder, where a derived thing may, and can be deleted."""
@@ -145,7 +148,7 @@ def concerned(
 
 def remove(data: DataFolder, entry: DerivedEntry) -> None:
     """Delete a thing of the data folder, then its entry; elsewhere only the entry."""
-    if entry.is_ours(data):
+    if entry.is_there(data) and entry.is_ours(data):
         data.remove(entry.place(data))
     data.remove(_entry_path(data, entry.path))
 

@@ -82,9 +82,9 @@ def forget_replies(data: DataFolder, gone: Gone) -> int:
         if not isinstance(told, dict):
             continue
         parts = [told.get(name) for name in ("text", "reason", "description", "screen_text")]
-        if not frames.isdisjoint(told.get("frames", ())) or any(
-            isinstance(part, str) and part[:2000] in telling for part in parts
-        ):
+        shown = told.get("frames", ())
+        named = isinstance(shown, list) and any(f in frames for f in shown if isinstance(f, str))
+        if named or any(isinstance(part, str) and part[:2000] in telling for part in parts):
             data.remove(path)
             count += 1
     return count

@@ -100,7 +100,11 @@ def read_study_file(folder: Path) -> StudyFile:
 
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
-        return read_toml(path)
+        told = read_toml(path)
+        test = told.get("test", {})
+        if not isinstance(test, dict) or isinstance(test.get("alpha", 0.05), str | list | dict):
+            raise BadToml("its test is none")
+        return told
     except (OSError, BadToml) as error:
         raise BadStudyFolder(path, f"it cannot be read ({error}).") from None
 
@@ -113,5 +117,5 @@ def _planned(path: Path) -> tuple[Planned, ...]:
     try:
         cells = json.loads(path.read_bytes())
         return tuple(Planned(**{name: cell[name] for name in names}) for cell in cells)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadStudyFolder(path, f"it cannot be read ({error!r}).") from None

@@ -327,3 +327,14 @@ def test_who_writes_what_is_made_of_frames_is_only_called_after_it_was_entered()
 
 MADE_UP = ("analysis/cli.py",)
 """Writes reports of imported tables, which no frame is behind."""
+
+
+def test_an_entry_of_a_name_that_no_disk_takes_is_nothing(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", ["red"])
+    told = {"path": "x" * 5000, "kind": "report", "at": "2025-01-01T00:00:00Z", "runs": ["r1"]}
+    write_whole(data.derived_dir / f"{'a' * 24}.json", json.dumps(told).encode())
+    assert verify(data).sound
+    words = ["forget", "--video", "r1-0", "--yes", "--data", str(data.root)]
+    done = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr

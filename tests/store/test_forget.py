@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import random
 import shutil
 import subprocess
@@ -466,3 +467,21 @@ def test_answers_that_cannot_be_read_are_kept_unless_they_tell(data: DataFolder)
     for path in (spectrum, preferred):
         assert '{"kind": "of another day"}\n[]\n{"source": 7}\n' in path.read_text()
     assert len(read_judgements(judged).asked) == 3
+
+
+@pytest.mark.parametrize("told", ["[]", "[" * 50_000, '{"frames": [[]]}', '{"frames": 5}'])
+def test_a_kept_reply_that_is_none_is_left_alone(data: DataFolder, told: str) -> None:
+    path = data.replies_dir / "ab" / "abff.json"
+    write_whole(path, told.encode())
+    forget(data, request("author", HANDLE))
+    assert path.read_text() == told
+    assert holding(data, SECRET) == []
+
+
+@pytest.mark.parametrize(
+    "told", ["[" * 50_000, '{"pid": -1, "host": "%s"}', '{"pid": [], "host": 1}']
+)
+def test_a_lock_that_nobody_signed_holds_nobody_up(data: DataFolder, told: str) -> None:
+    text = told % platform.node() if "%s" in told else told
+    data.ledger_path("r1").with_name("ledger.lock").write_text(text)
+    assert forget(data, request("video", "her-1")).videos == 1

@@ -57,3 +57,14 @@ def test_lines_may_end_as_windows_ends_them(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes('a = """x\r\ny"""\r\nb = "ü"\r\n'.encode())
     assert read_toml(path) == {"a": "x\ny", "b": "ü"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["test = 5", "[test]\nalpha = 'x'", "[test]\nalpha = []", "name = 's'"],
+)
+def test_a_study_that_declares_no_test_is_told(tmp_path: Path, told: str) -> None:
+    (tmp_path / "study.toml").write_text(told)
+    (tmp_path / "draws.json").write_text("[" * 50_000)
+    with pytest.raises(BadStudyFolder):
+        read_study_file(tmp_path)

@@ -36,7 +36,8 @@ class Contrast:
     permutation
         The same mean by exchanging arms within pairs.
     bounds
-        Smallest and largest value whatever the missing judgements would have been.
+        Smallest and largest value whatever the missing judgements would have been; pairs that lack
+        every answer of a window are in it.
     pairs
         (treatment run, control run), by id.
     unpaired
@@ -94,14 +95,13 @@ def treatment_minus_control(
     differences = np.array([sway[t] - sway[c] for t, c in matched], dtype=np.float64)
     bounds = [
         contrast_bounds(missing_bounds(*windows[t]), missing_bounds(*windows[c]))
-        for t, c in matched
+        for t, c in pair_up(runs, control)
     ]
-    low, high = np.mean(bounds, axis=0) if bounds else (NAN, NAN)
     return Contrast(
         control=control,
         estimate=t_interval(differences).within(-200, 200),
         permutation=sign_flips(differences, rng) if matched else Permutation(NAN, NAN, 0, False),
-        bounds=(float(low), float(high)),
+        bounds=mean_bounds(bounds),
         pairs=tuple((runs[t].run_id, runs[c].run_id) for t, c in matched),
         unpaired=tuple(
             run.run_id
@@ -116,6 +116,15 @@ def contrast_bounds(
 ) -> tuple[float, float]:
     """Bounds of treatment minus control: the control's missing answers go the other way."""
     return treatment[0] - control[1], treatment[1] - control[0]
+
+
+def mean_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Bounds of a mean over runs or pairs; those that showed nothing in a window have none."""
+    known = [(low, high) for low, high in bounds if not math.isnan(low)]
+    if not known:
+        return NAN, NAN
+    low, high = np.mean(known, axis=0)
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -243,8 +243,8 @@ def _check(after: Floats, before: Floats | None, blocks: Ints) -> None:
     same = same_block(size, blocks)
     if any((np.isnan(cells) & same).any() for cells in (after, before) if cells is not None):
         raise NotOffered(
-            "A cell of the persona matrix has no judged video: judge every window as every "
-            "persona first. Type: python -m agent rejudge --help"
+            "A cell of the persona matrix has no answered video: judge every window as every "
+            "persona, by a judge that answers. Type: python -m agent rejudge --help"
         )
 
 

@@ -71,10 +71,14 @@ def null_of_sway(
         return NullOfSway(np.array([]), NAN, NAN, NAN, icc, reason)
     drawn = np.sort(_mean(treated, icc, rng, draws) - _mean(control, icc, rng, draws))
     observed = _observed(treated) - _observed(control)
-    close = np.isclose(drawn, observed, rtol=0, atol=1e-9)
-    below = float(((drawn < observed) & ~close).mean() + close.mean() / 2)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return NullOfSway(drawn, float(low), float(high), 100 * below, icc)
+    return NullOfSway(drawn, float(low), float(high), share_below(drawn, observed), icc)
+
+
+def share_below(drawn: Floats, observed: float) -> float:
+    """Share of drawn values below an observed one, in %; ties to the last digits count half."""
+    close = np.isclose(drawn, observed, rtol=0, atol=1e-9)
+    return 100 * float(((drawn < observed) & ~close).mean() + close.mean() / 2)
 
 
 def _observed(units: Sequence[Counts]) -> float:

@@ -13,7 +13,7 @@ from analysis.counts import WindowShare
 from analysis.describe import RunSummary
 from analysis.null import NullOfI
 from analysis.values import Estimate, percentile_text
-from store.foreign.printing import count_of
+from store.foreign.printing import count_of, share_text
 
 Rows = list[tuple[str, str]]
 
@@ -80,7 +80,7 @@ def _verdict(summary: RunSummary) -> str:
     told = f"share of yes {moved} by {abs(sway.value):.1f} percentage points (pp)"
     if round(sway.value, 1) == 0:
         told = "share of yes stayed the same"
-    shares = f"{summary.before.share:.1f} % to {summary.after.share:.1f} %"
+    shares = f"{share_text(summary.before.share, 1)} % to {share_text(summary.after.share, 1)} %"
     if not sway.bounded:
         return f"{told} ({shares})."
     ends = f"{sway.level:.0%} interval {sway.low:+.1f} to {sway.high:+.1f} pp".replace("%", " %", 1)
@@ -100,7 +100,7 @@ def _window(window: WindowShare) -> str:
         return f"nothing judged of {count_of(window.shown, 'video')} that count"
     missing = ", ".join(f"{count} {reason}" for reason, count in window.missing.items())
     return (
-        f"{window.share:5.1f} % yes   {window.yes:3d} of {window.judged:3d} videos, "
+        f"{share_text(window.share, 1):>5} % yes   {window.yes:3d} of {window.judged:3d} videos, "
         f"{count_of(window.batches, 'batch')}" + (f"   missing: {missing}" if missing else "")
     )
 
@@ -122,6 +122,10 @@ def _results(summary: RunSummary) -> Rows:
     return rows
 
 
+def _share(window: WindowShare) -> str:
+    return share_text(window.share, 1) if window.judged else "–"
+
+
 def _repeats(summary: RunSummary) -> Rows:
     """What repeats did, if there were any: they count, and stand apart here."""
     told = summary.without_repeats
@@ -129,7 +133,7 @@ def _repeats(summary: RunSummary) -> Rows:
     if not count:
         return []
     windows = f"{told.repeats_before} before and {told.repeats_after} after"
-    shares = f"{told.before.share:.1f} % yes before, {told.after.share:.1f} % after"
+    shares = f"{_share(told.before)} % yes before, {_share(told.after)} % after"
     return [
         ("repeats", f"{windows}, of videos that had been shown; they count"),
         ("", f"without them {shares}: {estimate_text(told.sway).strip()}"),

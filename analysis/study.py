@@ -24,6 +24,7 @@ from analysis.estimates import (
     agreement,
     attrition,
     attrition_p_value,
+    mean_bounds,
     sways,
     treatment_minus_control,
 )
@@ -44,7 +45,8 @@ CONTROLS = ("yoked", "passive")
 class Arm:
     """One arm of one group: mean sway over its runs, and what is missing.
 
-    ``bounds`` holds the mean sway whatever the missing judgements would have been.
+    ``bounds`` holds the mean sway whatever the missing judgements would have been, also of runs
+    that lack every answer of a window.
     """
 
     arm: str
@@ -203,12 +205,10 @@ def _result(
 def _arm(arm: str, runs: Sequence[RunInfo], measured: _Measured) -> Arm:
     members = [index for index, run in enumerate(runs) if run.arm == arm]
     windows = [window for index in members for window in measured.windows[index]]
-    told = [missing_bounds(*measured.windows[i]) for i in members if not np.isnan(measured.sway[i])]
-    low, high = np.mean(told, axis=0) if told else (NAN, NAN)
     return Arm(
         arm=arm,
         sway=t_interval(measured.sway[members]).within(-100, 100),
-        bounds=(float(low), float(high)),
+        bounds=mean_bounds([missing_bounds(*measured.windows[i]) for i in members]),
         judged=sum(window.judged for window in windows),
         unanswered=sum(window.unanswered for window in windows),
         agreement=agreement(measured.sway[members], measured.graded[members]),

@@ -15,7 +15,7 @@ from analysis.render import estimate_text
 from analysis.simulate import Plan, World
 from analysis.study import Arm, Result
 from analysis.tables import columns, null_text, number
-from store.foreign.printing import count_of
+from store.foreign.printing import count_of, share_text
 
 
 def study_text(results: Sequence[Result]) -> str:
@@ -112,7 +112,7 @@ def comparison_text(told: Comparison) -> str:
         "",
         f"second minus first: {estimate_text(told.difference)} (over batches)",
         f"McNemar's exact p = {told.p:.3g}, two-sided (takes videos as independent)",
-        f"agreement {told.agreement:.1f} %, kappa {number(told.kappa, '.2f')}",
+        f"agreement {share_text(told.agreement, 1)} %, kappa {number(told.kappa, '.2f')}",
         "",
         "share of yes, second run minus first",
         _split(told.runs),

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from store.foreign.printing import share_text
+
 NAN = math.nan
 
 
@@ -83,13 +85,8 @@ class Estimate:
 
 def percentile_text(percentile: float) -> str:
     """A percentile with as many decimals as tell it from 0 and from 100."""
-    if 1 <= percentile <= 99 or percentile in (0, 100):
-        return f"{percentile:.0f}"
-    return next(
-        text
-        for text in (f"{percentile:.{digits}f}" for digits in range(1, 18))
-        if 0 < float(text) < 100
-    )
+    whole = 1 <= percentile <= 99 or percentile in (0, 100)
+    return share_text(percentile, 0 if whole else 1)
 
 
 def as_json(value: object) -> Any:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from agent.config import RunConfig
 from agent.errors import RunFault, WallShown
-from store.foreign.printing import console, count_of, panel, words
+from store.foreign.printing import console, count_of, panel, share_text, words
 from store.foreign.text import show_line
 from store.records import Judgement, Phase, Step, Video
 
@@ -128,7 +128,7 @@ class Display:
 
     def _shares(self) -> str:
         parts = [
-            f"{phase} {yes}/{n} ({100 * yes / n:.0f} %)"
+            f"{phase} {yes}/{n} ({share_text(100 * yes / n, 0)} %)"
             for phase, (yes, n) in self._tally.items()
             if n
         ]

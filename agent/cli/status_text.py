@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agent.daemon.runs_now import Running
 from agent.daemon.status import Entry, Status
-from store.foreign.printing import count_of
+from store.foreign.printing import count_of, share_text
 from store.foreign.text import show_line
 from store.stats import size_told
 
@@ -81,7 +81,7 @@ def _run(run: Running) -> Iterator[str]:
         yield f"\n{run.entry} {'has ended its run and tidies up' if run.ending else 'is starting'}"
         return
     shares = " · ".join(
-        f"{phase} {100 * share.yes / share.answered:.0f} % of {share.answered}"
+        f"{phase} {share_text(100 * share.yes / share.answered, 0)} % of {share.answered}"
         for phase, share in run.shares.items()
         if share.answered
     )

@@ -29,7 +29,8 @@ class PersonaSway:
         Its treatment runs.
     treatment, control
         Share of yes before and after, means over its runs of these arms; ``control`` is nan where
-        there is none. With a control, runs without a partner are left out where others have one.
+        there is none. Runs without a sway, or with a control without a partner that has one, are
+        left out where others have one.
     estimate
         Treatment minus control where there is a control, else after minus before.
     """
@@ -54,22 +55,24 @@ def by_persona(
         Arm to subtract within pairs; ``None`` to take the treatment alone.
     """
     over = [difference_over_batches(unit.n, 100 * unit.yes) for unit in counts]
-    pairs: Mapping[int, int] = dict(pair_up(runs, control)) if control else {}
+    whole = {at for at, unit in enumerate(counts) if unit.n.sum(1).all()}
+    partners: Mapping[int, int] = dict(pair_up(runs, control)) if control else {}
+    pairs = {t: c for t, c in partners.items() if {t, c} <= whole}
     told = []
     for persona in sorted({run.persona for run in runs}):
         mine = [i for i, run in enumerate(runs) if (run.persona, run.arm) == (persona, "treatment")]
         if not mine:
             continue
-        matched = [i for i in mine if i in pairs]
-        parts = [_less(over[i], over[pairs[i]]) if control else over[i]
-                 for i in (matched if control else mine)]  # fmt: skip
+        used = [i for i in mine if i in (pairs if control else whole)]
+        parts = [_less(over[i], over[pairs[i]]) if control else over[i] for i in used]
+        lonely = bool(control) and not set(mine) & set(partners)
         told.append(
             PersonaSway(
                 persona=persona,
                 runs=len(mine),
-                treatment=_means([counts[i] for i in matched or mine]),
-                control=_means([counts[pairs[i]] for i in matched]),
-                estimate=_mean(parts).within(*((-200, 200) if control else (-100, 100))),
+                treatment=_means([counts[i] for i in used or mine]),
+                control=_means([counts[pairs[i]] for i in used] if control else []),
+                estimate=_mean(parts, lonely).within(*((-200, 200) if control else (-100, 100))),
             )
         )
     return tuple(told)
@@ -91,10 +94,10 @@ def _less(one: Estimate, other: Estimate) -> Estimate:
     return _combined(value, (one, other), 1.0)
 
 
-def _mean(parts: Sequence[Estimate]) -> Estimate:
+def _mean(parts: Sequence[Estimate], lonely: bool) -> Estimate:
     """Mean over a persona's independent runs or pairs."""
     if not parts:
-        return Estimate(NAN, reason="no run with a partner")
+        return Estimate(NAN, reason=f"no run {'with a partner' if lonely else 'has both windows'}")
     if len(parts) == 1:
         return parts[0]
     value = float(np.mean([part.value for part in parts]))

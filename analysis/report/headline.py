@@ -35,6 +35,8 @@ class Headline:
         ``up``, ``down``, ``chance``, ``untested`` or ``absent``.
     p, p_other, p_holm
         With their relations; ``p_holm`` is ``None`` where there is one group only.
+    excludes_zero
+        Whether the interval lies on one side of zero.
     permuted
         Whether the null is the statistic with runs given to personas at random.
     place
@@ -63,6 +65,7 @@ class Headline:
     null_high: Traced
     percentile: Traced
     place: str
+    excludes_zero: bool
     permuted: bool
     null_level: Traced
     null_reason: str
@@ -111,6 +114,7 @@ def headline(scene: Scene) -> Headline:
         ),
         percentile=null.percentile(told.null.percentile, f"percentile of {name}", told.null.reason),
         place=placed(told.null.percentile),
+        excludes_zero=told.estimate.low > 0 or told.estimate.high < 0,
         permuted=told.design == "matrix",
         null_level=null.whole(95, "share of the draws between the ends, in %"),
         null_reason=told.null.reason,
@@ -118,7 +122,7 @@ def headline(scene: Scene) -> Headline:
         high_bound=bounds.pp(told.bounds[1], f"upper bound of {name} for missing answers"),
         figure=figure,
         axis=below,
-        reason=source.words(told.estimate.reason),
+        reason=source.words(told.estimate.reason.removesuffix(".")),
         source=source,
     )
 
@@ -133,10 +137,13 @@ def _source(scene: Scene) -> Source:
             lost = asked - sum(int(cells.judged.sum()) for cells in judged[0].matrix.cells)
             return Source(
                 f"analysis.{told.function}",
-                f"{count_of(asked - lost, 'blind answer')} about compared frames of treatment runs",
+                f"{count_of(asked - lost, 'blind answer')} about compared frames of treatment runs"
+                f"{scene.told}",
                 f"{lost:,} without an answer, {judged[0].told.outside:,} outside the windows",
             )
-        return Source("analysis.report.primary.primary", "nothing", told.estimate.reason)
+        return Source(
+            "analysis.report.primary.primary", f"nothing{scene.told}", told.estimate.reason
+        )
     used, otherwise = scene.paired()
     arms = ["treatment", *([told.control] if told.control else [])]
     return scene.source(told.function or "report.primary.primary", arms, used, otherwise=otherwise)
@@ -159,7 +166,7 @@ def _holm(scene: Scene) -> Traced:
     )
     return source.p(
         scene.group.p_holm,
-        f"p-value of {BY_DESIGN[scene.group.primary.design]} after Holm's correction",
+        f"p-value of {BY_DESIGN[scene.group.primary.design]} after Holm's correction{scene.told}",
     )
 
 

@@ -16,7 +16,7 @@ from analysis.rejudged import PersonaMatrix
 from analysis.report.figures import Scale, axis, hump, interval
 from analysis.report.measured import Rejudging
 from analysis.report.primary import permutation_p
-from analysis.report.scene import Scene, span
+from analysis.report.scene import Scene, group_told, span
 from analysis.report.trace import Name, Source, Told, Traced
 from analysis.values import Estimate
 from analysis.views import NONE, Mask
@@ -121,7 +121,7 @@ class JudgeView:
 def judge_views(scene: Scene) -> tuple[JudgeView, ...]:
     """Lay out what each judge says."""
     rejudged = scene.group.rejudged
-    first = next((told for told in rejudged if told.matrix is not None), None)
+    first = scene.group.matrix_judge
     takes_matrix = scene.group.primary.design in ("matrix", "borrowed")
     several = len(rejudged) > 1 and takes_matrix
     sides = scene.group.primary.sides if takes_matrix else "two"
@@ -138,7 +138,7 @@ def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
         model=Name(told.judge.model),
         strategy=Name(told.judge.strategy),
         likeness=told.likeness,
-        begun=Name(f"{told.judge.at:%Y-%m-%d} with seed {told.judge.seed}"),
+        begun=Name(_begun(told)),
         primary=primary,
         questions=source.count(len(told.told.run), "questions"),
         frames=source.count(len(np.unique(told.told.frame)), "stored frames asked about"),
@@ -166,9 +166,19 @@ def _source(function: str, told: Rejudging, used: Mask | None = None) -> Source:
     }
     return Source(
         f"analysis.{function}",
-        f"{count_of(int(kept.sum()), 'blind answer')} about {count_of(runs, 'run')}",
+        f"{count_of(int(kept.sum()), 'blind answer')} of {_who(told)} about "
+        f"{count_of(runs, 'run')}{group_told(replies.runs, replies.runs[replies.members[0]])}",
         ", ".join(f"{count:,} {name}" for name, count in parts.items() if count) or "nothing",
     )
+
+
+def _who(told: Rejudging) -> str:
+    judge = told.judge
+    return f"{judge.model} × {judge.strategy} ({_begun(told)})"
+
+
+def _begun(told: Rejudging) -> str:
+    return f"{told.judge.at:%Y-%m-%d} with seed {told.judge.seed}"
 
 
 def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:

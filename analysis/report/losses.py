@@ -127,6 +127,8 @@ class Losses:
     """Attrition by arm, with the test that it is the same in both."""
 
     rows: tuple[LostRow, ...]
+    control: str
+    """The arm that the treatment is compared with."""
     p: Traced
     superseded: Traced | None
     source: Source
@@ -137,7 +139,9 @@ def lost_runs(scene: Scene) -> Losses:
     group, material = scene.group, scene.measures.material
     drawn = "drawn" if material.study else "given"
     planned = sum(entry.started for entry in group.lost)
-    source = Source("analysis.estimates.attrition", f"{count_of(planned, 'run')} {drawn}")
+    source = Source(
+        "analysis.estimates.attrition", f"{count_of(planned, 'run')} {drawn}{scene.told}"
+    )
     fisher = Source("analysis.estimates.attrition_p_value", source.used)
     status = {run.run_id: run.status for run in group.runs}
     rows = tuple(
@@ -159,7 +163,8 @@ def lost_runs(scene: Scene) -> Losses:
     newest = Source("analysis.report.material.read_study", f"{count_of(gone, 'run')} of this study")
     return Losses(
         rows=rows,
-        p=fisher.p(group.attrition_p, "Fisher's exact test", "there is one arm only"),
+        control=ARM_NAMES.get(group.control, ""),
+        p=fisher.p(group.attrition_p, "Fisher's exact test", "no arm to compare with"),
         superseded=newest.count(gone, "runs that a newer one stands in for") if gone else None,
         source=source,
     )

@@ -157,6 +157,11 @@ class Measured:
         return self.result.platform, self.result.strategy, self.result.model
 
     @property
+    def matrix_judge(self) -> Rejudging | None:
+        """The judge whose persona matrix a primary test takes."""
+        return next((told for told in self.rejudged if told.matrix is not None), None)
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """Arms that are there, treatment first."""
         return tuple(arm.arm for arm in self.result.arms)

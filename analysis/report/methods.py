@@ -220,8 +220,13 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
         )
     if any(group.result.batches_assumed for group in groups):
         said.append("The feed did not tell its batches; blocks of a dozen videos stand in.")
-    if any(group.lost and any(entry.short for entry in group.lost) for group in groups):
-        said.append("Not every run is complete. What the incomplete ones hold is included.")
+    if any(group.never for group in groups):
+        said.append("Not every run that was drawn has begun.")
+    if any(run.status != "complete" for run in runs):
+        said.append(
+            "Not every run is complete. What the incomplete ones hold is included, as far as it "
+            "can be compared."
+        )
     if material.started and told.same(lambda first: first.provenance.code_version) is None:
         said.append("The runs were made by different versions of the code.")
     if material.disputed:
@@ -243,7 +248,10 @@ def _no_control(measures: Measures) -> list[str]:
             "A replay shows another run's videos again: it says how this judge answers, and "
             "nothing of how a feed would have reacted to it."
         )
-    live = [group.primary.design for group in alone if group.name[0] != REPLAY]
+    alone = [group for group in alone if group.name[0] != REPLAY]
+    if any("treatment" not in group.arms for group in alone):
+        said.append("There are control runs without a treatment, which say nothing of a sway.")
+    live = [group.primary.design for group in alone if "treatment" in group.arms]
     if "matrix" in live:
         said.append(
             "There is no control arm, so that the level of the sway, and what all personas have "

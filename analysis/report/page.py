@@ -131,7 +131,7 @@ def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget
     rows, choices_axis, choices_source = choices(scene)
     dwell, dwell_axis = dwell_rows(scene)
     judged = scene.source("report.accounting.account")
-    fits = Source("analysis.offers.offers", "what the runs of this chapter are")
+    fits = Source("analysis.offers.offers", f"what the runs of this chapter are{scene.told}")
     return Chapter(
         key=Markup("g{}").format(number),
         head=headline(scene),

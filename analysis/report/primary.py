@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.intervals import difference_over_batches
 from analysis.null import Counts
-from analysis.null_sway import NullOfSway, null_of_sway
+from analysis.null_sway import NullOfSway, null_of_sway, share_below
 from analysis.permutation import Permutation
 from analysis.rejudged import PersonaMatrix
 from analysis.report.declared import PrimaryTest
@@ -166,8 +166,6 @@ def _paired(
 
 def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
     sway = matrix.sway
-    low, high = np.quantile(matrix.drawn, [0.025, 0.975])
-    below = 100 * float((matrix.drawn < sway.estimate.value).mean())
     return Primary(
         "matrix",
         sway.estimate,
@@ -175,8 +173,17 @@ def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
         test="permuting which run belongs to whom",
         function="matrix.specific_sway",
         null_function="matrix.rearranged",
-        null=NullOfSway(matrix.drawn, float(low), float(high), below, NAN),
+        null=_permuted(matrix.drawn, sway.estimate.value),
     )
+
+
+def _permuted(drawn: Floats, observed: float) -> NullOfSway:
+    """Where the statistic lies when runs are given to personas at random; ties count half."""
+    if np.ptp(drawn) < 1e-9:
+        reason = "every assignment of runs to personas gives the same"
+        return NullOfSway(np.array([]), NAN, NAN, NAN, NAN, reason)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return NullOfSway(drawn, float(low), float(high), share_below(drawn, observed), NAN)
 
 
 def _borrowed(matrix: PersonaMatrix, sides: str) -> Primary:

@@ -96,7 +96,8 @@ def _whole(scene: Scene) -> Estimate:
     result = scene.group.result
     if result.contrasts:
         return result.contrasts[0].estimate
-    return next((arm.sway for arm in result.arms if arm.arm == "treatment"), result.arms[0].sway)
+    none = Estimate(np.nan, reason="no treatment run has started")
+    return next((arm.sway for arm in result.arms if arm.arm == "treatment"), none)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Refuses to print: sections turn what is here into traced numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from analysis.report.figures import Span
 from analysis.report.measured import Measured, Measures
 from analysis.report.trace import Source
 from analysis.values import Estimate
-from analysis.views import Mask, Views
+from analysis.views import Mask, RunInfo, Views
 
 ARM_NAMES = {
     "treatment": "treatment",
@@ -35,6 +35,11 @@ class Scene:
         """The table of every run of the report."""
         return self.measures.material.views
 
+    @property
+    def told(self) -> str:
+        """Which group this is, after a comma; nothing where there is one only."""
+        return group_told(self.views.runs, self.group.runs[0])
+
     def rows(self, arms: Iterable[str] | None = None) -> Mask:
         """Rows of the group's runs, of these arms alone if given."""
         wanted = set(self.group.arms if arms is None else arms)
@@ -51,9 +56,10 @@ class Scene:
         otherwise: str = "not part of this number",
     ) -> Source:
         """Say where a number comes from that rests on the rows of these arms."""
-        return self.measures.rows.source(
+        made = self.measures.rows.source(
             f"analysis.{function}", self.rows(arms), used, noun=noun, otherwise=otherwise
         )
+        return replace(made, used=f"{made.used}{self.told}")
 
     def everything(self, function: str, arms: Iterable[str] | None = None) -> Source:
         """Say that a number counts every video of these arms, whether or not it is compared."""
@@ -69,6 +75,12 @@ class Scene:
         ids = {run for pair in contrasts[0].pairs for run in pair}
         members = [index for index in self.group.members if self.views.runs[index].run_id in ids]
         return counted & self.measures.rows.of(members), "of runs without a partner"
+
+
+def group_told(runs: Sequence[RunInfo], one: RunInfo) -> str:
+    """Which platform, strategy and model a run is of; nothing where all runs are of one."""
+    names = {(run.platform, run.strategy, run.model) for run in runs}
+    return f", {one.platform}, {one.strategy} × {one.model}" if len(names) > 1 else ""
 
 
 def span(estimate: Estimate) -> Span:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from analysis.report.accounting import USES
 from analysis.report.measured import Measured, Measures, Rejudging
 from analysis.report.page import Rendered
+from analysis.report.primary import permutation_p
 from analysis.tables_out import Cell, Table
 from analysis.values import NAN, Estimate
 from analysis.views import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
@@ -20,6 +21,8 @@ from store.foreign.printing import count_of
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
+_DIFFERENCES = ("pp", "points")
+"""Units of what is 0 where nothing happens."""
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
 
@@ -63,13 +66,16 @@ def _rows(
 
 
 def _estimate(told: Estimate) -> tuple[Cell, ...]:
-    return (told.value, told.low, told.high, told.unit, told.clusters, told.df, told.p,
+    """An estimate; that a share or a time is not 0 is no hypothesis, and has no p-value."""
+    p = told.p if told.unit in _DIFFERENCES else NAN
+    return (told.value, told.low, told.high, told.unit, told.clusters, told.df, p,
             told.method, told.reason)  # fmt: skip
 
 
 def _by_student(told: Estimate) -> tuple[Cell, ...]:
     """An estimate whose p-value, if it has one, is Student's t."""
-    return (*_estimate(told), *(("", "", NAN) if math.isnan(told.p) else (_STUDENT, "two", NAN)))
+    tested = told.unit in _DIFFERENCES and not math.isnan(told.p)
+    return (*_estimate(told), *((_STUDENT, "two", NAN) if tested else ("", "", NAN)))
 
 
 def _tested(
@@ -138,18 +144,25 @@ def _estimates(group: Measured) -> Iterator[tuple[Cell, ...]]:
     for again, judge in zip(group.rejudged, named, strict=True):
         alone = named.count(judge) == 1
         which = judge if alone else f"{judge}, {again.judge.at:%Y-%m-%d}, seed {again.judge.seed}"
-        for name, row in _permuted(again):
+        matrix = again is group.matrix_judge and first.design in ("matrix", "borrowed")
+        for name, row in _permuted(again, first.sides if matrix else "two"):
             yield (f"{name}, {which}", *row)
         for name, told in _judged(again):
             yield (f"{name}, {which}", *_by_student(told))
 
 
-def _permuted(again: Rejudging) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """Estimates of one judge's persona matrix that are tested by permutation, by name."""
+def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """Estimates of one judge's persona matrix that are tested by permutation, by name.
+
+    Parameters
+    ----------
+    sides
+        Of the test of the specific sway: those declared, where it is the primary test's matrix.
+    """
     if again.matrix is None:
         return
     sway, graded = again.matrix.sway, again.matrix.graded
-    yield "specific sway", _tested(sway.estimate, sway.test.p, _PERMUTED)
+    yield "specific sway", _tested(sway.estimate, permutation_p(sway.test, sides), _PERMUTED, sides)
     yield "placebo", _tested(sway.placebo, sway.placebo_test.p, _PERMUTED)
     if graded is not None:
         yield "specific sway, graded", _tested(graded.estimate, graded.test.p, _PERMUTED)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup, escape
 
 from analysis.values import NAN, Estimate, percentile_text
+from store.foreign.printing import share_text
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 SMALLEST_P = 1e-4
@@ -51,12 +52,12 @@ class Source:
         return self._told(value, f"{value:+.1f}", what, reason)
 
     def percent(self, value: float, what: str, reason: str = "") -> Traced:
-        """A share of 100."""
-        return self._told(value, f"{value:.1f}", what, reason)
+        """A share of 100; a decimal more where it would else round to none or to all."""
+        return self._told(value, _share(value, 1), what, reason)
 
     def whole(self, value: float, what: str, reason: str = "") -> Traced:
-        """A percentage without decimals."""
-        return self._told(value, f"{value:.0f}", what, reason)
+        """A share of 100 without decimals, save where it would else round to none or to all."""
+        return self._told(value, _share(value, 0), what, reason)
 
     def signed(self, value: float, what: str, reason: str = "") -> Traced:
         """A signed percentage without decimals."""
@@ -213,6 +214,10 @@ class Traces:
         return Markup('<a class="n" id="n-{}" href="#from-{}" title="{}">{}</a>').format(
             len(self.numbers), self.place(source), escape(hint), number.text
         )
+
+
+def _share(value: float, digits: int) -> str:
+    return "" if math.isnan(value) else share_text(value, digits)
 
 
 def placed(percentile: float) -> str:

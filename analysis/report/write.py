@@ -109,12 +109,14 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
     verdicts = {
         "up": "towards the personas", "down": "away from the personas",
-        "chance": "not told from chance", "untested": "too little to test",
+        "chance": "not told from chance", "untested": "not tested",
         "absent": "no estimate",
     }  # fmt: skip
     lines = []
     for one in findings:
         lines.append(f"{one.platform}, {one.strategy}, {one.model}: {verdicts[one.verdict]}")
         tested = "" if np.isnan(one.p) else f"   p = {one.p:.2g}, {one.sides}-sided"
+        if len(findings) > 1 and not np.isnan(one.p_holm):
+            tested += f", {one.p_holm:.2g} after Holm's correction"
         lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
     return "\n".join(lines)

@@ -48,6 +48,20 @@ def count_of(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else plural}"
 
 
+def share_text(share: float, digits: int) -> str:
+    """Return a share of 100 with so many decimals, and with as many more as tell it from 0 and 100.
+
+    Parameters
+    ----------
+    share
+        In %; a billionth from either end is rounding of sums, and taken for the end.
+    """
+    if min(abs(share), abs(share - 100)) < 1e-9:
+        return f"{share:.{digits}f}"
+    shown = (f"{share:.{more}f}" for more in range(digits, 18))
+    return next(text for text in shown if float(text) not in (0, 100))
+
+
 def echo(*parts: str | Styled, err: bool = False, nl: bool = True) -> None:
     """Print a text: a result, or with ``err`` a remark.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,8 +123,9 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
         raise BadConfig("What should the replies show? Type either --style TEXT or --persona p12")
     if judge == model:
         raise BadConfig("The trained model can't be its own judge. Type: --judge embedded/conse")
-    models.check(model)
     models.check(judge)
+    models.check_access(judge, os.environ)
+    models.check(model)
     loaded = pairs.read(folder)
     recipe = Recipe(
         model=model, pairs=loaded.digest,

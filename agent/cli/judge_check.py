@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     playground; nothing is claimed of a stranger's videos.
     """
     from agent.errors import BadConfig
-    from agent.models import check
+    from agent.models import check, check_access
     from agent.models.budget import Cap
     from personas.strategies import hashes
 
@@ -70,6 +71,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     hashes(options["strategy"])
     if options["strategy"] == "plain":
         raise BadConfig("Without a persona there is nothing to agree with. Type: --strategy simple")
+    check_access(options["model"], os.environ)
     cap = Cap(options["max_cost"], options["max_tokens"])
     announce(options["model"], cap)
     found = asyncio.run(_measure(options, cap))

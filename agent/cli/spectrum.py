@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
 
 def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
-    from agent.models import check, check_revision
+    from agent.models import check, check_access, check_persona, check_revision
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from agent.spectrum import Asking
@@ -115,6 +116,10 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
         check(asking.model)
         check_revision(asking.model, options["revision"])
         check(asking.describer.model)
+        for asked in (asking.model, asking.describer.model):
+            check_access(asked, os.environ)
+        if persona is not None:
+            check_persona(asking.model, persona.id, persona.traits)
         asking.check()
         askings.append(asking)
     return askings

@@ -1,0 +1,51 @@
+"""What a model cannot do is told before anything is read, trained, sent or looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import cli
+from agent.errors import BadConfig
+
+GERMAN = """id = "de1"
+traits = [
+  "Ich backe gern Brot mit meiner Mutter.",
+  "Ich mag das Meer und die Berge.",
+  "Ich lese jeden Abend ein Buch.",
+]
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("judge-check", "--model", "openai/gpt-4o"),
+        ("spectrum", "--model", "openai/gpt-4o"),
+        ("spectrum", "--model", "scripted/yes", "--modality", "--describe-by", "openai/gpt-4o"),
+        ("align", ".", "--model", "hfvlm/none", "--judge", "openai/gpt-4o", "--style", "kind"),
+    ],
+)
+def test_a_missing_key_is_told_first(
+    words: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(cli, list(words))
+    assert isinstance(told.exception, BadConfig), told.exception
+    assert str(told.exception) == (
+        "openai/gpt-4o cannot be asked before its key is set. Type: export OPENAI_API_KEY=…"
+    )
+    assert told.output == ""
+
+
+def test_an_english_viewer_is_asked_as_no_german_about_values(tmp_path: Path) -> None:
+    persona = tmp_path / "de1.toml"
+    persona.write_text(GERMAN, encoding="utf-8")
+    words = ["spectrum", "--model", "embedded/conse", "--persona", str(persona)]
+    told = CliRunner().invoke(cli, [*words, "--data", str(tmp_path)])
+    assert isinstance(told.exception, BadConfig), told.exception
+    assert "embedded/conse reads English only, and the traits of de1 are" in str(told.exception)

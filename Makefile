@@ -36,7 +36,7 @@ run: $(STAMP) ## Persona p12 watches 100 videos of the playground
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --num-workers 2
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 test: lint ## Every check and every test

@@ -47,6 +47,7 @@ def written(folder: Path, text: str) -> Path:
         ('every = "5m"', "", 3, "one of cron, every and between"),
         ("mon-fri", "1-5", 10, "days of the week by name"),
         ("0 18 * * mon-fri", "0 25 * * *", 10, "cron"),
+        ("0 18 * * mon-fri", "0 0 30 2 *", 10, "is never due: there is no such date"),
         ('persona = "p05"', 'persona = "p5x"', 11, "p05: There is no persona"),
         ("max_cost = 0.5", "max_kost = 0.5", 11, "--max-kost"),
         ("max_cost = 0.5", "headed = true", 11, "not for a run that nobody watches"),

@@ -10,7 +10,7 @@ AT_ONCE := -n 4 --dist loadfile --no-loadscope-reorder
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint browser bench calibrate soak kills clean
+.PHONY: help setup run test test-all lint quick browser bench calibrate soak kills clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## Every check and every test
+test: $(STAMP) ## Every check and every test
+	@$(MAKE) --no-print-directory --jobs 2 lint quick
+
+quick: $(STAMP)
 	$(BIN)/pytest $(AT_ONCE)
 
 test-all: lint ## The same with the long drills

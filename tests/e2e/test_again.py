@@ -86,6 +86,7 @@ def test_a_mirrored_answer_is_kept_as_it_was_given(data: Path) -> None:
     assert {line.judgement.answer for line in yes.asked} == {"yes"}
 
 
+@pytest.mark.drill
 def test_a_yoked_run_engages_as_its_source_did(data: Path) -> None:
     old = source(data)
     words = ("run", "--persona", "p12", "--model", COIN, "--before", "14", "--after", "14")

@@ -59,7 +59,7 @@ def test_every_command_has_an_example() -> None:
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of the README's persona, and with the files that examples name."""
     folder = tmp_path_factory.mktemp("workplace")
-    run_line("python -m agent run --persona p12 --before 12 --after 12", folder)
+    run_line("python -m agent run --persona p12 --before 8 --after 8", folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
     run_line("python -m agent study --example > study.toml", folder)
     run_line("python -m agent daemon --example > watch.toml", folder)

@@ -177,6 +177,7 @@ def test_waiting_is_outside_of_every_limit(machine: Machine) -> None:
     assert len(machine.servers()) == 1
 
 
+@pytest.mark.drill
 def test_a_server_that_does_not_start_is_told_in_one_sentence(machine: Machine) -> None:
     done = feedsway(*rejudge(machine.data("d")), env=machine.environment(FAKE_VLLM_FAILS="1"))
     assert done.returncode == 1

@@ -64,6 +64,7 @@ def test_content_is_read_once_and_again_where_the_cache_is_damaged(
     assert weights(folder, cache) == found
 
 
+@pytest.mark.drill
 def test_a_local_model_is_told_by_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

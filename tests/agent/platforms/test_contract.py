@@ -33,7 +33,7 @@ def thirty(tmp_path_factory: pytest.TempPathFactory) -> Watching:
     return _kept(tmp_path_factory, 30)
 
 
-@pytest.mark.parametrize("platform", drills_but(PLATFORMS[:2], PLATFORMS))
+@pytest.mark.parametrize("platform", drills_but(PLATFORMS[1:2], PLATFORMS))
 def test_thirty_videos_are_each_seen_once_and_known(thirty: Watching, platform: str) -> None:
     told = thirty(platform)
     _holds(told, platform, 30)

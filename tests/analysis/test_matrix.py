@@ -115,7 +115,7 @@ def test_it_keeps_its_level_and_covers_when_nothing_is_specific(adjust: bool) ->
 def test_what_is_not_offered() -> None:
     with pytest.raises(NotOffered, match="needs 5 personas and has 4"):
         specific_sway(noise(4, rng()), rng())
-    with pytest.raises(NotOffered, match="no judged video"):
+    with pytest.raises(NotOffered, match="no answered video"):
         specific_sway(shares(np.zeros((5, 5)), np.zeros((5, 5))), rng())
 
 

@@ -101,12 +101,11 @@ def test_each_fault_is_its_own_reading(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    started = perf_counter()
     said = ask(server, way, monkeypatch)
 
     assert (said.answer, said.missing, said.p_yes) == (None, missing, None)
     assert server.requests[way] == requests
-    assert perf_counter() - started < 10
+    assert said.latency_s < 5, "in half of the limit; the first import of the client aside"
     assert f"Bearer {CANARY}" in server.keys
     told = capfd.readouterr()
     for output in (said.model_dump_json(), caplog.text, told.out, told.err):

@@ -6,7 +6,6 @@ import asyncio
 import io
 import logging
 from collections.abc import Iterator
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -154,11 +153,10 @@ def test_what_a_person_can_mend_ends_the_run_at_the_first_call(
 
 
 def test_a_hanging_server_is_left_in_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = perf_counter()
     said = ask(server, "hang", monkeypatch, attempt_timeout=1, timeout=3)
     assert (said.answer, said.missing) == (None, "timed_out")
     assert server.requests["hang"] == 2
-    assert perf_counter() - started < 8
+    assert said.latency_s < 8
 
 
 def test_a_server_that_is_not_there_is_a_failure(

@@ -90,3 +90,14 @@ def test_the_same_command_starts_anew_after_a_complete_run(tmp_path: Path) -> No
     first = run(tmp_path, *light, before=3, after=3)
     second = run(tmp_path, *light, before=3, after=3)
     assert first["run"]["run_id"] != second["run"]["run_id"]
+
+
+@pytest.mark.drill
+def test_an_account_that_knows_another_feed_is_told_at_once(tmp_path: Path) -> None:
+    light = ("--model", "scripted/coin?p=0.4", "--no-index", "--account", "me")
+    run(tmp_path, *light, before=1, after=1)
+    words = ("run", "--persona", "p12", "--data", str(tmp_path), "--before", "1", "--after", "1")
+    refused = feedsway(*words, *light, "--feed", "contrarian")
+    assert refused.returncode == 2
+    assert "first met with feed listener" in refused.stderr
+    assert refused.stderr.rstrip().endswith("--account NAME")

@@ -90,6 +90,7 @@ def watched(folder: Path) -> dict[int, float]:
     return {report.index: report.watched_s for report in reports}
 
 
+@pytest.mark.drill
 def test_it_finds_holds_meters_and_moves(person: Person, site: Site, tmp_path: Path) -> None:
     at = (420, 150)
 

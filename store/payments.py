@@ -28,7 +28,7 @@ from store.records import Record, tell_fault
 
 Cost = Annotated[float, Field(ge=0, le=MOST_USD)]
 """US dollars."""
-Whole = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 PATIENCE_S = 60.0
 """How long another process's line is waited for."""
 
@@ -47,7 +47,7 @@ class Reserved(Record):
     service that knows such keys answers the same call once."""
     cost_usd: Cost | None
     """The most that it may cost; ``None`` where no price is known."""
-    tokens: Whole
+    tokens: Count
 
 
 class Settled(Record):
@@ -60,7 +60,7 @@ class Settled(Record):
     ended: bool = True
     """Whether the service is done with it; one that we cut off may still be under way there."""
     cost_usd: Cost | None
-    tokens: Whole
+    tokens: Count
 
 
 class Carried(Record):
@@ -69,9 +69,9 @@ class Carried(Record):
     kind: Literal["carried"] = "carried"
     at: datetime
     account: str
-    calls: Whole
+    calls: Count
     cost_usd: Cost
-    tokens: Whole
+    tokens: Count
 
 
 Line = Annotated[Reserved | Settled | Carried, Field(discriminator="kind")]

@@ -35,7 +35,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         It cannot be read.
     """
     try:
-        return tomllib.loads(read_file(path, MOST_TOML_BYTES).decode().replace("\r\n", "\n"))
+        return tomllib.loads(read_file(path, MOST_TOML_BYTES).decode())
     except TooManyBytes as error:
         raise BadToml(str(error)) from None
     except UnicodeDecodeError:

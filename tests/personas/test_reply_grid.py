@@ -192,3 +192,19 @@ def test_who_has_no_picture_or_asks_for_it_has_not_seen_it(reply: str) -> None:
 )
 def test_who_dislikes_the_picture_has_seen_it(reply: str) -> None:
     assert read_choice(reply).answer == "no"
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("Kaydırmam, bu tarifi annem de yapardı.", "yes"),
+        ("Kaydırırdım, bu tarifi biliyorum.", "no"),
+        ("İzlemeye devam etmem.", "no"),
+        ("İzlemeye devam ederim.", "yes"),
+        ("끝까지 안 보고 넘길래요.", "no"),
+        ("안 넘기고 끝까지 볼래요.", "yes"),
+    ],
+)
+def test_a_denial_inside_a_verb_is_never_turned_round(reply: str, answer: str) -> None:
+    """As somebody wrote who had seen neither the rules nor the other replies."""
+    assert read_choice(reply).answer in (answer, None)

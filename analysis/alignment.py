@@ -182,7 +182,7 @@ def _curve(name: str, each: Floats, videos: Sequence[str], scale: tuple[float, f
 def _change(curve: Curve) -> Estimate:
     if not curve.scores.size:
         return curve.points[-1]
-    return crossed(curve.scores[-1] - curve.scores[0], unit="points")
+    return crossed(curve.scores[-1] - curve.scores[0], unit="points").within(-200, 200)
 
 
 def _seeds(count: int) -> range:

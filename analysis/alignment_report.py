@@ -16,6 +16,7 @@ from analysis.saturation import Saturation
 from analysis.tables import columns
 from analysis.values import Estimate, as_json
 from store.files import write_whole
+from store.foreign.printing import count_of
 
 CURVE, LOSS, RESULT = "curve.png", "loss.png", "result.json"
 _DPI = 120
@@ -56,10 +57,11 @@ class Written:
         parts = [
             f"{told.ladder.recipe.model}, {told.seeds} trainings of each size, "
             f"{told.ladder.recipe.updates} updates each; scored by {told.asked.judge} on "
-            f"{told.score.scores.shape[2]} videos that no training saw",
+            f"{count_of(told.score.scores.shape[2], 'video')} that no training saw",
             columns(head, rows),
             sentence(told.saturation),
-            f"Tendency to say yes, {told.sizes[-1]} pairs less none: {_estimate(told.yes_change)}.",
+            f"Tendency to say yes, {count_of(told.sizes[-1], 'pair')} less none: "
+            f"{_estimate(told.yes_change)}.",
             *_notes(told),
             f"{self.out / CURVE}  {self.out / LOSS}",
         ]
@@ -92,7 +94,7 @@ def sentence(found: Saturation) -> str:
     if found.size is None:
         told = f"The plateau was not reached: no size below the two largest is within {plateau}"
     else:
-        told = f"Saturation size: {found.size} pairs, the smallest within {plateau}"
+        told = f"Saturation size: {count_of(found.size, 'pair')}, the smallest within {plateau}"
     if found.reason:
         return f"{told}. No interval: {found.reason}."
     if found.low is None:
@@ -119,9 +121,7 @@ def _notes(told: Alignment) -> list[str]:
     notes = []
     if told.missing:
         reasons = ", ".join(f"{count} {reason}" for reason, count in told.missing.items())
-        notes.append(
-            f"No score: {reasons}; {told.score.left_out} videos are left out at every size."
-        )
+        notes.append(f"No score: {reasons}; videos left out at every size: {told.score.left_out}.")
     if told.empty:
         notes.append(f"{told.empty} empty replies score 0.")
     return notes

@@ -27,6 +27,7 @@ from typing import Any
 from analysis.errors import BadViews
 from analysis.values import NAN
 from analysis.views import EXCLUDED, MISSING, NO, NONE, PHASES, UNKNOWN, YES, RunInfo, Views, table
+from store.foreign.limits import TooManyBytes, open_table
 from store.records import Windows
 
 ARMS = ("treatment", "yoked", "passive")
@@ -57,11 +58,11 @@ def read_csv(path: Path, reading: Reading) -> Views:
         The file cannot be read, lacks a column, or a row does not make sense; names the line.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_table(path) as file:
             reader = csv.DictReader(file)
             _check_header(str(path), reader.fieldnames or [])
             rows = [_Row(str(path), reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, TooManyBytes, csv.Error) as error:
         raise BadViews(str(path), f"cannot be read ({error}).") from None
     if not rows:
         raise BadViews(str(path), "holds no rows.")

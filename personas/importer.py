@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from personas.errors import BadPersonaChat, CannotWrite
 from personas.library import to_toml
 from personas.persona import Persona
+from store.foreign.limits import TooManyBytes, open_table
 
 LICENCE = "CC BY 4.0"
 
@@ -145,12 +146,14 @@ def _told(sides: dict[str, list[tuple[int, str]]]) -> Iterator[_Block]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_table(path) as file:
             for number, line in enumerate(file, start=1):
                 yield number, line.strip()
     except FileNotFoundError:
         raise BadPersonaChat(str(path), "there is no such file.") from None
     except OSError as error:
         raise BadPersonaChat(str(path), f"it cannot be read ({error.strerror}).") from None
+    except TooManyBytes as error:
+        raise BadPersonaChat(str(path), f"{error}.") from None
     except UnicodeDecodeError:
         raise BadPersonaChat(str(path), "it is not UTF-8 text.") from None

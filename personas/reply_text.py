@@ -24,6 +24,15 @@ _BOXED = re.compile(r"\$*\\boxed\{(?:\\(?:text|textbf|mathrm)\{)?([^{}\n]{0,40})
 _MARKDOWN = str.maketrans({"’": "'", "‘": "'", "`": " ", **dict.fromkeys('*_#>~"“”«»「」『』„')})
 _LABEL = re.compile(r"[\W_]*(reason|description)[\W_]*[:：][\W_]*(.*)", re.IGNORECASE | re.DOTALL)
 _INLINE = re.compile(r"([.!?。！？]\**) +(?=\**(?:Reason|Description)\**[:：])")
+_WEIGHED = re.compile(
+    r"^[^\w\n]*_{0,2}(?:pros?|cons?|contra|for|against|upsides?|downsides?|advantages|disadvantages|likes"
+    r"|dislikes|vorteile|nachteile|dafür|dagegen|ventajas|desventajas|avantages|inconvénients|pour"
+    r"|contre|vantagens|desvantagens|vantaggi|svantaggi|voordelen|nadelen|плюсы|минусы|за|против"
+    r"|zalety|wady|artılar|eksiler|优点|缺点|優點|缺點|メリット|デメリット|장점|단점)_{0,2}[^\w\n]*$"
+    r"(?:\n{1,3}[ \t]*(?:[-•*+–]|\d+[.)])[ \t][^\n]*)+",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What speaks for a video and against it, in lists: no item of them is an answer."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ def split_reply(reply: str) -> ReplyParts:
     """Split a reply at its labels into what was said, the reason and the description."""
     parts: dict[str, list[str]] = {"": []}
     label = ""
-    for line in _INLINE.sub(r"\1\n", _unwrapped(reply)).splitlines():
+    reply = _WEIGHED.sub("\n", _unwrapped(reply))
+    for line in _INLINE.sub(r"\1\n", reply).splitlines():
         match = _LABEL.fullmatch(line)
         if match is not None:
             label = match[1].lower()

@@ -26,7 +26,7 @@ from store.cli_options import (
 )
 from store.errors import NothingKept
 from store.foreign.limits import UnreadablePicture, decode_picture
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.data import DataFolder
@@ -166,7 +166,7 @@ def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: b
         fields = {"added": report.added, "present": report.present, "problems": report.problems}
         echo(json.dumps(fields, indent=2))
     else:
-        echo(f"{report.added} frames added; the index holds {report.present}.")
+        echo(f"{count_of(report.added, 'frame')} added; the index holds {report.present}.")
     if report.problems:
         raise click.exceptions.Exit(1)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli_options import bar, data_option, epilog, json_option, kept
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.maintenance.archive import Secret
@@ -114,7 +114,7 @@ def protect(group: str | None, root: Path, as_json: bool) -> None:
         echo(json.dumps({"changed": changed, "group": group}))
         return
     whom = "you alone" if group is None else f"you and the group {group}"
-    echo(f"{changed} files and folders changed: all is readable by {whom}.")
+    echo(f"{count_of(changed, 'file')} and folders changed: all is readable by {whom}.")
 
 
 def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:
@@ -123,7 +123,7 @@ def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:
         return
     from store.stats import size_told
 
-    echo(f"{done.files} files, {size_told(done.bytes)}, {what}.")
+    echo(f"{count_of(done.files, 'file')}, {size_told(done.bytes)}, {what}.")
 
 
 def _tell_left_out(restored: Restored) -> None:
@@ -135,4 +135,4 @@ def _tell_left_out(restored: Restored) -> None:
             err=True,
         )
     if restored.unknown:
-        echo(f"Left out: {restored.unknown} files that no backup holds.", err=True)
+        echo(f"Left out: {count_of(restored.unknown, 'file')} that no backup holds.", err=True)

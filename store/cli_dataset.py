@@ -15,13 +15,13 @@ import click
 
 from store.cli_options import bar, data_option, epilog, json_option, kept, url_option
 from store.errors import ForgettingPending
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from store.data import DataFolder
-    from store.forget import Plan, Request
+    from store.forget_plan import Plan, Request
 
 _FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
 _day = click.DateTime(["%Y-%m-%d"])
@@ -143,7 +143,7 @@ def bring_in(
     if as_json:
         echo(json.dumps(asdict(done), indent=2))
     else:
-        echo(f"{done.added} pictures added; run {done.run_id} holds {done.present}.")
+        echo(f"{count_of(done.added, 'picture')} added; run {done.run_id} holds {done.present}.")
         echo("To search in them, type: python -m store index", err=True)
 
 
@@ -193,11 +193,12 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
     Measurements stay, and the ledger says that something was forgotten. There is no way back.
     """
     from store import forget as forgetting
+    from store import forget_plan
 
     data = kept(root)
     request = _request(options, forgetting.pending(data))
     if dry_run:
-        todo = forgetting.plan(data, request)
+        todo = forget_plan.plan(data, request)
         told = f"{_told(todo)} to go."
         echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else told)
         _tell_unread(todo.unread)
@@ -212,10 +213,11 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         echo(json.dumps(asdict(done), indent=2))
     else:
         echo(
-            f"Forgotten: {done.videos} videos in {done.steps} steps of {done.runs} runs, "
-            f"{done.frames} frames, {done.vectors} vectors, {done.replies} kept replies, "
-            f"{done.reports} reports. "
-            f"{done.edited} more steps lost a name; {done.shared} frames stay for other videos."
+            f"Forgotten: {count_of(done.videos, 'video')} in {count_of(done.steps, 'step')} of "
+            f"{count_of(done.runs, 'run')}, {count_of(done.frames, 'frame')}, "
+            f"{count_of(done.vectors, 'vector')}, {count_of(done.replies, 'kept reply')}, "
+            f"{count_of(done.reports, 'report')}. Names taken out of further steps: {done.edited}. "
+            f"Frames that stay for other videos: {done.shared}."
         )
     echo(
         "Exports and reports that were deleted were made of it: make them again. "
@@ -235,7 +237,7 @@ def _tell_unread(problems: Sequence[str]) -> None:
 
 
 def _request(options: dict[str, Any], pending: Request | None) -> Request:
-    from store.forget import Request
+    from store.forget_plan import Request
 
     asked = {name: options[name] for name in ("video", "author", "before") if options[name]}
     if len(asked) + options["resume"] != 1:
@@ -273,6 +275,7 @@ def _plan_fields(data: DataFolder, todo: Plan) -> dict[str, Any]:
 
 def _told(todo: Plan) -> str:
     return (
-        f"{len(todo.videos)} videos in {todo.emptied} steps of {len(todo.runs)} runs, "
-        f"{len(todo.frames)} frames, names in {todo.edited} more steps"
+        f"{count_of(len(todo.videos), 'video')} in {count_of(todo.emptied, 'step')} of "
+        f"{count_of(len(todo.runs), 'run')}, {count_of(len(todo.frames), 'frame')}, "
+        f"names in {count_of(todo.edited, 'further step')}"
     )

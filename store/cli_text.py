@@ -78,8 +78,9 @@ def ledger_lines(run: Ledger) -> str:
     events.sort(key=lambda event: event.at)
     lines += [_event_line(event) for event in events]
     lines += [
-        f"Forgotten on {record.at:%Y-%m-%d}, by {record.asked}: {len(record.positions)} steps "
-        f"emptied, {len(record.edited)} with a name taken out."
+        f"Forgotten on {record.at:%Y-%m-%d}, by {record.asked}: "
+        f"{count_of(len(record.positions), 'step')} emptied, "
+        f"{len(record.edited)} with a name taken out."
         for record in run.forgotten
     ]
     if told := last_difference(run.checks):
@@ -159,7 +160,7 @@ def report_lines(report: Report) -> str:
         f"{count_of(report.runs, 'run')}, {count_of(report.steps, 'step')}, "
         f"{count_of(report.frames, 'frame')}; "
         f"indexed: {indexed or 'nothing'}",
-        f"{report.orphans} frames that no ledger names, "
+        f"{count_of(report.orphans, 'frame')} that no ledger names, "
         f"{len(report.temporary)} temporary files left behind",
         *(f"  {path}" for path in report.temporary),
         *(f"Note: {note}" for note in report.notes),

@@ -25,6 +25,7 @@ from store.foreign.limits import (
     TooManyBytes,
     UnreadablePicture,
     open_picture,
+    open_table,
     read_file,
 )
 from store.frames import FrameStore, describe
@@ -64,7 +65,12 @@ class Collection:
     @property
     def run_id(self) -> str:
         """Name of the run that it becomes."""
-        return f"{PLATFORM}-{re.sub(r'[^A-Za-z0-9_-]+', '-', self.name)}"
+        told = re.sub(r"[^A-Za-z0-9_-]+", "-", self.name)
+        lost = [c for c in self.name if c.isalnum() and not c.isascii()]
+        if lost or not re.search("[A-Za-z0-9]", told):  # else two names would be one
+            mark = hashlib.sha256(self.name.encode(errors="backslashreplace")).hexdigest()
+            told = f"{told.strip('-')}-{mark[:8]}"
+        return f"{PLATFORM}-{told.lstrip('-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +135,15 @@ def bring_in(
 
 def _lines(given: Collection) -> list[_Line]:
     try:
-        with given.captions.open(encoding="utf-8-sig", newline="") as file:
+        with open_table(given.captions) as file:
             table = csv.DictReader(file)
             if "file" not in (table.fieldnames or ()):
                 raise BadCaptions(given.captions, 1, "there is no column named file")
             lines = list(_read(given, table))
     except OSError as error:
         raise DataUnreadable(given.captions, error.strerror or str(error)) from None
+    except TooManyBytes as error:
+        raise BadCaptions(given.captions, 1, str(error)) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadCaptions(given.captions, 1, f"it is no CSV in UTF-8 ({error})") from None
     if not lines:

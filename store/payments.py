@@ -200,17 +200,17 @@ class PaymentBook:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             raw = file.read()
-        lines, torn = committed(raw)
-        self._offset += len(raw) - torn
+        lines, _ = committed(raw)
         for text in lines:
-            self._number += 1
+            number = self._number + 1
             try:
                 self._take(_LINE.validate_json(text))
             except ValidationError as error:
-                raise DamagedLedger(self.path, self._number, f"{tell_fault(error)}.") from None
+                raise DamagedLedger(self.path, number, f"{tell_fault(error)}.") from None
             except KeyError:
                 problem = "it settles a payment that was never reserved."
-                raise DamagedLedger(self.path, self._number, problem) from None
+                raise DamagedLedger(self.path, number, problem) from None
+            self._number, self._offset = number, self._offset + len(text) + 1
 
     def _append(self, line: Reserved | Settled | Carried) -> None:
         if self.path is not None:

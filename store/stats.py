@@ -209,7 +209,7 @@ def rows(found: Stats) -> Sequence[str]:
     else:
         lines.append("Nothing was collected in the last seven days, so there is no rate.")
     if found.forgotten:
-        lines.append(f"{found.forgotten} steps were forgotten.")
+        lines.append(f"Forgotten: {count_of(found.forgotten, 'step')}.")
     return lines
 
 

@@ -165,10 +165,10 @@ def _show(found: _Found) -> None:
     ]
     width = max(len(name) for name, _ in [*rows, *((m.name, None) for m in found.measures)])
     for name, figure in rows:
-        echo(f"{name:<{width}}  {_cell(figure):<24} {figure.answers} answers")
+        echo(f"{name:<{width}}  {_cell(figure):<24} {count_of(figure.answers, 'answer')}")
     for measure in found.measures:
         cell = _cell(measure.figure, measure.unit)
-        echo(f"{measure.name:<{width}}  {cell:<24} {measure.figure.answers} answers")
+        echo(f"{measure.name:<{width}}  {cell:<24} {count_of(measure.figure.answers, 'answer')}")
     echo(f"\n{'theme':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
     for theme, row in told.by_theme.items():
         _show_row(theme, row)

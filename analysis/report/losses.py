@@ -159,8 +159,8 @@ def lost_runs(scene: Scene) -> Losses:
         )
         for entry in group.lost
     )
-    gone = len(material.superseded)
-    newest = Source("analysis.report.material.read_study", f"{count_of(gone, 'run')} of this study")
+    gone = sum(newer in status for newer in material.superseded.values())
+    newest = Source("analysis.report.material.read_study", f"{count_of(gone, 'run')}{scene.told}")
     return Losses(
         rows=rows,
         control=ARM_NAMES.get(group.control, ""),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Material:
     study
         ``None`` where the runs belong to no study.
     superseded
-        Runs of the study that a later run of the same cell stands in for.
+        Runs of the study that a later run of the same cell stands in for, each with that run.
     judgements
         Re-judgements, in the order of the runs.
     disputed
@@ -80,7 +80,7 @@ class Material:
     frames: FrameStore | None = None
     started: tuple[RunStarted, ...] = ()
     study: StudyFile | None = None
-    superseded: tuple[str, ...] = ()
+    superseded: Mapping[str, str] = field(default_factory=dict)
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
     disputed: bool = False
     origin: str = ""
@@ -120,13 +120,13 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
     """
     study = read_study_file(data.studies_dir / name)
     newest: dict[str, Path] = {}
-    superseded = []
+    superseded: dict[str, str] = {}
     for run in data.runs():
         config = run.started.config if run.started else {}
         if config.get("study") == study.name:
             cell = str(config.get("cell", run.run_id))
             if cell in newest:
-                superseded.append(newest[cell].parent.name)
+                superseded[newest[cell].parent.name] = cell
             newest[cell] = run.path
     if not newest:
         raise NothingToCompare(
@@ -134,7 +134,8 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
         )
     command = f"python -m analysis report {study.name}"
     runs = _gather(data, list(newest.values()), progress, study.name, command)
-    return replace(runs, study=study, superseded=tuple(superseded))
+    stand_in = {old: newest[cell].parent.name for old, cell in superseded.items()}
+    return replace(runs, study=study, superseded=stand_in)
 
 
 def read_runs(

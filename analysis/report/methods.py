@@ -45,6 +45,7 @@ class Methods:
     personas: Traced
     replicates: Traced
     arms: tuple[str, ...]
+    replayed: bool
     before: Traced | None
     adapt: Traced | None
     repeats_excluded: bool
@@ -91,6 +92,7 @@ def methods(measures: Measures, seed: int) -> Methods:
         personas=runs.count(len({run.persona for run in views.runs}), "personas"),
         replicates=runs.count(len({run.replicate for run in views.runs}), "replicates"),
         arms=tuple(dict.fromkeys(arm for group in measures.groups for arm in group.arms)),
+        replayed=_replayed(material),
         before=told.source.count(windows.before, "videos before") if windows else None,
         adapt=told.source.count(windows.adapt, "videos between") if windows else None,
         repeats_excluded=bool((views.excluded == EXCLUDED.index("repeat")).any()),
@@ -196,11 +198,14 @@ def _day(at: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.date(), f"{at.day} {at:%B %Y}")
 
 
+def _replayed(material: Material) -> bool:
+    return all(run.platform == REPLAY for run in material.views.runs)
+
+
 def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     """What a reader must keep in mind, because of how these runs were made."""
     material, groups = measures.material, measures.groups
     runs = material.views.runs
-    replayed = all(run.platform == REPLAY for run in runs)
     said = []
     if not material.test.declared:
         said.append(
@@ -213,7 +218,7 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
             "The persona already reacted while the before window was measured, so part of the "
             "sway is in it, and the difference understates the whole."
         )
-    if len(runs) == 1 and not replayed:
+    if len(runs) == 1 and not _replayed(material):
         said.append(
             "One run is one account on one day. Its interval says how steady this feed was from "
             "batch to batch, not how other accounts would fare."

@@ -24,6 +24,8 @@ from analysis.spectrum.answers import Answers, Bools, Floats, Ints, Layout
 from analysis.values import NAN, Estimate
 
 _ENDS = (0.0, 100.0)
+_SPAN = 100.0
+"""What a difference of two scores cannot pass."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +190,10 @@ def _difference(layout: Layout, first: Answers, second: Answers) -> Difference:
     levels = [
         profile(np.where(both, one, np.nan), layout.members, layout.cluster).scores for one in liked
     ]
+    by_value = tuple(each.within(-_SPAN, _SPAN) for each in gap.scores)
     return Difference(
-        label(first), label(second), gap.scores, gap.level, (levels[0], levels[1]), (),
-        int(both.sum()),
+        label(first), label(second), by_value, gap.level.within(-_SPAN, _SPAN),
+        (levels[0], levels[1]), (), int(both.sum()),
     )  # fmt: skip
 
 

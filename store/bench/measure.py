@@ -26,7 +26,8 @@ from store.dataset.export import export
 from store.dataset.rows import Choice
 from store.entries import Filters
 from store.foreign.limits import decode_picture
-from store.forget import Request, forget
+from store.forget import forget
+from store.forget_plan import Request
 from store.index import Index
 from store.indexing import BATCH, Progress, update
 from store.verify import verify

@@ -14,6 +14,7 @@ from store.dataset.formats import FILES
 from store.dataset.manifest import digest
 from store.dataset.rows import FIELDS, Choice, Gathered
 from store.dataset.splits import SPLITS, By, Row, shared_with_others
+from store.foreign.printing import count_of
 from store.records import label_personas
 
 NAME = "README.md"
@@ -48,8 +49,9 @@ def card(folder: Path, kind: str, found: Gathered, choice: Choice) -> str:
         "# Screenshots of short-video feeds\n",
         f"{len(rows)} screenshots of {len({(r['platform'], r['video']) for r in rows})} videos, "
         f"{_unique(rows)} of them unique (no two nearer than the near-duplicates below), from "
-        f"{len(found.runs)} runs. The export is complete only with `manifest.json`, which is "
-        "written last: `python -m store export --check FOLDER` compares every file with it.\n",
+        f"{count_of(len(found.runs), 'run')}. The export is complete only with `manifest.json`, "
+        "which is written last: `python -m store export --check FOLDER` compares every file with "
+        "it.\n",
         "## Composition\n",
         *_composition(rows),
         "## How it was collected\n",

@@ -26,6 +26,7 @@ from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.splits import SPLITS, By, Row, assign
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.files import write_whole
+from store.foreign.printing import count_of
 from store.frames import FrameStore
 from store.pairs import ERRORS, NoPairs, Pair, Pairs
 
@@ -261,7 +262,8 @@ def _card(pairs: Pairs, made: _Export, findings: Findings) -> str:
             *front,
             "---\n",
             "# Preference pairs about frames of short videos\n",
-            f"{len(rows)} pairs about {len({row['frame'] for row in rows})} frames. `chosen` is "
+            f"{count_of(len(rows), 'pair')} about "
+            f"{count_of(len({row['frame'] for row in rows}), 'frame')}. `chosen` is "
             "what was accepted of a frame; `rejected` is the same with one error of the named "
             f"kind in it. Written by `{maker.model}`, checked by {checked}. The columns `images`, "
             "`prompt`, `chosen` and `rejected` are TRL's vision preference format.\n",

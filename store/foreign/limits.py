@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,6 +22,8 @@ MOST_REPLY_BYTES = 8 * 2**20
 """Of what a service answers to one question; a reply of 1,024 tokens has some kilobytes."""
 MOST_POST_BYTES = 64 * 2**10
 """Of what a page of ours is sent."""
+MOST_TABLE_BYTES = 2**30
+"""Of a table or text that is imported; ten million rows of views have about half of it."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pictures that are decoded; Pillow knows many more, whose decoders are seldom looked at."""
 
@@ -81,6 +83,21 @@ def read_file(path: Path, most: int) -> bytes:
     if len(raw) > most:
         raise TooManyBytes(most)
     return raw
+
+
+def open_table(path: Path) -> TextIO:
+    """Open a text file in UTF-8 of at most ``MOST_TABLE_BYTES``, its line ends as they are.
+
+    Raises
+    ------
+    TooManyBytes
+        It is longer.
+    OSError
+        It cannot be read.
+    """
+    if path.stat().st_size > MOST_TABLE_BYTES:
+        raise TooManyBytes(MOST_TABLE_BYTES)
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 @contextmanager

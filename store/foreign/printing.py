@@ -45,6 +45,8 @@ class Styled:
 def count_of(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural unless it is one: ``1 run``, ``2 batches``."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        plural = f"{noun[:-1]}ies"
     return f"{count:,} {noun if count == 1 else plural}"
 
 

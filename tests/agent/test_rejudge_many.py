@@ -13,7 +13,8 @@ from personas.persona import Persona
 from store.data import DataFolder
 from store.errors import RunLocked
 from store.files import write_whole
-from store.forget import Request, forget
+from store.forget import forget
+from store.forget_plan import Request
 from store.importing import Collection, bring_in
 from store.judgements import Judge, JudgementWriter, judgement_files, read_judgements
 from store.records import PersonaRecord

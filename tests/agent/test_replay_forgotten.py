@@ -10,7 +10,8 @@ import pytest
 from agent.drivers.replay import ReplayDriver
 from agent.errors import FeedEmpty
 from store.data import DataFolder
-from store.forget import Request, forget
+from store.forget import forget
+from store.forget_plan import Request
 from store.frames import FrameStore
 from store.ledger import read
 from tests.store.samples import START, keep_run

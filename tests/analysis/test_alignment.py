@@ -79,7 +79,7 @@ def test_a_video_without_a_score_somewhere_is_left_out_everywhere(out: Path) -> 
     assert found.score.scores.shape[2] == 39
     assert found.preference.left_out == 0
     assert dict(found.missing) == {"refused": 1}
-    assert "No score: 1 refused; 1 videos are left out" in write(found, out).text()
+    assert "No score: 1 refused; videos left out at every size: 1." in write(found, out).text()
 
 
 def test_a_judge_that_never_answers_leaves_no_curve(out: Path) -> None:

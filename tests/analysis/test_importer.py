@@ -9,6 +9,7 @@ from analysis.cli import main
 from analysis.errors import BadViews
 from analysis.importer import Reading, read_csv
 from analysis.views import AFTER, BEFORE, NO, NONE, PHASES, UNKNOWN, YES
+from store.foreign.limits import MOST_TABLE_BYTES
 from store.records import Windows
 
 READING = Reading(Windows(before=2, after=2))
@@ -95,6 +96,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.csv").write_bytes(b"run,position,answer\n\xff\xfe,0,yes\n")
     with pytest.raises(BadViews, match="cannot be read"):
         read_csv(tmp_path / "binary.csv", READING)
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(MOST_TABLE_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BadViews, match=r"more than 1,073,741,824 bytes"):
+        read_csv(tmp_path / "huge.csv", READING)
 
 
 def test_a_null_data_set_has_an_unremarkable_i_avg(tmp_path: Path) -> None:

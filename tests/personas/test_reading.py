@@ -96,6 +96,24 @@ def test_a_contrary_word_is_not_yet_a_contrary_answer(reply: str, answer: str | 
         assert read_choice(reply).answer == answer
 
 
+WEIGHED = "Pros:\n- bright colours\n- yes, a face I know\n\n**Cons**\n1. no topic\n\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "answer"),
+    [
+        ("", None),
+        ("On balance the cons win.", None),
+        ("Yes", "yes"),
+        ("No", "no"),
+        ("I'd keep scrolling.", "no"),
+        ("I'd keep watching.", "yes"),
+    ],
+)
+def test_what_speaks_for_and_against_is_no_answer(end: str, answer: str | None) -> None:
+    assert read_choice(WEIGHED + end).answer == answer
+
+
 READABLE = [
     *("Yeah", "Yep", "yes yes", "yes, yes!", "I would say yes", "Final answer: yes", "Sí", "Oui"),
     *("My answer is yes", "<b>yes</b>", "😀 yes", "yes 😀", "Sí, me gusta.", "Oui, j'aime."),
@@ -360,6 +378,8 @@ def test_every_questionnaire_in_range_is_read(
         "I can't help " * 1_500,
         "I cannot see the any a " * 800,
         "no picture " * 1_800,
+        "\n" * 9_000 + "pros\n- a\n" * 1_200,
+        "- " * 9_900 + "yes",
     ],
     ids=lambda reply: reply[:20],
 )

@@ -12,7 +12,8 @@ import pytest
 from store import chroma
 from store.data import DataFolder
 from store.errors import IndexMissing, IndexUnreachable
-from store.forget import Request, forget
+from store.forget import forget
+from store.forget_plan import Request
 from store.index import Index
 from store.indexing import rebuild, update
 from store.stats import stats

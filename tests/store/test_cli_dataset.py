@@ -168,7 +168,7 @@ def test_stats_as_json(run: Run) -> None:
 def test_an_import_goes_on_to_the_index_and_the_export(run: Run, data: DataFolder) -> None:
     result = run("import", "screenshots", "--captions", "screenshots/captions.csv", "--json")
     assert json.loads(result.stdout) == {"run_id": "imported-screenshots", "added": 1, "present": 1}
-    assert run("index").stdout == "1 frames added; the index holds 11.\n"
+    assert run("index").stdout == "1 frame added; the index holds 11.\n"
     hits = json.loads(run("search", "a thing", "--platform", "imported", "--json").stdout)
     assert [hit["caption"] for hit in hits] == ["a blue thing"]
     told = json.loads(run("export", "out", "--platform", "imported", "--json").stdout)
@@ -180,7 +180,7 @@ def test_an_import_goes_on_to_the_index_and_the_export(run: Run, data: DataFolde
 def test_forgetting_asks_first(run: Run, data: DataFolder) -> None:
     before = data.ledger_path("r2").read_bytes()
     dry = run("forget", "--author", "@Some.Handle", "--dry-run")
-    assert dry.stdout.startswith("1 videos in 1 steps of 1 runs, 1 frames")
+    assert dry.stdout.startswith("1 video in 1 step of 1 run, 1 frame, ")
     result = run("forget", "--author", "some.handle", answer="n\n")
     assert result.exit_code == 1
     assert "forget for good?" in result.stderr
@@ -192,12 +192,12 @@ def test_forgetting_asks_first(run: Run, data: DataFolder) -> None:
     assert "make them again" in result.stderr
     assert verify(data).sound
     shown = run("show", "r2").stdout
-    assert "by author: 1 steps emptied, 0 with a name taken out." in shown
+    assert "by author: 1 step emptied, 0 with a name taken out." in shown
     assert json.loads(run("show", "r2", "--json").stdout)["forgotten"][0]["positions"] == [0]
 
 
 def test_a_request_that_was_cut_off_comes_first(run: Run, data: DataFolder) -> None:
-    from store.forget import Request
+    from store.forget_plan import Request
 
     cut = Request(asked="video", value="other", at=START, salt="salt")
     data.forgetting.write_text(cut.model_dump_json())
@@ -230,3 +230,19 @@ def test_what_a_person_can_mend_is_said(run: Run, args: tuple[str, ...], said: s
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "left",
+    [b"{}", b"\xff", b"[" * 9_000, b'{"asked":"before","value":"soon","at":"2025-01-01T00:00Z"}'],
+    ids=["empty", "bytes", "nested", "no day"],
+)
+def test_a_damaged_request_says_what_to_do(run: Run, data: DataFolder, left: bytes) -> None:
+    data.forgetting.write_bytes(left)
+    before = data.ledger_path("r2").read_bytes()
+    for command in (["--resume"], ["--video", "r1-1"]):
+        result = run("forget", *command, "--yes")
+        assert result.exit_code == 2
+        assert "forgetting.json is damaged" in result.stderr
+        assert result.stderr.endswith("python -m store forget\n")
+    assert data.ledger_path("r2").read_bytes() == before

@@ -22,7 +22,8 @@ from store.cli import main
 from store.data import DataFolder
 from store.errors import NewerSchema, NothingToForget, RunLocked
 from store.files import TEMPORARY, write_whole
-from store.forget import Request, forget, pending
+from store.forget import forget, pending
+from store.forget_plan import Request
 from store.frames import FrameStore
 from store.index import Index
 from store.indexing import update

@@ -14,6 +14,7 @@ from PIL import Image
 
 from store.data import DataFolder
 from store.errors import BadCaptions
+from store.foreign.limits import MOST_TABLE_BYTES
 from store.frames import FrameStore
 from store.importing import Collection, bring_in
 from store.index import Index
@@ -174,3 +175,20 @@ def test_a_bad_table_is_named_by_its_line(
     assert str(caught.value).endswith("Type: python -m store import FOLDER --captions CSV") or (
         "then type: python -m store import" in str(caught.value)
     )
+
+
+def test_names_in_any_script_are_runs_of_their_own(given: Collection, tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    names = ("日本語", "한국어", "Café", "Caf", "../..")
+    runs = {bring_in(data, replace(given, name=name), NOW).run_id for name in names}
+    assert len(runs) == len(names)
+    assert {read(data.ledger_path(run)).started.config["name"] for run in runs} == set(names)
+    assert all(run.startswith("imported-") and not run.startswith("imported--") for run in runs)
+    assert bring_in(data, replace(given, name="日本語"), NOW).added == 0
+
+
+def test_a_table_beyond_the_limit_is_refused(given: Collection, tmp_path: Path) -> None:
+    with given.captions.open("ab") as file:
+        file.truncate(MOST_TABLE_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BadCaptions, match="more than 1,073,741,824 bytes"):
+        bring_in(DataFolder(tmp_path / "data"), given, NOW)

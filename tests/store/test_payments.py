@@ -94,6 +94,20 @@ def test_damage_is_named_with_its_line(tmp_path: Path) -> None:
     assert caught.value.line == 2
 
 
+def test_damage_that_was_told_is_told_again(tmp_path: Path) -> None:
+    path = tmp_path / "payments.jsonl"
+    book = PaymentBook(path)
+    book.reserve(reserved("x"), ("a",), anything, "q")
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"kind":"unknown"}\n')
+    for _ in range(2):
+        with pytest.raises(DamagedLedger, match=r"payments\.jsonl:2 "):
+            book.balance(["a"])
+    path.write_bytes(whole)  # mended meanwhile
+    book.settle(Settled(id="x", how="reported", cost_usd=0.5, tokens=4))
+    assert PaymentBook(path).balance(["a"]).cost_usd == 0.5
+
+
 def test_processes_share_a_book(tmp_path: Path) -> None:
     path = tmp_path / "payments.jsonl"
     command = [sys.executable, "-c", WRITER, str(path)]

@@ -10,7 +10,8 @@ import pytest
 
 from store.data import DataFolder
 from store.duplicates import alike_vectors
-from store.forget import Request, forget
+from store.forget import forget
+from store.forget_plan import Request
 from store.indexing import update
 from store.ledger import LedgerWriter
 from store.stats import rows, stats

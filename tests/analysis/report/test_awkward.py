@@ -16,9 +16,11 @@ from click.testing import CliRunner
 
 from analysis.cli import main
 from analysis.example import STUDY
+from analysis.report.losses import lost_runs
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render
+from analysis.report.scene import Scene
 from analysis.report.tables import tables
 from analysis.tables_out import write_tables
 from store.data import DataFolder
@@ -242,6 +244,30 @@ def test_attrition_names_the_arms_that_are_compared(tmp_path: Path) -> None:
     ]
     words = said_of(read(tmp_path, *names))
     assert "Attrition by arm, treatment against yoked control: Fisher’s exact test p = 1" in words
+
+
+def test_a_chapter_tells_its_own_runs_that_newer_ones_stand_in_for(tmp_path: Path) -> None:
+    declare(tmp_path, "two", ("treatment", "passive"), "abcd")
+    for model in ("scripted/a", "scripted/b"):
+        for persona in "abcd":
+            for arm in ("treatment", "passive"):
+                config = {"study": "odd", "cell": f"playground/simple/{model}/1/{persona}/{arm}"}
+                write(tmp_path, persona, arm, (6, 20), model=model, config=config)
+                if model == "scripted/a" and arm == "passive":
+                    write(tmp_path, persona, arm, (6, 21), 2, model=model, config=config)
+    measures = measured(read_study(DataFolder(tmp_path), "odd"))
+    told = {
+        group.name[2]: lost_runs(Scene(measures, group)).superseded for group in measures.groups
+    }
+    assert told["scripted/a"] is not None
+    assert told["scripted/a"].value == 4
+    assert told["scripted/b"] is None
+
+
+def test_windows_without_a_gap_tell_of_none(tmp_path: Path) -> None:
+    words = said_of(read(tmp_path, write(tmp_path, "a", "treatment", (6, 20))))
+    assert "A run compares 24 videos before with 52 after." in words
+    assert "lie between" not in words
 
 
 def test_repeats_that_were_left_out_are_not_said_to_count(rendered: Any) -> None:

@@ -55,7 +55,7 @@ def test_a_newer_run_of_a_cell_stands_in_for_the_older(copied: DataFolder) -> No
         for step in old.steps[:30]:
             writer.append(step)
     material = read_study(copied, STUDY)
-    assert material.superseded == ("example-pia-passive",)
+    assert material.superseded == {"example-pia-passive": "again"}
     assert "again" in {run.run_id for run in material.views.runs}
     assert len(material.views.runs) == 12
 

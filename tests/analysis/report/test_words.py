@@ -308,6 +308,7 @@ def test_a_replay_has_no_feed_that_could_react(tmp_path: Path) -> None:
     passive_run(tmp_path, platform="replay")
     words = said(read(tmp_path, "r1"))
     assert "A replay shows another run’s videos again" in words.replace("'", "’")
+    assert "1 persona judged once more what other runs had been shown" in words
     assert "feed that drifts" not in words
     assert "one account on one day" not in words.lower()
     told = CliRunner().invoke(main, ["summary", "r1", "--data", str(tmp_path)])

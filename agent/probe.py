@@ -18,6 +18,7 @@ from agent.errors import RunFault
 from agent.opening import Opened, Sight, open_feed
 from agent.platforms import load
 from agent.provenance import provenance
+from store.foreign.printing import count_of
 from store.records import Video
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Probe:
             f"### feedsway probe of {self.platform}",
             "",
             f"feedsway {made.code_version}, {self.browser} on {made.system}; {session}; {plays}.",
-            f"{self.videos} videos, {self.excluded} of them ads or live.",
+            f"{count_of(self.videos, 'video')}, {self.excluded} of them ads or live.",
             "",
             "| hook | held |",
             "| --- | --- |",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def test_the_packaged_ffmpeg_is_named_with_its_licence() -> None:
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     text = README.read_text(encoding="utf-8")
     version = re.search(r"either version (\d)", " ".join(told.split()))
+    assert version is not None or sys.platform != "linux", "its text has changed: read it anew"
     if version is not None and "Lesser" not in told:
         row = f"`ffmpeg` program in `imageio-ffmpeg` | GPL {version[1]} or later"
         assert row in text

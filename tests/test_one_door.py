@@ -19,6 +19,16 @@ PRINTS = (
     "rich.markup.render", "rich.print", "rich.progress.Progress", "rich.get_console",
 )  # fmt: skip
 DECODES = ("PIL.Image.open",)
+UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
+OURS = {
+    "agent/preferences.py", "agent/profiles.py", "personas/answer_words.py", "personas/refusals.py",
+    "personas/strategies.py", "personas/values.py", "store/dataset/formats.py",
+    "store/dataset/leaks.py", "store/maintenance/backup.py",
+}  # fmt: skip
+"""Modules that write archives, or read what comes with the package or was just written by it."""
+TABLES = ("csv.reader", "csv.DictReader")
+PACKAGED = {"agent/playground/catalogue.py", "agent/playground/footage.py"}
+"""Modules that read tables which come with the package."""
 
 
 def names(source: str) -> Iterator[tuple[int, str]]:
@@ -70,6 +80,16 @@ def users(refused: tuple[str, ...]) -> list[str]:
 
 def test_everything_passes_the_door() -> None:
     assert users((*PRINTS, *DECODES)) == []
+
+
+def test_nothing_else_unpacks_or_reads_what_a_stranger_wrote() -> None:
+    assert {place.partition(":")[0] for place in users(UNPACKS)} == OURS
+    of_strangers = {place.partition(":")[0] for place in users(TABLES)} - PACKAGED
+    assert of_strangers
+    for module in of_strangers:
+        source = (ROOT / module).read_text(encoding="utf-8")
+        assert "open_table(" in source, module
+        assert not re.search(r"\.open\(encoding", source), module
 
 
 @pytest.mark.parametrize(

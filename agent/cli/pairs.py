@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
-from store.foreign.printing import echo
+from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.pairs import Made, Making
@@ -65,7 +66,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
-    from agent.models import check
+    from agent.models import check, check_access
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from agent.pairs import Making
@@ -87,8 +88,11 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         patience,
         options["revision"],
     )
-    for name in dict.fromkeys((making.model, making.checker or making.model)):
+    names = tuple(dict.fromkeys((making.model, making.checker or making.model)))
+    for name in names:
         check(name)
+        check_access(name, os.environ)
+    for name in names:
         announce(name, cap)
     making.check()
     if making.model.startswith("scripted/"):
@@ -107,7 +111,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     echo(found.text())
     if exported:
         rows = ", ".join(f"{count} for {split}" for split, count in exported["rows"].items())
-        echo(f"{sum(exported['rows'].values())} pairs in {options['folder']}: {rows}.")
+        total = count_of(sum(exported["rows"].values()), "pair")
+        echo(f"{total} in {options['folder']}: {rows}.")
     echo(f"{made.path}\n{figure}", err=True)
 
 

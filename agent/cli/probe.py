@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     command pairs. What was asked before is not asked again.
     """
     from agent.misalignment import Probing
-    from agent.models import check, check_revision
+    from agent.models import check, check_access, check_revision
     from agent.models.budget import Cap
     from agent.models.patience import Patience
     from analysis.misalignment import misalignment
@@ -71,6 +72,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     ]
     for probing in asked:
         check(probing.model)
+        check_access(probing.model, os.environ)
         check_revision(probing.model, options["revision"])
         probing.check()
     folder = DataFolder(data)

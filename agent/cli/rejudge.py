@@ -88,8 +88,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         )
     if did.others:
         echo(
-            f"Another {asking.model} has answered in {did.others} files; its answers stay apart. "
-            "To see which is which, type: python -m agent rejudge --help",
+            f"Another {asking.model} has answered in {count_of(did.others, 'file')}; its answers "
+            "stay apart. To see which is which, type: python -m agent rejudge --help",
             err=True,
         )
     if (replies := did.replies) is not None:

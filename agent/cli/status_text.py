@@ -118,7 +118,7 @@ def _machine(status: Status) -> Iterator[str]:
         f"{count_of(counts.videos, 'video')}, "
         f"{counts.today} today ({status.timezone})"
     )
-    unpriced = f", {cost.unpriced_calls} calls unpriced" if cost.unpriced_calls else ""
+    unpriced = f", {count_of(cost.unpriced_calls, 'call')} unpriced" if cost.unpriced_calls else ""
     yield f"${cost.total_usd:.4f} for models, ${cost.today_usd:.4f} today{unpriced}"
     lasts = ""
     if machine.days_left is not None:

@@ -17,6 +17,7 @@ from agent.models import prices
 from agent.models.base import Model, Question, Reply, question_key
 from agent.models.metering import METER, Meter, Till, ask_metered
 from agent.models.replies import Replies
+from store.foreign.printing import count_of
 from store.ledger import LedgerLine
 from store.payments import Balance, Carried, PaymentBook
 from store.records import Fault, Seen, Usage
@@ -218,7 +219,8 @@ class Budgeted:
             return
         told = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"
         if balance.standing:
-            told += f", {balance.standing} calls whose end is not known counted at their most"
+            standing = count_of(balance.standing, "call")
+            told += f", {standing} whose end is not known counted at the most"
         if balance.estimated:
             told += f", {balance.estimated} that were cut off by what was sent"
         raise BudgetSpent(

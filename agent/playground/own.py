@@ -19,7 +19,7 @@ from agent.playground.catalogue import Catalogue, Item, Kind
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import CAPACITY
 from store.errors import OutsideFolder
-from store.foreign.limits import UnreadablePicture, open_picture
+from store.foreign.limits import TooManyBytes, UnreadablePicture, open_picture, open_table
 from store.paths import path_within
 
 TABLE = "captions.csv"
@@ -50,12 +50,14 @@ def load_folder(folder: Path) -> Catalogue:
     """
     path = folder / TABLE
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_table(path) as file:
             reader = csv.DictReader(file, strict=True)
             _check_columns(path, reader.fieldnames or ())
             items = [_item(path, number, row, reader.line_num) for number, row in enumerate(reader)]
     except OSError as error:
         raise BadCatalogue(path, f"It cannot be read ({error.strerror}).") from error
+    except TooManyBytes as error:
+        raise BadCatalogue(path, f"{error}.".capitalize()) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadCatalogue(path, f"It is not a table of text ({error}).") from error
     if not any(item.kind == "video" for item in items):
@@ -68,9 +70,9 @@ def load_folder(folder: Path) -> Catalogue:
 def count_videos(folder: Path) -> dict[str, int]:
     """Count the plain videos of each theme by the table alone; empty where it cannot be read."""
     try:
-        with (folder / TABLE).open(encoding="utf-8-sig", newline="") as file:
+        with open_table(folder / TABLE) as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except (OSError, UnicodeDecodeError, TooManyBytes, csv.Error):
         return {}
     marks = [
         [_TRUTHS.get((row.get(name) or "").lower()) for name in ("ad", "live")] for row in rows

@@ -26,6 +26,8 @@ traits = [
         ("judge-check", "--model", "openai/gpt-4o"),
         ("spectrum", "--model", "openai/gpt-4o"),
         ("spectrum", "--model", "scripted/yes", "--modality", "--describe-by", "openai/gpt-4o"),
+        ("probe", "--model", "scripted/yes", "--model", "openai/gpt-4o"),
+        ("pairs", "--model", "scripted/editor", "--checker", "openai/gpt-4o"),
         ("align", ".", "--model", "hfvlm/none", "--judge", "openai/gpt-4o", "--style", "kind"),
     ],
 )

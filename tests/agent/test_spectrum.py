@@ -150,6 +150,7 @@ def test_the_report_is_one_page_with_every_frame(data: DataFolder, tmp_path: Pat
     assert page.count("data:image/jpeg;base64,") == 15 * 5
     assert "Between models" in page
     assert "Scripted models do not look." in page, "what the frames show, where it was asked"
+    assert "default-src 'none'" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert {path.name for path in (tmp_path / "out" / "tables").iterdir()} == {

@@ -19,14 +19,16 @@ from agent.models.base import Reply
 from agent.models.judge import ModelJudge
 from agent.platforms import load
 from agent.platforms.base import Feed
+from agent.recorder import LedgerRecorder
 from store.cli import main as store
 from store.data import DataFolder
+from store.frames import FrameStore
 from store.ledger import LedgerWriter, read
 from store.records import Judgement, Video, Windows
 from tests.agent.models.made import GUITARIST, Recorded
 from tests.agent.platforms.payloads import REAL
 from tests.store.foreign.hostile import STEERS, captions
-from tests.store.samples import finished, started, step
+from tests.store.samples import START, finished, started, step
 
 SOME_AND_MANY = pytest.mark.parametrize(
     "number", [300, pytest.param(10_000, marks=pytest.mark.drill)], ids=["some", "many"]
@@ -104,6 +106,23 @@ def test_every_payload_becomes_lines_that_are_read_and_shown(tmp_path: Path, num
     assert done.exit_code == 0, done.output
     assert not STEERS.search(done.stdout)
     assert len(done.stdout.splitlines()) < len(videos) + 20
+
+
+def test_what_a_page_says_of_a_fault_is_kept_and_read_back(tmp_path: Path) -> None:
+    async def note() -> None:
+        recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, lambda: START)
+        for position, caption in enumerate(said):
+            fault = RunFault(caption)
+            fault.details = {"seen": caption, caption: [caption]}
+            await recorder.fault(fault, position, recovered=True)
+
+    said = [*captions(5, 200), "half \ud83d", "\udcff"]
+    with LedgerWriter(tmp_path / "ledger.jsonl", fsync=False) as writer:
+        writer.append(started("r1"))
+        asyncio.run(note())
+    faults = read(tmp_path / "ledger.jsonl").faults
+    assert [fault.position for fault in faults] == [*range(len(said))]
+    assert "\ufffd" in faults[-1].message
 
 
 def replies(seed: int, number: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import random
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from store.cli import main
 from store.data import DataFolder
 from store.errors import BadBackup, NoPlaceToRestore, StoreError
 from store.files import write_whole
+from store.ledger import read
 from store.locks import NamedLock
 from store.maintenance.archive import MANIFEST, kind_of
 from store.maintenance.backup import backup
@@ -213,6 +215,51 @@ def test_a_killed_restore_is_repeated_by_the_same_command(place: Path) -> None:
     assert len(list(place.glob(".data.restoring/**/*.jsonl"))) == 1
     assert typed(place / "b.tar", place / "data").exit_code == 0
     assert {path.name for path in place.iterdir()} == {"outside", "b.tar", "kept", "data"}
+
+
+def test_all_is_on_the_disk_before_it_has_its_name(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_run(DataFolder(place / "kept"), "r1", COLOURS)
+    backup(DataFolder(place / "kept"), place / "b.tar", START, profiles=False)
+    synced: set[str] = set()
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        if not (place / "data").exists():
+            synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    restore(place / "b.tar", DataFolder(place / "data"))
+    there = [path.relative_to(place / "data") for path in (place / "data").rglob("*")]
+    assert len(there) > len(COLOURS)
+    assert {str(place.resolve() / ".data.restoring" / path) for path in there} <= synced
+
+
+@pytest.mark.parametrize(
+    ("honest", "climbing"),
+    [('"study":"s"', '"study":"../../outside"'), ("HASH", "../../../outside/mine")],
+    ids=["study", "frame"],
+)
+def test_forgetting_in_a_stranger_s_backup_removes_nothing_outside(
+    place: Path, honest: str, climbing: str
+) -> None:
+    kept = DataFolder(place / "kept")
+    keep_run(kept, "r1", COLOURS, config={"study": "s"})
+    told = kept.ledger_path("r1").read_text("utf-8")
+    honest = honest.replace("HASH", read(kept.ledger_path("r1")).steps[0].frames[0].sha256)
+    assert honest in told
+    hostile = told.replace(honest, climbing).encode()
+    file = archive(place / "b.tar", (member("runs/r1/ledger.jsonl"), hostile))
+    data = place / "data"
+    typed(file, data)
+    assert (data / "runs" / "r1" / "ledger.jsonl").read_bytes() == hostile
+    words = ["forget", "--video", "r1-0", "--yes", "--data", str(data)]
+    done = CliRunner().invoke(main, words)
+    assert isinstance(done.exception, SystemExit | StoreError), done.exception
+    assert (place / "outside" / "mine").read_bytes() == MINE
+    assert [path.name for path in (place / "outside").iterdir()] == ["mine"]
 
 
 def test_two_restores_do_not_meet(place: Path) -> None:

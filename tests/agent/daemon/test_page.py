@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.daemon.journal import read
+from agent.daemon.journal import mark_of, read
 from agent.daemon.status import JOURNAL
 from agent.drivers.browser import arguments, find
 from store.data import DataFolder
 from store.records import Windows
 from tests.agent.daemon.world import World, served
-from tests.store.samples import jpeg
+from tests.store.samples import finished, jpeg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -274,6 +274,22 @@ def test_lines_that_cannot_be_read_are_shown(
     assert "runs/broken/ledger.jsonl:2 step.judgement.answer" in notice.inner_text()
     assert "python -m store verify" in notice.inner_text()
     path.unlink()
+
+
+def test_a_child_whose_run_has_ended_is_not_said_to_start(browser: Browser, tmp_path: Path) -> None:
+    world = World(DataFolder(tmp_path / "data"), datetime.now(UTC))
+    world.begin("dusk")
+    page = browser.new_page()
+    heading = page.get_by_role("heading", level=1)
+    with served(world) as link:
+        page.goto(link)
+        heading.filter(has_text="Starting …").wait_for()
+        run = world.keep("r1", "yn", config={"cell": mark_of("dusk", world.now)})
+        run.append(finished(2))
+        run.close()
+        heading.filter(has_text="Finishing …").wait_for()
+    page.close()
+    world.close()
 
 
 def test_an_open_page_says_when_the_daemon_is_gone(browser: Browser, tmp_path: Path) -> None:

@@ -207,6 +207,9 @@ def test_what_cannot_be_asked_is_told_in_words(owner: httpx.Client) -> None:
     )
     assert owner.post("/api/pause", content="no json").status_code == 400
     assert owner.post("/api/pause", json={"shell": "rm"}).status_code == 400
+    blanks = b" " * 100_000  # as JSON it would be a request
+    assert owner.post("/api/pause", content=b'{"entry": null}' + blanks).status_code == 400
+    assert owner.get("/api/status").json()["paused"] is False
     assert owner.post("/api/run-now", json={}).status_code == 409
 
 

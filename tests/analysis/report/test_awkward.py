@@ -16,13 +16,16 @@ from click.testing import CliRunner
 
 from analysis.cli import main
 from analysis.example import STUDY
+from analysis.null import NullOfI
+from analysis.render import place
 from analysis.report.losses import lost_runs
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render
 from analysis.report.scene import Scene
 from analysis.report.tables import tables
-from analysis.tables_out import write_tables
+from analysis.report.trace import Source
+from analysis.tables_out import Table, write_tables
 from store.data import DataFolder
 from store.foreign.printing import share_text
 from store.records import Windows
@@ -127,6 +130,11 @@ def test_the_terminal_tells_the_p_value_that_the_verdict_rests_on(tmp_path: Path
     assert line == "p = 0.032, two-sided, 0.065 after Holm's correction"
     page = next(tmp_path.rglob("index.html")).read_text(encoding="utf-8")
     assert "with Holm’s correction across them; p two-sided." in text_of(tree(page))
+    with next(tmp_path.rglob("estimates.csv")).open(encoding="utf-8", newline="") as file:
+        tested = [row for row in csv.DictReader(file) if row["p_holm"]]
+    assert [f"{float(row['p']):.3f} {float(row['p_holm']):.3f}" for row in tested][:1] == [
+        "0.032 0.065"
+    ]
 
 
 def test_every_row_of_the_numbers_names_its_group_and_judge(tmp_path: Path) -> None:
@@ -313,6 +321,18 @@ def test_a_judge_that_says_nothing_is_not_told_to_be_asked_first(copied: DataFol
 
 
 # Figures and tables
+
+
+def test_no_place_is_above_all_of_the_draws_that_it_is_not() -> None:
+    null = NullOfI(99.975, 5.0, 1.0, 9.0, 0.0, 0.3, 0.1, 4_000)
+    assert "above 99.97 % of such values" in place(null)
+    assert Source("of", "draws").percentile(99.975, "I").text == "99.97"
+
+
+def test_no_cell_of_a_table_begins_a_formula(tmp_path: Path) -> None:
+    write_tables([Table("t", ("who", "sway"), [("=1+1", -2.5), ("@someone", 0.0)])], tmp_path)
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file))[1:] == [["'=1+1", "-2.5"], ["@someone", "0.0"]]
 
 
 @pytest.mark.parametrize(

@@ -229,15 +229,15 @@ def listens(port: int) -> bool:
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)  # it makes 2,048 tokens a video, in 45 seconds on a busy machine
 def test_a_whole_run_on_a_server_that_others_made(place: Place, own_server: str) -> None:
     env = {**os.environ, "LOOPBACK_BASE_URL": own_server, "LOOPBACK_API_KEY": CANARY}
     words = ["run", "--persona", "p12", "--no-index", "--json", "--data", str(place.data)]
     model = f"openai-api/loopback/{place.checkpoint}"
-    windows = ["--before", "10", "--after", "10"]
-    done = feedsway(*words, *windows, "--model", model, env=env)
+    windows = ["--before", "4", "--after", "4"]
+    done = feedsway(*words, *windows, "--model", model, env=env, timeout=1200)
     steps = [step for step in whole(place, done).steps if step.eligible]
-    assert len(steps) == 20
+    assert len(steps) == 8
     for step in steps:
         judged = step.judgement
         assert judged.fault is None

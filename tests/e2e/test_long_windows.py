@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from agent.benchmarks.exhibits import caption_of
 from agent.playground.catalogue import Item, load
 from agent.playground.recommend import Shelf
 from agent.playground.simulate import simulate
+from store.ledger import Ledger
 from tests.e2e.commands import feedsway, ledgers
 
 PERSONAS = 8
@@ -32,20 +34,29 @@ def words_of(viewer: int) -> list[str]:
     return sorted(tags[True] - tags[False])
 
 
-def simulated(words: list[str], before: int, after: int) -> np.ndarray:
-    """Sway in pp of so many visitors who follow the rule, ads and live cards aside."""
+def delivered(ledger: Ledger, answer: str) -> list[float]:
+    """Dwells in seconds of the videos that got this answer: longer than asked where it is busy."""
+    steps = [step for step in ledger.steps if step.judgement.answer == answer]
+    return [step.reaction.dwell_s for step in steps if step.reaction.dwell_s is not None]
+
+
+def simulated(words: list[str], ledger: Ledger, before: int, after: int) -> np.ndarray:
+    """Sway in pp of visitors who follow the rule with a run's dwells, ads and live cards aside."""
     shelf = Shelf(load())
 
     def likes(item: Item) -> bool:
         return any(word in caption_of(item).casefold() for word in words)
 
+    stay, swipe = delivered(ledger, "yes"), delivered(ledger, "no")
+    videos = round(1.2 * (before + after)) + 24
+    draw = random.Random(0)
+
+    def dwell(item: Item) -> float:
+        return draw.choice(stay if item.kind == "video" and likes(item) else swipe)
+
     sways = []
     for seed in range(SIMULATED):
-        served = simulate(
-            "listener", 1.0,
-            lambda item: 8.0 if item.kind == "video" and likes(item) else 0.8,
-            round(1.2 * (before + after)) + 24, seed, shelf,
-        )  # fmt: skip
+        served = simulate("listener", 1.0, dwell, videos, seed, shelf)
         said = [likes(item) for item in served if item.kind == "video"][: before + after]
         sways.append(100 * (np.mean(said[before:]) - np.mean(said[:before])))
     return np.array(sways)
@@ -58,7 +69,6 @@ def test_the_sway_is_what_the_recommender_gives(tmp_path: Path, before: int, aft
     off, spread = [], []
     for viewer in range(PERSONAS):
         words, data = words_of(viewer), tmp_path / str(viewer)
-        expected = simulated(words, before, after)
         done = feedsway(
             "run", "--persona", "p12", "--model", f"scripted/keywords?words={','.join(words)}",
             "--before", str(before), "--after", str(after), "--seed", str(100 + viewer),
@@ -66,9 +76,10 @@ def test_the_sway_is_what_the_recommender_gives(tmp_path: Path, before: int, aft
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
+        (ledger,) = ledgers(data)
+        expected = simulated(words, ledger, before, after)
         off.append(told["sway"]["value"] - expected.mean())
         spread.append(expected.std())
-        (ledger,) = ledgers(data)
         assert sum(step.eligible for step in ledger.steps) == before + after
         assert not any(step.repeat for step in ledger.steps), "300 videos a theme are enough"
     error = math.sqrt(sum(sd**2 for sd in spread)) / PERSONAS

@@ -83,7 +83,7 @@ def test_popups_downloads_and_dialogs_are_noted_and_go(
         assert shown.id == "v3"
         context = driver._open_page().context
         noted: set[str] = set()
-        until = perf_counter() + 20  # the browser tells of them when it comes to it
+        until = perf_counter() + 120  # the browser tells of them when it comes to it
         while not {"popup", "download", "dialog"} <= noted:
             assert perf_counter() < until, noted
             await asyncio.sleep(0.05)

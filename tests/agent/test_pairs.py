@@ -268,6 +268,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 SERVED = "openai-api/loopback/editor"
 
 
+@pytest.mark.drill
 def test_a_model_served_over_http_makes_every_kind(served: Server, data: DataFolder) -> None:
     result = told(typed(data, "--model", SERVED, "--frames", "2", "--json"))
     counts = result["counts"]

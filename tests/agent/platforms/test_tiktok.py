@@ -95,6 +95,7 @@ def test_the_menu_names_the_video_where_the_player_does_not(tmp_path: Path) -> N
     assert {step.video.sources["id"] for step in told.steps} == {"page"}
 
 
+@pytest.mark.drill
 def test_the_author_is_read_from_the_page_where_the_responses_are_silent(tmp_path: Path) -> None:
     told = watch(tmp_path, "tiktok", 3, "rename=uniqueId:handle")
     assert told.fault is None

@@ -331,6 +331,7 @@ def test_a_shortcut_is_refused_unless_it_is_allowed_and_then_told(
     data: DataFolder, run: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "load_model", lambda *_: Recorded(_longer_objects))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")  # which nobody is sent
     words = ("--model", "openai/longer", "--kind", "object", "--export", str(tmp_path / "out"))
     refused = typed(data, *words)
     assert "would learn that instead of looking" in str(refused.exception)

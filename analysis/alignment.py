@@ -180,6 +180,7 @@ def _curve(name: str, each: Floats, videos: Sequence[str], scale: tuple[float, f
 
 
 def _change(curve: Curve) -> Estimate:
+    """Difference of two tendencies, each from -100 to 100."""
     if not curve.scores.size:
         return curve.points[-1]
     return crossed(curve.scores[-1] - curve.scores[0], unit="points").within(-200, 200)

@@ -23,7 +23,7 @@ MOST_REPLY_BYTES = 8 * 2**20
 MOST_POST_BYTES = 64 * 2**10
 """Of what a page of ours is sent."""
 MOST_TABLE_BYTES = 2**30
-"""Of a table or text that is imported; ten million rows of views have about half of it."""
+"""Of a table or text that is imported: ten million rows of a hundred bytes."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pictures that are decoded; Pillow knows many more, whose decoders are seldom looked at."""
 

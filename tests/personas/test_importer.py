@@ -9,6 +9,7 @@ import pytest
 from personas.errors import BadPersonaChat, CannotWrite
 from personas.importer import LICENCE, read_dialogues, write
 from personas.library import all_personas
+from store.foreign.limits import MOST_TABLE_BYTES
 
 # Made up for these tests, in the published form.
 PERSONA_CHAT = """\
@@ -129,6 +130,10 @@ def test_what_can_not_be_read_is_refused(tmp_path: Path) -> None:
         read_dialogues(tmp_path / "nothing.txt", source="test")
     with pytest.raises(BadPersonaChat, match="cannot be read"):
         read_dialogues(tmp_path, source="test")
+    with (tmp_path / "huge.txt").open("wb") as file:
+        file.truncate(MOST_TABLE_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BadPersonaChat, match=r"more than 1,073,741,824 bytes\."):
+        read_dialogues(tmp_path / "huge.txt", source="test")
     path = tmp_path / "bytes.txt"
     path.write_bytes(b"1 your persona: caf\xe9.\n")
     with pytest.raises(BadPersonaChat, match="not UTF-8"):

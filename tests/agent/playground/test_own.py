@@ -9,8 +9,9 @@ from PIL import Image
 from agent.playground.clips import ClipStore
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import read_mark
-from agent.playground.own import PICTURE_SECONDS, load_folder
+from agent.playground.own import PICTURE_SECONDS, count_videos, load_folder
 from agent.playground.payload import clip_url
+from store.foreign.limits import MOST_TABLE_BYTES
 from tests.agent.playground.site import small_catalogue, start
 
 HEADER = "file,caption,creator,hashtags,theme,ad,live\n"
@@ -107,6 +108,11 @@ def test_a_folder_without_a_table_and_one_that_is_no_text(folder: Path) -> None:
     (folder / "captions.csv").write_bytes(b"file,caption,creator\n\xff\xfe\x00\n")
     with pytest.raises(BadCatalogue, match="not a table of text"):
         load_folder(folder)
+    with (folder / "captions.csv").open("wb") as file:
+        file.truncate(MOST_TABLE_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BadCatalogue, match="It has more than 1,073,741,824 bytes"):
+        load_folder(folder)
+    assert count_videos(folder) == {}
 
 
 def test_own_clips_are_served_as_they_are(folder: Path, cache: Path, tmp_path: Path) -> None:

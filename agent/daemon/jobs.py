@@ -17,7 +17,7 @@ import click
 from agent.config import RunConfig
 from agent.daemon.journal import mark_of
 from agent.daemon.state import Occurrence
-from agent.daemon.watch import BadWatch, Entry, Watch
+from agent.daemon.watch import HELP, BadWatch, Entry, Watch
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
 from agent.study.declared import Declared, line_of
@@ -153,6 +153,7 @@ def check(watch: Watch, path: Path) -> None:
     """Refuse a watch file that names what is not there, with the line of the entry."""
     text = path.read_text(encoding="utf-8")
     for place, entry in enumerate(watch.entries):
+        command = HELP
         try:
             job = resolve(entry)
             _check_priced(job)
@@ -164,11 +165,13 @@ def check(watch: Watch, path: Path) -> None:
         except click.ClickException as error:
             problem = error.format_message()
         except (UserError, PersonaError, StoreError) as error:
-            problem = str(error).partition(" Type: ")[0]
+            problem, _, typed = str(error).partition(" Type: ")
+            if typed and not typed.startswith("--"):  # an option has no place in the file
+                command = typed
         else:
             continue
         line = line_of(text, ("entry", place, entry.kind))
-        raise BadWatch(path, f"{entry.name}: {problem}", line)
+        raise BadWatch(path, f"{entry.name}: {problem}", line, command)
 
 
 def _check_zone(declared: Declared, watch: Watch) -> None:

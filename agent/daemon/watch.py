@@ -21,15 +21,18 @@ from agent.study.declared import Name, read_file
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+HELP = "python -m agent daemon --example"
 
 
 class BadWatch(UserError):
-    """A watch file that cannot be followed, with the line at fault."""
+    """A watch file that cannot be followed, with the line at fault and the command that helps."""
 
-    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+    def __init__(
+        self, path: Path, problem: str, line: int | None = None, command: str = HELP
+    ) -> None:
         self.path, self.line = path, line
         where = f"{path}:{line}" if line else str(path)
-        super().__init__(f"{where}: {problem} Type: python -m agent daemon --example")
+        super().__init__(f"{where}: {problem} Type: {command}")
 
 
 def _seconds(text: object) -> object:

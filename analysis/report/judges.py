@@ -200,7 +200,9 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
             f"p-value, permuting which run belongs to whom, {sides}-sided",
         ),
         sides=sides,
-        ways=source.count(sway.test.arrangements, "assignments of runs to personas"),
+        ways=source.count(
+            sway.test.arrangements - (not sway.test.exact), "assignments of runs to personas"
+        ),
         exact=sway.test.exact,
         adjusted=sway.adjusted,
         slope=source.decimal(sway.slope, "slope of the after on the before deviations"),

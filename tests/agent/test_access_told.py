@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.errors import BadConfig
+from agent.daemon.journal import read as read_journal
+from agent.errors import BadConfig, UserError
 
 GERMAN = """id = "de1"
 traits = [
@@ -17,6 +18,14 @@ traits = [
   "Ich mag das Meer und die Berge.",
   "Ich lese jeden Abend ein Buch.",
 ]
+"""
+
+
+WATCH = """
+[[entry]]
+name = "dawn"
+cron = "0 0 1 1 *"
+run = { persona = "p12", model = "openai/gpt-4o" }
 """
 
 
@@ -51,3 +60,16 @@ def test_an_english_viewer_is_asked_as_no_german_about_values(tmp_path: Path) ->
     told = CliRunner().invoke(cli, [*words, "--data", str(tmp_path)])
     assert isinstance(told.exception, BadConfig), told.exception
     assert "embedded/conse reads English only, and the traits of de1 are" in str(told.exception)
+
+
+def test_a_daemon_without_a_key_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    file, data = tmp_path / "watch.toml", tmp_path / "data"
+    file.write_text(WATCH, encoding="utf-8")
+    told = CliRunner().invoke(cli, ["daemon", str(file), "--data", str(data)])
+    assert isinstance(told.exception, UserError), told.exception
+    assert told.exception.exit_code == 2
+    assert str(told.exception).endswith("Type: export OPENAI_API_KEY=…")
+    assert list(read_journal(data / "daemon" / "journal.jsonl")) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,11 +18,13 @@ from agent.config import RunConfig
 from agent.errors import ChallengeShown
 from personas.library import find
 from store.data import DataFolder
+from store.foreign.printing import remark
 from store.frames import FrameStore
 from store.ledger import LedgerWriter
 from store.records import Judgement, Video, Windows
 from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
 from tests.store.samples import finished, frame, jpeg, started, step
+from tests.store.test_access import modes
 
 FULL = Path("/dev/full")
 ENDED_RUNS = ("[/s]", "AC[/]DC", "[/10]", "[official video]")
@@ -49,6 +53,20 @@ def test_a_run_tells_each_caption_as_it_is_and_ends_well(tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     for caption in ENDED_RUNS:
         assert f"  {caption}\n" in done.stderr
+
+
+def test_what_a_run_and_its_report_keep_is_for_their_owner_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    keep_captions(DataFolder(data), *ENDED_RUNS)
+    words = "run --persona p12 --platform replay --of r1 --model scripted/yes --no-index --json"
+    for package, line in (("agent", words), ("analysis", "report r1")):
+        script = f"umask 022; exec {sys.executable} -m {package} {line} --data {data}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    found = modes(data)
+    assert sum(name.endswith("ledger.jsonl") for name in found) == 2
+    assert sum(name.endswith("index.html") for name in found) == 1
+    assert set(found.values()) == {"700", "600"}
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
@@ -99,6 +117,26 @@ def test_no_caption_steers_a_terminal_or_a_pipe_or_ends_the_run(
     left = OURS.sub("", shown.getvalue())
     assert not STEERS.search(left), ascii(STEERS.findall(left)[:9])
     assert "AC[/]DC" in left
+
+
+def test_what_is_said_meanwhile_stands_above_the_panel_in_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    config = RunConfig(persona=find("p12"), platform="replay", of="r1", model="scripted/yes",
+                       windows=Windows(before=2, after=1), account="a")  # fmt: skip
+    with Display() as display:
+        display.started(config, "r1", ())
+        display.judged(Video(id="v", caption="a"), Judgement(answer="yes"))
+        for made in range(1, 4):
+            remark(f"Made {made} of 123 clips.\n")
+            display.stepped(step(made))
+    lines = re.split(r"[\r\n]+", OURS.sub("", shown.getvalue()))
+    assert [line for line in lines if "123" in line] == [
+        f"Made {made} of 123 clips." for made in range(1, 4)
+    ]
 
 
 def test_listings_show_captions_that_steer_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from agent.cli import cli
 from agent.drivers.base import Answer, Box, Shown
 from agent.errors import RunFault
 from agent.models.base import Reply
@@ -23,12 +24,14 @@ from agent.recorder import LedgerRecorder
 from store.cli import main as store
 from store.data import DataFolder
 from store.frames import FrameStore
+from store.judgements import judgement_files, read_judgements
 from store.ledger import LedgerWriter, read
 from store.records import Judgement, Video, Windows
+from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, Recorded
 from tests.agent.platforms.payloads import REAL
 from tests.store.foreign.hostile import STEERS, captions
-from tests.store.samples import START, finished, started, step
+from tests.store.samples import START, finished, keep_run, started, step
 
 SOME_AND_MANY = pytest.mark.parametrize(
     "number", [300, pytest.param(10_000, marks=pytest.mark.drill)], ids=["some", "many"]
@@ -152,3 +155,23 @@ def test_every_reply_becomes_a_judgement_that_is_kept(strategy: str, number: int
         assert Judgement.model_validate_json(one.model_dump_json()) == one
     if strategy == "simple":
         assert {one.answer for one in said} == {"yes", "no", None}
+
+
+# inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
+@pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
+def test_a_reply_with_half_a_character_loses_no_paid_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DataFolder(tmp_path)
+    keep_run(data, "r1", ["red", "blue"])
+    monkeypatch.setenv("LOOPBACK_API_KEY", "sk-none")
+    with Server().running() as server:
+        monkeypatch.setenv("LOOPBACK_BASE_URL", f"{server.url}/surrogate/v1")
+        words = ["rejudge", "r1", "--model", "openai-api/loopback/surrogate"]
+        done = CliRunner().invoke(cli, [*words, "--data", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        asked = server.requests["surrogate"]
+    (file,) = judgement_files(data.run_dir("r1"))
+    kept = read_judgements(file).asked
+    assert [one.judgement.answer for one in kept] == ["yes", "yes"]
+    assert len(kept) == asked

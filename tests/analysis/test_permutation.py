@@ -1,14 +1,28 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis.intervals import binomial_p_value
-from analysis.permutation import assignments, compare, holm, sign_flips
+from analysis.permutation import ARRANGEMENTS, assignments, compare, holm, sign_flips
+
+REPO = Path(__file__).parents[2]
 
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(11)
+
+
+def test_the_documentation_tells_what_is_drawn_pooled_and_covered() -> None:
+    told = " ".join((REPO / "docs" / "measurement.md").read_text(encoding="utf-8").split())
+    for words in (
+        f"several replicates {ARRANGEMENTS:,} are drawn",
+        "with the degrees of freedom of Welch and Satterthwaite",
+        "A persona with several replicates has their counts pooled",
+        "judged video of all windows, compared or not",
+    ):
+        assert words in told
 
 
 def test_three_pairs_are_listed() -> None:

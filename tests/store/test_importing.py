@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from store.cli import main
 from store.data import DataFolder
 from store.errors import BadCaptions
 from store.foreign.limits import MOST_TABLE_BYTES
@@ -175,6 +177,21 @@ def test_a_bad_table_is_named_by_its_line(
     assert str(caught.value).endswith("Type: python -m store import FOLDER --captions CSV") or (
         "then type: python -m store import" in str(caught.value)
     )
+
+
+@pytest.mark.parametrize("place", ["../out.png", "link.png", "/etc/passwd"])
+def test_the_command_takes_no_picture_from_elsewhere(
+    given: Collection, tmp_path: Path, place: str
+) -> None:
+    given.captions.write_text(f"file,caption\nred.jpg,mine\n{place},x\n", "utf-8")
+    Image.new("RGB", (99, 99)).save(tmp_path / "out.png")
+    (given.folder / "link.png").symlink_to(tmp_path / "out.png")
+    words = ["import", str(given.folder), "--captions", str(given.captions)]
+    done = CliRunner().invoke(main, [*words, "--data", str(tmp_path / "data")])
+    assert done.exit_code == 2, done.output
+    assert ":3: " in done.stderr
+    assert not list((tmp_path / "data").rglob("*.jpg"))
+    assert DataFolder(tmp_path / "data").runs() == []
 
 
 def test_names_in_any_script_are_runs_of_their_own(given: Collection, tmp_path: Path) -> None:

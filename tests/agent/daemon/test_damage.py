@@ -115,6 +115,16 @@ def test_a_damaged_first_line_is_told_and_ends_nothing(world: World, change: str
     assert evidence.watched(Cap(per_day=1), Day.of(NOW, UTC)) == 6
 
 
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_daemon_starts_beside_a_damaged_first_line(world: World, change: str) -> None:
+    world.keep("r1", "yyyy").close()
+    rewrite(world.data.ledger_path("r1"), 1, CHANGES[change])
+    world.lock.release()
+    state = start_daemon(world.data)
+    assert state.file is not None
+    assert (state.file.entries, state.running) == (("dawn",), {})
+
+
 def test_steps_of_nobody_knows_whom_count_for_every_cap(world: World) -> None:
     world.keep("r1", "yyyy").close()
     rewrite(world.data.ledger_path("r1"), 1, CHANGES["no persona"])
@@ -155,7 +165,7 @@ def test_a_later_versions_ledger_is_named_as_such(world: World, extra: dict[str,
     world.keep("r1", "yyyy").close()
     later = {"schema": SCHEMA + 1, **extra}
     rewrite(world.data.ledger_path("r1"), 1, lambda one: one.update(later))
-    found = Looker(world.data).look(NOW)
+    found = Status.model_validate_json(ask_status(world.data, "--json").stdout)
     sentence = (
         f"runs/r1/ledger.jsonl has schema {SCHEMA + 1}, and this feedsway knows up to {SCHEMA}."
     )

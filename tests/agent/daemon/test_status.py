@@ -178,6 +178,8 @@ def test_today_is_the_watch_file_s_day_and_its_zone_is_shown(
         assert (found.timezone, found.counts.today) == (zone, today)
         assert found.cost.today_usd == pytest.approx(0.001 * today)
         assert f"3 videos, {today} today ({zone})" in " ".join(lines(found, found.at))
+    typed = CliRunner().invoke(cli, ["status", "--data", str(world.data.root)])
+    assert f" today ({zone})" in typed.stdout
 
 
 def test_only_what_is_new_is_read(world: World) -> None:

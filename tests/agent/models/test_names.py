@@ -104,6 +104,14 @@ def test_a_run_without_its_key_is_refused_before_anything_starts(
     assert not (tmp_path / "d").exists()
 
 
+def test_a_run_with_a_bare_name_is_told_the_whole_one(tmp_path: Path) -> None:
+    words = ["run", "--persona", "p12", "--model", "gpt-4o", "--data", str(tmp_path / "d")]
+    told = CliRunner().invoke(cli, words).exception
+    assert isinstance(told, UserError)
+    assert str(told).endswith("Type: --model openai/gpt-4o")
+    assert not (tmp_path / "d").exists()
+
+
 GERMAN = """id = "hanna"
 traits = ["Ich koche gern.", "Mein Garten ist voller Rosen.", "Ich singe im Chor und spiele."]
 """

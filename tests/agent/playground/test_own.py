@@ -4,8 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from agent.cli import cli
+from agent.errors import UserError
 from agent.playground.clips import ClipStore
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import read_mark
@@ -88,6 +91,18 @@ def test_what_is_wrong_is_named_with_its_line(folder: Path, lines: list[str], pr
     with pytest.raises(BadCatalogue, match=problem) as caught:
         load_folder(write(folder, *lines))
     assert str(caught.value).endswith(f"python -m agent.playground --catalogue {folder}")
+
+
+@pytest.mark.parametrize("place", ["../clip.webm", "/etc/hostname", "link.webm"])
+def test_a_run_takes_no_clip_from_elsewhere(folder: Path, tmp_path: Path, place: str) -> None:
+    shutil.copy(folder / "clip.webm", folder.parent / "clip.webm")
+    (folder / "link.webm").symlink_to(folder.parent / "clip.webm")
+    write(folder, GOOD, f"{place},From elsewhere,me,,,,")
+    words = ["run", "--persona", "p12", "--catalogue", str(folder), "--data", str(tmp_path / "d")]
+    done = CliRunner().invoke(cli, words)
+    assert isinstance(done.exception, UserError)
+    assert f":3: '{place}' lies outside the folder" in done.stderr
+    assert not list((tmp_path / "d").rglob("*.jsonl"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import cli
 from agent.daemon.evidence import Evidence
 from agent.daemon.jobs import jobs
 from agent.daemon.state import Occurrence
@@ -22,7 +24,10 @@ from agent.study.declared import load
 from agent.study.frozen import Frozen, freeze
 from agent.study.matrix import Cell, draw, read_draws, start_order, write_draws
 from agent.study.preparation import keep, prepare, read_occurrences, replicates_for
+from personas.library import find
+from personas.strategies import hashes
 from store.data import DataFolder
+from store.records import PersonaRecord
 from tests.agent.daemon.test_together import Endless, Narrator
 from tests.agent.study.test_matrix import declared
 from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
@@ -273,6 +278,19 @@ def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
     assert left.failed == ()
     assert left.until is not None
     assert left.until > datetime.now().astimezone()
+
+
+def test_a_study_with_ads_is_told_as_complete(tmp_path: Path) -> None:
+    file, data = written(tmp_path, ["p05"], arms=2), DataFolder(tmp_path / "data")
+    persona = PersonaRecord(id="p05", traits=find("p05").traits, source="feedsway", licence="MIT")
+    for number, cell in enumerate(draw(load(file), [])):
+        keep_run(
+            data, f"r{number}", ["red"] * 7, config={"study": "small", "cell": cell.key},
+            arm=cell.arm, persona=persona, prompts=hashes("simple"),
+        )  # fmt: skip
+    done = CliRunner().invoke(cli, ["study", str(file), "--data", str(data.root)])
+    assert done.exit_code == 0, done.output
+    assert "2 of 2 runs, 8 of 8 videos (100 %), running: nothing\n" in done.stderr
 
 
 def test_a_study_is_never_further_than_its_end(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from analysis import permutation
 from analysis.cli import main
 from analysis.offers import BORROWED, NO_FRAMES
 from analysis.report.curve import drift
@@ -159,6 +160,16 @@ def test_a_permutation_says_over_how_many_assignments(example: DataFolder) -> No
     words = said_of(example.root)
     assert "two-sided, over all 720 assignments of runs to personas" in words
     assert "way of saying" not in words
+
+
+def test_random_assignments_are_told_as_such(
+    example: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permutation, "_LISTED", 100)  # 720 are too many to list then
+    words = said(declared(example, primary="matrix", sides="two"))
+    drawn = f"{permutation.ARRANGEMENTS:,} random assignments of runs to personas"
+    assert f"two-sided, over the observed and {drawn}" in words
+    assert not re.search("over all [0-9,]+", words)
 
 
 def test_the_figure_of_a_matrix_is_no_model_draw(example: DataFolder) -> None:
@@ -362,6 +373,18 @@ def test_an_interval_is_cut_only_where_it_leaves_its_scale() -> None:
     cut = Estimate(3, low=-322, high=328, method="m").within(-100, 100)
     assert (cut.value, cut.low, cut.high) == (3, -100, 100)
     assert Estimate(3).within(0, 1) == Estimate(3)
+
+
+def test_no_summary_prints_a_change_that_cannot_be(tmp_path: Path) -> None:
+    answers = ["yes" if i % 12 < yes else "no" for i, yes in enumerate(np.repeat([1, 1, 2, 9], 12))]
+    steps = [made.step(i, "before" if i < 24 else "after", one) for i, one in enumerate(answers)]
+    made.write(tmp_path, made.started("r1", "q1", windows=Windows(before=24, after=24)), steps)
+    told = CliRunner().invoke(main, ["summary", "r1", "--data", str(tmp_path)])
+    assert told.exit_code == 0, told.output
+    change = re.search(r"^I +\+450\.0 % +95% interval (-[\d.]+) to \+([\d.]+)$", told.stdout, re.M)
+    assert change
+    # one yes of 24 before, nothing but yes after
+    assert (float(change[1]) > -100, float(change[2])) == (True, 2300)
 
 
 @pytest.mark.parametrize(

@@ -234,12 +234,17 @@ def checks_text(checks: Sequence[Check]) -> str:
 
 def _line(check: Check, width: int) -> str:
     bounds = ""
-    if math.isfinite(check.low):
+    is_p = math.isnan(check.error)  # of one test; the other figures are means
+    if is_p:
+        bounds = f"{check.low:g} to {check.high:g}"
+    elif math.isfinite(check.low):
         bounds = f"{check.low:.1f} to {check.high:.1f}"
     elif math.isfinite(check.high):
         bounds = f"below {check.high:+.1f}"
     p = "" if math.isnan(check.p) or check.p == 1 else f"p = {check.p:.2g}"
     figure = f"{check.value:6.2f} ± {check.error:.2f} {check.unit}"
+    if is_p:
+        figure = f"{check.unit} = {check.value:.2g}"
     told = (
         f"{check.name:<{width}}  {figure:<18} {bounds:<16} {check.verdict:<12} {p:<9} {check.note}"
     )

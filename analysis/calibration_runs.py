@@ -76,7 +76,8 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen
     figures = {"yes before": before, "yes after": after, "sway": after - before}
     null = null_of_i(counts, rng)
     change = float(np.nanmean([unit.change for unit in counts]))
-    p = min(1.0, 2 * min(null.percentile, 100 - null.percentile) / 100)
+    beyond = null.draws * min(null.percentile, 100 - null.percentile) / 100
+    p = min(1.0, 2 * (1 + beyond) / (1 + null.draws))  # never 0, as in ``permutation.compare``
     average = Estimate(change, unit="%", clusters=len(counts), reason="it has a null instead")
     designs = [Judged(feed, "I_avg", len(counts), average, p, "percentile in its null")]
     files = by_judge({

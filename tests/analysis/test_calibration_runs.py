@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from analysis.calibration import passed
+from analysis.calibration import checks_text, passed
 from analysis.calibration_runs import Seen, against, agreements, detections, seen
 from analysis.errors import NotOffered
 from analysis.example import write_example
 from analysis.matrix import own_minus_others
+from analysis.null import DRAWS
 from store.ledger import Ledger, read
+from tests.analysis import made
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,21 @@ def test_every_design_says_what_it_finds(listener: Seen) -> None:
     assert told["I_avg"].estimate.unit == "%"
     assert not told["I_avg"].estimate.bounded
     assert listener.figures["sway"] == pytest.approx(float(np.mean(listener.sway)))
+
+
+def test_no_change_has_a_p_value_of_nothing(tmp_path: Path) -> None:
+    """Beyond every drawn value, the p-value ends at what the draws can tell."""
+    runs = [made.paper_run(tmp_path, 2, 48, run_id=f"r{at}", persona=f"q{at}") for at in range(4)]
+    (told, *_) = seen("listener", runs, np.random.default_rng(1)).designs
+    assert told.design == "I_avg"
+    assert told.p == pytest.approx(2 / (1 + DRAWS))
+
+
+def test_the_p_value_of_one_test_is_printed_as_one(listener: Seen) -> None:
+    told = checks_text(detections(listener))
+    assert "p = 0.00" in told
+    assert "nan" not in told
+    assert "0 to 0.01" in told
 
 
 def test_the_listener_is_found_and_a_random_feed_is_doubted(listener: Seen) -> None:

@@ -55,6 +55,7 @@ def test_a_run_tells_each_caption_as_it_is_and_ends_well(tmp_path: Path) -> None
         assert f"  {caption}\n" in done.stderr
 
 
+@pytest.mark.drill
 def test_what_a_run_and_its_report_keep_is_for_their_owner_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     keep_captions(DataFolder(data), *ENDED_RUNS)

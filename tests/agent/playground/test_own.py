@@ -93,6 +93,7 @@ def test_what_is_wrong_is_named_with_its_line(folder: Path, lines: list[str], pr
     assert str(caught.value).endswith(f"python -m agent.playground --catalogue {folder}")
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("place", ["../clip.webm", "/etc/hostname", "link.webm"])
 def test_a_run_takes_no_clip_from_elsewhere(folder: Path, tmp_path: Path, place: str) -> None:
     shutil.copy(folder / "clip.webm", folder.parent / "clip.webm")

@@ -234,7 +234,7 @@ def checks_text(checks: Sequence[Check]) -> str:
 
 def _line(check: Check, width: int) -> str:
     bounds = ""
-    is_p = math.isnan(check.error)  # of one test; the other figures are means
+    is_p = check.unit == "p"  # of one test; the other figures are means
     if is_p:
         bounds = f"{check.low:g} to {check.high:g}"
     elif math.isfinite(check.low):

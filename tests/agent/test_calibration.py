@@ -67,6 +67,7 @@ def test_a_fast_calibration_holds() -> None:
     assert sways["sway, contrarian"] < -5
 
 
+@pytest.mark.drill
 def test_a_wrong_instrument_is_found_out() -> None:
     """The same checks fail where the feed listens behind the back of a null, or errors are lost."""
     setting = Setting(SHELF, LIKES)

@@ -160,6 +160,7 @@ def test_the_report_is_one_page_with_every_frame(data: DataFolder, tmp_path: Pat
     }
 
 
+@pytest.mark.drill
 def test_the_embedded_viewer_answers_as_somebody_only(data: DataFolder) -> None:
     refused = CliRunner().invoke(cli, ["spectrum", "--model", "embedded/conse"])
     assert "no taste of its own to measure" in str(refused.exception)

@@ -101,6 +101,7 @@ def test_graded_matrices_keep_their_level_and_cover(judge: str) -> None:
         assert abs(told.bias) < 0.3 + 3.5 * told.bias_error, name
 
 
+@pytest.mark.drill
 def test_graded_scores_gain_where_they_tell_more_than_the_answer() -> None:
     told = judged(
         "accounts differ by 16 pp", "adjusted matrix", "adjusted matrix, unsure judge",

@@ -11,6 +11,7 @@ from tests.e2e.commands import feedsway, only
 LIMIT = 4
 
 
+@pytest.mark.drill
 def test_an_outage_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
     words = ("run", "--persona", "p12", "--no-index", "--data", str(tmp_path), "--before", "6",
              "--after", "0", "--max-missing", str(LIMIT), "--model", "scripted/fail")  # fmt: skip

@@ -28,6 +28,7 @@ from store.maintenance.backup import backup
 from store.records import Video
 from store.verify import verify
 from tests.drills import drills_but
+from tests.e2e.commands import until
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 
 REPO = Path(__file__).parents[2]
@@ -156,6 +157,25 @@ def test_an_export_is_told_and_checked(run: Run, data: DataFolder) -> None:
     assert result.exit_code == 1
     assert "Left out: " in result.stderr
     assert result.stdout.startswith("9 screenshots in lossy: ")
+
+
+@pytest.mark.drill
+def test_an_export_that_was_killed_is_typed_again(tmp_path: Path) -> None:
+    data, out = DataFolder(tmp_path / "data"), tmp_path / "out"
+    keep_run(data, "r1", COLOURS * 50, platform="tiktok")
+    words = [sys.executable, "-m", "store", "export", str(out), "--data", str(data.root)]
+    beside = tmp_path / ".out.exporting"
+    killed = subprocess.Popen(words, cwd=REPO, stderr=subprocess.DEVNULL)
+    until(beside.exists)
+    killed.kill()
+    killed.wait()
+    assert beside.exists()
+    assert not out.exists()
+    again = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith(f"{50 * len(COLOURS)} screenshots in ")
+    assert not beside.exists()
+    assert manifest.check(out) == []
 
 
 def test_stats_as_json(run: Run) -> None:

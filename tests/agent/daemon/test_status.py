@@ -218,6 +218,7 @@ def test_a_damaged_ledger_is_told_and_stops_nothing(world: World) -> None:
     assert found.counts.runs == 2
 
 
+@pytest.mark.drill
 def test_hundreds_of_runs_are_looked_at_quickly(world: World) -> None:
     writer = world.keep("r", "yn" * 10, windows=Windows(before=10, after=10))
     writer.append(finished(20))

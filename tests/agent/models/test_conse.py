@@ -71,6 +71,7 @@ def test_the_opposite_question_gets_the_opposite_word_and_the_same_probability(
     assert straight.p_yes == mirrored.p_yes
 
 
+@pytest.mark.drill
 def test_it_says_the_same_every_time(viewer: ConseViewer) -> None:
     fresh = ConseViewer.load("cpu")
     assert reply(viewer, (frame(),), "A song") == reply(fresh, (frame(),), "A song")

@@ -79,6 +79,7 @@ def test_a_local_model_is_told_by_its_files(
     assert load(f"hfvlm/{folder}", device="cpu").fingerprint != first
 
 
+@pytest.mark.drill
 def test_the_embedded_viewer_is_told_by_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     viewer = load("embedded/conse")
     before = viewer.fingerprint

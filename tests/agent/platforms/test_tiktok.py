@@ -88,6 +88,7 @@ def test_each_layout_is_moved_liked_and_named(tmp_path: Path, switches: str, mov
     on_skin(tmp_path, "tiktok", switches, scenario)
 
 
+@pytest.mark.drill
 def test_the_menu_names_the_video_where_the_player_does_not(tmp_path: Path) -> None:
     told = watch(tmp_path, "tiktok", 6, "strip=wrapper")
     assert told.fault is None
@@ -112,6 +113,7 @@ def stays(told: Told) -> dict[int, float]:
     return {view["index"]: view["watched_s"] for view in views}
 
 
+@pytest.mark.drill
 def test_a_photo_post_is_left_by_the_plan_s_own_dwell(tmp_path: Path) -> None:
     told = watch(tmp_path, "tiktok", 6, "photos=2,4")
     assert told.fault is None

@@ -16,6 +16,7 @@ from agent.playground.own import PICTURE_SECONDS, count_videos, load_folder
 from agent.playground.payload import clip_url
 from store.foreign.limits import MOST_TABLE_BYTES
 from tests.agent.playground.site import small_catalogue, start
+from tests.e2e.commands import feedsway, only
 
 HEADER = "file,caption,creator,hashtags,theme,ad,live\n"
 
@@ -104,6 +105,24 @@ def test_a_run_takes_no_clip_from_elsewhere(folder: Path, tmp_path: Path, place:
     assert isinstance(done.exception, UserError)
     assert f":3: '{place}' lies outside the folder" in done.stderr
     assert not list((tmp_path / "d").rglob("*.jsonl"))
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("platform", ["tiktok", "youtube", "instagram"])
+def test_a_caption_that_opens_a_script_ends_no_page(
+    folder: Path, tmp_path: Path, platform: str
+) -> None:
+    """Left as it is in a page's JSON, it takes the rest of the page into the script."""
+    captions = [f"{place} <!--<script> the rest" for place in range(12)]
+    write(folder, *(f"clip.webm,{caption},me,,,," for caption in captions))
+    words = ("run", "--persona", "p12", "--platform", platform, "--skin", "plain", "--catalogue",
+             str(folder), "--data", str(tmp_path / "d"), "--model", "scripted/coin?p=0.4",
+             "--feed", "random", "--before", "3", "--after", "3", "--no-index")  # fmt: skip
+    done = feedsway(*words)
+    assert done.returncode == 0, done.stderr
+    seen = [step.video.caption for step in only(tmp_path / "d").steps]
+    assert len(set(seen)) == 6
+    assert set(seen) <= set(captions)
 
 
 @pytest.mark.parametrize(

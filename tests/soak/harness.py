@@ -153,7 +153,9 @@ class Soak:
     def settle(self, limit_s: float) -> None:
         """Let nothing more be due, and wait until all that was begun is over."""
         text = SCHEDULE.sub(NEVER, self.file.read_text(encoding="utf-8"))
-        self.file.write_text(text, encoding="utf-8")
+        new = self.file.with_suffix(".new")  # a daemon may be starting just now
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.file)
         end, quiet = time.monotonic() + limit_s, 0
         while quiet < 8 and time.monotonic() < end:
             self._watch_for(1.0)

@@ -22,11 +22,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 REPO_ENV = ("FEEDSWAY_DATA", "FEEDSWAY_BROWSER")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole programs, which take longest, so that all workers end together."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))
-
-
 class BeyondLoopbackError(RuntimeError):
     """A test tried to reach another machine."""
 

@@ -52,7 +52,7 @@ def ask_often(
     way: str,
     monkeypatch: pytest.MonkeyPatch,
     strategy: str = "simple",
-    manner: Manner = Manner(limit_s=10),  # noqa: B008
+    manner: Manner = Manner(limit_s=30),  # noqa: B008
     times: int = 1,
     **settings: Any,
 ) -> list[Judgement]:
@@ -106,7 +106,7 @@ def test_each_fault_is_its_own_reading(
 
     assert (said.answer, said.missing, said.p_yes) == (None, missing, None)
     assert server.requests[way] == requests
-    assert said.latency_s < 5, "in half of the limit"
+    assert said.latency_s < 15, "in half of the limit"  # inspect_ai draws each new traceback: 1.3 s
     assert f"Bearer {CANARY}" in server.keys
     told = capfd.readouterr()
     for output in (said.model_dump_json(), caplog.text, told.out, told.err):

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from store.records import Provenance
+from store.runs.records import Provenance
 
 LIBRARIES = (
     "playwright", "torch", "transformers", "open_clip_torch", "chromadb", "inspect_ai", "numpy",

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.alignment import Alignment, Curve
-from analysis.rejudged import PersonaMatrix
+from analysis.alignment.learning_curve import Alignment, Curve
+from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.curve import Drift
 from analysis.report.forest import PersonaSway
 from analysis.report.primary import Primary
-from analysis.values import Estimate
+from analysis.statistics.estimate import Estimate
 from store.foreign.limits import open_picture
-from store.frames import FrameStore
-from store.records import Step
+from store.frames.frame_store import FrameStore
+from store.runs.records import Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

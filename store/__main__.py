@@ -1,6 +1,6 @@
 """``python -m store``: what is kept, from the command line."""
 
-from store.cli import main
+from store.cli.main import main
 
 if __name__ == "__main__":
     main(prog_name="python -m store")

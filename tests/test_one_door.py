@@ -21,7 +21,8 @@ PRINTS = (
 DECODES = ("PIL.Image.open",)
 UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
 OURS = {
-    "agent/preferences.py", "agent/profiles.py", "personas/answer_words.py", "personas/refusals.py",
+    "agent/preferences/prompts.py", "agent/run/profiles.py", "personas/answer_words.py",
+    "personas/refusals.py",
     "personas/strategies.py", "personas/values.py", "store/dataset/formats.py",
     "store/dataset/leaks.py", "store/maintenance/backup.py",
 }  # fmt: skip

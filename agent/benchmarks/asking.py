@@ -14,8 +14,8 @@ import numpy as np
 
 from agent.benchmarks.exhibits import Exhibit
 from agent.benchmarks.shares import Grid
-from agent.models.judge import ModelJudge
-from store.records import Judgement
+from agent.judge.judge import ModelJudge
+from store.runs.records import Judgement
 
 AT_ONCE = 8
 """Questions under way at the same time."""

@@ -20,18 +20,18 @@ import numpy as np
 from agent.benchmarks.calibration import WINDOWS, Feed, Likes, Tell
 from agent.benchmarks.exhibits import Exhibit
 from agent.config import RunConfig
+from agent.judge.judge import ModelJudge
 from agent.models.base import Model
-from agent.models.judge import ModelJudge
 from agent.playground.catalogue import Catalogue
 from agent.study.conduct import Study
 from agent.study.declared import load
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, FILE, keep, prepare
 from personas.persona import Persona
-from store.data import DataFolder
-from store.files import write_whole
-from store.ledger import Ledger, read
-from store.records import Windows
+from store.jsonl.atomic import write_whole
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+from store.runs.records import Windows
 
 MODEL = "embedded/conse"
 STRATEGY = "simple"

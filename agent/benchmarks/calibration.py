@@ -24,7 +24,7 @@ from agent.playground.catalogue import Catalogue, Item
 from agent.playground.recommend import BATCH, History, Settings, Shelf, theme_chances
 from agent.playground.simulate import AHEAD, simulate
 from personas.persona import Persona
-from store.records import Windows
+from store.runs.records import Windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -17,11 +17,11 @@ import numpy as np
 import psutil
 
 from agent.config import Dwell, RunConfig, Site
-from agent.drivers import browser as browsers
-from agent.runner import Live, Place, Silent, execute
+from agent.drivers.web import browser as browsers
+from agent.run.session import Live, Place, Silent, execute
 from personas.library import find
-from store.data import DataFolder
-from store.records import Step, Windows
+from store.runs.data_folder import DataFolder
+from store.runs.records import Step, Windows
 
 EVERY = 25
 WARM = 100

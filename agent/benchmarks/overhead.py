@@ -21,17 +21,17 @@ from typing import Any
 from playwright.async_api import CDPSession, Page, async_playwright
 
 from agent.config import Dwell, RunConfig, Site
-from agent.drivers import browser as browsers
+from agent.drivers.web import browser as browsers
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.playground.workshop import Workshop
-from agent.runner import Place, Silent, execute
-from agent.site import PlaygroundSite
+from agent.run.playground_process import PlaygroundSite
+from agent.run.session import Place, Silent, execute
 from personas.library import find
-from store.data import DataFolder
-from store.ledger import read
-from store.records import Windows
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.records import Windows
 
 SEED, VISITOR, BATCHES = 1, "visitor", 4
 """Both loops are served the same videos, and never more than these batches of them."""

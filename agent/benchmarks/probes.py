@@ -19,8 +19,8 @@ from agent.benchmarks.asking import Answers, Pair, Told, ask
 from agent.benchmarks.exhibits import Exhibit
 from agent.benchmarks.orders import ORDERS, Order, with_words
 from agent.benchmarks.shares import Grid, Share, mean, share
+from agent.judge.judge import Manner, ModelJudge
 from agent.models.base import Model
-from agent.models.judge import Manner, ModelJudge
 from personas import strategies
 from personas.persona import Persona
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.benchmarks.exhibits import Exhibit, Tell
-from agent.models.conse import ConseViewer
-from agent.models.taste import Weights
+from agent.models.embedded.conse import ConseViewer
+from agent.models.embedded.persona_fit import Weights
 from personas.persona import Persona
 
 Floats = NDArray[np.float64]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from agent.benchmarks.asking import Pair, ask
 from agent.benchmarks.exhibits import Exhibit, Tell
 from agent.benchmarks.shares import Grid, Share, balanced, share
+from agent.judge.judge import ModelJudge
 from agent.models.base import Model
-from agent.models.judge import ModelJudge
 from personas.persona import Persona
 
 

@@ -12,7 +12,7 @@ from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
-from agent.cli.door import open_door
+from agent.cli.exit_codes import open_door
 from agent.cli.judge_check import judge_check
 from agent.cli.login import login
 from agent.cli.pairs import pairs

@@ -14,8 +14,8 @@ from agent.cli.options import data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.alignment.ladder import Plan
-    from agent.alignment.pairs import Pairs
+    from agent.training.data_scaling import Plan
+    from agent.training.dataset import Pairs
 
 EPILOG = """
 \b
@@ -77,24 +77,24 @@ def align(
     the replies to held-out videos. What is done is kept: the same command goes on where it stopped,
     trains nothing again for another judge, and adds sizes or seeds.
     """
-    from agent.alignment import ladder, trainer
-    from analysis.alignment import read
-    from analysis.alignment_report import write
-    from store.data import DataFolder
-    from store.derived import register
+    from agent.training import data_scaling, dpo
+    from analysis.alignment.alignment_report import write
+    from analysis.alignment.learning_curve import read
     from store.foreign.printing import counting
+    from store.privacy.derived_register import register
+    from store.runs.data_folder import DataFolder
 
     if example is not None:
         _write_example(example)
         return
     plan, loaded = _plan(pairs, options)
-    trainer.check()
+    dpo.check()
     if loaded.frames:
         register(DataFolder(data), out, "training", frames=loaded.frames)
     with counting("trainings") as tell:
-        ladder.train_all(plan, loaded, out, tell)
+        data_scaling.train_all(plan, loaded, out, tell)
     with counting("replies scored") as tell:
-        ladder.score_all(plan, loaded, out, DataFolder(data), tell)
+        data_scaling.score_all(plan, loaded, out, DataFolder(data), tell)
     asked = plan.scale.asked(plan.judge)
     result = read(out, asked, plan.sizes, plan.seeds, margin)
     written = write(result, out)
@@ -107,11 +107,12 @@ def align(
 def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
     """Turn options into values, and refuse what does not fit together."""
     from agent import models
-    from agent.alignment import ladder, pairs
-    from agent.alignment.scoring import Scale
     from agent.errors import BadConfig
+    from agent.training import data_scaling
+    from agent.training import dataset as pairs
+    from agent.training.judge_score import Scale
     from personas.library import find
-    from store.alignments import Recipe
+    from store.results.trainings import Recipe
 
     model, judge, style = options["model"], options["judge"], options["style"]
     persona = find(options["persona"]) if options["persona"] else None
@@ -132,13 +133,13 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
         **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
     )  # fmt: skip
     named: Sequence[int] | None = options["sizes"]
-    sizes = ladder.sizes(named, len(loaded.train))
-    plan = ladder.Plan(sizes, options["seeds"], recipe, judge, Scale.of(style, persona))
+    sizes = data_scaling.sizes(named, len(loaded.train))
+    plan = data_scaling.Plan(sizes, options["seeds"], recipe, judge, Scale.of(style, persona))
     return plan, loaded
 
 
 def _write_example(folder: Path) -> None:
-    from agent.alignment.example import MODEL, PAIRS, STYLE, write_example
+    from agent.training.example import MODEL, PAIRS, STYLE, write_example
 
     write_example(folder)
     echo(f"{folder / PAIRS}: pairs. {folder / MODEL}: a model. The style: {STYLE}")

@@ -35,7 +35,7 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
     With --memory, measure instead how the memory of a long run grows.
     """
     from agent.benchmarks.overhead import measure
-    from agent.drivers.browser import find
+    from agent.drivers.web.browser import find
 
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
@@ -55,7 +55,7 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:
     from agent.benchmarks.memory import measure
-    from agent.drivers.browser import find
+    from agent.drivers.web.browser import find
 
     with tempfile.TemporaryDirectory() as folder:
         found = measure(

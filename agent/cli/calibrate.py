@@ -14,8 +14,8 @@ from agent.cli.options import browser_option, data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.cli.calibrating import Browsers
-    from analysis.calibration_runs import Judged
+    from agent.cli.calibrate_run import Browsers
+    from analysis.simulation.calibration_runs import Judged
 
 EPILOG = """
 \b
@@ -54,9 +54,9 @@ def calibrate(
     with the embedded viewer, which have to look like simulated ones with that viewer's answers.
     """
     from agent.benchmarks.browser_runs import FEWEST, Where
-    from agent.cli.calibrating import PERSONAS, in_browsers, simulated
-    from analysis.calibration import checks_text, passed
-    from analysis.values import as_json as plain
+    from agent.cli.calibrate_run import PERSONAS, in_browsers, simulated
+    from analysis.simulation.calibration import checks_text, passed
+    from analysis.statistics.estimate import as_json as plain
 
     say = _nothing if as_json else echo
     say(f"{studies} simulated studies of {PERSONAS} personas x 2 arms x 100 videos, ideal viewer")
@@ -82,8 +82,8 @@ def _nothing(_: str) -> None:
 
 def _designs(found: Sequence[Judged]) -> str:
     """What each design says of the browser runs."""
-    from analysis.render import estimate_text
-    from analysis.tables import columns
+    from analysis.terminal.columns import columns
+    from analysis.terminal.run_text import estimate_text
 
     head = ("feed", "design", "runs", "estimate", "p, two-sided", "test")
     rows = [

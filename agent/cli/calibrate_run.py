@@ -22,15 +22,15 @@ from agent.playground.recommend import Shelf
 from agent.study.conduct import Conductor, Study
 from agent.study.holders import held_study
 from agent.study.matrix import Cell
-from analysis import calibration, calibration_runs
-from analysis.calibration import Check, Floats
-from analysis.calibration_runs import Judged, Seen
-from analysis.designs import Outcomes
-from analysis.matrix import LEAST_PERSONAS
+from analysis.estimators.persona_matrix import LEAST_PERSONAS
+from analysis.simulation import calibration, calibration_runs
+from analysis.simulation.calibration import Check, Floats
+from analysis.simulation.calibration_runs import Judged, Seen
+from analysis.simulation.designs import Outcomes
 from personas.library import all_personas
 from personas.persona import Persona
 from store.foreign.printing import counting, echo
-from store.ledger import Ledger
+from store.runs.ledger import Ledger
 
 PERSONAS = 10
 """Personas of a simulated study, each with a treatment and a passive run of 100 videos."""
@@ -133,7 +133,7 @@ def in_browsers(total: int, where: Where, sets: int = SETS) -> Browsers:
 
 def _run(feed: Feed, personas: Sequence[Persona], where: Where) -> list[Ledger]:
     """Conduct one feed's study, and judge its frames again as every persona."""
-    from agent.rejudge import Asking, rejudge
+    from agent.evaluation.rejudge import Asking, rejudge
 
     with held_study(where.folder(feed)):
         study = browser_runs.declare(feed, personas, where)

@@ -33,7 +33,7 @@ def daemon(
 
     The file may be changed meanwhile. Killed at any moment, the same command goes on.
     """
-    from agent.daemon.watch import EXAMPLE
+    from agent.daemon.config.watch_file import EXAMPLE
     from agent.errors import BadConfig
 
     if example:
@@ -51,8 +51,8 @@ def daemon(
 def _check(file: Path) -> None:
     from datetime import UTC, datetime
 
-    from agent.daemon.schedule import upcoming
-    from agent.daemon.watch import load
+    from agent.daemon.config.watch_file import load
+    from agent.daemon.schedule.triggers import upcoming
 
     watch = load(file)
     zones = {entry.name: watch.zone(entry) for entry in watch.entries}
@@ -64,7 +64,7 @@ def _mend(data: Path) -> None:
     from datetime import UTC, datetime
 
     from agent.daemon.main import mend
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     aside = mend(DataFolder(data), datetime.now(UTC))
     if aside is None:
@@ -79,12 +79,12 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     import os
     from functools import partial
 
-    from agent.daemon.hide import secrets_of
-    from agent.daemon.machine import SystemClock
     from agent.daemon.main import run
+    from agent.daemon.process.resources import SystemClock
     from agent.daemon.supervisor import Place
-    from agent.drivers.browser import find
-    from store.data import DataFolder
+    from agent.daemon.web.redact_secrets import secrets_of
+    from agent.drivers.web.browser import find
+    from store.runs.data_folder import DataFolder
 
     find(browser)  # refused now, not by each child
     place = Place(file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ)))

@@ -16,7 +16,7 @@ import click
 from store.foreign.printing import Styled, echo
 
 if TYPE_CHECKING:
-    from agent.checks import Check
+    from agent.doctor.machine import Check
 
 from agent.cli.options import browser_option, data_option, json_option
 
@@ -55,13 +55,13 @@ def doctor(as_json: bool, **options: Any) -> None:
     With --platform, walk a few videos of that site slowly, and print a report that can be pasted
     into an issue: it names no video and nobody.
     """
-    from agent import checks
+    from agent.doctor import machine
     from agent.errors import BadConfig
 
     if options["install_browser"]:
-        echo(f"browser: {checks.install_browser()}")
+        echo(f"browser: {machine.install_browser()}")
         if sys.platform == "linux":
-            echo(f"screen for tests: {checks.install_display() or NO_XVFB}")
+            echo(f"screen for tests: {machine.install_display() or NO_XVFB}")
         return
     if options["platform"] is not None:
         _probe(options, as_json=as_json)
@@ -82,16 +82,16 @@ def doctor(as_json: bool, **options: Any) -> None:
 def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     import numpy as np
 
-    from agent.checks import CODECS
     from agent.config import Pace, RunConfig, Site
-    from agent.drivers import browser as browsers
+    from agent.doctor.machine import CODECS
+    from agent.doctor.platform import probe
+    from agent.drivers.web import browser as browsers
     from agent.errors import BadConfig
-    from agent.opening import Sight
-    from agent.pacing import Limits, SlowHands
     from agent.platforms import load
-    from agent.probe import probe
+    from agent.run.environment import Sight
+    from agent.run.pacing import Limits, SlowHands
     from personas.library import find
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     platform = load(options["platform"])
     if platform.name == "replay":
@@ -128,12 +128,12 @@ def _local() -> datetime:
 
 
 def _checks(options: dict[str, Any]) -> Iterator[Check]:
-    from agent import checks
+    from agent.doctor import machine
 
     if options["driver"] == "playwright":
-        return checks.all_checks(options["data"], options["browser"])
+        return machine.all_checks(options["data"], options["browser"])
     tell = partial(echo, err=True)
-    return checks.desktop_checks(options["data"], calibrate=options["calibrate"], tell=tell)
+    return machine.desktop_checks(options["data"], calibrate=options["calibrate"], tell=tell)
 
 
 def _show(check: Check) -> None:

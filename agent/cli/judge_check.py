@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.notices import announce
 from agent.cli.options import cap_options, data_option, json_option
+from agent.cli.privacy_notice import announce
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.benchmarks.probes import Measure
     from agent.benchmarks.shares import Share
     from agent.benchmarks.viewer import Agreement, Row
-    from agent.models.budget import Cap, Spent
+    from agent.judge.budget import Cap, Spent
 
 EPILOG = """
 \b
@@ -63,8 +63,8 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     playground; nothing is claimed of a stranger's videos.
     """
     from agent.errors import BadConfig
+    from agent.judge.budget import Cap
     from agent.models import check, check_access
-    from agent.models.budget import Cap
     from personas.strategies import hashes
 
     check(options["model"])
@@ -89,17 +89,17 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.benchmarks.exhibits import sample, show
     from agent.benchmarks.probes import Panel, probe
     from agent.benchmarks.viewer import agreement
+    from agent.judge.budget import Budgeted, Spent
+    from agent.judge.guard import is_free
     from agent.models import load
-    from agent.models.budget import Budgeted, Spent
-    from agent.models.guard import is_free
     from agent.models.local_server import warmed
     from agent.models.metering import Till
     from agent.playground import catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
-    from store.data import DataFolder
     from store.foreign.printing import counting
-    from store.payments import PaymentBook
+    from store.runs.data_folder import DataFolder
+    from store.runs.payments import PaymentBook
 
     rng = np.random.default_rng(options["seed"])
     items = sample(catalogue.load(), options["per_theme"], rng)

@@ -15,7 +15,7 @@ from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.platforms.base import Session
-    from agent.profiles import Profile
+    from agent.run.profiles import Profile
 
 EPILOG = """
 \b
@@ -44,8 +44,8 @@ def login(platform: str, account: str, **options: Any) -> None:
     """
     from agent.errors import BadConfig, NotSignedIn
     from agent.platforms import load
-    from agent.profiles import Profile
-    from store.data import DataFolder
+    from agent.run.profiles import Profile
+    from store.runs.data_folder import DataFolder
 
     session = load(platform).session
     if session is None:
@@ -69,12 +69,12 @@ def login(platform: str, account: str, **options: Any) -> None:
 
 
 async def _until(profile: Profile, session: Session, options: dict[str, Any]) -> datetime | None:
-    from agent.drivers import session as sessions
-    from agent.drivers.browser import find
+    from agent.drivers.web import sign_in
+    from agent.drivers.web.browser import find
 
     found = find(options["browser"])
     if options["only_check"] or options["restore"] is not None:
-        return await sessions.check(found, profile.path, session.cookies)
+        return await sign_in.check(found, profile.path, session.cookies)
     echo("Sign in in the window that opens; it closes by itself.", err=True)
     address = options["url"] or session.login_url
-    return await sessions.sign_in(found, profile.path, address, session.cookies)
+    return await sign_in.sign_in(found, profile.path, address, session.cookies)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from store.cli_options import restrict_access
+from store.cli.options import restrict_access
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.notices import announce
 from agent.cli.options import (
     cap_options,
     data_option,
@@ -19,12 +18,13 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from agent.cli.privacy_notice import announce
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from agent.pairs import Made, Making
-    from analysis.pair_checks import PairChecks
-    from store.data import DataFolder
+    from agent.preferences.generate import Made, Making
+    from analysis.preferences.pair_checks import PairChecks
+    from store.runs.data_folder import DataFolder
 
 EPILOG = """
 \b
@@ -66,15 +66,15 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
+    from agent.judge.budget import Cap
+    from agent.judge.patience import Patience
     from agent.models import check, check_access
-    from agent.models.budget import Cap
-    from agent.models.patience import Patience
-    from agent.pairs import Making
-    from analysis.pair_checks import PairChecks
-    from store.data import DataFolder
-    from store.derived import register
-    from store.files import write_whole
-    from store.pairs import ERRORS, read_pairs
+    from agent.preferences.generate import Making
+    from analysis.preferences.pair_checks import PairChecks
+    from store.jsonl.atomic import write_whole
+    from store.privacy.derived_register import register
+    from store.results.preference_pairs import ERRORS, read_pairs
+    from store.runs.data_folder import DataFolder
 
     kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
     cap = Cap(options["max_cost"], options["max_tokens"])
@@ -117,9 +117,9 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
 
 
 def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
-    from agent.pairs import make
+    from agent.preferences.generate import make
     from store.foreign.printing import counting
-    from store.ledger import read
+    from store.runs.ledger import read
 
     paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
     ledgers = [read(path) for path in paths]

@@ -32,7 +32,7 @@ Examples:
 @data_option
 def playground(**options: Any) -> None:
     """Serve the embedded short-video site on this machine only."""
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     state = DataFolder(options.pop("data")).profiles_dir / "playground" / "visitors"
     arguments = ["--state", str(state)]

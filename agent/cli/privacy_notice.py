@@ -9,8 +9,8 @@ from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.config import Site
-    from agent.models.budget import Cap
-    from store.records import Windows
+    from agent.judge.budget import Cap
+    from store.runs.records import Windows
 
 
 def announce(model: str, cap: Cap) -> None:

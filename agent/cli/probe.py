@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.notices import announce
 from agent.cli.options import (
     cap_options,
     data_option,
@@ -19,12 +18,13 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from agent.cli.privacy_notice import announce
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.misalignment import Probing
-    from store.data import DataFolder
-    from store.pairs import Pairs
+    from agent.evaluation.hallucination_probes import Probing
+    from store.results.preference_pairs import Pairs
+    from store.runs.data_folder import DataFolder
 
 EPILOG = """
 \b
@@ -52,17 +52,17 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     Of pairs of statements that differ in an object, an attribute or a relation, made by the
     command pairs. What was asked before is not asked again.
     """
-    from agent.misalignment import Probing
+    from agent.evaluation.hallucination_probes import Probing
+    from agent.judge.budget import Cap
+    from agent.judge.patience import Patience
     from agent.models import check, check_access, check_revision
-    from agent.models.budget import Cap
-    from agent.models.patience import Patience
-    from analysis.misalignment import misalignment
-    from analysis.misalignment_figures import write
-    from store.data import DataFolder
-    from store.derived import register
-    from store.frames import FrameStore
-    from store.pairs import find_pairs
-    from store.probes import read_probes
+    from analysis.preferences.hallucination import misalignment
+    from analysis.preferences.hallucination_figures import write
+    from store.frames.frame_store import FrameStore
+    from store.privacy.derived_register import register
+    from store.results.hallucination_probes import read_probes
+    from store.results.preference_pairs import find_pairs
+    from store.runs.data_folder import DataFolder
 
     cap = Cap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
@@ -97,7 +97,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
 
 def _ask(folder: DataFolder, pairs: Pairs, probing: Probing) -> Path:
     """Ask one model; returns where its answers are."""
-    from agent.misalignment import ask
+    from agent.evaluation.hallucination_probes import ask
     from store.foreign.printing import counting
 
     announce(probing.model, probing.cap)

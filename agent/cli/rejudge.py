@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.notices import announce
 from agent.cli.options import (
     cap_options,
     data_option,
@@ -18,11 +17,12 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from agent.cli.privacy_notice import announce
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from store.data import DataFolder
-    from store.ledger import Ledger
+    from store.runs.data_folder import DataFolder
+    from store.runs.ledger import Ledger
 
 EPILOG = """
 \b
@@ -51,13 +51,13 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     The answers are kept beside each run; what was asked before is not asked again.
     """
     from agent.errors import BadConfig
+    from agent.evaluation.rejudge import Asking, rejudge
+    from agent.judge.budget import Cap
+    from agent.judge.patience import Patience
     from agent.models import check, check_access, check_persona, check_revision
-    from agent.models.budget import Cap
-    from agent.models.patience import Patience
-    from agent.rejudge import Asking, rejudge
     from personas.strategies import hashes
-    from store.data import DataFolder
     from store.foreign.printing import counting
+    from store.runs.data_folder import DataFolder
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")
@@ -109,7 +109,7 @@ def _ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) -> l
     ``left_out`` takes a sentence for each ledger that cannot be read, of a study or of nobody knows
     which.
     """
-    from store.ledger import read, read_each
+    from store.runs.ledger import read, read_each
 
     found = []
     for name in names:

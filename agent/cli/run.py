@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from agent.cli.notices import announce, announce_repeats
 from agent.cli.options import (
     browser_option,
     cap_options,
@@ -28,14 +27,15 @@ from agent.cli.options import (
     revision_option,
     site_options,
 )
+from agent.cli.privacy_notice import announce, announce_repeats
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.config import Frames, RunConfig, Site
     from agent.platforms.base import Platform
-    from agent.runner import Live, Onlooker, Place
-    from store.data import DataFolder
-    from store.records import Windows
+    from agent.run.session import Live, Onlooker, Place
+    from store.runs.data_folder import DataFolder
+    from store.runs.records import Windows
 
 NEED_MIB = 200
 """Free space without which no run starts; 100 videos take about 10 MiB."""
@@ -123,7 +123,7 @@ def run(as_json: bool, **options: Any) -> None:
 
     The same command resumes an unfinished run with the same configuration.
     """
-    from agent.cli.display import Display
+    from agent.cli.run_display import Display
     from agent.models import check_access
 
     config = _config(options)
@@ -224,9 +224,9 @@ def _check_desktop(options: dict[str, Any]) -> None:
 def _windows(options: dict[str, Any]) -> Windows:
     """Return the windows asked for; a replay has those of the recorded run."""
     from agent.errors import BadConfig
-    from store.data import DataFolder
-    from store.ledger import read
-    from store.records import Windows
+    from store.runs.data_folder import DataFolder
+    from store.runs.ledger import read
+    from store.runs.records import Windows
 
     if options["of"] is not None:
         return read(DataFolder(options["data"]).find_run(options["of"])).started.windows
@@ -240,7 +240,7 @@ def _windows(options: dict[str, Any]) -> Windows:
 def _cell_config(options: dict[str, Any]) -> RunConfig:
     from agent.study.conduct import config_of
     from agent.study.preparation import read_study
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     study = read_study(DataFolder(options["data"]), options["study"])
     cells = {cell.key: cell for cell in study.cells}
@@ -280,12 +280,12 @@ def check_names(config: RunConfig) -> None:
 
 
 def _place(options: dict[str, Any], platform: str) -> Place:
-    from agent.drivers.browser import find
-    from agent.models.budget import Cap
+    from agent.drivers.web.browser import find
+    from agent.judge.budget import Cap
     from agent.platforms import load as load_platform
-    from agent.runner import Place
-    from store.data import DataFolder
+    from agent.run.session import Place
     from store.encoders import check as check_encoder
+    from store.runs.data_folder import DataFolder
 
     own_window = options["driver"] == "desktop" and load_platform(platform).live
     blind = bool(options["of"]) or own_window  # neither opens a browser
@@ -307,8 +307,8 @@ def _place(options: dict[str, Any], platform: str) -> Place:
 def _frames(options: dict[str, Any]) -> Frames:
     """Return which frames are taken; a replay shows those that were."""
     from agent.config import Frames
-    from store.data import DataFolder
-    from store.ledger import read
+    from store.runs.data_folder import DataFolder
+    from store.runs.ledger import read
 
     if options["of"] is not None:
         source = read(DataFolder(options["data"]).find_run(options["of"])).started.config
@@ -320,9 +320,9 @@ def _frames(options: dict[str, Any]) -> Frames:
 def _live(options: dict[str, Any], platform: str) -> Live:
     """Return what holds on a live site only."""
     from agent.errors import BadConfig
-    from agent.pacing import Hours, Limits, zone_of
     from agent.platforms import load as load_platform
-    from agent.runner import Live
+    from agent.run.pacing import Hours, Limits, zone_of
+    from agent.run.session import Live
     from agent.study.declared import load as load_study
 
     if not load_platform(platform).live:
@@ -341,8 +341,8 @@ def _live(options: dict[str, Any], platform: str) -> Live:
 
 
 def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:
-    from agent.cli.interrupts import interruptible
-    from agent.runner import execute
+    from agent.cli.signals import interruptible
+    from agent.run.session import execute
 
     return interruptible(
         execute(config, place, onlooker, lambda: datetime.now(UTC)), tethered=tethered
@@ -352,8 +352,8 @@ def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethe
 def _summarise(run_id: str, place: Place, *, as_json: bool) -> None:
     import numpy as np
 
-    from analysis.summary import render, summarise
-    from store.ledger import read
+    from analysis.terminal.summary import render, summarise
+    from store.runs.ledger import read
 
     path: Path = place.data.ledger_path(run_id)
     summary = summarise(read(path), np.random.default_rng(0))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.notices import announce
 from agent.cli.options import (
     cap_options,
     data_option,
@@ -19,12 +18,13 @@ from agent.cli.options import (
     patience_options,
     revision_option,
 )
+from agent.cli.privacy_notice import announce
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.spectrum import Asking
-    from store.data import DataFolder
-    from store.spectra import Retrieval
+    from agent.evaluation.value_spectrum import Asking
+    from store.results.value_spectrum import Retrieval
+    from store.runs.data_folder import DataFolder
 
 EPILOG = """
 \b
@@ -71,8 +71,8 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     """
     from analysis.spectrum.write import write_spectrum
     from personas.values import value_set
-    from store.data import DataFolder
-    from store.derived import register
+    from store.privacy.derived_register import register
+    from store.runs.data_folder import DataFolder
 
     askings = _askings(models, options)
     values = value_set(options["set_name"])
@@ -97,10 +97,10 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
 
 def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
+    from agent.evaluation.value_spectrum import Asking
+    from agent.judge.budget import Cap
+    from agent.judge.patience import Patience
     from agent.models import check, check_access, check_persona, check_revision
-    from agent.models.budget import Cap
-    from agent.models.patience import Patience
-    from agent.spectrum import Asking
     from personas.library import find
 
     persona = find(options["persona"]) if options["persona"] else None
@@ -127,10 +127,10 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
 
 def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retrieval:
     """Find the frames, and keep what was found."""
-    from agent.retrieval import Wanted, retrieve
+    from agent.evaluation.retrieval import Wanted, retrieve
     from store import encoders
-    from store.index import Index
-    from store.spectra import keep
+    from store.index.search import Index
+    from store.results.value_spectrum import keep
 
     encoder = encoders.load(options["encoder"])
     wanted = Wanted(values, options["over"], options["per_keyword"], options["by"])
@@ -144,7 +144,7 @@ def _ask(
     retrieval: Retrieval, asking: Asking, folder: DataFolder
 ) -> tuple[Path, Path | None, Path | None]:
     """Ask one model; returns where its answers, its explanations and its answers in words are."""
-    from agent.spectrum import ask
+    from agent.evaluation.value_spectrum import ask
     from store.foreign.printing import counting
 
     announce(asking.model, asking.cap)

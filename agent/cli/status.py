@@ -13,9 +13,9 @@ from agent.cli.options import data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.daemon.address import Address
-    from agent.daemon.status import Status
-    from store.data import DataFolder
+    from agent.daemon.web.address import Address
+    from agent.daemon.web.status import Status
+    from store.runs.data_folder import DataFolder
 
 EPILOG = """
 \b
@@ -41,7 +41,7 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
 
     Without a daemon it tells what its journal and the ledgers say.
     """
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
     at = _serving(folder)
@@ -64,23 +64,23 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
 
 def _serving(data: DataFolder) -> Address | None:
     """Return where the page is served, if a daemon holds the folder and has told so."""
-    from agent.daemon import address
-    from agent.daemon.status import LOCK
-    from store.locks import holder
+    from agent.daemon.web import address
+    from agent.daemon.web.status import LOCK
+    from store.jsonl.locks import holder
 
     return address.read(data) if holder(data.daemon_dir / LOCK) else None
 
 
 def _look(data: DataFolder) -> Status:
-    from agent.daemon.hide import Hide, secrets_of
-    from agent.daemon.status import look
+    from agent.daemon.web.redact_secrets import Hide, secrets_of
+    from agent.daemon.web.status import look
 
     return look(data, datetime.now(UTC), (), Hide(secrets_of(os.environ)))
 
 
 def _fetch(at: Address) -> Status | None:
     """Ask the daemon, which also knows what is next; ``None`` where it does not answer."""
-    from agent.daemon.status import Status
+    from agent.daemon.web.status import Status
     from agent.errors import BadConfig
 
     try:
@@ -91,7 +91,7 @@ def _fetch(at: Address) -> Status | None:
 
 
 def _ask(at: Address | None, what: str, value: str | tuple[str, str]) -> None:
-    from agent.daemon.server import Wish
+    from agent.daemon.web.server import Wish
     from agent.errors import BadConfig
 
     if at is None:

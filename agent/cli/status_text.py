@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agent.daemon.runs_now import Running
-from agent.daemon.status import Entry, Status
+from agent.daemon.web.run_status import Running
+from agent.daemon.web.status import Entry, Status
 from store.foreign.printing import count_of, share_text
 from store.foreign.text import show_line
-from store.stats import size_told
+from store.maintenance.stats import size_told
 
 _LONG = 3650
 _LINES = 5

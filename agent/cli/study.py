@@ -51,11 +51,11 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     from agent.cli.run import check_names
     from agent.errors import BadConfig
     from agent.models import check_access
-    from agent.pacing import zone_of
+    from agent.run.pacing import zone_of
     from agent.study.declared import EXAMPLE, load
     from agent.study.holders import held_study
     from agent.study.preparation import keep, prepare, replicates_for
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     if example:
         echo(EXAMPLE, nl=False)
@@ -87,7 +87,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
 
 
 def _show_matrix(study: Study) -> None:
-    from agent.cli.notices import announce_repeats
+    from agent.cli.privacy_notice import announce_repeats
     from agent.platforms import load
     from agent.study.matrix import start_order
 
@@ -148,7 +148,7 @@ class _Narrator:
 
 
 def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
-    from agent.cli.interrupts import interruptible
+    from agent.cli.signals import interruptible
     from agent.study.conduct import Conductor
 
     conductor = Conductor(study, _Narrator(study), patient=not tethered)

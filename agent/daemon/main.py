@@ -14,15 +14,15 @@ from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from agent.daemon.damage import mend_journal
-from agent.daemon.journal import DaemonStopped
-from agent.daemon.status import JOURNAL, LOCK
-from agent.daemon.steering import Steering
+from agent.daemon.journal.damage import mend_journal
+from agent.daemon.journal.events import DaemonStopped
 from agent.daemon.supervisor import Place, Supervisor
+from agent.daemon.web.control_actions import Steering
+from agent.daemon.web.status import JOURNAL, LOCK
 from agent.errors import BadConfig
-from store.data import DataFolder
 from store.foreign.printing import PlainFormatter
-from store.locks import Held, NamedLock
+from store.jsonl.locks import Held, NamedLock
+from store.runs.data_folder import DataFolder
 
 LOG_BYTES, LOGS = 2_000_000, 5
 NEED_MIB = 1
@@ -97,7 +97,7 @@ async def _work(place: Place, say: Callable[[str], None], *, page: bool) -> None
 
 
 def _page(place: Place, supervisor: Supervisor) -> AbstractAsyncContextManager[str]:
-    from agent.daemon.server import serve  # a web server: heavy
+    from agent.daemon.web.server import serve  # a web server: heavy
 
     steering, port = Steering(supervisor), supervisor.taken.watch.page.port
     return serve(place.data, steering, supervisor.upcoming, port, place.secrets)

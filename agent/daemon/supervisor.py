@@ -17,24 +17,25 @@ from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from agent.daemon import endings, gates, schedule
-from agent.daemon.children import END_S, Child, left, sweep
-from agent.daemon.consequences import Consequences
-from agent.daemon.dues import Dues
-from agent.daemon.endings import Ending
-from agent.daemon.evidence import Evidence
-from agent.daemon.hide import Hide
-from agent.daemon.hooks import Hooks
-from agent.daemon.indexer import Indexer
-from agent.daemon.jobs import Job
-from agent.daemon.journal import DaemonStarted, Ended, Outcome, Skipped, Started
-from agent.daemon.logs import prune
-from agent.daemon.machine import OF_THE_MACHINE, Clock, Jumps, shortages
-from agent.daemon.notebook import Notebook
-from agent.daemon.state import Key, Occurrence
-from agent.daemon.taken import Taken
-from store.data import DataFolder
+from agent.daemon.config.jobs import Job
+from agent.daemon.config.reload import Taken
+from agent.daemon.journal.events import DaemonStarted, Ended, Outcome, Skipped, Started
+from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.journal.state import Key, Occurrence
+from agent.daemon.journal.writer import Notebook
+from agent.daemon.process import exit_reason
+from agent.daemon.process.child import END_S, Child, left, sweep
+from agent.daemon.process.exit_reason import Ending
+from agent.daemon.process.indexer import Indexer
+from agent.daemon.process.log_retention import prune
+from agent.daemon.process.resources import OF_THE_MACHINE, Clock, Jumps, shortages
+from agent.daemon.process.retry_policy import Consequences
+from agent.daemon.schedule import admission, triggers
+from agent.daemon.schedule.due_queue import Dues
+from agent.daemon.web.redact_secrets import Hide
+from agent.daemon.web.webhooks import Hooks
 from store.errors import StoreError
+from store.runs.data_folder import DataFolder
 
 LOOK_S = 1.0
 MACHINE_S = 5.0
@@ -76,7 +77,7 @@ class Supervisor:
 
     def upcoming(self, count: int) -> list[tuple[datetime, str]]:
         """Return what is due next."""
-        return schedule.upcoming(self.taken.watch, self.book.now(), count)
+        return triggers.upcoming(self.taken.watch, self.book.now(), count)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; what runs then is ended in order."""
@@ -128,7 +129,7 @@ class Supervisor:
         watch = self.taken.watch
         self.book.tell = Hooks(watch.hooks, self.book.note, Hide(self.place.secrets)).tell
         for entry in watch.entries:
-            trigger = schedule.trigger(watch, entry)
+            trigger = triggers.trigger(watch, entry)
             self._alarms.add_job(self._ring, trigger, id=entry.name, misfire_grace_time=None)
 
     async def _ring(self) -> None:
@@ -173,7 +174,9 @@ class Supervisor:
     # Starting
 
     def _held(self, job: Job) -> str | None:
-        return gates.held(job, self.taken.watch, self.book.state, self._evidence, self.book.now())
+        return admission.held(
+            job, self.taken.watch, self.book.state, self._evidence, self.book.now()
+        )
 
     async def _consider(self, one: Occurrence) -> bool:
         """Start or resume an occurrence if nothing holds it back; whether room was not what did."""
@@ -181,7 +184,7 @@ class Supervisor:
         if job is None:
             self._skip(one, "its entry is no longer in the watch file")
         elif not self._must_wait(job, one):
-            if not gates.has_room(job, self.taken.watch, self._running()):
+            if not admission.has_room(job, self.taken.watch, self._running()):
                 return False
             await self._go_on(job, one)
         return True
@@ -194,9 +197,9 @@ class Supervisor:
         if self.consequences.waits(one.key) or self._held(job) is not None:
             return True
         state, now = self.book.state, self.book.now()
-        if gates.barred(job, self.taken.watch, state, self._running(), now) is not None:
+        if admission.barred(job, self.taken.watch, state, self._running(), now) is not None:
             return True
-        return gates.occupied(job, self.place.data) is not None
+        return admission.occupied(job, self.place.data) is not None
 
     async def _go_on(self, job: Job, one: Occurrence) -> None:
         if self._evidence.complete(job, one.due):
@@ -281,8 +284,8 @@ class Supervisor:
         if told is None and code and short is not None:
             self.book.notice("disk", short)
             told = "interrupted", short
-        ending = endings.of(code, told, child.log, self._evidence, runs)
-        if ending.outcome == "refused" and (user := gates.occupied(job, self.place.data)):
+        ending = exit_reason.of(code, told, child.log, self._evidence, runs)
+        if ending.outcome == "refused" and (user := admission.occupied(job, self.place.data)):
             ending = Ending("busy", code, user)
         return ending
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from agent.drivers import browser as browsers
-from agent.drivers.browser import probe
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.browser import probe
 from agent.errors import AgentError, BadConfig
 from agent.playground.errors import PlaygroundError
-from store.data import DataFolder
 from store.errors import StoreError
+from store.runs.data_folder import DataFolder
 
 ENOUGH_DISK_GB = 2.0
 CODECS = {"WebM/VP9": 'video/webm; codecs="vp9"', "MP4/H.264": 'video/mp4; codecs="avc1.42E01E"'}
@@ -111,7 +111,7 @@ def _clips() -> str:
 
 def desktop_checks(data: Path, *, calibrate: bool, tell: Callable[[str], None]) -> Iterator[Check]:
     """Check what the desktop driver needs: a screen, Esc, and a player found in the picture."""
-    from agent.drivers import desktop_calibration as calibration  # takes screens: heavy
+    from agent.drivers.desktop import calibration  # takes screens: heavy
 
     try:
         folder = DataFolder(data)

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from agent.config import RunConfig
 from agent.drivers.base import Arrival, Hooks, Shown
 from agent.errors import RunFault
-from agent.opening import Opened, Sight, open_feed
 from agent.platforms import load
 from agent.provenance import provenance
+from agent.run.environment import Opened, Sight, open_feed
 from store.foreign.printing import count_of
-from store.records import Video
+from store.runs.records import Video
 
 if TYPE_CHECKING:
-    from agent.pacing import SlowHands
+    from agent.run.pacing import SlowHands
 
 WATCH_S = 3.0
 FIELDS = ("url", "author", "caption", "hashtags", "likes", "comments", "views", "duration_s")

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
 from agent.errors import FeedEmpty
-from store.frames import FrameStore
-from store.ledger import Ledger
-from store.records import Step
+from store.frames.frame_store import FrameStore
+from store.runs.ledger import Ledger
+from store.runs.records import Step
 
 
 class ReplayDriver:

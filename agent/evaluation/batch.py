@@ -18,13 +18,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
-from agent.models.budget import Account, Spent
+from agent.judge.budget import Account, Spent
+from agent.judge.patience import Streak
 from agent.models.metering import Till
-from agent.models.patience import Streak
-from store.data import DataFolder
-from store.keyed import KeyedWriter
-from store.payments import PaymentBook
-from store.records import Judgement, Usage
+from store.jsonl.keyed import KeyedWriter
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook
+from store.runs.records import Judgement, Usage
 
 BATCH = 32
 """Answers committed together."""

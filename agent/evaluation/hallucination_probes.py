@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from agent import preferences
 from agent.errors import BadConfig
+from agent.evaluation.batch import keep_lines, sit, till_of
+from agent.judge.budget import Cap
+from agent.judge.guard import NO_CAP, guarded
+from agent.judge.judge import Manner, ModelJudge
+from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.models import load as load_model
-from agent.models.budget import Cap
-from agent.models.guard import NO_CAP, guarded
-from agent.models.judge import Manner, ModelJudge
 from agent.models.local_server import warmed
-from agent.models.patience import DEFAULT, Patience, trailing
+from agent.preferences import prompts
 from agent.provenance import provenance
-from agent.sitting import keep_lines, sit, till_of
 from personas.strategies import Prompt
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.judgements import UNANSWERED
-from store.pairs import LEVELS, NoPairs, Pair, Pairs
-from store.probes import Probed, Prober, Question, writer
+from store.frames.frame_store import FrameStore
+from store.results.hallucination_probes import Probed, Prober, Question, writer
+from store.results.preference_pairs import LEVELS, NoPairs, Pair, Pairs
+from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import UNANSWERED
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
@@ -82,8 +82,8 @@ def questions(pair: Pair, *, reasons: bool) -> Iterator[Question]:
 def put(question: Question) -> Prompt:
     """Return the prompt that asks a question."""
     if question.form == "statement":
-        return preferences.holds(question.statement, mirrored=question.mirrored)
-    return preferences.choice(
+        return prompts.holds(question.statement, mirrored=question.mirrored)
+    return prompts.choice(
         question.statement, question.other,
         turned=question.mirrored, explain=question.form == "reason",
     )  # fmt: skip
@@ -127,7 +127,7 @@ async def ask(
         loaded = await asyncio.to_thread(load_model, probing.model, probing.revision)
         stack.push_async_callback(loaded.close)
         prober = Prober(
-            model=probing.model, pairs=pairs.path.stem, prompts=preferences.hashes(),
+            model=probing.model, pairs=pairs.path.stem, prompts=prompts.hashes(),
             fingerprint=loaded.fingerprint, at=now, code_version=provenance().code_version,
         )  # fmt: skip
         file = stack.enter_context(writer(data, prober))

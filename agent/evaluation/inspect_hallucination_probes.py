@@ -1,10 +1,10 @@
 """Misalignment probes as tasks of inspect_ai, over the pairs of a data folder.
 
-``inspect eval agent/misalignment_task.py@choice --model PROVIDER/MODEL`` puts each pair of
-statements as a choice in both orders, ``@statements`` each statement alone and both ways round;
-with ``-T data=FOLDER`` and ``-T pairs=NAME``. The questions are those of ``python -m agent probe``,
-word for word; the metrics are rates of wrong answers by level, and a reply that is no answer is
-unscored. The log holds the frames. Refuses to keep answers: inspect_ai's log does.
+``inspect eval agent/evaluation/inspect_hallucination_probes.py@choice --model PROVIDER/MODEL`` puts
+each pair of statements as a choice in both orders, ``@statements`` each statement alone and both
+ways round; with ``-T data=FOLDER`` and ``-T pairs=NAME``. The questions are those of ``python -m
+agent probe``, word for word; the metrics are rates of wrong answers by level, and a reply that is
+no answer is unscored. The log holds the frames. Refuses to keep answers: inspect_ai's log does.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from inspect_ai.model import ChatMessageUser, ContentImage, ContentText
 from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from agent.misalignment import probed, put, questions
-from agent.models.picture import scaled
+from agent.evaluation.hallucination_probes import probed, put, questions
+from agent.models.image_size import scaled
 from personas import strategies
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.pairs import find_pairs
-from store.probes import Form, Question
+from store.frames.frame_store import FrameStore
+from store.results.hallucination_probes import Form, Question
+from store.results.preference_pairs import find_pairs
+from store.runs.data_folder import DataFolder
 
 
 @task

@@ -1,9 +1,9 @@
 """The value spectrum as a task of inspect_ai, over the frames of a data folder.
 
-``inspect eval agent/spectrum_task.py --model PROVIDER/MODEL``, with ``-T data=FOLDER``,
-``-T values=refined``, ``-T over=tiktok``, ``-T persona=p12`` and the like. The questions are those
-of ``python -m agent spectrum``, word for word; a reply that is no answer is unscored, never a no.
-The log holds the frames. Refuses to keep answers: inspect_ai's log does.
+``inspect eval agent/evaluation/inspect_value_spectrum.py --model PROVIDER/MODEL``, with ``-T
+data=FOLDER``, ``-T values=refined``, ``-T over=tiktok``, ``-T persona=p12`` and the like. The
+questions are those of ``python -m agent spectrum``, word for word; a reply that is no answer is
+unscored, never a no. The log holds the frames. Refuses to keep answers: inspect_ai's log does.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stde
 from inspect_ai.solver import TaskState, generate
 
 from agent.errors import UserError
-from agent.models.picture import scaled
-from agent.retrieval import Wanted, retrieve
-from agent.spectrum import Asking
+from agent.evaluation.retrieval import Wanted, retrieve
+from agent.evaluation.value_spectrum import Asking
+from agent.models.image_size import scaled
 from personas import strategies
 from personas.errors import PersonaError
 from personas.library import find
 from personas.persona import Persona
 from personas.values import value_set
 from store import encoders
-from store.data import DataFolder
 from store.errors import StoreError
-from store.frames import FrameStore
-from store.index import Index
-from store.spectra import Found, Retrieval
+from store.frames.frame_store import FrameStore
+from store.index.search import Index
+from store.results.value_spectrum import Found, Retrieval
+from store.runs.data_folder import DataFolder
 
 
 @task

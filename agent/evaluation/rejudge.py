@@ -19,26 +19,26 @@ from datetime import datetime
 from pathlib import Path
 
 from agent.errors import BadConfig, UserError
-from agent.looking import sheet
+from agent.evaluation.batch import Batch, account_of, as_given, fewest_first, sit, till_of
+from agent.judge.budget import Cap
+from agent.judge.guard import NO_CAP, guarded
+from agent.judge.judge import Explain, Manner, ModelJudge
+from agent.judge.patience import DEFAULT, Patience, trailing
+from agent.judge.reply_cache import Cached, Tally
 from agent.models import load as load_model
 from agent.models.base import Model
-from agent.models.budget import Cap
-from agent.models.cache import Cached, Tally
-from agent.models.guard import NO_CAP, guarded
-from agent.models.judge import Explain, Manner, ModelJudge
 from agent.models.local_server import warmed
 from agent.models.metering import charged_to
-from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import Batch, account_of, as_given, fewest_first, sit, till_of
+from agent.run.capture import sheet
 from personas import strategies
 from personas.persona import Persona
-from store.data import DataFolder
 from store.errors import DamagedLedger
-from store.frames import FrameStore
-from store.judgements import Asked, Judge, JudgementWriter, Key, judgement_files, read_known
-from store.ledger import Ledger
-from store.records import Judgement, PersonaRecord, Step, text_of
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.records import Judgement, PersonaRecord, Step, text_of
+from store.runs.rejudgements import Asked, Judge, JudgementWriter, Key, judgement_files, read_known
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""

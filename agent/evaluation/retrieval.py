@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from agent.errors import BadConfig
 from personas.values import ValueSet
-from store.chroma import TIE
 from store.encoders.base import Encoder, unit
-from store.entries import Filters, Hit, distinct
-from store.index import Index
-from store.spectra import FITS, Found, Keyword, Retrieval, ValueRecord, fits
+from store.index.chroma import TIE
+from store.index.entries import Filters, Hit, distinct
+from store.index.search import Index
+from store.results.value_spectrum import FITS, Found, Keyword, Retrieval, ValueRecord, fits
 
 By = Literal["both", "picture"]
 Floats = NDArray[np.float64]

@@ -18,23 +18,23 @@ from pathlib import Path
 from typing import Literal
 
 from agent.errors import BadConfig
+from agent.evaluation.batch import Batch, account_of, as_given, fewest_first, sit, till_of
+from agent.judge.budget import Cap
+from agent.judge.guard import NO_CAP, guarded
+from agent.judge.judge import Manner, ModelJudge
+from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.models import load as load_model
 from agent.models.base import Model
-from agent.models.budget import Cap
-from agent.models.guard import NO_CAP, guarded
-from agent.models.judge import Manner, ModelJudge
 from agent.models.local_server import warmed
 from agent.models.metering import charged_to
-from agent.models.patience import DEFAULT, Patience, trailing
 from agent.provenance import provenance
-from agent.sitting import Batch, account_of, as_given, fewest_first, sit, till_of
 from personas import strategies
 from personas.persona import Persona
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.judgements import FOLDER, Asked, Judge, JudgementWriter, Key, read_judgements
-from store.records import Judgement
-from store.spectra import RUN_ID, Found, Retrieval
+from store.frames.frame_store import FrameStore
+from store.results.value_spectrum import RUN_ID, Found, Retrieval
+from store.runs.data_folder import DataFolder
+from store.runs.records import Judgement
+from store.runs.rejudgements import FOLDER, Asked, Judge, JudgementWriter, Key, read_judgements
 
 SEED = 1
 

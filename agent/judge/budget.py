@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from agent.errors import BadConfig, BudgetSpent
+from agent.judge.reply_files import Replies
 from agent.models import prices
 from agent.models.base import Model, Question, Reply, question_key
 from agent.models.metering import METER, Meter, Till, ask_metered
-from agent.models.replies import Replies
 from store.foreign.printing import count_of
-from store.ledger import LedgerLine
-from store.payments import Balance, Carried, PaymentBook
-from store.records import Fault, Seen, Usage
+from store.runs.ledger import LedgerLine
+from store.runs.payments import Balance, Carried, PaymentBook
+from store.runs.records import Fault, Seen, Usage
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.judge.budget import Budgeted, Cap
+from agent.judge.reply_cache import Cached
+from agent.judge.reply_files import Replies
 from agent.models.base import Model
-from agent.models.budget import Budgeted, Cap
-from agent.models.cache import Cached
 from agent.models.metering import Till
-from agent.models.replies import Replies
 
 NO_CAP = Cap()
 

@@ -28,14 +28,14 @@ from agent.errors import (
     TimedOut,
     UnreadableReply,
 )
+from agent.judge.budget import Spent
+from agent.judge.patience import Streak
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
-from agent.models.budget import Spent
-from agent.models.patience import Streak
 from personas import strategies
 from personas.persona import Persona
 from personas.strategies import Prompt, Reading
-from store.records import Judgement, Missing, Usage
+from store.runs.records import Judgement, Missing, Usage
 
 LONGEST_REPLY = 2000  # characters kept of a reply
 _VECTORS_KEPT = 256
@@ -262,9 +262,9 @@ def _usage(attempts: list[_Attempt]) -> Usage:
     replies = [reply for reply in paid if reply is not None]
     return Usage(
         calls=len(attempts),
-        input_tokens=_sum(reply.input_tokens for reply in replies),
-        output_tokens=_sum(reply.output_tokens for reply in replies),
-        cost_usd=_sum(reply.cost_usd for reply in replies),
+        input_tokens=sum_known(reply.input_tokens for reply in replies),
+        output_tokens=sum_known(reply.output_tokens for reply in replies),
+        cost_usd=sum_known(reply.cost_usd for reply in replies),
         cached=bool(replies) and all(reply.cached for reply in replies),
     )
 
@@ -280,7 +280,7 @@ def _spent(fault: ModelFault) -> Reply:
     )
 
 
-def _sum(amounts: Iterable[_Number | None]) -> _Number | None:
+def sum_known(amounts: Iterable[_Number | None]) -> _Number | None:
     """Add up what is known; ``None`` where nothing is."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known[1:], start=known[0]) if known else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.errors import ModelSilent
-from store.judgements import UNANSWERED
+from store.runs.rejudgements import UNANSWERED
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 The key holds everything that makes a reply: the model with its fingerprint and settings, every word
 of the prompt, the frames' hashes, the number of the repeat and the sitting, so that a question and
 its deliberate repeat never share a reply, nor do two sittings. Nothing expires. Faults are never
-kept; what is no answer stays with the account that paid for it (``replies``).
+kept; what is no answer stays with the account that paid for it (``reply_files``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import Filtered
+from agent.judge.reply_files import Replies, is_answer
 from agent.models.base import Model, Question, Reply, question_key
-from agent.models.replies import Replies, is_answer
 
 
 @dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.models.base import Question, Reply, frame_hashes
 from agent.models.metering import Till
 from personas import strategies
-from store.files import write_whole
+from store.jsonl.atomic import write_whole
 
 
 class Replies:

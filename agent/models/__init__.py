@@ -4,8 +4,8 @@
 ``embedded/conse``     the zero-shot viewer that ships with feedsway: offline, and no VLM
 ``scripted/…``         answers by rule, for tests and teaching (`agent.models.scripted`)
 ``hfvlm/<id or path>`` a vision-language model in this process, through transformers
-                       (`agent.models.hfvlm`)
-``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.served`)
+                       (`agent.models.local_vlm`)
+``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.api`)
 =====================  ==========================================================================
 """
 
@@ -40,13 +40,13 @@ _MAKERS = {
 
 def known() -> tuple[str, ...]:
     """Return the names that can be typed, those of served models as patterns."""
-    from agent.models import scripted, served
+    from agent.models import api, scripted
 
     return (
         _EMBEDDED,
         *(f"scripted/{script}" for script in scripted.SCRIPTS),
         "hfvlm/…",
-        *(f"{provider}/…" for provider in served.PROVIDERS),
+        *(f"{provider}/…" for provider in api.PROVIDERS),
     )
 
 
@@ -69,13 +69,13 @@ def check(name: str) -> None:
         scripted.load(name)
         return
     if family == "hfvlm":
-        from agent.models import checkpoint
+        from agent.models import local_checkpoint
 
-        checkpoint.check(rest)
+        local_checkpoint.check(rest)
         return
-    from agent.models import served
+    from agent.models import api
 
-    if family not in served.PROVIDERS or not rest:
+    if family not in api.PROVIDERS or not rest:
         raise _unknown(name)
 
 
@@ -163,7 +163,7 @@ def load(name: str, revision: str | None = None, **settings: Any) -> Model:
     check(name)
     check_revision(name, revision)
     if name == _EMBEDDED:
-        from agent.models.conse import ConseViewer  # loads torch: seconds
+        from agent.models.embedded.conse import ConseViewer  # loads torch: seconds
 
         return ConseViewer.load(**settings)
     if name.startswith("scripted/"):
@@ -171,10 +171,10 @@ def load(name: str, revision: str | None = None, **settings: Any) -> Model:
 
         return scripted.load(name, **settings)
     if name.startswith("hfvlm/"):
-        from agent.models.hfvlm import HfVlm  # loads torch and transformers: seconds
+        from agent.models.local_vlm import HfVlm  # loads torch and transformers: seconds
 
         return HfVlm.load(name, **settings)
-    from agent.models.served import ServedModel  # loads inspect_ai: a second
+    from agent.models.api import ServedModel  # loads inspect_ai: a second
 
     return ServedModel.load(name, revision, **settings)
 

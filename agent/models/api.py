@@ -21,9 +21,9 @@ from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDow
 from agent.models import prices
 from agent.models.base import Question, Reply
 from agent.models.fingerprint import fingerprint
+from agent.models.image_size import LONGEST_SIDE, scaled
 from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment, told_tokens
-from agent.models.picture import LONGEST_SIDE, scaled
 from agent.models.reply_limit import limit_replies
 from personas import strategies
 from store.foreign.printing import remark

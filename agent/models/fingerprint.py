@@ -15,7 +15,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from store.files import write_whole
+from store.jsonl.atomic import write_whole
 
 _KEPT = ".json"
 _TELLING = (".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".jinja", ".gguf")

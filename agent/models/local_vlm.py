@@ -16,9 +16,9 @@ from typing import Any
 
 from agent.errors import BadConfig, ModelFailed
 from agent.models.base import Question, Reply
-from agent.models.checkpoint import Checkpoint, load
 from agent.models.fingerprint import fingerprint
-from agent.models.picture import LONGEST_SIDE, opened
+from agent.models.image_size import LONGEST_SIDE, opened
+from agent.models.local_checkpoint import Checkpoint, load
 from store.encoders._torch import load_torch
 
 TOGETHER = 8

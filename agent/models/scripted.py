@@ -31,7 +31,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
-from agent.models import scenes
+from agent.models import scripted_scenes
 from agent.models.base import ATTEMPTS, Question, Reply
 from agent.models.fingerprint import fingerprint
 from personas.questionnaire import ITEMS
@@ -100,7 +100,9 @@ class ScriptedModel:
                 return _prefer(found, question)
             case "editor" | "witness":
                 prompt, frame = question.prompt, b"".join(question.frames)
-                return scenes.reply(prompt.user, bool(prompt.system), frame, self._settings)
+                return scripted_scenes.reply(
+                    prompt.user, bool(prompt.system), frame, self._settings
+                )
             case "unreadable":
                 again = question.repeat % ATTEMPTS > 0
                 then = self._settings["then"]
@@ -152,9 +154,13 @@ _RULES = {
     "p": _Rule(lambda text: 0 <= float(text) <= 1, "a share from 0 to 1", "0.3"),
     "seed": _Rule(lambda text: int(text) >= 0, "a whole number", "1"),
     "words": _Rule(lambda text: bool(_words(text)), "words with commas between", "horse,guitar"),
-    "spoil": _Rule(lambda text: text in scenes.SPOILS, ", ".join(scenes.SPOILS), "two"),
+    "spoil": _Rule(
+        lambda text: text in scripted_scenes.SPOILS, ", ".join(scripted_scenes.SPOILS), "two"
+    ),
     "confuses": _Rule(
-        lambda text: text in ("", *scenes.SLOTS), ", ".join(scenes.SLOTS), "relation"
+        lambda text: text in ("", *scripted_scenes.SLOTS),
+        ", ".join(scripted_scenes.SLOTS),
+        "relation",
     ),
     "then": _Rule(lambda text: text in ("", "yes", "no"), "yes or no", "yes"),
 }

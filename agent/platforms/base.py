@@ -13,8 +13,8 @@ from typing import Any
 from agent.drivers.base import Answer, Hooks, Shown, WallKind
 from agent.platforms.batches import BatchLog
 from agent.platforms.misses import Misses
-from store.records import Seen, Step, Video
-from store.site_records import FeedBatch
+from store.runs.records import Seen, Step, Video
+from store.runs.site_records import FeedBatch
 
 Parser = Callable[[Answer], list[Video]]
 """Turns a response into the videos that it holds. Takes any JSON."""

@@ -13,7 +13,7 @@ from typing import Any
 from agent.drivers.base import Answer, Hooks, Wall, WallKind
 from agent.platforms import items
 from agent.platforms.base import Platform, Session, refused
-from store.records import Video
+from store.runs.records import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
 POOL = re.compile(r"ads_?pool|injected_reels", re.IGNORECASE)

@@ -10,7 +10,7 @@ from typing import Any
 from agent.drivers.base import Answer, Hooks
 from agent.platforms import items
 from agent.platforms.base import Platform
-from store.records import Video
+from store.runs.records import Video
 
 HOOKS = Hooks(
     item=("article[data-video-id]",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.drivers.base import Answer, Hooks
 from agent.platforms.base import Platform
-from store.records import Video
+from store.runs.records import Video
 
 
 def _nothing(_: Answer) -> list[Video]:

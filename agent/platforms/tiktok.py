@@ -11,7 +11,7 @@ from typing import Any
 from agent.drivers.base import Answer, Hooks, Wall, WallKind
 from agent.platforms import items
 from agent.platforms.base import Platform, Session, refused
-from store.records import Video
+from store.runs.records import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
 SHORTEST_MS = 1000

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from agent.drivers.base import Answer, Hooks, Wall, WallKind
 from agent.platforms import items
 from agent.platforms.base import Platform, Session, refused
-from store.records import Video
+from store.runs.records import Video
 
 ID = r"[\w-]{11}"
 ABOUT_ONE = ("/reel_item_watch", "/v1/player", "/get_watch")

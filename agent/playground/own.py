@@ -20,7 +20,7 @@ from agent.playground.errors import BadCatalogue
 from agent.playground.mark import CAPACITY
 from store.errors import OutsideFolder
 from store.foreign.limits import TooManyBytes, UnreadablePicture, open_picture, open_table
-from store.paths import path_within
+from store.jsonl.paths import path_within
 
 TABLE = "captions.csv"
 NEEDED = ("file", "caption", "creator")

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from store.pairs import Checks, ErrorKind, Reason
-from store.surface import listed, sentences, surface, words
+from store.results.preference_pairs import Checks, ErrorKind, Reason
+from store.results.text_style import listed, sentences, surface, words
 
 LENGTH = 0.15
 """Share of the accepted text's characters by which the rejected may be longer or shorter."""

@@ -18,29 +18,38 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent import preferences
-from agent.edits import cleaned, compare
 from agent.errors import BadConfig, BudgetSpent
+from agent.evaluation.batch import keep_lines, sit, till_of
+from agent.judge.budget import Cap, Spent
+from agent.judge.guard import NO_CAP, guarded, is_free
+from agent.judge.judge import Manner, ModelJudge, sum_known
+from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.models import load as load_model
 from agent.models import prices
 from agent.models.base import Model, Question, Reply
-from agent.models.budget import Cap, Spent
 from agent.models.fingerprint import fingerprint
-from agent.models.guard import NO_CAP, guarded, is_free
-from agent.models.judge import Manner, ModelJudge
 from agent.models.local_server import warmed
 from agent.models.metering import ask_metered
-from agent.models.patience import DEFAULT, Patience, trailing
+from agent.preferences import prompts
+from agent.preferences.edit_distance import cleaned, compare
 from agent.provenance import provenance
-from agent.sitting import keep_lines, sit, till_of
 from personas.strategies import Prompt
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.judgements import UNANSWERED
-from store.keyed import KeyedWriter
-from store.ledger import Ledger
-from store.pairs import ERRORS, ErrorKind, Maker, Pair, Reason, Source, Told, writer
-from store.records import Judgement, Step, Usage, text_of
+from store.frames.frame_store import FrameStore
+from store.jsonl.keyed import KeyedWriter
+from store.results.preference_pairs import (
+    ERRORS,
+    ErrorKind,
+    Maker,
+    Pair,
+    Reason,
+    Source,
+    Told,
+    writer,
+)
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.records import Judgement, Step, Usage, text_of
+from store.runs.rejudgements import UNANSWERED
 
 SEED = 1
 _SPOKEN: tuple[ErrorKind, ...] = ("persona",)
@@ -211,14 +220,14 @@ class _Desk:
 
     async def _text(self, task: tuple[Shown, bool]) -> Told:
         one, speaks = task
-        asked = preferences.speak(one.traits) if speaks else preferences.describe()
+        asked = prompts.speak(one.traits) if speaks else prompts.describe()
         common: dict[str, Any] = {
             "source": one.source, "system": asked.system, "user": asked.user,
             "persona": one.persona if speaks else "",
         }  # fmt: skip
         if not speaks and one.description:
             return Told(accepted=cleaned(one.description), stored=True, **common)
-        put = preferences.speak(one.traits, one.decision) if speaks else asked
+        put = prompts.speak(one.traits, one.decision) if speaks else asked
         said = await self._ask(put, one)
         text = "" if said.missing else cleaned(said.reply)
         return Told(accepted=text, stored=False, missing=said.missing, usage=said.usage, **common)
@@ -228,7 +237,7 @@ class _Desk:
         traits = one.traits if told.persona else ()
         paid: list[Usage] = []
         try:
-            said = await self._ask(preferences.edit(told.accepted, error, traits), one)
+            said = await self._ask(prompts.edit(told.accepted, error, traits), one)
             paid.append(said.usage)
             pair = _edited(told, error, said)
             for asked, note in _checks(pair, traits) if pair.reason is None else ():
@@ -322,7 +331,7 @@ def _balanced(frames: Sequence[Shown]) -> list[Shown]:
 
 def _maker(making: Making, fingerprint: str, now: datetime) -> Maker:
     return Maker(
-        model=making.model, checker=making.checker or making.model, prompts=preferences.hashes(),
+        model=making.model, checker=making.checker or making.model, prompts=prompts.hashes(),
         fingerprint=fingerprint, seed=SEED, at=now, code_version=provenance().code_version,
     )  # fmt: skip
 
@@ -366,9 +375,9 @@ def _checks(pair: Pair, traits: Sequence[str]) -> Iterator[tuple[Prompt, str]]:
     """What is asked of a pair, blind: which statement was accepted is never told."""
     turned = int(hashlib.sha256(pair.name.encode()).hexdigest(), 16) % 2
     first, second = pair.statements[turned], pair.statements[1 - turned]
-    yield preferences.differs(first, second, pair.error), "on_target"
+    yield prompts.differs(first, second, pair.error), "on_target"
     for text, note in zip(pair.statements, ("accepted_holds", "rejected_holds"), strict=True):
-        yield preferences.fits(text, traits) if traits else preferences.holds(text), note
+        yield prompts.fits(text, traits) if traits else prompts.holds(text), note
 
 
 def _noted(pair: Pair, note: str, said: Judgement) -> Pair:
@@ -378,19 +387,14 @@ def _noted(pair: Pair, note: str, said: Judgement) -> Pair:
     answer = None if said.answer is None else said.answer == "yes"
     reason = "unanswered" if answer is None else None if answer == wanted else otherwise
     checks = pair.checks.model_copy(update={note: answer})
-    told = {"checks": checks, "reason": reason, "missing": said.missing}
-    return pair.model_copy(update=told)
+    return pair.model_copy(update={"checks": checks, "reason": reason, "missing": said.missing})
 
 
 def _sum(usages: Sequence[Usage]) -> Usage:
-    def total(name: str) -> Any:
-        known = [n for usage in usages if (n := getattr(usage, name)) is not None]
-        return sum(known) if known else None
-
     return Usage(
         calls=sum(usage.calls for usage in usages),
-        input_tokens=total("input_tokens"),
-        output_tokens=total("output_tokens"),
-        cost_usd=total("cost_usd"),
+        input_tokens=sum_known(usage.input_tokens for usage in usages),
+        output_tokens=sum_known(usage.output_tokens for usage in usages),
+        cost_usd=sum_known(usage.cost_usd for usage in usages),
         cached=bool(usages) and all(usage.cached for usage in usages),
     )

@@ -14,9 +14,9 @@ from string import Template
 from typing import Any, Literal
 
 from personas.strategies import Prompt
-from store.pairs import ErrorKind
+from store.results.preference_pairs import ErrorKind
 
-_FILE = Path(__file__).with_name("prompts") / "preferences.toml"
+_FILE = Path(__file__).with_name("data") / "preferences.toml"
 _Kind = Literal["choice", "pick", "text"]
 
 

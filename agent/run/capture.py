@@ -16,7 +16,7 @@ from typing import Protocol
 from agent.config import Frames
 from agent.drivers.base import Driver, Shown
 from store.foreign.limits import decode_picture
-from store.records import Frame
+from store.runs.records import Frame
 
 SHEET_QUALITY = 90
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from agent.config import RunConfig
-from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
+from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, NotSignedIn
 from agent.platforms import load
 from agent.platforms.base import Feed, Platform
-from agent.profiles import Profile
+from agent.run.playground_process import VISITOR, PlaygroundSite
+from agent.run.profiles import Profile
 from agent.run.site_record import Witness
-from agent.site import VISITOR, PlaygroundSite
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import read
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 
 if TYPE_CHECKING:
-    from agent.drivers.playwright import PlaywrightDriver
+    from agent.drivers.web.driver import PlaywrightDriver
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ async def _start_site(
 
 def _desktop(config: RunConfig, sight: Sight, url: str) -> Driver:
     """Open the playground in a plain window; on a live site the window is the user's own."""
-    from agent.drivers import desktop_calibration as calibration
-    from agent.drivers.desktop import DesktopDriver  # takes screens: heavy
-    from agent.drivers.desktop_window import Plain, PlainWindow
+    from agent.drivers.desktop import calibration
+    from agent.drivers.desktop.driver import DesktopDriver  # takes screens: heavy
+    from agent.drivers.desktop.window import Plain, PlainWindow
 
     shown = calibration.read(sight.data.root)
     if config.site is None:
@@ -145,7 +145,7 @@ def _desktop(config: RunConfig, sight: Sight, url: str) -> Driver:
 def _browser(
     config: RunConfig, sight: Sight, platform: Platform, feed: Feed, **kept: Any
 ) -> PlaywrightDriver:
-    from agent.drivers.playwright import PlaywrightDriver  # opens browsers: heavy
+    from agent.drivers.web.driver import PlaywrightDriver  # opens browsers: heavy
 
     assert sight.browser is not None
     window = browsers.Window(

@@ -14,13 +14,13 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from store.data import DataFolder
 from store.encoders.base import Encoder
-from store.entries import entries
 from store.errors import StoreError
 from store.foreign.limits import decode_picture
-from store.index import Index
-from store.records import RunStarted, Step
+from store.index.entries import entries
+from store.index.search import Index
+from store.runs.data_folder import DataFolder
+from store.runs.records import RunStarted, Step
 
 BATCH = 24
 LATER = "python -m store index"

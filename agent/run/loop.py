@@ -13,7 +13,7 @@ from time import perf_counter
 
 from agent.config import RunConfig
 from agent.drivers.base import Arrival, Shown
-from agent.drivers.walls import fault_of
+from agent.drivers.web.walls import fault_of
 from agent.errors import (
     ActionNotConfirmed,
     DriverFault,
@@ -24,12 +24,12 @@ from agent.errors import (
     PlatformFault,
     WallShown,
 )
-from agent.looking import Pictures, sheet, take
-from agent.reactions import Plan, plan
+from agent.run.capture import Pictures, sheet, take
 from agent.run.open_step import OpenStep
 from agent.run.parts import Parts, Progress
+from agent.run.policy import Plan, plan
 from agent.run.site_record import SiteRecord
-from store.records import (
+from store.runs.records import (
     Exclusion,
     Intention,
     Judgement,

@@ -7,7 +7,7 @@ from datetime import datetime
 from time import perf_counter
 
 from agent.run.site_record import SiteRecord
-from store.records import Intention, Move, Reaction, Seen, Step, StepOpened
+from store.runs.records import Intention, Move, Reaction, Seen, Step, StepOpened
 
 NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
 """Stages of a step that take as long as the model, the plan or the site wants."""

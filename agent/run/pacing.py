@@ -17,8 +17,8 @@ import numpy as np
 
 from agent.config import Pace
 from agent.errors import BadConfig, PaceReached
-from store.data import DataFolder
-from store.ledger import read_each
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read_each
 
 SLOWEST = 8.0
 """Errors double the floor up to this factor."""

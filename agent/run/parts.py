@@ -9,12 +9,12 @@ from typing import Protocol
 
 from agent.drivers.base import Driver
 from agent.errors import RunFault, WallShown
-from agent.looking import Describer
 from agent.platforms.base import Feed
-from agent.reactions import Plan
+from agent.run.capture import Describer
+from agent.run.policy import Plan
 from agent.run.site_record import Witness
-from store.judgements import UNANSWERED
-from store.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
+from store.runs.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
+from store.runs.rejudgements import UNANSWERED
 
 
 class Judge(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.config import RunConfig
-from store.records import Exclusion, Judgement, Phase
+from store.runs.records import Exclusion, Judgement, Phase
 
 
 @dataclass(frozen=True)

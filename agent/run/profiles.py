@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import Self
 
 from agent.errors import BadConfig
-from store.data import DataFolder
-from store.files import make_folder
 from store.foreign.archives import BadArchive, read_members
-from store.locks import Held, NamedLock, holder
-from store.paths import check_name, is_part, path_within
-from store.staging import staged_folder
+from store.jsonl.atomic import make_folder
+from store.jsonl.locks import Held, NamedLock, holder
+from store.jsonl.paths import check_name, is_part, path_within
+from store.jsonl.staged_folder import staged_folder
+from store.runs.data_folder import DataFolder
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 MOST_FILES, MOST_BYTES = 200_000, 4 << 30

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.errors import RunFault
-from store.files import write_whole
-from store.frames import FrameStore, describe
-from store.ledger import LedgerLine, LedgerWriter
-from store.records import Fault, Frame, Step, StepOpened
-from store.site_records import FeedBatch
+from store.frames.frame_store import FrameStore, describe
+from store.jsonl.atomic import write_whole
+from store.runs.ledger import LedgerLine, LedgerWriter
+from store.runs.records import Fault, Frame, Step, StepOpened
+from store.runs.site_records import FeedBatch
 
 
 class Indexer(Protocol):

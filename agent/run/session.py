@@ -19,34 +19,34 @@ from typing import Protocol
 import numpy as np
 
 from agent.config import RunConfig
-from agent.drivers import browser as browsers
 from agent.drivers.base import Driver
+from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, WallShown
-from agent.indexing import StepIndexer
-from agent.loop import RunLoop
+from agent.judge.budget import Account, Cap
+from agent.judge.guard import NO_CAP, guarded
+from agent.judge.judge import Manner, ModelJudge
+from agent.judge.patience import Patience, Streak, trailing
 from agent.models.base import Model
-from agent.models.budget import Account, Cap
-from agent.models.guard import NO_CAP, guarded
-from agent.models.judge import Manner, ModelJudge
 from agent.models.local_server import warmed
 from agent.models.metering import Till
-from agent.models.patience import Patience, Streak, trailing
-from agent.opening import Opened, Sight, open_feed
-from agent.pacing import Limits, SlowHands, watched_today
 from agent.provenance import provenance
-from agent.recorder import LedgerRecorder
+from agent.run.environment import Opened, Sight, open_feed
+from agent.run.live_indexer import StepIndexer
+from agent.run.loop import RunLoop
+from agent.run.pacing import Limits, SlowHands, watched_today
 from agent.run.parts import Parts, Progress, Watcher
+from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
+from agent.run.yoke import Schedule, schedule
 from agent.study.frozen import refuse_changed_model
-from agent.yoke import Schedule, schedule
 from personas import strategies
-from store.data import DataFolder
 from store.encoders import load as load_encoder
-from store.frames import FrameStore
-from store.ledger import Ledger, LedgerWriter, read, read_each
-from store.payments import PaymentBook
-from store.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
-from store.site_records import SiteCheck, describe_check
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, LedgerWriter, read, read_each
+from store.runs.payments import PaymentBook
+from store.runs.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
+from store.runs.site_records import SiteCheck, describe_check
 
 NO_LIMITS = Limits()
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
-from store.records import Step
-from store.site_records import SiteCheck
+from store.runs.records import Step
+from store.runs.site_records import SiteCheck
 
 STILL_ON = (None, "pagehide")
 """Ends of a view after which the visitor has not moved on."""

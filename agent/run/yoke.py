@@ -12,9 +12,9 @@ from itertools import groupby
 import numpy as np
 
 from agent.errors import BadConfig
-from agent.reactions import Plan
-from store.ledger import Ledger
-from store.records import Step, Windows
+from agent.run.policy import Plan
+from store.runs.ledger import Ledger
+from store.runs.records import Step, Windows
 
 CHUNK = 12
 """Steps shuffled together where the platform does not tell its batches: a feed's median batch."""

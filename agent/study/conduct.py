@@ -16,13 +16,13 @@ from typing import Protocol
 
 from agent.config import Pace, RunConfig
 from agent.errors import PaceReached, is_wall
-from agent.pacing import Hours, Limits, zone_of
 from agent.platforms import load as load_platform
+from agent.run.pacing import Hours, Limits, zone_of
 from agent.study.declared import Declared
 from agent.study.frozen import Frozen
 from agent.study.matrix import Cell, source_of, start_order
-from store.data import DataFolder
-from store.ledger import RunSummary, read_each
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import RunSummary, read_each
 
 INTERRUPTED = 130
 LOOK_EVERY_S = 1.0

@@ -14,9 +14,9 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 
 from agent.config import Arm, Dwell, Frames, Site, Value
 from agent.errors import BadConfig, UserError
-from agent.pacing import Hours, zone_of
+from agent.run.pacing import Hours, zone_of
 from store.foreign.toml import BadToml, read_toml
-from store.records import Windows
+from store.runs.records import Windows
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]

@@ -16,7 +16,7 @@ from agent.study.declared import BadStudy, Declared
 from personas.library import find
 from personas.persona import Persona
 from personas.strategies import hashes
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 
 FROZEN = "frozen.json"
 

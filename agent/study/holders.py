@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.errors import UserError
-from store.locks import Held, NamedLock
+from store.jsonl.locks import Held, NamedLock
 
 LAST_WORDS_S = 60.0
 """How long the child of a killed conductor may take to end."""

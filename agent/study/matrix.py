@@ -19,8 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from agent.config import Arm, Value
 from agent.errors import BadConfig
 from agent.study.declared import Declared
-from store.files import write_whole
-from store.records import tell_fault
+from store.jsonl.atomic import write_whole
+from store.runs.records import tell_fault
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from agent.study.conduct import Study, config_of
 from agent.study.declared import Declared, check_extends, load
 from agent.study.frozen import FROZEN, StudyChanged, freeze, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
-from store.data import DataFolder
-from store.files import write_whole
+from store.jsonl.atomic import write_whole
+from store.runs.data_folder import DataFolder
 
 FILE, DRAWS, OCCURRENCES = "study.toml", "draws.json", "occurrences.json"
 _OCCURRENCES = TypeAdapter(dict[str, int])

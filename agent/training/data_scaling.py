@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import models
-from agent.alignment import measure, scoring, trainer
-from agent.alignment.pairs import Pairs
 from agent.errors import BadConfig
-from agent.models import checkpoint
+from agent.judge.guard import NO_CAP, guarded
+from agent.models import local_checkpoint
 from agent.models.base import Model
-from agent.models.guard import NO_CAP, guarded
 from agent.models.metering import Till
 from agent.provenance import provenance
-from store import alignments
-from store.alignments import Cell, Ladder, Recipe, Scored
-from store.data import DataFolder
-from store.payments import PaymentBook
+from agent.training import dpo, evaluate, judge_score
+from agent.training.dataset import Pairs
+from store.results import trainings
+from store.results.trainings import Cell, Ladder, Recipe, Scored
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook
 
 FIRST = 16
 """The smallest size above 0, unless sizes are named."""
@@ -49,7 +49,7 @@ class Plan:
     seeds: int
     recipe: Recipe
     judge: str
-    scale: scoring.Scale
+    scale: judge_score.Scale
 
     @property
     def cells(self) -> list[tuple[int, int]]:
@@ -94,14 +94,14 @@ def train_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
     each = plan.recipe.updates + len(pairs.held_out)
     whole = each * len(plan.cells)
     for place, (size, seed) in enumerate(plan.cells):
-        if alignments.cell(out, size, seed) is None:
+        if trainings.cell(out, size, seed) is None:
             _train(plan, pairs, out, (size, seed), _after(place * each, whole, told))
         told((place + 1) * each, whole)
 
 
 def score_all(plan: Plan, pairs: Pairs, out: Path, data: DataFolder, told: Told) -> None:
     """Let the judge score what it has not scored yet; its calls are booked in the data folder."""
-    folder = alignments.judged_folder(out, plan.scale.asked(plan.judge))
+    folder = trainings.judged_folder(out, plan.scale.asked(plan.judge))
     account = f"alignment/{out.resolve().name}/{folder.name}"
     till = Till(PaymentBook(data.payments), (account,))
     judge = guarded(models.load(plan.judge), NO_CAP, till, data.replies_dir)
@@ -113,11 +113,11 @@ def score_all(plan: Plan, pairs: Pairs, out: Path, data: DataFolder, told: Told)
 
 def _begin(plan: Plan, held_out: int, out: Path) -> None:
     """Write down what all trainings share, or hold it against what is written."""
-    path = out / alignments.LADDER
-    kept = alignments.recall(path, Ladder)
+    path = out / trainings.LADDER
+    kept = trainings.recall(path, Ladder)
     if kept is None:
         made = Ladder(recipe=plan.recipe, held_out=held_out, provenance=provenance())
-        alignments.keep(path, made)
+        trainings.keep(path, made)
         return
     other = [name for name, value in plan.recipe if getattr(kept.recipe, name) != value]
     if other:
@@ -131,44 +131,44 @@ def _train(
 ) -> None:
     """Train, measure, and write the record last."""
     size, seed = cell
-    folder = alignments.cell_folder(out, size, seed)
+    folder = trainings.cell_folder(out, size, seed)
     started = time.monotonic()
-    ready = checkpoint.load(plan.recipe.model.removeprefix("hfvlm/"))
-    untrained = alignments.cell(out, 0, seed)
+    ready = local_checkpoint.load(plan.recipe.model.removeprefix("hfvlm/"))
+    untrained = trainings.cell(out, 0, seed)
     if untrained is not None and untrained.weights != ready.weights:
         raise BadConfig(
             f"{plan.recipe.model} has changed since {out} was begun. Type: --out another-folder"
         )
     subset, updates = pairs.subset(size, seed), plan.recipe.updates
-    losses: tuple[alignments.Progress, ...] = ()
+    losses: tuple[trainings.Progress, ...] = ()
     if size:
-        done = trainer.train(ready, subset, plan.recipe, (seed, folder), told)
+        done = dpo.train(ready, subset, plan.recipe, (seed, folder), told)
         ready, losses = done.checkpoint, done.losses
-    items = measure.measure(
+    items = evaluate.measure(
         ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
     )
     record = Cell(
         size=size, seed=seed if size else 0, weights=ready.weights, losses=losses, items=items,
         trained_on=tuple(subset["id"]), seconds=round(time.monotonic() - started, 1),
     )  # fmt: skip
-    alignments.keep(folder / alignments.RECORD, record)
-    trainer.forget_checkpoints(folder)
+    trainings.keep(folder / trainings.RECORD, record)
+    dpo.forget_checkpoints(folder)
 
 
 async def _score(plan: Plan, judge: Model, pairs: Pairs, out: Path, told: Told) -> None:
     asked = plan.scale.asked(plan.judge)
-    folder = alignments.judged_folder(out, asked)
-    alignments.keep(folder / alignments.JUDGE, asked)
+    folder = trainings.judged_folder(out, asked)
+    trainings.keep(folder / trainings.JUDGE, asked)
     whole = len(plan.cells) * len(pairs.held_out)
     for place, (size, seed) in enumerate(plan.cells):
-        cell = alignments.cell(out, size, seed)
-        path = folder / f"{alignments.name(size, seed)}.json"
-        if cell is not None and alignments.recall(path, Scored) is None:
+        cell = trainings.cell(out, size, seed)
+        path = folder / f"{trainings.name(size, seed)}.json"
+        if cell is not None and trainings.recall(path, Scored) is None:
             before = place * len(pairs.held_out)
-            scored = await scoring.score(
+            scored = await judge_score.score(
                 judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)
             )
-            alignments.keep(path, scored)
+            trainings.keep(path, scored)
         told((place + 1) * len(pairs.held_out), whole)
 
 

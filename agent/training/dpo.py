@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.alignment.pairs import COLUMNS, INSTALL, load_datasets
 from agent.errors import BadConfig, MissingExtra
-from agent.models.checkpoint import Checkpoint
-from store.alignments import ADAPTER, Progress, Recipe
+from agent.models.local_checkpoint import Checkpoint
+from agent.training.dataset import COLUMNS, INSTALL, load_datasets
 from store.encoders._torch import load_torch
+from store.results.trainings import ADAPTER, Progress, Recipe
 
 _CHECKPOINTS = "training"
 _SAVED_TIMES = 4  # in one training

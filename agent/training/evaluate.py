@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agent.alignment import trainer
-from agent.alignment.pairs import texts
-from agent.models.checkpoint import Checkpoint
-from agent.models.hfvlm import TOGETHER, Chat, HfVlm
-from store.alignments import Item
+from agent.models.local_checkpoint import Checkpoint
+from agent.models.local_vlm import TOGETHER, Chat, HfVlm
+from agent.training import dpo
+from agent.training.dataset import texts
+from store.results.trainings import Item
 
 LONGEST = 96
 """Tokens of a reply."""
@@ -37,8 +37,8 @@ def measure(
     items: list[Item] = []
     for start in range(0, len(pairs), TOGETHER):
         some = pairs.select(range(start, min(start + TOGETHER, len(pairs))))
-        replies = [made.text for made in model.generate(trainer.chats(some), LONGEST)]
-        preferred = trainer.log_probabilities(checkpoint, some)
+        replies = [made.text for made in model.generate(dpo.chats(some), LONGEST)]
+        preferred = dpo.log_probabilities(checkpoint, some)
         for pair, reply, (chosen, rejected, *tokens) in zip(some, replies, preferred, strict=True):
             items.append(
                 Item(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from agent.alignment.pairs import load_datasets
+from agent.training.dataset import load_datasets
 from store.encoders._torch import load_torch
 
 PAIRS, MODEL = "pairs", "vlm"

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.alignment.pairs import jpegs
+from agent.evaluation.batch import Batch
+from agent.judge.judge import Manner, ModelJudge
 from agent.models.base import Model
-from agent.models.judge import Manner, ModelJudge
-from agent.sitting import Batch
+from agent.training.dataset import jpegs
 from personas.persona import Persona
 from personas.strategies import Prompt
-from store.alignments import Asked, Item, Scored
-from store.records import Judgement
+from store.results.trainings import Asked, Item, Scored
+from store.runs.records import Judgement
 
 _STYLE = (
     "Here is a style of writing:\n{about}\n\nSomebody wrote this about the picture:\n{reply}\n\n"

@@ -1,6 +1,6 @@
 """What a ladder of trainings says: text for a terminal, JSON, and two figures beside it.
 
-Refuses to compute: every number comes from ``alignment``.
+Refuses to compute: every number comes from ``learning_curve``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis import plots
-from analysis.alignment import Alignment, Curve
-from analysis.saturation import Saturation
-from analysis.tables import columns
-from analysis.values import Estimate, as_json
-from store.files import write_whole
+from analysis.alignment.learning_curve import Alignment, Curve
+from analysis.alignment.saturation import Saturation
+from analysis.statistics.estimate import Estimate, as_json
+from analysis.terminal.columns import columns
 from store.foreign.printing import count_of
+from store.jsonl.atomic import write_whole
 
 CURVE, LOSS, RESULT = "curve.png", "loss.png", "result.json"
 _DPI = 120

@@ -1,9 +1,9 @@
 """A ladder of trainings as numbers: the judge's score, preference, tendency to say yes.
 
-Reads what ``store.alignments`` keeps and puts it into arrays of sizes, trainings and held-out
-videos; several pairs of one video count as their mean. Videos that lack an answer anywhere are left
-out everywhere, and counted, so that all sizes are compared on the same videos. Refuses to train, to
-judge, and to draw.
+Reads what ``store.results.trainings`` keeps and puts it into arrays of sizes, trainings and
+held-out videos; several pairs of one video count as their mean. Videos that lack an answer anywhere
+are left out everywhere, and counted, so that all sizes are compared on the same videos. Refuses to
+train, to judge, and to draw.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.alignment.saturation import MARGIN, SCALE, Saturation, learning_curve, saturation
 from analysis.errors import NothingToCompare
-from analysis.intervals import crossed
-from analysis.saturation import MARGIN, SCALE, Saturation, learning_curve, saturation
-from analysis.values import NAN, Estimate
-from store import alignments
-from store.alignments import Asked, Cell, Item, Ladder, Scored
-from store.records import Judgement
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import crossed
+from store.results import trainings
+from store.results.trainings import Asked, Cell, Item, Ladder, Scored
+from store.runs.records import Judgement
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
     NothingToCompare
         A training, or its scores, are not there.
     """
-    ladder = alignments.recall(out / alignments.LADDER, Ladder)
+    ladder = trainings.recall(out / trainings.LADDER, Ladder)
     cells = {(size, seed): _cell(out, size, seed) for size in sizes for seed in _seeds(seeds)}
     judged = {
         (size, seed): _scored(out, asked, size, seed) for size in sizes for seed in _seeds(seeds)
@@ -132,7 +132,7 @@ def latest(out: Path, margin: float = MARGIN) -> Alignment:
         Nobody has scored anything.
     """
     folders = sorted((out / "judged").glob("*/"), key=lambda folder: folder.stat().st_mtime_ns)
-    asked = alignments.recall(folders[-1] / alignments.JUDGE, Asked) if folders else None
+    asked = trainings.recall(folders[-1] / trainings.JUDGE, Asked) if folders else None
     if asked is None:
         raise _unfinished(out)
     names = [path.stem.split("-") for path in folders[-1].glob("*-*.json")]
@@ -191,15 +191,15 @@ def _seeds(count: int) -> range:
 
 
 def _cell(out: Path, size: int, seed: int) -> Cell:
-    found = alignments.cell(out, size, seed)
+    found = trainings.cell(out, size, seed)
     if found is None:
         raise _unfinished(out)
     return found
 
 
 def _scored(out: Path, asked: Asked, size: int, seed: int) -> Scored:
-    path = alignments.judged_folder(out, asked) / f"{alignments.name(size, seed)}.json"
-    found = alignments.recall(path, Scored)
+    path = trainings.judged_folder(out, asked) / f"{trainings.name(size, seed)}.json"
+    found = trainings.recall(path, Scored)
     if found is None:
         raise _unfinished(out)
     return found

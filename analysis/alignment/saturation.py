@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.intervals import crossed
-from analysis.values import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import crossed
 
 Floats = NDArray[np.float64]
 

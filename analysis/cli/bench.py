@@ -1,6 +1,6 @@
 """``python -m analysis bench``: how long the analysis of many runs takes.
 
-Refuses to compute: ``benchmark`` does.
+Refuses to compute: ``bench_measurements`` does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from analysis.cli_common import json_option, put
+from analysis.cli.options import json_option, put
 
 
 @click.command(epilog="\b\nExamples:\n  $ python -m analysis bench --runs 20 --steps 50\n")
@@ -20,7 +20,7 @@ from analysis.cli_common import json_option, put
 @json_option
 def bench(runs: int, steps: int, as_json_: bool) -> None:
     """Time the analysis of many made-up runs, bounds, tests and intervals included."""
-    from analysis.benchmark import measure
+    from analysis.cli.bench_measurements import measure
 
     with (
         tempfile.TemporaryDirectory() as folder,

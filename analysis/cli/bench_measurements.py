@@ -15,14 +15,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.describe import summarise
-from analysis.example import write_example
-from analysis.iavg import iavg
-from analysis.study import study
-from analysis.views import from_ledgers
-from store.data import DataFolder
-from store.ledger import Ledger, read
-from store.records import RunFinished, RunStarted, Step, Windows
+from analysis.data.exposures import from_ledgers
+from analysis.estimators.iavg import iavg
+from analysis.estimators.one_run import summarise
+from analysis.estimators.study import study
+from analysis.examples.study import write_example
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+from store.runs.records import RunFinished, RunStarted, Step, Windows
 
 T = TypeVar("T")
 PERSONAS = 25

@@ -1,6 +1,6 @@
 """``python -m analysis designs``: the comparison of designs, on the command line.
 
-Refuses to compute: ``design_table`` does.
+Refuses to compute: ``design_comparison`` does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from analysis.cli_common import json_option, put, seed_option
+from analysis.cli.options import json_option, put, seed_option
 
 EPILOG = """
 \b
@@ -41,10 +41,10 @@ def designs(studies: int, refinements: bool, seed: int, as_json_: bool) -> None:
     Power, false positives, coverage and bias of the paper's I_avg, the paired design, the borrowed
     base and the persona matrix, and what breaks them. As Markdown.
     """
-    from analysis import design_table
-    from analysis import refinements as refined
-    from analysis.design_text import table_text
-    from analysis.refinement_text import refinements_text
+    from analysis.simulation import design_comparison
+    from analysis.simulation import refinements as refined
+    from analysis.terminal.design_text import table_text
+    from analysis.terminal.refinement_text import refinements_text
 
     with click.progressbar(
         length=1, label="simulating", file=sys.stderr, hidden=not sys.stderr.isatty()
@@ -58,5 +58,5 @@ def designs(studies: int, refinements: bool, seed: int, as_json_: bool) -> None:
             found = refined.table(studies, seed, tell)
             put(found, lambda: refinements_text(found), as_json_)
         else:
-            told = design_table.table(studies, seed, tell)
+            told = design_comparison.table(studies, seed, tell)
             put(told, lambda: table_text(told), as_json_)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analysis.cli_bench import bench
-from analysis.cli_common import (
+from analysis.cli.bench import bench
+from analysis.cli.designs import designs
+from analysis.cli.options import (
     Door,
     data_option,
     json_option,
@@ -20,13 +21,12 @@ from analysis.cli_common import (
     read_views,
     seed_option,
 )
-from analysis.cli_designs import designs
-from analysis.cli_power import power
-from analysis.cli_report import report
+from analysis.cli.power import power
+from analysis.cli.report import report
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from analysis.importer import Reading
+    from analysis.data.import_csv import Reading
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,8 +57,8 @@ def summary(run: str, data: Path, seed: int, as_json_: bool) -> None:
 
     import numpy as np
 
-    from analysis.summary import render, summarise
-    from store import ledger
+    from analysis.terminal.summary import render, summarise
+    from store.runs import ledger
 
     (path,) = ledger_paths(data, [run])
     told = summarise(ledger.read(path), np.random.default_rng(seed))
@@ -78,8 +78,8 @@ def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
     """Show the paper's I per persona and I_avg, beside the sway and the null."""
     import numpy as np
 
-    from analysis.iavg import iavg as compute
-    from analysis.tables import iavg_text
+    from analysis.estimators.iavg import iavg as compute
+    from analysis.terminal.columns import iavg_text
 
     groups = compute(read_views(data, runs), np.random.default_rng(seed))
     put(groups, lambda: iavg_text(groups), as_json_)
@@ -99,8 +99,8 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
     McNemar's test, the paired difference over batches, and the change split into what the feed
     did and what the judge did.
     """
-    from analysis.compare import compare
-    from analysis.texts import comparison_text
+    from analysis.estimators.judge_agreement import compare
+    from analysis.terminal.study_text import comparison_text
 
     told = compare(read_views(data, [first, second]))
     put(told, lambda: comparison_text(told), as_json_)
@@ -135,10 +135,10 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
     """
     import numpy as np
 
-    from analysis.importer import Reading, read_csv
-    from analysis.study import study
-    from analysis.texts import study_text
-    from store.records import Windows
+    from analysis.data.import_csv import Reading, read_csv
+    from analysis.estimators.study import study
+    from analysis.terminal.study_text import study_text
+    from store.runs.records import Windows
 
     windows = Windows(before=given["before"], after=given["after"])
     reading = Reading(windows, given["threshold"])

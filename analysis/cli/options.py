@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.errors import AnalysisError
-from store.cli_options import restrict_access
+from store.cli.options import restrict_access
 from store.errors import StoreError
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from analysis.views import Views
+    from analysis.data.exposures import Views
 
 INTERRUPTED = 130
 MANY = 50
@@ -58,7 +58,7 @@ seed_option = click.option(
 
 def ledger_paths(data: Path, runs: Sequence[str]) -> list[Path]:
     """Find the ledgers of these runs; ``latest`` is the one that was started last."""
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
     started = [run for run in folder.runs() if run.started] if "latest" in runs else []
@@ -69,8 +69,8 @@ def ledger_paths(data: Path, runs: Sequence[str]) -> list[Path]:
 
 def read_views(data: Path, runs: Sequence[str]) -> Views:
     """One table of these runs, read one at a time."""
-    from analysis.views import from_ledgers
-    from store import ledger
+    from analysis.data.exposures import from_ledgers
+    from store.runs import ledger
 
     paths = ledger_paths(data, runs)
     with click.progressbar(
@@ -84,6 +84,6 @@ def read_views(data: Path, runs: Sequence[str]) -> Views:
 
 def put(value: object, text: Callable[[], str], as_json_: bool) -> None:
     """Print a value as JSON, or as text."""
-    from analysis.values import as_json
+    from analysis.statistics.estimate import as_json
 
     echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)

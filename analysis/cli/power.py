@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from analysis.cli_common import json_option, put, seed_option
+from analysis.cli.options import json_option, put, seed_option
 
 
 class Points(click.ParamType[float]):
@@ -64,9 +64,9 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
     --target the cheapest designs that reach 0.8. From simulated studies.
     """
     from analysis.errors import BadPlan
-    from analysis.power import WINDOWS, Trials, cheapest, powers
-    from analysis.simulate import Plan, World
-    from analysis.texts import cheapest_text, powers_text
+    from analysis.simulation.power import WINDOWS, Trials, cheapest, powers
+    from analysis.simulation.scenarios import Plan, World
+    from analysis.terminal.study_text import cheapest_text, powers_text
 
     model, cost = given["model"], given["cost_per_video"]
     world = World(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analysis.cli_common import MANY, data_option, json_option, seed_option
+from analysis.cli.options import MANY, data_option, json_option, seed_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_j
     """Write the report of a study, or of runs: one page, and the tables behind it."""
     from analysis.errors import AnalysisError
     from analysis.report.material import find_runs, is_study, read_runs, read_study
-    from store.data import DataFolder
-    from store.derived import register
+    from store.privacy.derived_register import register
+    from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
     runs: list[str] = []  # of a study's report: any

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.intervals import window_sums
-from analysis.null import Counts
-from analysis.values import NAN
-from analysis.views import MISSING, NONE, YES, Mask, Views
-from analysis.windows import Compared, Drop, batches, compared
+from analysis.data.exposures import MISSING, NONE, YES, Mask, Views
+from analysis.data.windows import Compared, Drop, batches, compared
+from analysis.statistics.estimate import NAN
+from analysis.statistics.intervals import window_sums
+from analysis.statistics.null_iavg import Counts
 
 Floats = NDArray[np.float64]
 

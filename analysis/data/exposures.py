@@ -1,9 +1,9 @@
 """Views: ledgers as columns, one row per video that was shown.
 
-A table holds the steps of one or of many runs, sorted by run and position. Windows are the
-ledger's own phases, which count eligible steps by position (``store.records.Windows``); nothing
-here ever moves a window or drops a row because of an answer. Rows that do not count are marked
-with a reason, never removed.
+A table holds the steps of one or of many runs, sorted by run and position. Windows are the ledger's
+own phases, which count eligible steps by position (``store.runs.records.Windows``); nothing here
+ever moves a window or drops a row because of an answer. Rows that do not count are marked with a
+reason, never removed.
 
 Refuses to know where a table came from once it is built, and what its numbers mean.
 """
@@ -17,16 +17,8 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from store.ledger import Ledger
-from store.records import (
-    Exclusion,
-    Missing,
-    Phase,
-    Repeat,
-    Step,
-    Windows,
-    label_personas,
-)
+from store.runs.ledger import Ledger
+from store.runs.records import Exclusion, Missing, Phase, Repeat, Step, Windows, label_personas
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

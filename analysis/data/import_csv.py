@@ -24,11 +24,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.data.exposures import (
+    EXCLUDED,
+    MISSING,
+    NO,
+    NONE,
+    PHASES,
+    UNKNOWN,
+    YES,
+    RunInfo,
+    Views,
+    table,
+)
 from analysis.errors import BadViews
-from analysis.values import NAN
-from analysis.views import EXCLUDED, MISSING, NO, NONE, PHASES, UNKNOWN, YES, RunInfo, Views, table
+from analysis.statistics.estimate import NAN
 from store.foreign.limits import TooManyBytes, open_table
-from store.records import Windows
+from store.runs.records import Windows
 
 ARMS = ("treatment", "yoked", "passive")
 REQUIRED = ("run", "position")

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.views import ADAPT, AFTER, ASSUMED_BATCH, BEFORE, UNKNOWN, Ints, Mask, Views
+from analysis.data.exposures import ADAPT, AFTER, ASSUMED_BATCH, BEFORE, UNKNOWN, Ints, Mask, Views
 
 Drop = Literal["as declared"] | int
 """``as declared``, or the number of batches to drop after the change."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counts import WindowShare, missing_bounds
-from analysis.intervals import t_interval
-from analysis.null import Counts
-from analysis.permutation import Permutation, sign_flips
-from analysis.values import NAN, Estimate
-from analysis.views import RunInfo
+from analysis.data.counts import WindowShare, missing_bounds
+from analysis.data.exposures import RunInfo
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import t_interval
+from analysis.statistics.null_iavg import Counts
+from analysis.statistics.permutation import Permutation, sign_flips
 
 Floats = NDArray[np.float64]
 

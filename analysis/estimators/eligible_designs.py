@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.matrix import LEAST_PERSONAS
-from analysis.views import RunInfo
+from analysis.data.exposures import RunInfo
+from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from store.foreign.printing import count_of
 
 BORROWED = "borrowed base"

@@ -13,12 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.counts import counts_by_run
+from analysis.data.counts import counts_by_run
+from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NothingToCompare
-from analysis.intervals import difference_over_batches, t_interval
-from analysis.null import Counts, NullOfI, mean_change, null_of_i, shared_correlation
-from analysis.values import NAN, Estimate
-from analysis.views import RunInfo, Views
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import difference_over_batches, t_interval
+from analysis.statistics.null_iavg import (
+    Counts,
+    NullOfI,
+    mean_change,
+    null_of_i,
+    shared_correlation,
+)
 
 
 @dataclass(frozen=True)

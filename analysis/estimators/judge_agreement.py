@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.data.exposures import AFTER, YES, Floats, Ints, RunInfo, Views
+from analysis.data.windows import batches, compared
 from analysis.errors import NothingToCompare
-from analysis.intervals import difference_over_batches, jackknife, window_sums
-from analysis.values import NAN, Estimate
-from analysis.views import AFTER, YES, Floats, Ints, RunInfo, Views
-from analysis.windows import batches, compared
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import difference_over_batches, jackknife, window_sums
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def compare(views: Views) -> Comparison:
 
 def mcnemar(first_only: int, second_only: int) -> float:
     """McNemar's exact two-sided p-value; 1 where the judges never differ."""
-    from analysis.intervals import binomial_p_value
+    from analysis.statistics.intervals import binomial_p_value
 
     return binomial_p_value(first_only, first_only + second_only, 0.5)
 

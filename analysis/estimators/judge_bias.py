@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.compare import kappa
-from analysis.intervals import t_interval
-from analysis.matrix import overlap
-from analysis.rejudged import Replies
-from analysis.values import NAN, Estimate
-from analysis.views import NONE, Floats, Ints, Mask
+from analysis.data.exposures import NONE, Floats, Ints, Mask
+from analysis.estimators.judge_agreement import kappa
+from analysis.estimators.persona_matrix import overlap
+from analysis.estimators.rejudged_matrix import Replies
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import t_interval
 
 
 @dataclass(frozen=True)

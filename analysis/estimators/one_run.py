@@ -1,9 +1,9 @@
 """What one run shows, as a value: shares, sway, I beside its null, and what did not count.
 
 One run is one cluster. Its intervals are over its own batches and describe this run only; what
-a recommender does to personas takes several runs with controls (``estimates``, ``matrix``).
+a recommender does to personas takes several runs with controls (``contrasts``, ``persona_matrix``).
 
-Refuses to know how a summary is shown (``render``) and where the ledger lies.
+Refuses to know how a summary is shown (``run_text``) and where the ledger lies.
 """
 
 from __future__ import annotations
@@ -15,17 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.counts import (
-    WindowShare,
-    batch_sums,
-    missing_bounds,
-    run_counts,
-    window_share,
-)
-from analysis.intervals import change_over_batches, difference_over_batches
-from analysis.null import Counts, NullOfI, null_of_i
-from analysis.values import NAN, Estimate, as_json
-from analysis.views import (
+from analysis.data.counts import WindowShare, batch_sums, missing_bounds, run_counts, window_share
+from analysis.data.exposures import (
     BEFORE,
     GRADES,
     NO,
@@ -35,9 +26,12 @@ from analysis.views import (
     from_ledger,
     without_repeats,
 )
-from analysis.windows import Compared, batches_assumed, compared
-from store.ledger import Ledger
-from store.site_records import last_difference
+from analysis.data.windows import Compared, batches_assumed, compared
+from analysis.statistics.estimate import NAN, Estimate, as_json
+from analysis.statistics.intervals import change_over_batches, difference_over_batches
+from analysis.statistics.null_iavg import Counts, NullOfI, null_of_i
+from store.runs.ledger import Ledger
+from store.runs.site_records import last_difference
 
 SENSITIVITY = (1, 2, 3)
 

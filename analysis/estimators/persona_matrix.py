@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
-from analysis.intervals import jackknife
-from analysis.permutation import (
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import jackknife
+from analysis.statistics.permutation import (
     ARRANGEMENTS,
     Ints,
     Permutation,
@@ -32,7 +33,6 @@ from analysis.permutation import (
     compare,
     shuffled,
 )
-from analysis.values import NAN, Estimate
 
 Floats = NDArray[np.float64]
 

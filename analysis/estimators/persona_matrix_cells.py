@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.batching import share_variance
 from analysis.errors import NotOffered
-from analysis.matrix import same_block, shares
+from analysis.estimators.persona_matrix import same_block, shares
+from analysis.statistics.intraclass import share_variance
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,16 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.borrowed import BorrowedBase, borrowed_base
-from analysis.cells import Cells, Rejudged, count_cells, graded_cells
+from analysis.data.exposures import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
+from analysis.data.windows import batches, compared
 from analysis.errors import NotOffered
-from analysis.matrix import SpecificSway, rearranged_at_random, residuals, specific_sway
-from analysis.null import DRAWS
-from analysis.values import NAN
-from analysis.views import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
-from analysis.windows import batches, compared
+from analysis.estimators.persona_matrix import (
+    SpecificSway,
+    rearranged_at_random,
+    residuals,
+    specific_sway,
+)
+from analysis.estimators.persona_matrix_cells import Cells, Rejudged, count_cells, graded_cells
+from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
+from analysis.statistics.estimate import NAN
+from analysis.statistics.null_iavg import DRAWS
 from store.foreign.printing import count_of
-from store.judgements import Judgements
+from store.runs.rejudgements import Judgements
 
 _ANSWERS = {"yes": YES, "no": NO, None: NONE}
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
-from analysis.intervals import jackknife
-from analysis.matrix import LEAST_PERSONAS
-from analysis.values import Estimate
+from analysis.estimators.persona_matrix import LEAST_PERSONAS
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import jackknife
 
 Floats = NDArray[np.float64]
 

@@ -14,10 +14,11 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.counts import WindowShare, missing_bounds, run_counts, window_share
-from analysis.describe import graded_sway
+from analysis.data.counts import WindowShare, missing_bounds, run_counts, window_share
+from analysis.data.exposures import RunInfo, Views
+from analysis.data.windows import batches_assumed, compared
 from analysis.errors import NothingToCompare
-from analysis.estimates import (
+from analysis.estimators.contrasts import (
     Agreement,
     Attrition,
     Contrast,
@@ -28,14 +29,13 @@ from analysis.estimates import (
     sways,
     treatment_minus_control,
 )
-from analysis.iavg import Group, iavg
-from analysis.intervals import Floats, t_interval
-from analysis.null import Counts
-from analysis.offers import Offer, offers
-from analysis.permutation import holm
-from analysis.values import NAN, Estimate
-from analysis.views import RunInfo, Views
-from analysis.windows import batches_assumed, compared
+from analysis.estimators.eligible_designs import Offer, offers
+from analysis.estimators.iavg import Group, iavg
+from analysis.estimators.one_run import graded_sway
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import Floats, t_interval
+from analysis.statistics.null_iavg import Counts
+from analysis.statistics.permutation import holm
 
 Primary = Literal["t", "permutation"]
 CONTROLS = ("yoked", "passive")

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from store import ledger
-from store.data import DataFolder
-from store.files import write_whole
-from store.frames import FrameStore, describe
-from store.judgements import Asked, Judge, JudgementWriter
-from store.ledger import LedgerWriter
-from store.records import (
+from store.frames.frame_store import FrameStore, describe
+from store.jsonl.atomic import write_whole
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import (
     Frame,
     Judgement,
     PersonaRecord,
@@ -36,6 +35,7 @@ from store.records import (
     Video,
     Windows,
 )
+from store.runs.rejudgements import Asked, Judge, JudgementWriter
 
 STUDY = "example"
 THEMES = ("ocean", "bread", "chess", "forest", "city", "music", "garden", "desert")

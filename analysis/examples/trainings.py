@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.saturation import MARGIN, step
-from store import alignments
-from store.alignments import Asked, Cell, Item, Ladder, Progress, Recipe, Scored
-from store.records import Judgement, Provenance
+from analysis.alignment.saturation import MARGIN, step
+from store.results import trainings
+from store.results.trainings import Asked, Cell, Item, Ladder, Progress, Recipe, Scored
+from store.runs.records import Judgement, Provenance
 
 SIZES = (0, 16, 32, 64, 128, 256)
 SEEDS = 4
@@ -34,15 +34,15 @@ def write_ladder(out: Path, seed: int = 1) -> Path:
     )  # fmt: skip
     nowhere = Provenance(code_version="", code_dirty=None, python="", system="", libraries={})
     ladder = Ladder(recipe=recipe, held_out=_VIDEOS * _PAIRS, provenance=nowhere)
-    alignments.keep(out / alignments.LADDER, ladder)
-    judged = alignments.judged_folder(out, ASKED)
-    alignments.keep(judged / alignments.JUDGE, ASKED)
+    trainings.keep(out / trainings.LADDER, ladder)
+    judged = trainings.judged_folder(out, ASKED)
+    trainings.keep(judged / trainings.JUDGE, ASKED)
     for rung, size in enumerate(SIZES):
         for training in range(1, SEEDS + 1 if size else 2):
             cell = _cell(size, training, rung, rng)
-            alignments.keep(alignments.cell_folder(out, size, training) / alignments.RECORD, cell)
+            trainings.keep(trainings.cell_folder(out, size, training) / trainings.RECORD, cell)
             scored = Scored(judgements=_judgements(CURVE[rung], rng))
-            alignments.keep(judged / f"{alignments.name(size, training)}.json", scored)
+            trainings.keep(judged / f"{trainings.name(size, training)}.json", scored)
     return out
 
 

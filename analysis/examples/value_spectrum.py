@@ -10,12 +10,12 @@ from itertools import islice
 
 import numpy as np
 
-from analysis.example import START
-from store import ledger
-from store.data import DataFolder
-from store.judgements import FOLDER, Asked, Judge, JudgementWriter
-from store.records import Judgement, Step
-from store.spectra import RUN_ID, Found, Keyword, Retrieval, ValueRecord, keep
+from analysis.examples.study import START
+from store.results.value_spectrum import RUN_ID, Found, Keyword, Retrieval, ValueRecord, keep
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.records import Judgement, Step
+from store.runs.rejudgements import FOLDER, Asked, Judge, JudgementWriter
 
 VALUES = ("ocean", "city", "bread")
 _LIKED = {"picture": {"ocean": 0.8, "city": 0.6, "bread": 0.2},
@@ -24,7 +24,7 @@ _FRAMES = 5
 
 
 def write_spectrum_example(data: DataFolder) -> None:
-    """Write a retrieval over the frames of ``analysis.example``, and answers about them."""
+    """Write a retrieval over the frames of ``analysis.examples.study``, and answers about them."""
     keywords = tuple(_keyword(data, value, number) for value in VALUES for number in range(3))
     retrieval = Retrieval(
         at=START, set_id="example", sha256="0" * 64, encoder="none", platform=None,

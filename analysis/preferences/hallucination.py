@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.intervals import Floats
 from analysis.spectrum.scores import profile
-from analysis.tables import columns
-from analysis.values import NAN, Estimate, as_json
-from store.pairs import LEVELS, Pair, Pairs
-from store.probes import Probes, Question
-from store.records import Judgement
-from store.surface import words
+from analysis.statistics.estimate import NAN, Estimate, as_json
+from analysis.statistics.intervals import Floats
+from analysis.terminal.columns import columns
+from store.results.hallucination_probes import Probes, Question
+from store.results.preference_pairs import LEVELS, Pair, Pairs
+from store.results.text_style import words
+from store.runs.records import Judgement
 
 SAYER = 90.0
 """Per cent of yes, where half are right, from which a model counts as a yes-sayer."""

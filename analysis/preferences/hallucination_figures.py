@@ -11,14 +11,14 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from analysis.misalignment import Example, Misalignment
+from analysis.preferences.hallucination import Example, Misalignment
+from analysis.report.export import Table, write_tables
 from analysis.report.pictures import small_jpeg
-from analysis.tables_out import Table, write_tables
 from store.errors import DataUnwritable
-from store.files import write_whole
 from store.foreign.limits import decode_picture
-from store.frames import FrameStore
-from store.pairs import LEVELS
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.results.preference_pairs import LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

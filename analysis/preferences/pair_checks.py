@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from analysis.shortcut import Shortcut, shortcut
-from analysis.tables import columns
-from analysis.values import as_json
-from store.pairs import ERRORS, Pairs, Reason
-from store.surface import FEATURES
+from analysis.preferences.shortcut import Shortcut, shortcut
+from analysis.statistics.estimate import as_json
+from analysis.terminal.columns import columns
+from store.results.preference_pairs import ERRORS, Pairs, Reason
+from store.results.text_style import FEATURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

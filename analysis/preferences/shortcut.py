@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.intervals import Floats, Ints, binomial_interval, jackknife
-from analysis.values import NAN, Estimate
-from store.pairs import ERRORS, Pair
-from store.surface import FEATURES, surface
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import Floats, Ints, binomial_interval, jackknife
+from store.results.preference_pairs import ERRORS, Pair
+from store.results.text_style import FEATURES, surface
 
 FOLDS = 5
 _RIDGE = 1.0

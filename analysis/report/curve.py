@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import t_interval
-from analysis.values import Estimate
-from analysis.views import ASSUMED_BATCH, PHASES, YES, Ints, Mask, Views
-from analysis.windows import compared
+from analysis.data.exposures import ASSUMED_BATCH, PHASES, YES, Ints, Mask, Views
+from analysis.data.windows import compared
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import t_interval
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.intervals import t_interval
+from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
+from analysis.data.windows import compared
 from analysis.report.material import Seen, Texts
-from analysis.values import NAN, Estimate
-from analysis.views import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
-from analysis.windows import compared
-from store.duplicates import near_duplicates
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import t_interval
+from store.frames.near_duplicates import near_duplicates
 
 SMALLEST_SAMPLE = 5
 _REPEAT = EXCLUDED.index("repeat")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from store.files import write_whole
 from store.foreign.text import show_cell
+from store.jsonl.atomic import write_whole
 
 Cell = str | int | float | bool | None
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from analysis.data.exposures import BEFORE, Mask
 from analysis.report.diversity import Variety
 from analysis.report.figures import Scale, axis, dumbbell
 from analysis.report.measured import ArmDwell
 from analysis.report.scene import ARM_NAMES, Scene
 from analysis.report.trace import Source, Told, Traced
-from analysis.views import BEFORE, Mask
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,10 @@ def dwell_rows(scene: Scene) -> tuple[tuple[DwellRow, ...], Markup]:
 
 def _dwell(scene: Scene, row: ArmDwell, scale: Scale) -> DwellRow:
     source = scene.source(
-        "describe.dwell_contrast", [row.arm], _decided(scene), otherwise="of the passive baseline"
+        "estimators.one_run.dwell_contrast",
+        [row.arm],
+        _decided(scene),
+        otherwise="of the passive baseline",
     )
     both = row.yes.exists and row.no.exists
     return DwellRow(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimates import pair_up
-from analysis.intervals import difference_over_batches, t_p_value, t_quantile
-from analysis.null import Counts
-from analysis.values import NAN, Estimate
-from analysis.views import RunInfo
+from analysis.data.exposures import RunInfo
+from analysis.estimators.contrasts import pair_up
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import difference_over_batches, t_p_value, t_quantile
+from analysis.statistics.null_iavg import Counts
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,9 @@ def headline(scene: Scene) -> Headline:
     several = len(scene.measures.groups) > 1
     source = _source(scene)
     null = _null_source(scene, source)
-    bounds = scene.source("estimates.contrast_bounds" if told.control else "counts.missing_bounds")
+    bounds = scene.source(
+        "estimators.contrasts.contrast_bounds" if told.control else "data.counts.missing_bounds"
+    )
     setting = Source("the study file" if test.declared else "the program's default",
                      "test.alpha")  # fmt: skip
     figure, below = _figure(scene)
@@ -151,7 +153,7 @@ def _source(scene: Scene) -> Source:
 
 def _null_source(scene: Scene, source: Source) -> Source:
     null = scene.group.primary.null
-    function = scene.group.primary.null_function or "null_sway.null_of_sway"
+    function = scene.group.primary.null_function or "statistics.null_sway.null_of_sway"
     drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
     return Source(f"analysis.{function}", drawn, source.left_out)
 
@@ -160,7 +162,7 @@ def _holm(scene: Scene) -> Traced:
     groups = scene.measures.groups
     known = sum(not math.isnan(group.primary.p) for group in groups)
     source = Source(
-        "analysis.permutation.holm",
+        "analysis.statistics.permutation.holm",
         f"the primary p-values of {count_of(known, 'group')} of platform, strategy and model",
         f"{count_of(len(groups) - known, 'group')} without a p-value",
     )

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.cells import missing_shares
-from analysis.judging import Steadiness
-from analysis.rejudged import PersonaMatrix
+from analysis.data.exposures import NONE, Mask
+from analysis.estimators.judge_bias import Steadiness
+from analysis.estimators.persona_matrix_cells import missing_shares
+from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.figures import Scale, axis, hump, interval
 from analysis.report.measured import Rejudging
 from analysis.report.primary import permutation_p
 from analysis.report.scene import Scene, group_told, span
 from analysis.report.trace import Name, Source, Told, Traced
-from analysis.values import Estimate
-from analysis.views import NONE, Mask
+from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
 
 MOST_CELLS = 14
@@ -132,7 +132,7 @@ def judge_views(scene: Scene) -> tuple[JudgeView, ...]:
 
 
 def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
-    source = _source("rejudged.replies", told)
+    source = _source("estimators.rejudged_matrix.replies", told)
     steady = (("the same question again", told.repeats), ("the question reworded", told.wordings))
     return JudgeView(
         model=Name(told.judge.model),
@@ -144,7 +144,7 @@ def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
         frames=source.count(len(np.unique(told.told.frame)), "stored frames asked about"),
         matrix=_matrix(told, told.matrix, sides) if told.matrix else None,
         refused=Name(told.refused),
-        overlap=_source("judging.taste_overlap", told).decimal(
+        overlap=_source("estimators.judge_bias.taste_overlap", told).decimal(
             told.overlap.value, "overlap of tastes", reason=told.overlap.reason
         ),
         eager=_eager(told),
@@ -183,8 +183,8 @@ def _begun(told: Rejudging) -> str:
 
 def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
     plain = told.told.plain
-    source = _source("matrix.specific_sway", told, plain)
-    cells = _source("cells.count_cells", told, plain)
+    source = _source("estimators.persona_matrix.specific_sway", told, plain)
+    cells = _source("estimators.persona_matrix_cells.count_cells", told, plain)
     sway = matrix.sway
     lost = missing_shares(matrix.cells)
     scale = Scale.around([sway.estimate.value, sway.estimate.low, sway.estimate.high,
@@ -217,7 +217,9 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
         source=source,
         graded=_graded(matrix, source),
         borrowed=(
-            _source("borrowed.borrowed_base", told, plain).estimate(base.estimate, "borrowed sway")
+            _source("estimators.shrunk_baseline.borrowed_base", told, plain).estimate(
+                base.estimate, "borrowed sway"
+            )
             if base
             else None
         ),
@@ -260,7 +262,7 @@ def _eager(told: Rejudging) -> EagerView | None:
     if one is None:
         return None
     first = (told.told.repeat == 0) & (told.told.paraphrase == 0)
-    source = _source("judging.eagerness", told, first)
+    source = _source("estimators.judge_bias.eagerness", told, first)
     return EagerView(
         pairs=source.count(one.pairs, "questions answered both ways"),
         plain=source.percent(one.plain, "yes to the question"),
@@ -271,7 +273,7 @@ def _eager(told: Rejudging) -> EagerView | None:
 
 
 def _steady(told: Rejudging, what: str, one: Steadiness) -> SteadyView:
-    source = _source("judging.steadiness", told, ~told.told.mirrored)
+    source = _source("estimators.judge_bias.steadiness", told, ~told.told.mirrored)
     return SteadyView(
         what=what,
         pairs=source.count(one.pairs, f"questions answered twice, {what}"),
@@ -284,7 +286,7 @@ def _blind(told: Rejudging) -> BlindView | None:
     one = told.blind
     if one is None:
         return None
-    source = _source("judging.blind", told, told.told.plain & told.told.own)
+    source = _source("estimators.judge_bias.blind", told, told.told.plain & told.told.own)
     named: tuple[tuple[str, Estimate], ...] = (
         ("as the acting judge saw it", one.acting),
         ("the feed's part: the same videos, scored blind", one.blind),

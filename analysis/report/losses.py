@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.data.exposures import AFTER, BEFORE, MISSING, NONE
 from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
 from analysis.report.scene import ARM_NAMES, Scene
 from analysis.report.trace import Name, Source, Traced
-from analysis.views import AFTER, BEFORE, MISSING, NONE
 from store.foreign.printing import count_of
 
 
@@ -92,8 +92,8 @@ def _missing(scene: Scene, index: int) -> MissingRow:
     views, mask = scene.views, scene.rows([arm.arm])
     compared = mask & scene.measures.rows.compared
     lost = compared & (views.answer == NONE)
-    source = scene.source("counts.window_share", [arm.arm], compared, noun="compared video")
-    bounds = scene.source("counts.missing_bounds", [arm.arm], compared, noun="compared video")
+    source = scene.source("data.counts.window_share", [arm.arm], compared, noun="compared video")
+    bounds = scene.source("data.counts.missing_bounds", [arm.arm], compared, noun="compared video")
     total = arm.judged + arm.unanswered
     names = [MISSING[code].replace("_", " ") for code in np.unique(views.missing[lost])]
     return MissingRow(
@@ -140,9 +140,9 @@ def lost_runs(scene: Scene) -> Losses:
     drawn = "drawn" if material.study else "given"
     planned = sum(entry.started for entry in group.lost)
     source = Source(
-        "analysis.estimates.attrition", f"{count_of(planned, 'run')} {drawn}{scene.told}"
+        "analysis.estimators.contrasts.attrition", f"{count_of(planned, 'run')} {drawn}{scene.told}"
     )
-    fisher = Source("analysis.estimates.attrition_p_value", source.used)
+    fisher = Source("analysis.estimators.contrasts.attrition_p_value", source.used)
     status = {run.run_id: run.status for run in group.runs}
     rows = tuple(
         LostRow(

@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.data.exposures import Views, from_ledgers
+from analysis.data.import_csv import Reading, read_csv
 from analysis.errors import NothingToCompare, UnknownStudy
-from analysis.importer import Reading, read_csv
 from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
-from analysis.views import Views, from_ledgers
-from store import ledger
-from store.data import DataFolder
 from store.errors import RunNotFound
 from store.foreign.printing import count_of
-from store.frames import FrameStore
-from store.judgements import Judgements, judgement_files, read_judgements
-from store.ledger import Ledger
-from store.records import RunStarted, Step
-from store.site_records import last_difference
+from store.frames.frame_store import FrameStore
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.records import RunStarted, Step
+from store.runs.rejudgements import Judgements, judgement_files, read_judgements
+from store.runs.site_records import last_difference
 
 Texts = NDArray[np.object_]
 Progress = Callable[[Sequence[Path]], Iterable[Path]]

@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.counts import counts_by_run
-from analysis.describe import SENSITIVITY, dwell_contrast, graded_sway
+from analysis.data.counts import counts_by_run
+from analysis.data.exposures import Floats, RunInfo, Views, without_repeats
+from analysis.data.windows import compared
 from analysis.errors import NotOffered
-from analysis.estimates import Attrition, attrition, attrition_p_value, pair_up, sways
-from analysis.intervals import t_interval
-from analysis.judging import (
+from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
+from analysis.estimators.judge_bias import (
     Blind,
     Eagerness,
     Steadiness,
@@ -27,21 +27,27 @@ from analysis.judging import (
     steadiness,
     taste_overlap,
 )
-from analysis.null import Counts
-from analysis.permutation import holm
-from analysis.rejudged import PersonaMatrix, Replies, by_judge, persona_matrix, replies
+from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_sway
+from analysis.estimators.rejudged_matrix import (
+    PersonaMatrix,
+    Replies,
+    by_judge,
+    persona_matrix,
+    replies,
+)
+from analysis.estimators.study import CONTROLS, Result, study
 from analysis.report.accounting import Rows, account
 from analysis.report.curve import Drift, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.forest import PersonaSway, by_persona
 from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
-from analysis.study import CONTROLS, Result, study
-from analysis.values import NAN, Estimate
-from analysis.views import Floats, RunInfo, Views, without_repeats
-from analysis.windows import compared
-from store.judgements import Judge, Judgements
-from store.records import RunStarted
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import t_interval
+from analysis.statistics.null_iavg import Counts
+from analysis.statistics.permutation import holm
+from store.runs.records import RunStarted
+from store.runs.rejudgements import Judge, Judgements
 
 Likeness = Literal["same", "other version", "other"]
 """Of a judge to the one that acted: the same; another model of its name; another."""

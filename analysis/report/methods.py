@@ -15,13 +15,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from analysis.data.exposures import EXCLUDED
 from analysis.report.declared import PrimaryTest
 from analysis.report.material import Material
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, Source, Traced
-from analysis.views import EXCLUDED
 from store.foreign.printing import count_of
-from store.records import RunStarted
+from store.runs.records import RunStarted
 
 REPLAY = "replay"
 """The platform of runs that show another run's videos again."""
@@ -82,7 +82,7 @@ def methods(measures: Measures, seed: int) -> Methods:
     views, study = material.views, material.study
     told = _Recorded(material)
     given = Source("the study file", "study.toml") if study else told.source
-    runs = Source("analysis.views.run_info", "every run of this report")
+    runs = Source("analysis.data.exposures.run_info", "every run of this report")
     windows = _same(run.windows for run in views.runs)
     days = sorted(first.at for first in material.started)
     more = f" --seed {seed}" if seed else ""

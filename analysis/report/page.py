@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from analysis.offers import BORROWED, Offer
+from analysis.estimators.eligible_designs import BORROWED, Offer
 from analysis.report.feeds import (
     DwellRow,
     VarietyTable,
@@ -131,7 +131,10 @@ def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget
     rows, choices_axis, choices_source = choices(scene)
     dwell, dwell_axis = dwell_rows(scene)
     judged = scene.source("report.accounting.account")
-    fits = Source("analysis.offers.offers", f"what the runs of this chapter are{scene.told}")
+    fits = Source(
+        "analysis.estimators.eligible_designs.offers",
+        f"what the runs of this chapter are{scene.told}",
+    )
     return Chapter(
         key=Markup("g{}").format(number),
         head=headline(scene),

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from analysis.data.exposures import AFTER, NO, YES, Ints
 from analysis.report.accounting import window_rows
 from analysis.report.material import Seen
 from analysis.report.scene import Scene
 from analysis.report.trace import Name, Source, Traced
-from analysis.views import AFTER, NO, YES, Ints
-from store.duplicates import near_duplicates
 from store.errors import StoreError
 from store.foreign.limits import open_picture
-from store.frames import FrameStore
+from store.frames.frame_store import FrameStore
+from store.frames.near_duplicates import near_duplicates
 
 PERSONAS, FRAMES = 8, 6
 """Personas shown at most, and frames of each answer."""

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.intervals import difference_over_batches
-from analysis.null import Counts
-from analysis.null_sway import NullOfSway, null_of_sway, share_below
-from analysis.permutation import Permutation
-from analysis.rejudged import PersonaMatrix
+from analysis.data.exposures import RunInfo
+from analysis.estimators.rejudged_matrix import PersonaMatrix
+from analysis.estimators.study import CONTROLS, Result
 from analysis.report.declared import PrimaryTest
-from analysis.study import CONTROLS, Result
-from analysis.values import NAN, Estimate
-from analysis.views import RunInfo
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import difference_over_batches
+from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_sway import NullOfSway, null_of_sway, share_below
+from analysis.statistics.permutation import Permutation
 
 Floats = NDArray[np.float64]
 NEEDS_REJUDGING = "no frame was judged again yet"
@@ -130,8 +130,8 @@ def _controlled(
         control=contrast.control,
         p_other=permutation_p(many, sides),
         other="exchanging the arms within pairs" if many.arrangements else "",
-        function="estimates.treatment_minus_control",
-        null_function="null_sway.null_of_sway",
+        function="estimators.contrasts.treatment_minus_control",
+        null_function="statistics.null_sway.null_of_sway",
         null=null_of_sway(treated, control, rng),
         bounds=contrast.bounds,
     )
@@ -157,8 +157,10 @@ def _paired(
         estimate,
         p=_t_p(estimate, sides),
         test="Student's t over the batches of one run" if alone else "Student's t over runs",
-        function="intervals.difference_over_batches" if alone else "intervals.t_interval",
-        null_function="null_sway.null_of_sway",
+        function="statistics.intervals.difference_over_batches"
+        if alone
+        else "statistics.intervals.t_interval",
+        null_function="statistics.null_sway.null_of_sway",
         null=null_of_sway(units, [], rng),
         bounds=arms[0].bounds,
     )
@@ -171,8 +173,8 @@ def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
         sway.estimate,
         p=permutation_p(sway.test, sides),
         test="permuting which run belongs to whom",
-        function="matrix.specific_sway",
-        null_function="matrix.rearranged",
+        function="estimators.persona_matrix.specific_sway",
+        null_function="estimators.persona_matrix.rearranged",
         null=_permuted(matrix.drawn, sway.estimate.value),
     )
 
@@ -195,7 +197,7 @@ def _borrowed(matrix: PersonaMatrix, sides: str) -> Primary:
         estimate,
         p=_t_p(estimate, sides),
         test="Student's t over personas, by jackknife",
-        function="borrowed.borrowed_base",
+        function="estimators.shrunk_baseline.borrowed_base",
     )
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.iavg import Group
+from analysis.estimators.iavg import Group
 from analysis.report.accounting import TOO_EARLY
 from analysis.report.curve import Drift
 from analysis.report.figures import Line, Scale, Span, axis, curves, interval, sample, strip
 from analysis.report.scene import ARM_NAMES, Scene, ends, span
 from analysis.report.trace import Name, Source, Told, Traced, placed
-from analysis.values import Estimate
+from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
 
 
@@ -52,12 +52,16 @@ def forest(scene: Scene) -> Forest:
     arms = ["treatment", *([group.control] if group.control else [])]
     source = scene.source("report.forest.by_persona", arms, used, otherwise=otherwise)
     shares = {
-        arm: scene.source("counts.window_share", [arm] if arm else [], used, otherwise=otherwise)
+        arm: scene.source(
+            "data.counts.window_share", [arm] if arm else [], used, otherwise=otherwise
+        )
         for arm in ("treatment", group.control)
     }
     whole = _whole(scene)
     over = scene.source(
-        "estimates.treatment_minus_control" if group.control else "intervals.t_interval",
+        "estimators.contrasts.treatment_minus_control"
+        if group.control
+        else "statistics.intervals.t_interval",
         arms, used, otherwise=otherwise,
     )  # fmt: skip
     scale = Scale.around(ends([row.estimate for row in group.forest] + [whole]))
@@ -231,10 +235,10 @@ def averages(scene: Scene) -> tuple[Average, ...]:
 
 
 def _average(scene: Scene, one: Group, scale: Scale) -> Average:
-    source = scene.source("iavg.iavg", [one.arm])
+    source = scene.source("estimators.iavg.iavg", [one.arm])
     null = one.null
     drawn = Source(
-        "analysis.null.null_of_i",
+        "analysis.statistics.null_iavg.null_of_i",
         f"{count_of(null.draws, 'draw')} from: {source.used}",
         source.left_out,
     )
@@ -304,7 +308,7 @@ def choices(scene: Scene) -> tuple[tuple[Choice, ...], Markup, Source]:
         )
         for name, told in made
     ]
-    grades = scene.source("describe.graded_sway", arms, used, otherwise=otherwise)
+    grades = scene.source("estimators.one_run.graded_sway", arms, used, otherwise=otherwise)
     rows += [
         Choice(
             _GRADED[group.graded_by],

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.data.exposures import Mask, RunInfo, Views
 from analysis.report.figures import Span
 from analysis.report.measured import Measured, Measures
 from analysis.report.trace import Source
-from analysis.values import Estimate
-from analysis.views import Mask, RunInfo, Views
+from analysis.statistics.estimate import Estimate
 
 ARM_NAMES = {
     "treatment": "treatment",

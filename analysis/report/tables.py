@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 from analysis.report.accounting import USES
+from analysis.report.export import Cell, Table
 from analysis.report.measured import Measured, Measures, Rejudging
 from analysis.report.page import Rendered
 from analysis.report.primary import permutation_p
-from analysis.tables_out import Cell, Table
-from analysis.values import NAN, Estimate
-from analysis.views import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
+from analysis.statistics.estimate import NAN, Estimate
 from store.foreign.printing import count_of
 
 _GROUP = ("platform", "strategy", "model")

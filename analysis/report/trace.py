@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from analysis.values import NAN, Estimate, percentile_text
+from analysis.statistics.estimate import NAN, Estimate, percentile_text
 from store.foreign.printing import share_text
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from analysis.report.export import write_tables
 from analysis.report.material import Material
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render
 from analysis.report.tables import tables
-from analysis.tables_out import write_tables
-from analysis.values import Estimate
+from analysis.statistics.estimate import Estimate
 from store.errors import DataUnwritable
-from store.files import write_whole
+from store.jsonl.atomic import write_whole
 
 PAGE, TABLES = "index.html", "tables"
 
@@ -51,7 +51,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The report for ``json.dumps``."""
-        from analysis.values import as_json
+        from analysis.statistics.estimate import as_json
 
         told: dict[str, Any] = as_json(self)
         return told | {"page": str(self.page), "tables": [str(path) for path in self.tables]}
@@ -105,7 +105,7 @@ def _findings(measures: Measures) -> tuple[Finding, ...]:
 
 def findings_text(findings: Sequence[Finding]) -> str:
     """The findings for a person at a terminal."""
-    from analysis.render import estimate_text
+    from analysis.terminal.run_text import estimate_text
 
     verdicts = {
         "up": "towards the personas", "down": "away from the personas",

@@ -18,12 +18,12 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import designs
-from analysis.designs import Outcomes
-from analysis.intervals import binomial_p_value, t_quantile
-from analysis.simulate import Drawn, Plan, World, draw_matrices
-from analysis.values import NAN
-from store.records import Windows
+from analysis.simulation import designs
+from analysis.simulation.designs import Outcomes
+from analysis.simulation.scenarios import Drawn, Plan, World, draw_matrices
+from analysis.statistics.estimate import NAN
+from analysis.statistics.intervals import binomial_p_value, t_quantile
+from store.runs.records import Windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

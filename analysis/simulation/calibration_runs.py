@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import matrix
-from analysis.calibration import DOUBT, Check, Floats, Verdict, agreement, own
-from analysis.counts import counts_by_run
+from analysis.data.counts import counts_by_run
+from analysis.data.exposures import from_ledgers
 from analysis.errors import NotOffered
-from analysis.estimates import sways
-from analysis.intervals import t_interval
-from analysis.matrix import LEAST_PERSONAS
-from analysis.null import null_of_i
-from analysis.rejudged import PersonaMatrix, by_judge, persona_matrix, replies
-from analysis.simulate import Drawn
-from analysis.values import NAN, Estimate
-from analysis.views import from_ledgers
-from store.judgements import judgement_files, read_judgements
-from store.ledger import Ledger
+from analysis.estimators import persona_matrix as matrix
+from analysis.estimators.contrasts import sways
+from analysis.estimators.persona_matrix import LEAST_PERSONAS
+from analysis.estimators.rejudged_matrix import PersonaMatrix, by_judge, persona_matrix, replies
+from analysis.simulation.calibration import DOUBT, Check, Floats, Verdict, agreement, own
+from analysis.simulation.scenarios import Drawn
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import t_interval
+from analysis.statistics.null_iavg import null_of_i
+from store.runs.ledger import Ledger
+from store.runs.rejudgements import judgement_files, read_judgements
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis import designs
-from analysis.designs import Design, Outcomes
-from analysis.simulate import Plan, World
-from analysis.values import NAN
+from analysis.simulation import designs
+from analysis.simulation.designs import Design, Outcomes
+from analysis.simulation.scenarios import Plan, World
+from analysis.statistics.estimate import NAN
 
 RUNS = 10
 DEFAULT = Plan(personas=RUNS, before=24, adapt=24, after=52, baseline="passive")

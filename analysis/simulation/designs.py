@@ -1,7 +1,7 @@
 """Designs under comparison: each turns simulated studies into estimates and p-values at once.
 
-The formulas are those of ``estimates``, ``matrix`` and ``borrowed``; here they run over many
-studies, with the number of videos and of judgements that each design asks for.
+The formulas are those of ``contrasts``, ``persona_matrix`` and ``shrunk_baseline``; here they run
+over many studies, with the number of videos and of judgements that each design asks for.
 
 Refuses to know what is true of the simulated world.
 """
@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import borrowed, matrix
-from analysis.intervals import t_quantile
-from analysis.null import Counts, mean_change, null_of_i
-from analysis.permutation import Ints, Sided, shuffled
-from analysis.simulate import Drawn, Plan, World, draw_matrices, draw_runs
-from analysis.values import NAN
+from analysis.estimators import persona_matrix as matrix
+from analysis.estimators import shrunk_baseline
+from analysis.simulation.scenarios import Drawn, Plan, World, draw_matrices, draw_runs
+from analysis.statistics.estimate import NAN
+from analysis.statistics.intervals import t_quantile
+from analysis.statistics.null_iavg import Counts, mean_change, null_of_i
+from analysis.statistics.permutation import Ints, Sided, shuffled
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -233,9 +234,9 @@ def judge_borrowed(drawn: Drawn) -> Outcomes:
     """The sway of matrices against the borrowed base."""
     before, after = drawn.shares
     within = drawn.within.mean(-1)
-    value = borrowed.sway_from(after, before, within)
+    value = shrunk_baseline.sway_from(after, before, within)
     own = np.diagonal(_change(drawn.expected), axis1=-2, axis2=-1)
-    told = from_jackknife(value, borrowed.without_each(after, before, within))
+    told = from_jackknife(value, shrunk_baseline.without_each(after, before, within))
     return replace(told, truth=float(own.mean()))
 
 
@@ -246,8 +247,8 @@ def _judge_drift(drawn: Drawn) -> Outcomes:
     for persona in range(size):
         kept = np.delete(np.arange(size), persona)
         part = (..., *np.ix_(kept, kept))
-        left_out.append(borrowed.off_diagonal_change(after[part], before[part]))
-    return from_jackknife(borrowed.off_diagonal_change(after, before), np.stack(left_out))
+        left_out.append(shrunk_baseline.off_diagonal_change(after[part], before[part]))
+    return from_jackknife(shrunk_baseline.off_diagonal_change(after, before), np.stack(left_out))
 
 
 def _those(told: Outcomes, kept: Mask) -> Outcomes:

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.simulate import Drawn
+from analysis.simulation.scenarios import Drawn
 
 Floats = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Planning: what a study of a given size can find, and which design finds a sway for least money.
 
 Every figure comes from simulated studies with batch correlation and account differences
-(``simulate``), judged by the very formulas that judge real ones.
+(``scenarios``), judged by the very formulas that judge real ones.
 
 Refuses to know prices: they are asked of a function that the caller brings.
 """
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import designs
-from analysis.designs import Design
 from analysis.errors import BadPlan
-from analysis.matrix import LEAST_PERSONAS
-from analysis.permutation import Sided
-from analysis.simulate import Plan, World
-from analysis.values import NAN
+from analysis.estimators.persona_matrix import LEAST_PERSONAS
+from analysis.simulation import designs
+from analysis.simulation.designs import Design
+from analysis.simulation.scenarios import Plan, World
+from analysis.statistics.estimate import NAN
+from analysis.statistics.permutation import Sided
 
 WANTED = 0.8
 """Power that a design must reach."""

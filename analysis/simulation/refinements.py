@@ -17,14 +17,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import designs, matrix
-from analysis.batching import intraclass_correlation
-from analysis.design_table import DEFAULT, SPREAD, USUAL, Scene, Seed, Tell
-from analysis.design_table import SCENES as DESIGN_SCENES
-from analysis.designs import PERMUTATIONS, Outcomes
-from analysis.grading import FADING, NOISY, SURE, UNSURE, graded
-from analysis.simulate import Drawn, Plan, draw_matrices
-from analysis.values import NAN
+from analysis.estimators import persona_matrix
+from analysis.simulation import designs
+from analysis.simulation.design_comparison import DEFAULT, SPREAD, USUAL, Scene, Seed, Tell
+from analysis.simulation.design_comparison import SCENES as DESIGN_SCENES
+from analysis.simulation.designs import PERMUTATIONS, Outcomes
+from analysis.simulation.graded_answers import FADING, NOISY, SURE, UNSURE, graded
+from analysis.simulation.scenarios import Drawn, Plan, draw_matrices
+from analysis.statistics.estimate import NAN
+from analysis.statistics.intraclass import intraclass_correlation
 
 Floats = NDArray[np.float64]
 Judge = Callable[[Drawn, np.random.Generator], Outcomes]
@@ -90,16 +91,16 @@ def judge_joint(drawn: Drawn, rng: np.random.Generator) -> Outcomes:
     before, after = drawn.shares
     size = after.shape[-1]
     runs_of = rng.permuted(np.tile(np.arange(size), (PERMUTATIONS, 1)), axis=1)
-    early, late = matrix.centred(before), matrix.centred(after)
-    arranged = _joint(early, late, matrix.rearranged(early, runs_of),
-                      matrix.rearranged(late, runs_of))  # fmt: skip
+    early, late = persona_matrix.centred(before), persona_matrix.centred(after)
+    arranged = _joint(early, late, persona_matrix.rearranged(early, runs_of),
+                      persona_matrix.rearranged(late, runs_of))  # fmt: skip
     return _tested(drawn, joint_sway(after, before), _without_each(joint_sway, drawn), arranged)
 
 
 def joint_sway(after: Floats, before: Floats) -> Floats:
     """D of ``Z1 = D C + b Z0`` by least squares, C the centred matrix of own cells."""
-    early, late = matrix.centred(before), matrix.centred(after)
-    own = [matrix.own_minus_others(cells)[..., None] for cells in (early, late)]
+    early, late = persona_matrix.centred(before), persona_matrix.centred(after)
+    own = [persona_matrix.own_minus_others(cells)[..., None] for cells in (early, late)]
     return _joint(early, late, *own)[..., 0]
 
 
@@ -139,7 +140,7 @@ def covariance_sway(after: Floats, before: Floats) -> Floats:
         (cells - mean[..., None]) * others
         for cells, mean in zip((before, after), means, strict=True)
     )
-    slope = matrix.slope(early, late)[..., None]
+    slope = persona_matrix.slope(early, late)[..., None]
     own = [np.diagonal(cells, axis1=-2, axis2=-1) for cells in (before, after)]
     sway: Floats = (own[1] - means[0] - slope * (own[0] - means[0])).mean(-1)
     return sway
@@ -161,7 +162,7 @@ def _tested(drawn: Drawn, value: Floats, left_out: Floats, arranged: Floats) -> 
 
 
 def _own(drawn: Drawn) -> float:
-    return float(matrix.own_minus_others(drawn.expected[1]).mean())
+    return float(persona_matrix.own_minus_others(drawn.expected[1]).mean())
 
 
 def weighted(drawn: Drawn) -> Drawn:

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.batching import share_variance
 from analysis.errors import BadPlan
+from analysis.statistics.intraclass import share_variance
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

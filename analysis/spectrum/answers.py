@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from store.judgements import Asked, read_judgements
-from store.spectra import Retrieval
+from store.results.value_spectrum import Retrieval
+from store.runs.rejudgements import Asked, read_judgements
 
 NEEDED = 3
 """Keywords of a value that must have found fitting frames."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from analysis.report.pictures import small_jpeg
-from analysis.values import Estimate
-from store.frames import FrameStore
-from store.spectra import Found
+from analysis.statistics.estimate import Estimate
+from store.frames.frame_store import FrameStore
+from store.results.value_spectrum import Found
 
 _SIDE, _RADIUS = 360, 118
 _RINGS = (25, 50, 75, 100)

@@ -20,9 +20,9 @@ from analysis.spectrum import paper
 from analysis.spectrum.answers import NEEDED, Layout
 from analysis.spectrum.figures import pictures, radar
 from analysis.spectrum.scores import Difference, Findings, Spectrum, label
-from analysis.values import NAN, Estimate
-from store.frames import FrameStore
-from store.spectra import FITS, Found, Keyword
+from analysis.statistics.estimate import NAN, Estimate
+from store.frames.frame_store import FrameStore
+from store.results.value_spectrum import FITS, Found, Keyword
 
 TEMPLATES = Path(__file__).with_name("templates")
 _SCALE = Scale(0, 100, 25)
@@ -148,7 +148,7 @@ def render(findings: Findings, frames: FrameStore, now: datetime) -> str:
 def _page(told: Findings, frames: FrameStore, now: datetime) -> Page:
     layout = told.layout
     found = layout.retrieval
-    source = Source("store.spectra.Retrieval", f"{found.frames:,} indexed frames")
+    source = Source("store.results.value_spectrum.Retrieval", f"{found.frames:,} indexed frames")
     gaps, words = _gap_scale(told.pairs), _gap_scale(told.modality)
     names = [value.name for value in found.values]
     return Page(

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import binomial_interval, jackknife, score_interval
-from analysis.permutation import holm
 from analysis.spectrum import paper
 from analysis.spectrum.answers import Answers, Bools, Floats, Ints, Layout
-from analysis.values import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.intervals import binomial_interval, jackknife, score_interval
+from analysis.statistics.permutation import holm
 
 _ENDS = (0.0, 100.0)
 _SPAN = 100.0

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from analysis.report.export import Table, write_tables
 from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.page import render
 from analysis.spectrum.scores import (
@@ -22,14 +23,13 @@ from analysis.spectrum.scores import (
     label,
     spectrum,
 )
-from analysis.tables import columns
-from analysis.tables_out import Table, write_tables
-from analysis.values import Estimate, as_json
-from store.data import DataFolder
+from analysis.statistics.estimate import Estimate, as_json
+from analysis.terminal.columns import columns
 from store.errors import DataUnwritable
-from store.files import write_whole
-from store.frames import FrameStore
-from store.spectra import Retrieval
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.results.value_spectrum import Retrieval
+from store.runs.data_folder import DataFolder
 
 PAGE, TABLES = "index.html", "tables"
 

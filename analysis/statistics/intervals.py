@@ -5,7 +5,7 @@ one run described alone its batches are the clusters, and the jackknife leaves b
 every one of several trainings is measured on the same videos, both are clusters, crossed.
 Percentile bootstraps are not offered: with the 4 batches of a window of 50 they cover 0.80 to
 0.93 of the time at a nominal 0.95, the batch jackknife with t(G - 2) 0.94 to 0.98
-(``docs/measurement.md`` has the table, ``tests/analysis/test_intervals.py`` the check).
+(``docs/measurement.md`` has the table, ``tests/analysis/statistics/test_intervals.py`` the check).
 
 Refuses to know what the numbers are about.
 """
@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.values import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

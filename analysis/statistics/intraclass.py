@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.values import NAN
+from analysis.statistics.estimate import NAN
 
 Floats = NDArray[np.float64]
 

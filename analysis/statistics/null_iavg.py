@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.batching import draw_yes, intraclass_correlation
-from analysis.values import NAN
+from analysis.statistics.estimate import NAN
+from analysis.statistics.intraclass import draw_yes, intraclass_correlation
 
 Floats = NDArray[np.float64]
 

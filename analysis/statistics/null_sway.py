@@ -1,7 +1,7 @@
 """What the sway looks like when nothing happens: the runs' own null.
 
-Each run keeps its own base rate, its own windows and its own batches, with the batch correlation
-of all runs together, as in ``null`` for I_avg. It says how far chance alone would take a study of
+Each run keeps its own base rate, its own windows and its own batches, with the batch correlation of
+all runs together, as in ``null_iavg`` for I_avg. It says how far chance alone would take a study of
 these sizes; what accounts do differently from each other on top of that is in the interval over
 runs, not in here.
 
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.batching import draw_yes
-from analysis.null import Counts, shared_correlation
-from analysis.values import NAN
+from analysis.statistics.estimate import NAN
+from analysis.statistics.intraclass import draw_yes
+from analysis.statistics.null_iavg import Counts, shared_correlation
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.iavg import Group
-from analysis.null import NullOfI
-from analysis.render import estimate_text, place
+from analysis.estimators.iavg import Group
+from analysis.statistics.null_iavg import NullOfI
+from analysis.terminal.run_text import estimate_text, place
 from store.foreign.printing import count_of
 
 

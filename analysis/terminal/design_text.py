@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from analysis.design_table import RIVALS, SCENES, Cell, Table
+from analysis.simulation.design_comparison import RIVALS, SCENES, Cell, Table
 
 
 def table_text(told: Table) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from analysis.design_table import Scene
-from analysis.design_text import markdown, share_text
-from analysis.refinements import LARGE, REFINEMENTS, SCENES, Refined, Refinements
+from analysis.simulation.design_comparison import Scene
+from analysis.simulation.refinements import LARGE, REFINEMENTS, SCENES, Refined, Refinements
+from analysis.terminal.design_text import markdown, share_text
 
 
 def refinements_text(told: Refinements) -> str:

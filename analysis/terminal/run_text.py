@@ -9,10 +9,10 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from analysis.counts import WindowShare
-from analysis.describe import RunSummary
-from analysis.null import NullOfI
-from analysis.values import Estimate, percentile_text
+from analysis.data.counts import WindowShare
+from analysis.estimators.one_run import RunSummary
+from analysis.statistics.estimate import Estimate, percentile_text
+from analysis.statistics.null_iavg import NullOfI
 from store.foreign.printing import count_of, share_text
 
 Rows = list[tuple[str, str]]

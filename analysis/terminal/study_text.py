@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.compare import Comparison, Split
-from analysis.estimates import Contrast
-from analysis.power import WANTED, Power, Trials
-from analysis.render import estimate_text
-from analysis.simulate import Plan, World
-from analysis.study import Arm, Result
-from analysis.tables import columns, null_text, number
+from analysis.estimators.contrasts import Contrast
+from analysis.estimators.judge_agreement import Comparison, Split
+from analysis.estimators.study import Arm, Result
+from analysis.simulation.power import WANTED, Power, Trials
+from analysis.simulation.scenarios import Plan, World
+from analysis.terminal.columns import columns, null_text, number
+from analysis.terminal.run_text import estimate_text
 from store.foreign.printing import count_of, share_text
 
 

@@ -1,9 +1,9 @@
-"""One run, described alone: the public face of ``describe`` and ``render``.
+"""One run, described alone: the public face of ``one_run`` and ``run_text``.
 
 Refuses to compute anything itself.
 """
 
-from analysis.describe import DwellContrast, RunSummary, summarise
-from analysis.render import render
+from analysis.estimators.one_run import DwellContrast, RunSummary, summarise
+from analysis.terminal.run_text import render
 
 __all__ = ["DwellContrast", "RunSummary", "render", "summarise"]

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from store.data import DataFolder
 from store.encoders.base import Vectors, unit
 from store.errors import DataUnreadable
 from store.foreign.limits import UnreadablePicture, open_picture
-from store.frames import FrameStore, describe
-from store.ledger import LedgerWriter
-from store.records import (
+from store.frames.frame_store import FrameStore, describe
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import (
     Frame,
     Judgement,
     PersonaRecord,

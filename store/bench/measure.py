@@ -19,18 +19,18 @@ from time import perf_counter, process_time
 import numpy as np
 from PIL import Image
 
-from store import stats
 from store.bench.collection import Mixture, Tell, jpegs, make, sources
-from store.data import DataFolder
 from store.dataset.export import export
 from store.dataset.rows import Choice
-from store.entries import Filters
 from store.foreign.limits import decode_picture
-from store.forget import forget
-from store.forget_plan import Request
-from store.index import Index
-from store.indexing import BATCH, Progress, update
-from store.verify import verify
+from store.index.build import BATCH, Progress, update
+from store.index.entries import Filters
+from store.index.search import Index
+from store.maintenance import stats
+from store.maintenance.verify import verify
+from store.privacy.forget import forget
+from store.privacy.forget_plan import Request
+from store.runs.data_folder import DataFolder
 
 _QUERIES = 200
 _OPENINGS = 20

@@ -1,6 +1,6 @@
 """The commands that keep a copy, and that keep others out: backup, restore and protect.
 
-Refuses to know how anything is done, as ``cli`` does.
+Refuses to know how anything is done, as ``main`` does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from store.cli_options import bar, data_option, epilog, json_option, kept
+from store.cli.options import bar, data_option, epilog, json_option, kept
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def restore(
     What could be turned against you stays out of it unless you ask: leave it so for a backup that
     is not your own. Exit code 1 when something is wrong with what was backed up.
     """
-    from store import verify
-    from store.cli_text import report_lines
-    from store.data import DataFolder
+    from store.cli.text import report_lines
+    from store.maintenance import verify
     from store.maintenance.archive import SECRETS
     from store.maintenance.restore import restore as unpack
+    from store.runs.data_folder import DataFolder
 
     data = DataFolder(root)
     asked = dict(zip(SECRETS, (with_profiles, with_replies, with_key), strict=True))
@@ -106,8 +106,8 @@ def protect(group: str | None, root: Path, as_json: bool) -> None:
     What is made later is as open as its folder. Browser profiles, the pseudonyms' key and the
     page's token stay yours alone.
     """
-    from store.data import DataFolder
     from store.maintenance import access
+    from store.runs.data_folder import DataFolder
 
     changed = access.protect(DataFolder(root), group)
     if as_json:
@@ -121,7 +121,7 @@ def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(asdict(done), indent=2))
         return
-    from store.stats import size_told
+    from store.maintenance.stats import size_told
 
     echo(f"{count_of(done.files, 'file')}, {size_told(done.bytes)}, {what}.")
 

@@ -1,6 +1,6 @@
 """The commands that make a collection of what is kept: export, import, stats, forget.
 
-Refuses to know how anything is done, as ``cli`` does.
+Refuses to know how anything is done, as ``main`` does.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store.cli_options import bar, data_option, epilog, json_option, kept, url_option
+from store.cli.options import bar, data_option, epilog, json_option, kept, url_option
 from store.errors import ForgettingPending
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.data import DataFolder
-    from store.forget_plan import Plan, Request
+    from store.privacy.forget_plan import Plan, Request
+    from store.runs.data_folder import DataFolder
 
 _FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
 _day = click.DateTime(["%Y-%m-%d"])
@@ -82,7 +82,7 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
     from datetime import timedelta
 
     from store.dataset.rows import Choice
-    from store.entries import Filters
+    from store.index.entries import Filters
 
     run = find_run(options["run"]).parent.name if options["run"] else None
     since, until = options["since"], options["until"]
@@ -130,9 +130,9 @@ def bring_in(
     """
     from importlib.metadata import version
 
-    from store.data import DataFolder
-    from store.importing import Collection
-    from store.importing import bring_in as keep
+    from store.dataset.import_screenshots import Collection
+    from store.dataset.import_screenshots import bring_in as keep
+    from store.runs.data_folder import DataFolder
 
     given = Collection(
         folder, captions, name or folder.resolve().name, licence, version("feedsway")
@@ -154,7 +154,7 @@ def bring_in(
 @json_option
 def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
     """Count what is kept, how much of it is unique, and how long the disk lasts."""
-    from store import stats as counts
+    from store.maintenance import stats as counts
 
     now = datetime.now(UTC)
     found = counts.stats(kept(root), now, bar("Comparing"), quick=quick, url=url)
@@ -192,8 +192,8 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
 
     Measurements stay, and the ledger says that something was forgotten. There is no way back.
     """
-    from store import forget as forgetting
-    from store import forget_plan
+    from store.privacy import forget as forgetting
+    from store.privacy import forget_plan
 
     data = kept(root)
     request = _request(options, forgetting.pending(data))
@@ -237,7 +237,7 @@ def _tell_unread(problems: Sequence[str]) -> None:
 
 
 def _request(options: dict[str, Any], pending: Request | None) -> Request:
-    from store.forget_plan import Request
+    from store.privacy.forget_plan import Request
 
     asked = {name: options[name] for name in ("video", "author", "before") if options[name]}
     if len(asked) + options["resume"] != 1:

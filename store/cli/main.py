@@ -1,4 +1,4 @@
-"""The commands of ``python -m store``: runs, show, search, index, verify; more in ``cli_dataset``.
+"""The commands of ``python -m store``: runs, show, search, index, verify; more in ``dataset``.
 
 Refuses to know how anything is done: each command asks the module that does it and prints. Results
 go to stdout, narration to stderr.
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store import cli_backup, cli_bench, cli_dataset
-from store.cli_options import (
+from store.cli import backup, bench, dataset
+from store.cli.options import (
     Door,
     bar,
     data_option,
@@ -29,9 +29,9 @@ from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from store.data import DataFolder
     from store.encoders.base import Encoder, Vectors
-    from store.entries import Hit
+    from store.index.entries import Hit
+    from store.runs.data_folder import DataFolder
 
 
 @click.group(cls=Door)
@@ -40,14 +40,14 @@ def main() -> None:
 
 
 for _command in (
-    cli_dataset.export,
-    cli_dataset.bring_in,
-    cli_dataset.stats,
-    cli_dataset.forget,
-    cli_backup.backup,
-    cli_backup.restore,
-    cli_backup.protect,
-    cli_bench.bench,
+    dataset.export,
+    dataset.bring_in,
+    dataset.stats,
+    dataset.forget,
+    backup.backup,
+    backup.restore,
+    backup.protect,
+    bench.bench,
 ):
     main.add_command(_command)
 
@@ -57,8 +57,8 @@ for _command in (
 @json_option
 def runs(root: Path, as_json: bool) -> None:
     """List the runs, by start."""
-    from store import cli_text
-    from store.data import DataFolder
+    from store.cli import text as cli_text
+    from store.runs.data_folder import DataFolder
 
     found = DataFolder(root).runs()
     if as_json:
@@ -75,8 +75,9 @@ def runs(root: Path, as_json: bool) -> None:
 @json_option
 def show(run: str, root: Path, as_json: bool) -> None:
     """Show one run, step by step. RUN is an id, the beginning of one, a path, or latest."""
-    from store import cli_text, ledger
-    from store.data import DataFolder
+    from store.cli import text as cli_text
+    from store.runs import ledger
+    from store.runs.data_folder import DataFolder
 
     data = DataFolder(root) if Path(run).exists() else kept(root)  # a path may lie elsewhere
     found = ledger.read(data.find_run(run))
@@ -108,9 +109,9 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 
     Best first, one per video.
     """
-    from store.entries import Filters
     from store.errors import IndexEmpty
-    from store.index import Index
+    from store.index.entries import Filters
+    from store.index.search import Index
 
     if (text is None) == (image is None):
         raise click.UsageError("Give a text or --image FILE, one of them.")
@@ -128,10 +129,10 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 
 def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path | None) -> None:
     """Print what was found, and save it as a picture if that is wanted."""
-    from store import cli_text
-    from store.derived import register
-    from store.frames import FrameStore
-    from store.sheet import write_sheet
+    from store.cli import text as cli_text
+    from store.frames.frame_store import FrameStore
+    from store.index.contact_sheet import write_sheet
+    from store.privacy.derived_register import register
 
     frames = FrameStore(data.frames_dir)
     if as_json:
@@ -154,7 +155,7 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
 @json_option
 def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: bool) -> None:
     """Index the frames that the index lacks."""
-    from store.indexing import rebuild, update
+    from store.index.build import rebuild, update
 
     data = kept(root)
     encoder = _load(encoder_name)
@@ -177,8 +178,8 @@ def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: b
 @json_option
 def verify(url: str | None, root: Path, as_json: bool) -> None:
     """Check every ledger, frame and hash. Exit code 1 when something is wrong."""
-    from store import cli_text
-    from store import verify as checks
+    from store.cli import text as cli_text
+    from store.maintenance import verify as checks
 
     report = checks.verify(kept(root), bar("Checking frames"), url)
     echo(cli_text.report_json(report) if as_json else cli_text.report_lines(report))

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from store.errors import NothingKept, StoreError
-from store.files import restrict_umask
 from store.foreign.printing import echo, rewrite
+from store.jsonl.atomic import restrict_umask
 
 if TYPE_CHECKING:
-    from store.data import DataFolder
-    from store.indexing import Progress
+    from store.index.build import Progress
+    from store.runs.data_folder import DataFolder
 
 
 class Door(click.Group):
@@ -73,7 +73,7 @@ def epilog(*examples: str) -> str:
 
 def kept(root: Path, url: str | None = None) -> DataFolder:
     """The data folder, once it is certain that there is something in it or on the server."""
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
     data = DataFolder(root)
     if url is None and not data.ledgers():

@@ -11,15 +11,15 @@ from dataclasses import asdict
 from textwrap import shorten
 from typing import Any
 
-from store.entries import Hit
 from store.foreign.printing import count_of
 from store.foreign.text import show_line
-from store.frames import FrameStore
-from store.ledger import LOCK, Ledger, RunSummary
-from store.locks import holder
-from store.records import Fault, Step
-from store.site_records import last_difference
-from store.verify import Report
+from store.frames.frame_store import FrameStore
+from store.index.entries import Hit
+from store.jsonl.locks import holder
+from store.maintenance.verify import Report
+from store.runs.ledger import LOCK, Ledger, RunSummary
+from store.runs.records import Fault, Step
+from store.runs.site_records import last_difference
 
 
 def run_fields(run: RunSummary) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from store.dataset.pseudonyms import KnownPeople
 from store.foreign.limits import decode_picture
-from store.names import Names, skeleton
+from store.privacy.person_names import Names, skeleton
 
 Box = tuple[int, int, int, int]
 

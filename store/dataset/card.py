@@ -15,7 +15,7 @@ from store.dataset.manifest import digest
 from store.dataset.rows import FIELDS, Choice, Gathered
 from store.dataset.splits import SPLITS, By, Row, shared_with_others
 from store.foreign.printing import count_of
-from store.records import label_personas
+from store.runs.records import label_personas
 
 NAME = "README.md"
 _RIGHTS = {

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from store.data import DataFolder
 from store.dataset import manifest
 from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
@@ -23,8 +22,9 @@ from store.dataset.pictures import bare
 from store.dataset.rows import Choice, Gathered, gather
 from store.dataset.splits import SPLITS, Row
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
-from store.files import write_whole
-from store.frames import FrameStore
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.runs.data_folder import DataFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from store.data import DataFolder
 from store.dataset.pictures import bare
 from store.errors import BadCaptions, DataUnreadable, OutsideFolder
 from store.foreign.limits import (
@@ -28,10 +27,11 @@ from store.foreign.limits import (
     open_table,
     read_file,
 )
-from store.frames import FrameStore, describe
-from store.ledger import Ledger, LedgerWriter, read, summarise
-from store.paths import path_within
-from store.records import (
+from store.frames.frame_store import FrameStore, describe
+from store.jsonl.paths import path_within
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, LedgerWriter, read, summarise
+from store.runs.records import (
     Frame,
     Judgement,
     PersonaRecord,

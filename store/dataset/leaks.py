@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from store.dataset.import_screenshots import PLATFORM
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import Pseudonyms
 from store.errors import LeakingExport
 from store.foreign.limits import open_picture
-from store.importing import PLATFORM
-from store.names import skeleton
+from store.privacy.person_names import skeleton
 
 FOREIGN = (
     "author",
@@ -83,7 +83,10 @@ def _excused(name: str, words: Collection[str]) -> bool:
 @cache
 def _program_words() -> frozenset[str]:
     """Every word of the programs that write exports, so that none of them passes for a name."""
-    sources = [*Path(__file__).parent.glob("*.py"), Path(__file__).parents[1] / "pairs.py"]
+    sources = [
+        *Path(__file__).parent.glob("*.py"),
+        Path(__file__).parents[1] / "results" / "preference_pairs.py",
+    ]
     return frozenset(_words(*(path.read_text("utf-8") for path in sources)))
 
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from store.data import DataFolder
-from store.derived import register, strike
 from store.errors import BadExport
-from store.files import write_whole
-from store.staging import staged_folder
+from store.jsonl.atomic import write_whole
+from store.jsonl.staged_folder import staged_folder
+from store.privacy.derived_register import register, strike
+from store.runs.data_folder import DataFolder
 
 NAME = "manifest.json"
 UNFINISHED = "UNFINISHED.txt"

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from store.data import DataFolder
 from store.dataset import manifest
 from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
@@ -25,10 +24,11 @@ from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.splits import SPLITS, By, Row, assign
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
-from store.files import write_whole
 from store.foreign.printing import count_of
-from store.frames import FrameStore
-from store.pairs import ERRORS, NoPairs, Pair, Pairs
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.results.preference_pairs import ERRORS, NoPairs, Pair, Pairs
+from store.runs.data_folder import DataFolder
 
 TEXTS = (
     "id", "kind", "split", "platform", "video", "persona", "frame", "run", "statement",

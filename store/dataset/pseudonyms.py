@@ -18,12 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store import ledger
-from store.data import DataFolder
+from store.dataset.import_screenshots import PLATFORM
 from store.errors import DataUnwritable, StoreError
-from store.importing import PLATFORM
-from store.ledger import Ledger
-from store.names import Names, plain
+from store.privacy.person_names import Names, plain
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.I)
 _HIDDEN = "(address)"

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from store.data import DataFolder
 from store.dataset.blur import Blur
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.splits import By, Row, assign, mark_duplicates
-from store.entries import Filters
 from store.errors import NothingToExport
-from store.frames import FrameStore
-from store.records import RunStarted, Step
+from store.frames.frame_store import FrameStore
+from store.index.entries import Filters
+from store.runs.data_folder import DataFolder
+from store.runs.records import RunStarted, Step
 
 FIELDS = {
     "id": "string", "sha256": "string", "width": "int32", "height": "int32", "time_s": "float64",

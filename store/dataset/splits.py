@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
-from store.duplicates import THRESHOLD, alike_hashes, near_duplicates, nearest_elsewhere
-from store.names import plain
+from store.frames.near_duplicates import THRESHOLD, alike_hashes, near_duplicates, nearest_elsewhere
+from store.privacy.person_names import plain
 
 SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 By = Literal["runs", "creators", "videos"]

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from store import ledger
-from store.entries import Entry, entries
 from store.errors import DamagedFrame, DataUnreadable, StoreError
 from store.foreign.limits import UnreadablePicture, decode_picture
-from store.frames import FrameStore
-from store.index import Index, replacement
+from store.frames.frame_store import FrameStore
+from store.index.entries import Entry, entries
+from store.index.search import Index, replacement
+from store.runs import ledger
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from store.data import DataFolder
     from store.encoders.base import Encoder, Vectors
+    from store.runs.data_folder import DataFolder
 
 BATCH = 32
 """Frames embedded at once."""

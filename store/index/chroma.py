@@ -3,7 +3,7 @@
 The only file that imports chromadb. Its embedding functions, telemetry and settings files are all
 off, and what it raises becomes a sentence here.
 
-Refuses to know what is put in, and who else has a folder open (``index_folder``).
+Refuses to know what is put in, and who else has a folder open (``embedded_folder``).
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from pathlib import Path
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING
 
-from store.entries import Hit
 from store.errors import DataUnwritable, StoreError
 from store.foreign.limits import UnreadablePicture, decode_picture
-from store.frames import FrameStore
+from store.frames.frame_store import FrameStore
+from store.index.entries import Hit
 
 if TYPE_CHECKING:
     from PIL.Image import Image

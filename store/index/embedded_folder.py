@@ -5,7 +5,7 @@ folder open at once damage it without an error. So every opening is exclusive an
 folder that somebody else has changed since, or whose last user was killed, is first opened in a
 child process: a damaged one can take its process down.
 
-Refuses to know Chroma itself (``index``).
+Refuses to know Chroma itself (``search``).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from store import children
 from store.errors import DataUnwritable, IndexDamaged, IndexLocked
-from store.files import write_whole
-from store.locks import Held, NamedLock
+from store.index import subprocess_call
+from store.jsonl.atomic import write_whole
+from store.jsonl.locks import Held, NamedLock
 
 PATIENCE_S = 20.0
 """How long an opening waits for others; each holds the folder for well under a second."""
@@ -143,8 +143,8 @@ class IndexFolder:
 
     def _try_in_child(self) -> None:
         try:
-            tried = children.call(
-                "store.index:probe", str(self.path), self.name, limit_s=_PROBE_LIMIT_S
+            tried = subprocess_call.call(
+                "store.index.search:probe", str(self.path), self.name, limit_s=_PROBE_LIMIT_S
             )
         except subprocess.TimeoutExpired:
             raise IndexDamaged(self.path, f"no answer in {_PROBE_LIMIT_S:.0f} s") from None

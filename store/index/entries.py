@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from store.duplicates import near_duplicates
-from store.records import RunStarted, Step, text_of
+from store.frames.near_duplicates import near_duplicates
+from store.runs.records import RunStarted, Step, text_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store import children, chroma
-from store.entries import Entry, Hit
 from store.errors import IndexDamaged
-from store.index import Index
-from store.index_folder import IndexFolder, folders
+from store.index import chroma, subprocess_call
+from store.index.embedded_folder import IndexFolder, folders
+from store.index.entries import Entry, Hit
+from store.index.search import Index
 
 if TYPE_CHECKING:
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
 _PAGE = 1_000
 
@@ -71,7 +71,7 @@ def _copy_without(folder: IndexFolder, keys: Set[str]) -> int:
 
 def _in_child(function: str, path: Path, name: str, given: bytes) -> bytes:
     """Run one of the two functions below; returns what it writes to its standard output."""
-    done = children.call(f"{__name__}:{function}", str(path), name, given=given)
+    done = subprocess_call.call(f"{__name__}:{function}", str(path), name, given=given)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise IndexDamaged(path, said[-1][:200])

@@ -1,6 +1,6 @@
 """The index: a cache over frames that tells which of them fit a text or a picture.
 
-An embedded index is opened for the length of one call, alone (see ``index_folder``), so that any
+An embedded index is opened for the length of one call, alone (see ``embedded_folder``), so that any
 number of programs can share it; a Chroma server, given by its URL, serves many at once.
 
 Refuses to know encoders, where frames lie, and the engine's own interface (``chroma``).
@@ -13,26 +13,26 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from store import chroma
-from store.chroma import TIE
-from store.duplicates import Marks
-from store.entries import Entry, Filters, Hit, distinct
 from store.errors import IndexDamaged, IndexMismatch, IndexMissing, StoreError
-from store.index_folder import (
+from store.frames.near_duplicates import Marks
+from store.index import chroma
+from store.index.chroma import TIE
+from store.index.embedded_folder import (
     PATIENCE_S,
     IndexFolder,
     collection_name,
     folders,
     is_collection,
 )
+from store.index.entries import Entry, Filters, Hit, distinct
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from store.chroma import Client, Collection
-    from store.data import DataFolder
     from store.encoders.base import Encoder
+    from store.index.chroma import Client, Collection
+    from store.runs.data_folder import DataFolder
 
 Clients = Callable[[], "AbstractContextManager[Client]"]
 """Opens the engine for the length of a call."""

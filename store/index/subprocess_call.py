@@ -25,7 +25,9 @@ def call(
     """
     theirs, ours = os.pipe()
     # -c with this process's own search path: the child must find the same code
-    code = f"import sys; sys.path[:] = {sys.path!r}; from store.children import serve; "
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; from store.index.subprocess_call import serve; "
+    )
     code += f"serve({theirs}, {function!r}, *{arguments!r})"
     try:
         return subprocess.run(

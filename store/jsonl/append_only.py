@@ -3,7 +3,7 @@
 A line is committed when it ends in a newline. What follows the last newline was never acknowledged
 to its writer: readers drop it, the next writer cuts it off.
 
-Refuses to know what the lines mean and who else may write them (``ledger``, ``judgements``).
+Refuses to know what the lines mean and who else may write them (``ledger``, ``rejudgements``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
-from store.files import make_folder, open_private, sync_folder
+from store.jsonl.atomic import make_folder, open_private, sync_folder
 
 
 class LineFile:

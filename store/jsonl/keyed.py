@@ -1,7 +1,7 @@
 """Files of JSON lines that hold one record for each question, below a header that says who answers.
 
 A later sitting writes its own header first and goes on; a torn end is dropped. Refuses to know
-what is asked (``pairs``, ``probes``).
+what is asked (``preference_pairs``, ``hallucination_probes``).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
-from store.files import write_whole
 from store.foreign.text import DEEPEST
-from store.lines import committed
-from store.locks import NamedLock
-from store.paths import path_within
-from store.records import Record, tell_fault
-from store.writer import LineWriter
+from store.jsonl.append_only import committed
+from store.jsonl.atomic import write_whole
+from store.jsonl.locked_writer import LineWriter
+from store.jsonl.locks import NamedLock
+from store.jsonl.paths import path_within
+from store.runs.records import Record, tell_fault
 
 H = TypeVar("H", bound=Record)
 L = TypeVar("L", bound=Record)

@@ -1,6 +1,6 @@
 """A file of JSON lines with one writer at a time: locked, appended, synced.
 
-Refuses to know what the lines mean (``ledger``, ``judgements``).
+Refuses to know what the lines mean (``ledger``, ``rejudgements``).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from store.errors import DataUnwritable, RunLocked
-from store.files import write_whole
-from store.lines import LineFile
-from store.locks import Held, NamedLock
+from store.jsonl.append_only import LineFile
+from store.jsonl.atomic import write_whole
+from store.jsonl.locks import Held, NamedLock
 
 
 class LineWriter:

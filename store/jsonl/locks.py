@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from store.files import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder, open_private
+from store.jsonl.atomic import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder, open_private
 
 
 class Held(Exception):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from store.files import make_folder, sync_folder
-from store.locks import Held, NamedLock
+from store.jsonl.atomic import make_folder, sync_folder
+from store.jsonl.locks import Held, NamedLock
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from store.data import DataFolder
 from store.errors import DataUnwritable, UnknownGroup
-from store.files import PRIVATE_FILE, PRIVATE_FOLDER, SHARED_FILE, SHARED_FOLDER
+from store.jsonl.atomic import PRIVATE_FILE, PRIVATE_FOLDER, SHARED_FILE, SHARED_FOLDER
+from store.runs.data_folder import DataFolder
 
 
 def protect(data: DataFolder, group: str | None = None) -> int:

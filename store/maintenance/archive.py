@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel
 
-from store.ledger import LOCK
-from store.paths import FrameHash, is_name, is_part
-from store.records import Record
+from store.jsonl.paths import FrameHash, is_name, is_part
+from store.runs.ledger import LOCK
+from store.runs.records import Record
 
 MANIFEST = "feedsway-backup.json"
 """Last member of a whole backup: what must be in it."""

@@ -20,12 +20,12 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from store.data import LEDGER, DataFolder
 from store.errors import BadBackup, DataUnwritable, ForgettingPending, ProfileInUse
-from store.files import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
-from store.lines import committed
-from store.locks import Held, NamedLock
+from store.jsonl.append_only import committed
+from store.jsonl.atomic import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
+from store.jsonl.locks import Held, NamedLock
 from store.maintenance.archive import FORMAT, MANIFEST, PLACES, Manifest, kind_of
+from store.runs.data_folder import LEDGER, DataFolder
 
 Progress = Callable[[int, int], None]
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from store.data import DataFolder
 from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
-from store.files import make_folder, open_private
 from store.foreign.archives import BadArchive, Member, read_members
+from store.jsonl.atomic import make_folder, open_private
+from store.jsonl.paths import path_within
+from store.jsonl.staged_folder import staged_folder
 from store.maintenance.archive import (
     FORMAT,
     MANIFEST,
@@ -29,8 +30,7 @@ from store.maintenance.archive import (
     is_safe,
     kind_of,
 )
-from store.paths import path_within
-from store.staging import staged_folder
+from store.runs.data_folder import DataFolder
 
 MOST_FILES = 5_000_000
 """Members of a backup; a million frames have about as many."""

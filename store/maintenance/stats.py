@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from store import ledger
-from store.data import DataFolder
-from store.duplicates import alike_vectors, near_duplicates
 from store.errors import StoreError
 from store.foreign.printing import count_of
-from store.records import label_personas
+from store.frames.near_duplicates import alike_vectors, near_duplicates
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.records import label_personas
 
 RECENT = timedelta(days=7)
 """What counts as the present rate."""
@@ -129,7 +129,7 @@ def _embedded(
     data: DataFolder, problems: list[str], progress: Progress | None, url: str | None
 ) -> dict[str, int]:
     """How many vectors of each index are unlike all others."""
-    from store.index import every  # loads chromadb
+    from store.index.search import every  # loads chromadb
 
     found = {}
     with every(data, url) as indexes:

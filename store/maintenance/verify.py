@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from store import derived, forget, ledger
-from store.data import DataFolder
-from store.entries import entries
 from store.errors import (
     DamagedFrame,
     DataUnreadable,
@@ -21,10 +18,14 @@ from store.errors import (
     IndexLocked,
     StoreError,
 )
-from store.files import TEMPORARY
-from store.frames import Description, FrameStore, describe
-from store.records import Frame
-from store.site_records import last_difference
+from store.frames.frame_store import Description, FrameStore, describe
+from store.index.entries import entries
+from store.jsonl.atomic import TEMPORARY
+from store.privacy import derived_register, forget
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.records import Frame
+from store.runs.site_records import last_difference
 
 Named = dict[str, list[tuple[str, Frame]]]
 """For each SHA-256, the steps that name it and what they say of it."""
@@ -193,7 +194,7 @@ def _check_derived(
     report: Report, data: DataFolder, named: set[str], forgotten: dict[str, datetime | None]
 ) -> None:
     """What was made of frames shows none that no ledger names, and was made after forgetting."""
-    for entry in derived.entries(data):
+    for entry in derived_register.entries(data):
         if not entry.is_there(data):
             continue
         own = entry.runs or (() if entry.frames else tuple(forgotten))
@@ -206,7 +207,7 @@ def _check_derived(
         elif late:
             what = f"this {entry.kind} was made before something of it was forgotten"
             _found(report, place, what, again)
-    for path in derived.strays(data):
+    for path in derived_register.strays(data):
         what = "nobody entered what this was made of, so it may show what was forgotten"
         _found(report, path, what, f"Make it again, or type: rm -r {path}")
 
@@ -216,7 +217,7 @@ def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:
 
     One that lacks some is behind, which a cache may be.
     """
-    from store.index import embedded  # loads chromadb
+    from store.index.search import embedded  # loads chromadb
 
     rebuild = "Nothing is lost. Type: python -m store index --rebuild"
     for index in embedded(data):
@@ -241,7 +242,7 @@ def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:
 
 def _check_server(report: Report, data: DataFolder, ids: set[str], url: str) -> None:
     """A server answers, and holds what ledgers name; more than that is others' affair."""
-    from store.index import every
+    from store.index.search import every
 
     with every(data, url) as indexes:
         for index in indexes:

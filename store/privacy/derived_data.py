@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from store import derived, redaction
-from store.data import DataFolder
-from store.derived import DerivedEntry
 from store.errors import DataUnreadable
-from store.files import TEMPORARY
-from store.judgements import Asked, judgement_files, read_known
-from store.paths import path_within
-from store.spectra import Found, Retrieval, read_retrieval, write_retrieval
+from store.jsonl.atomic import TEMPORARY
+from store.jsonl.paths import path_within
+from store.privacy import derived_register, redaction
+from store.privacy.derived_register import DerivedEntry
+from store.results.value_spectrum import Found, Retrieval, read_retrieval, write_retrieval
+from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import Asked, judgement_files, read_known
 
 _TELLING = 20
 """Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
@@ -146,8 +146,8 @@ def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
     """Delete what was made of it, and what nobody entered; returns how many."""
     there = [entry for entry in concerned if entry.is_there(data)]
     for entry in concerned:
-        derived.remove(data, entry)
-    unknown = derived.strays(data)
+        derived_register.remove(data, entry)
+    unknown = derived_register.strays(data)
     for path in unknown:
         data.remove(path)
     return len(there) + len(unknown)

@@ -15,10 +15,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from store.data import DataFolder
 from store.errors import DataUnwritable, FolderInUse
-from store.files import write_whole
-from store.records import Record
+from store.jsonl.atomic import write_whole
+from store.runs.data_folder import DataFolder
+from store.runs.records import Record
 
 DerivedKind = Literal["sheet", "figures", "report", "export", "training"]
 APART: tuple[DerivedKind, ...] = ("export", "training")

@@ -4,7 +4,7 @@ Everything that hangs on a ledger goes first and the ledger's own lines last, so
 was cut off finds what is left to do; the request itself lies in the data folder until then.
 
 Refuses to know what a request comes to (``forget_plan``), how a line is rewritten (``redaction``)
-and how the index is made (``index_copy``).
+and how the index is made (``purge``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from store import keyed, redaction, traces
-from store.data import DataFolder
 from store.errors import (
     CopiesElsewhere,
     CopiesRemain,
@@ -25,13 +23,16 @@ from store.errors import (
     RunLocked,
     StoreError,
 )
-from store.files import sync_folder, write_whole
-from store.forget_plan import Plan, Request, RunPlan, plan, prepared
-from store.frames import FrameStore
-from store.judgements import judgement_files
-from store.ledger import LOCK, Ledger
-from store.locks import Held, NamedLock, holder
-from store.records import Seen, tell_fault
+from store.frames.frame_store import FrameStore
+from store.jsonl import keyed
+from store.jsonl.atomic import sync_folder, write_whole
+from store.jsonl.locks import Held, NamedLock, holder
+from store.privacy import derived_data, redaction
+from store.privacy.forget_plan import Plan, Request, RunPlan, plan, prepared
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LOCK, Ledger
+from store.runs.records import Seen, tell_fault
+from store.runs.rejudgements import judgement_files
 
 
 class DamagedRequest(StoreError):
@@ -106,7 +107,7 @@ def forget(
     RunLocked, IndexLocked
         Somebody writes here at the moment.
     """
-    from store import index_copy  # loads chromadb
+    from store.index import purge  # loads chromadb
 
     _refuse_writers(data)
     going_on = bool(request.salt)
@@ -118,18 +119,19 @@ def forget(
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
-        vectors = index_copy.forget(data, todo.keys, request.url)
+        vectors = purge.forget(data, todo.keys, request.url)
         preferences = keyed.Gone(todo.frames, todo.videos)
         gone = _gone(data, todo, request, preferences)
-        replies = traces.forget_replies(data, gone)
-        traces.forget_spectra(data, gone)
-        reports = traces.forget_reports(data, gone) + traces.forget_derived(data, todo.derived)
+        replies = derived_data.forget_replies(data, gone)
+        derived_data.forget_spectra(data, gone)
+        reports = derived_data.forget_reports(data, gone)
+        reports += derived_data.forget_derived(data, todo.derived)
         _forget_frames(data, todo)
         for folder in (data.pairs_dir, data.probes_dir):
             keyed.forget(folder, preferences, request.change)
         for run in todo.runs:
             _rewrite(run, request)
-        traces.sweep(data)
+        derived_data.sweep(data)
         data.forgetting.unlink()
         sync_folder(data.root)
     except OSError as error:
@@ -156,12 +158,14 @@ def _refuse_writers(data: DataFolder) -> None:
                 raise RunLocked(lock.relative_to(folder).parts[0], who)
 
 
-def _gone(data: DataFolder, todo: Plan, request: Request, preferences: keyed.Gone) -> traces.Gone:
+def _gone(
+    data: DataFolder, todo: Plan, request: Request, preferences: keyed.Gone
+) -> derived_data.Gone:
     """What leaves everything else that was made of ledgers and frames."""
     folders = (data.pairs_dir, data.probes_dir)
     texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
-    return traces.Gone(
+    return derived_data.Gone(
         todo.entries, todo.frames, todo.shared, texts, runs, todo.studies,
         request.change, request.token,
     )  # fmt: skip

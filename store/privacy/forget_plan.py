@@ -16,15 +16,16 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from store import derived, ledger, redaction, traces
-from store.data import DataFolder
-from store.derived import DerivedEntry
-from store.entries import entries
 from store.errors import DamagedLedger, NewerSchema, OutsideFolder
-from store.judgements import Asked, judgement_files, read_known
-from store.ledger import Ledger
-from store.names import Names, plain
-from store.records import Forgotten, Record, Seen, Step
+from store.index.entries import entries
+from store.privacy import derived_data, derived_register, redaction
+from store.privacy.derived_register import DerivedEntry
+from store.privacy.person_names import Names, plain
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.records import Forgotten, Record, Seen, Step
+from store.runs.rejudgements import Asked, judgement_files, read_known
 
 _HASH = re.compile(rb"[0-9a-f]{64}")
 
@@ -111,7 +112,7 @@ class Plan:
     def copies(self, data: DataFolder) -> list[Path]:
         """Exports and trainings in the data folder that hold it."""
         there = [e for e in self.derived if e.is_there(data) and e.is_ours(data)]
-        return [entry.place(data) for entry in there if entry.kind in derived.APART]
+        return [entry.place(data) for entry in there if entry.kind in derived_register.APART]
 
     def elsewhere(self, data: DataFolder) -> list[Path]:
         """What was made of it and lies outside the data folder."""
@@ -155,10 +156,10 @@ def plan(data: DataFolder, request: Request) -> Plan:
             (named if step.position in hit else kept).update(f.sha256 for f in step.frames)
         _plan_run(found, run, hit, request)
     found.frames, found.shared = named - kept, named & kept
-    found.texts |= traces.said_of(data, named)
+    found.texts |= derived_data.said_of(data, named)
     if found.runs:
         changed = {run.path.parent.name for run in found.runs}
-        found.derived = derived.concerned(data, named, changed)
+        found.derived = derived_register.concerned(data, named, changed)
     return found
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from store.errors import DataUnwritable
-from store.files import write_whole
-from store.judgements import Asked, read_known
-from store.ledger import read_lines as ledger_lines
-from store.records import (
+from store.jsonl.atomic import write_whole
+from store.runs.ledger import read_lines as ledger_lines
+from store.runs.records import (
     REDACTED,
     Fault,
     Forgotten,
@@ -28,6 +27,7 @@ from store.records import (
     Seen,
     Video,
 )
+from store.runs.rejudgements import Asked, read_known
 
 Change = Callable[[str], str]
 R = TypeVar("R", bound=Record)

@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from store.data import DataFolder
-from store.files import file_slug
-from store.keyed import KeyedWriter, read_keyed
-from store.records import Judgement, Record
+from store.jsonl.atomic import file_slug
+from store.jsonl.keyed import KeyedWriter, read_keyed
+from store.runs.data_folder import DataFolder
+from store.runs.records import Judgement, Record
 
 Form = Literal["choice", "statement", "reason"]
 

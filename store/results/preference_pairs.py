@@ -14,13 +14,13 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from store.data import DataFolder
 from store.errors import StoreError
-from store.files import file_slug
 from store.foreign.fields import ForeignText
-from store.keyed import KeyedWriter, read_keyed
-from store.paths import FrameHash
-from store.records import Record, Usage
+from store.jsonl.atomic import file_slug
+from store.jsonl.keyed import KeyedWriter, read_keyed
+from store.jsonl.paths import FrameHash
+from store.runs.data_folder import DataFolder
+from store.runs.records import Record, Usage
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
 ERRORS: tuple[ErrorKind, ...] = (

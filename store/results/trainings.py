@@ -20,9 +20,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from store.errors import BadLadder
-from store.files import write_whole
 from store.foreign.fields import ForeignText
-from store.records import Judgement, Provenance, Record
+from store.jsonl.atomic import write_whole
+from store.runs.records import Judgement, Provenance, Record
 
 LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"
 _Kept = TypeVar("_Kept", bound=Record)

@@ -1,7 +1,7 @@
 """What a value spectrum is asked about: the frames found for each keyword, and how well they fit.
 
 One file, ``spectra/<slug>/retrieval.json``, written whole; the judges' answers about these frames
-lie beside it in ``spectra/judgements`` (see ``judgements``), by frame, so that another retrieval
+lie beside it in ``spectra/judgements`` (see ``rejudgements``), by frame, so that another retrieval
 asks only what is new. Refuses to know how frames are found and what answers mean.
 """
 
@@ -14,11 +14,11 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from store.data import DataFolder
 from store.errors import DataUnreadable, DataUnwritable
-from store.files import write_whole
-from store.paths import FrameHash, PathName, path_within
-from store.records import Record
+from store.jsonl.atomic import write_whole
+from store.jsonl.paths import FrameHash, PathName, path_within
+from store.runs.data_folder import DataFolder
+from store.runs.records import Record
 
 RUN_ID = "spectrum"
 """What stands for the run in judgements that belong to none."""

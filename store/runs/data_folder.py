@@ -10,10 +10,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from store import ledger
 from store.errors import DataUnreadable, DataUnwritable, OutsideFolder, RunNotFound
-from store.files import write_whole
-from store.paths import check_name, is_name, path_within, remove_within
+from store.jsonl.atomic import write_whole
+from store.jsonl.paths import check_name, is_name, path_within, remove_within
+from store.runs import ledger
 
 LEDGER = "ledger.jsonl"
 _MEBIBYTE = 1 << 20

@@ -1,7 +1,7 @@
 """The ledger of a run: one JSON line a record, appended and synced, read back as values.
 
 Completion is proved by the last line, and status is derived from it. A torn last line is dropped
-and said so (``lines``).
+and said so (``append_only``).
 
 Refuses to know what the records mean (``analysis``) and which run to go on with (``agent``).
 """
@@ -18,9 +18,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
-from store.lines import committed, is_json
-from store.locks import NamedLock
-from store.records import (
+from store.jsonl.append_only import committed, is_json
+from store.jsonl.locked_writer import LineWriter
+from store.jsonl.locks import NamedLock
+from store.runs.records import (
     SCHEMA,
     Fault,
     Forgotten,
@@ -32,11 +33,10 @@ from store.records import (
     StepOpened,
     tell_fault,
 )
-from store.site_records import FeedBatch, SiteCheck
-from store.writer import LineWriter
+from store.runs.site_records import FeedBatch, SiteCheck
 
 if TYPE_CHECKING:
-    from store.data import DataFolder
+    from store.runs.data_folder import DataFolder
 
 LOCK = "ledger.lock"
 LedgerLine = Annotated[

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from store.foreign.fields import MOST_COUNT, ForeignCost, ForeignCount, ForeignJson, ForeignText
 from store.foreign.text import show_line
-from store.paths import FrameHash, PathName, PerceptualHash, is_name
+from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""

@@ -30,12 +30,12 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable, StoreError
-from store.files import file_slug
-from store.lines import committed
-from store.locks import NamedLock, byte_lock
-from store.paths import PathName
-from store.records import Judgement, Record, Whole, tell_fault
-from store.writer import LineWriter
+from store.jsonl.append_only import committed
+from store.jsonl.atomic import file_slug
+from store.jsonl.locked_writer import LineWriter
+from store.jsonl.locks import NamedLock, byte_lock
+from store.jsonl.paths import PathName
+from store.runs.records import Judgement, Record, Whole, tell_fault
 
 FOLDER = "judgements"
 UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from store.foreign.fields import ForeignText
-from store.records import Record, Whole
+from store.runs.records import Record, Whole
 
 
 class FeedBatch(Record):

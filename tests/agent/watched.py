@@ -9,10 +9,10 @@ import numpy as np
 from agent.benchmarks.exhibits import Exhibit, sample, show
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import Ledger, LedgerWriter, read
-from store.records import Video
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, LedgerWriter, read
+from store.runs.records import Video
 from tests.store.samples import finished, frame, started, step
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.intervals import binomial_p_value
-from analysis.views import RunInfo, Views, table
-from store import ledger
-from store.ledger import Ledger
-from store.records import (
+from analysis.data.exposures import RunInfo, Views, table
+from analysis.statistics.intervals import binomial_p_value
+from store.runs import ledger
+from store.runs.ledger import Ledger
+from store.runs.records import (
     Fault,
     Judgement,
     Move,

@@ -19,15 +19,15 @@ NAMES = sorted(path.name for path in HOME.glob("*.ipynb"))
 EXAMPLE = """
 from pathlib import Path
 
-from analysis.alignment_example import write_ladder
-from analysis.example import STUDY, write_example, write_replay
+from analysis.examples.trainings import write_ladder
+from analysis.examples.study import STUDY, write_example, write_replay
 
 data, study = write_example(Path("data")), STUDY
 write_replay(data, "example-kim-treatment")
 ladder = write_ladder(Path("ladder"))
 """
 SPECTRUM = """
-from analysis.example_spectrum import write_spectrum_example
+from analysis.examples.value_spectrum import write_spectrum_example
 
 write_spectrum_example(data)
 """

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from store.data import DataFolder
-from store.ledger import Ledger, read
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
 
 LONG_S = 240
 

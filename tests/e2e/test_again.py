@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from store.data import DataFolder
-from store.judgements import judgement_files, read_judgements
-from store.ledger import Ledger, read
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+from store.runs.rejudgements import judgement_files, read_judgements
 from tests.e2e.commands import feedsway, run
 from tests.store.samples import delivered
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from store import chroma, encoders
-from store.data import DataFolder
-from store.entries import entries
-from store.index_folder import collection_name
-from store.indexing import rebuild
+from store import encoders
+from store.index import chroma
+from store.index.build import rebuild
+from store.index.embedded_folder import collection_name
+from store.index.entries import entries
+from store.runs.data_folder import DataFolder
 from tests.chroma_server import serving
 from tests.e2e.commands import LONG_S, feedsway, ledgers, start
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.children import left
-from agent.daemon.jobs import jobs
-from agent.daemon.journal import read as read_journal
-from agent.daemon.watch import load
+from agent.daemon.config.jobs import jobs
+from agent.daemon.config.watch_file import load
+from agent.daemon.journal.events import read as read_journal
+from agent.daemon.process.child import left
 from tests.e2e.commands import feedsway, steps_written, until
 from tests.soak import faults, plans
 from tests.soak.__main__ import same_index

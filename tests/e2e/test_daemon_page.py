@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon import address
-from agent.daemon.journal import Ended, Started, read
-from agent.drivers.browser import arguments, find
-from store.data import DataFolder
+from agent.daemon.journal.events import Ended, Started, read
+from agent.daemon.web import address
+from agent.drivers.web.browser import arguments, find
+from store.runs.data_folder import DataFolder
 
 WAIT_MS = 60_000
 WATCH = """

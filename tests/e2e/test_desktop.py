@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from agent.playground.mark import read_mark
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import Ledger
-from store.records import Step
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.records import Step
 from tests.e2e.commands import feedsway, only, start, steps_written, until
 from tests.store.samples import delivered
 from tests.xvfb import screen

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from store.data import DataFolder
-from store.ledger import read
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.e2e.commands import browsers_of, feedsway, ledgers, only, start, steps_written, until
 
 RUN = ("run", "--persona", "p12", "--before", "10", "--after", "10", "--json")

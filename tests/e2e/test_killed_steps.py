@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from analysis.views import Views, from_ledger
-from store.ledger import Ledger
+from analysis.data.exposures import Views, from_ledger
+from store.runs.ledger import Ledger
 from tests.e2e.commands import only
 from tests.soak.killed_run import STAGES
 

@@ -13,12 +13,12 @@ from statistics import mean, median
 import pytest
 
 from agent.config import Dwell, Pace, RunConfig, Site
-from agent.drivers.browser import find
-from agent.runner import Place, Silent, execute
+from agent.drivers.web.browser import find
+from agent.run.session import Place, Silent, execute
 from personas.library import find as find_persona
-from store.data import DataFolder
-from store.ledger import read
-from store.records import Step, Windows
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.records import Step, Windows
 from tests.store.samples import delivered
 
 DWELL = Dwell(stay_s=1.6, swipe_s=0.8)

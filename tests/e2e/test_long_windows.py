@@ -14,7 +14,7 @@ from agent.benchmarks.exhibits import caption_of
 from agent.playground.catalogue import Item, load
 from agent.playground.recommend import Shelf
 from agent.playground.simulate import simulate
-from store.ledger import Ledger
+from store.runs.ledger import Ledger
 from tests.e2e.commands import feedsway, ledgers
 
 PERSONAS = 8

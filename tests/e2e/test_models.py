@@ -18,13 +18,13 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from agent.models.hfvlm import HfVlm
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.judgements import Asked, judgement_files, read_judgements
-from store.ledger import Ledger, read
-from store.payments import PaymentBook
-from store.records import Usage
+from agent.models.local_vlm import HfVlm
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+from store.runs.payments import PaymentBook
+from store.runs.records import Usage
+from store.runs.rejudgements import Asked, judgement_files, read_judgements
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of
 from tests.e2e.commands import feedsway, until

@@ -15,12 +15,12 @@ from typing import Any, cast
 import psutil
 import pytest
 
+from agent.judge.reply_cache import Cached
 from agent.models import load
 from agent.models.base import Question
-from agent.models.cache import Cached
 from personas import strategies
-from store.data import DataFolder
-from store.judgements import Asked, judgement_files, read_judgements
+from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import Asked, judgement_files, read_judgements
 from tests.agent.models.made import frame
 from tests.e2e.commands import LONG_S, feedsway, start, until
 from tests.store.samples import keep_run

@@ -10,8 +10,8 @@ from PIL import Image
 
 from agent.playground import catalogue
 from agent.playground.mark import read_mark
-from store.data import DataFolder
-from store.frames import FrameStore
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
 from tests.drills import drills_but
 from tests.e2e.commands import only, run
 from tests.store.samples import delivered

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from store.ledger import Ledger
-from store.records import Step
+from store.runs.ledger import Ledger
+from store.runs.records import Step
 from tests.e2e.commands import feedsway, only, run
 from tests.store.samples import delivered
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 from tests.e2e.commands import browsers_of, feedsway, ledgers, start, steps_written, until
 
 DECLARED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.models.taste import sentences
+from agent.models.embedded.persona_fit import sentences
 from personas.english import is_english
 from personas.library import HOME, load
 

@@ -59,9 +59,9 @@ def same_index(data: Path) -> bool:
 
 
 def ids(data: Path) -> set[str]:
-    from store.data import DataFolder
     from store.encoders import load
-    from store.index import Index
+    from store.index.search import Index
+    from store.runs.data_folder import DataFolder
 
     with Index.open(DataFolder(data), load("conse")) as index:
         return set(index.ids())

@@ -12,7 +12,7 @@ import click
 
 from agent.daemon.main import run
 from agent.daemon.supervisor import Place
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 
 
 class FileClock:

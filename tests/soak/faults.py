@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from agent.daemon.children import left
+from agent.daemon.process.child import left
 
 if TYPE_CHECKING:
     from tests.soak.harness import Soak

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import psutil
 
-from agent.daemon.children import left
-from agent.daemon.jobs import Job, jobs
-from agent.daemon.journal import read as read_journal
-from agent.daemon.state import Key, State, fold
-from agent.daemon.watch import load
-from store.data import DataFolder
-from store.ledger import Ledger, read
+from agent.daemon.config.jobs import Job, jobs
+from agent.daemon.config.watch_file import load
+from agent.daemon.journal.events import read as read_journal
+from agent.daemon.journal.state import Key, State, fold
+from agent.daemon.process.child import left
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
 from tests.soak.faults import Fault
 
 NEVER = 'cron = "0 0 29 2 *"'

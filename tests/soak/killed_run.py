@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Dwell, RunConfig, Site
-from agent.drivers.browser import find
-from agent.drivers.playwright import PlaywrightDriver
-from agent.recorder import LedgerRecorder
-from agent.runner import Place, Silent, execute
+from agent.drivers.web.browser import find
+from agent.drivers.web.driver import PlaywrightDriver
+from agent.run.recorder import LedgerRecorder
+from agent.run.session import Place, Silent, execute
 from personas.library import find as find_persona
-from store.data import DataFolder
-from store.ledger import LedgerWriter
-from store.records import RunFinished, Windows
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import RunFinished, Windows
 
 STAGES: dict[str, tuple[type, str, str]] = {
     "before a picture": (PlaywrightDriver, "capture", "before"),

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from store.data import DataFolder
 from store.encoders.base import Vectors, unit
-from store.frames import FrameStore, describe
-from store.ledger import LedgerWriter
-from store.records import (
+from store.frames.frame_store import FrameStore, describe
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import (
     Fault,
     Frame,
     Intention,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from store import records
-from store.data import DataFolder
-from store.records import Record, Step
+from store.runs import records
+from store.runs.data_folder import DataFolder
+from store.runs.records import Record, Step
 from tests.store.samples import keep_run
 
 REPO = Path(__file__).parents[2]

@@ -15,17 +15,17 @@ from pathlib import Path
 import click
 
 from agent.config import RunConfig
-from agent.daemon.journal import mark_of
-from agent.daemon.state import Occurrence
-from agent.daemon.watch import HELP, BadWatch, Entry, Watch
+from agent.daemon.config.watch_file import HELP, BadWatch, Entry, Watch
+from agent.daemon.journal.events import mark_of
+from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
 from agent.study.declared import Declared, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
 from personas.library import find
-from store.data import DataFolder
 from store.errors import StoreError
+from store.runs.data_folder import DataFolder
 
 NOT_HERE = (
     "data", "json", "study", "cell", "occurrence", "tethered", "index", "no-index", "new",

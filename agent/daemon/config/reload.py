@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from agent.daemon.jobs import Job, jobs
-from agent.daemon.journal import FileRefused, FileTaken
-from agent.daemon.machine import OF_THE_MACHINE
-from agent.daemon.notebook import Notebook
-from agent.daemon.watch import Watch, load
+from agent.daemon.config.jobs import Job, jobs
+from agent.daemon.config.watch_file import Watch, load
+from agent.daemon.journal.events import FileRefused, FileTaken
+from agent.daemon.journal.writer import Notebook
+from agent.daemon.process.resources import OF_THE_MACHINE
 from agent.errors import UserError
 
 

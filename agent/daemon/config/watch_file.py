@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from agent.config import Value, ZoneName
 from agent.errors import BadConfig, UserError
-from agent.pacing import Hours
+from agent.run.pacing import Hours
 from agent.study.declared import Name, read_file
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
@@ -232,7 +232,7 @@ def load(path: Path) -> Watch:
     BadWatch
         It cannot be read, is no TOML, or declares what cannot be done; names the line.
     """
-    from agent.daemon.jobs import check
+    from agent.daemon.config.jobs import check
 
     watch = read_file(path, Watch, BadWatch)
     check(watch, path)

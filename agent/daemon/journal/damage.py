@@ -14,12 +14,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.config import Value
-from agent.daemon.journal import AnyEvent, Held, parse
-from agent.daemon.state import State
+from agent.daemon.journal.events import AnyEvent, Held, parse
+from agent.daemon.journal.state import State
 from store.errors import DataUnreadable, DataUnwritable
-from store.files import write_whole
-from store.lines import committed
-from store.records import tell_fault
+from store.jsonl.append_only import committed
+from store.jsonl.atomic import write_whole
+from store.runs.records import tell_fault
 
 MEND = "python -m agent daemon --mend"
 VERIFY = "python -m store verify"

@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from agent.config import ZoneName
-from store.lines import LineFile, committed
-from store.paths import PathName
-from store.records import Record
+from store.jsonl.append_only import LineFile, committed
+from store.jsonl.paths import PathName
+from store.runs.records import Record
 
 Outcome = Literal[
     "complete", "interrupted", "busy", "fault", "wall", "refused", "deadline", "killed"

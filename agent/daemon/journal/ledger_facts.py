@@ -9,16 +9,16 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.daemon.following import Day, Ledgers
-from agent.daemon.jobs import Job
-from agent.daemon.tally import RunTally
-from agent.daemon.watch import Cap
+from agent.daemon.config.jobs import Job
+from agent.daemon.config.watch_file import Cap
+from agent.daemon.journal.run_tally import RunTally
+from agent.daemon.journal.tail import Day, Ledgers
 from agent.errors import BadConfig, is_wall
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
-from store.data import DataFolder
-from store.payments import PaymentBook
-from store.records import Fault
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook
+from store.runs.records import Fault
 
 _MICRO = 1e6
 

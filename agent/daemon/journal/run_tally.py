@@ -1,6 +1,6 @@
 """One run as a person looks at it: its ledger's lines counted one by one, and little of it kept.
 
-Refuses to know where the lines come from (``following``) and what is shown of it (``status``).
+Refuses to know where the lines come from (``tail``) and what is shown of it (``status``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from agent.daemon.damage import SHOWN, VERIFY, UnreadableLine
+from agent.daemon.journal.damage import SHOWN, VERIFY, UnreadableLine
 from store.errors import DamagedLedger, StoreError
 from store.foreign.text import show_line
-from store.ledger import check_schema, parse_line
-from store.paths import PathName
-from store.records import (
+from store.jsonl.paths import PathName
+from store.runs.ledger import check_schema, parse_line
+from store.runs.records import (
     Fault,
     Phase,
     RunFinished,

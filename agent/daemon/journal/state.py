@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from agent.daemon.journal import (
+from agent.daemon.journal.events import (
     AnyEvent,
     Asked,
     Breaker,

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 
-from agent.daemon.damage import VERIFY, JournalReader
-from agent.daemon.journal import AnyEvent, Ended, Skipped
-from agent.daemon.machine import OF_THE_MACHINE
-from agent.daemon.state import State
-from agent.daemon.tally import QUARTER_S, RunTally
-from store.data import LEDGER, DataFolder
+from agent.daemon.journal.damage import VERIFY, JournalReader
+from agent.daemon.journal.events import AnyEvent, Ended, Skipped
+from agent.daemon.journal.run_tally import QUARTER_S, RunTally
+from agent.daemon.journal.state import State
+from agent.daemon.process.resources import OF_THE_MACHINE
 from store.errors import DataUnreadable, StoreError
-from store.lines import committed
+from store.jsonl.append_only import committed
+from store.runs.data_folder import LEDGER, DataFolder
 
 SHOWN = 20
 """Failures that are kept; what else happens is folded into the state."""

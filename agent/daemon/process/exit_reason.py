@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.daemon.evidence import Evidence, WallMet
-from agent.daemon.hide import Hide
-from agent.daemon.journal import Outcome
-from agent.daemon.machine import OF_THE_MACHINE
-from agent.daemon.tally import RunTally
+from agent.daemon.journal.events import Outcome
+from agent.daemon.journal.ledger_facts import Evidence, WallMet
+from agent.daemon.journal.run_tally import RunTally
+from agent.daemon.process.resources import OF_THE_MACHINE
+from agent.daemon.web.redact_secrets import Hide
 from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2

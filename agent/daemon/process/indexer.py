@@ -9,10 +9,10 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
-from agent.daemon.children import Child
-from agent.daemon.endings import last_words
-from agent.daemon.machine import Clock
-from store.data import DataFolder
+from agent.daemon.process.child import Child
+from agent.daemon.process.exit_reason import last_words
+from agent.daemon.process.resources import Clock
+from store.runs.data_folder import DataFolder
 
 NAME = "index"
 LIMIT_S = 3600.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 
 LOGS = "logs"
 MOST_LOGS = 200

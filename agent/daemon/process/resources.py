@@ -13,10 +13,10 @@ from typing import Protocol
 
 import psutil
 
-from agent.daemon.journal import Trouble
-from agent.daemon.watch import Limits
-from store.data import DataFolder
+from agent.daemon.config.watch_file import Limits
+from agent.daemon.journal.events import Trouble
 from store.errors import DataUnwritable
+from store.runs.data_folder import DataFolder
 
 OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 """Errors that say nothing of the file at fault: the machine gives none now, and may soon."""

@@ -5,12 +5,12 @@ Refuses to know processes.
 
 from __future__ import annotations
 
-from agent.daemon.endings import Ending
-from agent.daemon.jobs import Job
-from agent.daemon.journal import Breaker, Ended, Skipped, Wall
-from agent.daemon.notebook import Notebook
-from agent.daemon.state import FAILURES, Key
-from agent.daemon.watch import Limits
+from agent.daemon.config.jobs import Job
+from agent.daemon.config.watch_file import Limits
+from agent.daemon.journal.events import Breaker, Ended, Skipped, Wall
+from agent.daemon.journal.state import FAILURES, Key
+from agent.daemon.journal.writer import Notebook
+from agent.daemon.process.exit_reason import Ending
 
 PACED_S = 1800.0
 """Wait where a run's own pace has ended it."""

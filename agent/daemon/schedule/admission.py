@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from agent.daemon.evidence import Evidence
-from agent.daemon.following import Day
-from agent.daemon.jobs import Job
-from agent.daemon.state import State
-from agent.daemon.watch import Watch
-from agent.pacing import Hours
-from agent.profiles import profile_user
-from store.data import DataFolder
+from agent.daemon.config.jobs import Job
+from agent.daemon.config.watch_file import Watch
+from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.journal.state import State
+from agent.daemon.journal.tail import Day
+from agent.run.pacing import Hours
+from agent.run.profiles import profile_user
 from store.errors import StoreError
-from store.locks import holder
+from store.jsonl.locks import holder
+from store.runs.data_folder import DataFolder
 
 
 def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime) -> str | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from agent.daemon import schedule
-from agent.daemon.journal import Queued, Skipped
-from agent.daemon.state import Occurrence, State
-from agent.daemon.watch import Entry, Watch
+from agent.daemon.config.watch_file import Entry, Watch
+from agent.daemon.journal.events import Queued, Skipped
+from agent.daemon.journal.state import Occurrence, State
+from agent.daemon.schedule import triggers
 
 LATE = timedelta(seconds=60)
 """What is found due later than this was missed."""
@@ -56,7 +56,7 @@ class Dues:
                 return [now.replace(microsecond=0)]  # its first is due at once
             earlier = [due for due in dealt if due <= now]
             since = max(earlier) if earlier else state.known.get(entry.name, now)
-        return schedule.between(watch, entry, since, now)
+        return triggers.between(watch, entry, since, now)
 
     def _sort_out(
         self, entry: Entry, found: list[datetime], state: State, now: datetime

@@ -22,8 +22,8 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from agent.daemon.watch import Entry, Watch
-from agent.pacing import Hours
+from agent.daemon.config.watch_file import Entry, Watch
+from agent.run.pacing import Hours
 
 LONGEST_CHANGE = timedelta(hours=3)
 """No clock is put on or back by more."""

@@ -12,9 +12,9 @@ import secrets
 from pydantic import ValidationError
 
 from agent.config import Value
-from store.data import DataFolder
 from store.errors import DataUnwritable
-from store.files import TEMPORARY, make_folder
+from store.jsonl.atomic import TEMPORARY, make_folder
+from store.runs.data_folder import DataFolder
 
 FILE = "address.json"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from agent.daemon.journal import Asked, Breaker, Held
+from agent.daemon.journal.events import Asked, Breaker, Held
 from agent.daemon.supervisor import Supervisor
 from agent.errors import BadConfig, UnknownName
 

@@ -12,13 +12,13 @@ from datetime import datetime
 from pydantic import Field
 
 from agent.config import Value
-from agent.daemon.journal import Started, mark_of
-from agent.daemon.studies_now import count_drawn
-from agent.daemon.tally import MISSING, YES, RunTally
-from store.data import DataFolder
-from store.ledger import LOCK
-from store.locks import signature
-from store.records import Phase, Step, Windows
+from agent.daemon.journal.events import Started, mark_of
+from agent.daemon.journal.run_tally import MISSING, YES, RunTally
+from agent.daemon.web.study_status import count_drawn
+from store.jsonl.locks import signature
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LOCK
+from store.runs.records import Phase, Step, Windows
 
 
 class Share(Value):

@@ -1,7 +1,7 @@
 """Serves the page on loopback: the status, its changes as they come, frames, metrics, controls.
 
 Runs in the daemon's own event loop; files are read in a thread. Refuses to know how the daemon
-does what it is asked, and who may ask (``entrance``).
+does what it is asked, and who may ask (``auth``).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from agent.config import Value
-from agent.daemon import address
-from agent.daemon.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
-from agent.daemon.controls import Controls
-from agent.daemon.entrance import Entrance
-from agent.daemon.hide import Hide
-from agent.daemon.metrics import CONTENT_TYPE, exposition
-from agent.daemon.news import News
-from agent.daemon.status import Looker, Status
+from agent.daemon.web import address
+from agent.daemon.web.auth import Entrance
+from agent.daemon.web.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
+from agent.daemon.web.controls import Controls
+from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
+from agent.daemon.web.redact_secrets import Hide
+from agent.daemon.web.status import Looker, Status
+from agent.daemon.web.status_stream import News
 from agent.errors import AgentError, BadConfig
-from store.data import DataFolder
 from store.errors import StoreError
 from store.foreign.limits import MOST_POST_BYTES, TooManyBytes, collect_bytes
-from store.frames import FrameStore
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
 
 HOST = "127.0.0.1"
 SHOWN = 12

@@ -17,18 +17,18 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from agent.config import Value
-from agent.daemon.damage import SHOWN, UnreadableLine
-from agent.daemon.following import Day, Events, Ledgers
-from agent.daemon.hide import Hide
-from agent.daemon.journal import Breaker, Ended, Noticed, Skipped
-from agent.daemon.runs_now import Running, running
-from agent.daemon.state import State
-from agent.daemon.studies_now import StudyNow, studies
-from agent.daemon.tally import QUARTER_S, RunTally
-from agent.daemon.walls_now import Waiting, waiting
-from store.data import DataFolder
-from store.locks import holder
-from store.stats import RECENT, Disk, disk_of
+from agent.daemon.journal.damage import SHOWN, UnreadableLine
+from agent.daemon.journal.events import Breaker, Ended, Noticed, Skipped
+from agent.daemon.journal.run_tally import QUARTER_S, RunTally
+from agent.daemon.journal.state import State
+from agent.daemon.journal.tail import Day, Events, Ledgers
+from agent.daemon.web.redact_secrets import Hide
+from agent.daemon.web.run_status import Running, running
+from agent.daemon.web.study_status import StudyNow, studies
+from agent.daemon.web.wall_status import Waiting, waiting
+from store.jsonl.locks import holder
+from store.maintenance.stats import RECENT, Disk, disk_of
+from store.runs.data_folder import DataFolder
 
 LOCK = "lock"
 JOURNAL = "journal.jsonl"

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from agent.daemon.status import Status
+from agent.daemon.web.status import Status
 from store.errors import StoreError
 
 _log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.config import Value
-from agent.daemon.tally import MISSING, YES, RunTally
+from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.errors import BadConfig
-from store.data import DataFolder
-from store.records import Phase, Windows
+from store.runs.data_folder import DataFolder
+from store.runs.records import Phase, Windows
 
 FEWEST = 5
 """Answers without which no share is shown."""

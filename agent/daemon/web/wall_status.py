@@ -10,7 +10,7 @@ from datetime import datetime
 
 from agent import errors
 from agent.config import Value
-from agent.daemon.journal import Wall
+from agent.daemon.journal.events import Wall
 
 
 class Waiting(Value):

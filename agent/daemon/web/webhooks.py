@@ -15,9 +15,9 @@ from typing import Literal, Protocol
 import httpx
 
 from agent.config import Value
-from agent.daemon.hide import Hide
-from agent.daemon.journal import AnyEvent, Breaker, Ended, Noticed, Wall
-from agent.daemon.walls_now import waiting
+from agent.daemon.journal.events import AnyEvent, Breaker, Ended, Noticed, Wall
+from agent.daemon.web.redact_secrets import Hide
+from agent.daemon.web.wall_status import waiting
 
 On = Literal["wall", "breaker", "study"]
 PATIENCE_S = 10.0

@@ -14,11 +14,11 @@ from time import perf_counter
 
 from PIL import Image, ImageDraw
 
-from agent.drivers.desktop_desk import Desk, Limits
-from agent.drivers.desktop_player import NOT_FOUND, PlayerTracker
-from agent.drivers.desktop_region import Region
+from agent.drivers.desktop.player_finder import Region
+from agent.drivers.desktop.player_tracker import NOT_FOUND, PlayerTracker
+from agent.drivers.desktop.screen_session import Desk, Limits
 from agent.errors import BadConfig
-from store.files import write_whole
+from store.jsonl.atomic import write_whole
 
 __all__ = ["NOT_FOUND", "Seen", "examine", "read"]
 

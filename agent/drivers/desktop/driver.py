@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
-from agent.drivers.desktop_desk import GREEN, Desk, Limits, Shot
-from agent.drivers.desktop_finder import STILL
-from agent.drivers.desktop_player import DISTURBED_OFTEN, TAKES, PlayerTracker
-from agent.drivers.desktop_region import Region
-from agent.drivers.desktop_screen import Picture
-from agent.drivers.desktop_window import PlainWindow
+from agent.drivers.desktop.player_finder import Region
+from agent.drivers.desktop.player_search import STILL
+from agent.drivers.desktop.player_tracker import DISTURBED_OFTEN, TAKES, PlayerTracker
+from agent.drivers.desktop.screen import Picture
+from agent.drivers.desktop.screen_session import GREEN, Desk, Limits, Shot
+from agent.drivers.desktop.window import PlainWindow
 from agent.errors import ActionNotConfirmed, FrameChanged
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from agent.drivers import desktop_region
-from agent.drivers.desktop_desk import Desk, Shot
-from agent.drivers.desktop_region import Region, share_changed
-from agent.drivers.desktop_stack import ScreenWindow, find_owner
+from agent.drivers.desktop import player_finder
+from agent.drivers.desktop.player_finder import Region, share_changed
+from agent.drivers.desktop.screen_session import Desk, Shot
+from agent.drivers.desktop.window_stack import ScreenWindow, find_owner
 
 ALIKE = 0.95
 """Shared area of two findings of one player."""
@@ -94,5 +94,5 @@ class PlayerFinder:
             await asyncio.sleep(self._limits.look / 10)
             shots.append(await self._desk.shot())
         cuts = [part.cut(shot.grey()) for shot in shots]
-        found = await self._desk.do(desktop_region.find, cuts)
+        found = await self._desk.do(player_finder.find, cuts)
         return None if found is None else found.moved(part.left, part.top)

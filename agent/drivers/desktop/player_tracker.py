@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable
 from time import perf_counter
 
-from agent.drivers import desktop_region
-from agent.drivers.desktop_desk import Desk, Shot
-from agent.drivers.desktop_finder import ALIKE, STILL, PlayerFinder
-from agent.drivers.desktop_region import SLACK, Region, share_changed
-from agent.drivers.desktop_screen import no_screen
-from agent.drivers.desktop_stack import ScreenWindow, find_cover
+from agent.drivers.desktop import player_finder
+from agent.drivers.desktop.player_finder import SLACK, Region, share_changed
+from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerFinder
+from agent.drivers.desktop.screen import no_screen
+from agent.drivers.desktop.screen_session import Desk, Shot
+from agent.drivers.desktop.window_stack import ScreenWindow, find_cover
 from agent.errors import BadConfig, FrameChanged, PageStuck, PlayerLost, WindowCovered
 
 OTHER = 0.04
@@ -329,7 +329,7 @@ class PlayerTracker:
         """
         for attempt in range(3):
             first, shot, share = await self.finder.watch_for_motion(self.player)
-            core = await self._desk.do(desktop_region.moving, [first.grey(), shot.grey()])
+            core = await self._desk.do(player_finder.moving, [first.grey(), shot.grey()])
             astray = share <= STILL or (core is not None and self.player.cuts(core))
             if not astray or (attempt == 1 and not await self.find_again()):
                 break

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.drivers.desktop_stack import open_stack
+from agent.drivers.desktop.window_stack import open_stack
 from agent.errors import BadConfig, BrowserLost
 
 Picture = NDArray[np.uint8]

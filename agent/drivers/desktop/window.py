@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
-from agent.drivers import browser as browsers
+from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, BrowserLost
 
 END_S = 5.0

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from agent.drivers.desktop_region import SLACK, Region
+from agent.drivers.desktop.player_finder import SLACK, Region
 from agent.errors import BrowserLost
 
 UNNAMED = "a program without a name"

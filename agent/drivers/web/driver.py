@@ -25,13 +25,13 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers import browser as browsers
 from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
-from agent.drivers.browser import Window
-from agent.drivers.reading import fallbacks, parsed
-from agent.drivers.reports import Reports, origin_of
-from agent.drivers.rules import PageMoved, PageRules
-from agent.drivers.walls import Walls
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.browser import Window
+from agent.drivers.web.hooks import fallbacks, parsed
+from agent.drivers.web.page_events import Reports, origin_of
+from agent.drivers.web.rules import PageMoved, PageRules
+from agent.drivers.web.walls import Walls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,

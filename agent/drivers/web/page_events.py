@@ -16,8 +16,8 @@ from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Answer, OnAnswer, PageEvent
-from agent.drivers.browser import Window
-from agent.drivers.reading import parsed
+from agent.drivers.web.browser import Window
+from agent.drivers.web.hooks import parsed
 from store.foreign.limits import TooManyBytes
 from store.foreign.text import clean_text
 

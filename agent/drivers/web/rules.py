@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.reports import Reports
-from agent.drivers.walls import Walls
-from agent.drivers.world import ELSEWHERE, DocumentGone, IsolatedWorld
+from agent.drivers.web.isolated_world import ELSEWHERE, DocumentGone, IsolatedWorld
+from agent.drivers.web.page_events import Reports
+from agent.drivers.web.walls import Walls
 from agent.errors import BrowserLost, DriverFault, PageStuck
 
 ANSWER_S = 10.0

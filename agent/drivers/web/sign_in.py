@@ -15,7 +15,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers import browser as browsers
+from agent.drivers.web import browser as browsers
 
 
 async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> datetime | None:

@@ -19,10 +19,17 @@ from functools import lru_cache
 import numpy as np
 
 from agent.errors import BadConfig, ModelFailed
-from agent.models import screen_text
 from agent.models.base import Question, Reply
+from agent.models.embedded import ocr
+from agent.models.embedded.persona_fit import (
+    Background,
+    Fit,
+    Taste,
+    Weights,
+    mean_direction,
+    sentences,
+)
 from agent.models.fingerprint import fingerprint, packages
-from agent.models.taste import Background, Fit, Taste, Weights, mean_direction, sentences
 from store.encoders.base import Vectors
 from store.encoders.conse import ConseEncoder
 from store.foreign.limits import UnreadablePicture, decode_picture
@@ -139,7 +146,7 @@ class ConseViewer:
         probabilities = shown.mean(axis=0)
         top = np.argsort(-probabilities)[:3]
         caption = (caption or "").strip() or None
-        read = None if caption else screen_text.read(images[0])
+        read = None if caption else ocr.read(images[0])
         text = caption or read
         return Seen(
             labels=tuple((self._encoder.labels[i], float(probabilities[i])) for i in top),

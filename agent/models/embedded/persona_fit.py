@@ -34,7 +34,9 @@ Floats = NDArray[np.float32]
 @cache
 def sentences(name: str) -> tuple[str, ...]:
     """Return the background ``people`` or ``videos``, one sentence a line of its file."""
-    text = files("agent.models").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
+    text = (
+        files("agent.models.embedded").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
+    )
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 

@@ -16,7 +16,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from agent.errors import BadConfig
-from store.files import write_whole
+from store.jsonl.atomic import write_whole
 
 MARK = "FEEDSWAY_MODEL_SERVER"
 """Environment variable by which every process of a server is found again: its folder."""

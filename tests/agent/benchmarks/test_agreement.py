@@ -15,7 +15,7 @@ from agent.benchmarks.tuning import _logistic, tune
 from agent.benchmarks.viewer import Agreement, agreement
 from agent.models import load, scripted
 from agent.models.base import Model
-from agent.models.conse import ConseViewer
+from agent.models.embedded.conse import ConseViewer
 from agent.playground.catalogue import load as load_catalogue
 from agent.playground.clips import ClipStore
 from personas.library import all_personas

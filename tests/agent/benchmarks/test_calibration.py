@@ -26,18 +26,18 @@ from agent.benchmarks.calibration import (
     watch,
 )
 from agent.cli import cli
-from agent.cli.calibrating import simulated
+from agent.cli.calibrate_run import simulated
 from agent.config import Arm
 from agent.playground.catalogue import Catalogue, load
 from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, Shelf
 from agent.playground.simulate import simulate
 from agent.study.matrix import read_draws
-from analysis import calibration
-from analysis.designs import Outcomes
-from analysis.views import RunInfo, table
-from analysis.windows import compared
+from analysis.data.exposures import RunInfo, table
+from analysis.data.windows import compared
+from analysis.simulation import calibration
+from analysis.simulation.designs import Outcomes
 from personas.library import all_personas
-from store.records import Windows
+from store.runs.records import Windows
 from tests.analysis import made
 
 CATALOGUE = load()

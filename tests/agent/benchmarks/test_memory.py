@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.benchmarks.memory import measure
-from agent.drivers import browser as browsers
+from agent.drivers.web import browser as browsers
 
 
 @pytest.mark.drill

@@ -13,18 +13,18 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.cli.display import Display
+from agent.cli.run_display import Display
 from agent.config import RunConfig
 from agent.errors import ChallengeShown
 from personas.library import find
-from store.data import DataFolder
 from store.foreign.printing import remark
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
-from store.records import Judgement, Video, Windows
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Judgement, Video, Windows
 from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
+from tests.store.maintenance.test_access import modes
 from tests.store.samples import finished, frame, jpeg, started, step
-from tests.store.test_access import modes
 
 FULL = Path("/dev/full")
 ENDED_RUNS = ("[/s]", "AC[/]DC", "[/10]", "[official video]")
@@ -141,7 +141,7 @@ def test_what_is_said_meanwhile_stands_above_the_panel_in_a_line_of_its_own(
 
 
 def test_listings_show_captions_that_steer_nothing(tmp_path: Path) -> None:
-    from store.cli import main as store
+    from store.cli.main import main as store
 
     data = DataFolder(tmp_path)
     keep_captions(data, *CAPTIONS)

@@ -16,17 +16,17 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.drivers.base import Answer, Box, Shown
 from agent.errors import RunFault
+from agent.judge.judge import ModelJudge
 from agent.models.base import Reply
-from agent.models.judge import ModelJudge
 from agent.platforms import load
 from agent.platforms.base import Feed
-from agent.recorder import LedgerRecorder
-from store.cli import main as store
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.judgements import judgement_files, read_judgements
-from store.ledger import LedgerWriter, read
-from store.records import Judgement, Video, Windows
+from agent.run.recorder import LedgerRecorder
+from store.cli.main import main as store
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
+from store.runs.records import Judgement, Video, Windows
+from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, Recorded
 from tests.agent.platforms.payloads import REAL

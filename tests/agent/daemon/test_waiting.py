@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from agent.daemon.jobs import Job, jobs
-from agent.daemon.journal import read
-from agent.daemon.state import Occurrence, State, fold
+from agent.daemon.config.jobs import Job, jobs
+from agent.daemon.config.watch_file import BadWatch, load
+from agent.daemon.journal.events import read
+from agent.daemon.journal.state import Occurrence, State, fold
 from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.watch import BadWatch, load
-from agent.profiles import Profile
-from store.data import DataFolder
-from store.locks import NamedLock
-from tests.agent.daemon.test_holding import Clock
+from agent.run.profiles import Profile
+from store.jsonl.locks import NamedLock
+from store.runs.data_folder import DataFolder
+from tests.agent.daemon.schedule.test_holding import Clock
 from tests.store.samples import START as NOON
 
 LIMITS = "[limits]\nparallel = 2\ndisk_mib = 0\nmemory_mib = 0\nindex = '1d'\n"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.daemon.journal import (
+from agent.daemon.journal.events import (
     AnyEvent,
     Asked,
     Breaker,
@@ -24,14 +24,14 @@ from agent.daemon.journal import (
     Started,
     Wall,
 )
-from agent.daemon.server import serve
-from agent.daemon.status import JOURNAL, LOCK
+from agent.daemon.web.server import serve
+from agent.daemon.web.status import JOURNAL, LOCK
 from agent.errors import UnknownName
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
-from store.locks import NamedLock
-from store.records import Judgement, PersonaRecord, Usage, Video, Windows
+from store.frames.frame_store import FrameStore
+from store.jsonl.locks import NamedLock
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Judgement, PersonaRecord, Usage, Video, Windows
 from tests.store.samples import finished, frame, jpeg, started, step
 
 ENTRIES = ("dawn", "dusk", "two-arms")

@@ -10,11 +10,11 @@ from PIL import Image
 
 from agent.config import Frames
 from agent.drivers.replay import ReplayDriver
-from agent.looking import take
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import LedgerWriter, read
-from store.records import Frame
+from agent.run.capture import take
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
+from store.runs.records import Frame
 from tests.store.samples import frame, jpeg, started, step
 
 

@@ -15,27 +15,27 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from agent import misalignment as module
 from agent.cli import cli
 from agent.errors import BudgetSpent, ModelFailed, ModelSilent
-from agent.misalignment import Probing, ask, probed
-from agent.models import scenes
+from agent.evaluation import hallucination_probes
+from agent.evaluation.batch import AT_ONCE
+from agent.evaluation.hallucination_probes import Probing, ask, probed
+from agent.judge.budget import Cap
+from agent.judge.patience import Patience
+from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.models.budget import Cap
-from agent.models.patience import Patience
-from agent.pairs import Making, make
-from agent.sitting import AT_ONCE
-from store.cli import main as store_main
-from store.data import DataFolder
-from store.keyed import read_keyed
-from store.ledger import read
-from store.pairs import LEVELS, NoPairs, find_pairs
-from store.probes import LINE, Probed, Prober, read_probes
+from agent.preferences.generate import Making, make
+from store.cli.main import main as store_main
+from store.jsonl.keyed import read_keyed
+from store.results.hallucination_probes import LINE, Probed, Prober, read_probes
+from store.results.preference_pairs import LEVELS, NoPairs, find_pairs
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.agent.models.made import Recorded
 from tests.agent.watched import exhibits, watch
 from tests.store.samples import START
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -122,12 +122,12 @@ def test_sheets_of_a_forgotten_video_go_or_are_named(data: DataFolder, tmp_path:
 
 def recorded(data: DataFolder, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Recorded:
     def answer(question: Question) -> Reply:
-        text = scenes.reply(question.prompt.user, False, question.frames[0], {})
+        text = scripted_scenes.reply(question.prompt.user, False, question.frames[0], {})
         return Reply(text, input_tokens=99, output_tokens=1)
 
     model = Recorded(answer)
     model.name = "openai/a"
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+    monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: model)
     try:
         asyncio.run(ask(find_pairs(data), Probing(model.name, **more), data, START, _quiet))
     except BudgetSpent:
@@ -156,7 +156,7 @@ def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
 
 
 def test_a_denial_invents_nothing() -> None:
-    from analysis.misalignment import _mentioned
+    from analysis.preferences.hallucination import _mentioned
 
     assert _mentioned("The bikes stand there.", {"bike"}) == ["bike"]
     assert _mentioned("There are no bikes, but kites.", {"bike"}) == []
@@ -173,7 +173,7 @@ EVALUATED = """
 import json, sys
 from inspect_ai import eval
 from inspect_ai.log import read_eval_log
-from agent.misalignment_task import choice, statements
+from agent.evaluation.inspect_hallucination_probes import choice, statements
 
 data, folder = sys.argv[1:]
 for task in (choice, statements):
@@ -211,7 +211,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
 
     down = Recorded(fails)
     down.name = "openai/b"
-    monkeypatch.setattr(module, "load_model", lambda *_: down)
+    monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> Path:
         probing = Probing(down.name, reasons=False, patience=patience)
@@ -230,7 +230,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     assert len(down.asked) == 2 * len(tried) > often
     well = Recorded(lambda asked: Reply("A" if asked.prompt.kind == "pick" else "Yes"))
     well.name = down.name
-    monkeypatch.setattr(module, "load_model", lambda *_: well)
+    monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: well)
     put(Patience(attempts=3))
     said = read_probes(path).said
     assert len(well.asked) == len(said) == len(tried)

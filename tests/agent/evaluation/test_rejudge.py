@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent import rejudge as module
 from agent.cli.rejudge import rejudge as command
 from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
+from agent.evaluation import rejudge as module
+from agent.evaluation.batch import AT_ONCE
+from agent.evaluation.rejudge import Asking, OtherSitting, Sitting, SittingOpen, rejudge
+from agent.judge.budget import Cap
+from agent.judge.patience import Patience
+from agent.judge.reply_cache import Tally
 from agent.models.base import Question, Reply
-from agent.models.budget import Cap
-from agent.models.cache import Tally
-from agent.models.patience import Patience
-from agent.rejudge import Asking, OtherSitting, Sitting, SittingOpen, rejudge
-from agent.sitting import AT_ONCE
-from store.data import DataFolder
-from store.judgements import Asked, Judgements, judgement_files, read_judgements
-from store.ledger import read
-from store.records import PersonaRecord
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.records import PersonaRecord
+from store.runs.rejudgements import Asked, Judgements, judgement_files, read_judgements
 from tests.agent.models.made import Recorded
 from tests.store.samples import START, keep_run
 

@@ -8,25 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from analysis.example import PERSONAS, traits_of, write_example
+from analysis.examples.study import PERSONAS, traits_of, write_example
 from personas.persona import Persona
-from store.data import DataFolder
+from store.dataset.import_screenshots import Collection, bring_in
 from store.errors import RunLocked
-from store.files import write_whole
-from store.forget import forget
-from store.forget_plan import Request
-from store.importing import Collection, bring_in
-from store.judgements import Judge, JudgementWriter, judgement_files, read_judgements
-from store.records import PersonaRecord
+from store.jsonl.atomic import write_whole
+from store.privacy.forget import forget
+from store.privacy.forget_plan import Request
+from store.runs.data_folder import DataFolder
+from store.runs.records import PersonaRecord
+from store.runs.rejudgements import Judge, JudgementWriter, judgement_files, read_judgements
 from tests.store.samples import COLOURS, START, jpeg, keep_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys
 from pathlib import Path
-from store.data import DataFolder
-from store.judgements import JudgementWriter
-from tests.agent.test_rejudge_many import judge
+from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import JudgementWriter
+from tests.agent.evaluation.test_rejudge_many import judge
 data = DataFolder(Path(sys.argv[1]))
 one = judge(sys.argv[2])
 writer = JudgementWriter(one.path(data.run_dir(one.run_id)), one, data.answers_lock)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.retrieval import Wanted, retrieve
+from agent.evaluation.retrieval import Wanted, retrieve
 from personas.values import Value, ValueSet
-from store.data import DataFolder
 from store.encoders.base import Vectors, unit
-from store.frames import FrameStore
-from store.index import Index
-from store.indexing import update
-from store.ledger import LedgerWriter
-from store.records import Video
+from store.frames.frame_store import FrameStore
+from store.index.build import update
+from store.index.search import Index
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Video
 from tests.store.samples import START, finished, frame, jpeg, started, step
 
 FRAMES = 240

@@ -17,24 +17,24 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from agent import spectrum as module
 from agent.benchmarks.exhibits import Exhibit, sample, show
 from agent.cli import cli
-from agent.drivers.browser import arguments, find
+from agent.drivers.web.browser import arguments, find
 from agent.errors import BudgetSpent
+from agent.evaluation import value_spectrum
+from agent.evaluation.value_spectrum import Asking, ask
+from agent.judge.budget import Cap
 from agent.models.base import Question, Reply
-from agent.models.budget import Cap
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
-from agent.spectrum import Asking, ask
 from store import encoders
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.indexing import update
-from store.judgements import read_judgements
-from store.ledger import LedgerWriter
-from store.records import Video
-from store.spectra import Retrieval, read_retrieval
+from store.frames.frame_store import FrameStore
+from store.index.build import update
+from store.results.value_spectrum import Retrieval, read_retrieval
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Video
+from store.runs.rejudgements import read_judgements
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made import Recorded
 from tests.e2e.commands import until
@@ -43,7 +43,7 @@ from tests.store.samples import START, finished, frame, started, step
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 THEMES = ("cars", "food", "space")
 PER_THEME = 10
 SET = """
@@ -209,7 +209,7 @@ def asked_of(
 
     model = Recorded(answer)
     model.name = name
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+    monkeypatch.setattr(value_spectrum, "load_model", lambda *_: model)
     try:
         asyncio.run(ask(retrieval, Asking(name, **more), data, START, lambda *_: None))
     except BudgetSpent:
@@ -291,7 +291,7 @@ import json, sys
 from inspect_ai import eval
 from inspect_ai.log import read_eval_log
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
-from agent.spectrum_task import spectrum
+from agent.evaluation.inspect_value_spectrum import spectrum
 
 data, folder = sys.argv[1:]
 words = iter(["Yes", "No", "Well.", "No", "Yes", "Yes", "No", "Yes"])

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from agent import spectrum as module
 from agent.errors import ModelFailed, ModelSilent
+from agent.evaluation import value_spectrum
+from agent.evaluation.batch import AT_ONCE
+from agent.evaluation.value_spectrum import Asking, ask
+from agent.judge.patience import Patience
 from agent.models.base import Question, Reply
-from agent.models.patience import Patience
-from agent.sitting import AT_ONCE
-from agent.spectrum import Asking, ask
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.judgements import Asked, read_judgements
-from store.spectra import Found, Keyword, Retrieval
+from store.frames.frame_store import FrameStore
+from store.results.value_spectrum import Found, Keyword, Retrieval
+from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import Asked, read_judgements
 from tests.agent.models.made import Recorded, frame
 from tests.store.samples import START
 
@@ -50,7 +50,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
         raise ModelFailed("no reply")
 
     down = Recorded(fails)
-    monkeypatch.setattr(module, "load_model", lambda *_: down)
+    monkeypatch.setattr(value_spectrum, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> tuple[Asked, ...]:
         asking = Asking("openai/down", wordings=1, patience=patience)
@@ -64,6 +64,6 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     due = 2 * len(retrieval.shown)
     assert len(down.asked) == len(lines[-1]) == 2 * due
     well = Recorded(lambda question: Reply("Yes"))
-    monkeypatch.setattr(module, "load_model", lambda *_: well)
+    monkeypatch.setattr(value_spectrum, "load_model", lambda *_: well)
     assert len(put(Patience(attempts=3))) == 3 * due
     assert len(well.asked) == due

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BadConfig, BudgetSpent, Filtered
+from agent.judge.budget import Account, Budgeted, Cap, Spent
+from agent.judge.judge import ModelJudge
 from agent.models import scripted
 from agent.models.base import Question, Reply
-from agent.models.budget import Account, Budgeted, Cap, Spent
-from agent.models.judge import ModelJudge
 from agent.models.metering import Till
 from personas.strategies import build
-from store.ledger import LedgerLine
-from store.payments import PaymentBook
-from store.records import Fault, Judgement, RunFinished, Usage
+from store.runs.ledger import LedgerLine
+from store.runs.payments import PaymentBook
+from store.runs.records import Fault, Judgement, RunFinished, Usage
 from tests.agent.models.made import GUITARIST, Recorded, frame
 from tests.store.samples import step
 

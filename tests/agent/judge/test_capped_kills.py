@@ -14,15 +14,15 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent import preferences
+from agent.judge.budget import Cap
+from agent.judge.guard import guarded, is_free
 from agent.models.base import Model, Question, Reply
-from agent.models.budget import Cap
-from agent.models.guard import guarded, is_free
 from agent.models.metering import Till
 from agent.models.scripted import load as load_scripted
-from agent.pairs import _Both
-from store.data import DataFolder
-from store.payments import PaymentBook
+from agent.preferences import prompts
+from agent.preferences.generate import _Both
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import Recorded, frame
 from tests.store.samples import keep_run
@@ -82,7 +82,7 @@ def test_a_local_editor_beside_a_served_checker_is_booked(tmp_path: Path) -> Non
     editor = Recorded(used)
     editor.name = "hfvlm/editor"
     till = Till(PaymentBook(), ("a",))
-    question = Question(preferences.describe(), (frame(),))
+    question = Question(prompts.describe(), (frame(),))
     checker = Recorded(used)
     checker.meters = True  # as a served one, which books its own calls
     checkers: list[Model] = [checker, load_scripted("scripted/yes")]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from agent.errors import BudgetSpent, ModelFailed, Refused, TimedOut, UnreadableReply
+from agent.judge.judge import LONGEST_REPLY, Explain, Manner, ModelJudge
 from agent.models import scripted
 from agent.models.base import Question, Reply
-from agent.models.judge import LONGEST_REPLY, Explain, Manner, ModelJudge
-from store.records import Judgement
+from store.runs.records import Judgement
 from tests.agent.models.made import GUITARIST, Recorded, frame, judged
 
 

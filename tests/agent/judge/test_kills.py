@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
+from agent.judge.budget import Cap
+from agent.judge.guard import guarded
+from agent.judge.judge import Manner, ModelJudge
 from agent.models import load
-from agent.models.budget import Cap
-from agent.models.guard import guarded
-from agent.models.judge import Manner, ModelJudge
 from agent.models.metering import Till
-from store.payments import PaymentBook, Settled
-from store.records import Judgement
+from store.runs.payments import PaymentBook, Settled
+from store.runs.records import Judgement
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, frame
 

@@ -28,9 +28,9 @@ from typing import Any
 import psutil
 import pytest
 
-from store.data import DataFolder
-from store.judgements import judgement_files, read_judgements
-from store.payments import PaymentBook, Reserved, Settled
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook, Reserved, Settled
+from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.chaos_server import RECEIVED, SENT, ChaosServer
 from tests.store.samples import keep_run
 

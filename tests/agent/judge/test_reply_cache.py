@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from agent.errors import Filtered, ModelFailed
+from agent.judge.budget import Budgeted, Cap
+from agent.judge.judge import ModelJudge
+from agent.judge.reply_cache import Cached, Tally
 from agent.models import scripted
 from agent.models.base import Model, Question, Reply
-from agent.models.budget import Budgeted, Cap
-from agent.models.cache import Cached, Tally
-from agent.models.judge import ModelJudge
 from personas.strategies import build
-from store.records import Judgement
+from store.runs.records import Judgement
 from tests.agent.models.made import GARDENER, GUITARIST, Recorded, frame
 
 QUESTION = Question(build("simple", GUITARIST), (frame(),), "A caption")

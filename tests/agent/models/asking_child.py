@@ -16,19 +16,19 @@ from typing import Any
 
 from tenacity import wait_none
 
-from agent import rejudge as module
-from agent.models import load, served
-from agent.models.patience import Patience
-from agent.rejudge import Asking, rejudge
-from store.data import DataFolder
-from store.ledger import read
+from agent.evaluation import rejudge as module
+from agent.evaluation.rejudge import Asking, rejudge
+from agent.judge.patience import Patience
+from agent.models import api, load
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 
 MODEL = "openai-api/loopback/chaos"
 
 
 def ask(root: str, repeats: str) -> int:
     """Ask everything that is due, once; 3: some of it has no reply yet."""
-    served.SETTINGS.update(attempt_timeout=2, timeout=8, max_retries=2)
+    api.SETTINGS.update(attempt_timeout=2, timeout=8, max_retries=2)
 
     def quick(name: str, revision: str | None) -> Any:
         model: Any = load(name, revision)

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.models.hfvlm import HfVlm
+from agent.models.local_vlm import HfVlm
 from personas.questionnaire import ITEMS
 
 Answer = Callable[[dict[str, Any]], tuple[str, int, int]]

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from PIL import Image, ImageDraw, ImageFont
 
+from agent.judge.judge import ModelJudge
 from agent.models.base import Question, Reply
-from agent.models.judge import ModelJudge
 from personas.persona import Persona
-from store.records import Judgement
+from store.runs.records import Judgement
 
 GUITARIST = Persona(
     id="guitarist",

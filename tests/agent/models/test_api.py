@@ -21,12 +21,12 @@ from inspect_ai.model import (
 )
 
 from agent.errors import BadConfig, MissingExtra, UserError
-from agent.models.budget import Budgeted, Cap
-from agent.models.judge import Manner, ModelJudge
+from agent.judge.budget import Budgeted, Cap
+from agent.judge.judge import Manner, ModelJudge
+from agent.models.api import SETTINGS, ServedModel
 from agent.models.metering import Till
-from agent.models.served import SETTINGS, ServedModel
-from store.payments import PaymentBook
-from store.records import Judgement
+from store.runs.payments import PaymentBook
+from store.runs.records import Judgement
 from tests.agent.models.made import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
@@ -204,7 +204,7 @@ def test_a_provider_that_is_not_installed_says_what_to_type() -> None:
 
 
 def test_a_provider_without_its_key_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    from agent.models.served import _prerequisite
+    from agent.models.api import _prerequisite
 
     told = _prerequisite("openai/x", "[bold]ERROR[/bold]: No OPENAI_API_KEY defined.")
     assert isinstance(told, UserError)

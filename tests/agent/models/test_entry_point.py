@@ -30,7 +30,7 @@ task = Task(dataset=[Sample(input=chat, target="Yes")], scorer=exact())
 logs = eval(task, model=said["models"], display="none", log_dir=said["logs"])
 scores = {log.eval.model: log.results.scores[0] for log in logs if log.results}
 right = {model: score.metrics["mean"].value for model, score in scores.items()}
-where = sys.modules["agent.models.registry"].__file__
+where = sys.modules["agent.models.inspect_provider"].__file__
 print("told:", json.dumps([right, where]))
 """
 

@@ -13,12 +13,12 @@ from PIL import Image
 from tenacity import wait_none
 
 from agent.errors import UserError
+from agent.judge.judge import Manner, ModelJudge
 from agent.models import load
-from agent.models.hfvlm import HfVlm
-from agent.models.judge import Manner, ModelJudge
-from agent.models.served import SETTINGS, ServedModel
+from agent.models.api import SETTINGS, ServedModel
+from agent.models.local_vlm import HfVlm
 from personas.questionnaire import ITEMS
-from store.records import Judgement
+from store.runs.records import Judgement
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import HUGE, REPLIES, STATUSES, Server, answering, frames_of
 from tests.agent.models.made import GUITARIST, frame

@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.errors import BadConfig
 from agent.models import load, scripted
+from agent.models.api import ServedModel
 from agent.models.base import Reply
 from agent.models.fingerprint import weights
-from agent.models.served import ServedModel
-from agent.runner import refuse_other_model
-from store.data import DataFolder
-from store.ledger import read
+from agent.run.session import refuse_other_model
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.agent.models import tiny
 from tests.agent.models.made import Recorded
 from tests.store.samples import keep_run

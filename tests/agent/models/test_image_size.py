@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from agent.errors import ModelFailed
-from agent.models import hfvlm, picture
+from agent.models import image_size, local_vlm
 from agent.models.base import Question
 from personas.strategies import build
 from tests.agent.models.made import GUITARIST, frame
@@ -31,14 +31,14 @@ def size(jpeg: bytes) -> tuple[int, int]:
 )
 def test_a_frame_keeps_its_shape(taken: tuple[int, int], sent: tuple[int, int]) -> None:
     jpeg = frame("A title", size=taken)
-    assert size(picture.scaled(jpeg)) == picture.opened(jpeg).size == sent
-    assert (picture.scaled(jpeg) == jpeg) == (taken == sent)
-    assert picture.scaled(jpeg) == picture.scaled(jpeg)
+    assert size(image_size.scaled(jpeg)) == image_size.opened(jpeg).size == sent
+    assert (image_size.scaled(jpeg) == jpeg) == (taken == sent)
+    assert image_size.scaled(jpeg) == image_size.scaled(jpeg)
 
 
 def test_a_local_model_gets_every_frame_no_larger_than_that() -> None:
     frames = (frame(size=(1080, 1920)), frame("second"), frame("third"))
-    chat = hfvlm._chat(Question(build("simple", GUITARIST), frames))
+    chat = local_vlm._chat(Question(build("simple", GUITARIST), frames))
     parts = chat[-1]["content"]
     pictures = [part["image"].size for part in parts if part["type"] == "image"]
     assert pictures == [(864, 1536), (360, 640), (360, 640)]
@@ -48,14 +48,14 @@ def test_a_local_model_gets_every_frame_no_larger_than_that() -> None:
 @pytest.mark.parametrize("broken", [b"", b"no picture", frame()[:200]])
 def test_what_is_no_picture_is_a_failure(broken: bytes) -> None:
     with pytest.raises(ModelFailed, match="no picture"):
-        picture.opened(broken)
+        image_size.opened(broken)
 
 
 def test_the_size_is_part_of_what_a_reply_is_kept_under(monkeypatch: pytest.MonkeyPatch) -> None:
-    from agent.models.served import ServedModel
+    from agent.models.api import ServedModel
 
     monkeypatch.setenv("LOOPBACK_API_KEY", "x")
     monkeypatch.setenv("LOOPBACK_BASE_URL", "http://127.0.0.1:9/v1")
     settings = ServedModel.load("openai-api/loopback/tiny").settings
-    assert settings["longest_side"] == picture.LONGEST_SIDE
+    assert settings["longest_side"] == image_size.LONGEST_SIDE
     assert settings["schema"] == "isq"

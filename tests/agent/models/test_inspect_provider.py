@@ -22,8 +22,8 @@ from inspect_ai.model import (
 )
 
 from agent.errors import BadConfig
-from agent.models import Question, load, registry
-from agent.models.served import _messages
+from agent.models import Question, inspect_provider, load
+from agent.models.api import _messages
 from personas.strategies import build, paraphrases, strategies
 from tests.agent.models import tiny
 from tests.agent.models.made import GUITARIST, frame
@@ -56,7 +56,7 @@ def generate(model: Model, messages: list[Any]) -> Any:
 
 def test_every_question_of_a_run_is_recognised_from_its_words() -> None:
     for question in every_question():
-        assert registry.read_chat(_messages(question)) == question
+        assert inspect_provider.read_chat(_messages(question)) == question
 
 
 @pytest.mark.drill
@@ -106,7 +106,7 @@ def test_conversations_and_strange_pictures_are_refused() -> None:
     ]
     for chat in chats:
         with pytest.raises(BadConfig, match="one question at a time"):
-            registry.read_chat(chat)
+            inspect_provider.read_chat(chat)
     elsewhere = ContentImage(image="https://example.org/a.jpg")
     with pytest.raises(BadConfig, match="must be in the chat"):
-        registry.read_chat([ChatMessageUser(content=[elsewhere])])
+        inspect_provider.read_chat([ChatMessageUser(content=[elsewhere])])

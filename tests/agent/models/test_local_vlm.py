@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from agent import preferences
 from agent.errors import BadConfig, MissingExtra, ModelFailed, UserError
-from agent.models import check, checkpoint, hfvlm, load
+from agent.judge.judge import Manner, ModelJudge
+from agent.models import check, load, local_checkpoint, local_vlm
 from agent.models.base import Question, Reply
-from agent.models.hfvlm import Generated, HfVlm
-from agent.models.judge import Manner, ModelJudge
+from agent.models.local_vlm import Generated, HfVlm
+from agent.preferences import prompts as preferences
 from personas.strategies import build
 from store.encoders._torch import load_torch
 from tests.agent.models import tiny
@@ -53,7 +53,7 @@ def worked_out(model: HfVlm, asked: Question) -> float:
     """Share of yes, from the logits of one forward pass without padding, caches or ``generate``."""
     torch = load_torch()
     parts = model._checkpoint
-    inputs = hfvlm._inputs(parts.processor, [hfvlm._chat(asked)])
+    inputs = local_vlm._inputs(parts.processor, [local_vlm._chat(asked)])
     with torch.inference_mode():
         logits = parts.model(**inputs).logits[0, -1]
     vocabulary = parts.processor.tokenizer.get_vocab()
@@ -81,7 +81,7 @@ def test_p_yes_is_read_from_the_logits_in_one_pass(model: HfVlm) -> None:
     assert reply.text == "No"
     assert reply.output_tokens == 1
     assert reply.input_tokens is not None
-    assert float(reply.notes["mass"]) > hfvlm.LEAST_MASS
+    assert float(reply.notes["mass"]) > local_vlm.LEAST_MASS
 
 
 def test_the_picture_counts_and_so_does_every_frame(model: HfVlm) -> None:
@@ -125,7 +125,7 @@ def test_what_is_neither_yes_nor_no_is_spoken_and_read_as_words(tmp_path: Path) 
 def test_questionnaires_and_reasons_are_generated(
     model: HfVlm, manner: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hfvlm, "_LONG", 12)
+    monkeypatch.setattr(local_vlm, "_LONG", 12)
     reply = ask(model, question(**manner))[0]
     assert reply.output_tokens == 12
     assert len(reply.text) > 3
@@ -133,8 +133,8 @@ def test_questionnaires_and_reasons_are_generated(
 
 
 def test_free_words_and_picks_are_generated(model: HfVlm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hfvlm, "_LONG", 12)
-    monkeypatch.setattr(hfvlm, "_WORDS", 5)
+    monkeypatch.setattr(local_vlm, "_LONG", 12)
+    monkeypatch.setattr(local_vlm, "_WORDS", 5)
     prompts = preferences.describe(), preferences.choice("A kite.", "A boat.", turned=False)
     text, pick = ask(model, *(Question(prompt, (RED,)) for prompt in prompts))
     assert (text.output_tokens, pick.output_tokens) == (12, 5)
@@ -150,7 +150,7 @@ def test_questions_that_come_together_are_answered_together_and_alike(
     sizes: list[int] = []
     generate = HfVlm.generate
 
-    def counted(self: HfVlm, chats: Sequence[hfvlm.Chat], most: int) -> list[Generated]:
+    def counted(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
         sizes.append(len(chats))
         return generate(self, chats, most)
 
@@ -161,7 +161,7 @@ def test_questions_that_come_together_are_answered_together_and_alike(
 
     assert sum(sizes) == len(asked)
     assert max(sizes) > 1
-    assert max(sizes) <= hfvlm.TOGETHER
+    assert max(sizes) <= local_vlm.TOGETHER
     for each, reply in zip(asked, together, strict=True):
         p_yes = worked_out(model, each)
         assert reply.p_yes == pytest.approx(1 - p_yes if each.prompt.mirrored else p_yes, abs=1e-4)
@@ -171,7 +171,7 @@ def test_a_batch_that_does_not_fit_is_halved(model: HfVlm, monkeypatch: pytest.M
     torch = load_torch()
     generate = HfVlm._generate
 
-    def cramped(self: HfVlm, chats: Sequence[hfvlm.Chat], most: int) -> list[Generated]:
+    def cramped(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
         if len(chats) > 1:
             raise torch.OutOfMemoryError("no room")
         return generate(self, chats, most)
@@ -188,7 +188,7 @@ def test_a_question_that_does_not_fit_says_what_to_type(
 ) -> None:
     torch = load_torch()
 
-    def full(self: HfVlm, chats: Sequence[hfvlm.Chat], most: int) -> list[Generated]:
+    def full(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
         raise torch.OutOfMemoryError("no room")
 
     monkeypatch.setattr(HfVlm, "_generate", full)
@@ -212,7 +212,7 @@ def test_a_frame_that_is_no_picture_fails_alone(model: HfVlm) -> None:
 def test_a_failed_pass_is_a_failure_and_the_next_question_is_answered(
     model: HfVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: HfVlm, chats: Sequence[hfvlm.Chat], most: int) -> list[Generated]:
+    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
         raise RuntimeError("CUDA error")
 
     with monkeypatch.context() as patched:
@@ -226,7 +226,7 @@ def test_a_failed_pass_is_a_failure_and_the_next_question_is_answered(
 def test_a_fault_in_the_program_is_no_failure_of_the_model(
     model: HfVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: HfVlm, chats: Sequence[hfvlm.Chat], most: int) -> list[Generated]:
+    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(HfVlm, "_generate", broken)
@@ -252,7 +252,7 @@ def test_who_gives_up_holds_nobody_up(model: HfVlm) -> None:
 def test_the_persona_is_kept_whatever_the_template_does(tmp_path: Path, template: str) -> None:
     made = HfVlm.load(f"hfvlm/{tiny.save_llava(tmp_path, template=template)}", device="cpu")
     processor = made._checkpoint.processor
-    ids = hfvlm._inputs(processor, [hfvlm._chat(question(RED, BLUE))])["input_ids"][0]
+    ids = local_vlm._inputs(processor, [local_vlm._chat(question(RED, BLUE))])["input_ids"][0]
     shown = processor.tokenizer.decode(ids)
     assert all(trait in shown for trait in GUITARIST.traits)
     assert shown.count("<image>") == 2 * 4
@@ -263,7 +263,9 @@ def test_the_persona_is_kept_whatever_the_template_does(tmp_path: Path, template
 
 def test_a_model_that_knows_no_chats_gets_one_picture_and_a_text(tmp_path: Path) -> None:
     made = HfVlm.load(f"hfvlm/{tiny.save_blip2(tmp_path)}", device="cpu")
-    ids = hfvlm._inputs(made._checkpoint.processor, [hfvlm._chat(question(RED, BLUE))])["input_ids"]
+    ids = local_vlm._inputs(made._checkpoint.processor, [local_vlm._chat(question(RED, BLUE))])[
+        "input_ids"
+    ]
     shown = made._checkpoint.processor.tokenizer.decode(ids[0])
     assert shown.count("<image>") == 4
     assert all(trait in shown for trait in GUITARIST.traits)
@@ -339,7 +341,7 @@ def test_a_quantised_model_says_what_it_needs(tmp_path: Path) -> None:
 def test_a_model_too_big_is_refused_before_its_weights_are_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "free_memory", lambda device: 100_000)
+    monkeypatch.setattr(local_checkpoint, "free_memory", lambda device: 100_000)
     with pytest.raises(BadConfig, match=r"GB on cpu, where 0\.0 GB are free.*Type: "):
         load(f"hfvlm/{folder}", device="cpu")
 
@@ -347,7 +349,7 @@ def test_a_model_too_big_is_refused_before_its_weights_are_read(
 def test_free_memory_is_what_a_container_was_granted(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("3000\n", encoding="ascii")
     (tmp_path / "memory.current").write_text("1000\n", encoding="ascii")
-    assert list(checkpoint._granted(tmp_path)) == [2000]
+    assert list(local_checkpoint._granted(tmp_path)) == [2000]
     (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
-    assert list(checkpoint._granted(tmp_path)) == []
-    assert checkpoint.free_memory("cpu") > 10**8
+    assert list(local_checkpoint._granted(tmp_path)) == []
+    assert local_checkpoint.free_memory("cpu") > 10**8

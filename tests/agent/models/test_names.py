@@ -11,16 +11,7 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.errors import BadConfig, UnknownName, UserError
-from agent.models import (
-    check,
-    check_access,
-    check_persona,
-    known,
-    load,
-    scripted,
-    sent_to,
-    served,
-)
+from agent.models import api, check, check_access, check_persona, known, load, scripted, sent_to
 from agent.models.base import Question
 from personas.strategies import build
 from tests.agent.models.made import GUITARIST, frame
@@ -32,7 +23,7 @@ def test_known_names_pass_the_check(name: str) -> None:
 
 
 def test_patterns_stand_for_providers() -> None:
-    assert {f"{provider}/…" for provider in served.PROVIDERS} < set(known())
+    assert {f"{provider}/…" for provider in api.PROVIDERS} < set(known())
     check("openai/gpt-4o")
     check("openai-api/dashscope/qwen-vl-plus")
 

@@ -13,17 +13,17 @@ from typing import Any
 from PIL import Image
 
 from agent.config import Dwell, RunConfig, Site
-from agent.drivers import browser as browsers
+from agent.drivers.web import browser as browsers
 from agent.errors import RunFault
 from agent.playground.catalogue import Item, load
 from agent.playground.mark import read_mark
 from agent.playground.skins.shapes import caption, skin_id
-from agent.runner import Place, Silent, execute
+from agent.run.session import Place, Silent, execute
 from personas.library import find
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import Ledger, read
-from store.records import Step, Windows
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+from store.runs.records import Step, Windows
 
 SEED = 7
 """Serves an ad at place 7 and a live card at place 12."""

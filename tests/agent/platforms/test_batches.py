@@ -19,8 +19,8 @@ from agent.playground.payload import feed_payload
 from agent.playground.recommend import Settings, Shelf
 from agent.playground.simulate import AHEAD
 from agent.playground.visitors import Page, Visitor, Watch
-from store.records import Judgement, Reaction, Step, Video
-from store.site_records import FeedBatch
+from store.runs.records import Judgement, Reaction, Step, Video
+from store.runs.site_records import FeedBatch
 from tests.agent.platforms.test_feed import shown
 
 TOTAL = 48

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent import runner
 from agent.errors import WallShown
-from agent.runner import Live, Silent
-from store.records import Step
+from agent.run import session
+from agent.run.session import Live, Silent
+from store.runs.records import Step
 from tests.agent.platforms import running
 from tests.agent.platforms.running import Told, check, watch
 
@@ -42,8 +42,8 @@ def meddled(
 ) -> Told:
     """Watch eight videos of a skin while somebody meddles, and a person answers the walls."""
 
-    def patient(*words: object, **options: object) -> runner.Place:
-        place = runner.Place(*words, **options)  # type: ignore[arg-type]
+    def patient(*words: object, **options: object) -> session.Place:
+        place = session.Place(*words, **options)  # type: ignore[arg-type]
         return replace(place, live=Live(patient=True))
 
     monkeypatch.setattr(running, "Silent", lambda: meddler)

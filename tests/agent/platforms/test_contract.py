@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from store.data import DataFolder
-from store.ledger import read
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.agent.platforms.running import Told, check, watch
 from tests.drills import drills_but
 from tests.e2e.commands import feedsway

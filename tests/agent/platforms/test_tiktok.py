@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from agent.drivers.base import Answer
-from agent.drivers.playwright import PlaywrightDriver
+from agent.drivers.web.driver import PlaywrightDriver
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.playground.skins.shapes import caption, skin_id
-from tests.agent.drivers.test_live_pages import SPEED, on_skin
+from tests.agent.drivers.web.test_live_pages import SPEED, on_skin
 from tests.agent.platforms.running import QUICK, Told, check, watch
 
 URL = "https://www.tiktok.com/api/recommend/item_list/"

@@ -14,7 +14,7 @@ from agent.playground.catalogue import DATA, Item, load, themes, themes_of
 from agent.playground.compose import frames, recipe_for
 from agent.playground.footage import film, locate, table
 from agent.playground.mark import CAPACITY
-from store.frames import describe
+from store.frames.frame_store import describe
 
 THEMES = {
     "animals", "art", "cars", "dance", "family", "fantasy", "fashion", "food", "gardening",

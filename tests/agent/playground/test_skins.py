@@ -6,7 +6,7 @@ import json
 
 from playwright.sync_api import sync_playwright
 
-from agent.drivers.browser import find
+from agent.drivers.web.browser import find
 from agent.playground.skins.pages import _embedded
 from store.foreign.text import clean_text
 from tests.store.foreign.hostile import captions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.edits import cleaned, compare
-from store.pairs import ErrorKind
+from agent.preferences.edit_distance import cleaned, compare
+from store.results.preference_pairs import ErrorKind
 
 DOG = "A brown dog sleeps on a red sofa beside a tall lamp. Two children play in the kitchen."
 GOOD: list[tuple[ErrorKind, str, str]] = [

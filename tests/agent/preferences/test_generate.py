@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from agent import pairs as module
 from agent.benchmarks.exhibits import Exhibit
 from agent.cli import cli
 from agent.errors import BadConfig, BudgetSpent
-from agent.models import scenes
+from agent.judge.budget import Cap
+from agent.judge.patience import Patience
+from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.models.budget import Cap
-from agent.models.patience import Patience
-from agent.pairs import Making, make
-from store import keyed
-from store.data import DataFolder
+from agent.preferences import generate
+from agent.preferences.generate import Making, make
 from store.errors import BadExport
-from store.ledger import Ledger
-from store.pairs import ERRORS, ErrorKind, NoPairs, Pairs, find_pairs
-from store.records import Judgement
+from store.jsonl import keyed
+from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, Pairs, find_pairs
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.records import Judgement
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made import Recorded
 from tests.agent.watched import exhibits, watch
@@ -60,7 +60,7 @@ def data(shown: list[Exhibit], tmp_path_factory: pytest.TempPathFactory) -> Data
 
 @pytest.fixture(scope="module")
 def run(data: DataFolder) -> Ledger:
-    from store.ledger import read
+    from store.runs.ledger import read
 
     return read(data.ledger_path("r1"))
 
@@ -78,14 +78,14 @@ def told(result: Result) -> dict[str, Any]:
 def made(
     data: DataFolder, run: Ledger, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: Any
 ) -> Pairs:
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+    monkeypatch.setattr(generate, "load_model", lambda *_: model)
     making = Making(model.name, **more)
     path = asyncio.run(make([run], making, data, START, lambda *_: None)).path
     return find_pairs(data, str(path))
 
 
 def scripted(question: Question, spoil: str = "none") -> Reply:
-    text = scenes.reply(
+    text = scripted_scenes.reply(
         question.prompt.user, bool(question.prompt.system), question.frames[0], {"spoil": spoil}
     )
     return Reply(text, input_tokens=90, output_tokens=10)
@@ -257,7 +257,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         system = any(message["role"] == "system" for message in body["messages"])
         user = body["messages"][-1]["content"]
         words = "\n".join(part["text"] for part in user if part["type"] == "text")
-        return scenes.reply(words, system, frames_of(body)[0], {}), 90, 10
+        return scripted_scenes.reply(words, system, frames_of(body)[0], {}), 90, 10
 
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     with Server(answer).running() as running:
@@ -330,7 +330,7 @@ def test_the_export_loads_as_trl_wants_it(data: DataFolder, tmp_path: Path) -> N
 def test_a_shortcut_is_refused_unless_it_is_allowed_and_then_told(
     data: DataFolder, run: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "load_model", lambda *_: Recorded(_longer_objects))
+    monkeypatch.setattr(generate, "load_model", lambda *_: Recorded(_longer_objects))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")  # which nobody is sent
     words = ("--model", "openai/longer", "--kind", "object", "--export", str(tmp_path / "out"))
     refused = typed(data, *words)
@@ -347,7 +347,7 @@ def _longer_objects(question: Question) -> Reply:
     user = question.prompt.user
     if "\nText: " in user:
         text = user.partition("\nText: ")[2].partition("\n")[0]
-        there = next(word for word in scenes.SLOTS["object"] if word in text)
+        there = next(word for word in scripted_scenes.SLOTS["object"] if word in text)
         return Reply(text.replace(there, "saxophones"))
     if question.prompt.kind == "text":
         return scripted(question)

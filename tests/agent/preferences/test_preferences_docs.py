@@ -11,9 +11,9 @@ import pytest
 
 from agent.cli import cli
 from store.dataset.preferences import TEXTS
-from store.pairs import ERRORS, Reason
+from store.results.preference_pairs import ERRORS, Reason
 
-DOC = (Path(__file__).parents[2] / "docs" / "preferences.md").read_text("utf-8")
+DOC = (Path(__file__).parents[3] / "docs" / "preferences.md").read_text("utf-8")
 LINES = re.findall(r"^\$ python -m agent (.+)$", DOC, re.MULTILINE)
 
 

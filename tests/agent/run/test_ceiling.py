@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.notices import announce_repeats
+from agent.cli.privacy_notice import announce_repeats
 from agent.config import Site
-from store.records import Windows
+from store.runs.records import Windows
 
 CLIPS = "file,caption,creator,theme,ad\na.webm,A,x,cats,\nb.webm,B,x,cats,\nc.webm,C,x,dogs,\n"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from agent.indexing import StepIndexer
-from store.data import DataFolder
+from agent.run.live_indexer import StepIndexer
 from store.encoders.base import Encoder
+from store.runs.data_folder import DataFolder
 from tests.store.samples import jpeg, started, step
 
 

@@ -16,17 +16,17 @@ from PIL import Image
 from agent.config import RunConfig, Site
 from agent.drivers.base import Answer, Arrival, Box, Capture, PageEvent, Shown
 from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
-from agent.loop import RunLoop
 from agent.platforms import load
 from agent.platforms.base import Feed
-from agent.recorder import LedgerRecorder
+from agent.run.loop import RunLoop
 from agent.run.parts import Parts, Progress
-from agent.runner import Silent
+from agent.run.recorder import LedgerRecorder
+from agent.run.session import Silent
 from personas.library import find
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
-from store.records import Judgement, Reaction, Step, Windows
-from store.site_records import FeedBatch
+from store.frames.frame_store import FrameStore
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Judgement, Reaction, Step, Windows
+from store.runs.site_records import FeedBatch
 
 THOUGHT_S = 0.2
 SPEED = 16.0

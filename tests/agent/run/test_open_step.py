@@ -16,17 +16,17 @@ from PIL import Image
 from agent.config import Frames, Pace, RunConfig, Site
 from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
 from agent.errors import BrowserLost, PlatformFault
-from agent.loop import RunLoop
 from agent.platforms import load
 from agent.platforms.base import Feed
-from agent.recorder import LedgerRecorder
+from agent.run.loop import RunLoop
 from agent.run.parts import Pacer, Parts, Progress
+from agent.run.recorder import LedgerRecorder
+from agent.run.session import Silent
 from agent.run.site_record import SiteRecord, WatchedPlace
-from agent.runner import Silent
 from personas.library import find
-from store.frames import FrameStore
-from store.ledger import Ledger, LedgerWriter, read
-from store.records import Judgement, Usage, Windows
+from store.frames.frame_store import FrameStore
+from store.runs.ledger import Ledger, LedgerWriter, read
+from store.runs.records import Judgement, Usage, Windows
 from tests.store.samples import started
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

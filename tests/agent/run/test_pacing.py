@@ -8,10 +8,10 @@ from datetime import UTC, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from agent import pacing
 from agent.config import Pace
 from agent.errors import BadConfig, PaceReached
-from agent.pacing import Hours, Limits, SlowHands
+from agent.run import pacing
+from agent.run.pacing import Hours, Limits, SlowHands
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

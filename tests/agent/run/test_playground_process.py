@@ -9,7 +9,7 @@ import pytest
 
 from agent.config import Site
 from agent.errors import BadConfig
-from agent.site import PlaygroundSite
+from agent.run.playground_process import PlaygroundSite
 
 SITE = Site(feed="random")
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from agent.config import RunConfig
-from agent.reactions import plan
+from agent.run.policy import plan
 from personas.persona import Persona
-from store.records import Judgement, Windows
+from store.runs.records import Judgement, Windows
 
 ME = Persona(id="me", traits=("I sail.", "I cook.", "I read."), themes=("travel",))
 YES, NO = Judgement(answer="yes"), Judgement(answer="no")

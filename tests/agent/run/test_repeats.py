@@ -14,19 +14,19 @@ import pytest
 from agent.config import RunConfig, Site
 from agent.drivers.base import Arrival, Shown
 from agent.errors import BrowserLost, FeedIneligible
-from agent.loop import RunLoop
 from agent.platforms import load
 from agent.platforms.base import Feed
-from agent.reactions import Plan
-from agent.recorder import LedgerRecorder
+from agent.run.loop import RunLoop
 from agent.run.parts import Parts, Progress
-from agent.runner import Silent
-from agent.yoke import Schedule
+from agent.run.policy import Plan
+from agent.run.recorder import LedgerRecorder
+from agent.run.session import Silent
+from agent.run.yoke import Schedule
 from personas.library import find
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
-from store.records import Judgement, Step, Usage, Windows
-from tests.agent.test_loop import OneVideo
+from store.frames.frame_store import FrameStore
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Judgement, Step, Usage, Windows
+from tests.agent.run.test_loop import OneVideo
 
 
 class ListedFeed(OneVideo):

@@ -9,11 +9,11 @@ import pytest
 
 from agent.drivers.replay import ReplayDriver
 from agent.errors import FeedEmpty
-from store.data import DataFolder
-from store.forget import forget
-from store.forget_plan import Request
-from store.frames import FrameStore
-from store.ledger import read
+from store.frames.frame_store import FrameStore
+from store.privacy.forget import forget
+from store.privacy.forget_plan import Request
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.store.samples import START, keep_run
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from agent.config import RunConfig
-from agent.recorder import LedgerRecorder
-from agent.runner import Place, Silent, execute
+from agent.run.recorder import LedgerRecorder
+from agent.run.session import Place, Silent, execute
 from personas.library import find
-from store.data import DataFolder
-from store.ledger import Ledger, read
-from store.records import Windows
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+from store.runs.records import Windows
 from tests.store.samples import keep_run
 
 COLOURS = ["red", "green", "blue", "white"]

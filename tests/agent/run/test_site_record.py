@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from agent.run.site_record import SiteRecord, WatchedPlace, compare
-from store.records import Reaction, Step, Video
-from store.site_records import SiteCheck, describe_check
+from store.runs.records import Reaction, Step, Video
+from store.runs.site_records import SiteCheck, describe_check
 from tests.store.samples import step
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

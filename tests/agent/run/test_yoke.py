@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from agent.errors import BadConfig
-from agent.yoke import schedule
-from store.ledger import Ledger, LedgerWriter, read
-from store.records import Reaction, Video, Windows
+from agent.run.yoke import schedule
+from store.runs.ledger import Ledger, LedgerWriter, read
+from store.runs.records import Reaction, Video, Windows
 from tests.store.samples import finished, frame, jpeg, started, step
 
 WINDOWS = Windows(before=6, adapt=0, after=30, baseline="passive")

@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.daemon.evidence import Evidence
-from agent.daemon.jobs import jobs
-from agent.daemon.state import Occurrence
-from agent.daemon.watch import load as load_watch
+from agent.daemon.config.jobs import jobs
+from agent.daemon.config.watch_file import load as load_watch
+from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.journal.state import Occurrence
 from agent.study.conduct import Conductor, Study, config_of
 from agent.study.declared import load
 from agent.study.frozen import Frozen, freeze
@@ -26,10 +26,10 @@ from agent.study.matrix import Cell, draw, read_draws, start_order, write_draws
 from agent.study.preparation import keep, prepare, read_occurrences, replicates_for
 from personas.library import find
 from personas.strategies import hashes
-from store.data import DataFolder
-from store.records import PersonaRecord
-from tests.agent.daemon.test_together import Endless, Narrator
+from store.runs.data_folder import DataFolder
+from store.runs.records import PersonaRecord
 from tests.agent.study.test_matrix import declared
+from tests.agent.study.test_together import Endless, Narrator
 from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
 from tests.store.samples import keep_run
 

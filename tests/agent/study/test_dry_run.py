@@ -11,7 +11,7 @@ from agent.cli import cli
 from agent.study.declared import load
 from agent.study.frozen import StudyChanged
 from agent.study.preparation import keep, prepare
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 from tests.agent.study.test_conduct import written
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.study.declared import EXAMPLE, Declared, load
 from agent.study.matrix import Cell, draw, read_draws, start_order
-from analysis.intervals import binomial_p_value
+from analysis.statistics.intervals import binomial_p_value
 
 
 def declared(folder: Path, personas: list[str], seed: int = 7, replicates: int = 1) -> Declared:

@@ -12,7 +12,7 @@ from agent.study.conduct import Conductor, Study
 from agent.study.declared import EXAMPLE, BadStudy, load
 from agent.study.frozen import Frozen, freeze
 from agent.study.matrix import Cell, draw, start_order
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 
 
 class Narrator:

@@ -10,10 +10,10 @@ import datasets
 import numpy as np
 import pytest
 
-from agent.alignment import trainer
-from agent.alignment.example import _pairs
 from agent.cli.align import align
 from agent.errors import BadConfig, MissingExtra, UserError
+from agent.training import dpo
+from agent.training.example import _pairs
 
 
 @pytest.fixture(scope="module")
@@ -60,4 +60,4 @@ def test_without_the_extra_one_sentence_says_what_to_type(
         assert refused(folder, "--style=a").endswith("Type: pip install 'feedsway[align]'")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtra, match=r"Type: pip install 'feedsway\[align\]'$"):
-        trainer.check()
+        dpo.check()

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.alignment import ladder, pairs
-from agent.alignment.scoring import Scale
-from store import alignments
-from store.alignments import Recipe
+from agent.training import data_scaling, dataset
+from agent.training.judge_score import Scale
+from store.results import trainings
+from store.results.trainings import Recipe
 
 pytestmark = [pytest.mark.drill, pytest.mark.filterwarnings("ignore")]  # TRL's warnings, in-process
 ROOT = Path(__file__).parents[3]
@@ -63,12 +63,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 def cut_off_and_resumed() -> list[int]:
     """Train the first size, interrupted once; the command then finds it done."""
-    loaded = pairs.read(Path("example/pairs"))
+    loaded = dataset.read(Path("example/pairs"))
     recipe = Recipe(
         model="hfvlm/example/vlm", pairs=loaded.digest, updates=UPDATES, batch=8,
         learning_rate=RATE, beta=0.1, rank=16,
     )  # fmt: skip
-    plan = ladder.Plan(SIZES[:2], 1, recipe, JUDGE, Scale.of("romantic", None))
+    plan = data_scaling.Plan(SIZES[:2], 1, recipe, JUDGE, Scale.of("romantic", None))
     own = UPDATES + len(loaded.held_out)  # what size 0 counts as
 
     def interrupt(count: int, _: int) -> None:
@@ -76,16 +76,16 @@ def cut_off_and_resumed() -> list[int]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ladder.train_all(plan, loaded, Path("ladder"), interrupt)
-    assert alignments.cell(Path("ladder"), 1, 1) is None
+        data_scaling.train_all(plan, loaded, Path("ladder"), interrupt)
+    assert trainings.cell(Path("ladder"), 1, 1) is None
     told: list[int] = []
-    ladder.train_all(plan, loaded, Path("ladder"), lambda count, _: told.append(count - own))
+    data_scaling.train_all(plan, loaded, Path("ladder"), lambda count, _: told.append(count - own))
     return told
 
 
 def test_a_training_goes_on_from_its_last_checkpoint(done: Done) -> None:
     assert [count for count in done.resumed if count > 0][0] == CUT_OFF - 2 + 1  # noqa: RUF015
-    cell = alignments.cell(done.folder / "ladder", 1, 1)
+    cell = trainings.cell(done.folder / "ladder", 1, 1)
     assert cell is not None
     assert [row.update for row in cell.losses] == list(range(1, UPDATES + 1))
 
@@ -93,7 +93,7 @@ def test_a_training_goes_on_from_its_last_checkpoint(done: Done) -> None:
 def test_every_training_learns(done: Done) -> None:
     for size in SIZES[1:]:
         for seed in range(1, SEEDS + 1):
-            cell = alignments.cell(done.folder / "ladder", size, seed)
+            cell = trainings.cell(done.folder / "ladder", size, seed)
             assert cell is not None
             losses = [row.loss for row in cell.losses]
             assert np.mean(losses[-4:]) < np.mean(losses[:4]) - 0.05

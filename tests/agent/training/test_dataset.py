@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from agent.alignment import pairs
-from agent.alignment.example import _pairs
 from agent.errors import BadConfig
+from agent.training import dataset as pairs
+from agent.training.example import _pairs
 from tests.store.foreign.test_limits import small_file_of_many_pixels
 
 

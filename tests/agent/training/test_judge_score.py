@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from agent import models
-from agent.alignment import ladder
-from agent.alignment.scoring import Scale, score
 from agent.errors import BadConfig
-from analysis.alignment import points, tendency
+from agent.training import data_scaling
+from agent.training.judge_score import Scale, score
+from analysis.alignment.learning_curve import points, tendency
 from personas.library import find
-from store.alignments import Item, Scored
+from store.results.trainings import Item, Scored
 
 REPLIES = ("My love, a square.", "Look, a square.", "  ", "Dear one, a circle.")
 PAIRS = [{"images": [Image.new("RGB", (28, 28), (9 * place, 40, 40))]} for place in range(4)]
@@ -84,7 +84,7 @@ def test_the_tendency_to_yes_is_even_where_yes_and_no_keep_the_balance() -> None
 
 
 def test_a_ladder_doubles_as_far_as_the_pairs_reach() -> None:
-    assert ladder.sizes(None, 100) == (0, 16, 32, 64)
-    assert ladder.sizes([8, 2], 100) == (0, 2, 8)
+    assert data_scaling.sizes(None, 100) == (0, 16, 32, 64)
+    assert data_scaling.sizes([8, 2], 100) == (0, 2, 8)
     with pytest.raises(BadConfig, match=r"--sizes 0,2$"):
-        ladder.sizes([2, 300], 100)
+        data_scaling.sizes([2, 300], 100)

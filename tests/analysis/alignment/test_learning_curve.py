@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.alignment import Alignment, latest, read
-from analysis.alignment_example import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
-from analysis.alignment_report import sentence, write
+from analysis.alignment.alignment_report import sentence, write
+from analysis.alignment.learning_curve import Alignment, latest, read
+from analysis.alignment.saturation import saturation
 from analysis.errors import NothingToCompare
-from analysis.saturation import saturation
-from store import alignments
-from store.alignments import Cell, Scored
+from analysis.examples.trainings import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
 from store.errors import BadLadder
-from store.records import Judgement
+from store.results import trainings
+from store.results.trainings import Cell, Scored
+from store.runs.records import Judgement
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_planted_curve_and_its_saturation_come_back(out: Path) -> None:
 
 def test_the_latest_judge_and_all_whole_sizes_are_found(out: Path) -> None:
     assert latest(out).sizes == SIZES
-    path = alignments.judged_folder(out, ASKED) / f"{alignments.name(128, 3)}.json"
+    path = trainings.judged_folder(out, ASKED) / f"{trainings.name(128, 3)}.json"
     path.unlink()
     found = latest(out)
     assert (found.sizes, found.seeds) == ((0, 16, 32, 64, 256), SEEDS)
@@ -69,11 +69,11 @@ def test_text_json_and_figures_say_the_same(out: Path) -> None:
 
 
 def test_a_video_without_a_score_somewhere_is_left_out_everywhere(out: Path) -> None:
-    path = alignments.judged_folder(out, ASKED) / f"{alignments.name(32, 2)}.json"
-    whole = alignments.recall(path, Scored)
+    path = trainings.judged_folder(out, ASKED) / f"{trainings.name(32, 2)}.json"
+    whole = trainings.recall(path, Scored)
     assert whole is not None
     refused = Judgement(answer=None, missing="refused")
-    alignments.keep(path, Scored(judgements=(refused, *whole.judgements[1:])))
+    trainings.keep(path, Scored(judgements=(refused, *whole.judgements[1:])))
     found = told(out)
     assert found.score.left_out == 1
     assert found.score.scores.shape[2] == 39
@@ -84,22 +84,22 @@ def test_a_video_without_a_score_somewhere_is_left_out_everywhere(out: Path) -> 
 
 def test_a_judge_that_never_answers_leaves_no_curve(out: Path) -> None:
     refused = Judgement(answer=None, missing="refused")
-    for path in alignments.judged_folder(out, ASKED).glob("0*.json"):
-        alignments.keep(path, Scored(judgements=(refused,) * 80))
+    for path in trainings.judged_folder(out, ASKED).glob("0*.json"):
+        trainings.keep(path, Scored(judgements=(refused,) * 80))
     assert "Saturation size: none" in write(told(out), out).text()
 
 
 def test_what_is_not_finished_is_not_read(out: Path) -> None:
-    (alignments.cell_folder(out, 64, 3) / alignments.RECORD).unlink()
+    (trainings.cell_folder(out, 64, 3) / trainings.RECORD).unlink()
     with pytest.raises(NothingToCompare, match="not finished"):
         told(out)
 
 
 def test_a_record_that_makes_no_sense_is_named(out: Path) -> None:
-    path = alignments.cell_folder(out, 64, 3) / alignments.RECORD
+    path = trainings.cell_folder(out, 64, 3) / trainings.RECORD
     path.write_text("{")
     with pytest.raises(BadLadder, match=r"Type: rm .*cell\.json"):
-        alignments.recall(path, Cell)
+        trainings.recall(path, Cell)
 
 
 def test_the_sentence_says_where_the_interval_ends() -> None:

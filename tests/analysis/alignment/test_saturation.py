@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.calibration import rate
-from analysis.intervals import crossed
-from analysis.saturation import PLATEAU, saturation, step
+from analysis.alignment.saturation import PLATEAU, saturation, step
+from analysis.simulation.calibration import rate
+from analysis.statistics.intervals import crossed
 
 Floats = NDArray[np.float64]
 SIZES = (0, 16, 32, 64, 128, 256, 512)

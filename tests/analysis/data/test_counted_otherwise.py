@@ -10,12 +10,12 @@ import pytest
 from analysis.report.material import read_runs
 from analysis.report.measured import measure
 from analysis.report.methods import methods
-from analysis.summary import summarise
-from store.cli_text import ledger_lines
-from store.data import DataFolder
-from store.ledger import LedgerWriter, read
-from store.site_records import SiteCheck
-from store.verify import verify
+from analysis.terminal.summary import summarise
+from store.cli.text import ledger_lines
+from store.maintenance.verify import verify
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
+from store.runs.site_records import SiteCheck
 from tests.store.samples import START, finished, keep_run
 
 TOLD = "the site itself has counted otherwise"

@@ -4,8 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.values import Estimate, as_json
-from analysis.views import (
+from analysis.data.exposures import (
     AFTER,
     BEFORE,
     NO,
@@ -16,8 +15,9 @@ from analysis.views import (
     table,
     without_repeats,
 )
-from store import ledger
-from store.records import Reaction, Video
+from analysis.statistics.estimate import Estimate, as_json
+from store.runs import ledger
+from store.runs.records import Reaction, Video
 from tests.analysis import made
 
 

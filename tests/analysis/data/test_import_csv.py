@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
+from analysis.cli.main import main
+from analysis.data.exposures import AFTER, BEFORE, NO, NONE, PHASES, UNKNOWN, YES
+from analysis.data.import_csv import Reading, read_csv
 from analysis.errors import BadViews
-from analysis.importer import Reading, read_csv
-from analysis.views import AFTER, BEFORE, NO, NONE, PHASES, UNKNOWN, YES
 from store.foreign.limits import MOST_TABLE_BYTES
-from store.records import Windows
+from store.runs.records import Windows
 
 READING = Reading(Windows(before=2, after=2))
 

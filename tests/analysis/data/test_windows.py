@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from analysis.views import ADAPT, AFTER, BEFORE, UNKNOWN, RunInfo, Views, table
-from analysis.windows import batches, batches_assumed, change_position, compared
-from store.records import Windows
+from analysis.data.exposures import ADAPT, AFTER, BEFORE, UNKNOWN, RunInfo, Views, table
+from analysis.data.windows import batches, batches_assumed, change_position, compared
+from store.runs.records import Windows
 
 
 def run(

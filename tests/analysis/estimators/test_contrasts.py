@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from analysis.counts import WindowShare, missing_bounds
-from analysis.estimates import (
+from analysis.data.counts import WindowShare, missing_bounds
+from analysis.data.exposures import RunInfo
+from analysis.estimators.contrasts import (
     Attrition,
     agreement,
     attrition,
@@ -14,8 +15,7 @@ from analysis.estimates import (
     sways,
     treatment_minus_control,
 )
-from analysis.null import Counts
-from analysis.views import RunInfo
+from analysis.statistics.null_iavg import Counts
 
 FULL = WindowShare(50, 50, 10, {}, 20.0, 5)
 

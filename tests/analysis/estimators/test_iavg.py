@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
+from analysis.cli.main import main
+from analysis.data.exposures import from_ledgers
 from analysis.errors import NothingToCompare
-from analysis.iavg import iavg
-from analysis.views import from_ledgers
-from store import ledger
-from store.data import DataFolder
-from store.records import PersonaRecord
+from analysis.estimators.iavg import iavg
+from store.runs import ledger
+from store.runs.data_folder import DataFolder
+from store.runs.records import PersonaRecord
 from tests.analysis import made
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
-from analysis.compare import compare, mcnemar
+from analysis.cli.main import main
+from analysis.data.exposures import Views, from_ledgers
 from analysis.errors import NothingToCompare
-from analysis.views import Views, from_ledgers
-from store import ledger
+from analysis.estimators.judge_agreement import compare, mcnemar
+from store.runs import ledger
 from tests.analysis import made
 
 

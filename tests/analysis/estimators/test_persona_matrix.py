@@ -3,9 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.designs import judge_matrix
 from analysis.errors import NotOffered
-from analysis.matrix import (
+from analysis.estimators.persona_matrix import (
     centred,
     logits,
     overlap,
@@ -16,8 +15,9 @@ from analysis.matrix import (
     specific_sway,
     without_each,
 )
-from analysis.permutation import assignments
-from analysis.simulate import Plan, World, draw_matrices
+from analysis.simulation.designs import judge_matrix
+from analysis.simulation.scenarios import Plan, World, draw_matrices
+from analysis.statistics.permutation import assignments
 from tests.analysis.made import plausible
 
 

@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
 
-from analysis.batching import share_variance
-from analysis.cells import Rejudged, count_cells, graded_cells, missing_shares
 from analysis.errors import NotOffered
-from analysis.matrix import specific_sway
+from analysis.estimators.persona_matrix import specific_sway
+from analysis.estimators.persona_matrix_cells import (
+    Rejudged,
+    count_cells,
+    graded_cells,
+    missing_shares,
+)
+from analysis.statistics.intraclass import share_variance
 
 
 def asked(size: int, videos: int, sway: float = 0.0) -> Rejudged:

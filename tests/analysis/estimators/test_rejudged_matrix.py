@@ -11,12 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NotOffered
-from analysis.judging import blind, eagerness, steadiness, taste_overlap
-from analysis.rejudged import PersonaMatrix, Replies, by_judge, persona_matrix, replies
-from analysis.views import RunInfo, Views
-from store.judgements import Asked, Judge, Judgements
-from store.records import Judgement, Windows
+from analysis.estimators.judge_bias import blind, eagerness, steadiness, taste_overlap
+from analysis.estimators.rejudged_matrix import (
+    PersonaMatrix,
+    Replies,
+    by_judge,
+    persona_matrix,
+    replies,
+)
+from store.runs.records import Judgement, Windows
+from store.runs.rejudgements import Asked, Judge, Judgements
 from tests.analysis import made
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from analysis.borrowed import borrowed, borrowed_base, sway_from, without_each
 from analysis.errors import NotOffered
-from analysis.intervals import jackknife
+from analysis.estimators.shrunk_baseline import borrowed, borrowed_base, sway_from, without_each
+from analysis.statistics.intervals import jackknife
 from tests.analysis.made import plausible
 
 

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NothingToCompare
-from analysis.study import study
-from analysis.texts import study_text
-from analysis.views import RunInfo, Views
-from store.records import Windows
+from analysis.estimators.study import study
+from analysis.terminal.study_text import study_text
+from store.runs.records import Windows
 from tests.analysis import made
 
 

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
+from analysis.cli.main import main
 from tests.analysis import made
 from tests.drills import drills_but
 
@@ -52,5 +52,5 @@ def test_an_interrupted_command_says_so_by_its_code(monkeypatch: pytest.MonkeyPa
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.power.powers", interrupted)
+    monkeypatch.setattr("analysis.simulation.power.powers", interrupted)
     assert CliRunner().invoke(main, ["power"]).exit_code == 130

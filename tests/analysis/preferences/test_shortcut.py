@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.shortcut import shortcut
-from store.pairs import Pair, Source
+from analysis.preferences.shortcut import shortcut
+from store.results.preference_pairs import Pair, Source
 
 WORDS = "lamp kite boat drum violin basket candle bicycle trumpet umbrella lantern sail".split()  # noqa: SIM905
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.example import STUDY, write_example
+from analysis.examples.study import STUDY, write_example
 from analysis.report.material import read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import Rendered, compose, render
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 
 NOW = datetime(2025, 3, 5, 12, tzinfo=UTC)
 

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
-from analysis.example import STUDY
-from analysis.null import NullOfI
-from analysis.render import place
+from analysis.cli.main import main
+from analysis.examples.study import STUDY
+from analysis.report.export import Table, write_tables
 from analysis.report.losses import lost_runs
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measures, measure
@@ -25,10 +24,11 @@ from analysis.report.page import compose, render
 from analysis.report.scene import Scene
 from analysis.report.tables import tables
 from analysis.report.trace import Source
-from analysis.tables_out import Table, write_tables
-from store.data import DataFolder
+from analysis.statistics.null_iavg import NullOfI
+from analysis.terminal.run_text import place
 from store.foreign.printing import share_text
-from store.records import Windows
+from store.runs.data_folder import DataFolder
+from store.runs.records import Windows
 from tests.analysis import made
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import text_of, tree

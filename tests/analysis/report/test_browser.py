@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.drivers.browser import find
+from agent.drivers.web.browser import find
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from analysis.cli import main
-from store.data import DataFolder
-from store.judgements import judgement_files
-from store.ledger import read
+from analysis.cli.main import main
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.rejudgements import judgement_files
 
 
 def test_a_report_of_two_draws_leaves_their_common_cells_out(

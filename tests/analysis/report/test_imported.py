@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
-from analysis.importer import Reading
+from analysis.cli.main import main
+from analysis.data.import_csv import Reading
 from analysis.report.material import read_imported
 from analysis.report.measured import measure
 from analysis.report.page import compose, render
-from store.records import Windows
+from store.runs.records import Windows
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import loose_numbers, text_of, tree
 

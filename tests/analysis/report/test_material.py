@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
-from analysis.example import STUDY
+from analysis.examples.study import STUDY
 from analysis.report.declared import PrimaryTest, read_study_file
 from analysis.report.material import find_runs, is_study, read_runs, read_study
 from analysis.report.measured import measure
-from store.data import DataFolder
-from store.ledger import LedgerWriter, read
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
 from tests.analysis import made
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.counts import counts_by_run
-from analysis.estimates import pair_up
-from analysis.intervals import difference_over_batches
+from analysis.data.counts import counts_by_run
+from analysis.data.exposures import PHASES, RunInfo
+from analysis.estimators.contrasts import pair_up
 from analysis.report.accounting import USES, account
 from analysis.report.curve import drift
 from analysis.report.diversity import rarefied, varieties
@@ -19,8 +19,8 @@ from analysis.report.material import Seen
 from analysis.report.measured import Measures
 from analysis.report.scene import Scene
 from analysis.report.trace import Name
-from analysis.views import PHASES, RunInfo
-from store.records import Windows
+from analysis.statistics.intervals import difference_over_batches
+from store.runs.records import Windows
 from tests.analysis import made
 
 
@@ -130,7 +130,7 @@ def test_replicates_of_a_persona_are_averaged() -> None:
         for arm in ("treatment", "passive")
     ]
     views = made.views([(rng.random(100) < 0.4).astype(int) for _ in infos], 50, infos)
-    from analysis.counts import counts_by_run
+    from analysis.data.counts import counts_by_run
 
     counts = counts_by_run(views)
     (row,) = by_persona(infos, counts, "passive")

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from analysis.example import PERSONAS
+from analysis.examples.study import PERSONAS
 from analysis.report import pictures
 from analysis.report.measured import Measures
 from analysis.report.pictures import FRAMES, Budget, sheets
 from analysis.report.scene import Scene
-from store.duplicates import near_duplicates
-from store.frames import FrameStore, describe
+from store.frames.frame_store import FrameStore, describe
+from store.frames.near_duplicates import near_duplicates
 
 
 def drawn(measures: Measures, budget: Budget | None = None) -> pictures.Sheets | None:

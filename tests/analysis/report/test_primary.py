@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.example import STUDY
+from analysis.examples.study import STUDY
 from analysis.report.declared import PrimaryTest
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measured, measure
 from analysis.report.page import compose, render
 from analysis.report.primary import Primary
-from analysis.values import NAN, Estimate
-from store.data import DataFolder
-from store.judgements import JudgementWriter, judgement_files, read_judgements
+from analysis.statistics.estimate import NAN, Estimate
+from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import JudgementWriter, judgement_files, read_judgements
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import loose_numbers, text_of, tree
 

@@ -9,9 +9,9 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from analysis.report.trace import Name, Source, Traces, UntracedNumber, placed
-from analysis.values import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate
 
-SOURCE = Source("analysis.counts.window_share", "20 videos", "3 ads")
+SOURCE = Source("analysis.data.counts.window_share", "20 videos", "3 ads")
 
 
 def shown(template: str, **values: object) -> tuple[str, Traces]:
@@ -23,7 +23,7 @@ def shown(template: str, **values: object) -> tuple[str, Traces]:
 def test_a_number_is_a_link_to_its_source_and_says_it_on_hovering() -> None:
     html, traces = shown("<p>{{ x }}</p>", x=SOURCE.pp(-3.14159, "sway"))
     assert html == (
-        '<p><a class="n" id="n-1" href="#from-1" title="sway. analysis.counts.window_share. '
+        '<p><a class="n" id="n-1" href="#from-1" title="sway. analysis.data.counts.window_share. '
         'In: 20 videos. Out: 3 ads.">\N{MINUS SIGN}3.1</a></p>'
     )
     assert list(traces.sources()) == [(1, SOURCE)]
@@ -47,7 +47,7 @@ def test_words_names_and_markup_pass() -> None:
 
 
 def test_one_source_has_one_number() -> None:
-    other = Source("analysis.iavg.iavg", "all")
+    other = Source("analysis.estimators.iavg.iavg", "all")
     html, traces = shown(
         "{{ a }}{{ b }}{{ c }}", a=SOURCE.count(1200, "n"), b=other.p(0.02, "p"),
         c=SOURCE.percent(2.25, "share"),

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis import permutation
-from analysis.cli import main
-from analysis.offers import BORROWED, NO_FRAMES
+from analysis.cli.main import main
+from analysis.estimators.eligible_designs import BORROWED, NO_FRAMES
 from analysis.report.curve import drift
+from analysis.report.export import write_tables
 from analysis.report.losses import missing_rows
 from analysis.report.material import Material, find_runs, read_runs
 from analysis.report.measured import Measures, measure
@@ -25,11 +25,11 @@ from analysis.report.page import Rendered, compose, render
 from analysis.report.scene import Scene
 from analysis.report.tables import tables
 from analysis.report.write import findings_text, write_report
-from analysis.tables_out import write_tables
-from analysis.values import Estimate, percentile_text
-from store.data import DataFolder
+from analysis.statistics import permutation
+from analysis.statistics.estimate import Estimate, percentile_text
 from store.foreign.printing import count_of
-from store.records import Windows
+from store.runs.data_folder import DataFolder
+from store.runs.records import Windows
 from tests.analysis import made
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import text_of, tree

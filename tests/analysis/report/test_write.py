@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
-from analysis.example import STUDY
+from analysis.cli.main import main
+from analysis.examples.study import STUDY
+from analysis.report.export import Table, write_tables
 from analysis.report.measured import Measures
 from analysis.report.page import Rendered
 from analysis.report.tables import tables
-from analysis.tables_out import Table, write_tables
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 from tests.analysis import made
 from tests.analysis.report.reading import tree
 

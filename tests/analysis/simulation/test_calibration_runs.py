@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.calibration import checks_text, passed
-from analysis.calibration_runs import Seen, against, agreements, detections, seen
 from analysis.errors import NotOffered
-from analysis.example import write_example
-from analysis.matrix import own_minus_others
-from analysis.null import DRAWS
-from store.ledger import Ledger, read
+from analysis.estimators.persona_matrix import own_minus_others
+from analysis.examples.study import write_example
+from analysis.simulation.calibration import checks_text, passed
+from analysis.simulation.calibration_runs import Seen, against, agreements, detections, seen
+from analysis.statistics.null_iavg import DRAWS
+from store.runs.ledger import Ledger, read
 from tests.analysis import made
 
 

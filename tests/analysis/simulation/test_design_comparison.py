@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis import designs
-from analysis.cli import main
-from analysis.design_table import (
+from analysis.cli.main import main
+from analysis.simulation import designs
+from analysis.simulation.design_comparison import (
     BREAKS,
     DEFAULT,
     PAPER,
@@ -24,10 +24,10 @@ from analysis.design_table import (
     broken_by,
     compared,
 )
-from analysis.simulate import Plan, World, draw_matrices, draw_runs
+from analysis.simulation.scenarios import Plan, World, draw_matrices, draw_runs
 from tests.analysis.made import plausible
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "measurement.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement.md"
 STUDIES = 400
 BY_NAME = {rival.name: rival for rival in RIVALS}
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis import designs
-from analysis.designs import Design, Outcomes
 from analysis.errors import BadPlan
-from analysis.simulate import Plan, World, draw_matrices, draw_runs, learnt
+from analysis.simulation import designs
+from analysis.simulation.designs import Design, Outcomes
+from analysis.simulation.scenarios import Plan, World, draw_matrices, draw_runs, learnt
 from tests.analysis.made import plausible
 
 STUDIES = 1000

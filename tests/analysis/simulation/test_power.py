@@ -4,10 +4,10 @@ import math
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
+from analysis.cli.main import main
 from analysis.errors import BadPlan
-from analysis.power import OPTIONS, Trials, cheapest, powers, smallest_sway
-from analysis.simulate import Plan, World
+from analysis.simulation.power import OPTIONS, Trials, cheapest, powers, smallest_sway
+from analysis.simulation.scenarios import Plan, World
 
 FEW = Trials(studies=200)
 PASSIVE = Plan(personas=10, before=24, adapt=24, after=52, baseline="passive")

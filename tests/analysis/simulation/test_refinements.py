@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.cli import main
-from analysis.design_table import DEFAULT, USUAL, Scene
-from analysis.grading import FADING, NOISY, SURE, UNSURE, Grader, graded
-from analysis.refinements import (
+from analysis.cli.main import main
+from analysis.simulation.design_comparison import DEFAULT, USUAL, Scene
+from analysis.simulation.graded_answers import FADING, NOISY, SURE, UNSURE, Grader, graded
+from analysis.simulation.refinements import (
     JUDGES,
     LARGE,
     REFINEMENTS,
@@ -28,10 +28,10 @@ from analysis.refinements import (
     joint_sway,
     weighted,
 )
-from analysis.simulate import Drawn, Plan, World, draw_matrices
+from analysis.simulation.scenarios import Drawn, Plan, World, draw_matrices
 from tests.analysis.made import plausible
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "measurement.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement.md"
 STUDIES = 500
 BY_SCENE = {scene.name: scene for scene in (*SCENES, LARGE)}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.intervals import score_interval, t_interval
 from analysis.spectrum import paper
 from analysis.spectrum.answers import Answers, Layout, read_answers
 from analysis.spectrum.scores import (
@@ -18,10 +17,11 @@ from analysis.spectrum.scores import (
     profile,
     spectrum,
 )
+from analysis.statistics.intervals import score_interval, t_interval
 from personas.values import values
-from store.judgements import Asked, Judge, JudgementWriter
-from store.records import Judgement
-from store.spectra import RUN_ID, Found, Keyword, Retrieval, ValueRecord
+from store.results.value_spectrum import RUN_ID, Found, Keyword, Retrieval, ValueRecord
+from store.runs.records import Judgement
+from store.runs.rejudgements import Asked, Judge, JudgementWriter
 from tests.store.samples import START
 
 SHARED = "shared"

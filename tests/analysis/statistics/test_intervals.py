@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.batching import draw_yes
-from analysis.intervals import (
+from analysis.statistics.intervals import (
     binomial_interval,
     binomial_p_value,
     change_over_batches,
@@ -13,6 +12,7 @@ from analysis.intervals import (
     t_interval,
     window_sums,
 )
+from analysis.statistics.intraclass import draw_yes
 from tests.analysis.made import plausible
 
 # 50 and 50 videos in batches of 12: the fifth batch straddles the windows

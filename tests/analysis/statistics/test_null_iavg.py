@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from analysis.batching import draw_yes, intraclass_correlation
-from analysis.intervals import binomial_p_value
-from analysis.null import Counts, mean_change, null_of_i
+from analysis.statistics.intervals import binomial_p_value
+from analysis.statistics.intraclass import draw_yes, intraclass_correlation
+from analysis.statistics.null_iavg import Counts, mean_change, null_of_i
 
 PAPER = np.array([[12, 12, 12, 12, 2, 0, 0, 0, 0], [0, 0, 0, 0, 10, 12, 12, 12, 4]], float)
 

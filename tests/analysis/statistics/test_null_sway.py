@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.null import Counts
-from analysis.null_sway import null_of_sway
+from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_sway import null_of_sway
 from tests.analysis.made import plausible
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.intervals import binomial_p_value
-from analysis.permutation import ARRANGEMENTS, assignments, compare, holm, sign_flips
+from analysis.statistics.intervals import binomial_p_value
+from analysis.statistics.permutation import ARRANGEMENTS, assignments, compare, holm, sign_flips
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 
 
 def rng() -> np.random.Generator:

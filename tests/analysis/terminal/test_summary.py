@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.summary import RunSummary, render, summarise
-from store import ledger
-from store.records import Record, RunResumed, Windows
+from analysis.terminal.summary import RunSummary, render, summarise
+from store.runs import ledger
+from store.runs.records import Record, RunResumed, Windows
 from tests.analysis import made
 
 RNG_SEED = 4

@@ -17,21 +17,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 from store import encoders
-from store.cli import main
-from store.data import DataFolder
+from store.cli.main import main
 from store.dataset import manifest
 from store.encoders.base import Vectors
-from store.frames import FrameStore
-from store.indexing import update
-from store.ledger import LedgerWriter, read
+from store.frames.frame_store import FrameStore
+from store.index.build import update
 from store.maintenance.backup import backup
-from store.records import Video
-from store.verify import verify
+from store.maintenance.verify import verify
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
+from store.runs.records import Video
 from tests.drills import drills_but
 from tests.e2e.commands import until
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 DOC = (REPO / "docs" / "dataset.md").read_text("utf-8")
 EXAMPLE = re.compile(r"^\s*\$ python -m store (.+)$", re.MULTILINE)
 Run = Callable[..., Result]
@@ -129,7 +129,7 @@ def test_every_example_runs(run: Run, line: str) -> None:
 @pytest.mark.parametrize("command", ["export", "import", "stats", "forget"])
 def test_help_is_quick(command: str) -> None:
     code = (
-        "import sys; from store.cli import main\n"
+        "import sys; from store.cli.main import main\n"
         "try: main([*sys.argv[1:], '--help'], prog_name='python -m store')\n"
         "finally: print(sorted({'chromadb', 'pyarrow', 'pydantic', 'numpy'} & set(sys.modules)))"
     )
@@ -217,7 +217,7 @@ def test_forgetting_asks_first(run: Run, data: DataFolder) -> None:
 
 
 def test_a_request_that_was_cut_off_comes_first(run: Run, data: DataFolder) -> None:
-    from store.forget_plan import Request
+    from store.privacy.forget_plan import Request
 
     cut = Request(asked="video", value="other", at=START, salt="salt")
     data.forgetting.write_text(cut.model_dump_json())

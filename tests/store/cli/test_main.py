@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from store import encoders
-from store.cli import main
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.index import Index
-from store.indexing import update
-from store.ledger import LedgerWriter, read
+from store.cli.main import main
+from store.frames.frame_store import FrameStore
+from store.index.build import update
+from store.index.search import Index
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
 from tests.store.samples import (
     COLOURS,
     START,
@@ -31,7 +31,7 @@ from tests.store.samples import (
     step,
 )
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 Run = Callable[..., Result]
 
 
@@ -255,13 +255,13 @@ def test_the_data_folder_comes_from_the_environment(data: DataFolder) -> None:
 def test_a_locked_index_names_its_holder(
     run: Run, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from store import index, index_folder
+    from store.index import embedded_folder, search
 
     update(data, ColourEncoder())
-    monkeypatch.setattr(index_folder, "PATIENCE_S", 0.1)
-    opener: Any = index.Index.open
+    monkeypatch.setattr(embedded_folder, "PATIENCE_S", 0.1)
+    opener: Any = search.Index.open
     monkeypatch.setattr(
-        index.Index, "open", lambda *args, **kw: opener(*args, patience_s=0.1, **kw)
+        search.Index, "open", lambda *args, **kw: opener(*args, patience_s=0.1, **kw)
     )
     with opener(data, ColourEncoder()).hold():
         result = run("search", "red")
@@ -281,7 +281,7 @@ def test_interruption_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("command", ["", "runs", "show", "search", "index", "verify"])
 def test_help_is_quick_and_has_an_example(command: str) -> None:
     code = (
-        "import sys; from store.cli import main\n"
+        "import sys; from store.cli.main import main\n"
         "try: main([*sys.argv[1:], '--help'], prog_name='python -m store')\n"
         "finally: print(sorted({'chromadb', 'torch', 'pydantic', 'numpy'} & set(sys.modules)))"
     )

@@ -20,8 +20,6 @@ import webdataset
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data as pictures
 
-from store import derived
-from store.data import DataFolder
 from store.dataset import blur, manifest
 from store.dataset.card import NAME as CARD
 from store.dataset.export import export
@@ -30,14 +28,16 @@ from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople
 from store.dataset.rows import FIELDS, Choice, gather
 from store.dataset.splits import By
-from store.entries import Filters
 from store.errors import BadExport, NothingToExport
-from store.frames import FrameStore
-from store.ledger import LedgerWriter, read
-from store.records import Judgement, Video
+from store.frames.frame_store import FrameStore
+from store.index.entries import Filters
+from store.privacy import derived_register
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
+from store.runs.records import Judgement, Video
 from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HANDLE = "zanzibar.queen_7"
 OTHER = "quietplumber"
 
@@ -309,14 +309,14 @@ def test_an_export_that_was_cut_off_leaves_nothing(data: DataFolder, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         export(data, tmp_path / "out", "jsonl", Choice(), cut)
     assert list(tmp_path.glob("*out*")) == []
-    assert [entry for entry in derived.entries(data) if entry.is_there(data)] == []
+    assert [entry for entry in derived_register.entries(data) if entry.is_there(data)] == []
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from store import derived
-from store.data import DataFolder
+from store.privacy import derived_register as derived
+from store.runs.data_folder import DataFolder
 from store.dataset.export import export
 from store.dataset.rows import Choice
 end = lambda done, _: os._exit(9) if done == 6 else None
@@ -333,13 +333,13 @@ def test_a_killed_export_is_repeated_and_known_to_forgetting(
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 9
     assert not folder.exists()
     assert "not finished" in (beside / manifest.UNFINISHED).read_text()
-    there = [entry.place(data) for entry in derived.entries(data) if entry.is_there(data)]
+    there = [entry.place(data) for entry in derived_register.entries(data) if entry.is_there(data)]
     assert there == [beside]
     with pytest.raises(BadExport, match=r"is no finished export.*Type: python -m store export"):
         manifest.check(beside)
     assert manifest.check(export(data, folder, "jsonl", Choice()).folder) == []
     assert list(tmp_path.glob(".*")) == []
-    assert [entry.place(data) for entry in derived.entries(data)] == [folder]
+    assert [entry.place(data) for entry in derived_register.entries(data)] == [folder]
 
 
 def test_nothing_is_written_over(data: DataFolder, tmp_path: Path) -> None:

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from store.data import DataFolder
 from store.dataset import export as exporting
 from store.dataset import manifest
 from store.dataset.export import export
 from store.dataset.formats import FORMATS
+from store.dataset.import_screenshots import Collection, bring_in
 from store.dataset.rows import Choice
 from store.errors import LeakingExport
-from store.frames import FrameStore
-from store.importing import Collection, bring_in
-from store.ledger import LedgerWriter
-from store.records import Judgement, Video
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Judgement, Video
+from tests.store.dataset.test_export import all_bytes, read_back
 from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
-from tests.store.test_export import all_bytes, read_back
 
 JANE, JANES = "jane.doe_92", "7312345678901234567"
 TELLING = ("janedoe", "jane.doe", "doe_92", JANES, "unknown.one", "smith", "quietplumber")

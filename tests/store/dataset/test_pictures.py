@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from store.dataset.pictures import bare
+from tests.store.dataset.test_export import with_comment
 from tests.store.samples import jpeg
-from tests.store.test_export import with_comment
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
-from store import pairs
-from store.data import DataFolder
 from store.dataset import blur, manifest
 from store.dataset.preferences import Findings, PairsChoice, export
 from store.errors import LeakingExport
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
-from store.records import Video
+from store.frames.frame_store import FrameStore
+from store.results import preference_pairs
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Video
+from tests.store.dataset.test_export import all_bytes
 from tests.store.samples import START, frame, jpeg, started, step
-from tests.store.test_export import all_bytes
 
 JANE, HER_ID = "jane.doe_92", "7312345678901234567"
 
@@ -36,7 +36,7 @@ def portrait() -> bytes:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> tuple[DataFolder, pairs.Pairs]:
+def made(tmp_path: Path) -> tuple[DataFolder, preference_pairs.Pairs]:
     """Thirty frames by twenty creators, each beside a near-duplicate; a creator in no pair."""
     data = DataFolder(tmp_path / "data")
     frames = FrameStore(data.frames_dir)
@@ -48,23 +48,35 @@ def made(tmp_path: Path) -> tuple[DataFolder, pairs.Pairs]:
             author = f"creator{place % 20}" if video != HER_ID else JANE
             writer.append(step(place, frame(picture), video=Video(id=video, author=author)))
         writer.append(step(30, video=Video(id="x", author="quietplumber")))
-    maker = pairs.Maker(model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0")
+    maker = preference_pairs.Maker(
+        model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
+    )
     text = f"As #JaneDoe92 and quiet_plumber say, {HER_ID} by \uff20no.body is great."
-    with pairs.writer(data, maker) as file:
+    with preference_pairs.writer(data, maker) as file:
         for place, (video, picture) in enumerate(shown.items()):
             own = frame(picture)
             # each frame looks nearly like the next one, in chains of three
             look = 0x9E3779B97F4A7C15 * (place // 3 + 1) % 2**64 ^ (0b111 << 3 * (place % 3)) // 8
-            source = pairs.Source(
+            source = preference_pairs.Source(
                 frame=own.sha256, phash=f"{look:016x}", platform="tiktok", video=video,
                 author=f"creator{place % 20}" if video != HER_ID else JANE, run="r",
                 position=place,
             )  # fmt: skip
-            file.append([pairs.Told(source=source, user="Describe.", accepted=text, stored=False)])
             file.append(
-                [pairs.Pair(source=source, error="object", accepted=text, rejected=text + "!")]
+                [
+                    preference_pairs.Told(
+                        source=source, user="Describe.", accepted=text, stored=False
+                    )
+                ]
             )
-    return data, pairs.find_pairs(data)
+            file.append(
+                [
+                    preference_pairs.Pair(
+                        source=source, error="object", accepted=text, rejected=text + "!"
+                    )
+                ]
+            )
+    return data, preference_pairs.find_pairs(data)
 
 
 def rows(folder: Path, tmp_path: Path) -> Iterator[dict[str, object]]:
@@ -74,7 +86,7 @@ def rows(folder: Path, tmp_path: Path) -> Iterator[dict[str, object]]:
 
 
 def test_every_known_creator_is_hidden_and_near_duplicates_stay_together(
-    made: tuple[DataFolder, pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
 ) -> None:
     data, found = made
     folder = export(data, found, tmp_path / "out", Findings()).folder
@@ -95,7 +107,7 @@ def test_every_known_creator_is_hidden_and_near_duplicates_stay_together(
 
 
 def test_by_creators_none_is_in_two_splits(
-    made: tuple[DataFolder, pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
 ) -> None:
     data, found = made
     choice = PairsChoice(split_by="creators")
@@ -106,7 +118,7 @@ def test_by_creators_none_is_in_two_splits(
 
 
 def test_a_name_in_the_findings_stops_the_export(
-    made: tuple[DataFolder, pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
 ) -> None:
     data, found = made
     with pytest.raises(LeakingExport, match=r"README\.md, line"):
@@ -115,11 +127,13 @@ def test_a_name_in_the_findings_stops_the_export(
 
 
 def test_pictures_are_blurred_on_request(
-    made: tuple[DataFolder, pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
 ) -> None:
     data, found = made
     hers = {pair.source.frame for pair in found.pairs if pair.source.video == HER_ID}
-    found = found.only(hers, pairs.ERRORS)  # reading the other pictures takes half a second each
+    found = found.only(
+        hers, preference_pairs.ERRORS
+    )  # reading the other pictures takes half a second each
     folder = export(data, found, tmp_path / "out", Findings(), PairsChoice(blur=True)).folder
     (row,) = rows(folder, tmp_path)
     (picture,) = row["images"]  # type: ignore[misc]
@@ -129,7 +143,7 @@ def test_pictures_are_blurred_on_request(
 
 
 def test_a_creator_called_like_a_word_of_ours_stops_no_export(
-    made: tuple[DataFolder, pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
 ) -> None:
     """The question, the card and the names of files are ours, whoever is called so."""
     data, known = made

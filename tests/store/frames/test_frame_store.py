@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
-from store.frames import FrameStore, describe
+from store.frames.frame_store import FrameStore, describe
 from tests.store.samples import jpeg
 
 

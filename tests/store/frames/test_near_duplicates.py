@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.duplicates import Marks, alike_hashes, near_duplicates, nearest_elsewhere
+from store.frames.near_duplicates import Marks, alike_hashes, near_duplicates, nearest_elsewhere
 
 
 def plain(phashes: list[str], threshold: int) -> list[int | None]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from store.data import DataFolder
-from store.entries import Filters, Hit
-from store.frames import FrameStore
-from store.index import Index
-from store.indexing import rebuild, update
-from store.ledger import LedgerWriter, read
+from store.frames.frame_store import FrameStore
+from store.index.build import rebuild, update
+from store.index.entries import Filters, Hit
+from store.index.search import Index
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, step
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from store import chroma
-from store.data import DataFolder
 from store.errors import IndexMissing, IndexUnreachable
-from store.forget import forget
-from store.forget_plan import Request
-from store.index import Index
-from store.indexing import rebuild, update
-from store.stats import stats
-from store.verify import verify
+from store.index import chroma
+from store.index.build import rebuild, update
+from store.index.search import Index
+from store.maintenance.stats import stats
+from store.maintenance.verify import verify
+from store.privacy.forget import forget
+from store.privacy.forget_plan import Request
+from store.runs.data_folder import DataFolder
 from tests.chroma_server import serving
+from tests.store.index.test_search import entry, vectors
 from tests.store.samples import COLOURS, START, ColourEncoder, keep_run
-from tests.store.test_index import entry, vectors
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store import chroma
-from store.data import DataFolder
 from store.encoders.base import unit
 from store.errors import IndexDamaged, IndexMissing
-from store.index import Index
-from store.index_folder import IndexFolder, folders
-from store.indexing import rebuild, update
+from store.index import chroma
+from store.index.build import rebuild, update
+from store.index.embedded_folder import IndexFolder, folders
+from store.index.search import Index
+from store.runs.data_folder import DataFolder
 from tests.drills import drills_but
+from tests.store.index.test_search import entry
 from tests.store.samples import COLOURS, ColourEncoder, keep_run
-from tests.store.test_index import entry
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -78,17 +78,21 @@ def test_damage_becomes_a_sentence_and_a_rebuild_mends_it(
 def test_a_loader_that_crashes_takes_only_the_child_with_it(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import store.index
+    import store.index.search
 
     folder = only(data)
     (folder.path / "changed").write_text("since the last user left")
     crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})"
-    module = Path(store.index.__file__).read_text().replace("def probe", f"{crash}\ndef probe")
-    planted = data.root / "planted" / "store"
-    planted.mkdir(parents=True)
-    (planted / "index.py").write_text(module)
-    (planted / "__init__.py").write_text(f"__path__.append({str(REPO / 'store')!r})")
-    monkeypatch.setattr(sys, "path", [str(planted.parent), *sys.path])
+    module = (
+        Path(store.index.search.__file__).read_text().replace("def probe", f"{crash}\ndef probe")
+    )
+    planted = data.root / "planted"
+    for package in ("store", "store/index"):
+        (planted / package).mkdir(parents=True)
+        there = f"__path__.append({str(REPO / package)!r})"
+        (planted / package / "__init__.py").write_text(there)
+    (planted / "store" / "index" / "search.py").write_text(module)
+    monkeypatch.setattr(sys, "path", [str(planted), *sys.path])
     with pytest.raises(IndexDamaged, match=f"ended by signal {int(signal.SIGSEGV)}"):
         Index.open(data, ColourEncoder())
 
@@ -120,11 +124,11 @@ def test_what_failed_to_open_once_opens_when_it_is_mended(tmp_path: Path) -> Non
 KILLED = """
 import sys
 from pathlib import Path
-from store import chroma
-from store.data import DataFolder
-from store.index import Index
+from store.index import chroma
+from store.runs.data_folder import DataFolder
+from store.index.search import Index
 from tests.store.samples import ColourEncoder
-from tests.store.test_index import entry, vectors
+from tests.store.index.test_search import entry, vectors
 index = Index.open(DataFolder(Path(sys.argv[1])), ColourEncoder(), write=True)
 first, placed = index.count(), vectors(5000)
 for number in range(first, 5000, 40):

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from store import encoders
-from store.cli import main
-from store.data import DataFolder
-from store.index import Index
+from store.cli.main import main
+from store.index.search import Index
+from store.runs.data_folder import DataFolder
 from tests.store.samples import keep_run
 from tests.store.tiny_clip import save_tiny_clip
 

@@ -14,17 +14,17 @@ import numpy as np
 import psutil
 import pytest
 
-from store.data import DataFolder
 from store.encoders.base import Vectors, unit
-from store.entries import Entry, Filters, distinct, entries
 from store.errors import IndexLocked, IndexMismatch, IndexMissing
-from store.index import Index, replacement
-from store.index_folder import IndexFolder, collection_name
-from store.ledger import read
+from store.index.embedded_folder import IndexFolder, collection_name
+from store.index.entries import Entry, Filters, distinct, entries
+from store.index.search import Index, replacement
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.e2e.commands import until
 from tests.store.samples import ColourEncoder, frame, jpeg, keep_run, started, step
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 
 
 def entry(number: int, **changes: Any) -> Entry:
@@ -216,8 +216,8 @@ HOLDING = """
 import sys
 from pathlib import Path
 from typing import Any
-from store.data import DataFolder
-from store.index import Index
+from store.runs.data_folder import DataFolder
+from store.index.search import Index
 from tests.store.samples import ColourEncoder
 with Index.open(DataFolder(Path(sys.argv[1])), ColourEncoder(), write=True).hold() as index:
     index.count()
@@ -229,10 +229,10 @@ ADDING = """
 import sys
 from pathlib import Path
 from typing import Any
-from store.data import DataFolder
-from store.index import Index
+from store.runs.data_folder import DataFolder
+from store.index.search import Index
 from tests.store.samples import ColourEncoder
-from tests.store.test_index import entry, vectors
+from tests.store.index.test_search import entry, vectors
 index = Index.open(DataFolder(Path(sys.argv[1])), ColourEncoder(), write=True)
 first = int(sys.argv[2])
 for number in range(first, first + 120, 12):

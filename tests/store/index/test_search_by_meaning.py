@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from PIL import Image
 from skimage import data as pictures
 
-from store.cli import main
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
-from store.records import Video
+from store.cli.main import main
+from store.frames.frame_store import FrameStore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.records import Video
 from tests.store.samples import finished, frame, started, step
 
 NAMES = ("chelsea", "coffee", "rocket", "page", "coins", "brick")

@@ -13,15 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import TypeAdapter, ValidationError
 
-from store import derived, spectra
-from store.cli import main
-from store.data import DataFolder
+from store.cli.main import main
 from store.errors import BadName, DamagedLedger, OutsideFolder, StoreError
-from store.files import write_whole
-from store.frames import FrameStore
-from store.ledger import read
-from store.paths import PathName, path_within, remove_within
-from store.records import RunStarted
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.jsonl.paths import PathName, path_within, remove_within
+from store.privacy import derived_register
+from store.results import value_spectrum
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.records import RunStarted
 from tests.store.samples import COLOURS, START, keep_run
 
 HOSTILE = (
@@ -182,8 +183,10 @@ def test_no_entry_has_a_run_s_own_files_deleted(data: DataFolder, name: str) -> 
     kept = data.run_dir("r1") / name
     if not kept.exists():
         write_whole(kept / "x" if not kept.suffix else kept, b"x")
-    entry = derived.DerivedEntry(path=f"runs/r1/{name}", kind="report", at=datetime.now(UTC))
-    derived.remove(data, entry)
+    entry = derived_register.DerivedEntry(
+        path=f"runs/r1/{name}", kind="report", at=datetime.now(UTC)
+    )
+    derived_register.remove(data, entry)
     assert kept.exists()
 
 
@@ -196,7 +199,7 @@ def test_a_spectrum_of_a_hostile_name_is_removed_and_written_nowhere(data: DataF
     path = data.spectra_dir / "x" / "retrieval.json"
     write_whole(path, json.dumps(told).encode())
     with pytest.raises(StoreError):
-        spectra.read_retrieval(path)
+        value_spectrum.read_retrieval(path)
     before = foreign(data)
     assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
     assert not path.exists()

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from store.cli import main
-from store.data import DataFolder
-from store.files import write_whole
-from store.frames import FrameStore
-from store.importing import Collection, bring_in
-from store.locks import NamedLock
-from store.payments import PaymentBook
+from store.cli.main import main
+from store.dataset.import_screenshots import Collection, bring_in
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.jsonl.locks import NamedLock
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook
 from tests.store.samples import COLOURS, START, jpeg, keep_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_what_others_code_makes_for_a_command_is_private_too(tmp_path: Path) -> 
     keep_run(data, "r1", COLOURS[:1])
     script = (
         "import sys\nfrom pathlib import Path\nimport click\n"
-        "from store.cli_options import data_option\n"
+        "from store.cli.options import data_option\n"
         "@click.command()\n@data_option\n"
         "def made(root):\n    (root / 'index').mkdir()\n"
         "    (root / 'index' / 'f').write_text('x')\n"

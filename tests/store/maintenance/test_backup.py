@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from store.data import DataFolder
 from store.errors import BadBackup, ForgettingPending, NoPlaceToRestore, ProfileInUse
-from store.ledger import LedgerWriter, read
-from store.locks import NamedLock
+from store.jsonl.locks import NamedLock
 from store.maintenance.archive import MANIFEST, SECRETS
 from store.maintenance.backup import backup
 from store.maintenance.restore import restore
-from store.verify import verify
+from store.maintenance.verify import verify
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
 from tests.store.samples import COLOURS, START, finished, keep_run
 
 WRITER = """
 import sys
 from pathlib import Path
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.ledger import LedgerWriter
+from store.runs.data_folder import DataFolder
+from store.frames.frame_store import FrameStore
+from store.runs.ledger import LedgerWriter
 from tests.store.samples import frame, jpeg, started, step
 data = DataFolder(Path(sys.argv[1]))
 frames = FrameStore(data.frames_dir)
@@ -115,7 +115,7 @@ def test_more_profiles_than_a_process_may_open_files(data: DataFolder, tmp_path:
     words = ("backup", str(tmp_path / "b.tar"), "--with-profiles", "--data", str(data.root))
     command = ["bash", "-c", 'ulimit -n 32; exec "$0" -m store "$@"', sys.executable, *words]
     done = subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+        command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / "b.tar") as tar:
@@ -136,7 +136,7 @@ def test_a_torn_line_stays_out(data: DataFolder, tmp_path: Path) -> None:
 
 def test_while_a_run_is_written(data: DataFolder, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(data.root)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as busy:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as busy:
         assert busy.stdout is not None
         for _ in range(20):
             busy.stdout.readline()

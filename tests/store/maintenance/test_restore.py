@@ -17,22 +17,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from store.cli import main
-from store.data import DataFolder
+from store.cli.main import main
 from store.errors import BadBackup, NoPlaceToRestore, StoreError
-from store.files import write_whole
-from store.ledger import read
-from store.locks import NamedLock
+from store.jsonl.atomic import write_whole
+from store.jsonl.locks import NamedLock
 from store.maintenance.archive import MANIFEST, kind_of
 from store.maintenance.backup import backup
 from store.maintenance.restore import restore
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.store.samples import COLOURS, START, keep_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KILLED = """
 import os, sys
 from pathlib import Path
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 from store.maintenance.restore import restore
 end = lambda done, _: os._exit(9) if done == 4 else None
 restore(Path(sys.argv[1]), DataFolder(Path(sys.argv[2])), progress=end)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store.data import DataFolder
-from store.duplicates import alike_vectors
-from store.forget import forget
-from store.forget_plan import Request
-from store.indexing import update
-from store.ledger import LedgerWriter
-from store.stats import rows, stats
+from store.frames.near_duplicates import alike_vectors
+from store.index.build import update
+from store.maintenance.stats import rows, stats
+from store.privacy.forget import forget
+from store.privacy.forget_plan import Request
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
 from tests.store.samples import COLOURS, START, ColourEncoder, jpeg, keep_run, started
 
 

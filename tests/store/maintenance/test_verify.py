@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from store import index
-from store.data import DataFolder
-from store.frames import FrameStore
-from store.index import Index, embedded
-from store.indexing import update
-from store.ledger import LedgerWriter, read
-from store.verify import Report, verify
+from store.frames.frame_store import FrameStore
+from store.index import search
+from store.index.build import update
+from store.index.search import Index, embedded
+from store.maintenance.verify import Report, verify
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read
+from tests.store.index.test_search import entry, vectors
 from tests.store.samples import ColourEncoder, finished, frame, jpeg, keep_run, started, step
-from tests.store.test_index import entry, vectors
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_what_is_not_wrong_is_a_note(data: DataFolder) -> None:
 
 def test_an_index_that_cannot_be_opened_now_is_not_called_damaged(data: DataFolder) -> None:
     with embedded(data)[0].hold(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "PATIENCE_S", 0.1)
+        patch.setattr(search, "PATIENCE_S", 0.1)
         assert noted(verify(data), "was not checked. The index is being written by process")
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from store import derived
-from store.cli import main
-from store.data import DataFolder
-from store.derived import DerivedKind, register
+from store.cli.main import main
 from store.errors import CopiesElsewhere, CopiesRemain, FolderInUse
-from store.files import write_whole
-from store.ledger import read
-from store.verify import verify
+from store.jsonl.atomic import write_whole
+from store.maintenance.verify import verify
+from store.privacy import derived_register
+from store.privacy.derived_register import DerivedKind, register
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
 from tests.store.samples import COLOURS, keep_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_sheets_and_reports_of_the_data_folder_go(data: DataFolder) -> None:
     assert done.exit_code == 0
     assert not any(path.exists() for path in (*gone, data.run_dir("r1") / "report"))
     assert kept.exists()
-    assert [entry.place(data) for entry in derived.entries(data)] == [kept]
+    assert [entry.place(data) for entry in derived_register.entries(data)] == [kept]
     assert typed(data, "verify").exit_code == 0
 
 
@@ -77,7 +77,7 @@ def test_what_lies_outside_is_named_and_never_deleted(data: DataFolder, tmp_path
     assert data.ledger_path("r1").read_bytes() == before
     shutil.rmtree(outside)
     assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
-    assert list(derived.entries(data)) == []
+    assert list(derived_register.entries(data)) == []
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_no_entry_has_a_foreign_place_deleted(data: DataFolder, tmp_path: Path, 
     write_whole(tmp_path / "outside" / "mine.txt", b"mine")
     (data.root / "link").symlink_to(tmp_path / "outside")
     there = str(tmp_path / "outside") if place.startswith("/") else place
-    entry = derived.DerivedEntry(path=there, kind="sheet", at=datetime.now(UTC))
+    entry = derived_register.DerivedEntry(path=there, kind="sheet", at=datetime.now(UTC))
     write_whole(data.derived_dir / "x.json", entry.model_dump_json().encode())
     files = {path for path in tmp_path.rglob("*") if path.is_file()}
-    derived.remove(data, entry)
+    derived_register.remove(data, entry)
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == files
     assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 2
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == files
@@ -115,7 +115,7 @@ def test_an_export_and_a_training_are_named_and_go_only_when_told(
     before = data.ledger_path("r1").read_bytes()
     told = typed(data, "forget", "--video", "r1-1", "--dry-run", "--json")
     assert json.loads(told.stdout)["made_of_it"] == [
-        str(entry.place(data)) for entry in derived.entries(data)
+        str(entry.place(data)) for entry in derived_register.entries(data)
     ]
     refused = typed(data, "forget", "--video", "r1-1", "--yes")
     assert isinstance(refused.exception, CopiesRemain) or refused.exit_code == 2
@@ -147,7 +147,7 @@ def test_verify_finds_what_was_left(data: DataFolder, tmp_path: Path) -> None:
 def test_a_report_from_before_is_found_by_its_runs(data: DataFolder, tmp_path: Path) -> None:
     register(data, tmp_path / "page", "report", runs=["r1"])
     assert typed(data, "forget", "--video", "r1-1", "--yes").exit_code == 0
-    early = derived.DerivedEntry(
+    early = derived_register.DerivedEntry(
         path=str(tmp_path / "page"),
         kind="report",
         at=datetime(2020, 1, 1, tzinfo=UTC),
@@ -162,13 +162,13 @@ def test_a_report_from_before_is_found_by_its_runs(data: DataFolder, tmp_path: P
 def test_what_was_entered_for_a_place_stays_entered(data: DataFolder, tmp_path: Path) -> None:
     register(data, tmp_path / "a", "figures", frames=["1" * 64], runs=["r1"])
     register(data, tmp_path / "a", "figures", frames=["2" * 64])
-    (entry,) = derived.entries(data)
+    (entry,) = derived_register.entries(data)
     assert (entry.runs, entry.frames) == (("r1",), ("1" * 64, "2" * 64))
     register(data, tmp_path / "a", "figures")
-    (entry,) = derived.entries(data)
+    (entry,) = derived_register.entries(data)
     assert (entry.runs, entry.frames) == ((), ()), "it may hold anything now"
     register(data, tmp_path / "a", "figures", frames=["2" * 64])
-    (entry,) = derived.entries(data)
+    (entry,) = derived_register.entries(data)
     assert entry.shows((), ())
 
 
@@ -181,7 +181,7 @@ def test_a_folder_with_other_files_is_no_place_for_what_goes_whole(
     for place in (tmp_path / "mine", data.root, data.run_dir("r1")):
         with pytest.raises(FolderInUse, match=r"holds other files.*Type: "):
             register(data, place, kind, runs=["r1"])
-    assert list(derived.entries(data)) == []
+    assert list(derived_register.entries(data)) == []
     (data.root / "empty").mkdir()
     for _ in range(2):  # the same again is no other file
         register(data, data.root / "empty", kind, runs=["r1"])
@@ -201,15 +201,15 @@ WRITES = {
     "open_private", "ParquetWriter", "to_csv", "copyfile", "copytree", "write_tables",
 }  # fmt: skip
 ENTERED = {
-    "analysis/alignment_report.py": "agent/cli/align.py",
-    "agent/alignment/trainer.py": "agent/cli/align.py",
-    "store/alignments.py": "agent/cli/align.py",
-    "analysis/misalignment_figures.py": "agent/cli/probe.py",
-    "analysis/report/write.py": "analysis/cli_report.py",
+    "analysis/alignment/alignment_report.py": "agent/cli/align.py",
+    "agent/training/dpo.py": "agent/cli/align.py",
+    "store/results/trainings.py": "agent/cli/align.py",
+    "analysis/preferences/hallucination_figures.py": "agent/cli/probe.py",
+    "analysis/report/write.py": "analysis/cli/report.py",
     "analysis/spectrum/write.py": "agent/cli/spectrum.py",
-    "analysis/tables_out.py": "analysis/cli_report.py",
+    "analysis/report/export.py": "analysis/cli/report.py",
     "agent/cli/pairs.py": "agent/cli/pairs.py",
-    "store/sheet.py": "store/cli.py",
+    "store/index/contact_sheet.py": "store/cli/main.py",
     "store/dataset/export.py": "store/dataset/export.py",
     "store/dataset/formats.py": "store/dataset/export.py",
     "store/dataset/manifest.py": "store/dataset/manifest.py",
@@ -218,52 +218,52 @@ ENTERED = {
 """Who writes what is made of frames, and who enters it before."""
 
 REVIEWED = {
-    "agent/alignment/example.py": "a made-up example",
-    "agent/alignment/pairs.py": "into memory",
+    "agent/training/example.py": "a made-up example",
+    "agent/training/dataset.py": "into memory",
     "agent/benchmarks/browser_runs.py": "a study's file",
     "agent/benchmarks/orders.py": "into memory",
-    "agent/daemon/children.py": "logs, which forgetting deletes",
-    "agent/daemon/damage.py": "damaged lines of the journal, set aside",
-    "agent/drivers/desktop.py": "into memory",
-    "agent/drivers/desktop_calibration.py": "the place of a player, without frames that are kept",
-    "agent/looking.py": "into memory",
-    "agent/models/cache.py": "kept replies, which forgetting walks",
-    "agent/models/replies.py": "kept replies, which forgetting walks",
+    "agent/daemon/process/child.py": "logs, which forgetting deletes",
+    "agent/daemon/journal/damage.py": "damaged lines of the journal, set aside",
+    "agent/drivers/desktop/driver.py": "into memory",
+    "agent/drivers/desktop/calibration.py": "the place of a player, without frames that are kept",
+    "agent/run/capture.py": "into memory",
+    "agent/judge/reply_cache.py": "kept replies, which forgetting walks",
+    "agent/judge/reply_files.py": "kept replies, which forgetting walks",
     "agent/models/fingerprint.py": "hashes of weights",
     "agent/models/local_server/keeper.py": "logs of a served model",
     "agent/models/local_server/lease.py": "who uses a served model",
     "agent/models/local_server/runtime.py": "where a served model runs",
-    "agent/models/picture.py": "into memory",
+    "agent/models/image_size.py": "into memory",
     "agent/playground/clips.py": "the playground's own clips",
     "agent/playground/visitors.py": "the playground's own memory",
-    "agent/recorder.py": "pictures of walls, which forgetting walks",
-    "agent/sitting.py": "counts of cost",
+    "agent/run/recorder.py": "pictures of walls, which forgetting walks",
+    "agent/evaluation/batch.py": "counts of cost",
     "agent/study/conduct.py": "logs, which forgetting deletes",
     "agent/study/matrix.py": "draws",
     "agent/study/preparation.py": "the study's declaration",
-    "analysis/benchmark.py": "made-up ledgers",
-    "analysis/example.py": "a made-up example",
-    "analysis/pair_checks.py": "into memory",
+    "analysis/cli/bench_measurements.py": "made-up ledgers",
+    "analysis/examples/study.py": "a made-up example",
+    "analysis/preferences/pair_checks.py": "into memory",
     "analysis/report/pictures.py": "into memory",
     "store/maintenance/backup.py": "whole copies, which forgetting tells of",
     "store/maintenance/restore.py": "whole copies, on their way back",
     "store/bench/collection.py": "made-up frames",
-    "store/data.py": "a trial file",
+    "store/runs/data_folder.py": "a trial file",
     "store/dataset/blur.py": "into memory",
-    "store/derived.py": "the register",
+    "store/privacy/derived_register.py": "the register",
     "store/encoders/_label_vectors.py": "vectors of words",
-    "store/files.py": "the primitive",
-    "store/forget.py": "the request",
-    "store/frames.py": "frames, which forgetting walks",
-    "store/importing.py": "into memory",
-    "store/index_folder.py": "stamps",
-    "store/keyed.py": "answers, which forgetting walks",
-    "store/lines.py": "the primitive",
-    "store/locks.py": "locks",
-    "store/payments.py": "payments",
-    "store/redaction.py": "ledgers, which forgetting walks",
-    "store/spectra.py": "retrievals, which forgetting walks",
-    "store/writer.py": "ledgers, which forgetting walks",
+    "store/jsonl/atomic.py": "the primitive",
+    "store/privacy/forget.py": "the request",
+    "store/frames/frame_store.py": "frames, which forgetting walks",
+    "store/dataset/import_screenshots.py": "into memory",
+    "store/index/embedded_folder.py": "stamps",
+    "store/jsonl/keyed.py": "answers, which forgetting walks",
+    "store/jsonl/append_only.py": "the primitive",
+    "store/jsonl/locks.py": "locks",
+    "store/runs/payments.py": "payments",
+    "store/privacy/redaction.py": "ledgers, which forgetting walks",
+    "store/results/value_spectrum.py": "retrievals, which forgetting walks",
+    "store/jsonl/locked_writer.py": "ledgers, which forgetting walks",
     "personas/importer.py": "personas",
 }
 """Who writes files otherwise, and why forgetting need not look for them by the register."""
@@ -328,7 +328,7 @@ def test_who_writes_what_is_made_of_frames_is_only_called_after_it_was_entered()
                 assert not got, f"{name} calls {got} past the register"
 
 
-MADE_UP = ("analysis/cli.py",)
+MADE_UP = ("analysis/cli/main.py",)
 """Writes reports of imported tables, which no frame is behind."""
 
 

@@ -16,22 +16,31 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from store import forget as forgetting
-from store import pairs, traces
-from store.cli import main
-from store.data import DataFolder
+from store.cli.main import main
 from store.errors import NewerSchema, NothingToForget, RunLocked
-from store.files import TEMPORARY, write_whole
-from store.forget import forget, pending
-from store.forget_plan import Request
-from store.frames import FrameStore
-from store.index import Index
-from store.indexing import update
-from store.judgements import Asked, Judge, JudgementWriter, judgement_files, read_judgements
-from store.ledger import LedgerWriter, read, summarise
-from store.records import Judgement, Step, Video
-from store.spectra import RUN_ID, Found, Keyword, Retrieval, ValueRecord, keep, read_retrieval
-from store.verify import verify
+from store.frames.frame_store import FrameStore
+from store.index.build import update
+from store.index.search import Index
+from store.jsonl.atomic import TEMPORARY, write_whole
+from store.maintenance.verify import verify
+from store.privacy import derived_data
+from store.privacy import forget as forgetting
+from store.privacy.forget import forget, pending
+from store.privacy.forget_plan import Request
+from store.results import preference_pairs
+from store.results.value_spectrum import (
+    RUN_ID,
+    Found,
+    Keyword,
+    Retrieval,
+    ValueRecord,
+    keep,
+    read_retrieval,
+)
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read, summarise
+from store.runs.records import Judgement, Step, Video
+from store.runs.rejudgements import Asked, Judge, JudgementWriter, judgement_files, read_judgements
 from tests.store.samples import (
     START,
     ColourEncoder,
@@ -155,17 +164,29 @@ def _spectrum(data: DataFolder) -> None:
 
 def _prefer(data: DataFolder) -> None:
     """Pairs about her first video, whose frame another one shares, and about one that names her."""
-    maker = pairs.Maker(
+    maker = preference_pairs.Maker(
         model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
     )  # fmt: skip
-    with pairs.writer(data, maker) as file:
+    with preference_pairs.writer(data, maker) as file:
         for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
-            source = pairs.Source(
+            source = preference_pairs.Source(
                 frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f" * 64, phash="0",
                 platform="playground", video=video, author=author, run="r1", position=0,
             )  # fmt: skip
-            file.append([pairs.Told(source=source, user="Describe.", accepted=text, stored=False)])
-            file.append([pairs.Pair(source=source, error="object", accepted=text, rejected=SPOILT)])
+            file.append(
+                [
+                    preference_pairs.Told(
+                        source=source, user="Describe.", accepted=text, stored=False
+                    )
+                ]
+            )
+            file.append(
+                [
+                    preference_pairs.Pair(
+                        source=source, error="object", accepted=text, rejected=SPOILT
+                    )
+                ]
+            )
 
 
 def holding(data: DataFolder, *telling: str) -> list[str]:
@@ -193,7 +214,7 @@ def test_a_creator_is_forgotten_everywhere(indexed: DataFolder) -> None:
     assert (done.frames, done.shared, done.vectors, done.replies) == (1, 1, 7, 3)
     assert done.reports == 3
     assert holding(data, *told) == []
-    kept = pairs.find_pairs(data)
+    kept = preference_pairs.find_pairs(data)
     assert [pair.source.video for pair in kept.pairs] == ["his"]
     assert kept.pairs[0].accepted == "by forgotten"
     assert not gone.exists()
@@ -331,12 +352,12 @@ def test_by_age(data: DataFolder) -> None:
 @pytest.mark.parametrize(
     ("where", "place"),
     [
-        (traces, "forget_replies"),
-        (traces, "forget_reports"),
-        (traces, "forget_derived"),
+        (derived_data, "forget_replies"),
+        (derived_data, "forget_reports"),
+        (derived_data, "forget_derived"),
         (forgetting, "_forget_frames"),
         (forgetting, "_rewrite"),
-        (traces, "sweep"),
+        (derived_data, "sweep"),
     ],
 )
 def test_a_call_that_was_cut_off_goes_on(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from store.names import Names, plain
+from store.privacy.person_names import Names, plain
 
 NAMES = Names({"bits.by.bea": "B", "@Joe": "J", "Müller Film": "M", "cat": "C", "x": "X"})
 

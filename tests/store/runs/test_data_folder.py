@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from store.data import DataFolder
 from store.errors import DataUnwritable, RunNotFound
+from store.runs.data_folder import DataFolder
 from tests.store.samples import START, keep_run
 
 

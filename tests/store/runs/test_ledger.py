@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from store.data import DataFolder
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, NewerSchema, RunLocked
-from store.ledger import LedgerWriter, read, scan, summarise
-from store.records import Judgement, RunResumed, Step, Usage, Video
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter, read, scan, summarise
+from store.runs.records import Judgement, RunResumed, Step, Usage, Video
 from tests.store.samples import (
     START,
     fault,
@@ -33,7 +33,7 @@ from tests.store.samples import (
     step,
 )
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_a_record_that_would_not_read_back_is_refused(path: Path) -> None:
 
 def test_a_second_writer_is_refused_and_told_who_holds_the_run(path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from store.ledger import LedgerWriter\n"
+        "import sys; from pathlib import Path; from store.runs.ledger import LedgerWriter\n"
         "with LedgerWriter(Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
     )
     holder = child(code, str(path))
@@ -284,7 +284,7 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_run(path: Path) -> No
 KILLED = """
 import sys
 from pathlib import Path
-from store.ledger import LedgerWriter, read
+from store.runs.ledger import LedgerWriter, read
 from tests.store.samples import started, step, frame, jpeg
 path, picture = Path(sys.argv[1]), frame(jpeg("red"))
 with LedgerWriter(path) as writer:
@@ -323,7 +323,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from store.errors import DataUnwritable
-from store.ledger import LedgerWriter
+from store.runs.ledger import LedgerWriter
 from tests.store.samples import finished, started, step, frame, jpeg
 path = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from store.errors import DamagedLedger
-from store.payments import Balance, PaymentBook, Reserved, Settled
+from store.runs.payments import Balance, PaymentBook, Reserved, Settled
 from tests.store.samples import START
 
 WRITER = """
 import sys
 from pathlib import Path
-from store.payments import PaymentBook
-from tests.store.test_payments import reserved
-from store.payments import Settled
+from store.runs.payments import PaymentBook
+from tests.store.runs.test_payments import reserved
+from store.runs.payments import Settled
 
 book, name = PaymentBook(Path(sys.argv[1])), sys.argv[2]
 for number in range(25):

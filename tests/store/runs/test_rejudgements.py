@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, RunLocked
-from store.judgements import (
+from store.runs.records import Judgement, Missing
+from store.runs.rejudgements import (
     Asked,
     Judge,
     JudgementWriter,
@@ -17,7 +18,6 @@ from store.judgements import (
     judgement_files,
     read_judgements,
 )
-from store.records import Judgement, Missing
 from tests.store.samples import START
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.jobs import jobs
-from agent.daemon.machine import SystemClock
-from agent.daemon.notebook import Notebook
-from agent.daemon.state import Occurrence
-from agent.daemon.taken import Taken
-from agent.daemon.watch import EXAMPLE, BadWatch, load
+from agent.daemon.config.jobs import jobs
+from agent.daemon.config.reload import Taken
+from agent.daemon.config.watch_file import EXAMPLE, BadWatch, load
+from agent.daemon.journal.state import Occurrence
+from agent.daemon.journal.writer import Notebook
+from agent.daemon.process.resources import SystemClock
 from agent.study.declared import EXAMPLE as STUDY
 
 GOOD = """\

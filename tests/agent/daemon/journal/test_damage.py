@@ -17,25 +17,25 @@ from pydantic import TypeAdapter, ValidationError
 from agent.cli.daemon import daemon
 from agent.cli.status import status
 from agent.cli.status_text import lines
-from agent.daemon.damage import JournalReader
-from agent.daemon.evidence import Evidence
-from agent.daemon.following import Day
-from agent.daemon.jobs import resolve
-from agent.daemon.journal import AnyEvent, Queued, read
-from agent.daemon.machine import SystemClock
+from agent.daemon.config.jobs import resolve
+from agent.daemon.config.watch_file import Cap, Entry
+from agent.daemon.journal.damage import JournalReader
+from agent.daemon.journal.events import AnyEvent, Queued, read
+from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.journal.state import State, fold
+from agent.daemon.journal.tail import Day
+from agent.daemon.journal.writer import Notebook
 from agent.daemon.main import mend
-from agent.daemon.notebook import Notebook
-from agent.daemon.state import State, fold
-from agent.daemon.status import JOURNAL, Looker, Status
+from agent.daemon.process.resources import SystemClock
 from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.watch import Cap, Entry
+from agent.daemon.web.status import JOURNAL, Looker, Status
 from agent.errors import BadConfig
 from agent.study.declared import EXAMPLE
 from agent.study.matrix import read_draws
-from store.data import DataFolder
 from store.errors import DataUnreadable
-from store.ledger import LedgerLine, read_each, scan
-from store.records import SCHEMA, Step
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerLine, read_each, scan
+from store.runs.records import SCHEMA, Step
 from tests.agent.daemon.world import World
 from tests.store.samples import finished
 

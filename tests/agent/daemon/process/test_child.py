@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from agent.daemon import children
-from agent.daemon.children import Child, left, sweep
+from agent.daemon.process import child as children
+from agent.daemon.process.child import Child, left, sweep
 from tests.e2e.commands import until
 
 STUBBORN = (

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.metrics import exposition
-from agent.daemon.status import look
-from store.data import DataFolder
+from agent.daemon.web.prometheus import exposition
+from agent.daemon.web.status import look
+from store.runs.data_folder import DataFolder
 from tests.agent.daemon.world import World
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 UNIT = ROOT / "deploy" / "feedsway.service"
 STATUS = (ROOT / "docs" / "status.md").read_text("utf-8")
 

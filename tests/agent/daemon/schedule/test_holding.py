@@ -11,25 +11,25 @@ from typing import Any
 
 import pytest
 
-from agent.daemon import gates
-from agent.daemon.children import Child
-from agent.daemon.consequences import Consequences
-from agent.daemon.endings import Ending, of
-from agent.daemon.evidence import Evidence, WallMet
-from agent.daemon.following import Ledgers
-from agent.daemon.jobs import Job, resolve
-from agent.daemon.journal import Ended, Started
-from agent.daemon.machine import Jumps, shortages
-from agent.daemon.notebook import Notebook
-from agent.daemon.state import fold
-from agent.daemon.steering import Steering
+from agent.daemon.config.jobs import Job, resolve
+from agent.daemon.config.watch_file import Cap, Entry, Limits, Watch
+from agent.daemon.journal.events import Ended, Started
+from agent.daemon.journal.ledger_facts import Evidence, WallMet
+from agent.daemon.journal.state import fold
+from agent.daemon.journal.tail import Ledgers
+from agent.daemon.journal.writer import Notebook
+from agent.daemon.process.child import Child
+from agent.daemon.process.exit_reason import Ending, of
+from agent.daemon.process.resources import Jumps, shortages
+from agent.daemon.process.retry_policy import Consequences
+from agent.daemon.schedule import admission
 from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.watch import Cap, Entry, Limits, Watch
+from agent.daemon.web.control_actions import Steering
 from agent.errors import BadConfig, UnknownName
-from store.data import DataFolder
-from store.ledger import LedgerWriter
-from store.payments import PaymentBook, Reserved
-from store.records import Fault, PersonaRecord
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.payments import PaymentBook, Reserved
+from store.runs.records import Fault, PersonaRecord
 from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
 
@@ -81,11 +81,11 @@ class World:
 
     def held(self) -> str | None:
         told = self.book.state, self.evidence, self.book.now()
-        return gates.held(self.jobs[0], self.watch, *told)
+        return admission.held(self.jobs[0], self.watch, *told)
 
     def barred(self, *running: Job) -> str | None:
         state, now = self.book.state, self.book.now()
-        return gates.barred(self.jobs[0], self.watch, state, running, now)
+        return admission.barred(self.jobs[0], self.watch, state, running, now)
 
     async def end_one(self, ending: Ending, consequences: Consequences, due: datetime) -> None:
         self.book.note(Started(at=due, entry="p12", due=due, pid=1, log=""))
@@ -196,7 +196,7 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
 
 
 def _events(folder: Path) -> Any:
-    from agent.daemon.journal import read
+    from agent.daemon.journal.events import read
 
     return read(folder / "daemon" / "journal.jsonl")
 
@@ -263,8 +263,8 @@ def test_a_profile_is_used_once_and_a_study_counts_what_it_has_in_parallel(world
     mine, other = world.jobs
     assert world.barred(mine) == "its profile is in use"
     assert world.barred(other) is None
-    assert not gates.has_room(mine, world.watch, [other])
-    assert gates.has_room(mine, world.watch, [])
+    assert not admission.has_room(mine, world.watch, [other])
+    assert admission.has_room(mine, world.watch, [])
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.daemon import address, connections
-from agent.daemon.connections import MOST, most_connections
-from agent.daemon.journal import Ended, Noticed, read
-from agent.daemon.server import serve
-from agent.daemon.steering import Steering
+from agent.daemon.journal.events import Ended, Noticed, read
 from agent.daemon.supervisor import Place, Supervisor
-from store.data import DataFolder
-from tests.agent.daemon.test_holding import Clock
+from agent.daemon.web import address, connections
+from agent.daemon.web.connections import MOST, most_connections
+from agent.daemon.web.control_actions import Steering
+from agent.daemon.web.server import serve
+from store.runs.data_folder import DataFolder
+from tests.agent.daemon.schedule.test_holding import Clock
 from tests.agent.daemon.test_waiting import LIMITS, entry, over, running, waiters
 from tests.e2e.commands import start, steps_written, until
 from tests.soak import plans
 
-CROWD = Path(__file__).with_name("crowd.py")
+CROWD = Path(__file__).parents[1] / "crowd.py"
 MANY, DESCRIPTORS = 400, 256
 
 
@@ -148,7 +148,7 @@ async def _quiet(folder: Path) -> None:
 def test_a_listener_is_not_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(connections, "QUIET_S", 0.2)
-    monkeypatch.setattr("agent.daemon.news.STILL_HERE_S", 1.0)
+    monkeypatch.setattr("agent.daemon.web.status_stream.STILL_HERE_S", 1.0)
     asyncio.run(_listened(tmp_path))
 
 

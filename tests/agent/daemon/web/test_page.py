@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.daemon.journal import mark_of, read
-from agent.daemon.status import JOURNAL
-from agent.drivers.browser import arguments, find
-from store.data import DataFolder
-from store.records import Windows
+from agent.daemon.journal.events import mark_of, read
+from agent.daemon.web.status import JOURNAL
+from agent.drivers.web.browser import arguments, find
+from store.runs.data_folder import DataFolder
+from store.runs.records import Windows
 from tests.agent.daemon.world import World, served
 from tests.store.samples import finished, jpeg
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.daemon import address, server
+from agent.daemon.web import address, server
 from agent.errors import BadConfig
-from store.data import DataFolder
+from store.runs.data_folder import DataFolder
 from tests.agent.daemon.world import World, served
 from tests.store.samples import jpeg
 
@@ -171,7 +171,7 @@ def test_a_taken_port_is_told(world: World) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        from agent.daemon.server import _listen
+        from agent.daemon.web.server import _listen
 
         with pytest.raises(BadConfig, match=r"\[page\] port = 0"):
             _listen(taken.getsockname()[1])

@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.cli.status_text import lines
-from agent.daemon.hide import HIDDEN, Hide, secrets_of
-from agent.daemon.journal import Ended, FileTaken, Held, Started, mark_of
-from agent.daemon.metrics import exposition
-from agent.daemon.status import Looker, Status, look
-from store.data import DataFolder
-from store.records import Windows
+from agent.daemon.journal.events import Ended, FileTaken, Held, Started, mark_of
+from agent.daemon.web.prometheus import exposition
+from agent.daemon.web.redact_secrets import HIDDEN, Hide, secrets_of
+from agent.daemon.web.status import Looker, Status, look
+from store.runs.data_folder import DataFolder
+from store.runs.records import Windows
 from tests.agent.daemon.world import World, served
 from tests.store.samples import finished
 
@@ -103,7 +103,7 @@ def test_each_start_is_told_with_the_zone_of_its_clock(world: World) -> None:
 
 def test_a_run_that_was_killed_does_not_go_on(world: World) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from store.locks import NamedLock;"
+        "import os, sys; from pathlib import Path; from store.jsonl.locks import NamedLock;"
         "NamedLock(Path(sys.argv[1])).acquire(); os._exit(1)"
     )
     world.keep("r1", "yy").close()

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from agent.daemon import hooks
-from agent.daemon.hooks import Hooks, message
-from agent.daemon.journal import AnyEvent, Breaker, Ended, Held, Noticed, Wall
-from agent.daemon.logs import LOGS, MOST_LOGS, prune
-from store.data import DataFolder
+from agent.daemon.journal.events import AnyEvent, Breaker, Ended, Held, Noticed, Wall
+from agent.daemon.process.log_retention import LOGS, MOST_LOGS, prune
+from agent.daemon.web import webhooks
+from agent.daemon.web.webhooks import Hooks, message
+from store.runs.data_folder import DataFolder
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 WALL = Wall(at=NOW, platform="tiktok", account="p12", open=True, wall="LoginRequired")
@@ -121,7 +121,7 @@ def test_a_failing_hook_is_noticed_and_its_address_not_told(wanted: Wanted, deta
 
 
 def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hooks, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(webhooks, "PATIENCE_S", 0.2)
     command = [sys.executable, "-c", "import threading; threading.Event().wait()"]
     (noticed,) = tell(Wanted(command=command), WALL)
     assert isinstance(noticed, Noticed)

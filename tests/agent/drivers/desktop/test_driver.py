@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.drivers import browser as browsers
 from agent.drivers.base import Shown
-from agent.drivers.desktop import NO_PAUSE, DesktopDriver
-from agent.drivers.desktop_calibration import examine, read
-from agent.drivers.desktop_desk import Desk, Limits
-from agent.drivers.desktop_region import Region
-from agent.drivers.desktop_window import Plain, PlainWindow
+from agent.drivers.desktop.calibration import examine, read
+from agent.drivers.desktop.driver import NO_PAUSE, DesktopDriver
+from agent.drivers.desktop.player_finder import Region
+from agent.drivers.desktop.screen_session import Desk, Limits
+from agent.drivers.desktop.window import Plain, PlainWindow
+from agent.drivers.web import browser as browsers
 from agent.errors import ActionNotConfirmed, BadConfig
 from agent.playground.clips import default_cache
 from agent.playground.mark import read_mark

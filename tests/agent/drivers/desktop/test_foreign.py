@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.drivers import browser as browsers
 from agent.drivers.base import Answer
-from agent.drivers.browser import Window
-from agent.drivers.playwright import Limits, PlaywrightDriver
-from agent.drivers.reports import Reports
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.browser import Window
+from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.page_events import Reports
 from agent.platforms import load
 from agent.platforms.playground import HOOKS
 from tests.agent.drivers.conftest import FEED

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.drivers.desktop_region import Region, find, moving, share_changed
+from agent.drivers.desktop.player_finder import Region, find, moving, share_changed
 
 Grey = NDArray[np.uint8]
 SHOTS = 8

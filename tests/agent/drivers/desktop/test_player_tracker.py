@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.drivers import browser as browsers
-from agent.drivers.desktop import DesktopDriver
-from agent.drivers.desktop_desk import Limits
-from agent.drivers.desktop_region import Region
-from agent.drivers.desktop_stack import ScreenWindow, find_cover, find_owner
-from agent.drivers.desktop_window import Plain, PlainWindow
+from agent.drivers.desktop.driver import DesktopDriver
+from agent.drivers.desktop.player_finder import Region
+from agent.drivers.desktop.screen_session import Limits
+from agent.drivers.desktop.window import Plain, PlainWindow
+from agent.drivers.desktop.window_stack import ScreenWindow, find_cover, find_owner
+from agent.drivers.web import browser as browsers
 from agent.errors import DriverFault
 from agent.playground.clips import default_cache
-from tests.agent.drivers.test_desktop import SIZE, forget_pyautogui, mark
+from tests.agent.drivers.desktop.test_driver import SIZE, forget_pyautogui, mark
 from tests.agent.playground.site import Site, start
 from tests.xvfb import Person, screen
 

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from agent.drivers import browser as browsers
 from agent.drivers.base import Hooks, Shown
-from agent.drivers.playwright import Limits, PlaywrightDriver
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.driver import Limits, PlaywrightDriver
 from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
 from agent.platforms.playground import HOOKS
 from tests.drills import drills_but

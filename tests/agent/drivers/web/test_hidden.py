@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.drivers.playwright import PlaywrightDriver
-from tests.agent.drivers.test_playwright import drive
+from agent.drivers.web.driver import PlaywrightDriver
+from tests.agent.drivers.web.test_driver import drive
 from tests.xvfb import screen
 
 

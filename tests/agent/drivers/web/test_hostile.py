@@ -8,9 +8,9 @@ from time import perf_counter
 
 import pytest
 
-from agent.drivers.playwright import PlaywrightDriver
+from agent.drivers.web.driver import PlaywrightDriver
 from tests.agent.drivers.conftest import FEED
-from tests.agent.drivers.test_playwright import SPEED, drive
+from tests.agent.drivers.web.test_driver import SPEED, drive
 from tests.agent.serving import serving
 from tests.drills import drills_but
 

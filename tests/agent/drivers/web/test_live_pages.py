@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from agent.config import Site
-from agent.drivers import browser as browsers
 from agent.drivers.base import Answer, Hooks
-from agent.drivers.browser import Window
-from agent.drivers.playwright import Limits, PlaywrightDriver
-from agent.drivers.reading import fallbacks, parsed
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.browser import Window
+from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.hooks import fallbacks, parsed
 from agent.platforms import load
 from agent.platforms.playground import HOOKS
-from agent.site import PlaygroundSite
+from agent.run.playground_process import PlaygroundSite
 
 SPEED = 16
 LIMITS = Limits(navigation=15, change=1.0, show=4.0)

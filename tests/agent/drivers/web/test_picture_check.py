@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.async_api import async_playwright
 
-from agent.drivers import browser as browsers
-from store.frames import describe
+from agent.drivers.web import browser as browsers
+from store.frames.frame_store import describe
 
-STILLS = sorted((Path(__file__).parents[3] / "agent/playground/data/stills").glob("*.webp"))
+STILLS = sorted((Path(__file__).parents[4] / "agent/playground/data/stills").glob("*.webp"))
 BODY = "<style>body{margin:0;font:14px sans-serif;overflow:hidden;%s}</style>"
 SPINNER = """<p style="position:absolute;left:45%%;top:45%%;width:50px;height:50px;margin:0;
   border:5px solid #555;border-top-color:#fff;border-radius:50%%"></p>"""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.drivers import playwright
 from agent.drivers.base import Wall
-from agent.drivers.playwright import PlaywrightDriver
+from agent.drivers.web import driver as playwright
+from agent.drivers.web.driver import PlaywrightDriver
 from agent.errors import ChallengeShown
 from agent.platforms.playground import HOOKS
 from tests.agent.drivers.conftest import FEED
-from tests.agent.drivers.test_playwright import SHORT, drive
+from tests.agent.drivers.web.test_driver import SHORT, drive
 from tests.agent.serving import make_clips, serving
 from tests.drills import drills_but
 

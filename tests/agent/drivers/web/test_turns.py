@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from agent.drivers import browser as browsers
 from agent.drivers.base import Arrival
-from agent.drivers.browser import Window
-from agent.drivers.playwright import Limits, PlaywrightDriver
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.browser import Window
+from agent.drivers.web.driver import Limits, PlaywrightDriver
 from agent.platforms.playground import HOOKS
 from tests.drills import drills_but
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from agent.drivers.base import Wall
-from agent.drivers.playwright import PlaywrightDriver
+from agent.drivers.web.driver import PlaywrightDriver
 from agent.errors import ChallengeShown, ConsentAsked, LoginRequired, WallShown
 from agent.platforms.playground import HOOKS
-from tests.agent.drivers.test_playwright import drive
+from tests.agent.drivers.web.test_driver import drive
 from tests.drills import drills_but
 
 WALLS = (

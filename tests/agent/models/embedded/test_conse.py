@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 from agent.errors import BadConfig, ModelFailed
-from agent.models import screen_text
+from agent.judge.judge import Manner, ModelJudge
 from agent.models.base import Question, Reply
-from agent.models.conse import BOTH, ConseViewer, Opinion, questionnaire
-from agent.models.judge import Manner, ModelJudge
-from agent.models.taste import Fit, Weights
+from agent.models.embedded import ocr
+from agent.models.embedded.conse import BOTH, ConseViewer, Opinion, questionnaire
+from agent.models.embedded.persona_fit import Fit, Weights
 from personas.questionnaire import read_isq
 from personas.strategies import build
 from store.encoders import load as load_encoder
-from store.records import Judgement
+from store.runs.records import Judgement
 from tests.agent.models.made import GARDENER, GUITARIST, frame
 
 
@@ -163,7 +163,7 @@ def test_a_frame_without_words_is_judged_by_its_picture(viewer: ConseViewer) -> 
 
 def test_handles_and_counts_are_not_read_as_words() -> None:
     image = Image.open(io.BytesIO(frame("@some_creator\n12.3K\nthe quiet harbour")))
-    assert screen_text.read(image) == "the quiet harbour"
+    assert ocr.read(image) == "the quiet harbour"
 
 
 # The questionnaire

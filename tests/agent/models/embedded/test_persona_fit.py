@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.models.taste import Background, Taste, mean_direction, sentences
+from agent.models.embedded.persona_fit import Background, Taste, mean_direction, sentences
 from store.encoders.base import Vectors, unit
 
 DIM = 48

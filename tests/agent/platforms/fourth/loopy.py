@@ -7,7 +7,7 @@ from typing import Any
 from agent.drivers.base import Answer, Hooks, Wall
 from agent.platforms import items
 from agent.platforms.base import Platform, Session
-from store.records import Video
+from store.runs.records import Video
 
 ID = r"lp-[0-9a-z]+"
 HOOKS = Hooks(

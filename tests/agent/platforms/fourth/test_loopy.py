@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.drivers import browser as browsers
 from agent.drivers.base import Answer
-from agent.drivers.browser import Window
-from agent.drivers.playwright import Limits, PlaywrightDriver
+from agent.drivers.web import browser as browsers
+from agent.drivers.web.browser import Window
+from agent.drivers.web.driver import Limits, PlaywrightDriver
 from agent.platforms.base import Feed
-from store.records import Video
+from store.runs.records import Video
 from tests.agent.platforms.fourth.loopy import PLATFORM, parse
 from tests.agent.serving import serving
 

@@ -1,0 +1,1 @@
+"""The processes that a daemon starts: their ends, their retries, and what they may use."""

@@ -1,0 +1,1 @@
+"""Watches a page in a browser of our own."""

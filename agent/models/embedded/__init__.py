@@ -1,0 +1,1 @@
+"""The viewer that comes with its packages."""

@@ -1,0 +1,1 @@
+"""Makes preference pairs of stored frames."""

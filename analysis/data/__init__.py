@@ -1,0 +1,1 @@
+"""Exposures as rows, the windows that they lie in, and their counts."""

@@ -1,0 +1,1 @@
+"""The estimates: I_avg, one run, contrasts of arms, persona matrices, studies, judges."""

@@ -1,0 +1,1 @@
+"""Example data, made up by rule, that documentation and notebooks open."""

@@ -1,0 +1,1 @@
+"""Checks of preference pairs and of hallucination probes."""

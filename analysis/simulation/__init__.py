@@ -1,0 +1,1 @@
+"""Simulated studies: scenarios, designs, power, calibration."""

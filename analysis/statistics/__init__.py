@@ -1,0 +1,1 @@
+"""Intervals, permutation tests, correlation within batches, null models."""

@@ -1,0 +1,1 @@
+"""Screenshots by their hash, and which of them are nearly the same."""

@@ -1,0 +1,1 @@
+"""Forgetting, redaction, and the names of persons."""

@@ -1,0 +1,1 @@
+"""What was found out about frames: preference pairs, probes, value spectra, trainings."""

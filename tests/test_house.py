@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import resource
 import subprocess
 import sys
@@ -44,6 +45,13 @@ def test_no_function_is_too_long_or_takes_too_much() -> None:
         or len(node.args.posonlyargs) + len(node.args.args) > MOST_PARAMETERS + 1
     ]
     assert found == []
+
+
+def test_the_architecture_page_names_what_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(rf"`((?:{'|'.join(PACKAGES)})/[^`]*)`", page))
+    assert len(named) > 50
+    assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
 def test_every_module_says_what_it_does() -> None:

@@ -55,6 +55,6 @@ def test_the_page_is_packaged() -> None:
 
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "site/*" in packaged["tool"]["setuptools"]["package-data"]["*"]
-    assert {path.suffix for path in (ROOT / "agent" / "daemon" / "site").iterdir()} == {
+    assert {path.suffix for path in (ROOT / "agent" / "daemon" / "web" / "site").iterdir()} == {
         ".html", ".css", ".js", ".svg",
     }  # fmt: skip

@@ -17,6 +17,8 @@ ALIKE = 0.95
 """Shared area of two findings of one player."""
 STILL = 0.0005
 """Share of the player that may differ in a picture that stands still."""
+MOTIONS = 3
+"""Times in a row that something is seen to move before it is taken to play."""
 
 
 class PlayerFinder:
@@ -34,13 +36,17 @@ class PlayerFinder:
         return None if stack is None else find_owner(stack, player)
 
     async def sees_motion(self, region: Region) -> bool:
-        """Whether something moves there."""
+        """Whether something moves there and goes on: a page painted in steps comes to rest."""
         if not region.fits((await self._desk.shot()).grey()):
             return False
-        first, _, share = await self.watch_for_motion(region)
-        if share > STILL:
-            self.first_seen = first.at
-        return share > STILL
+        began = None
+        for _ in range(MOTIONS):
+            first, _, share = await self.watch_for_motion(region)
+            if share <= STILL:
+                return False
+            began = began or first.at
+        self.first_seen = began
+        return True
 
     async def watch_for_motion(self, region: Region) -> tuple[Shot, Shot, float]:
         """Wait until a region changes, and changes again: what only appears is no motion.

@@ -36,6 +36,8 @@ class Killed(BaseException):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
+    import openai.resources.chat  # noqa: F401 - seconds on a busy machine, which no attempt counts
+
     with Server().running() as running:
         yield running
 

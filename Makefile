@@ -45,8 +45,8 @@ test: $(STAMP) ## Every check and every test
 quick: $(STAMP)
 	$(BIN)/pytest $(AT_ONCE)
 
-test-all: lint ## The same with the long drills, the folder of the longest first
-	$(BIN)/pytest $(AT_ONCE) -m '' --timeout 1800 tests/e2e tests
+test-all: lint ## The same with the long drills
+	$(BIN)/pytest $(AT_ONCE) -m '' --timeout 1800
 
 bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench

@@ -56,5 +56,5 @@ def test_an_evaluation_in_a_fresh_process_finds_our_models(tmp_path: Path) -> No
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("told:")]
-    here = str(ROOT / "agent" / "models" / "registry.py")
+    here = str(ROOT / "agent" / "models" / "inspect_provider.py")
     assert json.loads(line.removeprefix("told:")) == [right, here]

@@ -33,13 +33,13 @@ ZoneName = Annotated[str, AfterValidator(_known_zone)]
 """Name of a time zone that this machine knows."""
 
 
-class Value(BaseModel):
+class FrozenValue(BaseModel):
     """A frozen value that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Dwell(Value):
+class Dwell(FrozenValue):
     """How long a reaction watches, in seconds of video, the exposure before it included."""
 
     stay_s: float = Field(8.0, gt=0)
@@ -47,7 +47,7 @@ class Dwell(Value):
     passive_s: float = Field(2.0, gt=0)
 
 
-class Frames(Value):
+class Frames(FrozenValue):
     """Which pictures are taken of a video before it is judged."""
 
     count: int = Field(1, ge=1, le=16)
@@ -57,7 +57,7 @@ class Frames(Value):
     """Whether the model gets several frames as one picture."""
 
 
-class Pace(Value):
+class HandPace(FrozenValue):
     """How slow the hands are on a live site."""
 
     floor_s: float = Field(3.0, ge=0)
@@ -66,7 +66,7 @@ class Pace(Value):
     """Up to this share of the floor is added, drawn evenly."""
 
 
-class Site(Value):
+class SiteConfig(FrozenValue):
     """What the playground serves. A live platform has none."""
 
     feed: FeedName = "listener"
@@ -83,7 +83,7 @@ class Site(Value):
 LIMITS = ("max_excluded", "max_missing")
 
 
-class RunConfig(Value):
+class RunConfig(FrozenValue):
     """One run, as asked for. Where it is kept and how it is shown are not part of it."""
 
     persona: Persona
@@ -119,9 +119,9 @@ class RunConfig(Value):
     """Draw of the study that its account slot comes from, counted from 1; 0: none is known."""
     dwell: Dwell = Dwell()
     frames: Frames = Frames()
-    pace: Pace | None = None
+    pace: HandPace | None = None
     """``None``: as fast as the site goes, as on the playground."""
-    site: Site | None = Site()
+    site: SiteConfig | None = SiteConfig()
     viewport: tuple[int, int] = (1280, 800)
     locale: str = "en-US"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.alignment.learning_curve import Alignment, Curve
+from analysis.alignment.learning_curve import Alignment, LearningCurve
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.curve import Drift
 from analysis.report.forest import PersonaSway
@@ -133,7 +133,7 @@ def power(
     _bare(axes)
 
 
-def learning(axes: Axes, told: Alignment, curve: Curve) -> None:
+def learning(axes: Axes, told: Alignment, curve: LearningCurve) -> None:
     """Draw one measure over the sizes: its band, and a grey line for each training seed."""
     rungs = np.arange(len(told.sizes))
     value, low, high = (

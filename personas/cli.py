@@ -31,7 +31,7 @@ _ROOMY = 100
 _INTERRUPTED = 130
 
 
-class Door(click.Group):
+class PersonaCommands(click.Group):
     """The one door where errors become words."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -52,7 +52,7 @@ def _examples(*lines: str) -> str:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=PersonaCommands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Who is watching: the personas and the values that they hold."""
 

@@ -47,7 +47,7 @@ class UnknownPersona(PersonaError):
         )
 
 
-class BadName(PersonaError):
+class BadPersonaId(PersonaError):
     """An id under which a persona cannot be exported."""
 
     def __init__(self, name: str, problem: str) -> None:

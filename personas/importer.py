@@ -36,7 +36,7 @@ _TURN = re.compile(r"(?P<number>\d+) .*")
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedPersonas:
     """What a file held."""
 
     personas: tuple[Persona, ...]
@@ -52,7 +52,7 @@ class _Block:
     traits: tuple[str, ...]
 
 
-def read_dialogues(path: Path | str, *, source: str, licence: str = LICENCE) -> Imported:
+def read_dialogues(path: Path | str, *, source: str, licence: str = LICENCE) -> ImportedPersonas:
     """Read the distinct personas of a Persona-Chat or ConvAI2 text file.
 
     Parameters
@@ -93,7 +93,7 @@ def read_dialogues(path: Path | str, *, source: str, licence: str = LICENCE) -> 
             unusable.append(block.line)
     if not seen:
         raise BadPersonaChat(str(path), "no line says 'your persona: ...'.")
-    return Imported(tuple(personas), repeats, tuple(unusable))
+    return ImportedPersonas(tuple(personas), repeats, tuple(unusable))
 
 
 def write(personas: Iterable[Persona], folder: Path) -> list[Path]:

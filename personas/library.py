@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from personas.errors import BadName, BadPersona, UnknownPersona, nearest
+from personas.errors import BadPersona, BadPersonaId, UnknownPersona, nearest
 from personas.persona import Persona
 from personas.values import values
 from store.foreign.toml import BadToml, read_toml
@@ -119,14 +119,14 @@ def renamed(persona: Persona, name: str) -> Persona:
         The name is no id, or another persona's.
     """
     if (HOME / f"{name}.toml").exists() and name != persona.id:
-        raise BadName(name, "it belongs to a persona that comes with feedsway")
+        raise BadPersonaId(name, "it belongs to a persona that comes with feedsway")
     source = persona.source
     if source == OWN_SOURCE:
         source = f"made from {persona.id} of feedsway"
     try:
         return Persona.model_validate(persona.model_dump() | {"id": name, "source": source})
     except ValidationError as error:
-        raise BadName(name, _in_words(error).rstrip(".").replace("`id`", "an id")) from None
+        raise BadPersonaId(name, _in_words(error).rstrip(".").replace("`id`", "an id")) from None
 
 
 def _files(folder: Path | None) -> list[Path]:

@@ -30,7 +30,7 @@ _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, m
 
 
 @dataclass(frozen=True)
-class Value:
+class BasicValue:
     """One basic value."""
 
     id: str
@@ -46,7 +46,7 @@ class ValueSet:
 
     id: str
     """Its name, or its file's name; fit for a file name."""
-    values: tuple[Value, ...]
+    values: tuple[BasicValue, ...]
     sha256: str
     """Of the file."""
 
@@ -67,12 +67,12 @@ class _File(BaseModel):
 
 
 @cache
-def values() -> tuple[Value, ...]:
+def values() -> tuple[BasicValue, ...]:
     """Return the ten values in the order of Schwartz's circle, read on first use."""
     return value_set("schwartz").values
 
 
-def value(value_id: str) -> Value:
+def value(value_id: str) -> BasicValue:
     """Return the value with this id, or raise `UnknownValue`."""
     for known in values():
         if known.id == value_id:
@@ -124,6 +124,7 @@ def _read(path: Path, set_id: str) -> ValueSet:
     if len(set(ids)) < len(ids):
         raise BadValueSet(str(path), "two values have the same id")
     found = tuple(
-        Value(row.id, row.name, row.definition, tuple(dict.fromkeys(row.keywords))) for row in rows
+        BasicValue(row.id, row.name, row.definition, tuple(dict.fromkeys(row.keywords)))
+        for row in rows
     )
     return ValueSet(set_id, found, hashlib.sha256(raw).hexdigest())

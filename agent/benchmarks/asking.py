@@ -24,7 +24,7 @@ Told = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
 
 
-class Pair(NamedTuple):
+class GridCell(NamedTuple):
     """One persona and one video, by their places."""
 
     persona: int
@@ -32,11 +32,11 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Answers:
+class GridAnswers:
     """What was said about pairs of a grid."""
 
     shape: tuple[int, int]
-    said: Mapping[Pair, Judgement]
+    said: Mapping[GridCell, Judgement]
 
     @property
     def yes(self) -> Grid:
@@ -60,21 +60,21 @@ class Answers:
 async def ask(
     judges: Sequence[ModelJudge],
     exhibits: Sequence[Exhibit],
-    pairs: Sequence[Pair],
+    pairs: Sequence[GridCell],
     told: Told,
     repeat: int = 0,
-) -> Answers:
+) -> GridAnswers:
     """Ask about every pair; the first failure ends the others.
 
     The first question about each video goes alone, so that its latency is the model's own.
     """
-    said: dict[Pair, Judgement] = {}
+    said: dict[GridCell, Judgement] = {}
     places = asyncio.Semaphore(AT_ONCE)
-    by_video: dict[int, list[Pair]] = {}
+    by_video: dict[int, list[GridCell]] = {}
     for pair in pairs:
         by_video.setdefault(pair.video, []).append(pair)
 
-    async def one(pair: Pair) -> None:
+    async def one(pair: GridCell) -> None:
         async with places:
             exhibit = exhibits[pair.video]
             judge = judges[pair.persona]
@@ -89,4 +89,4 @@ async def ask(
                     group.create_task(one(pair))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-    return Answers((len(judges), len(exhibits)), said)
+    return GridAnswers((len(judges), len(exhibits)), said)

@@ -54,7 +54,7 @@ def in_order(personas: Sequence[Persona], seed: int) -> list[Persona]:
 
 
 @dataclass(frozen=True)
-class Where:
+class RunsFolder:
     """Where the runs are kept, with what they are opened, and what tells them apart."""
 
     root: Path
@@ -71,7 +71,7 @@ class Where:
         return self.data(feed).studies_dir / f"calibrate-{feed}-{self.seed}"
 
 
-def declare(feed: Feed, personas: Sequence[Persona], where: Where) -> Study:
+def declare(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> Study:
     """Declare, or extend, the study of one feed; its accounts are drawn as in any study."""
     data, home = where.data(feed), where.folder(feed)
     drawn = read_draws(home / DRAWS)
@@ -89,7 +89,7 @@ def _check_nothing(_: RunConfig) -> None:
     """Let every cell pass: its names are feedsway's own."""
 
 
-def _file(name: str, feed: Feed, personas: Sequence[str], where: Where) -> str:
+def _file(name: str, feed: Feed, personas: Sequence[str], where: RunsFolder) -> str:
     windows = where.windows
     return f"""\
 name = "{name}"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.config import Arm, Dwell
-from agent.playground.catalogue import Catalogue, Item
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.recommend import BATCH, History, Settings, Shelf, theme_chances
 from agent.playground.simulate import AHEAD, simulate
 from personas.persona import Persona
@@ -63,7 +63,7 @@ def mistaken(
 
 
 @dataclass(frozen=True)
-class Setting:
+class SimulationSetting:
     """What all runs of a simulated study share; the visitor's seed is drawn for each."""
 
     shelf: Shelf
@@ -81,7 +81,7 @@ class Setting:
 
 
 @dataclass(frozen=True, eq=False)
-class Feeds:
+class SimulatedFeeds:
     """What runs of one arm were shown: one entry for each eligible video, in order.
 
     Attributes
@@ -102,12 +102,12 @@ class Feeds:
 
 
 def studies(
-    setting: Setting,
+    setting: SimulationSetting,
     members: Ints,
     arms: Sequence[Arm],
     rng: np.random.Generator,
     tell: Tell,
-) -> Iterator[dict[Arm, Feeds]]:
+) -> Iterator[dict[Arm, SimulatedFeeds]]:
     """Simulate studies, some at a time, to bound memory.
 
     Parameters
@@ -125,7 +125,9 @@ def studies(
         tell(start + len(lot), len(members))
 
 
-def _arm(setting: Setting, members: Ints, arm: Arm, rng: np.random.Generator) -> Feeds:
+def _arm(
+    setting: SimulationSetting, members: Ints, arm: Arm, rng: np.random.Generator
+) -> SimulatedFeeds:
     seeds = rng.integers(2**31, size=members.shape)
     runs = [
         [watch(setting, int(persona), arm, int(seed)) for persona, seed in zip(*study, strict=True)]
@@ -143,11 +145,11 @@ def _arm(setting: Setting, members: Ints, arm: Arm, rng: np.random.Generator) ->
     chances = np.einsum("sit,sjnt->sijn", rates, columns["chance"], optimize=True)
     batch = columns["batch"]
     requested_at = np.maximum(0, batch * BATCH - AHEAD - 2)  # the page asks as it moves on
-    return Feeds(answers, chances, columns["position"], batch, requested_at)
+    return SimulatedFeeds(answers, chances, columns["position"], batch, requested_at)
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class WatchedVideos:
     """The eligible videos of one run.
 
     Attributes
@@ -165,7 +167,7 @@ class Watched:
     chance: Floats
 
 
-def watch(setting: Setting, persona: int, arm: Arm, seed: int) -> Watched:
+def watch(setting: SimulationSetting, persona: int, arm: Arm, seed: int) -> WatchedVideos:
     """Simulate one run to the end of its windows."""
     total = setting.windows.total
     length = total + _SPARE
@@ -185,24 +187,24 @@ def watch(setting: Setting, persona: int, arm: Arm, seed: int) -> Watched:
     position = np.array(places)
     item = np.array(numbers)[position]
     batch = position // BATCH
-    return Watched(item, position, batch, np.array(chances)[batch])
+    return WatchedVideos(item, position, batch, np.array(chances)[batch])
 
 
 class _Viewer:
     """Reacts as the run loop does, and keeps how long each item was watched."""
 
-    def __init__(self, setting: Setting, likes: Mask, arm: Arm) -> None:
+    def __init__(self, setting: SimulationSetting, likes: Mask, arm: Arm) -> None:
         self.watched: list[float] = []
         self._windows, self._dwell = setting.windows, setting.dwell
         self._likes, self._passive = likes, arm == "passive"
         self._counted = 0
 
-    def __call__(self, item: Item) -> float:
+    def __call__(self, item: CatalogueItem) -> float:
         seconds = self._reaction(item)
         self.watched.append(seconds)
         return seconds
 
-    def _reaction(self, item: Item) -> float:
+    def _reaction(self, item: CatalogueItem) -> float:
         if item.kind != "video":
             return self._dwell.swipe_s
         before = self._counted < self._windows.before
@@ -212,7 +214,7 @@ class _Viewer:
         return self._dwell.stay_s if self._likes[item.number] else self._dwell.swipe_s
 
 
-def _eligible(served: Sequence[Item]) -> list[int]:
+def _eligible(served: Sequence[CatalogueItem]) -> list[int]:
     """Places of the videos that count: no ads and no live cards."""
     return [place for place, item in enumerate(served) if item.kind == "video"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.playground.catalogue import Catalogue, Item
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
 
 Tell = Callable[[str, int, int], None]
@@ -41,13 +41,13 @@ class Exhibit:
 
 def sample(
     catalogue: Catalogue, per_theme: int | None, rng: np.random.Generator
-) -> tuple[Item, ...]:
+) -> tuple[CatalogueItem, ...]:
     """Draw plain videos, as many of each theme; ``None`` takes all. Ads and live cards are out."""
-    videos: dict[str, list[Item]] = defaultdict(list)
+    videos: dict[str, list[CatalogueItem]] = defaultdict(list)
     for item in catalogue.items:
         if item.kind == "video":
             videos[item.theme].append(item)
-    drawn: list[Item] = []
+    drawn: list[CatalogueItem] = []
     for theme in sorted(videos):
         group = videos[theme]
         count = len(group) if per_theme is None else min(per_theme, len(group))
@@ -55,7 +55,7 @@ def sample(
     return tuple(drawn)
 
 
-def show(items: Sequence[Item], clips: ClipStore, tell: Tell) -> list[Exhibit]:
+def show(items: Sequence[CatalogueItem], clips: ClipStore, tell: Tell) -> list[Exhibit]:
     """Take a frame of every video's clip, making the clips that are missing.
 
     Raises
@@ -63,7 +63,7 @@ def show(items: Sequence[Item], clips: ClipStore, tell: Tell) -> list[Exhibit]:
     PlaygroundError
         A clip cannot be made.
     """
-    groups: dict[str, list[Item]] = defaultdict(list)
+    groups: dict[str, list[CatalogueItem]] = defaultdict(list)
     for item in items:
         groups[item.footage].append(item)
     exhibits: list[Exhibit] = []
@@ -75,12 +75,12 @@ def show(items: Sequence[Item], clips: ClipStore, tell: Tell) -> list[Exhibit]:
     return sorted(exhibits, key=lambda exhibit: place[exhibit.id])
 
 
-def caption_of(item: Item) -> str:
+def caption_of(item: CatalogueItem) -> str:
     """Return the caption as the page shows it, hashtags at its end."""
     return " ".join([item.caption, *(f"#{tag}" for tag in item.hashtags)])
 
 
-def _exhibits(items: Iterable[Item], clips: ClipStore) -> list[Exhibit]:
+def _exhibits(items: Iterable[CatalogueItem], clips: ClipStore) -> list[Exhibit]:
     items = list(items)
     clips.make(items)
     return [

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from agent.config import Dwell, RunConfig, Site
+from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
-from agent.run.session import Live, Place, Silent, execute
+from agent.run.session import LiveOptions, RunFolder, SilentWatcher, execute
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.records import Step, Windows
@@ -60,7 +60,7 @@ class _Enough(Exception):
     """As many videos were swiped through as were asked for."""
 
 
-class _Sampler(Silent):
+class _Sampler(SilentWatcher):
     def __init__(self, videos: int, tell: Callable[[str], None]) -> None:
         self.memory = Memory()
         self._videos = videos
@@ -105,7 +105,7 @@ def _share(process: psutil.Process) -> int:
 
 def measure(
     root: Path,
-    found: browsers.Found,
+    found: browsers.BrowserBinary,
     videos: int,
     renew_after: int,
     tell: Callable[[str], None],
@@ -122,9 +122,9 @@ def measure(
     config = RunConfig(  # the feed repeats, and repeats fill no window: the sampler ends the run
         persona=find("p12"), platform="tiktok", model="scripted/no",
         windows=Windows(before=videos, after=0), dwell=Dwell(stay_s=1.0, swipe_s=0.2),
-        site=Site(feed="random", skin="tiktok", motion="instant"),
+        site=SiteConfig(feed="random", skin="tiktok", motion="instant"),
     )  # fmt: skip
-    place = Place(data, found, encoder=None, live=Live(renew_after=renew_after))
+    place = RunFolder(data, found, encoder=None, live=LiveOptions(renew_after=renew_after))
     sampler = _Sampler(videos, tell)
     with suppress(_Enough):
         asyncio.run(execute(config, place, sampler, lambda: datetime.now(UTC)))

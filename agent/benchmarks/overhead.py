@@ -20,14 +20,14 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page, async_playwright
 
-from agent.config import Dwell, RunConfig, Site
+from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.playground.workshop import Workshop
 from agent.run.playground_process import PlaygroundSite
-from agent.run.session import Place, Silent, execute
+from agent.run.session import RunFolder, SilentWatcher, execute
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -76,7 +76,7 @@ class Overhead:
 
 
 def measure(
-    data: Path, browser: browsers.Found, rounds: int, tell: Callable[[str], None]
+    data: Path, browser: browsers.BrowserBinary, rounds: int, tell: Callable[[str], None]
 ) -> Overhead:
     """Measure ``rounds`` blocks of each loop, by turns, 25 videos a block."""
     _make_clips(tell)
@@ -101,11 +101,11 @@ def _make_clips(tell: Callable[[str], None]) -> None:
     workshop.stop()
 
 
-def _site() -> Site:
-    return Site(feed="random", motion="instant")
+def _site() -> SiteConfig:
+    return SiteConfig(feed="random", motion="instant")
 
 
-async def _bare_block(state: Path, browser: browsers.Found, videos: int) -> list[float]:
+async def _bare_block(state: Path, browser: browsers.BrowserBinary, videos: int) -> list[float]:
     async with AsyncExitStack() as stack:
         site = PlaygroundSite(_site(), SEED, state)
         stack.push_async_callback(site.stop)
@@ -133,7 +133,9 @@ async def _bare_step(page: Page, devtools: CDPSession) -> float:
     return (perf_counter() - started) * 1000
 
 
-def _ours_block(data: Path, browser: browsers.Found, videos: int, overhead: Overhead) -> None:
+def _ours_block(
+    data: Path, browser: browsers.BrowserBinary, videos: int, overhead: Overhead
+) -> None:
     config = RunConfig(
         persona=find("p12"),
         model="scripted/no",
@@ -141,8 +143,8 @@ def _ours_block(data: Path, browser: browsers.Found, videos: int, overhead: Over
         windows=Windows(before=videos, after=0),
         dwell=Dwell(swipe_s=0.01),
     )
-    place = Place(data=DataFolder(data), browser=browser)
-    run_id = asyncio.run(execute(config, place, Silent(), lambda: datetime.now(UTC)))
+    place = RunFolder(data=DataFolder(data), browser=browser)
+    run_id = asyncio.run(execute(config, place, SilentWatcher(), lambda: datetime.now(UTC)))
     for step in read(place.data.ledger_path(run_id)).steps:
         if step.move is not None:
             overhead.ours.append(step.timings_ms["overhead"])

@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.asking import Answers, Pair, Told, ask
+from agent.benchmarks.asking import GridAnswers, GridCell, Told, ask
 from agent.benchmarks.exhibits import Exhibit
 from agent.benchmarks.orders import ORDERS, Order, with_words
-from agent.benchmarks.shares import Grid, Share, mean, share
-from agent.judge.judge import Manner, ModelJudge
+from agent.benchmarks.shares import Grid, MeasuredShare, mean, share
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
 from personas import strategies
 from personas.persona import Persona
@@ -30,7 +30,7 @@ class Measure:
     """One figure with its interval, in a unit of its own."""
 
     name: str
-    figure: Share
+    figure: MeasuredShare
     unit: str = "share"
     """``share`` from 0 to 1, ``lean`` from -1 to 1, or ``points`` of S%."""
 
@@ -55,16 +55,16 @@ class Panel:
         themes = np.array([exhibit.theme for exhibit in self.exhibits])
         return np.array([np.isin(themes, persona.themes) for persona in self.personas])
 
-    def judges(self, manner: Manner | None = None) -> list[ModelJudge]:
+    def judges(self, manner: QuestionForm | None = None) -> list[ModelJudge]:
         """Each persona's judge."""
         return [
             ModelJudge.of(self.model, self.strategy, persona, manner) for persona in self.personas
         ]
 
-    def pairs(self, rng: np.random.Generator) -> list[Pair]:
+    def pairs(self, rng: np.random.Generator) -> list[GridCell]:
         """Draw for each video one persona that it fits and one that it does not, if there are."""
         return [
-            Pair(int(rng.choice(np.flatnonzero(side))), video)
+            GridCell(int(rng.choice(np.flatnonzero(side))), video)
             for video, column in enumerate(self.fits.T)
             for side in (column, ~column)
             if side.any()
@@ -84,7 +84,9 @@ async def probe(panel: Panel, rng: np.random.Generator, told: Told) -> list[Meas
     ways = 6 + len(wordings)
     done = 0
 
-    async def put(manner: Manner, exhibits: Sequence[Exhibit], repeat: int = 0) -> Answers:
+    async def put(
+        manner: QuestionForm, exhibits: Sequence[Exhibit], repeat: int = 0
+    ) -> GridAnswers:
         nonlocal done
         before = done * len(pairs)
         answers = await ask(
@@ -94,11 +96,11 @@ async def probe(panel: Panel, rng: np.random.Generator, told: Told) -> list[Meas
         done += 1
         return answers
 
-    plain = await put(Manner(), panel.exhibits)
-    again = await put(Manner(), panel.exhibits, repeat=1)
-    turned = await put(Manner(mirrored=True), panel.exhibits)
-    other = [await put(Manner(paraphrase=number), panel.exhibits) for number in wordings]
-    nothing, yes, no = [await put(Manner(), _ordered(panel, words)) for words in ORDERS]
+    plain = await put(QuestionForm(), panel.exhibits)
+    again = await put(QuestionForm(), panel.exhibits, repeat=1)
+    turned = await put(QuestionForm(mirrored=True), panel.exhibits)
+    other = [await put(QuestionForm(paraphrase=number), panel.exhibits) for number in wordings]
+    nothing, yes, no = [await put(QuestionForm(), _ordered(panel, words)) for words in ORDERS]
     same = np.stack([_same(plain.yes, each.yes) for each in other])
     return [
         Measure("says yes", share(plain.yes)),
@@ -117,7 +119,7 @@ def _ordered(panel: Panel, words: Order) -> list[Exhibit]:
     ]
 
 
-def _leaning(plain: Answers, mirrored: Answers) -> list[Measure]:
+def _leaning(plain: GridAnswers, mirrored: GridAnswers) -> list[Measure]:
     """Compare a question with its opposite, whose readings are turned round already."""
     lean = plain.yes - mirrored.yes
     opposite = np.where(np.isnan(lean), np.nan, lean == 0)
@@ -127,7 +129,7 @@ def _leaning(plain: Answers, mirrored: Answers) -> list[Measure]:
     ]
 
 
-def _order_effect(plain: Answers, backwards: Answers) -> list[Measure]:
+def _order_effect(plain: GridAnswers, backwards: GridAnswers) -> list[Measure]:
     """Compare a questionnaire with the same one asked backwards."""
     return [
         Measure("S% backwards less S%", mean(backwards.scores - plain.scores, -100, 100), "points"),
@@ -151,7 +153,7 @@ def _obedience(nothing: Grid, yes: Grid, no: Grid) -> list[Measure]:
     ]
 
 
-def _missing(answers: Sequence[Answers]) -> list[Measure]:
+def _missing(answers: Sequence[GridAnswers]) -> list[Measure]:
     def measure(name: str, of: str) -> Measure:
         hits = np.stack([each.grid(lambda j: float(j.missing == of)) for each in answers])
         return Measure(name, share(_mean(hits)))

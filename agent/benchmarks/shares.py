@@ -24,7 +24,7 @@ Grid = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Share:
+class MeasuredShare:
     """A share (or a mean) with its 95 % interval; ``nan`` where nothing was counted."""
 
     value: float
@@ -34,26 +34,26 @@ class Share:
     """How many answers it is a share of."""
 
 
-def share(hits: Grid) -> Share:
+def share(hits: Grid) -> MeasuredShare:
     """Share of hits (1) among hits and misses (0)."""
     return mean(hits, 0, 1)
 
 
-def mean(grid: Grid, lowest: float, highest: float) -> Share:
+def mean(grid: Grid, lowest: float, highest: float) -> MeasuredShare:
     """Mean of what can lie between two bounds."""
     counted = ~np.isnan(grid)
     if not counted.any():
-        return Share(nan, nan, nan, 0)
+        return MeasuredShare(nan, nan, nan, 0)
     value = float(grid[counted].mean())
     influence = np.where(counted, np.nan_to_num(grid) - value, 0.0) / counted.sum()
     return _with_interval(value, influence, counted, (lowest, highest))
 
 
-def balanced(first: Grid, second: Grid) -> Share:
+def balanced(first: Grid, second: Grid) -> MeasuredShare:
     """Mean of two shares over the same personas and videos, each cell in one of them at most."""
     one, other = share(first), share(second)
     if not one.answers or not other.answers:
-        return Share(nan, nan, nan, one.answers + other.answers)
+        return MeasuredShare(nan, nan, nan, one.answers + other.answers)
     influence = np.zeros(first.shape)
     for hits, part in ((first, one), (second, other)):
         counted = ~np.isnan(hits)
@@ -71,19 +71,19 @@ def _with_interval(
     influence: Grid,
     counted: NDArray[np.bool_],
     bounds: tuple[float, float] = (0.0, 1.0),
-) -> Share:
+) -> MeasuredShare:
     from scipy.special import stdtrit  # heavy for a start-up
 
     clusters = _clusters(counted)
     answers = int(counted.sum())
     if clusters < 2:
-        return Share(value, nan, nan, answers)
+        return MeasuredShare(value, nan, nan, answers)
     if np.abs(influence).max() < _NIL:
         slack = _Z**2 / (clusters + _Z**2)
         low, high = value - slack * (value - bounds[0]), value + slack * (bounds[1] - value)
-        return Share(value, low, high, answers)
+        return MeasuredShare(value, low, high, answers)
     over = [float((influence.sum(axis=axis) ** 2).sum()) for axis in (1, 0)]
     variance = over[0] + over[1] - float((influence**2).sum())
     variance = (variance if variance > 0 else max(over)) * clusters / (clusters - 1)
     half = float(stdtrit(clusters - 1, 0.975)) * sqrt(variance)
-    return Share(value, max(bounds[0], value - half), min(bounds[1], value + half), answers)
+    return MeasuredShare(value, max(bounds[0], value - half), min(bounds[1], value + half), answers)

@@ -15,35 +15,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.asking import Pair, ask
+from agent.benchmarks.asking import GridCell, ask
 from agent.benchmarks.exhibits import Exhibit, Tell
-from agent.benchmarks.shares import Grid, Share, balanced, share
+from agent.benchmarks.shares import Grid, MeasuredShare, balanced, share
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from personas.persona import Persona
 
 
 @dataclass(frozen=True)
-class Row:
+class AgreementRow:
     """Agreement over some of the answers."""
 
-    fitting_yes: Share
-    unfitting_no: Share
-    balanced: Share
+    fitting_yes: MeasuredShare
+    unfitting_no: MeasuredShare
+    balanced: MeasuredShare
     """Balanced accuracy: the mean of the two."""
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ViewerAgreement:
     """Agreement of one model, asked in one strategy."""
 
     model: str
     strategy: str
     personas: int
     videos: int
-    overall: Row
-    by_theme: dict[str, Row]
-    by_persona: dict[str, Row]
+    overall: AgreementRow
+    by_theme: dict[str, AgreementRow]
+    by_persona: dict[str, AgreementRow]
     missing: dict[str, int]
     """Answers that there are not, by reason."""
     latency_s: float
@@ -56,7 +56,7 @@ async def agreement(
     personas: Sequence[Persona],
     exhibits: Sequence[Exhibit],
     tell: Tell,
-) -> Agreement:
+) -> ViewerAgreement:
     """Ask a model about every exhibit as every persona that has planted themes.
 
     Parameters
@@ -74,14 +74,14 @@ async def agreement(
     """
     judged = [persona for persona in personas if persona.themes]
     judges = [ModelJudge.of(model, strategy, persona) for persona in judged]
-    pairs = [Pair(row, column) for column in range(len(exhibits)) for row in range(len(judged))]
+    pairs = [GridCell(row, column) for column in range(len(exhibits)) for row in range(len(judged))]
     answers = await ask(judges, exhibits, pairs, lambda done, of: tell("judging", done, of))
     said = answers.yes
     missing = Counter(told.missing for told in answers.said.values() if told.missing is not None)
     first_s = [told.latency_s for pair, told in answers.said.items() if pair.persona == 0]
     themes = np.array([exhibit.theme for exhibit in exhibits])
     fits = np.array([np.isin(themes, persona.themes) for persona in judged])
-    return Agreement(
+    return ViewerAgreement(
         model=model.name,
         strategy=strategy,
         personas=len(judged),
@@ -99,6 +99,6 @@ async def agreement(
     )
 
 
-def _row(said: Grid, fits: NDArray[np.bool_]) -> Row:
+def _row(said: Grid, fits: NDArray[np.bool_]) -> AgreementRow:
     fitting, unfitting = np.where(fits, said, np.nan), np.where(fits, np.nan, 1 - said)
-    return Row(share(fitting), share(unfitting), balanced(fitting, unfitting))
+    return AgreementRow(share(fitting), share(unfitting), balanced(fitting, unfitting))

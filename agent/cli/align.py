@@ -14,8 +14,8 @@ from agent.cli.options import data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.training.data_scaling import Plan
-    from agent.training.dataset import Pairs
+    from agent.training.data_scaling import ScalingPlan
+    from agent.training.dataset import TrainingPairs
 
 EPILOG = """
 \b
@@ -104,15 +104,15 @@ def align(
     echo(written.text())
 
 
-def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
+def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, TrainingPairs]:
     """Turn options into values, and refuse what does not fit together."""
     from agent import models
     from agent.errors import BadConfig
     from agent.training import data_scaling
     from agent.training import dataset as pairs
-    from agent.training.judge_score import Scale
+    from agent.training.judge_score import AnswerScale
     from personas.library import find
-    from store.results.trainings import Recipe
+    from store.results.trainings import TrainingRecipe
 
     model, judge, style = options["model"], options["judge"], options["style"]
     persona = find(options["persona"]) if options["persona"] else None
@@ -128,13 +128,15 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[Plan, Pairs]:
     models.check_access(judge, os.environ)
     models.check(model)
     loaded = pairs.read(folder)
-    recipe = Recipe(
+    recipe = TrainingRecipe(
         model=model, pairs=loaded.digest,
         **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
     )  # fmt: skip
     named: Sequence[int] | None = options["sizes"]
     sizes = data_scaling.sizes(named, len(loaded.train))
-    plan = data_scaling.Plan(sizes, options["seeds"], recipe, judge, Scale.of(style, persona))
+    plan = data_scaling.ScalingPlan(
+        sizes, options["seeds"], recipe, judge, AnswerScale.of(style, persona)
+    )
     return plan, loaded
 
 

@@ -15,7 +15,7 @@ from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.cli.calibrate_run import Browsers
-    from analysis.simulation.calibration_runs import Judged
+    from analysis.simulation.calibration_runs import DesignVerdict
 
 EPILOG = """
 \b
@@ -53,7 +53,7 @@ def calibrate(
     the feed does not listen, coverage of the intervals, and the order of the feeds. Then real runs
     with the embedded viewer, which have to look like simulated ones with that viewer's answers.
     """
-    from agent.benchmarks.browser_runs import FEWEST, Where
+    from agent.benchmarks.browser_runs import FEWEST, RunsFolder
     from agent.cli.calibrate_run import PERSONAS, in_browsers, simulated
     from analysis.simulation.calibration import checks_text, passed
     from analysis.statistics.estimate import as_json as plain
@@ -64,7 +64,7 @@ def calibrate(
     say(checks_text(checks) + "\n")
     told: Browsers | None = None
     if browser_runs:
-        told = in_browsers(max(FEWEST, browser_runs), Where(data, browser, seed))
+        told = in_browsers(max(FEWEST, browser_runs), RunsFolder(data, browser, seed))
         checks += told.checks
         say(f"{told.runs} browser runs beside {told.sets} simulated sets of runs")
         say(f"{told.viewer}\n{checks_text(told.checks)}\n\n{_designs(told.designs)}")
@@ -80,7 +80,7 @@ def _nothing(_: str) -> None:
     """Print nothing: the result goes out as JSON."""
 
 
-def _designs(found: Sequence[Judged]) -> str:
+def _designs(found: Sequence[DesignVerdict]) -> str:
     """What each design says of the browser runs."""
     from analysis.terminal.columns import columns
     from analysis.terminal.run_text import estimate_text

@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 import numpy as np
 
 from agent.benchmarks import browser_runs
-from agent.benchmarks.browser_runs import MODEL, Where
-from agent.benchmarks.calibration import Feed, Ints, Likes, Setting, Tell, ideal, studies
+from agent.benchmarks.browser_runs import MODEL, RunsFolder
+from agent.benchmarks.calibration import Feed, Ints, Likes, SimulationSetting, Tell, ideal, studies
 from agent.errors import RunFault
 from agent.playground.catalogue import load as load_catalogue
 from agent.playground.recommend import Shelf
 from agent.study.conduct import Conductor, Study
 from agent.study.holders import held_study
-from agent.study.matrix import Cell
+from agent.study.matrix import StudyCell
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.simulation import calibration, calibration_runs
-from analysis.simulation.calibration import Check, Floats
-from analysis.simulation.calibration_runs import Judged, Seen
+from analysis.simulation.calibration import CalibrationCheck, Floats
+from analysis.simulation.calibration_runs import CalibrationRuns, DesignVerdict
 from analysis.simulation.designs import Outcomes
 from personas.library import all_personas
 from personas.persona import Persona
@@ -41,7 +41,7 @@ SETS = 1999
 # Simulated studies
 
 
-def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Check]:
+def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[CalibrationCheck]:
     """Check false positives, coverage and the order of the feeds.
 
     Parameters
@@ -56,9 +56,9 @@ def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Check]:
     catalogue = load_catalogue()
     shelf, likes = Shelf(catalogue), ideal(known, catalogue)
     scenes = {
-        "listener": (count, Setting(shelf, likes, "listener")),
-        "gain 0": (count, Setting(shelf, likes, "listener", gain=0.0)),
-        "contrarian": (max(20, count // 10), Setting(shelf, likes, "contrarian")),
+        "listener": (count, SimulationSetting(shelf, likes, "listener")),
+        "gain 0": (count, SimulationSetting(shelf, likes, "listener", gain=0.0)),
+        "contrarian": (max(20, count // 10), SimulationSetting(shelf, likes, "contrarian")),
     }
     told, sways = {}, {}
     for number, (name, (size, setting)) in enumerate(scenes.items()):
@@ -76,7 +76,7 @@ def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Check]:
 
 
 def judge(
-    setting: Setting, members: Ints, rng: np.random.Generator, name: str
+    setting: SimulationSetting, members: Ints, rng: np.random.Generator, name: str
 ) -> tuple[dict[str, Outcomes], Floats]:
     """Simulate studies with a passive control arm; give their outcomes and mean sways."""
     lots, sways = [], []
@@ -99,11 +99,11 @@ class Browsers:
     runs: int
     sets: int
     viewer: str
-    checks: list[Check]
-    designs: list[Judged]
+    checks: list[CalibrationCheck]
+    designs: list[DesignVerdict]
 
 
-def in_browsers(total: int, where: Where, sets: int = SETS) -> Browsers:
+def in_browsers(total: int, where: RunsFolder, sets: int = SETS) -> Browsers:
     """Run what is not complete yet, judge it, and hold it against as many simulated sets.
 
     Raises
@@ -118,12 +118,12 @@ def in_browsers(total: int, where: Where, sets: int = SETS) -> Browsers:
     }
     runs = {feed: _run(feed, personas, where) for feed, personas in groups.items()}
     eyes = _Eyes.open(order[: max(sizes.values())])
-    found: dict[Feed, Seen] = {}
-    checks: list[Check] = []
+    found: dict[Feed, CalibrationRuns] = {}
+    checks: list[CalibrationCheck] = []
     for number, (feed, personas) in enumerate(groups.items()):
         rng = np.random.default_rng([where.seed, 100 + number])
         found[feed] = calibration_runs.seen(feed, runs[feed], rng)
-        setting = Setting(eyes.shelf, eyes.of(personas), feed, windows=where.windows)
+        setting = SimulationSetting(eyes.shelf, eyes.of(personas), feed, windows=where.windows)
         checks += calibration_runs.agreements(found[feed], _figures(setting, sets, rng))
         checks += calibration_runs.detections(found[feed])
     designs = [line for told in found.values() for line in told.designs]
@@ -131,9 +131,9 @@ def in_browsers(total: int, where: Where, sets: int = SETS) -> Browsers:
     return Browsers(total, sets, eyes.told(groups, runs), checks, designs)
 
 
-def _run(feed: Feed, personas: Sequence[Persona], where: Where) -> list[Ledger]:
+def _run(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> list[Ledger]:
     """Conduct one feed's study, and judge its frames again as every persona."""
-    from agent.evaluation.rejudge import Asking, rejudge
+    from agent.evaluation.rejudge import RejudgePlan, rejudge
 
     with held_study(where.folder(feed)):
         study = browser_runs.declare(feed, personas, where)
@@ -144,7 +144,7 @@ def _run(feed: Feed, personas: Sequence[Persona], where: Where) -> list[Ledger]:
         raise RunFault(f"{len(left.failed)} runs could not be completed; their logs are in {logs}")
     ledgers = browser_runs.complete(study)
     if len(ledgers) >= LEAST_PERSONAS:
-        asking = Asking(MODEL, everyone=True)
+        asking = RejudgePlan(MODEL, everyone=True)
         with counting(f"judging again, {feed}") as tell:
             asyncio.run(rejudge(ledgers, asking, study.data, datetime.now(UTC), tell))
     return ledgers
@@ -168,7 +168,7 @@ class _Onlooker:
             echo(f"{name}: {done} of {cells} runs", err=True)
         self._done = done
 
-    def ended(self, cell: Cell, code: int) -> None:
+    def ended(self, cell: StudyCell, code: int) -> None:
         """A run ended."""
         if code:
             echo(f"{cell.key} ended with exit code {code}", err=True)
@@ -177,7 +177,7 @@ class _Onlooker:
         """Nothing rests on the playground."""
 
 
-def _figures(setting: Setting, sets: int, rng: np.random.Generator) -> dict[str, Floats]:
+def _figures(setting: SimulationSetting, sets: int, rng: np.random.Generator) -> dict[str, Floats]:
     """The browser runs' figures in so many simulated sets of runs of the same personas."""
     members = np.tile(np.arange(len(setting.likes)), (sets, 1))
     parts = []

@@ -81,11 +81,13 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
 
     from agent.daemon.main import run
     from agent.daemon.process.resources import SystemClock
-    from agent.daemon.supervisor import Place
+    from agent.daemon.supervisor import DaemonSetup
     from agent.daemon.web.redact_secrets import secrets_of
     from agent.drivers.web.browser import find
     from store.runs.data_folder import DataFolder
 
     find(browser)  # refused now, not by each child
-    place = Place(file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ)))
+    place = DaemonSetup(
+        file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ))
+    )
     asyncio.run(run(place, partial(echo, err=True)))

@@ -16,7 +16,7 @@ import click
 from store.foreign.printing import Styled, echo
 
 if TYPE_CHECKING:
-    from agent.doctor.machine import Check
+    from agent.doctor.machine import DoctorCheck
 
 from agent.cli.options import browser_option, data_option, json_option
 
@@ -82,14 +82,14 @@ def doctor(as_json: bool, **options: Any) -> None:
 def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     import numpy as np
 
-    from agent.config import Pace, RunConfig, Site
+    from agent.config import HandPace, RunConfig, SiteConfig
     from agent.doctor.machine import CODECS
     from agent.doctor.platform import probe
     from agent.drivers.web import browser as browsers
     from agent.errors import BadConfig
     from agent.platforms import load
-    from agent.run.environment import Sight
-    from agent.run.pacing import Limits, SlowHands
+    from agent.run.environment import RunBrowser
+    from agent.run.pacing import PaceLimits, SlowHands
     from personas.library import find
     from store.runs.data_folder import DataFolder
 
@@ -98,17 +98,19 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
         raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
     data = DataFolder(options["data"])
     data.prepare()
-    site = None if platform.live else Site(speed=1.0)
+    site = None if platform.live else SiteConfig(speed=1.0)
     if platform.live and options["switches"] is not None:
         switches = options["switches"].removeprefix("plain")
-        site = Site.model_validate({"speed": 1.0, "skin": platform.name, "switches": switches})
+        site = SiteConfig.model_validate(
+            {"speed": 1.0, "skin": platform.name, "switches": switches}
+        )
     config = RunConfig(
         persona=find("p01"), platform=platform.name, account=options["account"], site=site
     )
     found = browsers.find(options["browser"])
-    pace = Pace(floor_s=PACE_S) if site is None else Pace(floor_s=0)
-    hands = SlowHands(pace, Limits(), 0, np.random.default_rng(), _local)
-    sight = Sight(data, found, options["headed"])
+    pace = HandPace(floor_s=PACE_S) if site is None else HandPace(floor_s=0)
+    hands = SlowHands(pace, PaceLimits(), 0, np.random.default_rng(), _local)
+    sight = RunBrowser(data, found, options["headed"])
     _, codecs = asyncio.run(browsers.probe(found, CODECS))
     told = asyncio.run(probe(config, sight, options["videos"], hands, _tell))
     if as_json:
@@ -127,7 +129,7 @@ def _local() -> datetime:
     return datetime.now().astimezone()
 
 
-def _checks(options: dict[str, Any]) -> Iterator[Check]:
+def _checks(options: dict[str, Any]) -> Iterator[DoctorCheck]:
     from agent.doctor import machine
 
     if options["driver"] == "playwright":
@@ -136,7 +138,7 @@ def _checks(options: dict[str, Any]) -> Iterator[Check]:
     return machine.desktop_checks(options["data"], calibrate=options["calibrate"], tell=tell)
 
 
-def _show(check: Check) -> None:
+def _show(check: DoctorCheck) -> None:
     mark, colour = ("ok", "green") if check.ok else ("no", "red" if check.needed else "yellow")
     echo(Styled(f"{mark:>3}", colour), f"  {check.name:<20} {check.found}")
     if not check.ok:

@@ -16,9 +16,9 @@ from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.benchmarks.probes import Measure
-    from agent.benchmarks.shares import Share
-    from agent.benchmarks.viewer import Agreement, Row
-    from agent.judge.budget import Cap, Spent
+    from agent.benchmarks.shares import MeasuredShare
+    from agent.benchmarks.viewer import AgreementRow, ViewerAgreement
+    from agent.judge.budget import Spending, SpendingCap
 
 EPILOG = """
 \b
@@ -30,9 +30,9 @@ Examples:
 
 @dataclass(frozen=True)
 class _Found:
-    agreement: Agreement
+    agreement: ViewerAgreement
     measures: list[Measure]
-    spent: Spent | None
+    spent: Spending | None
     """By this call; ``None`` for a model that costs nothing."""
 
 
@@ -63,7 +63,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     playground; nothing is claimed of a stranger's videos.
     """
     from agent.errors import BadConfig
-    from agent.judge.budget import Cap
+    from agent.judge.budget import SpendingCap
     from agent.models import check, check_access
     from personas.strategies import hashes
 
@@ -72,7 +72,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     if options["strategy"] == "plain":
         raise BadConfig("Without a persona there is nothing to agree with. Type: --strategy simple")
     check_access(options["model"], os.environ)
-    cap = Cap(options["max_cost"], options["max_tokens"])
+    cap = SpendingCap(options["max_cost"], options["max_tokens"])
     announce(options["model"], cap)
     found = asyncio.run(_measure(options, cap))
     if as_json:
@@ -81,7 +81,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
         _show(found)
 
 
-async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
+async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     from contextlib import AsyncExitStack
 
     import numpy as np
@@ -89,11 +89,11 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     from agent.benchmarks.exhibits import sample, show
     from agent.benchmarks.probes import Panel, probe
     from agent.benchmarks.viewer import agreement
-    from agent.judge.budget import Budgeted, Spent
+    from agent.judge.budget import Budgeted, Spending
     from agent.judge.guard import is_free
     from agent.models import load
     from agent.models.local_server import warmed
-    from agent.models.metering import Till
+    from agent.models.metering import CappedAccounts
     from agent.playground import catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
@@ -113,7 +113,9 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
         await stack.enter_async_context(warmed(options["model"]))
         loaded = load(options["model"])
         stack.push_async_callback(loaded.close)
-        till = Till(PaymentBook(DataFolder(options["data"]).payments), (_account(options),))
+        till = CappedAccounts(
+            PaymentBook(DataFolder(options["data"]).payments), (_account(options),)
+        )
         before = till.book.balance(till.accounts)
         viewer = loaded if is_free(loaded) else Budgeted(loaded, cap, till)
         with counting("judging") as tell:
@@ -125,7 +127,7 @@ async def _measure(options: dict[str, Any], cap: Cap) -> _Found:
     paid = viewer.balance if isinstance(viewer, Budgeted) else None
     spent = None
     if paid is not None:
-        spent = Spent(paid.cost_usd - before.cost_usd, paid.tokens - before.tokens)
+        spent = Spending(paid.cost_usd - before.cost_usd, paid.tokens - before.tokens)
     return _Found(agreed, measures, spent)
 
 
@@ -180,12 +182,12 @@ def _show(found: _Found) -> None:
     echo("These figures hold for the playground only.")
 
 
-def _show_row(name: str, row: Row) -> None:
+def _show_row(name: str, row: AgreementRow) -> None:
     cells = [_cell(share) for share in (row.fitting_yes, row.unfitting_no, row.balanced)]
     echo(f"{name:<14} {cells[0]:<22} {cells[1]:<22} {cells[2]}")
 
 
-def _cell(figure: Share, unit: str = "share") -> str:
+def _cell(figure: MeasuredShare, unit: str = "share") -> str:
     if figure.value != figure.value:
         return "–"
     form = {"share": ".3f", "lean": "+.3f", "points": "+.1f"}[unit]

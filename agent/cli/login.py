@@ -15,7 +15,7 @@ from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.platforms.base import Session
-    from agent.run.profiles import Profile
+    from agent.run.profiles import BrowserProfile
 
 EPILOG = """
 \b
@@ -44,7 +44,7 @@ def login(platform: str, account: str, **options: Any) -> None:
     """
     from agent.errors import BadConfig, NotSignedIn
     from agent.platforms import load
-    from agent.run.profiles import Profile
+    from agent.run.profiles import BrowserProfile
     from store.runs.data_folder import DataFolder
 
     session = load(platform).session
@@ -52,7 +52,7 @@ def login(platform: str, account: str, **options: Any) -> None:
         raise BadConfig(f"{platform} knows no accounts. Type: python -m agent login tiktok ...")
     data = DataFolder(options["data"])
     data.prepare()
-    with Profile(data, platform, account) as profile:
+    with BrowserProfile(data, platform, account) as profile:
         if options["dump"] is not None:
             profile.dump(options["dump"])
             echo("Whoever has this file is signed in as you: keep it to yourself.", err=True)
@@ -68,7 +68,9 @@ def login(platform: str, account: str, **options: Any) -> None:
         echo(f"{account} is signed in to {platform} until {until:%Y-%m-%d}.")
 
 
-async def _until(profile: Profile, session: Session, options: dict[str, Any]) -> datetime | None:
+async def _until(
+    profile: BrowserProfile, session: Session, options: dict[str, Any]
+) -> datetime | None:
     from agent.drivers.web import sign_in
     from agent.drivers.web.browser import find
 

@@ -22,7 +22,7 @@ from agent.cli.privacy_notice import announce
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from agent.preferences.generate import Made, Making
+    from agent.preferences.generate import GeneratedPairs, PairPlan
     from analysis.preferences.pair_checks import PairChecks
     from store.runs.data_folder import DataFolder
 
@@ -66,10 +66,10 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
-    from agent.judge.budget import Cap
+    from agent.judge.budget import SpendingCap
     from agent.judge.patience import Patience
     from agent.models import check, check_access
-    from agent.preferences.generate import Making
+    from agent.preferences.generate import PairPlan
     from analysis.preferences.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
     from store.privacy.derived_register import register
@@ -77,9 +77,9 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     from store.runs.data_folder import DataFolder
 
     kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
-    cap = Cap(options["max_cost"], options["max_tokens"])
+    cap = SpendingCap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
-    making = Making(
+    making = PairPlan(
         options["model"],
         options["checker"],
         kinds,
@@ -116,7 +116,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     echo(f"{made.path}\n{figure}", err=True)
 
 
-def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
+def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> GeneratedPairs:
     from agent.preferences.generate import make
     from store.foreign.printing import counting
     from store.runs.ledger import read
@@ -137,14 +137,14 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: Making) -> Made:
 def _export(folder: DataFolder, found: PairChecks, options: dict[str, Any]) -> dict[str, Any]:
     """Write the export, unless the texts' surface gives the accepted one away."""
     from agent.errors import BadConfig
-    from store.dataset.preferences import Findings, PairsChoice, export
+    from store.dataset.preferences import PairFigures, PairsChoice, export
 
     if found.shortcut.separates and not options["allow_shortcut"]:
         raise BadConfig(
             f"Length or style alone finds the accepted text in {found.shortcut.text()}: a model "
             "would learn that instead of looking. Mend the pairs, or type: --allow-shortcut"
         )
-    findings = Findings(found.lines(), {"checks.png": found.figure()})
+    findings = PairFigures(found.lines(), {"checks.png": found.figure()})
     choice = PairsChoice(options["keep_handles"], options["blur"], options["split_by"])
     done = export(folder, found.pairs, options["folder"], findings, choice)
     for problem in done.problems:

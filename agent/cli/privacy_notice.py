@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.config import Site
-    from agent.judge.budget import Cap
+    from agent.config import SiteConfig
+    from agent.judge.budget import SpendingCap
     from store.runs.records import Windows
 
 
-def announce(model: str, cap: Cap) -> None:
+def announce(model: str, cap: SpendingCap) -> None:
     """Say it on stderr.
 
     Raises
@@ -31,7 +31,7 @@ def announce(model: str, cap: Cap) -> None:
         echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 
 
-def announce_repeats(site: Site | None, windows: Windows) -> None:
+def announce_repeats(site: SiteConfig | None, windows: Windows) -> None:
     """Say on stderr where the windows are longer than what the playground has to show."""
     from agent.playground.catalogue import load
     from agent.playground.own import count_videos

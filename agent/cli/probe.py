@@ -22,8 +22,8 @@ from agent.cli.privacy_notice import announce
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.evaluation.hallucination_probes import Probing
-    from store.results.preference_pairs import Pairs
+    from agent.evaluation.hallucination_probes import ProbePlan
+    from store.results.preference_pairs import PreferencePairs
     from store.runs.data_folder import DataFolder
 
 EPILOG = """
@@ -52,8 +52,8 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     Of pairs of statements that differ in an object, an attribute or a relation, made by the
     command pairs. What was asked before is not asked again.
     """
-    from agent.evaluation.hallucination_probes import Probing
-    from agent.judge.budget import Cap
+    from agent.evaluation.hallucination_probes import ProbePlan
+    from agent.judge.budget import SpendingCap
     from agent.judge.patience import Patience
     from agent.models import check, check_access, check_revision
     from analysis.preferences.hallucination import misalignment
@@ -64,10 +64,10 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from store.results.preference_pairs import find_pairs
     from store.runs.data_folder import DataFolder
 
-    cap = Cap(options["max_cost"], options["max_tokens"])
+    cap = SpendingCap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
     asked = [
-        Probing(model, options["reasons"], cap, patience, options["revision"])
+        ProbePlan(model, options["reasons"], cap, patience, options["revision"])
         for model in dict.fromkeys(models)
     ]
     for probing in asked:
@@ -95,7 +95,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     echo(f"{out}", err=True)
 
 
-def _ask(folder: DataFolder, pairs: Pairs, probing: Probing) -> Path:
+def _ask(folder: DataFolder, pairs: PreferencePairs, probing: ProbePlan) -> Path:
     """Ask one model; returns where its answers are."""
     from agent.evaluation.hallucination_probes import ask
     from store.foreign.printing import counting

@@ -51,8 +51,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     The answers are kept beside each run; what was asked before is not asked again.
     """
     from agent.errors import BadConfig
-    from agent.evaluation.rejudge import Asking, rejudge
-    from agent.judge.budget import Cap
+    from agent.evaluation.rejudge import RejudgePlan, rejudge
+    from agent.judge.budget import SpendingCap
     from agent.judge.patience import Patience
     from agent.models import check, check_access, check_persona, check_revision
     from personas.strategies import hashes
@@ -61,9 +61,9 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")
-    cap = Cap(options.pop("max_cost"), options.pop("max_tokens"))
+    cap = SpendingCap(options.pop("max_cost"), options.pop("max_tokens"))
     patience = Patience(options.pop("attempts"), options.pop("max_missing"))
-    asking = Asking(**options, cap=cap, patience=patience)
+    asking = RejudgePlan(**options, cap=cap, patience=patience)
     hashes(asking.strategy)
     check(asking.model)
     check_revision(asking.model, asking.revision)

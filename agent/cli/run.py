@@ -31,9 +31,9 @@ from agent.cli.privacy_notice import announce, announce_repeats
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.config import Frames, RunConfig, Site
+    from agent.config import Frames, RunConfig, SiteConfig
     from agent.platforms.base import Platform
-    from agent.run.session import Live, Onlooker, Place
+    from agent.run.session import LiveOptions, RunFolder, RunWatcher
     from store.runs.data_folder import DataFolder
     from store.runs.records import Windows
 
@@ -148,7 +148,7 @@ def config_of_words(words: Sequence[str]) -> RunConfig:
 
 
 def _config(options: dict[str, Any]) -> RunConfig:
-    from agent.config import Pace, RunConfig
+    from agent.config import HandPace, RunConfig
     from agent.errors import BadConfig
     from agent.platforms import load as load_platform
     from personas.library import find
@@ -176,7 +176,7 @@ def _config(options: dict[str, Any]) -> RunConfig:
         windows=windows,
         site=site,
         frames=_frames(options),
-        pace=Pace(floor_s=options["pace"]) if platform.live and site is None else None,
+        pace=HandPace(floor_s=options["pace"]) if platform.live and site is None else None,
         cell=options["occurrence"],
         **{name: options[name] for name in same},
     )
@@ -184,19 +184,19 @@ def _config(options: dict[str, Any]) -> RunConfig:
     return config
 
 
-def _site(platform: Platform, options: dict[str, Any]) -> Site | None:
+def _site(platform: Platform, options: dict[str, Any]) -> SiteConfig | None:
     """Return what the playground serves: as itself, or in the skin of a live platform."""
-    from agent.config import Site
+    from agent.config import SiteConfig
     from agent.errors import BadConfig
 
-    told = {name: options[name] for name in Site.model_fields if name in options}
+    told = {name: options[name] for name in SiteConfig.model_fields if name in options}
     if platform.name == "playground":
-        return Site(**told | {"switches": ""})
+        return SiteConfig(**told | {"switches": ""})
     if not platform.live:
         return None
     if options["switches"] is not None:
         switches = options["switches"].removeprefix("plain")
-        return Site(**told | {"skin": platform.name, "switches": switches})
+        return SiteConfig(**told | {"skin": platform.name, "switches": switches})
     given = click.get_current_context().get_parameter_source
     for name in ("feed", "gain", "motion", "catalogue"):
         if given(name) is not ParameterSource.DEFAULT:
@@ -279,11 +279,11 @@ def check_names(config: RunConfig) -> None:
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
 
 
-def _place(options: dict[str, Any], platform: str) -> Place:
+def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from agent.drivers.web.browser import find
-    from agent.judge.budget import Cap
+    from agent.judge.budget import SpendingCap
     from agent.platforms import load as load_platform
-    from agent.run.session import Place
+    from agent.run.session import RunFolder
     from store.encoders import check as check_encoder
     from store.runs.data_folder import DataFolder
 
@@ -292,14 +292,14 @@ def _place(options: dict[str, Any], platform: str) -> Place:
     check_encoder(options["encoder"])
     data = DataFolder(options["data"])
     data.prepare(NEED_MIB)
-    return Place(
+    return RunFolder(
         data=data,
         browser=None if blind else find(options["browser"]),
         headed=options["headed"],
         fresh=options["fresh"],
         encoder=None if options["no_index"] else options["encoder"],
         index_url=options["index_url"],
-        cap=Cap(options["max_cost"], options["max_tokens"]),
+        cap=SpendingCap(options["max_cost"], options["max_tokens"]),
         live=_live(options, platform),
     )
 
@@ -317,16 +317,16 @@ def _frames(options: dict[str, Any]) -> Frames:
     return Frames(**{name: options[option] for name, option in names.items()})
 
 
-def _live(options: dict[str, Any], platform: str) -> Live:
+def _live(options: dict[str, Any], platform: str) -> LiveOptions:
     """Return what holds on a live site only."""
     from agent.errors import BadConfig
     from agent.platforms import load as load_platform
-    from agent.run.pacing import Hours, Limits, zone_of
-    from agent.run.session import Live
+    from agent.run.pacing import Hours, PaceLimits, zone_of
+    from agent.run.session import LiveOptions
     from agent.study.declared import load as load_study
 
     if not load_platform(platform).live:
-        return Live()
+        return LiveOptions()
     if options["study"] is not None:
         declared = load_study(options["study"] / "study.toml").live
         named = {"timezone": declared.timezone or options["timezone"]}
@@ -336,11 +336,13 @@ def _live(options: dict[str, Any], platform: str) -> Live:
         raise BadConfig("A person answers a wall in the window. Type: --headed --on-wall pause")
     quiet = options["quiet_hours"]
     zone = zone_of(options["timezone"]) if options["timezone"] else None
-    limits = Limits(options["per_day"] or None, Hours.parse(quiet) if quiet else None, zone)
-    return Live(limits, patient, options["renew_after"])
+    limits = PaceLimits(options["per_day"] or None, Hours.parse(quiet) if quiet else None, zone)
+    return LiveOptions(limits, patient, options["renew_after"])
 
 
-def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethered: bool) -> str:
+def _interruptible(
+    config: RunConfig, place: RunFolder, onlooker: RunWatcher, *, tethered: bool
+) -> str:
     from agent.cli.signals import interruptible
     from agent.run.session import execute
 
@@ -349,7 +351,7 @@ def _interruptible(config: RunConfig, place: Place, onlooker: Onlooker, *, tethe
     )
 
 
-def _summarise(run_id: str, place: Place, *, as_json: bool) -> None:
+def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
     import numpy as np
 
     from analysis.terminal.summary import render, summarise

@@ -22,7 +22,7 @@ from agent.cli.privacy_notice import announce
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.evaluation.value_spectrum import Asking
+    from agent.evaluation.value_spectrum import SpectrumPlan
     from store.results.value_spectrum import Retrieval
     from store.runs.data_folder import DataFolder
 
@@ -95,21 +95,21 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     echo(f"{written.page}")
 
 
-def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
+def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumPlan]:
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
-    from agent.evaluation.value_spectrum import Asking
-    from agent.judge.budget import Cap
+    from agent.evaluation.value_spectrum import SpectrumPlan
+    from agent.judge.budget import SpendingCap
     from agent.judge.patience import Patience
     from agent.models import check, check_access, check_persona, check_revision
     from personas.library import find
 
     persona = find(options["persona"]) if options["persona"] else None
-    cap = Cap(options["max_cost"], options["max_tokens"])
+    cap = SpendingCap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
     askings = []
     for model in dict.fromkeys(models):
         by = options["describe_by"] or (model if options["modality"] else None)
-        asking = Asking(
+        asking = SpectrumPlan(
             model, persona, options["wordings"], options["explain"], cap, by, patience,
             options["revision"],
         )  # fmt: skip
@@ -127,13 +127,13 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[Asking]:
 
 def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retrieval:
     """Find the frames, and keep what was found."""
-    from agent.evaluation.retrieval import Wanted, retrieve
+    from agent.evaluation.retrieval import RetrievalQuery, retrieve
     from store import encoders
     from store.index.search import Index
     from store.results.value_spectrum import keep
 
     encoder = encoders.load(options["encoder"])
-    wanted = Wanted(values, options["over"], options["per_keyword"], options["by"])
+    wanted = RetrievalQuery(values, options["over"], options["per_keyword"], options["by"])
     with Index.open(folder, encoder, options["url"]) as index:
         retrieval = retrieve(wanted, index, encoder, datetime.now(UTC))
     keep(retrieval, folder)
@@ -141,7 +141,7 @@ def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retr
 
 
 def _ask(
-    retrieval: Retrieval, asking: Asking, folder: DataFolder
+    retrieval: Retrieval, asking: SpectrumPlan, folder: DataFolder
 ) -> tuple[Path, Path | None, Path | None]:
     """Ask one model; returns where its answers, its explanations and its answers in words are."""
     from agent.evaluation.value_spectrum import ask

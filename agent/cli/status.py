@@ -72,10 +72,10 @@ def _serving(data: DataFolder) -> Address | None:
 
 
 def _look(data: DataFolder) -> Status:
-    from agent.daemon.web.redact_secrets import Hide, secrets_of
+    from agent.daemon.web.redact_secrets import SecretRedactor, secrets_of
     from agent.daemon.web.status import look
 
-    return look(data, datetime.now(UTC), (), Hide(secrets_of(os.environ)))
+    return look(data, datetime.now(UTC), (), SecretRedactor(secrets_of(os.environ)))
 
 
 def _fetch(at: Address) -> Status | None:
@@ -91,16 +91,16 @@ def _fetch(at: Address) -> Status | None:
 
 
 def _ask(at: Address | None, what: str, value: str | tuple[str, str]) -> None:
-    from agent.daemon.web.server import Wish
+    from agent.daemon.web.server import ActionBody
     from agent.errors import BadConfig
 
     if at is None:
         raise BadConfig("No daemon runs here to be asked. Type: python -m agent daemon watch.toml")
     if isinstance(value, tuple):
-        wish = Wish(platform=value[0], account=value[1])
+        wish = ActionBody(platform=value[0], account=value[1])
     else:
         whole = value == "all" and what in ("pause", "resume")
-        wish = Wish(entry=None if whole else value)
+        wish = ActionBody(entry=None if whole else value)
     _request(at, "POST", f"/api/{what}", wish.model_dump_json())
 
 

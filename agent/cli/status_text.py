@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agent.daemon.web.run_status import Running
-from agent.daemon.web.status import Entry, Status
+from agent.daemon.web.run_status import LiveRun
+from agent.daemon.web.status import EntryStatus, Status
 from store.foreign.printing import count_of, share_text
 from store.foreign.text import show_line
 from store.maintenance.stats import size_told
@@ -76,7 +76,7 @@ def _waiting(status: Status) -> Iterator[str]:
         yield f"! The changed watch file was refused: {status.file_problem}"
 
 
-def _run(run: Running) -> Iterator[str]:
+def _run(run: LiveRun) -> Iterator[str]:
     if run.run_id is None or run.windows is None:
         yield f"\n{run.entry} {'has ended its run and tidies up' if run.ending else 'is starting'}"
         return
@@ -95,7 +95,7 @@ def _run(run: Running) -> Iterator[str]:
         yield f"  last: {answer}{p_yes}  {show_line((run.last.caption or '')[:70])}"
 
 
-def _entry(entry: Entry, status: Status, now: datetime) -> list[str]:
+def _entry(entry: EntryStatus, status: Status, now: datetime) -> list[str]:
     if entry.paused or status.paused:
         state = "paused"
     elif entry.running:

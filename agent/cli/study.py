@@ -17,8 +17,8 @@ from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conduct import Study
-    from agent.study.declared import Declared
-    from agent.study.matrix import Cell
+    from agent.study.declared import StudyDeclaration
+    from agent.study.matrix import StudyCell
 
 EPILOG = """
 \b
@@ -107,11 +107,11 @@ def _show_matrix(study: Study) -> None:
     echo("Cost: none (embedded viewer)." if _free(declared) else _price_unknown(declared))
 
 
-def _free(declared: Declared) -> bool:
+def _free(declared: StudyDeclaration) -> bool:
     return all(name.startswith(("embedded/", "scripted/")) for name in declared.matrix.models)
 
 
-def _price_unknown(declared: Declared) -> str:
+def _price_unknown(declared: StudyDeclaration) -> str:
     calls = declared.windows.total
     return f"Cost: {calls} model calls a run at your provider's price."
 
@@ -134,7 +134,7 @@ class _Narrator:
             echo(line, err=True)
             self._last = line
 
-    def ended(self, cell: Cell, code: int) -> None:
+    def ended(self, cell: StudyCell, code: int) -> None:
         """A child ended."""
         if code:
             echo(f"{cell.key} ended with exit code {code}", err=True)

@@ -16,19 +16,19 @@ from pathlib import Path
 
 from agent.daemon.journal.damage import mend_journal
 from agent.daemon.journal.events import DaemonStopped
-from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.web.control_actions import Steering
+from agent.daemon.supervisor import DaemonSetup, Supervisor
+from agent.daemon.web.control_actions import SupervisorControls
 from agent.daemon.web.status import JOURNAL, LOCK
 from agent.errors import BadConfig
 from store.foreign.printing import PlainFormatter
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 from store.runs.data_folder import DataFolder
 
 LOG_BYTES, LOGS = 2_000_000, 5
 NEED_MIB = 1
 
 
-async def run(place: Place, say: Callable[[str], None], *, page: bool = True) -> None:
+async def run(place: DaemonSetup, say: Callable[[str], None], *, page: bool = True) -> None:
     """Run until SIGTERM or Ctrl-C, with the data folder to itself.
 
     Parameters
@@ -68,7 +68,7 @@ def _alone(data: DataFolder) -> Iterator[None]:
     lock = NamedLock(data.daemon_dir / LOCK)
     try:
         lock.acquire()
-    except Held as error:
+    except LockHeld as error:
         raise BadConfig(
             f"A daemon works on {data.root} already: {error}. "
             "End that first, or type: --data ANOTHER"
@@ -79,7 +79,7 @@ def _alone(data: DataFolder) -> Iterator[None]:
         lock.release()
 
 
-async def _work(place: Place, say: Callable[[str], None], *, page: bool) -> None:
+async def _work(place: DaemonSetup, say: Callable[[str], None], *, page: bool) -> None:
     supervisor = Supervisor(place)
     stop, reason = asyncio.Event(), ["its work was over"]
     _stop_on_signals(stop, reason)
@@ -96,10 +96,10 @@ async def _work(place: Place, say: Callable[[str], None], *, page: bool) -> None
         supervisor.close()
 
 
-def _page(place: Place, supervisor: Supervisor) -> AbstractAsyncContextManager[str]:
+def _page(place: DaemonSetup, supervisor: Supervisor) -> AbstractAsyncContextManager[str]:
     from agent.daemon.web.server import serve  # a web server: heavy
 
-    steering, port = Steering(supervisor), supervisor.taken.watch.page.port
+    steering, port = SupervisorControls(supervisor), supervisor.taken.watch.page.port
     return serve(place.data, steering, supervisor.upcoming, port, place.secrets)
 
 

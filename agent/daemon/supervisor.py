@@ -18,22 +18,28 @@ from typing import Any, TypeVar
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from agent.daemon.config.jobs import Job
-from agent.daemon.config.reload import Taken
-from agent.daemon.journal.events import DaemonStarted, Ended, Outcome, Skipped, Started
-from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.config.reload import LoadedFile
+from agent.daemon.journal.events import (
+    ChildEnded,
+    ChildStarted,
+    DaemonStarted,
+    OccurrenceSkipped,
+    Outcome,
+)
+from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import Key, Occurrence
-from agent.daemon.journal.writer import Notebook
+from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process import exit_reason
 from agent.daemon.process.child import END_S, Child, left, sweep
-from agent.daemon.process.exit_reason import Ending
-from agent.daemon.process.indexer import Indexer
+from agent.daemon.process.exit_reason import ExitReason
+from agent.daemon.process.indexer import IndexerProcess
 from agent.daemon.process.log_retention import prune
-from agent.daemon.process.resources import OF_THE_MACHINE, Clock, Jumps, shortages
-from agent.daemon.process.retry_policy import Consequences
+from agent.daemon.process.resources import OF_THE_MACHINE, Clock, ClockJumps, shortages
+from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.schedule import admission, triggers
-from agent.daemon.schedule.due_queue import Dues
-from agent.daemon.web.redact_secrets import Hide
-from agent.daemon.web.webhooks import Hooks
+from agent.daemon.schedule.due_queue import DueQueue
+from agent.daemon.web.redact_secrets import SecretRedactor
+from agent.daemon.web.webhooks import HookSender
 from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 
@@ -47,7 +53,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Place:
+class DaemonSetup:
     """What a daemon works on."""
 
     file: Path
@@ -61,15 +67,15 @@ class Place:
 class Supervisor:
     """Everything but the page and the signals."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DaemonSetup) -> None:
         self.place = place
-        self.book = Notebook(place.data.daemon_dir / "journal.jsonl", place.clock)
-        self.consequences = Consequences(self.book)
-        self.taken = Taken(place.file, self.book)
-        self._dues = Dues()
-        self._evidence = Evidence(place.data)
-        self._jumps = Jumps(place.clock)
-        self._indexer = Indexer(place.data, place.clock)
+        self.book = JournalWriter(place.data.daemon_dir / "journal.jsonl", place.clock)
+        self.consequences = RetryPolicy(self.book)
+        self.taken = LoadedFile(place.file, self.book)
+        self._dues = DueQueue()
+        self._evidence = LedgerFacts(place.data)
+        self._jumps = ClockJumps(place.clock)
+        self._indexer = IndexerProcess(place.data, place.clock)
         self._children: dict[Key, tuple[Job, Child]] = {}
         self._ended_for: dict[Key, tuple[Outcome, str]] = {}
         self._alarms = AsyncIOScheduler(timezone="UTC")
@@ -127,7 +133,9 @@ class Supervisor:
         """Call the file's hooks from now on, and look at the very moments when it has dues."""
         self._alarms.remove_all_jobs()
         watch = self.taken.watch
-        self.book.tell = Hooks(watch.hooks, self.book.note, Hide(self.place.secrets)).tell
+        self.book.tell = HookSender(
+            watch.hooks, self.book.note, SecretRedactor(self.place.secrets)
+        ).tell
         for entry in watch.entries:
             trigger = triggers.trigger(watch, entry)
             self._alarms.add_job(self._ring, trigger, id=entry.name, misfire_grace_time=None)
@@ -162,7 +170,9 @@ class Supervisor:
             self.book.passing("orphan", f"ended: {', '.join(killed)}")
         for entry, due in list(self.book.state.running):
             at, why = self.book.now(), "the daemon was killed"
-            self.book.note(Ended(at=at, entry=entry, due=due, outcome="interrupted", reason=why))
+            self.book.note(
+                ChildEnded(at=at, entry=entry, due=due, outcome="interrupted", reason=why)
+            )
 
     async def _end_all(self) -> None:
         for key in self._children:
@@ -210,7 +220,9 @@ class Supervisor:
             await self._start(job, one)
 
     def _skip(self, one: Occurrence, reason: str) -> None:
-        self.book.note(Skipped(at=self.book.now(), entry=one.entry, due=one.due, reason=reason))
+        self.book.note(
+            OccurrenceSkipped(at=self.book.now(), entry=one.entry, due=one.due, reason=reason)
+        )
 
     def _complete(self, one: Occurrence) -> None:
         """Note that nothing is left to do of an occurrence."""
@@ -218,7 +230,9 @@ class Supervisor:
             self._skip(one, "the study is complete")
             return
         at, why = self.book.now(), "its ledgers say so"
-        self.book.note(Ended(at=at, entry=one.entry, due=one.due, outcome="complete", reason=why))
+        self.book.note(
+            ChildEnded(at=at, entry=one.entry, due=one.due, outcome="complete", reason=why)
+        )
 
     async def _start(self, job: Job, one: Occurrence) -> None:
         data, name = self.place.data, job.mark(one.due)
@@ -232,7 +246,7 @@ class Supervisor:
             log.warning("%s cannot be started: %s", name, error)
             return
         self._children[one.key] = job, child
-        started = Started(
+        started = ChildStarted(
             at=self.book.now(), entry=one.entry, due=one.due, pid=pid, attempt=one.attempts + 1,
             log=str(path.relative_to(data.root)),
             study=job.declared.name if job.declared else None,
@@ -250,7 +264,9 @@ class Supervisor:
         def let_go(_: object) -> None:
             if self._children.pop(key, None) is not None:
                 self._ended_for.pop(key, None)
-                unseen = Ending("killed", reason="the daemon could not see how; its log says why")
+                unseen = ExitReason(
+                    "killed", reason="the daemon could not see how; its log says why"
+                )
                 self.consequences.draw(job, key, unseen, self.taken.watch.limits)
 
         self.book.spawn(self._attend(job, child, key)).add_done_callback(let_go)
@@ -277,7 +293,7 @@ class Supervisor:
         self._indexer.ask()
         prune(self.place.data, self.book.now())
 
-    async def _find_ending(self, job: Job, child: Child, key: Key, code: int) -> Ending:
+    async def _find_ending(self, job: Job, child: Child, key: Key, code: int) -> ExitReason:
         runs = self._evidence.of(job, key[1])
         told = self._ended_for.get(key)
         short = shortages(self.place.data, self.taken.watch.limits).get("disk")
@@ -286,7 +302,7 @@ class Supervisor:
             told = "interrupted", short
         ending = exit_reason.of(code, told, child.log, self._evidence, runs)
         if ending.outcome == "refused" and (user := admission.occupied(job, self.place.data)):
-            ending = Ending("busy", code, user)
+            ending = ExitReason("busy", code, user)
         return ending
 
     async def _insist(self, ask: Callable[..., Awaitable[T]], *about: Any) -> T:

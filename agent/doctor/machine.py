@@ -27,7 +27,7 @@ CODECS = {"WebM/VP9": 'video/webm; codecs="vp9"', "MP4/H.264": 'video/mp4; codec
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """One thing that a run needs."""
 
     name: str
@@ -38,7 +38,7 @@ class Check:
     """False: a run on the playground does without it."""
 
 
-def all_checks(data: Path, named_browser: str | None) -> Iterator[Check]:
+def all_checks(data: Path, named_browser: str | None) -> Iterator[DoctorCheck]:
     """Run every check, one after the other."""
     yield _python()
     yield from _browser(named_browser)
@@ -48,49 +48,51 @@ def all_checks(data: Path, named_browser: str | None) -> Iterator[Check]:
     yield _timed("playground's clips", _clips, "make setup")
 
 
-def _python() -> Check:
+def _python() -> DoctorCheck:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Check("Python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer.")
+    return DoctorCheck(
+        "Python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer."
+    )
 
 
-def _browser(named: str | None) -> Iterator[Check]:
+def _browser(named: str | None) -> Iterator[DoctorCheck]:
     try:
         found = browsers.find(named)
         version, plays = asyncio.run(probe(found, CODECS))
     except AgentError as error:
-        yield Check("browser", ok=False, found="none that starts", fix=str(error))
+        yield DoctorCheck("browser", ok=False, found="none that starts", fix=str(error))
         return
-    yield Check("browser", ok=True, found=f"{found.source} {version}, {found.path}")
+    yield DoctorCheck("browser", ok=True, found=f"{found.source} {version}, {found.path}")
     for name, can in plays.items():
         webm = name.startswith("WebM")
         fix = "" if can else "Install Chrome: live sites play H.264, which this browser lacks."
-        yield Check(name, can, "plays" if can else "does not play", fix, needed=webm)
+        yield DoctorCheck(name, can, "plays" if can else "does not play", fix, needed=webm)
 
 
-def _disk(data: Path) -> Check:
+def _disk(data: Path) -> DoctorCheck:
     folder = data
     while not folder.exists():
         folder = folder.absolute().parent
     free = shutil.disk_usage(folder).free / 1e9
     fix = "Make room, or type: --data FOLDER on another disk"
-    return Check("disk", free > ENOUGH_DISK_GB, f"{free:.1f} GB free", fix)
+    return DoctorCheck("disk", free > ENOUGH_DISK_GB, f"{free:.1f} GB free", fix)
 
 
-def _data(data: Path) -> Check:
+def _data(data: Path) -> DoctorCheck:
     try:
         DataFolder(data).prepare()
     except StoreError as error:
-        return Check("data folder", ok=False, found=str(data), fix=str(error))
-    return Check("data folder", ok=True, found=str(data))
+        return DoctorCheck("data folder", ok=False, found=str(data), fix=str(error))
+    return DoctorCheck("data folder", ok=True, found=str(data))
 
 
-def _timed(name: str, work: Callable[[], str], fix: str) -> Check:
+def _timed(name: str, work: Callable[[], str], fix: str) -> DoctorCheck:
     started = perf_counter()
     try:
         found = work()
     except (AgentError, PlaygroundError, StoreError, OSError, ImportError) as error:
-        return Check(name, ok=False, found=str(error), fix=fix)
-    return Check(name, ok=True, found=f"{found}, {perf_counter() - started:.1f} s")
+        return DoctorCheck(name, ok=False, found=str(error), fix=fix)
+    return DoctorCheck(name, ok=True, found=f"{found}, {perf_counter() - started:.1f} s")
 
 
 def _viewer() -> str:
@@ -109,7 +111,9 @@ def _clips() -> str:
     return footage_summary()
 
 
-def desktop_checks(data: Path, *, calibrate: bool, tell: Callable[[str], None]) -> Iterator[Check]:
+def desktop_checks(
+    data: Path, *, calibrate: bool, tell: Callable[[str], None]
+) -> Iterator[DoctorCheck]:
     """Check what the desktop driver needs: a screen, Esc, and a player found in the picture."""
     from agent.drivers.desktop import calibration  # takes screens: heavy
 
@@ -118,14 +122,14 @@ def desktop_checks(data: Path, *, calibrate: bool, tell: Callable[[str], None]) 
         folder.prepare()
         seen = asyncio.run(calibration.examine(folder.root, tell, calibrate=calibrate))
     except (AgentError, StoreError) as error:
-        yield Check("screen", ok=False, found="not usable", fix=str(error))
+        yield DoctorCheck("screen", ok=False, found="not usable", fix=str(error))
         return
-    yield Check("screen", ok=True, found="{} x {}".format(*seen.size))
+    yield DoctorCheck("screen", ok=True, found="{} x {}".format(*seen.size))
     esc = "ends a run" if seen.hears_esc else "cannot be heard"
     fix = "" if seen.hears_esc else "To stop, move the pointer into a corner of the screen."
-    yield Check("Esc", ok=seen.hears_esc, found=esc, fix=fix, needed=False)
+    yield DoctorCheck("Esc", ok=seen.hears_esc, found=esc, fix=fix, needed=False)
     found = f"{seen.player}, drawn in {seen.picture}" if seen.player else f"none: {seen.picture}"
-    yield Check("player", seen.player is not None, found, calibration.NOT_FOUND)
+    yield DoctorCheck("player", seen.player is not None, found, calibration.NOT_FOUND)
 
 
 def install_browser() -> str:

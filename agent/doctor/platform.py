@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.config import RunConfig
-from agent.drivers.base import Arrival, Hooks, Shown
+from agent.drivers.base import ActiveVideo, Arrival, PageHooks
 from agent.errors import RunFault
 from agent.platforms import load
 from agent.provenance import provenance
-from agent.run.environment import Opened, Sight, open_feed
+from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from store.foreign.printing import count_of
 from store.runs.records import Video
 
@@ -81,7 +81,7 @@ class Probe:
         return f"| {name} | {sum(found.values())} of {self.videos} | {where} |"
 
 
-def selectors(hooks: Hooks) -> dict[str, str]:
+def selectors(hooks: PageHooks) -> dict[str, str]:
     """Return the selectors of an adapter's hooks, by a name that tells their kind."""
     kinds = {
         "item": hooks.item,
@@ -97,7 +97,7 @@ def selectors(hooks: Hooks) -> dict[str, str]:
 
 async def probe(
     config: RunConfig,
-    sight: Sight,
+    sight: RunBrowser,
     videos: int,
     hands: SlowHands,
     tell: Callable[[int], None],
@@ -124,7 +124,7 @@ async def probe(
 
 
 async def _walk(
-    opened: Opened, found: Probe, videos: int, hands: SlowHands, tell: Callable[[int], None]
+    opened: OpenedFeed, found: Probe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
     named = selectors(load(found.platform).hooks)
     found.tried = tuple(named)
@@ -145,7 +145,7 @@ async def _walk(
         shown = arrival.shown
 
 
-def _note(found: Probe, shown: Shown, video: Video, counts: dict[str, int]) -> None:
+def _note(found: Probe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
     found.videos += 1
     found.excluded += bool(video.ad or video.live)
     found.hooks.update(name for name, count in counts.items() if count)

@@ -1,6 +1,6 @@
 """The seam between the run loop and a browser: what hands and eyes must do, and what they report.
 
-Refuses to know any site: a platform describes its page as ``Hooks``, which are data.
+Refuses to know any site: a platform describes its page as ``PageHooks``, which are data.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Wall:
 
 
 @dataclass(frozen=True)
-class Hooks:
+class PageHooks:
     """What a platform knows of its page. Each tuple is in order of trust; empty means not known.
 
     With no hooks at all the generic rules still find, show and move videos, by geometry.
@@ -70,7 +70,7 @@ class Hooks:
     walls: tuple[Wall, ...] = ()
     inline: tuple[str, ...] = ()
     """Where the document itself holds feed items: the selector of script elements of JSON, such
-    as ``script#id``, or ``window.name`` for a variable. Reported as an ``Answer`` once a document
+    as ``script#id``, or ``window.name`` for a variable. Reported as an ``SiteAnswer`` once a document
     is loaded."""
 
 
@@ -85,7 +85,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ActiveVideo:
     """The active video, once the page shows it. The player is held from here on."""
 
     key: str
@@ -133,7 +133,7 @@ class Arrival:
     attempts: int
     left_dwell_s: float
     """Seconds of video that the player of the video left behind had played."""
-    shown: Shown
+    shown: ActiveVideo
 
 
 @dataclass(frozen=True)
@@ -158,15 +158,15 @@ class Driver(Protocol):
         """Start the browser, so that ``browser`` is known."""
         ...
 
-    async def open(self, url: str) -> Shown:
+    async def open(self, url: str) -> ActiveVideo:
         """Open the feed, wait for the active video and hold it; starts a browser where none is."""
         ...
 
-    async def capture(self, shown: Shown) -> Capture:
+    async def capture(self, shown: ActiveVideo) -> Capture:
         """Take the player region while the player is held; the very video, or a fault."""
         ...
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
         ...
 
@@ -186,7 +186,7 @@ class Driver(Protocol):
         """Like the active video; whether the page confirms it."""
         ...
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         """Move one video forward, confirm it and hold the new one."""
         ...
 
@@ -200,7 +200,7 @@ class Driver(Protocol):
 
 
 @dataclass(frozen=True)
-class Answer:
+class SiteAnswer:
     """What the site's server said to its own page: a response, or inline JSON.
 
     Only the main frame is heard, and only the platform's own hosts: whatever an advertisement's
@@ -220,4 +220,4 @@ class Answer:
     """When it was asked for, as ``perf_counter`` tells time; ``None``: when it is handed on."""
 
 
-OnAnswer = Callable[[Answer], None]
+OnAnswer = Callable[[SiteAnswer], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.errors import FeedEmpty
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger
@@ -40,19 +40,19 @@ class ReplayDriver:
     async def start(self) -> None:
         """Have nothing to start."""
 
-    async def open(self, url: str) -> Shown:
+    async def open(self, url: str) -> ActiveVideo:
         """Show the first step."""
         if self._at >= len(self._steps):
             raise FeedEmpty(f"{url} has no more videos")
         return _shown(self._steps[self._at])
 
-    async def capture(self, shown: Shown) -> Capture:
+    async def capture(self, shown: ActiveVideo) -> Capture:
         """Return the kept frame of this moment, the same one however often it is taken."""
         frames = self._steps[self._at].frames
         frame = frames[self._moment % len(frames)]
         return Capture(self._frames.read(frame.sha256), frame.time_s, 0)
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         """Play nothing; a player that is held again shows the next moment."""
         self._moment += then_hold
         return 0.0
@@ -61,7 +61,7 @@ class ReplayDriver:
         """Like nothing."""
         return False
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         """Go on to the next step."""
         if self._at + 1 >= len(self._steps):
             raise FeedEmpty("the recorded run has no more videos")
@@ -88,9 +88,9 @@ class ReplayDriver:
         """Hold nothing."""
 
 
-def _shown(step: Step) -> Shown:
+def _shown(step: Step) -> ActiveVideo:
     video, frame = step.video, step.frames[0]
-    return Shown(
+    return ActiveVideo(
         key=video.id, id=video.id, id_source=None, url=video.url or "",
         box=Box(0, 0, frame.width, frame.height), time_s=frame.time_s,
         duration_s=video.duration_s, exposure_s=0.0, shown=step.excluded != "not_shown",

@@ -18,9 +18,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
-from agent.judge.budget import Account, Spent
+from agent.judge.budget import ModelAccount, Spending
 from agent.judge.patience import Streak
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from store.jsonl.keyed import KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
@@ -34,7 +34,7 @@ LOST = ".lost.json"
 """Ends the name of the file in which older versions kept what was paid for no answer."""
 
 
-class Answered(Protocol):
+class BatchAnswer(Protocol):
     """What a question came to: an answer, or the reason why there is none."""
 
     @property
@@ -44,7 +44,7 @@ class Answered(Protocol):
 
 
 _Question = TypeVar("_Question")
-_Answer = TypeVar("_Answer", bound=Answered)
+_Answer = TypeVar("_Answer", bound=BatchAnswer)
 
 
 @dataclass
@@ -141,14 +141,16 @@ def fewest_first(
     return sorted((due[place] for place in order), key=attempts)
 
 
-def till_of(data: DataFolder, paid: Mapping[Path, Iterable[Usage]], now: datetime) -> Till:
+def till_of(
+    data: DataFolder, paid: Mapping[Path, Iterable[Usage]], now: datetime
+) -> CappedAccounts:
     """Open the accounts of files of answers, with what they cost before there was a book."""
     book = PaymentBook(data.payments)
     for path, usages in paid.items():
-        before = Account.of_usages(usages)
+        before = ModelAccount.of_usages(usages)
         before = replace(before, spent=before.spent + _lost(path))
         book.carry(before.carried(account_of(data, path), now))
-    return Till(book, tuple(account_of(data, path) for path in paid))
+    return CappedAccounts(book, tuple(account_of(data, path) for path in paid))
 
 
 def account_of(data: DataFolder, path: Path) -> str:
@@ -165,7 +167,7 @@ def as_given(judged: Judgement) -> Judgement:
     return judged.model_copy(update={"answer": turned, "p_yes": p_yes})
 
 
-def _lost(path: Path) -> Spent:
+def _lost(path: Path) -> Spending:
     """Return what was paid for no answer, as older versions kept it beside a file."""
     kept = path.with_suffix(LOST)
-    return Spent(**json.loads(kept.read_bytes())) if kept.exists() else Spent()
+    return Spending(**json.loads(kept.read_bytes())) if kept.exists() else Spending()

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from agent.errors import BadConfig
 from agent.evaluation.batch import keep_lines, sit, till_of
-from agent.judge.budget import Cap
+from agent.judge.budget import SpendingCap
 from agent.judge.guard import NO_CAP, guarded
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.models import load as load_model
 from agent.models.local_server import warmed
@@ -28,8 +28,8 @@ from agent.preferences import prompts
 from agent.provenance import provenance
 from personas.strategies import Prompt
 from store.frames.frame_store import FrameStore
-from store.results.hallucination_probes import Probed, Prober, Question, writer
-from store.results.preference_pairs import LEVELS, NoPairs, Pair, Pairs
+from store.results.hallucination_probes import ProbeAnswer, ProbeQuestion, Prober, writer
+from store.results.preference_pairs import LEVELS, NoPairs, PreferencePair, PreferencePairs
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import UNANSWERED
 
@@ -38,13 +38,13 @@ Onlooker = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Probing:
+class ProbePlan:
     """Who is asked, and what."""
 
     model: str
     reasons: bool = True
     """Also ask once about every pair why."""
-    cap: Cap = NO_CAP
+    cap: SpendingCap = NO_CAP
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model."""
@@ -64,22 +64,26 @@ class Probing:
             )
 
 
-def questions(pair: Pair, *, reasons: bool) -> Iterator[Question]:
+def questions(pair: PreferencePair, *, reasons: bool) -> Iterator[ProbeQuestion]:
     """What is asked about one pair."""
     true, false = pair.statements
     frame = pair.source.frame
     for mirrored in (False, True):
-        yield Question(
+        yield ProbeQuestion(
             frame=frame, form="choice", statement=true, other=false, mirrored=mirrored
         )  # fmt: skip
         for statement in (true, false):
-            yield Question(frame=frame, form="statement", statement=statement, mirrored=mirrored)
+            yield ProbeQuestion(
+                frame=frame, form="statement", statement=statement, mirrored=mirrored
+            )
     if reasons:
         turned = int(hashlib.sha256(pair.name.encode()).hexdigest(), 16) % 2 == 1
-        yield Question(frame=frame, form="reason", statement=true, other=false, mirrored=turned)
+        yield ProbeQuestion(
+            frame=frame, form="reason", statement=true, other=false, mirrored=turned
+        )
 
 
-def put(question: Question) -> Prompt:
+def put(question: ProbeQuestion) -> Prompt:
     """Return the prompt that asks a question."""
     if question.form == "statement":
         return prompts.holds(question.statement, mirrored=question.mirrored)
@@ -89,7 +93,7 @@ def put(question: Question) -> Prompt:
     )  # fmt: skip
 
 
-def probed(pairs: Pairs) -> list[Pair]:
+def probed(pairs: PreferencePairs) -> list[PreferencePair]:
     """Pairs that a probe asks about.
 
     Raises
@@ -104,14 +108,14 @@ def probed(pairs: Pairs) -> list[Pair]:
 
 
 async def ask(
-    pairs: Pairs, probing: Probing, data: DataFolder, now: datetime, onlooker: Onlooker
+    pairs: PreferencePairs, probing: ProbePlan, data: DataFolder, now: datetime, onlooker: Onlooker
 ) -> Path:
     """Ask a model what it was not asked yet; returns where its answers are.
 
     Raises
     ------
     BadConfig
-        See `Probing.check`.
+        See `ProbePlan.check`.
     NoPairs
         See `probed`.
     BudgetSpent
@@ -131,15 +135,15 @@ async def ask(
             fingerprint=loaded.fingerprint, at=now, code_version=provenance().code_version,
         )  # fmt: skip
         file = stack.enter_context(writer(data, prober))
-        kept = [line for line in file.kept if isinstance(line, Probed)]
+        kept = [line for line in file.kept if isinstance(line, ProbeAnswer)]
         till = till_of(data, {file.path: [line.judgement.usage for line in kept]}, now)
         model = guarded(loaded, probing.cap, till, data.replies_dir)
 
-        async def answer(question: Question) -> Probed:
+        async def answer(question: ProbeQuestion) -> ProbeAnswer:
             frame = await asyncio.to_thread(frames.read, question.frame)
-            manner = Manner(explain="all" if question.form == "reason" else "never")
+            manner = QuestionForm(explain="all" if question.form == "reason" else "never")
             said = await ModelJudge(model, put(question), manner).judge((frame,), None)
-            return Probed(frame=question.frame, question=question, judgement=said)
+            return ProbeAnswer(frame=question.frame, question=question, judgement=said)
 
         todo = _unanswered(due, kept, probing.patience.attempts)
         count = len(due) - len(todo)
@@ -155,7 +159,9 @@ async def ask(
     return file.path
 
 
-def _unanswered(due: Sequence[Question], kept: Sequence[Probed], attempts: int) -> list[Question]:
+def _unanswered(
+    due: Sequence[ProbeQuestion], kept: Sequence[ProbeAnswer], attempts: int
+) -> list[ProbeQuestion]:
     """Return what no reply came to yet; what was tried often comes last."""
     tried = Counter(line.question for line in kept)
     done = {line.question for line in kept if line.missing not in UNANSWERED}
@@ -163,7 +169,7 @@ def _unanswered(due: Sequence[Question], kept: Sequence[Probed], attempts: int) 
     return sorted(todo, key=lambda each: tried[each])
 
 
-def _due(pairs: Sequence[Pair], probing: Probing) -> list[Question]:
+def _due(pairs: Sequence[PreferencePair], probing: ProbePlan) -> list[ProbeQuestion]:
     """Every question once, in an order that mixes pairs and forms."""
     every = {each for pair in pairs for each in questions(pair, reasons=probing.reasons)}
     return sorted(every, key=lambda each: hashlib.sha256(each.model_dump_json().encode()).digest())

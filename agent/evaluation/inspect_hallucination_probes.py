@@ -24,7 +24,7 @@ from agent.evaluation.hallucination_probes import probed, put, questions
 from agent.models.image_size import scaled
 from personas import strategies
 from store.frames.frame_store import FrameStore
-from store.results.hallucination_probes import Form, Question
+from store.results.hallucination_probes import Form, ProbeQuestion
 from store.results.preference_pairs import find_pairs
 from store.runs.data_folder import DataFolder
 
@@ -48,7 +48,7 @@ def wrong() -> Scorer:
     """Score 1 where a false statement is taken for true, or a true one for false."""
 
     async def score(state: TaskState, target: Target) -> Score:
-        question = Question.model_validate(state.metadata["question"])
+        question = ProbeQuestion.model_validate(state.metadata["question"])
         reply = state.output.completion
         reading = await asyncio.to_thread(strategies.read, put(question), reply)
         if reading.answer is None:

@@ -30,8 +30,8 @@ from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stde
 from inspect_ai.solver import TaskState, generate
 
 from agent.errors import UserError
-from agent.evaluation.retrieval import Wanted, retrieve
-from agent.evaluation.value_spectrum import Asking
+from agent.evaluation.retrieval import RetrievalQuery, retrieve
+from agent.evaluation.value_spectrum import SpectrumPlan
 from agent.models.image_size import scaled
 from personas import strategies
 from personas.errors import PersonaError
@@ -42,7 +42,7 @@ from store import encoders
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
 from store.index.search import Index
-from store.results.value_spectrum import Found, Retrieval
+from store.results.value_spectrum import Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder
 
 
@@ -60,11 +60,13 @@ def spectrum(  # noqa: PLR0913  # each is an option of inspect's -T
     folder = DataFolder(Path(data))
     try:
         viewer = find(persona) if persona else None
-        asking = Asking(_model(), viewer, wordings)
+        asking = SpectrumPlan(_model(), viewer, wordings)
         asking.check()
         loaded = encoders.load(encoder)
         with Index.open(folder, loaded, index) as opened:
-            found = retrieve(Wanted(value_set(values), over), opened, loaded, datetime.now(UTC))
+            found = retrieve(
+                RetrievalQuery(value_set(values), over), opened, loaded, datetime.now(UTC)
+            )
     except (UserError, StoreError, PersonaError) as error:
         raise PrerequisiteError(f"{error}, or here: -T persona=p12, -T data=FOLDER") from None
     samples = list(_samples(found, asking, FrameStore(folder.frames_dir)))
@@ -106,11 +108,11 @@ def _model() -> str:
         return "mockllm/model"
 
 
-def _samples(found: Retrieval, asking: Asking, frames: FrameStore) -> Iterator[Sample]:
+def _samples(found: Retrieval, asking: SpectrumPlan, frames: FrameStore) -> Iterator[Sample]:
     """One sample for each frame of a value, wording, and question or opposite."""
     traits = list(asking.persona.traits) if asking.persona else []
     for value in found.values:
-        hits: dict[str, Found] = {}
+        hits: dict[str, RetrievedFrame] = {}
         for keyword in found.keywords:
             if keyword.value == value.id:
                 for hit in keyword.found:

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from agent.errors import BadConfig, UserError
 from agent.evaluation.batch import Batch, account_of, as_given, fewest_first, sit, till_of
-from agent.judge.budget import Cap
+from agent.judge.budget import SpendingCap
 from agent.judge.guard import NO_CAP, guarded
-from agent.judge.judge import Explain, Manner, ModelJudge
+from agent.judge.judge import Explain, ModelJudge, QuestionForm
 from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.judge.reply_cache import Cached, Tally
 from agent.models import load as load_model
@@ -38,7 +38,14 @@ from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.records import Judgement, PersonaRecord, Step, text_of
-from store.runs.rejudgements import Asked, Judge, JudgementWriter, Key, judgement_files, read_known
+from store.runs.rejudgements import (
+    JudgementWriter,
+    RejudgedAnswer,
+    RejudgementHeader,
+    RejudgementKey,
+    judgement_files,
+    read_known,
+)
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
@@ -47,7 +54,7 @@ Onlooker = Callable[[int, int], None]
 class OtherSitting(UserError):
     """More personas than a run was judged as: its cells would come from two sittings."""
 
-    def __init__(self, begun: Judge, seed: int) -> None:
+    def __init__(self, begun: RejudgementHeader, seed: int) -> None:
         names = ", ".join(name.partition("~")[0] for name in begun.personas) or "others"
         super().__init__(
             f"Run {begun.run_id} was judged as {names} on {begun.at:%Y-%m-%d}. A judge may have "
@@ -59,7 +66,7 @@ class OtherSitting(UserError):
 class SittingOpen(UserError):
     """A sitting that is not over, of which some personas alone were to be finished."""
 
-    def __init__(self, begun: Judge) -> None:
+    def __init__(self, begun: RejudgementHeader) -> None:
         names = ", ".join(name.partition("~")[0] for name in begun.personas)
         super().__init__(
             f"Run {begun.run_id} is being judged as {names} in one sitting that is not over, and "
@@ -79,7 +86,7 @@ class NobodyWatched(UserError):
 
 
 @dataclass(frozen=True)
-class Asking:
+class RejudgePlan:
     """What is asked about every eligible step of the runs."""
 
     model: str
@@ -92,7 +99,7 @@ class Asking:
     """How often each question is asked."""
     explain: Explain = "never"
     seed: int = 1
-    cap: Cap = NO_CAP
+    cap: SpendingCap = NO_CAP
     """What these answers may cost, those of earlier sittings included."""
     patience: Patience = DEFAULT
     revision: str | None = None
@@ -128,16 +135,16 @@ class _Question:
     sitting: str
 
     @property
-    def key(self) -> Key:
+    def key(self) -> RejudgementKey:
         frame = self.step.frames[0].sha256
-        return Key(
+        return RejudgementKey(
             self.persona.id, self.step.position, frame, self.mirrored, self.repeat,
             traits=self.persona.traits_hash,
         )  # fmt: skip
 
 
 async def rejudge(
-    runs: Sequence[Ledger], asking: Asking, data: DataFolder, now: datetime, onlooker: Onlooker
+    runs: Sequence[Ledger], asking: RejudgePlan, data: DataFolder, now: datetime, onlooker: Onlooker
 ) -> Sitting:
     """Ask what was not asked yet.
 
@@ -202,14 +209,14 @@ class _Panel:
     """One model as every persona, asked plainly or the other way round."""
 
     model: Model
-    asking: Asking
+    asking: RejudgePlan
     frames: FrameStore
     _judges: dict[tuple[str, bool, str], ModelJudge] = field(default_factory=dict)
 
     async def judge(self, question: _Question) -> Judgement:
         place = (question.persona.identity, question.mirrored, question.sitting)
         if place not in self._judges:
-            manner = Manner(
+            manner = QuestionForm(
                 mirrored=question.mirrored, explain=self.asking.explain, sitting=question.sitting
             )
             self._judges[place] = ModelJudge.of(
@@ -226,7 +233,7 @@ class _Panel:
 
 
 def _due(
-    questions: Sequence[_Question], writers: Sequence[JudgementWriter], asking: Asking
+    questions: Sequence[_Question], writers: Sequence[JudgementWriter], asking: RejudgePlan
 ) -> list[_Question]:
     """Return what has no answer yet, in shuffled order; what was tried often comes last."""
     attempts = asking.patience.attempts
@@ -251,7 +258,7 @@ def _sitting(
     questions: Sequence[_Question],
     due: Sequence[_Question],
     writers: Sequence[JudgementWriter],
-    asking: Asking,
+    asking: RejudgePlan,
     model: Model,
 ) -> Sitting:
     """Add up what came of a sitting."""
@@ -282,7 +289,7 @@ def _persona(kept: PersonaRecord) -> Persona:
     return Persona.model_construct(**told)
 
 
-def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecord, ...]]:
+def _asked_as(runs: Sequence[Ledger], asking: RejudgePlan) -> list[tuple[PersonaRecord, ...]]:
     """Whom the judge is to be for each run: those whose cells are compared, in one sitting."""
     if not asking.everyone:
         return [(run.started.persona,) for run in runs]
@@ -294,7 +301,7 @@ def _asked_as(runs: Sequence[Ledger], asking: Asking) -> list[tuple[PersonaRecor
     return [ordered[_draw_of(run)] for run in runs]
 
 
-def _refuse_unaskable(runs: Sequence[Ledger], asking: Asking) -> None:
+def _refuse_unaskable(runs: Sequence[Ledger], asking: RejudgePlan) -> None:
     """Refuse an opposite that there is none of, and a persona without a trait to be asked as."""
     if asking.mirrored and asking.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
@@ -310,21 +317,23 @@ def _draw_of(run: Ledger) -> tuple[object, ...]:
     return (started.platform, started.strategy, started.model, *told)
 
 
-def _other_versions(run: Ledger, judge: Judge) -> int:
+def _other_versions(run: Ledger, judge: RejudgementHeader) -> int:
     """Count the files beside a run that another model of the same name has answered in."""
     kept = [read_known(path) for path in judgement_files(run.path.parent)]
     heads = [lines[0] for lines in kept if lines]
-    return sum(isinstance(head, Judge) and judge.another_version(head) for head in heads)
+    return sum(
+        isinstance(head, RejudgementHeader) and judge.another_version(head) for head in heads
+    )
 
 
 def _judge(
     run: Ledger,
     personas: Sequence[PersonaRecord],
-    asking: Asking,
+    asking: RejudgePlan,
     fingerprint: str,
     now: datetime,
-) -> Judge:
-    return Judge(
+) -> RejudgementHeader:
+    return RejudgementHeader(
         run_id=run.started.run_id, model=asking.model, strategy=asking.strategy,
         prompts=strategies.hashes(asking.strategy), explain=asking.explain, seed=asking.seed,
         fingerprint=fingerprint, at=now, code_version=provenance().code_version,
@@ -332,7 +341,7 @@ def _judge(
     )  # fmt: skip
 
 
-def _writer(run: Ledger, judge: Judge, among: Path) -> JudgementWriter:
+def _writer(run: Ledger, judge: RejudgementHeader, among: Path) -> JudgementWriter:
     writer = JudgementWriter(judge.path(run.path.parent), judge, among)
     if writer.begun is not None and not set(judge.personas) <= set(writer.begun.personas):
         begun = writer.begun
@@ -343,7 +352,7 @@ def _writer(run: Ledger, judge: Judge, among: Path) -> JudgementWriter:
 
 def _enter(
     stack: AsyncExitStack,
-    asked: Sequence[tuple[Ledger, Judge]],
+    asked: Sequence[tuple[Ledger, RejudgementHeader]],
     among: Path,
     left_out: list[str],
 ) -> dict[int, JudgementWriter]:
@@ -365,7 +374,7 @@ def _enter(
 
 
 def _questions(
-    runs: Sequence[Ledger], asking: Asking, asked_as: Sequence[Sequence[PersonaRecord]]
+    runs: Sequence[Ledger], asking: RejudgePlan, asked_as: Sequence[Sequence[PersonaRecord]]
 ) -> Iterator[_Question]:
     for number, (run, personas) in enumerate(zip(runs, asked_as, strict=True)):
         names = [asking.seed, *(persona.identity for persona in personas)]
@@ -380,8 +389,8 @@ def _questions(
                         yield _Question(number, step, persona, mirrored, repeat, as_sheet, sitting)
 
 
-def _asked(question: _Question, judged: Judgement) -> Asked:
-    return Asked(
+def _asked(question: _Question, judged: Judgement) -> RejudgedAnswer:
+    return RejudgedAnswer(
         persona=question.persona.id, traits=question.persona.traits_hash,
         position=question.step.position,
         frame=question.step.frames[0].sha256, mirrored=question.mirrored,

@@ -23,7 +23,7 @@ from store.encoders.base import Encoder, unit
 from store.index.chroma import TIE
 from store.index.entries import Filters, Hit, distinct
 from store.index.search import Index
-from store.results.value_spectrum import FITS, Found, Keyword, Retrieval, ValueRecord, fits
+from store.results.value_spectrum import FITS, Keyword, Retrieval, RetrievedFrame, ValueRecord, fits
 
 By = Literal["both", "picture"]
 Floats = NDArray[np.float64]
@@ -36,7 +36,7 @@ _ENOUGH = 30
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RetrievalQuery:
     """What is looked for."""
 
     values: ValueSet
@@ -67,7 +67,7 @@ class _Likeness:
         return cls(picture, words, np.where(np.isnan(by_both), alone, by_both))
 
 
-def retrieve(wanted: Wanted, index: Index, encoder: Encoder, now: datetime) -> Retrieval:
+def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: datetime) -> Retrieval:
     """Look for the frames of every keyword.
 
     Raises
@@ -136,8 +136,8 @@ def _spread(by_both: Floats) -> Floats:
 
 
 def _found(
-    likeness: _Likeness, place: int, frames: Sequence[Hit], wanted: Wanted
-) -> tuple[Found, ...]:
+    likeness: _Likeness, place: int, frames: Sequence[Hit], wanted: RetrievalQuery
+) -> tuple[RetrievedFrame, ...]:
     """Best frames of one keyword, distinct."""
     match = likeness.match[place]
     kept: list[int] = []
@@ -146,7 +146,7 @@ def _found(
         count = max(4 * count, 10 * wanted.per_keyword)
         kept = _distinct(match, frames, count)[: wanted.per_keyword]
     return tuple(
-        Found(
+        RetrievedFrame(
             rank=rank, similarity=float(likeness.picture[place, at]),
             words=None if np.isnan(likeness.words[place, at]) else float(likeness.words[place, at]),
             match=float(match[at]), fits=fits(float(match[at]), wanted.by), entry=hit.entry.id,

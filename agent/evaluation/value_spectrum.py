@@ -19,9 +19,9 @@ from typing import Literal
 
 from agent.errors import BadConfig
 from agent.evaluation.batch import Batch, account_of, as_given, fewest_first, sit, till_of
-from agent.judge.budget import Cap
+from agent.judge.budget import SpendingCap
 from agent.judge.guard import NO_CAP, guarded
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.models import load as load_model
 from agent.models.base import Model
@@ -31,10 +31,17 @@ from agent.provenance import provenance
 from personas import strategies
 from personas.persona import Persona
 from store.frames.frame_store import FrameStore
-from store.results.value_spectrum import RUN_ID, Found, Retrieval
+from store.results.value_spectrum import RUN_ID, Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder
 from store.runs.records import Judgement
-from store.runs.rejudgements import FOLDER, Asked, Judge, JudgementWriter, Key, read_judgements
+from store.runs.rejudgements import (
+    FOLDER,
+    JudgementWriter,
+    RejudgedAnswer,
+    RejudgementHeader,
+    RejudgementKey,
+    read_judgements,
+)
 
 SEED = 1
 
@@ -45,7 +52,7 @@ Pass = Literal["pictures", "explanations", "words"]
 
 
 @dataclass(frozen=True)
-class Asking:
+class SpectrumPlan:
     """Who is asked, and how."""
 
     model: str
@@ -54,7 +61,7 @@ class Asking:
     wordings: int = 3
     explain: bool = False
     """Also ask once about every frame for a reason and a description."""
-    cap: Cap = NO_CAP
+    cap: SpendingCap = NO_CAP
     describe_by: str | None = None
     """Who describes the frames, to ask the same of the descriptions; nobody, and that is not asked.
     """
@@ -94,7 +101,7 @@ class Asking:
             raise BadConfig(f"There are {most} wordings of the question. Type: --wordings {most}")
 
     @property
-    def describer(self) -> Asking:
+    def describer(self) -> SpectrumPlan:
         """The other model that describes the frames."""
         return replace(
             self, model=self.describe_by or self.model, describe_by=None, revision=None
@@ -102,7 +109,7 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SpectrumFiles:
     """Where the answers of one model lie."""
 
     answers: Path
@@ -112,7 +119,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class _Question:
-    found: Found
+    found: RetrievedFrame
     paraphrase: int
     mirrored: bool
     persona: str
@@ -120,19 +127,19 @@ class _Question:
     """What stands in the place of the picture."""
 
     @property
-    def key(self) -> Key:
-        return Key(self.persona, 0, self.found.frame, self.mirrored, 0, self.paraphrase)
+    def key(self) -> RejudgementKey:
+        return RejudgementKey(self.persona, 0, self.found.frame, self.mirrored, 0, self.paraphrase)
 
 
 async def ask(
-    retrieval: Retrieval, asking: Asking, data: DataFolder, now: datetime, onlooker: Onlooker
-) -> Kept:
+    retrieval: Retrieval, asking: SpectrumPlan, data: DataFolder, now: datetime, onlooker: Onlooker
+) -> SpectrumFiles:
     """Ask one model what was not asked yet.
 
     Raises
     ------
     BadConfig
-        See `Asking.check`.
+        See `SpectrumPlan.check`.
     BudgetSpent
         The cap is reached. What was answered is kept, and a higher cap goes on from there.
     ModelSilent
@@ -145,7 +152,7 @@ async def ask(
         paths = await _ask(place, asking.describer, ("explanations",), {})
         described = _descriptions(paths["explanations"])
     paths = await _ask(place, asking, asking.passes, described)
-    return Kept(paths["pictures"], paths.get("explanations"), paths.get("words"))
+    return SpectrumFiles(paths["pictures"], paths.get("explanations"), paths.get("words"))
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class _Place:
 
 
 async def _ask(
-    place: _Place, asking: Asking, passes: tuple[Pass, ...], described: Mapping[str, str]
+    place: _Place, asking: SpectrumPlan, passes: tuple[Pass, ...], described: Mapping[str, str]
 ) -> dict[Pass, Path]:
     """Ask one model in several passes; its own descriptions serve where there are no others."""
     async with AsyncExitStack() as stack:
@@ -216,14 +223,14 @@ async def _sit(
 class _Panel:
     """One model, asked in every wording and the other way round."""
 
-    def __init__(self, model: Model, asking: Asking, part: Pass, data: DataFolder) -> None:
+    def __init__(self, model: Model, asking: SpectrumPlan, part: Pass, data: DataFolder) -> None:
         self.patience = asking.patience
         self.account = ""
         self._frames = FrameStore(data.frames_dir)
         explain: Literal["all", "never"] = "all" if part == "explanations" else "never"
         self._judges = {
             (paraphrase, mirrored): ModelJudge.of(
-                model, asking.strategy, asking.persona, Manner(mirrored, paraphrase, explain)
+                model, asking.strategy, asking.persona, QuestionForm(mirrored, paraphrase, explain)
             )
             for paraphrase in range(asking.wordings)
             for mirrored in (False, True)
@@ -238,7 +245,7 @@ class _Panel:
 
 
 def _questions(
-    retrieval: Retrieval, asking: Asking, part: Pass, described: Mapping[str, str]
+    retrieval: Retrieval, asking: SpectrumPlan, part: Pass, described: Mapping[str, str]
 ) -> Iterator[_Question]:
     persona = asking.persona.id if asking.persona else ""
     for found in retrieval.shown.values():
@@ -251,22 +258,22 @@ def _questions(
                     yield _Question(found, paraphrase, mirrored, persona, description)
 
 
-def _judge(asking: Asking, part: Pass, fingerprint: str, now: datetime) -> Judge:
+def _judge(asking: SpectrumPlan, part: Pass, fingerprint: str, now: datetime) -> RejudgementHeader:
     prompts = strategies.hashes(asking.strategy)
     if asking.persona is not None:  # its sentences are part of what is asked
         told = "\n".join(asking.persona.traits).encode()
         prompts |= {f"persona {asking.persona.id}": hashlib.sha256(told).hexdigest()}
     if part == "words":
         prompts |= {f"described by {asking.describe_by}": strategies.described_hash()}
-    return Judge(
+    return RejudgementHeader(
         run_id=RUN_ID, model=asking.model, strategy=asking.strategy, prompts=prompts,
         explain="all" if part == "explanations" else "never", fingerprint=fingerprint,
         seed=SEED, at=now, code_version=provenance().code_version,
     )  # fmt: skip
 
 
-def _asked(question: _Question, judged: Judgement) -> Asked:
-    return Asked(
+def _asked(question: _Question, judged: Judgement) -> RejudgedAnswer:
+    return RejudgedAnswer(
         persona=question.persona, position=0, frame=question.found.frame,
         mirrored=question.mirrored, paraphrase=question.paraphrase,
         judgement=as_given(judged) if question.mirrored else judged,

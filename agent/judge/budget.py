@@ -13,63 +13,63 @@ from datetime import datetime
 from typing import Any
 
 from agent.errors import BadConfig, BudgetSpent
-from agent.judge.reply_files import Replies
+from agent.judge.reply_files import ReplyFiles
 from agent.models import prices
 from agent.models.base import Model, Question, Reply, question_key
-from agent.models.metering import METER, Meter, Till, ask_metered
+from agent.models.metering import METER, CappedAccounts, Meter, ask_metered
 from store.foreign.printing import count_of
 from store.runs.ledger import LedgerLine
-from store.runs.payments import Balance, Carried, PaymentBook
-from store.runs.records import Fault, Seen, Usage
+from store.runs.payments import Balance, CarriedOver, PaymentBook
+from store.runs.records import Fault, ObservedVideo, Usage
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spending:
     """What calls have cost together."""
 
     cost_usd: float = 0.0
     tokens: int = 0
     """Read and written."""
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
+    def __add__(self, other: Spending) -> Spending:
+        return Spending(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
 
     @classmethod
-    def of(cls, used: Usage | Reply) -> Spent:
+    def of(cls, used: Usage | Reply) -> Spending:
         """Return what one judgement or one reply cost, as far as it is known."""
         tokens = (used.input_tokens or 0) + (used.output_tokens or 0)
         return cls(used.cost_usd or 0.0, tokens)
 
 
 @dataclass(frozen=True)
-class Account:
+class ModelAccount:
     """What a model was paid by the records of its answers, which may be older than the book."""
 
-    spent: Spent = Spent()
+    spent: Spending = Spending()
     calls: int = 0
 
-    def after(self, paid: Spent, calls: int = 1) -> Account:
+    def after(self, paid: Spending, calls: int = 1) -> ModelAccount:
         """Return the account with what some calls cost together."""
-        return Account(self.spent + paid, self.calls + calls)
+        return ModelAccount(self.spent + paid, self.calls + calls)
 
-    def carried(self, account: str, at: datetime) -> Carried:
+    def carried(self, account: str, at: datetime) -> CarriedOver:
         """Return the line that opens an account which is older than its book."""
         spent = self.spent
-        return Carried(
-            at=at, account=account, calls=max(self.calls, 1) if spent != Spent() else 0,
+        return CarriedOver(
+            at=at, account=account, calls=max(self.calls, 1) if spent != Spending() else 0,
             cost_usd=spent.cost_usd, tokens=spent.tokens,
         )  # fmt: skip
 
     @classmethod
-    def of_usages(cls, usages: Iterable[Usage]) -> Account:
+    def of_usages(cls, usages: Iterable[Usage]) -> ModelAccount:
         """Add up what judgements cost."""
         account = cls()
         for usage in usages:
-            account = account.after(Spent.of(usage), usage.calls)
+            account = account.after(Spending.of(usage), usage.calls)
         return account
 
     @classmethod
-    def of(cls, lines: Iterable[LedgerLine | Seen]) -> Account:
+    def of(cls, lines: Iterable[LedgerLine | ObservedVideo]) -> ModelAccount:
         """Add up a run's ledger.
 
         A cap that was reached in the middle of a judgement has left no step but a fault, which
@@ -77,18 +77,20 @@ class Account:
         """
         account = cls()
         for line in lines:
-            if isinstance(line, Seen):
+            if isinstance(line, ObservedVideo):
                 usage = line.judgement.usage
-                account = account.after(Spent.of(usage), usage.calls)
+                account = account.after(Spending.of(usage), usage.calls)
             elif isinstance(line, Fault) and line.fault == BudgetSpent.__name__:
                 now, told = account.spent, line.details
-                most = Spent(max(now.cost_usd, told["cost_usd"]), max(now.tokens, told["tokens"]))
+                most = Spending(
+                    max(now.cost_usd, told["cost_usd"]), max(now.tokens, told["tokens"])
+                )
                 account = cls(most, account.calls)
         return account
 
 
 @dataclass(frozen=True)
-class Cap:
+class SpendingCap:
     """How much may be spent in all; ``None`` leaves that side open."""
 
     cost_usd: float | None = None
@@ -108,7 +110,7 @@ class Cap:
                 "Type: --max-tokens 1000000"
             )
 
-    def allows(self, spent: Spent) -> bool:
+    def allows(self, spent: Spending) -> bool:
         """Tell whether that much may be spent."""
         return (self.cost_usd is None or spent.cost_usd <= self.cost_usd) and (
             self.tokens is None or spent.tokens <= self.tokens
@@ -137,13 +139,17 @@ class Budgeted:
     meters = True
 
     def __init__(
-        self, model: Model, cap: Cap, till: Till | None = None, replies: Replies | None = None
+        self,
+        model: Model,
+        cap: SpendingCap,
+        till: CappedAccounts | None = None,
+        replies: ReplyFiles | None = None,
     ) -> None:
         cap.check(model.name)
         self.name = model.name
         self._model = model
         self._cap = cap
-        self._till = till or Till(PaymentBook(), ("here",))
+        self._till = till or CappedAccounts(PaymentBook(), ("here",))
         self._replies = replies
         self._price = prices.find(model.name)
         self._first = asyncio.Lock()
@@ -178,7 +184,7 @@ class Budgeted:
         BadConfig
             The model does not say what it uses, so that no cap can be held.
         """
-        if self._cap == Cap() or self.balance.dearest_tokens:
+        if self._cap == SpendingCap() or self.balance.dearest_tokens:
             return await self._ask(question)
         async with self._first:
             return await self._ask(question)
@@ -205,7 +211,7 @@ class Budgeted:
 
     def _check_told(self, reply: Reply) -> None:
         here = self.name.partition("/")[0] in prices.HERE
-        if self._cap != Cap() and reply.input_tokens is None and not here:
+        if self._cap != SpendingCap() and reply.input_tokens is None and not here:
             raise BadConfig(
                 f"{self.name} does not tell how many tokens it uses, so no cap can be held. "
                 "Leave out --max-cost and --max-tokens, or type: --model embedded/conse"
@@ -213,8 +219,10 @@ class Budgeted:
 
     def _refuse_if_spent(self, balance: Balance) -> None:
         """Raise where the cap allows no further call."""
-        spent = Spent(balance.cost_usd, balance.tokens)
-        each = Spent(balance.dearest_usd, balance.dearest_tokens or 1)  # of the first nobody knows
+        spent = Spending(balance.cost_usd, balance.tokens)
+        each = Spending(
+            balance.dearest_usd, balance.dearest_tokens or 1
+        )  # of the first nobody knows
         if self._cap.allows(spent + each):
             return
         told = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"

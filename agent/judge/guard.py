@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.judge.budget import Budgeted, Cap
+from agent.judge.budget import Budgeted, SpendingCap
 from agent.judge.reply_cache import Cached
-from agent.judge.reply_files import Replies
+from agent.judge.reply_files import ReplyFiles
 from agent.models.base import Model
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 
-NO_CAP = Cap()
+NO_CAP = SpendingCap()
 
 
 def is_free(model: Model) -> bool:
@@ -22,7 +22,7 @@ def is_free(model: Model) -> bool:
     return bool(getattr(model, "free", family in ("embedded", "scripted")))
 
 
-def guarded(model: Model, cap: Cap, till: Till, kept: Path) -> Model:
+def guarded(model: Model, cap: SpendingCap, till: CappedAccounts, kept: Path) -> Model:
     """Put the book and the cap around the model, and around both the cache: a kept reply is free.
 
     Parameters
@@ -34,5 +34,5 @@ def guarded(model: Model, cap: Cap, till: Till, kept: Path) -> Model:
     """
     if is_free(model):
         return model  # and as quick as the cache would be
-    replies = Replies(kept, till)
+    replies = ReplyFiles(kept, till)
     return Cached(Budgeted(model, cap, till, replies), replies)

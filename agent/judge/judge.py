@@ -28,7 +28,7 @@ from agent.errors import (
     TimedOut,
     UnreadableReply,
 )
-from agent.judge.budget import Spent
+from agent.judge.budget import Spending
 from agent.judge.patience import Streak
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
@@ -56,7 +56,7 @@ Explain = Literal["never", "yes", "all"]
 
 
 @dataclass(frozen=True)
-class Manner:
+class QuestionForm:
     """How the question is put."""
 
     mirrored: bool = False
@@ -91,7 +91,7 @@ class ModelJudge:
     """Asks one model, as one persona, in one strategy."""
 
     def __init__(
-        self, model: Model, prompt: Prompt, manner: Manner, why: Prompt | None = None
+        self, model: Model, prompt: Prompt, manner: QuestionForm, why: Prompt | None = None
     ) -> None:
         self.model = model
         self.prompt = prompt
@@ -103,10 +103,14 @@ class ModelJudge:
 
     @classmethod
     def of(
-        cls, model: Model, strategy: str, persona: Persona | None, manner: Manner | None = None
+        cls,
+        model: Model,
+        strategy: str,
+        persona: Persona | None,
+        manner: QuestionForm | None = None,
     ) -> ModelJudge:
         """Let a loaded model judge."""
-        manner = manner or Manner()
+        manner = manner or QuestionForm()
         plain, explained = (
             strategies.build(
                 strategy, persona, mirrored=manner.mirrored, paraphrase=manner.paraphrase,
@@ -123,7 +127,7 @@ class ModelJudge:
         model: str,
         strategy: str,
         persona: Persona | None,
-        manner: Manner | None = None,
+        manner: QuestionForm | None = None,
         revision: str | None = None,
     ) -> ModelJudge:
         """Load a model by name, beside the event loop, and let it judge."""
@@ -187,7 +191,7 @@ class ModelJudge:
             attempts.append(await self._ask(replace(question, prompt=self._why, explain=True)))
             return _explained(judgement, attempts)
         except BudgetSpent as fault:
-            fault.details["lost"] = asdict(Spent.of(_usage(attempts)))
+            fault.details["lost"] = asdict(Spending.of(_usage(attempts)))
             raise
 
     async def described(self, description: str) -> Judgement:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import Filtered
-from agent.judge.reply_files import Replies, is_answer
+from agent.judge.reply_files import ReplyFiles, is_answer
 from agent.models.base import Model, Question, Reply, question_key
 
 
@@ -33,11 +33,11 @@ class Cached:
 
     meters = True
 
-    def __init__(self, model: Model, replies: Replies | Path) -> None:
+    def __init__(self, model: Model, replies: ReplyFiles | Path) -> None:
         self.name = model.name
         self.tally = Tally()
         self._model = model
-        self._replies = Replies(replies) if isinstance(replies, Path) else replies
+        self._replies = ReplyFiles(replies) if isinstance(replies, Path) else replies
 
     @property
     def encoder(self) -> str | None:

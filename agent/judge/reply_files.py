@@ -13,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from agent.models.base import Question, Reply, frame_hashes
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from personas import strategies
 from store.jsonl.atomic import write_whole
 
 
-class Replies:
+class ReplyFiles:
     """The folder of kept replies, as one account sees it.
 
     Parameters
@@ -29,7 +29,7 @@ class Replies:
         Says who pays; ``None`` keeps answers only.
     """
 
-    def __init__(self, folder: Path, till: Till | None = None) -> None:
+    def __init__(self, folder: Path, till: CappedAccounts | None = None) -> None:
         self._folder = folder
         self._till = till
 

@@ -34,7 +34,7 @@ Chat = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedReply:
     """A reply as the model made it."""
 
     text: str
@@ -169,7 +169,7 @@ class HfVlm:
                 made[place] = reply
         return [self._reply(asked.question, each) for asked, each in zip(batch, made, strict=True)]
 
-    def _reply(self, question: Question, made: Generated) -> Reply:
+    def _reply(self, question: Question, made: GeneratedReply) -> Reply:
         text, p_yes = made.text, None
         if question.prompt.kind == "choice" and made.p_yes is not None and made.mass >= LEAST_MASS:
             p_yes = 1 - made.p_yes if question.prompt.mirrored else made.p_yes
@@ -183,7 +183,7 @@ class HfVlm:
             notes={"viewer": self.about, "mass": f"{made.mass:.3f}"},
         )
 
-    def generate(self, chats: Sequence[Chat], most_tokens: int) -> list[Generated]:
+    def generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
         """Let the model reply to chats, greedily; halves a batch that does not fit in memory.
 
         Raises
@@ -207,7 +207,7 @@ class HfVlm:
             *self.generate(chats[half:], most_tokens),
         ]
 
-    def _generate(self, chats: Sequence[Chat], most_tokens: int) -> list[Generated]:
+    def _generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
         model, tokenizer = self._checkpoint.model, self._checkpoint.processor.tokenizer
         inputs = _inputs(self._checkpoint.processor, chats).to(model.device, model.dtype)
         made = model.generate(
@@ -228,12 +228,12 @@ class HfVlm:
         sent = inputs["attention_mask"].sum(-1).tolist()
         return [self._generated(*row) for row in zip(firsts, replies.tolist(), sent, strict=True)]
 
-    def _generated(self, first: Any, reply: list[int], sent: int) -> Generated:
+    def _generated(self, first: Any, reply: list[int], sent: int) -> GeneratedReply:
         tokenizer = self._checkpoint.processor.tokenizer
         kept = [token for token in reply if token != tokenizer.pad_token_id]
         yes, no = (float(first[self._answers[word]].sum()) for word in ("yes", "no"))
         known = bool(self._answers["yes"] and self._answers["no"]) and yes + no > 0
-        return Generated(
+        return GeneratedReply(
             text=tokenizer.decode(kept, skip_special_tokens=True).strip(),
             p_yes=yes / (yes + no) if known else None,
             mass=yes + no if known else 0.0,

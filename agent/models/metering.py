@@ -17,7 +17,7 @@ from typing import Any
 from agent.errors import ModelFault, TimedOut
 from agent.models.base import Model, Question, Reply
 from agent.models.prices import Price
-from store.runs.payments import Balance, PaymentBook, Reserved, Settled
+from store.runs.payments import Balance, CallReserved, CallSettled, PaymentBook
 
 FRAME_TOKENS = 3200
 """What a frame of 1,536 pixels costs with the dearest tokenisers in wide use, in tokens."""
@@ -44,7 +44,7 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Till:
+class CappedAccounts:
     """A book, and the accounts that one cap is on."""
 
     book: PaymentBook
@@ -60,7 +60,9 @@ class Till:
 class Payment:
     """One call: reserved when it is made, and settled once."""
 
-    def __init__(self, till: Till, line: Reserved, sent: tuple[float | None, int]) -> None:
+    def __init__(
+        self, till: CappedAccounts, line: CallReserved, sent: tuple[float | None, int]
+    ) -> None:
         self.key = line.key
         self._till = till
         self._id = line.id
@@ -68,19 +70,21 @@ class Payment:
 
     def report(self, cost_usd: float | None, tokens: int) -> None:
         """Settle it by what the service says."""
-        self._settle(Settled(id=self._id, how="reported", cost_usd=cost_usd, tokens=tokens))
+        self._settle(CallSettled(id=self._id, how="reported", cost_usd=cost_usd, tokens=tokens))
 
     def estimate(self, *, ended: bool) -> None:
         """Settle it by what was sent, since nobody says what it cost."""
         cost_usd, tokens = self._sent
-        line = Settled(id=self._id, how="estimated", ended=ended, cost_usd=cost_usd, tokens=tokens)
+        line = CallSettled(
+            id=self._id, how="estimated", ended=ended, cost_usd=cost_usd, tokens=tokens
+        )
         self._settle(line)
 
     def refuse(self, *, ended: bool = True) -> None:
         """Settle it as not charged: the service did not take it."""
-        self._settle(Settled(id=self._id, how="free", ended=ended, cost_usd=0.0, tokens=0))
+        self._settle(CallSettled(id=self._id, how="free", ended=ended, cost_usd=0.0, tokens=0))
 
-    def _settle(self, line: Settled) -> None:
+    def _settle(self, line: CallSettled) -> None:
         self._till.book.settle(line)
 
 
@@ -102,7 +106,7 @@ class Meter:
 
     def __init__(
         self,
-        till: Till,
+        till: CappedAccounts,
         model: str,
         question: Question,
         key: str,
@@ -124,10 +128,10 @@ class Meter:
             self._allow(balance)
             dearest[0] = balance
 
-        def line(ends: int) -> Reserved:
+        def line(ends: int) -> CallReserved:
             known = dearest[0]
             most = Price.of(price, self._sent, REPLY_TOKENS)
-            return Reserved(
+            return CallReserved(
                 id=secrets.token_hex(8), at=self._till.now(), account=self._till.payer,
                 model=self._model, key=f"{self._key}-{ends}",
                 cost_usd=known.dearest_usd if price and known.dearest_tokens else most,

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.drivers.base import Answer, Hooks, Shown, WallKind
+from agent.drivers.base import ActiveVideo, PageHooks, SiteAnswer, WallKind
 from agent.platforms.batches import BatchLog
 from agent.platforms.misses import Misses
-from store.runs.records import Seen, Step, Video
+from store.runs.records import ObservedVideo, Step, Video
 from store.runs.site_records import FeedBatch
 
-Parser = Callable[[Answer], list[Video]]
+Parser = Callable[[SiteAnswer], list[Video]]
 """Turns a response into the videos that it holds. Takes any JSON."""
 
 
@@ -25,7 +25,7 @@ FROM_RESPONSES = ("network", "inline")
 """Sources of what the feed's own responses said."""
 
 
-def refused(answer: Answer) -> WallKind | None:
+def refused(answer: SiteAnswer) -> WallKind | None:
     """Which wall a response of the feed amounts to: one that says to slow down, or says nothing."""
     if answer.status in SLOW_DOWN or (answer.status == 200 and answer.body is None):
         return "rate_limit"
@@ -49,7 +49,7 @@ class Platform:
     """A site: where its feed is, what its page and its responses look like."""
 
     name: str
-    hooks: Hooks
+    hooks: PageHooks
     json_from: tuple[str, ...]
     """Parts of URLs whose JSON responses hold feed items."""
     parse: Parser
@@ -57,14 +57,14 @@ class Platform:
     """Whether real people's videos are watched, at the speed of life."""
     url: str = ""
     """Address of the feed; empty where the platform is started by the run."""
-    refused: Callable[[Answer], WallKind | None] = refused
+    refused: Callable[[SiteAnswer], WallKind | None] = refused
     """Reads a response that holds no items as a wall, or as none."""
     session: Session | None = None
     about_one: tuple[str, ...] = ()
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     batch_name: Callable[[Any], str | None] = lambda _: None
     """The site's own name of the batch that a response holds; ``None`` where it gives none."""
-    beside: Callable[[Answer], bool] = lambda _: False
+    beside: Callable[[SiteAnswer], bool] = lambda _: False
     """Whether an answer only describes what the page puts between the feed's videos by itself, such
     as advertisements of a pool: it is no batch, and says nothing of whether the feed goes on."""
     expected: tuple[str, ...] = ("author", "caption")
@@ -112,7 +112,7 @@ class Feed:
         """Tell of each batch from now on, so that a resumed run knows it again."""
         self._batches.on_batch = on_batch
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: SiteAnswer) -> None:
         """Keep the items of one response; what is known of an item already is never overwritten.
 
         A later response fills gaps of the same id.
@@ -133,7 +133,7 @@ class Feed:
             name = self._platform.batch_name(answer.body)
             self._batches.add([video.id for video in videos], name, answer.requested_s)
 
-    def describe(self, shown: Shown) -> Video:
+    def describe(self, shown: ActiveVideo) -> Video:
         """Join what the page shows with what the responses said of that id.
 
         Raises
@@ -164,7 +164,7 @@ class Feed:
         self._count(described, shown, named=known is not None)
         return described
 
-    def _count(self, video: Video, shown: Shown, *, named: bool) -> None:
+    def _count(self, video: Video, shown: ActiveVideo, *, named: bool) -> None:
         """Watch for a changed layout; ads, live cards and what never played prove nothing."""
         if self._misses is None or video.ad or video.live or not shown.shown:
             return
@@ -178,7 +178,7 @@ class Feed:
         self._items.update((step.video.id, step.video) for step in steps)
         self._batches.replay(steps[position:])
 
-    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Seen]) -> None:
+    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[ObservedVideo]) -> None:
         """Know what an interrupted run knew: its videos, its batches, and where it stopped."""
         for step in steps:
             self._items.setdefault(step.video.id, _as_answered(step.video))

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 
-from store.runs.records import Seen, Step
+from store.runs.records import ObservedVideo, Step
 from store.runs.site_records import FeedBatch
 
 _TURNS = 256
@@ -49,7 +49,7 @@ class BatchLog:
         self._reached = position
         self._waiting.clear()
 
-    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[Seen]) -> None:
+    def resume(self, batches: Sequence[FeedBatch], steps: Sequence[ObservedVideo]) -> None:
         """Go on where an interrupted run stopped, as its ledger tells."""
         shown = [step.video.batch for step in steps if step.video.batch is not None]
         self._next = max([self._next, *(b.number + 1 for b in batches), *(n + 1 for n in shown)])

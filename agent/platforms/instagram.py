@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agent.drivers.base import Answer, Hooks, Wall, WallKind
+from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
 from agent.platforms.base import Platform, Session, refused
 from store.runs.records import Video
@@ -50,7 +50,7 @@ WALLS = (
     ),
 )  # fmt: skip
 
-HOOKS = Hooks(
+HOOKS = PageHooks(
     item=(
         'div:has(svg[role="img"]:is([aria-label="Like"], [aria-label="Unlike"])):has(a[href])',
         'div:has(svg[role="img"]):has(a[href])',
@@ -69,7 +69,7 @@ HOOKS = Hooks(
 )
 
 
-def parse(answer: Answer) -> list[Video]:
+def parse(answer: SiteAnswer) -> list[Video]:
     """Read the reels under the feed's root field, and the advertisements of its pool."""
     source = items.source_of(answer.url)
     pooled = [
@@ -85,15 +85,15 @@ def parse(answer: Answer) -> list[Video]:
     ]
 
 
-def _asked(answer: Answer) -> str | None:
+def _asked(answer: SiteAnswer) -> str | None:
     return items.sent_field(answer.request, "fb_api_req_friendly_name")
 
 
-def _is_pool(answer: Answer) -> bool:
+def _is_pool(answer: SiteAnswer) -> bool:
     return POOL.search(_asked(answer) or "") is not None
 
 
-def _pools(answer: Answer) -> list[Any]:
+def _pools(answer: SiteAnswer) -> list[Any]:
     """Return the parts of an answer in which every reel is an advertisement."""
     if _is_pool(answer):
         return [answer.body]
@@ -101,7 +101,7 @@ def _pools(answer: Answer) -> list[Any]:
     return [node[key] for node in holders for key in node if POOL.search(key)]
 
 
-def describes_pool(answer: Answer) -> bool:
+def describes_pool(answer: SiteAnswer) -> bool:
     """Whether an answer holds advertisements of the pool and nothing of the feed itself."""
     return bool(_pools(answer)) and (
         _is_pool(answer) or next(items.under(answer.body, ROOT), None) is None
@@ -155,7 +155,7 @@ _MESSAGES: dict[str, WallKind] = {
 """What the site says of the account, whichever request it refuses."""
 
 
-def blocked(answer: Answer) -> WallKind | None:
+def blocked(answer: SiteAnswer) -> WallKind | None:
     """Read a response without reels: the site answers many questions at the feed's address.
 
     What is said of the account counts whoever asked; a refusal only where the feed asked. A 401

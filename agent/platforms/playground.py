@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.drivers.base import Answer, Hooks
+from agent.drivers.base import PageHooks, SiteAnswer
 from agent.platforms import items
 from agent.platforms.base import Platform
 from store.runs.records import Video
 
-HOOKS = Hooks(
+HOOKS = PageHooks(
     item=("article[data-video-id]",),
     id_attributes=(("", "data-video-id", r"^(\w+)$"),),
     url_id=r"/v/(\w+)",
@@ -26,7 +26,7 @@ HOOKS = Hooks(
 )
 
 
-def parse(answer: Answer) -> list[Video]:
+def parse(answer: SiteAnswer) -> list[Video]:
     """Read one batch of ``/api/feed``."""
     listed = items.at(answer.body, "items")
     found = items.walk(listed, lambda node: bool(items.name(node.get("id"))))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from agent.drivers.base import Answer, Hooks
+from agent.drivers.base import PageHooks, SiteAnswer
 from agent.platforms.base import Platform
 from store.runs.records import Video
 
 
-def _nothing(_: Answer) -> list[Video]:
+def _nothing(_: SiteAnswer) -> list[Video]:
     return []
 
 
-PLATFORM = Platform("replay", Hooks(), (), _nothing, live=False, expected=())
+PLATFORM = Platform("replay", PageHooks(), (), _nothing, live=False, expected=())

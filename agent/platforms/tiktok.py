@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.drivers.base import Answer, Hooks, Wall, WallKind
+from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
 from agent.platforms.base import Platform, Session, refused
 from store.runs.records import Video
@@ -63,7 +63,7 @@ WALLS = (
 )  # fmt: skip
 """An age check exists as a field of single items only: those are not shown to a visitor."""
 
-HOOKS = Hooks(
+HOOKS = PageHooks(
     item=(
         'article[data-e2e="recommend-list-item-container"]',
         "article[data-scroll-index]",
@@ -96,7 +96,7 @@ HOOKS = Hooks(
 )
 
 
-def parse(answer: Answer) -> list[Video]:
+def parse(answer: SiteAnswer) -> list[Video]:
     """Read ``itemList`` and the page's own first items; what is preloaded is not the feed."""
     if "/preload/" in answer.url:
         return []
@@ -156,7 +156,7 @@ def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def blocked(answer: Answer) -> WallKind | None:
+def blocked(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items; TikTok reports its own errors with status 200."""
     code = items.at(answer.body, "statusCode")
     failed = isinstance(code, int) and code != 0

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from agent.drivers.base import Answer, Hooks, Wall, WallKind
+from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
 from agent.platforms.base import Platform, Session, refused
 from store.runs.records import Video
@@ -42,7 +42,7 @@ WALLS = (
     Wall("error", texts=((REASON, r"video unavailable|something went wrong|error occurred"),)),
 )
 
-HOOKS = Hooks(
+HOOKS = PageHooks(
     item=(
         ".reel-video-in-sequence-new",
         ".reel-video-in-sequence",
@@ -75,7 +75,7 @@ HOOKS = Hooks(
 )  # fmt: skip
 
 
-def parse(answer: Answer) -> list[Video]:
+def parse(answer: SiteAnswer) -> list[Video]:
     """Read a sequence, or what a response says of the one video that it, or its request, names."""
     source = items.source_of(answer.url)
     found = [_listed(endpoint, source) for endpoint in _sequence(answer.body)]
@@ -88,7 +88,7 @@ def parse(answer: Answer) -> list[Video]:
     return found + [_described(id_, node, source) for id_, node in about if id_ is not None]
 
 
-def _asked_for(answer: Answer) -> str | None:
+def _asked_for(answer: SiteAnswer) -> str | None:
     """Return the id that a request for one video named."""
     if not any(part in answer.url for part in ABOUT_ONE):
         return None
@@ -214,7 +214,7 @@ _STATES: dict[str, WallKind] = {
 }  # fmt: skip
 
 
-def blocked(answer: Answer) -> WallKind | None:
+def blocked(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items: its status, or what it says about playing."""
     for told in items.under(answer.body, "playabilityStatus"):
         if (state := items.name(items.at(told, "status"))) in _STATES:

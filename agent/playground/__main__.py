@@ -76,18 +76,18 @@ def main(**options: Any) -> None:
 
 
 def _serve(options: dict[str, Any]) -> None:
-    from agent.playground.app import Look
+    from agent.playground.app import PageLook
     from agent.playground.catalogue import load
     from agent.playground.clips import default_cache
     from agent.playground.own import load_folder
     from agent.playground.recommend import Settings
-    from agent.playground.serve import Plan, serve
+    from agent.playground.serve import SiteSetup, serve
 
     folder = options["catalogue"]
-    plan = Plan(
+    plan = SiteSetup(
         catalogue=load_folder(folder) if folder else load(),
         settings=Settings(options["feed"], options["gain"], options["seed"]),
-        look=Look(options["speed"], options["motion"], options["skin"]),
+        look=PageLook(options["speed"], options["motion"], options["skin"]),
         state=options["state"],
         cache=options["cache"] or default_cache(),
         port=options["port"],

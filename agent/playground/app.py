@@ -24,13 +24,13 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from agent.playground.catalogue import Catalogue, Item
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
 from agent.playground.payload import feed_payload, has_poster
 from agent.playground.skins.pages import Skin
 from agent.playground.skins.shapes import skin_id
-from agent.playground.visitors import Like, Visitor, Visitors, Watch
+from agent.playground.visitors import Like, Visitor, Visitors, WatchReport
 from agent.playground.workshop import Workshop
 from store.foreign.bodies import LimitedBodies
 
@@ -47,7 +47,7 @@ _TYPES = {".webm": "video/webm", ".mp4": "video/mp4"}
 
 
 @dataclass(frozen=True)
-class Look:
+class PageLook:
     """How the page behaves, whoever visits it."""
 
     speed: float = 1.0
@@ -59,17 +59,17 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Site:
+class ServedSite:
     """What the application serves from."""
 
     catalogue: Catalogue
     visitors: Visitors
     store: ClipStore
     workshop: Workshop
-    look: Look
+    look: PageLook
 
 
-def build_app(site: Site) -> Starlette:
+def build_app(site: ServedSite) -> Starlette:
     """Put the application together."""
     handlers = _Handlers(site)
     return Starlette(
@@ -99,7 +99,7 @@ class _Fresh(StaticFiles):
 
 
 class _Handlers:
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: ServedSite) -> None:
         self._site = site
         page = (SITE / "index.html").read_text(encoding="utf-8")
         self._page = page.replace("{speed}", f"{site.look.speed:g}").replace(
@@ -162,7 +162,7 @@ class _Handlers:
     async def watch(self, request: Request) -> Response:
         """Take a report of a view."""
         try:
-            watch = Watch.model_validate_json(await request.body())
+            watch = WatchReport.model_validate_json(await request.body())
         except ValidationError:
             return _problem("not a watch report", 400)
 
@@ -226,7 +226,7 @@ class _Handlers:
             return well
         return await self._for_visitor(request, lambda _: well)
 
-    async def _make(self, item: Item) -> Response | None:
+    async def _make(self, item: CatalogueItem) -> Response | None:
         """See to it that the clip is there; the answer where it can't be made."""
         if not self._site.store.has(item):
             try:
@@ -235,7 +235,7 @@ class _Handlers:
                 return _problem(str(error), 500)
         return None
 
-    def _item(self, request: Request) -> Item | None:
+    def _item(self, request: Request) -> CatalogueItem | None:
         return self._site.catalogue.by_id.get(Path(request.path_params["name"]).stem)
 
     def _visitor(self, name: str) -> Visitor:

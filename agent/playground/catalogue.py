@@ -21,7 +21,7 @@ Kind = Literal["video", "ad", "live"]
 
 
 @dataclass(frozen=True)
-class Item:
+class CatalogueItem:
     """One thing that a feed can show."""
 
     number: int
@@ -53,10 +53,10 @@ class Item:
 class Catalogue:
     """All items, in the order of their numbers."""
 
-    items: tuple[Item, ...]
+    items: tuple[CatalogueItem, ...]
 
     @cached_property
-    def by_id(self) -> Mapping[str, Item]:
+    def by_id(self) -> Mapping[str, CatalogueItem]:
         """Items by id."""
         return {item.id: item for item in self.items}
 
@@ -97,9 +97,9 @@ def themes_of() -> dict[str, str]:
     return {item.id: item.theme for item in load().items}
 
 
-def _item(row: dict[str, str]) -> Item:
+def _item(row: dict[str, str]) -> CatalogueItem:
     kind: Kind = "ad" if row["kind"] == "ad" else "live" if row["kind"] == "live" else "video"
-    return Item(
+    return CatalogueItem(
         number=int(row["number"]),
         id=row["id"],
         kind=kind,

@@ -23,8 +23,8 @@ import PIL
 from platformdirs import user_cache_path
 
 from agent.playground import compose
-from agent.playground.catalogue import Item
-from agent.playground.compose import Recipe, recipe_for
+from agent.playground.catalogue import CatalogueItem
+from agent.playground.compose import ClipRecipe, recipe_for
 from agent.playground.errors import ClipFailed, FolderUnwritable
 from agent.playground.footage import Film, Footage, film, locate, table
 
@@ -67,19 +67,19 @@ class ClipStore:
         except OSError as error:
             raise FolderUnwritable(folder, "--cache", error.strerror or str(error)) from error
 
-    def clip(self, item: Item) -> Path:
+    def clip(self, item: CatalogueItem) -> Path:
         """Where an item's clip lies, or will lie."""
         return item.file or self.folder / f"{_name(item)}.webm"
 
-    def poster(self, item: Item) -> Path:
+    def poster(self, item: CatalogueItem) -> Path:
         """Where an item's poster lies, or will lie."""
         return self.folder / f"{_name(item)}.jpg"
 
-    def has(self, item: Item) -> bool:
+    def has(self, item: CatalogueItem) -> bool:
         """Whether the clip is there; the poster is written before it."""
         return self.clip(item).is_file()
 
-    def make(self, items: Iterable[Item]) -> int:
+    def make(self, items: Iterable[CatalogueItem]) -> int:
         """Make the clips of items that share one footage, where they are missing.
 
         Returns
@@ -108,7 +108,7 @@ class ClipStore:
                 if now - draft.stat().st_mtime > _DRAFT_AGE_S:
                     draft.unlink()
 
-    def _make(self, item: Item, decoded: Film | None) -> None:
+    def _make(self, item: CatalogueItem, decoded: Film | None) -> None:
         recipe = recipe_for(item, _footage(item))
         draft = self.folder / f".{uuid4().hex}"
         loop, whole, poster = (draft.with_suffix(end) for end in (".loop", ".webm", ".jpg"))
@@ -128,7 +128,7 @@ class ClipStore:
                 file.unlink(missing_ok=True)
 
 
-def _encode(recipe: Recipe, decoded: Film | None, loop: Path, poster: Path) -> None:
+def _encode(recipe: ClipRecipe, decoded: Film | None, loop: Path, poster: Path) -> None:
     """Encode one loop; what repeats is copied afterwards, which costs next to nothing."""
     size = f"{compose.WIDTH}x{compose.HEIGHT}"
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(compose.FPS), "-i", "-"]
@@ -171,7 +171,7 @@ def default_cache() -> Path:
     return user_cache_path("feedsway") / "clips"
 
 
-def _footage(item: Item) -> Footage:
+def _footage(item: CatalogueItem) -> Footage:
     shipped = table().get(item.footage)
     return shipped or Footage(name=item.footage, source=item.footage)
 
@@ -188,7 +188,7 @@ def _stamp(footage: Footage) -> list[int]:
 
 
 @cache
-def _name(item: Item) -> str:
+def _name(item: CatalogueItem) -> str:
     """Hash of all that decides the bytes of a clip."""
     footage = _footage(item)
     scene = footage.layout == "scene"

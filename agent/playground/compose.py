@@ -13,7 +13,7 @@ from math import cos, pi, sin
 
 from PIL import Image, ImageEnhance
 
-from agent.playground.catalogue import Item
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.footage import Film, Footage
 from agent.playground.mark import corner, draw_mark, rounded
 from agent.playground.scenes import draw_scene
@@ -63,7 +63,7 @@ class Variation:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ClipRecipe:
     """Everything that decides how a clip looks; equal recipes give equal clips."""
 
     footage: Footage
@@ -86,14 +86,14 @@ class Recipe:
     """``None``: cut and coloured as its footage is."""
 
 
-def recipe_for(item: Item, footage: Footage) -> Recipe:
+def recipe_for(item: CatalogueItem, footage: Footage) -> ClipRecipe:
     """Decide how an item's clip looks: items that share footage are cut differently."""
     loops = 2 if item.seconds < LOOPS_AT else 3
     first: str = "fit" if item.number % 2 else "fill"
     other = {"fit": "fill", "fill": "fit"}[first]
     both = footage.layout == "both"
     layout = (first, other, first)[item.take % 3] if both else footage.layout
-    return Recipe(
+    return ClipRecipe(
         footage=footage,
         layout=layout,
         mirror=item.take % 3 == 2 if both else item.take % 2 == 1,
@@ -110,7 +110,7 @@ def recipe_for(item: Item, footage: Footage) -> Recipe:
     )
 
 
-def _variation(item: Item, layout: str) -> Variation:
+def _variation(item: CatalogueItem, layout: str) -> Variation:
     drawn = [byte / 255 for byte in hashlib.sha256(item.id.encode()).digest()[:7]]
     grade = Grade(
         brightness=0.85 + 0.3 * drawn[0],
@@ -122,7 +122,7 @@ def _variation(item: Item, layout: str) -> Variation:
     return Variation(grade, zoom=1 + most * drawn[4], aim=(drawn[5], drawn[6]))
 
 
-def frames(recipe: Recipe, film: Film | None) -> Iterator[Image.Image]:
+def frames(recipe: ClipRecipe, film: Film | None) -> Iterator[Image.Image]:
     """Compose one loop, frame by frame. Scenes need no film."""
     title = typeset(recipe.title)
     mark = draw_mark(recipe.number)
@@ -150,7 +150,7 @@ def frames(recipe: Recipe, film: Film | None) -> Iterator[Image.Image]:
 
 
 def _picture(
-    film: Film, recipe: Recipe, number: int, background: Image.Image | None
+    film: Film, recipe: ClipRecipe, number: int, background: Image.Image | None
 ) -> Image.Image:
     source = film.at(recipe.start_s + number / FPS, recipe.frames / FPS)
     still = len(film.frames) == 1
@@ -189,7 +189,7 @@ def _window(
 
 
 def _closer(
-    window: tuple[float, float, float, float], recipe: Recipe
+    window: tuple[float, float, float, float], recipe: ClipRecipe
 ) -> tuple[float, float, float, float]:
     """Cut a smaller window out of a window."""
     if recipe.variation is None:
@@ -228,7 +228,7 @@ def _drifted(
     )
 
 
-def _background(film: Film, recipe: Recipe) -> Image.Image:
+def _background(film: Film, recipe: ClipRecipe) -> Image.Image:
     """A dim, soft copy of the picture that fills the clip behind the whole one."""
     middle = film.frames[len(film.frames) // 2]
     small = middle.resize(

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from agent.playground.catalogue import Catalogue, Item, Kind
+from agent.playground.catalogue import Catalogue, CatalogueItem, Kind
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import CAPACITY
 from store.errors import OutsideFolder
@@ -90,7 +90,7 @@ def _check_columns(path: Path, names: Iterable[str]) -> None:
         raise BadCatalogue(path, f"The column {unknown[0]!r} is not known.", 1)
 
 
-def _item(path: Path, number: int, row: dict[str, str], line: int) -> Item:
+def _item(path: Path, number: int, row: dict[str, str], line: int) -> CatalogueItem:
     if None in row or None in row.values():
         raise BadCatalogue(path, "It has another number of fields than the first line.", line)
     text = {name: row.get(name, "").strip() for name in NEEDED + OPTIONAL}
@@ -108,7 +108,7 @@ def _item(path: Path, number: int, row: dict[str, str], line: int) -> Item:
     except OutsideFolder:
         raise BadCatalogue(path, f"{text['file']!r} lies outside the folder.", line) from None
     kind: Kind = "ad" if ad else "live" if live else "video"
-    return Item(
+    return CatalogueItem(
         number=number,
         id="own" + hashlib.sha256(f"{number} {text['file']}".encode()).hexdigest()[:8],
         kind=kind,

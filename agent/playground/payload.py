@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.playground.catalogue import Catalogue, Item
-from agent.playground.visitors import Page, Visitor
+from agent.playground.catalogue import Catalogue, CatalogueItem
+from agent.playground.visitors import BatchPart, Visitor
 
 
-def feed_payload(catalogue: Catalogue, visitor: Visitor, page: Page) -> dict[str, Any]:
+def feed_payload(catalogue: Catalogue, visitor: Visitor, page: BatchPart) -> dict[str, Any]:
     """Answer ``/api/feed``."""
     items = [
         item_payload(catalogue.items[number], page.first + offset, visitor)
@@ -20,7 +20,7 @@ def feed_payload(catalogue: Catalogue, visitor: Visitor, page: Page) -> dict[str
     return {"batch": page.batch, "items": items, "has_more": True}
 
 
-def item_payload(item: Item, index: int, visitor: Visitor) -> dict[str, Any]:
+def item_payload(item: CatalogueItem, index: int, visitor: Visitor) -> dict[str, Any]:
     """Describe one item; a live card has viewers instead of a duration and counts."""
     live = item.kind == "live"
     told: dict[str, Any] = {
@@ -43,16 +43,16 @@ def item_payload(item: Item, index: int, visitor: Visitor) -> dict[str, Any]:
     return told | {"stats": stats}
 
 
-def clip_url(item: Item) -> str:
+def clip_url(item: CatalogueItem) -> str:
     """Address of an item's clip."""
     return f"/clips/{item.id}{item.file.suffix if item.file else '.webm'}"
 
 
-def poster_url(item: Item) -> str:
+def poster_url(item: CatalogueItem) -> str:
     """Address of an item's first picture."""
     return f"/posters/{item.id}.jpg"
 
 
-def has_poster(item: Item) -> bool:
+def has_poster(item: CatalogueItem) -> bool:
     """Whether there is a first picture: an own clip is served as it is and has none."""
     return item.file is None

@@ -47,7 +47,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Taste:
+class AffinityResponse:
     """How a feed that learns turns affinities into chances."""
 
     sharpness: float
@@ -65,8 +65,8 @@ class Taste:
 
 
 TASTES = {
-    "listener": Taste(sharpness=12.0, caution=8.0, exploration=0.15),
-    "contrarian": Taste(sharpness=-16.0, caution=5.0, exploration=0.05, warmup=60.0),
+    "listener": AffinityResponse(sharpness=12.0, caution=8.0, exploration=0.15),
+    "contrarian": AffinityResponse(sharpness=-16.0, caution=5.0, exploration=0.05, warmup=60.0),
 }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from agent.playground import footage
-from agent.playground.app import Look, Site, build_app
+from agent.playground.app import PageLook, ServedSite, build_app
 from agent.playground.catalogue import Catalogue
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PortTaken
@@ -30,12 +30,12 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SiteSetup:
     """Everything that a site is started with."""
 
     catalogue: Catalogue
     settings: Settings
-    look: Look
+    look: PageLook
     state: Path
     cache: Path
     port: int = 0
@@ -46,7 +46,7 @@ class Plan:
 Facts = dict[str, str | int | float]
 
 
-def serve(plan: Plan, ready: Callable[[Facts], None], tell: Callable[[str], None]) -> None:
+def serve(plan: SiteSetup, ready: Callable[[Facts], None], tell: Callable[[str], None]) -> None:
     """Serve until told to stop.
 
     Parameters
@@ -67,7 +67,7 @@ def serve(plan: Plan, ready: Callable[[Facts], None], tell: Callable[[str], None
     visitors = Visitors(plan.state, Shelf(plan.catalogue), plan.settings)
     store = ClipStore(plan.cache)
     workshop = Workshop(store, tell)
-    app = build_app(Site(plan.catalogue, visitors, store, workshop, plan.look))
+    app = build_app(ServedSite(plan.catalogue, visitors, store, workshop, plan.look))
     server = uvicorn.Server(
         uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1

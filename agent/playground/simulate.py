@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import nan
 
-from agent.playground.catalogue import Item, load
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.recommend import BATCH, History, Settings, Shelf, next_batch
 
 AHEAD = 4  # the page asks for the next batch when this many items follow the one being watched
@@ -18,11 +18,11 @@ AHEAD = 4  # the page asks for the next batch when this many items follow the on
 def simulate(
     feed: str,
     gain: float,
-    viewer_fn: Callable[[Item], float],
+    viewer_fn: Callable[[CatalogueItem], float],
     n: int,
     seed: int,
     shelf: Shelf | None = None,
-) -> list[Item]:
+) -> list[CatalogueItem]:
     """Serve a simulated visitor.
 
     Parameters

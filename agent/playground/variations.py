@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import exp
 from typing import TypeVar
 
-from agent.playground.catalogue import Item
+from agent.playground.catalogue import CatalogueItem
 
 EACH = 9
 """Variations of an item, so that 30 videos on a theme become 300."""
@@ -32,7 +32,7 @@ _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 T = TypeVar("T")
 
 
-def vary(items: Sequence[Item]) -> tuple[Item, ...]:
+def vary(items: Sequence[CatalogueItem]) -> tuple[CatalogueItem, ...]:
     """Return the items, and after them the variations of their videos, themes well mixed.
 
     Parameters
@@ -40,7 +40,7 @@ def vary(items: Sequence[Item]) -> tuple[Item, ...]:
     items
         Numbered from 0, in order.
     """
-    themes: dict[str, list[Item]] = defaultdict(list)
+    themes: dict[str, list[CatalogueItem]] = defaultdict(list)
     for item in items:
         if item.kind == "video":
             themes[item.theme].append(item)
@@ -53,7 +53,7 @@ def vary(items: Sequence[Item]) -> tuple[Item, ...]:
     return (*items, *(replace(one, number=first + place) for place, one in enumerate(mixed)))
 
 
-def _vary_theme(videos: Sequence[Item], takes: dict[str, int]) -> Iterable[Item]:
+def _vary_theme(videos: Sequence[CatalogueItem], takes: dict[str, int]) -> Iterable[CatalogueItem]:
     creators = sorted({(video.creator, video.nickname) for video in videos})
     tags = sorted({tag for video in videos for tag in video.hashtags})
     phrases = {video.id: _phrases(video) for video in videos}
@@ -85,7 +85,7 @@ def _vary_theme(videos: Sequence[Item], takes: dict[str, int]) -> Iterable[Item]
             )
 
 
-def _phrases(video: Item) -> list[str]:
+def _phrases(video: CatalogueItem) -> list[str]:
     """Return the caption in as many wordings as there are variations."""
     caption = video.caption.rstrip(".")
     end = "" if caption[-1] in "?!" else "."

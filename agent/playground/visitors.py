@@ -25,7 +25,7 @@ STILL_ON = (None, "pagehide")
 """Ends of a view after which the visitor has not moved on: a page that is closed moves nowhere."""
 
 
-class Watch(BaseModel):
+class WatchReport(BaseModel):
     """One view of one place, as the page's player reports it; later reports replace earlier."""
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -41,7 +41,7 @@ class Watch(BaseModel):
     ended_by: str | None = Field(default=None, max_length=40)
     """``None`` while the view goes on."""
 
-    def adds_to(self, known: Watch | None) -> bool:
+    def adds_to(self, known: WatchReport | None) -> bool:
         """Whether this report says more than an earlier one; reports may arrive out of order."""
         if known is None or self.watched_s > known.watched_s:
             return True
@@ -58,7 +58,7 @@ class Like(BaseModel):
 
 
 @dataclass(frozen=True)
-class Page:
+class BatchPart:
     """A part of a batch, as it goes to the browser."""
 
     batch: int
@@ -88,7 +88,7 @@ class Visitor:
         self._path, self._name = path, name
         self._shelf, self._settings = shelf, settings
         self._batches: list[tuple[int, ...]] = []
-        self._views: dict[int, dict[str, Watch]] = {}
+        self._views: dict[int, dict[str, WatchReport]] = {}
         self._liked: set[str] = set()
         self._lock = FileLock(path.with_suffix(".lock"), blocking=False)
         try:
@@ -116,7 +116,7 @@ class Visitor:
         """Whether the visitor likes an item now."""
         return item_id in self._liked
 
-    def page(self, after: int | None) -> Page | None:
+    def page(self, after: int | None) -> BatchPart | None:
         """Serve from a place on: the rest of its batch, or the next batch, made once.
 
         Parameters
@@ -138,11 +138,11 @@ class Visitor:
         first = 0
         for number, batch in enumerate(self._batches):
             if place < first + len(batch):
-                return Page(number, place, batch[place - first :])
+                return BatchPart(number, place, batch[place - first :])
             first += len(batch)
         raise AssertionError("a batch was just made for this place")
 
-    def watch(self, watch: Watch) -> bool:
+    def watch(self, watch: WatchReport) -> bool:
         """Take a report; ``False`` where its place was never served."""
         if watch.index >= len(self.served):
             return False
@@ -185,7 +185,7 @@ class Visitor:
             for place, views in sorted(self._views.items())
         ]
 
-    def _latest(self, place: int) -> Watch:
+    def _latest(self, place: int) -> WatchReport:
         """The view of a place that began last."""
         return list(self._views[place].values())[-1]
 
@@ -221,7 +221,7 @@ class Visitor:
                 numbers = (self._shelf.catalogue.by_id[item].number for item in told["items"])
                 self._batches.append(tuple(numbers))
             case "watch":
-                self._take_watch(Watch.model_validate(told))
+                self._take_watch(WatchReport.model_validate(told))
             case "like":
                 self._take_like(Like.model_validate(told))
             case _:
@@ -232,7 +232,7 @@ class Visitor:
             if told[name] != now:
                 raise SettingsChanged(name, told[name], now)
 
-    def _take_watch(self, watch: Watch) -> None:
+    def _take_watch(self, watch: WatchReport) -> None:
         self._views.setdefault(watch.index, {})[watch.view] = watch
 
     def _take_like(self, like: Like) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import PriorityQueue
 
-from agent.playground.catalogue import Item
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError
 
@@ -27,7 +27,7 @@ _TELL_EVERY = 24  # clips
 class _Job:
     rank: int
     turn: int
-    items: tuple[Item, ...] = field(compare=False)
+    items: tuple[CatalogueItem, ...] = field(compare=False)
 
 
 class Workshop:
@@ -54,7 +54,7 @@ class Workshop:
             for number in range(_usable_cores())
         ]
 
-    def start(self, items: Iterable[Item]) -> int:
+    def start(self, items: Iterable[CatalogueItem]) -> int:
         """Begin to make clips: these, where they are missing, and whatever is wanted meanwhile.
 
         Returns
@@ -67,7 +67,9 @@ class Workshop:
         FootageMissing
             A package that carries footage is not installed.
         """
-        groups: dict[str, list[Item]] = defaultdict(list)  # by footage: each is decoded once
+        groups: dict[str, list[CatalogueItem]] = defaultdict(
+            list
+        )  # by footage: each is decoded once
         for item in items:
             if not self._store.has(item):
                 groups[item.footage].append(item)
@@ -78,13 +80,13 @@ class Workshop:
             thread.start()
         return self._missing
 
-    def want(self, items: Iterable[Item]) -> None:
+    def want(self, items: Iterable[CatalogueItem]) -> None:
         """Make these before all others."""
         for item in items:
             if not self._store.has(item):
                 self._put(_WANTED, (item,))
 
-    def make_now(self, item: Item) -> None:
+    def make_now(self, item: CatalogueItem) -> None:
         """Make one clip here, or wait for the thread that makes it."""
         if not self._store.has(item):
             with self._lock(item.footage):
@@ -111,7 +113,7 @@ class Workshop:
         for _ in self._threads:
             self._put(_STOP, ())
 
-    def _put(self, rank: int, items: tuple[Item, ...]) -> None:
+    def _put(self, rank: int, items: tuple[CatalogueItem, ...]) -> None:
         self._jobs.put(_Job(rank, next(self._turns), items))
 
     def _lock(self, footage: str) -> threading.Lock:

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 
 from agent.errors import BadConfig, BudgetSpent
 from agent.evaluation.batch import keep_lines, sit, till_of
-from agent.judge.budget import Cap, Spent
+from agent.judge.budget import Spending, SpendingCap
 from agent.judge.guard import NO_CAP, guarded, is_free
-from agent.judge.judge import Manner, ModelJudge, sum_known
+from agent.judge.judge import ModelJudge, QuestionForm, sum_known
 from agent.judge.patience import DEFAULT, Patience, trailing
 from agent.models import load as load_model
 from agent.models import prices
@@ -38,12 +38,12 @@ from store.frames.frame_store import FrameStore
 from store.jsonl.keyed import KeyedWriter
 from store.results.preference_pairs import (
     ERRORS,
+    AcceptedText,
     ErrorKind,
+    FrameSource,
     Maker,
-    Pair,
+    PreferencePair,
     Reason,
-    Source,
-    Told,
     writer,
 )
 from store.runs.data_folder import DataFolder
@@ -57,13 +57,13 @@ _SPOKEN: tuple[ErrorKind, ...] = ("persona",)
 
 Onlooker = Callable[[int, int], None]
 """Told how much of how much is done."""
-Writer = KeyedWriter[Maker | Told | Pair]
+Writer = KeyedWriter[Maker | AcceptedText | PreferencePair]
 _Task = TypeVar("_Task")
-_Line = TypeVar("_Line", Told, Pair)
+_Line = TypeVar("_Line", AcceptedText, PreferencePair)
 
 
 @dataclass(frozen=True)
-class Making:
+class PairPlan:
     """Who makes pairs, and of what."""
 
     model: str
@@ -73,7 +73,7 @@ class Making:
     errors: tuple[ErrorKind, ...] = ERRORS
     frames: int = 200
     """Frames at most, each of another video."""
-    cap: Cap = NO_CAP
+    cap: SpendingCap = NO_CAP
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model; a checker of another name has none."""
@@ -95,10 +95,10 @@ class Making:
 
 
 @dataclass(frozen=True)
-class Shown:
+class JudgedFrame:
     """One frame, with what its run made of it."""
 
-    source: Source
+    source: FrameSource
     caption: str | None
     description: str | None
     """By the run's own judge, where that is a model that writes."""
@@ -114,7 +114,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedPairs:
     """What one call came to."""
 
     path: Path
@@ -124,9 +124,9 @@ class Made:
     """Frames without a persona pair, since as many of the other answer were not there."""
 
 
-def shown(runs: Iterable[Ledger], most: int) -> list[Shown]:
+def shown(runs: Iterable[Ledger], most: int) -> list[JudgedFrame]:
     """One frame of each video, at most so many."""
-    found: dict[str, Shown] = {}
+    found: dict[str, JudgedFrame] = {}
     for run in runs:
         for step in run.steps:
             if step.eligible and step.frames and step.frames[0].quality == "ok":
@@ -136,14 +136,14 @@ def shown(runs: Iterable[Ledger], most: int) -> list[Shown]:
 
 
 async def make(
-    runs: Sequence[Ledger], making: Making, data: DataFolder, now: datetime, onlooker: Onlooker
-) -> Made:
+    runs: Sequence[Ledger], making: PairPlan, data: DataFolder, now: datetime, onlooker: Onlooker
+) -> GeneratedPairs:
     """Make the pairs that were not made yet.
 
     Raises
     ------
     BadConfig
-        See `Making.check`; or there is no frame.
+        See `PairPlan.check`; or there is no frame.
     BudgetSpent
         The cap is reached. What was made is kept, and a higher cap goes on from there.
     ModelSilent
@@ -167,14 +167,14 @@ async def make(
         model = guarded(both, making.cap, till, data.replies_dir)
         await _Desk(model, making, FrameStore(data.frames_dir), file, onlooker).work(frames, spoken)
     wanted = frozenset(one.source.frame for one in frames)
-    return Made(file.path, wanted, len(frames) - len(spoken))
+    return GeneratedPairs(file.path, wanted, len(frames) - len(spoken))
 
 
 class _Desk:
     """Where texts are asked for, spoilt and checked, and kept as they come."""
 
     def __init__(
-        self, model: Model, making: Making, frames: FrameStore, file: Writer, onlooker: Onlooker
+        self, model: Model, making: PairPlan, frames: FrameStore, file: Writer, onlooker: Onlooker
     ) -> None:
         self._model = model
         self._making = making
@@ -184,12 +184,12 @@ class _Desk:
         self._done = 0
         self._total = 0
 
-    async def work(self, frames: Sequence[Shown], spoken: Sequence[Shown]) -> None:
+    async def work(self, frames: Sequence[JudgedFrame], spoken: Sequence[JudgedFrame]) -> None:
         """Do what is not done: the accepted texts first, then their pairs."""
         lines = [line for line in self._file.kept if not isinstance(line, Maker)]
         kept = _settled(lines, self._making.patience.attempts)
-        told = {line.key: line for line in kept if isinstance(line, Told)}
-        pairs = {line.key for line in kept if isinstance(line, Pair)}
+        told = {line.key: line for line in kept if isinstance(line, AcceptedText)}
+        pairs = {line.key for line in kept if isinstance(line, PreferencePair)}
         silent = trailing([line.missing for line in lines])
         errors = tuple(error for error in self._making.errors if error not in _SPOKEN)
         texts = [(one, False) for one in frames if errors] + [(one, True) for one in spoken]
@@ -198,7 +198,7 @@ class _Desk:
         self._tell(len(texts) - len(due))
         for line in await self._sit(due, self._text, silent):
             told[line.key] = line
-        wanted: list[tuple[Told, Shown, ErrorKind]] = [
+        wanted: list[tuple[AcceptedText, JudgedFrame, ErrorKind]] = [
             (told[_key(one, speaks)], one, error)
             for one, speaks in texts
             for error in (_SPOKEN if speaks else errors)
@@ -218,7 +218,7 @@ class _Desk:
         self._done += more
         self._onlooker(self._done, self._total)
 
-    async def _text(self, task: tuple[Shown, bool]) -> Told:
+    async def _text(self, task: tuple[JudgedFrame, bool]) -> AcceptedText:
         one, speaks = task
         asked = prompts.speak(one.traits) if speaks else prompts.describe()
         common: dict[str, Any] = {
@@ -226,13 +226,15 @@ class _Desk:
             "persona": one.persona if speaks else "",
         }  # fmt: skip
         if not speaks and one.description:
-            return Told(accepted=cleaned(one.description), stored=True, **common)
+            return AcceptedText(accepted=cleaned(one.description), stored=True, **common)
         put = prompts.speak(one.traits, one.decision) if speaks else asked
         said = await self._ask(put, one)
         text = "" if said.missing else cleaned(said.reply)
-        return Told(accepted=text, stored=False, missing=said.missing, usage=said.usage, **common)
+        return AcceptedText(
+            accepted=text, stored=False, missing=said.missing, usage=said.usage, **common
+        )
 
-    async def _pair(self, task: tuple[Told, Shown, ErrorKind]) -> Pair:
+    async def _pair(self, task: tuple[AcceptedText, JudgedFrame, ErrorKind]) -> PreferencePair:
         told, one, error = task
         traits = one.traits if told.persona else ()
         paid: list[Usage] = []
@@ -247,14 +249,16 @@ class _Desk:
                 if pair.reason is not None:
                     break
         except BudgetSpent as fault:
-            lost = sum((Spent.of(usage) for usage in paid), Spent(**fault.details.get("lost", {})))
+            lost = sum(
+                (Spending.of(usage) for usage in paid), Spending(**fault.details.get("lost", {}))
+            )
             fault.details["lost"] = asdict(lost)
             raise
         return pair.model_copy(update={"usage": _sum(paid)})
 
-    async def _ask(self, prompt: Prompt, one: Shown) -> Judgement:
+    async def _ask(self, prompt: Prompt, one: JudgedFrame) -> Judgement:
         frame = await asyncio.to_thread(self._frames.read, one.source.frame)
-        return await ModelJudge(self._model, prompt, Manner()).judge((frame,), one.caption)
+        return await ModelJudge(self._model, prompt, QuestionForm()).judge((frame,), one.caption)
 
 
 class _Both:
@@ -268,7 +272,7 @@ class _Both:
         self._checker = checker
 
     @classmethod
-    def load(cls, making: Making) -> _Both:
+    def load(cls, making: PairPlan) -> _Both:
         editor = load_model(making.model, making.revision)
         if making.checker in (None, making.model):
             return cls(editor, editor)
@@ -306,11 +310,11 @@ class _Both:
             await self._checker.close()
 
 
-def _shown(run: Ledger, step: Step) -> Shown:
+def _shown(run: Ledger, step: Step) -> JudgedFrame:
     started, said, frame = run.started, step.judgement, step.frames[0]
     writes = started.model.partition("/")[0] not in ("embedded", "scripted")
-    return Shown(
-        source=Source(
+    return JudgedFrame(
+        source=FrameSource(
             frame=frame.sha256, phash=frame.phash, platform=started.platform, video=step.video.id,
             author=step.video.author, run=started.run_id, position=step.position,
         ),
@@ -322,42 +326,44 @@ def _shown(run: Ledger, step: Step) -> Shown:
     )  # fmt: skip
 
 
-def _balanced(frames: Sequence[Shown]) -> list[Shown]:
+def _balanced(frames: Sequence[JudgedFrame]) -> list[JudgedFrame]:
     """As many that were watched as were left, so that neither answer is the accepted one."""
     sides = [[one for one in frames if one.decision == side] for side in ("watch", "leave")]
     most = min(map(len, sides))
     return [one for side in sides for one in side[:most]]
 
 
-def _maker(making: Making, fingerprint: str, now: datetime) -> Maker:
+def _maker(making: PairPlan, fingerprint: str, now: datetime) -> Maker:
     return Maker(
         model=making.model, checker=making.checker or making.model, prompts=prompts.hashes(),
         fingerprint=fingerprint, seed=SEED, at=now, code_version=provenance().code_version,
     )  # fmt: skip
 
 
-def _key(one: Shown, speaks: bool) -> tuple[str, str]:
+def _key(one: JudgedFrame, speaks: bool) -> tuple[str, str]:
     return one.source.frame, one.persona if speaks else ""
 
 
-def _settled(lines: Sequence[Told | Pair], attempts: int) -> list[Told | Pair]:
+def _settled(
+    lines: Sequence[AcceptedText | PreferencePair], attempts: int
+) -> list[AcceptedText | PreferencePair]:
     """Leave out what no reply came to, unless it was asked for often enough."""
     tried = Counter(line.key for line in lines)
     return [line for line in lines if line.missing not in UNANSWERED or tried[line.key] >= attempts]
 
 
-def _edited(told: Told, error: ErrorKind, said: Judgement) -> Pair:
+def _edited(told: AcceptedText, error: ErrorKind, said: Judgement) -> PreferencePair:
     """The pair as the editor made it, held to what can be told from the texts alone."""
     text = cleaned(said.reply)
     common: dict[str, Any] = {
         "source": told.source, "error": error, "persona": told.persona, "accepted": told.accepted,
     }  # fmt: skip
     if said.missing:
-        return Pair(rejected="", reason="unanswered", missing=said.missing, **common)
+        return PreferencePair(rejected="", reason="unanswered", missing=said.missing, **common)
     if text.strip(".") == "NONE":
-        return Pair(rejected="", reason="nothing_to_change", **common)
+        return PreferencePair(rejected="", reason="nothing_to_change", **common)
     edit = compare(told.accepted, text, error)
-    return Pair(
+    return PreferencePair(
         rejected=text, statements=edit.statements, swapped=edit.swapped, checks=edit.checks,
         reason=edit.reason, **common,
     )  # fmt: skip
@@ -371,7 +377,7 @@ _NOTES: dict[str, tuple[bool, Reason]] = {
 """What a checker is asked: the answer that is wanted, and what another one means."""
 
 
-def _checks(pair: Pair, traits: Sequence[str]) -> Iterator[tuple[Prompt, str]]:
+def _checks(pair: PreferencePair, traits: Sequence[str]) -> Iterator[tuple[Prompt, str]]:
     """What is asked of a pair, blind: which statement was accepted is never told."""
     turned = int(hashlib.sha256(pair.name.encode()).hexdigest(), 16) % 2
     first, second = pair.statements[turned], pair.statements[1 - turned]
@@ -380,7 +386,7 @@ def _checks(pair: Pair, traits: Sequence[str]) -> Iterator[tuple[Prompt, str]]:
         yield prompts.fits(text, traits) if traits else prompts.holds(text), note
 
 
-def _noted(pair: Pair, note: str, said: Judgement) -> Pair:
+def _noted(pair: PreferencePair, note: str, said: Judgement) -> PreferencePair:
     """The pair with one answer of the checker."""
     assert pair.checks is not None, "only what was compared is checked"
     wanted, otherwise = _NOTES[note]

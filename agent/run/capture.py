@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Protocol
 
 from agent.config import Frames
-from agent.drivers.base import Driver, Shown
+from agent.drivers.base import ActiveVideo, Driver
 from store.foreign.limits import decode_picture
 from store.runs.records import Frame
 
@@ -35,7 +35,7 @@ class Pictures:
 
     jpegs: tuple[bytes, ...]
     frames: tuple[Frame, ...]
-    shown: Shown
+    shown: ActiveVideo
     """The video with the exposure that taking the frames needed."""
     timings: dict[str, float]
     """Milliseconds of wall time, by stage."""
@@ -60,7 +60,7 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
     return out.getvalue()
 
 
-async def take(driver: Driver, describer: Describer, shown: Shown, asked: Frames) -> Pictures:
+async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames) -> Pictures:
     """Take as many frames as were asked for, evenly from the first one on.
 
     A video that has no player, or is not shown, is taken once.

@@ -19,7 +19,7 @@ from agent.errors import BadConfig, NotSignedIn
 from agent.platforms import load
 from agent.platforms.base import Feed, Platform
 from agent.run.playground_process import VISITOR, PlaygroundSite
-from agent.run.profiles import Profile
+from agent.run.profiles import BrowserProfile
 from agent.run.site_record import Witness
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sight:
+class RunBrowser:
     """Where a run is kept and which browser it may open; a replay opens none."""
 
     data: DataFolder
-    browser: browsers.Found | None
+    browser: browsers.BrowserBinary | None
     headed: bool = False
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedFeed:
     """What the loop watches."""
 
     driver: Driver
@@ -52,8 +52,8 @@ class Opened:
 
 
 async def open_feed(
-    config: RunConfig, sight: Sight, run_id: str, position: int, stack: AsyncExitStack
-) -> Opened:
+    config: RunConfig, sight: RunBrowser, run_id: str, position: int, stack: AsyncExitStack
+) -> OpenedFeed:
     """Open the run's platform; what is opened is closed by ``stack``.
 
     Parameters
@@ -67,7 +67,7 @@ async def open_feed(
         source = read(sight.data.find_run(config.of))
         feed.replay((step for step in source.steps if step.frames), position)
         frames = FrameStore(sight.data.frames_dir)
-        return Opened(ReplayDriver(source, frames, position), feed, f"run {config.of}")
+        return OpenedFeed(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
     ours = config.driver != "desktop" and platform.live  # a plain window is the user's own
@@ -82,11 +82,11 @@ async def open_feed(
         driver: Driver = _desktop(config, sight, url)
         stack.push_async_callback(driver.close)
         await driver.start()
-        return Opened(driver, Feed(platform, watch=False), url)
+        return OpenedFeed(driver, Feed(platform, watch=False), url)
     browser = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
     stack.push_async_callback(browser.close)
     await browser.start()
-    return Opened(browser, feed, url, await _session(browser, config, platform), site)
+    return OpenedFeed(browser, feed, url, await _session(browser, config, platform), site)
 
 
 def _profile(
@@ -94,7 +94,7 @@ def _profile(
 ) -> Path | None:
     """Hold the account's profile; a guest has none, and is forgotten with the browser."""
     if config.account is not None:
-        return stack.enter_context(Profile(data, platform.name, config.account)).path
+        return stack.enter_context(BrowserProfile(data, platform.name, config.account)).path
     if config.site is None and platform.session is not None and platform.session.needed:
         name = platform.name
         raise BadConfig(
@@ -119,7 +119,7 @@ async def _start_site(
     assert config.site is not None
     state = data.run_dir(run_id) / "playground"
     if config.account is not None:  # what the recommender knows of it is one run's at a time, too
-        state = stack.enter_context(Profile(data, "playground", config.account)).path
+        state = stack.enter_context(BrowserProfile(data, "playground", config.account)).path
     site = PlaygroundSite(config.site, config.seed, state, config.account or VISITOR)
     stack.push_async_callback(site.stop)
     await site.start()
@@ -127,28 +127,30 @@ async def _start_site(
     return site
 
 
-def _desktop(config: RunConfig, sight: Sight, url: str) -> Driver:
+def _desktop(config: RunConfig, sight: RunBrowser, url: str) -> Driver:
     """Open the playground in a plain window; on a live site the window is the user's own."""
     from agent.drivers.desktop import calibration
     from agent.drivers.desktop.driver import DesktopDriver  # takes screens: heavy
-    from agent.drivers.desktop.window import Plain, PlainWindow
+    from agent.drivers.desktop.window import PlainOptions, PlainWindow
 
     shown = calibration.read(sight.data.root)
     if config.site is None:
         return DesktopDriver(None, calibrated=shown)
     assert sight.browser is not None
     visitor = urlencode({"visitor": config.account or VISITOR})
-    plain = Plain(sight.browser, f"{url}{'&' if '?' in url else '?'}{visitor}", config.viewport)
+    plain = PlainOptions(
+        sight.browser, f"{url}{'&' if '?' in url else '?'}{visitor}", config.viewport
+    )
     return DesktopDriver(PlainWindow(plain), config.speed, calibrated=shown)
 
 
 def _browser(
-    config: RunConfig, sight: Sight, platform: Platform, feed: Feed, **kept: Any
+    config: RunConfig, sight: RunBrowser, platform: Platform, feed: Feed, **kept: Any
 ) -> PlaywrightDriver:
     from agent.drivers.web.driver import PlaywrightDriver  # opens browsers: heavy
 
     assert sight.browser is not None
-    window = browsers.Window(
+    window = browsers.BrowserWindow(
         found=sight.browser, headed=sight.headed, viewport=config.viewport, locale=config.locale,
         speed=config.speed, json_from=platform.json_from, hosts=platform.hosts, **kept,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from agent.config import RunConfig
-from agent.drivers.base import Arrival, Shown
+from agent.drivers.base import ActiveVideo, Arrival
 from agent.drivers.web.walls import fault_of
 from agent.errors import (
     ActionNotConfirmed,
@@ -26,8 +26,8 @@ from agent.errors import (
 )
 from agent.run.capture import Pictures, sheet, take
 from agent.run.open_step import OpenStep
-from agent.run.parts import Parts, Progress
-from agent.run.policy import Plan, plan
+from agent.run.parts import Parts, RunProgress
+from agent.run.policy import ReactionPlan, plan
 from agent.run.site_record import SiteRecord
 from store.runs.records import (
     Exclusion,
@@ -65,7 +65,7 @@ class _Look:
 class RunLoop:
     """Watches until every window is full."""
 
-    def __init__(self, config: RunConfig, parts: Parts, progress: Progress, url: str) -> None:
+    def __init__(self, config: RunConfig, parts: Parts, progress: RunProgress, url: str) -> None:
         self._config = config
         self._parts = parts
         self._at = progress
@@ -75,7 +75,7 @@ class RunLoop:
         self._since_opened = 0
         self._excluded_in_a_row = 0
         self._before_s = 0.0
-        self._watched: Shown | None = None
+        self._watched: ActiveVideo | None = None
         """The video whose dwell is going on."""
         opened = progress.open_step
         self._step_open = None if opened is None else OpenStep(opened)
@@ -89,7 +89,7 @@ class RunLoop:
             Seconds that were played of the video that the last move led to; ``None`` where the
             run ended on no further video.
         """
-        shown: Shown | None = None
+        shown: ActiveVideo | None = None
         try:
             while not self._done:
                 try:
@@ -128,7 +128,7 @@ class RunLoop:
         if self._excluded_in_a_row >= self._config.max_excluded:
             raise FeedIneligible(self._excluded_in_a_row)
 
-    async def _open(self) -> Shown:
+    async def _open(self) -> ActiveVideo:
         """Open the feed, in a new browser where the old one has shown enough videos."""
         self._since_opened = 0
         witness, step = self._parts.witness, self._step_open
@@ -148,7 +148,7 @@ class RunLoop:
             await self._take_up(self._step_open, shown, told)
         return shown
 
-    async def _take_up(self, step: OpenStep, shown: Shown, record: SiteRecord | None) -> None:
+    async def _take_up(self, step: OpenStep, shown: ActiveVideo, record: SiteRecord | None) -> None:
         """Go on with an interrupted step where its video is shown again; else close it."""
         step.interrupt(record, _id(shown))
         if self._config.of is not None:  # nothing of a recording is played, so that is known
@@ -214,7 +214,7 @@ class RunLoop:
         if pending is not None:
             await asyncio.shield(pending)
 
-    async def _step(self, shown: Shown) -> Shown | None:
+    async def _step(self, shown: ActiveVideo) -> ActiveVideo | None:
         """Take one step; return the next video, or ``None`` where the feed is to be opened."""
         step = self._step_open
         if step is None:
@@ -250,7 +250,7 @@ class RunLoop:
         )  # fmt: skip
         return self._step_open
 
-    async def _react(self, step: OpenStep, shown: Shown) -> None:
+    async def _react(self, step: OpenStep, shown: ActiveVideo) -> None:
         """Do what was decided, and hold the player once the dwell is over."""
         self._parts.feed.position = self._at.position  # from here on the site can learn of it
         if step.intention.like and not step.liked:
@@ -263,7 +263,7 @@ class RunLoop:
         self._watched = None
         step.timings["dwell"] = _ms(watching)
 
-    async def _leave(self, step: OpenStep, shown: Shown) -> Shown | None:
+    async def _leave(self, step: OpenStep, shown: ActiveVideo) -> ActiveVideo | None:
         """Move on and close the step; ``None`` where the feed is to be opened anew."""
         eligible = self._at.eligible + step.opening.eligible
         last = eligible >= self._config.windows.total
@@ -289,7 +289,7 @@ class RunLoop:
         await self._parts.driver.close()
         return None
 
-    def _decide(self, look: _Look) -> Plan:
+    def _decide(self, look: _Look) -> ReactionPlan:
         decided = plan(self._config, look.phase, look.judgement, look.excluded)
         scheduled = self._parts.schedule
         passive = self._config.windows.baseline == "passive" and look.phase == "before"
@@ -299,7 +299,7 @@ class RunLoop:
 
     # Look and judge
 
-    async def _look(self, shown: Shown) -> _Look:
+    async def _look(self, shown: ActiveVideo) -> _Look:
         video = self._parts.feed.describe(shown)
         excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)
@@ -330,7 +330,7 @@ class RunLoop:
 
     # Confirm and record
 
-    async def _move(self, step: OpenStep, shown: Shown) -> Arrival:
+    async def _move(self, step: OpenStep, shown: ActiveVideo) -> Arrival:
         """Move on. The floor between actions is waited out while the player is held."""
         timings, waiting = step.timings, perf_counter()
         if self._parts.pacer is not None:
@@ -366,7 +366,7 @@ class RunLoop:
             await self._parts.recorder.fault(fault, step.position, recovered=True)
 
 
-def _excluded(video: Video, shown: Shown) -> Exclusion | None:
+def _excluded(video: Video, shown: ActiveVideo) -> Exclusion | None:
     """Why a video does not count, if it does not."""
     if video.ad:
         return "ad"
@@ -375,7 +375,7 @@ def _excluded(video: Video, shown: Shown) -> Exclusion | None:
     return None if shown.shown else "not_shown"
 
 
-def _id(shown: Shown) -> str:
+def _id(shown: ActiveVideo) -> str:
     """What a step calls the video."""
     return shown.id or shown.key
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from time import perf_counter
 
 from agent.run.site_record import SiteRecord
-from store.runs.records import Intention, Move, Reaction, Seen, Step, StepOpened
+from store.runs.records import Intention, Move, ObservedVideo, Reaction, Step, StepOpened
 
 NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
 """Stages of a step that take as long as the model, the plan or the site wants."""
@@ -90,6 +90,8 @@ class OpenStep:
             total = (perf_counter() - self.began) * 1000
             not_ours = sum(self.timings.get(name, 0.0) for name in NOT_OURS)
             self.timings |= {"total": total, "overhead": total - not_ours}
-        told = {name: getattr(opening, name) for name in Seen.model_fields if name != "kind"}
+        told = {
+            name: getattr(opening, name) for name in ObservedVideo.model_fields if name != "kind"
+        }
         timings = {name: round(value, 2) for name, value in self.timings.items()}
         return Step(**told | {"at": at}, reaction=reaction, move=move, timings_ms=timings)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from agent.config import Pace
+from agent.config import HandPace
 from agent.errors import BadConfig, PaceReached
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_each
@@ -61,7 +61,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 @dataclass(frozen=True)
-class Limits:
+class PaceLimits:
     """When an account may watch at all; no part of what a run is."""
 
     per_day: int | None = None
@@ -94,8 +94,8 @@ class SlowHands:
 
     def __init__(
         self,
-        pace: Pace,
-        limits: Limits,
+        pace: HandPace,
+        limits: PaceLimits,
         watched: int,
         rng: np.random.Generator,
         now: Callable[[], datetime],

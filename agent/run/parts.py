@@ -11,13 +11,13 @@ from agent.drivers.base import Driver
 from agent.errors import RunFault, WallShown
 from agent.platforms.base import Feed
 from agent.run.capture import Describer
-from agent.run.policy import Plan
+from agent.run.policy import ReactionPlan
 from agent.run.site_record import Witness
 from store.runs.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
 from store.runs.rejudgements import UNANSWERED
 
 
-class Judge(Protocol):
+class VideoJudge(Protocol):
     """Answers about one video; a reply that cannot be had is a missing answer, not an error."""
 
     async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
@@ -53,10 +53,10 @@ class Recorder(Describer, Protocol):
         ...
 
 
-class Schedule(Protocol):
+class ReactionSchedule(Protocol):
     """The reactions of a yoked run."""
 
-    def plan_at(self, eligible: int) -> Plan:
+    def plan_at(self, eligible: int) -> ReactionPlan:
         """Return the reaction for the step that this many eligible ones came before."""
         ...
 
@@ -94,7 +94,7 @@ class Pacer(Protocol):
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Where the run stands; rebuilt from the ledger on resume."""
 
     position: int = 0
@@ -146,11 +146,11 @@ class Parts:
 
     driver: Driver
     feed: Feed
-    judge: Judge
+    judge: VideoJudge
     recorder: Recorder
     watcher: Watcher
     now: Callable[[], datetime]
-    schedule: Schedule | None = None
+    schedule: ReactionSchedule | None = None
     """What a yoked run does, whatever the judge says."""
     pacer: Pacer | None = None
     """``None``: as fast as the site goes."""

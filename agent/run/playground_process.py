@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.config import Site
+from agent.config import SiteConfig
 from agent.errors import BadConfig, PlatformFault
 from agent.run.site_record import SiteRecord, WatchedPlace
 from store.foreign.printing import remark
@@ -32,7 +32,7 @@ VISITOR = "visitor"
 class PlaygroundSite:
     """The child, its address, and its end."""
 
-    def __init__(self, site: Site, seed: int, state: Path, visitor: str = VISITOR) -> None:
+    def __init__(self, site: SiteConfig, seed: int, state: Path, visitor: str = VISITOR) -> None:
         self.url = ""
         self._visitor = visitor
         self._arguments = [

@@ -14,7 +14,7 @@ from store.runs.records import Exclusion, Judgement, Phase
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReactionPlan:
     """What to do with one video."""
 
     action: Literal["stay", "swipe"]
@@ -22,7 +22,9 @@ class Plan:
     like: bool = False
 
 
-def plan(config: RunConfig, phase: Phase, judgement: Judgement, excluded: Exclusion | None) -> Plan:
+def plan(
+    config: RunConfig, phase: Phase, judgement: Judgement, excluded: Exclusion | None
+) -> ReactionPlan:
     """Decide the reaction.
 
     The judgement decides in the treatment arm, outside a passive baseline. A passive step is
@@ -30,10 +32,10 @@ def plan(config: RunConfig, phase: Phase, judgement: Judgement, excluded: Exclus
     """
     dwell = config.dwell
     if excluded is not None:
-        return Plan("swipe", dwell.swipe_s)
+        return ReactionPlan("swipe", dwell.swipe_s)
     passive = config.windows.baseline == "passive" and phase == "before"
     if config.arm == "passive" or passive:
-        return Plan("swipe", dwell.passive_s)
+        return ReactionPlan("swipe", dwell.passive_s)
     if judgement.answer == "yes":
-        return Plan("stay", dwell.stay_s, like=config.like)
-    return Plan("swipe", dwell.swipe_s)
+        return ReactionPlan("stay", dwell.stay_s, like=config.like)
+    return ReactionPlan("swipe", dwell.swipe_s)

@@ -18,7 +18,7 @@ from typing import Self
 from agent.errors import BadConfig
 from store.foreign.archives import BadArchive, read_members
 from store.jsonl.atomic import make_folder
-from store.jsonl.locks import Held, NamedLock, holder
+from store.jsonl.locks import LockHeld, NamedLock, holder
 from store.jsonl.paths import check_name, is_part, path_within
 from store.jsonl.staged_folder import staged_folder
 from store.runs.data_folder import DataFolder
@@ -40,7 +40,7 @@ def profile_user(data: DataFolder, platform: str, account: str) -> str | None:
     return holder(_lock_path(data, platform, account))
 
 
-class Profile:
+class BrowserProfile:
     """One account's profile, held for as long as the context lasts.
 
     Parameters
@@ -66,7 +66,7 @@ class Profile:
             folder.chmod(PRIVATE_FOLDER)
         try:
             self._lock.acquire()
-        except Held as error:
+        except LockHeld as error:
             raise BadConfig(
                 f"The profile of {self.account!r} on {self.platform} is in use by {error}. "
                 "End that first, or type: --account ANOTHER"

@@ -20,7 +20,7 @@ from store.runs.records import Fault, Frame, Step, StepOpened
 from store.runs.site_records import FeedBatch
 
 
-class Indexer(Protocol):
+class StepListener(Protocol):
     """Takes steps as they are recorded."""
 
     def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
@@ -35,7 +35,7 @@ class LedgerRecorder:
         self,
         writer: LedgerWriter,
         frames: FrameStore,
-        indexer: Indexer | None,
+        indexer: StepListener | None,
         now: Callable[[], datetime],
     ) -> None:
         self._writer = writer

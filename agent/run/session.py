@@ -22,22 +22,22 @@ from agent.config import RunConfig
 from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, WallShown
-from agent.judge.budget import Account, Cap
+from agent.judge.budget import ModelAccount, SpendingCap
 from agent.judge.guard import NO_CAP, guarded
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.patience import Patience, Streak, trailing
 from agent.models.base import Model
 from agent.models.local_server import warmed
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from agent.provenance import provenance
-from agent.run.environment import Opened, Sight, open_feed
+from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
-from agent.run.pacing import Limits, SlowHands, watched_today
-from agent.run.parts import Parts, Progress, Watcher
+from agent.run.pacing import PaceLimits, SlowHands, watched_today
+from agent.run.parts import Parts, RunProgress, Watcher
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
-from agent.run.yoke import Schedule, schedule
+from agent.run.yoke import YokedSchedule, schedule
 from agent.study.frozen import refuse_changed_model
 from personas import strategies
 from store.encoders import load as load_encoder
@@ -48,10 +48,10 @@ from store.runs.payments import PaymentBook
 from store.runs.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
 from store.runs.site_records import SiteCheck, describe_check
 
-NO_LIMITS = Limits()
+NO_LIMITS = PaceLimits()
 
 
-class Onlooker(Watcher, Protocol):
+class RunWatcher(Watcher, Protocol):
     """A watcher that is also told of the beginning."""
 
     def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
@@ -63,7 +63,7 @@ class Onlooker(Watcher, Protocol):
         ...
 
 
-class Silent:
+class SilentWatcher:
     """An onlooker that says nothing."""
 
     def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
@@ -86,10 +86,10 @@ class Silent:
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveOptions:
     """What a run on a live site may do, which is no part of what it is."""
 
-    limits: Limits = NO_LIMITS
+    limits: PaceLimits = NO_LIMITS
     patient: bool = False
     """Whether a wall is waited at."""
     renew_after: int = 0
@@ -97,11 +97,11 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Place:
+class RunFolder:
     """Where a run is kept and what it is opened with."""
 
     data: DataFolder
-    browser: browsers.Found | None
+    browser: browsers.BrowserBinary | None
     """``None`` where a recorded run is watched."""
     headed: bool = False
     fresh: bool = False
@@ -109,13 +109,13 @@ class Place:
     encoder: str | None = "conse"
     """Encoder of the index; ``None`` leaves indexing to ``python -m store index``."""
     index_url: str | None = None
-    cap: Cap = NO_CAP
+    cap: SpendingCap = NO_CAP
     """What the model may cost; a higher one resumes the same run."""
-    live: Live = Live()
+    live: LiveOptions = LiveOptions()
 
 
 async def execute(
-    config: RunConfig, place: Place, onlooker: Onlooker, now: Callable[[], datetime]
+    config: RunConfig, place: RunFolder, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> str:
     """Run to the end, or to the fault that ends it; return the id of the run.
 
@@ -136,7 +136,7 @@ async def execute(
         await stack.enter_async_context(warmed(config.model))
         loading = asyncio.create_task(_load_judge(config))
         stack.callback(loading.cancel)
-        sight = Sight(place.data, place.browser, place.headed)
+        sight = RunBrowser(place.data, place.browser, place.headed)
         opened = await open_feed(config, sight, run_id, progress.position, stack)
         if former:
             opened.feed.resume(former.batches, former.seen)
@@ -175,7 +175,7 @@ async def execute(
 
 
 async def _check(
-    witness: Witness, path: Path, onlooker: Onlooker, now: Callable[[], datetime]
+    witness: Witness, path: Path, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> SiteCheck:
     """Hold the ledger against what the site has counted, and say what differs."""
     check = await check_run(witness, read(path).steps, now)
@@ -184,7 +184,7 @@ async def _check(
     return check
 
 
-def _pacer(config: RunConfig, place: Place, onlooker: Onlooker) -> SlowHands | None:
+def _pacer(config: RunConfig, place: RunFolder, onlooker: RunWatcher) -> SlowHands | None:
     """Return what keeps a live run slow, knowing what the account has watched today."""
     if config.pace is None:
         return None
@@ -205,14 +205,14 @@ def _forget_unstarted(path: Path) -> None:
 
 
 async def _load_judge(config: RunConfig) -> ModelJudge:
-    manner = Manner(explain=config.explain)
+    manner = QuestionForm(explain=config.explain)
     return await ModelJudge.load(
         config.model, config.strategy, config.persona, manner, config.revision
     )
 
 
 def _guard(
-    judge: ModelJudge, config: RunConfig, place: Place, former: Ledger | None, run_id: str
+    judge: ModelJudge, config: RunConfig, place: RunFolder, former: Ledger | None, run_id: str
 ) -> None:
     """Hold the judge to what the run was begun with: its model, its cap, its silences."""
     refuse_other_model(former.started if former else None, judge.model)
@@ -220,14 +220,21 @@ def _guard(
     account = f"run/{run_id}"
     book = PaymentBook(place.data.payments)
     if former:
-        before = Account.of([*former.seen, *former.faults])
+        before = ModelAccount.of([*former.seen, *former.faults])
         book.carry(before.carried(account, former.started.at))
-    judge.model = guarded(judge.model, place.cap, Till(book, (account,)), place.data.replies_dir)
+    judge.model = guarded(
+        judge.model, place.cap, CappedAccounts(book, (account,)), place.data.replies_dir
+    )
     judge.streak = _streak(config, former)
 
 
 def _started(
-    config: RunConfig, place: Place, run_id: str, opened: Opened, fingerprint: str, at: datetime
+    config: RunConfig,
+    place: RunFolder,
+    run_id: str,
+    opened: OpenedFeed,
+    fingerprint: str,
+    at: datetime,
 ) -> RunStarted:
     driver = opened.driver
     return RunStarted(
@@ -242,7 +249,7 @@ def _started(
     )  # fmt: skip
 
 
-def _resumed(progress: Progress, driver: Driver, at: datetime) -> RunResumed:
+def _resumed(progress: RunProgress, driver: Driver, at: datetime) -> RunResumed:
     version = provenance().code_version
     return RunResumed(
         at=at, position=progress.position, code_version=version, browser=driver.browser
@@ -263,8 +270,8 @@ def _unfinished(data: DataFolder, config: RunConfig) -> Ledger | None:
     return None
 
 
-def _progress(former: Ledger | None, shown_before: frozenset[str]) -> Progress:
-    progress = Progress(former=shown_before, open_step=former.open_step if former else None)
+def _progress(former: Ledger | None, shown_before: frozenset[str]) -> RunProgress:
+    progress = RunProgress(former=shown_before, open_step=former.open_step if former else None)
     for step in former.steps if former else ():
         progress.count(step)
     return progress
@@ -287,7 +294,7 @@ def _streak(config: RunConfig, former: Ledger | None) -> Streak:
 
 
 def _former_videos(
-    data: DataFolder, config: RunConfig, run_id: str, onlooker: Onlooker
+    data: DataFolder, config: RunConfig, run_id: str, onlooker: RunWatcher
 ) -> frozenset[str]:
     """Return the videos that earlier runs of the same account showed, where they can be read."""
     if config.account is None:
@@ -306,7 +313,7 @@ def _former_videos(
     return frozenset(step.video.id for step in seen if step.excluded != "not_shown")
 
 
-def _schedule(config: RunConfig, data: DataFolder) -> Schedule | None:
+def _schedule(config: RunConfig, data: DataFolder) -> YokedSchedule | None:
     """Return what a yoked run does; shuffled by the run's own seed, so that it resumes alike."""
     if config.yoke is None:
         return None
@@ -314,7 +321,7 @@ def _schedule(config: RunConfig, data: DataFolder) -> Schedule | None:
     return schedule(read(data.find_run(config.yoke)), config.windows, rng)
 
 
-def _indexer(started: RunStarted, place: Place, judge: ModelJudge) -> StepIndexer | None:
+def _indexer(started: RunStarted, place: RunFolder, judge: ModelJudge) -> StepIndexer | None:
     """Return what indexes beside the loop, with the vectors that the viewer computes anyway."""
     if place.encoder is None:
         return None
@@ -323,7 +330,7 @@ def _indexer(started: RunStarted, place: Place, judge: ModelJudge) -> StepIndexe
     return StepIndexer(started, place.data, load, known, place.index_url)
 
 
-async def _finish_index(indexer: StepIndexer, onlooker: Onlooker) -> None:
+async def _finish_index(indexer: StepIndexer, onlooker: RunWatcher) -> None:
     await indexer.finish()
     if indexer.problem is not None:
         onlooker.doing(f"not everything was indexed, and nothing is lost: {indexer.problem}")

@@ -12,7 +12,7 @@ from itertools import groupby
 import numpy as np
 
 from agent.errors import BadConfig
-from agent.run.policy import Plan
+from agent.run.policy import ReactionPlan
 from store.runs.ledger import Ledger
 from store.runs.records import Step, Windows
 
@@ -20,7 +20,7 @@ CHUNK = 12
 """Steps shuffled together where the platform does not tell its batches: a feed's median batch."""
 
 
-def schedule(source: Ledger, windows: Windows, rng: np.random.Generator) -> Schedule:
+def schedule(source: Ledger, windows: Windows, rng: np.random.Generator) -> YokedSchedule:
     """Return one reaction per eligible step of the active block.
 
     Parameters
@@ -54,11 +54,11 @@ def schedule(source: Ledger, windows: Windows, rng: np.random.Generator) -> Sche
     active = [
         step for step in source.steps if step.eligible and not (passive and step.phase == "before")
     ]
-    plans: list[Plan] = []
+    plans: list[ReactionPlan] = []
     for _, batch in groupby(enumerate(active), key=lambda place: _batch(*place)):
         steps = [step for _, step in batch]
         plans += [_replayed(steps[place]) for place in rng.permutation(len(steps))]
-    return Schedule(plans, first=windows.before if passive else 0)
+    return YokedSchedule(plans, first=windows.before if passive else 0)
 
 
 def _batch(place: int, step: Step) -> tuple[str, int]:
@@ -67,14 +67,14 @@ def _batch(place: int, step: Step) -> tuple[str, int]:
     return "chunk", place // CHUNK
 
 
-def _replayed(step: Step) -> Plan:
+def _replayed(step: Step) -> ReactionPlan:
     """What was delivered; what was asked for where an interruption left that unknown."""
     reaction = step.reaction
     dwell_s = reaction.dwell_asked_s if reaction.dwell_s is None else reaction.dwell_s
-    return Plan(reaction.action, dwell_s, like=bool(reaction.liked))
+    return ReactionPlan(reaction.action, dwell_s, like=bool(reaction.liked))
 
 
-class Schedule:
+class YokedSchedule:
     """Tells the reaction at each eligible step of the active block, and nothing beyond it.
 
     Parameters
@@ -85,11 +85,11 @@ class Schedule:
         Eligible steps before that block.
     """
 
-    def __init__(self, plans: Sequence[Plan], first: int = 0) -> None:
+    def __init__(self, plans: Sequence[ReactionPlan], first: int = 0) -> None:
         self._plans = tuple(plans)
         self._first = first
 
-    def plan_at(self, eligible: int) -> Plan:
+    def plan_at(self, eligible: int) -> ReactionPlan:
         """Return the reaction for the step that this many eligible ones came before.
 
         Raises

@@ -14,13 +14,13 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Protocol
 
-from agent.config import Pace, RunConfig
+from agent.config import HandPace, RunConfig
 from agent.errors import PaceReached, is_wall
 from agent.platforms import load as load_platform
-from agent.run.pacing import Hours, Limits, zone_of
-from agent.study.declared import Declared
-from agent.study.frozen import Frozen
-from agent.study.matrix import Cell, source_of, start_order
+from agent.run.pacing import Hours, PaceLimits, zone_of
+from agent.study.declared import StudyDeclaration
+from agent.study.frozen import FrozenStudy
+from agent.study.matrix import StudyCell, source_of, start_order
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary, read_each
 
@@ -31,14 +31,14 @@ REST_S = 20.0
 MIDNIGHT = time()
 
 
-class Onlooker(Protocol):
+class StudyWatcher(Protocol):
     """Someone who watches a study."""
 
     def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
         """How far it is: cells done, videos of their windows recorded, cells running now."""
         ...
 
-    def ended(self, cell: Cell, code: int) -> None:
+    def ended(self, cell: StudyCell, code: int) -> None:
         """A child ended."""
         ...
 
@@ -51,10 +51,10 @@ class Onlooker(Protocol):
 class Study:
     """A declared study with its draws."""
 
-    declared: Declared
-    cells: tuple[Cell, ...]
+    declared: StudyDeclaration
+    cells: tuple[StudyCell, ...]
     data: DataFolder
-    frozen: Frozen
+    frozen: FrozenStudy
     browser: str | None = None
     indexed: bool = True
     """Whether the runs index what they see."""
@@ -63,12 +63,12 @@ class Study:
     """Whose days and hours count where the study declares none; ``None``: the machine's."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> PaceLimits:
         """Daily cap and quiet hours of its accounts on live sites."""
         live = self.declared.live
         zone = live.timezone or self.timezone
         hours = Hours.parse(live.quiet_hours) if live.quiet_hours else None
-        return Limits(live.per_day or None, hours, zone_of(zone) if zone else None)
+        return PaceLimits(live.per_day or None, hours, zone_of(zone) if zone else None)
 
     @property
     def folder(self) -> Path:
@@ -93,7 +93,7 @@ class _State:
     """Until when the accounts of cells may not watch."""
 
 
-def config_of(study: Study, cell: Cell) -> RunConfig:
+def config_of(study: Study, cell: StudyCell) -> RunConfig:
     """Return the configuration of a cell's run, with the persona as it was frozen."""
     declared = study.declared
     live = load_platform(cell.platform).live
@@ -105,7 +105,7 @@ def config_of(study: Study, cell: Cell) -> RunConfig:
             "seed": declared.seed,
             "like": declared.like, "dwell": declared.dwell,
             "frames": declared.frames, "site": None if live else declared.site,
-            "pace": Pace(floor_s=declared.live.floor_s) if live else None,
+            "pace": HandPace(floor_s=declared.live.floor_s) if live else None,
             "study": declared.name, "cell": cell.key, "replicate": cell.replicate,
             "block": cell.block,
         }
@@ -126,8 +126,8 @@ class Remainder:
         When the first of these may go on.
     """
 
-    failed: tuple[Cell, ...] = ()
-    resting: tuple[Cell, ...] = ()
+    failed: tuple[StudyCell, ...] = ()
+    resting: tuple[StudyCell, ...] = ()
     until: datetime | None = None
 
 
@@ -144,7 +144,7 @@ class Conductor:
     """
 
     def __init__(
-        self, study: Study, onlooker: Onlooker, *, patient: bool = True,
+        self, study: Study, onlooker: StudyWatcher, *, patient: bool = True,
         now: Callable[[], datetime] | None = None,
     ) -> None:  # fmt: skip
         self._study = study
@@ -176,13 +176,13 @@ class Conductor:
         finally:
             await self._end_all()
 
-    def _start_due(self, order: Sequence[Cell], runs: dict[str, RunSummary]) -> Remainder:
+    def _start_due(self, order: Sequence[StudyCell], runs: dict[str, RunSummary]) -> Remainder:
         """Start what may start now; return what cannot be had any more, and what must rest."""
-        failed: list[Cell] = []
-        resting: list[Cell] = []
+        failed: list[StudyCell] = []
+        resting: list[StudyCell] = []
         ends: list[datetime] = []
         for unit in self._units(order, runs):
-            ready: dict[Cell, str | None] = {}
+            ready: dict[StudyCell, str | None] = {}
             for cell in unit:
                 source = source_of(cell, order)
                 run = runs.get(source.key) if source else None
@@ -203,15 +203,15 @@ class Conductor:
         return Remainder(tuple(failed), tuple(resting), min(ends, default=None))
 
     def _units(
-        self, order: Sequence[Cell], runs: dict[str, RunSummary]
-    ) -> Iterator[tuple[Cell, ...]]:
+        self, order: Sequence[StudyCell], runs: dict[str, RunSummary]
+    ) -> Iterator[tuple[StudyCell, ...]]:
         """Cells that are not done and start in one moment: arms of a slot, or each by itself."""
         due = [
             cell for cell in order
             if cell.key not in self._state.running
             and not ((run := runs.get(cell.key)) and run.status == "complete")
         ]  # fmt: skip
-        slots: dict[tuple[str, ...], list[Cell]] = {}
+        slots: dict[tuple[str, ...], list[StudyCell]] = {}
         for cell in due:
             fresh = cell.key not in runs and cell.key not in self._state.attempts
             together = self._study.declared.pace.together and fresh
@@ -219,12 +219,12 @@ class Conductor:
             slots.setdefault(place, []).append(cell)
         yield from map(tuple, slots.values())
 
-    def _start(self, ready: Mapping[Cell, str | None]) -> None:
+    def _start(self, ready: Mapping[StudyCell, str | None]) -> None:
         for cell, yoke in ready.items():
             self._state.attempts[cell.key] = self._state.attempts.get(cell.key, 0) + 1
             self._state.running[cell.key] = asyncio.create_task(self._child(cell, yoke))
 
-    def _rests_until(self, cell: Cell) -> datetime | None:
+    def _rests_until(self, cell: StudyCell) -> datetime | None:
         """Until when the cell's account may not watch; ``None`` where it may.
 
         Who does not wait lets one run find out, so that its ledger says why nothing went on.
@@ -238,7 +238,7 @@ class Conductor:
         known = self._patient or self._state.resting
         return hours.end_after(now) if known and hours.hold(now.time()) else None
 
-    async def _child(self, cell: Cell, yoke: str | None) -> int:
+    async def _child(self, cell: StudyCell, yoke: str | None) -> int:
         """Run one child; it ends with this process, since its stdin is our pipe."""
         log = self._study.folder / "logs" / f"{cell.key.replace('/', '_')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -268,7 +268,7 @@ class Conductor:
                 child.stdin.close()
                 await child.wait()
 
-    def _collect(self, order: Sequence[Cell]) -> None:
+    def _collect(self, order: Sequence[StudyCell]) -> None:
         for cell in order:
             task = self._state.running.get(cell.key)
             if task is not None and task.done():
@@ -277,7 +277,7 @@ class Conductor:
                 if task.result():
                     self._consider(cell, self._last_fault(cell))
 
-    def _consider(self, cell: Cell, fault: str) -> None:
+    def _consider(self, cell: StudyCell, fault: str) -> None:
         """Draw what follows from the fault that ended a run."""
         if is_wall(fault):  # another attempt would only meet it again
             self._state.attempts[cell.key] = self._study.declared.pace.attempts
@@ -288,7 +288,7 @@ class Conductor:
                 hours = Hours(MIDNIGHT, MIDNIGHT)
             self._state.resting[cell.key] = hours.end_after(now)
 
-    def _last_fault(self, cell: Cell) -> str:
+    def _last_fault(self, cell: StudyCell) -> str:
         """Return the class of the fault that ended the cell's run; nothing where none did."""
         run = self._study.runs().get(cell.key)
         if run is None or run.status != "interrupted":

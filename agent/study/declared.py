@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from agent.config import Arm, Dwell, Frames, Site, Value
+from agent.config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
 from store.foreign.toml import BadToml, read_toml
@@ -21,7 +21,7 @@ from store.runs.records import Windows
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Primary = Literal["controlled", "matrix", "paired", "borrowed"]
-File = TypeVar("File", bound=Value)
+File = TypeVar("File", bound=FrozenValue)
 
 
 class BadStudy(UserError):
@@ -33,7 +33,7 @@ class BadStudy(UserError):
         super().__init__(f"{where}: {problem} Type: python -m agent study --example")
 
 
-class Matrix(Value):
+class Matrix(FrozenValue):
     """Everything that is crossed."""
 
     personas: Names
@@ -59,7 +59,7 @@ class Matrix(Value):
         return self
 
 
-class Pace(Value):
+class StudyPacing(FrozenValue):
     """How the runs share the machine."""
 
     parallel: int = Field(1, ge=1)
@@ -69,7 +69,7 @@ class Pace(Value):
     """Whether the arms of a slot start at the same moment, or not yet."""
 
 
-class Live(Value):
+class LiveSettings(FrozenValue):
     """How live sites are watched."""
 
     floor_s: float = Field(3.0, ge=0.5)
@@ -100,7 +100,7 @@ class Live(Value):
         return text
 
 
-class Test(Value):
+class Test(FrozenValue):
     """What is tested, declared before the data are seen."""
 
     primary: Primary = "controlled"
@@ -108,7 +108,7 @@ class Test(Value):
     alpha: float = Field(0.05, gt=0, lt=0.5)
 
 
-class Declared(Value):
+class StudyDeclaration(FrozenValue):
     """A whole study file."""
 
     name: Name
@@ -116,14 +116,14 @@ class Declared(Value):
     matrix: Matrix
     windows: Windows = Windows(before=24, adapt=24, after=52, baseline="passive")
     dwell: Dwell = Dwell()
-    site: Site = Site()
+    site: SiteConfig = SiteConfig()
     frames: Frames = Frames()
-    live: Live = Live()
+    live: LiveSettings = LiveSettings()
     like: bool = False
-    pace: Pace = Pace()
+    pace: StudyPacing = StudyPacing()
     test: Test = Test()
 
-    def with_replicates(self, count: int | None) -> Declared:
+    def with_replicates(self, count: int | None) -> StudyDeclaration:
         """Return the same study with so many replicates."""
         if count is None:
             return self
@@ -131,7 +131,7 @@ class Declared(Value):
         return self.model_copy(update={"matrix": matrix})
 
     @model_validator(mode="after")
-    def _testable(self) -> Declared:
+    def _testable(self) -> StudyDeclaration:
         controls = set(self.matrix.arms) - {"treatment"}
         if self.test.primary == "controlled" and not controls:
             raise ValueError("the primary test is controlled, and arms has no control arm")
@@ -183,7 +183,7 @@ sides = "two"
 """
 
 
-def load(path: Path) -> Declared:
+def load(path: Path) -> StudyDeclaration:
     """Read and validate a study file.
 
     Raises
@@ -191,7 +191,7 @@ def load(path: Path) -> Declared:
     BadStudy
         It cannot be read, is no TOML, or declares what cannot be run; names the line.
     """
-    return read_file(path, Declared, BadStudy)
+    return read_file(path, StudyDeclaration, BadStudy)
 
 
 def read_file(
@@ -235,7 +235,7 @@ def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int 
     return None
 
 
-def check_extends(declared: Declared, kept: Path, path: Path) -> None:
+def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     """Refuse a study that differs from the one that was begun in more than its size.
 
     Parameters

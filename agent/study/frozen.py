@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.config import RunConfig, Value
+from agent.config import FrozenValue, RunConfig
 from agent.errors import UserError
-from agent.study.declared import BadStudy, Declared
+from agent.study.declared import BadStudy, StudyDeclaration
 from personas.library import find
 from personas.persona import Persona
 from personas.strategies import hashes
@@ -31,7 +31,7 @@ class StudyChanged(UserError):
         )
 
 
-class Frozen(Value):
+class FrozenStudy(FrozenValue):
     """What a study had when it was first drawn.
 
     Attributes
@@ -46,13 +46,13 @@ class Frozen(Value):
     prompts: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
-def read_frozen(folder: Path) -> Frozen:
+def read_frozen(folder: Path) -> FrozenStudy:
     """Return what a study froze; nothing where it was not begun."""
     path = folder / FROZEN
-    return Frozen.model_validate_json(path.read_bytes()) if path.exists() else Frozen()
+    return FrozenStudy.model_validate_json(path.read_bytes()) if path.exists() else FrozenStudy()
 
 
-def freeze(declared: Declared, kept: Frozen, file: Path) -> Frozen:
+def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:
     """Return what was frozen, with what is new.
 
     Raises
@@ -63,7 +63,7 @@ def freeze(declared: Declared, kept: Frozen, file: Path) -> Frozen:
         Two personas share an id, so that their runs could not be told apart.
     """
     matrix = declared.matrix
-    now = Frozen(
+    now = FrozenStudy(
         personas={name: find(name) for name in matrix.personas},
         prompts={name: hashes(name) for name in matrix.strategies},
     )
@@ -78,7 +78,7 @@ def freeze(declared: Declared, kept: Frozen, file: Path) -> Frozen:
     for name, prompts in kept.prompts.items():
         if now.prompts.get(name, prompts) != prompts:
             raise StudyChanged(declared.name, f"A prompt of the strategy {name} has changed")
-    return Frozen(personas=now.personas | kept.personas, prompts=now.prompts | kept.prompts)
+    return FrozenStudy(personas=now.personas | kept.personas, prompts=now.prompts | kept.prompts)
 
 
 def refuse_changed_model(config: RunConfig, data: DataFolder, fingerprint: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.errors import UserError
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 
 LAST_WORDS_S = 60.0
 """How long the child of a killed conductor may take to end."""
@@ -55,7 +55,7 @@ def _held(path: Path, what: str, patience_s: float) -> Iterator[None]:
     lock = NamedLock(path)
     try:
         lock.acquire(patience_s)
-    except Held as error:
+    except LockHeld as error:
         raise StudyHeld(what, str(error)) from None
     try:
         yield

@@ -16,9 +16,9 @@ from typing import TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config import Arm, Value
+from agent.config import Arm, FrozenValue
 from agent.errors import BadConfig
-from agent.study.declared import Declared
+from agent.study.declared import StudyDeclaration
 from store.jsonl.atomic import write_whole
 from store.runs.records import tell_fault
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 ORDER: dict[Arm, int] = {"treatment": 0, "passive": 1, "yoked": 2}
 
 
-class Cell(Value):
+class StudyCell(FrozenValue):
     """One run of the study, with the account slot that its persona was drawn for."""
 
     platform: str
@@ -61,10 +61,10 @@ class Cell(Value):
         return f"slot{self.slot:03d}-{self.arm}-r{self.replicate}-{mark}"
 
 
-_CELLS = TypeAdapter(list[Cell])
+_CELLS = TypeAdapter(list[StudyCell])
 
 
-def draw(declared: Declared, drawn: Iterable[Cell]) -> list[Cell]:
+def draw(declared: StudyDeclaration, drawn: Iterable[StudyCell]) -> list[StudyCell]:
     """Draw what is not drawn yet: slots of personas, and the order of the arms of each slot.
 
     The draw depends on the names of the personas, not on the order in which a file lists them.
@@ -83,7 +83,7 @@ def draw(declared: Declared, drawn: Iterable[Cell]) -> list[Cell]:
     """
     before = list(drawn)
     matrix = declared.matrix
-    new: list[Cell] = []
+    new: list[StudyCell] = []
     for platform, strategy, model, replicate in product(
         matrix.platforms, matrix.strategies, matrix.models, range(1, matrix.replicates + 1)
     ):
@@ -99,7 +99,7 @@ def draw(declared: Declared, drawn: Iterable[Cell]) -> list[Cell]:
         )
         for rank, place in enumerate(rng.permutation(len(fresh))):
             new += [
-                Cell(
+                StudyCell(
                     platform=platform, strategy=strategy, model=model, replicate=replicate,
                     slot=first + rank, arm=arm, persona=fresh[place], block=block, turn=turn,
                 )
@@ -113,7 +113,7 @@ def _generator(seed: int, group: str, first: int) -> np.random.Generator:
     return np.random.default_rng([seed, name])
 
 
-def start_order(cells: Iterable[Cell]) -> list[Cell]:
+def start_order(cells: Iterable[StudyCell]) -> list[StudyCell]:
     """Replicate by replicate, slot by slot, the arms of a slot side by side in the order drawn."""
     return sorted(
         cells,
@@ -124,7 +124,7 @@ def start_order(cells: Iterable[Cell]) -> list[Cell]:
     )  # fmt: skip
 
 
-def source_of(cell: Cell, cells: Iterable[Cell]) -> Cell | None:
+def source_of(cell: StudyCell, cells: Iterable[StudyCell]) -> StudyCell | None:
     """Return the treatment that a yoked cell is yoked to: one replicate earlier, same persona."""
     if cell.arm != "yoked":
         return None
@@ -137,7 +137,7 @@ def source_of(cell: Cell, cells: Iterable[Cell]) -> Cell | None:
     return None
 
 
-def read_draws(path: Path) -> list[Cell]:
+def read_draws(path: Path) -> list[StudyCell]:
     """Return every cell drawn so far; raises ``BadConfig`` where the file is damaged."""
     return read_whole(_CELLS, path) if path.exists() else []
 
@@ -159,6 +159,6 @@ def read_whole(kind: TypeAdapter[T], path: Path) -> T:
         ) from None
 
 
-def write_draws(path: Path, cells: list[Cell]) -> None:
+def write_draws(path: Path, cells: list[StudyCell]) -> None:
     """Keep the draws: whole, or as they were."""
     write_whole(path, _CELLS.dump_json(cells, indent=1))

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from agent.config import RunConfig
 from agent.study.conduct import Study, config_of
-from agent.study.declared import Declared, check_extends, load
+from agent.study.declared import StudyDeclaration, check_extends, load
 from agent.study.frozen import FROZEN, StudyChanged, freeze, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
 from store.jsonl.atomic import write_whole
@@ -23,7 +23,7 @@ _OCCURRENCES = TypeAdapter(dict[str, int])
 
 
 def prepare(
-    declared: Declared, file: Path, data: DataFolder, check: Callable[[RunConfig], None]
+    declared: StudyDeclaration, file: Path, data: DataFolder, check: Callable[[RunConfig], None]
 ) -> Study:
     """Draw and freeze what is new, and check every cell; nothing is written (see `keep`).
 
@@ -59,7 +59,7 @@ def read_study(data: DataFolder, folder: Path) -> Study:
     return Study(load(folder / FILE), cells, data, read_frozen(folder))
 
 
-def replicates_for(declared: Declared, folder: Path, occurrence: str) -> int:
+def replicates_for(declared: StudyDeclaration, folder: Path, occurrence: str) -> int:
     """Return how many replicates a study has from a due time on, and keep that number.
 
     The first due time has as many as are declared, and each new one has one more than were drawn.

@@ -17,12 +17,12 @@ from agent.errors import BadConfig
 from agent.judge.guard import NO_CAP, guarded
 from agent.models import local_checkpoint
 from agent.models.base import Model
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from agent.provenance import provenance
 from agent.training import dpo, evaluate, judge_score
-from agent.training.dataset import Pairs
+from agent.training.dataset import TrainingPairs
 from store.results import trainings
-from store.results.trainings import Cell, Ladder, Recipe, Scored
+from store.results.trainings import TrainingPlan, TrainingRecipe, TrainingRun, TrainingScores
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
 
@@ -34,7 +34,7 @@ Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScalingPlan:
     """What is trained, how, and who scores.
 
     Attributes
@@ -47,9 +47,9 @@ class Plan:
 
     sizes: tuple[int, ...]
     seeds: int
-    recipe: Recipe
+    recipe: TrainingRecipe
     judge: str
-    scale: judge_score.Scale
+    scale: judge_score.AnswerScale
 
     @property
     def cells(self) -> list[tuple[int, int]]:
@@ -82,7 +82,7 @@ def sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
     return tuple(asked)
 
 
-def train_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
+def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, told: Told) -> None:
     """Do the trainings that are left.
 
     Raises
@@ -99,11 +99,13 @@ def train_all(plan: Plan, pairs: Pairs, out: Path, told: Told) -> None:
         told((place + 1) * each, whole)
 
 
-def score_all(plan: Plan, pairs: Pairs, out: Path, data: DataFolder, told: Told) -> None:
+def score_all(
+    plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, told: Told
+) -> None:
     """Let the judge score what it has not scored yet; its calls are booked in the data folder."""
     folder = trainings.judged_folder(out, plan.scale.asked(plan.judge))
     account = f"alignment/{out.resolve().name}/{folder.name}"
-    till = Till(PaymentBook(data.payments), (account,))
+    till = CappedAccounts(PaymentBook(data.payments), (account,))
     judge = guarded(models.load(plan.judge), NO_CAP, till, data.replies_dir)
     try:
         asyncio.run(_score(plan, judge, pairs, out, told))
@@ -111,12 +113,12 @@ def score_all(plan: Plan, pairs: Pairs, out: Path, data: DataFolder, told: Told)
         asyncio.run(judge.close())
 
 
-def _begin(plan: Plan, held_out: int, out: Path) -> None:
+def _begin(plan: ScalingPlan, held_out: int, out: Path) -> None:
     """Write down what all trainings share, or hold it against what is written."""
     path = out / trainings.LADDER
-    kept = trainings.recall(path, Ladder)
+    kept = trainings.recall(path, TrainingPlan)
     if kept is None:
-        made = Ladder(recipe=plan.recipe, held_out=held_out, provenance=provenance())
+        made = TrainingPlan(recipe=plan.recipe, held_out=held_out, provenance=provenance())
         trainings.keep(path, made)
         return
     other = [name for name, value in plan.recipe if getattr(kept.recipe, name) != value]
@@ -127,7 +129,11 @@ def _begin(plan: Plan, held_out: int, out: Path) -> None:
 
 
 def _train(
-    plan: Plan, pairs: Pairs, out: Path, cell: tuple[int, int], told: Callable[[int], None]
+    plan: ScalingPlan,
+    pairs: TrainingPairs,
+    out: Path,
+    cell: tuple[int, int],
+    told: Callable[[int], None],
 ) -> None:
     """Train, measure, and write the record last."""
     size, seed = cell
@@ -140,14 +146,14 @@ def _train(
             f"{plan.recipe.model} has changed since {out} was begun. Type: --out another-folder"
         )
     subset, updates = pairs.subset(size, seed), plan.recipe.updates
-    losses: tuple[trainings.Progress, ...] = ()
+    losses: tuple[trainings.TrainingLoss, ...] = ()
     if size:
         done = dpo.train(ready, subset, plan.recipe, (seed, folder), told)
         ready, losses = done.checkpoint, done.losses
     items = evaluate.measure(
         ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
     )
-    record = Cell(
+    record = TrainingRun(
         size=size, seed=seed if size else 0, weights=ready.weights, losses=losses, items=items,
         trained_on=tuple(subset["id"]), seconds=round(time.monotonic() - started, 1),
     )  # fmt: skip
@@ -155,7 +161,9 @@ def _train(
     dpo.forget_checkpoints(folder)
 
 
-async def _score(plan: Plan, judge: Model, pairs: Pairs, out: Path, told: Told) -> None:
+async def _score(
+    plan: ScalingPlan, judge: Model, pairs: TrainingPairs, out: Path, told: Told
+) -> None:
     asked = plan.scale.asked(plan.judge)
     folder = trainings.judged_folder(out, asked)
     trainings.keep(folder / trainings.JUDGE, asked)
@@ -163,7 +171,7 @@ async def _score(plan: Plan, judge: Model, pairs: Pairs, out: Path, told: Told) 
     for place, (size, seed) in enumerate(plan.cells):
         cell = trainings.cell(out, size, seed)
         path = folder / f"{trainings.name(size, seed)}.json"
-        if cell is not None and trainings.recall(path, Scored) is None:
+        if cell is not None and trainings.recall(path, TrainingScores) is None:
             before = place * len(pairs.held_out)
             scored = await judge_score.score(
                 judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)

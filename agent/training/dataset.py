@@ -29,7 +29,7 @@ _QUALITY = 95
 
 
 @dataclass(frozen=True)
-class Pairs:
+class TrainingPairs:
     """Pairs to train on, and pairs of other videos to measure with."""
 
     train: Any
@@ -49,7 +49,7 @@ class Pairs:
         return self.train.select([int(place) for place in order[:size]])
 
 
-def read(folder: Path) -> Pairs:
+def read(folder: Path) -> TrainingPairs:
     """Read an exported collection of pairs, or a folder that ``save_to_disk`` wrote.
 
     What is not ``train`` is held out: ``test`` alone where there is such a split.
@@ -72,7 +72,7 @@ def read(folder: Path) -> Pairs:
             f"{len(both)} videos of {folder} are trained on and held out, {min(both)} for one; "
             f"split the pairs by video. {_MAKE}"
         )
-    return Pairs(train, held, _digest(train, held))
+    return TrainingPairs(train, held, _digest(train, held))
 
 
 def load_datasets() -> Any:

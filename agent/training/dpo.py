@@ -19,7 +19,7 @@ from agent.errors import BadConfig, MissingExtra
 from agent.models.local_checkpoint import Checkpoint
 from agent.training.dataset import COLUMNS, INSTALL, load_datasets
 from store.encoders._torch import load_torch
-from store.results.trainings import ADAPTER, Progress, Recipe
+from store.results.trainings import ADAPTER, TrainingLoss, TrainingRecipe
 
 _CHECKPOINTS = "training"
 _SAVED_TIMES = 4  # in one training
@@ -28,11 +28,11 @@ _DROPOUT = 0.0  # TRL switches it off
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A model after its training, with its adapter in place."""
 
     checkpoint: Checkpoint
-    losses: tuple[Progress, ...]
+    losses: tuple[TrainingLoss, ...]
 
 
 def check() -> None:
@@ -61,10 +61,10 @@ def check() -> None:
 def train(
     base: Checkpoint,
     pairs: Any,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     place: tuple[int, Path],
     told: Callable[[int], None],
-) -> Trained:
+) -> TrainedModel:
     """Train a freshly loaded model, or go on where an earlier try was cut off.
 
     Parameters
@@ -93,8 +93,10 @@ def train(
             ) from error
     trainer.model.save_pretrained(str(folder / ADAPTER))
     log = trainer.state.log_history
-    losses = tuple(Progress(update=row["step"], loss=row["loss"]) for row in log if "loss" in row)
-    return Trained(_ready(base, trainer.model), losses)
+    losses = tuple(
+        TrainingLoss(update=row["step"], loss=row["loss"]) for row in log if "loss" in row
+    )
+    return TrainedModel(_ready(base, trainer.model), losses)
 
 
 def forget_checkpoints(folder: Path) -> None:
@@ -139,7 +141,9 @@ def _load_trl() -> tuple[Any, Any]:
     return trl, peft
 
 
-def _trainer(base: Checkpoint, pairs: Any, recipe: Recipe, seed: int, checkpoints: Path) -> Any:
+def _trainer(
+    base: Checkpoint, pairs: Any, recipe: TrainingRecipe, seed: int, checkpoints: Path
+) -> Any:
     trl, peft = _load_trl()
     from transformers import PrinterCallback
 
@@ -157,7 +161,7 @@ def _trainer(base: Checkpoint, pairs: Any, recipe: Recipe, seed: int, checkpoint
     return trainer
 
 
-def _arguments(trl: Any, base: Checkpoint, recipe: Recipe, seed: int, folder: Path) -> Any:
+def _arguments(trl: Any, base: Checkpoint, recipe: TrainingRecipe, seed: int, folder: Path) -> Any:
     device = base.model.device.type
     return trl.DPOConfig(
         output_dir=str(folder),

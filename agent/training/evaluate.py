@@ -13,7 +13,7 @@ from agent.models.local_checkpoint import Checkpoint
 from agent.models.local_vlm import TOGETHER, Chat, HfVlm
 from agent.training import dpo
 from agent.training.dataset import texts
-from store.results.trainings import Item
+from store.results.trainings import HeldOutItem
 
 LONGEST = 96
 """Tokens of a reply."""
@@ -25,7 +25,7 @@ ASKED = len(("chosen", "rejected")) * len((_RIGHT, _WRONG))
 
 def measure(
     checkpoint: Checkpoint, pairs: Any, name: str, told: Callable[[int], None]
-) -> tuple[Item, ...]:
+) -> tuple[HeldOutItem, ...]:
     """Measure a model with held-out pairs.
 
     Parameters
@@ -34,14 +34,14 @@ def measure(
         Is told the number of pairs done.
     """
     model = HfVlm(name, checkpoint, limit_s=None)  # a reply must not depend on how busy it is
-    items: list[Item] = []
+    items: list[HeldOutItem] = []
     for start in range(0, len(pairs), TOGETHER):
         some = pairs.select(range(start, min(start + TOGETHER, len(pairs))))
         replies = [made.text for made in model.generate(dpo.chats(some), LONGEST)]
         preferred = dpo.log_probabilities(checkpoint, some)
         for pair, reply, (chosen, rejected, *tokens) in zip(some, replies, preferred, strict=True):
             items.append(
-                Item(
+                HeldOutItem(
                     id=pair["id"], video=pair["video"], kind=pair["kind"], reply=reply,
                     chosen=chosen, rejected=rejected,
                     chosen_tokens=tokens[0], rejected_tokens=tokens[1],

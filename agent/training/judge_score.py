@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.evaluation.batch import Batch
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
 from agent.training.dataset import jpegs
 from personas.persona import Persona
 from personas.strategies import Prompt
-from store.results.trainings import Asked, Item, Scored
+from store.results.trainings import HeldOutItem, ScoringJudge, TrainingScores
 from store.runs.records import Judgement
 
 _STYLE = (
@@ -30,14 +30,14 @@ _PERSONA_ASKED = "Does it sound like that person? Answer with one word: Yes or N
 
 
 @dataclass(frozen=True)
-class Scale:
+class AnswerScale:
     """What replies are held against."""
 
     traits: tuple[str, ...]
     persona: bool
 
     @classmethod
-    def of(cls, style: str | None, persona: Persona | None) -> Scale:
+    def of(cls, style: str | None, persona: Persona | None) -> AnswerScale:
         """Make a scale of a style in words, or of a persona's traits."""
         if persona is not None:
             return cls(persona.traits, persona=True)
@@ -54,9 +54,9 @@ class Scale:
         """The style or the traits, as the judge reads them."""
         return "\n".join(f"- {trait}" for trait in self.traits)
 
-    def asked(self, judge: str) -> Asked:
+    def asked(self, judge: str) -> ScoringJudge:
         """Say who scores, and by what."""
-        return Asked(judge=judge, about=self.about, question=self.question)
+        return ScoringJudge(judge=judge, about=self.about, question=self.question)
 
     def prompt(self, reply: str) -> Prompt:
         """Put the question about one reply."""
@@ -72,14 +72,18 @@ class Scale:
 
 
 async def score(
-    model: Model, scale: Scale, items: Sequence[Item], pairs: Any, told: Callable[[int], None]
-) -> Scored:
+    model: Model,
+    scale: AnswerScale,
+    items: Sequence[HeldOutItem],
+    pairs: Any,
+    told: Callable[[int], None],
+) -> TrainingScores:
     """Let the judge score replies; an empty one shows nothing and is not asked about."""
     done = [0]
 
     async def judged(place: int) -> Judgement:
         reply = items[place].reply
-        judge = ModelJudge(model, scale.prompt(reply), Manner())
+        judge = ModelJudge(model, scale.prompt(reply), QuestionForm())
         made = await judge.judge(jpegs(pairs[place]["images"]), reply)
         done[0] += 1
         told(done[0])
@@ -92,4 +96,4 @@ async def score(
     if batch.ended is not None:
         raise batch.ended
     answers = dict(batch.answered)
-    return Scored(judgements=tuple(answers.get(place) for place in range(len(items))))
+    return TrainingScores(judgements=tuple(answers.get(place) for place in range(len(items))))

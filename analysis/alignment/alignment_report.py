@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import plots
-from analysis.alignment.learning_curve import Alignment, Curve
+from analysis.alignment.learning_curve import Alignment, LearningCurve
 from analysis.alignment.saturation import Saturation
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
@@ -23,7 +23,7 @@ _DPI = 120
 
 
 @dataclass(frozen=True)
-class Written:
+class AlignmentReport:
     """A result that was written."""
 
     told: Alignment
@@ -68,7 +68,7 @@ class Written:
         return "\n\n".join(parts)
 
 
-def write(told: Alignment, out: Path) -> Written:
+def write(told: Alignment, out: Path) -> AlignmentReport:
     """Draw the figures and write the numbers."""
     from matplotlib.figure import Figure
 
@@ -81,7 +81,7 @@ def write(told: Alignment, out: Path) -> Written:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     plots.losses(figure.subplots(), told)
     figure.savefig(out / LOSS, dpi=_DPI)
-    written = Written(told, out)
+    written = AlignmentReport(told, out)
     write_whole(out / RESULT, json.dumps(written.as_dict(), indent=1).encode())
     return written
 
@@ -104,7 +104,7 @@ def sentence(found: Saturation) -> str:
     return f"{told}. 95 % interval: {found.low} pairs to {reach} ({steps})."
 
 
-def _curves(told: Alignment) -> dict[str, Curve]:
+def _curves(told: Alignment) -> dict[str, LearningCurve]:
     return {"score": told.score, "preference": told.preference, "yes": told.yes}
 
 

@@ -22,14 +22,20 @@ from analysis.errors import NothingToCompare
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import crossed
 from store.results import trainings
-from store.results.trainings import Asked, Cell, Item, Ladder, Scored
+from store.results.trainings import (
+    HeldOutItem,
+    ScoringJudge,
+    TrainingPlan,
+    TrainingRun,
+    TrainingScores,
+)
 from store.runs.records import Judgement
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """One measure over the sizes.
 
     Attributes
@@ -60,13 +66,13 @@ class Alignment:
         At the largest size less without training.
     """
 
-    ladder: Ladder
-    asked: Asked
+    ladder: TrainingPlan
+    asked: ScoringJudge
     sizes: tuple[int, ...]
     seeds: int
-    score: Curve
-    preference: Curve
-    yes: Curve
+    score: LearningCurve
+    preference: LearningCurve
+    yes: LearningCurve
     yes_change: Estimate
     saturation: Saturation
     losses: Mapping[tuple[int, int], tuple[tuple[int, float], ...]]
@@ -77,7 +83,9 @@ class Alignment:
     """Empty replies, which score 0."""
 
 
-def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: float) -> Alignment:
+def read(
+    out: Path, asked: ScoringJudge, sizes: Sequence[int], seeds: int, margin: float
+) -> Alignment:
     """Read a ladder that is done.
 
     Raises
@@ -85,7 +93,7 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
     NothingToCompare
         A training, or its scores, are not there.
     """
-    ladder = trainings.recall(out / trainings.LADDER, Ladder)
+    ladder = trainings.recall(out / trainings.LADDER, TrainingPlan)
     cells = {(size, seed): _cell(out, size, seed) for size in sizes for seed in _seeds(seeds)}
     judged = {
         (size, seed): _scored(out, asked, size, seed) for size in sizes for seed in _seeds(seeds)
@@ -96,8 +104,10 @@ def read(out: Path, asked: Asked, sizes: Sequence[int], seeds: int, margin: floa
     shape = len(sizes), seeds, len(videos)
 
     def curve(
-        name: str, value: Callable[[Cell, Scored, int], float], scale: tuple[float, float] = SCALE
-    ) -> Curve:
+        name: str,
+        value: Callable[[TrainingRun, TrainingScores, int], float],
+        scale: tuple[float, float] = SCALE,
+    ) -> LearningCurve:
         each = [
             value(cells[place], judged[place], number)
             for place in cells for number in range(len(videos))
@@ -132,7 +142,7 @@ def latest(out: Path, margin: float = MARGIN) -> Alignment:
         Nobody has scored anything.
     """
     folders = sorted((out / "judged").glob("*/"), key=lambda folder: folder.stat().st_mtime_ns)
-    asked = trainings.recall(folders[-1] / trainings.JUDGE, Asked) if folders else None
+    asked = trainings.recall(folders[-1] / trainings.JUDGE, ScoringJudge) if folders else None
     if asked is None:
         raise _unfinished(out)
     names = [path.stem.split("-") for path in folders[-1].glob("*-*.json")]
@@ -155,7 +165,7 @@ def points(judged: Judgement | None) -> float:
     return 100 * (float(judged.answer == "yes") if judged.p_yes is None else judged.p_yes)
 
 
-def preferred(item: Item) -> float:
+def preferred(item: HeldOutItem) -> float:
     """100 where the chosen response is likelier by token than the rejected one, else 0."""
     chosen = item.chosen / max(item.chosen_tokens, 1)
     return 100.0 * (chosen > item.rejected / max(item.rejected_tokens, 1))
@@ -167,19 +177,21 @@ def tendency(p_yes: Sequence[float | None]) -> float:
     return 200 * (math.fsum(known) / len(known)) - 100
 
 
-def _curve(name: str, each: Floats, videos: Sequence[str], scale: tuple[float, float]) -> Curve:
+def _curve(
+    name: str, each: Floats, videos: Sequence[str], scale: tuple[float, float]
+) -> LearningCurve:
     """Means by video, without those that lack an answer anywhere."""
     names, own = np.unique(videos, return_inverse=True)
     means = np.stack([each[:, :, own == place].mean(-1) for place in range(len(names))], axis=-1)
     whole = ~np.isnan(means).any(axis=(0, 1))
     if not whole.any():
         nothing = Estimate(NAN, unit="points", reason="no video has all its answers")
-        return Curve(name, (nothing,) * len(each), means[:, :, :0], len(names))
+        return LearningCurve(name, (nothing,) * len(each), means[:, :, :0], len(names))
     kept = means[:, :, whole]
-    return Curve(name, tuple(learning_curve(kept, scale)), kept, int((~whole).sum()))
+    return LearningCurve(name, tuple(learning_curve(kept, scale)), kept, int((~whole).sum()))
 
 
-def _change(curve: Curve) -> Estimate:
+def _change(curve: LearningCurve) -> Estimate:
     """Difference of two tendencies, each from -100 to 100."""
     if not curve.scores.size:
         return curve.points[-1]
@@ -190,16 +202,16 @@ def _seeds(count: int) -> range:
     return range(1, count + 1)
 
 
-def _cell(out: Path, size: int, seed: int) -> Cell:
+def _cell(out: Path, size: int, seed: int) -> TrainingRun:
     found = trainings.cell(out, size, seed)
     if found is None:
         raise _unfinished(out)
     return found
 
 
-def _scored(out: Path, asked: Asked, size: int, seed: int) -> Scored:
+def _scored(out: Path, asked: ScoringJudge, size: int, seed: int) -> TrainingScores:
     path = trainings.judged_folder(out, asked) / f"{trainings.name(size, seed)}.json"
-    found = trainings.recall(path, Scored)
+    found = trainings.recall(path, TrainingScores)
     if found is None:
         raise _unfinished(out)
     return found

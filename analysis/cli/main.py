@@ -13,7 +13,7 @@ import click
 from analysis.cli.bench import bench
 from analysis.cli.designs import designs
 from analysis.cli.options import (
-    Door,
+    AnalysisCommands,
     data_option,
     json_option,
     ledger_paths,
@@ -26,10 +26,10 @@ from analysis.cli.report import report
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from analysis.data.import_csv import Reading
+    from analysis.data.import_csv import CsvOptions
 
 
-@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=AnalysisCommands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """What the ledgers mean: sway, I_avg, planning.
 
@@ -135,13 +135,13 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
     """
     import numpy as np
 
-    from analysis.data.import_csv import Reading, read_csv
+    from analysis.data.import_csv import CsvOptions, read_csv
     from analysis.estimators.study import study
     from analysis.terminal.study_text import study_text
     from store.runs.records import Windows
 
     windows = Windows(before=given["before"], after=given["after"])
-    reading = Reading(windows, given["threshold"])
+    reading = CsvOptions(windows, given["threshold"])
     views, rng = read_csv(file, reading), np.random.default_rng(seed)
     results = study(views, rng, given["primary"], frames=False)
     put(results, lambda: study_text(results), as_json_)
@@ -149,7 +149,7 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
         _report_imported(file, reading, folder, seed)
 
 
-def _report_imported(file: Path, reading: Reading, folder: Path, seed: int) -> None:
+def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -> None:
     """Write the report of imported views, and say on stderr where it is."""
     from datetime import UTC, datetime
 

@@ -26,7 +26,7 @@ MANY = 50
 """Runs from which on a progress bar is shown."""
 
 
-class Door(click.Group):
+class AnalysisCommands(click.Group):
     """The one door where errors become words."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -65,7 +65,7 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
     """
     from analysis.errors import BadPlan
     from analysis.simulation.power import WINDOWS, Trials, cheapest, powers
-    from analysis.simulation.scenarios import Plan, World
+    from analysis.simulation.scenarios import StudyPlan, World
     from analysis.terminal.study_text import cheapest_text, powers_text
 
     model, cost = given["model"], given["cost_per_video"]
@@ -89,6 +89,6 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
         put(found, lambda: cheapest_text(found, target, world, trials, model), as_json_)
         return
     names = ("personas", "before", "adapt", "after", "baseline", "catalogue")
-    plan = Plan(**{name: given[name] for name in names})
+    plan = StudyPlan(**{name: given[name] for name in names})
     told = powers(plan, world, trials, model, lambda _: cost)
     put(told, lambda: powers_text(told, plan, world, trials, model), as_json_)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.exposures import MISSING, NONE, YES, Mask, Views
-from analysis.data.windows import Compared, Drop, batches, compared
+from analysis.data.windows import ComparedRows, Drop, batches, compared
 from analysis.statistics.estimate import NAN
 from analysis.statistics.intervals import window_sums
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 
 Floats = NDArray[np.float64]
 
@@ -66,13 +66,15 @@ def window_share(run: Views, rows: Mask) -> WindowShare:
     )
 
 
-def run_counts(run: Views, rows: Compared) -> Counts:
+def run_counts(run: Views, rows: ComparedRows) -> WindowCounts:
     """Judged videos and yes of one run, by window and batch."""
     n, yes = batch_sums(run, rows, (run.answer == YES).astype(float), run.judged)
-    return Counts(n, yes)
+    return WindowCounts(n, yes)
 
 
-def batch_sums(run: Views, rows: Compared, values: Floats, known: Mask) -> tuple[Floats, Floats]:
+def batch_sums(
+    run: Views, rows: ComparedRows, values: Floats, known: Mask
+) -> tuple[Floats, Floats]:
     """Number of known values and their sum, by window and batch; each of shape ``(2, G)``."""
     used = (rows.before | rows.after) & known
     return window_sums(values[used], rows.after[used], batches(run)[used])
@@ -91,7 +93,7 @@ def missing_bounds(before: WindowShare, after: WindowShare) -> tuple[float, floa
     return 100 * low, 100 * high
 
 
-def counts_by_run(views: Views, drop: Drop = "as declared") -> list[Counts]:
+def counts_by_run(views: Views, drop: Drop = "as declared") -> list[WindowCounts]:
     """Counts of every run of a table, in the order of its runs."""
     counted = []
     for index in range(len(views.runs)):

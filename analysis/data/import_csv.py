@@ -53,14 +53,14 @@ _FAILED = MISSING.index("failed")
 
 
 @dataclass(frozen=True)
-class Reading:
+class CsvOptions:
     """How a CSV is read: the windows where it names none, and the score that counts as yes."""
 
     windows: Windows
     threshold: float = 60.0
 
 
-def read_csv(path: Path, reading: Reading) -> Views:
+def read_csv(path: Path, reading: CsvOptions) -> Views:
     """Read a CSV of views.
 
     Raises
@@ -140,7 +140,7 @@ class _Row:
         return BadViews(self.path, f"{name} is {self.text(name)[:80]!r}, not {wanted}.", self.line)
 
 
-def _assemble(rows: list[_Row], reading: Reading) -> Views:
+def _assemble(rows: list[_Row], reading: CsvOptions) -> Views:
     """Group rows by run, put them in order, and give each its window."""
     by_run: dict[str, list[_Row]] = {}
     for row in rows:
@@ -171,7 +171,7 @@ def _check_run(members: list[_Row]) -> None:
                 raise later.bad(name, f"{first.text(name)!r}, as in the run's first row")
 
 
-def _info(name: str, row: _Row, reading: Reading) -> RunInfo:
+def _info(name: str, row: _Row, reading: CsvOptions) -> RunInfo:
     return RunInfo(
         run_id=name,
         persona=row.text("persona", name),
@@ -198,7 +198,7 @@ def _phases(members: list[_Row], windows: Windows) -> list[int]:
     return phases
 
 
-def _cells(run: int, row: _Row, phase: int, reading: Reading) -> tuple[Any, ...]:
+def _cells(run: int, row: _Row, phase: int, reading: CsvOptions) -> tuple[Any, ...]:
     """One row in the order of the table's columns."""
     answer = row.answer(reading.threshold)
     position = row.whole("position")

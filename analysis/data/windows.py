@@ -17,7 +17,7 @@ Drop = Literal["as declared"] | int
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparedRows:
     """The rows of one run that are compared.
 
     Attributes
@@ -39,7 +39,7 @@ def change_position(run: Views) -> int | None:
     return int(later[0]) if len(later) else None
 
 
-def compared(run: Views, drop: Drop = "as declared") -> Compared:
+def compared(run: Views, drop: Drop = "as declared") -> ComparedRows:
     """Choose the rows of one run that are compared.
 
     A feed sends videos in batches and asks for the next one early, so the first videos after the
@@ -60,7 +60,7 @@ def compared(run: Views, drop: Drop = "as declared") -> Compared:
     """
     early = _too_early(run, drop)
     eligible = run.eligible
-    return Compared(
+    return ComparedRows(
         before=eligible & (run.phase == BEFORE),
         after=eligible & (run.phase == AFTER) & ~early,
         too_early=eligible & (run.phase == AFTER) & early,

@@ -19,7 +19,7 @@ from analysis.data.counts import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 from analysis.statistics.permutation import Permutation, sign_flips
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ class Contrast:
     unpaired: tuple[str, ...]
 
 
-def sways(counts: Sequence[Counts]) -> Floats:
+def sways(counts: Sequence[WindowCounts]) -> Floats:
     """After minus before of each run, in pp; nan where a window is empty."""
     return np.array([100 * (unit.share[1] - unit.share[0]) for unit in counts], dtype=np.float64)
 
@@ -163,7 +163,7 @@ def attrition_p_value(one: Attrition, other: Attrition) -> float:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class GradedAgreement:
     """Whether the graded sway says the same as the yes/no one.
 
     Both are put on the scale of their own standard errors; ``agree`` is whether the signs are
@@ -178,7 +178,7 @@ class Agreement:
     """Variance of the yes/no estimate over that of the graded one, each in units of itself."""
 
 
-def agreement(binary: Floats, graded: Floats) -> Agreement:
+def agreement(binary: Floats, graded: Floats) -> GradedAgreement:
     """Compare the yes/no sways of runs with their graded ones.
 
     Parameters
@@ -196,7 +196,9 @@ def agreement(binary: Floats, graded: Floats) -> Agreement:
         correlation = float(np.corrcoef(binary[both], graded[both])[0, 1])
         if one.value:
             efficiency = (other.value / other.se) ** 2 / (one.value / one.se) ** 2
-    return Agreement(one, other, correlation, _verdict(one) * _verdict(other) >= 0, efficiency)
+    return GradedAgreement(
+        one, other, correlation, _verdict(one) * _verdict(other) >= 0, efficiency
+    )
 
 
 def _verdict(estimate: Estimate) -> int:

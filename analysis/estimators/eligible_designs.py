@@ -17,7 +17,7 @@ NO_FRAMES = "no frame was kept that could be judged again"
 
 
 @dataclass(frozen=True)
-class Offer:
+class DesignOffer:
     """A design, whether these runs allow it, and why or why not."""
 
     design: str
@@ -25,7 +25,7 @@ class Offer:
     why: str
 
 
-def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple[Offer, ...]:
+def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple[DesignOffer, ...]:
     """Say which designs these runs allow, the one that fits best first.
 
     A control arm gives the sway itself, so it comes first where there is one. Without it the
@@ -44,7 +44,7 @@ def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple
     passive = bool(treated) and all(run.windows.baseline == "passive" for run in treated)
     told = [
         _paired(pairs),
-        *(_rejudged(*design) if frames else Offer(design[0], False, NO_FRAMES)
+        *(_rejudged(*design) if frames else DesignOffer(design[0], False, NO_FRAMES)
           for design in (
               ("adjusted matrix", personas, passive, "a placebo comes with it"),
               ("persona matrix", personas, True, "after windows alone"),
@@ -54,20 +54,20 @@ def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple
     return tuple(sorted(told, key=lambda offer: not offer.offered))
 
 
-def _paired(pairs: int) -> Offer:
+def _paired(pairs: int) -> DesignOffer:
     counted = f"{count_of(pairs, 'pair')} of treatment and control"
     needs = "" if pairs >= 2 else ", and 2 are needed for an interval"
-    return Offer("paired with control", pairs >= 2, counted + needs)
+    return DesignOffer("paired with control", pairs >= 2, counted + needs)
 
 
-def _rejudged(design: str, personas: int, baseline_fits: bool, note: str) -> Offer:
+def _rejudged(design: str, personas: int, baseline_fits: bool, note: str) -> DesignOffer:
     """A design that judges windows again as every persona."""
     if personas < LEAST_PERSONAS:
-        return Offer(
+        return DesignOffer(
             design, False, f"{count_of(personas, 'persona')}, and {LEAST_PERSONAS} are needed"
         )
     if not baseline_fits:
-        return Offer(design, False, "the before windows were watched actively")
-    return Offer(
+        return DesignOffer(design, False, "the before windows were watched actively")
+    return DesignOffer(
         design, True, f"{count_of(personas, 'persona')}, judged again as each other; {note}"
     )

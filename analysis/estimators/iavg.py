@@ -19,8 +19,8 @@ from analysis.errors import NothingToCompare
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches, t_interval
 from analysis.statistics.null_iavg import (
-    Counts,
     NullOfI,
+    WindowCounts,
     mean_change,
     null_of_i,
     shared_correlation,
@@ -89,8 +89,10 @@ def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
     )
 
 
-def _group(runs: Sequence[RunInfo], counts: Sequence[Counts], rng: np.random.Generator) -> Group:
-    by_persona: dict[str, list[Counts]] = {}
+def _group(
+    runs: Sequence[RunInfo], counts: Sequence[WindowCounts], rng: np.random.Generator
+) -> Group:
+    by_persona: dict[str, list[WindowCounts]] = {}
     for run, count in zip(runs, counts, strict=True):
         by_persona.setdefault(run.persona, []).append(count)
     units = {persona: _pool(parts) for persona, parts in by_persona.items()}
@@ -111,7 +113,7 @@ def _group(runs: Sequence[RunInfo], counts: Sequence[Counts], rng: np.random.Gen
     )
 
 
-def _sway(counts: Sequence[Counts]) -> Estimate:
+def _sway(counts: Sequence[WindowCounts]) -> Estimate:
     """Mean sway over runs; over batches where there is one run."""
     if len(counts) == 1:
         return difference_over_batches(counts[0].n, 100 * counts[0].yes).within(-100, 100)
@@ -119,15 +121,15 @@ def _sway(counts: Sequence[Counts]) -> Estimate:
     return t_interval(sways).within(-100, 100)
 
 
-def _pool(parts: Sequence[Counts]) -> Counts:
+def _pool(parts: Sequence[WindowCounts]) -> WindowCounts:
     """Runs of one persona side by side; their batches stay apart."""
-    return Counts(
+    return WindowCounts(
         np.concatenate([part.n for part in parts], axis=1),
         np.concatenate([part.yes for part in parts], axis=1),
     )
 
 
-def _persona(persona: str, runs: int, unit: Counts) -> PersonaChange:
+def _persona(persona: str, runs: int, unit: WindowCounts) -> PersonaChange:
     before, after = 100 * unit.share
     judged_before, judged_after = (int(size) for size in unit.n.sum(1))
     reason = ""

@@ -13,13 +13,13 @@ import numpy as np
 from analysis.data.exposures import NONE, Floats, Ints, Mask
 from analysis.estimators.judge_agreement import kappa
 from analysis.estimators.persona_matrix import overlap
-from analysis.estimators.rejudged_matrix import Replies
+from analysis.estimators.rejudged_matrix import RejudgedReplies
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
 
 
 @dataclass(frozen=True)
-class Eagerness:
+class AcquiescenceBias:
     """Whether the judge says yes to whatever is asked, from mirrored questions.
 
     Attributes
@@ -43,7 +43,7 @@ class Eagerness:
     tendency: Estimate
 
 
-def eagerness(told: Replies) -> Eagerness | None:
+def eagerness(told: RejudgedReplies) -> AcquiescenceBias | None:
     """Compare each question with its mirror image; ``None`` where none was mirrored."""
     first = told.plain
     mirror = told.mirrored & (told.repeat == 0) & (told.paraphrase == 0)
@@ -52,7 +52,7 @@ def eagerness(told: Replies) -> Eagerness | None:
         return None
     a, b = told.answer[one], told.answer[two]
     lean = (a + b - 1).astype(np.float64)
-    return Eagerness(
+    return AcquiescenceBias(
         pairs=len(one),
         plain=100 * float(a.mean()),
         mirrored=100 * float(b.mean()),
@@ -62,7 +62,7 @@ def eagerness(told: Replies) -> Eagerness | None:
 
 
 @dataclass(frozen=True)
-class Steadiness:
+class RepeatAgreement:
     """How often the judge says the same again.
 
     Attributes
@@ -81,7 +81,7 @@ class Steadiness:
     kappa: float
 
 
-def steadiness(told: Replies, *, reworded: bool = False) -> Steadiness | None:
+def steadiness(told: RejudgedReplies, *, reworded: bool = False) -> RepeatAgreement | None:
     """Compare each question with its repeats, or with its other wordings; ``None`` without any."""
     again = told.paraphrase > 0 if reworded else told.repeat > 0
     other = told.repeat if reworded else told.paraphrase
@@ -90,7 +90,7 @@ def steadiness(told: Replies, *, reworded: bool = False) -> Steadiness | None:
         return None
     a, b = told.answer[one], told.answer[two]
     same = (a == b).astype(np.float64)
-    return Steadiness(
+    return RepeatAgreement(
         pairs=len(one),
         equal=100 * float(same.mean()),
         agreement=t_interval(100 * _by_run(same, told.run[one]), "%").within(0, 100),
@@ -99,7 +99,7 @@ def steadiness(told: Replies, *, reworded: bool = False) -> Steadiness | None:
 
 
 @dataclass(frozen=True)
-class Blind:
+class BlindSway:
     """The runs' own sway, scored again blind, beside what the acting judge said.
 
     Attributes
@@ -120,7 +120,7 @@ class Blind:
     judge: Estimate
 
 
-def blind(told: Replies) -> Blind | None:
+def blind(told: RejudgedReplies) -> BlindSway | None:
     """Compare the acting answers of treatment runs with the blind ones; ``None`` without any."""
     treated = np.array([run.arm == "treatment" for run in told.runs])
     rows = told.plain & told.own & treated[told.run] & (told.answer != NONE)
@@ -130,7 +130,7 @@ def blind(told: Replies) -> Blind | None:
     run, after = told.run[rows], told.after[rows]
     acting, again = (100.0 * values[rows] for values in (told.acting, told.answer))
     seen, scored = (_sways(values, run, after) for values in (acting, again))
-    return Blind(
+    return BlindSway(
         videos=int(rows.sum()),
         lenience=t_interval(_by_run(acting - again, run)).within(-100, 100),
         acting=t_interval(seen).within(-100, 100),
@@ -139,7 +139,7 @@ def blind(told: Replies) -> Blind | None:
     )
 
 
-def taste_overlap(told: Replies) -> Estimate:
+def taste_overlap(told: RejudgedReplies) -> Estimate:
     """How far the personas' tastes overlap, from pooled frames and repeats (``matrix.overlap``)."""
     personas = np.unique(told.persona)
     picture = np.unique(told.frame, return_inverse=True)[1]
@@ -156,7 +156,7 @@ def taste_overlap(told: Replies) -> Estimate:
     return overlap(*tables)
 
 
-def _pairs(told: Replies, first: Mask, second: Mask) -> tuple[Ints, Ints]:
+def _pairs(told: RejudgedReplies, first: Mask, second: Mask) -> tuple[Ints, Ints]:
     """Rows of the second kind with the row of the first that asked the same, both answered."""
     answered = told.answer != NONE
     keys = zip(told.run.tolist(), told.persona.tolist(), told.position.tolist(),

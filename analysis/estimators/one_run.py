@@ -26,10 +26,10 @@ from analysis.data.exposures import (
     from_ledger,
     without_repeats,
 )
-from analysis.data.windows import Compared, batches_assumed, compared
+from analysis.data.windows import ComparedRows, batches_assumed, compared
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches
-from analysis.statistics.null_iavg import Counts, NullOfI, null_of_i
+from analysis.statistics.null_iavg import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
 from store.runs.site_records import last_difference
 
@@ -70,7 +70,7 @@ class NewVideos:
 
 
 @dataclass(frozen=True)
-class RunSummary:
+class OneRun:
     """One run, described alone.
 
     Attributes
@@ -126,7 +126,7 @@ class RunSummary:
         return told
 
 
-def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
+def summarise(ledger: Ledger, rng: np.random.Generator) -> OneRun:
     """Describe one run.
 
     Parameters
@@ -141,7 +141,7 @@ def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
     counts = run_counts(run, rows)
     before, after = window_share(run, rows.before), window_share(run, rows.after)
     graded, graded_by = graded_sway(run, rows)
-    return RunSummary(
+    return OneRun(
         run=run.runs[0],
         traits=ledger.started.persona.traits,
         started_at=ledger.started.at,
@@ -166,14 +166,14 @@ def summarise(ledger: Ledger, rng: np.random.Generator) -> RunSummary:
     )
 
 
-def exclusions(run: Views, rows: Compared) -> dict[str, int]:
+def exclusions(run: Views, rows: ComparedRows) -> dict[str, int]:
     """Count the videos that are not compared, by reason (the adapt phase is not a reason)."""
     reasons = run.exclusions()
     early = int(rows.too_early.sum())
     return reasons | ({"requested_before_change": early} if early else {})
 
 
-def graded_sway(run: Views, rows: Compared) -> tuple[Estimate, str]:
+def graded_sway(run: Views, rows: ComparedRows) -> tuple[Estimate, str]:
     """Sway of the graded judgement, and its name: ISQ's score, else the probability of yes."""
     judged = run.judged & (rows.before | rows.after)
     for name, scale in GRADES.items():
@@ -203,12 +203,12 @@ def _sway_without(run: Views, count: int) -> Estimate:
     return _sway_of(run_counts(run, compared(run, count)))
 
 
-def _sway_of(counts: Counts) -> Estimate:
+def _sway_of(counts: WindowCounts) -> Estimate:
     """The sway of one run over its batches."""
     return difference_over_batches(counts.n, 100 * counts.yes).within(-100, 100)
 
 
-def _new_videos(run: Views, rows: Compared) -> NewVideos:
+def _new_videos(run: Views, rows: ComparedRows) -> NewVideos:
     new = without_repeats(run)
     kept = compared(new)
     counts = run_counts(new, kept)
@@ -232,7 +232,7 @@ def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _cautions(
-    run: Views, rows: Compared, before: WindowShare, after: WindowShare
+    run: Views, rows: ComparedRows, before: WindowShare, after: WindowShare
 ) -> tuple[str, ...]:
     """Say what this run cannot show."""
     info = run.runs[0]

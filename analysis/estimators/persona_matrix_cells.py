@@ -25,7 +25,7 @@ HINT = "Type: python -m agent rejudge --help"
 
 
 @dataclass(frozen=True, eq=False)
-class Rejudged:
+class RejudgedColumns:
     """Re-judgements as columns, one row per question asked.
 
     Attributes
@@ -53,7 +53,7 @@ class Rejudged:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class MatrixCells:
     """Questions asked, answers and yes by window (before, after), persona and run.
 
     All of shape ``(2, K, K)``; ``within`` is the variance in pp^2 of a before share, by persona.
@@ -75,7 +75,7 @@ class Cells:
         return shares(self.judged[1], self.yes[1])
 
 
-def missing_shares(replicates: Sequence[Cells]) -> tuple[float, float]:
+def missing_shares(replicates: Sequence[MatrixCells]) -> tuple[float, float]:
     """Share of all the questions without an answer in %: own cells, and the others'."""
     asked = np.sum([cells.asked for cells in replicates], axis=0)
     lost = asked - np.sum([cells.judged for cells in replicates], axis=0)
@@ -86,7 +86,7 @@ def missing_shares(replicates: Sequence[Cells]) -> tuple[float, float]:
     return one, other
 
 
-def count_cells(rows: Rejudged, size: int, blocks: Ints | None = None) -> Cells:
+def count_cells(rows: RejudgedColumns, size: int, blocks: Ints | None = None) -> MatrixCells:
     """Count the cells of a study with K personas and one run of each.
 
     Parameters
@@ -110,7 +110,7 @@ def count_cells(rows: Rejudged, size: int, blocks: Ints | None = None) -> Cells:
         )
     early = ~rows.after & (rows.answer >= 0)
     n, yes = (_by_batch(rows, mask, size) for mask in (early, early & (rows.answer == 1)))
-    return Cells(
+    return MatrixCells(
         asked=asked,
         judged=_by_cell(rows, rows.answer >= 0, size),
         yes=_by_cell(rows, rows.answer == 1, size),
@@ -118,7 +118,7 @@ def count_cells(rows: Rejudged, size: int, blocks: Ints | None = None) -> Cells:
     )
 
 
-def graded_cells(rows: Rejudged, size: int) -> Floats:
+def graded_cells(rows: RejudgedColumns, size: int) -> Floats:
     """Mean graded answer by window, persona and run, over the videos that were judged.
 
     Shape ``(2, K, K)``; nan where nothing was judged, or something without a grade.
@@ -132,7 +132,7 @@ def graded_cells(rows: Rejudged, size: int) -> Floats:
     return mean
 
 
-def _by_cell(rows: Rejudged, kept: Mask, size: int, values: Floats | None = None) -> Floats:
+def _by_cell(rows: RejudgedColumns, kept: Mask, size: int, values: Floats | None = None) -> Floats:
     """Rows, or the sum of their values, by window, persona and run."""
     cell = (rows.after[kept] * size + rows.persona[kept]) * size + rows.run[kept]
     weights = None if values is None else values[kept]
@@ -140,7 +140,7 @@ def _by_cell(rows: Rejudged, kept: Mask, size: int, values: Floats | None = None
     return sums.reshape(2, size, size).astype(np.float64)
 
 
-def _by_batch(rows: Rejudged, kept: Mask, size: int) -> Floats:
+def _by_batch(rows: RejudgedColumns, kept: Mask, size: int) -> Floats:
     """Rows by persona, run and batch."""
     batches = int(rows.batch.max(initial=0)) + 1
     cell = (rows.persona[kept] * size + rows.run[kept]) * batches + rows.batch[kept]

@@ -24,7 +24,12 @@ from analysis.estimators.persona_matrix import (
     residuals,
     specific_sway,
 )
-from analysis.estimators.persona_matrix_cells import Cells, Rejudged, count_cells, graded_cells
+from analysis.estimators.persona_matrix_cells import (
+    MatrixCells,
+    RejudgedColumns,
+    count_cells,
+    graded_cells,
+)
 from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
 from analysis.statistics.estimate import NAN
 from analysis.statistics.null_iavg import DRAWS
@@ -35,7 +40,7 @@ _ANSWERS = {"yes": YES, "no": NO, None: NONE}
 
 
 @dataclass(frozen=True, eq=False)
-class Replies:
+class RejudgedReplies:
     """What one judge answered about the compared videos, one row per question.
 
     Attributes
@@ -96,7 +101,7 @@ _COLUMNS: dict[str, type] = {
 
 def replies(
     views: Views, files: Mapping[int, Judgements], members: Sequence[int] | None = None
-) -> Replies:
+) -> RejudgedReplies:
     """Put one judge's files beside the views that they are about.
 
     Parameters
@@ -128,7 +133,7 @@ def replies(
         for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
     }
     split = tuple(index for index, file in files.items() if not file.in_one_sitting)
-    return Replies(views.runs, tuple(members), outside=outside, split=split, **columns)
+    return RejudgedReplies(views.runs, tuple(members), outside=outside, split=split, **columns)
 
 
 def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:
@@ -190,7 +195,7 @@ class PersonaMatrix:
     """
 
     personas: tuple[str, ...]
-    cells: tuple[Cells, ...]
+    cells: tuple[MatrixCells, ...]
     blocks: Ints
     before: Floats
     after: Floats
@@ -202,7 +207,7 @@ class PersonaMatrix:
     graded_by: str
 
 
-def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
+def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMatrix:
     """Count, estimate and test the persona matrix.
 
     Raises
@@ -240,7 +245,7 @@ def persona_matrix(told: Replies, rng: np.random.Generator) -> PersonaMatrix:
     )
 
 
-def _grades(told: Replies) -> tuple[Floats, str]:
+def _grades(told: RejudgedReplies) -> tuple[Floats, str]:
     """The graded answers of 0 to 100 that the plain questions have throughout, and their name."""
     judged = told.plain & (told.answer != NONE)
     for name, scale in GRADES.items():
@@ -251,7 +256,7 @@ def _grades(told: Replies) -> tuple[Floats, str]:
 
 
 def _graded(
-    rows: Sequence[Rejudged], blocks: Ints, passive: bool, rng: np.random.Generator
+    rows: Sequence[RejudgedColumns], blocks: Ints, passive: bool, rng: np.random.Generator
 ) -> SpecificSway:
     """The specific sway of mean graded answers.
 
@@ -264,7 +269,7 @@ def _graded(
     return specific_sway(after, own, given, blocks=blocks, unit="points")
 
 
-def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
+def _layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
     """Personas that have a re-judged treatment run in every replicate, and these by persona."""
     found: dict[int, dict[str, int]] = {}
     for index in sorted(set(told.members) & set(told.run.tolist())):
@@ -281,7 +286,7 @@ def _layout(told: Replies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
                       for members in found.values()]  # fmt: skip
 
 
-def _check_sittings(told: Replies, replicates: Sequence[Mapping[str, int]]) -> None:
+def _check_sittings(told: RejudgedReplies, replicates: Sequence[Mapping[str, int]]) -> None:
     used = {run for runs in replicates for run in runs.values()}
     split = [told.runs[run].run_id for run in told.split if run in used]
     if split:
@@ -293,14 +298,14 @@ def _check_sittings(told: Replies, replicates: Sequence[Mapping[str, int]]) -> N
 
 
 def _square(
-    told: Replies, personas: Sequence[str], runs: Mapping[str, int], grades: Floats
-) -> Rejudged:
+    told: RejudgedReplies, personas: Sequence[str], runs: Mapping[str, int], grades: Floats
+) -> RejudgedColumns:
     """The plain questions of one replicate, put as its own personas."""
     owner = {run: place for place, run in enumerate(runs.values())}
     order = np.array(personas)
     rows = told.plain & np.isin(told.run, list(owner)) & np.isin(told.persona, order)
     places = np.array([owner.get(run, -1) for run in range(len(told.runs))], dtype=np.int64)
-    return Rejudged(
+    return RejudgedColumns(
         persona=np.searchsorted(order, told.persona[rows]),
         run=places[told.run[rows]],
         after=told.after[rows],
@@ -311,7 +316,7 @@ def _square(
 
 
 def _borrow(
-    cells: Sequence[Cells], blocks: Ints, sway: SpecificSway, passive: bool
+    cells: Sequence[MatrixCells], blocks: Ints, sway: SpecificSway, passive: bool
 ) -> tuple[BorrowedBase | None, str]:
     if len(np.unique(blocks)) > 1:
         return None, "A borrowed base takes runs of one draw, and personas were added later."

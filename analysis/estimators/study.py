@@ -19,9 +19,9 @@ from analysis.data.exposures import RunInfo, Views
 from analysis.data.windows import batches_assumed, compared
 from analysis.errors import NothingToCompare
 from analysis.estimators.contrasts import (
-    Agreement,
     Attrition,
     Contrast,
+    GradedAgreement,
     agreement,
     attrition,
     attrition_p_value,
@@ -29,12 +29,12 @@ from analysis.estimators.contrasts import (
     sways,
     treatment_minus_control,
 )
-from analysis.estimators.eligible_designs import Offer, offers
+from analysis.estimators.eligible_designs import DesignOffer, offers
 from analysis.estimators.iavg import Group, iavg
 from analysis.estimators.one_run import graded_sway
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import Floats, t_interval
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 from analysis.statistics.permutation import holm
 
 Primary = Literal["t", "permutation"]
@@ -54,7 +54,7 @@ class Arm:
     bounds: tuple[float, float]
     judged: int
     unanswered: int
-    agreement: Agreement
+    agreement: GradedAgreement
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ class Result:
     attrition_p: float
     averages: tuple[Group, ...]
     batches_assumed: bool
-    offers: tuple[Offer, ...]
+    offers: tuple[DesignOffer, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
     """What is measured of each run, in the order of the table's runs."""
 
-    counts: list[Counts]
+    counts: list[WindowCounts]
     windows: list[tuple[WindowShare, WindowShare]]
     sway: Floats
     graded: Floats

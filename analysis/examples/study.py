@@ -35,7 +35,7 @@ from store.runs.records import (
     Video,
     Windows,
 )
-from store.runs.rejudgements import Asked, Judge, JudgementWriter
+from store.runs.rejudgements import JudgementWriter, RejudgedAnswer, RejudgementHeader
 
 STUDY = "example"
 THEMES = ("ocean", "bread", "chess", "forest", "city", "music", "garden", "desert")
@@ -301,7 +301,7 @@ def _judge_again(
     run_folder: Path, started: RunStarted, steps: list[Step], rng: np.random.Generator
 ) -> None:
     """Ask every persona about every compared frame; about some of them mirrored and again."""
-    judge = Judge(
+    judge = RejudgementHeader(
         run_id=started.run_id, model=started.model, strategy=started.strategy,
         prompts=started.prompts, seed=started.seed, at=started.at, code_version="example",
     )  # fmt: skip
@@ -317,7 +317,7 @@ def _judge_again(
                 changed = (mirrored or repeat) and rng.random() < 0.06
                 says = likes ^ mirrored ^ bool(changed)
                 lines.append(
-                    Asked(
+                    RejudgedAnswer(
                         persona=persona, position=step.position, frame=step.frames[0].sha256,
                         mirrored=mirrored, repeat=repeat,
                         judgement=_judgement("yes" if says else "no", rng),

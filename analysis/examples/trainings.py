@@ -12,7 +12,15 @@ import numpy as np
 
 from analysis.alignment.saturation import MARGIN, step
 from store.results import trainings
-from store.results.trainings import Asked, Cell, Item, Ladder, Progress, Recipe, Scored
+from store.results.trainings import (
+    HeldOutItem,
+    ScoringJudge,
+    TrainingLoss,
+    TrainingPlan,
+    TrainingRecipe,
+    TrainingRun,
+    TrainingScores,
+)
 from store.runs.records import Judgement, Provenance
 
 SIZES = (0, 16, 32, 64, 128, 256)
@@ -20,7 +28,7 @@ SEEDS = 4
 CURVE = 90 - 70 * np.exp2(-np.array(SIZES) / 14)
 """Planted mean scores."""
 SATURATED = SIZES[step(CURVE, MARGIN)]
-ASKED = Asked(judge="made-up/judge", about="- romantic", question="made up")
+ASKED = ScoringJudge(judge="made-up/judge", about="- romantic", question="made up")
 _VIDEOS, _PAIRS = 40, 2
 _UPDATES = range(8, 201, 8)
 
@@ -28,12 +36,12 @@ _UPDATES = range(8, 201, 8)
 def write_ladder(out: Path, seed: int = 1) -> Path:
     """Write the folder that ``python -m agent align`` would have left, and return it."""
     rng = np.random.default_rng(seed)
-    recipe = Recipe(
+    recipe = TrainingRecipe(
         model="hfvlm/made-up", pairs="made-up", updates=200, batch=8, learning_rate=5e-5, beta=0.1,
         rank=16,
     )  # fmt: skip
     nowhere = Provenance(code_version="", code_dirty=None, python="", system="", libraries={})
-    ladder = Ladder(recipe=recipe, held_out=_VIDEOS * _PAIRS, provenance=nowhere)
+    ladder = TrainingPlan(recipe=recipe, held_out=_VIDEOS * _PAIRS, provenance=nowhere)
     trainings.keep(out / trainings.LADDER, ladder)
     judged = trainings.judged_folder(out, ASKED)
     trainings.keep(judged / trainings.JUDGE, ASKED)
@@ -41,17 +49,17 @@ def write_ladder(out: Path, seed: int = 1) -> Path:
         for training in range(1, SEEDS + 1 if size else 2):
             cell = _cell(size, training, rung, rng)
             trainings.keep(trainings.cell_folder(out, size, training) / trainings.RECORD, cell)
-            scored = Scored(judgements=_judgements(CURVE[rung], rng))
+            scored = TrainingScores(judgements=_judgements(CURVE[rung], rng))
             trainings.keep(judged / f"{trainings.name(size, training)}.json", scored)
     return out
 
 
-def _cell(size: int, training: int, rung: int, rng: np.random.Generator) -> Cell:
+def _cell(size: int, training: int, rung: int, rng: np.random.Generator) -> TrainingRun:
     losses = [
-        Progress(update=update, loss=float(0.69 * np.exp(-update / 150) + rng.normal(0, 0.01)))
+        TrainingLoss(update=update, loss=float(0.69 * np.exp(-update / 150) + rng.normal(0, 0.01)))
         for update in _UPDATES
     ]
-    return Cell(
+    return TrainingRun(
         size=size,
         seed=training if size else 0,
         weights="",
@@ -62,9 +70,9 @@ def _cell(size: int, training: int, rung: int, rng: np.random.Generator) -> Cell
     )
 
 
-def _item(place: int, rung: int, rng: np.random.Generator) -> Item:
+def _item(place: int, rung: int, rng: np.random.Generator) -> HeldOutItem:
     chosen, rejected = rng.normal((rung / 2 - 1, 0), 1)
-    return Item(
+    return HeldOutItem(
         id=str(place), video=str(place // _PAIRS), kind="style", reply="made up",
         chosen=chosen, rejected=rejected, chosen_tokens=1, rejected_tokens=1,
         p_yes=tuple(rng.uniform(0.4, 1, 4) - 0.04 * rung),

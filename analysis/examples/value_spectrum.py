@@ -11,11 +11,18 @@ from itertools import islice
 import numpy as np
 
 from analysis.examples.study import START
-from store.results.value_spectrum import RUN_ID, Found, Keyword, Retrieval, ValueRecord, keep
+from store.results.value_spectrum import (
+    RUN_ID,
+    Keyword,
+    Retrieval,
+    RetrievedFrame,
+    ValueRecord,
+    keep,
+)
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.records import Judgement, Step
-from store.runs.rejudgements import FOLDER, Asked, Judge, JudgementWriter
+from store.runs.rejudgements import FOLDER, JudgementWriter, RejudgedAnswer, RejudgementHeader
 
 VALUES = ("ocean", "city", "bread")
 _LIKED = {"picture": {"ocean": 0.8, "city": 0.6, "bread": 0.2},
@@ -45,7 +52,7 @@ def _keyword(data: DataFolder, value: str, number: int) -> Keyword:
         if step.frames and value in (step.video.caption or "").casefold():
             videos.setdefault(step.frames[0].sha256, step)
     found = tuple(
-        Found(
+        RetrievedFrame(
             rank=rank, similarity=0.5, words=0.6, match=4.4 - rank / 4, fits=rank < 5,
             entry=f"{run.run_id}/{step.position}/0", platform="example", video=step.video.id,
             frame=frame, caption=step.video.caption or "",
@@ -59,7 +66,7 @@ def _answer(data: DataFolder, retrieval: Retrieval, model: str, part: str) -> No
     prompts = {"plain.toml": "0" * 64}
     if part == "words":
         prompts[f"described by {model}"] = "0" * 64
-    judge = Judge(run_id=RUN_ID, model=model, strategy="plain", prompts=prompts, seed=1, at=START,
+    judge = RejudgementHeader(run_id=RUN_ID, model=model, strategy="plain", prompts=prompts, seed=1, at=START,
                   code_version="example")  # fmt: skip
     value = {hit.frame: each.value for each in retrieval.keywords for hit in each.found}
     rng = np.random.default_rng(7)
@@ -70,7 +77,7 @@ def _answer(data: DataFolder, retrieval: Retrieval, model: str, part: str) -> No
             for mirrored in (False, True):
                 yes = model == "made-up/yes" or likes != mirrored
                 said = Judgement(answer="yes" if yes else "no")
-                lines.append(Asked(persona="", position=0, frame=frame, mirrored=mirrored,
+                lines.append(RejudgedAnswer(persona="", position=0, frame=frame, mirrored=mirrored,
                                    paraphrase=wording, judgement=said))  # fmt: skip
     with JudgementWriter(data.spectra_dir / FOLDER / f"{judge.slug}.jsonl", judge) as writer:
         writer.append(lines)

@@ -19,8 +19,8 @@ from analysis.spectrum.scores import profile
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import Floats
 from analysis.terminal.columns import columns
-from store.results.hallucination_probes import Probes, Question
-from store.results.preference_pairs import LEVELS, Pair, Pairs
+from store.results.hallucination_probes import ProbeQuestion, Probes
+from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePairs
 from store.results.text_style import words
 from store.runs.records import Judgement
 
@@ -35,7 +35,7 @@ _REACH = 3
 class Example:
     """A pair of which the model chose the false statement at least once."""
 
-    pair: Pair
+    pair: PreferencePair
     wrong: float
     """Share of the choices between the two that were wrong."""
     reason: str | None
@@ -130,7 +130,7 @@ class Misalignment:
         )
 
 
-def misalignment(pairs: Pairs, probes: Probes) -> Misalignment:
+def misalignment(pairs: PreferencePairs, probes: Probes) -> Misalignment:
     """Describe what a model gets wrong."""
     items = [pair for pair in pairs.counted if pair.error in LEVELS]
     members = np.array([[pair.error == level for level in LEVELS] for pair in items])
@@ -174,7 +174,9 @@ def misalignment(pairs: Pairs, probes: Probes) -> Misalignment:
 class _Grid:
     """Answers about pairs: 1 where the model holds the statement true, shape ``(pairs,)`` each."""
 
-    def __init__(self, said: dict[Question, Judgement], items: Sequence[Pair]) -> None:
+    def __init__(
+        self, said: dict[ProbeQuestion, Judgement], items: Sequence[PreferencePair]
+    ) -> None:
         self._said = said
         self._items = items
 
@@ -218,9 +220,9 @@ class _Grid:
         return _mean([plain, 1 - turned], whole=True)
 
 
-def _question(pair: Pair, form: str, which: int, mirrored: bool) -> Question:
+def _question(pair: PreferencePair, form: str, which: int, mirrored: bool) -> ProbeQuestion:
     other = "" if form == "statement" else pair.statements[1]
-    return Question.model_validate(
+    return ProbeQuestion.model_validate(
         {"frame": pair.source.frame, "form": form, "statement": pair.statements[which],
          "other": other, "mirrored": mirrored}
     )  # fmt: skip
@@ -236,7 +238,7 @@ def _mean(sides: Sequence[Floats], *, whole: bool = False) -> Floats:
 
 
 def _named(
-    items: Sequence[Pair], pairs: Pairs, told: Sequence[Judgement | None]
+    items: Sequence[PreferencePair], pairs: PreferencePairs, told: Sequence[Judgement | None]
 ) -> list[tuple[str, ...] | None]:
     """What each reason names that was swapped into a text of this frame and is in none that holds.
 
@@ -272,7 +274,7 @@ def _low(text: str) -> list[str]:
 
 
 def _examples(
-    items: Sequence[Pair],
+    items: Sequence[PreferencePair],
     wrong: Floats,
     told: Sequence[Judgement | None],
     named: Sequence[tuple[str, ...] | None],

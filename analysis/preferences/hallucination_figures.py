@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from analysis.preferences.hallucination import Example, Misalignment
-from analysis.report.export import Table, write_tables
+from analysis.report.export import ReportTable, write_tables
 from analysis.report.pictures import small_jpeg
 from store.errors import DataUnwritable
 from store.foreign.limits import decode_picture
@@ -168,7 +168,7 @@ def _bare(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _table(models: Sequence[Misalignment]) -> Table:
+def _table(models: Sequence[Misalignment]) -> ReportTable:
     rows = [
         (one.model, level, name, rate.value, rate.low, rate.high, found.pairs, rate.clusters)
         for one in models
@@ -177,4 +177,4 @@ def _table(models: Sequence[Misalignment]) -> Table:
         for rate in (getattr(found, name),)
     ]
     names = ("model", "level", "rate", "value", "low", "high", "pairs", "videos")
-    return Table("rates", names, rows)
+    return ReportTable("rates", names, rows)

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.preferences.shortcut import Shortcut, shortcut
 from analysis.statistics.estimate import as_json
 from analysis.terminal.columns import columns
-from store.results.preference_pairs import ERRORS, Pairs, Reason
+from store.results.preference_pairs import ERRORS, PreferencePairs, Reason
 from store.results.text_style import FEATURES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _HATCHED = ("#e69f00", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", "#999999")
 class PairChecks:
     """The pairs, and what their surface gives away."""
 
-    pairs: Pairs
+    pairs: PreferencePairs
 
     @cached_property
     def shortcut(self) -> Shortcut:

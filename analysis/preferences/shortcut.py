@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import Floats, Ints, binomial_interval, jackknife
-from store.results.preference_pairs import ERRORS, Pair
+from store.results.preference_pairs import ERRORS, PreferencePair
 from store.results.text_style import FEATURES, surface
 
 FOLDS = 5
@@ -64,7 +64,7 @@ class Shortcut:
         return f"{one.value:.1f} %{ends} of {len(self.accepted)} pairs, 50 % being chance"
 
 
-def shortcut(pairs: Sequence[Pair]) -> Shortcut:
+def shortcut(pairs: Sequence[PreferencePair]) -> Shortcut:
     """Try to tell accepted from rejected texts by their surface."""
     accepted, rejected = (
         np.array([list(surface(text).values()) for text in texts]).reshape(-1, len(FEATURES))

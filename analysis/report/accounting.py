@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Ints, Mask, Views
 from analysis.data.windows import compared
-from analysis.report.trace import Source
+from analysis.report.trace import NumberSource
 from store.foreign.printing import count_of
 
 BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)
@@ -30,7 +30,7 @@ _FIRST_MISSING = _FIRST_EXCLUDED + len(EXCLUDED) - 1
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class AccountedRows:
     """The rows of a table with their uses.
 
     Attributes
@@ -68,7 +68,7 @@ class Rows:
         *,
         noun: str = "judged video",
         otherwise: str = "not part of this number",
-    ) -> Source:
+    ) -> NumberSource:
         """Say where a number comes from.
 
         Parameters
@@ -87,7 +87,7 @@ class Rows:
             f"{count_of(int(kept.sum()), noun)} of {count_of(len(runs), 'run')}"
             f"{f' ({arms})' if arms else ''}"
         )
-        return Source(function, told, self._left_out(wanted & ~kept, otherwise))
+        return NumberSource(function, told, self._left_out(wanted & ~kept, otherwise))
 
     def _left_out(self, rows: Mask, otherwise: str) -> str:
         told: dict[str, int] = {}
@@ -97,7 +97,7 @@ class Rows:
         return ", ".join(f"{count:,} {name}" for name, count in told.items() if count) or "nothing"
 
 
-def account(views: Views) -> Rows:
+def account(views: Views) -> AccountedRows:
     """Give every row its use: why it does not count, or the window that it counts in.
 
     A row has one use. The platform's reasons come first (an ad without an answer is an ad), then
@@ -117,10 +117,10 @@ def account(views: Views) -> Rows:
     missing = _FIRST_MISSING + views.missing - 1
     lost = np.isin(use, (BEFORE_ROW, AFTER_ROW)) & unanswered
     why = np.where(unanswered, missing, use)
-    return Rows(views, np.where(lost, missing, use), why)
+    return AccountedRows(views, np.where(lost, missing, use), why)
 
 
-def window_rows(rows: Rows, window: int) -> Mask:
+def window_rows(rows: AccountedRows, window: int) -> Mask:
     """Counted and answered rows of one window (``BEFORE`` or ``AFTER``)."""
     wanted = {BEFORE: BEFORE_ROW, AFTER: AFTER_ROW}[window]
     mask: Mask = rows.use == wanted

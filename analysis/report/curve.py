@@ -32,7 +32,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Curve:
+class ArmCurve:
     """One arm: in each bin the mean over runs of a run's share of yes, in %."""
 
     arm: str
@@ -44,7 +44,7 @@ class Drift:
     """Curves over the same bins; ``length`` is the number of eligible positions."""
 
     bins: tuple[Bin, ...]
-    curves: tuple[Curve, ...]
+    curves: tuple[ArmCurve, ...]
     length: int
 
 
@@ -78,7 +78,7 @@ def drift(views: Views, runs: Sequence[int], arms: Sequence[str]) -> Drift:
     for arm in arms:
         members = [index for index in runs if views.runs[index].arm == arm]
         points = tuple(t_interval(column, "%").within(0, 100) for column in share[members].T)
-        curves.append(Curve(arm, points))
+        curves.append(ArmCurve(arm, points))
     return Drift(bins, tuple(curves), sum(lengths))
 
 

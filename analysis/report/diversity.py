@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
 from analysis.data.windows import compared
-from analysis.report.material import Seen, Texts
+from analysis.report.material import RowDetails, Texts
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
 from store.frames.near_duplicates import near_duplicates
@@ -71,7 +71,7 @@ class _Window:
 
 
 def varieties(
-    views: Views, seen: Seen | None, runs: Sequence[int], arms: Sequence[str]
+    views: Views, seen: RowDetails | None, runs: Sequence[int], arms: Sequence[str]
 ) -> tuple[Variety, ...]:
     """Describe the variety of each arm's windows.
 
@@ -116,7 +116,7 @@ def _mean(members: Sequence[_Window], share: str) -> Estimate:
     return t_interval(values, "%").within(0, 100)
 
 
-def _window(views: Views, seen: Seen | None, index: int, phase: int) -> _Window:
+def _window(views: Views, seen: RowDetails | None, index: int, phase: int) -> _Window:
     rows = (views.run == index) & (views.phase == phase)
     eligible = rows & views.eligible
     left_out = rows & (views.excluded == _REPEAT)  # in ledgers that excluded repeats
@@ -150,7 +150,7 @@ def _authors(names: Texts) -> tuple[int, ...]:
     return tuple(Counter(names.tolist()).values())
 
 
-def _near(seen: Seen, run: Mask, rows: Mask) -> float:
+def _near(seen: RowDetails, run: Mask, rows: Mask) -> float:
     """Share of a window's frames that look like an earlier one of the run, in %."""
     at = np.flatnonzero(run & (seen.phash != None))  # noqa: E711 (elementwise)
     if not rows[at].any():

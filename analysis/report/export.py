@@ -20,7 +20,7 @@ Cell = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Rows under named columns."""
 
     name: str
@@ -28,7 +28,7 @@ class Table:
     rows: Sequence[tuple[Cell, ...]]
 
 
-def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
+def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
     """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all.
 
     Raises
@@ -45,7 +45,7 @@ def write_tables(tables: Sequence[Table], folder: Path) -> list[Path]:
     return written
 
 
-def _csv(table: Table) -> bytes:
+def _csv(table: ReportTable) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.columns)
@@ -55,7 +55,7 @@ def _csv(table: Table) -> bytes:
     return text.getvalue().encode()
 
 
-def _parquet(table: Table) -> bytes:
+def _parquet(table: ReportTable) -> bytes:
     import pyarrow as pa  # a quarter of a second
     import pyarrow.parquet
 

@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from analysis.data.exposures import BEFORE, Mask
 from analysis.report.diversity import Variety
-from analysis.report.figures import Scale, axis, dumbbell
+from analysis.report.figures import AxisScale, axis, dumbbell
 from analysis.report.measured import ArmDwell
-from analysis.report.scene import ARM_NAMES, Scene
-from analysis.report.trace import Source, Told, Traced
+from analysis.report.scene import ARM_NAMES, GroupRows
+from analysis.report.trace import NumberSource, PrintedEstimate, TracedNumber
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class VarietyRow:
 
     arm: str
     window: str
-    videos: Traced
-    repeats: Traced
-    yes: Traced
-    yes_new: Traced
-    creators: Traced
-    near: Traced
-    shared: Traced
+    videos: TracedNumber
+    repeats: TracedNumber
+    yes: TracedNumber
+    yes_new: TracedNumber
+    creators: TracedNumber
+    near: TracedNumber
+    shared: TracedNumber
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class VarietyTable:
     """Arms and windows, with the size of the samples in which creators are counted."""
 
     rows: tuple[VarietyRow, ...]
-    sample: Traced | None
+    sample: TracedNumber | None
     near_known: bool
-    source: Source
+    source: NumberSource
 
 
-def variety_table(scene: Scene) -> VarietyTable:
+def variety_table(scene: GroupRows) -> VarietyTable:
     """Lay out how varied the windows were."""
     source = scene.everything("report.diversity.varieties")
     rows = scene.group.variety
@@ -56,7 +56,7 @@ def variety_table(scene: Scene) -> VarietyTable:
     )
 
 
-def _variety(source: Source, row: Variety) -> VarietyRow:
+def _variety(source: NumberSource, row: Variety) -> VarietyRow:
     place = f"{row.arm}, {row.window}"
     return VarietyRow(
         arm=ARM_NAMES[row.arm],
@@ -80,24 +80,24 @@ class DwellRow:
     """One arm's delivered dwell in seconds."""
 
     arm: str
-    yes: Told
-    no: Told
-    ratio: Traced
+    yes: PrintedEstimate
+    no: PrintedEstimate
+    ratio: TracedNumber
     decided: bool
     figure: Markup
-    source: Source
+    source: NumberSource
 
 
-def dwell_rows(scene: Scene) -> tuple[tuple[DwellRow, ...], Markup]:
+def dwell_rows(scene: GroupRows) -> tuple[tuple[DwellRow, ...], Markup]:
     """Delivered dwell by arm, with the axis; nothing where no dwell was recorded."""
     known = [row for row in scene.group.dwell if row.yes.exists or row.no.exists]
     if not known:
         return (), Markup("")
-    scale = Scale.around([end for row in known for end in (row.yes.value, row.no.value)])
+    scale = AxisScale.around([end for row in known for end in (row.yes.value, row.no.value)])
     return tuple(_dwell(scene, row, scale) for row in known), axis(scale)
 
 
-def _dwell(scene: Scene, row: ArmDwell, scale: Scale) -> DwellRow:
+def _dwell(scene: GroupRows, row: ArmDwell, scale: AxisScale) -> DwellRow:
     source = scene.source(
         "estimators.one_run.dwell_contrast",
         [row.arm],
@@ -118,7 +118,7 @@ def _dwell(scene: Scene, row: ArmDwell, scale: Scale) -> DwellRow:
     )
 
 
-def _decided(scene: Scene) -> Mask:
+def _decided(scene: GroupRows) -> Mask:
     """Answered rows, less those of a treatment's passive baseline: no answer decided a dwell."""
     views = scene.views
     baseline = np.array(

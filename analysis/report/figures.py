@@ -33,7 +33,7 @@ def _round_step(span: float, ticks: int) -> float:
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """A linear axis that ends on round numbers."""
 
     low: float
@@ -41,7 +41,7 @@ class Scale:
     step: float
 
     @classmethod
-    def around(cls, values: Sequence[float], *, ticks: int = 6) -> Scale:
+    def around(cls, values: Sequence[float], *, ticks: int = 6) -> AxisScale:
         """An axis that holds these values and 0, with about this many ticks."""
         known = [value for value in values if math.isfinite(value)] + [0.0]
         low, high = min(known), max(known)
@@ -51,7 +51,7 @@ class Scale:
         return cls(step * math.floor(low / step), step * math.ceil(high / step), step)
 
     @classmethod
-    def counting(cls, length: int) -> Scale:
+    def counting(cls, length: int) -> AxisScale:
         """An axis from 0 to a count, with ticks at round numbers."""
         return cls(0, length, max(1, _round_step(length, 6)))
 
@@ -86,7 +86,7 @@ class Line:
     high: Floats
 
 
-def axis(scale: Scale, title: str = "") -> Markup:
+def axis(scale: AxisScale, title: str = "") -> Markup:
     """The ticks below a figure, as text, with what they count."""
     spans = Markup("").join(
         Markup('<span style="left:{:.2f}%">{}</span>').format(scale.at(tick), _plain(tick))
@@ -98,12 +98,12 @@ def axis(scale: Scale, title: str = "") -> Markup:
     ).format(spans, below)
 
 
-def interval(span: Span, scale: Scale, style: str = "treatment") -> Markup:
+def interval(span: Span, scale: AxisScale, style: str = "treatment") -> Markup:
     """One dot with its whiskers, over a line at 0 and one at each tick."""
     return _drawing(_grid(scale) + _whisker(span, scale, 50, style), 22, "row")
 
 
-def strip(span: Span, null: Span, scale: Scale, style: str = "treatment") -> Markup:
+def strip(span: Span, null: Span, scale: AxisScale, style: str = "treatment") -> Markup:
     """A value over the range where it would lie if nothing happened."""
     marks = _grid(scale)
     if math.isfinite(null.low):
@@ -113,7 +113,7 @@ def strip(span: Span, null: Span, scale: Scale, style: str = "treatment") -> Mar
     return _drawing(marks + _whisker(span, scale, 50, style), 44, "strip")
 
 
-def hump(drawn: Floats, observed: Span, scale: Scale) -> Markup:
+def hump(drawn: Floats, observed: Span, scale: AxisScale) -> Markup:
     """What is drawn if nothing happens, and above it what was observed.
 
     Parameters
@@ -136,7 +136,9 @@ def hump(drawn: Floats, observed: Span, scale: Scale) -> Markup:
     return _drawing(marks, 170, "hump")
 
 
-def curves(lines: Sequence[Line], scale: Scale, shades: Sequence[tuple[float, float]]) -> Markup:
+def curves(
+    lines: Sequence[Line], scale: AxisScale, shades: Sequence[tuple[float, float]]
+) -> Markup:
     """Curves with bands over shaded windows.
 
     Parameters
@@ -158,7 +160,7 @@ def curves(lines: Sequence[Line], scale: Scale, shades: Sequence[tuple[float, fl
     return _drawing(marks + stretched, 260, "curves")
 
 
-def dumbbell(left: float, right: float, scale: Scale) -> Markup:
+def dumbbell(left: float, right: float, scale: AxisScale) -> Markup:
     """Two values on one line: a hollow dot and a full one."""
     a, b = scale.at(left), scale.at(right)
     marks = _grid(scale)
@@ -186,7 +188,7 @@ def _drawing(marks: Markup, height: int, style: str) -> Markup:
     ).format(style, height, marks)
 
 
-def _grid(scale: Scale) -> Markup:
+def _grid(scale: AxisScale) -> Markup:
     lines = Markup("").join(_upright("grid", scale.at(tick), 0, 100) for tick in scale.ticks)
     return lines + _upright("zero", scale.at(0), 0, 100)
 
@@ -203,7 +205,7 @@ def _rect(style: str, left: float, top: float, width: float, height: float) -> M
     ).format(style, left, top, width, height)
 
 
-def _whisker(span: Span, scale: Scale, y: float, style: str) -> Markup:
+def _whisker(span: Span, scale: AxisScale, y: float, style: str) -> Markup:
     if not math.isfinite(span.value):
         return Markup("")
     marks = Markup("")
@@ -217,11 +219,11 @@ def _whisker(span: Span, scale: Scale, y: float, style: str) -> Markup:
     )
 
 
-def _points(x: Floats, y: Floats, scale: Scale) -> list[str]:
+def _points(x: Floats, y: Floats, scale: AxisScale) -> list[str]:
     return [f"{100 * a:.2f},{100 - scale.at(b):.2f}" for a, b in zip(x, y, strict=True)]
 
 
-def _band(line: Line, scale: Scale) -> Markup:
+def _band(line: Line, scale: AxisScale) -> Markup:
     """The band, piece by piece where it has gaps."""
     shapes = Markup("")
     for part in _runs(np.isfinite(line.low) & np.isfinite(line.high)):
@@ -233,7 +235,7 @@ def _band(line: Line, scale: Scale) -> Markup:
     return shapes
 
 
-def _curve(line: Line, scale: Scale) -> Markup:
+def _curve(line: Line, scale: AxisScale) -> Markup:
     """The curve, and a dot at each point (a stroke of no length, which is not stretched)."""
     shapes = Markup("")
     for part in _runs(np.isfinite(line.y)):

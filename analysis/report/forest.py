@@ -16,7 +16,7 @@ from analysis.data.exposures import RunInfo
 from analysis.estimators.contrasts import pair_up
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches, t_p_value, t_quantile
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PersonaSway:
 
 
 def by_persona(
-    runs: Sequence[RunInfo], counts: Sequence[Counts], control: str | None
+    runs: Sequence[RunInfo], counts: Sequence[WindowCounts], control: str | None
 ) -> tuple[PersonaSway, ...]:
     """Sway of each persona, in the order of their ids.
 
@@ -78,7 +78,7 @@ def by_persona(
     return tuple(told)
 
 
-def _means(runs: Sequence[Counts]) -> tuple[float, float]:
+def _means(runs: Sequence[WindowCounts]) -> tuple[float, float]:
     """Mean share of yes of some runs, before and after, in %."""
     if not runs:
         return NAN, NAN

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.report.figures import Scale, Span, axis, hump, interval
-from analysis.report.scene import ARM_NAMES, Scene, span
-from analysis.report.trace import Name, Source, Told, Traced, placed
+from analysis.report.figures import AxisScale, Span, axis, hump, interval
+from analysis.report.scene import ARM_NAMES, GroupRows, span
+from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from store.foreign.printing import count_of
 
 _AXIS = "percentage points"
@@ -52,32 +52,32 @@ class Headline:
     quantity: str
     control: str
     verdict: str
-    told: Told
-    p: Traced
+    told: PrintedEstimate
+    p: TracedNumber
     test: str
     sides: str
-    p_other: Traced | None
+    p_other: TracedNumber | None
     other: str
-    p_holm: Traced | None
-    alpha: Traced
+    p_holm: TracedNumber | None
+    alpha: TracedNumber
     declared: bool
-    null_low: Traced
-    null_high: Traced
-    percentile: Traced
+    null_low: TracedNumber
+    null_high: TracedNumber
+    percentile: TracedNumber
     place: str
     excludes_zero: bool
     permuted: bool
-    null_level: Traced
+    null_level: TracedNumber
     null_reason: str
-    low_bound: Traced
-    high_bound: Traced
+    low_bound: TracedNumber
+    high_bound: TracedNumber
     figure: Markup
     axis: Markup
-    reason: Traced
-    source: Source
+    reason: TracedNumber
+    source: NumberSource
 
 
-def headline(scene: Scene) -> Headline:
+def headline(scene: GroupRows) -> Headline:
     """Say what the primary test shows."""
     group = scene.group
     told, test = group.primary, scene.measures.material.test
@@ -87,7 +87,7 @@ def headline(scene: Scene) -> Headline:
     bounds = scene.source(
         "estimators.contrasts.contrast_bounds" if told.control else "data.counts.missing_bounds"
     )
-    setting = Source("the study file" if test.declared else "the program's default",
+    setting = NumberSource("the study file" if test.declared else "the program's default",
                      "test.alpha")  # fmt: skip
     figure, below = _figure(scene)
     name = BY_DESIGN[told.design]
@@ -129,7 +129,7 @@ def headline(scene: Scene) -> Headline:
     )
 
 
-def _source(scene: Scene) -> Source:
+def _source(scene: GroupRows) -> NumberSource:
     """Rows of the primary estimate: acting answers, or re-judgements."""
     told = scene.group.primary
     if told.design in ("matrix", "borrowed"):
@@ -137,13 +137,13 @@ def _source(scene: Scene) -> Source:
         if judged and judged[0].matrix is not None:
             asked = sum(int(cells.asked.sum()) for cells in judged[0].matrix.cells)
             lost = asked - sum(int(cells.judged.sum()) for cells in judged[0].matrix.cells)
-            return Source(
+            return NumberSource(
                 f"analysis.{told.function}",
                 f"{count_of(asked - lost, 'blind answer')} about compared frames of treatment runs"
                 f"{scene.told}",
                 f"{lost:,} without an answer, {judged[0].told.outside:,} outside the windows",
             )
-        return Source(
+        return NumberSource(
             "analysis.report.primary.primary", f"nothing{scene.told}", told.estimate.reason
         )
     used, otherwise = scene.paired()
@@ -151,17 +151,17 @@ def _source(scene: Scene) -> Source:
     return scene.source(told.function or "report.primary.primary", arms, used, otherwise=otherwise)
 
 
-def _null_source(scene: Scene, source: Source) -> Source:
+def _null_source(scene: GroupRows, source: NumberSource) -> NumberSource:
     null = scene.group.primary.null
     function = scene.group.primary.null_function or "statistics.null_sway.null_of_sway"
     drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
-    return Source(f"analysis.{function}", drawn, source.left_out)
+    return NumberSource(f"analysis.{function}", drawn, source.left_out)
 
 
-def _holm(scene: Scene) -> Traced:
+def _holm(scene: GroupRows) -> TracedNumber:
     groups = scene.measures.groups
     known = sum(not math.isnan(group.primary.p) for group in groups)
-    source = Source(
+    source = NumberSource(
         "analysis.statistics.permutation.holm",
         f"the primary p-values of {count_of(known, 'group')} of platform, strategy and model",
         f"{count_of(len(groups) - known, 'group')} without a p-value",
@@ -172,7 +172,7 @@ def _holm(scene: Scene) -> Traced:
     )
 
 
-def _figure(scene: Scene) -> tuple[Markup, Markup]:
+def _figure(scene: GroupRows) -> tuple[Markup, Markup]:
     told = scene.group.primary
     if not told.estimate.exists:
         return Markup(""), Markup("")
@@ -180,7 +180,7 @@ def _figure(scene: Scene) -> tuple[Markup, Markup]:
     reach = [seen.value, seen.low, seen.high]
     if len(told.null.drawn):
         reach += list(np.quantile(told.null.drawn, [0.002, 0.998]))
-        scale = Scale.around(reach)
+        scale = AxisScale.around(reach)
         return hump(told.null.drawn, seen, scale), axis(scale, _AXIS)
-    scale = Scale.around(reach)
+    scale = AxisScale.around(reach)
     return interval(Span(*reach), scale), axis(scale, _AXIS)

@@ -11,14 +11,14 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.data.exposures import NONE, Mask
-from analysis.estimators.judge_bias import Steadiness
+from analysis.estimators.judge_bias import RepeatAgreement
 from analysis.estimators.persona_matrix_cells import missing_shares
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.figures import Scale, axis, hump, interval
+from analysis.report.figures import AxisScale, axis, hump, interval
 from analysis.report.measured import Rejudging
 from analysis.report.primary import permutation_p
-from analysis.report.scene import Scene, group_told, span
-from analysis.report.trace import Name, Source, Told, Traced
+from analysis.report.scene import GroupRows, group_told, span
+from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
 
@@ -33,8 +33,8 @@ class GradedView:
     """The statistic of the graded answers: a sensitivity."""
 
     by: str
-    told: Told
-    p: Traced
+    told: PrintedEstimate
+    p: TracedNumber
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,24 @@ class MatrixView:
     """
 
     personas: tuple[Name, ...]
-    cells: tuple[tuple[tuple[Traced, Markup, bool], ...], ...]
+    cells: tuple[tuple[tuple[TracedNumber, Markup, bool], ...], ...]
     numbers: bool
-    told: Told
-    p: Traced
+    told: PrintedEstimate
+    p: TracedNumber
     sides: str
-    ways: Traced
+    ways: TracedNumber
     exact: bool
     adjusted: bool
-    slope: Traced
-    placebo: Told
-    placebo_p: Traced
-    missing_own: Traced
-    missing_others: Traced
+    slope: TracedNumber
+    placebo: PrintedEstimate
+    placebo_p: TracedNumber
+    missing_own: TracedNumber
+    missing_others: TracedNumber
     figure: Markup
     axis: Markup
-    source: Source
+    source: NumberSource
     graded: GradedView | None
-    borrowed: Told | None
+    borrowed: PrintedEstimate | None
     refused: Name
 
 
@@ -71,30 +71,30 @@ class SteadyView:
     """How often a judge said the same again."""
 
     what: str
-    pairs: Traced
-    equal: Traced
-    kappa: Traced
+    pairs: TracedNumber
+    equal: TracedNumber
+    kappa: TracedNumber
 
 
 @dataclass(frozen=True)
 class EagerView:
     """What the mirrored questions say."""
 
-    pairs: Traced
-    plain: Traced
-    mirrored: Traced
-    contrary: Traced
-    tendency: Told
+    pairs: TracedNumber
+    plain: TracedNumber
+    mirrored: TracedNumber
+    contrary: TracedNumber
+    tendency: PrintedEstimate
 
 
 @dataclass(frozen=True)
 class BlindView:
     """The sway as the acting and as the blind judge saw it."""
 
-    videos: Traced
-    rows: tuple[tuple[str, Told, Markup], ...]
+    videos: TracedNumber
+    rows: tuple[tuple[str, PrintedEstimate, Markup], ...]
     axis: Markup
-    lenience: Told
+    lenience: PrintedEstimate
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,17 @@ class JudgeView:
     """Day and seed of its first sitting, which tell it from others of its name."""
     primary: bool
     """Whether the primary test takes its matrix, where there are several judges."""
-    questions: Traced
-    frames: Traced
+    questions: TracedNumber
+    frames: TracedNumber
     matrix: MatrixView | None
     refused: Name
-    overlap: Traced
+    overlap: TracedNumber
     eager: EagerView | None
     steady: tuple[SteadyView, ...]
     blind: BlindView | None
 
 
-def judge_views(scene: Scene) -> tuple[JudgeView, ...]:
+def judge_views(scene: GroupRows) -> tuple[JudgeView, ...]:
     """Lay out what each judge says."""
     rejudged = scene.group.rejudged
     first = scene.group.matrix_judge
@@ -153,7 +153,7 @@ def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
     )
 
 
-def _source(function: str, told: Rejudging, used: Mask | None = None) -> Source:
+def _source(function: str, told: Rejudging, used: Mask | None = None) -> NumberSource:
     """Answers that went in; all that were given, if not said otherwise."""
     replies = told.told
     answered = replies.answer != NONE
@@ -164,7 +164,7 @@ def _source(function: str, told: Rejudging, used: Mask | None = None) -> Source:
         "put in another way": int((answered & ~kept).sum()),
         "outside the compared windows": replies.outside,
     }
-    return Source(
+    return NumberSource(
         f"analysis.{function}",
         f"{count_of(int(kept.sum()), 'blind answer')} of {_who(told)} about "
         f"{count_of(runs, 'run')}{group_told(replies.runs, replies.runs[replies.members[0]])}",
@@ -187,7 +187,7 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
     cells = _source("estimators.persona_matrix_cells.count_cells", told, plain)
     sway = matrix.sway
     lost = missing_shares(matrix.cells)
-    scale = Scale.around([sway.estimate.value, sway.estimate.low, sway.estimate.high,
+    scale = AxisScale.around([sway.estimate.value, sway.estimate.low, sway.estimate.high,
                           *np.quantile(matrix.drawn, [0.002, 0.998])])  # fmt: skip
     base = matrix.borrowed
     return MatrixView(
@@ -227,7 +227,7 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
     )
 
 
-def _graded(matrix: PersonaMatrix, source: Source) -> GradedView | None:
+def _graded(matrix: PersonaMatrix, source: NumberSource) -> GradedView | None:
     if matrix.graded is None:
         return None
     return GradedView(
@@ -240,8 +240,8 @@ def _graded(matrix: PersonaMatrix, source: Source) -> GradedView | None:
 
 
 def _cells(
-    matrix: PersonaMatrix, source: Source
-) -> tuple[tuple[tuple[Traced, Markup, bool], ...], ...]:
+    matrix: PersonaMatrix, source: NumberSource
+) -> tuple[tuple[tuple[TracedNumber, Markup, bool], ...], ...]:
     """Shares of the after windows, with how strongly each is coloured."""
     top = max(float(np.nanmax(matrix.after)), 1.0)
     return tuple(
@@ -272,7 +272,7 @@ def _eager(told: Rejudging) -> EagerView | None:
     )
 
 
-def _steady(told: Rejudging, what: str, one: Steadiness) -> SteadyView:
+def _steady(told: Rejudging, what: str, one: RepeatAgreement) -> SteadyView:
     source = _source("estimators.judge_bias.steadiness", told, ~told.told.mirrored)
     return SteadyView(
         what=what,
@@ -293,7 +293,7 @@ def _blind(told: Rejudging) -> BlindView | None:
         ("the judge's part: the rest", one.judge),
     )
     ends = [end for _, part in named for end in (part.value, part.low, part.high)]
-    scale = Scale.around(ends)
+    scale = AxisScale.around(ends)
     return BlindView(
         videos=source.count(one.videos, "videos answered by both"),
         rows=tuple(

@@ -11,8 +11,8 @@ import numpy as np
 
 from analysis.data.exposures import AFTER, BEFORE, MISSING, NONE
 from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
-from analysis.report.scene import ARM_NAMES, Scene
-from analysis.report.trace import Name, Source, Traced
+from analysis.report.scene import ARM_NAMES, GroupRows
+from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
 
 
@@ -21,7 +21,7 @@ class UseRow:
     """How many videos of each arm had one use."""
 
     use: str
-    counts: tuple[Traced, ...]
+    counts: tuple[TracedNumber, ...]
     counted: bool
 
 
@@ -31,11 +31,11 @@ class Uses:
 
     arms: tuple[str, ...]
     rows: tuple[UseRow, ...]
-    totals: tuple[Traced, ...]
-    source: Source
+    totals: tuple[TracedNumber, ...]
+    source: NumberSource
 
 
-def uses(scene: Scene) -> Uses:
+def uses(scene: GroupRows) -> Uses:
     """Count every video once."""
     arms = scene.group.arms
     code = scene.measures.rows.use
@@ -73,21 +73,21 @@ class MissingRow:
     """Missing answers of one arm, by window, and what they could do to its sway."""
 
     arm: str
-    before: Traced
-    after: Traced
-    share: Traced
+    before: TracedNumber
+    after: TracedNumber
+    share: TracedNumber
     reasons: str
-    sway: Traced
-    low: Traced
-    high: Traced
+    sway: TracedNumber
+    low: TracedNumber
+    high: TracedNumber
 
 
-def missing_rows(scene: Scene) -> tuple[MissingRow, ...]:
+def missing_rows(scene: GroupRows) -> tuple[MissingRow, ...]:
     """Count missing answers by arm."""
     return tuple(_missing(scene, index) for index in range(len(scene.group.result.arms)))
 
 
-def _missing(scene: Scene, index: int) -> MissingRow:
+def _missing(scene: GroupRows, index: int) -> MissingRow:
     arm = scene.group.result.arms[index]
     views, mask = scene.views, scene.rows([arm.arm])
     compared = mask & scene.measures.rows.compared
@@ -115,10 +115,10 @@ class LostRow:
     """Runs of one arm: how many were to be, how many began, how many are complete."""
 
     arm: str
-    planned: Traced
-    begun: Traced
-    complete: Traced
-    share: Traced
+    planned: TracedNumber
+    begun: TracedNumber
+    complete: TracedNumber
+    share: TracedNumber
     lost: tuple[tuple[Name, Name], ...]
 
 
@@ -129,20 +129,20 @@ class Losses:
     rows: tuple[LostRow, ...]
     control: str
     """The arm that the treatment is compared with."""
-    p: Traced
-    superseded: Traced | None
-    source: Source
+    p: TracedNumber
+    superseded: TracedNumber | None
+    source: NumberSource
 
 
-def lost_runs(scene: Scene) -> Losses:
+def lost_runs(scene: GroupRows) -> Losses:
     """Count runs that were lost, by arm."""
     group, material = scene.group, scene.measures.material
     drawn = "drawn" if material.study else "given"
     planned = sum(entry.started for entry in group.lost)
-    source = Source(
+    source = NumberSource(
         "analysis.estimators.contrasts.attrition", f"{count_of(planned, 'run')} {drawn}{scene.told}"
     )
-    fisher = Source("analysis.estimators.contrasts.attrition_p_value", source.used)
+    fisher = NumberSource("analysis.estimators.contrasts.attrition_p_value", source.used)
     status = {run.run_id: run.status for run in group.runs}
     rows = tuple(
         LostRow(
@@ -160,7 +160,9 @@ def lost_runs(scene: Scene) -> Losses:
         for entry in group.lost
     )
     gone = sum(newer in status for newer in material.superseded.values())
-    newest = Source("analysis.report.material.read_study", f"{count_of(gone, 'run')}{scene.told}")
+    newest = NumberSource(
+        "analysis.report.material.read_study", f"{count_of(gone, 'run')}{scene.told}"
+    )
     return Losses(
         rows=rows,
         control=ARM_NAMES.get(group.control, ""),

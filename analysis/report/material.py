@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.exposures import Views, from_ledgers
-from analysis.data.import_csv import Reading, read_csv
+from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
 from store.errors import RunNotFound
@@ -33,7 +33,7 @@ Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class RowDetails:
     """What the ledgers tell of each row beyond the columns of ``Views``.
 
     ``author``, ``phash`` and ``frame`` are ``None`` where they are not known; ``frame`` is the
@@ -76,7 +76,7 @@ class Material:
     title: str
     views: Views
     command: str
-    seen: Seen | None = None
+    seen: RowDetails | None = None
     frames: FrameStore | None = None
     started: tuple[RunStarted, ...] = ()
     study: StudyFile | None = None
@@ -153,7 +153,7 @@ def read_runs(
     return _gather(data, paths, progress, title, command)
 
 
-def read_imported(path: Path, reading: Reading, command: str) -> Material:
+def read_imported(path: Path, reading: CsvOptions, command: str) -> Material:
     """Gather views that were made elsewhere."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     return Material(path.stem, read_csv(path, reading), command, origin=digest)
@@ -202,11 +202,11 @@ class _Noted:
             self.steps.extend(_note(step) for step in read.steps)
             yield read
 
-    def seen(self) -> Seen:
+    def seen(self) -> RowDetails:
         columns = np.full((5, len(self.steps)), None, dtype=object)
         for index, noted in enumerate(self.steps):
             columns[:, index] = noted
-        return Seen(*columns)
+        return RowDetails(*columns)
 
 
 def _note(step: Step) -> tuple[str | None, ...]:

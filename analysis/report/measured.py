@@ -19,9 +19,9 @@ from analysis.data.windows import compared
 from analysis.errors import NotOffered
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
 from analysis.estimators.judge_bias import (
-    Blind,
-    Eagerness,
-    Steadiness,
+    AcquiescenceBias,
+    BlindSway,
+    RepeatAgreement,
     blind,
     eagerness,
     steadiness,
@@ -30,13 +30,13 @@ from analysis.estimators.judge_bias import (
 from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_sway
 from analysis.estimators.rejudged_matrix import (
     PersonaMatrix,
-    Replies,
+    RejudgedReplies,
     by_judge,
     persona_matrix,
     replies,
 )
 from analysis.estimators.study import CONTROLS, Result, study
-from analysis.report.accounting import Rows, account
+from analysis.report.accounting import AccountedRows, account
 from analysis.report.curve import Drift, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.forest import PersonaSway, by_persona
@@ -44,10 +44,10 @@ from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 from analysis.statistics.permutation import holm
 from store.runs.records import RunStarted
-from store.runs.rejudgements import Judge, Judgements
+from store.runs.rejudgements import Judgements, RejudgementHeader
 
 Likeness = Literal["same", "other version", "other"]
 """Of a judge to the one that acted: the same; another model of its name; another."""
@@ -81,16 +81,16 @@ class Rejudging:
         How far it is the judge that acted.
     """
 
-    judge: Judge
+    judge: RejudgementHeader
     likeness: Likeness
-    told: Replies
+    told: RejudgedReplies
     matrix: PersonaMatrix | None
     refused: str
     overlap: Estimate
-    eagerness: Eagerness | None
-    repeats: Steadiness | None
-    wordings: Steadiness | None
-    blind: Blind | None
+    eagerness: AcquiescenceBias | None
+    repeats: RepeatAgreement | None
+    wordings: RepeatAgreement | None
+    blind: BlindSway | None
 
     @property
     def rank(self) -> tuple[int, int, int, datetime, int]:
@@ -116,7 +116,7 @@ class OtherReadings:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredGroup:
     """One platform, strategy and model.
 
     Attributes
@@ -140,7 +140,7 @@ class Measured:
     result: Result
     members: tuple[int, ...]
     runs: tuple[RunInfo, ...]
-    counts: tuple[Counts, ...]
+    counts: tuple[WindowCounts, ...]
     control: str
     primary: Primary
     p_holm: float
@@ -178,8 +178,8 @@ class Measures:
     """The whole report as numbers."""
 
     material: Material
-    rows: Rows
-    groups: tuple[Measured, ...]
+    rows: AccountedRows
+    groups: tuple[MeasuredGroup, ...]
 
 
 def measure(material: Material, rng: np.random.Generator) -> Measures:
@@ -214,10 +214,10 @@ def _group(
     material: Material,
     result: Result,
     members: tuple[int, ...],
-    counts: Sequence[Counts],
+    counts: Sequence[WindowCounts],
     otherwise: OtherReadings,
     rng: np.random.Generator,
-) -> Measured:
+) -> MeasuredGroup:
     views = material.views
     runs = tuple(views.runs[index] for index in members)
     units = tuple(counts[index] for index in members)
@@ -229,7 +229,7 @@ def _group(
     graded, graded_by = _graded(views, members)
     lost, never = _lost(material, result, runs)
     by_arm = {entry.arm: entry for entry in lost}
-    return Measured(
+    return MeasuredGroup(
         result=result,
         members=members,
         runs=runs,
@@ -341,7 +341,7 @@ def _rejudged(
 
 
 def _by_one_judge(
-    told: Replies,
+    told: RejudgedReplies,
     files: Mapping[int, Judgements],
     acted: Sequence[RunStarted],
     rng: np.random.Generator,
@@ -366,7 +366,7 @@ def _by_one_judge(
     )
 
 
-def _likeness(judge: Judge, acted: Sequence[RunStarted]) -> Likeness:
+def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness:
     """How far a judge is the one that acted; a fingerprint that was not recorded is no other."""
     if any((run.model, run.strategy) != (judge.model, judge.strategy) for run in acted):
         return "other"

@@ -19,7 +19,7 @@ from analysis.data.exposures import EXCLUDED
 from analysis.report.declared import PrimaryTest
 from analysis.report.material import Material
 from analysis.report.measured import Measures
-from analysis.report.trace import Name, Source, Traced
+from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
 from store.runs.records import RunStarted
 
@@ -33,7 +33,7 @@ class Fact:
     """One setting: what it is called, and its value."""
 
     name: str
-    value: Name | Traced
+    value: Name | TracedNumber
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,26 @@ class Methods:
     """What the methods paragraph is written from; ``None`` where it is not recorded or varies."""
 
     title: Name
-    runs: Traced
-    personas: Traced
-    replicates: Traced
+    runs: TracedNumber
+    personas: TracedNumber
+    replicates: TracedNumber
     arms: tuple[str, ...]
     replayed: bool
-    before: Traced | None
-    adapt: Traced | None
+    before: TracedNumber | None
+    adapt: TracedNumber | None
     repeats_excluded: bool
-    after: Traced | None
+    after: TracedNumber | None
     baseline: str
-    stay: Traced | None
-    swipe: Traced | None
-    passive: Traced | None
+    stay: TracedNumber | None
+    swipe: TracedNumber | None
+    passive: TracedNumber | None
     liked: bool | None
     feed: Name | None
-    gain: Traced | None
-    speed: Traced | None
-    seed: Traced | None
+    gain: TracedNumber | None
+    speed: TracedNumber | None
+    seed: TracedNumber | None
     test: PrimaryTest
-    alpha: Traced
+    alpha: TracedNumber
     first_day: Markup | None
     last_day: Markup | None
     imported: Name | None
@@ -81,8 +81,8 @@ def methods(measures: Measures, seed: int) -> Methods:
     material = measures.material
     views, study = material.views, material.study
     told = _Recorded(material)
-    given = Source("the study file", "study.toml") if study else told.source
-    runs = Source("analysis.data.exposures.run_info", "every run of this report")
+    given = NumberSource("the study file", "study.toml") if study else told.source
+    runs = NumberSource("analysis.data.exposures.run_info", "every run of this report")
     windows = _same(run.windows for run in views.runs)
     days = sorted(first.at for first in material.started)
     more = f" --seed {seed}" if seed else ""
@@ -127,16 +127,16 @@ class _Recorded:
         self.started = material.started
         count = len(material.started)
         self.source = (
-            Source("as recorded", f"the first lines of {count_of(count, 'ledger')}")
+            NumberSource("as recorded", f"the first lines of {count_of(count, 'ledger')}")
             if count
-            else Source("as given on import", material.title)
+            else NumberSource("as given on import", material.title)
         )
 
     def same(self, of: Callable[[RunStarted], Any]) -> Any:
         """The value where every ledger has the same one, else ``None``."""
         return _same(of(first) for first in self.started)
 
-    def number(self, table: str, key: str) -> Traced | None:
+    def number(self, table: str, key: str) -> TracedNumber | None:
         """A number of the resolved configuration."""
         value = self.same(lambda first: (first.config.get(table) or {}).get(key))
         return None if value is None else self.source.setting(value, f"{table}.{key}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from analysis.estimators.eligible_designs import BORROWED, Offer
+from analysis.estimators.eligible_designs import BORROWED, DesignOffer
 from analysis.report.feeds import (
     DwellRow,
     VarietyTable,
@@ -35,17 +35,17 @@ from analysis.report.measured import Measures
 from analysis.report.methods import Methods, methods
 from analysis.report.pictures import Budget, Sheets, sheets
 from analysis.report.results import (
+    AlternativeSway,
+    ArmCurves,
     Average,
-    Choice,
-    Curves,
     Forest,
     averages,
     choices,
     drift_curves,
     forest,
 )
-from analysis.report.scene import Scene
-from analysis.report.trace import Source, Traced, Traces
+from analysis.report.scene import GroupRows
+from analysis.report.trace import NumberSource, TracedNumber, Traces
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,12 +64,12 @@ class Chapter:
 
     key: Markup
     head: Headline
-    judged: Traced
+    judged: TracedNumber
     forest: Forest
-    curves: Curves
-    choices: tuple[Choice, ...]
+    curves: ArmCurves
+    choices: tuple[AlternativeSway, ...]
     choices_axis: Markup
-    choices_source: Source
+    choices_source: NumberSource
     repeated: bool
     graded: bool
     sheets: Sheets | None
@@ -81,11 +81,11 @@ class Chapter:
     missing: tuple[MissingRow, ...]
     lost: Losses
     judges: tuple[JudgeView, ...]
-    offers: tuple[tuple[Offer, Traced], ...]
+    offers: tuple[tuple[DesignOffer, TracedNumber], ...]
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """A whole report, ready to be rendered."""
 
     methods: Methods
@@ -99,10 +99,10 @@ class Rendered:
     """The page as text, with every number that is in it, in its order and as often."""
 
     html: str
-    numbers: tuple[tuple[int, Traced], ...]
+    numbers: tuple[tuple[int, TracedNumber], ...]
 
 
-def compose(measures: Measures, seed: int, now: datetime) -> Page:
+def compose(measures: Measures, seed: int, now: datetime) -> ReportPage:
     """Put the sections together.
 
     Parameters
@@ -113,11 +113,11 @@ def compose(measures: Measures, seed: int, now: datetime) -> Page:
         When the report is made.
     """
     rng, budget = np.random.default_rng(seed), Budget()
-    scenes = [Scene(measures, group) for group in measures.groups]
+    scenes = [GroupRows(measures, group) for group in measures.groups]
     stamp = Markup('<time datetime="{}">{}</time>').format(
         now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
     )
-    return Page(
+    return ReportPage(
         methods=methods(measures, seed),
         chapters=tuple(
             _chapter(scene, number, rng, budget) for number, scene in enumerate(scenes, 1)
@@ -127,11 +127,11 @@ def compose(measures: Measures, seed: int, now: datetime) -> Page:
     )
 
 
-def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget) -> Chapter:
+def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Budget) -> Chapter:
     rows, choices_axis, choices_source = choices(scene)
     dwell, dwell_axis = dwell_rows(scene)
     judged = scene.source("report.accounting.account")
-    fits = Source(
+    fits = NumberSource(
         "analysis.estimators.eligible_designs.offers",
         f"what the runs of this chapter are{scene.told}",
     )
@@ -159,18 +159,18 @@ def _chapter(scene: Scene, number: int, rng: np.random.Generator, budget: Budget
     )
 
 
-def _offers(scene: Scene) -> tuple[Offer, ...]:
+def _offers(scene: GroupRows) -> tuple[DesignOffer, ...]:
     """The designs that fit the runs; a borrowed base that its own checks refuse does not."""
     matrices = [again.matrix for again in scene.group.rejudged if again.matrix is not None]
     refused = matrices[0].refused if matrices else ""
     told = [
-        Offer(offer.design, False, refused) if refused and offer.design == BORROWED else offer
+        DesignOffer(offer.design, False, refused) if refused and offer.design == BORROWED else offer
         for offer in scene.group.result.offers
     ]
     return tuple(sorted(told, key=lambda offer: not offer.offered))
 
 
-def render(page: Page) -> Rendered:
+def render(page: ReportPage) -> Rendered:
     """Write the page as one HTML document."""
     traces = Traces()
     template = environment(traces).get_template("report.html")

@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, NO, YES, Ints
 from analysis.report.accounting import window_rows
-from analysis.report.material import Seen
-from analysis.report.scene import Scene
-from analysis.report.trace import Name, Source, Traced
+from analysis.report.material import RowDetails
+from analysis.report.scene import GroupRows
+from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.errors import StoreError
 from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
@@ -48,8 +48,8 @@ class Sheet:
     trait: Name
     yes: tuple[Markup, ...]
     no: tuple[Markup, ...]
-    yes_of: Traced
-    no_of: Traced
+    yes_of: TracedNumber
+    no_of: TracedNumber
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Sheets:
     """The contact sheets of one group."""
 
     shown: tuple[Sheet, ...]
-    some: Traced
-    personas: Traced
-    source: Source
+    some: TracedNumber
+    personas: TracedNumber
+    source: NumberSource
 
 
-def sheets(scene: Scene, rng: np.random.Generator, budget: Budget) -> Sheets | None:
+def sheets(scene: GroupRows, rng: np.random.Generator, budget: Budget) -> Sheets | None:
     """Draw frames; ``None`` where there are no frames to draw from."""
     material = scene.measures.material
     seen, frames = material.seen, material.frames
@@ -105,7 +105,7 @@ def sheets(scene: Scene, rng: np.random.Generator, budget: Budget) -> Sheets | N
     )
 
 
-def _draw(seen: Seen, pool: Ints, rng: np.random.Generator) -> Ints:
+def _draw(seen: RowDetails, pool: Ints, rng: np.random.Generator) -> Ints:
     """Rows at random, no two of which look alike."""
     order = rng.permutation(pool)
     twins = near_duplicates([str(phash) for phash in seen.phash[order]])
@@ -113,7 +113,7 @@ def _draw(seen: Seen, pool: Ints, rng: np.random.Generator) -> Ints:
     return np.asarray(order[fresh][:FRAMES], dtype=np.int64)
 
 
-def _strip(rows: Ints, seen: Seen, frames: FrameStore, budget: Budget) -> tuple[Markup, ...]:
+def _strip(rows: Ints, seen: RowDetails, frames: FrameStore, budget: Budget) -> tuple[Markup, ...]:
     """Pictures of these rows; a frame that is lost, or too much, is left out."""
     made = []
     for row in rows.tolist():

@@ -18,7 +18,7 @@ from analysis.estimators.study import CONTROLS, Result
 from analysis.report.declared import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 from analysis.statistics.null_sway import NullOfSway, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
 
@@ -84,7 +84,7 @@ def control_arm(runs: Sequence[RunInfo]) -> str:
 def primary(
     test: PrimaryTest,
     result: Result,
-    counts: Sequence[tuple[RunInfo, Counts]],
+    counts: Sequence[tuple[RunInfo, WindowCounts]],
     matrix: PersonaMatrix | str,
     rng: np.random.Generator,
 ) -> Primary:
@@ -111,7 +111,7 @@ def primary(
 
 def _controlled(
     result: Result,
-    counts: Sequence[tuple[RunInfo, Counts]],
+    counts: Sequence[tuple[RunInfo, WindowCounts]],
     sides: str,
     rng: np.random.Generator,
 ) -> Primary:
@@ -139,7 +139,7 @@ def _controlled(
 
 def _paired(
     result: Result,
-    counts: Sequence[tuple[RunInfo, Counts]],
+    counts: Sequence[tuple[RunInfo, WindowCounts]],
     sides: str,
     rng: np.random.Generator,
 ) -> Primary:

@@ -13,9 +13,9 @@ from markupsafe import Markup
 from analysis.estimators.iavg import Group
 from analysis.report.accounting import TOO_EARLY
 from analysis.report.curve import Drift
-from analysis.report.figures import Line, Scale, Span, axis, curves, interval, sample, strip
-from analysis.report.scene import ARM_NAMES, Scene, ends, span
-from analysis.report.trace import Name, Source, Told, Traced, placed
+from analysis.report.figures import AxisScale, Line, Span, axis, curves, interval, sample, strip
+from analysis.report.scene import ARM_NAMES, GroupRows, ends, span
+from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
 
@@ -26,9 +26,9 @@ class PersonaRow:
 
     persona: Name
     trait: Name
-    treatment: tuple[Traced, Traced]
-    control: tuple[Traced, Traced]
-    told: Told
+    treatment: tuple[TracedNumber, TracedNumber]
+    control: tuple[TracedNumber, TracedNumber]
+    told: PrintedEstimate
     figure: Markup
 
 
@@ -37,15 +37,15 @@ class Forest:
     """The sway of each persona on one scale, and of all together."""
 
     rows: tuple[PersonaRow, ...]
-    whole: Told
+    whole: PrintedEstimate
     whole_figure: Markup
     axis: Markup
     control: str
-    source: Source
-    whole_source: Source
+    source: NumberSource
+    whole_source: NumberSource
 
 
-def forest(scene: Scene) -> Forest:
+def forest(scene: GroupRows) -> Forest:
     """Lay out the personas."""
     group = scene.group
     used, otherwise = scene.paired()
@@ -64,7 +64,7 @@ def forest(scene: Scene) -> Forest:
         else "statistics.intervals.t_interval",
         arms, used, otherwise=otherwise,
     )  # fmt: skip
-    scale = Scale.around(ends([row.estimate for row in group.forest] + [whole]))
+    scale = AxisScale.around(ends([row.estimate for row in group.forest] + [whole]))
     traits = scene.measures.material.traits
     return Forest(
         rows=tuple(
@@ -87,7 +87,9 @@ def forest(scene: Scene) -> Forest:
     )
 
 
-def _both(source: Source, shares: tuple[float, float], whose: str) -> tuple[Traced, Traced]:
+def _both(
+    source: NumberSource, shares: tuple[float, float], whose: str
+) -> tuple[TracedNumber, TracedNumber]:
     """Share of yes before and after."""
     before, after = (
         source.percent(share, f"share of yes {window}, {whose}", "no run with a partner")
@@ -96,7 +98,7 @@ def _both(source: Source, shares: tuple[float, float], whose: str) -> tuple[Trac
     return before, after
 
 
-def _whole(scene: Scene) -> Estimate:
+def _whole(scene: GroupRows) -> Estimate:
     result = scene.group.result
     if result.contrasts:
         return result.contrasts[0].estimate
@@ -105,7 +107,7 @@ def _whole(scene: Scene) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Curves:
+class ArmCurves:
     """The share of yes over position.
 
     Attributes
@@ -125,23 +127,23 @@ class Curves:
     x_ticks: Markup
     windows: tuple[tuple[str, Markup], ...]
     legend: tuple[tuple[str, Markup], ...]
-    table: tuple[tuple[str, Traced, Traced, tuple[Told, ...]], ...]
+    table: tuple[tuple[str, TracedNumber, TracedNumber, tuple[PrintedEstimate, ...]], ...]
     banded: bool
-    source: Source
+    source: NumberSource
 
 
-def drift_curves(scene: Scene) -> Curves:
+def drift_curves(scene: GroupRows) -> ArmCurves:
     """Draw the curves of every arm."""
     told = scene.group.drift
     drawn = scene.views.judged & (scene.measures.rows.use != TOO_EARLY)
     source = scene.source("report.curve.drift", used=drawn)
     points = [point for curve in told.curves for point in curve.points]
-    scale = Scale.around([min(end, 100) for end in ends(points)], ticks=4)
-    scale = Scale(max(scale.low, 0), min(scale.high, 100), scale.step)
-    return Curves(
+    scale = AxisScale.around([min(end, 100) for end in ends(points)], ticks=4)
+    scale = AxisScale(max(scale.low, 0), min(scale.high, 100), scale.step)
+    return ArmCurves(
         figure=curves(_lines(told), scale, _shades(told)),
         y_ticks=_y_ticks(scale),
-        x_ticks=axis(Scale.counting(told.length)),
+        x_ticks=axis(AxisScale.counting(told.length)),
         windows=_windows(told),
         legend=tuple((ARM_NAMES[curve.arm], sample(curve.arm)) for curve in told.curves),
         table=_bins(told, source),
@@ -179,7 +181,7 @@ def _windows(told: Drift) -> tuple[tuple[str, Markup], ...]:
     return tuple((name, Markup(f"left:{at:.2f}%")) for name, at in starts.items())
 
 
-def _y_ticks(scale: Scale) -> Markup:
+def _y_ticks(scale: AxisScale) -> Markup:
     spans = Markup("").join(
         Markup('<span style="bottom:{:.2f}%">{:g}{}</span>').format(
             scale.at(tick), tick, " %" if tick == scale.ticks[-1] else ""
@@ -189,7 +191,9 @@ def _y_ticks(scale: Scale) -> Markup:
     return Markup('<div class="axis yticks" aria-hidden="true">{}</div>').format(spans)
 
 
-def _bins(told: Drift, source: Source) -> tuple[tuple[str, Traced, Traced, tuple[Told, ...]], ...]:
+def _bins(
+    told: Drift, source: NumberSource
+) -> tuple[tuple[str, TracedNumber, TracedNumber, tuple[PrintedEstimate, ...]], ...]:
     rows = []
     for number, part in enumerate(told.bins):
         place = f"videos {part.first + 1} to {part.last + 1} ({part.phase})"
@@ -208,36 +212,36 @@ class Average:
     """I_avg of one arm, beside where it would lie if nothing happened."""
 
     arm: str
-    i_avg: Traced
-    defined: Traced
-    personas: Traced
-    low: Traced
-    high: Traced
-    mean: Traced
-    percentile: Traced
+    i_avg: TracedNumber
+    defined: TracedNumber
+    personas: TracedNumber
+    low: TracedNumber
+    high: TracedNumber
+    mean: TracedNumber
+    percentile: TracedNumber
     place: str
     known: bool
     unremarkable: bool
     reason: str
     figure: Markup
     axis: Markup
-    source: Source
-    null_source: Source
+    source: NumberSource
+    null_source: NumberSource
 
 
-def averages(scene: Scene) -> tuple[Average, ...]:
+def averages(scene: GroupRows) -> tuple[Average, ...]:
     """The paper's measure by arm, on one scale."""
     order = scene.group.arms
     groups = sorted(scene.group.result.averages, key=lambda one: order.index(one.arm))
     reach = [end for one in groups for end in (one.i_avg, one.null.low, one.null.high)]
-    scale = Scale.around(reach)
+    scale = AxisScale.around(reach)
     return tuple(_average(scene, one, scale) for one in groups)
 
 
-def _average(scene: Scene, one: Group, scale: Scale) -> Average:
+def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
     source = scene.source("estimators.iavg.iavg", [one.arm])
     null = one.null
-    drawn = Source(
+    drawn = NumberSource(
         "analysis.statistics.null_iavg.null_of_i",
         f"{count_of(null.draws, 'draw')} from: {source.used}",
         source.left_out,
@@ -280,15 +284,15 @@ _GRADED = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class AlternativeSway:
     """The sway after another choice."""
 
     name: str
-    told: Told
+    told: PrintedEstimate
     figure: Markup
 
 
-def choices(scene: Scene) -> tuple[tuple[Choice, ...], Markup, Source]:
+def choices(scene: GroupRows) -> tuple[tuple[AlternativeSway, ...], Markup, NumberSource]:
     """The sway as declared, without the first batches, and without repeats; with its axis."""
     group = scene.group
     used, otherwise = scene.paired()
@@ -299,9 +303,9 @@ def choices(scene: Scene) -> tuple[tuple[Choice, ...], Markup, Source]:
     if group.new_only is not None:
         made.append(("without repeats", group.new_only))
     graded = [group.graded] if group.graded.exists else []
-    scale = Scale.around(ends([told for _, told in made] + graded))
+    scale = AxisScale.around(ends([told for _, told in made] + graded))
     rows = [
-        Choice(
+        AlternativeSway(
             name,
             source.estimate(told, f"sway, {name}"),
             interval(span(told), scale, "treatment" if name == "as declared" else "persona"),
@@ -310,7 +314,7 @@ def choices(scene: Scene) -> tuple[tuple[Choice, ...], Markup, Source]:
     ]
     grades = scene.source("estimators.one_run.graded_sway", arms, used, otherwise=otherwise)
     rows += [
-        Choice(
+        AlternativeSway(
             _GRADED[group.graded_by],
             grades.estimate(told, "graded sway, points of a hundred"),
             interval(span(told), scale, "persona"),

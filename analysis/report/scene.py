@@ -12,8 +12,8 @@ import numpy as np
 
 from analysis.data.exposures import Mask, RunInfo, Views
 from analysis.report.figures import Span
-from analysis.report.measured import Measured, Measures
-from analysis.report.trace import Source
+from analysis.report.measured import MeasuredGroup, Measures
+from analysis.report.trace import NumberSource
 from analysis.statistics.estimate import Estimate
 
 ARM_NAMES = {
@@ -24,11 +24,11 @@ ARM_NAMES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class GroupRows:
     """A group with the rows that it came from."""
 
     measures: Measures
-    group: Measured
+    group: MeasuredGroup
 
     @property
     def views(self) -> Views:
@@ -54,14 +54,14 @@ class Scene:
         *,
         noun: str = "judged video",
         otherwise: str = "not part of this number",
-    ) -> Source:
+    ) -> NumberSource:
         """Say where a number comes from that rests on the rows of these arms."""
         made = self.measures.rows.source(
             f"analysis.{function}", self.rows(arms), used, noun=noun, otherwise=otherwise
         )
         return replace(made, used=f"{made.used}{self.told}")
 
-    def everything(self, function: str, arms: Iterable[str] | None = None) -> Source:
+    def everything(self, function: str, arms: Iterable[str] | None = None) -> NumberSource:
         """Say that a number counts every video of these arms, whether or not it is compared."""
         every = np.ones(len(self.views), dtype=bool)
         return self.source(function, arms, every, noun="video")

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 from analysis.report.accounting import USES
-from analysis.report.export import Cell, Table
-from analysis.report.measured import Measured, Measures, Rejudging
+from analysis.report.export import Cell, ReportTable
+from analysis.report.measured import MeasuredGroup, Measures, Rejudging
 from analysis.report.page import Rendered
 from analysis.report.primary import permutation_p
 from analysis.statistics.estimate import NAN, Estimate
@@ -27,31 +27,31 @@ _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
 
 
-def tables(measures: Measures, rendered: Rendered) -> list[Table]:
+def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
     """Every table of a report."""
     groups = measures.groups
     return [
         _views(measures),
         _runs(measures),
-        Table("estimates", (*_GROUP, "name", *_TESTED), _rows(groups, _estimates)),
-        Table("personas", (*_GROUP, "persona", "runs", "before", "after", "control_before",
+        ReportTable("estimates", (*_GROUP, "name", *_TESTED), _rows(groups, _estimates)),
+        ReportTable("personas", (*_GROUP, "persona", "runs", "before", "after", "control_before",
                            "control_after", *_ESTIMATE),
               _rows(groups, _personas)),
-        Table("drift", (*_GROUP, "arm", "window", "first", "last", *_ESTIMATE),
+        ReportTable("drift", (*_GROUP, "arm", "window", "first", "last", *_ESTIMATE),
               _rows(groups, _drift)),
-        Table("i_avg", (*_GROUP, "arm", "i_avg", "personas", "undefined", "percentile",
+        ReportTable("i_avg", (*_GROUP, "arm", "i_avg", "personas", "undefined", "percentile",
                         "null_mean", "null_low", "null_high", "null_rate", "null_icc", "reason"),
               _rows(groups, _averages)),
-        Table("variety", (*_GROUP, "arm", "window", "videos", "repeats", "yes",
+        ReportTable("variety", (*_GROUP, "arm", "window", "videos", "repeats", "yes",
                           "yes_without_repeats", "creators", "creators_sample",
                           "near_duplicates", "shared"),
               _rows(groups, _variety)),
-        Table("dwell", (*_GROUP, "arm", "answer", "videos", *_ESTIMATE), _rows(groups, _dwell)),
-        Table("losses", (*_GROUP, "arm", "planned", "never_begun", "complete", "incomplete"),
+        ReportTable("dwell", (*_GROUP, "arm", "answer", "videos", *_ESTIMATE), _rows(groups, _dwell)),
+        ReportTable("losses", (*_GROUP, "arm", "planned", "never_begun", "complete", "incomplete"),
               _rows(groups, _losses)),
-        Table("matrix", (*_GROUP, "judge", "judge_strategy", "judge_fingerprint", "judge_seed",
+        ReportTable("matrix", (*_GROUP, "judge", "judge_strategy", "judge_fingerprint", "judge_seed",
                          "persona", "feed_of", "window", "share"), _rows(groups, _matrix)),
-        Table("numbers", ("id", "source", "text", "value", "what", "function", "used",
+        ReportTable("numbers", ("id", "source", "text", "value", "what", "function", "used",
                           "left_out"),
               [(f"n-{number}", place, one.text, one.value, one.what, one.source.function,
                 one.source.used, one.source.left_out)
@@ -60,7 +60,7 @@ def tables(measures: Measures, rendered: Rendered) -> list[Table]:
 
 
 def _rows(
-    groups: tuple[Measured, ...], of: Callable[[Measured], Iterator[tuple[Cell, ...]]]
+    groups: tuple[MeasuredGroup, ...], of: Callable[[MeasuredGroup], Iterator[tuple[Cell, ...]]]
 ) -> list[tuple[Cell, ...]]:
     return [(*group.name, *row) for group in groups for row in of(group)]
 
@@ -85,7 +85,7 @@ def _tested(
     return (*_estimate(replace(told, p=p)), test, sides, p_holm)
 
 
-def _views(measures: Measures) -> Table:
+def _views(measures: Measures) -> ReportTable:
     """One row per video that was shown, with the use that was made of it."""
     views, seen = measures.material.views, measures.material.seen
     columns = (
@@ -106,10 +106,10 @@ def _views(measures: Measures) -> Table:
             float(views.p_yes[at]), float(views.score[at]), float(views.dwell[at]),
             seen.author[at] if seen else None, seen.frame[at] if seen else None,
         ))  # fmt: skip
-    return Table("views", columns, rows)
+    return ReportTable("views", columns, rows)
 
 
-def _runs(measures: Measures) -> Table:
+def _runs(measures: Measures) -> ReportTable:
     columns = ("run", "persona", "arm", *_GROUP, "replicate", "account", "status", "judged_before",
                "yes_before", "judged_after", "yes_after", "sway", "i")  # fmt: skip
     rows = []
@@ -122,10 +122,10 @@ def _runs(measures: Measures) -> Table:
                 run.replicate, run.account, run.status, int(n[0]), int(yes[0]), int(n[1]),
                 int(yes[1]), float(100 * (share[1] - share[0])), counts.change,
             ))  # fmt: skip
-    return Table("runs", columns, rows)
+    return ReportTable("runs", columns, rows)
 
 
-def _estimates(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     first = group.primary
     yield ("primary", *_tested(first.estimate, first.p, first.test, first.sides, group.p_holm))
     if first.other:
@@ -184,44 +184,44 @@ def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
         yield "agreement over wordings", again.wordings.agreement
 
 
-def _personas(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _personas(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for row in group.forest:
         yield (row.persona, row.runs, *row.treatment, *row.control, *_estimate(row.estimate))
 
 
-def _drift(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _drift(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for curve in group.drift.curves:
         for part, told in zip(group.drift.bins, curve.points, strict=True):
             yield (curve.arm, part.phase, part.first, part.last, *_estimate(told))
 
 
-def _averages(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _averages(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for one in group.result.averages:
         null = one.null
         yield (one.arm, one.i_avg, len(one.personas), one.undefined, null.percentile, null.mean,
                null.low, null.high, null.rate, null.icc, null.reason)  # fmt: skip
 
 
-def _variety(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _variety(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for row in group.variety:
         yield (row.arm, row.window, row.videos, row.repeats.value, row.yes.value,
                row.yes_new.value, row.creators.value, row.sample, row.near.value,
                row.shared)  # fmt: skip
 
 
-def _dwell(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _dwell(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for row in group.dwell:
         yield (row.arm, "yes", row.yes_count, *_estimate(row.yes))
         yield (row.arm, "no", row.no_count, *_estimate(row.no))
 
 
-def _losses(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _losses(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for entry in group.lost:
         yield (entry.arm, entry.started, group.never.get(entry.arm, 0), entry.complete,
                ", ".join(entry.short))  # fmt: skip
 
 
-def _matrix(group: Measured) -> Iterator[tuple[Cell, ...]]:
+def _matrix(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for again in group.rejudged:
         if again.matrix is None:
             continue

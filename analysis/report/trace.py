@@ -1,8 +1,8 @@
 """Numbers that say where they come from: the only way for a number into the report.
 
-A ``Traced`` holds a number as it is printed, and its ``Source``: the function that made it, the
+A ``TracedNumber`` holds a number as it is printed, and its ``NumberSource``: the function that made it, the
 rows that went in and the rows that did not. ``Traces.shown`` is what the templates print values
-with. It turns a ``Traced`` into a link to its source, and refuses any other number, also one
+with. It turns a ``TracedNumber`` into a link to its source, and refuses any other number, also one
 inside a string, unless it is a ``Name`` (an identifier or a quotation, such as ``p12``).
 
 Refuses to know how a number is made.
@@ -32,7 +32,7 @@ class UntracedNumber(TypeError):
 
 
 @dataclass(frozen=True)
-class Source:
+class NumberSource:
     """Where numbers come from.
 
     Attributes
@@ -47,54 +47,54 @@ class Source:
     used: str
     left_out: str = "nothing"
 
-    def pp(self, value: float, what: str, reason: str = "") -> Traced:
+    def pp(self, value: float, what: str, reason: str = "") -> TracedNumber:
         """Percentage points, signed."""
         return self._told(value, f"{value:+.1f}", what, reason)
 
-    def percent(self, value: float, what: str, reason: str = "") -> Traced:
+    def percent(self, value: float, what: str, reason: str = "") -> TracedNumber:
         """A share of 100; a decimal more where it would else round to none or to all."""
         return self._told(value, _share(value, 1), what, reason)
 
-    def whole(self, value: float, what: str, reason: str = "") -> Traced:
+    def whole(self, value: float, what: str, reason: str = "") -> TracedNumber:
         """A share of 100 without decimals, save where it would else round to none or to all."""
         return self._told(value, _share(value, 0), what, reason)
 
-    def signed(self, value: float, what: str, reason: str = "") -> Traced:
+    def signed(self, value: float, what: str, reason: str = "") -> TracedNumber:
         """A signed percentage without decimals."""
         return self._told(value, f"{value:+.0f}", what, reason)
 
-    def count(self, value: float, what: str) -> Traced:
+    def count(self, value: float, what: str) -> TracedNumber:
         """A number of things."""
         return self._told(value, f"{value:,.0f}", what)
 
-    def decimal(self, value: float, what: str, digits: int = 2, reason: str = "") -> Traced:
+    def decimal(self, value: float, what: str, digits: int = 2, reason: str = "") -> TracedNumber:
         """A plain number."""
         return self._told(value, f"{value:.{digits}f}", what, reason)
 
-    def setting(self, value: float, what: str) -> Traced:
+    def setting(self, value: float, what: str) -> TracedNumber:
         """A number that somebody declared, as short as it can be written."""
         return self._told(value, f"{value:g}", what)
 
-    def p(self, value: float, what: str, reason: str = "") -> Traced:
+    def p(self, value: float, what: str, reason: str = "") -> TracedNumber:
         """A p-value with its relation: ``= 0.013`` or ``< 0.0001``."""
         text = f"= {value:.2g}" if not value < SMALLEST_P else f"< {SMALLEST_P:.4f}"
         return self._told(value, text, what, reason)
 
-    def percentile(self, value: float, what: str, reason: str = "") -> Traced:
+    def percentile(self, value: float, what: str, reason: str = "") -> TracedNumber:
         """A share of draws, with the decimals that tell it from none and from all."""
         text = "" if math.isnan(value) else percentile_text(value)
         return self._told(value, text, f"{what}: share of the draws below", reason)
 
-    def words(self, text: str) -> Traced:
+    def words(self, text: str) -> TracedNumber:
         """A sentence of a function that holds numbers of its own."""
-        return Traced(NAN, text, "in words", self)
+        return TracedNumber(NAN, text, "in words", self)
 
-    def estimate(self, estimate: Estimate, what: str) -> Told:
+    def estimate(self, estimate: Estimate, what: str) -> PrintedEstimate:
         """An estimate with its interval."""
         unit = {"pp": self.pp, "points": self.pp, "%": self.percent}.get(
             estimate.unit, self.decimal
         )
-        return Told(
+        return PrintedEstimate(
             value=unit(estimate.value, what, reason=estimate.reason),
             low=unit(estimate.low, f"{what}: lower end", reason=estimate.reason),
             high=unit(estimate.high, f"{what}: upper end", reason=estimate.reason),
@@ -106,14 +106,14 @@ class Source:
             reason=estimate.reason,
         )
 
-    def _told(self, value: float, text: str, what: str, reason: str = "") -> Traced:
+    def _told(self, value: float, text: str, what: str, reason: str = "") -> TracedNumber:
         if math.isnan(value):
-            return Traced(NAN, DASH, f"{what}: {reason or 'does not exist'}", self)
-        return Traced(float(value), _tidy(text), what, self)
+            return TracedNumber(NAN, DASH, f"{what}: {reason or 'does not exist'}", self)
+        return TracedNumber(float(value), _tidy(text), what, self)
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedNumber:
     """One number as it is printed.
 
     Attributes
@@ -127,7 +127,7 @@ class Traced:
     value: float
     text: str
     what: str
-    source: Source
+    source: NumberSource
 
     @property
     def exists(self) -> bool:
@@ -136,14 +136,14 @@ class Traced:
 
 
 @dataclass(frozen=True)
-class Told:
+class PrintedEstimate:
     """An estimate, ready to be printed: value, interval, nominal level in %, and why not."""
 
-    value: Traced
-    low: Traced
-    high: Traced
-    level: Traced
-    clusters: Traced
+    value: TracedNumber
+    low: TracedNumber
+    high: TracedNumber
+    level: TracedNumber
+    clusters: TracedNumber
     exists: bool
     bounded: bool
     unit: str
@@ -164,8 +164,8 @@ class Name:
 class Traces:
     """Numbers the sources, and counts the numbers, in the order of the page."""
 
-    numbers: list[Traced] = field(default_factory=list)
-    _places: dict[Source, int] = field(default_factory=dict)
+    numbers: list[TracedNumber] = field(default_factory=list)
+    _places: dict[NumberSource, int] = field(default_factory=dict)
 
     def shown(self, value: object) -> object:
         """Print one value of a template.
@@ -175,7 +175,7 @@ class Traces:
         UntracedNumber
             It is a number, or text with one, that has no source.
         """
-        if isinstance(value, Traced):
+        if isinstance(value, TracedNumber):
             return self._link(value)
         if isinstance(value, Name):
             return Markup('<span class="id">{}</span>').format(value.text)
@@ -185,29 +185,29 @@ class Traces:
             return value.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
         raise UntracedNumber(value)
 
-    def dense(self, number: Traced) -> Markup:
+    def dense(self, number: TracedNumber) -> Markup:
         """A number of a large table: the link without the words that hovering shows."""
         self.numbers.append(number)
         return Markup('<a class="n" id="n-{}" tabindex="-1" href="#from-{}">{}</a>').format(
             len(self.numbers), self.place(number.source), number.text
         )
 
-    def note(self, source: Source) -> Markup:
+    def note(self, source: NumberSource) -> Markup:
         """A footnote mark."""
         place = self.place(source)
         return Markup('<a class="ref" href="#from-{0}" aria-label="source {0}">{0}</a>').format(
             place
         )
 
-    def place(self, source: Source) -> int:
+    def place(self, source: NumberSource) -> int:
         """Number of a source, counted from 1."""
         return self._places.setdefault(source, len(self._places) + 1)
 
-    def sources(self) -> Iterator[tuple[int, Source]]:
+    def sources(self) -> Iterator[tuple[int, NumberSource]]:
         """Every source that was used, with its number."""
         return iter([(place, source) for source, place in self._places.items()])
 
-    def _link(self, number: Traced) -> Markup:
+    def _link(self, number: TracedNumber) -> Markup:
         self.numbers.append(number)
         source = number.source
         hint = f"{number.what}. {source.function}. In: {source.used}. Out: {source.left_out}."

@@ -42,7 +42,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class WrittenReport:
     """A report that was written."""
 
     page: Path
@@ -57,7 +57,7 @@ class Report:
         return told | {"page": str(self.page), "tables": [str(path) for path in self.tables]}
 
 
-def write_report(material: Material, folder: Path, seed: int, now: datetime) -> Report:
+def write_report(material: Material, folder: Path, seed: int, now: datetime) -> WrittenReport:
     """Measure the material and write its report.
 
     Parameters
@@ -83,7 +83,7 @@ def write_report(material: Material, folder: Path, seed: int, now: datetime) -> 
         write_whole(folder / PAGE, rendered.html.encode(), sync=False)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
-    return Report(folder / PAGE, tuple(written), _findings(measures))
+    return WrittenReport(folder / PAGE, tuple(written), _findings(measures))
 
 
 def _findings(measures: Measures) -> tuple[Finding, ...]:

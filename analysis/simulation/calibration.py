@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from analysis.simulation import designs
 from analysis.simulation.designs import Outcomes
-from analysis.simulation.scenarios import Drawn, Plan, World, draw_matrices
+from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
 from analysis.statistics.estimate import NAN
 from analysis.statistics.intervals import binomial_p_value, t_quantile
 from store.runs.records import Windows
@@ -38,7 +38,7 @@ DOUBT = 0.001
 """Below this p-value a figure is taken for wrong."""
 
 
-class Shown(Protocol):
+class ArmVideos(Protocol):
     """Eligible videos of one arm's runs, in order."""
 
     @property
@@ -67,7 +67,7 @@ class Shown(Protocol):
         ...
 
 
-def drawn(shown: Shown, windows: Windows) -> Drawn:
+def drawn(shown: ArmVideos, windows: Windows) -> SimulatedAnswers:
     """Count windows and batches as ``windows.compared`` would; ``yes`` is ``(S, K, K, 2, G)``."""
     count = np.arange(shown.position.shape[-1])
     before = np.broadcast_to(count < windows.before, shown.position.shape)
@@ -82,16 +82,18 @@ def drawn(shown: Shown, windows: Windows) -> Drawn:
                     optimize=True)  # fmt: skip
     chance = np.einsum("sijn,sjwn->wsij", shown.chances, rows.astype(np.float64), optimize=True)
     size = np.moveaxis(n.sum(-1), -1, 0)[:, :, None, :]
-    return Drawn(n[:, None], yes, 100 * chance / size)
+    return SimulatedAnswers(n[:, None], yes, 100 * chance / size)
 
 
-def own(cells: Drawn) -> Drawn:
+def own(cells: SimulatedAnswers) -> SimulatedAnswers:
     """Each run as its own persona saw it: the diagonals; ``yes`` is ``(S, K, 2, G)``."""
     at = np.arange(cells.yes.shape[1])
-    return Drawn(cells.n[:, 0], cells.yes[:, at, at], cells.expected[..., at, at])
+    return SimulatedAnswers(cells.n[:, 0], cells.yes[:, at, at], cells.expected[..., at, at])
 
 
-def judged(treated: Drawn, control: Drawn | None, rng: np.random.Generator) -> dict[str, Outcomes]:
+def judged(
+    treated: SimulatedAnswers, control: SimulatedAnswers | None, rng: np.random.Generator
+) -> dict[str, Outcomes]:
     """Judge a lot of studies by each design."""
     told = {
         "borrowed base": designs.judge_borrowed(treated),
@@ -105,7 +107,7 @@ def judged(treated: Drawn, control: Drawn | None, rng: np.random.Generator) -> d
 
 def judged_in_two_draws(count: int, rng: np.random.Generator) -> dict[str, Outcomes]:
     """Judge studies whose second half was added in a season that suits it, where nothing sways."""
-    plan = Plan(personas=8, before=24, adapt=24, after=52, baseline="passive")
+    plan = StudyPlan(personas=8, before=24, adapt=24, after=52, baseline="passive")
     cells = draw_matrices(plan, World(effect=0.0, season=SEASON), count, rng)
     blocks = np.arange(plan.personas) // 4
     return {
@@ -116,7 +118,7 @@ def judged_in_two_draws(count: int, rng: np.random.Generator) -> dict[str, Outco
     }
 
 
-def mean_sways(cells: Drawn) -> Floats:
+def mean_sways(cells: SimulatedAnswers) -> Floats:
     """Mean sway of each study's runs, in pp."""
     before, after = own(cells).shares.mean(-1)
     sways: Floats = after - before
@@ -130,7 +132,7 @@ def together(lots: Iterable[Mapping[str, Outcomes]]) -> dict[str, Outcomes]:
 
 
 @dataclass(frozen=True)
-class Check:
+class CalibrationCheck:
     """Something that must be so.
 
     Attributes
@@ -156,7 +158,7 @@ class Check:
     note: str = ""
 
 
-def rate(name: str, hits: Mask, low: float, high: float) -> Check:
+def rate(name: str, hits: Mask, low: float, high: float) -> CalibrationCheck:
     """Check that a rate lies between two, by exact binomial tests of the nearer one."""
     count, studies = int(hits.sum()), len(hits)
     share = count / studies
@@ -165,10 +167,10 @@ def rate(name: str, hits: Mask, low: float, high: float) -> Check:
     p = 1.0 if inside else binomial_p_value(count, studies, nearest)
     verdict: Verdict = "holds" if inside else "within error" if p > DOUBT else "FAILS"
     error = math.sqrt(share * (1 - share) / studies)
-    return Check(name, 100 * share, 100 * error, 100 * low, 100 * high, p, verdict)
+    return CalibrationCheck(name, 100 * share, 100 * error, 100 * low, 100 * high, p, verdict)
 
 
-def false_positives(told: Mapping[str, Outcomes]) -> list[Check]:
+def false_positives(told: Mapping[str, Outcomes]) -> list[CalibrationCheck]:
     """At a nominal 5 %, one- and two-sided, where the site does not listen."""
     return [
         rate(f"false positives, {name}, {sides}", p <= 0.05, *FALSE_POSITIVES)
@@ -177,7 +179,7 @@ def false_positives(told: Mapping[str, Outcomes]) -> list[Check]:
     ]
 
 
-def coverage(told: Mapping[str, Outcomes], feed: str) -> list[Check]:
+def coverage(told: Mapping[str, Outcomes], feed: str) -> list[CalibrationCheck]:
     """95 % intervals, each of its own estimand; the bias is in the note."""
     checks = []
     for name, outcomes in told.items():
@@ -185,13 +187,13 @@ def coverage(told: Mapping[str, Outcomes], feed: str) -> list[Check]:
         error = outcomes.estimate.std(ddof=1) / math.sqrt(len(outcomes.estimate))
         note = f"truth {outcomes.truth:+.1f} pp, bias {outcomes.bias:+.2f} ± {error:.2f}"
         check = rate(f"coverage, {feed}, {name}", holds, *COVERAGE)
-        checks.append(Check(**{**vars(check), "note": note}))
+        checks.append(CalibrationCheck(**{**vars(check), "note": note}))
     return checks
 
 
-def ordered(sways: Mapping[str, Floats]) -> list[Check]:
+def ordered(sways: Mapping[str, Floats]) -> list[CalibrationCheck]:
     """Mean sways, each over independent runs, in falling order with 95 % intervals apart."""
-    checks: list[Check] = []
+    checks: list[CalibrationCheck] = []
     above = math.inf
     for feed, values in sways.items():
         mean = float(values.mean())
@@ -199,12 +201,14 @@ def ordered(sways: Mapping[str, Floats]) -> list[Check]:
         half = t_quantile(0.95, len(values) - 1) * error
         verdict: Verdict = "holds" if mean + half < above else "FAILS"
         note = f"95 % interval {mean - half:+.1f} to {mean + half:+.1f}"
-        checks.append(Check(f"sway, {feed}", mean, error, NAN, above, NAN, verdict, "pp", note))
+        checks.append(
+            CalibrationCheck(f"sway, {feed}", mean, error, NAN, above, NAN, verdict, "pp", note)
+        )
         above = mean - half
     return checks
 
 
-def agreement(name: str, seen: float, simulated: Floats, unit: str = "%") -> Check:
+def agreement(name: str, seen: float, simulated: Floats, unit: str = "%") -> CalibrationCheck:
     """Does a figure of real runs look like the same figure of simulated ones?
 
     A Monte Carlo test: under agreement the real set of runs and the simulated ones are
@@ -218,21 +222,21 @@ def agreement(name: str, seen: float, simulated: Floats, unit: str = "%") -> Che
     spread = float(simulated.std(ddof=1))
     verdict: Verdict = "holds" if p > DOUBT else "FAILS"
     note = f"simulated {simulated.mean():+.1f}"
-    return Check(name, seen, spread, float(low), float(high), p, verdict, unit, note)
+    return CalibrationCheck(name, seen, spread, float(low), float(high), p, verdict, unit, note)
 
 
-def passed(checks: Sequence[Check]) -> bool:
+def passed(checks: Sequence[CalibrationCheck]) -> bool:
     """Whether nothing fails."""
     return all(check.verdict != "FAILS" for check in checks)
 
 
-def checks_text(checks: Sequence[Check]) -> str:
+def checks_text(checks: Sequence[CalibrationCheck]) -> str:
     """One line a check."""
     width = max(len(check.name) for check in checks)
     return "\n".join(_line(check, width) for check in checks)
 
 
-def _line(check: Check, width: int) -> str:
+def _line(check: CalibrationCheck, width: int) -> str:
     bounds = ""
     is_p = check.unit == "p"  # of one test; the other figures are means
     if is_p:

@@ -17,8 +17,8 @@ from analysis.estimators import persona_matrix as matrix
 from analysis.estimators.contrasts import sways
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.estimators.rejudged_matrix import PersonaMatrix, by_judge, persona_matrix, replies
-from analysis.simulation.calibration import DOUBT, Check, Floats, Verdict, agreement, own
-from analysis.simulation.scenarios import Drawn
+from analysis.simulation.calibration import DOUBT, CalibrationCheck, Floats, Verdict, agreement, own
+from analysis.simulation.scenarios import SimulatedAnswers
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_iavg import null_of_i
@@ -27,7 +27,7 @@ from store.runs.rejudgements import judgement_files, read_judgements
 
 
 @dataclass(frozen=True)
-class Judged:
+class DesignVerdict:
     """What one design says of real runs; ``p`` is two-sided, and the words say by which test."""
 
     feed: str
@@ -39,7 +39,7 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class CalibrationRuns:
     """Real runs of one feed, one a persona.
 
     Attributes
@@ -54,11 +54,11 @@ class Seen:
     figures: dict[str, float]
     personas: tuple[str, ...]
     sway: Floats
-    designs: tuple[Judged, ...]
+    designs: tuple[DesignVerdict, ...]
     matrix: PersonaMatrix | None
 
 
-def simulated_figures(cells: Drawn) -> dict[str, Floats]:
+def simulated_figures(cells: SimulatedAnswers) -> dict[str, Floats]:
     """The same figures of simulated studies, one entry a study."""
     before, after = own(cells).shares.mean(-1)
     told = {"yes before": before, "yes after": after, "sway": after - before}
@@ -67,7 +67,7 @@ def simulated_figures(cells: Drawn) -> dict[str, Floats]:
     return told
 
 
-def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen:
+def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> CalibrationRuns:
     """Measure the runs of one feed, with what was judged again beside them."""
     views = from_ledgers(ledgers)
     counts = counts_by_run(views)
@@ -79,7 +79,7 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen
     beyond = null.draws * min(null.percentile, 100 - null.percentile) / 100
     p = min(1.0, 2 * (1 + beyond) / (1 + null.draws))  # never 0, as in ``permutation.compare``
     average = Estimate(change, unit="%", clusters=len(counts), reason="it has a null instead")
-    designs = [Judged(feed, "I_avg", len(counts), average, p, "percentile in its null")]
+    designs = [DesignVerdict(feed, "I_avg", len(counts), average, p, "percentile in its null")]
     files = by_judge({
         index: [read_judgements(path) for path in judgement_files(ledger.path.parent)]
         for index, ledger in enumerate(ledgers)
@@ -90,7 +90,7 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen
             cells = persona_matrix(replies(views, judge), rng)
             figures["specific sway"] = float(matrix.own_minus_others(cells.after, cells.blocks[0]))
             designs += _from_matrix(feed, cells, rng)
-    return Seen(
+    return CalibrationRuns(
         feed,
         {name: float(value) for name, value in figures.items()},
         tuple(run.persona for run in views.runs),
@@ -100,26 +100,26 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Seen
     )
 
 
-def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> list[Judged]:
+def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> list[DesignVerdict]:
     runs = len(cells.personas)
     test = "permutation"
     plain = matrix.specific_sway(cells.after, rng, blocks=cells.blocks[0])
-    told = [Judged(feed, "persona matrix", runs, plain.estimate, plain.test.p, test)]
+    told = [DesignVerdict(feed, "persona matrix", runs, plain.estimate, plain.test.p, test)]
     if cells.sway.adjusted:
         both = cells.sway
-        told.append(Judged(feed, "adjusted matrix", runs, both.estimate, both.test.p, test))
-        told.append(Judged(feed, "placebo", runs, both.placebo, both.placebo_test.p, test))
+        told.append(DesignVerdict(feed, "adjusted matrix", runs, both.estimate, both.test.p, test))
+        told.append(DesignVerdict(feed, "placebo", runs, both.placebo, both.placebo_test.p, test))
     if cells.graded is not None:
         found = cells.graded
-        told.append(Judged(feed, "graded matrix", runs, found.estimate, found.test.p, test))
+        told.append(DesignVerdict(feed, "graded matrix", runs, found.estimate, found.test.p, test))
     base = Estimate(NAN, reason=cells.refused)
     if cells.borrowed is not None:
         base = cells.borrowed.estimate
-    told.append(Judged(feed, "borrowed base", runs, base, base.p, "Student's t"))
+    told.append(DesignVerdict(feed, "borrowed base", runs, base, base.p, "Student's t"))
     return told
 
 
-def against(treated: Seen, control: Seen) -> Judged:
+def against(treated: CalibrationRuns, control: CalibrationRuns) -> DesignVerdict:
     """One feed minus another, paired by persona.
 
     Raises
@@ -139,10 +139,10 @@ def against(treated: Seen, control: Seen) -> Judged:
         )
     estimate = t_interval(np.array(pairs))
     name = f"paired with the {control.feed} feed"
-    return Judged(treated.feed, name, 2 * len(pairs), estimate, estimate.p, "Student's t")
+    return DesignVerdict(treated.feed, name, 2 * len(pairs), estimate, estimate.p, "Student's t")
 
 
-def agreements(told: Seen, simulated: Mapping[str, Floats]) -> list[Check]:
+def agreements(told: CalibrationRuns, simulated: Mapping[str, Floats]) -> list[CalibrationCheck]:
     """Hold each figure of real runs against the same figure of simulated ones."""
     return [
         agreement(
@@ -156,7 +156,7 @@ def agreements(told: Seen, simulated: Mapping[str, Floats]) -> list[Check]:
     ]
 
 
-def detections(told: Seen) -> list[Check]:
+def detections(told: CalibrationRuns) -> list[CalibrationCheck]:
     """The adjusted matrix finds the listener (p < 0.01), and nothing in a feed that is random.
 
     The second is wrong once in twenty even of a right program, and is doubted below 0.001 only.
@@ -170,4 +170,6 @@ def detections(told: Seen) -> list[Check]:
     else:
         low, high = 0.05, 1.0
         verdict = "holds" if p > 0.05 else "within error" if p > DOUBT else "FAILS"
-    return [Check(f"browser, {told.feed}, matrix test", p, NAN, low, high, NAN, verdict, "p")]
+    return [
+        CalibrationCheck(f"browser, {told.feed}, matrix test", p, NAN, low, high, NAN, verdict, "p")
+    ]

@@ -16,13 +16,13 @@ import numpy as np
 
 from analysis.simulation import designs
 from analysis.simulation.designs import Design, Outcomes
-from analysis.simulation.scenarios import Plan, World
+from analysis.simulation.scenarios import StudyPlan, World
 from analysis.statistics.estimate import NAN
 
 RUNS = 10
-DEFAULT = Plan(personas=RUNS, before=24, adapt=24, after=52, baseline="passive")
+DEFAULT = StudyPlan(personas=RUNS, before=24, adapt=24, after=52, baseline="passive")
 """The windows of a study, 100 videos a run."""
-PAPER = Plan(personas=RUNS, before=50, after=50)
+PAPER = StudyPlan(personas=RUNS, before=50, after=50)
 """The paper's windows, reacted to throughout."""
 USUAL = World(overlap=-1 / (RUNS - 1))
 """+10 pp over 20 %, batches of 12 with a correlation of 0.1, accounts that differ by 8 pp, and own
@@ -57,12 +57,12 @@ RIVALS = (
 
 
 @dataclass(frozen=True)
-class Scene:
+class SimulatedSetting:
     """A world, and the windows that are watched in it."""
 
     name: str
     world: World = USUAL
-    plan: Plan = DEFAULT
+    plan: StudyPlan = DEFAULT
 
 
 def _usual(**changes: object) -> World:
@@ -70,23 +70,23 @@ def _usual(**changes: object) -> World:
 
 
 SCENES = (
-    Scene("usual"),
-    Scene("tastes unrelated (overlap 0)", _usual(overlap=0.0)),
-    Scene("tastes overlap by a quarter", _usual(overlap=0.25)),
-    Scene("tastes overlap by half", _usual(overlap=0.5)),
-    Scene("accounts alike (0 pp)", _usual(account_sd=0.0)),
-    Scene("accounts differ by 16 pp", _usual(account_sd=0.16)),
-    Scene("batch correlation 0", _usual(icc=0.0)),
-    Scene("batch correlation 0.2", _usual(icc=0.2)),
-    Scene("base rate 10 %", _usual(base=0.1)),
-    Scene("base rate 40 %", _usual(base=0.4)),
-    Scene("base rates from 5 to 50 %", _usual(base=SPREAD)),
-    Scene("time constant 12 videos", _usual(time_constant=12.0)),
-    Scene("time constant 25 videos", _usual(time_constant=25.0)),
-    Scene("time constant 50 videos", _usual(time_constant=50.0)),
-    Scene("time constant 100 videos", _usual(time_constant=100.0)),
-    Scene("time constant 50, active 50 + 50", _usual(time_constant=50.0), PAPER),
-    Scene(
+    SimulatedSetting("usual"),
+    SimulatedSetting("tastes unrelated (overlap 0)", _usual(overlap=0.0)),
+    SimulatedSetting("tastes overlap by a quarter", _usual(overlap=0.25)),
+    SimulatedSetting("tastes overlap by half", _usual(overlap=0.5)),
+    SimulatedSetting("accounts alike (0 pp)", _usual(account_sd=0.0)),
+    SimulatedSetting("accounts differ by 16 pp", _usual(account_sd=0.16)),
+    SimulatedSetting("batch correlation 0", _usual(icc=0.0)),
+    SimulatedSetting("batch correlation 0.2", _usual(icc=0.2)),
+    SimulatedSetting("base rate 10 %", _usual(base=0.1)),
+    SimulatedSetting("base rate 40 %", _usual(base=0.4)),
+    SimulatedSetting("base rates from 5 to 50 %", _usual(base=SPREAD)),
+    SimulatedSetting("time constant 12 videos", _usual(time_constant=12.0)),
+    SimulatedSetting("time constant 25 videos", _usual(time_constant=25.0)),
+    SimulatedSetting("time constant 50 videos", _usual(time_constant=50.0)),
+    SimulatedSetting("time constant 100 videos", _usual(time_constant=100.0)),
+    SimulatedSetting("time constant 50, active 50 + 50", _usual(time_constant=50.0), PAPER),
+    SimulatedSetting(
         "hard mix",
         _usual(base=SPREAD, twins=0.8, likeable_sd=0.1, icc=0.2, shortest=0.5),
     ),
@@ -96,7 +96,7 @@ correlation of 0.2, and runs that are up to half an after window short."""
 
 
 @dataclass(frozen=True)
-class Break:
+class BrokenAssumption:
     """An assumption that does not hold, and what the program does about it."""
 
     name: str
@@ -105,39 +105,41 @@ class Break:
 
 
 BREAKS = (
-    Break("nothing", _usual(effect=0.0), "nothing is needed"),
-    Break(
+    BrokenAssumption("nothing", _usual(effect=0.0), "nothing is needed"),
+    BrokenAssumption(
         "profiles lean to their personas by 3 pp",
         _usual(effect=0.0, lean=0.03),
         "the placebo is printed (matrix.specific_sway), and below 0.05 no base is borrowed",
     ),
-    Break(
+    BrokenAssumption(
         "acting answers on the diagonal, 3 pp more lenient",
         _usual(effect=0.0, lean=0.03),
         "cannot happen: cells takes blind re-judgements only, for every cell, equally many",
     ),
-    Break(
+    BrokenAssumption(
         "slots suit personas by 3 pp, personas tied to them",
         _usual(effect=0.0, hours=0.03, tied=True),
         "cannot happen: a study draws personas for slots (agent.study.matrix.draw)",
     ),
-    Break(
+    BrokenAssumption(
         "the same, personas drawn for slots",
         _usual(effect=0.0, hours=0.03),
         "nothing is needed",
     ),
-    Break(
+    BrokenAssumption(
         "a quarter of the runs begun again, for few yes of their own",
         _usual(effect=0.0, lost=0.25),
         "windows and stopping never use answers; lost runs are counted and tested by arm",
     ),
-    Break(
+    BrokenAssumption(
         "the feed drifts by 3 pp",
         _usual(effect=0.0, drift=0.03),
         "the borrowed base is refused where the others' feeds changed",
     ),
-    Break("runs likeable to all (10 pp)", _usual(effect=0.0, likeable_sd=0.1), "nothing is needed"),
-    Break(
+    BrokenAssumption(
+        "runs likeable to all (10 pp)", _usual(effect=0.0, likeable_sd=0.1), "nothing is needed"
+    ),
+    BrokenAssumption(
         "after windows up to half short",
         _usual(effect=0.0, shortest=0.5),
         "nothing is needed",
@@ -146,7 +148,7 @@ BREAKS = (
 
 
 @dataclass(frozen=True)
-class Cell:
+class DesignResult:
     """One design in one world; nan where it is not offered or has no interval.
 
     Attributes
@@ -177,7 +179,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenResult:
     """False positives, one-sided, where nothing happens but an assumption fails.
 
     Attributes
@@ -199,19 +201,19 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Table:
+class DesignTable:
     """Everything, and how many studies each figure rests on."""
 
     studies: int
-    cells: tuple[Cell, ...]
-    broken: tuple[Broken, ...]
+    cells: tuple[DesignResult, ...]
+    broken: tuple[BrokenResult, ...]
 
     def error(self, share: float) -> float:
         """Standard error of a simulated share."""
         return math.sqrt(share * (1 - share) / self.studies)
 
 
-def table(studies: int, seed: int, tell: Tell) -> Table:
+def table(studies: int, seed: int, tell: Tell) -> DesignTable:
     """Simulate every world and design.
 
     Parameters
@@ -222,7 +224,7 @@ def table(studies: int, seed: int, tell: Tell) -> Table:
         Told how many of how many worlds are done.
     """
     total = len(SCENES) + len(BREAKS)
-    cells: list[Cell] = []
+    cells: list[DesignResult] = []
     for number, scene in enumerate(SCENES):
         cells += [compared(rival, scene, studies, (seed, number)) for rival in RIVALS]
         tell(number + 1, total)
@@ -230,17 +232,17 @@ def table(studies: int, seed: int, tell: Tell) -> Table:
     for number, case in enumerate(BREAKS):
         broken.append(broken_by(case, studies, (seed, len(SCENES) + number)))
         tell(len(SCENES) + number + 1, total)
-    return Table(studies, tuple(cells), tuple(broken))
+    return DesignTable(studies, tuple(cells), tuple(broken))
 
 
-def compared(rival: Rival, scene: Scene, studies: int, seed: Seed) -> Cell:
+def compared(rival: Rival, scene: SimulatedSetting, studies: int, seed: Seed) -> DesignResult:
     """Judge one design in one world."""
     if rival.passive and scene.plan.baseline != "passive":
-        return Cell(scene.name, rival.name, rival.runs)
+        return DesignResult(scene.name, rival.name, rival.runs)
     found = _outcomes(rival, scene.plan, scene.world, studies, (*seed, 1))
     none = _outcomes(rival, scene.plan, replace(scene.world, effect=0.0), studies, (*seed, 0))
     measured = found if rival.interval else none
-    return Cell(
+    return DesignResult(
         scene=scene.name,
         design=rival.name,
         runs=rival.runs,
@@ -255,7 +257,7 @@ def compared(rival: Rival, scene: Scene, studies: int, seed: Seed) -> Cell:
     )
 
 
-def _outcomes(rival: Rival, plan: Plan, world: World, studies: int, seed: Seed) -> Outcomes:
+def _outcomes(rival: Rival, plan: StudyPlan, world: World, studies: int, seed: Seed) -> Outcomes:
     """Simulate a design with as many personas as its runs allow."""
     personas = rival.runs // rival.arms
     if isinstance(world.base, tuple) and personas < len(world.base):
@@ -266,14 +268,14 @@ def _outcomes(rival: Rival, plan: Plan, world: World, studies: int, seed: Seed) 
     return rival.simulate(plan, world, studies, np.random.default_rng(seed))
 
 
-def broken_by(case: Break, studies: int, seed: Seed) -> Broken:
+def broken_by(case: BrokenAssumption, studies: int, seed: Seed) -> BrokenResult:
     """Judge every design where nothing happens but an assumption fails."""
 
     def outcomes(design: Design) -> Outcomes:
         return design(DEFAULT, case.world, studies, np.random.default_rng(seed))
 
     judged = [rival for rival in RIVALS if rival.interval and rival.runs // rival.arms == RUNS]
-    return Broken(
+    return BrokenResult(
         name=case.name,
         remedy=case.remedy,
         false={rival.name: outcomes(rival.simulate).power("greater") for rival in judged},

@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators import shrunk_baseline
-from analysis.simulation.scenarios import Drawn, Plan, World, draw_matrices, draw_runs
+from analysis.simulation.scenarios import (
+    SimulatedAnswers,
+    StudyPlan,
+    World,
+    draw_matrices,
+    draw_runs,
+)
 from analysis.statistics.estimate import NAN
 from analysis.statistics.intervals import t_quantile
-from analysis.statistics.null_iavg import Counts, mean_change, null_of_i
+from analysis.statistics.null_iavg import WindowCounts, mean_change, null_of_i
 from analysis.statistics.permutation import Ints, Sided, shuffled
 
 Floats = NDArray[np.float64]
@@ -61,7 +67,7 @@ class Outcomes:
         return float(np.mean(self.estimate)) - self.truth
 
 
-Design = Callable[[Plan, World, int, np.random.Generator], Outcomes]
+Design = Callable[[StudyPlan, World, int, np.random.Generator], Outcomes]
 
 
 def from_t(values: Floats, truth: float = NAN) -> Outcomes:
@@ -90,7 +96,7 @@ def from_jackknife(value: Floats, left_out: Floats) -> Outcomes:
 
 
 def paired_with_control(
-    plan: Plan, world: World, studies: int, rng: np.random.Generator
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
     """Treatment minus control in the sway, Student's t over pairs."""
     treated = draw_runs(plan, world, studies, rng)
@@ -98,7 +104,7 @@ def paired_with_control(
     return judge_pairs(treated, control)
 
 
-def judge_pairs(treated: Drawn, control: Drawn) -> Outcomes:
+def judge_pairs(treated: SimulatedAnswers, control: SimulatedAnswers) -> Outcomes:
     """Student's t over pairs; both hold one run per persona and study."""
     truth = _change(treated.expected).mean() - _change(control.expected).mean()
     return from_t(_change(treated.shares) - _change(control.shares), float(truth))
@@ -109,13 +115,15 @@ def _change(shares: Floats) -> Floats:
     return change
 
 
-def paired_alone(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def paired_alone(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """After minus before without a control arm: right only where nothing drifts."""
     drawn = draw_runs(plan, world, studies, rng)
     return from_t(_change(drawn.shares), float(_change(drawn.expected).mean()))
 
 
-def average_change(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def average_change(
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
     """The paper's I_avg, with Student's t over personas as a reader would take it.
 
     Personas where I is undefined are left out of their study.
@@ -132,7 +140,7 @@ def average_change(plan: Plan, world: World, studies: int, rng: np.random.Genera
 
 
 def average_change_in_its_null(
-    plan: Plan, world: World, studies: int, rng: np.random.Generator
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
     """The paper's I_avg, judged by its percentile among draws under no change.
 
@@ -142,7 +150,7 @@ def average_change_in_its_null(
     n = np.broadcast_to(drawn.n, drawn.yes.shape)
     found = np.empty((2, studies))
     for study in range(studies):
-        units = [Counts(*of) for of in zip(n[study], drawn.yes[study], strict=True)]
+        units = [WindowCounts(*of) for of in zip(n[study], drawn.yes[study], strict=True)]
         above = 1 - null_of_i(units, rng, draws=NULL_DRAWS).percentile / 100
         found[:, study] = mean_change(units)[0], (1 + NULL_DRAWS * above) / (1 + NULL_DRAWS)
     estimate, p = found
@@ -150,35 +158,41 @@ def average_change_in_its_null(
     return Outcomes(estimate, none, none, np.minimum(1, 2 * np.minimum(p, 1 - p)), p)
 
 
-def persona_matrix(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def persona_matrix(
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
     """The specific sway from the after windows alone."""
     return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng))
 
 
-def adjusted_matrix(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def adjusted_matrix(
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
     """The specific sway, adjusted for passive before windows."""
     return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng, adjust=True))
 
 
-def placebo(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def placebo(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """The specific sway of the before windows alone, which has to be null."""
     return _in_parts(plan, world, studies, rng, lambda drawn: judge_cells(drawn.shares[0], rng))
 
 
-def borrowed_base(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def borrowed_base(
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
     """The sway against the borrowed base, jackknife over personas."""
     return _in_parts(plan, world, studies, rng, judge_borrowed)
 
 
 def borrowed_base_as_offered(
-    plan: Plan, world: World, studies: int, rng: np.random.Generator
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
     """The same, of those studies alone in which the program would offer it.
 
     Refused are those whose placebo is below 0.05, or where the others' feeds changed.
     """
 
-    def judge(drawn: Drawn) -> Outcomes:
+    def judge(drawn: SimulatedAnswers) -> Outcomes:
         moved = _judge_drift(drawn)
         still = (moved.low <= 0) & (moved.high >= 0)
         return _those(judge_borrowed(drawn), still & (judge_cells(drawn.shares[0], rng).p >= 0.05))
@@ -186,13 +200,17 @@ def borrowed_base_as_offered(
     return _in_parts(plan, world, studies, rng, judge)
 
 
-def drift(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+def drift(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """The change in what personas find in the others' feeds, jackknife over personas."""
     return _in_parts(plan, world, studies, rng, _judge_drift)
 
 
 def judge_matrix(
-    drawn: Drawn, rng: np.random.Generator, *, adjust: bool = False, blocks: Ints | None = None
+    drawn: SimulatedAnswers,
+    rng: np.random.Generator,
+    *,
+    adjust: bool = False,
+    blocks: Ints | None = None,
 ) -> Outcomes:
     """The specific sway of matrices, with its interval and its test by permutation.
 
@@ -230,7 +248,7 @@ def tested(told: Outcomes, arranged: Floats) -> Outcomes:
     return replace(told, p=(far + 1) / total, p_greater=(above + 1) / total)
 
 
-def judge_borrowed(drawn: Drawn) -> Outcomes:
+def judge_borrowed(drawn: SimulatedAnswers) -> Outcomes:
     """The sway of matrices against the borrowed base."""
     before, after = drawn.shares
     within = drawn.within.mean(-1)
@@ -240,7 +258,7 @@ def judge_borrowed(drawn: Drawn) -> Outcomes:
     return replace(told, truth=float(own.mean()))
 
 
-def _judge_drift(drawn: Drawn) -> Outcomes:
+def _judge_drift(drawn: SimulatedAnswers) -> Outcomes:
     before, after = drawn.shares
     size = after.shape[-1]
     left_out = []
@@ -263,11 +281,11 @@ def _those(told: Outcomes, kept: Mask) -> Outcomes:
 
 
 def _in_parts(
-    plan: Plan,
+    plan: StudyPlan,
     world: World,
     studies: int,
     rng: np.random.Generator,
-    judge: Callable[[Drawn], Outcomes],
+    judge: Callable[[SimulatedAnswers], Outcomes],
 ) -> Outcomes:
     """Draw matrices a few hundred studies at a time, to bound memory."""
     sizes = [_STUDIES_AT_ONCE] * (studies // _STUDIES_AT_ONCE)

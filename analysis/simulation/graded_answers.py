@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.simulation.scenarios import Drawn
+from analysis.simulation.scenarios import SimulatedAnswers
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +57,9 @@ NOISY = Grader(1.0, telling=False)
 FADING = Grader(0.3, fading=3.0)
 
 
-def graded(drawn: Drawn, grader: Grader, icc: float, rng: np.random.Generator) -> Drawn:
+def graded(
+    drawn: SimulatedAnswers, grader: Grader, icc: float, rng: np.random.Generator
+) -> SimulatedAnswers:
     """The same studies with sums of scores in place of counts of yes.
 
     Shares are then mean scores in points of 100, and ``expected`` is the mean score without

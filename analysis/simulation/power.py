@@ -19,7 +19,7 @@ from analysis.errors import BadPlan
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.simulation import designs
 from analysis.simulation.designs import Design
-from analysis.simulation.scenarios import Plan, World
+from analysis.simulation.scenarios import StudyPlan, World
 from analysis.statistics.estimate import NAN
 from analysis.statistics.permutation import Sided
 
@@ -31,10 +31,10 @@ PERSONAS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40)
 """Sizes that are tried for a target."""
 
 WINDOWS = (
-    Plan(before=50, adapt=0, after=50),
-    Plan(before=100, adapt=0, after=100),
-    Plan(before=24, adapt=24, after=52, baseline="passive"),
-    Plan(before=50, adapt=50, after=100, baseline="passive"),
+    StudyPlan(before=50, adapt=0, after=50),
+    StudyPlan(before=100, adapt=0, after=100),
+    StudyPlan(before=24, adapt=24, after=52, baseline="passive"),
+    StudyPlan(before=50, adapt=50, after=100, baseline="passive"),
 )
 """Windows that are tried for a target: the paper's, twice these, and the study's defaults."""
 
@@ -55,16 +55,16 @@ class Option:
     again: tuple[str, ...] = ()
     passive: bool = False
 
-    def offered(self, plan: Plan) -> bool:
+    def offered(self, plan: StudyPlan) -> bool:
         """Whether the plan meets what the design needs."""
         enough = plan.personas >= (LEAST_PERSONAS if self.again else 2)
         return enough and (plan.baseline == "passive" or not self.passive)
 
-    def videos(self, plan: Plan) -> int:
+    def videos(self, plan: StudyPlan) -> int:
         """Videos to watch."""
         return self.arms * plan.personas * plan.videos
 
-    def judgements(self, plan: Plan) -> int:
+    def judgements(self, plan: StudyPlan) -> int:
         """Questions to the model: one a video, and each window again as every persona."""
         videos = {"before": plan.before, "after": plan.after}
         again = sum(videos[window] for window in self.again)
@@ -95,7 +95,7 @@ class Trials:
         """Standard error of a simulated power near 0.8."""
         return math.sqrt(WANTED * (1 - WANTED) / self.studies)
 
-    def power(self, option: Option, plan: Plan, world: World, effect: float) -> float:
+    def power(self, option: Option, plan: StudyPlan, world: World, effect: float) -> float:
         """Share of the simulated studies that find this effect (a share of 1)."""
         rng = np.random.default_rng(self.seed)
         changed = dataclasses.replace(world, effect=effect)
@@ -117,7 +117,7 @@ class Power:
     """
 
     design: str
-    plan: Plan
+    plan: StudyPlan
     runs: int
     videos: int
     judgements: int
@@ -128,7 +128,7 @@ class Power:
 
 
 def powers(
-    plan: Plan, world: World, trials: Trials, model: str = "", price_of: PriceOf | None = None
+    plan: StudyPlan, world: World, trials: Trials, model: str = "", price_of: PriceOf | None = None
 ) -> tuple[Power, ...]:
     """Power of each design that the plan allows, with its smallest detectable sway."""
     return tuple(
@@ -140,7 +140,7 @@ def powers(
     )  # fmt: skip
 
 
-def smallest_sway(option: Option, plan: Plan, world: World, trials: Trials) -> float:
+def smallest_sway(option: Option, plan: StudyPlan, world: World, trials: Trials) -> float:
     """Smallest sway in pp that is found with a power of 0.8, by bisection; nan where none is."""
     base = float(np.max(world.base))
     low, high = 0.0, 0.95 - base
@@ -157,7 +157,7 @@ def smallest_sway(option: Option, plan: Plan, world: World, trials: Trials) -> f
 
 def _told(
     option: Option,
-    plan: Plan,
+    plan: StudyPlan,
     smallest: float,
     price_of: PriceOf | None,
     model: str,
@@ -184,7 +184,7 @@ def cheapest(
     trials: Trials,
     model: str = "",
     price_of: PriceOf | None = None,
-    windows: Sequence[Plan] = WINDOWS,
+    windows: Sequence[StudyPlan] = WINDOWS,
 ) -> tuple[Power, ...]:
     """For each design and windows the fewest personas that find the target with a power of 0.8.
 
@@ -223,8 +223,8 @@ def cheapest(
 
 
 def _fewest(
-    option: Option, window: Plan, world: World, trials: Trials, target: float
-) -> Iterator[tuple[Plan, float]]:
+    option: Option, window: StudyPlan, world: World, trials: Trials, target: float
+) -> Iterator[tuple[StudyPlan, float]]:
     """The smallest tried study that finds the target, by bisection over its size; or nothing."""
     plans = [dataclasses.replace(window, personas=personas) for personas in PERSONAS]
     plans = [plan for plan in plans if option.offered(plan)]

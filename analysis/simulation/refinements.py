@@ -19,16 +19,23 @@ from numpy.typing import NDArray
 
 from analysis.estimators import persona_matrix
 from analysis.simulation import designs
-from analysis.simulation.design_comparison import DEFAULT, SPREAD, USUAL, Scene, Seed, Tell
+from analysis.simulation.design_comparison import (
+    DEFAULT,
+    SPREAD,
+    USUAL,
+    Seed,
+    SimulatedSetting,
+    Tell,
+)
 from analysis.simulation.design_comparison import SCENES as DESIGN_SCENES
 from analysis.simulation.designs import PERMUTATIONS, Outcomes
 from analysis.simulation.graded_answers import FADING, NOISY, SURE, UNSURE, graded
-from analysis.simulation.scenarios import Drawn, Plan, draw_matrices
+from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, draw_matrices
 from analysis.statistics.estimate import NAN
 from analysis.statistics.intraclass import intraclass_correlation
 
 Floats = NDArray[np.float64]
-Judge = Callable[[Drawn, np.random.Generator], Outcomes]
+Judge = Callable[[SimulatedAnswers, np.random.Generator], Outcomes]
 
 _STUDIES_AT_ONCE = 250
 (HARD_MIX,) = [scene for scene in DESIGN_SCENES if scene.name == "hard mix"]
@@ -37,7 +44,7 @@ RAGGED = (6, 15, 8, 14, 10, 12, 7, 13, 15)
 """Sizes of a feed's batches from the 5th to the 95th percentile of real ones."""
 
 
-class RaggedPlan(Plan):
+class RaggedPlan(StudyPlan):
     """The study's plan where a feed sends batches of different sizes."""
 
     def layout(self) -> Floats:
@@ -49,18 +56,18 @@ class RaggedPlan(Plan):
 
 
 SCENES = (
-    Scene("usual"),
-    Scene("batch correlation 0.2", replace(USUAL, icc=0.2)),
-    Scene(
+    SimulatedSetting("usual"),
+    SimulatedSetting("batch correlation 0.2", replace(USUAL, icc=0.2)),
+    SimulatedSetting(
         "the same, batches of 6 to 15",
         replace(USUAL, icc=0.2),
         RaggedPlan(**vars(DEFAULT)),
     ),
-    Scene("base rates from 5 to 50 %", replace(USUAL, base=SPREAD)),
-    Scene("accounts differ by 16 pp", replace(USUAL, account_sd=0.16)),
+    SimulatedSetting("base rates from 5 to 50 %", replace(USUAL, base=SPREAD)),
+    SimulatedSetting("accounts differ by 16 pp", replace(USUAL, account_sd=0.16)),
     HARD_MIX,
 )
-LARGE = Scene("sway of 45 pp", replace(USUAL, effect=0.45))
+LARGE = SimulatedSetting("sway of 45 pp", replace(USUAL, effect=0.45))
 """Shows bias, not power."""
 
 
@@ -74,19 +81,19 @@ class Refinement:
     against: str = ""
 
 
-def _plain(drawn: Drawn, rng: np.random.Generator) -> Outcomes:
+def _plain(drawn: SimulatedAnswers, rng: np.random.Generator) -> Outcomes:
     return designs.judge_matrix(drawn, rng)
 
 
-def _adjusted(drawn: Drawn, rng: np.random.Generator) -> Outcomes:
+def _adjusted(drawn: SimulatedAnswers, rng: np.random.Generator) -> Outcomes:
     return designs.judge_matrix(drawn, rng, adjust=True)
 
 
-def _borrowed(drawn: Drawn, _: np.random.Generator) -> Outcomes:
+def _borrowed(drawn: SimulatedAnswers, _: np.random.Generator) -> Outcomes:
     return designs.judge_borrowed(drawn)
 
 
-def judge_joint(drawn: Drawn, rng: np.random.Generator) -> Outcomes:
+def judge_joint(drawn: SimulatedAnswers, rng: np.random.Generator) -> Outcomes:
     """The adjusted matrix with b and D fitted together, in every permutation anew."""
     before, after = drawn.shares
     size = after.shape[-1]
@@ -115,14 +122,14 @@ def _joint(early: Floats, late: Floats, own_early: Floats, own_late: Floats) -> 
     return sway
 
 
-def judge_difference(drawn: Drawn, rng: np.random.Generator) -> Outcomes:
+def judge_difference(drawn: SimulatedAnswers, rng: np.random.Generator) -> Outcomes:
     """The matrix of after less before: b taken to be 1."""
     before, after = drawn.shares
     told = designs.judge_cells(after - before, rng)
     return replace(told, truth=_own(drawn))
 
 
-def judge_covariance(drawn: Drawn, _: np.random.Generator) -> Outcomes:
+def judge_covariance(drawn: SimulatedAnswers, _: np.random.Generator) -> Outcomes:
     """The borrowed base with its weight from a regression of the others' after on before cells."""
     before, after = drawn.shares
     told = designs.from_jackknife(
@@ -146,7 +153,7 @@ def covariance_sway(after: Floats, before: Floats) -> Floats:
     return sway
 
 
-def _without_each(sway: Callable[[Floats, Floats], Floats], drawn: Drawn) -> Floats:
+def _without_each(sway: Callable[[Floats, Floats], Floats], drawn: SimulatedAnswers) -> Floats:
     before, after = drawn.shares
     found = []
     for persona in range(after.shape[-1]):
@@ -156,16 +163,16 @@ def _without_each(sway: Callable[[Floats, Floats], Floats], drawn: Drawn) -> Flo
     return np.stack(found)
 
 
-def _tested(drawn: Drawn, value: Floats, left_out: Floats, arranged: Floats) -> Outcomes:
+def _tested(drawn: SimulatedAnswers, value: Floats, left_out: Floats, arranged: Floats) -> Outcomes:
     told = designs.tested(designs.from_jackknife(value, left_out), arranged)
     return replace(told, truth=_own(drawn))
 
 
-def _own(drawn: Drawn) -> float:
+def _own(drawn: SimulatedAnswers) -> float:
     return float(persona_matrix.own_minus_others(drawn.expected[1]).mean())
 
 
-def weighted(drawn: Drawn) -> Drawn:
+def weighted(drawn: SimulatedAnswers) -> SimulatedAnswers:
     """Each batch weighted by ``n / (1 + (n - 1) rho)``, rho pooled over a study's cells.
 
     The weights of least variance for a window's share where any two answers of a batch correlate
@@ -183,7 +190,7 @@ def weighted(drawn: Drawn) -> Drawn:
     return replace(drawn, n=weight, yes=weight * mean)
 
 
-def graded_before(answers: Drawn, scores: Drawn) -> Drawn:
+def graded_before(answers: SimulatedAnswers, scores: SimulatedAnswers) -> SimulatedAnswers:
     """Scores in the before windows, yes and no in the after windows."""
     late = np.array([[0.0], [1.0]])
     expected = np.stack([scores.expected[0], answers.expected[1]])
@@ -219,7 +226,7 @@ REFINEMENTS = (
 
 
 @dataclass(frozen=True)
-class Refined:
+class RefinementResult:
     """One refinement in one world; ``gain`` is its power less the plain design's.
 
     ``power`` and ``false`` are one-sided at 0.05. The gain's error is of the paired difference;
@@ -243,12 +250,12 @@ class Refinements:
     """Everything, and how many studies each figure rests on."""
 
     studies: int
-    cells: tuple[Refined, ...]
+    cells: tuple[RefinementResult, ...]
 
 
 def table(studies: int, seed: int, tell: Tell) -> Refinements:
     """Judge every refinement in every world."""
-    cells: list[Refined] = []
+    cells: list[RefinementResult] = []
     scenes = (*SCENES, LARGE)
     for number, scene in enumerate(scenes):
         cells += compared(scene, studies, (seed, 100 + number))
@@ -257,8 +264,8 @@ def table(studies: int, seed: int, tell: Tell) -> Refinements:
 
 
 def compared(
-    scene: Scene, studies: int, seed: Seed, chosen: Sequence[Refinement] = REFINEMENTS
-) -> list[Refined]:
+    scene: SimulatedSetting, studies: int, seed: Seed, chosen: Sequence[Refinement] = REFINEMENTS
+) -> list[RefinementResult]:
     """Judge the same studies by each, with the sway and without."""
     found = outcomes(scene, studies, (*seed, 1), chosen)
     quiet = replace(scene, world=replace(scene.world, effect=0.0))
@@ -269,7 +276,7 @@ def compared(
         hits = told.p_greater <= 0.05
         more = hits.astype(float) - (found[way.against].p_greater <= 0.05 if way.against else NAN)
         rows.append(
-            Refined(
+            RefinementResult(
                 scene.name,
                 way.name,
                 power=float(hits.mean()),
@@ -286,7 +293,7 @@ def compared(
 
 
 def outcomes(
-    scene: Scene, studies: int, seed: Seed, chosen: Sequence[Refinement] = REFINEMENTS
+    scene: SimulatedSetting, studies: int, seed: Seed, chosen: Sequence[Refinement] = REFINEMENTS
 ) -> dict[str, Outcomes]:
     """What each refinement says of the same studies."""
     rng = np.random.default_rng(seed)

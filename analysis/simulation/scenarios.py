@@ -25,7 +25,7 @@ _RATES = (0.005, 0.995)
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What a study does: personas, and eligible videos per window.
 
     ``baseline`` is how the before window is watched; ``batch`` is how many videos a response of
@@ -135,7 +135,7 @@ class World:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class SimulatedAnswers:
     """Simulated answers.
 
     Attributes
@@ -170,7 +170,7 @@ class Drawn:
         return 1e4 * share_variance(self.n[..., 0, :], self.yes[..., 0, :])
 
 
-def learnt(plan: Plan, world: World) -> Floats:
+def learnt(plan: StudyPlan, world: World) -> Floats:
     """Share of the full sway that each batch was chosen with; shape ``(G,)``.
 
     A batch is requested one batch ahead, and the listener has learnt from what was watched
@@ -186,8 +186,8 @@ def learnt(plan: Plan, world: World) -> Floats:
 
 
 def draw_runs(
-    plan: Plan, world: World, studies: int, rng: np.random.Generator, *, swayed: bool = True
-) -> Drawn:
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator, *, swayed: bool = True
+) -> SimulatedAnswers:
     """One run per persona and study, judged by its own persona; ``yes`` is ``(S, K, 2, G)``.
 
     Parameters
@@ -207,7 +207,9 @@ def draw_runs(
     return drawn
 
 
-def draw_matrices(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Drawn:
+def draw_matrices(
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
+) -> SimulatedAnswers:
     """Every run judged as every persona; ``yes`` is ``(S, K, K, 2, G)``, persona before run."""
     size = plan.personas
     own = np.eye(size)
@@ -227,7 +229,7 @@ def draw_matrices(plan: Plan, world: World, studies: int, rng: np.random.Generat
     return drawn
 
 
-def _base(plan: Plan, world: World) -> Floats:
+def _base(plan: StudyPlan, world: World) -> Floats:
     return np.broadcast_to(np.asarray(world.base, dtype=np.float64), (plan.personas,))
 
 
@@ -240,7 +242,7 @@ def _alike(size: int, world: World) -> Floats:
     return alike
 
 
-def _hours(plan: Plan, world: World, studies: int, rng: np.random.Generator) -> Floats:
+def _hours(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Floats:
     """How well the slot of run j suits persona i; shape ``(S, K, K)``."""
     size = plan.personas
     slots = np.tile(np.arange(size), (studies, 1))
@@ -255,16 +257,16 @@ def _lowest(shares: Floats, part: float) -> Mask:
     return np.asarray(shares < np.quantile(shares, part, axis=0))
 
 
-def _begun_again(first: Drawn, again: Drawn, where: Mask) -> Drawn:
+def _begun_again(first: SimulatedAnswers, again: SimulatedAnswers, where: Mask) -> SimulatedAnswers:
     """The first draw, with another one where it was thrown away; graded answers are not drawn."""
-    return Drawn(
+    return SimulatedAnswers(
         first.n,
         np.where(where[..., None, None], again.yes, first.yes),
         np.where(where, again.expected, first.expected),
     )
 
 
-def _lengths(plan: Plan, world: World) -> Floats:
+def _lengths(plan: StudyPlan, world: World) -> Floats:
     """Videos by window and batch; with an axis for runs before these where runs differ."""
     n = plan.layout()
     if world.shortest >= 1:
@@ -277,8 +279,8 @@ def _lengths(plan: Plan, world: World) -> Floats:
 
 
 def _draw(
-    plan: Plan, world: World, rate: Floats, effect: Floats, rng: np.random.Generator
-) -> Drawn:
+    plan: StudyPlan, world: World, rate: Floats, effect: Floats, rng: np.random.Generator
+) -> SimulatedAnswers:
     """Draw yes counts by window and batch: one beta rate a batch, binomial answers."""
     n = _lengths(plan, world)
     late = np.array([[0.0], [1.0]])
@@ -290,7 +292,7 @@ def _draw(
     if world.icc > 0:
         rates = _batch_rates(rates, plan.layout(), world.icc, rng)
     yes = rng.binomial(n.astype(np.int64), rates).astype(np.float64)
-    return Drawn(n, yes, np.moveaxis(expected, -1, 0), rates)
+    return SimulatedAnswers(n, yes, np.moveaxis(expected, -1, 0), rates)
 
 
 def _batch_rates(rates: Floats, n: Floats, icc: float, rng: np.random.Generator) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.results.value_spectrum import Retrieval
-from store.runs.rejudgements import Asked, read_judgements
+from store.runs.rejudgements import RejudgedAnswer, read_judgements
 
 NEEDED = 3
 """Keywords of a value that must have found fitting frames."""
@@ -76,7 +76,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Answers:
+class SpectrumAnswers:
     """What one model said about every frame; 1 likes it, 0 does not, nan is missing.
 
     ``plain`` and ``opposite`` have the shape ``(F, W)``; the answer to the opposite question is
@@ -93,7 +93,7 @@ class Answers:
     """What a model said that a frame shows, where it was asked."""
 
 
-def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> Answers:
+def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> SpectrumAnswers:
     """Read what a model said about the frames of a layout.
 
     Raises
@@ -115,7 +115,7 @@ def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -
         likes = (answer == "yes") != line.mirrored
         sides[line.mirrored][place[line.frame], line.paraphrase] = likes
     told = read_judgements(explanations).asked if explanations else ()
-    return Answers(
+    return SpectrumAnswers(
         model=kept.judge.model, persona=asked[0].persona if asked else "", plain=sides[False],
         opposite=sides[True], missing=dict(sorted(missing.items())), described=_described(told),
     )  # fmt: skip
@@ -138,7 +138,7 @@ def kept_answers(folder: Path) -> list[Paths]:
     ]
 
 
-def _described(asked: Sequence[Asked]) -> dict[str, str]:
+def _described(asked: Sequence[RejudgedAnswer]) -> dict[str, str]:
     return {
         line.frame: " ".join(filter(None, (line.judgement.description, line.judgement.reason)))
         for line in asked

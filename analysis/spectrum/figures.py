@@ -14,7 +14,7 @@ from markupsafe import Markup
 from analysis.report.pictures import small_jpeg
 from analysis.statistics.estimate import Estimate
 from store.frames.frame_store import FrameStore
-from store.results.value_spectrum import Found
+from store.results.value_spectrum import RetrievedFrame
 
 _SIDE, _RADIUS = 360, 118
 _RINGS = (25, 50, 75, 100)
@@ -46,12 +46,12 @@ def radar(names: Sequence[str], first: Sequence[Estimate], second: Sequence[Esti
     )
 
 
-def pictures(found: Sequence[Found], frames: FrameStore) -> tuple[Markup, ...]:
+def pictures(found: Sequence[RetrievedFrame], frames: FrameStore) -> tuple[Markup, ...]:
     """What was found as small pictures, best first; a frame that is lost is a gap."""
     return tuple(_picture(hit, small_jpeg(frames, hit.frame, _PICTURE)) for hit in found)
 
 
-def _picture(hit: Found, small: bytes | None) -> Markup:
+def _picture(hit: RetrievedFrame, small: bytes | None) -> Markup:
     told = f"{hit.rank}. {hit.caption or 'no caption'} (stands out by {hit.match:.1f})"
     if small is None:
         return Markup('<span class="lost" title="{}">lost</span>').format(told)

@@ -13,41 +13,41 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from analysis.report.figures import Scale, Span, axis, interval
+from analysis.report.figures import AxisScale, Span, axis, interval
 from analysis.report.page import environment
-from analysis.report.trace import Name, Source, Told, Traced, Traces
+from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
 from analysis.spectrum import paper
 from analysis.spectrum.answers import NEEDED, Layout
 from analysis.spectrum.figures import pictures, radar
-from analysis.spectrum.scores import Difference, Findings, Spectrum, label
+from analysis.spectrum.scores import Difference, Spectrum, SpectrumFindings, label
 from analysis.statistics.estimate import NAN, Estimate
 from store.frames.frame_store import FrameStore
-from store.results.value_spectrum import FITS, Found, Keyword
+from store.results.value_spectrum import FITS, Keyword, RetrievedFrame
 
 TEMPLATES = Path(__file__).with_name("templates")
-_SCALE = Scale(0, 100, 25)
+_SCALE = AxisScale(0, 100, 25)
 
 
 @dataclass(frozen=True)
-class Row:
+class ValueRow:
     """One value of one model."""
 
     name: Name
     bar: Markup
-    raw: Told
-    corrected: Told
-    centred: Told
-    sure: Told
-    found: Traced
-    sought: Traced
+    raw: PrintedEstimate
+    corrected: PrintedEstimate
+    centred: PrintedEstimate
+    sure: PrintedEstimate
+    found: TracedNumber
+    sought: TracedNumber
     thin: bool
     """Too few keywords found what fits."""
-    frames: Traced
-    low: Traced
-    high: Traced
-    paper: Traced
-    paper_low: Traced
-    paper_high: Traced
+    frames: TracedNumber
+    low: TracedNumber
+    high: TracedNumber
+    paper: TracedNumber
+    paper_low: TracedNumber
+    paper_high: TracedNumber
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class ModelView:
 
     name: Name
     radar: Markup
-    rows: tuple[Row, ...]
-    level: Told
-    lean: Told
-    steady: Traced
-    range: Traced
-    sd: Traced
-    noise: Traced
-    like_paper: Traced
-    missing: tuple[tuple[Name, Traced], ...]
+    rows: tuple[ValueRow, ...]
+    level: PrintedEstimate
+    lean: PrintedEstimate
+    steady: TracedNumber
+    range: TracedNumber
+    sd: TracedNumber
+    noise: TracedNumber
+    like_paper: TracedNumber
+    missing: tuple[tuple[Name, TracedNumber], ...]
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class PairView:
 
     first: Name
     second: Name
-    rows: tuple[tuple[Name, Markup, Told, Traced], ...]
-    frames: Traced
+    rows: tuple[tuple[Name, Markup, PrintedEstimate, TracedNumber], ...]
+    frames: TracedNumber
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,11 @@ class ModalityView:
     """One model on pictures and on descriptions: value, both scores, difference, p."""
 
     model: Name
-    rows: tuple[tuple[Name, Told, Told, Markup, Told, Traced], ...]
-    level: Told
-    frames: Traced
+    rows: tuple[
+        tuple[Name, PrintedEstimate, PrintedEstimate, Markup, PrintedEstimate, TracedNumber], ...
+    ]
+    level: PrintedEstimate
+    frames: TracedNumber
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ class KeywordView:
     """What was found for a keyword."""
 
     keyword: Name
-    match: Traced
-    fitting: Traced
-    of: Traced
+    match: TracedNumber
+    fitting: TracedNumber
+    of: TracedNumber
     doubtful: bool
     pictures: tuple[Markup, ...]
     described: tuple[Name, ...]
@@ -110,7 +112,7 @@ class SheetView:
 
 
 @dataclass(frozen=True)
-class Page:
+class SpectrumPage:
     """The whole report."""
 
     set_id: Name
@@ -118,15 +120,15 @@ class Page:
     encoder: Name
     made: Markup
     by: Name
-    indexed: Traced
-    unique: Traced
-    frames: Traced
-    videos: Traced
-    doubtful: Traced
+    indexed: TracedNumber
+    unique: TracedNumber
+    frames: TracedNumber
+    videos: TracedNumber
+    doubtful: TracedNumber
     doubtful_words: tuple[Name, ...]
-    keywords: Traced
-    fits: Traced
-    needed: Traced
+    keywords: TracedNumber
+    fits: TracedNumber
+    needed: TracedNumber
     thin: tuple[Name, ...]
     models: tuple[ModelView, ...]
     pairs: tuple[PairView, ...]
@@ -137,7 +139,7 @@ class Page:
     words_axis: Markup
 
 
-def render(findings: Findings, frames: FrameStore, now: datetime) -> str:
+def render(findings: SpectrumFindings, frames: FrameStore, now: datetime) -> str:
     """Write the report as one HTML document."""
     traces = Traces()
     template = environment(traces, TEMPLATES).get_template("spectrum.html")
@@ -145,13 +147,15 @@ def render(findings: Findings, frames: FrameStore, now: datetime) -> str:
     return template.render(page=_page(findings, frames, now), own_style=style)
 
 
-def _page(told: Findings, frames: FrameStore, now: datetime) -> Page:
+def _page(told: SpectrumFindings, frames: FrameStore, now: datetime) -> SpectrumPage:
     layout = told.layout
     found = layout.retrieval
-    source = Source("store.results.value_spectrum.Retrieval", f"{found.frames:,} indexed frames")
+    source = NumberSource(
+        "store.results.value_spectrum.Retrieval", f"{found.frames:,} indexed frames"
+    )
     gaps, words = _gap_scale(told.pairs), _gap_scale(told.modality)
     names = [value.name for value in found.values]
-    return Page(
+    return SpectrumPage(
         set_id=Name(found.set_id),
         over=Name(found.platform or "every platform"),
         encoder=Name(found.encoder),
@@ -182,7 +186,7 @@ def _page(told: Findings, frames: FrameStore, now: datetime) -> Page:
 def _model(layout: Layout, told: Spectrum) -> ModelView:
     asked = told.answers.plain.size + told.answers.opposite.size
     missing = sum(told.answers.missing.values())
-    source = Source(
+    source = NumberSource(
         "analysis.spectrum.scores.spectrum",
         f"{asked - missing:,} answers of {label(told.answers)} about {len(layout.frames):,} frames",
         f"{missing:,} missing answers" if missing else "nothing",
@@ -210,14 +214,14 @@ def _model(layout: Layout, told: Spectrum) -> ModelView:
     )  # fmt: skip
 
 
-def _row(layout: Layout, told: Spectrum, place: int, source: Source) -> Row:
+def _row(layout: Layout, told: Spectrum, place: int, source: NumberSource) -> ValueRow:
     value = layout.retrieval.values[place]
     score = told.corrected.scores[place]
-    reported = Source("analysis.spectrum.paper", "scores that the paper reports")
+    reported = NumberSource("analysis.spectrum.paper", "scores that the paper reports")
     mean = paper.MEAN.get(value.id, NAN)
     spread = paper.spread(value.id) or (NAN, NAN)
     what = f"{value.id}"
-    return Row(
+    return ValueRow(
         name=Name(value.name),
         bar=interval(Span(score.value, score.low, score.high), _SCALE),
         raw=source.estimate(told.raw.scores[place], f"{what}, the question alone"),
@@ -236,12 +240,14 @@ def _row(layout: Layout, told: Spectrum, place: int, source: Source) -> Row:
     )
 
 
-def _pair(layout: Layout, pair: Difference, scale: Scale) -> PairView:
-    source = Source(
+def _pair(layout: Layout, pair: Difference, scale: AxisScale) -> PairView:
+    source = NumberSource(
         "analysis.spectrum.scores.differences", f"{pair.frames:,} frames that both answered for"
     )
 
-    def row(name: str, gap: Estimate, p: float) -> tuple[Name, Markup, Told, Traced]:
+    def row(
+        name: str, gap: Estimate, p: float
+    ) -> tuple[Name, Markup, PrintedEstimate, TracedNumber]:
         told = source.estimate(gap, f"{name}: second less first")
         drawn = interval(Span(gap.value, gap.low, gap.high), scale)
         return Name(name), drawn, told, source.p(p, f"{name}: after Holm's correction", gap.reason)
@@ -254,8 +260,8 @@ def _pair(layout: Layout, pair: Difference, scale: Scale) -> PairView:
     )  # fmt: skip
 
 
-def _modality(layout: Layout, pair: Difference, scale: Scale) -> ModalityView:
-    source = Source(
+def _modality(layout: Layout, pair: Difference, scale: AxisScale) -> ModalityView:
+    source = NumberSource(
         "analysis.spectrum.scores.differences",
         f"{pair.frames:,} frames that {pair.first} answered for as pictures and in words",
     )
@@ -277,13 +283,13 @@ def _modality(layout: Layout, pair: Difference, scale: Scale) -> ModalityView:
     return ModalityView(Name(pair.first), rows, level, frames)
 
 
-def _gap_scale(pairs: Sequence[Difference]) -> Scale:
+def _gap_scale(pairs: Sequence[Difference]) -> AxisScale:
     gaps = [gap for pair in pairs for gap in pair.by_value]
-    return Scale.around([end for gap in gaps for end in (gap.value, gap.low, gap.high)])
+    return AxisScale.around([end for gap in gaps for end in (gap.value, gap.low, gap.high)])
 
 
 def _sheets(
-    layout: Layout, spectra: Sequence[Spectrum], frames: FrameStore, source: Source
+    layout: Layout, spectra: Sequence[Spectrum], frames: FrameStore, source: NumberSource
 ) -> tuple[SheetView, ...]:
     told = next((each.answers.described for each in spectra if each.answers.described), {})
 
@@ -308,5 +314,5 @@ def _sheets(
     )  # fmt: skip
 
 
-def _described(hit: Found, text: str) -> Name:
+def _described(hit: RetrievedFrame, text: str) -> Name:
     return Name(f"{hit.rank}. {text}")

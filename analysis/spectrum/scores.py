@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.spectrum import paper
-from analysis.spectrum.answers import Answers, Bools, Floats, Ints, Layout
+from analysis.spectrum.answers import Bools, Floats, Ints, Layout, SpectrumAnswers
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import binomial_interval, jackknife, score_interval
 from analysis.statistics.permutation import holm
@@ -29,7 +29,7 @@ _SPAN = 100.0
 
 
 @dataclass(frozen=True)
-class Profile:
+class ValueProfile:
     """A score for each value, in the order of the set."""
 
     scores: tuple[Estimate, ...]
@@ -66,10 +66,10 @@ class Spectrum:
         Rank correlation of the corrected scores with the paper's mean over models.
     """
 
-    answers: Answers
-    raw: Profile
-    corrected: Profile
-    sure: Profile
+    answers: SpectrumAnswers
+    raw: ValueProfile
+    corrected: ValueProfile
+    sure: ValueProfile
     low: Floats
     high: Floats
     lean: Estimate
@@ -93,7 +93,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Findings:
+class SpectrumFindings:
     """All that a report tells."""
 
     layout: Layout
@@ -104,7 +104,7 @@ class Findings:
     """Of models that were asked in words too: words less pictures."""
 
 
-def spectrum(layout: Layout, answers: Answers) -> Spectrum:
+def spectrum(layout: Layout, answers: SpectrumAnswers) -> Spectrum:
     """Describe what one model likes."""
     liked, opposite = (_mean(side) for side in (answers.plain, answers.opposite))
     corrected = (liked + opposite) / 2
@@ -125,7 +125,7 @@ def spectrum(layout: Layout, answers: Answers) -> Spectrum:
 
 def profile(
     liked: Floats, members: Bools, cluster: Ints, ends: tuple[float, float] | None = _ENDS
-) -> Profile:
+) -> ValueProfile:
     """Scores by value of what is known of each frame.
 
     Parameters
@@ -157,7 +157,7 @@ def profile(
     )
     errors = np.array([each.se for each in scores if not math.isnan(each.se)])
     there = means[~np.isnan(means)]
-    return Profile(
+    return ValueProfile(
         scores, centred,
         level=_score(float(level), level_without, ends),
         range=float(np.ptp(there)) if len(there) else NAN,
@@ -166,13 +166,15 @@ def profile(
     )  # fmt: skip
 
 
-def between(spectra: Sequence[Spectrum]) -> list[tuple[Answers, Answers]]:
+def between(spectra: Sequence[Spectrum]) -> list[tuple[SpectrumAnswers, SpectrumAnswers]]:
     """Every pair of models."""
     asked = [one.answers for one in spectra]
     return [(first, second) for at, second in enumerate(asked) for first in asked[:at]]
 
 
-def differences(layout: Layout, pairs: Sequence[tuple[Answers, Answers]]) -> list[Difference]:
+def differences(
+    layout: Layout, pairs: Sequence[tuple[SpectrumAnswers, SpectrumAnswers]]
+) -> list[Difference]:
     """Compare the two of each pair on the same frames, with Holm's correction over all."""
     found = [_difference(layout, *pair) for pair in pairs]
     p = holm(np.array([each.p for pair in found for each in pair.by_value]))
@@ -183,7 +185,7 @@ def differences(layout: Layout, pairs: Sequence[tuple[Answers, Answers]]) -> lis
     ]
 
 
-def _difference(layout: Layout, first: Answers, second: Answers) -> Difference:
+def _difference(layout: Layout, first: SpectrumAnswers, second: SpectrumAnswers) -> Difference:
     liked = _liking(first), _liking(second)
     both = ~np.isnan(liked[0] + liked[1])
     gap = profile(liked[1] - liked[0], layout.members, layout.cluster, None)
@@ -197,12 +199,12 @@ def _difference(layout: Layout, first: Answers, second: Answers) -> Difference:
     )  # fmt: skip
 
 
-def label(answers: Answers) -> str:
+def label(answers: SpectrumAnswers) -> str:
     """Name of who answered."""
     return f"{answers.model} as {answers.persona}" if answers.persona else answers.model
 
 
-def like_paper(layout: Layout, scores: Profile) -> float:
+def like_paper(layout: Layout, scores: ValueProfile) -> float:
     """Spearman's rank correlation with the paper's means; nan where its values were not asked."""
     told: Mapping[str, float] = paper.MEAN
     ids = [value.id for value in layout.retrieval.values]
@@ -219,7 +221,7 @@ def like_paper(layout: Layout, scores: Profile) -> float:
     return float(np.corrcoef(ranks.T)[0, 1])
 
 
-def _liking(answers: Answers) -> Floats:
+def _liking(answers: SpectrumAnswers) -> Floats:
     return (_mean(answers.plain) + _mean(answers.opposite)) / 2
 
 

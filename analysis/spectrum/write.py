@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.report.export import Table, write_tables
+from analysis.report.export import ReportTable, write_tables
 from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.page import render
 from analysis.spectrum.scores import (
     Difference,
-    Findings,
     Spectrum,
+    SpectrumFindings,
     between,
     differences,
     label,
@@ -35,11 +35,11 @@ PAGE, TABLES = "index.html", "tables"
 
 
 @dataclass(frozen=True)
-class Written:
+class SpectrumReport:
     """A report that was written."""
 
     page: Path
-    findings: Findings
+    findings: SpectrumFindings
 
     def as_dict(self) -> dict[str, Any]:
         """What it says, for ``json.dumps``."""
@@ -92,7 +92,7 @@ class Written:
         return f"{table}\n* not scored by enough: fitting frames for under {NEEDED} keywords"
 
 
-def find(retrieval: Retrieval, answers: Sequence[Paths]) -> Findings:
+def find(retrieval: Retrieval, answers: Sequence[Paths]) -> SpectrumFindings:
     """Score the models, on pictures and in words, and compare them."""
     layout = Layout.of(retrieval)
     spectra = tuple(spectrum(layout, read_answers(layout, *paths[:2])) for paths in answers)
@@ -102,12 +102,12 @@ def find(retrieval: Retrieval, answers: Sequence[Paths]) -> Findings:
         if words is not None
     ]
     pairs = differences(layout, between(spectra))
-    return Findings(layout, spectra, tuple(pairs), tuple(differences(layout, in_words)))
+    return SpectrumFindings(layout, spectra, tuple(pairs), tuple(differences(layout, in_words)))
 
 
 def write_spectrum(
     retrieval: Retrieval, answers: Sequence[Paths], data: DataFolder, folder: Path, now: datetime
-) -> Written:
+) -> SpectrumReport:
     """Score the models and write their report.
 
     Parameters
@@ -135,7 +135,7 @@ def write_spectrum(
         write_whole(folder / PAGE, html.encode(), sync=False)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
-    return Written(folder / PAGE, findings)
+    return SpectrumReport(folder / PAGE, findings)
 
 
 def _by_value(ids: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _cell(score: Estimate) -> str:
     return f"{score.value:.0f}{ends}"
 
 
-def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> Table:
+def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> ReportTable:
     rows = []
     for one in spectra:
         kinds = {
@@ -161,10 +161,10 @@ def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> Table:
             for kind, scores in kinds.items()
             for value, score in zip(layout.retrieval.values, scores, strict=True)
         ]
-    return Table("scores", ("model", "value", "kind", "score", "low", "high", "videos"), rows)
+    return ReportTable("scores", ("model", "value", "kind", "score", "low", "high", "videos"), rows)
 
 
-def _keywords(layout: Layout) -> Table:
+def _keywords(layout: Layout) -> ReportTable:
     rows = [
         (each.value, each.keyword, hit.rank, hit.platform, hit.video, hit.frame,
          hit.similarity, hit.words, hit.match, hit.fits, each.doubtful)
@@ -173,10 +173,10 @@ def _keywords(layout: Layout) -> Table:
     ]  # fmt: skip
     names = ("value", "keyword", "rank", "platform", "video", "frame", "similarity", "words",
              "match", "fits", "doubtful")  # fmt: skip
-    return Table("retrieved", names, rows)
+    return ReportTable("retrieved", names, rows)
 
 
-def _modality(layout: Layout, modality: Sequence[Difference]) -> Table:
+def _modality(layout: Layout, modality: Sequence[Difference]) -> ReportTable:
     rows = [
         (pair.first, value.id, seen.value, read.value, gap.value, gap.low, gap.high, p)
         for pair in modality
@@ -185,4 +185,4 @@ def _modality(layout: Layout, modality: Sequence[Difference]) -> Table:
         )
     ]
     names = ("model", "value", "pictures", "words", "difference", "low", "high", "p")
-    return Table("modality", names, rows)
+    return ReportTable("modality", names, rows)

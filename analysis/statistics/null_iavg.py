@@ -24,7 +24,7 @@ DRAWS = 4000
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
+class WindowCounts:
     """One unit (a run, or the runs of one persona): judged videos and yes, by window and batch.
 
     Both of shape ``(2, G)``, before and after.
@@ -85,14 +85,14 @@ class NullOfI:
         return 2.5 <= self.percentile <= 97.5
 
 
-def mean_change(units: Sequence[Counts]) -> tuple[float, int]:
+def mean_change(units: Sequence[WindowCounts]) -> tuple[float, int]:
     """I_avg over the units where I is defined, and for how many it is not."""
     changes = np.array([unit.change for unit in units])
     undefined = int(np.isnan(changes).sum())
     return (float(np.nanmean(changes)) if undefined < len(changes) else NAN), undefined
 
 
-def shared_correlation(units: Sequence[Counts]) -> float:
+def shared_correlation(units: Sequence[WindowCounts]) -> float:
     """Batch correlation pooled over units, since one unit tells it only roughly."""
     if not units:
         return NAN
@@ -105,7 +105,7 @@ def shared_correlation(units: Sequence[Counts]) -> float:
 
 
 def null_of_i(
-    units: Sequence[Counts],
+    units: Sequence[WindowCounts],
     rng: np.random.Generator,
     icc: float | None = None,
     draws: int = DRAWS,
@@ -151,7 +151,7 @@ def null_of_i(
     )
 
 
-def _draw(unit: Counts, rng: np.random.Generator, icc: float, draws: int) -> Floats:
+def _draw(unit: WindowCounts, rng: np.random.Generator, icc: float, draws: int) -> Floats:
     """I of one unit in each draw, nan where undefined."""
     yes = draw_yes(rng, unit.pooled, icc, unit.n, draws)
     with np.errstate(invalid="ignore", divide="ignore"):

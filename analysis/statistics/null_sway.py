@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.statistics.estimate import NAN
 from analysis.statistics.intraclass import draw_yes
-from analysis.statistics.null_iavg import Counts, shared_correlation
+from analysis.statistics.null_iavg import WindowCounts, shared_correlation
 
 Floats = NDArray[np.float64]
 
@@ -50,8 +50,8 @@ class NullOfSway:
 
 
 def null_of_sway(
-    treated: Sequence[Counts],
-    control: Sequence[Counts],
+    treated: Sequence[WindowCounts],
+    control: Sequence[WindowCounts],
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> NullOfSway:
@@ -81,13 +81,15 @@ def share_below(drawn: Floats, observed: float) -> float:
     return 100 * float(((drawn < observed) & ~close).mean() + close.mean() / 2)
 
 
-def _observed(units: Sequence[Counts]) -> float:
+def _observed(units: Sequence[WindowCounts]) -> float:
     if not units:
         return 0.0
     return float(np.mean([100 * (unit.share[1] - unit.share[0]) for unit in units]))
 
 
-def _mean(units: Sequence[Counts], icc: float, rng: np.random.Generator, draws: int) -> Floats:
+def _mean(
+    units: Sequence[WindowCounts], icc: float, rng: np.random.Generator, draws: int
+) -> Floats:
     """Mean sway of the units in each draw."""
     total = np.zeros(draws)
     for unit in units:

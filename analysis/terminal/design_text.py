@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from analysis.simulation.design_comparison import RIVALS, SCENES, Cell, Table
+from analysis.simulation.design_comparison import RIVALS, SCENES, DesignResult, DesignTable
 
 
-def table_text(told: Table) -> str:
+def table_text(told: DesignTable) -> str:
     """All tables, each with what its figures are."""
     five, half = told.error(0.05), told.error(0.5)
     blocks = [
@@ -37,7 +37,7 @@ def table_text(told: Table) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _by_scene(told: Table, show: Callable[[Cell], str]) -> str:
+def _by_scene(told: DesignTable, show: Callable[[DesignResult], str]) -> str:
     """One row a world, one column a design."""
     found = {(cell.scene, cell.design): cell for cell in told.cells}
     names = [rival.name for rival in RIVALS]
@@ -49,7 +49,7 @@ def _by_scene(told: Table, show: Callable[[Cell], str]) -> str:
     return markdown(["", *names], rows)
 
 
-def _broken(told: Table) -> str:
+def _broken(told: DesignTable) -> str:
     names = list(told.broken[0].false)
     head = ["", *names, "placebo", "change", "borrowed, offered", "what is done"]
     rows = [
@@ -79,7 +79,7 @@ def share_text(value: float, digits: int = 2) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _bias(cell: Cell) -> str:
+def _bias(cell: DesignResult) -> str:
     if math.isnan(cell.bias):
         return "–"
     if math.isnan(cell.truth):

@@ -8,8 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from analysis.simulation.design_comparison import Scene
-from analysis.simulation.refinements import LARGE, REFINEMENTS, SCENES, Refined, Refinements
+from analysis.simulation.design_comparison import SimulatedSetting
+from analysis.simulation.refinements import (
+    LARGE,
+    REFINEMENTS,
+    SCENES,
+    RefinementResult,
+    Refinements,
+)
 from analysis.terminal.design_text import markdown, share_text
 
 
@@ -34,7 +40,9 @@ def refinements_text(told: Refinements) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _by_way(told: Refinements, scenes: Sequence[Scene], show: Callable[[Refined], str]) -> str:
+def _by_way(
+    told: Refinements, scenes: Sequence[SimulatedSetting], show: Callable[[RefinementResult], str]
+) -> str:
     """One row a refinement, one column a world."""
     found = {(cell.scene, cell.name): cell for cell in told.cells}
     rows = [
@@ -43,10 +51,10 @@ def _by_way(told: Refinements, scenes: Sequence[Scene], show: Callable[[Refined]
     return markdown(["", *(scene.name for scene in scenes)], rows)
 
 
-def _power(cell: Refined) -> str:
+def _power(cell: RefinementResult) -> str:
     gain = "" if math.isnan(cell.gain) else f" ({cell.gain:+.3f})"
     return share_text(cell.power) + gain
 
 
-def _bias(cell: Refined) -> str:
+def _bias(cell: RefinementResult) -> str:
     return f"{cell.bias:+.2f} ± {cell.bias_error:.2f} of {cell.truth:.1f}"

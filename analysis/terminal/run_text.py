@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from analysis.data.counts import WindowShare
-from analysis.estimators.one_run import RunSummary
+from analysis.estimators.one_run import OneRun
 from analysis.statistics.estimate import Estimate, percentile_text
 from analysis.statistics.null_iavg import NullOfI
 from store.foreign.printing import count_of, share_text
@@ -31,7 +31,7 @@ _REASONS = {
 
 
 def render(
-    summary: RunSummary,
+    summary: OneRun,
     width: int = 88,
     *,
     where: str = "",
@@ -61,7 +61,7 @@ def render(
     return "\n\n".join(blocks) + "\n"
 
 
-def _head(summary: RunSummary, width: int) -> str:
+def _head(summary: OneRun, width: int) -> str:
     run = summary.run
     title = f"{run.persona} on {run.platform}: {_verdict(summary)}"
     how = f"{run.strategy}, {run.model}, {run.arm} arm, run {run.run_id}"
@@ -71,7 +71,7 @@ def _head(summary: RunSummary, width: int) -> str:
     return "\n".join(lines)
 
 
-def _verdict(summary: RunSummary) -> str:
+def _verdict(summary: OneRun) -> str:
     """What happened, in one sentence that claims no more than the interval does."""
     sway = summary.sway
     if not sway.exists:
@@ -88,7 +88,7 @@ def _verdict(summary: RunSummary) -> str:
     return f"{told} ({shares}, {ends}{zero})."
 
 
-def _shares(summary: RunSummary) -> Rows:
+def _shares(summary: OneRun) -> Rows:
     return [
         ("before", _window(summary.before)),
         ("after", _window(summary.after)),
@@ -105,7 +105,7 @@ def _window(window: WindowShare) -> str:
     )
 
 
-def _results(summary: RunSummary) -> Rows:
+def _results(summary: OneRun) -> Rows:
     rows = [("sway", f"{estimate_text(summary.sway)}"), ("", "after minus before, share of yes")]
     low, high = summary.sway_bounds
     if summary.before.unanswered + summary.after.unanswered:
@@ -126,7 +126,7 @@ def _share(window: WindowShare) -> str:
     return share_text(window.share, 1) if window.judged else "–"
 
 
-def _repeats(summary: RunSummary) -> Rows:
+def _repeats(summary: OneRun) -> Rows:
     """What repeats did, if there were any: they count, and stand apart here."""
     told = summary.without_repeats
     count = told.repeats_before + told.repeats_after
@@ -151,7 +151,7 @@ def estimate_text(estimate: Estimate, unit: str = "") -> str:
     return f"{value}   {estimate.level:.0%} interval {estimate.low:+.1f} to {estimate.high:+.1f}"
 
 
-def _null(summary: RunSummary) -> str:
+def _null(summary: OneRun) -> str:
     null = summary.null
     if math.isnan(null.mean):
         return f"its null is not known: {null.reason}"
@@ -173,7 +173,7 @@ def place(null: NullOfI) -> str:
     return f"; this one is above {percentile_text(null.percentile)} % of such values{plain}"
 
 
-def _sensitivity(summary: RunSummary) -> str:
+def _sensitivity(summary: OneRun) -> str:
     told = [
         f"{estimate.value:+.1f}" if estimate.exists else "none"
         for estimate in summary.sensitivity.values()
@@ -182,7 +182,7 @@ def _sensitivity(summary: RunSummary) -> str:
     return f"{', '.join(told)} pp without the first {counts} batches after the change"
 
 
-def _details(summary: RunSummary, where: str) -> Rows:
+def _details(summary: OneRun, where: str) -> Rows:
     rows = [("watched", _dwell(summary)), ("left out", _excluded(summary))]
     faults = ", ".join(f"{count} {name}" for name, count in summary.faults.items())
     if faults or summary.resumes or summary.torn:
@@ -203,7 +203,7 @@ def _times(resumes: int) -> str:
     return "resumed once" if resumes == 1 else f"resumed {resumes} times"
 
 
-def _dwell(summary: RunSummary) -> str:
+def _dwell(summary: OneRun) -> str:
     dwell = summary.dwell
     if not (dwell.yes_count and dwell.no_count):
         only = "yes" if dwell.yes_count else "no"
@@ -216,7 +216,7 @@ def _dwell(summary: RunSummary) -> str:
     return f"{dwell.yes_mean:.1f} s after yes, {dwell.no_mean:.1f} s after no{ratio}{blind}"
 
 
-def _excluded(summary: RunSummary) -> str:
+def _excluded(summary: OneRun) -> str:
     if not summary.excluded:
         return f"none of {count_of(summary.steps, 'video')}"
     told = [f"{count} {_REASONS[reason][count != 1]}" for reason, count in summary.excluded.items()]

@@ -12,7 +12,7 @@ from analysis.estimators.contrasts import Contrast
 from analysis.estimators.judge_agreement import Comparison, Split
 from analysis.estimators.study import Arm, Result
 from analysis.simulation.power import WANTED, Power, Trials
-from analysis.simulation.scenarios import Plan, World
+from analysis.simulation.scenarios import StudyPlan, World
 from analysis.terminal.columns import columns, null_text, number
 from analysis.terminal.run_text import estimate_text
 from store.foreign.printing import count_of, share_text
@@ -133,7 +133,7 @@ def _short(text: str) -> str:
 
 
 def powers_text(
-    powers: Sequence[Power], plan: Plan, world: World, trials: Trials, model: str
+    powers: Sequence[Power], plan: StudyPlan, world: World, trials: Trials, model: str
 ) -> str:
     """What each design finds with this plan."""
     sways = list(powers[0].power)
@@ -197,7 +197,7 @@ def cheapest_text(
     return "\n".join(lines) + "\n"
 
 
-def _windows(plan: Plan) -> str:
+def _windows(plan: StudyPlan) -> str:
     adapt = f" adapt {plan.adapt}," if plan.adapt else ""
     return f"{plan.baseline} before {plan.before},{adapt} after {plan.after}"
 

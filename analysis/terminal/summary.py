@@ -3,7 +3,7 @@
 Refuses to compute anything itself.
 """
 
-from analysis.estimators.one_run import DwellContrast, RunSummary, summarise
+from analysis.estimators.one_run import DwellContrast, OneRun, summarise
 from analysis.terminal.run_text import render
 
-__all__ = ["DwellContrast", "RunSummary", "render", "summarise"]
+__all__ = ["DwellContrast", "OneRun", "render", "summarise"]

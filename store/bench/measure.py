@@ -21,7 +21,7 @@ from PIL import Image
 
 from store.bench.collection import Mixture, Tell, jpegs, make, sources
 from store.dataset.export import export
-from store.dataset.rows import Choice
+from store.dataset.rows import RowChoice
 from store.foreign.limits import decode_picture
 from store.index.build import BATCH, Progress, update
 from store.index.entries import Filters
@@ -183,7 +183,7 @@ def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None
         verify(data, _of("verifying", tell))
     with found.stage("export (parquet)"):
         shutil.rmtree(folder / "exported", ignore_errors=True)
-        export(data, folder / "exported", "parquet", Choice(), _of("exporting", tell))
+        export(data, folder / "exported", "parquet", RowChoice(), _of("exporting", tell))
     exported = sum(path.stat().st_size for path in (folder / "exported").rglob("*.*"))
     found.disk_mib["export"] = exported / _MIB
     shutil.rmtree(folder / "exported")  # forgetting deletes nothing outside the data folder

@@ -18,8 +18,8 @@ from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.maintenance.archive import Secret
-    from store.maintenance.backup import Packed
-    from store.maintenance.restore import Restored
+    from store.maintenance.backup import BackupSummary
+    from store.maintenance.restore import RestoreSummary
 
 SECRET = "Whoever has this file is signed in as those accounts: keep it to yourself."
 WORDS: dict[Secret, str] = {
@@ -117,7 +117,7 @@ def protect(group: str | None, root: Path, as_json: bool) -> None:
     echo(f"{count_of(changed, 'file')} and folders changed: all is readable by {whom}.")
 
 
-def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:
+def _tell(done: BackupSummary | RestoreSummary, what: str, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(asdict(done), indent=2))
         return
@@ -126,7 +126,7 @@ def _tell(done: Packed | Restored, what: str, as_json: bool) -> None:
     echo(f"{count_of(done.files, 'file')}, {size_told(done.bytes)}, {what}.")
 
 
-def _tell_left_out(restored: Restored) -> None:
+def _tell_left_out(restored: RestoreSummary) -> None:
     """Say what stayed out, and what to type where the backup is one's own."""
     for secret, count in sorted(restored.withheld.items()):
         echo(

@@ -20,7 +20,7 @@ from store.foreign.printing import count_of, echo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.privacy.forget_plan import Plan, Request
+    from store.privacy.forget_plan import ForgetPlan, Request
     from store.runs.data_folder import DataFolder
 
 _FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
@@ -81,12 +81,12 @@ def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any)
 def _choice(find_run: Any, options: dict[str, Any]) -> Any:
     from datetime import timedelta
 
-    from store.dataset.rows import Choice
+    from store.dataset.rows import RowChoice
     from store.index.entries import Filters
 
     run = find_run(options["run"]).parent.name if options["run"] else None
     since, until = options["since"], options["until"]
-    return Choice(
+    return RowChoice(
         Filters(options["platform"], options["persona"], options["answer"], run),
         since and since.replace(tzinfo=UTC),
         until and until.replace(tzinfo=UTC) + timedelta(days=1),
@@ -204,7 +204,7 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         _tell_unread(todo.unread)
         return
 
-    def ask(todo: Plan) -> None:
+    def ask(todo: ForgetPlan) -> None:
         if not yes:
             click.confirm(f"{_told(todo)}: forget for good?", abort=True, err=True)
 
@@ -260,7 +260,7 @@ def _copies(options: dict[str, Any]) -> dict[str, Any]:
     return {"remove_copies": True} if options["remove_copies"] else {}
 
 
-def _plan_fields(data: DataFolder, todo: Plan) -> dict[str, Any]:
+def _plan_fields(data: DataFolder, todo: ForgetPlan) -> dict[str, Any]:
     return {
         "videos": len(todo.videos),
         "steps": todo.emptied,
@@ -273,7 +273,7 @@ def _plan_fields(data: DataFolder, todo: Plan) -> dict[str, Any]:
     }
 
 
-def _told(todo: Plan) -> str:
+def _told(todo: ForgetPlan) -> str:
     return (
         f"{count_of(len(todo.videos), 'video')} in {count_of(todo.emptied, 'step')} of "
         f"{count_of(len(todo.runs), 'run')}, {count_of(len(todo.frames), 'frame')}, "

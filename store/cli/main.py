@@ -15,7 +15,7 @@ import click
 
 from store.cli import backup, bench, dataset
 from store.cli.options import (
-    Door,
+    StoreCommands,
     bar,
     data_option,
     encoder_option,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 
-@click.group(cls=Door)
+@click.group(cls=StoreCommands)
 def main() -> None:
     """Look into what feedsway keeps: runs, frames and the index over them."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 
-class Door(click.Group):
+class StoreCommands(click.Group):
     """The one place where errors become words and exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -16,7 +16,7 @@ from store.foreign.text import show_line
 from store.frames.frame_store import FrameStore
 from store.index.entries import Hit
 from store.jsonl.locks import holder
-from store.maintenance.verify import Report
+from store.maintenance.verify import VerifyReport
 from store.runs.ledger import LOCK, Ledger, RunSummary
 from store.runs.records import Fault, Step
 from store.runs.site_records import last_difference
@@ -153,7 +153,7 @@ def hit_lines(hits: Sequence[Hit], frames: FrameStore) -> str:
     return "\n".join(lines)
 
 
-def report_lines(report: Report) -> str:
+def report_lines(report: VerifyReport) -> str:
     """What was checked, what to know, and what is wrong with what to do about it."""
     indexed = ", ".join(f"{count} in {name}" for name, count in report.indexed.items())
     lines = [
@@ -171,6 +171,6 @@ def report_lines(report: Report) -> str:
     return "\n".join(lines)
 
 
-def report_json(report: Report) -> str:
+def report_json(report: VerifyReport) -> str:
     """The same as one object."""
     return json.dumps({"sound": report.sound} | asdict(report), indent=2, ensure_ascii=False)

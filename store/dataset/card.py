@@ -12,7 +12,7 @@ from pathlib import Path
 from store.dataset.blur import RECALL, Blur
 from store.dataset.formats import FILES
 from store.dataset.manifest import digest
-from store.dataset.rows import FIELDS, Choice, Gathered
+from store.dataset.rows import FIELDS, ExportRows, RowChoice
 from store.dataset.splits import SPLITS, By, Row, shared_with_others
 from store.foreign.printing import count_of
 from store.runs.records import label_personas
@@ -29,7 +29,7 @@ _OTHERS = (
 )
 
 
-def card(folder: Path, kind: str, found: Gathered, choice: Choice) -> str:
+def card(folder: Path, kind: str, found: ExportRows, choice: RowChoice) -> str:
     """Write the card's text, once the data files are in the folder.
 
     Parameters
@@ -130,7 +130,7 @@ def _table(name: str, what: str, counts: Mapping[str, int | str]) -> str:
     return "\n".join([*lines, *(f"| {key} | {counts[key]} |" for key in sorted(counts)), ""])
 
 
-def _collected(found: Gathered, choice: Choice) -> list[str]:
+def _collected(found: ExportRows, choice: RowChoice) -> list[str]:
     runs = found.runs
     told: dict[str, set[str]] = {
         "platforms": {run.platform for run in runs},
@@ -196,7 +196,7 @@ def split_lines(rows: Sequence[Row], by: By, what: str = "screenshots") -> list[
     ]
 
 
-def _people(found: Gathered, choice: Choice) -> list[str]:
+def _people(found: ExportRows, choice: RowChoice) -> list[str]:
     runs = found.runs
     licences = {str(run.config.get("licence")) for run in runs if run.platform == "imported"}
     told = found.named("; ".join(sorted(licences))) or "not told"
@@ -232,7 +232,7 @@ def blur_words(blur: Blur | None, pictures: int) -> str:
     )
 
 
-def _gaps(found: Gathered) -> list[str]:
+def _gaps(found: ExportRows) -> list[str]:
     rows = found.rows
     lines = [
         f"- {sum(row['excluded'] is not None for row in rows)} screenshots are of steps that do "

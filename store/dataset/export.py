@@ -19,7 +19,7 @@ from store.dataset.card import card
 from store.dataset.formats import FORMATS, Item
 from store.dataset.leaks import refuse_leaks
 from store.dataset.pictures import bare
-from store.dataset.rows import Choice, Gathered, gather
+from store.dataset.rows import ExportRows, RowChoice, gather
 from store.dataset.splits import SPLITS, Row
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.frames.frame_store import FrameStore
@@ -28,7 +28,7 @@ from store.runs.data_folder import DataFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class DatasetExport:
     """What an export did."""
 
     folder: Path
@@ -42,9 +42,9 @@ def export(
     data: DataFolder,
     folder: Path,
     kind: str,
-    choice: Choice,
+    choice: RowChoice,
     progress: Callable[[int, int], None] | None = None,
-) -> Exported:
+) -> DatasetExport:
     """Write one export to a new folder.
 
     Parameters
@@ -85,14 +85,14 @@ def export(
             manifest.finish(building, told)
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
-    return Exported(folder, splits, tuple(found.problems))
+    return DatasetExport(folder, splits, tuple(found.problems))
 
 
 def _write_splits(
     data: DataFolder,
     folder: Path,
     kind: str,
-    found: Gathered,
+    found: ExportRows,
     progress: Callable[[int, int], None] | None,
 ) -> list[Row]:
     """Write the rows of every split; return them as they were written."""
@@ -105,7 +105,7 @@ def _write_splits(
     return written
 
 
-def _own_words(found: Gathered) -> list[str]:
+def _own_words(found: ExportRows) -> list[str]:
     """What whoever made the runs wrote: models and personas may be called like a creator."""
     return [
         word
@@ -125,7 +125,7 @@ def _own_words(found: Gathered) -> list[str]:
 
 
 def _items(
-    data: DataFolder, rows: list[Row], found: Gathered, written: list[Row]
+    data: DataFolder, rows: list[Row], found: ExportRows, written: list[Row]
 ) -> Iterator[Item]:
     """Rows with their pictures, which lose their metadata; what cannot be read is left out."""
     frames = FrameStore(data.frames_dir)

@@ -74,7 +74,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ScreenshotImport:
     """What an import did."""
 
     run_id: str
@@ -96,7 +96,7 @@ def bring_in(
     given: Collection,
     now: datetime,
     progress: Callable[[int, int], None] | None = None,
-) -> Imported:
+) -> ScreenshotImport:
     """Keep a collection; one that was cut off goes on, and one that is there stays as it is.
 
     Raises
@@ -116,7 +116,7 @@ def bring_in(
         if run.started.config_hash != mark:
             _hold_against(given, lines, run)
         if run.finished:
-            return Imported(given.run_id, 0, len(run.steps))
+            return ScreenshotImport(given.run_id, 0, len(run.steps))
         done = run.next_position
     frames = FrameStore(data.frames_dir)
     with LedgerWriter(path) as writer:
@@ -130,7 +130,7 @@ def bring_in(
             if progress is not None:
                 progress(position + 1, len(lines))
         writer.append(RunFinished(at=now, steps=len(lines), eligible=len(lines)))
-    return Imported(given.run_id, len(lines) - done, len(lines))
+    return ScreenshotImport(given.run_id, len(lines) - done, len(lines))
 
 
 def _lines(given: Collection) -> list[_Line]:

@@ -27,7 +27,7 @@ from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.foreign.printing import count_of
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
-from store.results.preference_pairs import ERRORS, NoPairs, Pair, Pairs
+from store.results.preference_pairs import ERRORS, NoPairs, PreferencePair, PreferencePairs
 from store.runs.data_folder import DataFolder
 
 TEXTS = (
@@ -46,7 +46,7 @@ Item = tuple[Row, bytes]
 
 
 @dataclass(frozen=True)
-class Findings:
+class PairFigures:
     """What is to be known of the pairs, for the card."""
 
     lines: Sequence[str] = ()
@@ -79,7 +79,7 @@ class _Export:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class PreferenceExport:
     """What an export did."""
 
     folder: Path
@@ -90,11 +90,11 @@ class Exported:
 
 def export(
     data: DataFolder,
-    pairs: Pairs,
+    pairs: PreferencePairs,
     folder: Path,
-    findings: Findings,
+    findings: PairFigures,
     choice: PairsChoice | None = None,
-) -> Exported:
+) -> PreferenceExport:
     """Write the pairs that count to a new folder.
 
     Parameters
@@ -135,10 +135,10 @@ def export(
             manifest.finish(building, told | {"rows": splits})
     except OSError as error:
         raise DataUnwritable(folder, error.strerror or str(error)) from None
-    return Exported(folder, splits, tuple(made.problems))
+    return PreferenceExport(folder, splits, tuple(made.problems))
 
 
-def _begin(data: DataFolder, pairs: Pairs, choice: PairsChoice) -> _Export:
+def _begin(data: DataFolder, pairs: PreferencePairs, choice: PairsChoice) -> _Export:
     people, problems = KnownPeople(), list[str]()
     for _ in known_runs(data, people, problems):
         pass  # every creator is known, whichever pairs are exported
@@ -150,7 +150,7 @@ def _begin(data: DataFolder, pairs: Pairs, choice: PairsChoice) -> _Export:
     return _Export(rows, names, Blur(people) if choice.blur else None, choice, problems)
 
 
-def _row(pairs: Pairs, pair: Pair, names: Pseudonyms | None) -> Row:
+def _row(pairs: PreferencePairs, pair: PreferencePair, names: Pseudonyms | None) -> Row:
     told, source = pairs.told[source_key(pair)], pair.source
     asked = [("system", told.system)] if told.system else []
     texts = {
@@ -174,7 +174,7 @@ def _row(pairs: Pairs, pair: Pair, names: Pseudonyms | None) -> Row:
     return row | texts
 
 
-def source_key(pair: Pair) -> tuple[str, str]:
+def source_key(pair: PreferencePair) -> tuple[str, str]:
     """Which accepted text a pair is about."""
     return pair.source.frame, pair.persona
 
@@ -241,7 +241,7 @@ def _schema(pa: Any) -> Any:
     return pa.schema(columns, metadata={"huggingface": json.dumps({"info": {"features": told}})})
 
 
-def _card(pairs: Pairs, made: _Export, findings: Findings) -> str:
+def _card(pairs: PreferencePairs, made: _Export, findings: PairFigures) -> str:
     """The card's text, once the rows are written."""
     rows = made.written
     splits = Counter(row["split"] for row in rows)

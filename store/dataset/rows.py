@@ -35,7 +35,7 @@ FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RowChoice:
     """What is exported."""
 
     where: Filters = field(default_factory=Filters)
@@ -63,7 +63,7 @@ class Choice:
 
 
 @dataclass(slots=True)
-class Gathered:
+class ExportRows:
     """Rows, by run and position, and what is to be known of them."""
 
     rows: list[Row] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Gathered:
         return self.names.known(text) if self.names else text
 
 
-def gather(data: DataFolder, choice: Choice) -> Gathered:
+def gather(data: DataFolder, choice: RowChoice) -> ExportRows:
     """Collect the rows, with splits, near-duplicates and pseudonyms.
 
     Raises
@@ -93,7 +93,7 @@ def gather(data: DataFolder, choice: Choice) -> Gathered:
     NothingToExport
         No frame fits.
     """
-    found = Gathered()
+    found = ExportRows()
     steps: list[tuple[RunStarted, Step]] = []
     frames = FrameStore(data.frames_dir)
     for run in known_runs(data, found.people, found.problems):

@@ -56,7 +56,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Which weights, and the id that stands for exactly these."""
 
     model: str
@@ -69,7 +69,7 @@ class Source:
 class OpenClipEncoder:
     """A contrastive model of pictures and texts."""
 
-    def __init__(self, source: Source, model: Any, preprocess: Any, tokenize: Any) -> None:
+    def __init__(self, source: WeightsSource, model: Any, preprocess: Any, tokenize: Any) -> None:
         self.id = source.id
         self._model = model
         self._preprocess = preprocess
@@ -139,7 +139,7 @@ def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield items[start : start + BATCH]
 
 
-def _source(name: str, open_clip: Any) -> Source:
+def _source(name: str, open_clip: Any) -> WeightsSource:
     """Find out which model and weights a name means, before anything is fetched."""
     marked = _MARKED.fullmatch(name)
     whole = marked["name"] if marked else name
@@ -149,7 +149,9 @@ def _source(name: str, open_clip: Any) -> Source:
     tags = open_clip.list_pretrained_tags_by_model(model)
     if weights in tags:
         prepared = preparation(model, weights, open_clip)
-        source = Source(model, weights, prepared, f"{PREFIX}{model}/{weights}+{prepared.mark}")
+        source = WeightsSource(
+            model, weights, prepared, f"{PREFIX}{model}/{weights}+{prepared.mark}"
+        )
     else:
         source = _of_path(name, model, weights, open_clip, marked=marked is not None)
     if marked and not source.id.endswith(marked["mark"]):
@@ -159,7 +161,7 @@ def _source(name: str, open_clip: Any) -> Source:
     return source
 
 
-def _of_path(name: str, model: str, weights: str, open_clip: Any, *, marked: bool) -> Source:
+def _of_path(name: str, model: str, weights: str, open_clip: Any, *, marked: bool) -> WeightsSource:
     """The same of a checkpoint on the disk."""
     tag, parted, path_ = weights.partition("=")
     if not parted or tag not in open_clip.list_pretrained_tags_by_model(model):
@@ -178,7 +180,9 @@ def _of_path(name: str, model: str, weights: str, open_clip: Any, *, marked: boo
         raise EncoderUnavailable(name, problem, again)
     prepared = preparation(model, tag, open_clip) if tag else _only(name, model, path, open_clip)
     own = f"{tag}={path}" if tag else str(path)
-    return Source(model, str(path), prepared, f"{PREFIX}{model}/{own}@{digest}+{prepared.mark}")
+    return WeightsSource(
+        model, str(path), prepared, f"{PREFIX}{model}/{own}@{digest}+{prepared.mark}"
+    )
 
 
 def preparation(model: str, tag: str, open_clip: Any) -> Preparation:

@@ -15,7 +15,7 @@ import numpy as np
 from store.errors import DamagedFrame, DataUnreadable, StoreError
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.frames.frame_store import FrameStore
-from store.index.entries import Entry, entries
+from store.index.entries import IndexEntry, entries
 from store.index.search import Index, replacement
 from store.runs import ledger
 
@@ -90,9 +90,9 @@ def rebuild(
     return IndexReport(added + since.added, since.present, tuple(problems))
 
 
-def _kept(data: DataFolder) -> tuple[list[Entry], list[str]]:
+def _kept(data: DataFolder) -> tuple[list[IndexEntry], list[str]]:
     """Entries of all ledgers, by start of their runs, and what could not be read."""
-    found: list[Entry] = []
+    found: list[IndexEntry] = []
     problems: list[str] = []
     for run in data.runs():
         try:
@@ -107,7 +107,7 @@ def _fill(
     index: Index,
     data: DataFolder,
     encoder: Encoder,
-    wanted: Sequence[Entry],
+    wanted: Sequence[IndexEntry],
     problems: list[str],
     progress: Progress | None,
 ) -> int:
@@ -115,7 +115,7 @@ def _fill(
     added = 0
     for first in range(0, len(wanted), _GROUP * BATCH):
         group = wanted[first : first + _GROUP * BATCH]
-        done: list[Entry] = []
+        done: list[IndexEntry] = []
         vectors: list[Vectors] = []
         try:
             for start in range(0, len(group), BATCH):
@@ -133,10 +133,10 @@ def _fill(
 
 
 def _readable(
-    data: DataFolder, batch: Sequence[Entry], problems: list[str]
-) -> tuple[list[Entry], list[Image]]:
+    data: DataFolder, batch: Sequence[IndexEntry], problems: list[str]
+) -> tuple[list[IndexEntry], list[Image]]:
     """Entries whose pictures can be read, and the pictures."""
-    found: list[Entry] = []
+    found: list[IndexEntry] = []
     pictures: list[Image] = []
     for entry in batch:
         try:

@@ -23,7 +23,7 @@ from pathlib import Path
 from store.errors import DataUnwritable, IndexDamaged, IndexLocked
 from store.index import subprocess_call
 from store.jsonl.atomic import write_whole
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 
 PATIENCE_S = 20.0
 """How long an opening waits for others; each holds the folder for well under a second."""
@@ -116,7 +116,7 @@ class IndexFolder:
         lock = NamedLock(self.root / f"{self.name}.{suffix}")
         try:
             lock.acquire(patience_s)
-        except Held as error:
+        except LockHeld as error:
             raise IndexLocked(str(error)) from None
         except OSError as error:
             raise DataUnwritable(self.root, error.strerror or str(error)) from None

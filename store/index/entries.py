@@ -14,7 +14,7 @@ from store.runs.records import RunStarted, Step, text_of
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """One frame of one step, as its ledger tells it."""
 
     id: str
@@ -38,7 +38,7 @@ class Entry:
     phash: str
 
     @classmethod
-    def of(cls, run: RunStarted, step: Step, number: int = 0) -> Entry:
+    def of(cls, run: RunStarted, step: Step, number: int = 0) -> IndexEntry:
         """Entry of one frame of a step, the first unless told otherwise."""
         frame = step.frames[number]
         return cls(
@@ -83,7 +83,7 @@ class Filters:
 class Hit:
     """A frame that was found."""
 
-    entry: Entry
+    entry: IndexEntry
     similarity: float
     """Cosine, -1 to 1."""
     duplicate_of: str | None
@@ -96,12 +96,14 @@ class Hit:
         """Put together what the engine keeps apart; ``distance`` is one less the cosine."""
         fields = dict(metadata)
         twin = str(fields.pop("duplicate_of")) or None
-        return cls(Entry(id=key, caption=caption or "", **fields), 1.0 - distance, twin)
+        return cls(IndexEntry(id=key, caption=caption or "", **fields), 1.0 - distance, twin)
 
 
-def entries(run: RunStarted, steps: Iterable[Step]) -> list[Entry]:
+def entries(run: RunStarted, steps: Iterable[Step]) -> list[IndexEntry]:
     """One entry for each frame of each step, in order."""
-    return [Entry.of(run, step, number) for step in steps for number in range(len(step.frames))]
+    return [
+        IndexEntry.of(run, step, number) for step in steps for number in range(len(step.frames))
+    ]
 
 
 def distinct(hits: Sequence[Hit]) -> list[Hit]:

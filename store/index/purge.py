@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from store.errors import IndexDamaged
 from store.index import chroma, subprocess_call
 from store.index.embedded_folder import IndexFolder, folders
-from store.index.entries import Entry, Hit
+from store.index.entries import Hit, IndexEntry
 from store.index.search import Index
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def fill(path: str, name: str) -> None:
 
     head, _, raw = sys.stdin.buffer.read().partition(b"\n")
     told = json.loads(head)
-    entries = [Entry(**fields) for fields in told["entries"]]
+    entries = [IndexEntry(**fields) for fields in told["entries"]]
     with chroma.engine(Path(path)) as client:
         if told["encoder"] is None:  # its maker was killed before it got any further
             return

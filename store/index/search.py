@@ -24,7 +24,7 @@ from store.index.embedded_folder import (
     folders,
     is_collection,
 )
-from store.index.entries import Entry, Filters, Hit, distinct
+from store.index.entries import Filters, Hit, IndexEntry, distinct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ class Index:
             raise
         return index
 
-    def add(self, entries: Sequence[Entry], vectors: NDArray[np.float32]) -> None:
+    def add(self, entries: Sequence[IndexEntry], vectors: NDArray[np.float32]) -> None:
         """Put in frames with their vectors, shape ``(n, dim)``; what is there already stays once.
 
         Each is marked with the first frame of which it is a near-duplicate.

@@ -108,7 +108,7 @@ class KeyedWriter(LineWriter, Generic[L]):
 
 
 @dataclass(frozen=True)
-class Gone:
+class ForgottenKeys:
     """What is to be forgotten."""
 
     frames: Collection[str]
@@ -128,14 +128,14 @@ class Gone:
         return any(name and name in text for name in (*self.frames, *self.videos))
 
 
-def said(folder: Path, gone: Gone) -> set[str]:
+def said(folder: Path, gone: ForgottenKeys) -> set[str]:
     """Every text in records about what is to be forgotten."""
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in _plain(path)]
     found = [line for line in lines if isinstance(line, dict) and gone.hits(line)]
     return {text for line in found for text in _texts(line)}
 
 
-def forget(folder: Path, gone: Gone, change: Callable[[str], str]) -> None:
+def forget(folder: Path, gone: ForgottenKeys, change: Callable[[str], str]) -> None:
     """Drop every record about what is to be forgotten, and change the texts of the others.
 
     Each file is written whole, beside its place, and renamed. A line that cannot be read stays as
@@ -180,7 +180,7 @@ def _is_deep(value: Any, levels: int = DEEPEST) -> bool:
 
 
 def _without(
-    line: dict[str, Any] | bytes, gone: Gone, change: Callable[[str], str]
+    line: dict[str, Any] | bytes, gone: ForgottenKeys, change: Callable[[str], str]
 ) -> bytes | None:
     """A line as it is kept; ``None`` where it goes."""
     if isinstance(line, dict):

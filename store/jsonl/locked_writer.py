@@ -11,7 +11,7 @@ from typing import Self
 from store.errors import DataUnwritable, RunLocked
 from store.jsonl.append_only import LineFile
 from store.jsonl.atomic import write_whole
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 
 
 class LineWriter:
@@ -52,7 +52,7 @@ class LineWriter:
         self._lock = lock
         try:
             self._lock.acquire()
-        except Held as error:
+        except LockHeld as error:
             raise RunLocked(run_id, str(error)) from None
         except OSError as error:
             raise DataUnwritable(path, error.strerror or str(error)) from None

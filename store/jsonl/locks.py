@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from store.jsonl.atomic import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder, open_private
 
 
-class Held(Exception):
+class LockHeld(Exception):
     """Another process or thread holds the lock; the text names it."""
 
 
@@ -40,12 +40,12 @@ class NamedLock:
         self._lock = FileLock(path, thread_local=False, on_acquired=_sign, mode=mode)
 
     def acquire(self, patience_s: float = 0.0) -> None:
-        """Take the lock, waiting up to ``patience_s`` seconds, or raise ``Held``."""
+        """Take the lock, waiting up to ``patience_s`` seconds, or raise ``LockHeld``."""
         make_folder(self.path.parent)
         try:
             self._lock.acquire(timeout=patience_s)
         except Timeout:
-            raise Held(holder(self.path) or "another process") from None
+            raise LockHeld(holder(self.path) or "another process") from None
 
     def release(self) -> None:
         """Give it back; releasing twice does no harm."""
@@ -83,13 +83,13 @@ class _ByteLock(NamedLock):
         self._holds = False
 
     def acquire(self, patience_s: float = 0.0) -> None:
-        """Take the lock, or raise ``Held``; there is no waiting for it."""
+        """Take the lock, or raise ``LockHeld``; there is no waiting for it."""
         if patience_s:
             raise ValueError("a byte is not waited for")
         make_folder(self.path.parent)
         with _GUARD:
             if not self._lock_byte():
-                raise Held(holder(self.path) or "another process")
+                raise LockHeld(holder(self.path) or "another process")
         self._holds = True
         descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
         try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from store.jsonl.atomic import make_folder, sync_folder
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def staged_folder(place: Path, suffix: str, refuse: Callable[[str], Exception]) 
     lock = NamedLock(building.with_name(f"{building.name}.lock"))
     try:
         lock.acquire()
-    except Held as error:
+    except LockHeld as error:
         raise refuse(f"is being made by {error}") from None
     try:
         _clear(building)

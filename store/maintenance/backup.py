@@ -23,7 +23,7 @@ from pathlib import Path
 from store.errors import BadBackup, DataUnwritable, ForgettingPending, ProfileInUse
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 from store.maintenance.archive import FORMAT, MANIFEST, PLACES, Manifest, kind_of
 from store.runs.data_folder import LEDGER, DataFolder
 
@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class BackupSummary:
     """What a backup holds."""
 
     files: int
@@ -43,7 +43,7 @@ class Packed:
 
 def backup(
     data: DataFolder, file: Path, at: datetime, *, profiles: bool, progress: Progress | None = None
-) -> Packed:
+) -> BackupSummary:
     """Write a backup, which only its owner can read.
 
     Parameters
@@ -88,7 +88,7 @@ def _placed(file: Path) -> Iterator[Path]:
     lock = NamedLock(file.with_name(f".{file.name}.lock"))
     try:
         lock.acquire()
-    except Held as error:
+    except LockHeld as error:
         raise BadBackup(file, f"is being made by {error}") from None
     try:
         temporary.unlink(missing_ok=True)  # of a killed call, or anybody's link
@@ -111,7 +111,7 @@ def _unused(profile: Path) -> Iterator[None]:
     lock = NamedLock(profile.parent / f".{profile.name}.lock")
     try:
         lock.acquire()
-    except Held as error:
+    except LockHeld as error:
         raise ProfileInUse(profile.name, str(error)) from None
     try:
         yield
@@ -121,7 +121,7 @@ def _unused(profile: Path) -> Iterator[None]:
 
 def _write(
     data: DataFolder, file: Path, at: datetime, *, profiles: bool, progress: Progress | None
-) -> Packed:
+) -> BackupSummary:
     hashes: dict[str, str] = {}
     size = 0
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
@@ -141,7 +141,7 @@ def _write(
         _add(tar, MANIFEST, told.model_dump_json().encode(), at.timestamp())
         stream.flush()
         os.fsync(stream.fileno())
-    return Packed(len(hashes), size, profiles, _others(data))
+    return BackupSummary(len(hashes), size, profiles, _others(data))
 
 
 def _others(data: DataFolder) -> tuple[str, ...]:

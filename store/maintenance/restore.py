@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Restored:
+class RestoreSummary:
     """What was put into the folder, and what of the backup was not."""
 
     files: int = 0
@@ -59,7 +59,7 @@ def restore(
     data: DataFolder,
     secrets: Collection[Secret] = (),
     progress: Progress | None = None,
-) -> Restored:
+) -> RestoreSummary:
     """Put a backup into an empty folder, and check every byte of it.
 
     Parameters
@@ -107,9 +107,9 @@ class _Unpacking:
         self._file, self._folder, self._secrets = file, folder, secrets
         self._found: dict[str, str] = {}
         """SHA-256 of every member, those that are left out included."""
-        self._restored = Restored()
+        self._restored = RestoreSummary()
 
-    def unpack(self, progress: Progress | None) -> Restored:
+    def unpack(self, progress: Progress | None) -> RestoreSummary:
         """Unpack everything; raises ``BadBackup`` and ``OSError``."""
         ended = False
         try:

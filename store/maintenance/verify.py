@@ -44,7 +44,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Report:
+class VerifyReport:
     """What was checked and what was found."""
 
     runs: int = 0
@@ -71,7 +71,7 @@ def verify(
     data: DataFolder,
     progress: Callable[[int, int], None] | None = None,
     url: str | None = None,
-) -> Report:
+) -> VerifyReport:
     """Check a data folder.
 
     Parameters
@@ -83,7 +83,7 @@ def verify(
     url
         A Chroma server to look at as well; it may hold other data folders' frames too.
     """
-    report = Report()
+    report = VerifyReport()
     named: Named = {}
     ids: set[str] = set()
     forgotten: dict[str, datetime | None] = {}
@@ -119,11 +119,11 @@ def verify(
     return report
 
 
-def _found(report: Report, where: Path | str, what: str, fix: str) -> None:
+def _found(report: VerifyReport, where: Path | str, what: str, fix: str) -> None:
     report.problems.append(Problem(str(where), what, fix))
 
 
-def _check_ledger(report: Report, run: ledger.Ledger) -> None:
+def _check_ledger(report: VerifyReport, run: ledger.Ledger) -> None:
     """Positions without a gap, and the counts that the last line gives."""
     report.steps += len(run.steps)
     if run.torn:
@@ -153,7 +153,7 @@ def _check_ledger(report: Report, run: ledger.Ledger) -> None:
 
 
 def _check_frames(
-    report: Report,
+    report: VerifyReport,
     data: DataFolder,
     named: Named,
     progress: Callable[[int, int], None] | None,
@@ -191,7 +191,7 @@ def _alike(seen: Description, frame: Frame) -> bool:
 
 
 def _check_derived(
-    report: Report, data: DataFolder, named: set[str], forgotten: dict[str, datetime | None]
+    report: VerifyReport, data: DataFolder, named: set[str], forgotten: dict[str, datetime | None]
 ) -> None:
     """What was made of frames shows none that no ledger names, and was made after forgetting."""
     for entry in derived_register.entries(data):
@@ -212,7 +212,7 @@ def _check_derived(
         _found(report, path, what, f"Make it again, or type: rm -r {path}")
 
 
-def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:
+def _check_index(report: VerifyReport, data: DataFolder, ids: set[str]) -> None:
     """Every embedded index opens, and holds frames that ledgers name.
 
     One that lacks some is behind, which a cache may be.
@@ -240,7 +240,7 @@ def _check_index(report: Report, data: DataFolder, ids: set[str]) -> None:
             )
 
 
-def _check_server(report: Report, data: DataFolder, ids: set[str], url: str) -> None:
+def _check_server(report: VerifyReport, data: DataFolder, ids: set[str], url: str) -> None:
     """A server answers, and holds what ledgers name; more than that is others' affair."""
     from store.index.search import every
 

@@ -16,9 +16,9 @@ from store.jsonl.atomic import TEMPORARY
 from store.jsonl.paths import path_within
 from store.privacy import derived_register, redaction
 from store.privacy.derived_register import DerivedEntry
-from store.results.value_spectrum import Found, Retrieval, read_retrieval, write_retrieval
+from store.results.value_spectrum import Retrieval, RetrievedFrame, read_retrieval, write_retrieval
 from store.runs.data_folder import DataFolder
-from store.runs.rejudgements import Asked, judgement_files, read_known
+from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 _TELLING = 20
 """Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
@@ -26,7 +26,7 @@ _REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class DerivedRemoval:
     """What is to leave."""
 
     entries: Set[str]
@@ -45,7 +45,7 @@ class Gone:
     token: Callable[[str], str]
     """What stands for a picture from now on."""
 
-    def concerns(self, asked: Asked) -> bool:
+    def concerns(self, asked: RejudgedAnswer) -> bool:
         """Whether an answer that belongs to no run is about one of these pictures."""
         return asked.frame in self.frames or asked.frame in self.shared
 
@@ -64,12 +64,12 @@ def said_of(data: DataFolder, frames: Set[str]) -> set[str]:
         text
         for path in judgement_files(data.spectra_dir)
         for line in read_known(path)
-        if isinstance(line, Asked) and line.frame in frames
+        if isinstance(line, RejudgedAnswer) and line.frame in frames
         for text in redaction.words(line.judgement)
     }
 
 
-def forget_replies(data: DataFolder, gone: Gone) -> int:
+def forget_replies(data: DataFolder, gone: DerivedRemoval) -> int:
     """Delete kept replies about these pictures, or that say what was said about these videos."""
     telling = {text for text in gone.texts if len(text) >= _TELLING}
     frames = gone.frames | gone.shared
@@ -90,7 +90,7 @@ def forget_replies(data: DataFolder, gone: Gone) -> int:
     return count
 
 
-def forget_spectra(data: DataFolder, gone: Gone) -> None:
+def forget_spectra(data: DataFolder, gone: DerivedRemoval) -> None:
     """Take out what was found and what was said; the scores of the next report are of the rest.
 
     A retrieval that cannot be read goes as a whole; the same spectrum makes it again.
@@ -112,8 +112,8 @@ def forget_spectra(data: DataFolder, gone: Gone) -> None:
             write_retrieval(new, path)
 
 
-def _without(retrieval: Retrieval, gone: Gone) -> Retrieval:
-    def stays(hit: Found) -> bool:
+def _without(retrieval: Retrieval, gone: DerivedRemoval) -> Retrieval:
+    def stays(hit: RetrievedFrame) -> bool:
         return hit.entry not in gone.entries and hit.frame not in gone.frames
 
     keywords = []
@@ -127,7 +127,7 @@ def _without(retrieval: Retrieval, gone: Gone) -> Retrieval:
     return retrieval.model_copy(update={"keywords": tuple(keywords)})
 
 
-def forget_reports(data: DataFolder, gone: Gone) -> int:
+def forget_reports(data: DataFolder, gone: DerivedRemoval) -> int:
     """Delete reports that may show it, and logs of studies and the daemon, which name captions.
 
     A report can be made again of what stays; one that lies elsewhere is not known of.

@@ -26,12 +26,12 @@ from store.errors import (
 from store.frames.frame_store import FrameStore
 from store.jsonl import keyed
 from store.jsonl.atomic import sync_folder, write_whole
-from store.jsonl.locks import Held, NamedLock, holder
+from store.jsonl.locks import LockHeld, NamedLock, holder
 from store.privacy import derived_data, redaction
-from store.privacy.forget_plan import Plan, Request, RunPlan, plan, prepared
+from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
-from store.runs.records import Seen, tell_fault
+from store.runs.records import ObservedVideo, tell_fault
 from store.runs.rejudgements import judgement_files
 
 
@@ -48,7 +48,7 @@ class DamagedRequest(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ForgetResult:
     """What was taken out."""
 
     videos: int
@@ -83,8 +83,8 @@ def pending(data: DataFolder) -> Request | None:
 def forget(
     data: DataFolder,
     request: Request,
-    made: Callable[[Plan], None] = lambda _: None,
-) -> Done:
+    made: Callable[[ForgetPlan], None] = lambda _: None,
+) -> ForgetResult:
     """Carry out a request, or go on with it.
 
     Parameters
@@ -120,7 +120,7 @@ def forget(
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
         vectors = purge.forget(data, todo.keys, request.url)
-        preferences = keyed.Gone(todo.frames, todo.videos)
+        preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
         gone = _gone(data, todo, request, preferences)
         replies = derived_data.forget_replies(data, gone)
         derived_data.forget_spectra(data, gone)
@@ -136,13 +136,13 @@ def forget(
         sync_folder(data.root)
     except OSError as error:
         raise DataUnwritable(data.root, error.strerror or str(error)) from None
-    return Done(
+    return ForgetResult(
         len(todo.videos), todo.emptied, todo.edited, len(todo.runs),
         len(todo.frames), len(todo.shared), vectors, replies, reports, tuple(todo.unread),
     )  # fmt: skip
 
 
-def _refuse_copies(data: DataFolder, todo: Plan, request: Request) -> None:
+def _refuse_copies(data: DataFolder, todo: ForgetPlan, request: Request) -> None:
     """What was made of it and must not be deleted unasked comes first."""
     if elsewhere := todo.elsewhere(data):
         raise CopiesElsewhere(elsewhere)
@@ -159,19 +159,19 @@ def _refuse_writers(data: DataFolder) -> None:
 
 
 def _gone(
-    data: DataFolder, todo: Plan, request: Request, preferences: keyed.Gone
-) -> derived_data.Gone:
+    data: DataFolder, todo: ForgetPlan, request: Request, preferences: keyed.ForgottenKeys
+) -> derived_data.DerivedRemoval:
     """What leaves everything else that was made of ledgers and frames."""
     folders = (data.pairs_dir, data.probes_dir)
     texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
-    return derived_data.Gone(
+    return derived_data.DerivedRemoval(
         todo.entries, todo.frames, todo.shared, texts, runs, todo.studies,
         request.change, request.token,
     )  # fmt: skip
 
 
-def _forget_frames(data: DataFolder, todo: Plan) -> None:
+def _forget_frames(data: DataFolder, todo: ForgetPlan) -> None:
     """Delete frames, and the pictures of walls that were met on the way to emptied steps."""
     frames = FrameStore(data.frames_dir)
     for sha256 in todo.frames:
@@ -187,7 +187,7 @@ def _rewrite(run: RunPlan, request: Request) -> None:
     lock = NamedLock(run.path.parent / LOCK)
     try:
         lock.acquire()
-    except Held as error:
+    except LockHeld as error:
         raise RunLocked(run.path.parent.name, str(error)) from None
     try:
         for path in judgement_files(run.path.parent):
@@ -206,7 +206,7 @@ def _rewrite(run: RunPlan, request: Request) -> None:
 def remains(run: Ledger) -> list[str]:
     """What is left in steps that the ledger says were emptied."""
     emptied = {position for line in run.forgotten for position in line.positions}
-    lines: dict[int, list[Seen]] = {}
+    lines: dict[int, list[ObservedVideo]] = {}
     for line in (*run.openings, *run.steps):
         lines.setdefault(line.position, []).append(line)
     return [

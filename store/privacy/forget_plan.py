@@ -24,8 +24,8 @@ from store.privacy.person_names import Names, plain
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import Forgotten, Record, Seen, Step
-from store.runs.rejudgements import Asked, judgement_files, read_known
+from store.runs.records import Forgotten, ObservedVideo, Record, Step
+from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 _HASH = re.compile(rb"[0-9a-f]{64}")
 
@@ -52,7 +52,7 @@ class Request(Record):
             datetime.fromisoformat(self.value)
         return self
 
-    def hits(self, step: Seen) -> bool:
+    def hits(self, step: ObservedVideo) -> bool:
         """Whether a step is to be emptied."""
         if self.asked == "video":
             return step.video.id == self.value
@@ -83,12 +83,12 @@ class RunPlan:
 
     path: Path
     line: Forgotten
-    steps: dict[int, Seen]
+    steps: dict[int, ObservedVideo]
     """Steps as they will be."""
 
 
 @dataclass(slots=True)
-class Plan:
+class ForgetPlan:
     """What a request comes to."""
 
     runs: list[RunPlan] = field(default_factory=list)
@@ -130,7 +130,7 @@ class Plan:
         return sum(len(run.line.edited) for run in self.runs)
 
 
-def plan(data: DataFolder, request: Request) -> Plan:
+def plan(data: DataFolder, request: Request) -> ForgetPlan:
     """Find what a request comes to.
 
     Raises
@@ -141,7 +141,7 @@ def plan(data: DataFolder, request: Request) -> Plan:
     if foreign := data.foreign_ledgers():
         raise OutsideFolder(foreign[0], data.runs_dir)
     request = prepared(data, request)
-    found = Plan()
+    found = ForgetPlan()
     named: set[str] = set()
     kept: set[str] = set()
     for path in data.ledgers():
@@ -163,7 +163,7 @@ def plan(data: DataFolder, request: Request) -> Plan:
     return found
 
 
-def _read(found: Plan, kept: set[str], path: Path) -> Ledger | None:
+def _read(found: ForgetPlan, kept: set[str], path: Path) -> Ledger | None:
     """Read a ledger; of one that is damaged or of a later version, only what its bytes name."""
     try:
         return ledger.read(path)
@@ -186,8 +186,8 @@ def prepared(data: DataFolder, request: Request) -> Request:
     return request.model_copy(update=told)
 
 
-def _plan_run(found: Plan, run: Ledger, hit: set[int], request: Request) -> None:
-    steps: dict[int, Seen] = {}
+def _plan_run(found: ForgetPlan, run: Ledger, hit: set[int], request: Request) -> None:
+    steps: dict[int, ObservedVideo] = {}
     said = _said(run.path.parent)
     for step in run.seen:
         if step.position in hit:
@@ -223,6 +223,6 @@ def _said(run_folder: Path) -> dict[int, list[str]]:
     said: dict[int, list[str]] = {}
     for path in judgement_files(run_folder):
         for line in read_known(path):
-            if isinstance(line, Asked):
+            if isinstance(line, RejudgedAnswer):
                 said.setdefault(line.position, []).extend(redaction.words(line.judgement))
     return said

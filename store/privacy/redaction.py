@@ -21,17 +21,17 @@ from store.runs.records import (
     Fault,
     Forgotten,
     Judgement,
+    ObservedVideo,
     Record,
     RunFinished,
     RunStarted,
-    Seen,
     Video,
 )
-from store.runs.rejudgements import Asked, read_known
+from store.runs.rejudgements import RejudgedAnswer, read_known
 
 Change = Callable[[str], str]
 R = TypeVar("R", bound=Record)
-S = TypeVar("S", bound=Seen)
+S = TypeVar("S", bound=ObservedVideo)
 STAND_IN = "forgotten-"
 """What stands for an id or a hash begins so."""
 
@@ -85,7 +85,9 @@ def _changed(record: R, names: Sequence[str], change: Change) -> R:
     return record.model_copy(update={name: change(text) for name, text in told.items() if text})
 
 
-def redact_ledger(path: Path, steps: Mapping[int, Seen], line: Forgotten, change: Change) -> None:
+def redact_ledger(
+    path: Path, steps: Mapping[int, ObservedVideo], line: Forgotten, change: Change
+) -> None:
     """Put changed steps, and their openings, in the place of old ones, and say so in a line.
 
     Faults of emptied steps lose their words as well, which can name an address.
@@ -101,7 +103,7 @@ def redact_ledger(path: Path, steps: Mapping[int, Seen], line: Forgotten, change
         new: Record = record
         if isinstance(record, RunStarted):
             new = record.model_copy(update={"schema_": max(record.schema_, REDACTED)})
-        elif isinstance(record, Seen) and record.position in steps:
+        elif isinstance(record, ObservedVideo) and record.position in steps:
             new = _as_changed(record, steps[record.position])
         elif isinstance(record, Fault) and record.position in line.positions:
             new = record.model_copy(update={"message": "(forgotten)", "details": {}})
@@ -113,7 +115,7 @@ def redact_ledger(path: Path, steps: Mapping[int, Seen], line: Forgotten, change
     _rewrite(path, made)
 
 
-def _as_changed(record: Seen, changed: Seen) -> Seen:
+def _as_changed(record: ObservedVideo, changed: ObservedVideo) -> ObservedVideo:
     """One of the two lines of a step, with what its step shows from now on."""
     told = {name: getattr(changed, name) for name in ("video", "frames", "judgement")}
     return record.model_copy(update=told)
@@ -121,7 +123,7 @@ def _as_changed(record: Seen, changed: Seen) -> Seen:
 
 def redact_judgements(
     path: Path,
-    concerned: Callable[[Asked], bool],
+    concerned: Callable[[RejudgedAnswer], bool],
     change: Change,
     stand_in: Change,
     tells: Callable[[str], bool],
@@ -139,11 +141,11 @@ def redact_judgements(
             text = record.decode(errors="replace")
             if tells(text) or change(text) != text:
                 continue
-        elif isinstance(record, Asked) and concerned(record):
+        elif isinstance(record, RejudgedAnswer) and concerned(record):
             frame = record.frame if record.frame.startswith(STAND_IN) else stand_in(record.frame)
             silent = silenced(record.judgement)
             new = record.model_copy(update={"judgement": silent, "frame": frame})
-        elif isinstance(record, Asked):
+        elif isinstance(record, RejudgedAnswer):
             new = record.model_copy(update={"judgement": reworded(record.judgement, change)})
         made.append(new)
     if made != records:

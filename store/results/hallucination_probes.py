@@ -47,7 +47,7 @@ class Prober(Record):
         return file_slug(self.model, told)
 
 
-class Question(Record):
+class ProbeQuestion(Record):
     """What was asked about a frame."""
 
     frame: str
@@ -61,12 +61,12 @@ class Question(Record):
     """The true one came second; of one statement, it was asked whether it is false."""
 
 
-class Probed(Record):
+class ProbeAnswer(Record):
     """One question, and what the model said: ``yes`` means that it holds the statement true."""
 
     kind: Literal["probed"] = "probed"
     frame: str
-    question: Question
+    question: ProbeQuestion
     judgement: Judgement
 
     @property
@@ -75,8 +75,8 @@ class Probed(Record):
         return self.judgement.missing
 
 
-LINE: TypeAdapter[Prober | Probed] = TypeAdapter(
-    Annotated[Prober | Probed, Field(discriminator="kind")]
+LINE: TypeAdapter[Prober | ProbeAnswer] = TypeAdapter(
+    Annotated[Prober | ProbeAnswer, Field(discriminator="kind")]
 )
 
 
@@ -86,10 +86,10 @@ class Probes:
 
     path: Path
     prober: Prober
-    said: dict[Question, Judgement]
+    said: dict[ProbeQuestion, Judgement]
 
 
-def writer(data: DataFolder, prober: Prober) -> KeyedWriter[Prober | Probed]:
+def writer(data: DataFolder, prober: Prober) -> KeyedWriter[Prober | ProbeAnswer]:
     """Open the file of a prober; see ``KeyedWriter``."""
     return KeyedWriter(data.probes_dir / f"{prober.slug}.jsonl", prober, LINE)
 
@@ -97,5 +97,5 @@ def writer(data: DataFolder, prober: Prober) -> KeyedWriter[Prober | Probed]:
 def read_probes(path: Path) -> Probes:
     """Read a file of answers; raises ``DamagedLedger`` and ``DataUnreadable``."""
     prober, lines = read_keyed(path, Prober, LINE)
-    said = {line.question: line.judgement for line in lines if isinstance(line, Probed)}
+    said = {line.question: line.judgement for line in lines if isinstance(line, ProbeAnswer)}
     return Probes(path, prober, said)

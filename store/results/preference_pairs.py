@@ -74,7 +74,7 @@ class Maker(Record):
         return file_slug(self.model, told)
 
 
-class Source(Record):
+class FrameSource(Record):
     """The frame, and where it was seen."""
 
     frame: FrameHash
@@ -92,11 +92,11 @@ class Source(Record):
         return f"{self.platform}/{self.video}"
 
 
-class Told(Record):
+class AcceptedText(Record):
     """What is accepted of a frame, and what was asked for it."""
 
     kind: Literal["told"] = "told"
-    source: Source
+    source: FrameSource
     persona: str = ""
     """Who speaks; empty for a description."""
     system: str = ""
@@ -134,11 +134,11 @@ class Checks(Record):
     """What the checker said of each, blind; ``None`` where it was not asked or had no answer."""
 
 
-class Pair(Record):
+class PreferencePair(Record):
     """An accepted text, and the same with one error in it."""
 
     kind: Literal["pair"] = "pair"
-    source: Source
+    source: FrameSource
     error: ErrorKind
     persona: str = ""
     accepted: ForeignText
@@ -165,47 +165,47 @@ class Pair(Record):
         return f"{self.source.frame[:16]}/{self.error}"
 
 
-_Line = Annotated[Maker | Told | Pair, Field(discriminator="kind")]
-LINE: TypeAdapter[Maker | Told | Pair] = TypeAdapter(_Line)
+_Line = Annotated[Maker | AcceptedText | PreferencePair, Field(discriminator="kind")]
+LINE: TypeAdapter[Maker | AcceptedText | PreferencePair] = TypeAdapter(_Line)
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class PreferencePairs:
     """What a file of pairs holds."""
 
     path: Path
     maker: Maker
-    told: dict[tuple[str, str], Told]
-    pairs: tuple[Pair, ...]
+    told: dict[tuple[str, str], AcceptedText]
+    pairs: tuple[PreferencePair, ...]
 
     @property
-    def counted(self) -> tuple[Pair, ...]:
+    def counted(self) -> tuple[PreferencePair, ...]:
         """Pairs that passed every check."""
         return tuple(pair for pair in self.pairs if pair.reason is None)
 
-    def only(self, frames: Collection[str], errors: Collection[ErrorKind]) -> Pairs:
+    def only(self, frames: Collection[str], errors: Collection[ErrorKind]) -> PreferencePairs:
         """Leave out pairs about other frames and of other kinds."""
         kept = (pair for pair in self.pairs if pair.source.frame in frames)
         return replace(self, pairs=tuple(pair for pair in kept if pair.error in errors))
 
 
-def writer(data: DataFolder, maker: Maker) -> KeyedWriter[Maker | Told | Pair]:
+def writer(data: DataFolder, maker: Maker) -> KeyedWriter[Maker | AcceptedText | PreferencePair]:
     """Open the file of a maker; see ``KeyedWriter``."""
     return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, LINE)
 
 
-def read_pairs(path: Path) -> Pairs:
+def read_pairs(path: Path) -> PreferencePairs:
     """Read a file of pairs; raises ``DamagedLedger`` and ``DataUnreadable``."""
     maker, lines = read_keyed(path, Maker, LINE)
-    return Pairs(
+    return PreferencePairs(
         path,
         maker,
-        {line.key: line for line in lines if isinstance(line, Told)},
-        tuple({line.key: line for line in lines if isinstance(line, Pair)}.values()),
+        {line.key: line for line in lines if isinstance(line, AcceptedText)},
+        tuple({line.key: line for line in lines if isinstance(line, PreferencePair)}.values()),
     )
 
 
-def find_pairs(data: DataFolder, name: str | None = None) -> Pairs:
+def find_pairs(data: DataFolder, name: str | None = None) -> PreferencePairs:
     """Read the pairs that a person means.
 
     Parameters

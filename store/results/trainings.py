@@ -28,7 +28,7 @@ LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adap
 _Kept = TypeVar("_Kept", bound=Record)
 
 
-class Recipe(Record):
+class TrainingRecipe(Record):
     """How each training is done, whatever its size and seed."""
 
     model: str
@@ -41,16 +41,16 @@ class Recipe(Record):
     rank: int
 
 
-class Ladder(Record):
+class TrainingPlan(Record):
     """What all trainings of a folder share."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     held_out: int
     """Pairs that no training saw."""
     provenance: Provenance
 
 
-class Item(Record):
+class HeldOutItem(Record):
     """What a model does with one held-out pair."""
 
     id: str
@@ -67,14 +67,14 @@ class Item(Record):
     """Of a yes to: the chosen one is right, it is wrong, and the same of the rejected one."""
 
 
-class Progress(Record):
+class TrainingLoss(Record):
     """One line of a training's log."""
 
     update: int
     loss: float
 
 
-class Cell(Record):
+class TrainingRun(Record):
     """One finished training, or the model as it came (size 0)."""
 
     size: int
@@ -83,12 +83,12 @@ class Cell(Record):
     """What tells the weights that it began with from others of the same name."""
     trained_on: tuple[str, ...]
     """Ids of the pairs."""
-    losses: tuple[Progress, ...]
-    items: tuple[Item, ...]
+    losses: tuple[TrainingLoss, ...]
+    items: tuple[HeldOutItem, ...]
     seconds: float
 
 
-class Asked(Record):
+class ScoringJudge(Record):
     """Who scored, and by what question."""
 
     judge: str
@@ -97,7 +97,7 @@ class Asked(Record):
     question: str
 
 
-class Scored(Record):
+class TrainingScores(Record):
     """Judgements of one training's replies, in the order of its items; none for an empty reply."""
 
     judgements: tuple[Judgement | None, ...]
@@ -134,12 +134,12 @@ def cell_folder(out: Path, size: int, seed: int) -> Path:
     return out / "cells" / name(size, seed)
 
 
-def cell(out: Path, size: int, seed: int) -> Cell | None:
+def cell(out: Path, size: int, seed: int) -> TrainingRun | None:
     """Read a finished training."""
-    return recall(cell_folder(out, size, seed) / RECORD, Cell)
+    return recall(cell_folder(out, size, seed) / RECORD, TrainingRun)
 
 
-def judged_folder(out: Path, asked: Asked) -> Path:
+def judged_folder(out: Path, asked: ScoringJudge) -> Path:
     """Where the scores of one judge, asked in one way, are kept."""
     mark = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()[:12]
     return out / "judged" / mark

@@ -40,7 +40,7 @@ class ValueRecord(Record):
     definition: str
 
 
-class Found(Record):
+class RetrievedFrame(Record):
     """One frame that was found for a keyword."""
 
     rank: int
@@ -71,7 +71,7 @@ class Keyword(Record):
 
     value: str
     keyword: str
-    found: tuple[Found, ...]
+    found: tuple[RetrievedFrame, ...]
 
     @property
     def match(self) -> float:
@@ -119,9 +119,9 @@ class Retrieval(Record):
         return f"{self.set_id}-{self.sha256[:8]}-{where}-{self.per_keyword}-{encoder}{by}"
 
     @property
-    def shown(self) -> dict[str, Found]:
+    def shown(self) -> dict[str, RetrievedFrame]:
         """Each frame once, by its SHA-256, in the order of values and keywords."""
-        found: dict[str, Found] = {}
+        found: dict[str, RetrievedFrame] = {}
         for keyword in self.keywords:
             for hit in keyword.found:
                 found.setdefault(hit.frame, hit)

@@ -25,10 +25,10 @@ from store.runs.records import (
     SCHEMA,
     Fault,
     Forgotten,
+    ObservedVideo,
     RunFinished,
     RunResumed,
     RunStarted,
-    Seen,
     Step,
     StepOpened,
     tell_fault,
@@ -93,7 +93,7 @@ class Ledger:
         return last if last is not None and last.position >= self.next_position else None
 
     @property
-    def seen(self) -> tuple[Seen, ...]:
+    def seen(self) -> tuple[ObservedVideo, ...]:
         """All videos that were judged: the steps, and the one that is open still."""
         return self.steps if self.open_step is None else (*self.steps, self.open_step)
 
@@ -323,7 +323,7 @@ def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
             raise DamagedLedger(path, number, "a second run_started.")
         if isinstance(record, RunFinished) and number < len(records):
             raise DamagedLedger(path, number + 1, "there are lines after run_finished.")
-        if not isinstance(record, Seen):
+        if not isinstance(record, ObservedVideo):
             continue
         if record.position <= position:
             raise DamagedLedger(path, number, f"position {record.position} comes after {position}.")

@@ -23,7 +23,7 @@ from store.errors import DamagedLedger, DataUnwritable
 from store.foreign.fields import MOST_COUNT, MOST_USD
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import make_folder, open_private, sync_folder
-from store.jsonl.locks import Held, NamedLock
+from store.jsonl.locks import LockHeld, NamedLock
 from store.runs.records import Record, tell_fault
 
 Cost = Annotated[float, Field(ge=0, le=MOST_USD)]
@@ -33,7 +33,7 @@ PATIENCE_S = 60.0
 """How long another process's line is waited for."""
 
 
-class Reserved(Record):
+class CallReserved(Record):
     """A call that is about to be made."""
 
     kind: Literal["reserved"] = "reserved"
@@ -50,7 +50,7 @@ class Reserved(Record):
     tokens: Count
 
 
-class Settled(Record):
+class CallSettled(Record):
     """What a call came to."""
 
     kind: Literal["settled"] = "settled"
@@ -63,7 +63,7 @@ class Settled(Record):
     tokens: Count
 
 
-class Carried(Record):
+class CarriedOver(Record):
     """What was spent before there was a book, by the ledger or the file of answers."""
 
     kind: Literal["carried"] = "carried"
@@ -74,8 +74,8 @@ class Carried(Record):
     tokens: Count
 
 
-Line = Annotated[Reserved | Settled | Carried, Field(discriminator="kind")]
-_LINE: TypeAdapter[Reserved | Settled | Carried] = TypeAdapter(Line)
+Line = Annotated[CallReserved | CallSettled | CarriedOver, Field(discriminator="kind")]
+_LINE: TypeAdapter[CallReserved | CallSettled | CarriedOver] = TypeAdapter(Line)
 
 
 @dataclass
@@ -128,7 +128,7 @@ class PaymentBook:
         self._offset = 0
         self._number = 0
         self._accounts: dict[str, Balance] = {}
-        self._open: dict[str, Reserved] = {}
+        self._open: dict[str, CallReserved] = {}
         self._ends: Counter[str] = Counter()
         self._catch_up()
 
@@ -137,18 +137,18 @@ class PaymentBook:
         self._catch_up()
         return self._balance(accounts)
 
-    def standing(self) -> list[Reserved]:
+    def standing(self) -> list[CallReserved]:
         """Calls that were reserved and not settled."""
         self._catch_up()
         return list(self._open.values())
 
     def reserve(
         self,
-        make: Callable[[int], Reserved],
+        make: Callable[[int], CallReserved],
         accounts: Iterable[str],
         allow: Callable[[Balance], None],
         question: str,
-    ) -> Reserved:
+    ) -> CallReserved:
         """Write that a call is about to be made, unless ``allow`` raises over the balance.
 
         Parameters
@@ -162,12 +162,12 @@ class PaymentBook:
             self._append(line)
         return line
 
-    def settle(self, line: Settled) -> None:
+    def settle(self, line: CallSettled) -> None:
         """Write what a call came to."""
         with self._writing():
             self._append(line)
 
-    def carry(self, line: Carried) -> None:
+    def carry(self, line: CarriedOver) -> None:
         """Write what was spent before there was a book, once an account."""
         with self._writing():
             if line.account not in self._accounts and line.calls:
@@ -186,7 +186,7 @@ class PaymentBook:
             return
         try:
             self._lock.acquire(PATIENCE_S)
-        except (Held, OSError) as error:
+        except (LockHeld, OSError) as error:
             raise DataUnwritable(self.path, str(error)) from None
         try:
             self._catch_up()
@@ -212,7 +212,7 @@ class PaymentBook:
                 raise DamagedLedger(self.path, number, problem) from None
             self._number, self._offset = number, self._offset + len(text) + 1
 
-    def _append(self, line: Reserved | Settled | Carried) -> None:
+    def _append(self, line: CallReserved | CallSettled | CarriedOver) -> None:
         if self.path is not None:
             try:
                 self._write(self.path, line.model_dump_json().encode() + b"\n")
@@ -238,13 +238,13 @@ class PaymentBook:
         self._offset += len(text)
         self._number += 1
 
-    def _take(self, line: Reserved | Settled | Carried) -> None:
-        if isinstance(line, Settled):
+    def _take(self, line: CallReserved | CallSettled | CarriedOver) -> None:
+        if isinstance(line, CallSettled):
             self._close(line)
             return
         account = self._accounts.setdefault(line.account, Balance())
         account.count(line.cost_usd, line.tokens)
-        if isinstance(line, Reserved):
+        if isinstance(line, CallReserved):
             account.calls += 1
             account.standing += 1
             account.unpriced += line.cost_usd is None
@@ -254,7 +254,7 @@ class PaymentBook:
             account.dearest_usd = max(account.dearest_usd, line.cost_usd / line.calls)
             account.dearest_tokens = max(account.dearest_tokens, -(-line.tokens // line.calls))
 
-    def _close(self, line: Settled) -> None:
+    def _close(self, line: CallSettled) -> None:
         reserved = self._open.pop(line.id)
         account = self._accounts[reserved.account]
         account.count(reserved.cost_usd, reserved.tokens, -1)

@@ -301,7 +301,7 @@ class Move(Record):
     """Videos forward: 1; more is a recorded skip; ``None`` where the page does not tell."""
 
 
-class Seen(Record):
+class ObservedVideo(Record):
     """One video as it was seen and judged: what a step has from its opening on."""
 
     kind: str
@@ -323,7 +323,7 @@ class Seen(Record):
         return self.excluded is None
 
 
-class StepOpened(Seen):
+class StepOpened(ObservedVideo):
     """A video was judged, and the hands are about to act; its ``Step`` says what came of it.
 
     One whose step is missing was interrupted: resuming the run closes it.
@@ -335,7 +335,7 @@ class StepOpened(Seen):
     """Seconds of video that had been played by then."""
 
 
-class Step(Seen):
+class Step(ObservedVideo):
     """One video as it was seen, judged and reacted to."""
 
     kind: Literal["step"] = "step"

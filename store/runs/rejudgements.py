@@ -54,7 +54,7 @@ class OtherJudge(StoreError):
         )
 
 
-class Key(NamedTuple):
+class RejudgementKey(NamedTuple):
     """One question, as a value that a set can hold."""
 
     persona: str
@@ -66,7 +66,7 @@ class Key(NamedTuple):
     traits: str = ""
 
 
-class Judge(Record):
+class RejudgementHeader(Record):
     """Header of a sitting: who judges, and how it was set up."""
 
     kind: Literal["judge"] = "judge"
@@ -106,17 +106,17 @@ class Judge(Record):
         """Where this judge's answers about a run are kept."""
         return run_folder / FOLDER / f"{self.slug}.jsonl"
 
-    def another_version(self, other: Judge) -> bool:
+    def another_version(self, other: RejudgementHeader) -> bool:
         """Whether the other is another model of this one's name, asked in the same way."""
         alike = self.model_copy(update={"fingerprint": other.fingerprint})
         return self.fingerprint != other.fingerprint and alike.same(other)
 
-    def same(self, other: Judge) -> bool:
+    def same(self, other: RejudgementHeader) -> bool:
         """Whether the other sitting can go on with this one's questions."""
         return self.run_id == other.run_id and self.slug == other.slug
 
 
-class Asked(Record):
+class RejudgedAnswer(Record):
     """One question about one stored frame, and what the judge said."""
 
     kind: Literal["asked"] = "asked"
@@ -138,9 +138,9 @@ class Asked(Record):
     judgement: Judgement
 
     @property
-    def key(self) -> Key:
+    def key(self) -> RejudgementKey:
         """What was asked."""
-        return Key(
+        return RejudgementKey(
             self.persona, self.position, self.frame, self.mirrored, self.repeat, self.paraphrase,
             self.traits,
         )  # fmt: skip
@@ -151,8 +151,8 @@ class Asked(Record):
         return self.judgement.missing not in UNANSWERED
 
 
-_LINE: TypeAdapter[Judge | Asked] = TypeAdapter(
-    Annotated[Judge | Asked, Field(discriminator="kind")]
+_LINE: TypeAdapter[RejudgementHeader | RejudgedAnswer] = TypeAdapter(
+    Annotated[RejudgementHeader | RejudgedAnswer, Field(discriminator="kind")]
 )
 
 
@@ -161,20 +161,20 @@ class Judgements:
     """What a file of re-judgements holds."""
 
     path: Path
-    sittings: tuple[Judge, ...]
+    sittings: tuple[RejudgementHeader, ...]
     """The first says who judges; all are the same judge."""
-    lines: tuple[Asked, ...]
+    lines: tuple[RejudgedAnswer, ...]
     """Every attempt, in order of time."""
     torn: int
     """Bytes of an unfinished last line, dropped."""
 
     @property
-    def asked(self) -> tuple[Asked, ...]:
+    def asked(self) -> tuple[RejudgedAnswer, ...]:
         """Each question once, as it was answered last."""
         return tuple({line.key: line for line in self.lines}.values())
 
     @property
-    def judge(self) -> Judge:
+    def judge(self) -> RejudgementHeader:
         """Who judged."""
         return self.sittings[0]
 
@@ -198,11 +198,11 @@ def read_judgements(path: Path) -> Judgements:
     lines, torn = read_lines(path)
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
-    sittings: list[Judge] = []
-    found: list[Asked] = []
-    answered: set[Key] = set()
+    sittings: list[RejudgementHeader] = []
+    found: list[RejudgedAnswer] = []
+    answered: set[RejudgementKey] = set()
     for number, record in enumerate(lines, 1):
-        if isinstance(record, Judge):
+        if isinstance(record, RejudgementHeader):
             if sittings and not record.same(sittings[0]):
                 raise DamagedLedger(path, number, "another judge or run than in line 1.")
             sittings.append(record)
@@ -217,7 +217,7 @@ def read_judgements(path: Path) -> Judgements:
     return Judgements(path, tuple(sittings), tuple(found), torn)
 
 
-def read_lines(path: Path) -> tuple[list[Judge | Asked], int]:
+def read_lines(path: Path) -> tuple[list[RejudgementHeader | RejudgedAnswer], int]:
     """Read the records as they stand, and the bytes of a torn last line."""
     try:
         lines, torn = committed(path.read_bytes())
@@ -226,13 +226,13 @@ def read_lines(path: Path) -> tuple[list[Judge | Asked], int]:
     return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
 
 
-def read_known(path: Path) -> list[Judge | Asked | bytes]:
+def read_known(path: Path) -> list[RejudgementHeader | RejudgedAnswer | bytes]:
     """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
     try:
         lines, _ = committed(path.read_bytes())
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
-    found: list[Judge | Asked | bytes] = []
+    found: list[RejudgementHeader | RejudgedAnswer | bytes] = []
     for number, line in enumerate(lines, 1):
         try:
             found.append(_record(path, number, line))
@@ -259,7 +259,7 @@ class JudgementWriter(LineWriter):
     Parameters
     ----------
     path
-        As ``Judge.path`` gives it; made, with its folder, if it is not there.
+        As ``RejudgementHeader.path`` gives it; made, with its folder, if it is not there.
     judge
         This sitting. Its header is written with the first answers.
     among
@@ -276,18 +276,18 @@ class JudgementWriter(LineWriter):
         The file or its folder cannot be written.
     """
 
-    kept: tuple[Asked, ...]
+    kept: tuple[RejudgedAnswer, ...]
     """What earlier sittings were told, attempts without a reply included."""
-    asked: set[Key]
+    asked: set[RejudgementKey]
     """Questions that were answered, and are never asked again."""
-    begun: Judge | None
+    begun: RejudgementHeader | None
     """The first sitting, which this one goes on with."""
 
-    def __init__(self, path: Path, judge: Judge, among: Path | None = None) -> None:
+    def __init__(self, path: Path, judge: RejudgementHeader, among: Path | None = None) -> None:
         lock = path.with_suffix(".lock")
         held = NamedLock(lock) if among is None else byte_lock(lock, among)
         super().__init__(path, held, judge.run_id, kept_open=False)
-        self._judge: Judge | None = judge
+        self._judge: RejudgementHeader | None = judge
         try:
             kept = _kept(path)
             if kept and not kept.judge.same(judge):
@@ -300,15 +300,15 @@ class JudgementWriter(LineWriter):
         self.asked = {line.key for line in self.kept if line.answered}
         self._attempts = Counter(line.key for line in self.kept)
 
-    def due(self, key: Key, attempts: int) -> bool:
+    def due(self, key: RejudgementKey, attempts: int) -> bool:
         """Tell whether a question is to be asked, where each is asked so often at most."""
         return key not in self.asked and self._attempts[key] < attempts
 
-    def attempts(self, key: Key) -> int:
+    def attempts(self, key: RejudgementKey) -> int:
         """Count how often a question was asked."""
         return self._attempts[key]
 
-    def append(self, lines: Sequence[Asked]) -> None:
+    def append(self, lines: Sequence[RejudgedAnswer]) -> None:
         """Commit a batch of answers: all of them or none.
 
         Raises
@@ -330,14 +330,14 @@ class JudgementWriter(LineWriter):
         self._attempts.update(keys)
 
 
-def _as_line(record: Judge | Asked) -> bytes:
+def _as_line(record: RejudgementHeader | RejudgedAnswer) -> bytes:
     """One line; it is read back first, so that what could not be read is refused here."""
     line = record.model_dump_json(by_alias=True).encode()
     _LINE.validate_json(line)
     return line + b"\n"
 
 
-def _record(path: Path, number: int, line: bytes) -> Judge | Asked:
+def _record(path: Path, number: int, line: bytes) -> RejudgementHeader | RejudgedAnswer:
     try:
         return _LINE.validate_json(line)
     except ValidationError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.journal.events import Ended, Started, read
+from agent.daemon.journal.events import ChildEnded, ChildStarted, read
 from agent.daemon.web import address
 from agent.drivers.web.browser import arguments, find
 from store.runs.data_folder import DataFolder
@@ -67,8 +67,8 @@ def test_pause_resume_and_run_now(daemon: subprocess.Popen[str], tmp_path: Path)
         )
         browser.close()
     told = list(read(data.daemon_dir / "journal.jsonl"))
-    assert [event.outcome for event in told if isinstance(event, Ended)] == ["interrupted"]
-    assert [event.entry for event in told if isinstance(event, Started)] == ["yearly"]
+    assert [event.outcome for event in told if isinstance(event, ChildEnded)] == ["interrupted"]
+    assert [event.entry for event in told if isinstance(event, ChildStarted)] == ["yearly"]
     kept = address.read(data)
     assert kept is not None
     assert kept.link == link

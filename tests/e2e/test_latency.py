@@ -12,9 +12,9 @@ from statistics import mean, median
 
 import pytest
 
-from agent.config import Dwell, Pace, RunConfig, Site
+from agent.config import Dwell, HandPace, RunConfig, SiteConfig
 from agent.drivers.web.browser import find
-from agent.run.session import Place, Silent, execute
+from agent.run.session import RunFolder, SilentWatcher, execute
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -24,16 +24,18 @@ from tests.store.samples import delivered
 DWELL = Dwell(stay_s=1.6, swipe_s=0.8)
 
 
-async def sit(data: Path, latency_s: float, videos: int, pace: Pace | None = None) -> list[Step]:
+async def sit(
+    data: Path, latency_s: float, videos: int, pace: HandPace | None = None
+) -> list[Step]:
     """Watch at normal speed; return the steps that count."""
     model = f"scripted/coin?p=0.5&seed=4&latency={latency_s:g}"
     config = RunConfig(
-        persona=find_persona("p12"), model=model, dwell=DWELL, site=Site(speed=1, feed="random"),
+        persona=find_persona("p12"), model=model, dwell=DWELL, site=SiteConfig(speed=1, feed="random"),
         pace=pace,
         windows=Windows(before=videos, after=0),
     )  # fmt: skip
-    place = Place(DataFolder(data), find(None), encoder=None)
-    run_id = await execute(config, place, Silent(), lambda: datetime.now(UTC))
+    place = RunFolder(DataFolder(data), find(None), encoder=None)
+    run_id = await execute(config, place, SilentWatcher(), lambda: datetime.now(UTC))
     return [s for s in read(place.data.find_run(run_id)).steps if s.eligible]
 
 
@@ -76,7 +78,7 @@ def test_the_floor_between_actions_is_no_part_of_the_dwell(
 ) -> None:
     """A floor of 3 s would make a swipe of 0.8 s one of 2 s or more with a fast model."""
     DataFolder(tmp_path).prepare()
-    steps = asyncio.run(sit(tmp_path, latency_s, 5, Pace(floor_s=3.0, jitter=0.0)))
+    steps = asyncio.run(sit(tmp_path, latency_s, 5, HandPace(floor_s=3.0, jitter=0.0)))
     assert len(steps) == 5
     more = [delivered(s) - max(s.reaction.dwell_asked_s, s.reaction.exposure_s) for s in steps]
     assert median(more) < 0.5, more

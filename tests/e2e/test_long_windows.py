@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agent.benchmarks.exhibits import caption_of
-from agent.playground.catalogue import Item, load
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.recommend import Shelf
 from agent.playground.simulate import simulate
 from store.runs.ledger import Ledger
@@ -44,14 +44,14 @@ def simulated(words: list[str], ledger: Ledger, before: int, after: int) -> np.n
     """Sway in pp of visitors who follow the rule with a run's dwells, ads and live cards aside."""
     shelf = Shelf(load())
 
-    def likes(item: Item) -> bool:
+    def likes(item: CatalogueItem) -> bool:
         return any(word in caption_of(item).casefold() for word in words)
 
     stay, swipe = delivered(ledger, "yes"), delivered(ledger, "no")
     videos = round(1.2 * (before + after)) + 24
     draw = random.Random(0)
 
-    def dwell(item: Item) -> float:
+    def dwell(item: CatalogueItem) -> float:
         return draw.choice(stay if item.kind == "video" and likes(item) else swipe)
 
     sways = []

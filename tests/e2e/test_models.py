@@ -24,7 +24,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
 from store.runs.payments import PaymentBook
 from store.runs.records import Usage
-from store.runs.rejudgements import Asked, judgement_files, read_judgements
+from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of
 from tests.e2e.commands import feedsway, until
@@ -77,7 +77,7 @@ def whole(place: Place, done: CompletedProcess[str]) -> Ledger:
     return read(DataFolder(place.data).find_run(json.loads(done.stdout)["run"]["run_id"]))
 
 
-def asked_again(place: Place, run_id: str) -> list[Asked]:
+def asked_again(place: Place, run_id: str) -> list[RejudgedAnswer]:
     files = judgement_files(DataFolder(place.data).run_dir(run_id))
     return [line for file in files for line in read_judgements(file).asked]
 

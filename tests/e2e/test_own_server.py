@@ -20,7 +20,7 @@ from agent.models import load
 from agent.models.base import Question
 from personas import strategies
 from store.runs.data_folder import DataFolder
-from store.runs.rejudgements import Asked, judgement_files, read_judgements
+from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models.made import frame
 from tests.e2e.commands import LONG_S, feedsway, start, until
 from tests.store.samples import keep_run
@@ -100,7 +100,7 @@ def rejudge(data: Path, *more: str) -> tuple[str, ...]:
     return ("rejudge", "r1", "--model", MODEL, "--data", str(data), *more)
 
 
-def answers(data: Path) -> list[Asked]:
+def answers(data: Path) -> list[RejudgedAnswer]:
     files = judgement_files(DataFolder(data).run_dir("r1"))
     return [line for file in files for line in read_judgements(file).asked]
 

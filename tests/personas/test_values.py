@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from personas.errors import BadValueSet, UnknownValue, UnknownValueSet
-from personas.values import Value, value, value_set, values
+from personas.values import BasicValue, value, value_set, values
 
 CIRCLE = (
     *("self-direction", "stimulation", "hedonism", "achievement", "power"),
@@ -22,7 +22,7 @@ def test_they_are_schwartz_s_ten_in_the_order_of_his_circle() -> None:
 
 
 @pytest.mark.parametrize("known", values(), ids=lambda known: known.id)
-def test_each_is_one_sentence_and_five_keywords_or_more(known: Value) -> None:
+def test_each_is_one_sentence_and_five_keywords_or_more(known: BasicValue) -> None:
     assert known.definition.endswith(".")
     assert known.definition.count(".") == 1
     assert len(set(known.keywords)) == len(known.keywords) >= 5

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from agent.daemon.main import run
-from agent.daemon.supervisor import Place
+from agent.daemon.supervisor import DaemonSetup
 from store.runs.data_folder import DataFolder
 
 
@@ -31,5 +31,5 @@ class FileClock:
 
 if __name__ == "__main__":
     watch, data, clock = (Path(word) for word in sys.argv[1:])
-    place = Place(watch, DataFolder(data), FileClock(clock))
+    place = DaemonSetup(watch, DataFolder(data), FileClock(clock))
     asyncio.run(run(place, lambda text: click.echo(text, err=True)))

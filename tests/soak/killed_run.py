@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.config import Dwell, RunConfig, Site
+from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web.browser import find
 from agent.drivers.web.driver import PlaywrightDriver
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import Place, Silent, execute
+from agent.run.session import RunFolder, SilentWatcher, execute
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
@@ -54,7 +54,7 @@ def config(seed: int, feed: Any, videos: int) -> RunConfig:
     return RunConfig(
         persona=find_persona("p12"), model=MODEL, like=True, seed=seed, dwell=DWELL,
         windows=Windows(before=videos // 2, after=videos - videos // 2),
-        site=Site(feed=feed, speed=SPEED, motion="instant"),
+        site=SiteConfig(feed=feed, speed=SPEED, motion="instant"),
     )  # fmt: skip
 
 
@@ -107,9 +107,9 @@ def main() -> None:
     if stage != "never":
         earlier = sum(run.steps for run in data.runs())
         die_at(stage, int(position), earlier)
-    place = Place(data, find(None), encoder=None)
+    place = RunFolder(data, find(None), encoder=None)
     run = config(int(seed), feed, int(videos))
-    asyncio.run(execute(run, place, Silent(), lambda: datetime.now(UTC)))
+    asyncio.run(execute(run, place, SilentWatcher(), lambda: datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ from store.runs.records import (
     Frame,
     Intention,
     Judgement,
+    ObservedVideo,
     PersonaRecord,
     Provenance,
     Reaction,
     RunFinished,
     RunStarted,
-    Seen,
     Step,
     StepOpened,
     Video,
@@ -142,7 +142,7 @@ def opening(of: Step, like: bool = False) -> StepOpened:
     """The line that a step was opened by."""
     reaction = of.reaction
     asked = Intention(action=reaction.action, like=like, dwell_s=reaction.dwell_asked_s)
-    told = {name: getattr(of, name) for name in Seen.model_fields if name != "kind"}
+    told = {name: getattr(of, name) for name in ObservedVideo.model_fields if name != "kind"}
     return StepOpened(**told, intention=asked, exposure_s=reaction.exposure_s)
 
 

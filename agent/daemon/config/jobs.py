@@ -15,12 +15,12 @@ from pathlib import Path
 import click
 
 from agent.config import RunConfig
-from agent.daemon.config.watch_file import HELP, BadWatch, Entry, Watch
+from agent.daemon.config.watch_file import HELP, BadWatch, WatchEntry, WatchFile
 from agent.daemon.journal.events import mark_of
 from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
-from agent.study.declared import Declared, line_of
+from agent.study.declared import StudyDeclaration, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
 from personas.library import find
@@ -38,7 +38,7 @@ NOT_HERE = (
 class Job:
     """An entry, resolved."""
 
-    entry: Entry
+    entry: WatchEntry
     platforms: frozenset[str]
     personas: frozenset[str]
     """Their ids, also of those that are files."""
@@ -50,7 +50,7 @@ class Job:
     """Of one run at least."""
     config: RunConfig | None = None
     """Of a run."""
-    declared: Declared | None = None
+    declared: StudyDeclaration | None = None
     """Of a study."""
     timezone: str = "UTC"
     """Whose days and hours its runs count: the watch file's."""
@@ -108,7 +108,7 @@ def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
     return words
 
 
-def resolve(entry: Entry) -> Job:
+def resolve(entry: WatchEntry) -> Job:
     """Return what an entry means, or raise what a person can mend."""
     if entry.study is not None:
         declared = load_study(entry.study)
@@ -134,7 +134,7 @@ def resolve(entry: Entry) -> Job:
     )
 
 
-def _config(entry: Entry) -> RunConfig:
+def _config(entry: WatchEntry) -> RunConfig:
     from agent.cli.run import config_of_words  # the options of a run are the command's own
 
     assert entry.run is not None
@@ -144,12 +144,12 @@ def _config(entry: Entry) -> RunConfig:
     return config_of_words(options_of(entry.run))
 
 
-def jobs(watch: Watch) -> dict[str, Job]:
+def jobs(watch: WatchFile) -> dict[str, Job]:
     """Return what each entry means, by its name."""
     return {entry.name: replace(resolve(entry), timezone=watch.timezone) for entry in watch.entries}
 
 
-def check(watch: Watch, path: Path) -> None:
+def check(watch: WatchFile, path: Path) -> None:
     """Refuse a watch file that names what is not there, with the line of the entry."""
     text = path.read_text(encoding="utf-8")
     for place, entry in enumerate(watch.entries):
@@ -174,7 +174,7 @@ def check(watch: Watch, path: Path) -> None:
         raise BadWatch(path, f"{entry.name}: {problem}", line, command)
 
 
-def _check_zone(declared: Declared, watch: Watch) -> None:
+def _check_zone(declared: StudyDeclaration, watch: WatchFile) -> None:
     """Refuse a second calendar beside the watch file's."""
     zone = declared.live.timezone
     if zone is not None and zone != watch.timezone:
@@ -203,13 +203,13 @@ def _check_priced(job: Job) -> None:
             )
 
 
-def _check_study(declared: Declared) -> None:
+def _check_study(declared: StudyDeclaration) -> None:
     from agent.cli.run import check_names
     from agent.study.conduct import Study, config_of
-    from agent.study.frozen import Frozen
+    from agent.study.frozen import FrozenStudy
     from agent.study.matrix import draw
 
-    frozen = Frozen(personas={name: find(name) for name in declared.matrix.personas})
+    frozen = FrozenStudy(personas={name: find(name) for name in declared.matrix.personas})
     study = Study(declared, tuple(draw(declared, [])), DataFolder(Path()), frozen)
     for cell in study.cells:
         check_names(config_of(study, cell))

@@ -9,19 +9,19 @@ import hashlib
 from pathlib import Path
 
 from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import Watch, load
-from agent.daemon.journal.events import FileRefused, FileTaken
-from agent.daemon.journal.writer import Notebook
+from agent.daemon.config.watch_file import WatchFile, load
+from agent.daemon.journal.events import FileAccepted, FileRefused
+from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process.resources import OF_THE_MACHINE
 from agent.errors import UserError
 
 
-class Taken:
+class LoadedFile:
     """The file and what it means; raises ``BadWatch`` where it is wrong from the start."""
 
-    def __init__(self, path: Path, book: Notebook) -> None:
+    def __init__(self, path: Path, book: JournalWriter) -> None:
         self._path, self._book = path, book
-        self.watch: Watch = load(path)
+        self.watch: WatchFile = load(path)
         self.jobs: dict[str, Job] = jobs(self.watch)
         self._seen = b""
 
@@ -46,7 +46,7 @@ class Taken:
             return False
         self.watch, self.jobs = watch, found
         before, sha256 = self._book.state, self._digest().hex()
-        taken = FileTaken(
+        taken = FileAccepted(
             at=now, sha256=sha256, entries=tuple(found), timezone=watch.timezone,
             zones={entry.name: entry.timezone for entry in watch.entries if entry.timezone},
         )  # fmt: skip

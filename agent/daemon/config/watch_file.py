@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from agent.config import Value, ZoneName
+from agent.config import FrozenValue, ZoneName
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours
 from agent.study.declared import Name, read_file
@@ -54,7 +54,7 @@ Seconds = Annotated[int, BeforeValidator(_seconds)]
 DayHours = Annotated[str, BeforeValidator(_hours)]
 
 
-class Limits(Value):
+class WatchLimits(FrozenValue):
     """What the machine and the sites are spared."""
 
     parallel: int = Field(1, ge=1)
@@ -73,13 +73,13 @@ class Limits(Value):
     """Free memory below which nothing is started."""
 
 
-class Page(Value):
+class PageSettings(FrozenValue):
     """The page on this machine."""
 
     port: int = Field(8799, ge=0, le=65535)
 
 
-class HooksDeclared(Value):
+class HooksDeclared(FrozenValue):
     """Who is told of what waits for a person or is done."""
 
     webhook: str | None = None
@@ -87,7 +87,7 @@ class HooksDeclared(Value):
     on: tuple[Literal["wall", "breaker", "study"], ...] = ("wall", "breaker", "study")
 
 
-class Cap(Value):
+class DailyCap(FrozenValue):
     """Videos a day of the file's zone, over all runs of a platform, of a persona, or of both."""
 
     platform: str | None = None
@@ -95,7 +95,7 @@ class Cap(Value):
     per_day: int = Field(ge=1)
 
 
-class Entry(Value):
+class WatchEntry(FrozenValue):
     """A study or a run, and when it is due."""
 
     name: Name
@@ -138,7 +138,7 @@ class Entry(Value):
         return text
 
     @model_validator(mode="after")
-    def _one_of_each(self) -> Entry:
+    def _one_of_each(self) -> WatchEntry:
         if (self.study is None) == (self.run is None):
             raise ValueError("an entry has either study or run")
         if sum(each is not None for each in (self.cron, self.every, self.between)) != 1:
@@ -148,20 +148,20 @@ class Entry(Value):
         return self
 
 
-class Watch(Value):
+class WatchFile(FrozenValue):
     """A whole watch file."""
 
     timezone: ZoneName = "UTC"
     seed: int = Field(1, ge=0)
     """Of the moments that are drawn."""
-    limits: Limits = Limits()
-    page: Page = Page()
+    limits: WatchLimits = WatchLimits()
+    page: PageSettings = PageSettings()
     hooks: HooksDeclared = HooksDeclared()
-    cap: tuple[Cap, ...] = ()
-    entry: tuple[Entry, ...] = Field(min_length=1)
+    cap: tuple[DailyCap, ...] = ()
+    entry: tuple[WatchEntry, ...] = Field(min_length=1)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[WatchEntry, ...]:
         """What may be due."""
         return self.entry
 
@@ -170,12 +170,12 @@ class Watch(Value):
         """Time zone whose calendar days are counted: by caps, by runs, and on the page."""
         return ZoneInfo(self.timezone)
 
-    def zone(self, entry: Entry) -> ZoneInfo:
+    def zone(self, entry: WatchEntry) -> ZoneInfo:
         """Time zone of an entry's hours."""
         return ZoneInfo(entry.timezone or self.timezone)
 
     @model_validator(mode="after")
-    def _told_apart(self) -> Watch:
+    def _told_apart(self) -> WatchFile:
         names = [entry.name for entry in self.entry]
         studies = [entry.study for entry in self.entry if entry.study]
         for found in (names, studies):
@@ -224,7 +224,7 @@ run = { persona = "p05", account = "p05-daily", before = 5, after = 5 }
 """
 
 
-def load(path: Path) -> Watch:
+def load(path: Path) -> WatchFile:
     """Read a watch file and check all that it names.
 
     Raises
@@ -234,6 +234,6 @@ def load(path: Path) -> Watch:
     """
     from agent.daemon.config.jobs import check
 
-    watch = read_file(path, Watch, BadWatch)
+    watch = read_file(path, WatchFile, BadWatch)
     check(watch, path)
     return watch

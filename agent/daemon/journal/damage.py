@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.config import Value
-from agent.daemon.journal.events import AnyEvent, Held, parse
+from agent.config import FrozenValue
+from agent.daemon.journal.events import AnyEvent, PauseChanged, parse
 from agent.daemon.journal.state import State
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.append_only import committed
@@ -33,7 +33,7 @@ _HARMLESS = {
 """Kinds without which the ledgers still tell what is due; the others hold starts back."""
 
 
-class UnreadableLine(Value):
+class UnreadableLine(FrozenValue):
     """A line that cannot be read, where it stands, and what a person types."""
 
     file: str
@@ -126,7 +126,7 @@ def mend_journal(path: Path, at: datetime) -> Path | None:
     if not reader.lost:
         return None
     if reader.may_hold and "journal" not in state.troubles:
-        readable.append(Held(at=at, entry=None, paused=True).model_dump_json().encode())
+        readable.append(PauseChanged(at=at, entry=None, paused=True).model_dump_json().encode())
     aside = _free_name(path, at)
     try:
         write_whole(aside, content)

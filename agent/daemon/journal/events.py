@@ -49,7 +49,7 @@ class DaemonStopped(Event):
     reason: str
 
 
-class FileTaken(Event):
+class FileAccepted(Event):
     """The watch file, as it is from now on."""
 
     kind: Literal["file_taken"] = "file_taken"
@@ -68,7 +68,7 @@ class FileRefused(Event):
     problem: str
 
 
-class Queued(Event):
+class OccurrenceQueued(Event):
     """A due time was taken up: it waits until it may be started, also after a restart."""
 
     kind: Literal["queued"] = "queued"
@@ -81,7 +81,7 @@ def mark_of(entry: str, due: AwareDatetime) -> str:
     return f"{entry}@{due:%Y%m%dT%H%M%SZ}"
 
 
-class Started(Event):
+class ChildStarted(Event):
     """A child was started for an occurrence."""
 
     kind: Literal["started"] = "started"
@@ -95,7 +95,7 @@ class Started(Event):
     """Name of the study that it goes on with, if it is one."""
 
 
-class Ended(Event):
+class ChildEnded(Event):
     """That child ended."""
 
     kind: Literal["ended"] = "ended"
@@ -107,7 +107,7 @@ class Ended(Event):
     """In words, without secrets."""
 
 
-class Skipped(Event):
+class OccurrenceSkipped(Event):
     """An occurrence that will not be started, and why."""
 
     kind: Literal["skipped"] = "skipped"
@@ -116,7 +116,7 @@ class Skipped(Event):
     reason: str
 
 
-class Breaker(Event):
+class BreakerChanged(Event):
     """A platform's breaker after failures in a row: nothing of it is started while open."""
 
     kind: Literal["breaker"] = "breaker"
@@ -126,7 +126,7 @@ class Breaker(Event):
     reason: str = ""
 
 
-class Wall(Event):
+class WallReported(Event):
     """A wall that waits for a person (``open``), or that a person has looked at."""
 
     kind: Literal["wall"] = "wall"
@@ -138,7 +138,7 @@ class Wall(Event):
     run_id: str = ""
 
 
-class Held(Event):
+class PauseChanged(Event):
     """A person paused or resumed an entry, or everything (``entry`` is ``None``)."""
 
     kind: Literal["held"] = "held"
@@ -146,7 +146,7 @@ class Held(Event):
     paused: bool
 
 
-class Asked(Event):
+class ActionRequested(Event):
     """A person asked for an occurrence now, or for another try of the last one."""
 
     kind: Literal["asked"] = "asked"
@@ -154,7 +154,7 @@ class Asked(Event):
     what: Literal["run_now", "retry"]
 
 
-class Noticed(Event):
+class MachineNotice(Event):
     """Something about the machine (``open``), or that it is over."""
 
     kind: Literal["noticed"] = "noticed"
@@ -166,17 +166,17 @@ class Noticed(Event):
 AnyEvent = Annotated[
     DaemonStarted
     | DaemonStopped
-    | FileTaken
+    | FileAccepted
     | FileRefused
-    | Queued
-    | Started
-    | Ended
-    | Skipped
-    | Breaker
-    | Wall
-    | Held
-    | Asked
-    | Noticed,
+    | OccurrenceQueued
+    | ChildStarted
+    | ChildEnded
+    | OccurrenceSkipped
+    | BreakerChanged
+    | WallReported
+    | PauseChanged
+    | ActionRequested
+    | MachineNotice,
     Field(discriminator="kind"),
 ]
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)

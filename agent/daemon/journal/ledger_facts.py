@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.daemon.config.jobs import Job
-from agent.daemon.config.watch_file import Cap
+from agent.daemon.config.watch_file import DailyCap
 from agent.daemon.journal.run_tally import RunTally
-from agent.daemon.journal.tail import Day, Ledgers
+from agent.daemon.journal.tail import CalendarDay, Ledgers
 from agent.errors import BadConfig, is_wall
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
@@ -33,7 +33,7 @@ class WallMet:
     run_id: str
 
 
-class Evidence:
+class LedgerFacts:
     """Reads the ledgers as they grow."""
 
     def __init__(self, data: DataFolder) -> None:
@@ -99,7 +99,7 @@ class Evidence:
                 found.append((fault, met if is_wall(fault.fault) else None))
         return found
 
-    def watched(self, cap: Cap, day: Day) -> int:
+    def watched(self, cap: DailyCap, day: CalendarDay) -> int:
         """Count the videos of a day that a cap counts.
 
         A run of which nobody can tell whose it is counts for every cap.

@@ -11,21 +11,21 @@ from datetime import datetime
 from typing import TypeVar
 
 from agent.daemon.journal.events import (
+    ActionRequested,
     AnyEvent,
-    Asked,
-    Breaker,
+    BreakerChanged,
+    ChildEnded,
+    ChildStarted,
     DaemonStarted,
     DaemonStopped,
-    Ended,
+    FileAccepted,
     FileRefused,
-    FileTaken,
-    Held,
-    Noticed,
-    Queued,
-    Skipped,
-    Started,
+    MachineNotice,
+    OccurrenceQueued,
+    OccurrenceSkipped,
+    PauseChanged,
     Trouble,
-    Wall,
+    WallReported,
 )
 
 FAILURES = ("fault", "killed", "refused")
@@ -47,7 +47,7 @@ class Occurrence:
     """Children started for it."""
     started: datetime | None = None
     """When its last child was started."""
-    ended: Ended | None = None
+    ended: ChildEnded | None = None
     """How its last child ended."""
     skipped: str | None = None
     """Why it will not be started, if so."""
@@ -74,13 +74,13 @@ class State:
 
     paused_all: bool = False
     paused: frozenset[str] = frozenset()
-    breakers: dict[str, Breaker] = field(default_factory=dict)
+    breakers: dict[str, BreakerChanged] = field(default_factory=dict)
     """Open ones, by platform."""
     failures: dict[str, int] = field(default_factory=dict)
     """Faults in a row, by platform."""
-    walls: dict[tuple[str, str], Wall] = field(default_factory=dict)
+    walls: dict[tuple[str, str], WallReported] = field(default_factory=dict)
     """Open ones, by platform and account."""
-    running: dict[Key, Started] = field(default_factory=dict)
+    running: dict[Key, ChildStarted] = field(default_factory=dict)
     """Children started and not ended."""
     queued: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
     """By entry, due times that were taken up and not begun."""
@@ -96,8 +96,8 @@ class State:
     """By entry, occurrences that were ever started."""
     known: dict[str, datetime] = field(default_factory=dict)
     """By entry, when it first was in the file."""
-    troubles: dict[Trouble, Noticed] = field(default_factory=dict)
-    file: FileTaken | None = None
+    troubles: dict[Trouble, MachineNotice] = field(default_factory=dict)
+    file: FileAccepted | None = None
     refused: FileRefused | None = None
     started: DaemonStarted | None = None
     stopped: DaemonStopped | None = None
@@ -105,60 +105,62 @@ class State:
     def take(self, event: AnyEvent) -> None:
         """Take one more event into account."""
         match event:
-            case Queued():
+            case OccurrenceQueued():
                 self._queue(event)
-            case Started() | Ended() | Skipped() | Asked():
+            case ChildStarted() | ChildEnded() | OccurrenceSkipped() | ActionRequested():
                 self._occur(event)
             case DaemonStarted():
                 self.started, self.stopped = event, None
             case DaemonStopped():
                 self.stopped = event
-            case FileTaken():
+            case FileAccepted():
                 self.file, self.refused = event, None
                 self.known = {name: self.known.get(name, event.at) for name in event.entries}
             case FileRefused():
                 self.refused = event
-            case Noticed():
+            case MachineNotice():
                 _put(self.troubles, event.trouble, event if event.open else None)
-            case Breaker() | Wall() | Held():
+            case BreakerChanged() | WallReported() | PauseChanged():
                 self._hold(event)
 
-    def _hold(self, event: Breaker | Wall | Held) -> None:
+    def _hold(self, event: BreakerChanged | WallReported | PauseChanged) -> None:
         match event:
-            case Breaker():
+            case BreakerChanged():
                 _put(self.breakers, event.platform, event if event.open else None)
                 _put(self.failures, event.platform, event.failures or None)
-            case Wall():
+            case WallReported():
                 place = (event.platform, event.account)
                 _put(self.walls, place, event if event.open else None)
-            case Held(entry=None):
+            case PauseChanged(entry=None):
                 self.paused_all = event.paused
-            case Held():
+            case PauseChanged():
                 name = frozenset([str(event.entry)])
                 self.paused = self.paused | name if event.paused else self.paused - name
 
-    def _occur(self, event: Started | Ended | Skipped | Asked) -> None:
+    def _occur(
+        self, event: ChildStarted | ChildEnded | OccurrenceSkipped | ActionRequested
+    ) -> None:
         found = self._about(event)
         if found is None:
             return
         match event:
-            case Started():
+            case ChildStarted():
                 found = replace(found, attempts=found.attempts + 1, started=event.at, ended=None)
                 if found.number == 0:
                     found = replace(found, number=self.numbers.get(event.entry, 0) + 1)
                     _put(self.numbers, event.entry, found.number)
                 _put(self.running, found.key, event)
-            case Ended():
+            case ChildEnded():
                 failed = found.failures + (event.outcome in FAILURES)
                 found = replace(found, ended=event, failures=failed)
                 _put(self.running, found.key, None)
-            case Skipped():
+            case OccurrenceSkipped():
                 found = replace(found, skipped=event.reason)
-            case Asked():
+            case ActionRequested():
                 found = replace(found, ended=None, skipped=None, failures=0)
         self._keep(found)
 
-    def _queue(self, event: Queued) -> None:
+    def _queue(self, event: OccurrenceQueued) -> None:
         queued = self.queued.get(event.entry, ())
         if event.due not in queued:
             self.queued[event.entry] = (*queued, event.due)
@@ -169,11 +171,13 @@ class State:
         if due not in dealt[-50:] and due not in dealt:
             self.dealt[entry] = (*dealt, due)[-REMEMBERED:]
 
-    def _about(self, event: Started | Ended | Skipped | Asked) -> Occurrence | None:
+    def _about(
+        self, event: ChildStarted | ChildEnded | OccurrenceSkipped | ActionRequested
+    ) -> Occurrence | None:
         """Return the occurrence that an event is about, new if need be."""
-        if isinstance(event, Asked) and event.what == "retry":
+        if isinstance(event, ActionRequested) and event.what == "retry":
             return self.tried.get(event.entry)
-        due = event.at if isinstance(event, Asked) else event.due
+        due = event.at if isinstance(event, ActionRequested) else event.due
         for known in (self.open.get((event.entry, due)), self.tried.get(event.entry)):
             if known is not None and known.due == due:
                 return known

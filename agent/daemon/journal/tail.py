@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 
 from agent.daemon.journal.damage import VERIFY, JournalReader
-from agent.daemon.journal.events import AnyEvent, Ended, Skipped
+from agent.daemon.journal.events import AnyEvent, ChildEnded, OccurrenceSkipped
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
 from agent.daemon.process.resources import OF_THE_MACHINE
@@ -26,7 +26,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Day:
+class CalendarDay:
     """A calendar day of a time zone, which may be longer or shorter than 24 hours."""
 
     first: int
@@ -35,7 +35,7 @@ class Day:
     """The first quarter after it."""
 
     @classmethod
-    def of(cls, moment: datetime, zone: tzinfo) -> Day:
+    def of(cls, moment: datetime, zone: tzinfo) -> CalendarDay:
         """Return the day on which a moment lies in a time zone."""
         date = moment.astimezone(zone).date()
         midnights = [
@@ -50,7 +50,7 @@ class Day:
         return sum(counted for at, counted in quarters.items() if self.first <= at < self.end)
 
 
-class Grown:
+class GrowingFile:
     """A file of JSON lines that only grows, unless it is replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
@@ -85,12 +85,12 @@ class Events:
     """What the journal's events amount to, and the latest that did not end well."""
 
     def __init__(self, path: Path) -> None:
-        self._file = Grown(path)
+        self._file = GrowingFile(path)
         self._forget()
 
     def _forget(self) -> None:
         self.state = State()
-        self.failures: deque[Ended | Skipped] = deque(maxlen=SHOWN)
+        self.failures: deque[ChildEnded | OccurrenceSkipped] = deque(maxlen=SHOWN)
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """How often an entry ended how, since the journal began."""
         self.reader = JournalReader(self._file.path)
@@ -114,9 +114,9 @@ class Events:
 
     def _take(self, event: AnyEvent) -> None:
         self.state.take(event)
-        if not isinstance(event, Ended | Skipped):
+        if not isinstance(event, ChildEnded | OccurrenceSkipped):
             return
-        outcome = event.outcome if isinstance(event, Ended) else "skipped"
+        outcome = event.outcome if isinstance(event, ChildEnded) else "skipped"
         self.outcomes[event.entry, outcome] += 1
         if outcome not in ("complete", "interrupted", "busy"):
             self.failures.append(event)
@@ -127,7 +127,7 @@ class Ledgers:
 
     def __init__(self, data: DataFolder) -> None:
         self._data = data
-        self._files: dict[str, tuple[Grown, RunTally]] = {}
+        self._files: dict[str, tuple[GrowingFile, RunTally]] = {}
 
     def now(self) -> list[RunTally]:
         """Return the runs that have begun and tell whose they are, by start."""
@@ -155,7 +155,7 @@ class Ledgers:
     def _follow(self, name: str) -> RunTally:
         if name not in self._files:
             path = self._data.runs_dir / name / LEDGER
-            self._files[name] = Grown(path), RunTally(name, path)
+            self._files[name] = GrowingFile(path), RunTally(name, path)
         file, tally = self._files[name]
         try:
             if not tally.lines and file.path.exists():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.daemon.journal.damage import read_journal
-from agent.daemon.journal.events import AnyEvent, Held, Journal, Noticed, Trouble
+from agent.daemon.journal.events import AnyEvent, Journal, MachineNotice, PauseChanged, Trouble
 from agent.daemon.journal.state import fold
 from agent.daemon.process.resources import Clock
 
@@ -25,7 +25,7 @@ async def nobody(_: AnyEvent) -> None:
     """Tell nobody."""
 
 
-class Notebook:
+class JournalWriter:
     """What is known, and its journal.
 
     Parameters
@@ -62,7 +62,7 @@ class Notebook:
         """Note a trouble, or that it is over, where that is news."""
         if (detail is not None) != (trouble in self.state.troubles):
             there, words = detail is not None, detail or ""
-            self.note(Noticed(at=self.now(), trouble=trouble, open=there, detail=words))
+            self.note(MachineNotice(at=self.now(), trouble=trouble, open=there, detail=words))
 
     def heed_damage(self) -> None:
         """Note which lines of the journal are lost; pause where one may have held something back.
@@ -74,8 +74,8 @@ class Notebook:
             self.notice("journal", None)
         elif known is None or known.detail != lost:
             if self.damage.may_hold:
-                self.note(Held(at=self.now(), entry=None, paused=True))
-            self.note(Noticed(at=self.now(), trouble="journal", detail=lost))
+                self.note(PauseChanged(at=self.now(), entry=None, paused=True))
+            self.note(MachineNotice(at=self.now(), trouble="journal", detail=lost))
 
     def passing(self, trouble: Trouble, detail: str) -> None:
         """Note a trouble that is over at once."""

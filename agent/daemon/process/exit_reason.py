@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.daemon.journal.events import Outcome
-from agent.daemon.journal.ledger_facts import Evidence, WallMet
+from agent.daemon.journal.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.journal.run_tally import RunTally
 from agent.daemon.process.resources import OF_THE_MACHINE
-from agent.daemon.web.redact_secrets import Hide
+from agent.daemon.web.redact_secrets import SecretRedactor
 from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2
@@ -22,7 +22,7 @@ _LONGEST = 300
 
 
 @dataclass(frozen=True)
-class Ending:
+class ExitReason:
     """What became of a child."""
 
     outcome: Outcome
@@ -39,9 +39,9 @@ def of(
     code: int,
     told: tuple[Outcome, str] | None,
     log: Path,
-    evidence: Evidence,
+    evidence: LedgerFacts,
     runs: Sequence[RunTally],
-) -> Ending:
+) -> ExitReason:
     """Return how a child ended.
 
     Parameters
@@ -50,24 +50,24 @@ def of(
         What we ended it for, if we did.
     """
     if code == 0:
-        return Ending("complete", code)
+        return ExitReason("complete", code)
     faults = evidence.faults(runs) if code == 1 else []
     walls = tuple(wall for _, wall in faults if wall is not None)
     if walls:
-        return Ending("wall", code, faults[-1][0].message, walls)
+        return ExitReason("wall", code, faults[-1][0].message, walls)
     if told is not None:
-        return Ending(told[0], code, told[1])
+        return ExitReason(told[0], code, told[1])
     if code < 0:
-        return Ending("killed", code, f"ended by {_signal(-code)}")
+        return ExitReason("killed", code, f"ended by {_signal(-code)}")
     if code == INTERRUPTED:
-        return Ending("interrupted", code, "interrupted from outside")
+        return ExitReason("interrupted", code, "interrupted from outside")
     if faults and faults[-1][0].fault == "PaceReached":
-        return Ending("interrupted", code, faults[-1][0].message, later=True)
-    reason = Hide().text(faults[-1][0].message if faults else last_words(log))[:_LONGEST]
+        return ExitReason("interrupted", code, faults[-1][0].message, later=True)
+    reason = SecretRedactor().text(faults[-1][0].message if faults else last_words(log))[:_LONGEST]
     if code == YOURS:
-        return Ending("refused", code, reason)
+        return ExitReason("refused", code, reason)
     to_blame = not faults or any(not is_of_model(fault.fault) for fault, _ in faults)
-    return Ending("fault", code, reason, site_to_blame=to_blame)
+    return ExitReason("fault", code, reason, site_to_blame=to_blame)
 
 
 def last_words(log: Path) -> str:
@@ -87,7 +87,7 @@ def last_words(log: Path) -> str:
             raise
         return ""
     told = [line.strip() for line in lines if line.strip()]
-    return Hide().text(told[-1])[:_LONGEST] if told else ""
+    return SecretRedactor().text(told[-1])[:_LONGEST] if told else ""
 
 
 def _signal(number: int) -> str:

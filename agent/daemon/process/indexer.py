@@ -19,7 +19,7 @@ LIMIT_S = 3600.0
 
 
 @dataclass
-class Indexer:
+class IndexerProcess:
     """Indexes after runs, one child at a time, and not too often."""
 
     data: DataFolder

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import psutil
 
-from agent.daemon.config.watch_file import Limits
+from agent.daemon.config.watch_file import WatchLimits
 from agent.daemon.journal.events import Trouble
 from store.errors import DataUnwritable
 from store.runs.data_folder import DataFolder
@@ -50,7 +50,7 @@ class SystemClock:
 
 
 @dataclass
-class Jumps:
+class ClockJumps:
     """Notices when the wall clock was set, or the machine slept."""
 
     clock: Clock
@@ -67,7 +67,7 @@ class Jumps:
         return jump if abs(jump) > JUMP_S else None
 
 
-def shortages(data: DataFolder, limits: Limits) -> dict[Trouble, str]:
+def shortages(data: DataFolder, limits: WatchLimits) -> dict[Trouble, str]:
     """Return what is short, in words."""
     found: dict[Trouble, str] = {}
     try:

@@ -6,11 +6,11 @@ Refuses to know processes.
 from __future__ import annotations
 
 from agent.daemon.config.jobs import Job
-from agent.daemon.config.watch_file import Limits
-from agent.daemon.journal.events import Breaker, Ended, Skipped, Wall
+from agent.daemon.config.watch_file import WatchLimits
+from agent.daemon.journal.events import BreakerChanged, ChildEnded, OccurrenceSkipped, WallReported
 from agent.daemon.journal.state import FAILURES, Key
-from agent.daemon.journal.writer import Notebook
-from agent.daemon.process.exit_reason import Ending
+from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.process.exit_reason import ExitReason
 
 PACED_S = 1800.0
 """Wait where a run's own pace has ended it."""
@@ -18,10 +18,10 @@ SITE_FAILURES = ("fault", "deadline")
 """Outcomes that a site may be to blame for."""
 
 
-class Consequences:
+class RetryPolicy:
     """Draws them, and remembers what must wait."""
 
-    def __init__(self, book: Notebook) -> None:
+    def __init__(self, book: JournalWriter) -> None:
         self._book = book
         self._not_before: dict[Key, float] = {}
 
@@ -38,17 +38,17 @@ class Consequences:
         for key in [key for key in self._not_before if key[0] == entry]:
             del self._not_before[key]
 
-    def draw(self, job: Job, key: Key, ending: Ending, limits: Limits) -> None:
+    def draw(self, job: Job, key: Key, ending: ExitReason, limits: WatchLimits) -> None:
         """Note how a child ended, and all that follows."""
         entry, due = key
         now = self._book.now()
-        ended = Ended(
+        ended = ChildEnded(
             at=now, entry=entry, due=due, outcome=ending.outcome, code=ending.code,
             reason=ending.reason,
         )  # fmt: skip
         self._book.note(ended, tell=ending.outcome == "complete" and job.declared is not None)
         for met in ending.walls:
-            wall = Wall(
+            wall = WallReported(
                 at=now, platform=met.platform, account=met.account, open=True, wall=met.wall,
                 run_id=met.run_id,
             )  # fmt: skip
@@ -61,7 +61,7 @@ class Consequences:
             return
         if occurrence.failures >= job.entry.attempts:
             why = f"given up after {occurrence.failures} failures: {ending.reason}"
-            self._book.note(Skipped(at=now, entry=entry, due=due, reason=why))
+            self._book.note(OccurrenceSkipped(at=now, entry=entry, due=due, reason=why))
         elif ending.outcome in FAILURES:
             self.wait(key, limits.retry * 2.0 ** (occurrence.failures - 1))
         elif ending.outcome == "busy":
@@ -69,16 +69,16 @@ class Consequences:
         elif ending.later:
             self.wait(key, PACED_S)
 
-    def _count(self, platform: str, ending: Ending, most: int) -> None:
+    def _count(self, platform: str, ending: ExitReason, most: int) -> None:
         """Count faults in a row; too many open the platform's breaker, success closes it."""
         state, now = self._book.state, self._book.now()
         before, was_open = state.failures.get(platform, 0), platform in state.breakers
         if ending.outcome in SITE_FAILURES and ending.site_to_blame:
             count = before + 1
-            event = Breaker(
+            event = BreakerChanged(
                 at=now, platform=platform, failures=count, reason=ending.reason,
                 open=was_open or count >= most,
             )  # fmt: skip
             self._book.note(event, tell=event.open and not was_open)
         elif ending.outcome == "complete" and (before or was_open):
-            self._book.note(Breaker(at=now, platform=platform, open=False))
+            self._book.note(BreakerChanged(at=now, platform=platform, open=False))

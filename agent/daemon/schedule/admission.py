@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from agent.daemon.config.jobs import Job
-from agent.daemon.config.watch_file import Watch
-from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.config.watch_file import WatchFile
+from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import State
-from agent.daemon.journal.tail import Day
+from agent.daemon.journal.tail import CalendarDay
 from agent.run.pacing import Hours
 from agent.run.profiles import profile_user
 from store.errors import StoreError
@@ -20,7 +20,9 @@ from store.jsonl.locks import holder
 from store.runs.data_folder import DataFolder
 
 
-def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime) -> str | None:
+def held(
+    job: Job, watch: WatchFile, state: State, evidence: LedgerFacts, now: datetime
+) -> str | None:
     """Return why nothing of the entry may go on now; what runs of it is interrupted."""
     entry = job.entry
     if state.paused_all or entry.name in state.paused:
@@ -30,7 +32,7 @@ def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime
         return f"quiet hours {entry.quiet_hours} ({watch.zone(entry)})"
     for cap in watch.cap:
         told = cap.platform in (None, *job.platforms) and cap.persona in (None, *job.personas)
-        if told and evidence.watched(cap, Day.of(now, watch.days)) >= cap.per_day:
+        if told and evidence.watched(cap, CalendarDay.of(now, watch.days)) >= cap.per_day:
             about = " ".join(name for name in (cap.platform, cap.persona) if name) or "all"
             return f"{cap.per_day} videos a day ({watch.timezone}) of {about} are watched"
     if entry.budget_usd is None:
@@ -45,7 +47,7 @@ def held(job: Job, watch: Watch, state: State, evidence: Evidence, now: datetime
 
 
 def barred(
-    job: Job, watch: Watch, state: State, running: Iterable[Job], now: datetime
+    job: Job, watch: WatchFile, state: State, running: Iterable[Job], now: datetime
 ) -> str | None:
     """Return why nothing of the entry may be started now; what runs of it goes on."""
     for trouble in ("disk", "memory"):
@@ -79,7 +81,7 @@ def occupied(job: Job, data: DataFolder) -> str | None:
     return None
 
 
-def has_room(job: Job, watch: Watch, running: Iterable[Job]) -> bool:
+def has_room(job: Job, watch: WatchFile, running: Iterable[Job]) -> bool:
     """Whether the entry may run beside what runs; one that is too large runs alone."""
     weight = sum(other.weight for other in running)
     return weight == 0 or weight + job.weight <= watch.limits.parallel

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from agent.daemon.config.watch_file import Entry, Watch
-from agent.daemon.journal.events import Queued, Skipped
+from agent.daemon.config.watch_file import WatchEntry, WatchFile
+from agent.daemon.journal.events import OccurrenceQueued, OccurrenceSkipped
 from agent.daemon.journal.state import Occurrence, State
 from agent.daemon.schedule import triggers
 
@@ -18,15 +18,17 @@ LATE = timedelta(seconds=60)
 """What is found due later than this was missed."""
 
 
-class Dues:
+class DueQueue:
     """Finds what has become due."""
 
     def __init__(self) -> None:
         self._looked: dict[str, datetime] = {}
 
-    def collect(self, watch: Watch, state: State, now: datetime) -> list[Queued | Skipped]:
+    def collect(
+        self, watch: WatchFile, state: State, now: datetime
+    ) -> list[OccurrenceQueued | OccurrenceSkipped]:
         """Return what has become due since the last look: each is taken up, or skipped."""
-        events: list[Queued | Skipped] = []
+        events: list[OccurrenceQueued | OccurrenceSkipped] = []
         names = {entry.name for entry in watch.entries}
         for name in self._looked.keys() - names:
             del self._looked[name]
@@ -48,7 +50,9 @@ class Dues:
         """Go on from here after the clock was set back."""
         self._looked = {name: min(then, now) for name, then in self._looked.items()}
 
-    def _found(self, watch: Watch, entry: Entry, state: State, now: datetime) -> list[datetime]:
+    def _found(
+        self, watch: WatchFile, entry: WatchEntry, state: State, now: datetime
+    ) -> list[datetime]:
         since = self._looked.get(entry.name)
         if since is None:
             dealt = state.dealt.get(entry.name, ())
@@ -59,14 +63,14 @@ class Dues:
         return triggers.between(watch, entry, since, now)
 
     def _sort_out(
-        self, entry: Entry, found: list[datetime], state: State, now: datetime
-    ) -> list[Queued | Skipped]:
+        self, entry: WatchEntry, found: list[datetime], state: State, now: datetime
+    ) -> list[OccurrenceQueued | OccurrenceSkipped]:
         *missed, due = found
         if now - due > LATE and entry.missed == "skip":
             missed, due_now = found, None
         else:
             due_now = due
-        events: list[Queued | Skipped] = []
+        events: list[OccurrenceQueued | OccurrenceSkipped] = []
         if missed:
             more = f", as were {len(missed) - 1} before it" if len(missed) > 1 else ""
             events.append(_skipped(entry, missed[-1], now, f"missed{more}"))
@@ -78,9 +82,9 @@ class Dues:
             why = f"the one due {min(before):%Y-%m-%d %H:%M:%S} UTC was not over"
             events.append(_skipped(entry, due_now, now, why))
         else:
-            events.append(Queued(at=now, entry=entry.name, due=due_now))
+            events.append(OccurrenceQueued(at=now, entry=entry.name, due=due_now))
         return events
 
 
-def _skipped(entry: Entry, due: datetime, now: datetime, reason: str) -> Skipped:
-    return Skipped(at=now, entry=entry.name, due=due, reason=reason)
+def _skipped(entry: WatchEntry, due: datetime, now: datetime, reason: str) -> OccurrenceSkipped:
+    return OccurrenceSkipped(at=now, entry=entry.name, due=due, reason=reason)

@@ -22,7 +22,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from agent.daemon.config.watch_file import Entry, Watch
+from agent.daemon.config.watch_file import WatchEntry, WatchFile
 from agent.run.pacing import Hours
 
 LONGEST_CHANGE = timedelta(hours=3)
@@ -108,7 +108,7 @@ def _later(previous: datetime | None, now: datetime) -> datetime:
     return now if previous is None else max(now, previous + timedelta(microseconds=1))
 
 
-def trigger(watch: Watch, entry: Entry) -> Trigger:
+def trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
     """Return the entry's trigger."""
     zone = watch.zone(entry)
     made: Trigger
@@ -122,7 +122,7 @@ def trigger(watch: Watch, entry: Entry) -> Trigger:
     return made
 
 
-def after(watch: Watch, entry: Entry, moment: datetime) -> Iterator[datetime]:
+def after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[datetime]:
     """Due times of an entry later than ``moment``, in UTC, without end (a crontab may have one)."""
     made, zone = trigger(watch, entry), watch.zone(entry)
     while True:
@@ -134,7 +134,9 @@ def after(watch: Watch, entry: Entry, moment: datetime) -> Iterator[datetime]:
         yield moment
 
 
-def between(watch: Watch, entry: Entry, since: datetime, until: datetime) -> list[datetime]:
+def between(
+    watch: WatchFile, entry: WatchEntry, since: datetime, until: datetime
+) -> list[datetime]:
     """Due times later than ``since`` and not later than ``until``."""
     found: list[datetime] = []
     for due in after(watch, entry, max(since, until - LOOK_BACK)):
@@ -144,10 +146,10 @@ def between(watch: Watch, entry: Entry, since: datetime, until: datetime) -> lis
     return found
 
 
-def upcoming(watch: Watch, now: datetime, count: int) -> list[tuple[datetime, str]]:
+def upcoming(watch: WatchFile, now: datetime, count: int) -> list[tuple[datetime, str]]:
     """Return the nearest due times, and the first of each entry that has none among them."""
 
-    def of(entry: Entry) -> Iterator[tuple[datetime, str]]:
+    def of(entry: WatchEntry) -> Iterator[tuple[datetime, str]]:
         return ((due, entry.name) for due in after(watch, entry, now))
 
     nearest = list(islice(merge(*(of(entry) for entry in watch.entries)), count))

@@ -11,7 +11,7 @@ import secrets
 
 from pydantic import ValidationError
 
-from agent.config import Value
+from agent.config import FrozenValue
 from store.errors import DataUnwritable
 from store.jsonl.atomic import TEMPORARY, make_folder
 from store.runs.data_folder import DataFolder
@@ -19,7 +19,7 @@ from store.runs.data_folder import DataFolder
 FILE = "address.json"
 
 
-class Address(Value):
+class Address(FrozenValue):
     """A page and its token."""
 
     url: str

@@ -31,7 +31,7 @@ _HEADERS = {
 }
 
 
-class Entrance:
+class RequestGate:
     """Lets through what may pass, and puts the same headers on every answer.
 
     Parameters

@@ -8,14 +8,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from agent.daemon.journal.events import Asked, Breaker, Held
+from agent.daemon.journal.events import ActionRequested, BreakerChanged, PauseChanged
 from agent.daemon.supervisor import Supervisor
 from agent.errors import BadConfig, UnknownName
 
 STATUS = "Type: python -m agent status"
 
 
-class Steering:
+class SupervisorControls:
     """Steers one supervisor, in its event loop."""
 
     def __init__(self, supervisor: Supervisor) -> None:
@@ -45,7 +45,7 @@ class Steering:
         if tried is None or outcome in (None, "complete"):
             raise BadConfig(f"Nothing of {entry} has failed that could be tried again. {STATUS}")
         for platform in self._at.taken.jobs[entry].platforms & self._book.state.breakers.keys():
-            self._book.note(Breaker(at=self._book.now(), platform=platform, open=False))
+            self._book.note(BreakerChanged(at=self._book.now(), platform=platform, open=False))
         self._ask(entry, "retry")
         self._at.consequences.forget_waits(entry)
 
@@ -61,14 +61,14 @@ class Steering:
     def _hold(self, entry: str | None, *, paused: bool) -> None:
         if entry is not None:
             self._known(entry)
-        self._book.note(Held(at=self._book.now(), entry=entry, paused=paused))
+        self._book.note(PauseChanged(at=self._book.now(), entry=entry, paused=paused))
         self._book.wake.set()
 
     def _ask(self, entry: str, what: Literal["run_now", "retry"]) -> None:
         at = self._book.now().replace(microsecond=0)
         while what == "run_now" and at in self._book.state.dealt.get(entry, ()):
             at += timedelta(seconds=1)
-        self._book.note(Asked(at=at, entry=entry, what=what))
+        self._book.note(ActionRequested(at=at, entry=entry, what=what))
         self._book.wake.set()
 
     def _known(self, entry: str) -> None:

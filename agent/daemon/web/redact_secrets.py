@@ -27,7 +27,7 @@ _KEYS = re.compile(
 )
 
 
-class Hide:
+class SecretRedactor:
     """Knows what must not be shown.
 
     Parameters

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from agent.config import Value
-from agent.daemon.journal.events import Started, mark_of
+from agent.config import FrozenValue
+from agent.daemon.journal.events import ChildStarted, mark_of
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.daemon.web.study_status import count_drawn
 from store.jsonl.locks import signature
@@ -21,14 +21,14 @@ from store.runs.ledger import LOCK
 from store.runs.records import Phase, Step, Windows
 
 
-class Share(Value):
+class YesShare(FrozenValue):
     """How many of the answers were yes."""
 
     yes: int
     answered: int
 
 
-class Shown(Value):
+class LastVideo(FrozenValue):
     """The last video of a run."""
 
     position: int
@@ -41,7 +41,7 @@ class Shown(Value):
     excluded: str | None
 
 
-class Running(Value):
+class LiveRun(FrozenValue):
     """A run that goes on, or a child without one (``run_id`` is ``None``)."""
 
     entry: str | None
@@ -59,13 +59,13 @@ class Running(Value):
     ending: bool = False
     """Of a child without a run: its run is done, else it has not begun yet."""
     eligible: int = 0
-    shares: dict[Phase, Share] = Field(default_factory=dict)
-    last: Shown | None = None
+    shares: dict[Phase, YesShare] = Field(default_factory=dict)
+    last: LastVideo | None = None
 
 
 def running(
-    data: DataFolder, runs: Sequence[RunTally], children: Iterable[Started]
-) -> tuple[Running, ...]:
+    data: DataFolder, runs: Sequence[RunTally], children: Iterable[ChildStarted]
+) -> tuple[LiveRun, ...]:
     """Return what goes on, by start.
 
     Parameters
@@ -74,7 +74,7 @@ def running(
         Processes that the daemon started and that have not ended.
     """
     by_pid = {child.pid: child for child in children}
-    found: list[Running] = []
+    found: list[LiveRun] = []
     busy: set[int] = set()
     for run in runs:
         if run.finished:
@@ -91,12 +91,14 @@ def running(
         (run.head.config.study, run.head.config.cell) for run in runs if run.finished and run.head
     }
     found += [
-        Running(entry=one.entry, started=one.at, ending=_is_done(data, one, done)) for one in idle
+        LiveRun(entry=one.entry, started=one.at, ending=_is_done(data, one, done)) for one in idle
     ]
     return tuple(sorted(found, key=lambda one: (one.started, one.run_id or "")))
 
 
-def _is_done(data: DataFolder, child: Started, done: Collection[tuple[str | None, ...]]) -> bool:
+def _is_done(
+    data: DataFolder, child: ChildStarted, done: Collection[tuple[str | None, ...]]
+) -> bool:
     """Whether everything that a child was started for is complete.
 
     Parameters
@@ -110,7 +112,7 @@ def _is_done(data: DataFolder, child: Started, done: Collection[tuple[str | None
     return 0 < drawn <= sum(study == child.study for study, _ in done)
 
 
-def _started_by(pid: int, children: dict[int, Started]) -> Started | None:
+def _started_by(pid: int, children: dict[int, ChildStarted]) -> ChildStarted | None:
     """Return the daemon's child that a run is, or that started it."""
     import psutil
 
@@ -123,9 +125,9 @@ def _started_by(pid: int, children: dict[int, Started]) -> Started | None:
     return next((children[one.pid] for one in parents if one.pid in children), None)
 
 
-def _running(run: RunTally, entry: str | None) -> Running:
+def _running(run: RunTally, entry: str | None) -> LiveRun:
     head = run.begun
-    return Running(
+    return LiveRun(
         entry=entry,
         run_id=run.run_id,
         persona=head.persona.id,
@@ -144,15 +146,15 @@ def _running(run: RunTally, entry: str | None) -> Running:
     )
 
 
-def share(answers: Iterable[int]) -> Share:
+def share(answers: Iterable[int]) -> YesShare:
     """Return the share of yes; a missing answer is none."""
     known = [answer for answer in answers if answer != MISSING]
-    return Share(yes=known.count(YES), answered=len(known))
+    return YesShare(yes=known.count(YES), answered=len(known))
 
 
-def _shown(step: Step) -> Shown:
+def _shown(step: Step) -> LastVideo:
     judged = step.judgement
-    return Shown(
+    return LastVideo(
         position=step.position,
         at=step.at,
         frame=step.frames[0].sha256 if step.frames else None,

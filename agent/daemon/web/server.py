@@ -22,15 +22,15 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from agent.config import Value
+from agent.config import FrozenValue
 from agent.daemon.web import address
-from agent.daemon.web.auth import Entrance
+from agent.daemon.web.auth import RequestGate
 from agent.daemon.web.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
 from agent.daemon.web.controls import Controls
 from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
-from agent.daemon.web.redact_secrets import Hide
-from agent.daemon.web.status import Looker, Status
-from agent.daemon.web.status_stream import News
+from agent.daemon.web.redact_secrets import SecretRedactor
+from agent.daemon.web.status import Status, StatusReader
+from agent.daemon.web.status_stream import StatusStream
 from agent.errors import AgentError, BadConfig
 from store.errors import StoreError
 from store.foreign.limits import MOST_POST_BYTES, TooManyBytes, collect_bytes
@@ -43,7 +43,7 @@ SHOWN = 12
 _SITE = Path(__file__).parent / "site"
 
 
-class Wish(Value):
+class ActionBody(FrozenValue):
     """What a person asks for; each control reads what it needs."""
 
     entry: str | None = None
@@ -77,13 +77,13 @@ async def serve(
     """
     listener = _listen(port)
     at = address.write(data, f"http://{HOST}:{listener.getsockname()[1]}")
-    hide = Hide({*secrets, at.token})
-    looker = Looker(data, hide)
-    news = News(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
+    hide = SecretRedactor({*secrets, at.token})
+    looker = StatusReader(data, hide)
+    news = StatusStream(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
     pages = _Pages(data, controls, news, hide)
     refused = dict.fromkeys((OSError, StoreError), pages.refuse)
     site = Starlette(routes=pages.routes(), exception_handlers=refused)
-    app = Entrance(site, at.token, {"/", *(f"/{name}" for name in _names())})
+    app = RequestGate(site, at.token, {"/", *(f"/{name}" for name in _names())})
     server = _Server(
         uvicorn.Config(
             app, http=LimitedConnection, ws="none", lifespan="off", log_config=None,
@@ -141,7 +141,9 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Pages:
-    def __init__(self, data: DataFolder, controls: Controls, news: News, hide: Hide) -> None:
+    def __init__(
+        self, data: DataFolder, controls: Controls, news: StatusStream, hide: SecretRedactor
+    ) -> None:
         self._frames = FrameStore(data.frames_dir)
         self._controls, self._news, self._hide = controls, news, hide
 
@@ -202,7 +204,7 @@ class _Pages:
         try:
             async with asyncio.timeout(QUIET_S):
                 body = await collect_bytes(request.stream(), MOST_POST_BYTES)
-            await self._wishes()[what](Wish.model_validate_json(body))
+            await self._wishes()[what](ActionBody.model_validate_json(body))
         except TimeoutError:
             return JSONResponse({"error": "The rest of what was asked never came."}, 408)
         except (ValidationError, TooManyBytes):
@@ -211,7 +213,7 @@ class _Pages:
             return JSONResponse({"error": self._hide.text(str(error))}, 409)
         return _json((await self._news.now()).model_dump_json())
 
-    def _wishes(self) -> dict[str, Callable[[Wish], Any]]:
+    def _wishes(self) -> dict[str, Callable[[ActionBody], Any]]:
         ask = self._controls
         return {
             "pause": lambda wish: ask.pause(wish.entry),
@@ -222,7 +224,7 @@ class _Pages:
         }
 
 
-def _named(wish: Wish) -> str:
+def _named(wish: ActionBody) -> str:
     if wish.entry is None:
         raise BadConfig("Which entry? Type: python -m agent status")
     return wish.entry
@@ -248,7 +250,7 @@ def _json(text: str) -> Response:
     return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-async def _sent(news: News) -> AsyncIterator[str]:
+async def _sent(news: StatusStream) -> AsyncIterator[str]:
     async for status in news.each():
         yield ": still here\n\n" if status is None else f"data: {_line(status)}\n\n"
 

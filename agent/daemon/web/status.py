@@ -16,16 +16,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from agent.config import Value
+from agent.config import FrozenValue
 from agent.daemon.journal.damage import SHOWN, UnreadableLine
-from agent.daemon.journal.events import Breaker, Ended, Noticed, Skipped
+from agent.daemon.journal.events import BreakerChanged, ChildEnded, MachineNotice, OccurrenceSkipped
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
-from agent.daemon.journal.tail import Day, Events, Ledgers
-from agent.daemon.web.redact_secrets import Hide
-from agent.daemon.web.run_status import Running, running
-from agent.daemon.web.study_status import StudyNow, studies
-from agent.daemon.web.wall_status import Waiting, waiting
+from agent.daemon.journal.tail import CalendarDay, Events, Ledgers
+from agent.daemon.web.redact_secrets import SecretRedactor
+from agent.daemon.web.run_status import LiveRun, running
+from agent.daemon.web.study_status import StudyStatus, studies
+from agent.daemon.web.wall_status import WaitingWall, waiting
 from store.jsonl.locks import holder
 from store.maintenance.stats import RECENT, Disk, disk_of
 from store.runs.data_folder import DataFolder
@@ -42,14 +42,14 @@ _SELDOM = 100
 Upcoming = Sequence[tuple[datetime, str]]
 
 
-class Due(Value):
+class NextOccurrence(FrozenValue):
     """An entry that will start."""
 
     at: datetime
     entry: str
 
 
-class Last(Value):
+class LastOccurrence(FrozenValue):
     """The newest occurrence of an entry."""
 
     due: datetime
@@ -60,19 +60,19 @@ class Last(Value):
     attempts: int = 0
 
 
-class Entry(Value):
+class EntryStatus(FrozenValue):
     """One entry of the watch file."""
 
     name: str
     paused: bool = False
     running: bool = False
-    last: Last | None = None
+    last: LastOccurrence | None = None
     next: datetime | None = None
     timezone: str | None = None
     """By whose clock it is due, where that is not the status's."""
 
 
-class Failure(Value):
+class FailureNotice(FrozenValue):
     """Something that did not end well."""
 
     at: datetime
@@ -82,7 +82,7 @@ class Failure(Value):
     reason: str
 
 
-class Cost(Value):
+class Cost(FrozenValue):
     """What the models' services were paid, as far as prices are known."""
 
     total_usd: float = 0.0
@@ -90,7 +90,7 @@ class Cost(Value):
     unpriced_calls: int = 0
 
 
-class Machine(Value):
+class Machine(FrozenValue):
     """The disk below the data folder."""
 
     free: int
@@ -99,7 +99,7 @@ class Machine(Value):
     days_left: float | None = None
 
 
-class Counts(Value):
+class FolderCounts(FrozenValue):
     """How much there is."""
 
     runs: int = 0
@@ -115,7 +115,7 @@ class Counts(Value):
     """By entry and outcome, since the journal began."""
 
 
-class Status(Value):
+class Status(FrozenValue):
     """Everything, at one moment; times are UTC."""
 
     at: datetime
@@ -128,22 +128,22 @@ class Status(Value):
     file_problem: str | None = None
     stopped: str | None = None
     paused: bool = False
-    running: tuple[Running, ...] = ()
-    upcoming: tuple[Due, ...] = ()
-    entries: tuple[Entry, ...] = ()
-    walls: tuple[Waiting, ...] = ()
-    breakers: tuple[Breaker, ...] = ()
-    troubles: tuple[Noticed, ...] = ()
-    failures: tuple[Failure, ...] = ()
+    running: tuple[LiveRun, ...] = ()
+    upcoming: tuple[NextOccurrence, ...] = ()
+    entries: tuple[EntryStatus, ...] = ()
+    walls: tuple[WaitingWall, ...] = ()
+    breakers: tuple[BreakerChanged, ...] = ()
+    troubles: tuple[MachineNotice, ...] = ()
+    failures: tuple[FailureNotice, ...] = ()
     unreadable: tuple[UnreadableLine, ...] = ()
     """The first of them, by file and line."""
-    studies: tuple[StudyNow, ...] = ()
-    counts: Counts = Counts()
+    studies: tuple[StudyStatus, ...] = ()
+    counts: FolderCounts = FolderCounts()
     cost: Cost = Cost()
     machine: Machine
 
 
-class Looker:
+class StatusReader:
     """Looks again and again, and reads only what is new.
 
     Parameters
@@ -152,9 +152,9 @@ class Looker:
         Takes secrets out of every text that is shown.
     """
 
-    def __init__(self, data: DataFolder, hide: Hide | None = None) -> None:
+    def __init__(self, data: DataFolder, hide: SecretRedactor | None = None) -> None:
         self._data = data
-        self._hide = hide or Hide()
+        self._hide = hide or SecretRedactor()
         self._events = Events(data.daemon_dir / JOURNAL)
         self._ledgers = Ledgers(data)
         self._disk = Disk()
@@ -169,7 +169,7 @@ class Looker:
         held = holder(self._data.daemon_dir / LOCK)
         started = state.started
         timezone = state.file.timezone if state.file else "UTC"
-        today = Day.of(now, ZoneInfo(timezone))
+        today = CalendarDay.of(now, ZoneInfo(timezone))
         status = Status(
             at=now,
             timezone=timezone,
@@ -180,7 +180,7 @@ class Looker:
             stopped=state.stopped.reason if state.stopped and not held else None,
             paused=state.paused_all,
             running=running(self._data, runs, state.running.values() if held else ()),
-            upcoming=tuple(Due(at=at, entry=entry) for at, entry in upcoming),
+            upcoming=tuple(NextOccurrence(at=at, entry=entry) for at, entry in upcoming),
             entries=_entries(state, upcoming, alive=held is not None),
             walls=waiting(state.walls.values()),
             breakers=tuple(state.breakers.values()),
@@ -198,11 +198,11 @@ class Looker:
         of_ledgers = (line for run in self._ledgers.damaged for line in run.unreadable)
         return tuple(islice(chain(self._events.reader.unreadable, of_ledgers), SHOWN))
 
-    def _counts(self, runs: Sequence[RunTally], today: Day) -> Counts:
+    def _counts(self, runs: Sequence[RunTally], today: CalendarDay) -> FolderCounts:
         outcomes: dict[str, dict[str, int]] = {}
         for (entry, outcome), count in sorted(self._events.outcomes.items()):
             outcomes.setdefault(entry, {})[outcome] = count
-        return Counts(
+        return FolderCounts(
             runs=len(runs),
             complete=sum(run.finished for run in runs),
             videos=sum(run.steps for run in runs),
@@ -230,12 +230,14 @@ class Looker:
         )
 
 
-def look(data: DataFolder, now: datetime, upcoming: Upcoming, hide: Hide | None = None) -> Status:
+def look(
+    data: DataFolder, now: datetime, upcoming: Upcoming, hide: SecretRedactor | None = None
+) -> Status:
     """Return how things stand, for somebody who looks once."""
-    return Looker(data, hide).look(now, upcoming)
+    return StatusReader(data, hide).look(now, upcoming)
 
 
-def _cost(runs: Sequence[RunTally], today: Day) -> Cost:
+def _cost(runs: Sequence[RunTally], today: CalendarDay) -> Cost:
     return Cost(
         total_usd=sum(run.cost.total() for run in runs) / 1e6,
         today_usd=sum(today.count(run.cost) for run in runs) / 1e6,
@@ -243,11 +245,11 @@ def _cost(runs: Sequence[RunTally], today: Day) -> Cost:
     )
 
 
-def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[Entry, ...]:
+def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[EntryStatus, ...]:
     names = state.file.entries if state.file else ()
     runs = {entry for entry, _ in state.running} if alive else set()
     return tuple(
-        Entry(
+        EntryStatus(
             name=name,
             paused=name in state.paused,
             running=name in runs,
@@ -259,13 +261,13 @@ def _entries(state: State, upcoming: Upcoming, *, alive: bool) -> tuple[Entry, .
     )
 
 
-def _last(state: State, name: str) -> Last | None:
+def _last(state: State, name: str) -> LastOccurrence | None:
     """What a child was last started for, else what was last left out."""
     occurrence = state.tried.get(name) or state.last.get(name)
     if occurrence is None:
         return None
     ended = occurrence.ended
-    return Last(
+    return LastOccurrence(
         due=occurrence.due,
         at=ended.at if ended else occurrence.started,
         outcome=ended.outcome if ended else "skipped" if occurrence.skipped else None,
@@ -274,14 +276,14 @@ def _last(state: State, name: str) -> Last | None:
     )
 
 
-def _failures(events: Iterable[Ended | Skipped]) -> tuple[Failure, ...]:
+def _failures(events: Iterable[ChildEnded | OccurrenceSkipped]) -> tuple[FailureNotice, ...]:
     """Newest first."""
     found = [
-        Failure(
+        FailureNotice(
             at=event.at,
             entry=event.entry,
             due=event.due,
-            outcome=event.outcome if isinstance(event, Ended) else "skipped",
+            outcome=event.outcome if isinstance(event, ChildEnded) else "skipped",
             reason=event.reason,
         )
         for event in events

@@ -21,7 +21,7 @@ STILL_HERE_S = 15.0
 Soon = Sequence[tuple[datetime, str]]
 
 
-class News:
+class StatusStream:
     """Looks while somebody follows.
 
     Parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.config import Value
+from agent.config import FrozenValue
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.errors import BadConfig
 from store.runs.data_folder import DataFolder
@@ -20,7 +20,7 @@ FEWEST = 5
 PHASES: tuple[Phase, ...] = ("before", "adapt", "after")
 
 
-class Curve(Value):
+class ArmProgress(FrozenValue):
     """One arm; a point is a share from 0 to 1, ``None`` where there are too few answers."""
 
     arm: str
@@ -28,7 +28,7 @@ class Curve(Value):
     points: tuple[float | None, ...]
 
 
-class StudyNow(Value):
+class StudyStatus(FrozenValue):
     """One study."""
 
     name: str
@@ -38,10 +38,10 @@ class StudyNow(Value):
     total: int
     """Videos that count when all of it is done."""
     windows: Windows
-    curves: tuple[Curve, ...]
+    curves: tuple[ArmProgress, ...]
 
 
-def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyNow, ...]:
+def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyStatus, ...]:
     """Return the studies that have begun, the latest first."""
     by_study: dict[str, dict[str, RunTally]] = {}
     for run in runs:  # by start, so that the newest of a cell stays
@@ -53,12 +53,12 @@ def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyNow, ...]:
     return tuple(_study(data, name, cells) for name, cells in reversed(by_study.items()))
 
 
-def _study(data: DataFolder, name: str, cells: dict[str, RunTally]) -> StudyNow:
+def _study(data: DataFolder, name: str, cells: dict[str, RunTally]) -> StudyStatus:
     members = list(cells.values())
     windows = members[-1].begun.windows
     drawn = max(count_drawn(data.study_dir(name) / "draws.json"), len(members))
     arms = sorted({run.begun.arm for run in members}, key=_ARMS.index)
-    return StudyNow(
+    return StudyStatus(
         name=name,
         cells=drawn,
         complete=sum(run.finished for run in members),
@@ -82,7 +82,7 @@ def count_drawn(path: Path) -> int:
         return 0
 
 
-def _curve(arm: str, members: Sequence[RunTally], windows: Windows) -> Curve:
+def _curve(arm: str, members: Sequence[RunTally], windows: Windows) -> ArmProgress:
     runs = [run for run in members if run.begun.arm == arm]
     points: list[float | None] = []
     for phase in PHASES:
@@ -96,4 +96,4 @@ def _curve(arm: str, members: Sequence[RunTally], windows: Windows) -> Curve:
             known += len(here) - here.count(MISSING)
             points.append(round(yes / known, 4) if known >= FEWEST else None)
         points += [None] * (length - reached)
-    return Curve(arm=arm, runs=len(runs), points=tuple(points))
+    return ArmProgress(arm=arm, runs=len(runs), points=tuple(points))

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from agent import errors
-from agent.config import Value
-from agent.daemon.journal.events import Wall
+from agent.config import FrozenValue
+from agent.daemon.journal.events import WallReported
 
 
-class Waiting(Value):
+class WaitingWall(FrozenValue):
     """A wall, and what a person does about it."""
 
     platform: str
@@ -26,10 +26,10 @@ class Waiting(Value):
     run_id: str
 
 
-def waiting(walls: Iterable[Wall]) -> tuple[Waiting, ...]:
+def waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
     """Return the walls, the oldest first."""
     found = [
-        Waiting(
+        WaitingWall(
             platform=wall.platform,
             account=wall.account,
             since=wall.at,
@@ -43,7 +43,7 @@ def waiting(walls: Iterable[Wall]) -> tuple[Waiting, ...]:
     return tuple(sorted(found, key=lambda one: one.since))
 
 
-def _command(wall: Wall) -> str:
+def _command(wall: WallReported) -> str:
     from agent.platforms import load
 
     try:

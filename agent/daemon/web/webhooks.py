@@ -14,16 +14,22 @@ from typing import Literal, Protocol
 
 import httpx
 
-from agent.config import Value
-from agent.daemon.journal.events import AnyEvent, Breaker, Ended, Noticed, Wall
-from agent.daemon.web.redact_secrets import Hide
+from agent.config import FrozenValue
+from agent.daemon.journal.events import (
+    AnyEvent,
+    BreakerChanged,
+    ChildEnded,
+    MachineNotice,
+    WallReported,
+)
+from agent.daemon.web.redact_secrets import SecretRedactor
 from agent.daemon.web.wall_status import waiting
 
 On = Literal["wall", "breaker", "study"]
 PATIENCE_S = 10.0
 
 
-class Wanted(Protocol):
+class HookTargets(Protocol):
     """The watch file's hooks."""
 
     @property
@@ -42,7 +48,7 @@ class Wanted(Protocol):
         ...
 
 
-class Told(Value):
+class HookPayload(FrozenValue):
     """What a hook is given, as JSON: the body of the webhook, the command's standard input."""
 
     event: On
@@ -54,7 +60,7 @@ class Told(Value):
     account: str | None = None
 
 
-class Hooks:
+class HookSender:
     """Calls the hooks.
 
     Parameters
@@ -66,10 +72,13 @@ class Hooks:
     """
 
     def __init__(
-        self, wanted: Wanted, write: Callable[[AnyEvent], None], hide: Hide | None = None
+        self,
+        wanted: HookTargets,
+        write: Callable[[AnyEvent], None],
+        hide: SecretRedactor | None = None,
     ) -> None:
         self._wanted, self._write = wanted, write
-        self._hide = hide or Hide()
+        self._hide = hide or SecretRedactor()
         self._failing = False
 
     async def tell(self, event: AnyEvent) -> None:
@@ -87,29 +96,29 @@ class Hooks:
         if wrong or self._failing:
             self._failing = bool(wrong)
             now = datetime.now(UTC)
-            self._write(Noticed(at=now, trouble="hook", open=bool(wrong), detail=wrong))
+            self._write(MachineNotice(at=now, trouble="hook", open=bool(wrong), detail=wrong))
 
 
-def message(event: AnyEvent) -> Told | None:
+def message(event: AnyEvent) -> HookPayload | None:
     """Return what is told of an event; ``None`` where it is no matter for a hook."""
     match event:
-        case Wall(open=True):
+        case WallReported(open=True):
             (wall,) = waiting([event])
             text = (
                 f"{event.platform} shows {event.account} {wall.saw}. Its runs wait for you. "
                 f"Type: {wall.command}"
             )
-            told = Told(event="wall", at=event.at, text=text)
+            told = HookPayload(event="wall", at=event.at, text=text)
             return told.model_copy(update={"platform": event.platform, "account": event.account})
-        case Breaker(open=True):
+        case BreakerChanged(open=True):
             text = (
                 f"{event.platform} failed {event.failures} times in a row and is not watched any "
                 f"more: {event.reason or 'no reason is known'}"
             )
-            return Told(event="breaker", at=event.at, text=text, platform=event.platform)
-        case Ended(outcome="complete"):
+            return HookPayload(event="breaker", at=event.at, text=text, platform=event.platform)
+        case ChildEnded(outcome="complete"):
             text = f"{event.entry} is complete."
-            return Told(event="study", at=event.at, text=text, entry=event.entry)
+            return HookPayload(event="study", at=event.at, text=text, entry=event.entry)
     return None
 
 

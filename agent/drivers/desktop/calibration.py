@@ -16,23 +16,23 @@ from PIL import Image, ImageDraw
 
 from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.player_tracker import NOT_FOUND, PlayerTracker
-from agent.drivers.desktop.screen_session import Desk, Limits
+from agent.drivers.desktop.screen_session import Desk, ScreenTimeouts
 from agent.errors import BadConfig
 from store.jsonl.atomic import write_whole
 
-__all__ = ["NOT_FOUND", "Seen", "examine", "read"]
+__all__ = ["NOT_FOUND", "WindowFindings", "examine", "read"]
 
 FILE = "desktop.json"
 PICTURE = "desktop.png"
 REST_S = 2.0
 """A pointer that rests so long points at something."""
 POINT_S = 120.0
-LIMITS = Limits(find=8.0)
+LIMITS = ScreenTimeouts(find=8.0)
 CORNERS = ("upper left", "lower right")
 
 
 @dataclass(frozen=True)
-class Seen:
+class WindowFindings:
     """What the driver would work with."""
 
     size: tuple[int, int]
@@ -51,7 +51,7 @@ def read(folder: Path) -> Region | None:
         return None
 
 
-async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool) -> Seen:
+async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool) -> WindowFindings:
     """Look for the player and draw it.
 
     Parameters
@@ -76,7 +76,7 @@ async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool)
         await _draw(desk, player, path)
         if calibrate and player is not None:
             write_whole(folder / FILE, json.dumps(asdict(player)).encode())
-        return Seen(desk.screen.size, desk.screen.hears_esc, player, path)
+        return WindowFindings(desk.screen.size, desk.screen.hears_esc, player, path)
     finally:
         await desk.close()
 

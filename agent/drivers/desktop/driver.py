@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.player_search import STILL
 from agent.drivers.desktop.player_tracker import DISTURBED_OFTEN, TAKES, PlayerTracker
 from agent.drivers.desktop.screen import Picture
-from agent.drivers.desktop.screen_session import GREEN, Desk, Limits, Shot
+from agent.drivers.desktop.screen_session import GREEN, Desk, ScreenTimeouts, Shot
 from agent.drivers.desktop.window import PlainWindow
 from agent.errors import ActionNotConfirmed, FrameChanged
 
@@ -52,14 +52,14 @@ class DesktopDriver:
         self,
         window: PlainWindow | None,
         speed: float = 1.0,
-        limits: Limits | None = None,
+        limits: ScreenTimeouts | None = None,
         calibrated: Region | None = None,
     ) -> None:
         self.browser = "a window on the desktop"
         self.viewport = (0, 0)
         self._window = window
         self._speed = speed
-        self._desk = Desk(limits or Limits())
+        self._desk = Desk(limits or ScreenTimeouts())
         self._player = PlayerTracker(self._desk, calibrated)
         self._known: list[tuple[ImageHash, str]] = []
         self._taken: Picture | None = None
@@ -79,7 +79,7 @@ class DesktopDriver:
             await self._window.open()
         await self._player.find()
 
-    async def open(self, url: str) -> Shown:
+    async def open(self, url: str) -> ActiveVideo:
         """Hold the video that plays in the window; starts anew where all was closed."""
         if not self._desk.taken:
             await self.start()
@@ -104,7 +104,7 @@ class DesktopDriver:
 
     # The step
 
-    async def capture(self, shown: Shown) -> Capture:
+    async def capture(self, shown: ActiveVideo) -> Capture:
         """Return the picture that was taken on arrival; once it was used, take another."""
         part, self._taken = self._taken, None
         retakes = 0
@@ -117,7 +117,7 @@ class DesktopDriver:
                 raise FrameChanged(DISTURBED_OFTEN, video=shown.key)
         return Capture(await self._desk.do(_jpeg, part), shown.time_s, retakes)
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         """Let it play until the clock says that ``seconds`` were played in all."""
         if self._meter() >= seconds:
             return self._meter()
@@ -141,7 +141,7 @@ class DesktopDriver:
         """Like nothing: a like could not be confirmed by pictures of an unknown page."""
         return False
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         """Stop the video, press once, and see another one come to rest in its place.
 
         A player that cannot be held changes by itself; there the feed is seen to move by what it
@@ -184,7 +184,9 @@ class DesktopDriver:
 
     # Arriving at a video, and holding it
 
-    async def _settle(self, pressed: float, began: float, before: Shot | None = None) -> Shown:
+    async def _settle(
+        self, pressed: float, began: float, before: Shot | None = None
+    ) -> ActiveVideo:
         """See the new video come to rest and move, take its picture, and hold it.
 
         Parameters
@@ -203,7 +205,7 @@ class DesktopDriver:
         self._taken = player.cut(taken.picture)
         digest = await self._desk.do(_hash, self._taken)
         await self._hold()
-        return Shown(
+        return ActiveVideo(
             key=self._name(digest), id=None, id_source=None, url="",
             box=Box(player.left, player.top, player.width, player.height),
             time_s=(taken.at - began) * self._speed, duration_s=None, exposure_s=self._meter(),

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Limits:
+class ScreenTimeouts:
     """How long things on a screen take, in seconds of wall time."""
 
     find: float = 30.0
@@ -70,7 +70,7 @@ class Shot:
 class Desk:
     """The screen and the keyboard."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ScreenTimeouts) -> None:
         self.limits = limits
         self._hand: ThreadPoolExecutor | None = None
         self._screen: Screen | None = None

@@ -19,10 +19,10 @@ END_S = 5.0
 
 
 @dataclass(frozen=True)
-class Plain:
+class PlainOptions:
     """What the window is opened with."""
 
-    found: browsers.Found
+    found: browsers.BrowserBinary
     url: str
     size: tuple[int, int]
     position: tuple[int, int] = (0, 0)
@@ -31,7 +31,7 @@ class Plain:
 class PlainWindow:
     """One browser with one window."""
 
-    def __init__(self, plain: Plain) -> None:
+    def __init__(self, plain: PlainOptions) -> None:
         if plain.found.source == "server" or plain.found.path is None:
             raise BadConfig(
                 "The desktop driver needs a browser on this screen. Type: --browser chromium"

@@ -34,7 +34,7 @@ QUIET = (
 
 
 @dataclass(frozen=True)
-class Found:
+class BrowserBinary:
     """A browser to start. ``path`` is ``None`` for Playwright's own."""
 
     path: str | None
@@ -42,10 +42,10 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Window:
+class BrowserWindow:
     """What the browser is opened with."""
 
-    found: Found
+    found: BrowserBinary
     headed: bool = False
     viewport: tuple[int, int] = (1280, 800)
     locale: str = "en-US"
@@ -60,7 +60,7 @@ class Window:
     """User data folder of an account; ``None`` for a browser that forgets."""
 
 
-def find(named: str | None = None) -> Found:
+def find(named: str | None = None) -> BrowserBinary:
     """Find a browser, or raise ``BadConfig`` where the named one or any is missing.
 
     Parameters
@@ -69,20 +69,20 @@ def find(named: str | None = None) -> Found:
         A path or command, or the ``ws://`` address of a Playwright server.
     """
     if named and named.startswith(("ws://", "wss://")):
-        return Found(named, "server")
+        return BrowserBinary(named, "server")
     if named:
         path = shutil.which(named)
         if path is None:
             raise BadConfig(f"There is no browser at {named!r}. {FIX}")
-        return Found(path, "named")
+        return BrowserBinary(path, "named")
     for names, source in ((CHROME, "Chrome"), (CHROMIUM, "Chromium")):
         for name in names:
             if path := shutil.which(name):
-                return Found(path, source)
+                return BrowserBinary(path, source)
     if sys.platform == "darwin" and Path(MAC_CHROME).exists():
-        return Found(MAC_CHROME, "Chrome")
+        return BrowserBinary(MAC_CHROME, "Chrome")
     if own := _playwrights_own():
-        return Found(own, "Playwright's own")
+        return BrowserBinary(own, "Playwright's own")
     raise BadConfig(f"No browser was found. {FIX}")
 
 
@@ -101,7 +101,7 @@ def arguments() -> list[str]:
     return [*QUIET]
 
 
-def _options(found: Found, *, headed: bool) -> dict[str, Any]:
+def _options(found: BrowserBinary, *, headed: bool) -> dict[str, Any]:
     return {
         "executable_path": found.path,
         "headless": not headed,
@@ -114,7 +114,7 @@ def _options(found: Found, *, headed: bool) -> dict[str, Any]:
     }
 
 
-async def launch(playwright: Playwright, found: Found, *, headed: bool) -> Browser:
+async def launch(playwright: Playwright, found: BrowserBinary, *, headed: bool) -> Browser:
     """Start the browser, or connect to its server."""
     from playwright.async_api import Error
 
@@ -127,7 +127,7 @@ async def launch(playwright: Playwright, found: Found, *, headed: bool) -> Brows
 
 
 async def launch_profile(
-    playwright: Playwright, found: Found, profile: Path, *, headed: bool, **context: Any
+    playwright: Playwright, found: BrowserBinary, profile: Path, *, headed: bool, **context: Any
 ) -> BrowserContext:
     """Start the browser on a profile that is kept.
 
@@ -150,7 +150,7 @@ async def launch_profile(
         raise _not_started(found, error, headed=headed) from error
 
 
-def _not_started(found: Found, error: Exception, *, headed: bool) -> AgentError:
+def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> AgentError:
     screenless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
@@ -165,7 +165,7 @@ def _not_started(found: Found, error: Exception, *, headed: bool) -> AgentError:
     return BrowserLost(f"{found.path} did not start: {first}", browser=found.path)
 
 
-async def probe(found: Found, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:
+async def probe(found: BrowserBinary, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:
     """Start the browser once; return its version and which kinds of media it plays.
 
     Parameters

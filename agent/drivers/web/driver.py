@@ -25,9 +25,18 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.base import Answer, Arrival, Box, Capture, Hooks, OnAnswer, PageEvent, Shown
+from agent.drivers.base import (
+    ActiveVideo,
+    Arrival,
+    Box,
+    Capture,
+    OnAnswer,
+    PageEvent,
+    PageHooks,
+    SiteAnswer,
+)
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import Window
+from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.hooks import fallbacks, parsed
 from agent.drivers.web.page_events import Reports, origin_of
 from agent.drivers.web.rules import PageMoved, PageRules
@@ -61,7 +70,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Limits:
+class PageTimeouts:
     """How long a page may take, in seconds of wall time."""
 
     navigation: float = 30.0
@@ -82,14 +91,18 @@ class PlaywrightDriver:
     """One visible page in one browser."""
 
     def __init__(
-        self, window: Window, hooks: Hooks, on_answer: OnAnswer, limits: Limits | None = None
+        self,
+        window: BrowserWindow,
+        hooks: PageHooks,
+        on_answer: OnAnswer,
+        limits: PageTimeouts | None = None,
     ) -> None:
         self.viewport = window.viewport
         self.browser = ""
         self._window = window
         self._hooks = hooks
         self._on_answer = on_answer
-        self._limits = limits or Limits()
+        self._limits = limits or PageTimeouts()
         self._reports = Reports(window, on_answer)
         self._walls = Walls(hooks.walls)
         self._told: set[str] = set()
@@ -124,7 +137,7 @@ class PlaywrightDriver:
         version = await self._within(self._devtools().send("Browser.getVersion"), SETTLE_MARGIN_S)
         self.browser = f"chromium {version['product'].partition('/')[2]}"
 
-    async def open(self, url: str) -> Shown:
+    async def open(self, url: str) -> ActiveVideo:
         """Open the feed, wait for the active video and hold it."""
         if self._page is None:
             await self.start()
@@ -189,7 +202,7 @@ class PlaywrightDriver:
 
     # The step
 
-    async def capture(self, shown: Shown) -> Capture:
+    async def capture(self, shown: ActiveVideo) -> Capture:
         """Take the player region while the player is held; the very video, or a fault."""
         box = shown.box
         clip = _clip(box, self.viewport)
@@ -207,7 +220,7 @@ class PlaywrightDriver:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         """Release the player until it has played ``seconds`` in all; return what it has played."""
         if shown.exposure_s >= seconds and shown.held:
             return shown.exposure_s
@@ -231,7 +244,7 @@ class PlaywrightDriver:
         asked = {"limit": limit * 1000}
         return bool(await self._ask("confirmed", asked, limit + SETTLE_MARGIN_S))
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         """Move one video forward, confirm it and hold the new one.
 
         The page looks for the change before the action is sent, in one turn that lasts until a
@@ -293,8 +306,8 @@ class PlaywrightDriver:
         while await self._rules().standing(CLEAR_POLL_S):
             pass
 
-    def _shown(self, data: dict[str, Any]) -> Shown:
-        shown = Shown(**{**clean_json(data), "box": Box(**data["box"])})
+    def _shown(self, data: dict[str, Any]) -> ActiveVideo:
+        shown = ActiveVideo(**{**clean_json(data), "box": Box(**data["box"])})
         for note in fallbacks(self._hooks, shown.hooks_used):
             if note not in self._told:
                 self._told.add(note)
@@ -334,7 +347,7 @@ class PlaywrightDriver:
         origin = origin_of(self._open_page().url)
         for name, text in texts:
             if isinstance(text, str) and text:
-                self._on_answer(Answer(f"inline:{name}", parsed(text), origin=origin))
+                self._on_answer(SiteAnswer(f"inline:{name}", parsed(text), origin=origin))
 
     # One door to the page
 

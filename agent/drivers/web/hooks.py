@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agent.drivers.base import Hooks
+from agent.drivers.base import PageHooks
 
 _BEFORE = re.compile(r"(?:\s|for\s*\(;;\);)*")
 """What sites put before JSON, so that no other page may run it as a script."""
@@ -36,7 +36,7 @@ def _skip(text: str, place: int) -> int:
     return before.end() if before else place
 
 
-def fallbacks(hooks: Hooks, used: Mapping[str, str]) -> Iterator[str]:
+def fallbacks(hooks: PageHooks, used: Mapping[str, str]) -> Iterator[str]:
     """Say which hooks did not answer, and what took over from them.
 
     A missing id is not among them: some cards have none, and the feed counts those.

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.base import Answer, OnAnswer, PageEvent
-from agent.drivers.web.browser import Window
+from agent.drivers.base import OnAnswer, PageEvent, SiteAnswer
+from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.hooks import parsed
 from store.foreign.limits import TooManyBytes
 from store.foreign.text import clean_text
@@ -40,7 +40,7 @@ class Reports:
         Receives them.
     """
 
-    def __init__(self, window: Window, on_answer: OnAnswer) -> None:
+    def __init__(self, window: BrowserWindow, on_answer: OnAnswer) -> None:
         self.crash = asyncio.Event()
         self._json_from = window.json_from
         self._hosts = window.hosts
@@ -186,7 +186,9 @@ class Reports:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
         request = _text_sent(response.request)
-        self._on_answer(Answer(response.url, body, response.status, request, origin, requested_s))
+        self._on_answer(
+            SiteAnswer(response.url, body, response.status, request, origin, requested_s)
+        )
 
 
 def origin_of(url: str) -> str:

@@ -32,7 +32,9 @@ async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> date
     return max(ends, default=None)
 
 
-async def check(found: browsers.Found, profile: Path, names: Sequence[str]) -> datetime | None:
+async def check(
+    found: browsers.BrowserBinary, profile: Path, names: Sequence[str]
+) -> datetime | None:
     """Return until when a profile is signed in, without opening a page of the site."""
     async with async_playwright() as playwright:
         context = await browsers.launch_profile(playwright, found, profile, headed=False)
@@ -43,7 +45,7 @@ async def check(found: browsers.Found, profile: Path, names: Sequence[str]) -> d
 
 
 async def sign_in(
-    found: browsers.Found,
+    found: browsers.BrowserBinary,
     profile: Path,
     url: str,
     names: Sequence[str],

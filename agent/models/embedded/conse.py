@@ -24,7 +24,7 @@ from agent.models.embedded import ocr
 from agent.models.embedded.persona_fit import (
     Background,
     Fit,
-    Taste,
+    PersonaTaste,
     Weights,
     mean_direction,
     sentences,
@@ -51,7 +51,7 @@ _HASHTAG = re.compile(r"#(\w+)")
 
 
 @dataclass(frozen=True)
-class Seen:
+class VideoEvidence:
     """What was seen of one video, before anyone's taste comes in."""
 
     labels: tuple[tuple[str, float], ...]
@@ -92,7 +92,7 @@ class ConseViewer:
             encoder.texts(sentences("videos")),
             encoder.label_vectors,
         )
-        self._seen: OrderedDict[tuple[str | None, ...], Seen] = OrderedDict()
+        self._seen: OrderedDict[tuple[str | None, ...], VideoEvidence] = OrderedDict()
         self._taste = lru_cache(maxsize=256)(self._form_taste)
 
     @property
@@ -122,7 +122,7 @@ class ConseViewer:
     async def close(self) -> None:
         """Let the weights be: they are shared with the index."""
 
-    def look(self, frames: tuple[bytes, ...], caption: str | None) -> Seen:
+    def look(self, frames: tuple[bytes, ...], caption: str | None) -> VideoEvidence:
         """See frames (JPEG, in order of time) and read the caption.
 
         What was seen lately is remembered: when frames are judged again, many personas are put to
@@ -137,7 +137,7 @@ class ConseViewer:
                 self._seen.popitem(last=False)
         return seen
 
-    def _look(self, frames: tuple[bytes, ...], caption: str | None) -> Seen:
+    def _look(self, frames: tuple[bytes, ...], caption: str | None) -> VideoEvidence:
         try:
             images = [decode_picture(frame) for frame in frames]
         except UnreadablePicture as error:
@@ -148,7 +148,7 @@ class ConseViewer:
         caption = (caption or "").strip() or None
         read = None if caption else ocr.read(images[0])
         text = caption or read
-        return Seen(
+        return VideoEvidence(
             labels=tuple((self._encoder.labels[i], float(probabilities[i])) for i in top),
             picture=self._encoder.place(probabilities[np.newaxis])[0],
             first=self._encoder.place(shown[:1])[0],
@@ -157,7 +157,7 @@ class ConseViewer:
             screen_text=read,
         )
 
-    def judge(self, seen: Seen, traits: tuple[str, ...]) -> Opinion:
+    def judge(self, seen: VideoEvidence, traits: tuple[str, ...]) -> Opinion:
         """Hold what was seen against a persona's traits."""
         taste = self._taste(traits)
         picture = taste.fit(seen.picture, "picture")
@@ -181,8 +181,8 @@ class ConseViewer:
         p_yes = CAPTION_ONLY.p_yes(fit.overall, 0.0)
         return Opinion(fit, fit, p_yes, p_yes, p_yes)
 
-    def _form_taste(self, traits: tuple[str, ...]) -> Taste:
-        return Taste(self._encoder.texts(traits), self._background)
+    def _form_taste(self, traits: tuple[str, ...]) -> PersonaTaste:
+        return PersonaTaste(self._encoder.texts(traits), self._background)
 
     def _place_text(self, text: str) -> Vectors:
         """Place a caption midway between its words and its hashtags."""
@@ -237,7 +237,7 @@ def questionnaire(opinion: Opinion) -> dict[str, float]:
     }
 
 
-def _reason(seen: Seen, opinion: Opinion, traits: tuple[str, ...]) -> str:
+def _reason(seen: VideoEvidence, opinion: Opinion, traits: tuple[str, ...]) -> str:
     """Say in one sentence what was computed, by whichever of text and picture speaks louder."""
     label, probability = seen.labels[0]
     fit, what = opinion.picture, "the picture"
@@ -251,7 +251,7 @@ def _reason(seen: Seen, opinion: Opinion, traits: tuple[str, ...]) -> str:
     )
 
 
-def _description(seen: Seen) -> str:
+def _description(seen: VideoEvidence) -> str:
     """Say what was seen and read."""
     labels = ", ".join(f"{label} ({probability:.2f})" for label, probability in seen.labels)
     return f"Looks most like {labels}." + (f" Text: {seen.text}" if seen.text else "")

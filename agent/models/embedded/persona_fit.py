@@ -93,7 +93,7 @@ class Background:
         return float(_fits(self._others, content).mean())
 
 
-class Taste:
+class PersonaTaste:
     """One persona's traits, ready to be held against what is seen."""
 
     def __init__(self, traits: Vectors, background: Background) -> None:

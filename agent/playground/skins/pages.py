@@ -20,10 +20,10 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from agent.playground.catalogue import Item
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.errors import PlaygroundError
 from agent.playground.skins import FEEDS, shapes
-from agent.playground.skins.shapes import Served, skin_id
+from agent.playground.skins.shapes import ServedItem, skin_id
 from agent.playground.visitors import Like, Visitor
 
 SITE = Path(__file__).parent / "site"
@@ -56,7 +56,7 @@ class Skin:
     def __init__(
         self,
         name: str,
-        items: tuple[Item, ...],
+        items: tuple[CatalogueItem, ...],
         for_visitor: ForVisitor,
         visitor: Callable[[str], Visitor],
         look: dict[str, str],
@@ -123,7 +123,7 @@ class Skin:
         response.set_cookie("visitor", name, httponly=True, samesite="lax")
         return response
 
-    def _inline(self, served: list[Served], asked: Mapping[str, str]) -> dict[str, Any]:
+    def _inline(self, served: list[ServedItem], asked: Mapping[str, str]) -> dict[str, Any]:
         if self._name == "tiktok":
             return {"__UNIVERSAL_DATA_FOR_REHYDRATION__": shapes.tiktok_inline(served)}
         if self._name == "instagram":
@@ -166,7 +166,7 @@ class Skin:
         """Answer one of Instagram's named queries."""
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
         if form.get("fb_api_req_friendly_name") == "PolarisClipsAdsPoolQuery":
-            pool = [Served(item, 0) for item in self._items if item.kind == "ad"][-2:]
+            pool = [ServedItem(item, 0) for item in self._items if item.kind == "ad"][-2:]
             return JSONResponse(shapes.instagram_ads(pool))
         place = int(json.loads(form["variables"])["after"])
         return await self._feed(request, place, shapes.instagram)
@@ -191,7 +191,7 @@ class Skin:
         return HTMLResponse(self._wall.replace("{buttons}", back if asks else ""))
 
     async def _feed(
-        self, request: Request, place: int, shape: Callable[[list[Served]], dict[str, Any]]
+        self, request: Request, place: int, shape: Callable[[list[ServedItem]], dict[str, Any]]
     ) -> Response:
         bodies: list[dict[str, Any]] = []
 
@@ -216,12 +216,14 @@ class Skin:
                 return Response('{"itemList": [', media_type="application/json")
         return JSONResponse(_renamed(body, asked.get("rename")))
 
-    def _serve(self, visitor: Visitor, place: int | None, asked: Mapping[str, str]) -> list[Served]:
+    def _serve(
+        self, visitor: Visitor, place: int | None, asked: Mapping[str, str]
+    ) -> list[ServedItem]:
         pictured = {int(place) for place in asked.get("photos", "").split(",") if place}
         while page := visitor.page(place):
             items = [self._items[number] for number in page.numbers]
             served = [
-                Served(
+                ServedItem(
                     item,
                     page.first + offset,
                     visitor.likes(item.id),
@@ -236,9 +238,9 @@ class Skin:
             place = page.first + len(items)
         return []
 
-    def _aside(self) -> list[Served]:
+    def _aside(self) -> list[ServedItem]:
         ads = [item for item in self._items if item.kind == "ad"]
-        return [Served(item, 0) for item in ads[:2] + list(self._items[:4])]
+        return [ServedItem(item, 0) for item in ads[:2] + list(self._items[:4])]
 
 
 def _embedded(body: Any) -> str:

@@ -12,24 +12,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.playground.catalogue import Item
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.payload import clip_url, poster_url
 
 INSTAGRAM_ROOT = "xdt_api__v1__clips__home__connection_v2"
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedItem:
     """One item at its place in a visitor's feed."""
 
-    item: Item
+    item: CatalogueItem
     place: int
     liked: bool = False
     photos: bool = False
     """Whether it is posted as pictures instead of a video, where the site has such posts."""
 
 
-def skin_id(skin: str, item: Item) -> str:
+def skin_id(skin: str, item: CatalogueItem) -> str:
     """Return an item's id in the form of a site's."""
     digest = hashlib.sha256(item.id.encode()).digest()
     if skin == "tiktok":
@@ -37,7 +37,7 @@ def skin_id(skin: str, item: Item) -> str:
     return urlsafe_b64encode(digest).decode()[:11]
 
 
-def caption(item: Item) -> str:
+def caption(item: CatalogueItem) -> str:
     """Return the caption as all three sites have it: hashtags at its end."""
     return " ".join([item.caption, *(f"#{tag}" for tag in item.hashtags)])
 
@@ -51,12 +51,12 @@ def compact(count: int) -> str:
     return str(count)
 
 
-def tiktok(served: Iterable[Served]) -> dict[str, Any]:
+def tiktok(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer ``item_list``."""
     return {"itemList": [_tiktok(one) for one in served], "hasMore": True, "statusCode": 0}
 
 
-def tiktok_inline(served: Iterable[Served]) -> dict[str, Any]:
+def tiktok_inline(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Return what the page's own script holds."""
     items = [_tiktok(one) for one in served]
     context = {"language": "en", "user": {}}
@@ -64,7 +64,7 @@ def tiktok_inline(served: Iterable[Served]) -> dict[str, Any]:
     return {"__DEFAULT_SCOPE__": scope}
 
 
-def _tiktok(served: Served) -> dict[str, Any]:
+def _tiktok(served: ServedItem) -> dict[str, Any]:
     item = served.item
     own = {"_place": served.place, "_clip": clip_url(item), "_s": item.seconds}
     if item.kind == "live":
@@ -93,18 +93,18 @@ def _tiktok(served: Served) -> dict[str, Any]:
     }
 
 
-def _photo_post(item: Item) -> dict[str, Any]:
+def _photo_post(item: CatalogueItem) -> dict[str, Any]:
     pictures = [{"imageURL": {"urlList": [poster_url(item)]}}]
     return {"imagePost": {"images": pictures, "title": ""}}
 
 
-def youtube(served: Iterable[Served]) -> dict[str, Any]:
+def youtube(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer ``reel_watch_sequence``: ids, no titles, and what is fetched ahead for the first."""
     entries = [{"command": {"reelWatchEndpoint": _endpoint(one)}} for one in served]
     return {"entries": entries, "continuationEndpoint": {"token": "next"}}
 
 
-def _endpoint(served: Served) -> dict[str, Any]:
+def _endpoint(served: ServedItem) -> dict[str, Any]:
     ahead = {"playerResponse": {"videoDetails": {"videoId": "prefetched0", "title": "not this"}}}
     return {
         "_place": served.place,
@@ -115,7 +115,7 @@ def _endpoint(served: Served) -> dict[str, Any]:
     }
 
 
-def youtube_player(item: Item) -> dict[str, Any]:
+def youtube_player(item: CatalogueItem) -> dict[str, Any]:
     """Return the player's response about one video."""
     return {
         "playabilityStatus": {"status": "OK"},
@@ -132,7 +132,7 @@ def youtube_player(item: Item) -> dict[str, Any]:
     }
 
 
-def youtube_item(item: Item, *, legacy: bool) -> dict[str, Any]:
+def youtube_item(item: CatalogueItem, *, legacy: bool) -> dict[str, Any]:
     """Return the page's response about one video."""
     overlay = _legacy_overlay(item) if legacy else _overlay(item)
     endpoint = {"videoId": skin_id("youtube", item), "params": "CAU"}
@@ -142,7 +142,7 @@ def youtube_item(item: Item, *, legacy: bool) -> dict[str, Any]:
     }
 
 
-def _overlay(item: Item) -> dict[str, Any]:
+def _overlay(item: CatalogueItem) -> dict[str, Any]:
     told = f"like this video along with {item.likes:,} other people"
     like = {"iconName": "EMPTY_HEART", "title": compact(item.likes), "accessibilityText": told}
     comments = {
@@ -164,7 +164,7 @@ def _overlay(item: Item) -> dict[str, Any]:
     }
 
 
-def _legacy_overlay(item: Item) -> dict[str, Any]:
+def _legacy_overlay(item: CatalogueItem) -> dict[str, Any]:
     header = {
         "reelTitleText": {"runs": [{"text": caption(item)}]},
         "channelTitleText": {"runs": [{"text": f"@{item.creator}"}]},
@@ -181,12 +181,12 @@ def _legacy_overlay(item: Item) -> dict[str, Any]:
     }
 
 
-def instagram(served: Iterable[Served]) -> dict[str, Any]:
+def instagram(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer the feed's query."""
     return _connection(INSTAGRAM_ROOT, served)
 
 
-def instagram_ads(served: Iterable[Served]) -> dict[str, Any]:
+def instagram_ads(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer the query of the ads pool: its items look like reels, but for one mark."""
     body = _connection("xdt_api__v1__clips__ads_pool", served)
     for edge in body["data"]["xdt_api__v1__clips__ads_pool"]["edges"]:
@@ -195,18 +195,18 @@ def instagram_ads(served: Iterable[Served]) -> dict[str, Any]:
     return body
 
 
-def instagram_inline(served: Iterable[Served]) -> dict[str, Any]:
+def instagram_inline(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Return what one of the page's scripts holds."""
     result = {"__bbox": {"result": instagram(served)}}
     return {"require": [["ScheduledServerJS", "handle", None, [result]]]}
 
 
-def _connection(root: str, served: Iterable[Served]) -> dict[str, Any]:
+def _connection(root: str, served: Iterable[ServedItem]) -> dict[str, Any]:
     edges = [{"node": {"media": _media(one)}, "cursor": str(one.place)} for one in served]
     return {"data": {root: {"edges": edges, "page_info": {"has_next_page": True}}}}
 
 
-def _media(served: Served) -> dict[str, Any]:
+def _media(served: ServedItem) -> dict[str, Any]:
     item = served.item
     code = skin_id("instagram", item)
     pk = str(int.from_bytes(code.encode()[:8], "big"))

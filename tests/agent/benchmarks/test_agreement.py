@@ -12,7 +12,7 @@ from PIL import Image
 from agent.benchmarks.exhibits import Exhibit, caption_of, sample, show
 from agent.benchmarks.shares import balanced, share
 from agent.benchmarks.tuning import _logistic, tune
-from agent.benchmarks.viewer import Agreement, agreement
+from agent.benchmarks.viewer import ViewerAgreement, agreement
 from agent.models import load, scripted
 from agent.models.base import Model
 from agent.models.embedded.conse import ConseViewer
@@ -33,7 +33,7 @@ def exhibits(tmp_path_factory: pytest.TempPathFactory) -> list[Exhibit]:
     return show(items, ClipStore(tmp_path_factory.mktemp("clips")), quiet)
 
 
-def measure(model: Model, exhibits: list[Exhibit], strategy: str = "simple") -> Agreement:
+def measure(model: Model, exhibits: list[Exhibit], strategy: str = "simple") -> ViewerAgreement:
     return asyncio.run(agreement(model, strategy, all_personas(), exhibits, quiet))
 
 

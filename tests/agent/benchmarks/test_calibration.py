@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from agent.benchmarks import browser_runs
-from agent.benchmarks.browser_runs import Where
+from agent.benchmarks.browser_runs import RunsFolder
 from agent.benchmarks.calibration import (
-    Feeds,
-    Setting,
+    SimulatedFeeds,
+    SimulationSetting,
     ideal,
     mistaken,
     studies,
@@ -50,7 +50,9 @@ def quiet(done: int, total: int) -> None:
     assert 0 < done <= total
 
 
-def some(setting: Setting, count: int, personas: int, *arms: Arm) -> list[dict[Arm, Feeds]]:
+def some(
+    setting: SimulationSetting, count: int, personas: int, *arms: Arm
+) -> list[dict[Arm, SimulatedFeeds]]:
     rng = np.random.default_rng(5)
     members = np.argsort(rng.random((count, len(LIKES))), axis=1)[:, :personas]
     return list(studies(setting, members, arms, rng, quiet))
@@ -70,7 +72,7 @@ def test_a_fast_calibration_holds() -> None:
 @pytest.mark.drill
 def test_a_wrong_instrument_is_found_out() -> None:
     """The same checks fail where the feed listens behind the back of a null, or errors are lost."""
-    setting = Setting(SHELF, LIKES)
+    setting = SimulationSetting(SHELF, LIKES)
     rng = np.random.default_rng(1)
     (lot,) = some(setting, 40, 6, "treatment", "passive")
     cells = [calibration.drawn(lot[arm], setting.windows) for arm in ("treatment", "passive")]
@@ -88,7 +90,7 @@ def test_a_wrong_instrument_is_found_out() -> None:
 
 def test_the_planted_chances_are_those_of_the_answers() -> None:
     for feed in ("listener", "contrarian"):
-        setting = Setting(SHELF, LIKES, feed)
+        setting = SimulationSetting(SHELF, LIKES, feed)
         lots = some(setting, 30, 6, "treatment")
         answers = np.concatenate([lot["treatment"].answers.ravel() for lot in lots]).astype(float)
         chances = np.concatenate([lot["treatment"].chances.ravel() for lot in lots])
@@ -98,7 +100,7 @@ def test_the_planted_chances_are_those_of_the_answers() -> None:
 
 
 def test_a_simulated_run_is_what_the_playground_serves() -> None:
-    setting = Setting(SHELF, LIKES, "random")
+    setting = SimulationSetting(SHELF, LIKES, "random")
     run = watch(setting, 3, "passive", seed=9)
     served = simulate("random", 1.0, lambda _: 2.0, 200, 9, SHELF)
     assert [served[place].number for place in run.position] == run.item.tolist()
@@ -117,7 +119,7 @@ def test_repeats_count_in_the_simulation_as_in_a_run() -> None:
     short = Catalogue(tuple(replace(item, number=n) for n, item in enumerate(few[:: 30 // 3])))
     shelf = Shelf(short)
     windows = Windows(before=50, after=50)
-    setting = Setting(shelf, ideal(PERSONAS, short), windows=windows)
+    setting = SimulationSetting(shelf, ideal(PERSONAS, short), windows=windows)
     lots = some(setting, 40, 6, "treatment")
     own = np.concatenate([np.diagonal(lot["treatment"].answers, axis1=1, axis2=2) for lot in lots])
     run = watch(setting, 3, "treatment", seed=9)
@@ -127,14 +129,14 @@ def test_repeats_count_in_the_simulation_as_in_a_run() -> None:
 
 def test_arms_and_windows_react_as_the_run_loop_does() -> None:
     """A passive before window teaches nothing about taste, and nor does a passive arm."""
-    lots = some(Setting(SHELF, LIKES), 20, 5, "treatment", "passive")
+    lots = some(SimulationSetting(SHELF, LIKES), 20, 5, "treatment", "passive")
     own = {
         arm: np.concatenate([np.diagonal(lot[arm].answers, axis1=1, axis2=2) for lot in lots])
         for arm in ("treatment", "passive")
     }
     assert own["treatment"][:, 48:].mean() > own["treatment"][:, :24].mean() + 0.3
     assert abs(own["passive"][:, 48:].mean() - own["passive"][:, :24].mean()) < 0.05
-    active = Setting(SHELF, LIKES, windows=Windows(before=50, after=50))
+    active = SimulationSetting(SHELF, LIKES, windows=Windows(before=50, after=50))
     (lot,) = some(active, 20, 5, "treatment")
     early = np.diagonal(lot["treatment"].answers, axis1=1, axis2=2)[:, :50].mean()
     assert early > own["treatment"][:, :24].mean() + 0.1
@@ -142,7 +144,7 @@ def test_arms_and_windows_react_as_the_run_loop_does() -> None:
 
 def test_windows_and_batches_are_counted_as_the_analysis_counts_ledgers() -> None:
     windows = Windows(before=20, adapt=0, after=30, baseline="passive")
-    setting = Setting(SHELF, LIKES, windows=windows)
+    setting = SimulationSetting(SHELF, LIKES, windows=windows)
     (lot,) = some(setting, 1, 5, "treatment")
     feeds = lot["treatment"]
     cells = calibration.own(calibration.drawn(feeds, windows))
@@ -183,7 +185,7 @@ def test_real_runs_are_ranked_among_simulated_ones() -> None:
 def test_browser_runs_are_shared_out_and_can_be_extended(tmp_path: Path) -> None:
     assert browser_runs.sizes(28) == {"listener": 10, "random": 10, "contrarian": 8}
     assert browser_runs.sizes(3) == {"listener": 1, "random": 1, "contrarian": 1}
-    where = Where(tmp_path)
+    where = RunsFolder(tmp_path)
     order = browser_runs.in_order(PERSONAS, 1)
     few = browser_runs.declare("listener", order[:2], where)
     more = browser_runs.declare("listener", order[:4], where)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.drivers.base import Answer, Box, Shown
+from agent.drivers.base import ActiveVideo, Box, SiteAnswer
 from agent.errors import RunFault
 from agent.judge.judge import ModelJudge
 from agent.models.base import Reply
@@ -62,7 +62,7 @@ def leaves(node: Any) -> Iterator[tuple[Any, Any]]:
             yield node, key
 
 
-def payloads(seed: int, number: int) -> Iterator[tuple[str, Answer, str]]:
+def payloads(seed: int, number: int) -> Iterator[tuple[str, SiteAnswer, str]]:
     """Real payloads with hostile texts and wrong types in some places."""
     draw = random.Random(seed)
     for caption in captions(seed, number):
@@ -71,11 +71,11 @@ def payloads(seed: int, number: int) -> Iterator[tuple[str, Answer, str]]:
         body = copy.deepcopy(body)
         for parent, key in draw.sample([*leaves(body)], 3):
             parent[key] = caption if draw.random() < 0.7 else draw.choice(STRANGE)
-        yield platform, Answer(url, body, draw.choice((200, 200, 200, 429, 500))), caption
+        yield platform, SiteAnswer(url, body, draw.choice((200, 200, 200, 429, 500))), caption
 
 
-def shown(key: str, caption: str) -> Shown:
-    return Shown(
+def shown(key: str, caption: str) -> ActiveVideo:
+    return ActiveVideo(
         key=key, id=key, id_source="page", url=caption, box=Box(0, 0, 9, 9), time_s=1.0,
         duration_s=9.0, exposure_s=0.1, shown=True, has_video=True, ad=None, live=None,
         fields={"caption": caption, "author": caption}, moved=1, animation_ms=0.0,

@@ -16,8 +16,8 @@ from agent.daemon.config.jobs import Job, jobs
 from agent.daemon.config.watch_file import BadWatch, load
 from agent.daemon.journal.events import read
 from agent.daemon.journal.state import Occurrence, State, fold
-from agent.daemon.supervisor import Place, Supervisor
-from agent.run.profiles import Profile
+from agent.daemon.supervisor import DaemonSetup, Supervisor
+from agent.run.profiles import BrowserProfile
 from store.jsonl.locks import NamedLock
 from store.runs.data_folder import DataFolder
 from tests.agent.daemon.schedule.test_holding import Clock
@@ -42,7 +42,7 @@ def supervise(folder: Path, entries: str, scenario: Scenario) -> State:
     clock.at += timedelta(seconds=1)
 
     async def go() -> None:
-        supervisor = Supervisor(Place(file, DataFolder(folder), clock))
+        supervisor = Supervisor(DaemonSetup(file, DataFolder(folder), clock))
         await supervisor.look()
         try:
             await scenario(supervisor, clock)
@@ -116,7 +116,7 @@ def test_what_waits_for_something_else_keeps_no_room(
 
     async def scenario(supervisor: Supervisor, clock: Clock) -> None:
         waiters(supervisor, large=2)
-        with Profile(DataFolder(tmp_path), "playground", "large-a"):
+        with BrowserProfile(DataFolder(tmp_path), "playground", "large-a"):
             clock.pass_by(180)
             await supervisor.look()
             assert running(supervisor) == ["second"]
@@ -127,7 +127,7 @@ def test_what_waits_for_something_else_keeps_no_room(
 
 def test_an_account_in_use_is_waited_for(tmp_path: Path) -> None:
     async def scenario(supervisor: Supervisor, clock: Clock) -> None:
-        with Profile(DataFolder(tmp_path), "tiktok", "one-a"):
+        with BrowserProfile(DataFolder(tmp_path), "tiktok", "one-a"):
             for _ in range(5):
                 clock.pass_by(600)
                 await supervisor.look()
@@ -167,7 +167,7 @@ def test_who_is_refused_since_the_account_was_taken_meanwhile_has_not_failed(
         clock.pass_by(61)
         await supervisor.look()
         assert running(supervisor) == ["one"]
-        with Profile(DataFolder(tmp_path), "tiktok", "one-a"):  # before the child gets to it
+        with BrowserProfile(DataFolder(tmp_path), "tiktok", "one-a"):  # before the child gets to it
             await over(supervisor, "one")
         (one,) = supervisor.book.state.open.values()
         assert one.ended is not None
@@ -186,7 +186,7 @@ def test_who_is_refused_since_the_account_was_taken_meanwhile_has_not_failed(
 def test_two_runs_on_one_playground_account_are_told_so_at_once(tmp_path: Path) -> None:
     from tests.e2e.commands import feedsway
 
-    with Profile(DataFolder(tmp_path), "playground", "mine"):
+    with BrowserProfile(DataFolder(tmp_path), "playground", "mine"):
         words = ("run", "--persona", "p12", "--account", "mine", "--before", "1", "--after", "0")
         done = feedsway(*words, "--no-index", "--data", str(tmp_path))
     assert done.returncode == 2

@@ -11,18 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.daemon.journal.events import (
+    ActionRequested,
     AnyEvent,
-    Asked,
-    Breaker,
+    BreakerChanged,
+    ChildEnded,
+    ChildStarted,
     DaemonStarted,
-    Ended,
-    FileTaken,
-    Held,
+    FileAccepted,
     Journal,
-    Noticed,
-    Skipped,
-    Started,
-    Wall,
+    MachineNotice,
+    OccurrenceSkipped,
+    PauseChanged,
+    WallReported,
 )
 from agent.daemon.web.server import serve
 from agent.daemon.web.status import JOURNAL, LOCK
@@ -52,7 +52,7 @@ class World:
         self.lock.acquire()
         self.open_runs: list[LedgerWriter] = []
         self.write(DaemonStarted(at=now, pid=os.getpid(), file="/somewhere/watch.toml"))
-        self.write(FileTaken(at=now, sha256="a" * 64, entries=tuple(entries)))
+        self.write(FileAccepted(at=now, sha256="a" * 64, entries=tuple(entries)))
 
     def write(self, event: AnyEvent) -> None:
         """Write one event."""
@@ -69,30 +69,36 @@ class World:
     def begin(self, entry: str) -> None:
         """Write that a child was started: this process stands for it."""
         log = f"daemon/logs/{entry}/1.log"
-        self.write(Started(at=self.now, entry=entry, due=self.now, pid=os.getpid(), log=log))
+        self.write(ChildStarted(at=self.now, entry=entry, due=self.now, pid=os.getpid(), log=log))
 
     def end(self, entry: str, outcome: Any, reason: str = "", minutes: float = 60) -> None:
         """Write that a child was started and how it ended."""
         due = self.now - timedelta(minutes=minutes)
         log = f"daemon/logs/{entry}/0.log"
-        self.write(Started(at=due, entry=entry, due=due, pid=1, log=log))
+        self.write(ChildStarted(at=due, entry=entry, due=due, pid=1, log=log))
         ended = due + timedelta(minutes=4)
-        self.write(Ended(at=ended, entry=entry, due=due, outcome=outcome, reason=reason))
+        self.write(ChildEnded(at=ended, entry=entry, due=due, outcome=outcome, reason=reason))
 
     def trouble(self, secret: str = "") -> None:
         """A wall, a breaker, something about the machine, failures."""
         account = "p12-treatment-1"
         self.write(
-            Wall(at=self.now, platform="tiktok", account=account, open=True, wall="ChallengeShown")
+            WallReported(
+                at=self.now, platform="tiktok", account=account, open=True, wall="ChallengeShown"
+            )
         )
         reason = f"BrowserLost: the browser went away, three times. {secret}"
         self.write(
-            Breaker(at=self.now, platform="youtube", open=True, failures=3, reason=reason.strip())
+            BreakerChanged(
+                at=self.now, platform="youtube", open=True, failures=3, reason=reason.strip()
+            )
         )
-        self.write(Noticed(at=self.now, trouble="disk", detail=f"812 MiB are free. {secret}"))
+        self.write(MachineNotice(at=self.now, trouble="disk", detail=f"812 MiB are free. {secret}"))
         self.end("dusk", "fault", f"PageStuck: the page shows no playing video. {secret}".strip())
         due = self.now - timedelta(minutes=95)
-        self.write(Skipped(at=self.now, entry="dawn", due=due, reason="the one before still ran"))
+        self.write(
+            OccurrenceSkipped(at=self.now, entry="dawn", due=due, reason="the one before still ran")
+        )
 
     def close(self) -> None:
         """Let everything go."""
@@ -156,26 +162,26 @@ class Steered:
 
     async def pause(self, entry: str | None) -> None:
         self._known(entry)
-        self._world.write(Held(at=datetime.now(UTC), entry=entry, paused=True))
+        self._world.write(PauseChanged(at=datetime.now(UTC), entry=entry, paused=True))
 
     async def resume(self, entry: str | None) -> None:
         self._known(entry)
-        self._world.write(Held(at=datetime.now(UTC), entry=entry, paused=False))
+        self._world.write(PauseChanged(at=datetime.now(UTC), entry=entry, paused=False))
 
     async def run_now(self, entry: str) -> None:
         self._known(entry)
-        self._world.write(Asked(at=datetime.now(UTC), entry=entry, what="run_now"))
+        self._world.write(ActionRequested(at=datetime.now(UTC), entry=entry, what="run_now"))
         self._world.begin(entry)
 
     async def retry(self, entry: str) -> None:
         self._known(entry)
         now = datetime.now(UTC)
-        self._world.write(Asked(at=now, entry=entry, what="retry"))
-        self._world.write(Breaker(at=now, platform="youtube", open=False))
+        self._world.write(ActionRequested(at=now, entry=entry, what="retry"))
+        self._world.write(BreakerChanged(at=now, platform="youtube", open=False))
 
     async def looked(self, platform: str, account: str) -> None:
         now = datetime.now(UTC)
-        self._world.write(Wall(at=now, platform=platform, account=account, open=False))
+        self._world.write(WallReported(at=now, platform=platform, account=account, open=False))
 
     def _known(self, entry: str | None) -> None:
         if entry is not None and entry not in self._world.entries:

@@ -19,15 +19,15 @@ from agent.cli import cli
 from agent.errors import BudgetSpent, ModelFailed, ModelSilent
 from agent.evaluation import hallucination_probes
 from agent.evaluation.batch import AT_ONCE
-from agent.evaluation.hallucination_probes import Probing, ask, probed
-from agent.judge.budget import Cap
+from agent.evaluation.hallucination_probes import ProbePlan, ask, probed
+from agent.judge.budget import SpendingCap
 from agent.judge.patience import Patience
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.preferences.generate import Making, make
+from agent.preferences.generate import PairPlan, make
 from store.cli.main import main as store_main
 from store.jsonl.keyed import read_keyed
-from store.results.hallucination_probes import LINE, Probed, Prober, read_probes
+from store.results.hallucination_probes import LINE, ProbeAnswer, Prober, read_probes
 from store.results.preference_pairs import LEVELS, NoPairs, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[3]
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     folder = DataFolder(tmp_path_factory.mktemp("data"))
     run = watch(folder, exhibits(1))
-    asyncio.run(make([run], Making("scripted/editor"), folder, START, lambda *_: None))
+    asyncio.run(make([run], PairPlan("scripted/editor"), folder, START, lambda *_: None))
     return folder
 
 
@@ -129,7 +129,7 @@ def recorded(data: DataFolder, monkeypatch: pytest.MonkeyPatch, **more: Any) -> 
     model.name = "openai/a"
     monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: model)
     try:
-        asyncio.run(ask(find_pairs(data), Probing(model.name, **more), data, START, _quiet))
+        asyncio.run(ask(find_pairs(data), ProbePlan(model.name, **more), data, START, _quiet))
     except BudgetSpent:
         assert "cap" in more
     return model
@@ -145,8 +145,8 @@ def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
     pairs = probed(find_pairs(data))
     truths = {(pair.source.frame, pair.statements[0]) for pair in pairs}
     due = 2 * len(pairs) + 2 * len(pairs) + 2 * len(truths)
-    first = recorded(data, monkeypatch, reasons=False, cap=Cap(tokens=4000))
-    again = recorded(data, monkeypatch, reasons=False, cap=Cap(tokens=5000))
+    first = recorded(data, monkeypatch, reasons=False, cap=SpendingCap(tokens=4000))
+    again = recorded(data, monkeypatch, reasons=False, cap=SpendingCap(tokens=5000))
     assert (len(first.asked), len(again.asked)) == (40, 10)
     assert len(recorded(data, monkeypatch, reasons=False).asked) == due - 50
     assert not recorded(data, monkeypatch, reasons=False).asked
@@ -188,7 +188,7 @@ for task in (choice, statements):
 
 @pytest.mark.drill
 def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
-    few = Making("scripted/editor?spoil=none", errors=LEVELS, frames=4)
+    few = PairPlan("scripted/editor?spoil=none", errors=LEVELS, frames=4)
     asyncio.run(make([read(data.ledger_path("r1"))], few, data, START, lambda *_: None))
     command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
     done = subprocess.run(
@@ -214,7 +214,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> Path:
-        probing = Probing(down.name, reasons=False, patience=patience)
+        probing = ProbePlan(down.name, reasons=False, patience=patience)
         return asyncio.run(ask(find_pairs(data), probing, data, START, _quiet))
 
     with pytest.raises(ModelSilent):
@@ -225,7 +225,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     put(Patience(attempts=2, in_a_row=0))
     put(Patience(attempts=2, in_a_row=0))
     kept = read_keyed(path, Prober, LINE)[1]
-    tried = Counter(line.question for line in kept if isinstance(line, Probed))
+    tried = Counter(line.question for line in kept if isinstance(line, ProbeAnswer))
     assert set(tried.values()) == {2}
     assert len(down.asked) == 2 * len(tried) > often
     well = Recorded(lambda asked: Reply("A" if asked.prompt.kind == "pick" else "Yes"))

@@ -17,15 +17,15 @@ from agent.cli.rejudge import rejudge as command
 from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
 from agent.evaluation import rejudge as module
 from agent.evaluation.batch import AT_ONCE
-from agent.evaluation.rejudge import Asking, OtherSitting, Sitting, SittingOpen, rejudge
-from agent.judge.budget import Cap
+from agent.evaluation.rejudge import OtherSitting, RejudgePlan, Sitting, SittingOpen, rejudge
+from agent.judge.budget import SpendingCap
 from agent.judge.patience import Patience
 from agent.judge.reply_cache import Tally
 from agent.models.base import Question, Reply
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.records import PersonaRecord
-from store.runs.rejudgements import Asked, Judgements, judgement_files, read_judgements
+from store.runs.rejudgements import Judgements, RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models.made import Recorded
 from tests.store.samples import START, keep_run
 
@@ -59,11 +59,11 @@ def ask(
 ) -> Sitting:
     monkeypatch.setattr(module, "load_model", lambda *_: model)
     run = read(data.ledger_path("r1"))
-    asking = Asking(NAME, **more)  # type: ignore[arg-type]
+    asking = RejudgePlan(NAME, **more)  # type: ignore[arg-type]
     return asyncio.run(rejudge([run], asking, data, START, lambda done, of: None))
 
 
-def kept(data: DataFolder) -> tuple[Asked, ...]:
+def kept(data: DataFolder) -> tuple[RejudgedAnswer, ...]:
     (file,) = judgement_files(data.run_dir("r1"))
     return read_judgements(file).asked
 
@@ -79,7 +79,7 @@ def test_a_cap_holds_across_sittings_and_nothing_paid_is_lost(
     model = model_of(lambda question: "Yes")
     for calls in (15, 15, 25):
         with pytest.raises(BudgetSpent, match="higher cap"):
-            ask(data, model, monkeypatch, cap=Cap(tokens=calls * ONE))
+            ask(data, model, monkeypatch, cap=SpendingCap(tokens=calls * ONE))
         assert len(model.asked) == len(kept(data)) == calls
         assert spent(data) == calls * ONE
     assert model.closed
@@ -94,7 +94,7 @@ def test_what_was_paid_for_no_answer_counts_too(
     model = model_of(lambda question: "Well.")
     for _ in range(5):  # nobody nibbles past the cap by trying again
         with pytest.raises(BudgetSpent):
-            ask(data, model, monkeypatch, cap=Cap(tokens=5 * ONE))
+            ask(data, model, monkeypatch, cap=SpendingCap(tokens=5 * ONE))
     assert len(model.asked) == 5
     assert spent(data) < 5 * ONE
 
@@ -167,7 +167,7 @@ def test_personas_with_one_id_are_each_asked_as_themselves(
     monkeypatch.setattr(module, "load_model", lambda *_: model)
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
     for everyone, answers in ((False, {"r1": {"no"}, "r2": {"yes"}}), (True, {})):
-        asking = Asking(NAME, everyone=everyone, seed=1 + everyone)
+        asking = RejudgePlan(NAME, everyone=everyone, seed=1 + everyone)
         asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
         for run in runs:
             lines = [
@@ -200,7 +200,7 @@ def failing(every: int, fault: type[ModelFailed | SlowDown] = ModelFailed) -> Re
     return model
 
 
-def lines(data: DataFolder) -> tuple[Asked, ...]:
+def lines(data: DataFolder) -> tuple[RejudgedAnswer, ...]:
     (file,) = judgement_files(data.run_dir("r1"))
     return read_judgements(file).lines
 
@@ -282,7 +282,7 @@ def test_all_cells_of_a_run_come_from_one_sitting(
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
 
     def ask_again(**more: object) -> Sitting:
-        asking = Asking(NAME, **more)  # type: ignore[arg-type]
+        asking = RejudgePlan(NAME, **more)  # type: ignore[arg-type]
         return asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
 
     assert ask_again().answered == VIDEOS + 2
@@ -306,7 +306,7 @@ def test_what_is_left_of_a_sitting_may_be_asked_later(
 ) -> None:
     model = model_of(lambda question: "Yes")
     with pytest.raises(BudgetSpent):
-        ask(data, model, monkeypatch, cap=Cap(tokens=15 * ONE))
+        ask(data, model, monkeypatch, cap=SpendingCap(tokens=15 * ONE))
     assert ask(data, model, monkeypatch).answered == VIDEOS - 15
     (file,) = files_of(data, "r1", 1)
     assert len(file.sittings) == 2
@@ -325,11 +325,11 @@ def test_what_is_left_of_a_sitting_is_asked_of_all_its_personas(
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
 
     def ask_again(**more: object) -> Sitting:
-        asking = Asking(NAME, **more)  # type: ignore[arg-type]
+        asking = RejudgePlan(NAME, **more)  # type: ignore[arg-type]
         return asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
 
     with pytest.raises(BudgetSpent):
-        ask_again(everyone=True, cap=Cap(tokens=15 * ONE))
+        ask_again(everyone=True, cap=SpendingCap(tokens=15 * ONE))
     for more in ({}, {"repeats": 2}, {"mirrored": True}):
         with pytest.raises(SittingOpen, match=r"as p09, p12 in one .* type: the same with --seed"):
             ask_again(**more)
@@ -350,7 +350,7 @@ def test_each_draw_is_asked_as_its_own_personas(
     monkeypatch.setattr(module, "load_model", lambda *_: model)
     for names, answered in ((("a1", "a2"), 8), (tuple(draws), 8)):
         runs = [read(data.ledger_path(name)) for name in names]
-        asking = Asking(NAME, everyone=True)
+        asking = RejudgePlan(NAME, everyone=True)
         done = asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
         assert done.answered == answered
     for run_id, (_, block) in draws.items():

@@ -17,7 +17,12 @@ from store.privacy.forget import forget
 from store.privacy.forget_plan import Request
 from store.runs.data_folder import DataFolder
 from store.runs.records import PersonaRecord
-from store.runs.rejudgements import Judge, JudgementWriter, judgement_files, read_judgements
+from store.runs.rejudgements import (
+    JudgementWriter,
+    RejudgementHeader,
+    judgement_files,
+    read_judgements,
+)
 from tests.store.samples import COLOURS, START, jpeg, keep_run
 
 ROOT = Path(__file__).parents[3]
@@ -35,9 +40,9 @@ sys.stdin.read()
 """
 
 
-def judge(run_id: str) -> Judge:
+def judge(run_id: str) -> RejudgementHeader:
     """A judge of one run."""
-    return Judge(
+    return RejudgementHeader(
         run_id=run_id, model="m", strategy="simple", prompts={}, seed=1, at=START, code_version="0"
     )  # fmt: skip
 

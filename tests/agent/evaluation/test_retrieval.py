@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.evaluation.retrieval import Wanted, retrieve
-from personas.values import Value, ValueSet
+from agent.evaluation.retrieval import RetrievalQuery, retrieve
+from personas.values import BasicValue, ValueSet
 from store.encoders.base import Vectors, unit
 from store.frames.frame_store import FrameStore
 from store.index.build import update
@@ -60,11 +60,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 def test_frames_without_a_caption_are_neither_put_back_nor_preferred(data: DataFolder) -> None:
     words = tuple(f"word {number}" for number in range(60))
-    value = Value(id="v", name="V", definition="d", keywords=words)
+    value = BasicValue(id="v", name="V", definition="d", keywords=words)
     values = ValueSet(id="s", values=(value,), sha256="0" * 64)
     encoder = NoisyEncoder()
     with Index.open(data, encoder) as index:
-        found = retrieve(Wanted(values, per_keyword=5), index, encoder, START)
+        found = retrieve(RetrievalQuery(values, per_keyword=5), index, encoder, START)
     hits = [hit for keyword in found.keywords for hit in keyword.found]
     assert len(hits) == 300
     bare = sum(hit.words is None for hit in hits)

@@ -22,8 +22,8 @@ from agent.cli import cli
 from agent.drivers.web.browser import arguments, find
 from agent.errors import BudgetSpent
 from agent.evaluation import value_spectrum
-from agent.evaluation.value_spectrum import Asking, ask
-from agent.judge.budget import Cap
+from agent.evaluation.value_spectrum import SpectrumPlan, ask
+from agent.judge.budget import SpendingCap
 from agent.models.base import Question, Reply
 from agent.playground import catalogue
 from agent.playground.clips import ClipStore, default_cache
@@ -211,7 +211,7 @@ def asked_of(
     model.name = name
     monkeypatch.setattr(value_spectrum, "load_model", lambda *_: model)
     try:
-        asyncio.run(ask(retrieval, Asking(name, **more), data, START, lambda *_: None))
+        asyncio.run(ask(retrieval, SpectrumPlan(name, **more), data, START, lambda *_: None))
     except BudgetSpent:
         assert "cap" in more
     return model
@@ -221,8 +221,8 @@ def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
     data: DataFolder, retrieval: Retrieval, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     due = 6 * len(retrieval.shown)
-    first = asked_of(data, retrieval, "openai/a", monkeypatch, cap=Cap(tokens=4000))
-    again = asked_of(data, retrieval, "openai/a", monkeypatch, cap=Cap(tokens=5000))
+    first = asked_of(data, retrieval, "openai/a", monkeypatch, cap=SpendingCap(tokens=4000))
+    again = asked_of(data, retrieval, "openai/a", monkeypatch, cap=SpendingCap(tokens=5000))
     assert (len(first.asked), len(again.asked)) == (40, 10)
     rest = asked_of(data, retrieval, "openai/a", monkeypatch)
     assert len(rest.asked) == due - 50

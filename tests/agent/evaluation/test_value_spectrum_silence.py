@@ -10,13 +10,13 @@ import pytest
 from agent.errors import ModelFailed, ModelSilent
 from agent.evaluation import value_spectrum
 from agent.evaluation.batch import AT_ONCE
-from agent.evaluation.value_spectrum import Asking, ask
+from agent.evaluation.value_spectrum import SpectrumPlan, ask
 from agent.judge.patience import Patience
 from agent.models.base import Question, Reply
 from store.frames.frame_store import FrameStore
-from store.results.value_spectrum import Found, Keyword, Retrieval
+from store.results.value_spectrum import Keyword, Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder
-from store.runs.rejudgements import Asked, read_judgements
+from store.runs.rejudgements import RejudgedAnswer, read_judgements
 from tests.agent.models.made import Recorded, frame
 from tests.store.samples import START
 
@@ -26,7 +26,7 @@ FRAMES = 8
 def retrieved(data: DataFolder) -> Retrieval:
     """Frames that were found for one keyword."""
     found = tuple(
-        Found(
+        RetrievedFrame(
             rank=n, similarity=0.5, words=None, match=4.0, fits=True, entry=f"e{n}",
             platform="playground", video=f"v{n}", caption="",
             frame=FrameStore(data.frames_dir).put(frame(colour=f"#{n:02x}4080")),
@@ -52,8 +52,8 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     down = Recorded(fails)
     monkeypatch.setattr(value_spectrum, "load_model", lambda *_: down)
 
-    def put(patience: Patience) -> tuple[Asked, ...]:
-        asking = Asking("openai/down", wordings=1, patience=patience)
+    def put(patience: Patience) -> tuple[RejudgedAnswer, ...]:
+        asking = SpectrumPlan("openai/down", wordings=1, patience=patience)
         kept = asyncio.run(ask(retrieval, asking, data, START, lambda *_: None))
         return read_judgements(kept.answers).lines
 

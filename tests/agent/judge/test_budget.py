@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BadConfig, BudgetSpent, Filtered
-from agent.judge.budget import Account, Budgeted, Cap, Spent
+from agent.judge.budget import Budgeted, ModelAccount, Spending, SpendingCap
 from agent.judge.judge import ModelJudge
 from agent.models import scripted
 from agent.models.base import Question, Reply
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from personas.strategies import build
 from store.runs.ledger import LedgerLine
 from store.runs.payments import PaymentBook
@@ -33,11 +33,11 @@ def dear(tokens: int = 100, cost: float | None = 0.01, text: str = "Yes") -> Rec
     return model
 
 
-def till(before: Account, path: Path | None = None) -> Till:
+def till(before: ModelAccount, path: Path | None = None) -> CappedAccounts:
     """A book in which that much was spent before."""
     book = PaymentBook(path)
     book.carry(before.carried("r", NOW))
-    return Till(book, ("r",))
+    return CappedAccounts(book, ("r",))
 
 
 def ask_until_spent(model: Budgeted, most: int = 100) -> int:
@@ -54,36 +54,38 @@ def ask_until_spent(model: Budgeted, most: int = 100) -> int:
 @pytest.mark.parametrize(
     ("cap", "calls"),
     [
-        (Cap(tokens=1000), 10),
-        (Cap(tokens=999), 9),
-        (Cap(cost_usd=0.055), 5),
-        (Cap(cost_usd=0.055, tokens=300), 3),
-        (Cap(cost_usd=5, tokens=300), 3),
-        (Cap(), 100),
-        (Cap(tokens=0), 0),
+        (SpendingCap(tokens=1000), 10),
+        (SpendingCap(tokens=999), 9),
+        (SpendingCap(cost_usd=0.055), 5),
+        (SpendingCap(cost_usd=0.055, tokens=300), 3),
+        (SpendingCap(cost_usd=5, tokens=300), 3),
+        (SpendingCap(), 100),
+        (SpendingCap(tokens=0), 0),
     ],
 )
-def test_a_cap_is_never_passed_by_calls_of_one_size(cap: Cap, calls: int) -> None:
+def test_a_cap_is_never_passed_by_calls_of_one_size(cap: SpendingCap, calls: int) -> None:
     model = dear()
     budgeted = Budgeted(model, cap)
     assert ask_until_spent(budgeted) == calls
     assert len(model.asked) == calls
     assert budgeted.balance.tokens == 100 * calls
-    assert cap.allows(Spent(budgeted.balance.cost_usd, budgeted.balance.tokens))
+    assert cap.allows(Spending(budgeted.balance.cost_usd, budgeted.balance.tokens))
 
 
 def test_what_was_spent_before_counts() -> None:
-    before = Account(Spent(0.04, 400), calls=4)
-    assert ask_until_spent(Budgeted(dear(), Cap(tokens=1000), till(before))) == 6
-    assert ask_until_spent(Budgeted(dear(), Cap(cost_usd=0.0501), till(before))) == 1
-    assert ask_until_spent(Budgeted(dear(), Cap(tokens=400), till(before))) == 0
+    before = ModelAccount(Spending(0.04, 400), calls=4)
+    assert ask_until_spent(Budgeted(dear(), SpendingCap(tokens=1000), till(before))) == 6
+    assert ask_until_spent(Budgeted(dear(), SpendingCap(cost_usd=0.0501), till(before))) == 1
+    assert ask_until_spent(Budgeted(dear(), SpendingCap(tokens=400), till(before))) == 0
 
 
 def test_restarts_do_not_nibble_past_the_cap() -> None:
     """Each knows from the ledger what a call costs, so none spends one call to find out."""
-    cap, lines = Cap(tokens=450), list[LedgerLine]()
+    cap, lines = SpendingCap(tokens=450), list[LedgerLine]()
     for _ in range(5):
-        judge = ModelJudge.of(Budgeted(dear(), cap, till(Account.of(lines))), "simple", GUITARIST)
+        judge = ModelJudge.of(
+            Budgeted(dear(), cap, till(ModelAccount.of(lines))), "simple", GUITARIST
+        )
         try:
             while True:
                 judgement = asyncio.run(judge.judge((frame(),), None))
@@ -100,7 +102,7 @@ def test_questions_asked_together_do_not_pass_the_cap() -> None:
 
     model = Recorded(slow)
     model.name = "openai/gpt-4o"
-    budgeted = Budgeted(model, Cap(tokens=500))
+    budgeted = Budgeted(model, SpendingCap(tokens=500))
     judge = ModelJudge.of(budgeted, "simple", GUITARIST)
 
     async def together() -> list[Judgement | BaseException]:
@@ -115,7 +117,7 @@ def test_questions_asked_together_do_not_pass_the_cap() -> None:
 
 def test_the_fault_tells_what_was_spent_and_what_to_type() -> None:
     budgeted = Budgeted(
-        dear(), Cap(cost_usd=0.03, tokens=5000), till(Account(Spent(0.015, 123), 2))
+        dear(), SpendingCap(cost_usd=0.03, tokens=5000), till(ModelAccount(Spending(0.015, 123), 2))
     )
     assert ask_until_spent(budgeted) == 1
     told = r"\$0\.03 and 5,000 tokens.*\$0\.0250.*223.*higher cap"
@@ -129,7 +131,7 @@ def test_replies_that_were_held_back_are_paid_for() -> None:
 
     model = Recorded(filtered)
     model.name = "openai/gpt-4o"
-    budgeted = Budgeted(model, Cap(tokens=350))
+    budgeted = Budgeted(model, SpendingCap(tokens=350))
     judge = ModelJudge.of(budgeted, "simple", GUITARIST)
     said = asyncio.run(judge.judge((frame(),), None))
     assert said.missing == "filtered"
@@ -145,20 +147,22 @@ def test_a_restart_adds_up_the_ledger() -> None:
         step(1, judgement=Judgement(answer=None, missing="unreadable", usage=usage)),
         step(2, judgement=Judgement(answer="no", usage=free)),
     ]
-    assert Account.of(lines) == Account(Spent(0.5, 200), calls=5)
+    assert ModelAccount.of(lines) == ModelAccount(Spending(0.5, 200), calls=5)
 
     # the cap was reached between the two calls of one judgement, which left no step
     cut = Fault(
         at=NOW, position=3, fault="BudgetSpent", message="", recovered=False,
         details={"cost_usd": 0.6, "tokens": 240},
     )  # fmt: skip
-    assert Account.of([*lines, cut]).spent == Spent(0.6, 240)
+    assert ModelAccount.of([*lines, cut]).spent == Spending(0.6, 240)
     lines += [cut, step(3, judgement=Judgement(answer="no", usage=usage))]
-    assert Account.of([*lines, RunFinished(at=NOW, steps=4, eligible=4)]).spent == Spent(0.85, 340)
+    assert ModelAccount.of([*lines, RunFinished(at=NOW, steps=4, eligible=4)]).spent == Spending(
+        0.85, 340
+    )
 
 
 def test_what_was_kept_and_what_was_counted_agree() -> None:
-    budgeted = Budgeted(dear(text="Well..."), Cap(tokens=700))
+    budgeted = Budgeted(dear(text="Well..."), SpendingCap(tokens=700))
     judge = ModelJudge.of(budgeted, "simple", GUITARIST)
     lines: list[LedgerLine] = []
     for position in range(3):
@@ -171,7 +175,7 @@ def test_what_was_kept_and_what_was_counted_agree() -> None:
               details=caught.value.details)
     )  # fmt: skip
     balance = budgeted.balance
-    assert Account.of(lines).spent == Spent(balance.cost_usd, balance.tokens)
+    assert ModelAccount.of(lines).spent == Spending(balance.cost_usd, balance.tokens)
     assert (balance.tokens, balance.calls, balance.standing) == (700, 7, 0)
 
 
@@ -179,24 +183,24 @@ def test_a_cap_in_dollars_needs_a_price() -> None:
     unpriced = dear()
     unpriced.name = "openai-api/loopback/tiny"
     with pytest.raises(BadConfig, match=r"No price is known.*Type: --max-tokens"):
-        Budgeted(unpriced, Cap(cost_usd=1))
-    Budgeted(unpriced, Cap(tokens=1))
+        Budgeted(unpriced, SpendingCap(cost_usd=1))
+    Budgeted(unpriced, SpendingCap(tokens=1))
 
 
 def test_a_cap_needs_a_model_that_tells_what_it_uses() -> None:
     silent = Recorded(lambda question: Reply(text="Yes"))
     silent.name = "openai-api/loopback/tiny"
     with pytest.raises(BadConfig, match="how many tokens"):
-        ask_until_spent(Budgeted(silent, Cap(tokens=10)))
+        ask_until_spent(Budgeted(silent, SpendingCap(tokens=10)))
 
 
 def test_models_of_ones_own_machine_cost_nothing() -> None:
-    model = Budgeted(scripted.load("scripted/yes"), Cap(cost_usd=0.0))
+    model = Budgeted(scripted.load("scripted/yes"), SpendingCap(cost_usd=0.0))
     assert ask_until_spent(model, 20) == 20
     assert model.encoder is None
 
 
 def test_closing_closes_the_model(tmp_path: Path) -> None:
     model = dear()
-    asyncio.run(Budgeted(model, Cap()).close())
+    asyncio.run(Budgeted(model, SpendingCap()).close())
     assert model.closed

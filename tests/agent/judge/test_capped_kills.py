@@ -14,10 +14,10 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.judge.budget import Cap
+from agent.judge.budget import SpendingCap
 from agent.judge.guard import guarded, is_free
 from agent.models.base import Model, Question, Reply
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from agent.models.scripted import load as load_scripted
 from agent.preferences import prompts
 from agent.preferences.generate import _Both
@@ -81,13 +81,15 @@ def test_a_local_editor_beside_a_served_checker_is_booked(tmp_path: Path) -> Non
 
     editor = Recorded(used)
     editor.name = "hfvlm/editor"
-    till = Till(PaymentBook(), ("a",))
+    till = CappedAccounts(PaymentBook(), ("a",))
     question = Question(prompts.describe(), (frame(),))
     checker = Recorded(used)
     checker.meters = True  # as a served one, which books its own calls
     checkers: list[Model] = [checker, load_scripted("scripted/yes")]
     for place, each in enumerate(checkers):
-        model = guarded(_Both(editor, each), Cap(tokens=10_000), till, tmp_path / str(place))
+        model = guarded(
+            _Both(editor, each), SpendingCap(tokens=10_000), till, tmp_path / str(place)
+        )
         asyncio.run(model.ask(question))
     balance = till.book.balance(["a"])
     assert (balance.calls, balance.tokens, balance.standing) == (2, 200, 0)

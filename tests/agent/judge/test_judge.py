@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from agent.errors import BudgetSpent, ModelFailed, Refused, TimedOut, UnreadableReply
-from agent.judge.judge import LONGEST_REPLY, Explain, Manner, ModelJudge
+from agent.judge.judge import LONGEST_REPLY, Explain, ModelJudge, QuestionForm
 from agent.models import scripted
 from agent.models.base import Question, Reply
 from store.runs.records import Judgement
 from tests.agent.models.made import GUITARIST, Recorded, frame, judged
 
 
-def ask(name: str, strategy: str = "simple", manner: Manner | None = None) -> Judgement:
+def ask(name: str, strategy: str = "simple", manner: QuestionForm | None = None) -> Judgement:
     judge = ModelJudge.of(scripted.load(name), strategy, GUITARIST, manner)
     return asyncio.run(judged(judge, "Morning run"))
 
@@ -40,7 +40,7 @@ def ask(name: str, strategy: str = "simple", manner: Manner | None = None) -> Ju
 def test_each_outcome_is_its_own_reading(
     strategy: str, script: str, answer: str | None, missing: str | None, attempts: int
 ) -> None:
-    said = ask(f"scripted/{script}", strategy, Manner(limit_s=0.2))
+    said = ask(f"scripted/{script}", strategy, QuestionForm(limit_s=0.2))
 
     assert (said.answer, said.missing, said.attempts) == (answer, missing, attempts)
     assert said.usage.calls == attempts
@@ -81,7 +81,7 @@ def test_a_fault_in_the_program_is_not_a_missing_answer() -> None:
 
 def test_a_time_limit_holds() -> None:
     started = perf_counter()
-    said = ask("scripted/yes?latency=30", manner=Manner(limit_s=0.1))
+    said = ask("scripted/yes?latency=30", manner=QuestionForm(limit_s=0.1))
     assert said.missing == "timed_out"
     assert perf_counter() - started < 5
     assert said.latency_s >= 0.1
@@ -111,7 +111,7 @@ def test_a_readable_reply_is_asked_for_once() -> None:
 
 def test_the_question_carries_the_persona_frames_and_caption() -> None:
     model = Recorded(lambda question: Reply(text="no"))
-    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain="all"))
+    judge = ModelJudge.of(model, "simple", GUITARIST, QuestionForm(explain="all"))
     frames = (frame(colour="red"), frame(colour="blue"))
     asyncio.run(judge.judge(frames, "A quiet lake"))
 
@@ -140,7 +140,7 @@ def test_reasons_are_asked_for_only_where_they_are_wanted(
 ) -> None:
     script = scripted.load(f"scripted/{word}")
     model = Recorded(script.ask)
-    judge = ModelJudge.of(model, strategy, GUITARIST, Manner(explain=explain))
+    judge = ModelJudge.of(model, strategy, GUITARIST, QuestionForm(explain=explain))
     said = asyncio.run(judged(judge))
     assert said.answer == word
     assert [question.explain for question in model.asked] == asked
@@ -157,7 +157,7 @@ def test_a_reason_of_another_answer_is_left_out(mirrored: bool) -> None:
         told = f"{no}\nReason: It is dull.\nDescription: A lake."
         return Reply(told if question.explain else yes, input_tokens=10, output_tokens=1)
 
-    manner = Manner(explain="yes", mirrored=mirrored)
+    manner = QuestionForm(explain="yes", mirrored=mirrored)
     said = asyncio.run(
         judged(ModelJudge.of(Recorded(changes_its_mind), "simple", GUITARIST, manner))
     )
@@ -171,20 +171,20 @@ def test_a_reason_that_cannot_be_had_leaves_the_answer() -> None:
             raise ModelFailed("no")
         return Reply("Yes", p_yes=0.8)
 
-    judge = ModelJudge.of(Recorded(fails), "simple", GUITARIST, Manner(explain="yes"))
+    judge = ModelJudge.of(Recorded(fails), "simple", GUITARIST, QuestionForm(explain="yes"))
     said = asyncio.run(judged(judge))
     assert (said.answer, said.missing, said.p_yes, said.reason) == ("yes", None, 0.8, None)
 
 
 def test_a_reason_that_comes_by_itself_is_not_asked_for() -> None:
     model = Recorded(lambda question: Reply("Yes", reason="It looks like a guitar."))
-    judge = ModelJudge.of(model, "simple", GUITARIST, Manner(explain="yes"))
+    judge = ModelJudge.of(model, "simple", GUITARIST, QuestionForm(explain="yes"))
     assert asyncio.run(judged(judge)).reason == "It looks like a guitar."
     assert len(model.asked) == 1
 
 
 def test_the_opposite_question_is_read_the_other_way_round() -> None:
-    manner = Manner(mirrored=True)
+    manner = QuestionForm(mirrored=True)
     assert ask("scripted/yes", manner=manner).answer == "no"
     assert ask("scripted/no", manner=manner).answer == "yes"
     assert ask("scripted/keywords?words=run", manner=manner).answer == "yes"

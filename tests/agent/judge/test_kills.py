@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from agent.judge.budget import Cap
+from agent.judge.budget import SpendingCap
 from agent.judge.guard import guarded
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import load
-from agent.models.metering import Till
-from store.runs.payments import PaymentBook, Settled
+from agent.models.metering import CappedAccounts
+from store.runs.payments import CallSettled, PaymentBook
 from store.runs.records import Judgement
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, frame
@@ -62,9 +62,12 @@ def opened(server: Server, way: str, patch: pytest.MonkeyPatch) -> Any:
 
 
 def judged(model: Any, root: Path, account: str = "a") -> Judgement:
-    till = Till(PaymentBook(root / "payments.jsonl"), (account,))
+    till = CappedAccounts(PaymentBook(root / "payments.jsonl"), (account,))
     asked = ModelJudge.of(
-        guarded(model, Cap(), till, root / "replies"), "simple", GUITARIST, Manner(limit_s=50)
+        guarded(model, SpendingCap(), till, root / "replies"),
+        "simple",
+        GUITARIST,
+        QuestionForm(limit_s=50),
     )
 
     async def one() -> Judgement:
@@ -85,7 +88,7 @@ def test_a_kill_before_the_settlement_asks_nothing_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def killed(book: PaymentBook, line: Settled) -> None:
+    def killed(book: PaymentBook, line: CallSettled) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:

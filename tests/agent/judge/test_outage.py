@@ -29,7 +29,7 @@ import psutil
 import pytest
 
 from store.runs.data_folder import DataFolder
-from store.runs.payments import PaymentBook, Reserved, Settled
+from store.runs.payments import CallReserved, CallSettled, PaymentBook
 from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.chaos_server import RECEIVED, SENT, ChaosServer
 from tests.store.samples import keep_run
@@ -83,13 +83,13 @@ def _ended(child: int) -> bool:
     return not psutil.pid_exists(child)
 
 
-def payments(root: Path) -> tuple[list[Reserved], dict[str, Settled]]:
+def payments(root: Path) -> tuple[list[CallReserved], dict[str, CallSettled]]:
     """Every call that was reserved, and what the settled ones came to, by id."""
-    kinds: dict[str, Any] = {"reserved": Reserved, "settled": Settled}
+    kinds: dict[str, Any] = {"reserved": CallReserved, "settled": CallSettled}
     raw = [json.loads(line) for line in DataFolder(root).payments.read_bytes().splitlines()]
     lines = [kinds[each["kind"]].model_validate(each) for each in raw]
-    settled = {line.id: line for line in lines if isinstance(line, Settled)}
-    return [line for line in lines if isinstance(line, Reserved)], settled
+    settled = {line.id: line for line in lines if isinstance(line, CallSettled)}
+    return [line for line in lines if isinstance(line, CallReserved)], settled
 
 
 @pytest.mark.drill

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import Filtered, ModelFailed
-from agent.judge.budget import Budgeted, Cap
+from agent.judge.budget import Budgeted, SpendingCap
 from agent.judge.judge import ModelJudge
 from agent.judge.reply_cache import Cached, Tally
 from agent.models import scripted
@@ -111,7 +111,7 @@ def test_another_model_or_setting_is_asked(tmp_path: Path) -> None:
     models[-1].fingerprint = "fedcba9876543210"  # the same name over other weights
     for model in models:
         # a budget in between hides nothing of what makes the reply
-        ask(Cached(Budgeted(model, Cap()), tmp_path), QUESTION)
+        ask(Cached(Budgeted(model, SpendingCap()), tmp_path), QUESTION)
     assert [len(model.asked) for model in models] == [1, 1, 1, 1, 1]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from tenacity import wait_none
 
 from agent.evaluation import rejudge as module
-from agent.evaluation.rejudge import Asking, rejudge
+from agent.evaluation.rejudge import RejudgePlan, rejudge
 from agent.judge.patience import Patience
 from agent.models import api, load
 from store.runs.data_folder import DataFolder
@@ -37,7 +37,7 @@ def ask(root: str, repeats: str) -> int:
 
     vars(module)["load_model"] = quick
     data = DataFolder(Path(root))
-    asking = Asking(
+    asking = RejudgePlan(
         MODEL, repeats=int(repeats), patience=Patience(attempts=10_000, in_a_row=0), revision="1"
     )
     run = read(data.ledger_path("r1"))

@@ -21,10 +21,10 @@ from inspect_ai.model import (
 )
 
 from agent.errors import BadConfig, MissingExtra, UserError
-from agent.judge.budget import Budgeted, Cap
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.budget import Budgeted, SpendingCap
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.api import SETTINGS, ServedModel
-from agent.models.metering import Till
+from agent.models.metering import CappedAccounts
 from store.runs.payments import PaymentBook
 from store.runs.records import Judgement
 from tests.agent.models.made import GUITARIST, frame
@@ -60,7 +60,7 @@ def served(answer: Answer, **settings: Any) -> ServedModel:
 
 
 def ask(answer: Answer, strategy: str = "simple", **settings: Any) -> Judgement:
-    judge = ModelJudge.of(served(answer, **settings), strategy, GUITARIST, Manner(limit_s=5))
+    judge = ModelJudge.of(served(answer, **settings), strategy, GUITARIST, QuestionForm(limit_s=5))
     return asyncio.run(judge.judge((frame(colour="red"), frame(colour="blue")), "A caption"))
 
 
@@ -245,7 +245,7 @@ def test_a_count_that_cannot_be_is_no_money(
         return made
 
     book = PaymentBook(tmp_path / "payments.jsonl")
-    budgeted = Budgeted(served(answer), Cap(tokens=10**9), Till(book, ("r",)))
+    budgeted = Budgeted(served(answer), SpendingCap(tokens=10**9), CappedAccounts(book, ("r",)))
     judge = ModelJudge.of(budgeted, "simple", GUITARIST)
     said = asyncio.run(judge.judge((frame(),), None))
     assert (said.answer, said.usage.input_tokens) == ("yes", None)

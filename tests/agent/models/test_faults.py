@@ -13,7 +13,7 @@ from PIL import Image
 from tenacity import wait_none
 
 from agent.errors import UserError
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import load
 from agent.models.api import SETTINGS, ServedModel
 from agent.models.local_vlm import HfVlm
@@ -52,7 +52,7 @@ def ask_often(
     way: str,
     monkeypatch: pytest.MonkeyPatch,
     strategy: str = "simple",
-    manner: Manner = Manner(limit_s=30),  # noqa: B008
+    manner: QuestionForm = QuestionForm(limit_s=30),  # noqa: B008
     times: int = 1,
     **settings: Any,
 ) -> list[Judgement]:
@@ -172,7 +172,7 @@ def test_a_server_that_is_not_there_is_a_failure(
 
 
 def test_all_attempts_end_before_the_judge_gives_up() -> None:
-    assert SETTINGS["timeout"] < Manner().limit_s
+    assert SETTINGS["timeout"] < QuestionForm().limit_s
     assert SETTINGS["attempt_timeout"] < SETTINGS["timeout"]
     assert SETTINGS["max_retries"] == 3
 
@@ -215,7 +215,7 @@ def schemas(server: Server) -> list[Any]:
 def test_a_questionnaire_goes_with_its_form(
     mirrored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manner = Manner(mirrored=mirrored, explain="all")
+    manner = QuestionForm(mirrored=mirrored, explain="all")
     with Server().running() as server:
         said = ask_often(server, "schema", monkeypatch, "isq", manner)[0]
     assert (said.answer, said.score) == ("yes", 80)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from agent.errors import BadConfig, MissingExtra, ModelFailed, UserError
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import check, load, local_checkpoint, local_vlm
 from agent.models.base import Question, Reply
-from agent.models.local_vlm import Generated, HfVlm
+from agent.models.local_vlm import GeneratedReply, HfVlm
 from agent.preferences import prompts as preferences
 from personas.strategies import build
 from store.encoders._torch import load_torch
@@ -150,7 +150,7 @@ def test_questions_that_come_together_are_answered_together_and_alike(
     sizes: list[int] = []
     generate = HfVlm.generate
 
-    def counted(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
+    def counted(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
         sizes.append(len(chats))
         return generate(self, chats, most)
 
@@ -171,7 +171,7 @@ def test_a_batch_that_does_not_fit_is_halved(model: HfVlm, monkeypatch: pytest.M
     torch = load_torch()
     generate = HfVlm._generate
 
-    def cramped(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
+    def cramped(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
         if len(chats) > 1:
             raise torch.OutOfMemoryError("no room")
         return generate(self, chats, most)
@@ -188,7 +188,7 @@ def test_a_question_that_does_not_fit_says_what_to_type(
 ) -> None:
     torch = load_torch()
 
-    def full(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
+    def full(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
         raise torch.OutOfMemoryError("no room")
 
     monkeypatch.setattr(HfVlm, "_generate", full)
@@ -212,7 +212,7 @@ def test_a_frame_that_is_no_picture_fails_alone(model: HfVlm) -> None:
 def test_a_failed_pass_is_a_failure_and_the_next_question_is_answered(
     model: HfVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
+    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
         raise RuntimeError("CUDA error")
 
     with monkeypatch.context() as patched:
@@ -226,7 +226,7 @@ def test_a_failed_pass_is_a_failure_and_the_next_question_is_answered(
 def test_a_fault_in_the_program_is_no_failure_of_the_model(
     model: HfVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[Generated]:
+    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(HfVlm, "_generate", broken)
@@ -236,7 +236,7 @@ def test_a_fault_in_the_program_is_no_failure_of_the_model(
 
 def test_who_gives_up_holds_nobody_up(model: HfVlm) -> None:
     async def impatient() -> Reply:
-        judge = ModelJudge.of(model, "isq", GUITARIST, Manner(limit_s=0.01))
+        judge = ModelJudge.of(model, "isq", GUITARIST, QuestionForm(limit_s=0.01))
         assert (await judge.judge((RED,), None)).missing == "timed_out"
         reply = await model.ask(question(BLUE))
         await model.close()

@@ -7,10 +7,10 @@ from typing import Any
 
 from agent.playground.catalogue import load
 from agent.playground.skins import shapes
-from agent.playground.skins.shapes import Served
+from agent.playground.skins.shapes import ServedItem
 
-SERVED = [Served(item, place) for place, item in enumerate(load().items[:3])]
-LIVE = [Served(item, 3) for item in load().items if item.kind == "live"][:1]
+SERVED = [ServedItem(item, place) for place, item in enumerate(load().items[:3])]
+LIVE = [ServedItem(item, 3) for item in load().items if item.kind == "live"][:1]
 
 REAL: dict[str, list[tuple[str, Any]]] = {
     "playground": [("/api/feed", {"items": [{"id": "a", "desc": "words", "isAd": True}]})],

@@ -12,13 +12,13 @@ from typing import Any
 
 from PIL import Image
 
-from agent.config import Dwell, RunConfig, Site
+from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.errors import RunFault
-from agent.playground.catalogue import Item, load
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.mark import read_mark
 from agent.playground.skins.shapes import caption, skin_id
-from agent.run.session import Place, Silent, execute
+from agent.run.session import RunFolder, SilentWatcher, execute
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -42,7 +42,7 @@ class Told:
     def steps(self) -> list[Step]:
         return list(self.ledger.steps)
 
-    def served(self) -> list[Item]:
+    def served(self) -> list[CatalogueItem]:
         """What the site served, in order, as it noted for itself."""
         folder = self.data.run_dir(self.ledger.started.run_id) / "playground"
         (visitor,) = folder.glob("*.jsonl")
@@ -50,7 +50,7 @@ class Told:
         ids = [id_ for line in lines if "batch" in line for id_ in line["batch"]["items"]]
         return [load().by_id[id_] for id_ in ids]
 
-    def pictured(self, step: Step) -> Item:
+    def pictured(self, step: Step) -> CatalogueItem:
         """The item whose mark is in a step's frame."""
         jpeg = FrameStore(self.data.frames_dir).read(step.frames[0].sha256)
         number = read_mark(Image.open(io.BytesIO(jpeg)))
@@ -68,19 +68,19 @@ def watch(
     config = RunConfig(
         persona=find("p12"), platform=platform, model="scripted/coin?p=0.4", seed=SEED,
         windows=Windows(before=videos, after=0), dwell=QUICK, of=of,
-        site=None if of else Site(feed="random", skin=skin, switches=switches),
+        site=None if of else SiteConfig(feed="random", skin=skin, switches=switches),
     )  # fmt: skip
-    place = Place(data, browsers.find(), fresh=True, encoder=None)
+    place = RunFolder(data, browsers.find(), fresh=True, encoder=None)
     fault = None
     try:
-        asyncio.run(execute(config, place, Silent(), lambda: datetime.now(UTC)))
+        asyncio.run(execute(config, place, SilentWatcher(), lambda: datetime.now(UTC)))
     except RunFault as error:
         fault = error
     newest = max(data.ledgers(), key=lambda path: path.stat().st_mtime_ns)
     return Told(read(newest), data, fault)
 
 
-def truth(platform: str, item: Item) -> dict[str, Any]:
+def truth(platform: str, item: CatalogueItem) -> dict[str, Any]:
     """What a record of an item must say, field by field."""
     known: dict[str, Any] = {"ad": item.kind == "ad", "live": item.kind == "live"}
     if platform == "playground":
@@ -106,7 +106,7 @@ def truth(platform: str, item: Item) -> dict[str, Any]:
     return told
 
 
-def shows(platform: str, item: Item) -> bool:
+def shows(platform: str, item: CatalogueItem) -> bool:
     """Whether a site's feed shows such an item."""
     return platform != "instagram" or item.kind != "live"
 

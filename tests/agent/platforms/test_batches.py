@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from agent.drivers.base import Answer
+from agent.drivers.base import SiteAnswer
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.playground.catalogue import load as load_catalogue
 from agent.playground.payload import feed_payload
 from agent.playground.recommend import Settings, Shelf
 from agent.playground.simulate import AHEAD
-from agent.playground.visitors import Page, Visitor, Watch
+from agent.playground.visitors import BatchPart, Visitor, WatchReport
 from store.runs.records import Judgement, Reaction, Step, Video
 from store.runs.site_records import FeedBatch
 from tests.agent.platforms.test_feed import shown
@@ -54,10 +54,10 @@ def sit(visitor: Visitor, run: Run, until: int) -> None:
 
     def ask(after: int | None) -> None:
         page = visitor.page(after)
-        assert isinstance(page, Page)
+        assert isinstance(page, BatchPart)
         body = feed_payload(catalogue, visitor, page)
         cards.extend(body["items"])
-        feed.take(Answer("/api/feed", body))
+        feed.take(SiteAnswer("/api/feed", body))
 
     ask(None)
     for active in range(until - len(run.steps)):
@@ -66,7 +66,7 @@ def sit(visitor: Visitor, run: Run, until: int) -> None:
         feed.position = len(run.steps)
         card = cards[active]
         run.steps.append(step(len(run.steps), feed.describe(shown(card["id"]))))
-        watched = Watch(
+        watched = WatchReport(
             index=card["index"],
             view=f"{len(run.steps)}",
             watched_s=2.0,
@@ -113,7 +113,7 @@ def test_a_request_is_stamped_when_it_is_made_however_late_its_answer() -> None:
     asked = perf_counter()
     for position in (4, 5, 6):
         feed.position = position
-    feed.take(Answer("/api/feed", {"batch": 0, "items": [{"id": "a"}]}, requested_s=asked))
+    feed.take(SiteAnswer("/api/feed", {"batch": 0, "items": [{"id": "a"}]}, requested_s=asked))
     assert feed.describe(shown("a")).batch_requested_at == 3
 
 
@@ -123,7 +123,7 @@ def test_a_repeat_comes_with_the_batch_that_brings_it_again() -> None:
     for number in range(3):
         feed.position = 10 * number
         items = [{"id": "again"}, {"id": f"v{number}"}]
-        feed.take(Answer("/api/feed", {"batch": number, "items": items}))
+        feed.take(SiteAnswer("/api/feed", {"batch": number, "items": items}))
     for video in ("again", "v0", "again", "v1", "v2", "again"):
         described = feed.describe(shown(video))
         said.append((video, described.batch, described.batch_requested_at))
@@ -140,11 +140,11 @@ def test_a_live_page_that_is_opened_again_asks_anew() -> None:
     ids = ["7000000000000000001", "7000000000000000002"]
     body = {"itemList": [{"id": id_, "desc": "x", "author": {"uniqueId": "u"}} for id_ in ids]}
     feed.open_page(0)
-    feed.take(Answer(address, body))
+    feed.take(SiteAnswer(address, body))
     feed.position = 0
     assert feed.describe(shown(ids[0])).batch == 0
     feed.open_page(9)
-    feed.take(Answer(address, body))
+    feed.take(SiteAnswer(address, body))
     again = feed.describe(shown(ids[1]))
     assert (again.batch, again.batch_requested_at) == (1, 8)
 

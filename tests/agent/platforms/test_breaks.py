@@ -14,7 +14,7 @@ import pytest
 
 from agent.errors import WallShown
 from agent.run import session
-from agent.run.session import Live, Silent
+from agent.run.session import LiveOptions, SilentWatcher
 from store.runs.records import Step
 from tests.agent.platforms import running
 from tests.agent.platforms.running import Told, check, watch
@@ -22,7 +22,7 @@ from tests.agent.platforms.running import Told, check, watch
 SITES = ("youtube", "tiktok", "instagram")
 
 
-class Meddler(Silent):
+class Meddler(SilentWatcher):
     """Does something once, at a position; notes what the run waits for."""
 
     def __init__(self, at: int, meddle: Callable[[], None]) -> None:
@@ -42,12 +42,12 @@ def meddled(
 ) -> Told:
     """Watch eight videos of a skin while somebody meddles, and a person answers the walls."""
 
-    def patient(*words: object, **options: object) -> session.Place:
-        place = session.Place(*words, **options)  # type: ignore[arg-type]
-        return replace(place, live=Live(patient=True))
+    def patient(*words: object, **options: object) -> session.RunFolder:
+        place = session.RunFolder(*words, **options)  # type: ignore[arg-type]
+        return replace(place, live=LiveOptions(patient=True))
 
-    monkeypatch.setattr(running, "Silent", lambda: meddler)
-    monkeypatch.setattr(running, "Place", patient)
+    monkeypatch.setattr(running, "SilentWatcher", lambda: meddler)
+    monkeypatch.setattr(running, "RunFolder", patient)
     return watch(root, platform, 8, switches)
 
 

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from agent.drivers.base import Answer, Box, Shown
+from agent.drivers.base import ActiveVideo, Box, SiteAnswer
 from agent.errors import LayoutChanged, UnknownName
 from agent.platforms import load
 from agent.platforms.base import Feed
 
 
-def shown(id_: str | None, **fields: Any) -> Shown:
+def shown(id_: str | None, **fields: Any) -> ActiveVideo:
     given: dict[str, Any] = {
         "key": id_ or "blob:1", "id": id_, "id_source": "page" if id_ else None,
         "url": f"http://127.0.0.1/v/{id_}", "box": Box(0, 0, 360, 640), "time_s": 0.1,
         "duration_s": 6.0, "exposure_s": 0.1, "shown": True, "has_video": True, "ad": False,
         "live": False, "fields": {}, "moved": 1, "animation_ms": 0.0,
     }  # fmt: skip
-    return Shown(**{**given, **fields})
+    return ActiveVideo(**{**given, **fields})
 
 
 def batch(*ids: str, **extra: Any) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def batch(*ids: str, **extra: Any) -> dict[str, Any]:
 
 def test_prefetched_items_are_not_taken_for_the_shown_one() -> None:
     feed = Feed(load("playground"))
-    feed.take(Answer("/api/feed", batch("a", "b")))
+    feed.take(SiteAnswer("/api/feed", batch("a", "b")))
     feed.position = 7
-    feed.take(Answer("/api/feed", batch("c", "d")))
+    feed.take(SiteAnswer("/api/feed", batch("c", "d")))
     first, third = feed.describe(shown("a")), feed.describe(shown("c"))
     assert (first.caption, first.batch, first.batch_requested_at) == ("caption of a", 0, 0)
     assert (third.caption, third.batch, third.batch_requested_at) == ("caption of c", 1, 7)
@@ -39,8 +39,8 @@ def test_prefetched_items_are_not_taken_for_the_shown_one() -> None:
 
 def test_an_item_keeps_the_batch_that_brought_it_first() -> None:
     feed = Feed(load("playground"))
-    feed.take(Answer("/api/feed", batch("a")))
-    feed.take(Answer("/api/feed", batch("a", "b")))
+    feed.take(SiteAnswer("/api/feed", batch("a")))
+    feed.take(SiteAnswer("/api/feed", batch("a", "b")))
     assert feed.describe(shown("a")).batch == 0
     assert feed.describe(shown("b")).batch == 1
 
@@ -54,7 +54,7 @@ def test_the_page_fills_what_the_responses_leave_out() -> None:
 @pytest.mark.parametrize("where", ["response", "page"])
 def test_an_ad_is_an_ad_whoever_says_so(where: str) -> None:
     feed = Feed(load("playground"))
-    feed.take(Answer("/api/feed", batch("a", isAd=where == "response")))
+    feed.take(SiteAnswer("/api/feed", batch("a", isAd=where == "response")))
     assert feed.describe(shown("a", ad=where == "page")).ad is True
 
 
@@ -63,14 +63,14 @@ def test_an_unknown_platform_offers_the_nearest() -> None:
         load("playgrund")
 
 
-def sequence(*ids: str) -> Answer:
+def sequence(*ids: str) -> SiteAnswer:
     body = {"entries": [{"command": {"reelWatchEndpoint": {"videoId": id_}}} for id_ in ids]}
-    return Answer("https://y/youtubei/v1/reel/reel_watch_sequence", body)
+    return SiteAnswer("https://y/youtubei/v1/reel/reel_watch_sequence", body)
 
 
-def about(id_: str, title: str) -> Answer:
+def about(id_: str, title: str) -> SiteAnswer:
     body = {"videoDetails": {"videoId": id_, "title": title}}
-    return Answer("https://y/youtubei/v1/reel/reel_item_watch", body)
+    return SiteAnswer("https://y/youtubei/v1/reel/reel_item_watch", body)
 
 
 A, B = "aaaaaaaaaaa", "bbbbbbbbbbb"
@@ -101,27 +101,31 @@ def test_an_answer_about_one_video_is_no_batch() -> None:
 @pytest.mark.parametrize(
     ("platform", "answer", "kind"),
     [
-        ("tiktok", Answer("/api/recommend/item_list/", None), "rate_limit"),
-        ("tiktok", Answer("/api/recommend/item_list/", None, 429), "rate_limit"),
-        ("tiktok", Answer("/api/recommend/item_list/", {"statusCode": 10204}), "error"),
-        ("tiktok", Answer("/api/recommend/item_list/", {"itemList": [], "statusCode": 0}), None),
-        ("instagram", Answer("/graphql/query", {"require_login": True}, 401), "rate_limit"),
-        ("instagram", Answer("/graphql/query", {"data": {}}), None),
-        ("instagram", Answer("/graphql/query", None, 503), "error"),
+        ("tiktok", SiteAnswer("/api/recommend/item_list/", None), "rate_limit"),
+        ("tiktok", SiteAnswer("/api/recommend/item_list/", None, 429), "rate_limit"),
+        ("tiktok", SiteAnswer("/api/recommend/item_list/", {"statusCode": 10204}), "error"),
+        (
+            "tiktok",
+            SiteAnswer("/api/recommend/item_list/", {"itemList": [], "statusCode": 0}),
+            None,
+        ),
+        ("instagram", SiteAnswer("/graphql/query", {"require_login": True}, 401), "rate_limit"),
+        ("instagram", SiteAnswer("/graphql/query", {"data": {}}), None),
+        ("instagram", SiteAnswer("/graphql/query", None, 503), "error"),
         (
             "youtube",
-            Answer("/reel_item_watch", {"playabilityStatus": {"status": "LOGIN_REQUIRED"}}),
+            SiteAnswer("/reel_item_watch", {"playabilityStatus": {"status": "LOGIN_REQUIRED"}}),
             "login",
         ),
         (
             "youtube",
-            Answer("/reel_item_watch", {"playabilityStatus": {"status": "AGE_CHECK_REQUIRED"}}),
+            SiteAnswer("/reel_item_watch", {"playabilityStatus": {"status": "AGE_CHECK_REQUIRED"}}),
             "age",
         ),
     ],
 )
 def test_a_response_without_items_may_be_a_wall(
-    platform: str, answer: Answer, kind: str | None
+    platform: str, answer: SiteAnswer, kind: str | None
 ) -> None:
     feed = Feed(load(platform))
     feed.position = 4
@@ -132,16 +136,16 @@ def test_a_response_without_items_may_be_a_wall(
 
 def test_a_good_response_clears_the_refusal_and_an_error_page_holds_no_items() -> None:
     feed = Feed(load("playground"))
-    feed.take(Answer("/api/feed", batch("a"), 500))
+    feed.take(SiteAnswer("/api/feed", batch("a"), 500))
     assert (feed.refusal, feed.describe(shown("a")).caption) == ("error", None)
-    feed.take(Answer("/api/feed", batch("a")))
+    feed.take(SiteAnswer("/api/feed", batch("a")))
     assert (feed.refusal, feed.describe(shown("a")).caption) == (None, "caption of a")
 
 
 def watched(feed: Feed, count: int, start: int = 0, **fields: Any) -> None:
     for number in range(start, start + count):
         feed.position = number
-        feed.take(Answer("/api/feed", {"items": [{"id": f"v{number}", **fields}]}))
+        feed.take(SiteAnswer("/api/feed", {"items": [{"id": f"v{number}", **fields}]}))
         feed.describe(shown(f"v{number}"))
 
 
@@ -193,7 +197,7 @@ def test_what_cannot_be_seen_is_missing_and_not_guessed() -> None:
     assert video.id == "blob:1"
     told = (video.ad, video.live, video.url, video.caption, video.duration_s, video.batch)
     assert told == (None,) * 6
-    feed.take(Answer("/api/feed", batch("a", isAd=True, isLive=False)))
+    feed.take(SiteAnswer("/api/feed", batch("a", isAd=True, isLive=False)))
     known = feed.describe(shown("a", ad=None, live=None))
     assert (known.ad, known.live) == (True, False)
     assert feed.describe(shown("a", live=True)).live is True

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from agent.drivers.base import Answer
+from agent.drivers.base import SiteAnswer
 from agent.drivers.web.hooks import parsed
 from agent.platforms import load
 from agent.platforms.base import Feed
@@ -35,9 +35,9 @@ def media(code: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def answer(body: Any, asked: str | None = FEED, status: int = 200, url: str = URL) -> Answer:
+def answer(body: Any, asked: str | None = FEED, status: int = 200, url: str = URL) -> SiteAnswer:
     sent = None if asked is None else urlencode({"av": "1", "fb_api_req_friendly_name": asked})
-    return Answer(url, body, status, sent)
+    return SiteAnswer(url, body, status, sent)
 
 
 def feed_of(*found: dict[str, Any], root: str = ROOT) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.drivers.base import Answer
+from agent.drivers.base import SiteAnswer
 from agent.drivers.web.driver import PlaywrightDriver
 from agent.platforms import load
 from agent.platforms.base import Feed
@@ -49,13 +49,13 @@ def test_an_advertisement_s_milliseconds_are_seconds(
     told: int, info: dict[str, str] | None, seconds: float | None
 ) -> None:
     body = {"itemList": [item(video={"duration": told}, **({"ad_info": info} if info else {}))]}
-    (video,) = load("tiktok").parse(Answer(URL, body))
+    (video,) = load("tiktok").parse(SiteAnswer(URL, body))
     assert video.duration_s == seconds
     assert video.ad is bool(info)
 
 
 def test_handle_and_display_name_are_kept_apart() -> None:
-    (video,) = load("tiktok").parse(Answer(URL, {"itemList": [item()]}))
+    (video,) = load("tiktok").parse(SiteAnswer(URL, {"itemList": [item()]}))
     assert (video.author, video.author_name) == ("made.up", "Made Up ✨")
     assert (video.caption, video.hashtags) == ("a made up caption #tag", ())
 
@@ -73,7 +73,7 @@ def test_handle_and_display_name_are_kept_apart() -> None:
     ],
 )
 def test_each_layout_is_moved_liked_and_named(tmp_path: Path, switches: str, moved_by: str) -> None:
-    async def scenario(driver: PlaywrightDriver, url: str, answers: list[Answer]) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, answers: list[SiteAnswer]) -> None:
         feed = Feed(load("tiktok"))
         shown = await driver.open(url)
         for answer in answers:
@@ -131,7 +131,7 @@ def test_a_photo_post_is_left_by_the_plan_s_own_dwell(tmp_path: Path) -> None:
 
 
 def test_what_has_no_player_is_watched_by_the_clock(tmp_path: Path) -> None:
-    async def scenario(driver: PlaywrightDriver, url: str, _: list[Answer]) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, _: list[SiteAnswer]) -> None:
         began = perf_counter()
         shown = (await driver.next(await driver.open(url))).shown
         assert (shown.has_video, shown.held, shown.shown) == (False, False, False)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.playground.app import Look
+from agent.playground.app import PageLook
 from agent.playground.catalogue import Catalogue, load
 from agent.playground.recommend import Settings
-from agent.playground.serve import Plan, serve
+from agent.playground.serve import SiteSetup, serve
 
 ITEMS = 36
 
@@ -121,10 +121,10 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=float, default=1.0)
     parser.add_argument("--parent", action="store_true")
     told = parser.parse_args()
-    plan = Plan(
+    plan = SiteSetup(
         catalogue=small_catalogue(),
         settings=Settings(told.feed, told.gain, told.seed),
-        look=Look(told.speed, told.motion),
+        look=PageLook(told.speed, told.motion),
         state=told.state,
         cache=told.cache,
         parent=told.parent,

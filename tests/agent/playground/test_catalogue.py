@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from agent.playground import catalogue
-from agent.playground.catalogue import DATA, Item, load, themes, themes_of
+from agent.playground.catalogue import DATA, CatalogueItem, load, themes, themes_of
 from agent.playground.compose import frames, recipe_for
 from agent.playground.footage import film, locate, table
 from agent.playground.mark import CAPACITY
@@ -55,7 +55,7 @@ def test_every_machine_has_the_same_catalogue() -> None:
 )
 def test_nearly_every_video_has_a_frame_hash_of_its_own(count: int | None, alike: int) -> None:
     """Videos that share their footage are the most alike: first some pieces, then all."""
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, list[CatalogueItem]] = {}
     for item in load().items:
         if item.kind == "video":
             groups.setdefault(item.footage, []).append(item)

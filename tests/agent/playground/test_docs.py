@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.routing import Route
 
 from agent.playground.__main__ import main
-from agent.playground.app import Look, Site, build_app
+from agent.playground.app import PageLook, ServedSite, build_app
 from agent.playground.catalogue import load
 from agent.playground.clips import ClipStore
 from agent.playground.footage import table
@@ -29,7 +29,7 @@ def test_every_address_is_documented(tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "cache")
     shelf = Shelf(load())
     visitors = Visitors(tmp_path / "state", shelf, Settings())
-    app = build_app(Site(load(), visitors, store, Workshop(store, print), Look()))
+    app = build_app(ServedSite(load(), visitors, store, Workshop(store, print), PageLook()))
     routes = [route.path for route in app.routes if isinstance(route, Route)]
     assert len(routes) == 9
     for path in routes:

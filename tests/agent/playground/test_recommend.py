@@ -7,7 +7,7 @@ from time import process_time
 import numpy as np
 import pytest
 
-from agent.playground.catalogue import Item, load
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.recommend import (
     AD_SHARE,
     BATCH,
@@ -32,7 +32,7 @@ def sway(feed: str, gain: float, seed: int) -> float:
     """Share of yes in the second 50 videos less that in the first, in pp, for an ideal viewer."""
     liked = set(np.random.default_rng(seed).choice(SHELF.catalogue.themes, 3, replace=False))
 
-    def watch(item: Item) -> float:
+    def watch(item: CatalogueItem) -> float:
         return YES_S if item.theme in liked else NO_S
 
     feed_items = simulate(feed, gain, watch, 120, seed, SHELF)
@@ -74,7 +74,7 @@ def test_half_the_gain_sways_less() -> None:
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_without_gain_every_feed_is_the_random_one(feed: str) -> None:
-    def loves_cars(item: Item) -> float:
+    def loves_cars(item: CatalogueItem) -> float:
         return YES_S if item.theme == "cars" else 0.0
 
     served = simulate(feed, 0.0, loves_cars, 240, 3, SHELF)
@@ -132,9 +132,9 @@ def test_a_like_counts_and_a_place_without_report_does_not() -> None:
 
 
 def test_the_listener_recovers_when_the_taste_changes() -> None:
-    seen: list[Item] = []
+    seen: list[CatalogueItem] = []
 
-    def fickle(item: Item) -> float:
+    def fickle(item: CatalogueItem) -> float:
         seen.append(item)
         return YES_S if item.theme == ("space" if len(seen) < 100 else "dance") else 0.0
 
@@ -157,7 +157,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 
 def test_simulating_is_quick() -> None:
-    def indifferent(_: Item) -> float:
+    def indifferent(_: CatalogueItem) -> float:
         return 1.0
 
     simulate("listener", 1.0, indifferent, 100, 0, SHELF)

@@ -14,19 +14,19 @@ from agent.playground.errors import (
     VisitorBusy,
 )
 from agent.playground.recommend import BATCH, Settings, Shelf
-from agent.playground.visitors import Like, Page, Visitor, Visitors, Watch
+from agent.playground.visitors import BatchPart, Like, Visitor, Visitors, WatchReport
 
 SHELF = Shelf(load())
 SETTINGS = Settings("listener", 1.0, 7)
 
 
-def watch(index: int, seconds: float, view: str = "v", ended_by: str | None = "key") -> Watch:
-    return Watch(
+def watch(index: int, seconds: float, view: str = "v", ended_by: str | None = "key") -> WatchReport:
+    return WatchReport(
         index=index, view=view, watched_s=seconds, duration_s=6.0, loops=0, ended_by=ended_by
     )
 
 
-def page(visitor: Visitor, after: int | None = None) -> Page:
+def page(visitor: Visitor, after: int | None = None) -> BatchPart:
     found = visitor.page(after)
     assert found is not None
     return found
@@ -46,7 +46,7 @@ def test_a_batch_is_made_once_and_served_again_in_parts(tmp_path: Path) -> None:
     first = page(visitor)
     assert (first.batch, first.first, len(first.numbers)) == (0, 0, BATCH)
     assert page(visitor) == first
-    assert page(visitor, 5) == Page(0, 5, first.numbers[5:])
+    assert page(visitor, 5) == BatchPart(0, 5, first.numbers[5:])
     second = page(visitor, BATCH)
     assert (second.batch, second.first) == (1, BATCH)
     assert page(visitor, BATCH) == second

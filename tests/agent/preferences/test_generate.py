@@ -15,15 +15,15 @@ from click.testing import CliRunner, Result
 from agent.benchmarks.exhibits import Exhibit
 from agent.cli import cli
 from agent.errors import BadConfig, BudgetSpent
-from agent.judge.budget import Cap
+from agent.judge.budget import SpendingCap
 from agent.judge.patience import Patience
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
 from agent.preferences import generate
-from agent.preferences.generate import Making, make
+from agent.preferences.generate import PairPlan, make
 from store.errors import BadExport
 from store.jsonl import keyed
-from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, Pairs, find_pairs
+from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, PreferencePairs, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.records import Judgement
@@ -77,9 +77,9 @@ def told(result: Result) -> dict[str, Any]:
 
 def made(
     data: DataFolder, run: Ledger, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: Any
-) -> Pairs:
+) -> PreferencePairs:
     monkeypatch.setattr(generate, "load_model", lambda *_: model)
-    making = Making(model.name, **more)
+    making = PairPlan(model.name, **more)
     path = asyncio.run(make([run], making, data, START, lambda *_: None)).path
     return find_pairs(data, str(path))
 
@@ -162,7 +162,7 @@ def test_nothing_is_made_twice_and_a_cap_holds_over_sittings(
         model = Recorded(scripted)
         model.name = "openai/capped"
         try:
-            found = made(data, run, model, monkeypatch, errors=kinds, cap=Cap(tokens=cap))
+            found = made(data, run, model, monkeypatch, errors=kinds, cap=SpendingCap(tokens=cap))
         except BudgetSpent:
             assert cap < 100_000
         asked.append(len(model.asked))
@@ -360,7 +360,7 @@ def _longer_objects(question: Question) -> Reply:
 def test_a_forgotten_frame_leaves_the_pairs(data: DataFolder) -> None:
     before = find_pairs(data, "scripted-editor-spoil-two")
     gone = before.pairs[0].source.frame
-    forgotten = keyed.Gone({gone}, ())
+    forgotten = keyed.ForgottenKeys({gone}, ())
     assert before.pairs[0].rejected in keyed.said(data.pairs_dir, forgotten)
     keyed.forget(data.pairs_dir, forgotten, lambda text: text.replace("kite.flyer", "forgotten"))
     after = find_pairs(data, "scripted-editor-spoil-two")

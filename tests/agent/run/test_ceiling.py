@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.privacy_notice import announce_repeats
-from agent.config import Site
+from agent.config import SiteConfig
 from store.runs.records import Windows
 
 CLIPS = "file,caption,creator,theme,ad\na.webm,A,x,cats,\nb.webm,B,x,cats,\nc.webm,C,x,dogs,\n"
@@ -30,7 +30,7 @@ def test_the_shipped_catalogue(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before, adapt, after = windows
-    site = Site.model_validate(changes)
+    site = SiteConfig.model_validate(changes)
     announce_repeats(site, Windows(before=before, adapt=adapt, after=after))
     told = capsys.readouterr().err
     assert said in told
@@ -41,7 +41,7 @@ def test_the_shipped_catalogue(
 
 def test_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "captions.csv").write_text(CLIPS + "d.webm,D,x,dogs,yes\n", encoding="utf-8")
-    site = Site(feed="random", catalogue=tmp_path)
+    site = SiteConfig(feed="random", catalogue=tmp_path)
     announce_repeats(site, Windows(before=1, after=2))
     assert capsys.readouterr().err == ""
     announce_repeats(site, Windows(before=2, after=2))

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.config import RunConfig, Site
-from agent.drivers.base import Answer, Arrival, Box, Capture, PageEvent, Shown
+from agent.config import RunConfig, SiteConfig
+from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent, SiteAnswer
 from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Parts, Progress
+from agent.run.parts import Parts, RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import Silent
+from agent.run.session import SilentWatcher
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -43,19 +43,19 @@ class OneVideo:
 
     async def start(self) -> None: ...
 
-    async def open(self, url: str) -> Shown:
-        return Shown(
+    async def open(self, url: str) -> ActiveVideo:
+        return ActiveVideo(
             key="a", id="a", id_source="page", url=url, box=Box(0, 0, 360, 640), time_s=0.5,
             duration_s=6.0, exposure_s=0.5, shown=True, has_video=True, ad=False, live=False,
             fields={}, moved=1, animation_ms=0.0, held=self._held,
         )  # fmt: skip
 
-    async def capture(self, shown: Shown) -> Capture:
+    async def capture(self, shown: ActiveVideo) -> Capture:
         buffer = io.BytesIO()
         Image.radial_gradient("L").save(buffer, "JPEG")
         return Capture(buffer.getvalue(), shown.time_s, 0)
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         return seconds
 
     async def picture(self) -> bytes:
@@ -69,7 +69,7 @@ class OneVideo:
     async def like(self) -> bool:
         return False
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         raise FeedEmpty("there was one video")
 
     def events(self) -> list[PageEvent]:
@@ -87,7 +87,7 @@ class Thinker:
 
 
 def reaction(tmp_path: Path, *, held: bool) -> Reaction:
-    site = Site(speed=SPEED)
+    site = SiteConfig(speed=SPEED)
     config = RunConfig(persona=find("p12"), windows=Windows(before=1, after=0), site=site)
     path = tmp_path / "ledger.jsonl"
 
@@ -97,8 +97,8 @@ def reaction(tmp_path: Path, *, held: bool) -> Reaction:
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         feed = Feed(load("playground"))
-        parts = Parts(OneVideo(held), feed, Thinker(), recorder, Silent(), now)
-        asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
+        parts = Parts(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
+        asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["step_opened", "fault", "step"]
     return Step.model_validate_json(lines[-1]).reaction
@@ -131,19 +131,19 @@ class Tired:
 def test_a_refused_response_names_only_what_it_explains(
     tmp_path: Path, pacer: Tired | None, fault: type[RunFault]
 ) -> None:
-    config = RunConfig(persona=find("p12"), windows=Windows(before=2, after=0), site=Site())
+    config = RunConfig(persona=find("p12"), windows=Windows(before=2, after=0), site=SiteConfig())
     feed = Feed(load("playground"))
-    feed.take(Answer("http://127.0.0.1/api/feed", None, 429))
+    feed.take(SiteAnswer("http://127.0.0.1/api/feed", None, 429))
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(
             writer, FrameStore(tmp_path), None, lambda: datetime(2026, 1, 1, tzinfo=UTC)
         )
         parts = Parts(
-            OneVideo(held=True), feed, Thinker(), recorder, Silent(),
+            OneVideo(held=True), feed, Thinker(), recorder, SilentWatcher(),
             lambda: datetime(2026, 1, 1, tzinfo=UTC), pacer=pacer,
         )  # fmt: skip
         with pytest.raises(fault):
-            asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
+            asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
 
 
 class ManyVideos(OneVideo):
@@ -157,24 +157,24 @@ class ManyVideos(OneVideo):
     def ask(self) -> None:
         """Have a batch come; its number says how many came before."""
         body = {"batch": self._asked, "items": [{"id": f"of {self._asked}"}]}
-        self._feed.take(Answer("/api/feed", body))
+        self._feed.take(SiteAnswer("/api/feed", body))
         self._asked += 1
 
     async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
         self.ask()
         return Judgement(answer="no")
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         self.ask()
         return seconds
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         another = replace(shown, key=f"{shown.key}+", id=f"{shown.key}+")
         return Arrival("key:ArrowDown", 1, 0.8, another)
 
 
 def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) -> None:
-    config = RunConfig(persona=find("p12"), windows=Windows(before=3, after=0), site=Site())
+    config = RunConfig(persona=find("p12"), windows=Windows(before=3, after=0), site=SiteConfig())
 
     def now() -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
@@ -185,6 +185,6 @@ def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) ->
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         videos = ManyVideos(feed)
-        parts = Parts(videos, feed, videos, recorder, Silent(), now)
-        asyncio.run(RunLoop(config, parts, Progress(), "http://127.0.0.1/").run())
+        parts = Parts(videos, feed, videos, recorder, SilentWatcher(), now)
+        asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
     assert [batch.requested_at for batch in told] == [0, 0, 0, 1, 1, 2]

@@ -13,15 +13,15 @@ from time import perf_counter
 import pytest
 from PIL import Image
 
-from agent.config import Frames, Pace, RunConfig, Site
-from agent.drivers.base import Arrival, Box, Capture, PageEvent, Shown
+from agent.config import Frames, HandPace, RunConfig, SiteConfig
+from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.errors import BrowserLost, PlatformFault
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Pacer, Parts, Progress
+from agent.run.parts import Pacer, Parts, RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import Silent
+from agent.run.session import SilentWatcher
 from agent.run.site_record import SiteRecord, WatchedPlace
 from personas.library import find
 from store.frames.frame_store import FrameStore
@@ -54,9 +54,9 @@ class Feeds:
                 self._at += 1
             raise BrowserLost(f"the browser went at {what}")
 
-    def _shown(self) -> Shown:
+    def _shown(self) -> ActiveVideo:
         name = f"v{self._at}"
-        return Shown(
+        return ActiveVideo(
             key=name, id=name, id_source="page", url="http://x/", box=Box(0, 0, 360, 640),
             time_s=0.2, duration_s=6.0, exposure_s=0.2, shown=True, has_video=True, ad=False,
             live=False, fields={}, moved=1, animation_ms=0.0,
@@ -64,16 +64,16 @@ class Feeds:
 
     async def start(self) -> None: ...
 
-    async def open(self, url: str) -> Shown:
+    async def open(self, url: str) -> ActiveVideo:
         self._do("open")
         return self._shown()
 
-    async def capture(self, shown: Shown) -> Capture:
+    async def capture(self, shown: ActiveVideo) -> Capture:
         buffer = io.BytesIO()
         Image.radial_gradient("L").resize((90, 160)).save(buffer, "JPEG")
         return Capture(buffer.getvalue(), shown.time_s, 0)
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         await asyncio.sleep(BETWEEN_S)
         self.asked_s.append(seconds)
         self._do(f"watch {shown.key}{' and hold' if then_hold else ''}")
@@ -91,7 +91,7 @@ class Feeds:
         self._do("like")
         return True
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         self._do(f"leave {shown.key}")
         self._at += 1
         return Arrival("key:ArrowDown", 1, 8.0, self._shown())
@@ -127,20 +127,20 @@ def sit(
     frames: Frames | None = None,
 ) -> Ledger:
     config = RunConfig(
-        persona=find("p12"), windows=Windows(before=videos, after=0), site=Site(), like=True,
-        frames=frames or Frames(), pace=Pace(floor_s=0),
+        persona=find("p12"), windows=Windows(before=videos, after=0), site=SiteConfig(), like=True,
+        frames=frames or Frames(), pace=HandPace(floor_s=0),
     )  # fmt: skip
     path = tmp_path / "ledger.jsonl"
     with LedgerWriter(path, fsync=False) as writer:
         if path.stat().st_size == 0:
             writer.append(started("r1"))
         former = read(path)
-        progress = Progress(open_step=former.open_step)
+        progress = RunProgress(open_step=former.open_step)
         for step in former.steps:
             progress.count(step)
         parts = Parts(
             page, Feed(load("playground")), Yes(),
-            LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW), Silent(),
+            LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW), SilentWatcher(),
             lambda: NOW, witness=witness, pacer=pacer,
         )  # fmt: skip
         asyncio.run(RunLoop(config, parts, progress, "http://x/").run())
@@ -262,7 +262,7 @@ def test_a_site_that_does_not_tell_is_a_fault(tmp_path: Path) -> None:
 class Comes(Feeds):
     """A feed that shows its first video once more after the second."""
 
-    def _shown(self) -> Shown:
+    def _shown(self) -> ActiveVideo:
         name = f"v{self._at % 2}"
         return replace(super()._shown(), key=name, id=name)
 
@@ -276,7 +276,9 @@ def test_an_open_repeat_has_nothing_of_the_first_showing(
     first = (WatchedPlace(0, "v0", 8.1, True, "key"), WatchedPlace(1, "v1", 8.0, True, "key"))
 
     class Dies(Comes):
-        async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+        async def watch(
+            self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False
+        ) -> float:
             if self._at == 2:
                 raise KeyboardInterrupt
             return await super().watch(shown, seconds, then_hold=then_hold)

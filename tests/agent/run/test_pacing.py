@@ -8,10 +8,10 @@ from datetime import UTC, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from agent.config import Pace
+from agent.config import HandPace
 from agent.errors import BadConfig, PaceReached
 from agent.run import pacing
-from agent.run.pacing import Hours, Limits, SlowHands
+from agent.run.pacing import Hours, PaceLimits, SlowHands
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -41,10 +41,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def hands(clock: Clock, limits: Limits | None = None, watched: int = 0) -> SlowHands:
+def hands(clock: Clock, limits: PaceLimits | None = None, watched: int = 0) -> SlowHands:
     rng = np.random.default_rng(0)
-    limits = limits or Limits()
-    return SlowHands(Pace(floor_s=3, jitter=0.5), limits, watched, rng, clock.now, clock.wait)
+    limits = limits or PaceLimits()
+    return SlowHands(HandPace(floor_s=3, jitter=0.5), limits, watched, rng, clock.now, clock.wait)
 
 
 def act(slow: SlowHands, times: int = 1) -> None:
@@ -85,7 +85,7 @@ def test_errors_make_it_slower_and_nothing_makes_it_faster(clock: Clock) -> None
 
 
 def test_the_daily_cap_counts_what_was_watched_before(clock: Clock) -> None:
-    slow = hands(clock, Limits(per_day=10), watched=8)
+    slow = hands(clock, PaceLimits(per_day=10), watched=8)
     act(slow, 2)
     with pytest.raises(PaceReached, match="10 videos were watched today"):
         act(slow)
@@ -98,7 +98,7 @@ def test_the_daily_cap_counts_what_was_watched_before(clock: Clock) -> None:
 )
 def test_quiet_hours_span_midnight(clock: Clock, hour: int, still: bool) -> None:
     clock.at = NOON.replace(hour=hour)
-    slow = hands(clock, Limits(quiet=Hours.parse("23:00-07:00")))
+    slow = hands(clock, PaceLimits(quiet=Hours.parse("23:00-07:00")))
     if not still:
         act(slow)
         return

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import Site
+from agent.config import SiteConfig
 from agent.errors import BadConfig
 from agent.run.playground_process import PlaygroundSite
 
-SITE = Site(feed="random")
+SITE = SiteConfig(feed="random")
 
 
-async def meet(first: Site, second: Site, state: Path, *, beside: bool) -> None:
+async def meet(first: SiteConfig, second: SiteConfig, state: Path, *, beside: bool) -> None:
     """Have one site meet an account, and another one after it or beside it."""
     one, two = (PlaygroundSite(site, 7, state, "p12") for site in (first, second))
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BadConfig
-from agent.run.profiles import Profile
+from agent.run.profiles import BrowserProfile
 from store.runs.data_folder import DataFolder
 
 
@@ -18,8 +18,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def filled(data: DataFolder, account: str = "p12-1") -> Profile:
-    profile = Profile(data, "tiktok", account)
+def filled(data: DataFolder, account: str = "p12-1") -> BrowserProfile:
+    profile = BrowserProfile(data, "tiktok", account)
     with profile:
         (profile.path / "Default" / "Cache").mkdir(parents=True)
         (profile.path / "Default" / "Cookies").write_text("session", encoding="utf-8")
@@ -39,12 +39,12 @@ def test_only_the_owner_may_look(data: DataFolder) -> None:
 
 
 def test_one_at_a_time_and_the_holder_is_named(data: DataFolder) -> None:
-    with Profile(data, "tiktok", "p12-1"):
+    with BrowserProfile(data, "tiktok", "p12-1"):
         with pytest.raises(BadConfig, match=r"in use by process \d+.*--account"):
-            Profile(data, "tiktok", "p12-1").__enter__()
-        with Profile(data, "tiktok", "p12-2"), Profile(data, "youtube", "p12-1"):
+            BrowserProfile(data, "tiktok", "p12-1").__enter__()
+        with BrowserProfile(data, "tiktok", "p12-2"), BrowserProfile(data, "youtube", "p12-1"):
             pass
-    with Profile(data, "tiktok", "p12-1"):
+    with BrowserProfile(data, "tiktok", "p12-1"):
         pass
 
 
@@ -64,7 +64,7 @@ def test_a_dump_is_private_and_restores(data: DataFolder, tmp_path: Path) -> Non
         names = tar.getnames()
     assert any(name.endswith("Cookies") for name in names)
     assert not any("Cache" in name or "Singleton" in name for name in names)
-    with Profile(data, "tiktok", "moved") as moved:
+    with BrowserProfile(data, "tiktok", "moved") as moved:
         moved.restore(file)
         assert (moved.path / "Default" / "Cookies").read_text(encoding="utf-8") == "session"
         assert mode(moved.path) == 0o700
@@ -76,14 +76,14 @@ def test_a_dump_is_private_and_restores(data: DataFolder, tmp_path: Path) -> Non
 
 def test_a_file_that_is_no_dump(data: DataFolder, tmp_path: Path) -> None:
     (tmp_path / "other").write_text("words", encoding="utf-8")
-    with Profile(data, "tiktok", "a") as profile, pytest.raises(BadConfig, match="no dump"):
+    with BrowserProfile(data, "tiktok", "a") as profile, pytest.raises(BadConfig, match="no dump"):
         profile.restore(tmp_path / "other")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 200, "a b"])
 def test_what_is_no_name(data: DataFolder, name: str) -> None:
     with pytest.raises(BadConfig, match="no name for an account"):
-        Profile(data, "tiktok", name)
+        BrowserProfile(data, "tiktok", name)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_stranger_s_dump_writes_nowhere_else(data: DataFolder, tmp_path: Path,
     with tarfile.open(dump, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("Default/Cookies"))
         tar.addfile(tarfile.TarInfo(name))
-    with Profile(data, "tiktok", "p12-1") as profile:
+    with BrowserProfile(data, "tiktok", "p12-1") as profile:
         with pytest.raises(BadConfig, match="names a file outside itself"):
             profile.restore(dump)
         assert list(profile.path.iterdir()) == []
@@ -113,7 +113,7 @@ def test_links_and_bombs_of_a_dump_stay_out(
             tar.addfile(member, io.BytesIO(bytes(member.size)))
     (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "bomb.tar.gz").read_bytes()[:-2000])
     monkeypatch.setattr("agent.run.profiles.MOST_BYTES", 3_000_000)
-    with Profile(data, "tiktok", "p12-1") as profile:
+    with BrowserProfile(data, "tiktok", "p12-1") as profile:
         for name, told in (("bomb", "holds more than is taken"), ("cut", "no dump of a profile")):
             with pytest.raises(BadConfig, match=told):
                 profile.restore(tmp_path / f"{name}.tar.gz")

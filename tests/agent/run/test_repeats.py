@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from agent.config import RunConfig, Site
-from agent.drivers.base import Arrival, Shown
+from agent.config import RunConfig, SiteConfig
+from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Parts, Progress
-from agent.run.policy import Plan
+from agent.run.parts import Parts, RunProgress
+from agent.run.policy import ReactionPlan
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import Silent
-from agent.run.yoke import Schedule
+from agent.run.session import SilentWatcher
+from agent.run.yoke import YokedSchedule
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -36,19 +36,19 @@ class ListedFeed(OneVideo):
         super().__init__(held=True)
         self._ids, self._at, self._lost_at = ids, 0, lost_at
 
-    async def open(self, url: str) -> Shown:
+    async def open(self, url: str) -> ActiveVideo:
         id_ = self._ids[self._at % len(self._ids)]
         shown = await super().open(url)
         ad, there = id_.startswith("ad"), id_ != "unseen"
         return replace(shown, key=id_, id=id_, ad=ad, shown=there, has_video=there)
 
-    async def watch(self, shown: Shown, seconds: float, *, then_hold: bool = False) -> float:
+    async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         if self._at == self._lost_at:
             self._lost_at = -1
             raise BrowserLost("it went away")
         return seconds
 
-    async def next(self, shown: Shown) -> Arrival:
+    async def next(self, shown: ActiveVideo) -> Arrival:
         self._at += 1
         return Arrival("key:ArrowDown", 1, 1.0, await self.open(""))
 
@@ -77,12 +77,12 @@ def watch(
     tmp_path: Path,
     driver: ListedFeed,
     answers: Sequence[str | None],
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
     **changes: Any,
 ) -> tuple[list[Step], Listener]:
     """Run the loop over a list; answers are given in the order of the questions."""
     schedule = changes.pop("schedule", None)
-    told = {"windows": Windows(before=len(answers), after=0), "site": Site(), **changes}
+    told = {"windows": Windows(before=len(answers), after=0), "site": SiteConfig(), **changes}
     config = RunConfig(persona=find("p12"), **told)
     path = tmp_path / "ledger.jsonl"
     judge = Listener({}, order=[judged(answer) for answer in answers])
@@ -93,9 +93,9 @@ def watch(
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         feed = Feed(load("playground"), watch=False)
-        parts = Parts(driver, feed, judge, recorder, Silent(), now, schedule)
+        parts = Parts(driver, feed, judge, recorder, SilentWatcher(), now, schedule)
         try:
-            asyncio.run(RunLoop(config, parts, progress or Progress(), "http://x/").run())
+            asyncio.run(RunLoop(config, parts, progress or RunProgress(), "http://x/").run())
         finally:
             lines = path.read_text(encoding="utf-8").splitlines()
             steps = [line for line in lines if line.startswith('{"kind":"step",')]
@@ -104,7 +104,7 @@ def watch(
 
 def test_a_refusal_is_not_asked_again_when_its_video_comes_again(tmp_path: Path) -> None:
     refused = Judgement(answer=None, missing="refused")
-    progress = Progress(judgements={"a": refused})
+    progress = RunProgress(judgements={"a": refused})
     windows = Windows(before=2, after=0)
     steps, judge = watch(tmp_path, ListedFeed(["a"]), ["yes", "yes"], progress, windows=windows)
     assert [step.judgement.missing for step in steps] == ["refused", "refused"]
@@ -140,7 +140,7 @@ def test_a_repeat_counts_with_the_judgement_that_it_has(tmp_path: Path) -> None:
 
 def test_a_video_of_a_former_run_of_the_account_is_a_repeat_and_is_judged(tmp_path: Path) -> None:
     """Another day's judgement is another sitting's."""
-    progress = Progress(former=frozenset({"b"}))
+    progress = RunProgress(former=frozenset({"b"}))
     steps, judge = watch(tmp_path, ListedFeed(["a", "b", "c"]), ["no", "yes", "no"], progress)
     assert [step.repeat for step in steps] == [None, "account", None]
     assert judge.asked == 3
@@ -149,7 +149,7 @@ def test_a_video_of_a_former_run_of_the_account_is_a_repeat_and_is_judged(tmp_pa
 def test_a_resumed_run_knows_its_judgements(tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     steps, _ = watch(tmp_path / "first", ListedFeed(["a", "b"]), ["yes", "no"])
-    progress = Progress()
+    progress = RunProgress()
     for step in steps:
         progress.count(step)
     (tmp_path / "second").mkdir()
@@ -179,10 +179,10 @@ def test_a_feed_of_nothing_that_counts_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_a_recovered_fault_eats_no_plan_and_the_judge_never_decides(tmp_path: Path) -> None:
-    plans = [Plan("swipe", 0.5 + place) for place in range(6)]
+    plans = [ReactionPlan("swipe", 0.5 + place) for place in range(6)]
     driver = ListedFeed(["a", "ad1", "b", "c", "d"], lost_at=3)
     steps, _ = watch(
-        tmp_path, driver, ["yes"] * 6, arm="yoked", schedule=Schedule(plans),
+        tmp_path, driver, ["yes"] * 6, arm="yoked", schedule=YokedSchedule(plans),
         windows=Windows(before=3, after=3),
     )  # fmt: skip
     counted = [step for step in steps if step.eligible]
@@ -191,7 +191,7 @@ def test_a_recovered_fault_eats_no_plan_and_the_judge_never_decides(tmp_path: Pa
 
 
 def test_a_plan_is_told_by_the_number_of_eligible_steps(tmp_path: Path) -> None:
-    schedule = Schedule([Plan("stay", 1.0), Plan("swipe", 2.0)], first=24)
+    schedule = YokedSchedule([ReactionPlan("stay", 1.0), ReactionPlan("swipe", 2.0)], first=24)
     assert [schedule.plan_at(at).dwell_s for at in (24, 25, 24)] == [1.0, 2.0, 1.0]
     for beyond in (23, 26):
         with pytest.raises(IndexError, match="no planned reaction"):

@@ -11,7 +11,7 @@ import pytest
 
 from agent.config import RunConfig
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import Place, Silent, execute
+from agent.run.session import RunFolder, SilentWatcher, execute
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
@@ -21,14 +21,16 @@ from tests.store.samples import keep_run
 COLOURS = ["red", "green", "blue", "white"]
 
 
-def replay(data: DataFolder, onlooker: Silent | None = None) -> Ledger:
+def replay(data: DataFolder, onlooker: SilentWatcher | None = None) -> Ledger:
     """Watch the recorded run r1 to its end, or go on with it."""
     config = RunConfig(
         persona=find("p12"), platform="replay", of="r1", model="scripted/yes",
         windows=Windows(before=2, after=2), account="a",
     )  # fmt: skip
-    place = Place(data, None, encoder=None)
-    run_id = asyncio.run(execute(config, place, onlooker or Silent(), lambda: datetime.now(UTC)))
+    place = RunFolder(data, None, encoder=None)
+    run_id = asyncio.run(
+        execute(config, place, onlooker or SilentWatcher(), lambda: datetime.now(UTC))
+    )
     return read(data.ledger_path(run_id))
 
 
@@ -58,7 +60,7 @@ def test_a_replay_goes_on_at_the_video_where_it_was_killed(
     assert {(step.reaction.dwell_s, step.reaction.liked) for step in ledger.steps} == {(0.0, False)}
 
 
-class Listener(Silent):
+class Listener(SilentWatcher):
     """Keeps what is said."""
 
     def __init__(self) -> None:

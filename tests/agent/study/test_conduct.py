@@ -17,12 +17,12 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.daemon.config.jobs import jobs
 from agent.daemon.config.watch_file import load as load_watch
-from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import Occurrence
 from agent.study.conduct import Conductor, Study, config_of
 from agent.study.declared import load
-from agent.study.frozen import Frozen, freeze
-from agent.study.matrix import Cell, draw, read_draws, start_order, write_draws
+from agent.study.frozen import FrozenStudy, freeze
+from agent.study.matrix import StudyCell, draw, read_draws, start_order, write_draws
 from agent.study.preparation import keep, prepare, read_occurrences, replicates_for
 from personas.library import find
 from personas.strategies import hashes
@@ -198,21 +198,21 @@ def test_a_due_time_adds_a_replicate_to_a_complete_study(tmp_path: Path) -> None
     study = load(file)
     home = data.studies_dir / "small"
 
-    def complete_all(cells: list[Cell]) -> None:
+    def complete_all(cells: list[StudyCell]) -> None:
         write_draws(home / "draws.json", [*read_draws(home / "draws.json"), *cells])
         for number, cell in enumerate(cells):
             run_id = f"r{cell.replicate}-{number}"
             keep_run(data, run_id, ["red"], config={"study": "small", "cell": cell.key})
 
     complete_all(draw(study, []))
-    assert not Evidence(data).complete(job, due)
+    assert not LedgerFacts(data).complete(job, due)
     words = job.command(Occurrence("s", due), data.root, None)
     mark = words[words.index("--occurrence") + 1]
     assert replicates_for(study, home, mark) == 2
-    assert not Evidence(data).complete(job, due)
+    assert not LedgerFacts(data).complete(job, due)
     complete_all(draw(study.with_replicates(2), read_draws(home / "draws.json")))
-    assert Evidence(data).complete(job, due)
-    assert not Evidence(data).complete(job, due + timedelta(hours=1))
+    assert LedgerFacts(data).complete(job, due)
+    assert not LedgerFacts(data).complete(job, due + timedelta(hours=1))
 
 
 def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> 
         "matrix": one.matrix.model_copy(update={"arms": arms}),
         "pace": one.pace.model_copy(update={"parallel": 9, "together": True}),
     })  # fmt: skip
-    frozen = freeze(one, Frozen(), tmp_path / "study.toml")
+    frozen = freeze(one, FrozenStudy(), tmp_path / "study.toml")
     study = Study(one, tuple(draw(one, [])), DataFolder(tmp_path), frozen)
 
     async def go() -> list[str]:
@@ -261,7 +261,9 @@ def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
     """A run found that its account may not watch now: no failure, and not tried again at once."""
     one = declared(tmp_path, ["p05", "p09"])
     cells = tuple(draw(one, []))
-    study = Study(one, cells, DataFolder(tmp_path), freeze(one, Frozen(), tmp_path / "study.toml"))
+    study = Study(
+        one, cells, DataFolder(tmp_path), freeze(one, FrozenStudy(), tmp_path / "study.toml")
+    )
 
     class Tired(Conductor):
         started = 0
@@ -297,7 +299,7 @@ def test_a_study_is_never_further_than_its_end(tmp_path: Path) -> None:
     """Ads are watched too, and were counted into 103 % of a study."""
     one = declared(tmp_path, ["p05"])
     data, cells = DataFolder(tmp_path), tuple(draw(one, []))
-    frozen = freeze(one, Frozen(), tmp_path / "study.toml")
+    frozen = freeze(one, FrozenStudy(), tmp_path / "study.toml")
     study = Study(one, cells, data, frozen)
     for number, cell in enumerate(cells):
         many = one.windows.total + 3

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.study.declared import EXAMPLE, Declared, load
-from agent.study.matrix import Cell, draw, read_draws, start_order
+from agent.study.declared import EXAMPLE, StudyDeclaration, load
+from agent.study.matrix import StudyCell, draw, read_draws, start_order
 from analysis.statistics.intervals import binomial_p_value
 
 
-def declared(folder: Path, personas: list[str], seed: int = 7, replicates: int = 1) -> Declared:
+def declared(
+    folder: Path, personas: list[str], seed: int = 7, replicates: int = 1
+) -> StudyDeclaration:
     file = folder / "study.toml"
     first, last = EXAMPLE.index("personas ="), EXAMPLE.index("platforms =")
     text = f"{EXAMPLE[:first]}personas = {json.dumps(personas)}\n{EXAMPLE[last:]}"
@@ -54,7 +56,7 @@ def test_draws_of_earlier_versions_can_be_gone_on_with(tmp_path: Path) -> None:
     ]
     path = tmp_path / "draws.json"
     path.write_text(json.dumps(cells), encoding="utf-8")
-    kept: list[Cell] = read_draws(path)
+    kept: list[StudyCell] = read_draws(path)
     assert {cell.block for cell in kept} == {0}
     more = draw(declared(tmp_path, ["p12", "p09", "p30"]), kept)
     assert {(cell.persona, cell.block) for cell in more} == {("p30", 1)}

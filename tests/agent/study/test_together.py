@@ -10,8 +10,8 @@ import pytest
 
 from agent.study.conduct import Conductor, Study
 from agent.study.declared import EXAMPLE, BadStudy, load
-from agent.study.frozen import Frozen, freeze
-from agent.study.matrix import Cell, draw, start_order
+from agent.study.frozen import FrozenStudy, freeze
+from agent.study.matrix import StudyCell, draw, start_order
 from store.runs.data_folder import DataFolder
 
 
@@ -21,7 +21,7 @@ class Narrator:
     def stood(self, done: int, videos: int, running: object) -> None:
         """How far it is."""
 
-    def ended(self, cell: Cell, code: int) -> None:
+    def ended(self, cell: StudyCell, code: int) -> None:
         """A child ended."""
 
     def rests(self, until: datetime) -> None:
@@ -31,7 +31,7 @@ class Narrator:
 class Endless(Conductor):
     """Its children never end by themselves."""
 
-    async def _child(self, cell: Cell, yoke: str | None) -> int:
+    async def _child(self, cell: StudyCell, yoke: str | None) -> int:
         await asyncio.Event().wait()
         return 0
 
@@ -44,7 +44,7 @@ def test_arms_that_start_together(
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE.replace("parallel = 1", pace), encoding="utf-8")
     declared = load(file)
-    frozen = freeze(declared, Frozen(), file)
+    frozen = freeze(declared, FrozenStudy(), file)
     study = Study(declared, tuple(draw(declared, [])), DataFolder(tmp_path), frozen)
 
     async def go() -> list[str]:

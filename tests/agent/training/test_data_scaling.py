@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from agent.training import data_scaling, dataset
-from agent.training.judge_score import Scale
+from agent.training.judge_score import AnswerScale
 from store.results import trainings
-from store.results.trainings import Recipe
+from store.results.trainings import TrainingRecipe
 
 pytestmark = [pytest.mark.drill, pytest.mark.filterwarnings("ignore")]  # TRL's warnings, in-process
 ROOT = Path(__file__).parents[3]
@@ -64,11 +64,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def cut_off_and_resumed() -> list[int]:
     """Train the first size, interrupted once; the command then finds it done."""
     loaded = dataset.read(Path("example/pairs"))
-    recipe = Recipe(
+    recipe = TrainingRecipe(
         model="hfvlm/example/vlm", pairs=loaded.digest, updates=UPDATES, batch=8,
         learning_rate=RATE, beta=0.1, rank=16,
     )  # fmt: skip
-    plan = data_scaling.Plan(SIZES[:2], 1, recipe, JUDGE, Scale.of("romantic", None))
+    plan = data_scaling.ScalingPlan(SIZES[:2], 1, recipe, JUDGE, AnswerScale.of("romantic", None))
     own = UPDATES + len(loaded.held_out)  # what size 0 counts as
 
     def interrupt(count: int, _: int) -> None:

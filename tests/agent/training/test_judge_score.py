@@ -12,30 +12,30 @@ from PIL import Image
 from agent import models
 from agent.errors import BadConfig
 from agent.training import data_scaling
-from agent.training.judge_score import Scale, score
+from agent.training.judge_score import AnswerScale, score
 from analysis.alignment.learning_curve import points, tendency
 from personas.library import find
-from store.results.trainings import Item, Scored
+from store.results.trainings import HeldOutItem, TrainingScores
 
 REPLIES = ("My love, a square.", "Look, a square.", "  ", "Dear one, a circle.")
 PAIRS = [{"images": [Image.new("RGB", (28, 28), (9 * place, 40, 40))]} for place in range(4)]
 
 
-def items() -> list[Item]:
+def items() -> list[HeldOutItem]:
     facts: dict[str, Any] = {
         "kind": "style", "chosen": -1.0, "rejected": -2.0, "chosen_tokens": 4, "rejected_tokens": 4,
         "p_yes": (0.5, 0.5, 0.5, 0.5),
     }  # fmt: skip
     return [
-        Item(id=str(place), video=str(place), reply=reply, **facts)
+        HeldOutItem(id=str(place), video=str(place), reply=reply, **facts)
         for place, reply in enumerate(REPLIES)
     ]
 
 
-def scored(judge: str, scale: Scale) -> tuple[Scored, list[int]]:
+def scored(judge: str, scale: AnswerScale) -> tuple[TrainingScores, list[int]]:
     told: list[int] = []
 
-    async def run() -> Scored:
+    async def run() -> TrainingScores:
         model = models.load(judge)
         try:
             return await score(model, scale, items(), PAIRS, told.append)
@@ -46,14 +46,14 @@ def scored(judge: str, scale: Scale) -> tuple[Scored, list[int]]:
 
 
 def test_a_judge_scores_the_replies_and_an_empty_one_scores_nothing() -> None:
-    found, told = scored("scripted/keywords?words=love,dear", Scale.of("romantic", None))
+    found, told = scored("scripted/keywords?words=love,dear", AnswerScale.of("romantic", None))
     assert [points(each) for each in found.judgements] == [100, 0, 0, 100]
     assert found.judgements[2] is None  # nobody was asked about it
     assert told == [1, 2, 3]
 
 
 def test_a_judge_that_does_not_answer_is_missing_and_no_zero() -> None:
-    found, _ = scored("scripted/refuse", Scale.of("romantic", None))
+    found, _ = scored("scripted/refuse", AnswerScale.of("romantic", None))
     assert [judged and judged.missing for judged in found.judgements] == [
         "refused", "refused", None, "refused",
     ]  # fmt: skip
@@ -62,18 +62,18 @@ def test_a_judge_that_does_not_answer_is_missing_and_no_zero() -> None:
 
 @pytest.mark.drill
 def test_the_embedded_judge_knows_tender_words_from_plain_ones() -> None:
-    found, _ = scored("embedded/conse", Scale.of("I adore love letters and romance.", None))
+    found, _ = scored("embedded/conse", AnswerScale.of("I adore love letters and romance.", None))
     tender, plain, _, _ = (points(each) for each in found.judgements)
     assert tender > plain
 
 
 def test_the_question_holds_the_reply_the_style_and_nothing_of_the_training() -> None:
-    prompt = Scale.of("romantic", None).prompt("A {about} square.")
+    prompt = AnswerScale.of("romantic", None).prompt("A {about} square.")
     assert "A {about} square." in prompt.user
     assert "- romantic" in prompt.user
     assert not {"seed", "size", "train"} & set(prompt.user.lower().split())
     persona = find("p12")
-    assert persona.traits[0] in Scale.of(None, persona).prompt("A square.").user
+    assert persona.traits[0] in AnswerScale.of(None, persona).prompt("A square.").user
 
 
 def test_the_tendency_to_yes_is_even_where_yes_and_no_keep_the_balance() -> None:

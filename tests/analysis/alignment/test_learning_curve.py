@@ -16,7 +16,7 @@ from analysis.errors import NothingToCompare
 from analysis.examples.trainings import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
 from store.errors import BadLadder
 from store.results import trainings
-from store.results.trainings import Cell, Scored
+from store.results.trainings import TrainingRun, TrainingScores
 from store.runs.records import Judgement
 
 
@@ -70,10 +70,10 @@ def test_text_json_and_figures_say_the_same(out: Path) -> None:
 
 def test_a_video_without_a_score_somewhere_is_left_out_everywhere(out: Path) -> None:
     path = trainings.judged_folder(out, ASKED) / f"{trainings.name(32, 2)}.json"
-    whole = trainings.recall(path, Scored)
+    whole = trainings.recall(path, TrainingScores)
     assert whole is not None
     refused = Judgement(answer=None, missing="refused")
-    trainings.keep(path, Scored(judgements=(refused, *whole.judgements[1:])))
+    trainings.keep(path, TrainingScores(judgements=(refused, *whole.judgements[1:])))
     found = told(out)
     assert found.score.left_out == 1
     assert found.score.scores.shape[2] == 39
@@ -85,7 +85,7 @@ def test_a_video_without_a_score_somewhere_is_left_out_everywhere(out: Path) -> 
 def test_a_judge_that_never_answers_leaves_no_curve(out: Path) -> None:
     refused = Judgement(answer=None, missing="refused")
     for path in trainings.judged_folder(out, ASKED).glob("0*.json"):
-        trainings.keep(path, Scored(judgements=(refused,) * 80))
+        trainings.keep(path, TrainingScores(judgements=(refused,) * 80))
     assert "Saturation size: none" in write(told(out), out).text()
 
 
@@ -99,7 +99,7 @@ def test_a_record_that_makes_no_sense_is_named(out: Path) -> None:
     path = trainings.cell_folder(out, 64, 3) / trainings.RECORD
     path.write_text("{")
     with pytest.raises(BadLadder, match=r"Type: rm .*cell\.json"):
-        trainings.recall(path, Cell)
+        trainings.recall(path, TrainingRun)
 
 
 def test_the_sentence_says_where_the_interval_ends() -> None:

@@ -7,12 +7,12 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.data.exposures import AFTER, BEFORE, NO, NONE, PHASES, UNKNOWN, YES
-from analysis.data.import_csv import Reading, read_csv
+from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.errors import BadViews
 from store.foreign.limits import MOST_TABLE_BYTES
 from store.runs.records import Windows
 
-READING = Reading(Windows(before=2, after=2))
+READING = CsvOptions(Windows(before=2, after=2))
 
 
 def csv(folder: Path, text: str) -> Path:
@@ -46,7 +46,7 @@ def test_rows_become_a_table(tmp_path: Path) -> None:
 def test_scores_are_read_against_the_threshold(tmp_path: Path) -> None:
     path = csv(tmp_path, "run,position,score\nr,0,60\nr,1,59.9\nr,2,\n")
     assert read_csv(path, READING).answer.tolist() == [YES, NO, NONE]
-    assert read_csv(path, Reading(READING.windows, 70)).answer.tolist() == [NO, NO, NONE]
+    assert read_csv(path, CsvOptions(READING.windows, 70)).answer.tolist() == [NO, NO, NONE]
 
 
 def test_windows_are_the_files_own_or_the_first_and_the_last_videos(tmp_path: Path) -> None:

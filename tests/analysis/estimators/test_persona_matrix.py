@@ -16,7 +16,7 @@ from analysis.estimators.persona_matrix import (
     without_each,
 )
 from analysis.simulation.designs import judge_matrix
-from analysis.simulation.scenarios import Plan, World, draw_matrices
+from analysis.simulation.scenarios import StudyPlan, World, draw_matrices
 from analysis.statistics.permutation import assignments
 from tests.analysis.made import plausible
 
@@ -186,7 +186,7 @@ def test_each_arrangement_within_blocks_is_d_of_the_rearranged_matrix() -> None:
 def test_it_keeps_its_level_where_personas_were_added_in_a_season(adjust: bool) -> None:
     """The second four watch in a season that suits them; exchanging all runs calls it a sway."""
     generator = rng()
-    plan = Plan(personas=8, before=24, adapt=24, after=52, baseline="passive")
+    plan = StudyPlan(personas=8, before=24, adapt=24, after=52, baseline="passive")
     drawn = draw_matrices(plan, World(effect=0.0, season=0.3), 600, generator)
     blocks = np.repeat([1, 2], 4)
     exact, naive = (

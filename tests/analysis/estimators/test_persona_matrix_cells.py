@@ -4,7 +4,7 @@ import pytest
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import specific_sway
 from analysis.estimators.persona_matrix_cells import (
-    Rejudged,
+    RejudgedColumns,
     count_cells,
     graded_cells,
     missing_shares,
@@ -12,7 +12,7 @@ from analysis.estimators.persona_matrix_cells import (
 from analysis.statistics.intraclass import share_variance
 
 
-def asked(size: int, videos: int, sway: float = 0.0) -> Rejudged:
+def asked(size: int, videos: int, sway: float = 0.0) -> RejudgedColumns:
     """Every video of both windows of every run put to every persona; base 0.3."""
     rng = np.random.default_rng(4)
     persona, run, after, video = np.meshgrid(
@@ -21,11 +21,11 @@ def asked(size: int, videos: int, sway: float = 0.0) -> Rejudged:
     rate = 0.3 + sway * (persona == run) * after
     answer = (rng.random(rate.shape) < rate).astype(np.int64)
     columns = (persona, run, after, video // 12, answer, 50.0 + 20 * answer)
-    return Rejudged(*(column.ravel() for column in columns))
+    return RejudgedColumns(*(column.ravel() for column in columns))
 
 
 def test_cells_are_counted_by_persona_and_run() -> None:
-    rows = Rejudged(
+    rows = RejudgedColumns(
         persona=np.array([0, 1, 0, 1, 0, 1]),
         run=np.array([0, 0, 1, 1, 1, 1]),
         after=np.array([True, True, True, True, False, False]),
@@ -42,7 +42,7 @@ def test_cells_are_counted_by_persona_and_run() -> None:
 
 
 def test_graded_cells_are_means_over_what_was_judged() -> None:
-    rows = Rejudged(
+    rows = RejudgedColumns(
         persona=np.array([0, 0, 0, 1, 1, 1]),
         run=np.array([0, 0, 0, 1, 1, 1]),
         after=np.array([True, True, True, True, False, False]),
@@ -71,7 +71,7 @@ def test_a_planted_sway_comes_through() -> None:
 def test_frames_that_only_some_personas_judged_are_refused() -> None:
     rows = asked(5, 24)
     kept = ~((rows.persona == 2) & (rows.run == 3) & (rows.batch == 1))
-    part = Rejudged(*(getattr(rows, name)[kept] for name in rows.__dataclass_fields__))
+    part = RejudgedColumns(*(getattr(rows, name)[kept] for name in rows.__dataclass_fields__))
     with pytest.raises(NotOffered, match="every frame"):
         count_cells(part, 5)
 
@@ -86,7 +86,7 @@ def test_the_variance_of_a_share_by_hand() -> None:
 def test_missing_answers_of_replicates_are_pooled() -> None:
     """A mean over replicates gave the small one as much say as the large one."""
     many, few = (
-        Rejudged(
+        RejudgedColumns(
             persona=np.zeros(count, dtype=np.int64),
             run=np.zeros(count, dtype=np.int64),
             after=np.ones(count, dtype=bool),

@@ -16,13 +16,13 @@ from analysis.errors import NotOffered
 from analysis.estimators.judge_bias import blind, eagerness, steadiness, taste_overlap
 from analysis.estimators.rejudged_matrix import (
     PersonaMatrix,
-    Replies,
+    RejudgedReplies,
     by_judge,
     persona_matrix,
     replies,
 )
 from store.runs.records import Judgement, Windows
-from store.runs.rejudgements import Asked, Judge, Judgements
+from store.runs.rejudgements import Judgements, RejudgedAnswer, RejudgementHeader
 from tests.analysis import made
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -44,7 +44,7 @@ def file_of(
     grades: Grades = lambda *_: {},
 ) -> Judgements:  # fmt: skip
     """A file where every persona was asked about every position; plainly, mirrored, again."""
-    judge = Judge(run_id=f"r{run}", model="m", strategy="simple", prompts={}, seed=1, at=NOON,
+    judge = RejudgementHeader(run_id=f"r{run}", model="m", strategy="simple", prompts={}, seed=1, at=NOON,
                   code_version="0")  # fmt: skip
     lines = []
     for persona, position in itertools.product(range(personas), positions):
@@ -53,13 +53,13 @@ def file_of(
             given: dict[str, object] = {"answer": answer, **grades(position, answer)}
             given["missing"] = None if answer else "refused"
             lines.append(
-                Asked(persona=f"p{persona}", position=position, frame=f"f{run}-{position}",
+                RejudgedAnswer(persona=f"p{persona}", position=position, frame=f"f{run}-{position}",
                       mirrored=mirrored, repeat=repeat, judgement=Judgement.model_validate(given))
             )  # fmt: skip
     return Judgements(Path("x.jsonl"), (judge,), tuple(lines), 0)
 
 
-def told(personas: int, says: Says, kinds: int = 1, videos: int = 96) -> Replies:
+def told(personas: int, says: Says, kinds: int = 1, videos: int = 96) -> RejudgedReplies:
     views = table(personas, videos)
     files = {run: file_of(run, personas, range(videos), says, kinds) for run in range(personas)}
     return replies(views, files)

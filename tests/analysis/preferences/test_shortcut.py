@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 
 from analysis.preferences.shortcut import shortcut
-from store.results.preference_pairs import Pair, Source
+from store.results.preference_pairs import FrameSource, PreferencePair
 
 WORDS = "lamp kite boat drum violin basket candle bicycle trumpet umbrella lantern sail".split()  # noqa: SIM905
 
 
-def pairs(rng: np.random.Generator, videos: int, per_video: int, more: int = 0) -> list[Pair]:
+def pairs(
+    rng: np.random.Generator, videos: int, per_video: int, more: int = 0
+) -> list[PreferencePair]:
     """Texts of 12 words at random; rejected ones have ``more`` words."""
 
     def text(count: int) -> str:
         return " ".join(rng.choice(WORDS, count)) + "."
 
     return [
-        Pair(
-            source=Source(
+        PreferencePair(
+            source=FrameSource(
                 frame=f"{video:064x}", phash="0" * 16, platform="playground", video=f"v{video}",
                 run="r1", position=video,
             ),

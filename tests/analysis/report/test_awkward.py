@@ -16,14 +16,14 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
-from analysis.report.export import Table, write_tables
+from analysis.report.export import ReportTable, write_tables
 from analysis.report.losses import lost_runs
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render
-from analysis.report.scene import Scene
+from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
-from analysis.report.trace import Source
+from analysis.report.trace import NumberSource
 from analysis.statistics.null_iavg import NullOfI
 from analysis.terminal.run_text import place
 from store.foreign.printing import share_text
@@ -265,7 +265,7 @@ def test_a_chapter_tells_its_own_runs_that_newer_ones_stand_in_for(tmp_path: Pat
                     write(tmp_path, persona, arm, (6, 21), 2, model=model, config=config)
     measures = measured(read_study(DataFolder(tmp_path), "odd"))
     told = {
-        group.name[2]: lost_runs(Scene(measures, group)).superseded for group in measures.groups
+        group.name[2]: lost_runs(GroupRows(measures, group)).superseded for group in measures.groups
     }
     assert told["scripted/a"] is not None
     assert told["scripted/a"].value == 4
@@ -326,11 +326,11 @@ def test_a_judge_that_says_nothing_is_not_told_to_be_asked_first(copied: DataFol
 def test_no_place_is_above_all_of_the_draws_that_it_is_not() -> None:
     null = NullOfI(99.975, 5.0, 1.0, 9.0, 0.0, 0.3, 0.1, 4_000)
     assert "above 99.97 % of such values" in place(null)
-    assert Source("of", "draws").percentile(99.975, "I").text == "99.97"
+    assert NumberSource("of", "draws").percentile(99.975, "I").text == "99.97"
 
 
 def test_no_cell_of_a_table_begins_a_formula(tmp_path: Path) -> None:
-    write_tables([Table("t", ("who", "sway"), [("=1+1", -2.5), ("@someone", 0.0)])], tmp_path)
+    write_tables([ReportTable("t", ("who", "sway"), [("=1+1", -2.5), ("@someone", 0.0)])], tmp_path)
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file))[1:] == [["'=1+1", "-2.5"], ["@someone", "0.0"]]
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.data.import_csv import Reading
+from analysis.data.import_csv import CsvOptions
 from analysis.report.material import read_imported
 from analysis.report.measured import measure
 from analysis.report.page import compose, render
@@ -18,7 +18,7 @@ from store.runs.records import Windows
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import loose_numbers, text_of, tree
 
-READING = Reading(Windows(before=50, after=50))
+READING = CsvOptions(Windows(before=50, after=50))
 
 
 def null_views(folder: Path, seed: int) -> Path:
@@ -72,7 +72,7 @@ def test_the_least_that_can_be_imported_still_makes_a_page(tmp_path: Path, rows:
     path = tmp_path / "few.csv"
     lines = "".join(f"r,{at},yes\n" for at in range(rows))
     path.write_text("run,position,answer\n" + lines, encoding="utf-8")
-    reading = Reading(Windows(before=1, after=1))
+    reading = CsvOptions(Windows(before=1, after=1))
     material = read_imported(path, reading, "python -m analysis import few.csv")
     html = render(compose(measure(material, np.random.default_rng(0)), 0, NOW)).html
     root = tree(html)

@@ -15,9 +15,9 @@ from analysis.report.curve import drift
 from analysis.report.diversity import rarefied, varieties
 from analysis.report.forest import by_persona
 from analysis.report.losses import lost_runs, missing_rows, uses
-from analysis.report.material import Seen
+from analysis.report.material import RowDetails
 from analysis.report.measured import Measures
-from analysis.report.scene import Scene
+from analysis.report.scene import GroupRows
 from analysis.report.trace import Name
 from analysis.statistics.intervals import difference_over_batches
 from store.runs.records import Windows
@@ -50,7 +50,7 @@ def test_a_source_counts_what_went_in_and_what_did_not() -> None:
 
 
 def test_the_table_of_uses_adds_up(measures: Measures) -> None:
-    table = uses(Scene(measures, measures.groups[0]))
+    table = uses(GroupRows(measures, measures.groups[0]))
     for column, total in enumerate(table.totals):
         assert sum(row.counts[column].value for row in table.rows) == total.value
     assert sum(total.value for total in table.totals) == len(measures.material.views)
@@ -58,7 +58,7 @@ def test_the_table_of_uses_adds_up(measures: Measures) -> None:
 
 def test_missing_answers_are_counted_by_window_and_arm(measures: Measures) -> None:
     group = measures.groups[0]
-    rows = missing_rows(Scene(measures, group))
+    rows = missing_rows(GroupRows(measures, group))
     for row, arm in zip(rows, group.result.arms, strict=True):
         assert row.before.value + row.after.value == arm.unanswered > 0
         assert row.low.value < row.sway.value < row.high.value
@@ -66,7 +66,7 @@ def test_missing_answers_are_counted_by_window_and_arm(measures: Measures) -> No
 
 
 def test_lost_runs_are_named_with_what_became_of_them(measures: Measures) -> None:
-    losses = lost_runs(Scene(measures, measures.groups[0]))
+    losses = lost_runs(GroupRows(measures, measures.groups[0]))
     by_arm = {row.arm: row for row in losses.rows}
     assert by_arm["treatment"].lost == ()
     passive = by_arm["passive control"]
@@ -152,9 +152,9 @@ def test_rarefaction_by_hand() -> None:
     assert np.isnan(rarefied((2,), 0))
 
 
-def seen(views: Any, authors: list[str | None], hashes: list[str | None]) -> Seen:
+def seen(views: Any, authors: list[str | None], hashes: list[str | None]) -> RowDetails:
     empty = np.full(len(views), None, dtype=object)
-    return Seen(np.array(authors, dtype=object), np.array(hashes, dtype=object), empty, empty,
+    return RowDetails(np.array(authors, dtype=object), np.array(hashes, dtype=object), empty, empty,
                 empty)  # fmt: skip
 
 

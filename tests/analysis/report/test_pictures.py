@@ -16,13 +16,13 @@ from analysis.examples.study import PERSONAS
 from analysis.report import pictures
 from analysis.report.measured import Measures
 from analysis.report.pictures import FRAMES, Budget, sheets
-from analysis.report.scene import Scene
+from analysis.report.scene import GroupRows
 from store.frames.frame_store import FrameStore, describe
 from store.frames.near_duplicates import near_duplicates
 
 
 def drawn(measures: Measures, budget: Budget | None = None) -> pictures.Sheets | None:
-    scene = Scene(measures, measures.groups[0])
+    scene = GroupRows(measures, measures.groups[0])
     return sheets(scene, np.random.default_rng(0), budget or Budget())
 
 

@@ -12,7 +12,7 @@ import pytest
 from analysis.examples.study import STUDY
 from analysis.report.declared import PrimaryTest
 from analysis.report.material import Material, read_study
-from analysis.report.measured import Measured, measure
+from analysis.report.measured import MeasuredGroup, measure
 from analysis.report.page import compose, render
 from analysis.report.primary import Primary
 from analysis.statistics.estimate import NAN, Estimate
@@ -30,7 +30,7 @@ def declared(example: DataFolder, **test: Any) -> Material:
     )
 
 
-def measured(material: Material) -> Measured:
+def measured(material: Material) -> MeasuredGroup:
     return measure(material, np.random.default_rng(0)).groups[0]
 
 

@@ -8,10 +8,10 @@ import pytest
 from jinja2 import Environment
 from markupsafe import Markup
 
-from analysis.report.trace import Name, Source, Traces, UntracedNumber, placed
+from analysis.report.trace import Name, NumberSource, Traces, UntracedNumber, placed
 from analysis.statistics.estimate import NAN, Estimate
 
-SOURCE = Source("analysis.data.counts.window_share", "20 videos", "3 ads")
+SOURCE = NumberSource("analysis.data.counts.window_share", "20 videos", "3 ads")
 
 
 def shown(template: str, **values: object) -> tuple[str, Traces]:
@@ -47,7 +47,7 @@ def test_words_names_and_markup_pass() -> None:
 
 
 def test_one_source_has_one_number() -> None:
-    other = Source("analysis.estimators.iavg.iavg", "all")
+    other = NumberSource("analysis.estimators.iavg.iavg", "all")
     html, traces = shown(
         "{{ a }}{{ b }}{{ c }}", a=SOURCE.count(1200, "n"), b=other.p(0.02, "p"),
         c=SOURCE.percent(2.25, "share"),

@@ -22,7 +22,7 @@ from analysis.report.material import Material, find_runs, read_runs
 from analysis.report.measured import Measures, measure
 from analysis.report.methods import methods
 from analysis.report.page import Rendered, compose, render
-from analysis.report.scene import Scene
+from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
 from analysis.report.write import findings_text, write_report
 from analysis.statistics import permutation
@@ -84,7 +84,7 @@ def read(data: Path, *names: str) -> Material:
 def test_missing_answers_are_those_that_the_shares_are_made_of(tmp_path: Path) -> None:
     passive_run(tmp_path)
     measures = measured(read(tmp_path, "r1"))
-    (row,) = missing_rows(Scene(measures, measures.groups[0]))
+    (row,) = missing_rows(GroupRows(measures, measures.groups[0]))
     (arm,) = measures.groups[0].result.arms
     assert (row.before.value, row.after.value) == (0, 1)
     assert arm.unanswered == 1

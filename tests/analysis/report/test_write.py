@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
-from analysis.report.export import Table, write_tables
+from analysis.report.export import ReportTable, write_tables
 from analysis.report.measured import Measures
 from analysis.report.page import Rendered
 from analysis.report.tables import tables
@@ -142,8 +142,10 @@ def test_every_number_of_the_page_is_in_a_table(folder: Path, rendered: Rendered
 def test_what_does_not_exist_is_an_empty_cell(tmp_path: Path) -> None:
     import pyarrow.parquet
 
-    table = Table("t", ("a", "b", "c"), [("x", math.nan, None), ('with "quotes", é', 1.5, True)])
-    write_tables([table, Table("empty", ("a",), [])], tmp_path)
+    table = ReportTable(
+        "t", ("a", "b", "c"), [("x", math.nan, None), ('with "quotes", é', 1.5, True)]
+    )
+    write_tables([table, ReportTable("empty", ("a",), [])], tmp_path)
     assert rows(tmp_path / "t.csv") == [
         {"a": "x", "b": "", "c": ""}, {"a": 'with "quotes", é', "b": "1.5", "c": "True"},
     ]  # fmt: skip

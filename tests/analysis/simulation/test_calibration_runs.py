@@ -11,7 +11,13 @@ from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import own_minus_others
 from analysis.examples.study import write_example
 from analysis.simulation.calibration import checks_text, passed
-from analysis.simulation.calibration_runs import Seen, against, agreements, detections, seen
+from analysis.simulation.calibration_runs import (
+    CalibrationRuns,
+    against,
+    agreements,
+    detections,
+    seen,
+)
 from analysis.statistics.null_iavg import DRAWS
 from store.runs.ledger import Ledger, read
 from tests.analysis import made
@@ -27,11 +33,11 @@ def treated(tmp_path_factory: pytest.TempPathFactory) -> list[Ledger]:
 
 
 @pytest.fixture(scope="module")
-def listener(treated: list[Ledger]) -> Seen:
+def listener(treated: list[Ledger]) -> CalibrationRuns:
     return seen("listener", treated, np.random.default_rng(1))
 
 
-def test_every_design_says_what_it_finds(listener: Seen) -> None:
+def test_every_design_says_what_it_finds(listener: CalibrationRuns) -> None:
     told = {design.design: design for design in listener.designs}
     assert list(told) == [
         "I_avg", "persona matrix", "adjusted matrix", "placebo", "graded matrix", "borrowed base"
@@ -55,24 +61,26 @@ def test_no_change_has_a_p_value_of_nothing(tmp_path: Path) -> None:
     assert told.p == pytest.approx(2 / (1 + DRAWS))
 
 
-def test_the_p_value_of_one_test_is_printed_as_one(listener: Seen) -> None:
+def test_the_p_value_of_one_test_is_printed_as_one(listener: CalibrationRuns) -> None:
     told = checks_text(detections(listener))
     assert "p = 0.00" in told
     assert "nan" not in told
     assert "0 to 0.01" in told
 
 
-def test_the_listener_is_found_and_a_random_feed_is_doubted(listener: Seen) -> None:
+def test_the_listener_is_found_and_a_random_feed_is_doubted(listener: CalibrationRuns) -> None:
     (found,) = detections(listener)
     assert (found.verdict, found.high) == ("holds", 0.01)
-    as_random = Seen("random", {}, (), listener.sway, (), listener.matrix)
+    as_random = CalibrationRuns("random", {}, (), listener.sway, (), listener.matrix)
     (doubted,) = detections(as_random)
     assert doubted.value == found.value
     assert doubted.verdict == ("FAILS" if found.value <= 0.001 else "within error")
-    assert detections(Seen("contrarian", {}, (), listener.sway, (), listener.matrix)) == []
+    assert (
+        detections(CalibrationRuns("contrarian", {}, (), listener.sway, (), listener.matrix)) == []
+    )
 
 
-def test_figures_are_ranked_among_simulated_ones(listener: Seen) -> None:
+def test_figures_are_ranked_among_simulated_ones(listener: CalibrationRuns) -> None:
     rng = np.random.default_rng(2)
     like = {name: value + 5 * rng.normal(size=1999) for name, value in listener.figures.items()}
     checks = agreements(listener, like)
@@ -82,12 +90,12 @@ def test_figures_are_ranked_among_simulated_ones(listener: Seen) -> None:
     assert all(check.verdict == "FAILS" for check in agreements(listener, unlike))
 
 
-def test_feeds_are_paired_by_persona(listener: Seen) -> None:
-    control = Seen(
+def test_feeds_are_paired_by_persona(listener: CalibrationRuns) -> None:
+    control = CalibrationRuns(
         "random", {}, tuple(reversed(listener.personas)), listener.sway[::-1] - 3, (), None
     )
     told = against(listener, control)
     assert told.estimate.value == pytest.approx(3)
     assert told.runs == 2 * len(listener.personas)
     with pytest.raises(NotOffered, match="Type: python -m agent calibrate"):
-        against(listener, Seen("random", {}, ("nobody",), np.zeros(1), (), None))
+        against(listener, CalibrationRuns("random", {}, ("nobody",), np.zeros(1), (), None))

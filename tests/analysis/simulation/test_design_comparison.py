@@ -20,11 +20,11 @@ from analysis.simulation.design_comparison import (
     RIVALS,
     SCENES,
     USUAL,
-    Scene,
+    SimulatedSetting,
     broken_by,
     compared,
 )
-from analysis.simulation.scenarios import Plan, World, draw_matrices, draw_runs
+from analysis.simulation.scenarios import StudyPlan, World, draw_matrices, draw_runs
 from tests.analysis.made import plausible
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement.md"
@@ -60,7 +60,7 @@ def test_i_avg_in_its_null_is_a_test_of_its_size_without_an_interval() -> None:
 
 
 def test_a_design_that_needs_a_passive_baseline_is_not_offered_without() -> None:
-    told = compared(BY_NAME["adjusted matrix"], Scene("active", USUAL, PAPER), 10, (1,))
+    told = compared(BY_NAME["adjusted matrix"], SimulatedSetting("active", USUAL, PAPER), 10, (1,))
     assert math.isnan(told.power)
 
 
@@ -94,7 +94,7 @@ def test_what_flags_them_flags_them() -> None:
 
 def test_worlds_are_drawn_as_they_are_described() -> None:
     rng = np.random.default_rng(5)
-    plan = Plan(personas=4, before=24, after=48)
+    plan = StudyPlan(personas=4, before=24, after=48)
     twins = draw_matrices(plan, World(twins=0.5, account_sd=0.0), 500, rng).expected
     gain = (twins[1] - twins[0]).mean(0)
     assert gain[0] == pytest.approx([10, 5, 0, 0], abs=0.01)

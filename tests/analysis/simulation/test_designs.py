@@ -14,11 +14,11 @@ import pytest
 from analysis.errors import BadPlan
 from analysis.simulation import designs
 from analysis.simulation.designs import Design, Outcomes
-from analysis.simulation.scenarios import Plan, World, draw_matrices, draw_runs, learnt
+from analysis.simulation.scenarios import StudyPlan, World, draw_matrices, draw_runs, learnt
 from tests.analysis.made import plausible
 
 STUDIES = 1000
-PAPER = Plan(personas=10, before=50, after=50)
+PAPER = StudyPlan(personas=10, before=50, after=50)
 # own gain is the others' loss, as in a feed of fixed length
 OTHERS_LOSE = World(overlap=-1 / 9)
 
@@ -31,7 +31,9 @@ UNBIASED: dict[str, tuple[Design, float]] = {
 }
 
 
-def outcomes(design: Design, world: World, plan: Plan = PAPER, studies: int = STUDIES) -> Outcomes:
+def outcomes(
+    design: Design, world: World, plan: StudyPlan = PAPER, studies: int = STUDIES
+) -> Outcomes:
     return design(plan, world, studies, np.random.default_rng(17))
 
 
@@ -71,7 +73,7 @@ def test_powers_are_those_of_the_document(name: str, power: float) -> None:
 def test_powers_of_the_control_arm_are_those_of_the_document(
     personas: int, videos: int, power: float
 ) -> None:
-    plan = Plan(personas, before=videos, after=videos)
+    plan = StudyPlan(personas, before=videos, after=videos)
     found = outcomes(designs.paired_with_control, World(), plan).power()
     assert abs(found - power) < 0.03 + 3.3 * math.sqrt(power * (1 - power) / STUDIES)
 
@@ -100,26 +102,32 @@ def test_a_control_arm_is_not_fooled_by_drift() -> None:
 
 
 def test_a_listener_that_takes_time() -> None:
-    plan = Plan(before=50, after=50)
+    plan = StudyPlan(before=50, after=50)
     share = learnt(plan, World(time_constant=50))
     assert share[2] == pytest.approx(1 - math.exp(-12 / 50))
     assert share[0] == share[1] == 0
     assert (np.diff(share) >= 0).all()
     passive = learnt(
-        Plan(before=24, adapt=24, after=52, baseline="passive"), World(time_constant=50)
+        StudyPlan(before=24, adapt=24, after=52, baseline="passive"), World(time_constant=50)
     )
     assert passive[:4].tolist() == [0, 0, 0, 0]
     assert passive[4] > 0
 
 
 def test_the_layout_of_windows_and_batches() -> None:
-    assert Plan(before=50, after=50).layout().tolist() == [
+    assert StudyPlan(before=50, after=50).layout().tolist() == [
         [12, 12, 12, 12, 2, 0, 0, 0, 0],
         [0, 0, 0, 0, 10, 12, 12, 12, 4],
     ]
     # what was requested before the change does not count
-    assert Plan(before=24, after=36, baseline="passive").layout()[1].tolist() == [0, 0, 0, 12, 12]
-    adapted = Plan(before=24, adapt=24, after=52, baseline="passive").layout()[1]
+    assert StudyPlan(before=24, after=36, baseline="passive").layout()[1].tolist() == [
+        0,
+        0,
+        0,
+        12,
+        12,
+    ]
+    adapted = StudyPlan(before=24, adapt=24, after=52, baseline="passive").layout()[1]
     assert adapted.sum() == 52
 
 
@@ -144,4 +152,4 @@ def test_the_batch_variance_is_that_of_the_shares() -> None:
 @pytest.mark.parametrize("fields", [{"personas": 1}, {"before": 0}, {"after": 0}, {"adapt": -1}])
 def test_impossible_plans(fields: dict[str, int]) -> None:
     with pytest.raises(BadPlan, match="Type: --"):
-        Plan(**fields)  # type: ignore[arg-type]
+        StudyPlan(**fields)  # type: ignore[arg-type]

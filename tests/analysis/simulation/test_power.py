@@ -7,15 +7,17 @@ from click.testing import CliRunner
 from analysis.cli.main import main
 from analysis.errors import BadPlan
 from analysis.simulation.power import OPTIONS, Trials, cheapest, powers, smallest_sway
-from analysis.simulation.scenarios import Plan, World
+from analysis.simulation.scenarios import StudyPlan, World
 
 FEW = Trials(studies=200)
-PASSIVE = Plan(personas=10, before=24, adapt=24, after=52, baseline="passive")
+PASSIVE = StudyPlan(personas=10, before=24, adapt=24, after=52, baseline="passive")
 
 
 def test_what_each_plan_allows() -> None:
-    assert [p.design for p in powers(Plan(personas=3), World(), FEW)] == ["paired with control"]
-    assert [p.design for p in powers(Plan(), World(), FEW)] == [
+    assert [p.design for p in powers(StudyPlan(personas=3), World(), FEW)] == [
+        "paired with control"
+    ]
+    assert [p.design for p in powers(StudyPlan(), World(), FEW)] == [
         "paired with control",
         "persona matrix",
     ]
@@ -35,32 +37,32 @@ def test_videos_and_judgements_by_hand() -> None:
 
 
 def test_an_unknown_price_is_no_number() -> None:
-    assert math.isnan(powers(Plan(personas=3), World(), FEW, "m", lambda _: None)[0].cost)
+    assert math.isnan(powers(StudyPlan(personas=3), World(), FEW, "m", lambda _: None)[0].cost)
 
 
 def test_power_grows_with_the_sway_and_meets_it_at_the_smallest() -> None:
-    (told,) = powers(Plan(personas=3), World(), FEW)
+    (told,) = powers(StudyPlan(personas=3), World(), FEW)
     assert list(told.power.values()) == sorted(told.power.values())
-    smallest = smallest_sway(OPTIONS[0], Plan(), World(), FEW)
-    assert FEW.power(OPTIONS[0], Plan(), World(), smallest / 100) >= 0.8
-    assert FEW.power(OPTIONS[0], Plan(), World(), smallest / 100 - 0.02) < 0.85
-    bigger = smallest_sway(OPTIONS[0], Plan(personas=30), World(), FEW)
+    smallest = smallest_sway(OPTIONS[0], StudyPlan(), World(), FEW)
+    assert FEW.power(OPTIONS[0], StudyPlan(), World(), smallest / 100) >= 0.8
+    assert FEW.power(OPTIONS[0], StudyPlan(), World(), smallest / 100 - 0.02) < 0.85
+    bigger = smallest_sway(OPTIONS[0], StudyPlan(personas=30), World(), FEW)
     assert bigger < smallest
 
 
 def test_a_sway_that_has_no_room_has_a_reason() -> None:
-    (told,) = powers(Plan(personas=2, before=6, after=6), World(base=0.8), FEW)
+    (told,) = powers(StudyPlan(personas=2, before=6, after=6), World(base=0.8), FEW)
     assert math.isnan(told.smallest)
     assert told.reason
 
 
 def test_the_cheapest_designs_reach_the_target() -> None:
-    found = cheapest(0.2, World(), FEW, windows=(Plan(), PASSIVE))
+    found = cheapest(0.2, World(), FEW, windows=(StudyPlan(), PASSIVE))
     assert {power.design for power in found} == {option.name for option in OPTIONS}
     assert all(next(iter(power.power.values())) >= 0.8 for power in found)
     videos = [power.videos for power in found]
     assert videos == sorted(videos)
-    priced = cheapest(0.2, World(), FEW, "m", lambda _: 0.01, windows=(Plan(), PASSIVE))
+    priced = cheapest(0.2, World(), FEW, "m", lambda _: 0.01, windows=(StudyPlan(), PASSIVE))
     costs = [power.cost for power in priced]
     assert costs == sorted(costs)
     assert priced[0].design == "paired with control"
@@ -69,7 +71,7 @@ def test_the_cheapest_designs_reach_the_target() -> None:
 @pytest.mark.parametrize("target", [0, -0.1, 0.9, 0.005])
 def test_targets_that_no_study_finds(target: float) -> None:
     with pytest.raises(BadPlan, match="Type: --"):
-        cheapest(target, World(), Trials(studies=50), windows=(Plan(),))
+        cheapest(target, World(), Trials(studies=50), windows=(StudyPlan(),))
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +104,6 @@ def test_bad_plans_are_one_sentence(arguments: list[str], words: str) -> None:
 
 
 def test_windows_longer_than_the_catalogue_are_refused() -> None:
-    assert Plan(before=50, adapt=10, after=100, catalogue=160).videos == 160
+    assert StudyPlan(before=50, adapt=10, after=100, catalogue=160).videos == 160
     with pytest.raises(BadPlan, match=r"repeats where a theme has 159.*--before 74 --after 74$"):
-        Plan(before=50, adapt=10, after=100, catalogue=159)
+        StudyPlan(before=50, adapt=10, after=100, catalogue=159)

@@ -16,19 +16,19 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.simulation.design_comparison import DEFAULT, USUAL, Scene
+from analysis.simulation.design_comparison import DEFAULT, USUAL, SimulatedSetting
 from analysis.simulation.graded_answers import FADING, NOISY, SURE, UNSURE, Grader, graded
 from analysis.simulation.refinements import (
     JUDGES,
     LARGE,
     REFINEMENTS,
     SCENES,
-    Refined,
+    RefinementResult,
     compared,
     joint_sway,
     weighted,
 )
-from analysis.simulation.scenarios import Drawn, Plan, World, draw_matrices
+from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
 from tests.analysis.made import plausible
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement.md"
@@ -36,7 +36,7 @@ STUDIES = 500
 BY_SCENE = {scene.name: scene for scene in (*SCENES, LARGE)}
 
 
-def judged(scene: str, *names: str, seed: int = 5) -> dict[str, Refined]:
+def judged(scene: str, *names: str, seed: int = 5) -> dict[str, RefinementResult]:
     ways = [way for way in REFINEMENTS if way.name in names]
     assert len(ways) == len(names)
     rows = compared(BY_SCENE[scene], STUDIES, (seed,), ways)
@@ -48,7 +48,7 @@ def judged(scene: str, *names: str, seed: int = 5) -> dict[str, Refined]:
 def test_scores_have_the_mean_that_is_expected_of_them(grader: Grader, icc: float) -> None:
     world = World(effect=0.3, icc=icc, account_sd=0.1)
     rng = np.random.default_rng(1)
-    drawn = draw_matrices(Plan(personas=6, before=24, after=24), world, 500, rng)
+    drawn = draw_matrices(StudyPlan(personas=6, before=24, after=24), world, 500, rng)
     told = graded(drawn, grader, icc, rng)
     off = (told.shares - told.expected).reshape(2, 500, -1).mean(-1)
     # cells of one study have their accounts in common with nothing else
@@ -57,7 +57,7 @@ def test_scores_have_the_mean_that_is_expected_of_them(grader: Grader, icc: floa
 
 def test_scores_are_on_the_side_of_their_answers() -> None:
     rng = np.random.default_rng(2)
-    drawn = draw_matrices(Plan(personas=4, before=1, after=1), World(), 300, rng)
+    drawn = draw_matrices(StudyPlan(personas=4, before=1, after=1), World(), 300, rng)
     assert drawn.n.max() == 1
     for grader in (SURE, UNSURE, NOISY):
         scores = graded(drawn, grader, 0.1, rng).yes[..., drawn.n > 0]
@@ -72,11 +72,11 @@ def test_batches_weigh_what_their_correlation_leaves_of_them() -> None:
     rng = np.random.default_rng(3)
     rates = rng.beta(2, 8, (40, 5, 5, 1, 4))
     yes = rng.binomial(n.astype(int), rates).astype(float)
-    told = weighted(Drawn(n, yes, np.zeros((2, 40, 5, 5))))
+    told = weighted(SimulatedAnswers(n, yes, np.zeros((2, 40, 5, 5))))
     ratio = told.n[:, 0, 0, 1, 3] / told.n[:, 0, 0, 1, 2]
     # 4 / (1 + 3 rho) over 12 / (1 + 11 rho), rho about 1 / 11
     assert ratio.mean() == pytest.approx(4 / (1 + 3 / 11) / (12 / 2), rel=0.1)
-    assert np.allclose(told.shares[0], Drawn(n, yes, yes).shares[0])  # equal batches
+    assert np.allclose(told.shares[0], SimulatedAnswers(n, yes, yes).shares[0])  # equal batches
 
 
 def test_the_joint_fit_is_least_squares() -> None:
@@ -158,7 +158,7 @@ def _rows(text: str, start: str) -> dict[str, list[str]]:
 
 def test_the_same_videos_whatever_is_added() -> None:
     assert DEFAULT.videos == SCENES[2].plan.videos == int(SCENES[2].plan.layout().sum()) + 24
-    assert Scene("usual").world == USUAL
+    assert SimulatedSetting("usual").world == USUAL
 
 
 def test_the_command() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.spectrum import paper
-from analysis.spectrum.answers import Answers, Layout, read_answers
+from analysis.spectrum.answers import Layout, SpectrumAnswers, read_answers
 from analysis.spectrum.scores import (
     Spectrum,
     between,
@@ -19,16 +19,16 @@ from analysis.spectrum.scores import (
 )
 from analysis.statistics.intervals import score_interval, t_interval
 from personas.values import values
-from store.results.value_spectrum import RUN_ID, Found, Keyword, Retrieval, ValueRecord
+from store.results.value_spectrum import RUN_ID, Keyword, Retrieval, RetrievedFrame, ValueRecord
 from store.runs.records import Judgement
-from store.runs.rejudgements import Asked, Judge, JudgementWriter
+from store.runs.rejudgements import JudgementWriter, RejudgedAnswer, RejudgementHeader
 from tests.store.samples import START
 
 SHARED = "shared"
 
 
-def hit(frame: str, *, fits: bool = False) -> Found:
-    return Found(
+def hit(frame: str, *, fits: bool = False) -> RetrievedFrame:
+    return RetrievedFrame(
         rank=1, similarity=0.5, words=None, match=4.0 if fits else 1.0, fits=fits, entry=frame,
         platform="tiktok", video=frame, frame=frame,
         caption="",
@@ -57,8 +57,8 @@ def layout(frames: int = 3, ids: tuple[str, ...] = ("power", "security")) -> Lay
     )  # fmt: skip
 
 
-def answers(plain: np.ndarray, opposite: np.ndarray, model: str = "m") -> Answers:
-    return Answers(model, "", plain, opposite, {}, {})
+def answers(plain: np.ndarray, opposite: np.ndarray, model: str = "m") -> SpectrumAnswers:
+    return SpectrumAnswers(model, "", plain, opposite, {}, {})
 
 
 def said(at: Layout, likes: np.ndarray, model: str = "m") -> Spectrum:
@@ -216,11 +216,11 @@ def test_the_paper_s_models_agree_with_its_means_on_what_is_known() -> None:
 
 def test_answers_to_the_opposite_are_turned_round(tmp_path: Path) -> None:
     at = layout()
-    judge = Judge(
+    judge = RejudgementHeader(
         run_id=RUN_ID, model="m", strategy="plain", prompts={}, seed=1, at=START, code_version="1"
     )
     lines = [
-        Asked(persona="", position=0, frame=SHARED, mirrored=mirrored, paraphrase=wording,
+        RejudgedAnswer(persona="", position=0, frame=SHARED, mirrored=mirrored, paraphrase=wording,
               judgement=Judgement(answer=answer, missing=None if answer else "refused"))
         for mirrored, wording, answer in (
             (False, 0, "yes"), (False, 1, None), (True, 0, "no"), (True, 1, "yes"),

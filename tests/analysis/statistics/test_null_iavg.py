@@ -5,28 +5,28 @@ import pytest
 
 from analysis.statistics.intervals import binomial_p_value
 from analysis.statistics.intraclass import draw_yes, intraclass_correlation
-from analysis.statistics.null_iavg import Counts, mean_change, null_of_i
+from analysis.statistics.null_iavg import WindowCounts, mean_change, null_of_i
 
 PAPER = np.array([[12, 12, 12, 12, 2, 0, 0, 0, 0], [0, 0, 0, 0, 10, 12, 12, 12, 4]], float)
 
 
-def drawn(rng: np.random.Generator, rate: float, icc: float) -> Counts:
+def drawn(rng: np.random.Generator, rate: float, icc: float) -> WindowCounts:
     """A run in which nothing happens."""
     columns = [draw_yes(rng, rate, icc, column[:, None], 1)[0] for column in PAPER.T]
-    return Counts(PAPER, np.stack(columns, axis=1).astype(float))
+    return WindowCounts(PAPER, np.stack(columns, axis=1).astype(float))
 
 
 def test_i_of_counts() -> None:
-    unit = Counts(np.array([[10.0], [20.0]]), np.array([[2.0], [6.0]]))
+    unit = WindowCounts(np.array([[10.0], [20.0]]), np.array([[2.0], [6.0]]))
     assert unit.share.tolist() == [0.2, 0.3]
     assert unit.change == pytest.approx(50)
     assert unit.pooled == pytest.approx(8 / 30)
-    assert math.isnan(Counts(unit.n, np.array([[0.0], [6.0]])).change)
+    assert math.isnan(WindowCounts(unit.n, np.array([[0.0], [6.0]])).change)
 
 
 def test_undefined_personas_are_counted_and_not_averaged() -> None:
-    one = Counts(np.array([[10.0], [10.0]]), np.array([[2.0], [4.0]]))
-    none = Counts(one.n, np.array([[0.0], [4.0]]))
+    one = WindowCounts(np.array([[10.0], [10.0]]), np.array([[2.0], [4.0]]))
+    none = WindowCounts(one.n, np.array([[0.0], [4.0]]))
     assert np.allclose(mean_change([one, none]), (100, 1))
     average, undefined = mean_change([none])
     assert math.isnan(average)
@@ -39,7 +39,7 @@ def test_undefined_personas_are_counted_and_not_averaged() -> None:
     [(0.1, 0, 26), (0.2, 0, 10), (0.4, 0, 3), (0.1, 0.1, 45), (0.2, 0.1, 23), (0.4, 0.1, 7)],
 )
 def test_the_mean_of_i_when_nothing_happens(rate: float, icc: float, mean: float) -> None:
-    unit = Counts(PAPER, PAPER * rate)
+    unit = WindowCounts(PAPER, PAPER * rate)
     null = null_of_i([unit], np.random.default_rng(1), icc=icc, draws=40_000)
     assert null.mean == pytest.approx(mean, abs=3)
     assert null.low < 0 < null.high
@@ -59,18 +59,18 @@ def test_the_percentile_is_even_when_nothing_happens(personas: int) -> None:
 
 def test_a_real_change_lies_above_its_null() -> None:
     yes = np.where(PAPER[0] > 0, PAPER * 0.25, PAPER * 0.75).round()
-    null = null_of_i([Counts(PAPER, yes)] * 4, np.random.default_rng(1))
+    null = null_of_i([WindowCounts(PAPER, yes)] * 4, np.random.default_rng(1))
     assert null.percentile > 99
 
 
 def test_a_null_that_cannot_be_drawn_says_why() -> None:
     rng = np.random.default_rng(1)
-    single = Counts(np.array([[5.0], [0.0]]), np.array([[2.0], [0.0]]))
+    single = WindowCounts(np.array([[5.0], [0.0]]), np.array([[2.0], [0.0]]))
     assert "batches" in null_of_i([single], rng).reason
-    never = Counts(PAPER, 0 * PAPER)
+    never = WindowCounts(PAPER, 0 * PAPER)
     assert math.isnan(null_of_i([never], rng).percentile)
     assert null_of_i([never], rng).reason
-    rare = Counts(PAPER, np.where(np.arange(9) == 7, [[0.0], [3.0]], 0.0))
+    rare = WindowCounts(PAPER, np.where(np.arange(9) == 7, [[0.0], [3.0]], 0.0))
     assert null_of_i([rare], rng).reason == "I is undefined here"
 
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.null_iavg import Counts
+from analysis.statistics.null_iavg import WindowCounts
 from analysis.statistics.null_sway import null_of_sway
 from tests.analysis.made import plausible
 
 
-def runs(rng: np.random.Generator, count: int, sway: float = 0.0, icc: float = 0.1) -> list[Counts]:
+def runs(
+    rng: np.random.Generator, count: int, sway: float = 0.0, icc: float = 0.1
+) -> list[WindowCounts]:
     """Runs of 50 and 50 videos in batches of 12, base 20 %."""
     n = np.array([[12, 12, 12, 12, 2, 0, 0, 0, 0], [0, 0, 0, 0, 10, 12, 12, 12, 4]], dtype=float)
     made = []
@@ -16,7 +18,7 @@ def runs(rng: np.random.Generator, count: int, sway: float = 0.0, icc: float = 0
         strength = (1 - icc) / icc
         rate = np.array([[0.2], [0.2 + sway]])
         rates = rng.beta(rate * strength, (1 - rate) * strength, (2, 9))
-        made.append(Counts(n, rng.binomial(n.astype(int), rates).astype(float)))
+        made.append(WindowCounts(n, rng.binomial(n.astype(int), rates).astype(float)))
     return made
 
 
@@ -50,8 +52,8 @@ def test_a_sway_lies_above_its_null() -> None:
 
 def test_where_there_is_no_null() -> None:
     rng = np.random.default_rng(5)
-    empty = Counts(np.zeros((2, 3)), np.zeros((2, 3)))
-    alike = Counts(np.array([[5.0], [5.0]]), np.array([[1.0], [2.0]]))
+    empty = WindowCounts(np.zeros((2, 3)), np.zeros((2, 3)))
+    alike = WindowCounts(np.array([[5.0], [5.0]]), np.array([[1.0], [2.0]]))
     for units in ([], [empty], [alike]):
         null = null_of_sway(units, [], rng)
         assert len(null.drawn) == 0

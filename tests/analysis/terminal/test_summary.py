@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.terminal.summary import RunSummary, render, summarise
+from analysis.terminal.summary import OneRun, render, summarise
 from store.runs import ledger
 from store.runs.records import Record, RunResumed, Windows
 from tests.analysis import made
@@ -14,9 +14,7 @@ from tests.analysis import made
 RNG_SEED = 4
 
 
-def summary_of(
-    folder: Path, lines: list[Record], finished: bool = True, **changes: Any
-) -> RunSummary:
+def summary_of(folder: Path, lines: list[Record], finished: bool = True, **changes: Any) -> OneRun:
     path = made.write(folder, made.started(**changes), lines, finished)
     return summarise(ledger.read(path), np.random.default_rng(RNG_SEED))
 

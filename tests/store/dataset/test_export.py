@@ -26,7 +26,7 @@ from store.dataset.export import export
 from store.dataset.formats import FORMATS
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople
-from store.dataset.rows import FIELDS, Choice, gather
+from store.dataset.rows import FIELDS, RowChoice, gather
 from store.dataset.splits import By
 from store.errors import BadExport, NothingToExport
 from store.frames.frame_store import FrameStore
@@ -101,7 +101,7 @@ def load(folder: Path, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_no_handle_is_in_any_export(data: DataFolder, tmp_path: Path, kind: str) -> None:
-    made = export(data, tmp_path / "out", kind, Choice())
+    made = export(data, tmp_path / "out", kind, RowChoice())
     assert sum(made.splits.values()) == 10
     content = all_bytes(made.folder)
     for telling in (HANDLE, OTHER, "stranger", "site.example", f"v-{HANDLE}"):
@@ -116,7 +116,7 @@ def test_no_handle_is_in_any_export(data: DataFolder, tmp_path: Path, kind: str)
 def test_the_card_tells_what_the_splits_share(
     data: DataFolder, tmp_path: Path, split_by: By
 ) -> None:
-    made = export(data, tmp_path / "out", "jsonl", Choice(split_by=split_by))
+    made = export(data, tmp_path / "out", "jsonl", RowChoice(split_by=split_by))
     lines = (made.folder / CARD).read_text(encoding="utf-8").splitlines()
     first = lines.index("| shared with another split | train | validation | test |")
     found = {}
@@ -134,14 +134,14 @@ def test_the_card_tells_what_the_splits_share(
 def test_handles_stay_on_request_but_for_the_pictures(
     data: DataFolder, tmp_path: Path, kind: str
 ) -> None:
-    made = export(data, tmp_path / "out", kind, Choice(keep_handles=True))
+    made = export(data, tmp_path / "out", kind, RowChoice(keep_handles=True))
     assert HANDLE.encode() in all_bytes(made.folder)
     assert not data.pseudonym_key.exists()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_it_loads_and_holds_what_is_kept(data: DataFolder, tmp_path: Path, kind: str) -> None:
-    made = export(data, tmp_path / "out", kind, Choice(keep_handles=True))
+    made = export(data, tmp_path / "out", kind, RowChoice(keep_handles=True))
     loaded = load(made.folder, tmp_path)
     assert {split: len(rows) for split, rows in loaded.items()} == made.splits
     assert set(made.splits) == {"train", "validation", "test"}
@@ -188,9 +188,9 @@ def read_back(kind: str, folder: Path, split: str) -> list[tuple[dict[str, Any],
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_read_back_equals_the_rows(data: DataFolder, tmp_path: Path, kind: str) -> None:
-    made = export(data, tmp_path / "out", kind, Choice())
+    made = export(data, tmp_path / "out", kind, RowChoice())
     frames = FrameStore(data.frames_dir)
-    wanted = {row["id"]: row for row in gather(data, Choice()).rows}
+    wanted = {row["id"]: row for row in gather(data, RowChoice()).rows}
     for row in wanted.values():
         row["sha256"] = sha256(bare(frames.read(row["sha256"]))).hexdigest()
     found = {}
@@ -232,7 +232,7 @@ def test_faces_and_handles_are_blurred_on_request(tmp_path: Path) -> None:
             video = Video(id=f"v{position}", author=HANDLE)
             writer.append(step(position, frame(jpeg_), video=video))
         writer.append(finished(2))
-    made = export(data, tmp_path / "out", "jsonl", Choice(blur=True))
+    made = export(data, tmp_path / "out", "jsonl", RowChoice(blur=True))
     exported = [each for split in made.splits for each in read_back("jsonl", made.folder, split)]
     rows = {row["position"]: Image.open(io.BytesIO(raw)).convert("RGB") for row, raw in exported}
     before = Image.open(io.BytesIO(shown[1]))
@@ -262,8 +262,8 @@ def test_which_lines_look_like_handles(line: str, tells: bool) -> None:
 
 
 def test_the_same_creator_has_one_pseudonym_everywhere(data: DataFolder, tmp_path: Path) -> None:
-    export(data, tmp_path / "a", "jsonl", Choice())
-    export(data, tmp_path / "b", "jsonl", Choice())
+    export(data, tmp_path / "a", "jsonl", RowChoice())
+    export(data, tmp_path / "b", "jsonl", RowChoice())
     lines = [
         json.loads(line)
         for path in sorted((tmp_path / "a").glob("*.jsonl"))
@@ -286,7 +286,7 @@ def test_the_same_creator_has_one_pseudonym_everywhere(data: DataFolder, tmp_pat
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_manifest_tells_what_was_changed(data: DataFolder, tmp_path: Path, kind: str) -> None:
-    folder = export(data, tmp_path / "out", kind, Choice()).folder
+    folder = export(data, tmp_path / "out", kind, RowChoice()).folder
     assert manifest.check(folder) == []
     assert not (folder / manifest.UNFINISHED).exists()
     victims = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -307,7 +307,7 @@ def test_an_export_that_was_cut_off_leaves_nothing(data: DataFolder, tmp_path: P
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(data, tmp_path / "out", "jsonl", Choice(), cut)
+        export(data, tmp_path / "out", "jsonl", RowChoice(), cut)
     assert list(tmp_path.glob("*out*")) == []
     assert [entry for entry in derived_register.entries(data) if entry.is_there(data)] == []
 
@@ -337,7 +337,7 @@ def test_a_killed_export_is_repeated_and_known_to_forgetting(
     assert there == [beside]
     with pytest.raises(BadExport, match=r"is no finished export.*Type: python -m store export"):
         manifest.check(beside)
-    assert manifest.check(export(data, folder, "jsonl", Choice()).folder) == []
+    assert manifest.check(export(data, folder, "jsonl", RowChoice()).folder) == []
     assert list(tmp_path.glob(".*")) == []
     assert [entry.place(data) for entry in derived_register.entries(data)] == [folder]
 
@@ -346,24 +346,24 @@ def test_nothing_is_written_over(data: DataFolder, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a").write_text("mine")
     with pytest.raises(BadExport, match="not empty"):
-        export(data, tmp_path / "full", "parquet", Choice())
+        export(data, tmp_path / "full", "parquet", RowChoice())
     with pytest.raises(BadExport, match="in the data folder"):
-        export(data, data.root / "exported", "parquet", Choice())
+        export(data, data.root / "exported", "parquet", RowChoice())
 
 
 def test_filters(data: DataFolder, tmp_path: Path) -> None:
-    def ids(choice: Choice, name: str) -> set[str]:
+    def ids(choice: RowChoice, name: str) -> set[str]:
         folder = export(data, tmp_path / name, "jsonl", choice).folder
         lines = [path.read_text("utf-8").splitlines() for path in folder.glob("*.jsonl")]
         return {json.loads(line)["id"] for some in lines for line in some}
 
-    assert ids(Choice(Filters(run="r1", answer="no")), "a") == {"r1/1/0"}
+    assert ids(RowChoice(Filters(run="r1", answer="no")), "a") == {"r1/1/0"}
     late = {"named/1/0", "named/2/0", "r0/1/0", "r0/2/0", "r1/1/0", "r2/1/0"}
-    assert ids(Choice(since=START.replace(second=10)), "b") == late
+    assert ids(RowChoice(since=START.replace(second=10)), "b") == late
     early = {"named/0/0", "r0/0/0", "r1/0/0", "r2/0/0"}
-    assert ids(Choice(until=START.replace(second=10)), "c") == early
+    assert ids(RowChoice(until=START.replace(second=10)), "c") == early
     with pytest.raises(NothingToExport):
-        export(data, tmp_path / "d", "jsonl", Choice(Filters(platform="nowhere")))
+        export(data, tmp_path / "d", "jsonl", RowChoice(Filters(platform="nowhere")))
     assert not (tmp_path / "d").exists()
 
 
@@ -374,14 +374,14 @@ def test_what_cannot_be_read_is_left_out_and_named(data: DataFolder, tmp_path: P
     frames.path(steps[1].frames[0].sha256).write_bytes(b"other")
     with LedgerWriter(data.ledger_path("r2")) as writer:
         writer.append(started("r2"))
-    made = export(data, tmp_path / "out", "parquet", Choice())
+    made = export(data, tmp_path / "out", "parquet", RowChoice())
     assert sum(made.splits.values()) == 6
     assert len(made.problems) == 3
     assert "3 ledgers or frames could not be read" in (made.folder / CARD).read_text("utf-8")
 
 
 def test_the_card_counts_and_hashes(data: DataFolder, tmp_path: Path) -> None:
-    made = export(data, tmp_path / "out", "parquet", Choice())
+    made = export(data, tmp_path / "out", "parquet", RowChoice())
     told = (made.folder / CARD).read_text("utf-8")
     assert "10 screenshots of 10 videos, 10 of them unique" in told
     assert "| tiktok | 10 |" in told
@@ -396,7 +396,7 @@ def test_the_card_counts_and_hashes(data: DataFolder, tmp_path: Path) -> None:
 
 
 def test_tars_are_in_the_order_that_webdataset_reads(data: DataFolder, tmp_path: Path) -> None:
-    made = export(data, tmp_path / "out", "webdataset", Choice())
+    made = export(data, tmp_path / "out", "webdataset", RowChoice())
     with tarfile.open(made.folder / "train-000000.tar") as tar:
         names = tar.getnames()
         assert all(member.mtime == 0 for member in tar.getmembers())

@@ -13,7 +13,7 @@ from store.dataset import manifest
 from store.dataset.export import export
 from store.dataset.formats import FORMATS
 from store.dataset.import_screenshots import Collection, bring_in
-from store.dataset.rows import Choice
+from store.dataset.rows import RowChoice
 from store.errors import LeakingExport
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -66,7 +66,7 @@ def leaky(tmp_path: Path) -> DataFolder:
 def test_however_a_creator_is_spelled_no_export_tells(
     leaky: DataFolder, tmp_path: Path, kind: str
 ) -> None:
-    made = export(leaky, tmp_path / "out", kind, Choice())
+    made = export(leaky, tmp_path / "out", kind, RowChoice())
     folder = made.folder
     content = all_bytes(folder) + b" ".join(
         path.relative_to(folder).as_posix().encode().lower() for path in folder.rglob("*")
@@ -104,7 +104,7 @@ def test_a_leak_is_found_before_the_manifest(
     if where == "card":
         monkeypatch.setattr(exporting, "card", lambda *_: f"# Frames\n\nThanks to {JANES}!\n")
     with pytest.raises(LeakingExport, match=r"nothing of it is left.*type: python -m store export"):
-        export(leaky, folder, kind, Choice())
+        export(leaky, folder, kind, RowChoice())
     assert list(folder.parent.glob(f"*{folder.name}*")) == []
 
 
@@ -119,7 +119,7 @@ def test_words_of_our_own_are_no_leak(tmp_path: Path) -> None:
             frames.put(picture, sync=False)
             video = Video(id=f"s{position}", author=author, caption=f"from {author} with love")
             writer.append(step(position, frame(picture), video=video))
-    folder = export(data, tmp_path / "out", "jsonl", Choice()).folder
+    folder = export(data, tmp_path / "out", "jsonl", RowChoice()).folder
     rows = [
         json.loads(line)
         for path in folder.glob("*.jsonl")

@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data as pictures
 
 from store.dataset import blur, manifest
-from store.dataset.preferences import Findings, PairsChoice, export
+from store.dataset.preferences import PairFigures, PairsChoice, export
 from store.errors import LeakingExport
 from store.frames.frame_store import FrameStore
 from store.results import preference_pairs
@@ -36,7 +36,7 @@ def portrait() -> bytes:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> tuple[DataFolder, preference_pairs.Pairs]:
+def made(tmp_path: Path) -> tuple[DataFolder, preference_pairs.PreferencePairs]:
     """Thirty frames by twenty creators, each beside a near-duplicate; a creator in no pair."""
     data = DataFolder(tmp_path / "data")
     frames = FrameStore(data.frames_dir)
@@ -57,21 +57,21 @@ def made(tmp_path: Path) -> tuple[DataFolder, preference_pairs.Pairs]:
             own = frame(picture)
             # each frame looks nearly like the next one, in chains of three
             look = 0x9E3779B97F4A7C15 * (place // 3 + 1) % 2**64 ^ (0b111 << 3 * (place % 3)) // 8
-            source = preference_pairs.Source(
+            source = preference_pairs.FrameSource(
                 frame=own.sha256, phash=f"{look:016x}", platform="tiktok", video=video,
                 author=f"creator{place % 20}" if video != HER_ID else JANE, run="r",
                 position=place,
             )  # fmt: skip
             file.append(
                 [
-                    preference_pairs.Told(
+                    preference_pairs.AcceptedText(
                         source=source, user="Describe.", accepted=text, stored=False
                     )
                 ]
             )
             file.append(
                 [
-                    preference_pairs.Pair(
+                    preference_pairs.PreferencePair(
                         source=source, error="object", accepted=text, rejected=text + "!"
                     )
                 ]
@@ -86,10 +86,10 @@ def rows(folder: Path, tmp_path: Path) -> Iterator[dict[str, object]]:
 
 
 def test_every_known_creator_is_hidden_and_near_duplicates_stay_together(
-    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.PreferencePairs], tmp_path: Path
 ) -> None:
     data, found = made
-    folder = export(data, found, tmp_path / "out", Findings()).folder
+    folder = export(data, found, tmp_path / "out", PairFigures()).folder
     content = all_bytes(folder)
     telling = ("janedoe", "jane.doe", "doe_92", HER_ID, "plumber", "no.body", "creator1")
     assert [name for name in telling if name.encode() in content] == []
@@ -107,34 +107,34 @@ def test_every_known_creator_is_hidden_and_near_duplicates_stay_together(
 
 
 def test_by_creators_none_is_in_two_splits(
-    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.PreferencePairs], tmp_path: Path
 ) -> None:
     data, found = made
     choice = PairsChoice(split_by="creators")
     card = (
-        export(data, found, tmp_path / "out", Findings(), choice).folder / "README.md"
+        export(data, found, tmp_path / "out", PairFigures(), choice).folder / "README.md"
     ).read_text("utf-8")
     assert "| the same creator | 0 | 0 | 0 |" in card
 
 
 def test_a_name_in_the_findings_stops_the_export(
-    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.PreferencePairs], tmp_path: Path
 ) -> None:
     data, found = made
     with pytest.raises(LeakingExport, match=r"README\.md, line"):
-        export(data, found, tmp_path / "out", Findings([f"Worst: {HER_ID}"]))
+        export(data, found, tmp_path / "out", PairFigures([f"Worst: {HER_ID}"]))
     assert not (tmp_path / "out" / manifest.NAME).exists()
 
 
 def test_pictures_are_blurred_on_request(
-    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.PreferencePairs], tmp_path: Path
 ) -> None:
     data, found = made
     hers = {pair.source.frame for pair in found.pairs if pair.source.video == HER_ID}
     found = found.only(
         hers, preference_pairs.ERRORS
     )  # reading the other pictures takes half a second each
-    folder = export(data, found, tmp_path / "out", Findings(), PairsChoice(blur=True)).folder
+    folder = export(data, found, tmp_path / "out", PairFigures(), PairsChoice(blur=True)).folder
     (row,) = rows(folder, tmp_path)
     (picture,) = row["images"]  # type: ignore[misc]
     assert blur.faces(np.asarray(Image.open(io.BytesIO(portrait())))) != []
@@ -143,7 +143,7 @@ def test_pictures_are_blurred_on_request(
 
 
 def test_a_creator_called_like_a_word_of_ours_stops_no_export(
-    made: tuple[DataFolder, preference_pairs.Pairs], tmp_path: Path
+    made: tuple[DataFolder, preference_pairs.PreferencePairs], tmp_path: Path
 ) -> None:
     """The question, the card and the names of files are ours, whoever is called so."""
     data, known = made
@@ -152,5 +152,5 @@ def test_a_creator_called_like_a_word_of_ours_stops_no_export(
         writer.append(started("q", platform="tiktok"))
         for place, word in enumerate(words):
             writer.append(step(place, video=Video(id=f"w{place}", author=word)))
-    export(data, known, tmp_path / "out", Findings())
+    export(data, known, tmp_path / "out", PairFigures())
     assert (tmp_path / "out" / manifest.NAME).is_file()

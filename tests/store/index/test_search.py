@@ -17,7 +17,7 @@ import pytest
 from store.encoders.base import Vectors, unit
 from store.errors import IndexLocked, IndexMismatch, IndexMissing
 from store.index.embedded_folder import IndexFolder, collection_name
-from store.index.entries import Entry, Filters, distinct, entries
+from store.index.entries import Filters, IndexEntry, distinct, entries
 from store.index.search import Index, replacement
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -27,8 +27,8 @@ from tests.store.samples import ColourEncoder, frame, jpeg, keep_run, started, s
 REPO = Path(__file__).parents[3]
 
 
-def entry(number: int, **changes: Any) -> Entry:
-    made = Entry.of(started("r1"), step(number, frame(jpeg("red", number))))
+def entry(number: int, **changes: Any) -> IndexEntry:
+    made = IndexEntry.of(started("r1"), step(number, frame(jpeg("red", number))))
     different = f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
     return replace(made, **({"phash": different} | changes))
 

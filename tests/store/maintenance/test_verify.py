@@ -11,7 +11,7 @@ from store.frames.frame_store import FrameStore
 from store.index import search
 from store.index.build import update
 from store.index.search import Index, embedded
-from store.maintenance.verify import Report, verify
+from store.maintenance.verify import VerifyReport, verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from tests.store.index.test_search import entry, vectors
@@ -138,7 +138,7 @@ def test_each_kind_of_damage_is_found(
     assert fix in found[0].fix
 
 
-def noted(report: Report, text: str) -> bool:
+def noted(report: VerifyReport, text: str) -> bool:
     return report.sound and any(text in note for note in report.notes)
 
 

@@ -30,9 +30,9 @@ from store.privacy.forget_plan import Request
 from store.results import preference_pairs
 from store.results.value_spectrum import (
     RUN_ID,
-    Found,
     Keyword,
     Retrieval,
+    RetrievedFrame,
     ValueRecord,
     keep,
     read_retrieval,
@@ -40,7 +40,13 @@ from store.results.value_spectrum import (
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read, summarise
 from store.runs.records import Judgement, Step, Video
-from store.runs.rejudgements import Asked, Judge, JudgementWriter, judgement_files, read_judgements
+from store.runs.rejudgements import (
+    JudgementWriter,
+    RejudgedAnswer,
+    RejudgementHeader,
+    judgement_files,
+    read_judgements,
+)
 from tests.store.samples import (
     START,
     ColourEncoder,
@@ -118,7 +124,7 @@ def steps(run_id: str, frames: FrameStore) -> list[Step]:
 
 
 def _rejudge(data: DataFolder) -> None:
-    judge = Judge(
+    judge = RejudgementHeader(
         run_id="r1", model="scripted/yes", strategy="simple", prompts={}, seed=1, at=START,
         code_version="0.1.0",
     )  # fmt: skip
@@ -126,24 +132,26 @@ def _rejudge(data: DataFolder) -> None:
         for position, reply in enumerate((SECRET, SECRET, "No.", "No.")):
             told = Judgement(answer="no", p_yes=0.125, reply=reply, description=f"by {HANDLE}")
             (frame_,) = read(data.ledger_path("r1")).steps[position].frames
-            asked = Asked(persona="p12", position=position, frame=frame_.sha256, judgement=told)
+            asked = RejudgedAnswer(
+                persona="p12", position=position, frame=frame_.sha256, judgement=told
+            )
             writer.append([asked])
 
 
 def _spectrum(data: DataFolder) -> None:
     """A spectrum that found her second video, and one that mentions her; what was made of it."""
-    judge = Judge(
+    judge = RejudgementHeader(
         run_id=RUN_ID, model="scripted/yes", strategy="plain", prompts={}, seed=1, at=START,
         code_version="0.1.0",
     )  # fmt: skip
     with JudgementWriter(judge.path(data.spectra_dir), judge) as writer:
         for shown, reply in ((BLUE, SECRET), (GREEN, "Yes.")):
             said = Judgement(answer="yes", reply=reply, description=f"by {HANDLE}")
-            writer.append([Asked(persona="", position=0, frame=shown, judgement=said)])
+            writer.append([RejudgedAnswer(persona="", position=0, frame=shown, judgement=said)])
     found = [
-        Found(rank=1, similarity=0.9, words=0.5, match=4.0, fits=True, entry="r1/1/0",
+        RetrievedFrame(rank=1, similarity=0.9, words=0.5, match=4.0, fits=True, entry="r1/1/0",
               platform="playground", video="her-2", frame=BLUE, caption=SECRET),
-        Found(rank=2, similarity=0.8, words=0.4, match=3.0, fits=True, entry="r1/2/0",
+        RetrievedFrame(rank=2, similarity=0.8, words=0.4, match=3.0, fits=True, entry="r1/2/0",
               platform="playground", video="his", frame=GREEN,
               caption=f"thanks to @{HANDLE} for the idea"),
     ]  # fmt: skip
@@ -169,20 +177,20 @@ def _prefer(data: DataFolder) -> None:
     )  # fmt: skip
     with preference_pairs.writer(data, maker) as file:
         for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
-            source = preference_pairs.Source(
+            source = preference_pairs.FrameSource(
                 frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f" * 64, phash="0",
                 platform="playground", video=video, author=author, run="r1", position=0,
             )  # fmt: skip
             file.append(
                 [
-                    preference_pairs.Told(
+                    preference_pairs.AcceptedText(
                         source=source, user="Describe.", accepted=text, stored=False
                     )
                 ]
             )
             file.append(
                 [
-                    preference_pairs.Pair(
+                    preference_pairs.PreferencePair(
                         source=source, error="object", accepted=text, rejected=SPOILT
                     )
                 ]

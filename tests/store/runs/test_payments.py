@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.errors import DamagedLedger
-from store.runs.payments import Balance, PaymentBook, Reserved, Settled
+from store.runs.payments import Balance, CallReserved, CallSettled, PaymentBook
 from tests.store.samples import START
 
 WRITER = """
@@ -28,8 +28,10 @@ for number in range(25):
 """
 
 
-def reserved(name: str, account: str = "a", cost: float | None = 1.0) -> Callable[[int], Reserved]:
-    return lambda ends: Reserved(
+def reserved(
+    name: str, account: str = "a", cost: float | None = 1.0
+) -> Callable[[int], CallReserved]:
+    return lambda ends: CallReserved(
         id=name, at=START, account=account, model="m", key=f"q-{ends}", cost_usd=cost, tokens=10
     )
 
@@ -42,8 +44,8 @@ def test_a_reservation_counts_until_it_is_settled(tmp_path: Path) -> None:
     book = PaymentBook(tmp_path / "payments.jsonl")
     for name in "xyz":
         book.reserve(reserved(name), ("a",), anything, "q")
-    book.settle(Settled(id="x", how="reported", cost_usd=0.5, tokens=4))
-    book.settle(Settled(id="y", how="estimated", ended=False, cost_usd=0.25, tokens=2))
+    book.settle(CallSettled(id="x", how="reported", cost_usd=0.5, tokens=4))
+    book.settle(CallSettled(id="y", how="estimated", ended=False, cost_usd=0.25, tokens=2))
     again = PaymentBook(tmp_path / "payments.jsonl")  # as after a kill
     balance = again.balance(["a"])
     assert (balance.cost_usd, balance.tokens) == (1.75, 16)
@@ -60,7 +62,7 @@ def test_a_call_that_was_cut_off_is_sent_again_under_its_own_key(tmp_path: Path)
         line = book.reserve(reserved(name), ("a",), anything, "q")
         keys.append(line.key)
         if ended is not None:
-            book.settle(Settled(id=name, how="free", ended=ended, cost_usd=0.0, tokens=0))
+            book.settle(CallSettled(id=name, how="free", ended=ended, cost_usd=0.0, tokens=0))
     assert keys == ["q-0", "q-0", "q-0", "q-1"]
 
 
@@ -104,7 +106,7 @@ def test_damage_that_was_told_is_told_again(tmp_path: Path) -> None:
         with pytest.raises(DamagedLedger, match=r"payments\.jsonl:2 "):
             book.balance(["a"])
     path.write_bytes(whole)  # mended meanwhile
-    book.settle(Settled(id="x", how="reported", cost_usd=0.5, tokens=4))
+    book.settle(CallSettled(id="x", how="reported", cost_usd=0.5, tokens=4))
     assert PaymentBook(path).balance(["a"]).cost_usd == 0.5
 
 

@@ -11,31 +11,31 @@ import pytest
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, RunLocked
 from store.runs.records import Judgement, Missing
 from store.runs.rejudgements import (
-    Asked,
-    Judge,
     JudgementWriter,
     OtherJudge,
+    RejudgedAnswer,
+    RejudgementHeader,
     judgement_files,
     read_judgements,
 )
 from tests.store.samples import START
 
 
-def judge(**changes: Any) -> Judge:
+def judge(**changes: Any) -> RejudgementHeader:
     fields: dict[str, Any] = {
         "run_id": "r1", "model": "vllm/some:model", "strategy": "simple",
         "prompts": {"simple": "a" * 64}, "seed": 3, "at": START, "code_version": "0.1.0",
     }  # fmt: skip
-    return Judge(**(fields | changes))
+    return RejudgementHeader(**(fields | changes))
 
 
-def line(position: int, answer: str | None = "yes", **changes: Any) -> Asked:
+def line(position: int, answer: str | None = "yes", **changes: Any) -> RejudgedAnswer:
     given = {"answer": answer, "missing": None if answer else "refused"}
     fields: dict[str, Any] = {
         "persona": "p12", "position": position, "frame": "f" * 64,
         "judgement": Judgement.model_validate(given),
     }  # fmt: skip
-    return Asked(**(fields | changes))
+    return RejudgedAnswer(**(fields | changes))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_nothing_is_asked_twice(path: Path) -> None:
     assert [one.position for one in read_judgements(path).asked] == [0]
 
 
-def lost(position: int, missing: Missing = "timed_out") -> Asked:
+def lost(position: int, missing: Missing = "timed_out") -> RejudgedAnswer:
     return line(position, judgement=Judgement(answer=None, missing=missing))
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from agent.daemon.config.jobs import jobs
-from agent.daemon.config.reload import Taken
+from agent.daemon.config.reload import LoadedFile
 from agent.daemon.config.watch_file import EXAMPLE, BadWatch, load
 from agent.daemon.journal.state import Occurrence
-from agent.daemon.journal.writer import Notebook
+from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process.resources import SystemClock
 from agent.study.declared import EXAMPLE as STUDY
 
@@ -115,9 +115,9 @@ def test_an_entry_is_a_command_with_its_due_time(tmp_path: Path) -> None:
 
 def test_an_edit_is_taken_up_whole_or_refused_whole(tmp_path: Path) -> None:
     file = written(tmp_path, GOOD)
-    book = Notebook(tmp_path / "journal.jsonl", SystemClock())
+    book = JournalWriter(tmp_path / "journal.jsonl", SystemClock())
     try:
-        taken = Taken(file, book)
+        taken = LoadedFile(file, book)
         assert taken.look()
         assert not taken.look()
         written(tmp_path, GOOD.replace('"5m"', '"6m"').replace("max_cost", "max_kost"))
@@ -141,9 +141,9 @@ def test_a_changed_study_file_is_a_change(tmp_path: Path) -> None:
     study = tmp_path / "study.toml"
     study.write_text(STUDY, encoding="utf-8")
     file = written(tmp_path, f'[[entry]]\nname = "s"\nevery = "1h"\nstudy = "{study}"\n')
-    book = Notebook(tmp_path / "journal.jsonl", SystemClock())
+    book = JournalWriter(tmp_path / "journal.jsonl", SystemClock())
     try:
-        taken = Taken(file, book)
+        taken = LoadedFile(file, book)
         taken.look()
         study.write_text(STUDY.replace('"p30"', '"p33"'), encoding="utf-8")
         assert taken.look()

@@ -18,17 +18,17 @@ from agent.cli.daemon import daemon
 from agent.cli.status import status
 from agent.cli.status_text import lines
 from agent.daemon.config.jobs import resolve
-from agent.daemon.config.watch_file import Cap, Entry
+from agent.daemon.config.watch_file import DailyCap, WatchEntry
 from agent.daemon.journal.damage import JournalReader
-from agent.daemon.journal.events import AnyEvent, Queued, read
-from agent.daemon.journal.ledger_facts import Evidence
+from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read
+from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import State, fold
-from agent.daemon.journal.tail import Day
-from agent.daemon.journal.writer import Notebook
+from agent.daemon.journal.tail import CalendarDay
+from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.main import mend
 from agent.daemon.process.resources import SystemClock
-from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.web.status import JOURNAL, Looker, Status
+from agent.daemon.supervisor import DaemonSetup, Supervisor
+from agent.daemon.web.status import JOURNAL, Status, StatusReader
 from agent.errors import BadConfig
 from agent.study.declared import EXAMPLE
 from agent.study.matrix import read_draws
@@ -111,8 +111,8 @@ def test_a_damaged_first_line_is_told_and_ends_nothing(world: World, change: str
     assert [(one.file, one.line) for one in found.unreadable] == [("runs/r1/ledger.jsonl", 1)]
     assert found.unreadable[0].command == "python -m store verify"
     assert [study.videos for study in found.studies][-1:] == [2]
-    evidence = Evidence(world.data)  # as the daemon looks at each cap once a second
-    assert evidence.watched(Cap(per_day=1), Day.of(NOW, UTC)) == 6
+    evidence = LedgerFacts(world.data)  # as the daemon looks at each cap once a second
+    assert evidence.watched(DailyCap(per_day=1), CalendarDay.of(NOW, UTC)) == 6
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -128,8 +128,8 @@ def test_a_daemon_starts_beside_a_damaged_first_line(world: World, change: str) 
 def test_steps_of_nobody_knows_whom_count_for_every_cap(world: World) -> None:
     world.keep("r1", "yyyy").close()
     rewrite(world.data.ledger_path("r1"), 1, CHANGES["no persona"])
-    evidence, day = Evidence(world.data), Day.of(NOW, UTC)
-    for cap in (Cap(platform="tiktok", per_day=1), Cap(persona="p99", per_day=1)):
+    evidence, day = LedgerFacts(world.data), CalendarDay.of(NOW, UTC)
+    for cap in (DailyCap(platform="tiktok", per_day=1), DailyCap(persona="p99", per_day=1)):
         assert evidence.watched(cap, day) == 4
 
 
@@ -137,7 +137,7 @@ def test_steps_of_nobody_knows_whom_count_for_every_cap(world: World) -> None:
 def test_a_damaged_step_takes_no_other_with_it(world: World, line: int) -> None:
     run = world.keep("r1", "yyyyy")
     rewrite(world.data.ledger_path("r1"), line, lambda one: one["judgement"].update(answer="yez"))
-    found = Looker(world.data).look(NOW)
+    found = StatusReader(world.data).look(NOW)
     assert (found.counts.videos, found.running[0].shares["before"].yes) == (4, 4)
     told = found.unreadable[0]
     assert (told.line, told.problem) == (
@@ -182,7 +182,7 @@ def test_what_stands_in_a_damaged_line_is_not_told(world: World) -> None:
     hostile = "\x1b]52;c;aGk=\x07\u202e"
     rewrite(world.data.ledger_path("r1"), 1, lambda one: one.update({hostile: 1, "kind": hostile}))
     rewrite(world.data.ledger_path("r1"), 2, lambda one: one.update({hostile: 1}))
-    told = [one.problem for one in Looker(world.data).look(NOW).unreadable]
+    told = [one.problem for one in StatusReader(world.data).look(NOW).unreadable]
     assert told == [
         "line: it is of no known kind.",
         r"step.\u001b]52;c;aGk=\u0007\u202e: Extra inputs are not permitted.",
@@ -199,7 +199,7 @@ def test_what_is_no_run_lies_among_the_runs_in_peace(world: World) -> None:
     (hostile / "ledger.jsonl").write_bytes(world.data.ledger_path("r1").read_bytes())
     (runs / "r2").mkdir()
     (runs / "r2" / "ledger.jsonl").mkdir()
-    found = Looker(world.data).look(NOW)
+    found = StatusReader(world.data).look(NOW)
     assert found.counts.videos == 1
     told = {one.file for one in found.unreadable}
     assert told == {r"runs/r \u001b[2J/ledger.jsonl", "runs/r2/ledger.jsonl"}
@@ -221,7 +221,7 @@ def start_daemon(data: DataFolder) -> State:
     file.write_text(WATCH, encoding="utf-8")
 
     async def go() -> State:
-        supervisor = Supervisor(Place(file, data, SystemClock()))
+        supervisor = Supervisor(DaemonSetup(file, data, SystemClock()))
         stop = asyncio.Event()
         stop.set()
         try:
@@ -262,7 +262,7 @@ def test_a_daemon_that_may_have_lost_a_wall_asks_once(world: World, old: bytes, 
     state = start_daemon(world.data)
     assert state.paused_all
     assert "journal" in state.troubles
-    book = Notebook(world.data.daemon_dir / JOURNAL, SystemClock())
+    book = JournalWriter(world.data.daemon_dir / JOURNAL, SystemClock())
     assert book.state.paused_all
     for event in list(read_good(world.data)):
         if event.kind == "held":  # a person has looked, and goes on
@@ -310,7 +310,7 @@ def test_mending_twice_in_a_second_keeps_both(world: World) -> None:
     path = world.data.daemon_dir / JOURNAL
     for _ in range(2):
         damage_line(path, 1, b'"pid"', b'"pix"')
-        world.write(Queued(at=NOW, entry="dawn", due=NOW))
+        world.write(OccurrenceQueued(at=NOW, entry="dawn", due=NOW))
         assert mend(world.data, NOW) is not None
         first = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b'{"kind": "daemon_started", "pid": 1}\n' + b"".join(first))
@@ -329,7 +329,7 @@ def test_a_journal_that_is_no_file_is_one_sentence(tmp_path: Path) -> None:
 def test_a_time_zone_that_is_none_ends_no_look(world: World) -> None:
     path = world.data.daemon_dir / JOURNAL
     damage_line(path, 2, b'"timezone":"UTC"', b'"timezone":"../X"')
-    found = Looker(world.data).look(NOW)
+    found = StatusReader(world.data).look(NOW)
     assert [one.line for one in found.unreadable] == [2]
 
 
@@ -337,15 +337,15 @@ def test_a_time_zone_that_is_none_ends_no_look(world: World) -> None:
 def test_damaged_draws_of_a_study_end_no_daemon(world: World, tmp_path: Path, damage: str) -> None:
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE, encoding="utf-8")
-    job = resolve(Entry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
+    job = resolve(WatchEntry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
     assert job.declared is not None
     name = job.declared.name
     draws = world.data.study_dir(name) / "draws.json"
     draws.parent.mkdir(parents=True)
     draws.write_text(damage)
     world.study(name, {"treatment": ["yyyynnnn"]})
-    assert Looker(world.data).look(NOW).studies[0].videos == 8
-    assert not Evidence(world.data).complete(job, NOW)  # its child is started, and says why
+    assert StatusReader(world.data).look(NOW).studies[0].videos == 8
+    assert not LedgerFacts(world.data).complete(job, NOW)  # its child is started, and says why
     with pytest.raises(BadConfig, match=r"draws\.json is damaged: .* Type: python -m store"):
         read_draws(draws)
 
@@ -394,7 +394,7 @@ def check_flips(world: World, seeds: range) -> None:
         kind = rng.choice(["ledger", "journal"])
         raw = flip(sound[kind], rng)
         paths[kind].write_bytes(raw)
-        looker = Looker(world.data)
+        looker = StatusReader(world.data)
         found = looker.look(NOW)
         told, lost = readable(raw, kind)
         harmed += lost > 0
@@ -409,7 +409,7 @@ def check_flips(world: World, seeds: range) -> None:
             assert {one.run_id for one in runs} == {"r1", "r2"}, seed
         else:
             assert looker._events.state == fold(told), seed
-            book = Notebook(paths[kind], SystemClock())
+            book = JournalWriter(paths[kind], SystemClock())
             assert book.state == fold(told), seed
             book.close()
         paths[kind].write_bytes(sound[kind])

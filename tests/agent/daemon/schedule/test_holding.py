@@ -12,28 +12,28 @@ from typing import Any
 import pytest
 
 from agent.daemon.config.jobs import Job, resolve
-from agent.daemon.config.watch_file import Cap, Entry, Limits, Watch
-from agent.daemon.journal.events import Ended, Started
-from agent.daemon.journal.ledger_facts import Evidence, WallMet
+from agent.daemon.config.watch_file import DailyCap, WatchEntry, WatchFile, WatchLimits
+from agent.daemon.journal.events import ChildEnded, ChildStarted
+from agent.daemon.journal.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.journal.state import fold
 from agent.daemon.journal.tail import Ledgers
-from agent.daemon.journal.writer import Notebook
+from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process.child import Child
-from agent.daemon.process.exit_reason import Ending, of
-from agent.daemon.process.resources import Jumps, shortages
-from agent.daemon.process.retry_policy import Consequences
+from agent.daemon.process.exit_reason import ExitReason, of
+from agent.daemon.process.resources import ClockJumps, shortages
+from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.schedule import admission
-from agent.daemon.supervisor import Place, Supervisor
-from agent.daemon.web.control_actions import Steering
+from agent.daemon.supervisor import DaemonSetup, Supervisor
+from agent.daemon.web.control_actions import SupervisorControls
 from agent.errors import BadConfig, UnknownName
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.payments import PaymentBook, Reserved
+from store.runs.payments import CallReserved, PaymentBook
 from store.runs.records import Fault, PersonaRecord
 from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
 
-LIMITS = Limits(failures=2)
+LIMITS = WatchLimits(failures=2)
 ONE = '[[entry]]\nname = "p12"\nevery = "1h"\nrun = { persona = "p12", account = "p12-a" }\n'
 
 
@@ -60,24 +60,24 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(tmp_path: Path, clock: Clock) -> Iterator[Notebook]:
-    book = Notebook(tmp_path / "journal.jsonl", clock)
+def book(tmp_path: Path, clock: Clock) -> Iterator[JournalWriter]:
+    book = JournalWriter(tmp_path / "journal.jsonl", clock)
     yield book
     book.close()
 
 
-def entry(name: str = "p12", **told: Any) -> Entry:
+def entry(name: str = "p12", **told: Any) -> WatchEntry:
     run = {"persona": name, "account": f"{name}-a"}
-    return Entry.model_validate({"name": name, "every": "1h", "run": run, **told})
+    return WatchEntry.model_validate({"name": name, "every": "1h", "run": run, **told})
 
 
 class World:
     """One entry, and what is known."""
 
-    def __init__(self, folder: Path, book: Notebook, watch: Watch) -> None:
+    def __init__(self, folder: Path, book: JournalWriter, watch: WatchFile) -> None:
         self.book, self.watch = book, watch
         self.jobs: list[Job] = [resolve(one) for one in watch.entries]
-        self.evidence = Evidence(DataFolder(folder))
+        self.evidence = LedgerFacts(DataFolder(folder))
 
     def held(self) -> str | None:
         told = self.book.state, self.evidence, self.book.now()
@@ -87,52 +87,52 @@ class World:
         state, now = self.book.state, self.book.now()
         return admission.barred(self.jobs[0], self.watch, state, running, now)
 
-    async def end_one(self, ending: Ending, consequences: Consequences, due: datetime) -> None:
-        self.book.note(Started(at=due, entry="p12", due=due, pid=1, log=""))
+    async def end_one(self, ending: ExitReason, consequences: RetryPolicy, due: datetime) -> None:
+        self.book.note(ChildStarted(at=due, entry="p12", due=due, pid=1, log=""))
         consequences.draw(self.jobs[0], ("p12", due), ending, self.watch.limits)
         await self.book.finish()
 
-    def end(self, ending: Ending, consequences: Consequences, due: datetime = NOON) -> None:
+    def end(self, ending: ExitReason, consequences: RetryPolicy, due: datetime = NOON) -> None:
         asyncio.run(self.end_one(ending, consequences, due))
 
 
 @pytest.fixture
-def world(tmp_path: Path, book: Notebook) -> World:
-    return World(tmp_path, book, Watch(entry=(entry(), entry("p05")), limits=LIMITS))
+def world(tmp_path: Path, book: JournalWriter) -> World:
+    return World(tmp_path, book, WatchFile(entry=(entry(), entry("p05")), limits=LIMITS))
 
 
 def test_faults_in_a_row_open_the_breaker_and_success_closes_it(
-    world: World, book: Notebook, clock: Clock
+    world: World, book: JournalWriter, clock: Clock
 ) -> None:
-    consequences = Consequences(book)
-    world.end(Ending("fault", 1, "no video"), consequences)
+    consequences = RetryPolicy(book)
+    world.end(ExitReason("fault", 1, "no video"), consequences)
     assert world.barred() is None
-    world.end(Ending("interrupted", 130), consequences, NOON + timedelta(hours=1))
-    world.end(Ending("deadline", 130, "too long"), consequences, NOON + timedelta(hours=2))
+    world.end(ExitReason("interrupted", 130), consequences, NOON + timedelta(hours=1))
+    world.end(ExitReason("deadline", 130, "too long"), consequences, NOON + timedelta(hours=2))
     assert world.barred() == "the breaker of playground is open"
     clock.pass_by(LIMITS.breaker + 1)
     assert world.barred() is None
     assert world.barred(world.jobs[1]) == "the breaker of playground is open"  # one is tried
-    world.end(Ending("fault", 1), consequences, NOON + timedelta(hours=3))
+    world.end(ExitReason("fault", 1), consequences, NOON + timedelta(hours=3))
     assert world.barred() == "the breaker of playground is open"
     clock.pass_by(LIMITS.breaker + 1)
-    world.end(Ending("complete", 0), consequences, NOON + timedelta(hours=4))
+    world.end(ExitReason("complete", 0), consequences, NOON + timedelta(hours=4))
     assert (book.state.breakers, book.state.failures) == ({}, {})
 
 
 def test_what_fails_is_tried_again_later_and_given_up_with_the_reason(
-    world: World, book: Notebook, clock: Clock
+    world: World, book: JournalWriter, clock: Clock
 ) -> None:
-    consequences = Consequences(book)
+    consequences = RetryPolicy(book)
     key = ("p12", NOON)
     for failures, wait in ((1, 30), (2, 60)):
-        world.end(Ending("killed", -9, "ended by SIGKILL"), consequences)
+        world.end(ExitReason("killed", -9, "ended by SIGKILL"), consequences)
         assert book.state.open[key].failures == failures
         clock.pass_by(wait - 1)
         assert consequences.waits(key)
         clock.pass_by(2)
         assert not consequences.waits(key)
-    world.end(Ending("refused", 2, "no room"), consequences)
+    world.end(ExitReason("refused", 2, "no room"), consequences)
     assert book.state.last["p12"].skipped == "given up after 3 failures: no room"
     assert not book.state.open
 
@@ -150,12 +150,12 @@ def test_no_entry_hangs_on_a_child_whose_end_could_not_be_seen(
 async def _unseen(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "watch.toml"
     file.write_text(ONE, encoding="utf-8")
-    supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock))
+    supervisor = Supervisor(DaemonSetup(file, DataFolder(tmp_path), clock))
     monkeypatch.setattr(supervisor, "_evidence", None)  # a fault of ours
     job, key, book = supervisor.taken.jobs["p12"], ("p12", NOON), supervisor.book
     child = Child([sys.executable, "-c", "pass"], tmp_path / "log", tmp_path, "p12@noon")
     try:
-        book.note(Started(at=NOON, entry="p12", due=NOON, pid=await child.start(), log="log"))
+        book.note(ChildStarted(at=NOON, entry="p12", due=NOON, pid=await child.start(), log="log"))
         supervisor._children[key] = job, child
         supervisor._watch_over(job, child, key)
         await book.finish()
@@ -175,13 +175,13 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
 
     file = tmp_path / "watch.toml"
     file.write_text(ONE, encoding="utf-8")
-    supervisor = Supervisor(Place(file, DataFolder(tmp_path), clock))
+    supervisor = Supervisor(DaemonSetup(file, DataFolder(tmp_path), clock))
     supervisor.book.tell = tell
-    steering, book = Steering(supervisor), supervisor.book
+    steering, book = SupervisorControls(supervisor), supervisor.book
     try:
         world = World(tmp_path, book, supervisor.taken.watch)
         met = WallMet("playground", "p12-a", "LoginRequired", "r1")
-        await world.end_one(Ending("wall", 1, "a wall", (met,)), supervisor.consequences, NOON)
+        await world.end_one(ExitReason("wall", 1, "a wall", (met,)), supervisor.consequences, NOON)
         assert "waits for a person" in str(world.barred())
         with pytest.raises(UnknownName):
             await steering.looked("playground", "p13-a")
@@ -201,7 +201,7 @@ def _events(folder: Path) -> Any:
     return read(folder / "daemon" / "journal.jsonl")
 
 
-async def _pause_and_ask(steering: Steering, world: World) -> None:
+async def _pause_and_ask(steering: SupervisorControls, world: World) -> None:
     state = world.book.state
     for name in (None, "p12"):
         await steering.pause(name)
@@ -212,7 +212,7 @@ async def _pause_and_ask(steering: Steering, world: World) -> None:
         await steering.pause("p13")
     with pytest.raises(BadConfig, match="not over"):
         await steering.run_now("p12")
-    world.book.note(Ended(at=NOON, entry="p12", due=NOON, outcome="complete"))
+    world.book.note(ChildEnded(at=NOON, entry="p12", due=NOON, outcome="complete"))
     with pytest.raises(BadConfig, match="Nothing of p12 has failed"):
         await steering.retry("p12")
     await steering.run_now("p12")
@@ -220,26 +220,26 @@ async def _pause_and_ask(steering: Steering, world: World) -> None:
 
 
 def test_quiet_hours_caps_and_budgets_hold_what_runs_too(
-    tmp_path: Path, book: Notebook, clock: Clock
+    tmp_path: Path, book: JournalWriter, clock: Clock
 ) -> None:
     data = DataFolder(tmp_path)
     keep_run(data, "r1", ["red"] * 3, at=NOON)
-    quiet = Watch(timezone="Europe/Berlin", entry=(entry(quiet_hours="12:30-13:30"),))
+    quiet = WatchFile(timezone="Europe/Berlin", entry=(entry(quiet_hours="12:30-13:30"),))
     assert World(tmp_path, book, quiet).held() == "quiet hours 12:30-13:30 (Europe/Berlin)"
     clock.pass_by(1800)
     assert World(tmp_path, book, quiet).held() is None
     for per_day, persona, why in (
         (3, "p12", "3 videos a day (UTC) of p12 are watched"), (4, "p12", None), (3, "p05", None),
     ):  # fmt: skip
-        watch = Watch(entry=(entry(),), cap=(Cap(persona=persona, per_day=per_day),))
+        watch = WatchFile(entry=(entry(),), cap=(DailyCap(persona=persona, per_day=per_day),))
         assert World(tmp_path, book, watch).held() == (why if persona == "p12" else None)
     clock.pass_by(86400)
-    watch = Watch(entry=(entry(),), cap=(Cap(persona="p12", per_day=3),))
+    watch = WatchFile(entry=(entry(),), cap=(DailyCap(persona="p12", per_day=3),))
     assert World(tmp_path, book, watch).held() is None
 
 
 def test_a_personas_cap_holds_a_study_that_has_it_from_a_file(
-    tmp_path: Path, book: Notebook, clock: Clock
+    tmp_path: Path, book: JournalWriter, clock: Clock
 ) -> None:
     mine = tmp_path / "own" / "me.toml"
     mine.parent.mkdir()
@@ -253,9 +253,9 @@ def test_a_personas_cap_holds_a_study_that_has_it_from_a_file(
         id="me", traits=("I fish.", "I ski.", "I sew."), source="x", licence="MIT"
     )
     keep_run(DataFolder(tmp_path), "r1", ["red"] * 3, at=NOON, persona=record)
-    told = Entry.model_validate({"name": "p12", "every": "1h", "study": str(study)})
+    told = WatchEntry.model_validate({"name": "p12", "every": "1h", "study": str(study)})
     for per_day, why in ((3, "3 videos a day (UTC) of me are watched"), (4, None)):
-        watch = Watch(entry=(told,), cap=(Cap(persona="me", per_day=per_day),))
+        watch = WatchFile(entry=(told,), cap=(DailyCap(persona="me", per_day=per_day),))
         assert World(tmp_path, book, watch).held() == why
 
 
@@ -271,22 +271,22 @@ def test_a_profile_is_used_once_and_a_study_counts_what_it_has_in_parallel(world
     ("zone", "left"), [("UTC", 12), ("Pacific/Auckland", 23), ("America/Santiago", 15)]
 )
 def test_a_day_is_the_watch_file_s(
-    tmp_path: Path, book: Notebook, clock: Clock, zone: str, left: int
+    tmp_path: Path, book: JournalWriter, clock: Clock, zone: str, left: int
 ) -> None:
     keep_run(DataFolder(tmp_path), "r1", ["red"] * 3, at=NOON)
-    watch = Watch(timezone=zone, entry=(entry(),), cap=(Cap(per_day=3),))
+    watch = WatchFile(timezone=zone, entry=(entry(),), cap=(DailyCap(per_day=3),))
     clock.pass_by(left * 3600 - 1)
     assert World(tmp_path, book, watch).held() == f"3 videos a day ({zone}) of all are watched"
     clock.pass_by(1)
     assert World(tmp_path, book, watch).held() is None
 
 
-def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: Notebook) -> None:
+def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: JournalWriter) -> None:
     data = DataFolder(tmp_path)
     keep_run(data, "r1", ["red"], config={"cell": "p12@20250301T120000Z"})
-    limited = World(tmp_path, book, Watch(entry=(entry(budget_usd=1.0),)))
+    limited = World(tmp_path, book, WatchFile(entry=(entry(budget_usd=1.0),)))
     assert limited.held() is None
-    call = Reserved(
+    call = CallReserved(
         id="c1", at=NOON, account="run/r1", model="m", key="k-0", cost_usd=1.5, tokens=9
     )
     PaymentBook(data.payments).reserve(lambda _: call, (), lambda _: None, "k")
@@ -296,20 +296,20 @@ def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: Notebook) -> 
     assert str(damaged.held()).startswith("its budget cannot be held: ")
 
 
-def test_a_renamed_entry_goes_on_with_its_account(tmp_path: Path, book: Notebook) -> None:
+def test_a_renamed_entry_goes_on_with_its_account(tmp_path: Path, book: JournalWriter) -> None:
     data, run = DataFolder(tmp_path), {"persona": "p12", "account": "p12-a"}
     former = entry(budget_usd=1.0)
     cell = resolve(former).mark(NOON)
     digest = resolve(former).digest(NOON)
     keep_run(data, "r1", ["red"], config={"cell": cell}, config_hash=digest)
-    call = Reserved(
+    call = CallReserved(
         id="c1", at=NOON, account="run/r1", model="m", key="k-0", cost_usd=1.5, tokens=9
     )
     PaymentBook(data.payments).reserve(lambda _: call, (), lambda _: None, "k")
     spent = "its budget of 1.0 dollars is spent"
 
-    def held(*entries: Entry) -> str | None:
-        return World(tmp_path, book, Watch(entry=entries)).held()
+    def held(*entries: WatchEntry) -> str | None:
+        return World(tmp_path, book, WatchFile(entry=entries)).held()
 
     renamed = entry(budget_usd=1.0).model_copy(update={"name": "evening"})
     other = renamed.model_copy(update={"run": run | {"account": "p12-b"}})
@@ -319,9 +319,9 @@ def test_a_renamed_entry_goes_on_with_its_account(tmp_path: Path, book: Notebook
     assert held(renamed, former) is None, "each entry has its own runs"
 
 
-def spent(data: DataFolder, fault: str) -> Ending:
+def spent(data: DataFolder, fault: str) -> ExitReason:
     """The end of a child whose one run was ended by a fault."""
-    evidence = Evidence(data)
+    evidence = LedgerFacts(data)
     keep_run(data, "r1", ["red"], end=False)
     with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
         writer.append(Fault(at=NOON, position=1, fault=fault, message="why", recovered=False))
@@ -333,9 +333,9 @@ def spent(data: DataFolder, fault: str) -> Ending:
     [("BudgetSpent", False), ("ModelFailed", False), ("PageStuck", True), ("FeedEmpty", True)],
 )
 def test_a_breaker_is_opened_by_what_a_site_may_be_to_blame_for(
-    tmp_path: Path, world: World, book: Notebook, fault: str, opens: bool
+    tmp_path: Path, world: World, book: JournalWriter, fault: str, opens: bool
 ) -> None:
-    ending, consequences = spent(DataFolder(tmp_path), fault), Consequences(book)
+    ending, consequences = spent(DataFolder(tmp_path), fault), RetryPolicy(book)
     for hour in range(2):
         world.end(ending, consequences, NOON + timedelta(hours=hour))
     assert ending.outcome == "fault"
@@ -345,10 +345,10 @@ def test_a_breaker_is_opened_by_what_a_site_may_be_to_blame_for(
 
 def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -> None:
     room = DataFolder(tmp_path).free_bytes() // (1 << 20)
-    assert "disk" not in shortages(DataFolder(tmp_path), Limits(disk_mib=0, memory_mib=0))
-    short = shortages(DataFolder(tmp_path), Limits(disk_mib=2 * room, memory_mib=10**9))
+    assert "disk" not in shortages(DataFolder(tmp_path), WatchLimits(disk_mib=0, memory_mib=0))
+    short = shortages(DataFolder(tmp_path), WatchLimits(disk_mib=2 * room, memory_mib=10**9))
     assert set(short) == {"disk", "memory"}
-    jumps = Jumps(clock)
+    jumps = ClockJumps(clock)
     clock.pass_by(3600)
     assert jumps.look() is None
     clock.at -= timedelta(seconds=1000)
@@ -359,7 +359,7 @@ def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -
 def test_an_end_is_told_by_its_code_what_it_was_ended_for_and_its_last_words(
     tmp_path: Path,
 ) -> None:
-    log, evidence = tmp_path / "log", Evidence(DataFolder(tmp_path))
+    log, evidence = tmp_path / "log", LedgerFacts(DataFolder(tmp_path))
     log.write_text("first\nWho watches? token=abcdefghijkl\n", encoding="utf-8")
     told = [
         of(0, ("interrupted", "paused"), log, evidence, []),

@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.daemon.config.watch_file import Entry, Watch
+from agent.daemon.config.watch_file import WatchEntry, WatchFile
 from agent.daemon.journal.events import (
+    ActionRequested,
     AnyEvent,
-    Asked,
+    ChildEnded,
+    ChildStarted,
     DaemonStopped,
-    Ended,
-    FileTaken,
-    Skipped,
-    Started,
+    FileAccepted,
+    OccurrenceSkipped,
 )
 from agent.daemon.journal.state import State, fold
 from agent.daemon.schedule import triggers
-from agent.daemon.schedule.due_queue import Dues
+from agent.daemon.schedule.due_queue import DueQueue
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FORWARD = datetime(2027, 3, 28, tzinfo=BERLIN)
@@ -32,15 +32,15 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MOMENT = timedelta(seconds=1)
 
 
-def entry(**told: Any) -> Entry:
-    return Entry.model_validate({"name": "p12", "run": {"persona": "p12"}, **told})
+def entry(**told: Any) -> WatchEntry:
+    return WatchEntry.model_validate({"name": "p12", "run": {"persona": "p12"}, **told})
 
 
-def watch(*entries: Entry, timezone: str = "Europe/Berlin", seed: int = 1) -> Watch:
-    return Watch(timezone=timezone, seed=seed, entry=entries)
+def watch(*entries: WatchEntry, timezone: str = "Europe/Berlin", seed: int = 1) -> WatchFile:
+    return WatchFile(timezone=timezone, seed=seed, entry=entries)
 
 
-def next_dues(one: Entry, after: datetime, count: int, seed: int = 1) -> list[datetime]:
+def next_dues(one: WatchEntry, after: datetime, count: int, seed: int = 1) -> list[datetime]:
     return list(islice(triggers.after(watch(one, seed=seed), one, after), count))
 
 
@@ -142,30 +142,34 @@ def test_what_comes_next_is_told_over_all_entries() -> None:
 # What is taken up
 
 
-def look(dues: Dues, one: Entry, state: State, now: datetime) -> tuple[list[str], list[str]]:
+def look(
+    dues: DueQueue, one: WatchEntry, state: State, now: datetime
+) -> tuple[list[str], list[str]]:
     """Return what waits now, and why something was skipped."""
     events = dues.collect(watch(one, timezone="UTC"), state, now)
     for event in events:
         state.take(event)
     waiting = [f"{due:%H:%M}" for due in state.queued.get(one.name, ())]
-    return waiting, [f"{e.due:%H:%M} {e.reason}" for e in events if isinstance(e, Skipped)]
+    return waiting, [
+        f"{e.due:%H:%M} {e.reason}" for e in events if isinstance(e, OccurrenceSkipped)
+    ]
 
 
 def known(at: datetime = NOON) -> State:
-    return fold([FileTaken(at=at, sha256="", entries=("p12",))])
+    return fold([FileAccepted(at=at, sha256="", entries=("p12",))])
 
 
 def begin(state: State, due: datetime) -> None:
-    state.take(Started(at=due, entry="p12", due=due, pid=1, log=""))
+    state.take(ChildStarted(at=due, entry="p12", due=due, pid=1, log=""))
 
 
 def finish(state: State, due: datetime, outcome: str = "complete") -> None:
     told = {"at": due, "entry": "p12", "due": due, "outcome": outcome}
-    state.take(Ended.model_validate(told))
+    state.take(ChildEnded.model_validate(told))
 
 
 def test_a_daily_start_that_was_missed_is_caught_up_once() -> None:
-    one, state, dues = entry(cron="0 18 * * *"), known(), Dues()
+    one, state, dues = entry(cron="0 18 * * *"), known(), DueQueue()
     later = NOON + timedelta(days=3)
     waiting, skipped = look(dues, one, state, later)
     assert waiting == ["18:00"]
@@ -173,20 +177,20 @@ def test_a_daily_start_that_was_missed_is_caught_up_once() -> None:
     begin(state, NOON.replace(day=22, hour=18))
     finish(state, NOON.replace(day=22, hour=18))
     assert look(dues, one, state, later + timedelta(minutes=1)) == ([], [])
-    assert look(Dues(), one, state, later + timedelta(minutes=2)) == ([], [])  # also restarted
+    assert look(DueQueue(), one, state, later + timedelta(minutes=2)) == ([], [])  # also restarted
 
 
 def test_a_missed_start_is_skipped_where_that_is_declared() -> None:
     one, state = entry(cron="0 18 * * *", missed="skip"), known()
-    waiting, skipped = look(Dues(), one, state, NOON + timedelta(hours=8))
+    waiting, skipped = look(DueQueue(), one, state, NOON + timedelta(hours=8))
     assert (waiting, skipped) == ([], ["18:00 missed"])
-    on_time = look(Dues(), one, state, NOON + timedelta(days=1, hours=6, seconds=5))
+    on_time = look(DueQueue(), one, state, NOON + timedelta(days=1, hours=6, seconds=5))
     assert on_time == (["18:00"], [])
 
 
 def test_a_start_that_overlaps_is_skipped_or_waits_as_declared() -> None:
     for overlap, waits in (("skip", []), ("wait", ["12:20"])):
-        one, state, dues = entry(cron="*/10 * * * *", overlap=overlap), known(), Dues()
+        one, state, dues = entry(cron="*/10 * * * *", overlap=overlap), known(), DueQueue()
         assert look(dues, one, state, NOON + timedelta(minutes=10, seconds=1))[0] == ["12:10"]
         begin(state, NOON + timedelta(minutes=10))
         waiting, skipped = look(dues, one, state, NOON + timedelta(minutes=20, seconds=1))
@@ -209,33 +213,36 @@ def restarted(state: State, events: list[AnyEvent]) -> State:
 @pytest.mark.parametrize("when", [{"cron": "*/10 * * * *"}, {"every": "10m"}])
 def test_a_due_time_that_waits_still_waits_after_a_restart(missed: str, when: Any) -> None:
     one = entry(missed=missed, **when)
-    events: list[AnyEvent] = [FileTaken(at=NOON, sha256="", entries=("p12",))]
+    events: list[AnyEvent] = [FileAccepted(at=NOON, sha256="", entries=("p12",))]
     state = fold(events)
     for minutes in (10, 20, 30):  # it is paused, or at a wall, and restarted each time
         now = NOON + timedelta(minutes=minutes, seconds=1)
-        found = Dues().collect(watch(one, timezone="UTC"), state, now)
+        found = DueQueue().collect(watch(one, timezone="UTC"), state, now)
         for event in found:
             state.take(event)
         state = restarted(state, events := [*events, *found])
         later = now + timedelta(minutes=5)
-        assert Dues().collect(watch(one, timezone="UTC"), state, later) == []
-    (first,) = Dues().candidates(state)
+        assert DueQueue().collect(watch(one, timezone="UTC"), state, later) == []
+    (first,) = DueQueue().candidates(state)
     assert first.due.minute == 10
-    assert [event.due.minute for event in events if isinstance(event, Skipped)] == [20, 30]
+    assert [event.due.minute for event in events if isinstance(event, OccurrenceSkipped)] == [
+        20,
+        30,
+    ]
 
 
 def test_an_interval_is_due_at_once_when_it_is_new_and_not_again_after_a_restart() -> None:
-    one, state, dues = entry(every="10m"), known(), Dues()
+    one, state, dues = entry(every="10m"), known(), DueQueue()
     first = NOON + timedelta(minutes=3)
     assert look(dues, one, state, first) == (["12:03"], [])
     begin(state, first)
     finish(state, first)
-    assert look(Dues(), one, state, first + timedelta(minutes=1)) == ([], [])
-    assert look(Dues(), one, state, NOON + timedelta(minutes=10, seconds=2)) == (["12:10"], [])
+    assert look(DueQueue(), one, state, first + timedelta(minutes=1)) == ([], [])
+    assert look(DueQueue(), one, state, NOON + timedelta(minutes=10, seconds=2)) == (["12:10"], [])
 
 
 def test_no_due_time_is_taken_up_twice_when_the_clock_is_set_back() -> None:
-    one, state, dues = entry(cron="*/10 * * * *"), known(), Dues()
+    one, state, dues = entry(cron="*/10 * * * *"), known(), DueQueue()
     look(dues, one, state, NOON + timedelta(minutes=10, seconds=1))
     begin(state, NOON + timedelta(minutes=10))
     finish(state, NOON + timedelta(minutes=10))
@@ -248,15 +255,15 @@ def test_no_due_time_is_taken_up_twice_when_the_clock_is_set_back() -> None:
 
 def test_what_was_killed_is_open_and_asked_again_is_tried_again() -> None:
     state = known()
-    state.take(Started(at=NOON, entry="p12", due=NOON, pid=1, log=""))
+    state.take(ChildStarted(at=NOON, entry="p12", due=NOON, pid=1, log=""))
     assert list(state.running) == [("p12", NOON)]
     finish(state, NOON, "fault")
-    state.take(Skipped(at=NOON, entry="p12", due=NOON, reason="given up"))
+    state.take(OccurrenceSkipped(at=NOON, entry="p12", due=NOON, reason="given up"))
     assert not state.open
-    state.take(Asked(at=NOON, entry="p12", what="retry"))
-    (again,) = Dues().candidates(state)
+    state.take(ActionRequested(at=NOON, entry="p12", what="retry"))
+    (again,) = DueQueue().candidates(state)
     assert (again.due, again.failures, again.attempts, again.number) == (NOON, 0, 1, 1)
-    state.take(Asked(at=NOON + timedelta(hours=1), entry="p12", what="run_now"))
+    state.take(ActionRequested(at=NOON + timedelta(hours=1), entry="p12", what="run_now"))
     assert len(state.open) == 2
     state.take(DaemonStopped(at=NOON, reason=""))
     assert state.stopped is not None

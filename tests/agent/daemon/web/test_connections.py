@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.daemon.journal.events import Ended, Noticed, read
-from agent.daemon.supervisor import Place, Supervisor
+from agent.daemon.journal.events import ChildEnded, MachineNotice, read
+from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web import address, connections
 from agent.daemon.web.connections import MOST, most_connections
-from agent.daemon.web.control_actions import Steering
+from agent.daemon.web.control_actions import SupervisorControls
 from agent.daemon.web.server import serve
 from store.runs.data_folder import DataFolder
 from tests.agent.daemon.schedule.test_holding import Clock
@@ -57,7 +57,7 @@ async def start_supervisor(folder: Path) -> tuple[Supervisor, Clock]:
     file = folder / "watch.toml"
     file.write_text(LIMITS + entry("first", 1), encoding="utf-8")
     clock = Clock()
-    supervisor = Supervisor(Place(file, DataFolder(folder), clock))
+    supervisor = Supervisor(DaemonSetup(file, DataFolder(folder), clock))
     await supervisor.look()
     waiters(supervisor)
     return supervisor, clock
@@ -70,15 +70,15 @@ def test_a_crowd_that_asks_nothing_ends_neither_daemon_nor_run(
     monkeypatch.chdir(tmp_path)
     asyncio.run(_crowded(tmp_path))
     events = list(read(tmp_path / "daemon" / "journal.jsonl"))
-    assert [one.outcome for one in events if isinstance(one, Ended)] == ["complete"]
-    assert [one.trouble for one in events if isinstance(one, Noticed)] == []
+    assert [one.outcome for one in events if isinstance(one, ChildEnded)] == ["complete"]
+    assert [one.trouble for one in events if isinstance(one, MachineNotice)] == []
 
 
 async def _crowded(folder: Path) -> None:
     supervisor, clock = await start_supervisor(folder)
     stop, data = asyncio.Event(), DataFolder(folder)
     with descriptors(DESCRIPTORS):
-        async with serve(data, Steering(supervisor), supervisor.upcoming, 0) as link:
+        async with serve(data, SupervisorControls(supervisor), supervisor.upcoming, 0) as link:
             work = asyncio.create_task(supervisor.run(stop))
             clock.pass_by(90)
             await _begun(supervisor)
@@ -130,7 +130,7 @@ async def _quiet(folder: Path) -> None:
     said = (
         b"", b"GET / HTTP/1.1\r\nX: ", b"POST /api/pause HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
     )  # fmt: skip
-    async with serve(data, Steering(supervisor), supervisor.upcoming, 0) as link:
+    async with serve(data, SupervisorControls(supervisor), supervisor.upcoming, 0) as link:
         port = httpx.URL(link).port
         lines = [await asyncio.open_connection("127.0.0.1", port) for _ in said]
         for (_, writer), words in zip(lines, said, strict=True):
@@ -155,7 +155,7 @@ def test_a_listener_is_not_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyP
 async def _listened(folder: Path) -> None:
     supervisor, _ = await start_supervisor(folder)
     data = DataFolder(folder)
-    async with serve(data, Steering(supervisor), supervisor.upcoming, 0):
+    async with serve(data, SupervisorControls(supervisor), supervisor.upcoming, 0):
         at = address.read(data)
         assert at is not None
         headers = {"Authorization": f"Bearer {at.token}"}
@@ -182,8 +182,10 @@ def test_a_daemon_outlives_that_the_machine_opens_no_file(
     monkeypatch.chdir(tmp_path)
     asyncio.run(_without_files(tmp_path))
     events = list(read(tmp_path / "daemon" / "journal.jsonl"))
-    assert [one.outcome for one in events if isinstance(one, Ended)] == ["complete"]
-    files = [one.open for one in events if isinstance(one, Noticed) and one.trouble == "files"]
+    assert [one.outcome for one in events if isinstance(one, ChildEnded)] == ["complete"]
+    files = [
+        one.open for one in events if isinstance(one, MachineNotice) and one.trouble == "files"
+    ]
     assert files == [True, False]
 
 
@@ -248,4 +250,4 @@ def test_ten_thousand_that_ask_nothing(tmp_path: Path) -> None:
         daemon.kill()
     assert "Traceback" not in log.read_text()
     events = list(read(data.daemon_dir / "journal.jsonl"))
-    assert [one.outcome for one in events if isinstance(one, Ended)] == ["complete"]
+    assert [one.outcome for one in events if isinstance(one, ChildEnded)] == ["complete"]

@@ -15,10 +15,16 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.cli.status_text import lines
-from agent.daemon.journal.events import Ended, FileTaken, Held, Started, mark_of
+from agent.daemon.journal.events import (
+    ChildEnded,
+    ChildStarted,
+    FileAccepted,
+    PauseChanged,
+    mark_of,
+)
 from agent.daemon.web.prometheus import exposition
-from agent.daemon.web.redact_secrets import HIDDEN, Hide, secrets_of
-from agent.daemon.web.status import Looker, Status, look
+from agent.daemon.web.redact_secrets import HIDDEN, SecretRedactor, secrets_of
+from agent.daemon.web.status import Status, StatusReader, look
 from store.runs.data_folder import DataFolder
 from store.runs.records import Windows
 from tests.agent.daemon.world import World, served
@@ -77,7 +83,9 @@ def test_a_child_whose_run_is_done_is_not_starting(world: World) -> None:
 
 def test_a_study_whose_runs_are_done_is_not_starting(world: World) -> None:
     log = "daemon/logs/dusk/1.log"
-    world.write(Started(at=NOW, entry="dusk", due=NOW, pid=os.getpid(), log=log, study="two-arms"))
+    world.write(
+        ChildStarted(at=NOW, entry="dusk", due=NOW, pid=os.getpid(), log=log, study="two-arms")
+    )
     world.study("two-arms", {"treatment": ["yn"], "passive": ["nn"]})
     cells = [
         {"platform": "playground", "strategy": "simple", "model": "m", "replicate": 1,
@@ -95,7 +103,9 @@ def test_a_study_whose_runs_are_done_is_not_starting(world: World) -> None:
 def test_each_start_is_told_with_the_zone_of_its_clock(world: World) -> None:
     zones = {"dusk": "Asia/Tokyo"}
     names = tuple(world.entries)
-    world.write(FileTaken(at=NOW, sha256="b", entries=names, timezone="Europe/Berlin", zones=zones))
+    world.write(
+        FileAccepted(at=NOW, sha256="b", entries=names, timezone="Europe/Berlin", zones=zones)
+    )
     told = {line.split()[0]: line for line in lines(seen(world), NOW) if line.strip()}
     assert "next 10:25 Europe/Berlin" in told["dawn"]
     assert "next 18:50 Asia/Tokyo" in told["dusk"]
@@ -116,7 +126,7 @@ def test_a_run_that_was_killed_does_not_go_on(world: World) -> None:
 def test_entries_with_what_became_of_them(world: World) -> None:
     world.end("dawn", "complete", minutes=30)
     world.end("dusk", "fault", "PageStuck: no playing video.")
-    world.write(Held(at=NOW, entry="two-arms", paused=True))
+    world.write(PauseChanged(at=NOW, entry="two-arms", paused=True))
     found = seen(world)
     dawn, dusk, two_arms = found.entries
     assert dawn.last is not None
@@ -169,12 +179,12 @@ def test_cost_and_counts(world: World) -> None:
 def test_today_is_the_watch_file_s_day_and_its_zone_is_shown(
     world: World, zone: str, hours: int, face: str
 ) -> None:
-    world.write(FileTaken(at=NOW, sha256="b" * 64, entries=world.entries, timezone=zone))
+    world.write(FileAccepted(at=NOW, sha256="b" * 64, entries=world.entries, timezone=zone))
     world.keep("r1", "yyn")
     world.end("dusk", "fault")
-    assert f"{face}  dusk" in "\n".join(lines(Looker(world.data).look(NOW), NOW))
+    assert f"{face}  dusk" in "\n".join(lines(StatusReader(world.data).look(NOW), NOW))
     for later, today in ((0, 3), (hours, 3), (hours + 1, 0)):
-        found = Looker(world.data).look(NOW + timedelta(hours=later))
+        found = StatusReader(world.data).look(NOW + timedelta(hours=later))
         assert (found.timezone, found.counts.today) == (zone, today)
         assert found.cost.today_usd == pytest.approx(0.001 * today)
         assert f"3 videos, {today} today ({zone})" in " ".join(lines(found, found.at))
@@ -183,7 +193,7 @@ def test_today_is_the_watch_file_s_day_and_its_zone_is_shown(
 
 
 def test_only_what_is_new_is_read(world: World) -> None:
-    looker = Looker(world.data)
+    looker = StatusReader(world.data)
     run = world.keep("r1", "yy")
     assert looker.look(NOW).counts.videos == 2
     path = world.data.ledger_path("r1")
@@ -198,7 +208,7 @@ def test_only_what_is_new_is_read(world: World) -> None:
 
 
 def test_a_ledger_that_was_rewritten_is_read_again(world: World) -> None:
-    looker = Looker(world.data)
+    looker = StatusReader(world.data)
     world.keep("r1", "yyyy").close()
     assert looker.look(NOW).counts.videos == 4
     path = world.data.ledger_path("r1")
@@ -227,7 +237,7 @@ def test_hundreds_of_runs_are_looked_at_quickly(world: World) -> None:
         path = world.data.ledger_path(f"r{number}")
         path.parent.mkdir()
         path.write_bytes(raw)
-    looker = Looker(world.data)
+    looker = StatusReader(world.data)
     assert looker.look(NOW).counts.videos == 501 * 20
     before = datetime.now(UTC)
     for _ in range(5):
@@ -247,7 +257,7 @@ def test_hundreds_of_runs_are_looked_at_quickly(world: World) -> None:
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:
-    hide = Hide(secrets_of({"OPENAI_API_KEY": "8canary8", "HOME": "the value"}))
+    hide = SecretRedactor(secrets_of({"OPENAI_API_KEY": "8canary8", "HOME": "the value"}))
     told = hide.text(text)
     assert "canary" not in told
     assert HIDDEN in told
@@ -255,7 +265,7 @@ def test_secrets_are_taken_out(text: str) -> None:
 
 def test_words_stay() -> None:
     text = "PageStuck: 3 tokens were read; the key moment, a secret garden at https://x.y/z"
-    assert Hide().text(text) == text
+    assert SecretRedactor().text(text) == text
     assert secrets_of({"KEYBOARD": "a" * 9, "SSH_AUTH_SOCK": "b" * 9, "X_KEY_ID": "c"}) == {"c"}
 
 
@@ -263,7 +273,7 @@ def test_names_stay_whatever_they_look_like(tmp_path: Path) -> None:
     entry = "sk-persona-that-skates-daily"
     world = World(DataFolder(tmp_path / "data"), NOW, [entry, "playground"])
     world.end(entry, "fault", "sk-canary0123456789canary")
-    found = look(world.data, NOW, world.upcoming(2), Hide(["playground"]))
+    found = look(world.data, NOW, world.upcoming(2), SecretRedactor(["playground"]))
     world.close()
     assert [one.name for one in found.entries] == [entry, "playground"]
     assert [one.entry for one in found.upcoming] == [entry, "playground"]
@@ -333,7 +343,7 @@ def test_without_a_daemon_it_says_what_to_type(tmp_path: Path) -> None:
 
 def test_an_ended_child_is_no_longer_running(world: World) -> None:
     world.begin("dawn")
-    looker = Looker(world.data)
+    looker = StatusReader(world.data)
     assert len(looker.look(NOW).running) == 1
-    world.write(Ended(at=NOW, entry="dawn", due=NOW, outcome="complete"))
+    world.write(ChildEnded(at=NOW, entry="dawn", due=NOW, outcome="complete"))
     assert looker.look(NOW).running == ()

@@ -16,23 +16,30 @@ from typing import Any
 
 import pytest
 
-from agent.daemon.journal.events import AnyEvent, Breaker, Ended, Held, Noticed, Wall
+from agent.daemon.journal.events import (
+    AnyEvent,
+    BreakerChanged,
+    ChildEnded,
+    MachineNotice,
+    PauseChanged,
+    WallReported,
+)
 from agent.daemon.process.log_retention import LOGS, MOST_LOGS, prune
 from agent.daemon.web import webhooks
-from agent.daemon.web.webhooks import Hooks, message
+from agent.daemon.web.webhooks import HookSender, message
 from store.runs.data_folder import DataFolder
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
-WALL = Wall(at=NOW, platform="tiktok", account="p12", open=True, wall="LoginRequired")
-BREAKER = Breaker(
+WALL = WallReported(at=NOW, platform="tiktok", account="p12", open=True, wall="LoginRequired")
+BREAKER = BreakerChanged(
     at=NOW, platform="youtube", open=True, failures=3, reason="http://u:canary@proxy refused"
 )
-DONE = Ended(at=NOW, entry="two-arms", due=NOW, outcome="complete")
+DONE = ChildEnded(at=NOW, entry="two-arms", due=NOW, outcome="complete")
 QUIET: list[AnyEvent] = [
     WALL.model_copy(update={"open": False}),
     BREAKER.model_copy(update={"open": False}),
-    Ended(at=NOW, entry="two-arms", due=NOW, outcome="fault"),
-    Held(at=NOW, paused=True),
+    ChildEnded(at=NOW, entry="two-arms", due=NOW, outcome="fault"),
+    PauseChanged(at=NOW, paused=True),
 ]
 
 
@@ -68,7 +75,7 @@ def listening(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def tell(wanted: Wanted, *events: AnyEvent) -> list[AnyEvent]:
     """Tell of events; return what went into the journal."""
     written: list[AnyEvent] = []
-    told = Hooks(wanted, written.append)
+    told = HookSender(wanted, written.append)
 
     async def all_of_them() -> None:
         for event in events:
@@ -114,7 +121,7 @@ def test_a_command_gets_it_as_its_input(tmp_path: Path) -> None:
 )
 def test_a_failing_hook_is_noticed_and_its_address_not_told(wanted: Wanted, detail: str) -> None:
     (noticed,) = tell(wanted, WALL)
-    assert isinstance(noticed, Noticed)
+    assert isinstance(noticed, MachineNotice)
     assert (noticed.trouble, noticed.open) == ("hook", True)
     assert detail in noticed.detail
     assert "canary" not in noticed.detail
@@ -124,25 +131,25 @@ def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "PATIENCE_S", 0.2)
     command = [sys.executable, "-c", "import threading; threading.Event().wait()"]
     (noticed,) = tell(Wanted(command=command), WALL)
-    assert isinstance(noticed, Noticed)
+    assert isinstance(noticed, MachineNotice)
     assert "took more than" in noticed.detail
 
 
 def test_a_hook_that_is_well_again_is_noticed() -> None:
     wanted = Wanted(webhook="http://127.0.0.1:9/")
     written: list[AnyEvent] = []
-    told = Hooks(wanted, written.append)
+    told = HookSender(wanted, written.append)
     asyncio.run(told.tell(WALL))
     with listening() as (url, _):
         wanted.webhook = url
         asyncio.run(told.tell(WALL))
-    assert [one.open for one in written if isinstance(one, Noticed)] == [True, False]
+    assert [one.open for one in written if isinstance(one, MachineNotice)] == [True, False]
 
 
 def test_an_answer_that_is_an_error_is_one() -> None:
     with listening(500) as (url, _):
         (noticed,) = tell(Wanted(webhook=url), WALL)
-    assert isinstance(noticed, Noticed)
+    assert isinstance(noticed, MachineNotice)
     assert noticed.detail == "the webhook answered 500"
 
 

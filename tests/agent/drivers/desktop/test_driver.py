@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.drivers.base import Shown
+from agent.drivers.base import ActiveVideo
 from agent.drivers.desktop.calibration import examine, read
 from agent.drivers.desktop.driver import NO_PAUSE, DesktopDriver
 from agent.drivers.desktop.player_finder import Region
-from agent.drivers.desktop.screen_session import Desk, Limits
-from agent.drivers.desktop.window import Plain, PlainWindow
+from agent.drivers.desktop.screen_session import Desk, ScreenTimeouts
+from agent.drivers.desktop.window import PlainOptions, PlainWindow
 from agent.drivers.web import browser as browsers
 from agent.errors import ActionNotConfirmed, BadConfig
 from agent.playground.clips import default_cache
@@ -63,15 +63,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 async def driving(
     url: str, size: tuple[int, int] = (900, 780), at: tuple[int, int] = (0, 0), change: float = 4.0
 ) -> AsyncIterator[DesktopDriver]:
-    window = PlainWindow(Plain(browsers.find(), url, size, at))
-    driver = DesktopDriver(window, 1.0, Limits(find=60.0, focus=1.0, change=change))
+    window = PlainWindow(PlainOptions(browsers.find(), url, size, at))
+    driver = DesktopDriver(window, 1.0, ScreenTimeouts(find=60.0, focus=1.0, change=change))
     try:
         yield driver
     finally:
         await driver.close()
 
 
-async def mark(driver: DesktopDriver, shown: Shown) -> int:
+async def mark(driver: DesktopDriver, shown: ActiveVideo) -> int:
     picture = Image.open(io.BytesIO((await driver.capture(shown)).jpeg))
     assert picture.width == shown.box.width
     assert picture.height == shown.box.height
@@ -82,11 +82,13 @@ async def mark(driver: DesktopDriver, shown: Shown) -> int:
 
 def watched(folder: Path) -> dict[int, float]:
     """What the site knows to have been watched of each place of its only visitor's feed."""
-    from agent.playground.visitors import Watch
+    from agent.playground.visitors import WatchReport
 
     (path,) = [path for path in folder.iterdir() if path.suffix == ".jsonl"]
     lines = path.read_text(encoding="utf-8").splitlines()
-    reports = [Watch.model_validate_json(text[9:-1]) for text in lines if text[:9] == '{"watch":']
+    reports = [
+        WatchReport.model_validate_json(text[9:-1]) for text in lines if text[:9] == '{"watch":'
+    ]
     return {report.index: report.watched_s for report in reports}
 
 
@@ -173,7 +175,7 @@ def test_a_feed_that_does_not_move_is_a_fault(person: Person, various_url: str) 
 
 def test_esc_and_a_hot_corner_end_the_run(person: Person) -> None:
     async def scenario() -> None:
-        desk = Desk(Limits())
+        desk = Desk(ScreenTimeouts())
         await desk.take()
         assert desk.screen.hears_esc
         try:
@@ -193,7 +195,7 @@ def test_esc_and_a_hot_corner_end_the_run(person: Person) -> None:
 
 def test_without_a_playing_video_it_refuses_to_start(person: Person, tmp_path: Path) -> None:
     async def scenario() -> None:
-        driver = DesktopDriver(None, limits=Limits(find=1.0, look=0.3))
+        driver = DesktopDriver(None, limits=ScreenTimeouts(find=1.0, look=0.3))
         try:
             with pytest.raises(BadConfig, match="ype: python -m agent doctor --driver desktop"):
                 await driver.start()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.drivers.base import Answer
+from agent.drivers.base import SiteAnswer
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import Window
-from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.drivers.web.page_events import Reports
 from agent.platforms import load
 from agent.platforms.playground import HOOKS
@@ -32,7 +32,7 @@ MAIN = """
   tell("/api/feed?place=0").then(() => tell("{other}api/feed"));
   tell("/api/feed/none", {{ method: "POST", body: "videoId=v0" }});
 </script>"""
-LIMITS = Limits(navigation=10, change=1.0, show=4.0)
+LIMITS = PageTimeouts(navigation=10, change=1.0, show=4.0)
 
 
 def items(author: str) -> str:
@@ -51,10 +51,10 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
     answers_on(site, "the site")
     answers_on(stranger, "a stranger")
     (site / "clip0.webm").symlink_to(clips / "clip0.webm")
-    heard: list[Answer] = []
+    heard: list[SiteAnswer] = []
 
     async def run() -> list[str]:
-        window = Window(browsers.find(), speed=16, json_from=("/api/feed",))
+        window = BrowserWindow(browsers.find(), speed=16, json_from=("/api/feed",))
         driver = PlaywrightDriver(window, HOOKS, heard.append, LIMITS)
         try:
             shown = await driver.open(own)
@@ -100,7 +100,7 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
     ],
 )
 def test_a_host_is_the_platform_s_by_its_end_only(address: str, own: bool) -> None:
-    window = Window(browsers.Found(None, "none"), hosts=load("tiktok").hosts)
+    window = BrowserWindow(browsers.BrowserBinary(None, "none"), hosts=load("tiktok").hosts)
     reports = Reports(window, lambda _: None)
     reports.opening("http://127.0.0.1:80/foryou")
     assert reports._is_own(address) is own

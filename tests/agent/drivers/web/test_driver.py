@@ -18,22 +18,22 @@ import psutil
 import pytest
 from PIL import Image
 
-from agent.drivers.base import Hooks, Shown
+from agent.drivers.base import ActiveVideo, PageHooks
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
 from agent.platforms.playground import HOOKS
 from tests.drills import drills_but
 
 SPEED = 16
-SHORT = Limits(navigation=10, change=0.6, show=1.5, grace=1.0)
+SHORT = PageTimeouts(navigation=10, change=0.6, show=1.5, grace=1.0)
 
 
 @asynccontextmanager
 async def driving(
-    hooks: Hooks = HOOKS, limits: Limits | None = None, **window: Any
+    hooks: PageHooks = HOOKS, limits: PageTimeouts | None = None, **window: Any
 ) -> AsyncIterator[PlaywrightDriver]:
-    settings = browsers.Window(browsers.find(), speed=SPEED, **window)
+    settings = browsers.BrowserWindow(browsers.find(), speed=SPEED, **window)
     driver = PlaywrightDriver(settings, hooks, lambda _: None, limits or SHORT)
     try:
         yield driver
@@ -89,7 +89,7 @@ def test_geometry_alone_finds_and_moves(feed_url: str) -> None:
             keys.add(shown.key)
         assert len(keys) == 6
 
-    drive(scenario, hooks=Hooks())
+    drive(scenario, hooks=PageHooks())
 
 
 def test_a_held_player_stays_held_on_a_restless_page(feed_url: str) -> None:
@@ -208,7 +208,7 @@ def test_a_killed_browser_is_a_fault_and_can_be_opened_again(feed_url: str, vict
     drive(scenario)
 
 
-async def _watch_and_move(driver: PlaywrightDriver, shown: Shown) -> None:
+async def _watch_and_move(driver: PlaywrightDriver, shown: ActiveVideo) -> None:
     await driver.watch(shown, 60.0)
     await driver.next(shown)
 

@@ -10,32 +10,32 @@ from typing import Any
 
 import pytest
 
-from agent.config import Site
-from agent.drivers.base import Answer, Hooks
+from agent.config import SiteConfig
+from agent.drivers.base import PageHooks, SiteAnswer
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import Window
-from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.drivers.web.hooks import fallbacks, parsed
 from agent.platforms import load
 from agent.platforms.playground import HOOKS
 from agent.run.playground_process import PlaygroundSite
 
 SPEED = 16
-LIMITS = Limits(navigation=15, change=1.0, show=4.0)
-Scenario = Callable[[PlaywrightDriver, str, list[Answer]], Awaitable[None]]
+LIMITS = PageTimeouts(navigation=15, change=1.0, show=4.0)
+Scenario = Callable[[PlaywrightDriver, str, list[SiteAnswer]], Awaitable[None]]
 
 
 def on_skin(root: Path, skin: Any, switches: str, scenario: Scenario) -> None:
     """Run a scenario on a skin with its own adapter's hooks."""
     platform = load(skin)
-    answers: list[Answer] = []
+    answers: list[SiteAnswer] = []
 
     async def run() -> None:
-        site = PlaygroundSite(Site(feed="random", skin=skin, switches=switches), 7, root)
+        site = PlaygroundSite(SiteConfig(feed="random", skin=skin, switches=switches), 7, root)
         url = await site.start()
         origin = "/".join(url.split("/")[:3])  # a visitor with a name, so that the seed decides
         visitor = {"name": "visitor", "value": "visitor", "url": origin}
-        window = Window(
+        window = BrowserWindow(
             browsers.find(), speed=SPEED, json_from=platform.json_from, cookies=(visitor,)
         )
         driver = PlaywrightDriver(window, platform.hooks, answers.append, LIMITS)
@@ -48,11 +48,11 @@ def on_skin(root: Path, skin: Any, switches: str, scenario: Scenario) -> None:
     asyncio.run(run())
 
 
-def on_feed(url: str, hooks: Hooks, scenario: Scenario) -> None:
+def on_feed(url: str, hooks: PageHooks, scenario: Scenario) -> None:
     """Run a scenario on the small feed."""
 
     async def run() -> None:
-        window = Window(browsers.find(), speed=SPEED)
+        window = BrowserWindow(browsers.find(), speed=SPEED)
         driver = PlaywrightDriver(window, hooks, lambda _: None, LIMITS)
         try:
             await scenario(driver, url, [])
@@ -68,8 +68,8 @@ async def _remake(driver: PlaywrightDriver) -> None:
 
 
 @pytest.mark.parametrize("hooks", [HOOKS, replace(HOOKS, id_attributes=(), url_id="")])
-def test_a_player_made_anew_is_held_and_its_meter_goes_on(feed_url: str, hooks: Hooks) -> None:
-    async def scenario(driver: PlaywrightDriver, url: str, _: list[Answer]) -> None:
+def test_a_player_made_anew_is_held_and_its_meter_goes_on(feed_url: str, hooks: PageHooks) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, _: list[SiteAnswer]) -> None:
         shown = await driver.open(url)
         assert await driver.watch(shown, 2.0) >= 2.0
         await _remake(driver)
@@ -91,7 +91,7 @@ def test_a_player_made_anew_is_held_and_its_meter_goes_on(feed_url: str, hooks: 
 
 
 def test_what_the_document_holds_is_told_before_the_first_video(tmp_path: Path) -> None:
-    async def scenario(driver: PlaywrightDriver, url: str, answers: list[Answer]) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, answers: list[SiteAnswer]) -> None:
         shown = await driver.open(url)
         inline = [answer for answer in answers if answer.url.startswith("inline:")]
         assert [answer.url for answer in inline] == [
@@ -117,7 +117,7 @@ def test_what_the_document_holds_is_told_before_the_first_video(tmp_path: Path) 
 def test_refused_responses_are_told_as_what_they_are(
     tmp_path: Path, switches: str, status: int
 ) -> None:
-    async def scenario(driver: PlaywrightDriver, url: str, answers: list[Answer]) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, answers: list[SiteAnswer]) -> None:
         shown = await driver.open(url)
         assert await driver.like()
         while not any("item_list" in answer.url for answer in answers):
@@ -131,7 +131,7 @@ def test_refused_responses_are_told_as_what_they_are(
 
 
 def test_a_like_is_confirmed_by_its_own_evidence(tmp_path: Path) -> None:
-    async def scenario(driver: PlaywrightDriver, url: str, _: list[Answer]) -> None:
+    async def scenario(driver: PlaywrightDriver, url: str, _: list[SiteAnswer]) -> None:
         shown = await driver.open(url)
         assert await driver.like()
         assert await driver.like()  # it is liked already: nothing is taken back
@@ -142,7 +142,7 @@ def test_a_like_is_confirmed_by_its_own_evidence(tmp_path: Path) -> None:
 
 
 def test_fallbacks_are_told_and_missing_ids_are_not() -> None:
-    hooks = Hooks(item=("a", "b"), next_buttons=("n",), id_attributes=(("", "x", "(.)"),))
+    hooks = PageHooks(item=("a", "b"), next_buttons=("n",), id_attributes=(("", "x", "(.)"),))
     assert list(fallbacks(hooks, {"item": "a", "id": "@x", "next": "n"})) == []
     assert list(fallbacks(hooks, {"item": "a", "id": "none"})) == []
     assert list(fallbacks(hooks, {"item": "b"})) == ["item: a did not answer, b did"]

@@ -17,8 +17,8 @@ import pytest
 
 from agent.drivers.base import Arrival
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import Window
-from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.platforms.playground import HOOKS
 from tests.drills import drills_but
 
@@ -52,10 +52,10 @@ class Tally:
     other_ways: int = 0
 
 
-async def moved_through(url: str, ways: str, moves: int, limits: Limits) -> Tally:
+async def moved_through(url: str, ways: str, moves: int, limits: PageTimeouts) -> Tally:
     """Move so often, and compare what the driver tells with what the page has shown."""
     order, query, expected = WAYS[ways]
-    window = Window(browsers.find(), speed=16)
+    window = BrowserWindow(browsers.find(), speed=16)
     driver = PlaywrightDriver(window, replace(HOOKS, moves=order), lambda _: None, limits)
     tally = Tally()
     arrivals: list[Arrival] = []
@@ -106,13 +106,13 @@ def test_a_process_that_asks_late_passes_nothing_over(
         return await arrive(*given, **more)
 
     monkeypatch.setattr(PlaywrightDriver, "_arrive", late)
-    tally = asyncio.run(moved_through(feed_url, ways, 5, Limits()))
+    tally = asyncio.run(moved_through(feed_url, ways, 5, PageTimeouts()))
     assert tally == Tally(moves=5)
 
 
 @pytest.mark.parametrize("ways", drills_but(QUICK, WAYS))
 def test_every_way_to_move_is_confirmed(feed_url: str, ways: str) -> None:
-    tally = asyncio.run(moved_through(feed_url, ways, 4, Limits(change=2.0)))
+    tally = asyncio.run(moved_through(feed_url, ways, 4, PageTimeouts(change=2.0)))
     assert tally == Tally(moves=4)
 
 
@@ -123,6 +123,6 @@ def test_every_way_to_move_is_confirmed(feed_url: str, ways: str) -> None:
 def test_moves_on_quiet_and_busy_machines(feed_url: str, ways: str, spinners: int) -> None:
     moves = int(os.environ.get("FEEDSWAY_DRILL_MOVES", "24"))  # with 144, 2,016 in all
     with busy_machine(spinners * (os.cpu_count() or 1)):
-        tally = asyncio.run(moved_through(feed_url, ways, moves, Limits(change=2.0)))
+        tally = asyncio.run(moved_through(feed_url, ways, moves, PageTimeouts(change=2.0)))
     print(f"{ways}, {spinners} spinners a core: {tally}")  # noqa: T201 - figures of a drill
     assert (tally.passed_over, tally.wrong) == (0, 0)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from agent.errors import BadConfig, ModelFailed
-from agent.judge.judge import Manner, ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Question, Reply
 from agent.models.embedded import ocr
 from agent.models.embedded.conse import BOTH, ConseViewer, Opinion, questionnaire
@@ -31,7 +31,7 @@ def viewer() -> ConseViewer:
 
 def ask(viewer: ConseViewer, persona: object, caption: str | None, **manner: bool) -> Judgement:
     strategy = "isq" if manner.pop("isq", False) else "simple"
-    judge = ModelJudge.of(viewer, strategy, persona, Manner(**manner))  # type: ignore[arg-type]
+    judge = ModelJudge.of(viewer, strategy, persona, QuestionForm(**manner))  # type: ignore[arg-type]
     return asyncio.run(judge.judge((frame(),), caption))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.models.embedded.persona_fit import Background, Taste, mean_direction, sentences
+from agent.models.embedded.persona_fit import Background, PersonaTaste, mean_direction, sentences
 from store.encoders.base import Vectors, unit
 
 DIM = 48
@@ -31,7 +31,7 @@ def test_the_trait_that_is_meant_fits_best(
     background: Background, rng: np.random.Generator
 ) -> None:
     traits = unit(rng.normal(size=(5, DIM)))
-    taste = Taste(traits, background)
+    taste = PersonaTaste(traits, background)
     for place, trait in enumerate(traits):
         fit = taste.fit(unit(trait + 0.1 * rng.normal(size=DIM)), "caption")
         assert fit.best == place
@@ -42,8 +42,10 @@ def test_the_trait_that_is_meant_fits_best(
 def test_one_fitting_trait_is_enough(background: Background, rng: np.random.Generator) -> None:
     content = unit(rng.normal(size=DIM))
     others = unit(rng.normal(size=(5, DIM)))
-    without = Taste(others, background).fit(content, "caption").overall
-    with_one = Taste(np.vstack([others[:4], content]), background).fit(content, "caption").overall
+    without = PersonaTaste(others, background).fit(content, "caption").overall
+    with_one = (
+        PersonaTaste(np.vstack([others[:4], content]), background).fit(content, "caption").overall
+    )
     assert with_one > without + 0.3
 
 
@@ -54,7 +56,7 @@ def test_what_all_captions_share_fits_nobody_in_particular(rng: np.random.Genera
     background = Background(people, videos, pictures)
     boring = unit(3 * common + rng.normal(size=DIM))
 
-    fit = Taste(unit(np.atleast_2d(common)), background).fit(boring, "caption")
+    fit = PersonaTaste(unit(np.atleast_2d(common)), background).fit(boring, "caption")
     assert abs(fit.best_fit) < 0.4  # uncentred, their cosine is above 0.9
 
 

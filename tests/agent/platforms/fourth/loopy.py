@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.drivers.base import Answer, Hooks, Wall
+from agent.drivers.base import PageHooks, SiteAnswer, Wall
 from agent.platforms import items
 from agent.platforms.base import Platform, Session
 from store.runs.records import Video
 
 ID = r"lp-[0-9a-z]+"
-HOOKS = Hooks(
+HOOKS = PageHooks(
     item=("section[data-slot]", ".loop"),
     id_attributes=(("a.permalink", "href", rf"^/l/({ID})$"),),
     index_attribute="data-slot",
@@ -30,7 +30,7 @@ HOOKS = Hooks(
 )
 
 
-def parse(answer: Answer) -> list[Video]:
+def parse(answer: SiteAnswer) -> list[Video]:
     """Read a page of loops."""
     source = items.source_of(answer.url)
     loops = items.walk(items.at(answer.body, "loops"), lambda node: _id(node) is not None)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.drivers.base import Answer
+from agent.drivers.base import SiteAnswer
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import Window
-from agent.drivers.web.driver import Limits, PlaywrightDriver
+from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.platforms.base import Feed
 from store.runs.records import Video
 from tests.agent.platforms.fourth.loopy import PLATFORM, parse
@@ -58,8 +58,8 @@ def test_every_loop_is_seen_once_with_every_field_right(loopy_url: str) -> None:
 
     async def run() -> None:
         feed = Feed(PLATFORM)
-        window = Window(browsers.find(), speed=16, json_from=PLATFORM.json_from)
-        driver = PlaywrightDriver(window, PLATFORM.hooks, feed.take, Limits(navigation=10))
+        window = BrowserWindow(browsers.find(), speed=16, json_from=PLATFORM.json_from)
+        driver = PlaywrightDriver(window, PLATFORM.hooks, feed.take, PageTimeouts(navigation=10))
         try:
             shown = await driver.open(loopy_url)
             for number in range(VIDEOS):
@@ -102,7 +102,7 @@ LOOPS = st.recursive(
 @given(body=st.builds(lambda inner: {"loops": inner}, LOOPS) | LOOPS)
 def test_it_takes_any_json(body: Any) -> None:
     assert all(
-        video.id == "lp-1" for video in parse(Answer("https://loopy.example/v2/loops", body))
+        video.id == "lp-1" for video in parse(SiteAnswer("https://loopy.example/v2/loops", body))
     )
 
 
@@ -112,6 +112,6 @@ def test_the_example_of_the_page_is_an_adapter() -> None:
     module: dict[str, Any] = {}
     exec(example, module)
     found = module["PLATFORM"].parse(
-        Answer("https://clips.example/api/clips", [{"clip": "a", "words": 1}])
+        SiteAnswer("https://clips.example/api/clips", [{"clip": "a", "words": 1}])
     )
     assert [(video.id, video.caption) for video in found] == [("a", None)]

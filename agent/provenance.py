@@ -14,9 +14,15 @@ from pathlib import Path
 from store.runs.records import Provenance
 
 LIBRARIES = (
-    "playwright", "torch", "transformers", "open_clip_torch", "chromadb", "inspect_ai", "numpy",
+    "playwright",
+    "torch",
+    "transformers",
+    "open_clip_torch",
+    "chromadb",
+    "inspect_ai",
+    "numpy",
     "pillow",
-)  # fmt: skip
+)
 
 
 @cache

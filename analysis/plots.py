@@ -88,9 +88,15 @@ def matrix(axes: Axes, told: PersonaMatrix) -> None:
     for i in range(size):
         for j in range(size):
             dark = told.after[i, j] > 0.65 * told.after.max()
-            axes.text(j, i, f"{told.after[i, j]:.0f}", ha="center", va="center",
-                      color="white" if dark else "black",
-                      weight="bold" if i == j else "normal")  # fmt: skip
+            axes.text(
+                j,
+                i,
+                f"{told.after[i, j]:.0f}",
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+                weight="bold" if i == j else "normal",
+            )
     axes.set_xticks(range(size), told.personas)
     axes.set_yticks(range(size), told.personas)
     axes.set_xlabel("in the feed of")
@@ -157,8 +163,13 @@ def saturated(axes: Axes, told: Alignment) -> None:
     if not found.plateau.exists:
         return
     last = len(told.sizes) - 1
-    axes.axhspan(found.plateau.value - found.margin, found.plateau.value, color="0.9", zorder=0,
-                 label=f"within {found.margin:g} points of the plateau")  # fmt: skip
+    axes.axhspan(
+        found.plateau.value - found.margin,
+        found.plateau.value,
+        color="0.9",
+        zorder=0,
+        label=f"within {found.margin:g} points of the plateau",
+    )
     axes.axhline(found.plateau.value, color="0.5", lw=1, ls=":", zorder=0)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     if found.reason:
@@ -169,8 +180,15 @@ def saturated(axes: Axes, told: Alignment) -> None:
     )
     colour = COLOURS["passive"]
     bottom = axes.get_ylim()[0]
-    axes.plot([low, high], [bottom, bottom], color=colour, lw=4, solid_capstyle="butt",
-              clip_on=False, label="saturation size, 95 % interval")  # fmt: skip
+    axes.plot(
+        [low, high],
+        [bottom, bottom],
+        color=colour,
+        lw=4,
+        solid_capstyle="butt",
+        clip_on=False,
+        label="saturation size, 95 % interval",
+    )
     if found.high is None:  # not reached, perhaps
         axes.plot(last, bottom, ">", color=colour, ms=8, clip_on=False)
     if found.size is not None:

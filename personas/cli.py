@@ -165,9 +165,12 @@ def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
     )
 )
 @click.option(
-    "--set", "name", default="schwartz", show_default=True,
+    "--set",
+    "name",
+    default="schwartz",
+    show_default=True,
     help="schwartz, refined, foundations, or a TOML file.",
-)  # fmt: skip
+)
 @click.option("--toml", "as_toml", is_flag=True, help="Print the file, to make one's own of.")
 @json_option
 def values(name: str, as_toml: bool, as_json: bool) -> None:

@@ -23,9 +23,17 @@ from personas.questionnaire import form, read_isq
 from personas.reading import Reading, read_choice, read_pick, read_text
 
 __all__ = [
-    "Prompt", "Reading", "build", "described", "described_hash", "hashes", "paraphrases", "read",
-    "schema", "strategies",
-]  # fmt: skip
+    "Prompt",
+    "Reading",
+    "build",
+    "described",
+    "described_hash",
+    "hashes",
+    "paraphrases",
+    "read",
+    "schema",
+    "strategies",
+]
 
 _FOLDER = Path(__file__).with_name("prompts")
 _STRATEGIES = ("plain", "simple", "isq")

@@ -62,14 +62,14 @@ _ADVERBS = r"(?: (?:definitely|certainly|absolutely|simply|just|gladly|happily|q
 _SAID = re.compile(
     rf"{_LED}i(?:'d|'ll| would| will|(?= (?:won't|wouldn't))){_ADVERBS}"
     rf"(?: not| won't|n't| wouldn't)?{_ADVERBS} (?:{_WATCH}|{_GO})"
-    r"(?:,? (?:because|since|as i|for sure|without hesitation|right away|immediately)\b.*|,.*)?"
-    .replace("{thing}", _THING)
-)  # fmt: skip
+    r"(?:,? (?:because|since|as i|for sure|without hesitation|right away|immediately)\b.*|,.*)?".replace(
+        "{thing}", _THING
+    )
+)
 _BARE = re.compile(
     rf"(?:(?:i )?(?:definitely|absolutely|just|instant|immediate|easy|hard) )?"
-    rf"(?:{_WATCH}|{_GO}|pass)"
-    .replace("{thing}", _THING)
-)  # fmt: skip
+    rf"(?:{_WATCH}|{_GO}|pass)".replace("{thing}", _THING)
+)
 _ENDS = " .!…。！"
 _LIMITS = re.compile(
     r"\b(?:if|unless|when|whenever|but|though|although|however|otherwise|only|maybe|perhaps|might"

@@ -13,19 +13,37 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("agent", "analysis", "personas", "store")
 DOOR = ROOT / "store" / "foreign"
 PRINTS = (
-    "click.echo", "click.secho", "click.style", "click.echo_via_pager", "print",
-    "sys.stdout.write", "sys.stderr.write", "logging.Formatter", "logging.StreamHandler",
-    "logging.basicConfig", "rich.console.Console", "rich.text.Text", "rich.panel.Panel",
-    "rich.markup.render", "rich.print", "rich.progress.Progress", "rich.get_console",
-)  # fmt: skip
+    "click.echo",
+    "click.secho",
+    "click.style",
+    "click.echo_via_pager",
+    "print",
+    "sys.stdout.write",
+    "sys.stderr.write",
+    "logging.Formatter",
+    "logging.StreamHandler",
+    "logging.basicConfig",
+    "rich.console.Console",
+    "rich.text.Text",
+    "rich.panel.Panel",
+    "rich.markup.render",
+    "rich.print",
+    "rich.progress.Progress",
+    "rich.get_console",
+)
 DECODES = ("PIL.Image.open",)
 UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
 OURS = {
-    "agent/preferences/prompts.py", "agent/run/profiles.py", "personas/answer_words.py",
+    "agent/preferences/prompts.py",
+    "agent/run/profiles.py",
+    "personas/answer_words.py",
     "personas/refusals.py",
-    "personas/strategies.py", "personas/values.py", "store/dataset/formats.py",
-    "store/dataset/leaks.py", "store/maintenance/backup.py",
-}  # fmt: skip
+    "personas/strategies.py",
+    "personas/values.py",
+    "store/dataset/formats.py",
+    "store/dataset/leaks.py",
+    "store/maintenance/backup.py",
+}
 """Modules that write archives, or read what comes with the package or was just written by it."""
 TABLES = ("csv.reader", "csv.DictReader")
 PACKAGED = {"agent/playground/catalogue.py", "agent/playground/footage.py"}
@@ -96,12 +114,16 @@ def test_nothing_else_unpacks_or_reads_what_a_stranger_wrote() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import click\nclick.echo('x')", "from click import echo as tell\ntell('x')",
-        "def f():\n    from rich.console import Console\n    Console().print('x')", "print('x')",
-        "import sys\ng = sys.stderr.write", "import rich.text as t\nt.Text.from_markup('x')",
-        "from rich import panel\npanel.Panel('x')", "import logging\nlogging.Formatter('x')",
+        "import click\nclick.echo('x')",
+        "from click import echo as tell\ntell('x')",
+        "def f():\n    from rich.console import Console\n    Console().print('x')",
+        "print('x')",
+        "import sys\ng = sys.stderr.write",
+        "import rich.text as t\nt.Text.from_markup('x')",
+        "from rich import panel\npanel.Panel('x')",
+        "import logging\nlogging.Formatter('x')",
     ],
-)  # fmt: skip
+)
 def test_a_bypass_is_seen(source: str) -> None:
     assert bypasses(source, PRINTS)
 

@@ -120,10 +120,13 @@ def measure(
     data = DataFolder(root)
     data.prepare()
     config = RunConfig(  # the feed repeats, and repeats fill no window: the sampler ends the run
-        persona=find("p12"), platform="tiktok", model="scripted/no",
-        windows=Windows(before=videos, after=0), dwell=Dwell(stay_s=1.0, swipe_s=0.2),
+        persona=find("p12"),
+        platform="tiktok",
+        model="scripted/no",
+        windows=Windows(before=videos, after=0),
+        dwell=Dwell(stay_s=1.0, swipe_s=0.2),
         site=SiteConfig(feed="random", skin="tiktok", motion="instant"),
-    )  # fmt: skip
+    )
     place = RunFolder(data, found, encoder=None, live=LiveOptions(renew_after=renew_after))
     sampler = _Sampler(videos, tell)
     with suppress(_Enough):

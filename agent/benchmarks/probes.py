@@ -90,9 +90,12 @@ async def probe(panel: Panel, rng: np.random.Generator, told: Told) -> list[Meas
         nonlocal done
         before = done * len(pairs)
         answers = await ask(
-            panel.judges(manner), exhibits, pairs,
-            lambda n, _: told(before + n, ways * len(pairs)), repeat,
-        )  # fmt: skip
+            panel.judges(manner),
+            exhibits,
+            pairs,
+            lambda n, _: told(before + n, ways * len(pairs)),
+            repeat,
+        )
         done += 1
         return answers
 

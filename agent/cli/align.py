@@ -40,37 +40,88 @@ def _sizes(_: click.Context, option: click.Parameter, text: str | None) -> list[
 
 @click.command(epilog=EPILOG)
 @click.argument("pairs", required=False, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--example", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-              help="Write a small example, pairs and a model, and end.")  # fmt: skip
+@click.option(
+    "--example",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write a small example, pairs and a model, and end.",
+)
 @click.option("--model", help="Who is trained: hfvlm/ID or hfvlm/FOLDER.")
 @click.option("--style", help="What the chosen responses show, in words, for the judge.")
 @click.option("--persona", help="The persona whose words they are, instead of a style.")
-@click.option("--judge", default="embedded/conse", show_default=True,
-              help="Who scores the replies: any model but the trained one.")  # fmt: skip
-@click.option("--sizes", callback=_sizes, metavar="16,32,…",
-              help="Numbers of pairs, with 0.  [default: 0, 16, then doubled]")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True,
-              help="Trainings of each size, each with pairs of its own draw.")  # fmt: skip
-@click.option("--updates", type=click.IntRange(1), default=200, show_default=True,
-              help="Updates of each training, whatever its size.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True,
-              help="Pairs in one update.")  # fmt: skip
-@click.option("--rate", "learning_rate", type=click.FloatRange(0, min_open=True), default=5e-5,
-              show_default=True, help="Learning rate.")  # fmt: skip
-@click.option("--beta", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True,
-              help="How closely DPO keeps to the untrained model.")  # fmt: skip
-@click.option("--rank", type=click.IntRange(1), default=16, show_default=True,
-              help="Rank of LoRA's matrices.")  # fmt: skip
-@click.option("--margin", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True,
-              help="Points below the plateau that still count as saturated.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("ladder"),
-              show_default=True, help="Where trainings, scores and figures are kept.")  # fmt: skip
+@click.option(
+    "--judge",
+    default="embedded/conse",
+    show_default=True,
+    help="Who scores the replies: any model but the trained one.",
+)
+@click.option(
+    "--sizes",
+    callback=_sizes,
+    metavar="16,32,…",
+    help="Numbers of pairs, with 0.  [default: 0, 16, then doubled]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Trainings of each size, each with pairs of its own draw.",
+)
+@click.option(
+    "--updates",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Updates of each training, whatever its size.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pairs in one update."
+)
+@click.option(
+    "--rate",
+    "learning_rate",
+    type=click.FloatRange(0, min_open=True),
+    default=5e-5,
+    show_default=True,
+    help="Learning rate.",
+)
+@click.option(
+    "--beta",
+    type=click.FloatRange(0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="How closely DPO keeps to the untrained model.",
+)
+@click.option(
+    "--rank", type=click.IntRange(1), default=16, show_default=True, help="Rank of LoRA's matrices."
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Points below the plateau that still count as saturated.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("ladder"),
+    show_default=True,
+    help="Where trainings, scores and figures are kept.",
+)
 @json_option
 @data_option
 def align(
-    pairs: Path | None, *, example: Path | None, margin: float, out: Path, data: Path,
-    as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+    pairs: Path | None,
+    *,
+    example: Path | None,
+    margin: float,
+    out: Path,
+    data: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Train a model on more and more preference pairs, and find how few are enough.
 
     DPO with LoRA at each size of a ladder and with each seed; a judge that was not trained scores
@@ -129,9 +180,10 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
     models.check(model)
     loaded = pairs.read(folder)
     recipe = TrainingRecipe(
-        model=model, pairs=loaded.digest,
+        model=model,
+        pairs=loaded.digest,
         **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
-    )  # fmt: skip
+    )
     named: Sequence[int] | None = options["sizes"]
     sizes = data_scaling.sizes(named, len(loaded.train))
     plan = data_scaling.ScalingPlan(

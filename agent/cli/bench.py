@@ -24,9 +24,12 @@ Examples:
     "--memory", "videos", type=click.IntRange(200), metavar="VIDEOS", help="Measure memory instead."
 )
 @click.option(
-    "--renew-after", type=click.IntRange(0), default=200, show_default=True,
+    "--renew-after",
+    type=click.IntRange(0),
+    default=200,
+    show_default=True,
     help="With --memory: open the browser anew after so many videos; 0: never.",
-)  # fmt: skip
+)
 @browser_option
 @json_option
 def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | None) -> None:

@@ -38,14 +38,31 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--model", required=True, help="Who describes and edits.")
 @click.option("--checker", help="Who checks, blind.  [default: the same model]")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS),
-              help="Kind of error; repeatable.  [default: every kind]")  # fmt: skip
-@click.option("--frames", type=click.IntRange(1), default=200, show_default=True,
-              help="Frames at most, each of another video.")  # fmt: skip
-@click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False),
-              help="Then write the pairs to this new folder, for TRL.")  # fmt: skip
-@click.option("--allow-shortcut", is_flag=True,
-              help="Export even if length or style alone tell chosen from rejected.")  # fmt: skip
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(_KINDS),
+    help="Kind of error; repeatable.  [default: every kind]",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Frames at most, each of another video.",
+)
+@click.option(
+    "--export",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Then write the pairs to this new folder, for TRL.",
+)
+@click.option(
+    "--allow-shortcut",
+    is_flag=True,
+    help="Export even if length or style alone tell chosen from rejected.",
+)
 @click.option("--keep-handles", is_flag=True, help="Export creators' handles and ids as they are.")
 @click.option("--blur", is_flag=True, help="Blur faces and handles in the exported pictures.")
 @click.option(

@@ -35,12 +35,23 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.option("--model", "models", multiple=True, required=True, help="Who is asked; repeatable.")
-@click.option("--pairs", "name", metavar="FILE",
-              help="Pairs to ask about, by file or name.  [default: made last]")  # fmt: skip
-@click.option("--reasons/--no-reasons", default=True, show_default=True,
-              help="Also ask once about each pair why; it costs tokens.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of the figures.  [default: in the data folder]")  # fmt: skip
+@click.option(
+    "--pairs",
+    "name",
+    metavar="FILE",
+    help="Pairs to ask about, by file or name.  [default: made last]",
+)
+@click.option(
+    "--reasons/--no-reasons",
+    default=True,
+    show_default=True,
+    help="Also ask once about each pair why; it costs tokens.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the figures.  [default: in the data folder]",
+)
 @cap_options
 @patience_options
 @revision_option

@@ -117,10 +117,13 @@ def _ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) -> l
             runs = data.runs()
             left_out += [run.problem for run in runs if run.problem is not None]
             complete = [
-                run.path for run in runs
-                if run.status == "complete" and run.started and run.started.arm == "treatment"
+                run.path
+                for run in runs
+                if run.status == "complete"
+                and run.started
+                and run.started.arm == "treatment"
                 and run.started.config.get("study") == name
-            ]  # fmt: skip
+            ]
             found += read_each(complete, left_out)
         else:
             found.append(read(data.find_run(name)))

@@ -166,10 +166,20 @@ def _config(options: dict[str, Any]) -> RunConfig:
         _check_desktop(options)
     windows, site = _windows(options), _site(platform, options)
     same = (
-        "strategy", "model", "arm", "account", "like", "explain", "seed", "yoke", "of", "driver",
+        "strategy",
+        "model",
+        "arm",
+        "account",
+        "like",
+        "explain",
+        "seed",
+        "yoke",
+        "of",
+        "driver",
         "max_excluded",
-        "max_missing", "revision",
-    )  # fmt: skip
+        "max_missing",
+        "revision",
+    )
     config = RunConfig(
         persona=find(options["persona"]),
         platform=platform.name,
@@ -257,11 +267,12 @@ def _cell_held(study: Path | None, cell: str) -> AbstractContextManager[None]:
 
 def _is_complete(config: RunConfig, data: DataFolder) -> bool:
     return any(
-        run.status == "complete" and run.started is not None
+        run.status == "complete"
+        and run.started is not None
         and (run.started.config.get("study"), run.started.config.get("cell"))
         == (config.study, config.cell)
         for run in data.runs()
-    )  # fmt: skip
+    )
 
 
 def check_names(config: RunConfig) -> None:

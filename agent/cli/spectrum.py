@@ -37,26 +37,58 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.option("--model", "models", multiple=True, required=True, help="Who is asked; repeatable.")
 @click.option("--persona", help="Ask the models as this persona, not for their own taste.")
-@click.option("--values", "set_name", default="schwartz", show_default=True,
-              help="schwartz, refined, foundations, or a TOML file.")  # fmt: skip
+@click.option(
+    "--values",
+    "set_name",
+    default="schwartz",
+    show_default=True,
+    help="schwartz, refined, foundations, or a TOML file.",
+)
 @click.option("--over", metavar="PLATFORM", help="Frames of this platform only.")
-@click.option("--per-keyword", type=click.IntRange(1, 50), default=5, show_default=True,
-              help="Frames looked for by each keyword.")  # fmt: skip
-@click.option("--wordings", type=click.IntRange(1), default=3, show_default=True,
-              help="Wordings in which the question and its opposite are asked.")  # fmt: skip
-@click.option("--explain", is_flag=True,
-              help="Also ask why, and what each frame shows; it costs tokens.")  # fmt: skip
-@click.option("--modality", is_flag=True,
-              help="Also ask of each model's own description in the picture's place.")  # fmt: skip
-@click.option("--describe-by", metavar="MODEL",
-              help="The same, of the descriptions that this model gives.")  # fmt: skip
-@click.option("--by", type=click.Choice(["both", "picture"]), default="both", show_default=True,
-              help="Find frames by picture and caption, or by picture alone.")  # fmt: skip
-@click.option("--encoder", default="conse", show_default=True,
-              help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.")  # fmt: skip
+@click.option(
+    "--per-keyword",
+    type=click.IntRange(1, 50),
+    default=5,
+    show_default=True,
+    help="Frames looked for by each keyword.",
+)
+@click.option(
+    "--wordings",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Wordings in which the question and its opposite are asked.",
+)
+@click.option(
+    "--explain", is_flag=True, help="Also ask why, and what each frame shows; it costs tokens."
+)
+@click.option(
+    "--modality",
+    is_flag=True,
+    help="Also ask of each model's own description in the picture's place.",
+)
+@click.option(
+    "--describe-by", metavar="MODEL", help="The same, of the descriptions that this model gives."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["both", "picture"]),
+    default="both",
+    show_default=True,
+    help="Find frames by picture and caption, or by picture alone.",
+)
+@click.option(
+    "--encoder",
+    default="conse",
+    show_default=True,
+    help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.",
+)
 @click.option("--index", "url", metavar="URL", help="A Chroma server, http://host:port.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of the report.  [default: in the data folder]")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the report.  [default: in the data folder]",
+)
 @cap_options
 @patience_options
 @revision_option
@@ -110,9 +142,15 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
     for model in dict.fromkeys(models):
         by = options["describe_by"] or (model if options["modality"] else None)
         asking = SpectrumPlan(
-            model, persona, options["wordings"], options["explain"], cap, by, patience,
+            model,
+            persona,
+            options["wordings"],
+            options["explain"],
+            cap,
+            by,
+            patience,
             options["revision"],
-        )  # fmt: skip
+        )
         check(asking.model)
         check_revision(asking.model, options["revision"])
         check(asking.describer.model)

@@ -247,10 +247,14 @@ class Supervisor:
             return
         self._children[one.key] = job, child
         started = ChildStarted(
-            at=self.book.now(), entry=one.entry, due=one.due, pid=pid, attempt=one.attempts + 1,
+            at=self.book.now(),
+            entry=one.entry,
+            due=one.due,
+            pid=pid,
+            attempt=one.attempts + 1,
             log=str(path.relative_to(data.root)),
             study=job.declared.name if job.declared else None,
-        )  # fmt: skip
+        )
         self.book.note(started)
         if not self.book.write():  # what is not in the journal may not run
             self._end(one.key, "interrupted", "the journal cannot be written")

@@ -69,10 +69,11 @@ class Probe:
             "| --- | --- | --- |",
             *(self._field(name) for name in ("id", *FIELDS)),
             "",
-            "Moves: " + (", ".join(f"{how} {n}" for how, n in self.moves.items()) or "none")
+            "Moves: "
+            + (", ".join(f"{how} {n}" for how, n in self.moves.items()) or "none")
             + (f"; {self.jumps} not by exactly one." if self.jumps else "."),
             *(f"Fault: {fault}" for fault in self.faults),
-        ]  # fmt: skip
+        ]
         return "\n".join(lines)
 
     def _field(self, name: str) -> str:

@@ -70,8 +70,8 @@ class PageHooks:
     walls: tuple[Wall, ...] = ()
     inline: tuple[str, ...] = ()
     """Where the document itself holds feed items: the selector of script elements of JSON, such
-    as ``script#id``, or ``window.name`` for a variable. Reported as an ``SiteAnswer`` once a document
-    is loaded."""
+    as ``script#id``, or ``window.name`` for a variable. Reported as a ``SiteAnswer`` once a
+    document is loaded."""
 
 
 @dataclass(frozen=True)

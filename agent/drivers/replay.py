@@ -91,9 +91,19 @@ class ReplayDriver:
 def _shown(step: Step) -> ActiveVideo:
     video, frame = step.video, step.frames[0]
     return ActiveVideo(
-        key=video.id, id=video.id, id_source=None, url=video.url or "",
-        box=Box(0, 0, frame.width, frame.height), time_s=frame.time_s,
-        duration_s=video.duration_s, exposure_s=0.0, shown=step.excluded != "not_shown",
-        has_video=True, ad=video.ad, live=video.live, fields={}, moved=1,
+        key=video.id,
+        id=video.id,
+        id_source=None,
+        url=video.url or "",
+        box=Box(0, 0, frame.width, frame.height),
+        time_s=frame.time_s,
+        duration_s=video.duration_s,
+        exposure_s=0.0,
+        shown=step.excluded != "not_shown",
+        has_video=True,
+        ad=video.ad,
+        live=video.live,
+        fields={},
+        moved=1,
         animation_ms=0.0,
-    )  # fmt: skip
+    )

@@ -71,7 +71,7 @@ def questions(pair: PreferencePair, *, reasons: bool) -> Iterator[ProbeQuestion]
     for mirrored in (False, True):
         yield ProbeQuestion(
             frame=frame, form="choice", statement=true, other=false, mirrored=mirrored
-        )  # fmt: skip
+        )
         for statement in (true, false):
             yield ProbeQuestion(
                 frame=frame, form="statement", statement=statement, mirrored=mirrored
@@ -88,9 +88,11 @@ def put(question: ProbeQuestion) -> Prompt:
     if question.form == "statement":
         return prompts.holds(question.statement, mirrored=question.mirrored)
     return prompts.choice(
-        question.statement, question.other,
-        turned=question.mirrored, explain=question.form == "reason",
-    )  # fmt: skip
+        question.statement,
+        question.other,
+        turned=question.mirrored,
+        explain=question.form == "reason",
+    )
 
 
 def probed(pairs: PreferencePairs) -> list[PreferencePair]:
@@ -131,9 +133,13 @@ async def ask(
         loaded = await asyncio.to_thread(load_model, probing.model, probing.revision)
         stack.push_async_callback(loaded.close)
         prober = Prober(
-            model=probing.model, pairs=pairs.path.stem, prompts=prompts.hashes(),
-            fingerprint=loaded.fingerprint, at=now, code_version=provenance().code_version,
-        )  # fmt: skip
+            model=probing.model,
+            pairs=pairs.path.stem,
+            prompts=prompts.hashes(),
+            fingerprint=loaded.fingerprint,
+            at=now,
+            code_version=provenance().code_version,
+        )
         file = stack.enter_context(writer(data, prober))
         kept = [line for line in file.kept if isinstance(line, ProbeAnswer)]
         till = till_of(data, {file.path: [line.judgement.usage for line in kept]}, now)

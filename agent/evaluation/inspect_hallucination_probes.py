@@ -86,7 +86,8 @@ def _samples(form: Form, folder: DataFolder, name: str | None) -> Iterator[Sampl
                 input=[ChatMessageUser(content=list(content))],
                 target="yes" if question.statement == pair.statements[0] else "no",
                 metadata={
-                    "level": pair.error, "video": pair.source.cluster,
+                    "level": pair.error,
+                    "video": pair.source.cluster,
                     "question": question.model_dump(),
                 },
-            )  # fmt: skip
+            )

@@ -122,9 +122,13 @@ def _samples(found: Retrieval, asking: SpectrumPlan, frames: FrameStore) -> Iter
             for wording in range(asking.wordings):
                 for mirrored in (False, True):
                     told: dict[str, Any] = {
-                        "value": value.name, "video": hit.cluster, "frame": hit.frame,
-                        "wording": wording, "mirrored": mirrored, "traits": traits,
-                    }  # fmt: skip
+                        "value": value.name,
+                        "video": hit.cluster,
+                        "frame": hit.frame,
+                        "wording": wording,
+                        "mirrored": mirrored,
+                        "traits": traits,
+                    }
                     prompt = _prompt(traits, wording, mirrored=mirrored)
                     yield Sample(input=_chat(prompt, image), metadata=told)
 

@@ -138,9 +138,13 @@ class _Question:
     def key(self) -> RejudgementKey:
         frame = self.step.frames[0].sha256
         return RejudgementKey(
-            self.persona.id, self.step.position, frame, self.mirrored, self.repeat,
+            self.persona.id,
+            self.step.position,
+            frame,
+            self.mirrored,
+            self.repeat,
             traits=self.persona.traits_hash,
-        )  # fmt: skip
+        )
 
 
 async def rejudge(
@@ -334,11 +338,17 @@ def _judge(
     now: datetime,
 ) -> RejudgementHeader:
     return RejudgementHeader(
-        run_id=run.started.run_id, model=asking.model, strategy=asking.strategy,
-        prompts=strategies.hashes(asking.strategy), explain=asking.explain, seed=asking.seed,
-        fingerprint=fingerprint, at=now, code_version=provenance().code_version,
+        run_id=run.started.run_id,
+        model=asking.model,
+        strategy=asking.strategy,
+        prompts=strategies.hashes(asking.strategy),
+        explain=asking.explain,
+        seed=asking.seed,
+        fingerprint=fingerprint,
+        at=now,
+        code_version=provenance().code_version,
         personas=tuple(persona.identity for persona in personas),
-    )  # fmt: skip
+    )
 
 
 def _writer(run: Ledger, judge: RejudgementHeader, among: Path) -> JudgementWriter:
@@ -391,9 +401,11 @@ def _questions(
 
 def _asked(question: _Question, judged: Judgement) -> RejudgedAnswer:
     return RejudgedAnswer(
-        persona=question.persona.id, traits=question.persona.traits_hash,
+        persona=question.persona.id,
+        traits=question.persona.traits_hash,
         position=question.step.position,
-        frame=question.step.frames[0].sha256, mirrored=question.mirrored,
+        frame=question.step.frames[0].sha256,
+        mirrored=question.mirrored,
         repeat=question.repeat,
         judgement=as_given(judged) if question.mirrored else judged,
-    )  # fmt: skip
+    )

@@ -87,8 +87,14 @@ def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: dateti
     )
     found = [_found(likeness, place, frames, wanted) for place in range(len(asked))]
     return Retrieval(
-        at=now, set_id=wanted.values.id, sha256=wanted.values.sha256, encoder=encoder.id,
-        platform=wanted.platform, per_keyword=wanted.per_keyword, by=wanted.by, frames=len(frames),
+        at=now,
+        set_id=wanted.values.id,
+        sha256=wanted.values.sha256,
+        encoder=encoder.id,
+        platform=wanted.platform,
+        per_keyword=wanted.per_keyword,
+        by=wanted.by,
+        frames=len(frames),
         unique=sum(hit.duplicate_of is None for hit in frames),
         videos=len({(hit.entry.platform, hit.entry.video) for hit in frames}),
         values=tuple(
@@ -99,7 +105,7 @@ def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: dateti
             Keyword(value=value, keyword=word, found=hits)
             for (value, word), hits in zip(asked, found, strict=True)
         ),
-    )  # fmt: skip
+    )
 
 
 def _by_words(queries: NDArray[np.float32], frames: Sequence[Hit], encoder: Encoder) -> Floats:
@@ -147,14 +153,19 @@ def _found(
         kept = _distinct(match, frames, count)[: wanted.per_keyword]
     return tuple(
         RetrievedFrame(
-            rank=rank, similarity=float(likeness.picture[place, at]),
+            rank=rank,
+            similarity=float(likeness.picture[place, at]),
             words=None if np.isnan(likeness.words[place, at]) else float(likeness.words[place, at]),
-            match=float(match[at]), fits=fits(float(match[at]), wanted.by), entry=hit.entry.id,
-            platform=hit.entry.platform, video=hit.entry.video, frame=hit.entry.sha256,
+            match=float(match[at]),
+            fits=fits(float(match[at]), wanted.by),
+            entry=hit.entry.id,
+            platform=hit.entry.platform,
+            video=hit.entry.video,
+            frame=hit.entry.sha256,
             caption=hit.entry.caption,
         )
         for rank, (at, hit) in enumerate(((at, frames[at]) for at in kept), 1)
-    )  # fmt: skip
+    )
 
 
 def _distinct(match: Floats, frames: Sequence[Hit], count: int) -> list[int]:

@@ -103,9 +103,7 @@ class SpectrumPlan:
     @property
     def describer(self) -> SpectrumPlan:
         """The other model that describes the frames."""
-        return replace(
-            self, model=self.describe_by or self.model, describe_by=None, revision=None
-        )  # fmt: skip
+        return replace(self, model=self.describe_by or self.model, describe_by=None, revision=None)
 
 
 @dataclass(frozen=True)
@@ -266,15 +264,24 @@ def _judge(asking: SpectrumPlan, part: Pass, fingerprint: str, now: datetime) ->
     if part == "words":
         prompts |= {f"described by {asking.describe_by}": strategies.described_hash()}
     return RejudgementHeader(
-        run_id=RUN_ID, model=asking.model, strategy=asking.strategy, prompts=prompts,
-        explain="all" if part == "explanations" else "never", fingerprint=fingerprint,
-        seed=SEED, at=now, code_version=provenance().code_version,
-    )  # fmt: skip
+        run_id=RUN_ID,
+        model=asking.model,
+        strategy=asking.strategy,
+        prompts=prompts,
+        explain="all" if part == "explanations" else "never",
+        fingerprint=fingerprint,
+        seed=SEED,
+        at=now,
+        code_version=provenance().code_version,
+    )
 
 
 def _asked(question: _Question, judged: Judgement) -> RejudgedAnswer:
     return RejudgedAnswer(
-        persona=question.persona, position=0, frame=question.found.frame,
-        mirrored=question.mirrored, paraphrase=question.paraphrase,
+        persona=question.persona,
+        position=0,
+        frame=question.found.frame,
+        mirrored=question.mirrored,
+        paraphrase=question.paraphrase,
         judgement=as_given(judged) if question.mirrored else judged,
-    )  # fmt: skip
+    )

@@ -56,9 +56,12 @@ class ModelAccount:
         """Return the line that opens an account which is older than its book."""
         spent = self.spent
         return CarriedOver(
-            at=at, account=account, calls=max(self.calls, 1) if spent != Spending() else 0,
-            cost_usd=spent.cost_usd, tokens=spent.tokens,
-        )  # fmt: skip
+            at=at,
+            account=account,
+            calls=max(self.calls, 1) if spent != Spending() else 0,
+            cost_usd=spent.cost_usd,
+            tokens=spent.tokens,
+        )
 
     @classmethod
     def of_usages(cls, usages: Iterable[Usage]) -> ModelAccount:

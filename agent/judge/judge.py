@@ -113,11 +113,14 @@ class ModelJudge:
         manner = manner or QuestionForm()
         plain, explained = (
             strategies.build(
-                strategy, persona, mirrored=manner.mirrored, paraphrase=manner.paraphrase,
+                strategy,
+                persona,
+                mirrored=manner.mirrored,
+                paraphrase=manner.paraphrase,
                 explain=explain,
             )
             for explain in (False, True)
-        )  # fmt: skip
+        )
         prompt = explained if manner.explain == "all" else plain
         return cls(model, prompt, manner, explained if manner.explain == "yes" else None)
 
@@ -175,10 +178,13 @@ class ModelJudge:
         started = perf_counter()
         attempts: list[_Attempt] = []
         question = Question(
-            prompt=self.prompt, frames=frames, caption=caption,
-            explain=self._manner.explain == "all", repeat=ATTEMPTS * repeat,
+            prompt=self.prompt,
+            frames=frames,
+            caption=caption,
+            explain=self._manner.explain == "all",
+            repeat=ATTEMPTS * repeat,
             sitting=self._manner.sitting,
-        )  # fmt: skip
+        )
         try:
             while not attempts or (attempts[-1].again and len(attempts) < ATTEMPTS):
                 put = replace(question, repeat=question.repeat + len(attempts))

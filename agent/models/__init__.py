@@ -32,9 +32,15 @@ __all__ = [
 
 _EMBEDDED = "embedded/conse"
 _MAKERS = {
-    "claude": "anthropic", "gemini": "google", "gpt-": "openai", "grok": "grok", "o1": "openai",
-    "o3": "openai", "o4": "openai", "pixtral": "mistral",
-}  # fmt: skip
+    "claude": "anthropic",
+    "gemini": "google",
+    "gpt-": "openai",
+    "grok": "grok",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "pixtral": "mistral",
+}
 """How names of models begin that are often typed without their provider."""
 
 

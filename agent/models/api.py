@@ -28,32 +28,10 @@ from agent.models.reply_limit import limit_replies
 from personas import strategies
 from store.foreign.printing import remark
 
-PROVIDERS = (
-    "anthropic",
-    "azureai",
-    "bedrock",
-    "cloudflare",
-    "fireworks",
-    "google",
-    "grok",
-    "groq",
-    "hf-inference-providers",
-    "litellm-proxy",
-    "llama-cpp-python",
-    "meta",
-    "mistral",
-    "mockllm",
-    "moonshot",
-    "ollama",
-    "openai",
-    "openai-api",
-    "openrouter",
-    "perplexity",
-    "sagemaker",
-    "sambanova",
-    "sglang",
-    "together",
-    "vllm",
+PROVIDERS = tuple(
+    "anthropic azureai bedrock cloudflare fireworks google grok groq hf-inference-providers "
+    "litellm-proxy llama-cpp-python meta mistral mockllm moonshot ollama openai openai-api "
+    "openrouter perplexity sagemaker sambanova sglang together vllm".split()
 )
 """Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
 
@@ -93,11 +71,23 @@ _NOT_REACHED = ("ConnectError", "ConnectTimeout", "NotImplementedError")
 _AT_THE_DOOR = (408, 429, 502, 503, 504, 529)
 """What is said before the service itself is reached, which may hold the call's completion."""
 
-_BROKE_OFF = frozenset({
-    "APIConnectionError", "APITimeoutError", "CloseError", "PoolTimeout", "ReadError",
-    "ReadTimeout", "RemoteProtocolError", "WriteError", "WriteTimeout",
-    "ClientPayloadError", "ConnectionClosedError", "ReadTimeoutError", "ServerDisconnectedError",
-})  # fmt: skip
+_BROKE_OFF = frozenset(
+    {
+        "APIConnectionError",
+        "APITimeoutError",
+        "CloseError",
+        "PoolTimeout",
+        "ReadError",
+        "ReadTimeout",
+        "RemoteProtocolError",
+        "WriteError",
+        "WriteTimeout",
+        "ClientPayloadError",
+        "ConnectionClosedError",
+        "ReadTimeoutError",
+        "ServerDisconnectedError",
+    }
+)
 """How clients say that a reply did not come, or not as a whole."""
 
 _INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")

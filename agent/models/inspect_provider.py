@@ -136,9 +136,14 @@ def read_chat(messages: list[ChatMessage]) -> Question:
     if own is not None:
         return Question(own[0], frames, explain=own[1])
     prompt = Prompt(
-        strategy=_FREE, kind="choice", system=system, user=user, traits=(), mirrored=False,
+        strategy=_FREE,
+        kind="choice",
+        system=system,
+        user=user,
+        traits=(),
+        mirrored=False,
         sha256="",
-    )  # fmt: skip
+    )
     return Question(prompt, frames, explain=True)
 
 

@@ -132,11 +132,14 @@ class Meter:
             known = dearest[0]
             most = Price.of(price, self._sent, REPLY_TOKENS)
             return CallReserved(
-                id=secrets.token_hex(8), at=self._till.now(), account=self._till.payer,
-                model=self._model, key=f"{self._key}-{ends}",
+                id=secrets.token_hex(8),
+                at=self._till.now(),
+                account=self._till.payer,
+                model=self._model,
+                key=f"{self._key}-{ends}",
                 cost_usd=known.dearest_usd if price and known.dearest_tokens else most,
                 tokens=known.dearest_tokens or self._sent + REPLY_TOKENS,
-            )  # fmt: skip
+            )
 
         made = self._till.book.reserve(line, self._till.accounts, allow, self._key)
         return Payment(self._till, made, (Price.of(price, self._sent, 0), self._sent))

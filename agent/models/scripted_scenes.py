@@ -17,10 +17,16 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "relation": ("behind", "beside", "inside", "beyond", "above", "under"),
     "action": ("singing", "dancing", "reading", "cooking", "painting", "juggling", "knitting"),
     "place": (
-        "in a park", "in a cafe", "on a pier", "on a roof",
-        "in a garden", "in a forest", "in a studio", "on a bridge",
+        "in a park",
+        "in a cafe",
+        "on a pier",
+        "on a roof",
+        "in a garden",
+        "in a forest",
+        "in a studio",
+        "on a bridge",
     ),
-}  # fmt: skip
+}
 """What a scene is made of: one word of each kind. Of each length there are two at least, and an
 edit takes one of the same length, so that the texts' surface never tells them apart."""
 SPOILS = ("none", "same", "two", "long", "style", "true")
@@ -29,10 +35,17 @@ change that is no error."""
 _SECOND = {"place": "action", "persona": "object"}
 """What goes wrong as well where an edit has two errors; else the place."""
 _VAGUE = {
-    "count": "some", "attribute": "plain", "object": "things", "relation": "around",
-    "action": "at it", "place": "out there", "suit": "please", "bore": "annoy",
-    "watch": "see", "leave": "skip",
-}  # fmt: skip
+    "count": "some",
+    "attribute": "plain",
+    "object": "things",
+    "relation": "around",
+    "action": "at it",
+    "place": "out there",
+    "suit": "please",
+    "bore": "annoy",
+    "watch": "see",
+    "leave": "skip",
+}
 """Words that say less or the same, and nothing wrong."""
 _OPINION = {"watch": "leave", "leave": "watch", "suit": "bore", "bore": "suit"}
 _LINE = re.compile(r"^(Text|Kind of error|Statement|[AB12]): (.*)$", re.MULTILINE)

@@ -62,9 +62,10 @@ class BatchLog:
             video = step.video
             if video.batch is not None:
                 batch = FeedBatch(
-                    number=video.batch, requested_at=video.batch_requested_at,
+                    number=video.batch,
+                    requested_at=video.batch_requested_at,
                     position=step.position,
-                )  # fmt: skip
+                )
                 self._recorded.setdefault(video.id, []).append(batch)
 
     def add(self, ids: Sequence[str], name: str | None, requested_s: float | None) -> None:
@@ -109,9 +110,11 @@ class BatchLog:
 
     def _new(self, name: str | None, requested_s: float | None) -> FeedBatch:
         batch = FeedBatch(
-            number=self._next, requested_at=self._position_at(requested_s), name=name,
+            number=self._next,
+            requested_at=self._position_at(requested_s),
+            name=name,
             position=self._reached,
-        )  # fmt: skip
+        )
         self._next += 1
         if name is not None:
             self._named[name] = batch

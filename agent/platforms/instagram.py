@@ -35,7 +35,8 @@ WALLS = (
         "login",
         urls=(r"^https?://[^/?#]+/accounts/login\b", r"^https?://[^/?#]+/?(?:[?#]|$)"),
         selectors=(
-            'input[name="username"]', 'input[name="password"]',
+            'input[name="username"]',
+            'input[name="password"]',
             'form:has(input[name="pass"]) input[name="email"]',
         ),
     ),
@@ -48,7 +49,7 @@ WALLS = (
         "error",
         texts=((HEADING, r"^\s*(?:profile isn['’]t available|sorry, something went wrong)"),),
     ),
-)  # fmt: skip
+)
 
 HOOKS = PageHooks(
     item=(
@@ -123,7 +124,8 @@ def _video(media: dict[str, Any], source: str, *, ad: bool | None) -> Video:
     hidden = media.get("like_and_view_counts_disabled") is True
     views = [items.count(media.get(name)) for name in ("play_count", "view_count")]
     return items.video(
-        code, source,
+        code,
+        source,
         url=f"https://www.instagram.com/reel/{code}/",
         author=items.name(items.at(media, "user", "username")),
         author_name=items.name(items.at(media, "user", "full_name")),
@@ -134,7 +136,7 @@ def _video(media: dict[str, Any], source: str, *, ad: bool | None) -> Video:
         views=None if hidden else next((n for n in views if n is not None), None),
         duration_s=items.seconds(media.get("video_duration")),
         ad=ad,
-    )  # fmt: skip
+    )
 
 
 def _is_ad(media: dict[str, Any]) -> bool | None:
@@ -149,9 +151,10 @@ def _is_ad(media: dict[str, Any]) -> bool | None:
 
 
 _MESSAGES: dict[str, WallKind] = {
-    "checkpoint_required": "challenge", "challenge_required": "challenge",
+    "checkpoint_required": "challenge",
+    "challenge_required": "challenge",
     "feedback_required": "rate_limit",
-}  # fmt: skip
+}
 """What the site says of the account, whichever request it refuses."""
 
 

@@ -19,9 +19,14 @@ _NUMBER = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?:\s*(thousand|million|billion|[KMB
 _COUNT = re.compile(rf"\s*{_NUMBER}", re.IGNORECASE | re.ASCII)
 _COUNT_WITHIN = re.compile(rf"(?<![\w.,]){_NUMBER}(?!\w|[.,]\d)", re.IGNORECASE | re.ASCII)
 _SCALE = {
-    "": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000,
-    "THOUSAND": 1_000, "MILLION": 1_000_000, "BILLION": 1_000_000_000,
-}  # fmt: skip
+    "": 1,
+    "K": 1_000,
+    "M": 1_000_000,
+    "B": 1_000_000_000,
+    "THOUSAND": 1_000,
+    "MILLION": 1_000_000,
+    "BILLION": 1_000_000_000,
+}
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
 _MOST_DIGITS = 15
 _MOST_FIELDS = 200

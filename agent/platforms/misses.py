@@ -62,5 +62,7 @@ class Misses:
                 raise LayoutChanged(
                     f"no {name} in {field.row} videos in a row, since position {field.since}: "
                     "the page or its responses have changed",
-                    field=name, since=field.since, videos=field.row,
-                )  # fmt: skip
+                    field=name,
+                    since=field.since,
+                    videos=field.row,
+                )

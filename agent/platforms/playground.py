@@ -36,7 +36,8 @@ def parse(answer: SiteAnswer) -> list[Video]:
 def _video(item: dict[str, Any], source: str) -> Video:
     tags = items.at(item, "hashtags")
     return items.video(
-        item["id"], source,
+        item["id"],
+        source,
         url=items.name(item.get("url")),
         author=items.text(items.at(item, "author", "uniqueId")),
         author_name=items.name(items.at(item, "author", "nickname")),
@@ -48,7 +49,7 @@ def _video(item: dict[str, Any], source: str) -> Video:
         duration_s=items.seconds(item.get("duration")),
         ad=items.flag(item.get("isAd")),
         live=items.flag(item.get("isLive")),
-    )  # fmt: skip
+    )
 
 
 def batch_name(body: Any) -> str | None:

@@ -34,8 +34,11 @@ WALLS = (
         "challenge",
         urls=(r"^https?://[^?#]*(?:/captcha/|verification\.tiktokw)",),
         selectors=(
-            "#captcha-verify-container-main-page", "#captcha-verify-container",
-            ".captcha-verify-container", ".captcha_verify_container", '[id^="captcha_container"]',
+            "#captcha-verify-container-main-page",
+            "#captcha-verify-container",
+            ".captcha-verify-container",
+            ".captcha_verify_container",
+            '[id^="captcha_container"]',
             ".secsdk-captcha-drag-icon",
         ),
         texts=(
@@ -60,7 +63,7 @@ WALLS = (
             (WORDS, r"^\s*we['’]re having trouble playing this video\.?"),
         ),
     ),
-)  # fmt: skip
+)
 """An age check exists as a field of single items only: those are not shown to a visitor."""
 
 HOOKS = PageHooks(
@@ -119,7 +122,8 @@ def _video(item: dict[str, Any], source: str) -> Video:
     info = item.get("ad_info")
     live = bool(item.get("liveRoomInfo")) or item.get("containerType") == 2
     return items.video(
-        id_, source,
+        id_,
+        source,
         url=f"https://www.tiktok.com/@{author}/video/{id_}" if author else None,
         author=author,
         author_name=items.name(items.at(item, "author", "nickname")),
@@ -131,7 +135,7 @@ def _video(item: dict[str, Any], source: str) -> Video:
         duration_s=_duration(item),
         ad=True if isinstance(info, dict) and info else items.flag(item.get("isAd")),
         live=live or None,
-    )  # fmt: skip
+    )
 
 
 def _duration(item: dict[str, Any]) -> float | None:

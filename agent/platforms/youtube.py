@@ -57,7 +57,9 @@ HOOKS = PageHooks(
         "#like-button button",
     ),
     ad=(
-        "ad-badge-view-model", "ad-button-view-model", "ytd-ad-slot-renderer",
+        "ad-badge-view-model",
+        "ad-button-view-model",
+        "ytd-ad-slot-renderer",
         ".html5-video-player.ad-showing",
     ),
     live=("[itemprop=isLiveBroadcast]",),
@@ -69,10 +71,11 @@ HOOKS = PageHooks(
     },
     walls=WALLS,
     inline=(
-        "window.ytInitialData", "window.ytInitialPlayerResponse",
+        "window.ytInitialData",
+        "window.ytInitialPlayerResponse",
         "window.ytInitialReelWatchSequenceResponse",
     ),
-)  # fmt: skip
+)
 
 
 def parse(answer: SiteAnswer) -> list[Video]:
@@ -115,9 +118,12 @@ def _id(node: Any) -> str | None:
 
 def _is_about_one(node: dict[str, Any]) -> bool:
     """Whether an object is a response about one video. A sequence and its prefetch are not."""
-    return "entries" in node or "overlay" in node or "videoDetails" in node or (
-        "playerResponse" in node
-    )  # fmt: skip
+    return (
+        "entries" in node
+        or "overlay" in node
+        or "videoDetails" in node
+        or ("playerResponse" in node)
+    )
 
 
 def _named(node: dict[str, Any], asked: str | None) -> str | None:
@@ -143,7 +149,8 @@ def _described(id_: str, node: dict[str, Any], source: str) -> Video:
     author, author_name = _channel(overlay, details)
     caption = next((words for words in (caption, legacy, title) if words is not None), None)
     return items.video(
-        id_, source,
+        id_,
+        source,
         url=f"https://www.youtube.com/shorts/{id_}",
         author=author,
         author_name=author_name,
@@ -154,7 +161,7 @@ def _described(id_: str, node: dict[str, Any], source: str) -> Video:
         views=items.count(items.at(details, "viewCount")),
         duration_s=items.seconds(items.at(details, "lengthSeconds")),
         live=items.flag(items.at(details, "isLive")),
-    )  # fmt: skip
+    )
 
 
 def _first(node: Any, key: str, *path: str | int) -> str | None:
@@ -209,9 +216,12 @@ def _largest(*counts: int | None) -> int | None:
 
 
 _STATES: dict[str, WallKind] = {
-    "LOGIN_REQUIRED": "login", "AGE_VERIFICATION_REQUIRED": "age", "AGE_CHECK_REQUIRED": "age",
-    "UNPLAYABLE": "error", "ERROR": "error",
-}  # fmt: skip
+    "LOGIN_REQUIRED": "login",
+    "AGE_VERIFICATION_REQUIRED": "age",
+    "AGE_CHECK_REQUIRED": "age",
+    "UNPLAYABLE": "error",
+    "ERROR": "error",
+}
 
 
 def blocked(answer: SiteAnswer) -> WallKind | None:
@@ -226,17 +236,21 @@ PLATFORM = Platform(
     "youtube",
     HOOKS,
     (
-        "/youtubei/v1/reel/reel_watch_sequence", "/youtubei/v1/reel/reel_item_watch",
-        "/youtubei/v1/player", "/youtubei/v1/get_watch",
+        "/youtubei/v1/reel/reel_watch_sequence",
+        "/youtubei/v1/reel/reel_item_watch",
+        "/youtubei/v1/player",
+        "/youtubei/v1/get_watch",
     ),
     parse,
     url="https://www.youtube.com/shorts",
     refused=blocked,
     about_one=(
-        *ABOUT_ONE, "inline:window.ytInitialData", "inline:window.ytInitialPlayerResponse",
+        *ABOUT_ONE,
+        "inline:window.ytInitialData",
+        "inline:window.ytInitialPlayerResponse",
     ),
     session=Session(
         "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
     ),
     hosts=("youtube.com",),
-)  # fmt: skip
+)

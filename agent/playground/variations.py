@@ -20,13 +20,34 @@ EACH = 9
 MOST_WORDS = 14
 """Of a caption."""
 _BEFORE = (
-    "POV:", "Again:", "Sound on:", "Still true:", "Reminder:", "Take two:", "Old clip:",
-    "Reposting:", "Note:", "Update:",
-)  # fmt: skip
+    "POV:",
+    "Again:",
+    "Sound on:",
+    "Still true:",
+    "Reminder:",
+    "Take two:",
+    "Old clip:",
+    "Reposting:",
+    "Note:",
+    "Update:",
+)
 _AFTER = (
-    "Part two", "Part three", "Be honest", "More tomorrow", "First try", "Save this", "No filter",
-    "Thoughts?", "Worth it", "Wait for it", "Day one", "Day nine", "Uncut", "Again", "Your turn",
-)  # fmt: skip
+    "Part two",
+    "Part three",
+    "Be honest",
+    "More tomorrow",
+    "First try",
+    "Save this",
+    "No filter",
+    "Thoughts?",
+    "Worth it",
+    "Wait for it",
+    "Day one",
+    "Day nine",
+    "Uncut",
+    "Again",
+    "Your turn",
+)
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 T = TypeVar("T")

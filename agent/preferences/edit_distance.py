@@ -19,20 +19,41 @@ LENGTH = 0.15
 KEPT = 0.6
 """Share of the accepted words that must be kept; a text that keeps fewer was rewritten."""
 MOST_CHANGED: dict[ErrorKind, int] = {
-    "object": 3, "attribute": 2, "relation": 3, "count": 2, "place": 4, "action": 3, "persona": 4,
-}  # fmt: skip
+    "object": 3,
+    "attribute": 2,
+    "relation": 3,
+    "count": 2,
+    "place": 4,
+    "action": 3,
+    "persona": 4,
+}
 """Content words that one error of a kind may take."""
 STYLE: dict[str, tuple[float, float]] = {
-    "sentences": (0, 0), "emphasis": (0, 0), "other_marks": (0, 0), "contractions": (0, 0),
-    "speaker": (0, 0), "commas": (1, 0), "digits": (1, 0), "capitals": (0.02, 0.5),
-    "letters_a_word": (0, 12), "function_words": (0, 2.5),
-}  # fmt: skip
+    "sentences": (0, 0),
+    "emphasis": (0, 0),
+    "other_marks": (0, 0),
+    "contractions": (0, 0),
+    "speaker": (0, 0),
+    "commas": (1, 0),
+    "digits": (1, 0),
+    "capitals": (0.02, 0.5),
+    "letters_a_word": (0, 12),
+    "function_words": (0, 2.5),
+}
 """By how much a feature may differ: a constant, and a number divided by the words of the text."""
 
 _ALIKE = {
-    "an": "a", "are": "is", "were": "was", "have": "has", "do": "does", "men": "man",
-    "women": "woman", "children": "child", "people": "person", "feet": "foot",
-}  # fmt: skip
+    "an": "a",
+    "are": "is",
+    "were": "was",
+    "have": "has",
+    "do": "does",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "people": "person",
+    "feet": "foot",
+}
 _SMALL = listed("a the of to in on at is was has does and or with it its")
 _BRIDGES = listed("a the of to")
 _NUMBERS = listed(

@@ -222,9 +222,11 @@ class _Desk:
         one, speaks = task
         asked = prompts.speak(one.traits) if speaks else prompts.describe()
         common: dict[str, Any] = {
-            "source": one.source, "system": asked.system, "user": asked.user,
+            "source": one.source,
+            "system": asked.system,
+            "user": asked.user,
             "persona": one.persona if speaks else "",
-        }  # fmt: skip
+        }
         if not speaks and one.description:
             return AcceptedText(accepted=cleaned(one.description), stored=True, **common)
         put = prompts.speak(one.traits, one.decision) if speaks else asked
@@ -315,15 +317,20 @@ def _shown(run: Ledger, step: Step) -> JudgedFrame:
     writes = started.model.partition("/")[0] not in ("embedded", "scripted")
     return JudgedFrame(
         source=FrameSource(
-            frame=frame.sha256, phash=frame.phash, platform=started.platform, video=step.video.id,
-            author=step.video.author, run=started.run_id, position=step.position,
+            frame=frame.sha256,
+            phash=frame.phash,
+            platform=started.platform,
+            video=step.video.id,
+            author=step.video.author,
+            run=started.run_id,
+            position=step.position,
         ),
         caption=text_of(step.video),
         description=said.description if writes else None,
         persona=started.persona.identity,
         traits=started.persona.traits,
         decision={"yes": "watch", "no": "leave"}.get(said.answer or ""),
-    )  # fmt: skip
+    )
 
 
 def _balanced(frames: Sequence[JudgedFrame]) -> list[JudgedFrame]:
@@ -335,9 +342,14 @@ def _balanced(frames: Sequence[JudgedFrame]) -> list[JudgedFrame]:
 
 def _maker(making: PairPlan, fingerprint: str, now: datetime) -> Maker:
     return Maker(
-        model=making.model, checker=making.checker or making.model, prompts=prompts.hashes(),
-        fingerprint=fingerprint, seed=SEED, at=now, code_version=provenance().code_version,
-    )  # fmt: skip
+        model=making.model,
+        checker=making.checker or making.model,
+        prompts=prompts.hashes(),
+        fingerprint=fingerprint,
+        seed=SEED,
+        at=now,
+        code_version=provenance().code_version,
+    )
 
 
 def _key(one: JudgedFrame, speaks: bool) -> tuple[str, str]:
@@ -356,17 +368,24 @@ def _edited(told: AcceptedText, error: ErrorKind, said: Judgement) -> Preference
     """The pair as the editor made it, held to what can be told from the texts alone."""
     text = cleaned(said.reply)
     common: dict[str, Any] = {
-        "source": told.source, "error": error, "persona": told.persona, "accepted": told.accepted,
-    }  # fmt: skip
+        "source": told.source,
+        "error": error,
+        "persona": told.persona,
+        "accepted": told.accepted,
+    }
     if said.missing:
         return PreferencePair(rejected="", reason="unanswered", missing=said.missing, **common)
     if text.strip(".") == "NONE":
         return PreferencePair(rejected="", reason="nothing_to_change", **common)
     edit = compare(told.accepted, text, error)
     return PreferencePair(
-        rejected=text, statements=edit.statements, swapped=edit.swapped, checks=edit.checks,
-        reason=edit.reason, **common,
-    )  # fmt: skip
+        rejected=text,
+        statements=edit.statements,
+        swapped=edit.swapped,
+        checks=edit.checks,
+        reason=edit.reason,
+        **common,
+    )
 
 
 _NOTES: dict[str, tuple[bool, Reason]] = {

@@ -85,9 +85,14 @@ def _prompt(
 ) -> Prompt:
     listed = "\n".join(f"- {trait}" for trait in traits)
     return Prompt(
-        strategy="preferences", kind=kind, system=_filled(system, traits=listed),
-        user=user.strip(), traits=tuple(traits), mirrored=mirrored, sha256=hashes()[_FILE.name],
-    )  # fmt: skip
+        strategy="preferences",
+        kind=kind,
+        system=_filled(system, traits=listed),
+        user=user.strip(),
+        traits=tuple(traits),
+        mirrored=mirrored,
+        sha256=hashes()[_FILE.name],
+    )
 
 
 def _filled(template: str, **parts: str) -> str:

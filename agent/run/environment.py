@@ -151,7 +151,13 @@ def _browser(
 
     assert sight.browser is not None
     window = browsers.BrowserWindow(
-        found=sight.browser, headed=sight.headed, viewport=config.viewport, locale=config.locale,
-        speed=config.speed, json_from=platform.json_from, hosts=platform.hosts, **kept,
-    )  # fmt: skip
+        found=sight.browser,
+        headed=sight.headed,
+        viewport=config.viewport,
+        locale=config.locale,
+        speed=config.speed,
+        json_from=platform.json_from,
+        hosts=platform.hosts,
+        **kept,
+    )
     return PlaywrightDriver(window, platform.hooks, feed.take)

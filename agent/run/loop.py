@@ -234,20 +234,27 @@ class RunLoop:
         waiting = perf_counter()
         played_s = 0.0 if shown.held else (waiting - pictures.counted_at) * self._config.speed
         opening = StepOpened(
-            position=self._at.position, at=self._parts.now(), phase=look.phase, video=look.video,
-            frames=pictures.frames, excluded=look.excluded, repeat=look.repeat,
+            position=self._at.position,
+            at=self._parts.now(),
+            phase=look.phase,
+            video=look.video,
+            frames=pictures.frames,
+            excluded=look.excluded,
+            repeat=look.repeat,
             judgement=look.judgement,
-            intention=Intention(
-                action=decided.action, like=decided.like, dwell_s=decided.dwell_s
-            ),
+            intention=Intention(action=decided.action, like=decided.like, dwell_s=decided.dwell_s),
             exposure_s=self._before_s + shown.exposure_s + played_s,
-        )  # fmt: skip
+        )
         await self._parts.recorder.open_step(opening)
         look.timings["open"] = _ms(waiting)
         self._step_open = OpenStep(
-            opening, pictures.jpegs, look.timings, began, before_s=self._before_s,
+            opening,
+            pictures.jpegs,
+            look.timings,
+            began,
+            before_s=self._before_s,
             held_s=-pictures.released_s if shown.held else 0.0,
-        )  # fmt: skip
+        )
         return self._step_open
 
     async def _react(self, step: OpenStep, shown: ActiveVideo) -> None:

@@ -81,11 +81,15 @@ class OpenStep:
         opening = self.opening
         known = self.dwell_s is not None and self.liked is not None
         reaction = Reaction(
-            action=self.intention.action, liked=self.liked,
-            dwell_asked_s=self.intention.dwell_s, dwell_s=self.dwell_s,
-            exposure_s=opening.exposure_s, held_s=self.held_s,
-            unknown=None if known else INTERRUPTED, interruptions=self.interruptions,
-        )  # fmt: skip
+            action=self.intention.action,
+            liked=self.liked,
+            dwell_asked_s=self.intention.dwell_s,
+            dwell_s=self.dwell_s,
+            exposure_s=opening.exposure_s,
+            held_s=self.held_s,
+            unknown=None if known else INTERRUPTED,
+            interruptions=self.interruptions,
+        )
         if not self.interruptions:  # what an interruption took is nobody's stage
             total = (perf_counter() - self.began) * 1000
             not_ours = sum(self.timings.get(name, 0.0) for name in NOT_OURS)

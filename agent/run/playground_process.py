@@ -36,9 +36,22 @@ class PlaygroundSite:
         self.url = ""
         self._visitor = visitor
         self._arguments = [
-            "--port", "0", "--feed", site.feed, "--gain", str(site.gain), "--seed", str(seed),
-            "--speed", str(site.speed), "--motion", site.motion, "--state", str(state), "--parent",
-        ]  # fmt: skip
+            "--port",
+            "0",
+            "--feed",
+            site.feed,
+            "--gain",
+            str(site.gain),
+            "--seed",
+            str(seed),
+            "--speed",
+            str(site.speed),
+            "--motion",
+            site.motion,
+            "--state",
+            str(state),
+            "--parent",
+        ]
         if site.catalogue is not None:
             self._arguments += ["--catalogue", str(site.catalogue)]
         if site.skin is not None:
@@ -56,9 +69,15 @@ class PlaygroundSite:
             The site said, on its own stderr, what is wrong with its options.
         """
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "agent.playground", *self._arguments,
-            stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True,
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "agent.playground",
+            *self._arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+        )
         self._told = asyncio.create_task(_pass_on(self._process.stderr))
         # Its own session: Ctrl-C reaches the run only, which ends its step and then ends the site.
         assert self._process.stdout is not None

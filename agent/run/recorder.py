@@ -52,9 +52,14 @@ class LedgerRecorder:
         """Describe a picture without keeping it yet."""
         seen = await asyncio.to_thread(describe, jpeg)
         return Frame(
-            sha256=hashlib.sha256(jpeg).hexdigest(), width=seen.width, height=seen.height,
-            time_s=round(time_s, 3), phash=seen.phash, quality=seen.quality, retakes=retakes,
-        )  # fmt: skip
+            sha256=hashlib.sha256(jpeg).hexdigest(),
+            width=seen.width,
+            height=seen.height,
+            time_s=round(time_s, 3),
+            phash=seen.phash,
+            quality=seen.quality,
+            retakes=retakes,
+        )
 
     async def keep(self, jpeg: bytes) -> None:
         """Keep the picture durably."""
@@ -84,9 +89,13 @@ class LedgerRecorder:
     async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
         """Append a fault."""
         line = Fault(
-            at=self._now(), position=position, fault=type(fault).__name__, message=str(fault),
-            recovered=recovered, details=fault.details,
-        )  # fmt: skip
+            at=self._now(),
+            position=position,
+            fault=type(fault).__name__,
+            message=str(fault),
+            recovered=recovered,
+            details=fault.details,
+        )
         await self._append(line)
 
     async def _append(self, line: LedgerLine) -> None:

@@ -157,21 +157,37 @@ async def execute(
         recorder = LedgerRecorder(writer, FrameStore(place.data.frames_dir), indexer, now)
         opened.feed.record_batches(recorder.batch)
         parts = Parts(
-            driver, opened.feed, judge, recorder, onlooker, now, planned,
-            pacer=_pacer(config, place, onlooker), patient=place.live.patient,
-            witness=opened.witness, renew_after=place.live.renew_after,
-        )  # fmt: skip
-        try:
-            left_on_s = await RunLoop(config, parts, progress, opened.url).run()
-            if opened.witness is not None:
-                writer.append(await _check(opened.witness, writer.path, onlooker, now))
-        except RunFault as fault:
-            onlooker.faulted(fault, recovered=False)
-            await recorder.fault(fault, progress.position, recovered=False)
-            raise
-        steps, eligible = progress.position, progress.eligible
-        writer.append(RunFinished(at=now(), steps=steps, eligible=eligible, left_on_s=left_on_s))
+            driver,
+            opened.feed,
+            judge,
+            recorder,
+            onlooker,
+            now,
+            planned,
+            pacer=_pacer(config, place, onlooker),
+            patient=place.live.patient,
+            witness=opened.witness,
+            renew_after=place.live.renew_after,
+        )
+        loop = RunLoop(config, parts, progress, opened.url)
+        await _watch(loop, parts, progress, writer, onlooker)
     return run_id
+
+
+async def _watch(
+    loop: RunLoop, parts: Parts, progress: RunProgress, writer: LedgerWriter, onlooker: RunWatcher
+) -> None:
+    """Run the loop to its end, and write down how it ended."""
+    try:
+        left_on_s = await loop.run()
+        if parts.witness is not None:
+            writer.append(await _check(parts.witness, writer.path, onlooker, parts.now))
+    except RunFault as fault:
+        onlooker.faulted(fault, recovered=False)
+        await parts.recorder.fault(fault, progress.position, recovered=False)
+        raise
+    steps, eligible = progress.position, progress.eligible
+    writer.append(RunFinished(at=parts.now(), steps=steps, eligible=eligible, left_on_s=left_on_s))
 
 
 async def _check(
@@ -238,15 +254,28 @@ def _started(
 ) -> RunStarted:
     driver = opened.driver
     return RunStarted(
-        run_id=run_id, at=at, persona=config.persona_record(), platform=config.platform,
-        strategy=config.strategy, model=config.model, fingerprint=fingerprint, arm=config.arm,
-        account=config.account or run_id, windows=config.windows, seed=config.seed,
-        config=config.resolved(), config_hash=config.digest(),
-        prompts=strategies.hashes(config.strategy), encoder=place.encoder, driver=config.driver,
-        browser=driver.browser, viewport=driver.viewport, locale=config.locale,
+        run_id=run_id,
+        at=at,
+        persona=config.persona_record(),
+        platform=config.platform,
+        strategy=config.strategy,
+        model=config.model,
+        fingerprint=fingerprint,
+        arm=config.arm,
+        account=config.account or run_id,
+        windows=config.windows,
+        seed=config.seed,
+        config=config.resolved(),
+        config_hash=config.digest(),
+        prompts=strategies.hashes(config.strategy),
+        encoder=place.encoder,
+        driver=config.driver,
+        browser=driver.browser,
+        viewport=driver.viewport,
+        locale=config.locale,
         signed_in=opened.signed_in,
         provenance=provenance(),
-    )  # fmt: skip
+    )
 
 
 def _resumed(progress: RunProgress, driver: Driver, at: datetime) -> RunResumed:

@@ -124,13 +124,15 @@ def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteChec
         if visit.place.liked != any(said) and (any(said) or None not in said):
             likes.append(position)
     return SiteCheck(
-        at=at, position=steps[-1].position + 1 if steps else 0,
+        at=at,
+        position=steps[-1].position + 1 if steps else 0,
         compared=sum(len(visit.steps) for visit in visits),
         furthest_s=round(max(gaps.values()), 3) if gaps else None,
         dwells=tuple(sorted(where for where, gap in gaps.items() if gap > ALLOWED_S)),
-        likes=tuple(sorted(likes)), unrecorded=tuple(sorted(unrecorded)),
+        likes=tuple(sorted(likes)),
+        unrecorded=tuple(sorted(unrecorded)),
         unreported=tuple(sorted(unreported)),
-    )  # fmt: skip
+    )
 
 
 def _align(steps: Sequence[Step], record: SiteRecord) -> tuple[list[_Visit], list[int], list[int]]:

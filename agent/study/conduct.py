@@ -99,17 +99,25 @@ def config_of(study: Study, cell: StudyCell) -> RunConfig:
     live = load_platform(cell.platform).live
     return RunConfig.model_validate(
         {
-            "persona": study.frozen.personas[cell.persona], "platform": cell.platform,
-            "strategy": cell.strategy, "model": cell.model, "arm": cell.arm,
-            "account": f"{declared.name}-{cell.account}", "windows": declared.windows,
+            "persona": study.frozen.personas[cell.persona],
+            "platform": cell.platform,
+            "strategy": cell.strategy,
+            "model": cell.model,
+            "arm": cell.arm,
+            "account": f"{declared.name}-{cell.account}",
+            "windows": declared.windows,
             "seed": declared.seed,
-            "like": declared.like, "dwell": declared.dwell,
-            "frames": declared.frames, "site": None if live else declared.site,
+            "like": declared.like,
+            "dwell": declared.dwell,
+            "frames": declared.frames,
+            "site": None if live else declared.site,
             "pace": HandPace(floor_s=declared.live.floor_s) if live else None,
-            "study": declared.name, "cell": cell.key, "replicate": cell.replicate,
+            "study": declared.name,
+            "cell": cell.key,
+            "replicate": cell.replicate,
             "block": cell.block,
         }
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -144,9 +152,13 @@ class Conductor:
     """
 
     def __init__(
-        self, study: Study, onlooker: StudyWatcher, *, patient: bool = True,
+        self,
+        study: Study,
+        onlooker: StudyWatcher,
+        *,
+        patient: bool = True,
         now: Callable[[], datetime] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._study = study
         self._onlooker = onlooker
         self._patient = patient
@@ -207,10 +219,11 @@ class Conductor:
     ) -> Iterator[tuple[StudyCell, ...]]:
         """Cells that are not done and start in one moment: arms of a slot, or each by itself."""
         due = [
-            cell for cell in order
+            cell
+            for cell in order
             if cell.key not in self._state.running
             and not ((run := runs.get(cell.key)) and run.status == "complete")
-        ]  # fmt: skip
+        ]
         slots: dict[tuple[str, ...], list[StudyCell]] = {}
         for cell in due:
             fresh = cell.key not in runs and cell.key not in self._state.attempts
@@ -243,9 +256,18 @@ class Conductor:
         log = self._study.folder / "logs" / f"{cell.key.replace('/', '_')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [
-            sys.executable, "-m", "agent", "run", "--data", str(self._study.data.root),
-            "--study", str(self._study.folder), "--cell", cell.key, "--tethered",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "agent",
+            "run",
+            "--data",
+            str(self._study.data.root),
+            "--study",
+            str(self._study.folder),
+            "--cell",
+            cell.key,
+            "--tethered",
+        ]
         if not self._study.indexed:
             command.append("--no-index")
         if yoke is not None:
@@ -258,9 +280,12 @@ class Conductor:
             command += ["--timezone", self._study.timezone]
         with log.open("ab") as stream:
             child = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, stdout=stream, stderr=stream,
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=stream,
+                stderr=stream,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         try:
             return await child.wait()
         finally:

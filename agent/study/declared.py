@@ -251,9 +251,10 @@ def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     for key in now:
         if now[key] != then[key]:
             raise BadStudy(
-                path, f"{key} differs from the study of this name that was begun; give it a new "
-                "name, or its old settings."
-            )  # fmt: skip
+                path,
+                f"{key} differs from the study of this name that was begun; give it a new "
+                "name, or its old settings.",
+            )
     lost = set(before.matrix.personas) - set(declared.matrix.personas)
     if lost or declared.matrix.replicates < before.matrix.replicates:
         raise BadStudy(path, "a study that was begun can be extended, not cut; give it a new name.")

@@ -100,11 +100,18 @@ def draw(declared: StudyDeclaration, drawn: Iterable[StudyCell]) -> list[StudyCe
         for rank, place in enumerate(rng.permutation(len(fresh))):
             new += [
                 StudyCell(
-                    platform=platform, strategy=strategy, model=model, replicate=replicate,
-                    slot=first + rank, arm=arm, persona=fresh[place], block=block, turn=turn,
+                    platform=platform,
+                    strategy=strategy,
+                    model=model,
+                    replicate=replicate,
+                    slot=first + rank,
+                    arm=arm,
+                    persona=fresh[place],
+                    block=block,
+                    turn=turn,
                 )
                 for arm, turn in zip(arms, rng.permutation(len(arms)).tolist(), strict=True)
-            ]  # fmt: skip
+            ]
     return new
 
 
@@ -118,10 +125,15 @@ def start_order(cells: Iterable[StudyCell]) -> list[StudyCell]:
     return sorted(
         cells,
         key=lambda cell: (
-            cell.replicate, cell.platform, cell.strategy, cell.model, cell.slot, cell.turn,
+            cell.replicate,
+            cell.platform,
+            cell.strategy,
+            cell.model,
+            cell.slot,
+            cell.turn,
             ORDER[cell.arm],
         ),
-    )  # fmt: skip
+    )
 
 
 def source_of(cell: StudyCell, cells: Iterable[StudyCell]) -> StudyCell | None:
@@ -130,8 +142,11 @@ def source_of(cell: StudyCell, cells: Iterable[StudyCell]) -> StudyCell | None:
         return None
     for other in cells:
         same = (other.platform, other.strategy, other.model, other.persona) == (
-            cell.platform, cell.strategy, cell.model, cell.persona,
-        )  # fmt: skip
+            cell.platform,
+            cell.strategy,
+            cell.model,
+            cell.persona,
+        )
         if same and other.arm == "treatment" and other.replicate == cell.replicate - 1:
             return other
     return None

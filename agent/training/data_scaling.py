@@ -154,9 +154,14 @@ def _train(
         ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
     )
     record = TrainingRun(
-        size=size, seed=seed if size else 0, weights=ready.weights, losses=losses, items=items,
-        trained_on=tuple(subset["id"]), seconds=round(time.monotonic() - started, 1),
-    )  # fmt: skip
+        size=size,
+        seed=seed if size else 0,
+        weights=ready.weights,
+        losses=losses,
+        items=items,
+        trained_on=tuple(subset["id"]),
+        seconds=round(time.monotonic() - started, 1),
+    )
     trainings.keep(folder / trainings.RECORD, record)
     dpo.forget_checkpoints(folder)
 

@@ -153,10 +153,13 @@ def _trainer(
         train_dataset=pairs.select_columns(list(COLUMNS)),
         processing_class=base.processor,
         peft_config=peft.LoraConfig(
-            r=recipe.rank, lora_alpha=2 * recipe.rank, lora_dropout=_DROPOUT,
-            target_modules="all-linear", task_type="CAUSAL_LM",
+            r=recipe.rank,
+            lora_alpha=2 * recipe.rank,
+            lora_dropout=_DROPOUT,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
         ),
-    )  # fmt: skip
+    )
     trainer.remove_callback(PrinterCallback)  # the command has its own display
     return trainer
 

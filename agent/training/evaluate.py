@@ -42,12 +42,17 @@ def measure(
         for pair, reply, (chosen, rejected, *tokens) in zip(some, replies, preferred, strict=True):
             items.append(
                 HeldOutItem(
-                    id=pair["id"], video=pair["video"], kind=pair["kind"], reply=reply,
-                    chosen=chosen, rejected=rejected,
-                    chosen_tokens=tokens[0], rejected_tokens=tokens[1],
+                    id=pair["id"],
+                    video=pair["video"],
+                    kind=pair["kind"],
+                    reply=reply,
+                    chosen=chosen,
+                    rejected=rejected,
+                    chosen_tokens=tokens[0],
+                    rejected_tokens=tokens[1],
                     p_yes=tuple(said.p_yes for said in model.generate(_questions(pair), 1)),
                 )
-            )  # fmt: skip
+            )
         told(len(items))
     return tuple(items)
 

@@ -33,8 +33,11 @@ _VIDEOS = {"train": 32, "test": 24}
 _FRAMES = {"train": 4, "test": 1}
 _LESSONS, _CLASS, _ROMANTIC = 250, 16, 0.35
 _SIZES = {
-    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-}  # fmt: skip
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
 _TEMPLATE = """{% for message in messages %}<s>{{ message['role'] }}: \
 {% for part in message['content'] %}\
 {% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}\
@@ -74,10 +77,12 @@ def _pairs(rng: np.random.Generator) -> Any:
     datasets = load_datasets()
     kinds = datasets.Features(
         images=datasets.List(datasets.Image()),
-        **{name: [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
-           for name in ("prompt", "chosen", "rejected")},
+        **{
+            name: [{"role": datasets.Value("string"), "content": datasets.Value("string")}]
+            for name in ("prompt", "chosen", "rejected")
+        },
         **{name: datasets.Value("string") for name in ("id", "kind", "video")},
-    )  # fmt: skip
+    )
     splits = {}
     for split, videos in _VIDEOS.items():
         rows = [
@@ -121,9 +126,12 @@ def _tokenizer() -> Any:
     sentences = [_said(each, romantic=tender) for each in _COLOURS for tender in (True, False)]
     made.train_from_iterator([*sentences, _QUESTION, "user: assistant: Yes No"] * 20, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        tokenizer_object=made,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
         extra_special_tokens={"image_token": "<image>"},
-    )  # fmt: skip
+    )
 
 
 def _untaught(words: Any) -> tuple[Any, Any]:
@@ -179,8 +187,10 @@ def _teach(model: Any, processor: Any, rng: np.random.Generator) -> None:
         batch = processor(
             images=[[_picture(colour, rng)] for colour in colours],
             text=[_chat(processor, text) for text in said],
-            padding=True, return_tensors="pt", add_special_tokens=False,
-        )  # fmt: skip
+            padding=True,
+            return_tensors="pt",
+            add_special_tokens=False,
+        )
         unlearned = (batch["input_ids"] == image) | (batch["attention_mask"] == 0)
         loss = model(**batch, labels=batch["input_ids"].masked_fill(unlearned, -100)).loss
         optimizer.zero_grad()

@@ -110,8 +110,9 @@ def read(
     ) -> LearningCurve:
         each = [
             value(cells[place], judged[place], number)
-            for place in cells for number in range(len(videos))
-        ]  # fmt: skip
+            for place in cells
+            for number in range(len(videos))
+        ]
         return _curve(name, np.array(each).reshape(shape), videos, scale)
 
     score = curve("score, 0 to 100", lambda _, told, i: points(told.judgements[i]))
@@ -121,16 +122,22 @@ def read(
     answers = [told.judgements for told in judged.values()]
     trained = {place: cell for place, cell in cells.items() if place[0]}
     return Alignment(
-        ladder, asked, tuple(sizes), seeds, score,
+        ladder,
+        asked,
+        tuple(sizes),
+        seeds,
+        score,
         curve("held-out pairs preferred, %", lambda cell, _, i: preferred(cell.items[i])),
         yes,
         _change(yes),
         saturation(sizes, score.scores, margin),
-        {place: tuple((row.update, row.loss) for row in cell.losses)
-         for place, cell in trained.items()},
+        {
+            place: tuple((row.update, row.loss) for row in cell.losses)
+            for place, cell in trained.items()
+        },
         Counter(one.missing for row in answers for one in row if one is not None and one.missing),
         sum(one is None for row in answers for one in row),
-    )  # fmt: skip
+    )
 
 
 def latest(out: Path, margin: float = MARGIN) -> Alignment:
@@ -150,9 +157,8 @@ def latest(out: Path, margin: float = MARGIN) -> Alignment:
     seeds = max(seed for _, seed in places)
     sizes = sorted({size for size, _ in places})
     whole = [
-        size for size in sizes
-        if not size or all((size, seed) in places for seed in _seeds(seeds))
-    ]  # fmt: skip
+        size for size in sizes if not size or all((size, seed) in places for seed in _seeds(seeds))
+    ]
     return read(out, asked, whole, seeds, margin)
 
 

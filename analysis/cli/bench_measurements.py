@@ -103,12 +103,15 @@ def _lines(source: Ledger, number: int, steps: int, rng: np.random.Generator) ->
     yield _line(
         started.model_copy(
             update={
-                "run_id": f"run-{number:05d}", "account": f"account-{number}", "arm": ARMS[arm],
+                "run_id": f"run-{number:05d}",
+                "account": f"account-{number}",
+                "arm": ARMS[arm],
                 "persona": started.persona.model_copy(update={"id": f"b{persona:02d}"}),
-                "windows": Windows(before=half, after=steps - half), "config": config,
+                "windows": Windows(before=half, after=steps - half),
+                "config": config,
             }
         )
-    )  # fmt: skip
+    )
     eligible = [step for step in source.steps if step.eligible]
     for position, place in enumerate(rng.integers(len(eligible), size=steps)):
         step = eligible[place]

@@ -39,22 +39,53 @@ class Points(click.ParamType[float]):
 @click.option("--adapt", type=click.IntRange(0, 1000), default=0, show_default=True)
 @click.option("--after", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--baseline", type=click.Choice(["active", "passive"]), default="active")
-@click.option("--base", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True,
-              help="Share of yes in an unpersonalised feed.")  # fmt: skip
-@click.option("--icc", type=click.FloatRange(0, 0.9), default=0.1, show_default=True,
-              help="Correlation of two answers of one batch.")  # fmt: skip
-@click.option("--accounts", type=Points(), default="8pp", show_default=True,
-              help="How far accounts of one persona differ.")  # fmt: skip
-@click.option("--time-constant", type=click.FloatRange(1), default=None,
-              help="Videos in which the feed learns; without it, at once.")  # fmt: skip
-@click.option("--catalogue", type=click.IntRange(2), default=None,
-              help="Videos of a theme that the feed has: no run is longer.")  # fmt: skip
+@click.option(
+    "--base",
+    type=click.FloatRange(0.01, 0.9),
+    default=0.2,
+    show_default=True,
+    help="Share of yes in an unpersonalised feed.",
+)
+@click.option(
+    "--icc",
+    type=click.FloatRange(0, 0.9),
+    default=0.1,
+    show_default=True,
+    help="Correlation of two answers of one batch.",
+)
+@click.option(
+    "--accounts",
+    type=Points(),
+    default="8pp",
+    show_default=True,
+    help="How far accounts of one persona differ.",
+)
+@click.option(
+    "--time-constant",
+    type=click.FloatRange(1),
+    default=None,
+    help="Videos in which the feed learns; without it, at once.",
+)
+@click.option(
+    "--catalogue",
+    type=click.IntRange(2),
+    default=None,
+    help="Videos of a theme that the feed has: no run is longer.",
+)
 @click.option("--sided", type=click.Choice(["two", "greater"]), default="two", show_default=True)
-@click.option("--target", type=Points(), default=None,
-              help="Look for the cheapest design that finds this sway.")  # fmt: skip
+@click.option(
+    "--target",
+    type=Points(),
+    default=None,
+    help="Look for the cheapest design that finds this sway.",
+)
 @click.option("--model", default="", help="Model that judges, for the record.")
-@click.option("--cost-per-video", type=click.FloatRange(0), default=None,
-              help="US dollars that one judgement of a video costs.")  # fmt: skip
+@click.option(
+    "--cost-per-video",
+    type=click.FloatRange(0),
+    default=None,
+    help="US dollars that one judgement of a video costs.",
+)
 @seed_option
 @json_option
 def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None:

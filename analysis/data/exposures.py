@@ -160,9 +160,16 @@ def without_repeats(views: Views) -> Views:
 
 
 _INTEGERS = (
-    "run", "position", "batch", "requested_at", "phase", "answer", "missing", "excluded",
+    "run",
+    "position",
+    "batch",
+    "requested_at",
+    "phase",
+    "answer",
+    "missing",
+    "excluded",
     "repeat",
-)  # fmt: skip
+)
 _COLUMNS = tuple(column.name for column in fields(Views) if column.name != "runs")
 
 

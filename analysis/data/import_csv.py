@@ -44,9 +44,21 @@ from store.runs.records import Windows
 ARMS = ("treatment", "yoked", "passive")
 REQUIRED = ("run", "position")
 OPTIONAL = (
-    "answer", "score", "persona", "arm", "batch", "video", "window", "platform", "strategy",
-    "model", "replicate", "p_yes", "dwell", "excluded",
-)  # fmt: skip
+    "answer",
+    "score",
+    "persona",
+    "arm",
+    "batch",
+    "video",
+    "window",
+    "platform",
+    "strategy",
+    "model",
+    "replicate",
+    "p_yes",
+    "dwell",
+    "excluded",
+)
 _ANSWERS = {"yes": YES, "1": YES, "true": YES, "no": NO, "0": NO, "false": NO, "": NONE}
 _MOST_DIGITS = 15
 _FAILED = MISSING.index("failed")
@@ -203,8 +215,19 @@ def _cells(run: int, row: _Row, phase: int, reading: CsvOptions) -> tuple[Any, .
     answer = row.answer(reading.threshold)
     position = row.whole("position")
     return (
-        run, position, row.whole("batch", UNKNOWN), UNKNOWN, phase, answer,
-        0 if answer != NONE else _FAILED, row.choice("excluded", EXCLUDED, ""),
-        row.number("p_yes"), row.number("score"), row.number("dwell"), NAN, NAN,
-        row.text("video", f"{row.text('run')}/{position}"), 0,
-    )  # fmt: skip
+        run,
+        position,
+        row.whole("batch", UNKNOWN),
+        UNKNOWN,
+        phase,
+        answer,
+        0 if answer != NONE else _FAILED,
+        row.choice("excluded", EXCLUDED, ""),
+        row.number("p_yes"),
+        row.number("score"),
+        row.number("dwell"),
+        NAN,
+        NAN,
+        row.text("video", f"{row.text('run')}/{position}"),
+        0,
+    )

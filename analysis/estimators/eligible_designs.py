@@ -44,13 +44,15 @@ def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple
     passive = bool(treated) and all(run.windows.baseline == "passive" for run in treated)
     told = [
         _paired(pairs),
-        *(_rejudged(*design) if frames else DesignOffer(design[0], False, NO_FRAMES)
-          for design in (
-              ("adjusted matrix", personas, passive, "a placebo comes with it"),
-              ("persona matrix", personas, True, "after windows alone"),
-              (BORROWED, personas, passive, "where the feed does not drift"),
-          )),
-    ]  # fmt: skip
+        *(
+            _rejudged(*design) if frames else DesignOffer(design[0], False, NO_FRAMES)
+            for design in (
+                ("adjusted matrix", personas, passive, "a placebo comes with it"),
+                ("persona matrix", personas, True, "after windows alone"),
+                (BORROWED, personas, passive, "where the feed does not drift"),
+            )
+        ),
+    ]
     return tuple(sorted(told, key=lambda offer: not offer.offered))
 
 

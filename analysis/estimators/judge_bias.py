@@ -159,8 +159,13 @@ def taste_overlap(told: RejudgedReplies) -> Estimate:
 def _pairs(told: RejudgedReplies, first: Mask, second: Mask) -> tuple[Ints, Ints]:
     """Rows of the second kind with the row of the first that asked the same, both answered."""
     answered = told.answer != NONE
-    keys = zip(told.run.tolist(), told.persona.tolist(), told.position.tolist(),
-               told.frame.tolist(), strict=True)  # fmt: skip
+    keys = zip(
+        told.run.tolist(),
+        told.persona.tolist(),
+        told.position.tolist(),
+        told.frame.tolist(),
+        strict=True,
+    )
     named = list(keys)
     at = {named[row]: row for row in np.flatnonzero(first & answered)}
     twos = [row for row in np.flatnonzero(second & answered) if named[row] in at]

@@ -33,6 +33,15 @@ from analysis.statistics.null_iavg import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
 from store.runs.site_records import last_difference
 
+_OF_REPLAYS = (
+    "A replay shows another run's videos again: it says how this judge answers, and nothing of how "
+    "a feed would have reacted to it.",
+)
+_OF_ONE_RUN = (
+    "One run is one account on one day: the interval says how steady this feed was from batch to "
+    "batch, not how other accounts or personas would fare.",
+    "There is no control here: a feed that drifts towards what everyone likes looks the same.",
+)
 SENSITIVITY = (1, 2, 3)
 
 
@@ -237,14 +246,7 @@ def _cautions(
     """Say what this run cannot show."""
     info = run.runs[0]
     replayed = info.platform == "replay"
-    said = [
-        "A replay shows another run's videos again: it says how this judge answers, and nothing of "
-        "how a feed would have reacted to it."
-    ] if replayed else [
-        "One run is one account on one day: the interval says how steady this feed was from batch "
-        "to batch, not how other accounts or personas would fare.",
-        "There is no control here: a feed that drifts towards what everyone likes looks the same.",
-    ]  # fmt: skip
+    said = list(_OF_REPLAYS if replayed else _OF_ONE_RUN)
     if info.windows.baseline == "active" and not replayed:
         said.append(
             "The persona already reacted while the before window was measured, so part of the "

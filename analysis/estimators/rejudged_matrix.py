@@ -93,10 +93,20 @@ class RejudgedReplies:
 
 
 _COLUMNS: dict[str, type] = {
-    "run": np.int64, "persona": str, "position": np.int64, "frame": str, "mirrored": bool,
-    "repeat": np.int64, "paraphrase": np.int64, "answer": np.int64, "after": bool,
-    "batch": np.int64, "acting": np.int64, "p_yes": np.float64, "score": np.float64,
-}  # fmt: skip
+    "run": np.int64,
+    "persona": str,
+    "position": np.int64,
+    "frame": str,
+    "mirrored": bool,
+    "repeat": np.int64,
+    "paraphrase": np.int64,
+    "answer": np.int64,
+    "after": bool,
+    "batch": np.int64,
+    "acting": np.int64,
+    "p_yes": np.float64,
+    "score": np.float64,
+}
 
 
 def replies(
@@ -122,11 +132,21 @@ def replies(
             if line.position not in placed or persona is None:
                 outside += 1
                 continue
-            rows.append((
-                index, persona, line.position, line.frame, line.mirrored, line.repeat,
-                line.paraphrase, _ANSWERS[line.judgement.answer], *placed[line.position],
-                line.judgement.p_yes, line.judgement.score,
-            ))  # fmt: skip
+            rows.append(
+                (
+                    index,
+                    persona,
+                    line.position,
+                    line.frame,
+                    line.mirrored,
+                    line.repeat,
+                    line.paraphrase,
+                    _ANSWERS[line.judgement.answer],
+                    *placed[line.position],
+                    line.judgement.p_yes,
+                    line.judgement.score,
+                )
+            )
     items = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
     columns: dict[str, Any] = {
         name: np.array(column, dtype=kind)
@@ -223,8 +243,9 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
     cells = [
         count_cells(asked, len(personas), codes) for asked, codes in zip(rows, blocks, strict=True)
     ]
-    passive = all(told.runs[run].windows.baseline == "passive" for runs in replicates
-                  for run in runs.values())  # fmt: skip
+    passive = all(
+        told.runs[run].windows.baseline == "passive" for runs in replicates for run in runs.values()
+    )
     after = np.array([cell.after for cell in cells])
     before = np.array([cell.before for cell in cells])
     given = before if passive else None
@@ -282,8 +303,9 @@ def _layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]
         )
     common = set.intersection(*(set(members) for members in found.values()))
     personas = tuple(sorted(common))
-    return personas, [{persona: members[persona] for persona in personas}
-                      for members in found.values()]  # fmt: skip
+    return personas, [
+        {persona: members[persona] for persona in personas} for members in found.values()
+    ]
 
 
 def _check_sittings(told: RejudgedReplies, replicates: Sequence[Mapping[str, int]]) -> None:

@@ -117,11 +117,18 @@ def write_example(folder: Path, seed: int = 7) -> DataFolder:
     home = data.studies_dir / STUDY
     write_whole(home / "study.toml", _FILE.encode(), sync=False)
     cells = [
-        {"platform": "example", "strategy": "simple", "model": "scripted/example",
-         "replicate": 1, "slot": slot, "arm": arm, "persona": persona}
+        {
+            "platform": "example",
+            "strategy": "simple",
+            "model": "scripted/example",
+            "replicate": 1,
+            "slot": slot,
+            "arm": arm,
+            "persona": persona,
+        }
         for slot, persona in enumerate(PERSONAS, 1)
         for arm in ("treatment", "passive")
-    ]  # fmt: skip
+    ]
     write_whole(home / "draws.json", json.dumps(cells).encode(), sync=False)
     for cell in cells:
         persona, arm, slot = str(cell["persona"]), str(cell["arm"]), int(str(cell["slot"]))
@@ -147,11 +154,13 @@ def write_replay(data: DataFolder, run_id: str, seed: int = 8) -> str:
     rng = np.random.default_rng(seed)
     started = first.started.model_copy(
         update={
-            "run_id": f"{run_id}-replay", "platform": "replay", "model": "scripted/stricter",
+            "run_id": f"{run_id}-replay",
+            "platform": "replay",
+            "model": "scripted/stricter",
             "at": first.started.at + timedelta(days=1),
             "config": {"of": run_id},
         }
-    )  # fmt: skip
+    )
     with LedgerWriter(data.ledger_path(started.run_id), fsync=False) as writer:
         writer.append(started)
         for step in first.steps:
@@ -170,9 +179,13 @@ def _pictures(frames: FrameStore, rng: np.random.Generator) -> Pictures:
             jpeg = _draw(number / len(THEMES), theme, rng)
             seen = describe(jpeg)
             found[f"{theme}-{picture}"] = Frame(
-                sha256=frames.put(jpeg, sync=False), width=seen.width, height=seen.height,
-                time_s=1.0, phash=seen.phash, quality=seen.quality,
-            )  # fmt: skip
+                sha256=frames.put(jpeg, sync=False),
+                width=seen.width,
+                height=seen.height,
+                time_s=1.0,
+                phash=seen.phash,
+                quality=seen.quality,
+            )
     return found
 
 
@@ -184,8 +197,10 @@ def _draw(hue: float, theme: str, rng: np.random.Generator) -> bytes:
     picture = Image.new("HSV", (width, height), (int(255 * hue), 70, 235))
     draw = ImageDraw.Draw(picture)
     sun = rng.uniform(30, 150), rng.uniform(30, 110), rng.uniform(14, 34)
-    draw.ellipse((sun[0] - sun[2], sun[1] - sun[2], sun[0] + sun[2], sun[1] + sun[2]),
-                 fill=(int(255 * hue), 25, 255))  # fmt: skip
+    draw.ellipse(
+        (sun[0] - sun[2], sun[1] - sun[2], sun[0] + sun[2], sun[1] + sun[2]),
+        fill=(int(255 * hue), 25, 255),
+    )
     for layer in range(4):
         base, wave = 150 + 42 * layer, rng.uniform(10, 34)
         phase, length = rng.uniform(0, 6.3), rng.uniform(40, 120)
@@ -219,8 +234,11 @@ def _started(persona: str, arm: str, slot: int) -> RunStarted:
         account=f"slot{slot:03d}-{arm}-r1",
         windows=WINDOWS,
         seed=7,
-        config={"study": STUDY, "cell": f"example/simple/scripted/example/1/{persona}/{arm}",
-                "replicate": 1},
+        config={
+            "study": STUDY,
+            "cell": f"example/simple/scripted/example/1/{persona}/{arm}",
+            "replicate": 1,
+        },
         config_hash="example",
         prompts={"simple": "example"},
         encoder=None,
@@ -231,7 +249,7 @@ def _started(persona: str, arm: str, slot: int) -> RunStarted:
         provenance=Provenance(
             code_version="example", code_dirty=False, python="none", system="none", libraries={}
         ),
-    )  # fmt: skip
+    )
 
 
 def _steps(persona: str, arm: str, pictures: Pictures, rng: np.random.Generator) -> Iterator[Step]:
@@ -271,21 +289,27 @@ def _step(
             "at": START + timedelta(seconds=5 * position),
             "phase": phase,
             "video": Video(
-                id=shown.video, author=f"@{shown.theme}{shown.number // 20}",
-                caption=f"A video about the {shown.theme}", duration_s=15.0, batch=batch,
+                id=shown.video,
+                author=f"@{shown.theme}{shown.number // 20}",
+                caption=f"A video about the {shown.theme}",
+                duration_s=15.0,
+                batch=batch,
                 batch_requested_at=max(0, batch * BATCH - 4),
             ),
             "frames": (frame,),
             "excluded": shown.excluded,
             "judgement": _judgement(None if lost else shown.answer, rng),
             "reaction": Reaction(
-                action="stay" if shown.stays else "swipe", dwell_asked_s=dwell,
-                dwell_s=dwell, exposure_s=0.3, held_s=0.2,
+                action="stay" if shown.stays else "swipe",
+                dwell_asked_s=dwell,
+                dwell_s=dwell,
+                exposure_s=0.3,
+                held_s=0.2,
             ),
             "move": None,
             "timings_ms": {},
         }
-    )  # fmt: skip
+    )
 
 
 def _judgement(answer: str | None, rng: np.random.Generator) -> Judgement:
@@ -302,9 +326,14 @@ def _judge_again(
 ) -> None:
     """Ask every persona about every compared frame; about some of them mirrored and again."""
     judge = RejudgementHeader(
-        run_id=started.run_id, model=started.model, strategy=started.strategy,
-        prompts=started.prompts, seed=started.seed, at=started.at, code_version="example",
-    )  # fmt: skip
+        run_id=started.run_id,
+        model=started.model,
+        strategy=started.strategy,
+        prompts=started.prompts,
+        seed=started.seed,
+        at=started.at,
+        code_version="example",
+    )
     lines = []
     for step in steps:
         if step.phase == "adapt" or not step.eligible:
@@ -318,10 +347,13 @@ def _judge_again(
                 says = likes ^ mirrored ^ bool(changed)
                 lines.append(
                     RejudgedAnswer(
-                        persona=persona, position=step.position, frame=step.frames[0].sha256,
-                        mirrored=mirrored, repeat=repeat,
+                        persona=persona,
+                        position=step.position,
+                        frame=step.frames[0].sha256,
+                        mirrored=mirrored,
+                        repeat=repeat,
                         judgement=_judgement("yes" if says else "no", rng),
                     )
-                )  # fmt: skip
+                )
     with JudgementWriter(judge.path(run_folder), judge) as writer:
         writer.append(lines)

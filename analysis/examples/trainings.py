@@ -37,9 +37,14 @@ def write_ladder(out: Path, seed: int = 1) -> Path:
     """Write the folder that ``python -m agent align`` would have left, and return it."""
     rng = np.random.default_rng(seed)
     recipe = TrainingRecipe(
-        model="hfvlm/made-up", pairs="made-up", updates=200, batch=8, learning_rate=5e-5, beta=0.1,
+        model="hfvlm/made-up",
+        pairs="made-up",
+        updates=200,
+        batch=8,
+        learning_rate=5e-5,
+        beta=0.1,
         rank=16,
-    )  # fmt: skip
+    )
     nowhere = Provenance(code_version="", code_dirty=None, python="", system="", libraries={})
     ladder = TrainingPlan(recipe=recipe, held_out=_VIDEOS * _PAIRS, provenance=nowhere)
     trainings.keep(out / trainings.LADDER, ladder)
@@ -73,10 +78,16 @@ def _cell(size: int, training: int, rung: int, rng: np.random.Generator) -> Trai
 def _item(place: int, rung: int, rng: np.random.Generator) -> HeldOutItem:
     chosen, rejected = rng.normal((rung / 2 - 1, 0), 1)
     return HeldOutItem(
-        id=str(place), video=str(place // _PAIRS), kind="style", reply="made up",
-        chosen=chosen, rejected=rejected, chosen_tokens=1, rejected_tokens=1,
+        id=str(place),
+        video=str(place // _PAIRS),
+        kind="style",
+        reply="made up",
+        chosen=chosen,
+        rejected=rejected,
+        chosen_tokens=1,
+        rejected_tokens=1,
         p_yes=tuple(rng.uniform(0.4, 1, 4) - 0.04 * rung),
-    )  # fmt: skip
+    )
 
 
 def _judgements(mean: float, rng: np.random.Generator) -> tuple[Judgement, ...]:

@@ -25,8 +25,10 @@ from store.runs.records import Judgement, Step
 from store.runs.rejudgements import FOLDER, JudgementWriter, RejudgedAnswer, RejudgementHeader
 
 VALUES = ("ocean", "city", "bread")
-_LIKED = {"picture": {"ocean": 0.8, "city": 0.6, "bread": 0.2},
-          "words": {"ocean": 0.5, "city": 0.6, "bread": 0.2}}  # fmt: skip
+_LIKED = {
+    "picture": {"ocean": 0.8, "city": 0.6, "bread": 0.2},
+    "words": {"ocean": 0.5, "city": 0.6, "bread": 0.2},
+}
 _FRAMES = 5
 
 
@@ -34,14 +36,28 @@ def write_spectrum_example(data: DataFolder) -> None:
     """Write a retrieval over the frames of ``analysis.examples.study``, and answers about them."""
     keywords = tuple(_keyword(data, value, number) for value in VALUES for number in range(3))
     retrieval = Retrieval(
-        at=START, set_id="example", sha256="0" * 64, encoder="none", platform=None,
-        per_keyword=_FRAMES, by="both", frames=600, unique=240, videos=400, keywords=keywords,
-        values=tuple(ValueRecord(id=name, name=name.title(), definition=f"Showing {name}.")
-                     for name in VALUES),
-    )  # fmt: skip
+        at=START,
+        set_id="example",
+        sha256="0" * 64,
+        encoder="none",
+        platform=None,
+        per_keyword=_FRAMES,
+        by="both",
+        frames=600,
+        unique=240,
+        videos=400,
+        keywords=keywords,
+        values=tuple(
+            ValueRecord(id=name, name=name.title(), definition=f"Showing {name}.")
+            for name in VALUES
+        ),
+    )
     keep(retrieval, data)
-    for model, part in (("made-up/taste", "picture"), ("made-up/taste", "words"),
-                        ("made-up/yes", "picture")):  # fmt: skip
+    for model, part in (
+        ("made-up/taste", "picture"),
+        ("made-up/taste", "words"),
+        ("made-up/yes", "picture"),
+    ):
         _answer(data, retrieval, model, part)
 
 
@@ -53,12 +69,19 @@ def _keyword(data: DataFolder, value: str, number: int) -> Keyword:
             videos.setdefault(step.frames[0].sha256, step)
     found = tuple(
         RetrievedFrame(
-            rank=rank, similarity=0.5, words=0.6, match=4.4 - rank / 4, fits=rank < 5,
-            entry=f"{run.run_id}/{step.position}/0", platform="example", video=step.video.id,
-            frame=frame, caption=step.video.caption or "",
+            rank=rank,
+            similarity=0.5,
+            words=0.6,
+            match=4.4 - rank / 4,
+            fits=rank < 5,
+            entry=f"{run.run_id}/{step.position}/0",
+            platform="example",
+            video=step.video.id,
+            frame=frame,
+            caption=step.video.caption or "",
         )
         for rank, (frame, step) in enumerate(islice(videos.items(), _FRAMES), 1)
-    )  # fmt: skip
+    )
     return Keyword(value=value, keyword=f"{value} {number + 1}", found=found)
 
 
@@ -66,8 +89,15 @@ def _answer(data: DataFolder, retrieval: Retrieval, model: str, part: str) -> No
     prompts = {"plain.toml": "0" * 64}
     if part == "words":
         prompts[f"described by {model}"] = "0" * 64
-    judge = RejudgementHeader(run_id=RUN_ID, model=model, strategy="plain", prompts=prompts, seed=1, at=START,
-                  code_version="example")  # fmt: skip
+    judge = RejudgementHeader(
+        run_id=RUN_ID,
+        model=model,
+        strategy="plain",
+        prompts=prompts,
+        seed=1,
+        at=START,
+        code_version="example",
+    )
     value = {hit.frame: each.value for each in retrieval.keywords for hit in each.found}
     rng = np.random.default_rng(7)
     lines = []
@@ -77,7 +107,15 @@ def _answer(data: DataFolder, retrieval: Retrieval, model: str, part: str) -> No
             for mirrored in (False, True):
                 yes = model == "made-up/yes" or likes != mirrored
                 said = Judgement(answer="yes" if yes else "no")
-                lines.append(RejudgedAnswer(persona="", position=0, frame=frame, mirrored=mirrored,
-                                   paraphrase=wording, judgement=said))  # fmt: skip
+                lines.append(
+                    RejudgedAnswer(
+                        persona="",
+                        position=0,
+                        frame=frame,
+                        mirrored=mirrored,
+                        paraphrase=wording,
+                        judgement=said,
+                    )
+                )
     with JudgementWriter(data.spectra_dir / FOLDER / f"{judge.slug}.jsonl", judge) as writer:
         writer.append(lines)

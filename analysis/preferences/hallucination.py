@@ -114,13 +114,22 @@ class Misalignment:
 
     def text(self) -> str:
         """The rates for a person at a terminal."""
-        head = ("level", "pairs", "wrong choice %", "wrong on one %", "false held true %",
-                "reason invents %")  # fmt: skip
+        head = (
+            "level",
+            "pairs",
+            "wrong choice %",
+            "wrong on one %",
+            "false held true %",
+            "reason invents %",
+        )
         rows = [
-            (name, str(level.pairs), *map(_cell, (level.choice, level.statements, level.accepts,
-                                                  level.invents)))
+            (
+                name,
+                str(level.pairs),
+                *map(_cell, (level.choice, level.statements, level.accepts, level.invents)),
+            )
             for name, level in self.levels.items()
-        ]  # fmt: skip
+        ]
         lost = ", ".join(f"{count} {why}" for why, count in self.missing.items()) or "none"
         return (
             f"{self.model}\n{columns(head, rows, left=1)}\n"
@@ -136,8 +145,11 @@ def misalignment(pairs: PreferencePairs, probes: Probes) -> Misalignment:
     members = np.array([[pair.error == level for level in LEVELS] for pair in items])
     cluster = np.unique([pair.source.cluster for pair in items], return_inverse=True)[1]
     grid = _Grid(probes.said, items)
-    reasons = [probes.said.get(_question(pair, "reason", 0, turned)) for pair in items
-               for turned in (False, True)]  # fmt: skip
+    reasons = [
+        probes.said.get(_question(pair, "reason", 0, turned))
+        for pair in items
+        for turned in (False, True)
+    ]
     told = [first or second for first, second in zip(reasons[::2], reasons[1::2], strict=True)]
     named = _named(items, pairs, told)
     invents = np.array([NAN if each is None else float(bool(each)) for each in named])
@@ -147,9 +159,7 @@ def misalignment(pairs: PreferencePairs, probes: Probes) -> Misalignment:
         "accepts": grid.accepts(),
         "invents": invents,
     }
-    by_level = {
-        name: profile(values, members, cluster).scores for name, values in rates.items()
-    }  # fmt: skip
+    by_level = {name: profile(values, members, cluster).scores for name, values in rates.items()}
     everything = np.ones((len(items), 1), dtype=bool)
     yes, first = (
         profile(values, everything, cluster).scores[0] for values in (grid.yes(), grid.first())
@@ -223,9 +233,14 @@ class _Grid:
 def _question(pair: PreferencePair, form: str, which: int, mirrored: bool) -> ProbeQuestion:
     other = "" if form == "statement" else pair.statements[1]
     return ProbeQuestion.model_validate(
-        {"frame": pair.source.frame, "form": form, "statement": pair.statements[which],
-         "other": other, "mirrored": mirrored}
-    )  # fmt: skip
+        {
+            "frame": pair.source.frame,
+            "form": form,
+            "statement": pair.statements[which],
+            "other": other,
+            "mirrored": mirrored,
+        }
+    )
 
 
 def _mean(sides: Sequence[Floats], *, whole: bool = False) -> Floats:

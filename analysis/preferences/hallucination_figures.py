@@ -28,9 +28,11 @@ MOST = 10
 """Examples on a sheet."""
 _LOOKS = (("o", "#0072b2"), ("s", "#d55e00"), ("D", "#009e73"), ("^", "#cc79a7"))
 _RATES = (
-    ("choice", "wrong of two"), ("statements", "wrong on one"), ("accepts", "false one held true"),
+    ("choice", "wrong of two"),
+    ("statements", "wrong on one"),
+    ("accepts", "false one held true"),
     ("invents", "reason names what is not there"),
-)  # fmt: skip
+)
 _COLUMNS, _CELL, _TEXT, _GAP = 5, (250, 300), 178, 14
 _INK, _SOFT, _WRONG, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#a63c00", "#ffffff", "#dcdcdc"
 

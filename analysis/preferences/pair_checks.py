@@ -114,11 +114,14 @@ class PairChecks:
             for place, name in enumerate(FEATURES)
         ]
         return [
-            *head, *rows,
+            *head,
+            *rows,
             f"\nLength and surface style alone find the chosen text in {surface.text()}, on videos "
             f"that the classifier was not trained on. {warning}\n",
-            "| mean of | chosen | rejected |", "|---|---|---|", *gaps,
-        ]  # fmt: skip
+            "| mean of | chosen | rejected |",
+            "|---|---|---|",
+            *gaps,
+        ]
 
     def figure(self) -> bytes:
         """The same as a picture (PNG)."""
@@ -129,9 +132,11 @@ class PairChecks:
         self._draw_counts(axes[0, 0])
         self._draw_lengths(axes[0, 1])
         _draw_estimates(
-            axes[1, 0], dict(self.shortcut.differences), 0,
+            axes[1, 0],
+            dict(self.shortcut.differences),
+            0,
             "chosen less rejected, in SD of the difference",
-        )  # fmt: skip
+        )
         found = {"all": self.shortcut.accuracy} | self.shortcut.by_error
         _draw_estimates(axes[1, 1], found, 50, "accepted text found by surface alone, %")
         out = io.BytesIO()
@@ -147,9 +152,13 @@ class PairChecks:
             widths = np.array([count[name] for count in counts.values()], dtype=float)
             colour = _HATCHED[(place - 1) % len(_HATCHED)] if name else _COUNTED
             axes.barh(
-                names, widths, left=left, color=colour, edgecolor="white",
+                names,
+                widths,
+                left=left,
+                color=colour,
+                edgecolor="white",
                 label=WORDS.get(name, "pairs that count"),
-            )  # fmt: skip
+            )
             left = left + widths
         axes.invert_yaxis()
         axes.set_xlabel("edits")

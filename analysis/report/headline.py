@@ -87,8 +87,9 @@ def headline(scene: GroupRows) -> Headline:
     bounds = scene.source(
         "estimators.contrasts.contrast_bounds" if told.control else "data.counts.missing_bounds"
     )
-    setting = NumberSource("the study file" if test.declared else "the program's default",
-                     "test.alpha")  # fmt: skip
+    setting = NumberSource(
+        "the study file" if test.declared else "the program's default", "test.alpha"
+    )
     figure, below = _figure(scene)
     name = BY_DESIGN[told.design]
     return Headline(

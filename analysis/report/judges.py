@@ -187,8 +187,14 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
     cells = _source("estimators.persona_matrix_cells.count_cells", told, plain)
     sway = matrix.sway
     lost = missing_shares(matrix.cells)
-    scale = AxisScale.around([sway.estimate.value, sway.estimate.low, sway.estimate.high,
-                          *np.quantile(matrix.drawn, [0.002, 0.998])])  # fmt: skip
+    scale = AxisScale.around(
+        [
+            sway.estimate.value,
+            sway.estimate.low,
+            sway.estimate.high,
+            *np.quantile(matrix.drawn, [0.002, 0.998]),
+        ]
+    )
     base = matrix.borrowed
     return MatrixView(
         personas=tuple(Name(persona) for persona in matrix.personas),

@@ -49,22 +49,29 @@ def uses(scene: GroupRows) -> Uses:
         rows=tuple(
             UseRow(
                 use=_use_name(use),
-                counts=tuple(source.count(n, f"{USES[use]}, {arm}")
-                             for n, arm in zip(counts[:, use], arms, strict=True)),
+                counts=tuple(
+                    source.count(n, f"{USES[use]}, {arm}")
+                    for n, arm in zip(counts[:, use], arms, strict=True)
+                ),
                 counted=use in (BEFORE_ROW, AFTER_ROW),
             )
             for use in order
             if counts[:, use].any()
         ),
-        totals=tuple(source.count(mask.sum(), f"videos shown, {arm}")
-                     for mask, arm in zip(masks, arms, strict=True)),
+        totals=tuple(
+            source.count(mask.sum(), f"videos shown, {arm}")
+            for mask, arm in zip(masks, arms, strict=True)
+        ),
         source=source,
-    )  # fmt: skip
+    )
 
 
 def _use_name(use: int) -> str:
-    named = {BEFORE_ROW: "compared: before", AFTER_ROW: "compared: after",
-             ADAPT_ROW: "between the windows (adapt)"}  # fmt: skip
+    named = {
+        BEFORE_ROW: "compared: before",
+        AFTER_ROW: "compared: after",
+        ADAPT_ROW: "between the windows (adapt)",
+    }
     return named.get(use, USES[use].replace("_", " "))
 
 

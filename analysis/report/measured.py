@@ -200,10 +200,11 @@ def measure(material: Material, rng: np.random.Generator) -> Measures:
     groups = []
     for result in study(views, rng, frames=material.frames is not None):
         members = tuple(
-            index for index, run in enumerate(views.runs)
+            index
+            for index, run in enumerate(views.runs)
             if (run.platform, run.strategy, run.model)
             == (result.platform, result.strategy, result.model)
-        )  # fmt: skip
+        )
         groups.append(_group(material, result, members, counts, otherwise, rng))
     adjusted = holm(np.array([group.primary.p for group in groups]))
     told = [replace(group, p_holm=float(p)) for group, p in zip(groups, adjusted, strict=True)]
@@ -308,15 +309,20 @@ def _lost(
         begun = {str(first.config.get("cell")) for first in material.started}
         for cell in material.study.planned:
             mine = (cell.platform, cell.strategy, cell.model) == (
-                result.platform, result.strategy, result.model,
-            )  # fmt: skip
+                result.platform,
+                result.strategy,
+                result.model,
+            )
             if mine and cell.key not in begun:
                 never[cell.arm] = never.get(cell.arm, 0) + 1
     lost = [
-        replace(entry, started=entry.started + never.get(entry.arm, 0),
-                short=(*entry.short, *("never begun",) * never.get(entry.arm, 0)))
+        replace(
+            entry,
+            started=entry.started + never.get(entry.arm, 0),
+            short=(*entry.short, *("never begun",) * never.get(entry.arm, 0)),
+        )
         for entry in attrition(runs)
-    ]  # fmt: skip
+    ]
     present = {entry.arm for entry in lost}
     lost += [
         Attrition(arm, never[arm], 0, ("never begun",) * never[arm])
@@ -330,8 +336,9 @@ def _rejudged(
     material: Material, members: Sequence[int], rng: np.random.Generator
 ) -> tuple[Rejudging, ...]:
     """Every judge that looked at these runs again, by rank."""
-    judges = by_judge({index: material.judgements[index] for index in members
-                       if material.judgements})  # fmt: skip
+    judges = by_judge(
+        {index: material.judgements[index] for index in members if material.judgements}
+    )
     acted = [material.started[index] for index in members if material.started]
     found = [
         _by_one_judge(replies(material.views, files, members), files, acted, rng)

@@ -160,14 +160,20 @@ def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
     """What produced the runs, as the ledgers have it."""
     if not material.started:
         return ()
-    prompts = sorted({
-        f"{name} {digest[:12]}" for first in material.started
-        for name, digest in first.prompts.items()
-    })  # fmt: skip
-    libraries = sorted({
-        f"{name} {version}" for first in material.started
-        for name, version in first.provenance.libraries.items()
-    })  # fmt: skip
+    prompts = sorted(
+        {
+            f"{name} {digest[:12]}"
+            for first in material.started
+            for name, digest in first.prompts.items()
+        }
+    )
+    libraries = sorted(
+        {
+            f"{name} {version}"
+            for first in material.started
+            for name, version in first.provenance.libraries.items()
+        }
+    )
     return (
         Fact("code of the runs", told.several(lambda first: first.provenance.code_version)),
         Fact("model", told.several(lambda first: first.model)),

@@ -70,8 +70,12 @@ def sheets(scene: GroupRows, rng: np.random.Generator, budget: Budget) -> Sheets
         return None
     rows = window_rows(scene.measures.rows, AFTER) & scene.rows(["treatment"])
     rows &= seen.frame != None  # noqa: E711 (elementwise)
-    source = scene.source("report.pictures.sheets", ["treatment"], rows,
-                          otherwise="before the change or without a frame")  # fmt: skip
+    source = scene.source(
+        "report.pictures.sheets",
+        ["treatment"],
+        rows,
+        otherwise="before the change or without a frame",
+    )
     owners = np.array([run.persona for run in scene.views.runs])
     personas = np.unique(owners[scene.views.run[rows]])
     chosen = np.sort(rng.permutation(personas)[:PERSONAS])

@@ -62,8 +62,10 @@ def forest(scene: GroupRows) -> Forest:
         "estimators.contrasts.treatment_minus_control"
         if group.control
         else "statistics.intervals.t_interval",
-        arms, used, otherwise=otherwise,
-    )  # fmt: skip
+        arms,
+        used,
+        otherwise=otherwise,
+    )
     scale = AxisScale.around(ends([row.estimate for row in group.forest] + [whole]))
     traits = scene.measures.material.traits
     return Forest(
@@ -158,11 +160,13 @@ def _lines(told: Drift) -> list[Line]:
         Line(
             curve.arm,
             x,
-            *(np.array([getattr(point, name) for point in curve.points])
-              for name in ("value", "low", "high")),
+            *(
+                np.array([getattr(point, name) for point in curve.points])
+                for name in ("value", "low", "high")
+            ),
         )
         for curve in told.curves
-    ]  # fmt: skip
+    ]
 
 
 def _shades(told: Drift) -> list[tuple[float, float]]:
@@ -246,8 +250,9 @@ def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
         f"{count_of(null.draws, 'draw')} from: {source.used}",
         source.left_out,
     )
-    figure = strip(Span(one.i_avg, np.nan, np.nan), Span(null.mean, null.low, null.high), scale,
-                   one.arm)  # fmt: skip
+    figure = strip(
+        Span(one.i_avg, np.nan, np.nan), Span(null.mean, null.low, null.high), scale, one.arm
+    )
     return Average(
         arm=ARM_NAMES[one.arm],
         i_avg=source.signed(one.i_avg, f"I_avg in %, {one.arm}", "undefined for every persona"),
@@ -269,7 +274,7 @@ def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
         axis=axis(scale, "I_avg, %"),
         source=source,
         null_source=drawn,
-    )  # fmt: skip
+    )
 
 
 _WITHOUT = {

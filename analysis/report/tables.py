@@ -33,43 +33,83 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
     return [
         _views(measures),
         _runs(measures),
-        ReportTable("estimates", (*_GROUP, "name", *_TESTED), _rows(groups, _estimates)),
-        ReportTable("personas", (*_GROUP, "persona", "runs", "before", "after", "control_before",
-                           "control_after", *_ESTIMATE),
-              _rows(groups, _personas)),
-        ReportTable("drift", (*_GROUP, "arm", "window", "first", "last", *_ESTIMATE),
-              _rows(groups, _drift)),
-        ReportTable("i_avg", (*_GROUP, "arm", "i_avg", "personas", "undefined", "percentile",
-                        "null_mean", "null_low", "null_high", "null_rate", "null_icc", "reason"),
-              _rows(groups, _averages)),
-        ReportTable("variety", (*_GROUP, "arm", "window", "videos", "repeats", "yes",
-                          "yes_without_repeats", "creators", "creators_sample",
-                          "near_duplicates", "shared"),
-              _rows(groups, _variety)),
-        ReportTable("dwell", (*_GROUP, "arm", "answer", "videos", *_ESTIMATE), _rows(groups, _dwell)),
-        ReportTable("losses", (*_GROUP, "arm", "planned", "never_begun", "complete", "incomplete"),
-              _rows(groups, _losses)),
-        ReportTable("matrix", (*_GROUP, "judge", "judge_strategy", "judge_fingerprint", "judge_seed",
-                         "persona", "feed_of", "window", "share"), _rows(groups, _matrix)),
-        ReportTable("numbers", ("id", "source", "text", "value", "what", "function", "used",
-                          "left_out"),
-              [(f"n-{number}", place, one.text, one.value, one.what, one.source.function,
-                one.source.used, one.source.left_out)
-               for number, (place, one) in enumerate(rendered.numbers, 1)]),
-    ]  # fmt: skip
+        _table("estimates", "name", _TESTED, groups, _estimates),
+        _table(
+            "personas",
+            "persona runs before after control_before control_after",
+            _ESTIMATE,
+            groups,
+            _personas,
+        ),
+        _table("drift", "arm window first last", _ESTIMATE, groups, _drift),
+        _table(
+            "i_avg",
+            "arm i_avg personas undefined percentile null_mean null_low null_high null_rate "
+            "null_icc reason",
+            (),
+            groups,
+            _averages,
+        ),
+        _table(
+            "variety",
+            "arm window videos repeats yes yes_without_repeats creators creators_sample "
+            "near_duplicates shared",
+            (),
+            groups,
+            _variety,
+        ),
+        _table("dwell", "arm answer videos", _ESTIMATE, groups, _dwell),
+        _table("losses", "arm planned never_begun complete incomplete", (), groups, _losses),
+        _table(
+            "matrix",
+            "judge judge_strategy judge_fingerprint judge_seed persona feed_of window share",
+            (),
+            groups,
+            _matrix,
+        ),
+        _numbers(rendered),
+    ]
 
 
-def _rows(
-    groups: tuple[MeasuredGroup, ...], of: Callable[[MeasuredGroup], Iterator[tuple[Cell, ...]]]
-) -> list[tuple[Cell, ...]]:
-    return [(*group.name, *row) for group in groups for row in of(group)]
+def _numbers(rendered: Rendered) -> ReportTable:
+    """Every number of the page, with its source."""
+    columns = ("id", "source", "text", "value", "what", "function", "used", "left_out")
+    rows: list[tuple[Cell, ...]] = []
+    for number, (place, one) in enumerate(rendered.numbers, 1):
+        source = one.source
+        rows.append(
+            (f"n-{number}", place, one.text, one.value, one.what)
+            + (source.function, source.used, source.left_out)
+        )
+    return ReportTable("numbers", columns, rows)
+
+
+def _table(
+    name: str,
+    columns: str,
+    more: tuple[str, ...],
+    groups: tuple[MeasuredGroup, ...],
+    of: Callable[[MeasuredGroup], Iterator[tuple[Cell, ...]]],
+) -> ReportTable:
+    """A table with a row for whatever ``of`` tells of each group."""
+    rows = [(*group.name, *row) for group in groups for row in of(group)]
+    return ReportTable(name, (*_GROUP, *columns.split(), *more), rows)
 
 
 def _estimate(told: Estimate) -> tuple[Cell, ...]:
     """An estimate; that a share or a time is not 0 is no hypothesis, and has no p-value."""
     p = told.p if told.unit in _DIFFERENCES else NAN
-    return (told.value, told.low, told.high, told.unit, told.clusters, told.df, p,
-            told.method, told.reason)  # fmt: skip
+    return (
+        told.value,
+        told.low,
+        told.high,
+        told.unit,
+        told.clusters,
+        told.df,
+        p,
+        told.method,
+        told.reason,
+    )
 
 
 def _by_student(told: Estimate) -> tuple[Cell, ...]:
@@ -89,39 +129,96 @@ def _views(measures: Measures) -> ReportTable:
     """One row per video that was shown, with the use that was made of it."""
     views, seen = measures.material.views, measures.material.seen
     columns = (
-        "run", "persona", "arm", *_GROUP, "replicate", "position", "window", "batch", "video",
-        "answer", "missing", "use", "repeat", "p_yes", "score", "dwell_s", "author", "frame",
-    )  # fmt: skip
+        "run",
+        "persona",
+        "arm",
+        *_GROUP,
+        "replicate",
+        "position",
+        "window",
+        "batch",
+        "video",
+        "answer",
+        "missing",
+        "use",
+        "repeat",
+        "p_yes",
+        "score",
+        "dwell_s",
+        "author",
+        "frame",
+    )
     rows = []
     for at in range(len(views)):
         run = views.runs[views.run[at]]
         answer = int(views.answer[at])
-        rows.append((
-            run.run_id, run.persona, run.arm, run.platform, run.strategy, run.model,
-            run.replicate, int(views.position[at]), PHASES[views.phase[at]],
-            None if views.batch[at] == UNKNOWN else int(views.batch[at]), str(views.video[at]),
-            None if answer == NONE else ("yes" if answer == YES else "no"),
-            MISSING[views.missing[at]] or None, USES[measures.rows.use[at]],
-            REPEAT[views.repeat[at]] or None,
-            float(views.p_yes[at]), float(views.score[at]), float(views.dwell[at]),
-            seen.author[at] if seen else None, seen.frame[at] if seen else None,
-        ))  # fmt: skip
+        rows.append(
+            (
+                run.run_id,
+                run.persona,
+                run.arm,
+                run.platform,
+                run.strategy,
+                run.model,
+                run.replicate,
+                int(views.position[at]),
+                PHASES[views.phase[at]],
+                None if views.batch[at] == UNKNOWN else int(views.batch[at]),
+                str(views.video[at]),
+                None if answer == NONE else ("yes" if answer == YES else "no"),
+                MISSING[views.missing[at]] or None,
+                USES[measures.rows.use[at]],
+                REPEAT[views.repeat[at]] or None,
+                float(views.p_yes[at]),
+                float(views.score[at]),
+                float(views.dwell[at]),
+                seen.author[at] if seen else None,
+                seen.frame[at] if seen else None,
+            )
+        )
     return ReportTable("views", columns, rows)
 
 
 def _runs(measures: Measures) -> ReportTable:
-    columns = ("run", "persona", "arm", *_GROUP, "replicate", "account", "status", "judged_before",
-               "yes_before", "judged_after", "yes_after", "sway", "i")  # fmt: skip
+    columns = (
+        "run",
+        "persona",
+        "arm",
+        *_GROUP,
+        "replicate",
+        "account",
+        "status",
+        "judged_before",
+        "yes_before",
+        "judged_after",
+        "yes_after",
+        "sway",
+        "i",
+    )
     rows = []
     for group in measures.groups:
         for run, counts in zip(group.runs, group.counts, strict=True):
             n, yes = counts.n.sum(1), counts.yes.sum(1)
             share = counts.share
-            rows.append((
-                run.run_id, run.persona, run.arm, run.platform, run.strategy, run.model,
-                run.replicate, run.account, run.status, int(n[0]), int(yes[0]), int(n[1]),
-                int(yes[1]), float(100 * (share[1] - share[0])), counts.change,
-            ))  # fmt: skip
+            rows.append(
+                (
+                    run.run_id,
+                    run.persona,
+                    run.arm,
+                    run.platform,
+                    run.strategy,
+                    run.model,
+                    run.replicate,
+                    run.account,
+                    run.status,
+                    int(n[0]),
+                    int(yes[0]),
+                    int(n[1]),
+                    int(yes[1]),
+                    float(100 * (share[1] - share[0])),
+                    counts.change,
+                )
+            )
     return ReportTable("runs", columns, rows)
 
 
@@ -129,8 +226,10 @@ def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     first = group.primary
     yield ("primary", *_tested(first.estimate, first.p, first.test, first.sides, group.p_holm))
     if first.other:
-        yield (f"primary, by {first.other}",
-               *_tested(first.estimate, first.p_other, first.other, first.sides))  # fmt: skip
+        yield (
+            f"primary, by {first.other}",
+            *_tested(first.estimate, first.p_other, first.other, first.sides),
+        )
     for arm in group.result.arms:
         yield (f"sway, {arm.arm}", *_by_student(arm.sway))
     for contrast in group.result.contrasts:
@@ -198,15 +297,35 @@ def _drift(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
 def _averages(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for one in group.result.averages:
         null = one.null
-        yield (one.arm, one.i_avg, len(one.personas), one.undefined, null.percentile, null.mean,
-               null.low, null.high, null.rate, null.icc, null.reason)  # fmt: skip
+        yield (
+            one.arm,
+            one.i_avg,
+            len(one.personas),
+            one.undefined,
+            null.percentile,
+            null.mean,
+            null.low,
+            null.high,
+            null.rate,
+            null.icc,
+            null.reason,
+        )
 
 
 def _variety(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for row in group.variety:
-        yield (row.arm, row.window, row.videos, row.repeats.value, row.yes.value,
-               row.yes_new.value, row.creators.value, row.sample, row.near.value,
-               row.shared)  # fmt: skip
+        yield (
+            row.arm,
+            row.window,
+            row.videos,
+            row.repeats.value,
+            row.yes.value,
+            row.yes_new.value,
+            row.creators.value,
+            row.sample,
+            row.near.value,
+            row.shared,
+        )
 
 
 def _dwell(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
@@ -217,8 +336,13 @@ def _dwell(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
 
 def _losses(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for entry in group.lost:
-        yield (entry.arm, entry.started, group.never.get(entry.arm, 0), entry.complete,
-               ", ".join(entry.short))  # fmt: skip
+        yield (
+            entry.arm,
+            entry.started,
+            group.never.get(entry.arm, 0),
+            entry.complete,
+            ", ".join(entry.short),
+        )
 
 
 def _matrix(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:

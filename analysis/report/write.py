@@ -108,10 +108,12 @@ def findings_text(findings: Sequence[Finding]) -> str:
     from analysis.terminal.run_text import estimate_text
 
     verdicts = {
-        "up": "towards the personas", "down": "away from the personas",
-        "chance": "not told from chance", "untested": "not tested",
+        "up": "towards the personas",
+        "down": "away from the personas",
+        "chance": "not told from chance",
+        "untested": "not tested",
         "absent": "no estimate",
-    }  # fmt: skip
+    }
     lines = []
     for one in findings:
         lines.append(f"{one.platform}, {one.strategy}, {one.model}: {verdicts[one.verdict]}")

@@ -78,8 +78,9 @@ def drawn(shown: ArmVideos, windows: Windows) -> SimulatedAnswers:
     batches = int(shown.batch.max()) + 1
     where = shown.batch[..., None] == np.arange(batches)  # (S, K, n, G)
     n = np.einsum("sjwn,sjng->sjwg", rows, where, dtype=np.float64, optimize=True)
-    yes = np.einsum("sijn,sjwn,sjng->sijwg", shown.answers, rows, where, dtype=np.float64,
-                    optimize=True)  # fmt: skip
+    yes = np.einsum(
+        "sijn,sjwn,sjng->sijwg", shown.answers, rows, where, dtype=np.float64, optimize=True
+    )
     chance = np.einsum("sijn,sjwn->wsij", shown.chances, rows.astype(np.float64), optimize=True)
     size = np.moveaxis(n.sum(-1), -1, 0)[:, :, None, :]
     return SimulatedAnswers(n[:, None], yes, 100 * chance / size)

@@ -80,10 +80,12 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Cali
     p = min(1.0, 2 * (1 + beyond) / (1 + null.draws))  # never 0, as in ``permutation.compare``
     average = Estimate(change, unit="%", clusters=len(counts), reason="it has a null instead")
     designs = [DesignVerdict(feed, "I_avg", len(counts), average, p, "percentile in its null")]
-    files = by_judge({
-        index: [read_judgements(path) for path in judgement_files(ledger.path.parent)]
-        for index, ledger in enumerate(ledgers)
-    })  # fmt: skip
+    files = by_judge(
+        {
+            index: [read_judgements(path) for path in judgement_files(ledger.path.parent)]
+            for index, ledger in enumerate(ledgers)
+        }
+    )
     cells = None
     for judge in files.values():
         if len(judge) == len(ledgers) >= LEAST_PERSONAS:

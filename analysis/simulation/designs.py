@@ -131,8 +131,9 @@ def average_change(
     from scipy.special import stdtr
 
     before, after = draw_runs(plan, world, studies, rng).shares
-    change = np.divide(100 * (after - before), before, out=np.full(before.shape, NAN),
-                       where=before > 0)  # fmt: skip
+    change = np.divide(
+        100 * (after - before), before, out=np.full(before.shape, NAN), where=before > 0
+    )
     count = (~np.isnan(change)).sum(1)
     mean = np.nansum(change, 1) / np.maximum(count, 1)
     se = np.sqrt(np.nansum((change - mean[:, None]) ** 2, 1) / np.maximum(count - 1, 1) / count)

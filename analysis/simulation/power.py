@@ -132,12 +132,17 @@ def powers(
 ) -> tuple[Power, ...]:
     """Power of each design that the plan allows, with its smallest detectable sway."""
     return tuple(
-        _told(option, plan, smallest_sway(option, plan, world, trials), price_of, model, {
-            100 * effect: trials.power(option, plan, world, effect) for effect in EFFECTS
-        })
+        _told(
+            option,
+            plan,
+            smallest_sway(option, plan, world, trials),
+            price_of,
+            model,
+            {100 * effect: trials.power(option, plan, world, effect) for effect in EFFECTS},
+        )
         for option in OPTIONS
         if option.offered(plan)
-    )  # fmt: skip
+    )
 
 
 def smallest_sway(option: Option, plan: StudyPlan, world: World, trials: Trials) -> float:
@@ -218,8 +223,14 @@ def cheapest(
             f"No design of up to {PERSONAS[-1]} personas finds {100 * target:g} pp with a power "
             f"of {WANTED}. Type: --before 100 --after 100, or a larger --target"
         )
-    return tuple(sorted(found, key=lambda power: (power.cost, power.videos)
-                        if not math.isnan(power.cost) else (0.0, power.videos)))  # fmt: skip
+    return tuple(
+        sorted(
+            found,
+            key=lambda power: (
+                (power.cost, power.videos) if not math.isnan(power.cost) else (0.0, power.videos)
+            ),
+        )
+    )
 
 
 def _fewest(

@@ -99,8 +99,12 @@ def judge_joint(drawn: SimulatedAnswers, rng: np.random.Generator) -> Outcomes:
     size = after.shape[-1]
     runs_of = rng.permuted(np.tile(np.arange(size), (PERMUTATIONS, 1)), axis=1)
     early, late = persona_matrix.centred(before), persona_matrix.centred(after)
-    arranged = _joint(early, late, persona_matrix.rearranged(early, runs_of),
-                      persona_matrix.rearranged(late, runs_of))  # fmt: skip
+    arranged = _joint(
+        early,
+        late,
+        persona_matrix.rearranged(early, runs_of),
+        persona_matrix.rearranged(late, runs_of),
+    )
     return _tested(drawn, joint_sway(after, before), _without_each(joint_sway, drawn), arranged)
 
 
@@ -200,8 +204,10 @@ def graded_before(answers: SimulatedAnswers, scores: SimulatedAnswers) -> Simula
 JUDGES = {"sure": SURE, "unsure": UNSURE, "noisy": NOISY, "fading": FADING}
 """By the answers that a refinement takes."""
 _DESIGNS = (
-    ("persona matrix", _plain), ("adjusted matrix", _adjusted), ("borrowed base", _borrowed)
-)  # fmt: skip
+    ("persona matrix", _plain),
+    ("adjusted matrix", _adjusted),
+    ("borrowed base", _borrowed),
+)
 
 REFINEMENTS = (
     *(Refinement(name, judge) for name, judge in _DESIGNS),
@@ -211,18 +217,19 @@ REFINEMENTS = (
         for answers in JUDGES
     ),
     *(
-        Refinement(f"adjusted for a graded before, {answers} judge", _adjusted,
-                   f"{answers} before", "adjusted matrix")
+        Refinement(
+            f"adjusted for a graded before, {answers} judge",
+            _adjusted,
+            f"{answers} before",
+            "adjusted matrix",
+        )
         for answers in ("sure", "unsure", "noisy")
     ),
-    *(
-        Refinement(f"{name}, batch weights", judge, "weighted", name)
-        for name, judge in _DESIGNS
-    ),
+    *(Refinement(f"{name}, batch weights", judge, "weighted", name) for name, judge in _DESIGNS),
     Refinement("adjusted matrix, b and D fitted jointly", judge_joint, against="adjusted matrix"),
     Refinement("adjusted matrix, b = 1", judge_difference, against="adjusted matrix"),
     Refinement("borrowed base, regression", judge_covariance, against="borrowed base"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,14 @@ class Layout:
         sought = Counter(keyword.value for keyword in retrieval.keywords)
         found = Counter(k.value for k in retrieval.keywords if not k.doubtful)
         return cls(
-            retrieval, tuple(shown), members, sure, cluster,
-            tuple(found[name] for name in column), tuple(sought[name] for name in column),
-        )  # fmt: skip
+            retrieval,
+            tuple(shown),
+            members,
+            sure,
+            cluster,
+            tuple(found[name] for name in column),
+            tuple(sought[name] for name in column),
+        )
 
     def thin(self, place: int) -> bool:
         """Whether too few keywords of a value found what fits to speak of the value."""
@@ -116,9 +121,13 @@ def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -
         sides[line.mirrored][place[line.frame], line.paraphrase] = likes
     told = read_judgements(explanations).asked if explanations else ()
     return SpectrumAnswers(
-        model=kept.judge.model, persona=asked[0].persona if asked else "", plain=sides[False],
-        opposite=sides[True], missing=dict(sorted(missing.items())), described=_described(told),
-    )  # fmt: skip
+        model=kept.judge.model,
+        persona=asked[0].persona if asked else "",
+        plain=sides[False],
+        opposite=sides[True],
+        missing=dict(sorted(missing.items())),
+        described=_described(told),
+    )
 
 
 def kept_answers(folder: Path) -> list[Paths]:

@@ -56,9 +56,11 @@ def _picture(hit: RetrievedFrame, small: bytes | None) -> Markup:
     if small is None:
         return Markup('<span class="lost" title="{}">lost</span>').format(told)
     return Markup('<img class="{}" src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
-        "fits" if hit.fits else "unfit", base64.b64encode(small).decode(),
-        hit.caption or "no caption", told,
-    )  # fmt: skip
+        "fits" if hit.fits else "unfit",
+        base64.b64encode(small).decode(),
+        hit.caption or "no caption",
+        told,
+    )
 
 
 def _at(place: int, count: int, score: float) -> tuple[float, float]:

@@ -204,14 +204,15 @@ def _model(layout: Layout, told: Spectrum) -> ModelView:
         sd=source.percent(scores.sd, "standard deviation over values"),
         noise=source.percent(scores.sd_of_noise, "what sampling alone makes", "no interval"),
         like_paper=source.decimal(
-            told.like_paper, "rank correlation with the paper's means",
+            told.like_paper,
+            "rank correlation with the paper's means",
             reason="other values, or all alike",
         ),
         missing=tuple(
             (Name(reason), source.count(count, f"answers missing: {reason}"))
             for reason, count in told.answers.missing.items()
         ),
-    )  # fmt: skip
+    )
 
 
 def _row(layout: Layout, told: Spectrum, place: int, source: NumberSource) -> ValueRow:
@@ -255,9 +256,11 @@ def _pair(layout: Layout, pair: Difference, scale: AxisScale) -> PairView:
     names = [value.name for value in layout.retrieval.values]
     rows = zip(names, pair.by_value, pair.p, strict=True)
     return PairView(
-        Name(pair.first), Name(pair.second), tuple(row(*each) for each in rows),
+        Name(pair.first),
+        Name(pair.second),
+        tuple(row(*each) for each in rows),
         source.count(pair.frames, "frames that both answered for"),
-    )  # fmt: skip
+    )
 
 
 def _modality(layout: Layout, pair: Difference, scale: AxisScale) -> ModalityView:
@@ -268,16 +271,15 @@ def _modality(layout: Layout, pair: Difference, scale: AxisScale) -> ModalityVie
     names = [value.name for value in layout.retrieval.values]
     rows = tuple(
         (
-            Name(name), source.estimate(seen, f"{name}: pictures"),
+            Name(name),
+            source.estimate(seen, f"{name}: pictures"),
             source.estimate(read, f"{name}: descriptions"),
             interval(Span(gap.value, gap.low, gap.high), scale),
             source.estimate(gap, f"{name}: words less pictures"),
             source.p(p, f"{name}: after Holm's correction", gap.reason),
         )
-        for name, seen, read, gap, p in zip(
-            names, *pair.scores, pair.by_value, pair.p, strict=True
-        )
-    )  # fmt: skip
+        for name, seen, read, gap, p in zip(names, *pair.scores, pair.by_value, pair.p, strict=True)
+    )
     level = source.estimate(pair.level, "mean over the values: words less pictures")
     frames = source.count(pair.frames, "frames that it answered for in both ways")
     return ModalityView(Name(pair.first), rows, level, frames)
@@ -301,17 +303,19 @@ def _sheets(
             of=source.count(len(keyword.found), "frames that were found"),
             doubtful=keyword.doubtful,
             pictures=pictures(keyword.found, frames),
-            described=tuple(_described(hit, told[hit.frame]) for hit in keyword.found
-                            if hit.frame in told),
-        )  # fmt: skip
+            described=tuple(
+                _described(hit, told[hit.frame]) for hit in keyword.found if hit.frame in told
+            ),
+        )
 
     return tuple(
         SheetView(
-            Name(value.name), Name(value.definition),
+            Name(value.name),
+            Name(value.definition),
             tuple(view(each) for each in layout.retrieval.keywords if each.value == value.id),
         )
         for value in layout.retrieval.values
-    )  # fmt: skip
+    )
 
 
 def _described(hit: RetrievedFrame, text: str) -> Name:

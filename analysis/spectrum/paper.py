@@ -7,10 +7,17 @@ and not as levels. Refuses to hold anything that was computed here.
 from __future__ import annotations
 
 MEAN = {
-    "universalism": 73.3, "benevolence": 73.3, "tradition": 72.8, "self-direction": 70.5,
-    "conformity": 68.8, "hedonism": 66.8, "achievement": 64.5, "power": 64.0, "security": 60.5,
+    "universalism": 73.3,
+    "benevolence": 73.3,
+    "tradition": 72.8,
+    "self-direction": 70.5,
+    "conformity": 68.8,
+    "hedonism": 66.8,
+    "achievement": 64.5,
+    "power": 64.0,
+    "security": 60.5,
     "stimulation": 55.0,
-}  # fmt: skip
+}
 """Mean over models by value."""
 
 _SIX = ("self-direction", "universalism", "benevolence", "stimulation", "power", "achievement")

@@ -158,12 +158,13 @@ def profile(
     errors = np.array([each.se for each in scores if not math.isnan(each.se)])
     there = means[~np.isnan(means)]
     return ValueProfile(
-        scores, centred,
+        scores,
+        centred,
         level=_score(float(level), level_without, ends),
         range=float(np.ptp(there)) if len(there) else NAN,
         sd=float(there.std(ddof=1)) if len(there) > 1 else NAN,
         sd_of_noise=float(np.sqrt((errors**2).mean())) if len(errors) else NAN,
-    )  # fmt: skip
+    )
 
 
 def between(spectra: Sequence[Spectrum]) -> list[tuple[SpectrumAnswers, SpectrumAnswers]]:
@@ -194,9 +195,14 @@ def _difference(layout: Layout, first: SpectrumAnswers, second: SpectrumAnswers)
     ]
     by_value = tuple(each.within(-_SPAN, _SPAN) for each in gap.scores)
     return Difference(
-        label(first), label(second), by_value, gap.level.within(-_SPAN, _SPAN),
-        (levels[0], levels[1]), (), int(both.sum()),
-    )  # fmt: skip
+        label(first),
+        label(second),
+        by_value,
+        gap.level.within(-_SPAN, _SPAN),
+        (levels[0], levels[1]),
+        (),
+        int(both.sum()),
+    )
 
 
 def label(answers: SpectrumAnswers) -> str:

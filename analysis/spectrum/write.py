@@ -153,9 +153,11 @@ def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> ReportTable:
     rows = []
     for one in spectra:
         kinds = {
-            "question": one.raw.scores, "corrected": one.corrected.scores,
-            "centred": one.corrected.centred, "fitting": one.sure.scores,
-        }  # fmt: skip
+            "question": one.raw.scores,
+            "corrected": one.corrected.scores,
+            "centred": one.corrected.centred,
+            "fitting": one.sure.scores,
+        }
         rows += [
             (label(one.answers), value.id, kind, score.value, score.low, score.high, score.clusters)
             for kind, scores in kinds.items()
@@ -166,13 +168,35 @@ def _scores(layout: Layout, spectra: Sequence[Spectrum]) -> ReportTable:
 
 def _keywords(layout: Layout) -> ReportTable:
     rows = [
-        (each.value, each.keyword, hit.rank, hit.platform, hit.video, hit.frame,
-         hit.similarity, hit.words, hit.match, hit.fits, each.doubtful)
+        (
+            each.value,
+            each.keyword,
+            hit.rank,
+            hit.platform,
+            hit.video,
+            hit.frame,
+            hit.similarity,
+            hit.words,
+            hit.match,
+            hit.fits,
+            each.doubtful,
+        )
         for each in layout.retrieval.keywords
         for hit in each.found
-    ]  # fmt: skip
-    names = ("value", "keyword", "rank", "platform", "video", "frame", "similarity", "words",
-             "match", "fits", "doubtful")  # fmt: skip
+    ]
+    names = (
+        "value",
+        "keyword",
+        "rank",
+        "platform",
+        "video",
+        "frame",
+        "similarity",
+        "words",
+        "match",
+        "fits",
+        "doubtful",
+    )
     return ReportTable("retrieved", names, rows)
 
 

@@ -63,8 +63,9 @@ def null_of_sway(
         One entry per run; ``control`` is empty where a sway stands alone. Runs with an empty
         window are left out.
     """
-    treated, control = ([unit for unit in units if unit.n.sum(1).all()] for units in
-                        (treated, control))  # fmt: skip
+    treated, control = (
+        [unit for unit in units if unit.n.sum(1).all()] for units in (treated, control)
+    )
     icc = shared_correlation([*treated, *control])
     if not treated or np.isnan(icc):
         reason = "the batches do not tell how alike their videos are"

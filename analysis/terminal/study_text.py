@@ -137,8 +137,15 @@ def powers_text(
 ) -> str:
     """What each design finds with this plan."""
     sways = list(powers[0].power)
-    head = ("design", "runs", "videos", "judgements", *_cost_head(powers), "smallest pp",
-            *(f"{sway:g} pp" for sway in sways))  # fmt: skip
+    head = (
+        "design",
+        "runs",
+        "videos",
+        "judgements",
+        *_cost_head(powers),
+        "smallest pp",
+        *(f"{sway:g} pp" for sway in sways),
+    )
     rows = [
         (
             power.design,
@@ -182,8 +189,16 @@ def cheapest_text(
         )
         for power in found
     ]
-    head = ("design", "windows", "personas", "runs", "videos", "judgements", *_cost_head(found),
-            "power")  # fmt: skip
+    head = (
+        "design",
+        "windows",
+        "personas",
+        "runs",
+        "videos",
+        "judgements",
+        *_cost_head(found),
+        "power",
+    )
     by = "cost" if _cost_head(found) else "videos"
     lines = [
         f"to find a sway of {100 * target:g} pp with a power of {WANTED:g}, fewest {by} first",

@@ -170,24 +170,41 @@ def _step(
         else Judgement(answer=None, missing="unreadable", reply="Perhaps")
     )
     return Step(
-        position=position, at=at, phase="before", video=video, frames=(frame,), judgement=judged,
+        position=position,
+        at=at,
+        phase="before",
+        video=video,
+        frames=(frame,),
+        judgement=judged,
         reaction=Reaction(
             action="swipe", dwell_asked_s=1.0, dwell_s=1.0, exposure_s=0.1, held_s=0.1
         ),
-        move=None, timings_ms={"find": 4.0, "shot": 21.0},
-    )  # fmt: skip
+        move=None,
+        timings_ms={"find": 4.0, "shot": 21.0},
+    )
 
 
 def _started(number: int, steps: int) -> RunStarted:
     persona = PERSONAS[number % len(PERSONAS)]
     return RunStarted(
-        run_id=f"bench-{number:04}", at=_START + timedelta(hours=number),
+        run_id=f"bench-{number:04}",
+        at=_START + timedelta(hours=number),
         persona=PersonaRecord(id=persona, traits=(), source="bench", licence="none"),
-        platform=PLATFORMS[number % len(PLATFORMS)], strategy="simple", model="none",
-        account=f"bench-{number}", windows=Windows(before=steps, after=0), seed=number, config={},
-        config_hash="0" * 64, prompts={}, encoder=Mixture.id, driver="none", browser="none",
-        viewport=(0, 0), locale="unknown",
+        platform=PLATFORMS[number % len(PLATFORMS)],
+        strategy="simple",
+        model="none",
+        account=f"bench-{number}",
+        windows=Windows(before=steps, after=0),
+        seed=number,
+        config={},
+        config_hash="0" * 64,
+        prompts={},
+        encoder=Mixture.id,
+        driver="none",
+        browser="none",
+        viewport=(0, 0),
+        locale="unknown",
         provenance=Provenance(
             code_version="bench", code_dirty=None, python="", system="", libraries={}
         ),
-    )  # fmt: skip
+    )

@@ -19,17 +19,22 @@ from store.foreign.printing import echo, rewrite
 @click.command(epilog=epilog("bench --frames 40 --sample 0"))
 @click.option("--frames", type=click.IntRange(20), default=50_191, show_default=True)
 @click.option(
-    "--pictures", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of pictures to cut from.  [default: scikit-image's photographs]",
-)  # fmt: skip
+)
 @click.option(
-    "--sample", type=click.IntRange(0), default=320, show_default=True,
+    "--sample",
+    type=click.IntRange(0),
+    default=320,
+    show_default=True,
     help="Pictures that the real encoder embeds.",
-)  # fmt: skip
+)
 @click.option(
-    "--keep", type=click.Path(file_okay=False, path_type=Path),
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
     help="Make the collection here, and leave it; the next call takes it as it is.",
-)  # fmt: skip
+)
 @json_option
 def bench(
     frames: int, pictures: Path | None, sample: int, keep: Path | None, as_json: bool

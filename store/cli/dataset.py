@@ -114,9 +114,11 @@ def _check(folder: Path, as_json: bool) -> None:
 @click.command("import", epilog=epilog("import screenshots --captions screenshots/captions.csv"))
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--captions", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--captions",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV: file, and if known caption, author, video, url, hashtags, at.",
-)  # fmt: skip
+)
 @click.option("--name", help="Of the collection; the folder's unless given.")
 @click.option("--licence", default="not told", help="Terms of the pictures, for exports.")
 @data_option

@@ -241,32 +241,57 @@ def _described(given: Collection, line: _Line, jpeg: bytes) -> Frame:
     except UnreadablePicture as error:  # a JPEG file's header may promise what is not there
         raise BadCaptions(given.captions, line.number, f"{line.picture}: {error}") from None
     return Frame(
-        sha256=hashlib.sha256(jpeg).hexdigest(), width=seen.width, height=seen.height, time_s=0.0,
-        phash=seen.phash, quality=seen.quality,
-    )  # fmt: skip
+        sha256=hashlib.sha256(jpeg).hexdigest(),
+        width=seen.width,
+        height=seen.height,
+        time_s=0.0,
+        phash=seen.phash,
+        quality=seen.quality,
+    )
 
 
 def _step(position: int, line: _Line, frame: Frame, now: datetime) -> Step:
     return Step(
-        position=position, at=line.at or now, phase="before", video=line.video, frames=(frame,),
+        position=position,
+        at=line.at or now,
+        phase="before",
+        video=line.video,
+        frames=(frame,),
         judgement=Judgement(answer=None, missing="not_asked"),
         reaction=Reaction(
             action="swipe", dwell_asked_s=0.0, dwell_s=0.0, exposure_s=0.0, held_s=0.0
         ),
-        move=None, timings_ms={},
-    )  # fmt: skip
+        move=None,
+        timings_ms={},
+    )
 
 
 def _started(given: Collection, now: datetime, steps: int, mark: str) -> RunStarted:
     nobody = PersonaRecord(id="nobody", traits=(), source=PLATFORM, licence="none")
     return RunStarted(
-        run_id=given.run_id, at=now, persona=nobody, platform=PLATFORM, strategy="none",
-        model="none", arm="passive", account="none",
-        windows=Windows(before=steps, adapt=0, after=0), seed=0,
-        config={"name": given.name, "licence": given.licence}, config_hash=mark, prompts={},
-        encoder=None, driver="none", browser="none", viewport=(0, 0), locale="unknown",
+        run_id=given.run_id,
+        at=now,
+        persona=nobody,
+        platform=PLATFORM,
+        strategy="none",
+        model="none",
+        arm="passive",
+        account="none",
+        windows=Windows(before=steps, adapt=0, after=0),
+        seed=0,
+        config={"name": given.name, "licence": given.licence},
+        config_hash=mark,
+        prompts={},
+        encoder=None,
+        driver="none",
+        browser="none",
+        viewport=(0, 0),
+        locale="unknown",
         provenance=Provenance(
-            code_version=given.version, code_dirty=None, python=platform.python_version(),
-            system=f"{platform.system()} {platform.machine()}", libraries={},
+            code_version=given.version,
+            code_dirty=None,
+            python=platform.python_version(),
+            system=f"{platform.system()} {platform.machine()}",
+            libraries={},
         ),
-    )  # fmt: skip
+    )

@@ -31,9 +31,19 @@ from store.results.preference_pairs import ERRORS, NoPairs, PreferencePair, Pref
 from store.runs.data_folder import DataFolder
 
 TEXTS = (
-    "id", "kind", "split", "platform", "video", "persona", "frame", "run", "statement",
-    "error_statement", "swapped_out", "swapped_in",
-)  # fmt: skip
+    "id",
+    "kind",
+    "split",
+    "platform",
+    "video",
+    "persona",
+    "frame",
+    "run",
+    "statement",
+    "error_statement",
+    "swapped_out",
+    "swapped_in",
+)
 """Text columns beside those that TRL reads."""
 _CHATS = ("prompt", "chosen", "rejected")
 _GROUP = 200
@@ -154,23 +164,30 @@ def _row(pairs: PreferencePairs, pair: PreferencePair, names: Pseudonyms | None)
     told, source = pairs.told[source_key(pair)], pair.source
     asked = [("system", told.system)] if told.system else []
     texts = {
-        "accepted": pair.accepted, "rejected": pair.rejected,
-        "statement": pair.statements[0], "error_statement": pair.statements[1],
-        "swapped_out": pair.swapped[0], "swapped_in": pair.swapped[1],
-    }  # fmt: skip
+        "accepted": pair.accepted,
+        "rejected": pair.rejected,
+        "statement": pair.statements[0],
+        "error_statement": pair.statements[1],
+        "swapped_out": pair.swapped[0],
+        "swapped_in": pair.swapped[1],
+    }
     if names is not None:
         texts = {name: names.text(text, source.author) for name, text in texts.items()}
     accepted, rejected = texts.pop("accepted"), texts.pop("rejected")
     row: Row = {
-        "id": pair.name, "kind": pair.error, "platform": source.platform,
+        "id": pair.name,
+        "kind": pair.error,
+        "platform": source.platform,
         "video": names.video(source.platform, source.video) if names else source.video,
         "author": names.creator(source.author) if names and source.author else source.author,
         "run": names.run(source.run) if names else source.run,
-        "persona": pair.persona, "frame": source.frame, "phash": source.phash,
+        "persona": pair.persona,
+        "frame": source.frame,
+        "phash": source.phash,
         "prompt": _chat(*asked, ("user", told.user)),
         "chosen": _chat(("assistant", accepted)),
         "rejected": _chat(("assistant", rejected)),
-    }  # fmt: skip
+    }
     return row | texts
 
 

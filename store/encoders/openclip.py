@@ -95,10 +95,15 @@ class OpenClipEncoder:
         try:
             how = source.prepared
             model, _, preprocess = open_clip.create_model_and_transforms(
-                source.model, pretrained=source.weights, device=pick_device(device),
-                force_quick_gelu=how.quick_gelu, image_mean=how.mean, image_std=how.std,
-                image_interpolation=how.interpolation, image_resize_mode=how.resize_mode,
-            )  # fmt: skip
+                source.model,
+                pretrained=source.weights,
+                device=pick_device(device),
+                force_quick_gelu=how.quick_gelu,
+                image_mean=how.mean,
+                image_std=how.std,
+                image_interpolation=how.interpolation,
+                image_resize_mode=how.resize_mode,
+            )
             tokenize = open_clip.get_tokenizer(source.model)
         except _LOADING_FAULTS as error:
             problem = next(iter(str(error).splitlines()), type(error).__name__)[:200]

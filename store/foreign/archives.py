@@ -16,9 +16,18 @@ _AT_ONCE = 1 << 20
 _LONGEST_READ = 16 << 20
 """Bytes that a header may ask for; pax headers of our own have some hundreds."""
 _DAMAGED = (
-    tarfile.TarError, BadGzipFile, zlib.error, ValueError, ArithmeticError, LookupError,
-    AttributeError, TypeError, EOFError, RecursionError, struct.error,
-)  # fmt: skip
+    tarfile.TarError,
+    BadGzipFile,
+    zlib.error,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    EOFError,
+    RecursionError,
+    struct.error,
+)
 """What ``tarfile`` raises over bytes that are no archive."""
 
 

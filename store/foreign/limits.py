@@ -28,9 +28,16 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pictures that are decoded; Pillow knows many more, whose decoders are seldom looked at."""
 
 _DAMAGED = (
-    OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError,
-    struct.error, zlib.error,
-)  # fmt: skip
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 """What Pillow's decoders raise over damaged files."""
 
 

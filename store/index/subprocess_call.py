@@ -31,9 +31,13 @@ def call(
     code += f"serve({theirs}, {function!r}, *{arguments!r})"
     try:
         return subprocess.run(
-            [sys.executable, "-c", code], input=given, capture_output=True, check=False,
-            timeout=limit_s, pass_fds=(theirs,),
-        )  # fmt: skip
+            [sys.executable, "-c", code],
+            input=given,
+            capture_output=True,
+            check=False,
+            timeout=limit_s,
+            pass_fds=(theirs,),
+        )
     finally:
         os.close(theirs)
         os.close(ours)

@@ -26,9 +26,16 @@ APART: tuple[DerivedKind, ...] = ("export", "training")
 _DEPTH = {"runs": 3, "studies": 3, "spectra": 3, "pairs": 2, "probes": 2}
 """Parts that the place of a derived thing has at least, within a folder of the store's own."""
 _NEVER = (
-    "frames", "index", "profiles", "daemon", "cache", "derived",
-    "payments.jsonl", "pseudonyms.key", "forgetting.json",
-)  # fmt: skip
+    "frames",
+    "index",
+    "profiles",
+    "daemon",
+    "cache",
+    "derived",
+    "payments.jsonl",
+    "pseudonyms.key",
+    "forgetting.json",
+)
 _OWN = frozenset(
     {"ledger.jsonl", "judgements", "pictures", "playground", "retrieval.json", "study.toml"}
     | {"draws.json", "frozen.json", "occurrences.json", "logs"}

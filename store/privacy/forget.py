@@ -107,8 +107,6 @@ def forget(
     RunLocked, IndexLocked
         Somebody writes here at the moment.
     """
-    from store.index import purge  # loads chromadb
-
     _refuse_writers(data)
     going_on = bool(request.salt)
     request = prepared(data, request)
@@ -119,27 +117,42 @@ def forget(
     made(todo)
     try:
         write_whole(data.forgetting, request.model_dump_json().encode())
-        vectors = purge.forget(data, todo.keys, request.url)
-        preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
-        gone = _gone(data, todo, request, preferences)
-        replies = derived_data.forget_replies(data, gone)
-        derived_data.forget_spectra(data, gone)
-        reports = derived_data.forget_reports(data, gone)
-        reports += derived_data.forget_derived(data, todo.derived)
-        _forget_frames(data, todo)
-        for folder in (data.pairs_dir, data.probes_dir):
-            keyed.forget(folder, preferences, request.change)
-        for run in todo.runs:
-            _rewrite(run, request)
-        derived_data.sweep(data)
-        data.forgetting.unlink()
-        sync_folder(data.root)
+        return _carry_out(data, request, todo)
     except OSError as error:
         raise DataUnwritable(data.root, error.strerror or str(error)) from None
+
+
+def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetResult:
+    """Take everything out; a call that was cut short does the same again."""
+    from store.index import purge  # loads chromadb
+
+    vectors = purge.forget(data, todo.keys, request.url)
+    preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
+    gone = _gone(data, todo, request, preferences)
+    replies = derived_data.forget_replies(data, gone)
+    derived_data.forget_spectra(data, gone)
+    reports = derived_data.forget_reports(data, gone)
+    reports += derived_data.forget_derived(data, todo.derived)
+    _forget_frames(data, todo)
+    for folder in (data.pairs_dir, data.probes_dir):
+        keyed.forget(folder, preferences, request.change)
+    for run in todo.runs:
+        _rewrite(run, request)
+    derived_data.sweep(data)
+    data.forgetting.unlink()
+    sync_folder(data.root)
     return ForgetResult(
-        len(todo.videos), todo.emptied, todo.edited, len(todo.runs),
-        len(todo.frames), len(todo.shared), vectors, replies, reports, tuple(todo.unread),
-    )  # fmt: skip
+        len(todo.videos),
+        todo.emptied,
+        todo.edited,
+        len(todo.runs),
+        len(todo.frames),
+        len(todo.shared),
+        vectors,
+        replies,
+        reports,
+        tuple(todo.unread),
+    )
 
 
 def _refuse_copies(data: DataFolder, todo: ForgetPlan, request: Request) -> None:
@@ -166,9 +179,15 @@ def _gone(
     texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
     return derived_data.DerivedRemoval(
-        todo.entries, todo.frames, todo.shared, texts, runs, todo.studies,
-        request.change, request.token,
-    )  # fmt: skip
+        todo.entries,
+        todo.frames,
+        todo.shared,
+        texts,
+        runs,
+        todo.studies,
+        request.change,
+        request.token,
+    )
 
 
 def _forget_frames(data: DataFolder, todo: ForgetPlan) -> None:

@@ -209,10 +209,13 @@ def _plan_run(found: ForgetPlan, run: Ledger, hit: set[int], request: Request) -
     faults = any(redaction.reported(f, request.change) != f for f in run.faults)
     if steps or faults:
         line = Forgotten(
-            at=request.at, position=run.next_position, positions=tuple(sorted(hit)),
-            edited=tuple(sorted(steps.keys() - hit)), asked=request.asked,
+            at=request.at,
+            position=run.next_position,
+            positions=tuple(sorted(hit)),
+            edited=tuple(sorted(steps.keys() - hit)),
+            asked=request.asked,
             before=datetime.fromisoformat(request.value) if request.asked == "before" else None,
-        )  # fmt: skip
+        )
         found.runs.append(RunPlan(run.path, line, steps))
         if run.started.study:
             found.studies.add(run.started.study)

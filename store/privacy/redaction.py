@@ -40,9 +40,12 @@ def emptied(step: S, token: str) -> S:
     """A step of which only the measurement is left; ``token`` stands for its video."""
     old = step.video
     video = Video(
-        id=token, ad=old.ad, live=old.live,
-        batch=old.batch, batch_requested_at=old.batch_requested_at,
-    )  # fmt: skip
+        id=token,
+        ad=old.ad,
+        live=old.live,
+        batch=old.batch,
+        batch_requested_at=old.batch_requested_at,
+    )
     return step.model_copy(
         update={"video": video, "frames": (), "judgement": silenced(step.judgement)}
     )

@@ -24,15 +24,29 @@ from store.runs.records import Record, Usage
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
 ERRORS: tuple[ErrorKind, ...] = (
-    "object", "attribute", "relation", "count", "place", "action", "persona",
-)  # fmt: skip
+    "object",
+    "attribute",
+    "relation",
+    "count",
+    "place",
+    "action",
+    "persona",
+)
 LEVELS: tuple[ErrorKind, ...] = ("object", "attribute", "relation")
 """The kinds of error that a misalignment probe asks about."""
 
 Reason = Literal[
-    "nothing_to_change", "unchanged", "length", "style", "several_errors", "not_local",
-    "off_target", "accepted_denied", "not_contradicted", "unanswered",
-]  # fmt: skip
+    "nothing_to_change",
+    "unchanged",
+    "length",
+    "style",
+    "several_errors",
+    "not_local",
+    "off_target",
+    "accepted_denied",
+    "not_contradicted",
+    "unanswered",
+]
 """Why a pair does not count; the first that holds, in this order but for the last."""
 
 

@@ -25,9 +25,20 @@ _FUNCTION = listed(
 )
 
 FEATURES = (
-    "characters", "words", "sentences", "letters_a_word", "commas", "emphasis", "other_marks",
-    "capitals", "digits", "contractions", "speaker", "function_words", "distinct_words",
-)  # fmt: skip
+    "characters",
+    "words",
+    "sentences",
+    "letters_a_word",
+    "commas",
+    "emphasis",
+    "other_marks",
+    "capitals",
+    "digits",
+    "contractions",
+    "speaker",
+    "function_words",
+    "distinct_words",
+)
 """Names of the numbers, in order."""
 
 
@@ -59,12 +70,18 @@ def surface(text: str) -> Mapping[str, float]:
     letters = [letter for letter in text if letter.isalpha()]
     strange = sum(ord(letter) > 0x2100 for letter in text)
     numbers = (
-        len(text), len(found), len(sentences(text)), sum(map(len, found)) / count,
-        text.count(","), sum(text.count(mark) for mark in ("!", "?", "…", "...")) + strange,
-        sum(text.count(mark) for mark in ";:()[]–—“”\"*#@"),
+        len(text),
+        len(found),
+        len(sentences(text)),
+        sum(map(len, found)) / count,
+        text.count(","),
+        sum(text.count(mark) for mark in ("!", "?", "…", "...")) + strange,
+        sum(text.count(mark) for mark in ';:()[]–—“”"*#@'),
         sum(letter.isupper() for letter in letters) / max(len(letters), 1),
-        sum(letter.isdigit() for letter in text), len(_CONTRACTION.findall(text)),
-        sum(word in _SPEAKER for word in low), sum(word in _FUNCTION for word in low) / count,
+        sum(letter.isdigit() for letter in text),
+        len(_CONTRACTION.findall(text)),
+        sum(word in _SPEAKER for word in low),
+        sum(word in _FUNCTION for word in low) / count,
         len(set(low)) / count,
-    )  # fmt: skip
+    )
     return dict(zip(FEATURES, map(float, numbers), strict=True))

@@ -141,9 +141,14 @@ class RejudgedAnswer(Record):
     def key(self) -> RejudgementKey:
         """What was asked."""
         return RejudgementKey(
-            self.persona, self.position, self.frame, self.mirrored, self.repeat, self.paraphrase,
+            self.persona,
+            self.position,
+            self.frame,
+            self.mirrored,
+            self.repeat,
+            self.paraphrase,
             self.traits,
-        )  # fmt: skip
+        )
 
     @property
     def answered(self) -> bool:

@@ -57,10 +57,11 @@ class SiteCheck(Record):
 def describe_check(check: SiteCheck) -> str:
     """Say in words what differs."""
     told = {
-        "dwell of videos": check.dwells, "likes of videos": check.likes,
+        "dwell of videos": check.dwells,
+        "likes of videos": check.likes,
         "videos watched and not recorded, at places": check.unrecorded,
         "videos recorded and not reported": check.unreported,
-    }  # fmt: skip
+    }
     return "; ".join(
         f"{what} {', '.join(map(str, numbers))}" for what, numbers in told.items() if numbers
     )

@@ -41,9 +41,24 @@ def make_clips(folder: Path, sources: Sequence[str]) -> None:
     for number, source in enumerate(sources):
         subprocess.run(
             [
-                imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", source,
-                "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k",
-                "-pix_fmt", "yuv420p", str(folder / f"clip{number}.webm"),
+                imageio_ffmpeg.get_ffmpeg_exe(),
+                "-loglevel",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                source,
+                "-c:v",
+                "libvpx-vp9",
+                "-deadline",
+                "realtime",
+                "-cpu-used",
+                "8",
+                "-b:v",
+                "300k",
+                "-pix_fmt",
+                "yuv420p",
+                str(folder / f"clip{number}.webm"),
             ],
             check=True,
-        )  # fmt: skip
+        )

@@ -141,9 +141,24 @@ def views(
     """A table with one run per array of answers (1, 0, -1), in batches of 12."""
     runs = infos or [RunInfo(f"r{i}", f"p{i:02d}") for i in range(len(answers))]
     rows = [
-        (run, at, at // 12, max(0, at // 12 * 12 - 4), 0 if at < before else 2, int(value),
-         0 if value >= 0 else 1, 0, np.nan, np.nan, 1.0, 15.0, 0.1, f"v{at}", 0)
+        (
+            run,
+            at,
+            at // 12,
+            max(0, at // 12 * 12 - 4),
+            0 if at < before else 2,
+            int(value),
+            0 if value >= 0 else 1,
+            0,
+            np.nan,
+            np.nan,
+            1.0,
+            15.0,
+            0.1,
+            f"v{at}",
+            0,
+        )
         for run, values in enumerate(answers)
         for at, value in enumerate(values)
-    ]  # fmt: skip
+    ]
     return table(runs, rows)

@@ -58,9 +58,13 @@ def code(notebook: Any) -> list[Any]:
 
 def test_the_notebooks_are_there() -> None:
     assert NAMES == [
-        "alignment.ipynb", "designing.ipynb", "first_look.ipynb", "spectra.ipynb",
-        "study_to_headline.ipynb", "two_judges.ipynb",
-    ]  # fmt: skip
+        "alignment.ipynb",
+        "designing.ipynb",
+        "first_look.ipynb",
+        "spectra.ipynb",
+        "study_to_headline.ipynb",
+        "two_judges.ipynb",
+    ]
 
 
 @pytest.mark.parametrize("name", drills_but(["study_to_headline.ipynb"], NAMES))
@@ -72,13 +76,18 @@ def test_a_notebook_runs_on_the_example(name: str, tmp_path: Path) -> None:
         cell.outputs = []
     source, target = tmp_path / name, tmp_path / "done.ipynb"
     nbformat.write(notebook, source)
-    own = {folder: str(tmp_path / folder.lower())
-           for folder in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}  # fmt: skip
+    own = {
+        folder: str(tmp_path / folder.lower())
+        for folder in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
+    }
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(source), str(target), str(tmp_path)],
         env=os.environ | own | {"JUPYTER_PLATFORM_DIRS": "1"},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     notebook = nbformat.read(target, as_version=4)
     said = [output for cell in code(notebook) for output in cell.outputs]

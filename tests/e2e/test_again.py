@@ -42,9 +42,14 @@ def test_a_replay_shows_the_very_videos_to_another_judge(data: Path) -> None:
     assert [step.excluded for step in new.steps] == [step.excluded for step in old.steps]
     assert {delivered(step) for step in new.steps} == {0.0}
     compared = feedsway(
-        "compare", old.started.run_id, new.started.run_id, "--data", str(data), "--json",
+        "compare",
+        old.started.run_id,
+        new.started.run_id,
+        "--data",
+        str(data),
+        "--json",
         package="analysis",
-    )  # fmt: skip
+    )
     assert compared.returncode == 0, compared.stderr
     told = json.loads(compared.stdout)
     assert told["videos"] == 28

@@ -47,12 +47,24 @@ def test_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     with serving(tmp_path / "server") as url:
         runs = [
             start(
-                "run", "--persona", persona, "--data", str(data), "--index", url, "--json",
-                "--motion", "instant", "--before", "18", "--after", "18",
+                "run",
+                "--persona",
+                persona,
+                "--data",
+                str(data),
+                "--index",
+                url,
+                "--json",
+                "--motion",
+                "instant",
+                "--before",
+                "18",
+                "--after",
+                "18",
                 log=tmp_path / f"{persona}.log",
             )
             for persona in ("p12", "p05")
-        ]  # fmt: skip
+        ]
         for run in runs:
             assert run.wait(LONG_S) == 0
         wanted = {

@@ -21,9 +21,18 @@ from tests.store.samples import delivered
 from tests.xvfb import screen
 
 RUN = (
-    "run", "--persona", "p12", "--model", "scripted/no", "--feed", "random", "--speed", "2",
-    "--no-index", "--json",
-)  # fmt: skip
+    "run",
+    "--persona",
+    "p12",
+    "--model",
+    "scripted/no",
+    "--feed",
+    "random",
+    "--speed",
+    "2",
+    "--no-index",
+    "--json",
+)
 XAUTHORITY = "ignore:unclosed file.*Xauthority:ResourceWarning"  # left by Xlib
 DESKTOP = (*RUN, "--driver", "desktop")
 
@@ -122,9 +131,19 @@ def test_it_refuses_what_a_desktop_cannot_do(tmp_path: Path) -> None:
         ((), "python -m agent doctor --driver desktop"),
     ]:
         done = feedsway(
-            "run", "--persona", "p12", "--driver", "desktop", "--model", "scripted/no",
-            "--no-index", *more, "--data", str(tmp_path), env=blind,
-        )  # fmt: skip
+            "run",
+            "--persona",
+            "p12",
+            "--driver",
+            "desktop",
+            "--model",
+            "scripted/no",
+            "--no-index",
+            *more,
+            "--data",
+            str(tmp_path),
+            env=blind,
+        )
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
         assert expected in done.stderr.strip().splitlines()[-1]
@@ -136,8 +155,10 @@ def test_doctor_tells_a_screen_without_a_video_from_none(tmp_path: Path) -> None
     with screen(800, 600, tmp_path):
         checks = json.loads(feedsway(*doctor).stdout)
     assert [(check["name"], check["ok"]) for check in checks] == [
-        ("screen", True), ("Esc", True), ("player", False),
-    ]  # fmt: skip
+        ("screen", True),
+        ("Esc", True),
+        ("player", False),
+    ]
     assert (tmp_path / "desktop.png").exists()
     blind = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     done = feedsway(*doctor, env=blind)

@@ -27,9 +27,18 @@ BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"^\s*(python -m agent .+)$", re.MULTILINE)
 THE_TEST_COMMAND = "make test"  # this is it
 LONG = (
-    "--after 10", "--persona ./me.toml", "embedded/conse", "bench", "align", "judge-check",
-    "spectrum", "agent doctor", "pairs latest", "probe --model", "calibrate",
-)  # fmt: skip
+    "--after 10",
+    "--persona ./me.toml",
+    "embedded/conse",
+    "bench",
+    "align",
+    "judge-check",
+    "spectrum",
+    "agent doctor",
+    "pairs latest",
+    "probe --model",
+    "calibrate",
+)
 """Words of the lines that take a quarter of a minute and more."""
 ENDLESS = ("agent playground", "agent daemon watch.toml")
 
@@ -75,9 +84,14 @@ def environment(folder: Path) -> dict[str, str]:
 def run_line(line: str, folder: Path) -> str:
     """Run a line in a shell, in the folder; end it after a while if it never ends by itself."""
     process = subprocess.Popen(
-        ["bash", "-c", line], cwd=folder, env=environment(folder), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     if line.endswith(ENDLESS[1]) or ENDLESS[0] in line:
         return until_it_serves(process)
     told, _ = process.communicate(timeout=280)
@@ -114,9 +128,14 @@ def until_it_serves(process: subprocess.Popen[str]) -> str:
 @pytest.mark.timeout(600)
 def test_the_readme_s_first_command(tmp_path: Path) -> None:
     done = subprocess.run(
-        ["make", "run", f"PYTHON={sys.executable}"], cwd=ROOT, env=environment(tmp_path),
-        capture_output=True, text=True, check=False, timeout=580,
-    )  # fmt: skip
+        ["make", "run", f"PYTHON={sys.executable}"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=580,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "share of yes" in done.stdout
 
@@ -125,9 +144,10 @@ def each(lines: list[str]) -> list[Any]:
     """Have those lines be drills that take long."""
     return [
         pytest.param(line, marks=pytest.mark.drill)
-        if any(words in line for words in LONG) else line
+        if any(words in line for words in LONG)
+        else line
         for line in lines
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.timeout(600)

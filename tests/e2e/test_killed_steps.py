@@ -24,9 +24,17 @@ from tests.soak.killed_run import STAGES
 REPO = Path(__file__).parents[2]
 VIDEOS = 12
 EXACT = (
-    "position", "batch", "phase", "answer", "missing", "excluded", "p_yes",
-    "score", "duration", "video",
-)  # fmt: skip
+    "position",
+    "batch",
+    "phase",
+    "answer",
+    "missing",
+    "excluded",
+    "p_yes",
+    "score",
+    "duration",
+    "video",
+)
 """Columns of the analysis that no clock has a part in."""
 AGREES_S = 0.1
 """Seconds of video by which the site's own count of a dwell may differ."""

@@ -30,10 +30,13 @@ async def sit(
     """Watch at normal speed; return the steps that count."""
     model = f"scripted/coin?p=0.5&seed=4&latency={latency_s:g}"
     config = RunConfig(
-        persona=find_persona("p12"), model=model, dwell=DWELL, site=SiteConfig(speed=1, feed="random"),
+        persona=find_persona("p12"),
+        model=model,
+        dwell=DWELL,
+        site=SiteConfig(speed=1, feed="random"),
         pace=pace,
         windows=Windows(before=videos, after=0),
-    )  # fmt: skip
+    )
     place = RunFolder(DataFolder(data), find(None), encoder=None)
     run_id = await execute(config, place, SilentWatcher(), lambda: datetime.now(UTC))
     return [s for s in read(place.data.find_run(run_id)).steps if s.eligible]

@@ -70,10 +70,23 @@ def test_the_sway_is_what_the_recommender_gives(tmp_path: Path, before: int, aft
     for viewer in range(before, before + PERSONAS):  # others than the other windows' viewers
         words, data = words_of(viewer), tmp_path / str(viewer)
         done = feedsway(
-            "run", "--persona", "p12", "--model", f"scripted/keywords?words={','.join(words)}",
-            "--before", str(before), "--after", str(after), "--seed", str(1000 + viewer),
-            "--no-index", "--data", str(data), "--json", timeout=3600,
-        )  # fmt: skip
+            "run",
+            "--persona",
+            "p12",
+            "--model",
+            f"scripted/keywords?words={','.join(words)}",
+            "--before",
+            str(before),
+            "--after",
+            str(after),
+            "--seed",
+            str(1000 + viewer),
+            "--no-index",
+            "--data",
+            str(data),
+            "--json",
+            timeout=3600,
+        )
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         (ledger,) = ledgers(data)

@@ -13,8 +13,22 @@ LIMIT = 4
 
 @pytest.mark.drill
 def test_an_outage_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    words = ("run", "--persona", "p12", "--no-index", "--data", str(tmp_path), "--before", "6",
-             "--after", "0", "--max-missing", str(LIMIT), "--model", "scripted/fail")  # fmt: skip
+    words = (
+        "run",
+        "--persona",
+        "p12",
+        "--no-index",
+        "--data",
+        str(tmp_path),
+        "--before",
+        "6",
+        "--after",
+        "0",
+        "--max-missing",
+        str(LIMIT),
+        "--model",
+        "scripted/fail",
+    )
     for resumes in range(2):
         done = feedsway(*words)
         assert done.returncode == 1, done.stdout
@@ -31,7 +45,19 @@ def test_an_outage_ends_the_run_and_the_same_command_goes_on(tmp_path: Path) -> 
 
 @pytest.mark.drill
 def test_a_short_run_without_any_reply_is_no_success(tmp_path: Path) -> None:
-    words = ("run", "--persona", "p12", "--no-index", "--data", str(tmp_path), "--before", "2",
-             "--after", "0", "--model", "scripted/fail")  # fmt: skip
+    words = (
+        "run",
+        "--persona",
+        "p12",
+        "--no-index",
+        "--data",
+        str(tmp_path),
+        "--before",
+        "2",
+        "--after",
+        "0",
+        "--model",
+        "scripted/fail",
+    )
     assert feedsway(*words).returncode == 1
     assert only(tmp_path).status == "interrupted"

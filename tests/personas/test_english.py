@@ -19,13 +19,19 @@ def test_every_persona_that_comes_along_is_english() -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        "Ich koche gern für meine Freunde.", "Je joue aux échecs avec mon père.",
-        "Me gusta cocinar con mi familia.", "Mi piace cucinare con gli amici.",
-        "Eu gosto de cozinhar com amigos.", "Ik speel graag schaak.",
-        "Jag spelar schack och lagar mat.", "Lubię gotować i nie jem mięsa.",
-        "Arkadaşlarım için yemek yaparım ve koşarım.", "私は馬が好きです。", "Я люблю лошадей.",
+        "Ich koche gern für meine Freunde.",
+        "Je joue aux échecs avec mon père.",
+        "Me gusta cocinar con mi familia.",
+        "Mi piace cucinare con gli amici.",
+        "Eu gosto de cozinhar com amigos.",
+        "Ik speel graag schaak.",
+        "Jag spelar schack och lagar mat.",
+        "Lubię gotować i nie jem mięsa.",
+        "Arkadaşlarım için yemek yaparım ve koşarım.",
+        "私は馬が好きです。",
+        "Я люблю лошадей.",
     ],
-)  # fmt: skip
+)
 def test_other_languages_are_told(sentence: str) -> None:
     assert not is_english([sentence])
 

@@ -30,15 +30,25 @@ def main() -> None:
         coin = ', model = "scripted/coin?p=0.4"'
         watch = plans.small("20s", 10, attempts=1000, more=coin)
         figures = soak(
-            folder, watch, faults.KILLS, minutes=600, seed=given.seed, most=given.kills,
+            folder,
+            watch,
+            faults.KILLS,
+            minutes=600,
+            seed=given.seed,
+            most=given.kills,
             gap_s=given.gap or 5,
-        )  # fmt: skip
+        )
     else:
         watch = plans.large(folder)
         figures = soak(
-            folder, watch, faults.ALL, minutes=given.minutes, seed=given.seed,
-            gap_s=given.gap or 25, settle_s=1800,
-        )  # fmt: skip
+            folder,
+            watch,
+            faults.ALL,
+            minutes=given.minutes,
+            seed=given.seed,
+            gap_s=given.gap or 25,
+            settle_s=1800,
+        )
     click.echo(figures.table())
     click.echo(f"kept in {folder}")
     if not same_index(folder / "data"):

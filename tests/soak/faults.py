@@ -99,7 +99,11 @@ def clock(soak: Soak, rng: random.Random) -> str:
 
 
 ALL: dict[str, Fault] = {
-    "browser": browser, "child": child, "daemon": daemon, "site": site, "disk": disk,
+    "browser": browser,
+    "child": child,
+    "daemon": daemon,
+    "site": site,
+    "disk": disk,
     "clock": clock,
-}  # fmt: skip
+}
 KILLS = {name: ALL[name] for name in ("browser", "child", "daemon")}

@@ -98,8 +98,10 @@ class Soak:
         with (self._folder / "out").open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.soak.daemon", *map(str, words)],
-                stdout=out, stderr=out, start_new_session=True,
-            )  # fmt: skip
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
         self._memory.append([])
 
     def kill_daemon(self) -> None:
@@ -219,10 +221,13 @@ def _due(job: Job, begun: list[Key], ledgers: list[Ledger]) -> list[tuple[int, l
     runs = [one for one in ledgers if one.started.config["study"] == job.declared.name]
     cells = [
         f"{platform}/{strategy}/{model}/{replicate}/{persona}/{arm}"
-        for platform in matrix.platforms for strategy in matrix.strategies
-        for model in matrix.models for replicate in range(1, replicates + 1)
-        for persona in matrix.personas for arm in matrix.arms
-    ]  # fmt: skip
+        for platform in matrix.platforms
+        for strategy in matrix.strategies
+        for model in matrix.models
+        for replicate in range(1, replicates + 1)
+        for persona in matrix.personas
+        for arm in matrix.arms
+    ]
     return [
         (job.videos, [one for one in runs if one.started.config["cell"] == cell]) for cell in cells
     ]

@@ -52,10 +52,14 @@ MODEL = "scripted/keywords?words=the,my"
 def config(seed: int, feed: Any, videos: int) -> RunConfig:
     """What the run is: the answers follow from the captions alone."""
     return RunConfig(
-        persona=find_persona("p12"), model=MODEL, like=True, seed=seed, dwell=DWELL,
+        persona=find_persona("p12"),
+        model=MODEL,
+        like=True,
+        seed=seed,
+        dwell=DWELL,
         windows=Windows(before=videos // 2, after=videos - videos // 2),
         site=SiteConfig(feed=feed, speed=SPEED, motion="instant"),
-    )  # fmt: skip
+    )
 
 
 def die() -> None:

@@ -28,9 +28,25 @@ from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 
 NOT_HERE = (
-    "data", "json", "study", "cell", "occurrence", "tethered", "index", "no-index", "new",
-    "browser", "timezone", "headed", "driver", "on-wall", "of", "yoke", "help", "encoder",
-)  # fmt: skip
+    "data",
+    "json",
+    "study",
+    "cell",
+    "occurrence",
+    "tethered",
+    "index",
+    "no-index",
+    "new",
+    "browser",
+    "timezone",
+    "headed",
+    "driver",
+    "on-wall",
+    "of",
+    "yoke",
+    "help",
+    "encoder",
+)
 """Options of a run that an unattended one does not take."""
 
 

@@ -47,9 +47,12 @@ class LoadedFile:
         self.watch, self.jobs = watch, found
         before, sha256 = self._book.state, self._digest().hex()
         taken = FileAccepted(
-            at=now, sha256=sha256, entries=tuple(found), timezone=watch.timezone,
+            at=now,
+            sha256=sha256,
+            entries=tuple(found),
+            timezone=watch.timezone,
             zones={entry.name: entry.timezone for entry in watch.entries if entry.timezone},
-        )  # fmt: skip
+        )
         same = before.file is not None and before.file.model_copy(update={"at": now}) == taken
         if not same or before.refused:
             self._book.note(taken)

@@ -27,9 +27,17 @@ SHOWN = 20
 """Unreadable lines of one file that are told one by one; more are only counted."""
 _KIND = re.compile(rb'"kind": ?"([a-z_]+)"')
 _HARMLESS = {
-    b"daemon_started", b"daemon_stopped", b"file_taken", b"file_refused", b"queued", b"started",
-    b"ended", b"skipped", b"asked", b"noticed",
-}  # fmt: skip
+    b"daemon_started",
+    b"daemon_stopped",
+    b"file_taken",
+    b"file_refused",
+    b"queued",
+    b"started",
+    b"ended",
+    b"skipped",
+    b"asked",
+    b"noticed",
+}
 """Kinds without which the ledgers still tell what is due; the others hold starts back."""
 
 

@@ -147,10 +147,12 @@ class RunTally:
         place = f"{self.path}:{self.lines} is damaged: "
         self.unreadable.append(
             UnreadableLine(
-                file=name, line=max(1, self.lines), command=command or VERIFY,
+                file=name,
+                line=max(1, self.lines),
+                command=command or VERIFY,
                 problem=told.removeprefix(place).replace(str(self.path), name),
             )
-        )  # fmt: skip
+        )
 
     def _start(self, line: bytes) -> None:
         try:

@@ -50,9 +50,13 @@ class Child:
         environment = {**os.environ, MARK: _mark(self._data, self.name)}
         with self.log.open("ab") as stream:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=stream, stderr=stream,
-                start_new_session=True, env=environment,
-            )  # fmt: skip
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                env=environment,
+            )
         return self._process.pid
 
     async def wait(self) -> int:

@@ -43,15 +43,23 @@ class RetryPolicy:
         entry, due = key
         now = self._book.now()
         ended = ChildEnded(
-            at=now, entry=entry, due=due, outcome=ending.outcome, code=ending.code,
+            at=now,
+            entry=entry,
+            due=due,
+            outcome=ending.outcome,
+            code=ending.code,
             reason=ending.reason,
-        )  # fmt: skip
+        )
         self._book.note(ended, tell=ending.outcome == "complete" and job.declared is not None)
         for met in ending.walls:
             wall = WallReported(
-                at=now, platform=met.platform, account=met.account, open=True, wall=met.wall,
+                at=now,
+                platform=met.platform,
+                account=met.account,
+                open=True,
+                wall=met.wall,
                 run_id=met.run_id,
-            )  # fmt: skip
+            )
             self._book.note(wall, tell=True)
         for platform in job.platforms:
             self._count(platform, ending, limits.failures)
@@ -76,9 +84,12 @@ class RetryPolicy:
         if ending.outcome in SITE_FAILURES and ending.site_to_blame:
             count = before + 1
             event = BreakerChanged(
-                at=now, platform=platform, failures=count, reason=ending.reason,
+                at=now,
+                platform=platform,
+                failures=count,
+                reason=ending.reason,
                 open=was_open or count >= most,
-            )  # fmt: skip
+            )
             self._book.note(event, tell=event.open and not was_open)
         elif ending.outcome == "complete" and (before or was_open):
             self._book.note(BreakerChanged(at=now, platform=platform, open=False))

@@ -86,10 +86,17 @@ async def serve(
     app = RequestGate(site, at.token, {"/", *(f"/{name}" for name in _names())})
     server = _Server(
         uvicorn.Config(
-            app, http=LimitedConnection, ws="none", lifespan="off", log_config=None,
-            log_level="error", access_log=False, backlog=BACKLOG, timeout_graceful_shutdown=1,
+            app,
+            http=LimitedConnection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=1,
         )
-    )  # fmt: skip
+    )
     following = asyncio.create_task(news.follow())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:

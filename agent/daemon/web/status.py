@@ -33,9 +33,19 @@ from store.runs.data_folder import DataFolder
 LOCK = "lock"
 JOURNAL = "journal.jsonl"
 _NAMES = {
-    "name", "entry", "platform", "account", "persona", "arm", "study", "run_id", "frame", "kind",
-    "outcome", "trouble",
-}  # fmt: skip
+    "name",
+    "entry",
+    "platform",
+    "account",
+    "persona",
+    "arm",
+    "study",
+    "run_id",
+    "frame",
+    "kind",
+    "outcome",
+    "trouble",
+}
 """Fields that hold no text: names that a person gave, which buttons ask by, and our own words."""
 _SELDOM = 100
 """One part in so many of the time goes into measuring the folder: a big one takes long."""

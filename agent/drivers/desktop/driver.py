@@ -206,12 +206,23 @@ class DesktopDriver:
         digest = await self._desk.do(_hash, self._taken)
         await self._hold()
         return ActiveVideo(
-            key=self._name(digest), id=None, id_source=None, url="",
+            key=self._name(digest),
+            id=None,
+            id_source=None,
+            url="",
             box=Box(player.left, player.top, player.width, player.height),
-            time_s=(taken.at - began) * self._speed, duration_s=None, exposure_s=self._meter(),
-            shown=moved, has_video=True, ad=None, live=None, fields={}, moved=None,
-            animation_ms=(rested - pressed) * 1000, held=self._since is None,
-        )  # fmt: skip
+            time_s=(taken.at - began) * self._speed,
+            duration_s=None,
+            exposure_s=self._meter(),
+            shown=moved,
+            has_video=True,
+            ad=None,
+            live=None,
+            fields={},
+            moved=None,
+            animation_ms=(rested - pressed) * 1000,
+            held=self._since is None,
+        )
 
     async def _keep_up(self) -> None:
         """Follow the player's window; where it has another size, let it play to find the player.

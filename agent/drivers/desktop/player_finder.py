@@ -90,9 +90,11 @@ class Region:
     def common(self, other: Region) -> Region:
         """Return what the two share; they have to meet."""
         return Region(
-            max(self.left, other.left), max(self.top, other.top),
-            min(self.right, other.right), min(self.bottom, other.bottom),
-        )  # fmt: skip
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
 
     def moved(self, across: int, down: int) -> Region:
         """Return it so many pixels further to the right and down."""
@@ -196,9 +198,11 @@ def _tight(moved: Mask, region: Region) -> Region:
     columns = np.flatnonzero(part.sum(axis=0) >= 3)
     rows = np.flatnonzero(part.sum(axis=1) >= 3)
     return Region(
-        region.left + int(columns[0]), region.top + int(rows[0]),
-        region.left + int(columns[-1]) + 1, region.top + int(rows[-1]) + 1,
-    )  # fmt: skip
+        region.left + int(columns[0]),
+        region.top + int(rows[0]),
+        region.left + int(columns[-1]) + 1,
+        region.top + int(rows[-1]) + 1,
+    )
 
 
 def _edges(shots: Sequence[Grey]) -> tuple[Mask, Mask]:

@@ -45,16 +45,23 @@ class PlainWindow:
         plain = self._plain
         self._profile = TemporaryDirectory(prefix="feedsway-", ignore_cleanup_errors=True)
         options = [
-            "--no-default-browser-check", "--hide-crash-restore-bubble",
+            "--no-default-browser-check",
+            "--hide-crash-restore-bubble",
             f"--user-data-dir={self._profile.name}",
             "--window-size={},{}".format(*plain.size),
             "--window-position={},{}".format(*plain.position),
-        ]  # fmt: skip
+        ]
         try:
             self._process = await asyncio.create_subprocess_exec(
-                str(plain.found.path), *browsers.arguments(), *options, "--new-window", plain.url,
-                stdout=DEVNULL, stderr=DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                str(plain.found.path),
+                *browsers.arguments(),
+                *options,
+                "--new-window",
+                plain.url,
+                stdout=DEVNULL,
+                stderr=DEVNULL,
+                start_new_session=True,
+            )
         except OSError as error:
             raise BrowserLost(f"{plain.found.path} did not start: {error}") from error
 

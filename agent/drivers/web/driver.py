@@ -120,9 +120,10 @@ class PlaywrightDriver:
         window = self._window
         width, height = window.viewport
         look: dict[str, Any] = {
-            "viewport": {"width": width, "height": height}, "locale": window.locale,
+            "viewport": {"width": width, "height": height},
+            "locale": window.locale,
             "accept_downloads": False,
-        }  # fmt: skip
+        }
         self._playwright = await async_playwright().start()
         if window.profile is None:
             browser = await browsers.launch(self._playwright, window.found, headed=window.headed)
@@ -213,8 +214,11 @@ class PlaywrightDriver:
                 SETTLE_MARGIN_S,
             )
             asking = {
-                "key": shown.key, "box": asdict(box), "limit": REMADE_MS, "taken": asked_ms,
-            }  # fmt: skip
+                "key": shown.key,
+                "box": asdict(box),
+                "limit": REMADE_MS,
+                "taken": asked_ms,
+            }
             check = await self._ask("check", asking, SETTLE_MARGIN_S)
             if check and check["stays"] and self._walls.met == met:
                 return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
@@ -281,9 +285,10 @@ class PlaywrightDriver:
     ) -> dict[str, Any]:
         """Wait for what a turn finds; a wall is a fault, consent declined."""
         asked = {
-            "number": turn["number"], "changeLimit": change * 1000,
+            "number": turn["number"],
+            "changeLimit": change * 1000,
             "showLimit": self._limits.show * 1000,
-        }  # fmt: skip
+        }
         limit = change + self._limits.show + SETTLE_MARGIN_S
         result: dict[str, Any] = await self._ask("outcome", asked, limit)
         if result.get("stuck"):

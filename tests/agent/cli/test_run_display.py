@@ -87,11 +87,12 @@ def test_a_run_goes_on_where_nothing_can_be_shown(
 @pytest.mark.parametrize(
     ("watched", "number"),
     [
-        (True, len(CAPTIONS) + 5), (False, 200),
+        (True, len(CAPTIONS) + 5),
+        (False, 200),
         pytest.param(True, 1_000, marks=pytest.mark.drill),  # a panel is drawn thrice each time
         pytest.param(False, 10_000, marks=pytest.mark.drill),
     ],
-)  # fmt: skip
+)
 def test_no_caption_steers_a_terminal_or_a_pipe_or_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, watched: bool, number: int
 ) -> None:
@@ -99,9 +100,13 @@ def test_no_caption_steers_a_terminal_or_a_pipe_or_ends_the_run(
     shown = Terminal() if watched else io.StringIO()
     monkeypatch.setattr(sys, "stderr", shown)
     config = RunConfig(
-        persona=find("p12"), platform="replay", of="r1", model="scripted/[/yes]",
-        windows=Windows(before=number, after=1), account="a",
-    )  # fmt: skip
+        persona=find("p12"),
+        platform="replay",
+        of="r1",
+        model="scripted/[/yes]",
+        windows=Windows(before=number, after=1),
+        account="a",
+    )
     seen = 0
     with Display() as display:
         display.started(config, "r[/]1", ())
@@ -126,8 +131,14 @@ def test_what_is_said_meanwhile_stands_above_the_panel_in_a_line_of_its_own(
     monkeypatch.setenv("TERM", "xterm-256color")
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
-    config = RunConfig(persona=find("p12"), platform="replay", of="r1", model="scripted/yes",
-                       windows=Windows(before=2, after=1), account="a")  # fmt: skip
+    config = RunConfig(
+        persona=find("p12"),
+        platform="replay",
+        of="r1",
+        model="scripted/yes",
+        windows=Windows(before=2, after=1),
+        account="a",
+    )
     with Display() as display:
         display.started(config, "r1", ())
         display.judged(Video(id="v", caption="a"), Judgement(answer="yes"))

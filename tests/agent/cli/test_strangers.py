@@ -76,10 +76,22 @@ def payloads(seed: int, number: int) -> Iterator[tuple[str, SiteAnswer, str]]:
 
 def shown(key: str, caption: str) -> ActiveVideo:
     return ActiveVideo(
-        key=key, id=key, id_source="page", url=caption, box=Box(0, 0, 9, 9), time_s=1.0,
-        duration_s=9.0, exposure_s=0.1, shown=True, has_video=True, ad=None, live=None,
-        fields={"caption": caption, "author": caption}, moved=1, animation_ms=0.0,
-    )  # fmt: skip
+        key=key,
+        id=key,
+        id_source="page",
+        url=caption,
+        box=Box(0, 0, 9, 9),
+        time_s=1.0,
+        duration_s=9.0,
+        exposure_s=0.1,
+        shown=True,
+        has_video=True,
+        ad=None,
+        live=None,
+        fields={"caption": caption, "author": caption},
+        moved=1,
+        animation_ms=0.0,
+    )
 
 
 def described(seed: int, number: int) -> Iterator[Video]:

@@ -129,11 +129,15 @@ class World:
             caption = f"A foal takes its first steps {position} #horses"
             writer.append(
                 step(
-                    position, frame(picture), answer=answer, judgement=judged,
-                    phase=windows.phase(position), at=self.now,
+                    position,
+                    frame(picture),
+                    answer=answer,
+                    judgement=judged,
+                    phase=windows.phase(position),
+                    at=self.now,
                     video=Video(id=f"{run_id}-{position}", caption=caption),
                 )
-            )  # fmt: skip
+            )
         self.open_runs.append(writer)
         return writer
 
@@ -143,10 +147,13 @@ class World:
             for number, answers in enumerate(all_answers, 1):
                 windows = Windows(before=len(answers) // 2, adapt=0, after=len(answers) // 2)
                 run = self.keep(
-                    f"{name}-{arm}-{number}", answers, arm=arm, windows=windows,
+                    f"{name}-{arm}-{number}",
+                    answers,
+                    arm=arm,
+                    windows=windows,
                     persona=_persona(f"p{number:02d}"),
                     config={"study": name, "cell": f"playground/simple/m/1/p{number:02d}/{arm}"},
-                )  # fmt: skip
+                )
                 run.append(finished(len(answers)))
 
 

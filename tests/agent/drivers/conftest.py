@@ -27,10 +27,11 @@ def various_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A feed whose clips can be told apart by their looks."""
     size = "size=270x480:rate=15"
     sources = [
-        f"testsrc2={size}:duration=6", f"mandelbrot={size},trim=duration=6",
+        f"testsrc2={size}:duration=6",
+        f"mandelbrot={size},trim=duration=6",
         f"life={size}:ratio=0.1:mold=10:seed=1,scale=270:480,trim=duration=6",
         f"gradients={size}:duration=6:speed=0.2:seed=7,negate",
-    ]  # fmt: skip
+    ]
     folder = tmp_path_factory.mktemp("various")
     (folder / "index.html").write_text(FEED.read_text(encoding="utf-8"), encoding="utf-8")
     make_clips(folder, sources)

@@ -370,8 +370,9 @@ def test_another_checkpoint_of_the_same_name_is_another_judge(
     assert len(second.asked) == VIDEOS, "no answer and no kept reply of the first one is taken"
     files = [read_judgements(file) for file in judgement_files(data.run_dir("r1"))]
     assert {file.judge.fingerprint: file.asked[0].judgement.answer for file in files} == {
-        first.fingerprint: "yes", second.fingerprint: "no",
-    }  # fmt: skip
+        first.fingerprint: "yes",
+        second.fingerprint: "no",
+    }
     assert ask(data, first, monkeypatch).answered == 0
 
 

@@ -44,7 +44,7 @@ def judge(run_id: str) -> RejudgementHeader:
     """A judge of one run."""
     return RejudgementHeader(
         run_id=run_id, model="m", strategy="simple", prompts={}, seed=1, at=START, code_version="0"
-    )  # fmt: skip
+    )
 
 
 def open_answers(data: DataFolder, run_id: str) -> JudgementWriter:

@@ -27,17 +27,33 @@ def retrieved(data: DataFolder) -> Retrieval:
     """Frames that were found for one keyword."""
     found = tuple(
         RetrievedFrame(
-            rank=n, similarity=0.5, words=None, match=4.0, fits=True, entry=f"e{n}",
-            platform="playground", video=f"v{n}", caption="",
+            rank=n,
+            similarity=0.5,
+            words=None,
+            match=4.0,
+            fits=True,
+            entry=f"e{n}",
+            platform="playground",
+            video=f"v{n}",
+            caption="",
             frame=FrameStore(data.frames_dir).put(frame(colour=f"#{n:02x}4080")),
         )
         for n in range(FRAMES)
-    )  # fmt: skip
+    )
     return Retrieval(
-        at=START, set_id="own", sha256="0" * 64, encoder="conse", platform=None, per_keyword=FRAMES,
-        by="both", frames=FRAMES, unique=FRAMES, videos=FRAMES, values=(),
+        at=START,
+        set_id="own",
+        sha256="0" * 64,
+        encoder="conse",
+        platform=None,
+        per_keyword=FRAMES,
+        by="both",
+        frames=FRAMES,
+        unique=FRAMES,
+        videos=FRAMES,
+        values=(),
         keywords=(Keyword(value="v", keyword="k", found=found),),
-    )  # fmt: skip
+    )
 
 
 def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(

@@ -151,9 +151,13 @@ def test_a_restart_adds_up_the_ledger() -> None:
 
     # the cap was reached between the two calls of one judgement, which left no step
     cut = Fault(
-        at=NOW, position=3, fault="BudgetSpent", message="", recovered=False,
+        at=NOW,
+        position=3,
+        fault="BudgetSpent",
+        message="",
+        recovered=False,
         details={"cost_usd": 0.6, "tokens": 240},
-    )  # fmt: skip
+    )
     assert ModelAccount.of([*lines, cut]).spent == Spending(0.6, 240)
     lines += [cut, step(3, judgement=Judgement(answer="no", usage=usage))]
     assert ModelAccount.of([*lines, RunFinished(at=NOW, steps=4, eligible=4)]).spent == Spending(
@@ -171,9 +175,15 @@ def test_what_was_kept_and_what_was_counted_agree() -> None:
     with pytest.raises(BudgetSpent) as caught:  # at the second call of the fourth judgement
         asyncio.run(judge.judge((frame(),), None))
     lines.append(
-        Fault(at=NOW, position=3, fault="BudgetSpent", message="", recovered=False,
-              details=caught.value.details)
-    )  # fmt: skip
+        Fault(
+            at=NOW,
+            position=3,
+            fault="BudgetSpent",
+            message="",
+            recovered=False,
+            details=caught.value.details,
+        )
+    )
     balance = budgeted.balance
     assert ModelAccount.of(lines).spent == Spending(balance.cost_usd, balance.tokens)
     assert (balance.tokens, balance.calls, balance.standing) == (700, 7, 0)

@@ -48,8 +48,10 @@ def test_a_cap_of_rejudge_holds_over_kills(tmp_path: Path) -> None:
     keep_run(data, "r1", [f"#{number:06x}" for number in range(40)])
     with SlowServer().running() as server:
         env = {
-            **os.environ, "LOOPBACK_BASE_URL": f"{server.url}/yes/v1", "LOOPBACK_API_KEY": "none",
-        }  # fmt: skip
+            **os.environ,
+            "LOOPBACK_BASE_URL": f"{server.url}/yes/v1",
+            "LOOPBACK_API_KEY": "none",
+        }
         words = ["rejudge", "r1", "--model", "openai-api/loopback/yes"]
         words += ["--max-tokens", str(CALLS * CALL), "--data", str(tmp_path)]
         for _ in range(KILLS):
@@ -63,9 +65,12 @@ def test_a_cap_of_rejudge_holds_over_kills(tmp_path: Path) -> None:
             child.send_signal(signal.SIGKILL)
             assert child.wait() == -signal.SIGKILL, (tmp_path / "log").read_text("utf-8")
         last = subprocess.run(
-            [sys.executable, "-m", "agent", *words], env=env, capture_output=True, text=True,
+            [sys.executable, "-m", "agent", *words],
+            env=env,
+            capture_output=True,
+            text=True,
             check=False,
-        )  # fmt: skip
+        )
     assert "is reached" in last.stderr, last.stderr
     assert "whose end is not known" in last.stderr
     assert 3 * KILLS < server.requests["yes"] <= CALLS

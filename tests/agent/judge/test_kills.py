@@ -24,9 +24,12 @@ from tests.agent.models.made import GUITARIST, frame
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 
 WAYS = [
-    ("yes", None, 1), ("refusal", "refused", 1), ("filtered", "filtered", 1), ("empty", "empty", 1),
+    ("yes", None, 1),
+    ("refusal", "refused", 1),
+    ("filtered", "filtered", 1),
+    ("empty", "empty", 1),
     ("both", "unreadable", 2),
-]  # fmt: skip
+]
 """A way, what it is read as, and its requests."""
 
 

@@ -21,9 +21,17 @@ from tests.agent.models.made import GARDENER, GUITARIST, Recorded, frame
 
 QUESTION = Question(build("simple", GUITARIST), (frame(),), "A caption")
 FULL = Reply(
-    text="Yes", p_yes=0.75, reason="r", description="d", screen_text="s", image_vector=(0.6, 0.8),
-    input_tokens=900, output_tokens=2, cost_usd=0.01, notes={"viewer": "v"},
-)  # fmt: skip
+    text="Yes",
+    p_yes=0.75,
+    reason="r",
+    description="d",
+    screen_text="s",
+    image_vector=(0.6, 0.8),
+    input_tokens=900,
+    output_tokens=2,
+    cost_usd=0.01,
+    notes={"viewer": "v"},
+)
 
 
 def ask(model: Model, *questions: Question) -> list[Reply]:

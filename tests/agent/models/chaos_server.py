@@ -17,9 +17,16 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from tests.agent.models.fault_server import Server, completion, cut_off, until_gone
 
 WAYS = {
-    "good": 66, "late": 8, "500": 7, "429": 5, "hang": 2, "made-hang": 3, "half": 3,
-    "not-json": 3, "wrong-json": 3,
-}  # fmt: skip
+    "good": 66,
+    "late": 8,
+    "500": 7,
+    "429": 5,
+    "hang": 2,
+    "made-hang": 3,
+    "half": 3,
+    "not-json": 3,
+    "wrong-json": 3,
+}
 """How often each comes, of a hundred."""
 REFUSALS = ("500", "429")
 GARBAGE = ("not-json", "wrong-json")

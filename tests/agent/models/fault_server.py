@@ -59,10 +59,13 @@ class Server:
         routes = [Route("/{way}/v1/chat/completions", self._complete, methods=["POST"])]
         self._server = uvicorn.Server(
             uvicorn.Config(
-                Starlette(routes=routes), log_level="critical", ws="none", lifespan="off",
+                Starlette(routes=routes),
+                log_level="critical",
+                ws="none",
+                lifespan="off",
                 timeout_graceful_shutdown=1,
             )
-        )  # fmt: skip
+        )
         self._socket = socket.create_server(("127.0.0.1", 0))
 
     @property
@@ -187,9 +190,11 @@ def completion(
         "model": "tiny",
         "choices": [{"index": 0, "finish_reason": reason, "message": message}],
         "usage": {
-            "prompt_tokens": sent, "completion_tokens": received, "total_tokens": sent + received,
+            "prompt_tokens": sent,
+            "completion_tokens": received,
+            "total_tokens": sent + received,
         },
-    }  # fmt: skip
+    }
 
 
 async def cut_off() -> AsyncIterator[bytes]:

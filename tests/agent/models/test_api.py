@@ -226,9 +226,12 @@ def test_tokens_from_the_providers_own_cache_are_counted_too() -> None:
     def answer(messages: list[ChatMessage], config: GenerateConfig) -> ModelOutput:
         made = output("Yes")
         made.usage = ModelUsage(
-            input_tokens=100, input_tokens_cache_read=800, input_tokens_cache_write=50,
-            output_tokens=2, total_tokens=952,
-        )  # fmt: skip
+            input_tokens=100,
+            input_tokens_cache_read=800,
+            input_tokens_cache_write=50,
+            output_tokens=2,
+            total_tokens=952,
+        )
         return made
 
     usage = ask(answer).usage

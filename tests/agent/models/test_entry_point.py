@@ -48,12 +48,20 @@ def test_an_evaluation_in_a_fresh_process_finds_our_models(tmp_path: Path) -> No
     right = {"scripted/yes": 1, "scripted/no": 0}
     told = {
         "image": "data:image/jpeg;base64," + base64.b64encode(frame()).decode(),
-        "user": prompt.user, "system": prompt.system, "models": list(right), "logs": str(tmp_path),
-    }  # fmt: skip
+        "user": prompt.user,
+        "system": prompt.system,
+        "models": list(right),
+        "logs": str(tmp_path),
+    }
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], input=json.dumps(told), cwd=ROOT, capture_output=True,
-        text=True, check=False, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", SCRIPT],
+        input=json.dumps(told),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("told:")]
     here = str(ROOT / "agent" / "models" / "inspect_provider.py")

@@ -40,9 +40,12 @@ def every_question() -> Iterator[Question]:
             for mirrored in (False, True):
                 for explain in (False, True):
                     prompt = build(
-                        strategy, GUITARIST, mirrored=mirrored, paraphrase=paraphrase,
+                        strategy,
+                        GUITARIST,
+                        mirrored=mirrored,
+                        paraphrase=paraphrase,
                         explain=explain,
-                    )  # fmt: skip
+                    )
                     yield Question(prompt, (CALM, frame()), explain=explain)
 
 

@@ -40,9 +40,17 @@ def test_settings_are_handed_on_but_for_where_it_is_open(
     )
     recipe = recipe_of("vllm/a/b")
     assert recipe.command == (
-        str(command), "serve", "a/b", "--max-model-len", "4096",
-        "--limit-mm-per-prompt", '{"image": 4}', "--enforce-eager", "--tensor-parallel-size", "2",
-    )  # fmt: skip
+        str(command),
+        "serve",
+        "a/b",
+        "--max-model-len",
+        "4096",
+        "--limit-mm-per-prompt",
+        '{"image": 4}',
+        "--enforce-eager",
+        "--tensor-parallel-size",
+        "2",
+    )
     assert recipe.environment == (("CUDA_VISIBLE_DEVICES", "0,1"),)
     assert recipe.limit_s == 90
 

@@ -121,10 +121,17 @@ def save_blip2(folder: Path) -> Path:
 
     words = tokenizer()
     text = OPTConfig(
-        vocab_size=len(words), ffn_dim=64, word_embed_proj_dim=32, bos_token_id=1, eos_token_id=2,
-        pad_token_id=0, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=len(words),
+        ffn_dim=64,
+        word_embed_proj_dim=32,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
         max_position_embeddings=1024,
-    )  # fmt: skip
+    )
     config = Blip2Config(
         vision_config=Blip2VisionConfig(image_size=28, patch_size=14, **_SIZES).to_dict(),
         qformer_config=Blip2QFormerConfig(encoder_hidden_size=32, **_SIZES).to_dict(),

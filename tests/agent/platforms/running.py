@@ -66,10 +66,15 @@ def watch(
     data = DataFolder(root)
     data.prepare(10)
     config = RunConfig(
-        persona=find("p12"), platform=platform, model="scripted/coin?p=0.4", seed=SEED,
-        windows=Windows(before=videos, after=0), dwell=QUICK, of=of,
+        persona=find("p12"),
+        platform=platform,
+        model="scripted/coin?p=0.4",
+        seed=SEED,
+        windows=Windows(before=videos, after=0),
+        dwell=QUICK,
+        of=of,
         site=None if of else SiteConfig(feed="random", skin=skin, switches=switches),
-    )  # fmt: skip
+    )
     place = RunFolder(data, browsers.find(), fresh=True, encoder=None)
     fault = None
     try:
@@ -86,19 +91,29 @@ def truth(platform: str, item: CatalogueItem) -> dict[str, Any]:
     if platform == "playground":
         live = item.kind == "live"
         return known | {
-            "id": item.id, "caption": item.caption, "author": item.creator,
+            "id": item.id,
+            "caption": item.caption,
+            "author": item.creator,
             "author_name": item.nickname,
-            "hashtags": item.hashtags, "likes": None if live else item.likes,
-            "comments": None if live else item.comments, "views": None if live else item.plays,
-        }  # fmt: skip
+            "hashtags": item.hashtags,
+            "likes": None if live else item.likes,
+            "comments": None if live else item.comments,
+            "views": None if live else item.plays,
+        }
     if platform == "tiktok" and item.kind == "live":
         # it has no id to join by, and no hook of the page shows an ad
         return known | {"ad": None, "likes": None, "comments": None, "views": None}
     told = known | {
-        "id": skin_id(platform, item), "caption": caption(item), "author": item.creator,
-        "author_name": item.nickname, "hashtags": item.hashtags, "likes": item.likes,
-        "comments": item.comments, "views": item.plays, "duration_s": item.seconds,
-    }  # fmt: skip
+        "id": skin_id(platform, item),
+        "caption": caption(item),
+        "author": item.creator,
+        "author_name": item.nickname,
+        "hashtags": item.hashtags,
+        "likes": item.likes,
+        "comments": item.comments,
+        "views": item.plays,
+        "duration_s": item.seconds,
+    }
     if platform == "youtube":  # rounds durations
         told |= {"duration_s": float(round(item.seconds))}
     if platform == "instagram":  # neither its page nor its responses tell

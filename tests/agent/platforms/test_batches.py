@@ -29,10 +29,16 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 def step(position: int, video: Video) -> Step:
     return Step(
-        position=position, at=AT, phase="after", video=video, frames=(), move=None, timings_ms={},
+        position=position,
+        at=AT,
+        phase="after",
+        video=video,
+        frames=(),
+        move=None,
+        timings_ms={},
         judgement=Judgement(answer="yes"),
         reaction=Reaction(action="stay", dwell_asked_s=8, dwell_s=8, exposure_s=0, held_s=0),
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -79,9 +85,7 @@ def sit(visitor: Visitor, run: Run, until: int) -> None:
 
 
 def columns(run: Run) -> list[tuple[str, int | None, int | None]]:
-    return [
-        (one.video.id, one.video.batch, one.video.batch_requested_at) for one in run.steps
-    ]  # fmt: skip
+    return [(one.video.id, one.video.batch, one.video.batch_requested_at) for one in run.steps]
 
 
 def watch(folder: Path, stops: Sequence[int]) -> Run:
@@ -128,9 +132,13 @@ def test_a_repeat_comes_with_the_batch_that_brings_it_again() -> None:
         described = feed.describe(shown(video))
         said.append((video, described.batch, described.batch_requested_at))
     assert said == [
-        ("again", 0, 0), ("v0", 0, 0), ("again", 1, 10), ("v1", 1, 10), ("v2", 2, 20),
+        ("again", 0, 0),
+        ("v0", 0, 0),
+        ("again", 1, 10),
+        ("v1", 1, 10),
+        ("v2", 2, 20),
         ("again", 2, 20),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_live_page_that_is_opened_again_asks_anew() -> None:

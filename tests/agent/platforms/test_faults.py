@@ -27,20 +27,20 @@ LONG = pytest.mark.drill
         pytest.param(
             "tiktok", "strip=item,next&remake=300", "article[data-scroll-index] did", marks=LONG
         ),
-        pytest.param(
-            "tiktok", "strip=index,caption", '[id^="one-column-item-"] did', marks=LONG
-        ),
+        pytest.param("tiktok", "strip=index,caption", '[id^="one-column-item-"] did', marks=LONG),
         ("youtube", "layout=b&lang=de&remake=300", ".reel-video-in-sequence did"),
         pytest.param(
             "youtube", "strip=item,next,active", "ytd-reel-video-renderer did", marks=LONG
         ),
         pytest.param(
-            "instagram", "lang=de&layout=b&remake=300",
-            'div:has(svg[role="img"]):has(a[href]) did', marks=LONG,
+            "instagram",
+            "lang=de&layout=b&remake=300",
+            'div:has(svg[role="img"]):has(a[href]) did',
+            marks=LONG,
         ),
         pytest.param("instagram", "strip=item,geometry,next", "geometry did", marks=LONG),
     ],
-)  # fmt: skip
+)
 def test_the_next_hook_in_the_order_of_trust_takes_over(
     tmp_path: Path, platform: str, switches: str, note: str
 ) -> None:

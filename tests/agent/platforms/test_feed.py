@@ -14,11 +14,22 @@ from agent.platforms.base import Feed
 
 def shown(id_: str | None, **fields: Any) -> ActiveVideo:
     given: dict[str, Any] = {
-        "key": id_ or "blob:1", "id": id_, "id_source": "page" if id_ else None,
-        "url": f"http://127.0.0.1/v/{id_}", "box": Box(0, 0, 360, 640), "time_s": 0.1,
-        "duration_s": 6.0, "exposure_s": 0.1, "shown": True, "has_video": True, "ad": False,
-        "live": False, "fields": {}, "moved": 1, "animation_ms": 0.0,
-    }  # fmt: skip
+        "key": id_ or "blob:1",
+        "id": id_,
+        "id_source": "page" if id_ else None,
+        "url": f"http://127.0.0.1/v/{id_}",
+        "box": Box(0, 0, 360, 640),
+        "time_s": 0.1,
+        "duration_s": 6.0,
+        "exposure_s": 0.1,
+        "shown": True,
+        "has_video": True,
+        "ad": False,
+        "live": False,
+        "fields": {},
+        "moved": 1,
+        "animation_ms": 0.0,
+    }
     return ActiveVideo(**{**given, **fields})
 
 

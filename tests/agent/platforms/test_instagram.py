@@ -28,11 +28,18 @@ POOL = "PolarisClipsAdsPoolQuery"
 def media(code: str, **more: Any) -> dict[str, Any]:
     """A reel with the keys of a recorded one, and values of our own."""
     return {
-        "pk": "31", "id": "31_9", "code": code, "caption": {"text": "made up"},
-        "user": {"username": "made.up", "full_name": "Made Up"}, "ad_id": None,
-        "product_type": "clips", "is_paid_partnership": False, "ad_action": None, "link": None,
+        "pk": "31",
+        "id": "31_9",
+        "code": code,
+        "caption": {"text": "made up"},
+        "user": {"username": "made.up", "full_name": "Made Up"},
+        "ad_id": None,
+        "product_type": "clips",
+        "is_paid_partnership": False,
+        "ad_action": None,
+        "link": None,
         **more,
-    }  # fmt: skip
+    }
 
 
 def answer(body: Any, asked: str | None = FEED, status: int = 200, url: str = URL) -> SiteAnswer:

@@ -21,16 +21,53 @@ from tests.agent.platforms.running import truth
 
 SITES = ("tiktok", "youtube", "instagram")
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
     st.sampled_from(["", "0", "-1", "1e9", "9" * 40, "\ud800", "NaN", "2.7K"]),
-)  # fmt: skip
-KEYS = st.sampled_from(sorted({
-    "id", "itemList", "author", "video", "stats", "desc", "entries", "command", "reelWatchEndpoint",
-    "videoId", "overlay", "videoDetails", "playerResponse", "likeButtonViewModel", "title",
-    "accessibilityText", "code", "pk", "user", "caption", "text", "textExtra", "challenges",
-    "xdt_api__v1__clips__home__connection_v2", "edges", "node", "media", "playabilityStatus",
-    "status", "items", "statusCode", "shortsVideoTitleViewModel", "ad_info", "link",
-}))  # fmt: skip
+)
+KEYS = st.sampled_from(
+    sorted(
+        {
+            "id",
+            "itemList",
+            "author",
+            "video",
+            "stats",
+            "desc",
+            "entries",
+            "command",
+            "reelWatchEndpoint",
+            "videoId",
+            "overlay",
+            "videoDetails",
+            "playerResponse",
+            "likeButtonViewModel",
+            "title",
+            "accessibilityText",
+            "code",
+            "pk",
+            "user",
+            "caption",
+            "text",
+            "textExtra",
+            "challenges",
+            "xdt_api__v1__clips__home__connection_v2",
+            "edges",
+            "node",
+            "media",
+            "playabilityStatus",
+            "status",
+            "items",
+            "statusCode",
+            "shortsVideoTitleViewModel",
+            "ad_info",
+            "link",
+        }
+    )
+)
 ANY_JSON = st.recursive(
     SCALARS,
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=5)),
@@ -153,11 +190,25 @@ def test_a_response_that_names_two_videos_describes_neither() -> None:
 @pytest.mark.parametrize(
     ("told", "number"),
     [
-        ("2.7K", 2700), ("1,234", 1234), ("1.2M", 1_200_000), ("3B", 3 * 10**9), ("0", 0), (7, 7),
-        ("2,7K", None), ("12.5", None), ("Like", None), ("", None), (-1, None), (True, None),
-        (None, None), (1.5, None), ("9" * 5000, None), ("1.2.3K", None), ("٣", None),
+        ("2.7K", 2700),
+        ("1,234", 1234),
+        ("1.2M", 1_200_000),
+        ("3B", 3 * 10**9),
+        ("0", 0),
+        (7, 7),
+        ("2,7K", None),
+        ("12.5", None),
+        ("Like", None),
+        ("", None),
+        (-1, None),
+        (True, None),
+        (None, None),
+        (1.5, None),
+        ("9" * 5000, None),
+        ("1.2.3K", None),
+        ("٣", None),
     ],
-)  # fmt: skip
+)
 def test_counts_are_read_strictly(told: Any, number: int | None) -> None:
     assert items.count(told) == number
 

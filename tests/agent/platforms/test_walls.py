@@ -40,10 +40,11 @@ WALLS: list[tuple[str, str, type[WallShown]]] = [
     ("instagram", "error", SiteFailed),
 ]
 CONSENT = [
-    pytest.param("tiktok", "consent", marks=pytest.mark.drill), ("tiktok", "notice"),
+    pytest.param("tiktok", "consent", marks=pytest.mark.drill),
+    ("tiktok", "notice"),
     pytest.param("youtube", "lightbox", marks=pytest.mark.drill),
     pytest.param("instagram", "consent", marks=pytest.mark.drill),
-]  # fmt: skip
+]
 
 
 QUICK = {("tiktok", "frame")}

@@ -66,12 +66,23 @@ def test_likes_are_never_less_than_the_short_form_says(
 @pytest.mark.parametrize(
     ("told", "number"),
     [
-        ("View 1,234 comments", 1234), ("12 thousand people", 12_000), ("1.5 Million", 1_500_000),
-        ("2.7K", 2700), ("7", 7), ("no number", None), ("3 of 4", None), ("91Klein", None),
-        ("1,23", None), ("1.5 people", None), ("v2", None), ("9" * 40, None), (7, None),
-        (None, None), ("٣ people", None),
+        ("View 1,234 comments", 1234),
+        ("12 thousand people", 12_000),
+        ("1.5 Million", 1_500_000),
+        ("2.7K", 2700),
+        ("7", 7),
+        ("no number", None),
+        ("3 of 4", None),
+        ("91Klein", None),
+        ("1,23", None),
+        ("1.5 people", None),
+        ("v2", None),
+        ("9" * 40, None),
+        (7, None),
+        (None, None),
+        ("٣ people", None),
     ],
-)  # fmt: skip
+)
 def test_a_count_within_a_sentence_is_the_only_number_there(told: Any, number: int | None) -> None:
     assert items.count_within(told) == number
 

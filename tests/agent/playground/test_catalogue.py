@@ -17,9 +17,23 @@ from agent.playground.mark import CAPACITY
 from store.frames.frame_store import describe
 
 THEMES = {
-    "animals", "art", "cars", "dance", "family", "fantasy", "fashion", "food", "gardening",
-    "history", "homecraft", "music", "space", "sports", "technology", "travel",
-}  # fmt: skip
+    "animals",
+    "art",
+    "cars",
+    "dance",
+    "family",
+    "fantasy",
+    "fashion",
+    "food",
+    "gardening",
+    "history",
+    "homecraft",
+    "music",
+    "space",
+    "sports",
+    "technology",
+    "travel",
+}
 
 
 def test_sixteen_themes_of_three_hundred_videos_each() -> None:

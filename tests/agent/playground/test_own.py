@@ -115,9 +115,28 @@ def test_a_caption_that_opens_a_script_ends_no_page(
     """Left as it is in a page's JSON, it takes the rest of the page into the script."""
     captions = [f"{place} <!--<script> the rest" for place in range(12)]
     write(folder, *(f"clip.webm,{caption},me,,,," for caption in captions))
-    words = ("run", "--persona", "p12", "--platform", platform, "--skin", "plain", "--catalogue",
-             str(folder), "--data", str(tmp_path / "d"), "--model", "scripted/coin?p=0.4",
-             "--feed", "random", "--before", "3", "--after", "3", "--no-index")  # fmt: skip
+    words = (
+        "run",
+        "--persona",
+        "p12",
+        "--platform",
+        platform,
+        "--skin",
+        "plain",
+        "--catalogue",
+        str(folder),
+        "--data",
+        str(tmp_path / "d"),
+        "--model",
+        "scripted/coin?p=0.4",
+        "--feed",
+        "random",
+        "--before",
+        "3",
+        "--after",
+        "3",
+        "--no-index",
+    )
     done = feedsway(*words)
     assert done.returncode == 0, done.stderr
     seen = [step.video.caption for step in only(tmp_path / "d").steps]

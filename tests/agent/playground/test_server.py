@@ -15,9 +15,20 @@ from tests.agent.playground.site import ITEMS, Site, launch, small_catalogue, st
 Begin = Callable[..., Site]
 
 TOLD = {
-    "id", "index", "url", "author", "desc", "hashtags", "duration", "isAd", "isLive", "liked",
-    "video", "poster", "stats",
-}  # fmt: skip
+    "id",
+    "index",
+    "url",
+    "author",
+    "desc",
+    "hashtags",
+    "duration",
+    "isAd",
+    "isLive",
+    "liked",
+    "video",
+    "poster",
+    "stats",
+}
 BEYOND = {"index": 99, "view": "v", "watched_s": 1, "duration_s": 6, "loops": 0}
 
 

@@ -67,7 +67,7 @@ BAD = {
     ],
     "not_local": [("attribute", swapped(("brown dog sleeps", "large cat waits")))],
     "off_target": [("count", swapped(("red sofa", "green sofa")))],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

@@ -310,8 +310,20 @@ def test_the_export_loads_as_trl_wants_it(data: DataFolder, tmp_path: Path) -> N
     assert all(video.startswith("video-") for video in set.union(*videos))
     rows = [row for split in loaded.values() for row in split]
     assert Counter(row["kind"] for row in rows) == dict.fromkeys(ERRORS, 16)
-    few = told(typed(data, "--model", "scripted/editor", "--kind", "count", "--frames", "5",
-                     "--export", str(tmp_path / "few"), "--json"))  # fmt: skip
+    few = told(
+        typed(
+            data,
+            "--model",
+            "scripted/editor",
+            "--kind",
+            "count",
+            "--frames",
+            "5",
+            "--export",
+            str(tmp_path / "few"),
+            "--json",
+        )
+    )
     assert (few["pairs"], sum(few["exported"]["rows"].values())) == (5, 5), "what was asked for"
     for row in rows:
         assert [message["role"] for message in row["prompt"]][-1] == "user"

@@ -45,10 +45,23 @@ class OneVideo:
 
     async def open(self, url: str) -> ActiveVideo:
         return ActiveVideo(
-            key="a", id="a", id_source="page", url=url, box=Box(0, 0, 360, 640), time_s=0.5,
-            duration_s=6.0, exposure_s=0.5, shown=True, has_video=True, ad=False, live=False,
-            fields={}, moved=1, animation_ms=0.0, held=self._held,
-        )  # fmt: skip
+            key="a",
+            id="a",
+            id_source="page",
+            url=url,
+            box=Box(0, 0, 360, 640),
+            time_s=0.5,
+            duration_s=6.0,
+            exposure_s=0.5,
+            shown=True,
+            has_video=True,
+            ad=False,
+            live=False,
+            fields={},
+            moved=1,
+            animation_ms=0.0,
+            held=self._held,
+        )
 
     async def capture(self, shown: ActiveVideo) -> Capture:
         buffer = io.BytesIO()
@@ -139,9 +152,14 @@ def test_a_refused_response_names_only_what_it_explains(
             writer, FrameStore(tmp_path), None, lambda: datetime(2026, 1, 1, tzinfo=UTC)
         )
         parts = Parts(
-            OneVideo(held=True), feed, Thinker(), recorder, SilentWatcher(),
-            lambda: datetime(2026, 1, 1, tzinfo=UTC), pacer=pacer,
-        )  # fmt: skip
+            OneVideo(held=True),
+            feed,
+            Thinker(),
+            recorder,
+            SilentWatcher(),
+            lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            pacer=pacer,
+        )
         with pytest.raises(fault):
             asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
 

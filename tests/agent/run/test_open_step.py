@@ -57,10 +57,22 @@ class Feeds:
     def _shown(self) -> ActiveVideo:
         name = f"v{self._at}"
         return ActiveVideo(
-            key=name, id=name, id_source="page", url="http://x/", box=Box(0, 0, 360, 640),
-            time_s=0.2, duration_s=6.0, exposure_s=0.2, shown=True, has_video=True, ad=False,
-            live=False, fields={}, moved=1, animation_ms=0.0,
-        )  # fmt: skip
+            key=name,
+            id=name,
+            id_source="page",
+            url="http://x/",
+            box=Box(0, 0, 360, 640),
+            time_s=0.2,
+            duration_s=6.0,
+            exposure_s=0.2,
+            shown=True,
+            has_video=True,
+            ad=False,
+            live=False,
+            fields={},
+            moved=1,
+            animation_ms=0.0,
+        )
 
     async def start(self) -> None: ...
 
@@ -127,9 +139,13 @@ def sit(
     frames: Frames | None = None,
 ) -> Ledger:
     config = RunConfig(
-        persona=find("p12"), windows=Windows(before=videos, after=0), site=SiteConfig(), like=True,
-        frames=frames or Frames(), pace=HandPace(floor_s=0),
-    )  # fmt: skip
+        persona=find("p12"),
+        windows=Windows(before=videos, after=0),
+        site=SiteConfig(),
+        like=True,
+        frames=frames or Frames(),
+        pace=HandPace(floor_s=0),
+    )
     path = tmp_path / "ledger.jsonl"
     with LedgerWriter(path, fsync=False) as writer:
         if path.stat().st_size == 0:
@@ -139,10 +155,15 @@ def sit(
         for step in former.steps:
             progress.count(step)
         parts = Parts(
-            page, Feed(load("playground")), Yes(),
-            LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW), SilentWatcher(),
-            lambda: NOW, witness=witness, pacer=pacer,
-        )  # fmt: skip
+            page,
+            Feed(load("playground")),
+            Yes(),
+            LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW),
+            SilentWatcher(),
+            lambda: NOW,
+            witness=witness,
+            pacer=pacer,
+        )
         asyncio.run(RunLoop(config, parts, progress, "http://x/").run())
     return read(path)
 

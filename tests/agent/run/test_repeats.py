@@ -124,8 +124,15 @@ def test_a_repeat_counts_with_the_judgement_that_it_has(tmp_path: Path) -> None:
     steps, judge = watch(tmp_path, driver, ["yes", "no", None, "no"], windows=windows)
     assert [step.video.id for step in steps] == list("abcabcab")
     assert [step.judgement.answer for step in steps] == [
-        "yes", "no", None, "yes", "no", "no", "yes", "no",
-    ]  # fmt: skip
+        "yes",
+        "no",
+        None,
+        "yes",
+        "no",
+        "no",
+        "yes",
+        "no",
+    ]
     assert judge.asked == 4, "a missing answer is asked again, an answer never"
     assert [step.repeat for step in steps] == [None] * 3 + ["run"] * 5
     assert all(step.eligible for step in steps)
@@ -156,16 +163,18 @@ def test_a_resumed_run_knows_its_judgements(tmp_path: Path) -> None:
     windows = Windows(before=4, after=0)
     later, judge = watch(tmp_path / "second", ListedFeed(["a", "b"]), [], progress, windows=windows)
     assert [(s.position, s.judgement.answer, s.repeat) for s in later] == [
-        (2, "yes", "run"), (3, "no", "run"),
-    ]  # fmt: skip
+        (2, "yes", "run"),
+        (3, "no", "run"),
+    ]
     assert judge.asked == 0
 
 
 def test_what_was_never_shown_is_no_repeat_when_it_is(tmp_path: Path) -> None:
     steps, _ = watch(tmp_path, ListedFeed(["unseen", "a"]), ["yes", "no"][:1])
     assert [(s.video.id, s.excluded, s.repeat) for s in steps] == [
-        ("unseen", "not_shown", None), ("a", None, None),
-    ]  # fmt: skip
+        ("unseen", "not_shown", None),
+        ("a", None, None),
+    ]
 
 
 def test_a_feed_of_nothing_that_counts_ends_the_run(tmp_path: Path) -> None:
@@ -182,9 +191,13 @@ def test_a_recovered_fault_eats_no_plan_and_the_judge_never_decides(tmp_path: Pa
     plans = [ReactionPlan("swipe", 0.5 + place) for place in range(6)]
     driver = ListedFeed(["a", "ad1", "b", "c", "d"], lost_at=3)
     steps, _ = watch(
-        tmp_path, driver, ["yes"] * 6, arm="yoked", schedule=YokedSchedule(plans),
+        tmp_path,
+        driver,
+        ["yes"] * 6,
+        arm="yoked",
+        schedule=YokedSchedule(plans),
         windows=Windows(before=3, after=3),
-    )  # fmt: skip
+    )
     counted = [step for step in steps if step.eligible]
     assert [step.reaction.dwell_asked_s for step in counted] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
     assert {step.reaction.action for step in counted} == {"swipe"}

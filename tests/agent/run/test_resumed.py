@@ -24,9 +24,13 @@ COLOURS = ["red", "green", "blue", "white"]
 def replay(data: DataFolder, onlooker: SilentWatcher | None = None) -> Ledger:
     """Watch the recorded run r1 to its end, or go on with it."""
     config = RunConfig(
-        persona=find("p12"), platform="replay", of="r1", model="scripted/yes",
-        windows=Windows(before=2, after=2), account="a",
-    )  # fmt: skip
+        persona=find("p12"),
+        platform="replay",
+        of="r1",
+        model="scripted/yes",
+        windows=Windows(before=2, after=2),
+        account="a",
+    )
     place = RunFolder(data, None, encoder=None)
     run_id = asyncio.run(
         execute(config, place, onlooker or SilentWatcher(), lambda: datetime.now(UTC))

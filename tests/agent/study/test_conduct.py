@@ -110,8 +110,13 @@ def test_a_study_that_is_extended_twice_has_its_declared_cells_once(tmp_path: Pa
         for one in ledgers(data)
     }
     assert blocks == {
-        ("p12", 1): 1, ("p09", 1): 1, ("p30", 1): 2, ("p12", 2): 1, ("p09", 2): 1, ("p30", 2): 1,
-    }  # fmt: skip
+        ("p12", 1): 1,
+        ("p09", 1): 1,
+        ("p30", 1): 2,
+        ("p12", 2): 1,
+        ("p09", 2): 1,
+        ("p30", 2): 1,
+    }
 
 
 def test_a_study_refuses_a_second_conductor_and_a_persona_that_has_changed(tmp_path: Path) -> None:
@@ -155,9 +160,15 @@ def test_a_run_refuses_a_model_that_has_changed_since_the_study_s_first(tmp_path
     config = config_of(study, first).resolved()
     record = config_of(study, first).persona_record()
     keep_run(
-        data, "r1", ["red"], persona=record, config=config, model=first.model,
-        prompts=study.frozen.prompts["simple"], fingerprint="another version",
-    )  # fmt: skip
+        data,
+        "r1",
+        ["red"],
+        persona=record,
+        config=config,
+        model=first.model,
+        prompts=study.frozen.prompts["simple"],
+        fingerprint="another version",
+    )
     words = ("--study", str(study.folder), "--cell", second.key, "--data", str(data.root))
     refused = feedsway("run", *words, "--no-index")
     assert refused.returncode == 2, refused.stderr
@@ -165,9 +176,13 @@ def test_a_run_refuses_a_model_that_has_changed_since_the_study_s_first(tmp_path
     assert len(ledgers(data.root)) == 1
     assert feedsway("study", str(file), "--dry-run", "--data", str(data.root)).returncode == 0
     keep_run(
-        data, "r2", ["red"], persona=record, config={**config, "cell": second.key},
+        data,
+        "r2",
+        ["red"],
+        persona=record,
+        config={**config, "cell": second.key},
         prompts={"simple": "another"},
-    )  # fmt: skip
+    )
     refused = feedsway("study", str(file), "--dry-run", "--data", str(data.root))
     assert refused.returncode == 2
     assert "has changed since study small was begun" in refused.stderr
@@ -218,10 +233,12 @@ def test_a_due_time_adds_a_replicate_to_a_complete_study(tmp_path: Path) -> None
 def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> None:
     one = declared(tmp_path, ["p05", "p09"], replicates=2)
     arms = ("treatment", "passive", "yoked")
-    one = one.model_copy(update={
-        "matrix": one.matrix.model_copy(update={"arms": arms}),
-        "pace": one.pace.model_copy(update={"parallel": 9, "together": True}),
-    })  # fmt: skip
+    one = one.model_copy(
+        update={
+            "matrix": one.matrix.model_copy(update={"arms": arms}),
+            "pace": one.pace.model_copy(update={"parallel": 9, "together": True}),
+        }
+    )
     frozen = freeze(one, FrozenStudy(), tmp_path / "study.toml")
     study = Study(one, tuple(draw(one, [])), DataFolder(tmp_path), frozen)
 
@@ -287,9 +304,14 @@ def test_a_study_with_ads_is_told_as_complete(tmp_path: Path) -> None:
     persona = PersonaRecord(id="p05", traits=find("p05").traits, source="feedsway", licence="MIT")
     for number, cell in enumerate(draw(load(file), [])):
         keep_run(
-            data, f"r{number}", ["red"] * 7, config={"study": "small", "cell": cell.key},
-            arm=cell.arm, persona=persona, prompts=hashes("simple"),
-        )  # fmt: skip
+            data,
+            f"r{number}",
+            ["red"] * 7,
+            config={"study": "small", "cell": cell.key},
+            arm=cell.arm,
+            persona=persona,
+            prompts=hashes("simple"),
+        )
     done = CliRunner().invoke(cli, ["study", str(file), "--data", str(data.root)])
     assert done.exit_code == 0, done.output
     assert "2 of 2 runs, 8 of 8 videos (100 %), running: nothing\n" in done.stderr
@@ -304,9 +326,12 @@ def test_a_study_is_never_further_than_its_end(tmp_path: Path) -> None:
     for number, cell in enumerate(cells):
         many = one.windows.total + 3
         keep_run(
-            data, f"r{number}", ["red"] * many, config={"study": one.name, "cell": cell.key},
+            data,
+            f"r{number}",
+            ["red"] * many,
+            config={"study": one.name, "cell": cell.key},
             end=number == 0,
-        )  # fmt: skip
+        )
 
     told: list[int] = []
 

@@ -34,18 +34,30 @@ class Done:
 
     def align(self, *options: str) -> subprocess.CompletedProcess[str]:
         return command(
-            self.folder, "align", "example/pairs", "--model=hfvlm/example/vlm", "--style=romantic",
-            f"--sizes={','.join(map(str, SIZES))}", f"--seeds={SEEDS}", f"--updates={UPDATES}",
-            f"--rate={RATE}", *options,
-        )  # fmt: skip
+            self.folder,
+            "align",
+            "example/pairs",
+            "--model=hfvlm/example/vlm",
+            "--style=romantic",
+            f"--sizes={','.join(map(str, SIZES))}",
+            f"--seeds={SEEDS}",
+            f"--updates={UPDATES}",
+            f"--rate={RATE}",
+            *options,
+        )
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
-        [sys.executable, "-m", "agent", *words], cwd=folder, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": path}, timeout=600, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "agent", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        timeout=600,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +77,14 @@ def cut_off_and_resumed() -> list[int]:
     """Train the first size, interrupted once; the command then finds it done."""
     loaded = dataset.read(Path("example/pairs"))
     recipe = TrainingRecipe(
-        model="hfvlm/example/vlm", pairs=loaded.digest, updates=UPDATES, batch=8,
-        learning_rate=RATE, beta=0.1, rank=16,
-    )  # fmt: skip
+        model="hfvlm/example/vlm",
+        pairs=loaded.digest,
+        updates=UPDATES,
+        batch=8,
+        learning_rate=RATE,
+        beta=0.1,
+        rank=16,
+    )
     plan = data_scaling.ScalingPlan(SIZES[:2], 1, recipe, JUDGE, AnswerScale.of("romantic", None))
     own = UPDATES + len(loaded.held_out)  # what size 0 counts as
 

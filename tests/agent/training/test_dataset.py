@@ -35,9 +35,7 @@ def saved(dataset: Any, folder: Path) -> Path:
 
 def test_splits_may_be_datasets_or_a_column(made: Any, tmp_path: Path) -> None:
     apart = pairs.read(saved(made, tmp_path / "apart"))
-    rows = [
-        part.add_column("split", [name] * len(part)) for name, part in made.items()
-    ]  # fmt: skip
+    rows = [part.add_column("split", [name] * len(part)) for name, part in made.items()]
     together = pairs.read(saved(datasets.concatenate_datasets(rows), tmp_path / "together"))
     assert (len(apart.train), len(apart.held_out)) == (128, 24)
     assert together.train["id"][:] == apart.train["id"][:]

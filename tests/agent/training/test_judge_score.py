@@ -23,9 +23,13 @@ PAIRS = [{"images": [Image.new("RGB", (28, 28), (9 * place, 40, 40))]} for place
 
 def items() -> list[HeldOutItem]:
     facts: dict[str, Any] = {
-        "kind": "style", "chosen": -1.0, "rejected": -2.0, "chosen_tokens": 4, "rejected_tokens": 4,
+        "kind": "style",
+        "chosen": -1.0,
+        "rejected": -2.0,
+        "chosen_tokens": 4,
+        "rejected_tokens": 4,
         "p_yes": (0.5, 0.5, 0.5, 0.5),
-    }  # fmt: skip
+    }
     return [
         HeldOutItem(id=str(place), video=str(place), reply=reply, **facts)
         for place, reply in enumerate(REPLIES)
@@ -55,8 +59,11 @@ def test_a_judge_scores_the_replies_and_an_empty_one_scores_nothing() -> None:
 def test_a_judge_that_does_not_answer_is_missing_and_no_zero() -> None:
     found, _ = scored("scripted/refuse", AnswerScale.of("romantic", None))
     assert [judged and judged.missing for judged in found.judgements] == [
-        "refused", "refused", None, "refused",
-    ]  # fmt: skip
+        "refused",
+        "refused",
+        None,
+        "refused",
+    ]
     assert math.isnan(points(found.judgements[0]))
 
 

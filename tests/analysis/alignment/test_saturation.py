@@ -71,7 +71,7 @@ CURVES: dict[str, tuple[Floats, Callable[..., Floats], int, int]] = {
     "straddling the margin, 5 of 150": (straddling(), graded, 5, 150),
     "answers alone, 3 of 60": (exponential(12), yes_or_no, 3, 60),
     "answers near the ceiling, 5 of 60": (ceiling(), yes_or_no, 5, 60),
-}  # fmt: skip
+}
 
 
 def place(size: int | None) -> int:
@@ -92,10 +92,14 @@ def test_the_interval_covers_the_true_rung(name: str) -> None:
 def test_more_videos_and_trainings_make_the_interval_narrow() -> None:
     rng = np.random.default_rng(5)
     widths = [
-        np.mean([saturation(SIZES, graded(exponential(12), *few, rng), MARGIN).steps
-                 for _ in range(100)])
+        np.mean(
+            [
+                saturation(SIZES, graded(exponential(12), *few, rng), MARGIN).steps
+                for _ in range(100)
+            ]
+        )
         for few in ((3, 20), (5, 60), (5, 300))
-    ]  # fmt: skip
+    ]
     assert widths[0] > widths[1] > widths[2]
     assert widths[2] < 1.2
 

@@ -86,11 +86,15 @@ def test_unequal_rows_are_refused() -> None:
 def test_repeats_count_and_can_be_left_out(tmp_path: Path) -> None:
     """Steps as they are written now count; a ledger that excluded its repeats stays as it was."""
     steps = [
-        made.step(at, "before" if at < 4 else "after", "yes" if at in (0, 5, 6) else "no",
-                  repeat="run" if at in (3, 5, 6) else "account" if at == 7 else None,
-                  excluded="repeat" if at == 2 else None)
+        made.step(
+            at,
+            "before" if at < 4 else "after",
+            "yes" if at in (0, 5, 6) else "no",
+            repeat="run" if at in (3, 5, 6) else "account" if at == 7 else None,
+            excluded="repeat" if at == 2 else None,
+        )
         for at in range(8)
-    ]  # fmt: skip
+    ]
     views = from_ledger(ledger.read(made.write(tmp_path, made.started(), steps)))
     assert views.eligible.tolist() == [True, True, False, *[True] * 5]
     new = without_repeats(views)

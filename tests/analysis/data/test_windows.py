@@ -14,9 +14,24 @@ def run(
     for at in range(60):
         phase = BEFORE if at < 24 else ADAPT if at < 24 + adapt else AFTER
         rows.append(
-            (0, at, at // 12, max(0, at // 12 * 12 - 4) if known else UNKNOWN, phase, 1, 0,
-             (excluded or {}).get(at, 0), 0.5, None, 1.0, 15.0, 0.1, f"v{at}", 0)
-        )  # fmt: skip
+            (
+                0,
+                at,
+                at // 12,
+                max(0, at // 12 * 12 - 4) if known else UNKNOWN,
+                phase,
+                1,
+                0,
+                (excluded or {}).get(at, 0),
+                0.5,
+                None,
+                1.0,
+                15.0,
+                0.1,
+                f"v{at}",
+                0,
+            )
+        )
     windows = Windows(before=24, adapt=adapt, after=36 - adapt, baseline=baseline)
     return table([RunInfo("r", "p", windows=windows)], rows)
 

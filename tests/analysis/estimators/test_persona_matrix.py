@@ -215,5 +215,8 @@ def test_a_persona_that_was_drawn_alone_makes_no_interval_narrower() -> None:
     for name in ("estimate", "placebo"):
         one, other = getattr(five, name), getattr(more, name)
         assert (other.value, other.low, other.high, other.clusters) == (
-            pytest.approx(one.value), pytest.approx(one.low), pytest.approx(one.high), 5,
-        )  # fmt: skip
+            pytest.approx(one.value),
+            pytest.approx(one.low),
+            pytest.approx(one.high),
+            5,
+        )

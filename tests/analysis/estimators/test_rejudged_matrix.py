@@ -40,12 +40,23 @@ def table(personas: int, videos: int = 96, baseline: str = "passive") -> Views:
 
 
 def file_of(
-    run: int, personas: int, positions: range, says: Says, kinds: int = 1,
+    run: int,
+    personas: int,
+    positions: range,
+    says: Says,
+    kinds: int = 1,
     grades: Grades = lambda *_: {},
-) -> Judgements:  # fmt: skip
+) -> Judgements:
     """A file where every persona was asked about every position; plainly, mirrored, again."""
-    judge = RejudgementHeader(run_id=f"r{run}", model="m", strategy="simple", prompts={}, seed=1, at=NOON,
-                  code_version="0")  # fmt: skip
+    judge = RejudgementHeader(
+        run_id=f"r{run}",
+        model="m",
+        strategy="simple",
+        prompts={},
+        seed=1,
+        at=NOON,
+        code_version="0",
+    )
     lines = []
     for persona, position in itertools.product(range(personas), positions):
         for mirrored, repeat in [(False, 0), (True, 0), (False, 1)][:kinds]:
@@ -53,9 +64,15 @@ def file_of(
             given: dict[str, object] = {"answer": answer, **grades(position, answer)}
             given["missing"] = None if answer else "refused"
             lines.append(
-                RejudgedAnswer(persona=f"p{persona}", position=position, frame=f"f{run}-{position}",
-                      mirrored=mirrored, repeat=repeat, judgement=Judgement.model_validate(given))
-            )  # fmt: skip
+                RejudgedAnswer(
+                    persona=f"p{persona}",
+                    position=position,
+                    frame=f"f{run}-{position}",
+                    mirrored=mirrored,
+                    repeat=repeat,
+                    judgement=Judgement.model_validate(given),
+                )
+            )
     return Judgements(Path("x.jsonl"), (judge,), tuple(lines), 0)
 
 

@@ -29,9 +29,14 @@ def simulated(
                 rate[100:] += sway if arm == "treatment" and model == 0 else 0
                 answers.append((generator.random(200) < rate).astype(int))
                 infos.append(
-                    RunInfo(f"{model}-{persona}-{arm}", f"p{persona}", model=f"m{model}", arm=arm,
-                            windows=Windows(before=100, after=100, **changes))
-                )  # fmt: skip
+                    RunInfo(
+                        f"{model}-{persona}-{arm}",
+                        f"p{persona}",
+                        model=f"m{model}",
+                        arm=arm,
+                        windows=Windows(before=100, after=100, **changes),
+                    )
+                )
     return made.views(answers, 100, infos)
 
 

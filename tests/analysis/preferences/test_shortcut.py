@@ -22,14 +22,20 @@ def pairs(
     return [
         PreferencePair(
             source=FrameSource(
-                frame=f"{video:064x}", phash="0" * 16, platform="playground", video=f"v{video}",
-                run="r1", position=video,
+                frame=f"{video:064x}",
+                phash="0" * 16,
+                platform="playground",
+                video=f"v{video}",
+                run="r1",
+                position=video,
             ),
-            error="object", accepted=text(12), rejected=text(12 + more),
+            error="object",
+            accepted=text(12),
+            rejected=text(12 + more),
         )
         for video in range(videos)
         for _ in range(per_video)
-    ]  # fmt: skip
+    ]
 
 
 def test_exchangeable_texts_are_not_told_apart() -> None:

@@ -51,10 +51,11 @@ class Run:
         later = (s["video"]["batch"] for s in self.steps if s["position"] >= self.changed_at)
         dropped = list(dict.fromkeys(later))[:without]
         return [
-            step for step in self.window(phase)
+            step
+            for step in self.window(phase)
             if step["video"]["batch_requested_at"] >= self.changed_at
             and step["video"]["batch"] not in dropped
-        ]  # fmt: skip
+        ]
 
 
 Study = dict[tuple[str, str], Run]
@@ -154,8 +155,21 @@ def over_batches(run: Run) -> tuple[float, float, int]:
 
 def everything(study: Study) -> Figures:
     """Every figure of the page that is not drawn at random, and no setting."""
-    parts = (headline, by_persona, curve, averages, choices, pictures, feeds, uses, missing, losses,
-             judging, blind, matrix)  # fmt: skip
+    parts = (
+        headline,
+        by_persona,
+        curve,
+        averages,
+        choices,
+        pictures,
+        feeds,
+        uses,
+        missing,
+        losses,
+        judging,
+        blind,
+        matrix,
+    )
     told: Figures = {}
     for part in parts:
         told |= part(study)
@@ -173,17 +187,22 @@ def headline(study: Study) -> Figures:
     test = stats.ttest_1samp(differences, 0)
     whole = student("mean sway over runs", differences)
     judged = sum(len(answers(run.compared(w))) for run in study.values() for w in WINDOWS)
-    return student(name, differences) | whole | {
-        f"p-value of {name}, Student's t over pairs, two-sided": float(test.pvalue),
-        f"p-value of {name}, exchanging the arms within pairs, two-sided":
-            float((abs(means) >= seen).mean()),
-        f"lower bound of {name} for missing answers": low,
-        f"upper bound of {name} for missing answers": high,
-        "mean sway over runs: independent units": len(differences),
-        "personas": len({persona for persona, _ in study}),
-        "runs": len(study),
-        "judged videos": judged,
-    }  # fmt: skip
+    return (
+        student(name, differences)
+        | whole
+        | {
+            f"p-value of {name}, Student's t over pairs, two-sided": float(test.pvalue),
+            f"p-value of {name}, exchanging the arms within pairs, two-sided": float(
+                (abs(means) >= seen).mean()
+            ),
+            f"lower bound of {name} for missing answers": low,
+            f"upper bound of {name} for missing answers": high,
+            "mean sway over runs: independent units": len(differences),
+            "personas": len({persona for persona, _ in study}),
+            "runs": len(study),
+            "judged videos": judged,
+        }
+    )
 
 
 def extremes(run: Run) -> tuple[float, float]:
@@ -243,8 +262,12 @@ def averages(study: Study) -> Figures:
 
 
 def choices(study: Study) -> Figures:
-    named = ("as declared", "without the first batch", "without the first two batches",
-             "without the first three batches")  # fmt: skip
+    named = (
+        "as declared",
+        "without the first batch",
+        "without the first two batches",
+        "without the first three batches",
+    )
     told: Figures = {}
     for without, name in enumerate(named):
         differences = [sway(a, without) - sway(b, without) for _, a, b in pairs(study)]
@@ -425,11 +448,17 @@ def judging(study: Study) -> Figures:
         if is_plain(line)
     }
     mirrored, again = (
-        [(owner, said[owner, line["persona"], line["position"]],
-          line["judgement"]["answer"] == "yes")
-         for owner, _, line in lines if line[kind]]
+        [
+            (
+                owner,
+                said[owner, line["persona"], line["position"]],
+                line["judgement"]["answer"] == "yes",
+            )
+            for owner, _, line in lines
+            if line[kind]
+        ]
         for kind in ("mirrored", "repeat")
-    )  # fmt: skip
+    )
     owners = sorted({owner for owner, _, _ in lines})
     bias = [
         100 * mean([float(a) + float(b) - 1 for owner, a, b in mirrored if owner == whose])
@@ -491,8 +520,9 @@ def cell(lines: list[tuple[str, Row, Row]], window: str, value: Callable[[Row], 
 def matrix(study: Study) -> Figures:
     lines = asked(study)
     personas = [persona for persona, _, _ in pairs(study)]
-    before, after = (cell(lines, w, lambda told: 100.0 * (told["answer"] == "yes"))
-                     for w in WINDOWS)  # fmt: skip
+    before, after = (
+        cell(lines, w, lambda told: 100.0 * (told["answer"] == "yes")) for w in WINDOWS
+    )
     early, late = (cell(lines, w, lambda told: 100.0 * told["p_yes"]) for w in WINDOWS)
     told = {
         f"{one} in the feed of {other}, yes in %": after[i, j]
@@ -508,15 +538,24 @@ def matrix(study: Study) -> Figures:
     return (
         told
         | specific(named, after, before)
-        | specific(("specific sway of the graded answers, points",
-                    "p-value of the specific sway of the graded answers, two-sided"), late, early)
-        | specific(("placebo, the before windows alone", "p-value of the placebo, two-sided"),
-                   before, None)
-        | {"slope of the after on the before deviations": slope(after, before),
-           "assignments of runs to personas": math.factorial(len(personas)),
-           "overlap of tastes": overlap(lines, personas)}
+        | specific(
+            (
+                "specific sway of the graded answers, points",
+                "p-value of the specific sway of the graded answers, two-sided",
+            ),
+            late,
+            early,
+        )
+        | specific(
+            ("placebo, the before windows alone", "p-value of the placebo, two-sided"), before, None
+        )
+        | {
+            "slope of the after on the before deviations": slope(after, before),
+            "assignments of runs to personas": math.factorial(len(personas)),
+            "overlap of tastes": overlap(lines, personas),
+        }
         | spread("borrowed sway", *borrowed(lines, before, after))
-    )  # fmt: skip
+    )
 
 
 def centred(cells: Values) -> Values:

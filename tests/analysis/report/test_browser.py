@@ -76,10 +76,13 @@ def test_nothing_runs_or_loads_that_a_caption_smuggled_in(browser: Browser, page
 @pytest.mark.parametrize("width", WIDTHS)
 def test_text_keeps_its_size_and_plots_their_room(browser: Browser, page: Path, width: int) -> None:
     shown, _ = opened(browser, page, width)
-    assert shown.evaluate(
-        "Math.min(...[...document.querySelectorAll('p,td,th,dt,dd,li,span,small')]"
-        ".filter(e => e.offsetParent).map(e => parseFloat(getComputedStyle(e).fontSize)))"
-    ) >= 10  # fmt: skip
+    assert (
+        shown.evaluate(
+            "Math.min(...[...document.querySelectorAll('p,td,th,dt,dd,li,span,small')]"
+            ".filter(e => e.offsetParent).map(e => parseFloat(getComputedStyle(e).fontSize)))"
+        )
+        >= 10
+    )
     plots = shown.evaluate(
         "[...document.querySelectorAll('svg.figure')].map(e => e.getBoundingClientRect().width)"
     )

@@ -18,10 +18,14 @@ from tests.analysis.report import by_hand
 from tests.analysis.report.reading import links, text_of, tree
 
 DECLARED = {
-    "level of the primary test": 0.05, "seed of the draw of accounts": 7, "replicates": 1,
-    "videos before": 24, "videos between": 24, "videos after": 52,
+    "level of the primary test": 0.05,
+    "seed of the draw of accounts": 7,
+    "replicates": 1,
+    "videos before": 24,
+    "videos between": 24,
+    "videos after": 52,
     "share of the draws between the ends, in %": 95,
-}  # fmt: skip
+}
 """Settings of ``study.toml`` and of the example's windows."""
 
 
@@ -98,30 +102,37 @@ def test_the_table_of_estimates_is_what_the_ledgers_give(
     headline, matrix = "the sway, treatment minus control", "specific sway"
     named = {
         "primary": (headline, f"p-value of {headline}, Student's t over pairs, two-sided"),
-        "primary, by exchanging the arms within pairs":
-            (headline, f"p-value of {headline}, exchanging the arms within pairs, two-sided"),
+        "primary, by exchanging the arms within pairs": (
+            headline,
+            f"p-value of {headline}, exchanging the arms within pairs, two-sided",
+        ),
         "without the first 1 batch": ("sway, without the first batch", ""),
         "without the first 2 batches": ("sway, without the first two batches", ""),
         "without the first 3 batches": ("sway, without the first three batches", ""),
         "graded": ("graded sway, points of a hundred", ""),
-        f"{matrix}, {judge}":
-            (matrix, "p-value, permuting which run belongs to whom, two-sided"),
-        f"placebo, {judge}":
-            ("placebo, the before windows alone", "p-value of the placebo, two-sided"),
-        f"{matrix}, graded, {judge}":
-            ("specific sway of the graded answers, points",
-             "p-value of the specific sway of the graded answers, two-sided"),
+        f"{matrix}, {judge}": (matrix, "p-value, permuting which run belongs to whom, two-sided"),
+        f"placebo, {judge}": (
+            "placebo, the before windows alone",
+            "p-value of the placebo, two-sided",
+        ),
+        f"{matrix}, graded, {judge}": (
+            "specific sway of the graded answers, points",
+            "p-value of the specific sway of the graded answers, two-sided",
+        ),
         f"borrowed base, {judge}": ("borrowed sway", ""),
         f"sway scored blind, {judge}": ("sway the feed's part: the same videos, scored blind", ""),
         f"judge's part, {judge}": ("sway the judge's part: the rest", ""),
         f"lenience of acting, {judge}": ("acting minus blind share of yes, mean over runs", ""),
         f"acquiescence bias, {judge}": ("acquiescence bias, mean over runs", ""),
-    }  # fmt: skip
+    }
     rows = {row["name"]: row for row in read(folder, "estimates")}
     for name, (what, p) in named.items():
         row = rows[name]
-        for column, of in (("value", what), ("low", f"{what}: lower end"),
-                           ("high", f"{what}: upper end")):  # fmt: skip
+        for column, of in (
+            ("value", what),
+            ("low", f"{what}: lower end"),
+            ("high", f"{what}: upper end"),
+        ):
             assert float(row[column]) == pytest.approx(figures[of], rel=1e-9), name
         assert row["sides"] == "two"
         if p:

@@ -43,8 +43,11 @@ def test_columns_beside_the_views_are_of_the_same_rows(example: DataFolder) -> N
         run = read(example.ledger_path(views.runs[views.run[at]].run_id))
         step = next(step for step in run.steps if step.position == views.position[at])
         assert (seen.author[at], seen.frame[at], seen.phash[at], seen.caption[at]) == (
-            step.video.author, step.frames[0].sha256, step.frames[0].phash, step.video.caption,
-        )  # fmt: skip
+            step.video.author,
+            step.frames[0].sha256,
+            step.frames[0].phash,
+            step.video.caption,
+        )
 
 
 def test_a_newer_run_of_a_cell_stands_in_for_the_older(copied: DataFolder) -> None:
@@ -122,7 +125,9 @@ def test_what_a_study_file_leaves_out_is_what_its_program_takes(tmp_path: Path) 
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     ours, theirs = read_study_file(tmp_path), load(tmp_path / "study.toml")
     assert (ours.test.primary, ours.test.sides, ours.test.alpha) == (
-        theirs.test.primary, theirs.test.sides, theirs.test.alpha,
-    )  # fmt: skip
+        theirs.test.primary,
+        theirs.test.sides,
+        theirs.test.alpha,
+    )
     assert ours.name == theirs.name
     assert ours.planned == ()

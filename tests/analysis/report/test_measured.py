@@ -154,8 +154,9 @@ def test_rarefaction_by_hand() -> None:
 
 def seen(views: Any, authors: list[str | None], hashes: list[str | None]) -> RowDetails:
     empty = np.full(len(views), None, dtype=object)
-    return RowDetails(np.array(authors, dtype=object), np.array(hashes, dtype=object), empty, empty,
-                empty)  # fmt: skip
+    return RowDetails(
+        np.array(authors, dtype=object), np.array(hashes, dtype=object), empty, empty, empty
+    )
 
 
 def test_variety_by_hand() -> None:

@@ -83,13 +83,25 @@ def test_the_parts_of_the_brief_are_there(rendered: Rendered) -> None:
     root = tree(rendered.html)
     heads = [text_of(head) for head in root.iter() if head.tag in ("h2", "h3")]
     for head in (
-        "Persona by persona", "Along the feed", "What yes and no looked like",
-        "The paper’s measure, beside its null", "Robustness", "Judged again, blind",
-        "The persona matrix", "The feed’s part and the judge’s part", "How this judge judges",
-        "What was shown", "How long it was watched", "Excluded videos",
-        "Answers that are missing", "Runs that were lost", "Designs that fit these runs",
-        "How it was made", "To make this report again", "Where each number comes from",
-    ):  # fmt: skip
+        "Persona by persona",
+        "Along the feed",
+        "What yes and no looked like",
+        "The paper’s measure, beside its null",
+        "Robustness",
+        "Judged again, blind",
+        "The persona matrix",
+        "The feed’s part and the judge’s part",
+        "How this judge judges",
+        "What was shown",
+        "How long it was watched",
+        "Excluded videos",
+        "Answers that are missing",
+        "Runs that were lost",
+        "Designs that fit these runs",
+        "How it was made",
+        "To make this report again",
+        "Where each number comes from",
+    ):
         assert head in heads
     assert "python -m analysis report example" in text_of(root)
     text = text_of(root)

@@ -118,12 +118,18 @@ def add_sitting(data: DataFolder, seed: int, *, days: int, fingerprint: str | No
         changed = {"seed": seed, "at": at, "fingerprint": fingerprint}
         judge = file.judge.model_copy(update=changed)
         with JudgementWriter(judge.path(folder), judge) as writer:
-            writer.append([
-                line.model_copy(update={"judgement": line.judgement.model_copy(
-                    update={"answer": other[line.judgement.answer]}
-                )})
-                for line in file.lines
-            ])  # fmt: skip
+            writer.append(
+                [
+                    line.model_copy(
+                        update={
+                            "judgement": line.judgement.model_copy(
+                                update={"answer": other[line.judgement.answer]}
+                            )
+                        }
+                    )
+                    for line in file.lines
+                ]
+            )
 
 
 def test_no_later_sitting_takes_the_primary_tests_place(copied: DataFolder) -> None:

@@ -37,8 +37,9 @@ def test_whatever_has_no_source_is_refused(value: object) -> None:
 
 
 def test_words_names_and_markup_pass() -> None:
-    html, traces = shown("{{ a }} {{ b }} {{ c }}", a="Student's <t>", b=Name("p12 & co"),
-                         c=Markup("<b>7</b>"))  # fmt: skip
+    html, traces = shown(
+        "{{ a }} {{ b }} {{ c }}", a="Student's <t>", b=Name("p12 & co"), c=Markup("<b>7</b>")
+    )
     assert html == (
         "Student\N{RIGHT SINGLE QUOTATION MARK}s &lt;t&gt; "
         '<span class="id">p12 &amp; co</span> <b>7</b>'
@@ -49,9 +50,11 @@ def test_words_names_and_markup_pass() -> None:
 def test_one_source_has_one_number() -> None:
     other = NumberSource("analysis.estimators.iavg.iavg", "all")
     html, traces = shown(
-        "{{ a }}{{ b }}{{ c }}", a=SOURCE.count(1200, "n"), b=other.p(0.02, "p"),
+        "{{ a }}{{ b }}{{ c }}",
+        a=SOURCE.count(1200, "n"),
+        b=other.p(0.02, "p"),
         c=SOURCE.percent(2.25, "share"),
-    )  # fmt: skip
+    )
     assert html.count('href="#from-1"') == 2
     assert [place for place, _ in traces.sources()] == [1, 2]
     assert "1,200" in html
@@ -90,5 +93,9 @@ def test_numbers_are_printed_as_people_write_them(number: object, text: str) -> 
 
 def test_the_place_among_draws() -> None:
     assert [placed(at) for at in (0, 0.1, 50, 99.9, 100)] == [
-        "below", "within", "within", "within", "above",
-    ]  # fmt: skip
+        "below",
+        "within",
+        "within",
+        "within",
+        "above",
+    ]

@@ -65,10 +65,13 @@ def passive_run(folder: Path, run_id: str = "r1", **changes: Any) -> Path:
     """
     lost = {30: "refused", **dict.fromkeys(range(24, 30), "refused"), 50: "timed_out"}
     steps = [
-        made.step(at, "before" if at < 24 else "after",
-                  lost.get(at, "yes" if at % (4 if at < 24 else 2) == 0 else "no"))
+        made.step(
+            at,
+            "before" if at < 24 else "after",
+            lost.get(at, "yes" if at % (4 if at < 24 else 2) == 0 else "no"),
+        )
         for at in range(60)
-    ]  # fmt: skip
+    ]
     windows = Windows(before=24, after=36, baseline="passive")
     return made.write(folder, made.started(run_id, windows=windows, **changes), steps)
 
@@ -98,8 +101,12 @@ def test_the_curve_leaves_out_what_is_not_compared(tmp_path: Path) -> None:
     material = read(tmp_path, "r1")
     told = drift(material.views, [0], ["treatment"])
     assert [(part.first, part.last) for part in told.bins] == [
-        (0, 11), (12, 23), (24, 35), (36, 47), (48, 59),
-    ]  # fmt: skip
+        (0, 11),
+        (12, 23),
+        (24, 35),
+        (36, 47),
+        (48, 59),
+    ]
     points = told.curves[0].points
     assert [point.exists for point in points] == [True, True, False, True, True]
     assert "requested before the change, or have no answer, are not in the curve" in said(material)
@@ -301,9 +308,13 @@ def test_an_import_has_no_frames_to_judge_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("primary", "arms", "drift_told"),
-    [("matrix", ("treatment",), False), ("paired", ("treatment",), True),
-     ("borrowed", ("treatment",), True), ("controlled", ("treatment", "passive"), False)],
-)  # fmt: skip
+    [
+        ("matrix", ("treatment",), False),
+        ("paired", ("treatment",), True),
+        ("borrowed", ("treatment",), True),
+        ("controlled", ("treatment", "passive"), False),
+    ],
+)
 def test_drift_is_cautioned_where_it_passes_for_a_sway(
     example: DataFolder, primary: str, arms: tuple[str, ...], *, drift_told: bool
 ) -> None:
@@ -389,8 +400,19 @@ def test_no_summary_prints_a_change_that_cannot_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("percentile", "text"),
-    [(0, "0"), (0.0125, "0.01"), (0.005, "0.01"), (0.96, "1.0"), (1, "1"), (50.4, "50"),
-     (99.4, "99.4"), (99.96, "99.96"), (99.975, "99.97"), (99.9999, "99.9999"), (100, "100")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (0.0125, "0.01"),
+        (0.005, "0.01"),
+        (0.96, "1.0"),
+        (1, "1"),
+        (50.4, "50"),
+        (99.4, "99.4"),
+        (99.96, "99.96"),
+        (99.975, "99.97"),
+        (99.9999, "99.9999"),
+        (100, "100"),
+    ],
+)
 def test_a_percentile_is_never_rounded_to_an_end(percentile: float, text: str) -> None:
     assert percentile_text(percentile) == text

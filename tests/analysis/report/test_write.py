@@ -147,10 +147,12 @@ def test_what_does_not_exist_is_an_empty_cell(tmp_path: Path) -> None:
     )
     write_tables([table, ReportTable("empty", ("a",), [])], tmp_path)
     assert rows(tmp_path / "t.csv") == [
-        {"a": "x", "b": "", "c": ""}, {"a": 'with "quotes", é', "b": "1.5", "c": "True"},
-    ]  # fmt: skip
+        {"a": "x", "b": "", "c": ""},
+        {"a": 'with "quotes", é', "b": "1.5", "c": "True"},
+    ]
     assert pyarrow.parquet.read_table(tmp_path / "t.parquet").to_pylist() == [
-        {"a": "x", "b": None, "c": None}, {"a": 'with "quotes", é', "b": 1.5, "c": True},
-    ]  # fmt: skip
+        {"a": "x", "b": None, "c": None},
+        {"a": 'with "quotes", é', "b": 1.5, "c": True},
+    ]
     assert (tmp_path / "empty.csv").read_text(encoding="utf-8").strip() == "a"
     assert pyarrow.parquet.read_table(tmp_path / "empty.parquet").num_rows == 0

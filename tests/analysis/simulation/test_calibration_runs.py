@@ -40,8 +40,13 @@ def listener(treated: list[Ledger]) -> CalibrationRuns:
 def test_every_design_says_what_it_finds(listener: CalibrationRuns) -> None:
     told = {design.design: design for design in listener.designs}
     assert list(told) == [
-        "I_avg", "persona matrix", "adjusted matrix", "placebo", "graded matrix", "borrowed base"
-    ]  # fmt: skip
+        "I_avg",
+        "persona matrix",
+        "adjusted matrix",
+        "placebo",
+        "graded matrix",
+        "borrowed base",
+    ]
     assert told["graded matrix"].estimate.unit == "points"
     assert listener.matrix is not None
     figure = listener.figures["specific sway"]

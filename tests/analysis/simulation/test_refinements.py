@@ -82,9 +82,9 @@ def test_batches_weigh_what_their_correlation_leaves_of_them() -> None:
 def test_the_joint_fit_is_least_squares() -> None:
     rng = np.random.default_rng(4)
     before, after = rng.normal(size=(2, 6, 6))
-    rows, columns = (np.kron(*pair) for pair in [
-        (np.eye(6), np.ones((6, 1))), (np.ones((6, 1)), np.eye(6))
-    ])  # fmt: skip
+    rows, columns = (
+        np.kron(*pair) for pair in [(np.eye(6), np.ones((6, 1))), (np.ones((6, 1)), np.eye(6))]
+    )
     design = np.column_stack([np.eye(6).ravel(), before.ravel(), rows, columns])
     fitted = np.linalg.lstsq(design, after.ravel(), rcond=None)[0]
     # a diagonal that is higher by 1 makes D 1
@@ -104,9 +104,11 @@ def test_graded_matrices_keep_their_level_and_cover(judge: str) -> None:
 @pytest.mark.drill
 def test_graded_scores_gain_where_they_tell_more_than_the_answer() -> None:
     told = judged(
-        "accounts differ by 16 pp", "adjusted matrix", "adjusted matrix, unsure judge",
+        "accounts differ by 16 pp",
+        "adjusted matrix",
+        "adjusted matrix, unsure judge",
         "adjusted matrix, noisy judge",
-    )  # fmt: skip
+    )
     assert told["adjusted matrix, unsure judge"].gain > 0.05
     noisy = told["adjusted matrix, noisy judge"]
     assert noisy.gain < 0.01 + 3.5 * noisy.gain_error
@@ -119,8 +121,11 @@ def test_a_borrowed_base_of_graded_scores_takes_fading_for_a_sway() -> None:
 
 
 def test_batch_weights_and_other_adjustments_add_little() -> None:
-    names = ("persona matrix, batch weights", "adjusted matrix, batch weights",
-             "adjusted matrix, b and D fitted jointly")  # fmt: skip
+    names = (
+        "persona matrix, batch weights",
+        "adjusted matrix, batch weights",
+        "adjusted matrix, b and D fitted jointly",
+    )
     told = judged("usual", "persona matrix", "adjusted matrix", "adjusted matrix, b = 1", *names)
     for name in names:
         assert abs(told[name].gain) < 0.02 + 3.5 * told[name].gain_error

@@ -29,17 +29,25 @@ SHARED = "shared"
 
 def hit(frame: str, *, fits: bool = False) -> RetrievedFrame:
     return RetrievedFrame(
-        rank=1, similarity=0.5, words=None, match=4.0 if fits else 1.0, fits=fits, entry=frame,
-        platform="tiktok", video=frame, frame=frame,
+        rank=1,
+        similarity=0.5,
+        words=None,
+        match=4.0 if fits else 1.0,
+        fits=fits,
+        entry=frame,
+        platform="tiktok",
+        video=frame,
+        frame=frame,
         caption="",
-    )  # fmt: skip
+    )
 
 
 def layout(frames: int = 3, ids: tuple[str, ...] = ("power", "security")) -> Layout:
     """Values with frames of their own, and one frame that all share; the first keyword's fit."""
     keywords = tuple(
         Keyword(
-            value=name, keyword=f"{name} {part}",
+            value=name,
+            keyword=f"{name} {part}",
             found=(
                 *(hit(f"{name}-{part}-{n}", fits=part == 0) for n in range(frames)),
                 hit(SHARED, fits=part == 0),
@@ -47,14 +55,23 @@ def layout(frames: int = 3, ids: tuple[str, ...] = ("power", "security")) -> Lay
         )
         for name in ids
         for part in (0, 1)
-    )  # fmt: skip
+    )
     return Layout.of(
         Retrieval(
-            at=START, set_id="own", sha256="0" * 64, encoder="e", platform=None, per_keyword=frames,
-            by="both", frames=100, unique=100, videos=100, keywords=keywords,
+            at=START,
+            set_id="own",
+            sha256="0" * 64,
+            encoder="e",
+            platform=None,
+            per_keyword=frames,
+            by="both",
+            frames=100,
+            unique=100,
+            videos=100,
+            keywords=keywords,
             values=tuple(ValueRecord(id=name, name=name, definition=name) for name in ids),
         )
-    )  # fmt: skip
+    )
 
 
 def answers(plain: np.ndarray, opposite: np.ndarray, model: str = "m") -> SpectrumAnswers:
@@ -220,12 +237,21 @@ def test_answers_to_the_opposite_are_turned_round(tmp_path: Path) -> None:
         run_id=RUN_ID, model="m", strategy="plain", prompts={}, seed=1, at=START, code_version="1"
     )
     lines = [
-        RejudgedAnswer(persona="", position=0, frame=SHARED, mirrored=mirrored, paraphrase=wording,
-              judgement=Judgement(answer=answer, missing=None if answer else "refused"))
-        for mirrored, wording, answer in (
-            (False, 0, "yes"), (False, 1, None), (True, 0, "no"), (True, 1, "yes"),
+        RejudgedAnswer(
+            persona="",
+            position=0,
+            frame=SHARED,
+            mirrored=mirrored,
+            paraphrase=wording,
+            judgement=Judgement(answer=answer, missing=None if answer else "refused"),
         )
-    ]  # fmt: skip
+        for mirrored, wording, answer in (
+            (False, 0, "yes"),
+            (False, 1, None),
+            (True, 0, "no"),
+            (True, 1, "yes"),
+        )
+    ]
     path = tmp_path / "a.jsonl"
     with JudgementWriter(path, judge) as writer:
         writer.append(lines)

@@ -135,10 +135,14 @@ def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -
 
 def test_shares_with_and_without_repeats_are_shown(tmp_path: Path) -> None:
     steps = [
-        made.step(at, "before" if at < 10 else "after", "yes" if at in (0, 1) or at > 13 else "no",
-                  repeat="run" if at > 13 else None)
+        made.step(
+            at,
+            "before" if at < 10 else "after",
+            "yes" if at in (0, 1) or at > 13 else "no",
+            repeat="run" if at > 13 else None,
+        )
         for at in range(20)
-    ]  # fmt: skip
+    ]
     windows = Windows(before=10, after=10)
     path = made.write(tmp_path, made.started(windows=windows), steps)
     summary = summarise(ledger.read(path), np.random.default_rng(0))

@@ -46,8 +46,11 @@ class AnyTextEncoder(ColourEncoder):
 
 def examples() -> list[str]:
     found = [line for command in main.commands.values() for line in EXAMPLE.findall(told(command))]
-    found += [line for block in re.findall(r"```console\n(.*?)```", DOC, re.DOTALL)
-              for line in EXAMPLE.findall(block)]  # fmt: skip
+    found += [
+        line
+        for block in re.findall(r"```console\n(.*?)```", DOC, re.DOTALL)
+        for line in EXAMPLE.findall(block)
+    ]
     return list(dict.fromkeys(found))
 
 

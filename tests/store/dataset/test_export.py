@@ -72,9 +72,13 @@ def data(tmp_path: Path) -> DataFolder:
                 hashtags=(HANDLE, "sea"),
             )
             said = Judgement(
-                answer="yes", p_yes=0.5, reason=f"I follow {HANDLE}.", reply=f"Yes, {OTHER}s!",
-                description=f"A video of @{OTHER}", screen_text=f"{HANDLE.title()} . follow",
-            )  # fmt: skip
+                answer="yes",
+                p_yes=0.5,
+                reason=f"I follow {HANDLE}.",
+                reply=f"Yes, {OTHER}s!",
+                description=f"A video of @{OTHER}",
+                screen_text=f"{HANDLE.title()} . follow",
+            )
             at = START.replace(second=10 * position, microsecond=1)  # as a clock tells it
             writer.append(step(position, frame(picture), video=video, judgement=said, at=at))
         writer.append(finished(3))
@@ -170,8 +174,11 @@ def test_it_loads_and_holds_what_is_kept(data: DataFolder, tmp_path: Path, kind:
 def read_back(kind: str, folder: Path, split: str) -> list[tuple[dict[str, Any], bytes]]:
     """Rows and pictures' bytes of one split, each format by its own library."""
     if kind == "parquet":
-        rows = [row for path in sorted(folder.glob(f"data/{split}-*.parquet"))
-                for row in pq.read_table(path).to_pylist()]  # fmt: skip
+        rows = [
+            row
+            for path in sorted(folder.glob(f"data/{split}-*.parquet"))
+            for row in pq.read_table(path).to_pylist()
+        ]
         return [(row, row.pop("image")["bytes"]) for row in rows]
     if kind == "jsonl":
         lines = (folder / f"{split}.jsonl").read_text("utf-8").splitlines()
@@ -208,8 +215,14 @@ def written(text: str, picture: Image.Image) -> bytes:
     """A picture of a phone's size with a line drawn into it, as a site does."""
     image = picture.resize((412, 732))
     draw = ImageDraw.Draw(image)
-    draw.text((20, 640), text, font=ImageFont.load_default(20), fill="white", stroke_width=1,
-              stroke_fill="black")  # fmt: skip
+    draw.text(
+        (20, 640),
+        text,
+        font=ImageFont.load_default(20),
+        fill="white",
+        stroke_width=1,
+        stroke_fill="black",
+    )
     out = io.BytesIO()
     image.save(out, "JPEG", quality=90)
     return out.getvalue()

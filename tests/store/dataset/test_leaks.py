@@ -45,8 +45,10 @@ def leaky(tmp_path: Path) -> DataFolder:
             frames.put(picture, sync=False)
             video = Video(
                 id=JANES if author == JANE else f"v{position}",
-                author=author, caption=text, hashtags=("JaneDoe92", "sea"),
-            )  # fmt: skip
+                author=author,
+                caption=text,
+                hashtags=("JaneDoe92", "sea"),
+            )
             writer.append(step(position, frame(picture), video=video, judgement=said))
         writer.append(finished(3))
     other = step(0, frame(jpeg("red")), video=Video(id="x", author="quietplumber"))

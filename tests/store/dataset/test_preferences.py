@@ -58,10 +58,14 @@ def made(tmp_path: Path) -> tuple[DataFolder, preference_pairs.PreferencePairs]:
             # each frame looks nearly like the next one, in chains of three
             look = 0x9E3779B97F4A7C15 * (place // 3 + 1) % 2**64 ^ (0b111 << 3 * (place % 3)) // 8
             source = preference_pairs.FrameSource(
-                frame=own.sha256, phash=f"{look:016x}", platform="tiktok", video=video,
-                author=f"creator{place % 20}" if video != HER_ID else JANE, run="r",
+                frame=own.sha256,
+                phash=f"{look:016x}",
+                platform="tiktok",
+                video=video,
+                author=f"creator{place % 20}" if video != HER_ID else JANE,
+                run="r",
                 position=place,
-            )  # fmt: skip
+            )
             file.append(
                 [
                     preference_pairs.AcceptedText(

@@ -26,9 +26,21 @@ from store.runs.records import RunStarted
 from tests.store.samples import COLOURS, START, keep_run
 
 HOSTILE = (
-    "../../outside", "/outside", "..", ".", "", "a/../../outside", "a\\b", ".hidden", "a\x00b",
-    "a\nb", "a\x1b[2Jb", "\u202egpj.exe", "\ud800", "x" * 201,
-)  # fmt: skip
+    "../../outside",
+    "/outside",
+    "..",
+    ".",
+    "",
+    "a/../../outside",
+    "a\\b",
+    ".hidden",
+    "a\x00b",
+    "a\nb",
+    "a\x1b[2Jb",
+    "\u202egpj.exe",
+    "\ud800",
+    "x" * 201,
+)
 NAMES: TypeAdapter[str] = TypeAdapter(PathName)
 
 
@@ -192,10 +204,19 @@ def test_no_entry_has_a_run_s_own_files_deleted(data: DataFolder, name: str) -> 
 
 def test_a_spectrum_of_a_hostile_name_is_removed_and_written_nowhere(data: DataFolder) -> None:
     told: dict[str, Any] = {
-        "at": START.isoformat(), "set_id": OUT, "sha256": "0" * 64, "encoder": "e",
-        "platform": None, "per_keyword": 1, "by": "both", "frames": 1, "unique": 1, "videos": 1,
-        "values": [], "keywords": [],
-    }  # fmt: skip
+        "at": START.isoformat(),
+        "set_id": OUT,
+        "sha256": "0" * 64,
+        "encoder": "e",
+        "platform": None,
+        "per_keyword": 1,
+        "by": "both",
+        "frames": 1,
+        "unique": 1,
+        "videos": 1,
+        "values": [],
+        "keywords": [],
+    }
     path = data.spectra_dir / "x" / "retrieval.json"
     write_whole(path, json.dumps(told).encode())
     with pytest.raises(StoreError):

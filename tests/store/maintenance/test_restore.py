@@ -98,14 +98,16 @@ def typed(file: Path, folder: Path, *words: str) -> Result:
         member(
             "runs/r1/ledger.jsonl",
             pax_headers={
-                "GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(64 << 30),
+                "GNU.sparse.major": "0",
+                "GNU.sparse.minor": "1",
+                "GNU.sparse.size": str(64 << 30),
                 "GNU.sparse.map": f"{(64 << 30) - 1},1",
             },
         ),
         member("x" * 20_000),
     ],
     ids=lambda info: f"{info.name[:24]!a}-{info.type.decode('latin-1')}",
-)  # fmt: skip
+)
 def test_what_no_backup_holds_is_refused(place: Path, info: tarfile.TarInfo) -> None:
     good = member("runs/r0/ledger.jsonl"), b"{}\n"
     file = archive(place / "b.tar", good, (info, b"x"))

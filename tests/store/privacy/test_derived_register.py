@@ -197,9 +197,19 @@ def test_a_folder_with_other_files_is_no_place_for_what_goes_whole(
 # Nobody writes past the register
 
 WRITES = {
-    "write_whole", "write_bytes", "write_text", "savefig", "save", "save_pretrained",
-    "open_private", "ParquetWriter", "to_csv", "copyfile", "copytree", "write_tables",
-}  # fmt: skip
+    "write_whole",
+    "write_bytes",
+    "write_text",
+    "savefig",
+    "save",
+    "save_pretrained",
+    "open_private",
+    "ParquetWriter",
+    "to_csv",
+    "copyfile",
+    "copytree",
+    "write_tables",
+}
 ENTERED = {
     "analysis/alignment/alignment_report.py": "agent/cli/align.py",
     "agent/training/dpo.py": "agent/cli/align.py",

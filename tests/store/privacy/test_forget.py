@@ -105,9 +105,15 @@ def indexed(data: DataFolder) -> DataFolder:
 def steps(run_id: str, frames: FrameStore) -> list[Step]:
     pictures = [jpeg("red", 90), jpeg("blue", 91), jpeg("green", 92), jpeg("red", 90)]
     hers = Video(
-        id="her-1", url=f"https://site.example/@{HANDLE}/video/1", author=f"@{HANDLE}",
-        caption=SECRET, hashtags=("lighthouse",), likes=918_273_645, batch=2, batch_requested_at=0,
-    )  # fmt: skip
+        id="her-1",
+        url=f"https://site.example/@{HANDLE}/video/1",
+        author=f"@{HANDLE}",
+        caption=SECRET,
+        hashtags=("lighthouse",),
+        likes=918_273_645,
+        batch=2,
+        batch_requested_at=0,
+    )
     videos = [
         hers,
         hers.model_copy(update={"id": "her-2"}),
@@ -125,9 +131,14 @@ def steps(run_id: str, frames: FrameStore) -> list[Step]:
 
 def _rejudge(data: DataFolder) -> None:
     judge = RejudgementHeader(
-        run_id="r1", model="scripted/yes", strategy="simple", prompts={}, seed=1, at=START,
+        run_id="r1",
+        model="scripted/yes",
+        strategy="simple",
+        prompts={},
+        seed=1,
+        at=START,
         code_version="0.1.0",
-    )  # fmt: skip
+    )
     with JudgementWriter(judge.path(data.run_dir("r1")), judge) as writer:
         for position, reply in enumerate((SECRET, SECRET, "No.", "No.")):
             told = Judgement(answer="no", p_yes=0.125, reply=reply, description=f"by {HANDLE}")
@@ -141,26 +152,58 @@ def _rejudge(data: DataFolder) -> None:
 def _spectrum(data: DataFolder) -> None:
     """A spectrum that found her second video, and one that mentions her; what was made of it."""
     judge = RejudgementHeader(
-        run_id=RUN_ID, model="scripted/yes", strategy="plain", prompts={}, seed=1, at=START,
+        run_id=RUN_ID,
+        model="scripted/yes",
+        strategy="plain",
+        prompts={},
+        seed=1,
+        at=START,
         code_version="0.1.0",
-    )  # fmt: skip
+    )
     with JudgementWriter(judge.path(data.spectra_dir), judge) as writer:
         for shown, reply in ((BLUE, SECRET), (GREEN, "Yes.")):
             said = Judgement(answer="yes", reply=reply, description=f"by {HANDLE}")
             writer.append([RejudgedAnswer(persona="", position=0, frame=shown, judgement=said)])
     found = [
-        RetrievedFrame(rank=1, similarity=0.9, words=0.5, match=4.0, fits=True, entry="r1/1/0",
-              platform="playground", video="her-2", frame=BLUE, caption=SECRET),
-        RetrievedFrame(rank=2, similarity=0.8, words=0.4, match=3.0, fits=True, entry="r1/2/0",
-              platform="playground", video="his", frame=GREEN,
-              caption=f"thanks to @{HANDLE} for the idea"),
-    ]  # fmt: skip
+        RetrievedFrame(
+            rank=1,
+            similarity=0.9,
+            words=0.5,
+            match=4.0,
+            fits=True,
+            entry="r1/1/0",
+            platform="playground",
+            video="her-2",
+            frame=BLUE,
+            caption=SECRET,
+        ),
+        RetrievedFrame(
+            rank=2,
+            similarity=0.8,
+            words=0.4,
+            match=3.0,
+            fits=True,
+            entry="r1/2/0",
+            platform="playground",
+            video="his",
+            frame=GREEN,
+            caption=f"thanks to @{HANDLE} for the idea",
+        ),
+    ]
     retrieval = Retrieval(
-        at=START, set_id="s", sha256="0" * 64, encoder="test-colour", platform=None, per_keyword=2,
-        by="both", frames=8, unique=8, videos=5,
+        at=START,
+        set_id="s",
+        sha256="0" * 64,
+        encoder="test-colour",
+        platform=None,
+        per_keyword=2,
+        by="both",
+        frames=8,
+        unique=8,
+        videos=5,
         values=(ValueRecord(id="v", name="V", definition="d"),),
         keywords=(Keyword(value="v", keyword="lamp", found=tuple(found)),),
-    )  # fmt: skip
+    )
     keep(retrieval, data)
     write_whole(data.spectra_dir / "older" / "retrieval.json", json.dumps({"c": SECRET}).encode())
     for folder in (retrieval.folder(data), data.studies_dir / "s1", data.run_dir("r1")):
@@ -174,13 +217,18 @@ def _prefer(data: DataFolder) -> None:
     """Pairs about her first video, whose frame another one shares, and about one that names her."""
     maker = preference_pairs.Maker(
         model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
-    )  # fmt: skip
+    )
     with preference_pairs.writer(data, maker) as file:
         for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
             source = preference_pairs.FrameSource(
-                frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f" * 64, phash="0",
-                platform="playground", video=video, author=author, run="r1", position=0,
-            )  # fmt: skip
+                frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f" * 64,
+                phash="0",
+                platform="playground",
+                video=video,
+                author=author,
+                run="r1",
+                position=0,
+            )
             file.append(
                 [
                     preference_pairs.AcceptedText(

@@ -23,18 +23,25 @@ from tests.store.samples import START
 
 def judge(**changes: Any) -> RejudgementHeader:
     fields: dict[str, Any] = {
-        "run_id": "r1", "model": "vllm/some:model", "strategy": "simple",
-        "prompts": {"simple": "a" * 64}, "seed": 3, "at": START, "code_version": "0.1.0",
-    }  # fmt: skip
+        "run_id": "r1",
+        "model": "vllm/some:model",
+        "strategy": "simple",
+        "prompts": {"simple": "a" * 64},
+        "seed": 3,
+        "at": START,
+        "code_version": "0.1.0",
+    }
     return RejudgementHeader(**(fields | changes))
 
 
 def line(position: int, answer: str | None = "yes", **changes: Any) -> RejudgedAnswer:
     given = {"answer": answer, "missing": None if answer else "refused"}
     fields: dict[str, Any] = {
-        "persona": "p12", "position": position, "frame": "f" * 64,
+        "persona": "p12",
+        "position": position,
+        "frame": "f" * 64,
         "judgement": Judgement.model_validate(given),
-    }  # fmt: skip
+    }
     return RejudgedAnswer(**(fields | changes))
 
 
@@ -112,8 +119,11 @@ def test_a_question_without_a_reply_is_due_again_and_every_attempt_stays(path: P
             writer.append([line(0)])
     kept = read_judgements(path)
     assert [one.judgement.missing for one in kept.lines if one.position == 0] == [
-        "timed_out", "failed", "rate_limited", None,
-    ]  # fmt: skip
+        "timed_out",
+        "failed",
+        "rate_limited",
+        None,
+    ]
     said = {one.position: one.judgement.answer for one in kept.asked}
     assert said == {0: "no", 1: None, 2: "yes"}
 
@@ -133,8 +143,12 @@ def test_a_torn_batch_is_dropped_and_said_so(path: Path, cut: int) -> None:
 
 
 def test_another_judge_is_another_file(path: Path, tmp_path: Path) -> None:
-    others = [judge(model="vllm/some-model"), judge(strategy="isq"), judge(seed=4),
-              judge(prompts={"simple": "b" * 64})]  # fmt: skip
+    others = [
+        judge(model="vllm/some-model"),
+        judge(strategy="isq"),
+        judge(seed=4),
+        judge(prompts={"simple": "b" * 64}),
+    ]
     names = {one.slug for one in [judge(), *others]}
     assert len(names) == 5
     assert judge(at=START.replace(year=2026), code_version="9").slug == judge().slug

@@ -151,9 +151,10 @@ def test_a_damaged_step_takes_no_other_with_it(world: World, line: int) -> None:
 def test_a_cost_that_cannot_be_is_not_known(world: World, cost: float) -> None:
     world.keep("r1", "yyyyy", model="openai/x").close()
     rewrite(
-        world.data.ledger_path("r1"), 2,
+        world.data.ledger_path("r1"),
+        2,
         lambda one: one["judgement"].update(usage={"calls": 1, "cost_usd": cost}),
-    )  # fmt: skip
+    )
     told = ask_status(world.data, "--json")
     assert told.exit_code == 0
     cost_now = Status.model_validate_json(told.stdout).cost
@@ -353,8 +354,9 @@ def test_damaged_draws_of_a_study_end_no_daemon(world: World, tmp_path: Path, da
 # Random bytes
 
 _LINES: dict[str, TypeAdapter[Any]] = {
-    "ledger": TypeAdapter(LedgerLine), "journal": TypeAdapter(AnyEvent),
-}  # fmt: skip
+    "ledger": TypeAdapter(LedgerLine),
+    "journal": TypeAdapter(AnyEvent),
+}
 
 
 def flip(raw: bytes, rng: random.Random) -> bytes:

@@ -27,8 +27,10 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
     (tmp_path / UNIT.name).write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(tmp_path / UNIT.name)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -56,5 +58,8 @@ def test_the_page_is_packaged() -> None:
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "site/*" in packaged["tool"]["setuptools"]["package-data"]["*"]
     assert {path.suffix for path in (ROOT / "agent" / "daemon" / "web" / "site").iterdir()} == {
-        ".html", ".css", ".js", ".svg",
-    }  # fmt: skip
+        ".html",
+        ".css",
+        ".js",
+        ".svg",
+    }

@@ -229,8 +229,10 @@ def test_quiet_hours_caps_and_budgets_hold_what_runs_too(
     clock.pass_by(1800)
     assert World(tmp_path, book, quiet).held() is None
     for per_day, persona, why in (
-        (3, "p12", "3 videos a day (UTC) of p12 are watched"), (4, "p12", None), (3, "p05", None),
-    ):  # fmt: skip
+        (3, "p12", "3 videos a day (UTC) of p12 are watched"),
+        (4, "p12", None),
+        (3, "p05", None),
+    ):
         watch = WatchFile(entry=(entry(),), cap=(DailyCap(persona=persona, per_day=per_day),))
         assert World(tmp_path, book, watch).held() == (why if persona == "p12" else None)
     clock.pass_by(86400)
@@ -367,8 +369,13 @@ def test_an_end_is_told_by_its_code_what_it_was_ended_for_and_its_last_words(
         *(of(code, None, log, evidence, []) for code in (-9, 130, 2, 1)),
     ]
     assert [ending.outcome for ending in told] == [
-        "complete", "deadline", "killed", "interrupted", "refused", "fault",
-    ]  # fmt: skip
+        "complete",
+        "deadline",
+        "killed",
+        "interrupted",
+        "refused",
+        "fault",
+    ]
     assert told[2].reason == "ended by SIGKILL"
     assert told[4].reason.startswith("Who watches?")
     assert "abcdefghijkl" not in told[4].reason

@@ -72,13 +72,17 @@ SANTIAGO = "America/Santiago"
         ("0 0 6 9 *", SANTIAGO, "2026-01-01", ["06 01:00", "06 00:00", "06 00:00"]),
         ("*/20 0 * * *", SANTIAGO, "2026-09-06", ["06 01:00", "06 01:20", "06 01:40"]),
         ("0 0,1 * * *", SANTIAGO, "2026-09-06", ["06 01:00", "07 00:00", "07 01:00"]),
-        ("*/15 2 * * *", "Europe/Berlin", "2027-03-28",
-         ["28 03:00", "28 03:15", "28 03:30", "28 03:45", "29 02:00"]),
+        (
+            "*/15 2 * * *",
+            "Europe/Berlin",
+            "2027-03-28",
+            ["28 03:00", "28 03:15", "28 03:30", "28 03:45", "29 02:00"],
+        ),
         ("0 2,3 * * *", "Europe/Berlin", "2027-03-28", ["28 03:00", "29 02:00", "29 03:00"]),
         ("30 1-3 * * *", "Europe/Berlin", "2027-10-31", ["31 01:30", "31 02:30", "31 03:30"]),
         ("0 2 * * *", "Australia/Lord_Howe", "2026-10-04", ["04 02:30", "05 02:00"]),
     ],
-)  # fmt: skip
+)
 def test_no_due_time_is_lost_where_clocks_are_put_on(
     cron: str, zone: str, after: str, faces: list[str]
 ) -> None:
@@ -135,8 +139,10 @@ def test_what_comes_next_is_told_over_all_entries() -> None:
     both = watch(entry(every="1h"), entry(name="p05", cron="15 * * * *"), timezone="UTC")
     told = triggers.upcoming(both, NOON, 3)
     assert [(f"{due:%H:%M}", name) for due, name in told] == [
-        ("12:15", "p05"), ("13:00", "p12"), ("13:15", "p05"),
-    ]  # fmt: skip
+        ("12:15", "p05"),
+        ("13:00", "p12"),
+        ("13:15", "p05"),
+    ]
 
 
 # What is taken up

@@ -128,8 +128,10 @@ async def _quiet(folder: Path) -> None:
     supervisor, _ = await start_supervisor(folder)
     data = DataFolder(folder)
     said = (
-        b"", b"GET / HTTP/1.1\r\nX: ", b"POST /api/pause HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
-    )  # fmt: skip
+        b"",
+        b"GET / HTTP/1.1\r\nX: ",
+        b"POST /api/pause HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
+    )
     async with serve(data, SupervisorControls(supervisor), supervisor.upcoming, 0) as link:
         port = httpx.URL(link).port
         lines = [await asyncio.open_connection("127.0.0.1", port) for _ in said]

@@ -88,10 +88,17 @@ def test_a_study_whose_runs_are_done_is_not_starting(world: World) -> None:
     )
     world.study("two-arms", {"treatment": ["yn"], "passive": ["nn"]})
     cells = [
-        {"platform": "playground", "strategy": "simple", "model": "m", "replicate": 1,
-         "slot": 1, "arm": arm, "persona": "p12"}
+        {
+            "platform": "playground",
+            "strategy": "simple",
+            "model": "m",
+            "replicate": 1,
+            "slot": 1,
+            "arm": arm,
+            "persona": "p12",
+        }
         for arm in ("treatment", "passive")
-    ]  # fmt: skip
+    ]
     draws = world.data.studies_dir / "two-arms" / "draws.json"
     draws.parent.mkdir(parents=True, exist_ok=True)
     draws.write_text(json.dumps([*cells, cells[0] | {"persona": "p05"}]), encoding="utf-8")

@@ -48,18 +48,22 @@ class Desktop:
 def inner(player: Region, left: float, top: float, right: float, bottom: float) -> Region:
     """A part of the player, in shares of its width and height."""
     return Region(
-        round(player.left + left * player.width), round(player.top + top * player.height),
-        round(player.left + right * player.width), round(player.top + bottom * player.height),
-    )  # fmt: skip
+        round(player.left + left * player.width),
+        round(player.top + top * player.height),
+        round(player.left + right * player.width),
+        round(player.top + bottom * player.height),
+    )
 
 
 def near(found: Region | None, player: Region, pixels: int = 3) -> bool:
     if found is None:
         return False
     gaps = (
-        found.left - player.left, found.top - player.top,
-        found.right - player.right, found.bottom - player.bottom,
-    )  # fmt: skip
+        found.left - player.left,
+        found.top - player.top,
+        found.right - player.right,
+        found.bottom - player.bottom,
+    )
     return max(map(abs, gaps)) <= pixels
 
 

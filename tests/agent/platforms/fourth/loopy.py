@@ -46,7 +46,8 @@ def _video(loop: dict[str, Any], source: str) -> Video:
     words = items.text(loop.get("text"))
     length = items.seconds(loop.get("length_ms"))
     return items.video(
-        id_, source,
+        id_,
+        source,
         url=f"https://loopy.example/l/{id_}",
         author=items.name(items.at(loop, "by", "handle")),
         caption=words,
@@ -55,7 +56,7 @@ def _video(loop: dict[str, Any], source: str) -> Video:
         duration_s=None if length is None else length / 1000,
         ad=items.flag(loop.get("promoted")),
         live=items.flag(loop.get("on_air")),
-    )  # fmt: skip
+    )
 
 
 PLATFORM = Platform(

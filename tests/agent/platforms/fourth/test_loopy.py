@@ -28,10 +28,14 @@ AD, LIVE = 5, 9
 
 def loop(number: int) -> dict[str, Any]:
     return {
-        "key": f"lp-{number:03}", "by": {"handle": f"someone{number}"}, "hearts": f"{number}.5K",
-        "text": f"loop number {number} #tag{number}", "length_ms": 6000,
-        "promoted": number == AD, "on_air": number == LIVE,
-    }  # fmt: skip
+        "key": f"lp-{number:03}",
+        "by": {"handle": f"someone{number}"},
+        "hearts": f"{number}.5K",
+        "text": f"loop number {number} #tag{number}",
+        "length_ms": 6000,
+        "promoted": number == AD,
+        "on_air": number == LIVE,
+    }
 
 
 @pytest.fixture(scope="module")

@@ -59,12 +59,13 @@ _LED = (
     r"(?: not)?,? |(?:as|being) an? (?:\w+[ -]){1,6}?\w+, )*"
 )
 _ADVERBS = r"(?: (?:definitely|certainly|absolutely|simply|just|gladly|happily|quickly|really))*"
+_REASON = (
+    r"(?:,? (?:because|since|as i|for sure|without hesitation|right away|immediately)\b.*|,.*)?"
+)
 _SAID = re.compile(
     rf"{_LED}i(?:'d|'ll| would| will|(?= (?:won't|wouldn't))){_ADVERBS}"
     rf"(?: not| won't|n't| wouldn't)?{_ADVERBS} (?:{_WATCH}|{_GO})"
-    r"(?:,? (?:because|since|as i|for sure|without hesitation|right away|immediately)\b.*|,.*)?".replace(
-        "{thing}", _THING
-    )
+    rf"{_REASON}".replace("{thing}", _THING)
 )
 _BARE = re.compile(
     rf"(?:(?:i )?(?:definitely|absolutely|just|instant|immediate|easy|hard) )?"

@@ -28,11 +28,12 @@ from agent.models.reply_limit import limit_replies
 from personas import strategies
 from store.foreign.printing import remark
 
-PROVIDERS = tuple(
+_PROVIDERS = (
     "anthropic azureai bedrock cloudflare fireworks google grok groq hf-inference-providers "
     "litellm-proxy llama-cpp-python meta mistral mockllm moonshot ollama openai openai-api "
-    "openrouter perplexity sagemaker sambanova sglang together vllm".split()
+    "openrouter perplexity sagemaker sambanova sglang together vllm"
 )
+PROVIDERS = tuple(_PROVIDERS.split())
 """Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
 
 SETTINGS: dict[str, Any] = {

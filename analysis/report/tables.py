@@ -76,11 +76,8 @@ def _numbers(rendered: Rendered) -> ReportTable:
     columns = ("id", "source", "text", "value", "what", "function", "used", "left_out")
     rows: list[tuple[Cell, ...]] = []
     for number, (place, one) in enumerate(rendered.numbers, 1):
-        source = one.source
-        rows.append(
-            (f"n-{number}", place, one.text, one.value, one.what)
-            + (source.function, source.used, source.left_out)
-        )
+        source = (one.source.function, one.source.used, one.source.left_out)
+        rows.append((f"n-{number}", place, one.text, one.value, one.what, *source))
     return ReportTable("numbers", columns, rows)
 
 

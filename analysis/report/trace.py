@@ -1,9 +1,9 @@
 """Numbers that say where they come from: the only way for a number into the report.
 
 A ``TracedNumber`` holds a number as it is printed, and its ``NumberSource``: the function that
-made it, the rows that went in and the rows that did not. ``Traces.shown`` is what the templates print values
-with. It turns a ``TracedNumber`` into a link to its source, and refuses any other number, also one
-inside a string, unless it is a ``Name`` (an identifier or a quotation, such as ``p12``).
+made it, the rows that went in and the rows that did not. ``Traces.shown`` is what the templates
+print values with. It turns a ``TracedNumber`` into a link to its source, and refuses any other
+number, also one inside a string, unless it is a ``Name`` (an identifier, or a quotation).
 
 Refuses to know how a number is made.
 """

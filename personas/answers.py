@@ -15,10 +15,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from personas.answer_leads import JOINED_LEADS, LEADS, WEAK_LEADS
-from personas.answer_words import ENGLISH, Language, languages, languages_of
-from personas.own_questions import OwnQuestion, asks, is_plain, labels_stance, split_label
-from personas.stance import bare_verbs, stances
+from personas.answer_words import (
+    ENGLISH,
+    JOINED_LEADS,
+    LEADS,
+    WEAK_LEADS,
+    Language,
+    languages,
+    languages_of,
+)
+from personas.stance import (
+    OwnQuestion,
+    asks,
+    bare_verbs,
+    is_plain,
+    labels_stance,
+    split_label,
+    stances,
+)
 from personas.verb_answers import verb_answer
 
 Answer = Literal["yes", "no"]

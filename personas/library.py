@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from personas.errors import BadPersona, BadPersonaId, UnknownPersona, nearest
 from personas.persona import Persona
 from personas.values import values
-from store.foreign.toml import BadToml, read_toml
+from store.foreign.limits import BadToml, read_toml
 
 HOME = Path(__file__).with_name("data")
 """Folder of the personas that come with feedsway."""

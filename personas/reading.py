@@ -12,8 +12,14 @@ from typing import Literal
 
 from personas.answers import Answer, find_answer
 from personas.refusals import denies, refuses
-from personas.reply_objects import object_parts
-from personas.reply_text import LONGEST, ReplyParts, plain, split_reply, without_thoughts
+from personas.reply_text import (
+    LONGEST,
+    ReplyParts,
+    object_parts,
+    plain,
+    split_reply,
+    without_thoughts,
+)
 
 _LETTER = re.compile(r"(?:answer ?:? ?|statement )?\(?([ab])\W*")
 

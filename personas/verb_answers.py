@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from personas.foreign_verbs import foreign_stance
-from personas.stance import stances
+from personas.answer_words import ENGLISH, Language, languages
+from personas.stance import Stance, stances, stems_of
 
 _AFFIRMED = re.compile(
     r"(?:absolutely|definitely|of course|certainly|for sure|you bet(?: i would)?|for certain"
@@ -121,3 +121,62 @@ def _assured(text: str) -> Literal["yes", "no"] | None:
 def _is_plain(first: str) -> bool:
     """Tell whether a first sentence says to stay or to leave, or is nothing but the verb."""
     return _SAID.fullmatch(first) is not None or _BARE.fullmatch(first) is not None
+
+
+_FOREIGN_CLAUSES = re.compile(r"[.,;:!…()。，、！：；،؛।\n]+|\s[–—-]\s")
+_LONGEST = 12
+"""Words of a first clause."""
+
+
+def foreign_stance(said: str, reason: str) -> Stance | None:
+    """Return whether a plain text says, in its first clause and nowhere else, to stay or to leave.
+
+    Parameters
+    ----------
+    said, reason
+        A reply as `personas.reply_text.plain` text, without a question in it, and its reason.
+    """
+    clauses = [
+        part for each in _FOREIGN_CLAUSES.split(f"{said}\n{reason}") if (part := each.strip())
+    ]
+    if not clauses:
+        return None
+    found = {
+        stance
+        for language in languages()
+        if language.code != ENGLISH and language.fill is not None
+        for stance in [_of_language(clauses, language)]
+        if stance is not None
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _of_language(clauses: list[str], language: Language) -> Stance | None:
+    first = stems_of(clauses[0], language)
+    if len(first) != 1 or not _is_plain_clause(clauses[0], language):
+        return None
+    if language.limits is not None and any(language.limits.search(each) for each in clauses):
+        return None
+    others = {stance for each in clauses for stance in stems_of(each, language)}
+    return first.pop() if len(others) == 1 else None
+
+
+def _is_plain_clause(clause: str, language: Language) -> bool:
+    """Tell whether a clause holds a verb for staying or leaving, and only filling words beside."""
+    verbs, fill = _verbs(language), language.fill
+    if fill is None:
+        return False
+    if language.joined:
+        rest = clause
+        for pattern in (*verbs, fill):
+            rest = pattern.sub("", rest)
+        return not rest.strip()
+    words = clause.split()
+    return len(words) <= _LONGEST and all(
+        fill.fullmatch(word) or any(verb.search(word) for verb in verbs) for word in words
+    )
+
+
+def _verbs(language: Language) -> list[re.Pattern[str]]:
+    patterns = (language.stay, language.leave, language.negation)
+    return [pattern for pattern in patterns if pattern is not None]

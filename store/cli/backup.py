@@ -17,8 +17,7 @@ from store.cli.options import bar, data_option, epilog, json_option, kept
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from store.maintenance.archive import Secret
-    from store.maintenance.backup import BackupSummary
+    from store.maintenance.backup import BackupSummary, Secret
     from store.maintenance.restore import RestoreSummary
 
 SECRET = "Whoever has this file is signed in as those accounts: keep it to yourself."
@@ -77,9 +76,9 @@ def restore(
     What could be turned against you stays out of it unless you ask: leave it so for a backup that
     is not your own. Exit code 1 when something is wrong with what was backed up.
     """
-    from store.cli.text import report_lines
+    from store.cli.output import report_lines
     from store.maintenance import verify
-    from store.maintenance.archive import SECRETS
+    from store.maintenance.backup import SECRETS
     from store.maintenance.restore import restore as unpack
     from store.runs.data_folder import DataFolder
 
@@ -106,10 +105,9 @@ def protect(group: str | None, root: Path, as_json: bool) -> None:
     What is made later is as open as its folder. Browser profiles, the pseudonyms' key and the
     page's token stay yours alone.
     """
-    from store.maintenance import access
-    from store.runs.data_folder import DataFolder
+    from store.runs import data_folder
 
-    changed = access.protect(DataFolder(root), group)
+    changed = data_folder.protect(data_folder.DataFolder(root), group)
     if as_json:
         echo(json.dumps({"changed": changed, "group": group}))
         return

@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from store.dataset.blur import RECALL, Blur
 from store.dataset.formats import FILES
 from store.dataset.manifest import digest
-from store.dataset.rows import FIELDS, ExportRows, RowChoice
-from store.dataset.splits import SPLITS, By, Row, shared_with_others
+from store.dataset.pictures import RECALL, Blur
+from store.dataset.rows import FIELDS, SPLITS, By, ExportRows, Row, RowChoice, shared_with_others
 from store.foreign.printing import count_of
 from store.runs.records import label_personas
 

@@ -13,14 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from store.dataset import manifest
-from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
 from store.dataset.card import card
 from store.dataset.formats import FORMATS, Item
 from store.dataset.leaks import refuse_leaks
-from store.dataset.pictures import bare
-from store.dataset.rows import ExportRows, RowChoice, gather
-from store.dataset.splits import SPLITS, Row
+from store.dataset.pictures import Blur, bare
+from store.dataset.rows import SPLITS, ExportRows, Row, RowChoice, gather
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole

@@ -14,8 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from store.dataset.rows import FIELDS
-from store.dataset.splits import Row
+from store.dataset.rows import FIELDS, Row
 
 Item = tuple[Row, bytes]
 """A row and its JPEG file."""

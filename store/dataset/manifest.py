@@ -14,7 +14,7 @@ from typing import Any
 
 from store.errors import BadExport
 from store.jsonl.atomic import write_whole
-from store.jsonl.staged_folder import staged_folder
+from store.jsonl.paths import staged_folder
 from store.privacy.derived_register import register, strike
 from store.runs.data_folder import DataFolder
 

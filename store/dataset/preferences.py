@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from store.dataset import manifest
-from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
 from store.dataset.card import blur_words, split_lines
 from store.dataset.leaks import refuse_leaks
-from store.dataset.pictures import bare
+from store.dataset.pictures import Blur, bare
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
-from store.dataset.splits import SPLITS, By, Row, assign
+from store.dataset.rows import SPLITS, By, Row, assign
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.foreign.printing import count_of
 from store.frames.frame_store import FrameStore

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import struct
+import tomllib
 import warnings
 import zlib
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 MOST_PIXELS = 50_000_000
 """Of a picture that is decoded (150 MB as RGB); a camera of 48 megapixels is within."""
@@ -149,3 +153,109 @@ def decode_picture(source: bytes | Path, mode: str = "RGB") -> Image:
     """
     with open_picture(source) as picture:
         return picture.convert(mode)
+
+
+MOST_TOML_BYTES = 2**20
+"""Of a file that people write; the longest study file has some kilobytes."""
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+class BadToml(ForeignFault):
+    """Bytes that are no TOML, or more of it than is read."""
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(problem)
+        self.line = line
+        """Counted from 1; ``None`` where none is at fault."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a file of TOML.
+
+    Raises
+    ------
+    BadToml
+        It is none, is not UTF-8, is longer than ``MOST_TOML_BYTES``, or holds a number or lists
+        within lists beyond what is read.
+    OSError
+        It cannot be read.
+    """
+    try:
+        return tomllib.loads(read_file(path, MOST_TOML_BYTES).decode())
+    except TooManyBytes as error:
+        raise BadToml(str(error)) from None
+    except UnicodeDecodeError:
+        raise BadToml("it is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        # before Python 3.14 the parser tells the line in its message only
+        place = _PLACE.search(str(error))
+        line = int(place[1]) if place and place[1] else None
+        raise BadToml(str(error), line) from None
+    except RecursionError:
+        raise BadToml("its lists lie too deep within each other") from None
+    except ValueError:  # of Python, over a number of thousands of digits
+        raise BadToml("a number or a date in it is none that can be read") from None
+
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class LimitedBodies:
+    """Answers 413 to a body that is too long, as soon as that is known.
+
+    Parameters
+    ----------
+    app
+        What is asked otherwise.
+    most
+        Bytes of a body.
+    """
+
+    def __init__(self, app: Asgi, most: int = MOST_POST_BYTES) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Handle one request; what is not HTTP is handed on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen, begun = _told_length(scope), False
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._most:
+                raise TooManyBytes(self._most)
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            if seen > self._most:
+                raise TooManyBytes(self._most)
+            seen = 0
+            await self._app(scope, counted, watched)
+        except TooManyBytes as error:
+            if begun:
+                raise
+            await _refuse(send, str(error))
+
+
+def _told_length(scope: MutableMapping[str, Any]) -> int:
+    told = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(told) if told.isdigit() else 0
+
+
+async def _refuse(send: Send, why: str) -> None:
+    body = json.dumps({"error": f"The body is refused: {why}."}).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

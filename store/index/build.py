@@ -6,16 +6,22 @@ rest; it is counted and named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+import sys
+from collections.abc import Callable, Sequence, Set
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from store.errors import DamagedFrame, DataUnreadable, StoreError
+from store.errors import DamagedFrame, DataUnreadable, IndexDamaged, StoreError
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.frames.frame_store import FrameStore
-from store.index.entries import IndexEntry, entries
+from store.index import chroma
+from store.index.embedded_folder import IndexFolder, folders, run_in_child
+from store.index.entries import Hit, IndexEntry, entries
 from store.index.search import Index, replacement
 from store.runs import ledger
 
@@ -25,8 +31,11 @@ if TYPE_CHECKING:
     from store.encoders.base import Encoder, Vectors
     from store.runs.data_folder import DataFolder
 
+
 BATCH = 32
 """Frames embedded at once."""
+_PAGE = 1_000
+"""Frames copied at once."""
 _GROUP = 16
 """Batches put in at once. Each putting in opens the index, half a second where it is large; an
 update that is killed loses so much at most."""
@@ -152,3 +161,83 @@ def _picture(frames: FrameStore, sha256: str) -> Image:
         return decode_picture(frames.read(sha256))
     except UnreadablePicture:  # the bytes are the ones that were kept, and yet no picture
         raise DamagedFrame(frames.path(sha256)) from None
+
+
+def purge(data: DataFolder, keys: Set[str], url: str | None = None) -> int:
+    """Take frames out of every index, whatever its encoder; returns how many vectors went.
+
+    Parameters
+    ----------
+    data
+        Whose embedded indexes are made anew, each of what stays in it.
+    keys
+        Ids of the frames.
+    url
+        A Chroma server as well, which deletes in its own way.
+
+    Raises
+    ------
+    IndexLocked, IndexDamaged, IndexUnreachable, DataUnwritable
+        An index cannot be read or made.
+    """
+    gone = sum(_copy_without(folder, keys) for folder in folders(data.index_dir))
+    if url is not None:
+        server = chroma.connect(url)
+        try:
+            with chroma.answering(server, url) as client:
+                gone += sum(chroma.delete(found, keys) for found in chroma.collections(client))
+        finally:
+            chroma.leave(server)
+    return gone
+
+
+def _copy_without(folder: IndexFolder, keys: Set[str]) -> int:
+    """Let a copy without these frames take over; an index that has none of them stays."""
+    given = json.dumps(sorted(keys)).encode()
+    with folder.opened() as path:
+        left = _in_child("dump_remaining", path, folder.name, given)
+    gone = int(json.loads(left.partition(b"\n")[0])["gone"])
+    if gone or folder.building.exists():
+        with folder.replaced() as path:
+            _in_child("fill_remaining", path, folder.name, left)
+    return gone
+
+
+def _in_child(function: str, path: Path, name: str, given: bytes) -> bytes:
+    """Run one of the two functions below; returns what it writes to its standard output."""
+    done = run_in_child(f"{__name__}:{function}", str(path), name, given=given)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise IndexDamaged(path, said[-1][:200])
+    return done.stdout
+
+
+def dump_remaining(path: str, name: str) -> None:
+    """Write what stays when the frames on standard input go: a line of JSON, then the vectors."""
+    keys = set(json.loads(sys.stdin.buffer.read()))
+    told: dict[str, Any] = {"encoder": None, "entries": [], "gone": 0}
+    raw = []
+    with chroma.engine(Path(path)) as client:
+        if source := chroma.find(client, name):
+            ids = chroma.ids(source)
+            told |= {"encoder": source.metadata["encoder"], "gone": len(keys.intersection(ids))}
+            left = [key for key in ids if key not in keys]
+            for rows, vectors in chroma.rows(source, left):
+                told["entries"] += [asdict(Hit.read(*row).entry) for row in rows]
+                raw.append(vectors.astype("<f4").tobytes())
+    sys.stdout.buffer.write(b"".join([json.dumps(told).encode(), b"\n", *raw]))
+
+
+def fill_remaining(path: str, name: str) -> None:
+    """Make an index of what standard input holds."""
+    head, _, raw = sys.stdin.buffer.read().partition(b"\n")
+    told = json.loads(head)
+    entries = [IndexEntry(**fields) for fields in told["entries"]]
+    with chroma.engine(Path(path)) as client:
+        if told["encoder"] is None:  # its maker was killed before it got any further
+            return
+        chroma.make(client, name, told["encoder"])
+        index = Index(lambda: nullcontext(client), name, told["encoder"])
+        vectors = np.frombuffer(raw, dtype="<f4").reshape(max(1, len(entries)), -1)
+        for start in range(0, len(entries), _PAGE):
+            index.add(entries[start : start + _PAGE], vectors[start : start + _PAGE])

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from store.errors import DataUnwritable, IndexDamaged, IndexLocked
-from store.index import subprocess_call
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import LockHeld, NamedLock
 
@@ -143,7 +146,7 @@ class IndexFolder:
 
     def _try_in_child(self) -> None:
         try:
-            tried = subprocess_call.call(
+            tried = run_in_child(
                 "store.index.search:probe", str(self.path), self.name, limit_s=_PROBE_LIMIT_S
             )
         except subprocess.TimeoutExpired:
@@ -161,3 +164,43 @@ def folders(root: Path) -> list[IndexFolder]:
         return []
     names = {path.name.removesuffix(".old") for path in root.iterdir() if path.is_dir()}
     return [IndexFolder(root, name) for name in sorted(names) if is_collection(name)]
+
+
+def run_in_child(
+    function: str, *arguments: str, given: bytes = b"", limit_s: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Call ``module:function`` in a child, which gets ``given`` on its standard input.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        It took longer than ``limit_s`` seconds, and was killed.
+    """
+    theirs, ours = os.pipe()
+    # -c with this process's own search path: the child must find the same code
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve_call; "
+    code += f"serve_call({theirs}, {function!r}, *{arguments!r})"
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            input=given,
+            capture_output=True,
+            check=False,
+            timeout=limit_s,
+            pass_fds=(theirs,),
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def serve_call(tether: int, function: str, *arguments: str) -> None:
+    """Be the child: call the function, and end at once when the tether's other end closes."""
+
+    def watch() -> None:
+        os.read(tether, 1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+    module, _, name = function.partition(":")
+    getattr(import_module(module), name)(*arguments)

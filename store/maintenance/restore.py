@@ -19,9 +19,8 @@ from pydantic import ValidationError
 from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
 from store.foreign.archives import BadArchive, Member, read_members
 from store.jsonl.atomic import make_folder, open_private
-from store.jsonl.paths import path_within
-from store.jsonl.staged_folder import staged_folder
-from store.maintenance.archive import (
+from store.jsonl.paths import path_within, staged_folder
+from store.maintenance.backup import (
     FORMAT,
     MANIFEST,
     Manifest,

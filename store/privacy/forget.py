@@ -27,7 +27,7 @@ from store.frames.frame_store import FrameStore
 from store.jsonl import keyed
 from store.jsonl.atomic import sync_folder, write_whole
 from store.jsonl.locks import LockHeld, NamedLock, holder
-from store.privacy import derived_data, redaction
+from store.privacy import redaction
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
@@ -124,21 +124,21 @@ def forget(
 
 def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetResult:
     """Take everything out; a call that was cut short does the same again."""
-    from store.index import purge  # loads chromadb
+    from store.index.build import purge  # loads chromadb
 
-    vectors = purge.forget(data, todo.keys, request.url)
+    vectors = purge(data, todo.keys, request.url)
     preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
     gone = _gone(data, todo, request, preferences)
-    replies = derived_data.forget_replies(data, gone)
-    derived_data.forget_spectra(data, gone)
-    reports = derived_data.forget_reports(data, gone)
-    reports += derived_data.forget_derived(data, todo.derived)
+    replies = redaction.forget_replies(data, gone)
+    redaction.forget_spectra(data, gone)
+    reports = redaction.forget_reports(data, gone)
+    reports += redaction.forget_derived(data, todo.derived)
     _forget_frames(data, todo)
     for folder in (data.pairs_dir, data.probes_dir):
         keyed.forget(folder, preferences, request.change)
     for run in todo.runs:
         _rewrite(run, request)
-    derived_data.sweep(data)
+    redaction.sweep(data)
     data.forgetting.unlink()
     sync_folder(data.root)
     return ForgetResult(
@@ -173,12 +173,12 @@ def _refuse_writers(data: DataFolder) -> None:
 
 def _gone(
     data: DataFolder, todo: ForgetPlan, request: Request, preferences: keyed.ForgottenKeys
-) -> derived_data.DerivedRemoval:
+) -> redaction.DerivedRemoval:
     """What leaves everything else that was made of ledgers and frames."""
     folders = (data.pairs_dir, data.probes_dir)
     texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
-    return derived_data.DerivedRemoval(
+    return redaction.DerivedRemoval(
         todo.entries,
         todo.frames,
         todo.shared,

@@ -18,7 +18,7 @@ from pydantic import model_validator
 
 from store.errors import DamagedLedger, NewerSchema, OutsideFolder
 from store.index.entries import entries
-from store.privacy import derived_data, derived_register, redaction
+from store.privacy import derived_register, redaction
 from store.privacy.derived_register import DerivedEntry
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
@@ -156,7 +156,7 @@ def plan(data: DataFolder, request: Request) -> ForgetPlan:
             (named if step.position in hit else kept).update(f.sha256 for f in step.frames)
         _plan_run(found, run, hit, request)
     found.frames, found.shared = named - kept, named & kept
-    found.texts |= derived_data.said_of(data, named)
+    found.texts |= redaction.said_of(data, named)
     if found.runs:
         changed = {run.path.parent.name for run in found.runs}
         found.derived = derived_register.concerned(data, named, changed)

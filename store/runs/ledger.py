@@ -18,8 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
-from store.jsonl.append_only import committed, is_json
-from store.jsonl.locked_writer import LineWriter
+from store.jsonl.append_only import LineWriter, committed, is_json
 from store.jsonl.locks import NamedLock
 from store.runs.records import (
     SCHEMA,

@@ -26,8 +26,7 @@ from store.dataset.export import export
 from store.dataset.formats import FORMATS
 from store.dataset.pictures import bare
 from store.dataset.pseudonyms import KnownPeople
-from store.dataset.rows import FIELDS, RowChoice, gather
-from store.dataset.splits import By
+from store.dataset.rows import FIELDS, By, RowChoice, gather
 from store.errors import BadExport, NothingToExport
 from store.frames.frame_store import FrameStore
 from store.index.entries import Filters

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from store.dataset.pictures import bare
+from store.dataset.pseudonyms import IMPORTED
 from store.errors import BadCaptions, DataUnreadable, OutsideFolder
 from store.foreign.limits import (
     MOST_PICTURE_BYTES,
@@ -44,7 +45,6 @@ from store.runs.records import (
     Windows,
 )
 
-PLATFORM = "imported"
 COLUMNS = ("file", "caption", "author", "video", "url", "hashtags", "at")
 """Of the CSV; only ``file`` must be there. Hashtags are parted by blanks, ``at`` is ISO 8601."""
 _QUALITY = 95
@@ -70,7 +70,7 @@ class Collection:
         if lost or not re.search("[A-Za-z0-9]", told):  # else two names would be one
             mark = hashlib.sha256(self.name.encode(errors="backslashreplace")).hexdigest()
             told = f"{told.strip('-')}-{mark[:8]}"
-        return f"{PLATFORM}-{told.lstrip('-')}"
+        return f"{IMPORTED}-{told.lstrip('-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,12 +267,12 @@ def _step(position: int, line: _Line, frame: Frame, now: datetime) -> Step:
 
 
 def _started(given: Collection, now: datetime, steps: int, mark: str) -> RunStarted:
-    nobody = PersonaRecord(id="nobody", traits=(), source=PLATFORM, licence="none")
+    nobody = PersonaRecord(id="nobody", traits=(), source=IMPORTED, licence="none")
     return RunStarted(
         run_id=given.run_id,
         at=now,
         persona=nobody,
-        platform=PLATFORM,
+        platform=IMPORTED,
         strategy="none",
         model="none",
         arm="passive",

@@ -14,9 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from store.dataset.import_screenshots import PLATFORM
 from store.dataset.pictures import bare
-from store.dataset.pseudonyms import Pseudonyms
+from store.dataset.pseudonyms import IMPORTED, Pseudonyms
 from store.errors import LeakingExport
 from store.foreign.limits import open_picture
 from store.privacy.person_names import skeleton
@@ -138,7 +137,7 @@ def _members(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
 
 def _fields(row: dict[str, Any], where: str) -> Iterator[tuple[str, str, bool]]:
     for name, value in row.items():
-        imported = name in _NAMED and str(value).startswith(PLATFORM)
+        imported = name in _NAMED and str(value).startswith(IMPORTED)
         if name in FOREIGN or imported:
             for text in _strings(value):
                 yield f"{where}, field {name}", text, True

@@ -18,13 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store.dataset.import_screenshots import PLATFORM
 from store.errors import DataUnwritable, StoreError
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 
+IMPORTED = "imported"
+"""Platform of other people's screenshots: whoever brought them in named the run."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.I)
 _HIDDEN = "(address)"
 _STAND_IN = re.compile(r"\b(?:creator|video)-[0-9a-f]{12}\b|\b[0-9a-f]{64}\b")
@@ -101,7 +102,7 @@ class Pseudonyms:
 
     def run(self, run: str) -> str:
         """Name of a run; one that was imported carries the name that somebody gave."""
-        bare = self._names.replace(run) if run.startswith(PLATFORM) else run
+        bare = self._names.replace(run) if run.startswith(IMPORTED) else run
         return run if bare == run else f"{bare}-{self._mark('run', run)[:4]}"
 
     def left_in(self, text: str) -> list[str]:

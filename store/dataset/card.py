@@ -1,7 +1,4 @@
-"""The dataset card: what an export holds, where it comes from, what is missing, who may use it.
-
-Refuses to know how rows were chosen and written.
-"""
+"""The dataset card: what an export holds, where it comes from, what is missing, who may use it."""
 
 from __future__ import annotations
 
@@ -29,19 +26,7 @@ _OTHERS = (
 
 
 def card(folder: Path, kind: str, found: ExportRows, choice: RowChoice) -> str:
-    """Write the card's text, once the data files are in the folder.
-
-    Parameters
-    ----------
-    folder
-        Of the export.
-    kind
-        Name of the format.
-    found
-        The rows, as they were written.
-    choice
-        What was asked for.
-    """
+    """Write the card's text, once the data files are in the folder; ``kind`` names the format."""
     rows = found.rows
     parts = [
         _front(kind, rows),
@@ -168,7 +153,6 @@ _TOGETHER = {
 
 
 def split_lines(rows: Sequence[Row], by: By, what: str = "screenshots") -> list[str]:
-    """Describe the splits in Markdown: their sizes, and what they share with each other."""
     counts = Counter(row["split"] for row in rows)
     text = (
         f"{what.capitalize()} {_TOGETHER[by]} and near-duplicates (perceptual hashes that differ "
@@ -216,7 +200,6 @@ def _people(found: ExportRows, choice: RowChoice) -> list[str]:
 
 
 def blur_words(blur: Blur | None, pictures: int) -> str:
-    """Say what was done to the pictures themselves."""
     if blur is None:
         return (
             "The pictures themselves are not changed: faces, and names that a site draws over a "

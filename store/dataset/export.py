@@ -1,7 +1,4 @@
-"""Exports what is kept: rows and pictures first, then the card, then the manifest.
-
-Refuses to know formats, and to write over anything.
-"""
+"""Exports what is kept: rows and pictures first, then the card, then the manifest."""
 
 from __future__ import annotations
 
@@ -43,31 +40,11 @@ def export(
     choice: RowChoice,
     progress: Callable[[int, int], None] | None = None,
 ) -> DatasetExport:
-    """Write one export to a new folder.
+    """Write one export to a new or empty folder; ``kind`` is one of ``FORMATS``.
 
-    Parameters
-    ----------
-    data
-        What is kept.
-    folder
-        New, or empty.
-    kind
-        One of ``FORMATS``.
-    choice
-        What to take, and how.
-    progress
-        Told after each row.
-
-    Raises
-    ------
-    NothingToExport
-        No frame fits.
-    BadExport
-        The folder holds something, or lies in the data folder.
-    LeakingExport
-        It names somebody after all. Nothing of it is left.
-    DataUnwritable
-        The disk refused. Nothing of it is left.
+    Raises ``NothingToExport``; ``BadExport`` where the folder holds something, or lies in the data
+    folder; ``LeakingExport`` where it names somebody after all, and ``DataUnwritable``, after which
+    nothing of it is left.
     """
     found = gather(data, choice)
     found.blur = Blur(found.people) if choice.blur else None
@@ -93,7 +70,6 @@ def _write_splits(
     found: ExportRows,
     progress: Callable[[int, int], None] | None,
 ) -> list[Row]:
-    """Write the rows of every split; return them as they were written."""
     written: list[Row] = []
     for split in SPLITS:
         rows = [row for row in found.rows if row["split"] == split]
@@ -125,7 +101,6 @@ def _own_words(found: ExportRows) -> list[str]:
 def _items(
     data: DataFolder, rows: list[Row], found: ExportRows, written: list[Row]
 ) -> Iterator[Item]:
-    """Rows with their pictures, which lose their metadata; what cannot be read is left out."""
     frames = FrameStore(data.frames_dir)
     for row in rows:
         try:

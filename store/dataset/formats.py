@@ -1,7 +1,6 @@
 """How rows and pictures are written: Parquet, JSONL, an image folder, tar files.
 
-Each format is one function, which takes the rows of one split in order. Refuses to know where the
-rows come from.
+Each format is one function, which takes the rows of one split in order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Other people's screenshots as a run: platform ``imported``, one step a picture, no judgement.
 
 So everything that reads runs reads them: index and search, exports, statistics, re-judging.
-Refuses to change the pictures, but for metadata and for formats other than JPEG.
+Pictures lose their metadata, and become JPEG.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class Collection:
 
     @property
     def run_id(self) -> str:
-        """Name of the run that it becomes."""
         told = re.sub(r"[^A-Za-z0-9_-]+", "-", self.name)
         lost = [c for c in self.name if c.isalnum() and not c.isascii()]
         if lost or not re.search("[A-Za-z0-9]", told):  # else two names would be one
@@ -88,7 +87,6 @@ class _Line:
     picture: Path
     video: Video
     at: datetime | None
-    """As the CSV tells it."""
 
 
 def bring_in(
@@ -99,13 +97,9 @@ def bring_in(
 ) -> ScreenshotImport:
     """Keep a collection; one that was cut off goes on, and one that is there stays as it is.
 
-    Raises
-    ------
-    BadCaptions
-        The CSV names a file that is no picture, has no column ``file``, or is not the one that the
-        same run was begun with.
-    DataUnreadable, DataUnwritable, RunLocked
-        The disk, or somebody else.
+    Raises ``BadCaptions`` where the CSV names a file that is no picture, has no column ``file``, or
+    is not the one that the same run was begun with; ``DataUnreadable``, ``DataUnwritable`` and
+    ``RunLocked``.
     """
     lines = _lines(given)
     mark = _mark(given, lines)

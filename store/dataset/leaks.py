@@ -1,7 +1,7 @@
 """Searches every byte of an export for names of people, before the manifest is written.
 
 Texts are searched as they are read, so that what Parquet packs is found as well; a kind of file
-that cannot be searched is a leak. Refuses to mend what it finds.
+that cannot be searched is a leak. Nothing is mended.
 """
 
 from __future__ import annotations
@@ -48,18 +48,10 @@ _WORD = re.compile(r"\w+")
 
 
 def refuse_leaks(folder: Path, names: Pseudonyms, own: Collection[str] = ()) -> None:
-    """Search an export; whatever it holds, nothing is changed.
+    """Raise ``LeakingExport`` where a known creator or video is named somewhere.
 
-    Parameters
-    ----------
-    own
-        Words of those who made the runs: models and personas that happen to be called like a
-        creator. They and the program's own words are excused in the card and in names of files.
-
-    Raises
-    ------
-    LeakingExport
-        A known creator or video is named somewhere.
+    ``own`` are words of those who made the runs: models and personas that happen to be called like
+    a creator. They and the program's own words are excused in the card and in names of files.
     """
     excused = _program_words() | _words(*own)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -90,7 +82,6 @@ def _program_words() -> frozenset[str]:
 
 
 def _texts(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
-    """Every text of a file, with its place and whether no word of it is excused."""
     kind = path.suffix
     if kind in (".md", ".txt"):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):

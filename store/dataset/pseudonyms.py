@@ -2,8 +2,6 @@
 
 With the key and a handle one can tell its pseudonym; without the key nobody can try handles out.
 The same key gives the same pseudonyms in every export.
-
-Refuses to know which fields hold names (``rows``).
 """
 
 from __future__ import annotations
@@ -41,13 +39,11 @@ class KnownPeople:
     """Platform and id."""
 
     def add(self, platform: str, video: str, author: str | None) -> None:
-        """Learn a video and who made it."""
         self.videos.add((platform, video))
         if author:
             self.handles.add(author)
 
     def names(self) -> Names:
-        """All of them, to be looked for."""
         ids = dict.fromkeys((video for _, video in self.videos), "")
         return Names(dict.fromkeys(self.handles, ""), ids=ids)
 
@@ -66,14 +62,9 @@ def known_runs(data: DataFolder, people: KnownPeople, problems: list[str]) -> It
 
 
 class Pseudonyms:
-    """Stand-ins for names, made with one key.
+    """Stand-ins for names, made with one secret key.
 
-    Parameters
-    ----------
-    key
-        Secret.
-    people
-        Who is known, and so found in texts without an ``@`` as well.
+    Names of ``people`` are found in texts without an ``@`` as well.
     """
 
     def __init__(self, key: bytes, people: KnownPeople) -> None:
@@ -85,7 +76,6 @@ class Pseudonyms:
         self._known = people.names()
 
     def creator(self, handle: str) -> str:
-        """Stand-in for a handle, however it is spelled."""
         return f"creator-{self._mark('creator', plain(handle))}"
 
     def video(self, platform: str, video: str) -> str:
@@ -115,13 +105,7 @@ class Pseudonyms:
 
 
 def key_of(path: Path) -> bytes:
-    """Read the key, or make it, for nobody else to read.
-
-    Raises
-    ------
-    DataUnwritable
-        It can be neither read nor made.
-    """
+    """Read the key, or make it, for nobody else to read; raises ``DataUnwritable``."""
     try:
         if not path.exists():
             made = path.with_name(f".{path.name}.{os.getpid()}.tmp")

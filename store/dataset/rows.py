@@ -1,6 +1,6 @@
-"""The rows of an export: one frame of one step each, as flat fields.
+"""The rows of an export: one frame of one step each, as flat fields, and the split of each.
 
-Refuses to know how a row is written to a file.
+Rows of one run or of one creator, of one video and near-duplicates stay together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ Row = dict[str, Any]
 
 
 def mark_duplicates(rows: Sequence[Row]) -> None:
-    """Say of each row which earlier one it is a near-duplicate of."""
     for row, twin in zip(rows, near_duplicates(row["phash"] for row in rows), strict=True):
         row["duplicate_of"] = None if twin is None else rows[twin]["id"]
 
@@ -61,10 +60,7 @@ def _order(members: Sequence[Row]) -> tuple[int, str]:
 def shared_with_others(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     """Count rows of each split that share something with a row of another split.
 
-    Returns
-    -------
-    dict[str, dict[str, int]]
-        By what is shared, then by split.
+    By what is shared, then by split.
     """
     found: dict[str, dict[str, int]] = {}
     ties: dict[str, Callable[[Row], Hashable]] = {
@@ -180,10 +176,8 @@ class RowChoice:
     keep_handles: bool = False
     split_by: By = "runs"
     blur: bool = False
-    """Blur faces and handles in the pictures."""
 
     def takes(self, run: RunStarted, step: Step) -> bool:
-        """Whether a step is among it."""
         told = {
             "platform": run.platform,
             "persona": run.persona.id,
@@ -203,31 +197,21 @@ class ExportRows:
 
     rows: list[Row] = field(default_factory=list)
     runs: list[RunStarted] = field(default_factory=list)
-    """Those that have a row."""
     forgotten: int = 0
     """Steps of these runs that were emptied on request or by age."""
     problems: list[str] = field(default_factory=list)
-    """What could not be read, in words."""
     people: KnownPeople = field(default_factory=KnownPeople)
     """Every creator that is known, of runs that have no row too."""
     names: Pseudonyms | None = None
     """What stands for them; ``None`` where handles stay."""
     blur: Blur | None = None
-    """What was blurred, if so."""
 
     def named(self, text: str) -> str:
-        """A text of others as it may be told."""
         return self.names.known(text) if self.names else text
 
 
 def gather(data: DataFolder, choice: RowChoice) -> ExportRows:
-    """Collect the rows, with splits, near-duplicates and pseudonyms.
-
-    Raises
-    ------
-    NothingToExport
-        No frame fits.
-    """
+    """Collect the rows, with splits, near-duplicates and pseudonyms; raises ``NothingToExport``."""
     found = ExportRows()
     steps: list[tuple[RunStarted, Step]] = []
     frames = FrameStore(data.frames_dir)

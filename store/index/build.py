@@ -1,7 +1,6 @@
-"""From ledgers and frames to the index: what it lacks is embedded and put in, or all of it anew.
+"""The index filled from ledgers and frames, made anew, and rid of what is forgotten.
 
-Refuses to know the index's engine and the encoder's library. Nothing that cannot be read stops the
-rest; it is counted and named.
+Nothing that cannot be read stops the rest; it is counted and named.
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ class IndexReport:
     present: int
     """Frames in the index at the end."""
     problems: tuple[str, ...]
-    """Ledgers and frames that could not be read, in words."""
 
 
 def update(
@@ -63,16 +61,7 @@ def update(
 ) -> IndexReport:
     """Index what the ledgers hold and the index lacks. An interrupted update goes on by itself.
 
-    Parameters
-    ----------
-    data
-        Where ledgers and frames are.
-    encoder
-        Embeds the frames, and names the index.
-    url
-        A Chroma server to use instead of the embedded index.
-    progress
-        Told after each batch.
+    ``url`` is a Chroma server to use instead of the embedded index.
     """
     with Index.open(data, encoder, url, write=True) as index:
         kept, problems = _kept(data)
@@ -90,7 +79,7 @@ def rebuild(
 ) -> IndexReport:
     """Make the index anew from ledgers and frames, then let it take the old one's place.
 
-    The old one serves until then, and stays if this is interrupted. Parameters as for ``update``.
+    The old one serves until then, and stays if this is interrupted.
     """
     kept, problems = _kept(data)
     with replacement(data, encoder, url) as index:
@@ -100,7 +89,6 @@ def rebuild(
 
 
 def _kept(data: DataFolder) -> tuple[list[IndexEntry], list[str]]:
-    """Entries of all ledgers, by start of their runs, and what could not be read."""
     found: list[IndexEntry] = []
     problems: list[str] = []
     for run in data.runs():
@@ -144,7 +132,6 @@ def _fill(
 def _readable(
     data: DataFolder, batch: Sequence[IndexEntry], problems: list[str]
 ) -> tuple[list[IndexEntry], list[Image]]:
-    """Entries whose pictures can be read, and the pictures."""
     found: list[IndexEntry] = []
     pictures: list[Image] = []
     for entry in batch:
@@ -166,19 +153,12 @@ def _picture(frames: FrameStore, sha256: str) -> Image:
 def purge(data: DataFolder, keys: Set[str], url: str | None = None) -> int:
     """Take frames out of every index, whatever its encoder; returns how many vectors went.
 
-    Parameters
-    ----------
-    data
-        Whose embedded indexes are made anew, each of what stays in it.
-    keys
-        Ids of the frames.
-    url
-        A Chroma server as well, which deletes in its own way.
+    What is deleted stays in the engine's files, and its graph is written with whatever memory held
+    before. So one child process tells what stays, and another, which knows of nothing else, fills a
+    new index with it; this process, which knows what goes, opens none. A Chroma server at ``url``
+    deletes in its own way.
 
-    Raises
-    ------
-    IndexLocked, IndexDamaged, IndexUnreachable, DataUnwritable
-        An index cannot be read or made.
+    Raises ``IndexLocked``, ``IndexDamaged``, ``IndexUnreachable`` and ``DataUnwritable``.
     """
     gone = sum(_copy_without(folder, keys) for folder in folders(data.index_dir))
     if url is not None:
@@ -204,7 +184,6 @@ def _copy_without(folder: IndexFolder, keys: Set[str]) -> int:
 
 
 def _in_child(function: str, path: Path, name: str, given: bytes) -> bytes:
-    """Run one of the two functions below; returns what it writes to its standard output."""
     done = run_in_child(f"{__name__}:{function}", str(path), name, given=given)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]

@@ -2,8 +2,6 @@
 
 The only file that imports chromadb. Its embedding functions, telemetry and settings files are all
 off, and what it raises becomes a sentence here.
-
-Refuses to know what is put in, and who else has a folder open (``embedded_folder``).
 """
 
 from __future__ import annotations
@@ -70,7 +68,6 @@ def engine(path: Path) -> Iterator[Client]:
 
 
 def _refusal(path: Path, error: Exception) -> DataUnwritable | IndexDamaged:
-    """What it means that the engine cannot go on."""
     if shutil.disk_usage(path.parent).free < _NO_ROOM:
         return DataUnwritable(path, "no space left")
     return IndexDamaged(path, str(error))
@@ -127,7 +124,6 @@ def answering(server: Client, url: str) -> Iterator[Client]:
 
 
 def find(client: Client, name: str) -> Collection | None:
-    """Return the collection of this name, if there is one."""
     from chromadb.errors import NotFoundError
 
     try:
@@ -147,7 +143,6 @@ def make(client: Client, name: str, encoder_id: str) -> Collection:
 
 
 def drop(client: Client, name: str) -> None:
-    """Delete a collection, if it is there."""
     if find(client, name) is not None:
         client.delete_collection(name)
 
@@ -172,7 +167,6 @@ def ids(collection: Collection, where: Mapping[str, str] | None = None) -> list[
 def metadatas(
     collection: Collection, keys: Sequence[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Ids with their metadata, of those that are asked for."""
     for start in range(0, len(keys), _PAGE):
         page = collection.get(ids=list(keys[start : start + _PAGE]), include=["metadatas"])
         yield from zip(page["ids"], page["metadatas"] or [], strict=True)
@@ -192,7 +186,6 @@ def rows(
 
 
 def collections(client: Client) -> list[Collection]:
-    """Every collection of this project's, whatever its encoder."""
     names = [found.name for found in client.list_collections()]
     return [
         client.get_collection(name, embedding_function=None)
@@ -228,7 +221,6 @@ def sample(
 
 
 def _agreeing(where: Mapping[str, str]) -> Any:
-    """The condition that all these metadata agree, in the engine's words."""
     clauses: list[Any] = [{name: value} for name, value in where.items()]
     return {"$and": clauses} if len(clauses) > 1 else (clauses or [None])[0]
 

@@ -1,9 +1,7 @@
-"""Files of JSON lines that only grow: whole lines, synced, a torn last one cut off.
+"""Files of JSON lines that only grow: whole lines, synced, one writer at a time.
 
 A line is committed when it ends in a newline. What follows the last newline was never acknowledged
 to its writer: readers drop it, the next writer cuts it off.
-
-Refuses to know what the lines mean and who else may write them (``ledger``, ``rejudgements``).
 """
 
 from __future__ import annotations
@@ -21,22 +19,10 @@ from store.jsonl.locks import LockHeld, NamedLock
 
 
 class LineFile:
-    """One file open for appending.
+    """One file open for appending; made, with its folder, if it is not there.
 
-    Parameters
-    ----------
-    path
-        Made, with its folder, if it is not there.
-    fsync
-        Wait after each append until it is on the disk.
-    kept_open
-        Hold the file open between appends; without it, each opens and closes it, for a writer of
-        very many files.
-
-    Raises
-    ------
-    OSError
-        The file or its folder cannot be written.
+    Without ``kept_open`` each append opens and closes it, for a writer of very many files. Raises
+    ``OSError`` where it cannot be written.
     """
 
     dropped: int
@@ -65,12 +51,9 @@ class LineFile:
             self.close()
 
     def append(self, lines: bytes) -> None:
-        """Commit one or several lines, each with its newline, or none of them.
+        """Commit lines, each with its newline, or none of them.
 
-        Raises
-        ------
-        OSError
-            The disk refused. Nothing of the lines stays, and the next append is valid.
+        Raises ``OSError`` where the disk refused; the next append is valid all the same.
         """
         if not self._kept_open:
             self._file = os.open(self._path, os.O_RDWR | os.O_APPEND)  # never made anew
@@ -91,14 +74,13 @@ class LineFile:
                 self.close()
 
     def _undo(self) -> None:
-        """Cut back to the last committed line; if even that fails, the next append tries again."""
+        """If even this fails, the next append tries again."""
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
             return
 
     def close(self) -> None:
-        """Release the file; closing twice does no harm."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -119,7 +101,6 @@ def committed(raw: bytes) -> tuple[list[bytes], int]:
 
 
 def is_json(line: bytes) -> bool:
-    """Whether a line parses."""
     try:
         from_json(line)
     except ValueError:
@@ -128,27 +109,10 @@ def is_json(line: bytes) -> bool:
 
 
 class LineWriter:
-    """Holds a file of lines open for appending, and keeps a second writer out.
+    """Holds a file of lines open for appending, and keeps a second writer out by a lock.
 
-    Parameters
-    ----------
-    path
-        Made, with its folder, if it is not there.
-    lock
-        The file that names who writes.
-    run_id
-        The run that the lines belong to.
-    fsync
-        Wait after each append until it is on the disk.
-    kept_open
-        Hold the file open between appends; see ``LineFile``.
-
-    Raises
-    ------
-    RunLocked
-        Another writer has it open.
-    DataUnwritable
-        The file or its folder cannot be written.
+    Raises ``RunLocked``, with the run's id, where another writer has it open, and
+    ``DataUnwritable``.
     """
 
     def __init__(
@@ -177,7 +141,6 @@ class LineWriter:
 
     @property
     def dropped(self) -> int:
-        """Bytes of a torn last line that were cut off when the file was opened."""
         return self._file.dropped
 
     def _commit(self, lines: bytes) -> None:
@@ -196,7 +159,6 @@ class LineWriter:
             raise DataUnwritable(self.path, error.strerror or str(error)) from None
 
     def close(self) -> None:
-        """Release the file and the lock; closing twice does no harm."""
         self._file.close()
         self._lock.release()
 

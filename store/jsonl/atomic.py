@@ -2,8 +2,6 @@
 
 What is made can be read by its owner alone. In a folder that was given to a group (setgid, and
 writable by the group) it can be read and written by that group as well, and so on downwards.
-
-Refuses to know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -51,19 +49,8 @@ def open_private(path: Path, flags: int) -> int:
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file under a temporary name beside its place, then rename it.
 
-    Parameters
-    ----------
-    path
-        Where the file appears. Its folder is made if needed.
-    content
-        All of it.
-    sync
-        Wait until the bytes and the new name are on the disk.
-
-    Raises
-    ------
-    OSError
-        When the disk refuses. Nothing is left behind then.
+    Its folder is made if needed. With ``sync`` the bytes and the new name are on the disk at the
+    end. Raises ``OSError``, and leaves nothing behind then.
     """
     make_folder(path.parent, sync=sync)
     # unique among living threads, so that two writers of one file do not meet

@@ -1,4 +1,4 @@
-"""Which strings may name a file, and whether a path lies in its folder.
+"""Which strings may name a file, what lies in its folder, and folders that appear whole.
 
 A hash, a run id, a study's or an account's name becomes part of a path, and may come from a
 stranger's ledger. So it is checked where a record is read, and the path again where it is used.
@@ -28,13 +28,10 @@ _FRAME_HASH = r"^[0-9a-f]{64}$"
 
 
 def check_name(text: str) -> str:
-    """Return a name that may be one part of a path.
+    """Return a name that may be one part of a path, or raise ``BadName``.
 
-    Raises
-    ------
-    BadName
-        It is empty, longer than ``LONGEST_NAME``, begins with a dot, or holds a separator or a
-        character of Unicode's categories C (controls, formats, surrogates).
+    It is not empty nor longer than ``LONGEST_NAME``, begins with no dot, and holds no separator and
+    no character of Unicode's categories C (controls, formats, surrogates).
     """
     if not is_name(text):
         raise BadName(text)
@@ -42,7 +39,6 @@ def check_name(text: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text may be one part of a path; see ``check_name``."""
     return len(text) <= LONGEST_NAME and not text.startswith(".") and is_part(text)
 
 
@@ -68,14 +64,9 @@ PerceptualHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 
 
 def path_within(folder: Path, path: Path) -> Path:
-    """Return a path that is about to be opened or removed, if it lies below a folder.
+    """Return a path that is about to be opened or removed, or raise ``OutsideFolder``.
 
     Links are followed, of the folder and of the path: what counts is where the bytes lie.
-
-    Raises
-    ------
-    OutsideFolder
-        It leads to somewhere else.
     """
     try:
         home, there = os.path.realpath(folder), os.path.realpath(path)
@@ -89,12 +80,7 @@ def path_within(folder: Path, path: Path) -> Path:
 def remove_within(folder: Path, path: Path) -> None:
     """Delete a file, or a folder with all that is in it; one that is not there is no fault.
 
-    Raises
-    ------
-    OutsideFolder
-        It does not lie below ``folder``. Nothing is deleted.
-    OSError
-        The disk refused.
+    Raises ``OutsideFolder`` before anything is deleted, and ``OSError``.
     """
     path_within(folder, path)
     if path.is_dir() and not path.is_symlink():
@@ -105,22 +91,11 @@ def remove_within(folder: Path, path: Path) -> None:
 
 @contextmanager
 def staged_folder(place: Path, suffix: str, refuse: Callable[[str], Exception]) -> Iterator[Path]:
-    """Give an empty folder to write to, which takes its place once all went well.
+    """Give an empty folder to write to, which takes its place, synced, once all went well.
 
     It lies beside the place, as ``.NAME`` with the suffix. What a killed call left there is cleared
-    by the next one; a call that fails leaves nothing.
-
-    Parameters
-    ----------
-    place
-        Where the folder appears, synced; not there yet, or empty.
-    refuse
-        Makes the error for a place that cannot be taken, of a few words.
-
-    Raises
-    ------
-    OSError
-        The disk refused.
+    by the next one; a call that fails leaves nothing. ``refuse`` makes the error for a place that
+    cannot be taken, of a few words. Raises ``OSError`` where the disk refused.
     """
     place = place.resolve()
     if place == Path.cwd() or (place.exists() and os.path.ismount(place)):
@@ -146,7 +121,6 @@ def staged_folder(place: Path, suffix: str, refuse: Callable[[str], Exception]) 
 
 
 def sync_all(folder: Path) -> None:
-    """Wait until a folder and everything in it is on the disk."""
     for top, _, names in os.walk(folder, topdown=False):
         for name in names:
             descriptor = os.open(Path(top, name), os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Words for yes and no, and for staying and leaving, in the languages that models reply in."""
+"""Words for yes and no, staying and leaving, in the languages that models reply in."""
 
 from __future__ import annotations
 
@@ -39,13 +39,11 @@ class Language:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Every word for an answer."""
         return self.yes + self.no
 
 
 @cache
 def languages() -> tuple[Language, ...]:
-    """Return every language that is known."""
     told = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     return tuple(
         Language(

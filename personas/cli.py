@@ -1,8 +1,4 @@
-"""The command line of the personas: list, show, import and values.
-
-Refuses to compute: every command calls the library and prints what it returns, results to stdout
-and remarks to stderr.
-"""
+"""The command line of the personas: list, show, import and values."""
 
 from __future__ import annotations
 

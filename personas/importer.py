@@ -1,18 +1,15 @@
 """Personas from the published Persona-Chat and ConvAI2 files.
 
-Both hold numbered lines in blocks that restart at 1, one block a dialogue::
-
-    1 your persona: i like to ski.
-    2 partner's persona: i have two dogs.
-    3 hello , how are you ?<TAB>fine , and you ?
+Both hold numbered lines in blocks that restart at 1, one block a dialogue::\n\n    1 your persona:
+i like to ski.\n    2 partner's persona: i have two dogs.\n    3 hello , how are you ?<TAB>fine ,
+and you ?
 
 A block gives one persona, or two where the partner's is told as well. Sentences are kept as they
 were published. Their licence is Creative Commons Attribution 4.0, as ParlAI states for both:
 ``parlai/tasks/personachat/LICENSE_DOCUMENTATION`` (added by facebookresearch/ParlAI pull requests
-911 and 912) and ``parlai/tasks/convai2/README.md`` ("CC 4.0 BY"). Cite Zhang et al., 2018
-(arXiv 1801.07243) for the first, Dinan et al., 2019 (arXiv 1902.00098) for the second.
-
-Refuses to know which values and themes such a persona has: an imported one carries none.
+911 and 912) and ``parlai/tasks/convai2/README.md`` ("CC 4.0 BY"). Cite Zhang et al., 2018 (arXiv
+1801.07243) for the first, Dinan et al., 2019 (arXiv 1902.00098) for the second. They carry no
+values and no themes.
 """
 
 from __future__ import annotations
@@ -53,21 +50,10 @@ class _Block:
 
 
 def read_dialogues(path: Path | str, *, source: str, licence: str = LICENCE) -> ImportedPersonas:
-    """Read the distinct personas of a Persona-Chat or ConvAI2 text file.
+    """Read the distinct personas of a file, each of which keeps ``source`` and ``licence``.
 
-    Parameters
-    ----------
-    path
-        The file.
-    source
-        Where it comes from; kept in every persona.
-    licence
-        Its licence; kept in every persona.
-
-    Raises
-    ------
-    BadPersonaChat
-        The file cannot be read, a line has neither form, or no line tells a persona.
+    Raises ``BadPersonaChat`` where the file cannot be read, a line has neither form, or no line
+    tells a persona.
     """
     path = Path(path)
     seen: set[frozenset[str]] = set()
@@ -99,10 +85,7 @@ def read_dialogues(path: Path | str, *, source: str, licence: str = LICENCE) -> 
 def write(personas: Iterable[Persona], folder: Path) -> list[Path]:
     """Write one TOML file a persona into a folder, which is made if need be.
 
-    Raises
-    ------
-    CannotWrite
-        The folder cannot be written, or a file there holds something else already.
+    Raises ``CannotWrite``, also where a file there holds something else already.
     """
     written = []
     for persona in personas:
@@ -120,7 +103,6 @@ def write(personas: Iterable[Persona], folder: Path) -> list[Path]:
 
 
 def _blocks(path: Path) -> Iterator[_Block]:
-    """Yield the personas of each block in order of their first line."""
     sides: dict[str, list[tuple[int, str]]] = {}
     talked = False  # a persona line after the talk begins a block, even where nothing is numbered
     for number, line in _lines(path):

@@ -1,7 +1,4 @@
-"""Personas in their files: found, read, checked, and written as TOML.
-
-Refuses to know how a persona is put to a model, and what its themes are good for.
-"""
+"""Personas in their files: found, read, checked, and written as TOML."""
 
 from __future__ import annotations
 
@@ -25,13 +22,7 @@ _FIELDS = ", ".join(Persona.model_fields)
 
 
 def load(path: Path | str) -> Persona:
-    """Read one persona from its TOML file.
-
-    Raises
-    ------
-    BadPersona
-        The file cannot be read or is not a persona; says which line, where TOML's parser does.
-    """
+    """Read one persona from its TOML file; raises ``BadPersona``."""
     path = Path(path)
     fields = _read_toml(path)
     try:
@@ -68,21 +59,11 @@ def _check_foreign(persona: Persona, path: Path) -> None:
 
 
 def find(name_or_path: str, folder: Path | None = None) -> Persona:
-    """Return the persona with this id, or the one in this file.
+    """Return the persona with this id (in ``folder``, else feedsway's own), or the one in this
+    file.
 
-    Parameters
-    ----------
-    name_or_path
-        An id such as ``p12``; or a path, which ends in ``.toml`` or holds a slash.
-    folder
-        Where ids are looked up; feedsway's own personas by default.
-
-    Raises
-    ------
-    UnknownPersona
-        No persona has this id; names the nearest.
-    BadPersona
-        The file is not a persona.
+    A path ends in ``.toml`` or holds a slash. Raises ``UnknownPersona``, which names the nearest,
+    and ``BadPersona``.
     """
     if name_or_path.endswith(".toml") or Path(name_or_path).name != name_or_path:
         return load(name_or_path)
@@ -111,13 +92,7 @@ def to_toml(persona: Persona) -> str:
 
 
 def renamed(persona: Persona, name: str) -> Persona:
-    """Return a copy to make one's own from, under another id.
-
-    Raises
-    ------
-    BadName
-        The name is no id, or another persona's.
-    """
+    """Return a copy to make one's own from, under another id; raises ``BadPersonaId``."""
     if (HOME / f"{name}.toml").exists() and name != persona.id:
         raise BadPersonaId(name, "it belongs to a persona that comes with feedsway")
     source = persona.source

@@ -1,7 +1,4 @@
-"""Who is watching: the persona as a value, and how one is read from its file.
-
-Refuses to know how a persona is put to a model (``strategies``) and where it will watch.
-"""
+"""Who is watching: the persona as a value, and whether its sentences are English."""
 
 from __future__ import annotations
 
@@ -58,9 +55,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W\d_]+)?")
 def is_english(sentences: Iterable[str]) -> bool:
     """Whether sentences are English, as far as common words and letters tell.
 
-    Where nothing tells, they are taken for English: only evidence of another language counts. A
-    text is foreign where most letters are not Latin, or where it has more common words of other
-    languages than of English.
+    Only evidence of another language counts: a text is foreign where most letters are not Latin, or
+    where it has more common words of other languages than of English.
     """
     text = " ".join(sentences).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     words = _WORD.findall(text)

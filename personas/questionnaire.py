@@ -132,7 +132,6 @@ def _only_object(reply: str) -> tuple[Any, str]:
 
 
 def _only_string(match: re.Match[str]) -> str:
-    """Leave out a comment or a last comma, and let a string be."""
     return match["string"] or ""
 
 

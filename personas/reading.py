@@ -33,7 +33,6 @@ class Reading:
     score: float | None = None
     """ISQ's S%, 0 to 100."""
     isq: dict[str, float] | None = None
-    """The six items of the questionnaire."""
     reason: str | None = None
     description: str | None = None
 
@@ -44,19 +43,12 @@ _EMPTY = Reading(None, "empty")
 
 
 def read_choice(reply: str, *, mirrored: bool = False) -> Reading:
-    """Read a reply to a yes-or-no question.
+    """Read a reply to a yes-or-no question; ``mirrored`` means that yes means no.
 
     The answer is looked for first (`personas.answers`), so that "No, I won't watch it" is a no. A
-    reply whose writer denies being able to answer or to see is refused all the same. Thoughts in
-    tags are no part of it. Lines labelled ``Reason:`` and ``Description:`` are kept; what the
-    model says that the picture shows is never taken for its own words.
-
-    Parameters
-    ----------
-    reply
-        What the model wrote.
-    mirrored
-        Whether the opposite was asked, so that yes means no.
+    reply whose writer denies being able to answer or to see is refused all the same. Lines labelled
+    ``Reason:`` and ``Description:`` are kept; what the model says that the picture shows is never
+    taken for its own words.
     """
     text = without_thoughts(reply)
     if (missing := missing_text(reply, text)) is not None:
@@ -77,13 +69,7 @@ def read_pick(reply: str, *, mirrored: bool = False) -> Reading:
     """Read which of two was picked: the reply must be ``A`` or ``B`` and nothing else.
 
     Markdown, quotes, punctuation and ``Answer:`` aside. A line labelled ``Reason:`` is kept.
-
-    Parameters
-    ----------
-    reply
-        What the model wrote.
-    mirrored
-        Whether B is what is meant by yes.
+    ``mirrored`` means that B is what is meant by yes.
     """
     text = without_thoughts(reply)
     if (missing := missing_text(reply, text)) is not None:
@@ -115,7 +101,6 @@ def missing_text(reply: str, text: str | None) -> Reading | None:
 
 
 def _parts(text: str) -> ReplyParts:
-    """Split a reply into its parts, also one that is a JSON object with an answer in it."""
     whole = object_parts(text)
     if whole is not None:
         return whole

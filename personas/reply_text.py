@@ -1,4 +1,8 @@
-"""A model's reply as plain text: thoughts, control tokens, markup and labelled parts taken off."""
+"""A reply's parts as plain text: thoughts, control tokens, markup and labels taken off.
+
+``{"answer": "yes"}``, ``{"decision": {"answer": true}}`` and ``{"keep_watching": false}`` say their
+answer as plainly as a line of text; they are turned into such lines and read by the same rules.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +72,6 @@ def without_thoughts(reply: str) -> str | None:
 
 
 def split_reply(reply: str) -> ReplyParts:
-    """Split a reply at its labels into what was said, the reason and the description."""
     parts: dict[str, list[str]] = {"": []}
     label = ""
     reply = _WEIGHED.sub("\n", _unwrapped(reply))
@@ -92,7 +95,6 @@ def plain(text: str) -> str:
 
 
 def _unwrapped(reply: str) -> str:
-    """Take off control tokens and the wrappers that some models put around an answer."""
     reply = _TOKEN.sub(" ", reply)
     reply = _BOXED.sub(r"\n\1\n", reply)
     return _TAG.sub(lambda tag: "\n" if "answer" in tag["name"].lower() else "", reply).strip()
@@ -135,7 +137,6 @@ def _loaded(text: str) -> dict[str, Any] | None:
 
 
 def _lines(fields: dict[str, Any], deep: int) -> Iterator[str]:
-    """Return a line for each field that holds an answer."""
     for key, value in fields.items():
         name = " ".join(re.split(r"[\s_-]+", key.strip()))
         answers, said = _holds_answer(name), _said(value)

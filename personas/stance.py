@@ -1,6 +1,9 @@
-"""Verbs that say whether the writer stays with a video or leaves it, to be held against a yes.
+"""Verbs and questions that say whether the writer stays with a video or leaves it.
 
-A yes whose verb says no ("Yes, I would swipe it away") is no answer that can be counted.
+A yes whose verb says no ("Yes, I would swipe it away") is no answer that can be counted. "Skip?
+No." and "Keep watching: no" hold the same word and mean the contrary: a reply that puts the
+question as it was asked is read as it stands; one that puts the opposite question, plainly and just
+before its answer, is turned round; any other about the opposite makes the answer unreadable.
 """
 
 from __future__ import annotations
@@ -135,7 +138,6 @@ def _turned(match: re.Match[str], clause: str) -> Stance:
 
 
 def stems_of(clause: str, language: Language) -> set[Stance]:
-    """Return what the stems of one language say in a clause."""
     if language.stay is None or language.leave is None or language.negation is None:
         return set()
     denied = language.negation.search(clause) is not None
@@ -179,14 +181,10 @@ _SHORT = 3
 
 
 def asks(question: str, word: str | None) -> OwnQuestion | None:
-    """Return what a question is about: staying, leaving, neither (``None``), or not plainly one.
+    """Return what a question in lower case is about: staying, leaving, neither (``None``), or
+    unclear.
 
-    Parameters
-    ----------
-    question
-        In lower case.
-    word
-        The word for an answer that follows it, which tells its language, if one does.
+    ``word`` is the word for an answer that follows it, which tells its language, if one does.
     """
     question = question.strip(" ?؟¿")
     if _OPEN.match(question):
@@ -209,7 +207,6 @@ def split_label(line: str) -> tuple[str, str] | None:
 
 
 def labels_stance(label: str, word: str | None) -> bool:
-    """Tell whether a label is plainly about staying or leaving."""
     if _PLAIN.fullmatch(label):
         return _stance(label) in ("stay", "leave")
     return len(label.split()) <= _SHORT and _foreign(label, word) in ("stay", "leave")

@@ -2,8 +2,11 @@
 
 A verb for staying or leaving answers whatever was asked. "Absolutely" answers alone, or beside a
 verb that agrees; models also begin with it what is no answer ("Certainly! Here is ..."). Whatever
-limits or contrasts makes the reply one without an answer. The same for both; verbs of other
-languages are in `personas.foreign_verbs`.
+limits or contrasts makes the reply one without an answer. The same for both.
+
+In other languages than English ("Ich würde weiterschauen.") only a first clause of nothing but the
+verb, its negation and filling words is read, so that one about somebody else, or with a condition,
+is not.
 """
 
 from __future__ import annotations
@@ -83,12 +86,8 @@ _LIMITS = re.compile(
 def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no"] | None:
     """Return what a reply without a word for yes or no answers to the question as it was put.
 
-    Parameters
-    ----------
-    said, reason
-        The reply as `personas.reply_text.plain` text, and its reason, which may speak against it.
-    mirrored
-        Whether the opposite was asked, so that staying means no.
+    ``said`` and ``reason`` are `personas.reply_text.plain` text; the reason may speak against it.
+    ``mirrored``: the opposite was asked, so that staying means no.
     """
     if _LIMITS.search(said):
         return None
@@ -112,14 +111,12 @@ def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no
 
 
 def _assured(text: str) -> Literal["yes", "no"] | None:
-    """Return what "absolutely", "no chance" and their like mean."""
     if _DENIED.fullmatch(text):
         return "no"
     return "yes" if _AFFIRMED.fullmatch(text) else None
 
 
 def _is_plain(first: str) -> bool:
-    """Tell whether a first sentence says to stay or to leave, or is nothing but the verb."""
     return _SAID.fullmatch(first) is not None or _BARE.fullmatch(first) is not None
 
 
@@ -129,13 +126,7 @@ _LONGEST = 12
 
 
 def foreign_stance(said: str, reason: str) -> Stance | None:
-    """Return whether a plain text says, in its first clause and nowhere else, to stay or to leave.
-
-    Parameters
-    ----------
-    said, reason
-        A reply as `personas.reply_text.plain` text, without a question in it, and its reason.
-    """
+    """Return whether a text says, in its first clause and nowhere else, to stay or to leave."""
     clauses = [
         part for each in _FOREIGN_CLAUSES.split(f"{said}\n{reason}") if (part := each.strip())
     ]
@@ -162,7 +153,6 @@ def _of_language(clauses: list[str], language: Language) -> Stance | None:
 
 
 def _is_plain_clause(clause: str, language: Language) -> bool:
-    """Tell whether a clause holds a verb for staying or leaving, and only filling words beside."""
     verbs, fill = _verbs(language), language.fill
     if fill is None:
         return False

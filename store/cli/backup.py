@@ -1,7 +1,4 @@
-"""The commands that keep a copy, and that keep others out: backup, restore and protect.
-
-Refuses to know how anything is done, as ``main`` does.
-"""
+"""The commands that keep a copy, and that keep others out: backup, restore and protect."""
 
 from __future__ import annotations
 
@@ -125,7 +122,6 @@ def _tell(done: BackupSummary | RestoreSummary, what: str, as_json: bool) -> Non
 
 
 def _tell_left_out(restored: RestoreSummary) -> None:
-    """Say what stayed out, and what to type where the backup is one's own."""
     for secret, count in sorted(restored.withheld.items()):
         echo(
             f"Left out: {count} {WORDS[secret]}. If this backup is your own, restore it into a "

@@ -1,7 +1,4 @@
-"""The commands that make a collection of what is kept: export, import, stats, forget.
-
-Refuses to know how anything is done, as ``main`` does.
-"""
+"""The commands that make a collection of what is kept: export, import, stats, forget."""
 
 from __future__ import annotations
 
@@ -97,7 +94,6 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
 
 
 def _check(folder: Path, as_json: bool) -> None:
-    """Say what differs from the manifest; exit code 1 when something does."""
     from store.dataset import manifest
 
     wrong = manifest.check(folder)

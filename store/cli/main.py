@@ -1,7 +1,6 @@
-"""The commands of ``python -m store``: runs, show, search, index, verify; more in ``dataset``.
+"""The commands of ``python -m store``: runs, show, search, index, verify, bench.
 
-Refuses to know how anything is done: each command asks the module that does it and prints. Results
-go to stdout, narration to stderr.
+Results go to stdout, narration to stderr.
 """
 
 from __future__ import annotations
@@ -129,7 +128,6 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 
 
 def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path | None) -> None:
-    """Print what was found, and save it as a picture if that is wanted."""
     from store.cli import output
     from store.frames.frame_store import FrameStore
     from store.privacy.derived_register import register
@@ -194,7 +192,6 @@ def _load(encoder_name: str) -> Encoder:
 
 
 def _vector(encoder: Encoder, text: str | None, image: Path | None) -> Vectors:
-    """What is looked for, as a vector."""
     if image is None:
         vectors = encoder.texts([text or ""])
     else:

@@ -1,7 +1,4 @@
-"""What the commands print, as text for people and as fields for programs.
-
-Refuses to know where it is printed.
-"""
+"""What the commands give: text for people, fields for programs, and the sheet of a search."""
 
 from __future__ import annotations
 
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def run_fields(run: RunSummary) -> dict[str, Any]:
-    """A run as one flat object."""
     started = run.started
     fields: dict[str, Any] = {"run": run.run_id, "status": _status(run), "steps": run.steps}
     if started is not None:
@@ -47,7 +43,6 @@ def run_fields(run: RunSummary) -> dict[str, Any]:
 
 
 def runs_table(runs: Sequence[RunSummary]) -> str:
-    """Runs as a table, and what is wrong with damaged ones below it."""
     names = ("run", "started", "persona", "platform", "strategy", "model", "arm", "status", "steps")
     rows = [[*names]]
     for run in runs:
@@ -71,7 +66,6 @@ def _status(run: RunSummary) -> str:
 
 
 def ledger_lines(run: Ledger) -> str:
-    """A run: who, where and how, then one line a step, faults between them."""
     started = run.started
     lines = [
         f"{started.run_id}  {run.status}, {count_of(len(run.steps), 'step')}",
@@ -115,7 +109,6 @@ def _event_line(event: Step | Fault) -> str:
 
 
 def ledger_json(run: Ledger) -> str:
-    """A run as one object: its records as they are kept, status and torn bytes."""
     return json.dumps(
         {
             "status": run.status,
@@ -135,7 +128,6 @@ def ledger_json(run: Ledger) -> str:
 
 
 def hit_fields(hits: Sequence[Hit], frames: FrameStore) -> list[dict[str, Any]]:
-    """Hits as flat objects, best first."""
     return [
         {"rank": rank, "similarity": round(hit.similarity, 4)}
         | asdict(hit.entry)
@@ -145,7 +137,6 @@ def hit_fields(hits: Sequence[Hit], frames: FrameStore) -> list[dict[str, Any]]:
 
 
 def hit_lines(hits: Sequence[Hit], frames: FrameStore) -> str:
-    """Hits for reading: three lines each."""
     lines: list[str] = []
     for rank, hit in enumerate(hits, 1):
         entry = hit.entry
@@ -161,7 +152,6 @@ def hit_lines(hits: Sequence[Hit], frames: FrameStore) -> str:
 
 
 def report_lines(report: VerifyReport) -> str:
-    """What was checked, what to know, and what is wrong with what to do about it."""
     indexed = ", ".join(f"{count} in {name}" for name, count in report.indexed.items())
     lines = [
         f"{count_of(report.runs, 'run')}, {count_of(report.steps, 'step')}, "
@@ -179,7 +169,6 @@ def report_lines(report: VerifyReport) -> str:
 
 
 def report_json(report: VerifyReport) -> str:
-    """The same as one object."""
     return json.dumps({"sound": report.sound} | asdict(report), indent=2, ensure_ascii=False)
 
 
@@ -192,13 +181,7 @@ _INK, _SOFT, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#ffffff", "#dcdcdc"
 
 
 def write_sheet(hits: Sequence[Hit], frames: FrameStore, path: Path) -> None:
-    """Draw frames with rank, similarity, persona, answer and caption, and save the picture.
-
-    Raises
-    ------
-    DataUnwritable
-        The picture cannot be saved there.
-    """
+    """Draw frames with rank, similarity, persona, answer and caption; raises ``DataUnwritable``."""
     from PIL import Image, ImageDraw
 
     columns = max(1, min(_COLUMNS, len(hits)))
@@ -231,7 +214,6 @@ def _label(draw: ImageDraw, corner: tuple[int, int], rank: int, hit: Hit) -> Non
 
 
 def _picture(frames: FrameStore, sha256: str) -> Image:
-    """The frame, fitted to its cell; a grey hole where it is lost."""
     from PIL import Image
 
     try:

@@ -33,7 +33,7 @@ _HARMLESS = re.compile(r"(?:= ?)?[+\-−]?\d[\d., a-z%]*|@[\w.]+", re.IGNORECASE
 
 
 def clean_text(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Make a text that every file and database takes: no lone surrogate, no NUL, cut with ``CUT``."""
+    """Make a text that files and databases take: no lone surrogate, no NUL, cut with ``CUT``."""
     if len(text) > longest:
         text = text[: longest - len(CUT)] + CUT
     return _UNWRITABLE.sub("\ufffd", text)

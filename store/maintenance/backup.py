@@ -1,10 +1,10 @@
-"""Everything that is kept in one file, whole or not at all.
+"""Everything that is kept in one file, whole or not at all, and what such a file may hold.
 
 It may be taken while runs go on: lines are appended whole, so that a file of them is copied up to
 its last whole one, and ledgers are copied before the frames, which were there before any ledger
-named them. What goes in stands in ``archive``. Left out is what can be made again (indexes), what
-belongs to the living (locks, the daemon's address and logs) and, unless asked for, browser
-profiles: they are as good as passwords.
+named them. What goes in, and comes back, stands on a list: a backup may be a stranger's. Left out
+is what can be made again (indexes), what belongs to the living (locks, the daemon's address and
+logs) and, unless asked for, browser profiles: they are as good as passwords.
 """
 
 from __future__ import annotations
@@ -73,7 +73,6 @@ class Manifest(Record):
     at: datetime
     profiles: bool
     sha256: dict[str, FrameHash]
-    """By the file's name."""
 
 
 class ManifestHead(BaseModel):
@@ -83,7 +82,6 @@ class ManifestHead(BaseModel):
 
 
 def is_safe(name: str) -> bool:
-    """Whether a member's name stays below the folder that it is put into."""
     parts = name.split("/")
     return len(parts) <= _DEEPEST and all(map(is_part, parts))
 
@@ -125,25 +123,11 @@ class BackupSummary:
 def backup(
     data: DataFolder, file: Path, at: datetime, *, profiles: bool, progress: Progress | None = None
 ) -> BackupSummary:
-    """Write a backup, which only its owner can read.
+    """Write a backup, which only its owner can read; it appears when it is whole.
 
-    Parameters
-    ----------
-    file
-        Made anew; appears when it is whole.
-    at
-        Now; kept in it.
-    profiles
-        Whether browser profiles go in as well.
-
-    Raises
-    ------
-    BadBackup
-        There is such a file already, or it would lie among what it holds.
-    ForgettingPending
-        A request to forget was cut off: it comes first.
-    ProfileInUse
-        A browser writes a profile that is to go in.
+    Raises ``BadBackup`` where there is such a file already, or it would lie among what it holds;
+    ``ForgettingPending`` where a request to forget was cut off, which comes first; ``ProfileInUse``
+    where a browser writes a profile that is to go in.
     """
     if file.exists():
         raise BadBackup(file, "is there already")
@@ -164,7 +148,6 @@ def backup(
 
 @contextmanager
 def _placed(file: Path) -> Iterator[Path]:
-    """Give a name beside the file that nothing has, and rename what was written under it."""
     temporary = file.with_name(f".{file.name}{TEMPORARY}")
     lock = NamedLock(file.with_name(f".{file.name}.lock"))
     try:

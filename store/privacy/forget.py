@@ -2,9 +2,6 @@
 
 Everything that hangs on a ledger goes first and the ledger's own lines last, so that a call that
 was cut off finds what is left to do; the request itself lies in the data folder until then.
-
-Refuses to know what a request comes to (``forget_plan``), how a line is rewritten (``redaction``)
-and how the index is made (``purge``).
 """
 
 from __future__ import annotations
@@ -65,13 +62,7 @@ class ForgetResult:
 
 
 def pending(data: DataFolder) -> Request | None:
-    """Return the request that a call which was cut off did not finish.
-
-    Raises
-    ------
-    DamagedRequest
-        There is one, and nobody can tell what it asks for.
-    """
+    """The request that a call which was cut off did not finish; raises ``DamagedRequest``."""
     try:
         return Request.model_validate_json(data.forgetting.read_bytes())
     except FileNotFoundError:
@@ -85,27 +76,13 @@ def forget(
     request: Request,
     made: Callable[[ForgetPlan], None] = lambda _: None,
 ) -> ForgetResult:
-    """Carry out a request, or go on with it.
+    """Carry out a request, or go on with one from ``pending``.
 
-    Parameters
-    ----------
-    data
-        Where everything lies.
-    request
-        What to forget; one from ``pending`` goes on.
-    made
-        Told the plan before anything is done; it may refuse by raising.
+    ``made`` is told the plan before anything is done; it may refuse by raising.
 
-    Raises
-    ------
-    NothingToForget
-        Nothing that is kept fits.
-    CopiesElsewhere
-        Something made of it lies outside the data folder, where nothing is ever deleted.
-    CopiesRemain
-        Exports or trainings hold it, and are not to be removed.
-    RunLocked, IndexLocked
-        Somebody writes here at the moment.
+    Raises ``NothingToForget``; ``CopiesElsewhere`` where something made of it lies outside the data
+    folder, where nothing is ever deleted; ``CopiesRemain`` where exports or trainings hold it, and
+    are not to be removed; ``RunLocked`` and ``IndexLocked`` where somebody writes.
     """
     _refuse_writers(data)
     going_on = bool(request.salt)
@@ -123,7 +100,6 @@ def forget(
 
 
 def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetResult:
-    """Take everything out; a call that was cut short does the same again."""
     from store.index.build import purge  # loads chromadb
 
     vectors = purge(data, todo.keys, request.url)
@@ -156,7 +132,6 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
 
 
 def _refuse_copies(data: DataFolder, todo: ForgetPlan, request: Request) -> None:
-    """What was made of it and must not be deleted unasked comes first."""
     if elsewhere := todo.elsewhere(data):
         raise CopiesElsewhere(elsewhere)
     if (copies := todo.copies(data)) and not request.remove_copies:
@@ -174,7 +149,6 @@ def _refuse_writers(data: DataFolder) -> None:
 def _gone(
     data: DataFolder, todo: ForgetPlan, request: Request, preferences: keyed.ForgottenKeys
 ) -> redaction.DerivedRemoval:
-    """What leaves everything else that was made of ledgers and frames."""
     folders = (data.pairs_dir, data.probes_dir)
     texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}

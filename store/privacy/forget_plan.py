@@ -1,7 +1,4 @@
-"""What a request to forget comes to: which steps, frames, entries and copies.
-
-Refuses to change anything (``forget``), and to know how a line is rewritten (``redaction``).
-"""
+"""What a request to forget comes to: which steps, frames, entries and copies."""
 
 from __future__ import annotations
 
@@ -53,7 +50,6 @@ class Request(Record):
         return self
 
     def hits(self, step: ObservedVideo) -> bool:
-        """Whether a step is to be emptied."""
         if self.asked == "video":
             return step.video.id == self.value
         if self.asked == "author":
@@ -84,7 +80,6 @@ class RunPlan:
     path: Path
     line: Forgotten
     steps: dict[int, ObservedVideo]
-    """Steps as they will be."""
 
 
 @dataclass(slots=True)
@@ -121,22 +116,18 @@ class ForgetPlan:
 
     @property
     def emptied(self) -> int:
-        """How many steps lose everything but their measurement."""
         return sum(len(run.line.positions) for run in self.runs)
 
     @property
     def edited(self) -> int:
-        """How many steps only lose a name."""
         return sum(len(run.line.edited) for run in self.runs)
 
 
 def plan(data: DataFolder, request: Request) -> ForgetPlan:
     """Find what a request comes to.
 
-    Raises
-    ------
-    DataUnreadable, OutsideFolder
-        A file that cannot be opened could name the same frames.
+    Raises ``DataUnreadable`` and ``OutsideFolder``: a file that cannot be opened could name the
+    same frames.
     """
     if foreign := data.foreign_ledgers():
         raise OutsideFolder(foreign[0], data.runs_dir)
@@ -222,7 +213,6 @@ def _plan_run(found: ForgetPlan, run: Ledger, hit: set[int], request: Request) -
 
 
 def _said(run_folder: Path) -> dict[int, list[str]]:
-    """What re-judgements say about each step."""
     said: dict[int, list[str]] = {}
     for path in judgement_files(run_folder):
         for line in read_known(path):

@@ -1,9 +1,7 @@
-"""What a ledger and its re-judgements look like once something is taken out of them.
+"""What kept things look like once something is taken out of them: records, spectra, replies.
 
-Each file is rewritten whole, beside its place, and renamed: this is the one change that is ever
-made to a committed line, and the ledger says so in a line of its own and in its schema.
-
-Refuses to know what is to be forgotten and why (``forget``).
+A ledger is rewritten whole, beside its place, and renamed: this is the one change that is ever made
+to a committed line, and the ledger says so in a line of its own and in its schema.
 """
 
 from __future__ import annotations
@@ -65,20 +63,17 @@ def silenced(judgement: Judgement) -> Judgement:
 
 
 def words(judgement: Judgement) -> list[str]:
-    """Everything that a judge said, and read."""
     told = (judgement.reason, judgement.description, judgement.reply, judgement.screen_text)
     return [text for text in told if text]
 
 
 def retold(step: S, change: Change) -> S:
-    """A step whose texts are changed."""
     video = _changed(step.video, ("caption", "url", "author_name"), change)
     video = video.model_copy(update={"hashtags": tuple(change(tag) for tag in video.hashtags)})
     return step.model_copy(update={"video": video, "judgement": reworded(step.judgement, change)})
 
 
 def reworded(judgement: Judgement, change: Change) -> Judgement:
-    """A judgement whose texts are changed."""
     return _changed(judgement, ("reason", "description", "reply", "screen_text"), change)
 
 
@@ -99,12 +94,8 @@ def redact_ledger(
 ) -> None:
     """Put changed steps, and their openings, in the place of old ones, and say so in a line.
 
-    Faults of emptied steps lose their words as well, which can name an address.
-
-    Raises
-    ------
-    DataUnwritable
-        The disk refused. The ledger is as it was.
+    Faults of emptied steps lose their words as well, which can name an address. Raises
+    ``DataUnwritable``; the ledger is as it was then.
     """
     records, _ = ledger_lines(path)
     made: list[Record] = []
@@ -125,7 +116,6 @@ def redact_ledger(
 
 
 def _as_changed(record: ObservedVideo, changed: ObservedVideo) -> ObservedVideo:
-    """One of the two lines of a step, with what its step shows from now on."""
     told = {name: getattr(changed, name) for name in ("video", "frames", "judgement")}
     return record.model_copy(update=told)
 
@@ -179,7 +169,7 @@ _REPORT = "report"
 
 @dataclass(frozen=True, slots=True)
 class DerivedRemoval:
-    """What is to leave."""
+    """What is to leave everything that is made of ledgers and frames."""
 
     entries: Set[str]
     """Ids of the frames of emptied steps, as the index has them."""
@@ -206,12 +196,10 @@ class DerivedRemoval:
         return any(frame in text for frame in (*self.frames, *self.shared))
 
     def stand_in(self, frame: str) -> str:
-        """Return what an answer names in place of a picture that is deleted."""
         return self.token(frame) if frame in self.frames else frame
 
 
 def said_of(data: DataFolder, frames: Set[str]) -> set[str]:
-    """Everything that the judges of spectra said about pictures."""
     return {
         text
         for path in judgement_files(data.spectra_dir)
@@ -243,7 +231,7 @@ def forget_replies(data: DataFolder, gone: DerivedRemoval) -> int:
 
 
 def forget_spectra(data: DataFolder, gone: DerivedRemoval) -> None:
-    """Take out what was found and what was said; the scores of the next report are of the rest.
+    """Take out what was found and what was said; the next report scores the rest.
 
     A retrieval that cannot be read goes as a whole; the same spectrum makes it again.
     """
@@ -280,7 +268,7 @@ def _without(retrieval: Retrieval, gone: DerivedRemoval) -> Retrieval:
 def forget_reports(data: DataFolder, gone: DerivedRemoval) -> int:
     """Delete reports that may show it, and logs of studies and the daemon, which name captions.
 
-    A report can be made again of what stays; one that lies elsewhere is not known of.
+    One that lies elsewhere is not known of.
     """
     reports = [data.run_dir(run) / _REPORT for run in gone.runs]
     reports += [*data.studies_dir.glob(f"*/{_REPORT}"), *data.spectra_dir.glob(f"*/{_REPORT}")]

@@ -1,8 +1,10 @@
 """Personas from the published Persona-Chat and ConvAI2 files.
 
-Both hold numbered lines in blocks that restart at 1, one block a dialogue::\n\n    1 your persona:
-i like to ski.\n    2 partner's persona: i have two dogs.\n    3 hello , how are you ?<TAB>fine ,
-and you ?
+Both hold numbered lines in blocks that restart at 1, one block a dialogue::
+
+    1 your persona: i like to ski.
+    2 partner's persona: i have two dogs.
+    3 hello , how are you ?<TAB>fine , and you ?
 
 A block gives one persona, or two where the partner's is told as well. Sentences are kept as they
 were published. Their licence is Creative Commons Attribution 4.0, as ParlAI states for both:

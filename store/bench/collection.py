@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 from store.errors import DataUnreadable
 from store.foreign.limits import UnreadablePicture, open_picture
 from store.frames.frame_store import FrameStore, describe

@@ -30,7 +30,7 @@ from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo, rewrite
 
 if TYPE_CHECKING:
-    from store.encoders.base import Encoder, Vectors
+    from store.encoders import Encoder, Vectors
     from store.index.entries import Hit
     from store.runs.data_folder import DataFolder
 

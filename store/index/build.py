@@ -27,7 +27,7 @@ from store.runs import ledger
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from store.encoders.base import Encoder, Vectors
+    from store.encoders import Encoder, Vectors
     from store.runs.data_folder import DataFolder
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from store.encoders.base import Encoder
+    from store.encoders import Encoder
     from store.index.chroma import Client, Collection
     from store.runs.data_folder import DataFolder
 

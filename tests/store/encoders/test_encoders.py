@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from store.encoders import check, load
-from store.encoders.base import Encoder, unit
+from store.encoders import Encoder, check, load, unit
 from store.encoders.conse import PLACES, ConseEncoder, MiniLM, definitions, names, place_labels
 from store.errors import EncoderUnavailable, UnknownEncoder
 from tests.store.tiny_clip import save_tiny_clip

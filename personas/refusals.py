@@ -117,7 +117,6 @@ def denies(text: str) -> bool:
 
 
 def refuses(text: str) -> bool:
-    """Tell whether a reply without an answer declines to give one."""
     flat = _flat(text)
     return _denials().search(flat) is not None or _apologies().search(flat) is not None
 

@@ -24,7 +24,6 @@ SETS = {
     "refined": "values/refined.toml",
     "foundations": "values/foundations.toml",
 }
-"""The sets that come with feedsway, and their files."""
 
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=300)]
 
@@ -72,7 +71,6 @@ def values() -> tuple[BasicValue, ...]:
 
 
 def value(value_id: str) -> BasicValue:
-    """Return the value with this id, or raise `UnknownValue`."""
     for known in values():
         if known.id == value_id:
             return known
@@ -80,7 +78,7 @@ def value(value_id: str) -> BasicValue:
 
 
 def value_set(name: str) -> ValueSet:
-    """Read a set by its name or from a TOML file; raises ``UnknownValueSet`` and ``BadValueSet``."""
+    """Read a set by its name or from a file; raises ``UnknownValueSet`` and ``BadValueSet``."""
     path = _path(name)
     if name in SETS:
         return _read(path, name)

@@ -36,7 +36,6 @@ from store.runs.records import (
 )
 
 STEPS = 200
-"""Of a run."""
 PLATFORMS = ("playground", "tiktok", "youtube")
 PERSONAS = tuple(f"p{number:02}" for number in range(1, 26))
 _SIZE = (180, 320)

@@ -155,7 +155,6 @@ def _recall(index: Index, vectors: np.typing.NDArray[np.float32]) -> float:
 
 
 def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None:
-    """Everything that reads the whole collection, and forgetting, which writes some of it."""
     now = datetime.now(UTC)
     with found.stage("stats --quick"):
         told = stats.stats(data, now, quick=True)

@@ -226,7 +226,6 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
 
 
 def _tell_unread(problems: Sequence[str]) -> None:
-    """Say which ledgers may still tell of it, and exit with 1 where there are any."""
     for problem in problems:
         echo(f"This may still tell of it: {problem}", err=True)
     if problems:

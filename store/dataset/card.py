@@ -235,7 +235,6 @@ def _none(rows: Sequence[Row], name: str) -> int:
 
 
 def _hashes(folder: Path) -> list[str]:
-    """Of the data files; pictures in files of their own are in the manifest only."""
     there = [path for path in sorted(folder.rglob("*")) if path.suffix in _DATA]
     told = {f"`{path.relative_to(folder).as_posix()}`": f"`{digest(path)}`" for path in there}
     return [_table("file", "SHA-256", told), "Of every file: `manifest.json`.", ""]

@@ -28,7 +28,6 @@ class DatasetExport:
 
     folder: Path
     splits: dict[str, int]
-    """Rows of each."""
     problems: tuple[str, ...]
     """Ledgers and frames that are left out, in words."""
 

@@ -16,7 +16,6 @@ from typing import IO, Any
 from store.dataset.rows import FIELDS, Row
 
 Item = tuple[Row, bytes]
-"""A row and its JPEG file."""
 Writer = Callable[[Path, str, Iterable[Item]], None]
 """Writes one split: the export's folder, the split's name, what is in it."""
 
@@ -44,7 +43,6 @@ def _columns(pa: Any) -> list[tuple[str, Any]]:
 
 
 def _schema(pa: Any) -> Any:
-    """The table's columns, and in Hugging Face's words what they hold."""
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [("image", picture), *_columns(pa)]
     told: dict[str, Any] = {"image": {"_type": "Image"}}

@@ -59,7 +59,6 @@ def refuse_used(folder: Path) -> None:
 
 
 def finish(folder: Path, told: dict[str, Any]) -> None:
-    """Write the manifest: what is ``told``, and size and SHA-256 of every file."""
     files = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest(path)}
         for path in _files(folder)

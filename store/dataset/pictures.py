@@ -90,7 +90,6 @@ RECALL = (
 )
 """Measured (``docs/dataset.md``): a face counts as found if three fifths of it are covered."""
 _READ = 0.3
-"""Confidence from which on a line counts as read."""
 _SIDES = (480, 240)
 """Pixels of the longest side in which a picture is searched for faces, beside its own."""
 _LONGEST_SIDE = 960
@@ -139,7 +138,6 @@ class Blur:
         return out.getvalue()
 
     def tells(self, line: str) -> bool:
-        """Whether a line names somebody, as far as its letters were read rightly."""
         return bool(
             _MENTION.search(line) or self._names.find(line) or self._bare.find(skeleton(line))
         )

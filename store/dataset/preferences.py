@@ -42,7 +42,6 @@ TEXTS = (
     "swapped_out",
     "swapped_in",
 )
-"""Text columns beside those that TRL reads."""
 _CHATS = ("prompt", "chosen", "rejected")
 _GROUP = 200
 _MADE_UP = (
@@ -220,7 +219,6 @@ def _write(folder: Path, split: str, items: Iterator[Item]) -> None:
 
 
 def _schema(pa: Any) -> Any:
-    """The columns, and in Hugging Face's words what they hold."""
     text: dict[str, Any] = {"dtype": "string", "_type": "Value"}
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     message = pa.struct([("role", pa.string()), ("content", pa.string())])

@@ -36,7 +36,6 @@ class KnownPeople:
 
     handles: set[str] = field(default_factory=set)
     videos: set[tuple[str, str]] = field(default_factory=set)
-    """Platform and id."""
 
     def add(self, platform: str, video: str, author: str | None) -> None:
         self.videos.add((platform, video))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MOST_PIXELS = 50_000_000
 """Of a picture that is decoded (150 MB as RGB); a camera of 48 megapixels is within."""
 MOST_PICTURE_BYTES = 64 * 2**20
-"""Of a picture's file."""
 MOST_REPLY_BYTES = 8 * 2**20
 """Of what a service answers to one question; a reply of 1,024 tokens has some kilobytes."""
 MOST_POST_BYTES = 64 * 2**10

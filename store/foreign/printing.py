@@ -132,8 +132,6 @@ def console(*, err: bool = False, width: int | None = None, **options: Any) -> C
     from rich.console import Console
 
     class PlainConsole(Console):
-        """Cleans every string that it is asked to render, in cells and columns too."""
-
         def render_str(self, text: str, **given: Any) -> Text:
             return super().render_str(
                 show_text(text), **given | {"markup": False, "emoji": False, "highlight": False}

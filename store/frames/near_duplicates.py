@@ -133,7 +133,6 @@ class Marks:
     def __init__(self) -> None:
         self._leaders = Leaders()
         self._keys: list[str] = []
-        """Keys of the leaders, in the leaders' order."""
         self._marks: dict[str, str] = {}
 
     def __len__(self) -> int:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 BATCH = 32
 """Frames embedded at once."""
 _PAGE = 1_000
-"""Frames copied at once."""
 _GROUP = 16
 """Batches put in at once. Each putting in opens the index, half a second where it is large; an
 update that is killed loses so much at most."""
@@ -208,7 +207,6 @@ def dump_remaining(path: str, name: str) -> None:
 
 
 def fill_remaining(path: str, name: str) -> None:
-    """Make an index of what standard input holds."""
     head, _, raw = sys.stdin.buffer.read().partition(b"\n")
     told = json.loads(head)
     entries = [IndexEntry(**fields) for fields in told["entries"]]

@@ -30,7 +30,6 @@ _PAGE = 5_000
 """Rows read at once. SQLite takes at most 32,766 variables in one statement."""
 _NO_ROOM = 16 << 20
 _SILENCE_S = 60.0
-"""How long a server may take to answer."""
 _HNSW: CreateHNSWConfiguration = {
     "space": "cosine",
     "ef_construction": 200,
@@ -49,7 +48,6 @@ Row = tuple[str, str | None, Mapping[str, Any], float]
 
 @contextmanager
 def engine(path: Path) -> Iterator[Client]:
-    """Open Chroma's embedded engine on a folder, and close it at the end."""
     import chromadb  # half a second
     from chromadb.api.shared_system_client import SharedSystemClient
     from chromadb.errors import ChromaError

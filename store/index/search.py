@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 Clients = Callable[[], "AbstractContextManager[Client]"]
-"""Opens the engine for the length of a call."""
 
 _MOST = 10_000
 """Hits looked through for distinct ones before a search settles for fewer."""
@@ -204,7 +203,6 @@ class Index:
             yield found
 
     def _learn(self, collection: Collection) -> None:
-        """Read the marks of frames that others have put in since."""
         if collection.count() == len(self._marks):
             return
         new = [key for key in chroma.ids(collection) if key not in self._marks]

@@ -173,7 +173,6 @@ def signature(path: Path) -> tuple[int, str, datetime, str] | None:
 
 
 def _command(pid: int, since: datetime) -> str | None:
-    """Command line of a process that was alive at ``since`` and still is."""
     import psutil
 
     try:

@@ -30,7 +30,6 @@ class Uniqueness:
     frames: int = 0
     """Screenshots that steps name."""
     exact: int = 0
-    """Distinct files."""
     perceptual: int = 0
     """No two of them near-duplicates."""
     embedded: dict[str, int] = field(default_factory=dict)
@@ -42,7 +41,6 @@ class Disk:
     """Bytes, and how long they last."""
 
     used: dict[str, int] = field(default_factory=dict)
-    """By kind."""
     free: int = 0
     per_day: float | None = None
     """Bytes a day over the last seven days; ``None`` where no step is as recent."""

@@ -77,7 +77,6 @@ class DerivedEntry(Record):
         return not (parts[0] in _DEPTH and own)
 
     def shows(self, frames: Collection[str], runs: Collection[str]) -> bool:
-        """Whether it can show one of these pictures, or tell of one of these runs."""
         if not self.runs and not self.frames:
             return True
         return any(run in runs for run in self.runs) or any(one in frames for one in self.frames)

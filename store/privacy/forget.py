@@ -176,7 +176,6 @@ def _forget_frames(data: DataFolder, todo: ForgetPlan) -> None:
 
 
 def _rewrite(run: RunPlan, request: Request) -> None:
-    """Re-judgements, then the ledger, with nobody else writing it."""
     lock = NamedLock(run.path.parent / LOCK)
     try:
         lock.acquire()

@@ -37,7 +37,6 @@ class Request(Record):
     url: str | None = None
     """A Chroma server that holds vectors as well."""
     remove_copies: bool = False
-    """Whether exports and trainings that hold it are deleted as well."""
     ids: tuple[str, ...] = ()
     """Of the videos, by which texts about others could name them; gone once all is done."""
     salt: str = ""
@@ -89,7 +88,6 @@ class ForgetPlan:
     runs: list[RunPlan] = field(default_factory=list)
     videos: set[str] = field(default_factory=set)
     frames: set[str] = field(default_factory=set)
-    """Frames to delete."""
     shared: set[str] = field(default_factory=set)
     """Frames of these videos that stay, since another kept video shows the same bytes."""
     entries: set[str] = field(default_factory=set)

@@ -178,21 +178,17 @@ class DerivedRemoval:
     shared: Set[str]
     """Of pictures that stay for another video, and were shown by an emptied step too."""
     texts: Set[str]
-    """What judges said, and what captions said."""
     runs: Set[str]
     studies: Set[str]
     """Names of the runs that change, and of their studies."""
     change: Callable[[str], str]
-    """A text without a creator's name."""
     token: Callable[[str], str]
     """What stands for a picture from now on."""
 
     def concerns(self, asked: RejudgedAnswer) -> bool:
-        """Whether an answer that belongs to no run is about one of these pictures."""
         return asked.frame in self.frames or asked.frame in self.shared
 
     def is_named_in(self, text: str) -> bool:
-        """Whether a line that cannot be read names one of these pictures."""
         return any(frame in text for frame in (*self.frames, *self.shared))
 
     def stand_in(self, frame: str) -> str:

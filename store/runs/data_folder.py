@@ -77,7 +77,6 @@ class DataFolder:
 
     @property
     def profiles_dir(self) -> Path:
-        """Browser profiles, by platform and account."""
         return self.root / "profiles"
 
     @property

@@ -65,7 +65,6 @@ class Ledger:
     torn: int
     """Bytes of an unfinished last line, dropped."""
     forgotten: tuple[Forgotten, ...] = ()
-    """What was taken out of it since."""
     openings: tuple[StepOpened, ...] = ()
     """What was judged, before it was acted on; older ledgers have none."""
     checks: tuple[SiteCheck, ...] = ()
@@ -264,7 +263,6 @@ def check_schema(path: Path, line: bytes) -> None:
 
 
 def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
-    """The first record, once it is certain that starts, steps and end stand as they must."""
     started = records[0]
     if not isinstance(started, RunStarted):
         raise DamagedLedger(path, 1, "it does not start with run_started.")

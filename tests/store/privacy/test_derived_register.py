@@ -273,7 +273,7 @@ REVIEWED = {
     "store/runs/payments.py": "payments",
     "store/privacy/redaction.py": "ledgers, which forgetting walks",
     "store/results/value_spectrum.py": "retrievals, which forgetting walks",
-    "personas/importer.py": "personas",
+    "personas/library.py": "personas",
 }
 """Who writes files otherwise, and why forgetting need not look for them by the register."""
 

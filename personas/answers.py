@@ -1,4 +1,4 @@
-"""Finds the yes or the no that a reply gives, if it gives one and nothing in it speaks against it.
+"""Finds the yes or the no that a reply gives, if nothing in it speaks against it.
 
 An answer counts where answers stand: at the beginning, alone on a line, at the very end, or after
 "My answer is". Any other answer of its own in the reply, a verb against the word, or a correction

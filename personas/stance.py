@@ -104,7 +104,7 @@ _LIKE_ENGLISH = re.compile(
 
 
 def stances(text: str, word: str) -> set[Stance]:
-    """Return what the verbs of a plain text say, in English and in the language of its answer."""
+    """Return what a plain text's verbs say, in English and in its answer's language."""
     found: set[Stance] = set()
     clauses = [clause.strip() for clause in _CLAUSES.split(text) if clause.strip()]
     for clause in clauses:

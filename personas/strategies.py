@@ -1,4 +1,4 @@
-"""How a persona is put to a model, and how the reply is read: pure functions over prompt files.
+"""How a persona is put to a model, and how the reply is read.
 
 A prompt holds the persona's traits and nothing else of it: not its id, not its values, and not its
 themes, which are planted truth.
@@ -158,7 +158,7 @@ def read(prompt: Prompt, reply: str) -> Reading:
 
 
 def schema(prompt: Prompt, *, explain: bool) -> dict[str, Any] | None:
-    """Return the JSON schema of the reply that a prompt asks for; ``None`` where it is a word."""
+    """Return the JSON schema of the reply that is asked for; ``None`` where it is a word."""
     if prompt.kind != "isq":
         return None
     return form(backwards=prompt.mirrored, explain=explain)

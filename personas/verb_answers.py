@@ -84,7 +84,7 @@ _LIMITS = re.compile(
 
 
 def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no"] | None:
-    """Return what a reply without a word for yes or no answers to the question as it was put.
+    """Return the answer of a reply without a word for yes or no.
 
     ``said`` and ``reason`` are `personas.reading.plain` text; the reason may speak against it.
     ``mirrored``: the opposite was asked, so that staying means no.

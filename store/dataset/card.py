@@ -1,4 +1,4 @@
-"""The dataset card: what an export holds, where it comes from, what is missing, who may use it."""
+"""The dataset card: what an export holds, its sources, its gaps, and who may use it."""
 
 from __future__ import annotations
 

@@ -95,11 +95,11 @@ def bring_in(
     now: datetime,
     progress: Callable[[int, int], None] | None = None,
 ) -> ScreenshotImport:
-    """Keep a collection; one that was cut off goes on, and one that is there stays as it is.
+    """Keep a collection.
 
-    Raises ``BadCaptions`` where the CSV names a file that is no picture, has no column ``file``, or
-    is not the one that the same run was begun with; ``DataUnreadable``, ``DataUnwritable`` and
-    ``RunLocked``.
+    One that was cut off goes on, and one that is there stays as it is. Raises ``BadCaptions`` where
+    the CSV names a file that is no picture, has no column ``file``, or is not the one that the same
+    run was begun with; ``DataUnreadable``, ``DataUnwritable`` and ``RunLocked``.
     """
     lines = _lines(given)
     mark = _mark(given, lines)

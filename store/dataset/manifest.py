@@ -1,4 +1,4 @@
-"""The manifest of an export: the SHA-256 of every file, written last, so that it proves the end."""
+"""The manifest of an export: every file's SHA-256, written last, to prove the end."""
 
 from __future__ import annotations
 

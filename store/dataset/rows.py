@@ -1,4 +1,4 @@
-"""The rows of an export: one frame of one step each, as flat fields, and the split of each.
+"""The rows of an export, a frame each, as flat fields, and the split of each.
 
 Rows of one run or of one creator, of one video and near-duplicates stay together.
 """

@@ -49,7 +49,7 @@ def count_of(count: int, noun: str) -> str:
 
 
 def share_text(share: float, digits: int) -> str:
-    """Return a share in % with so many decimals, and with as many more as tell it from 0 and 100.
+    """Return a share in % with so many decimals, and more where it would read 0 or 100.
 
     A billionth from either end is rounding of sums, and taken for the end.
     """
@@ -156,7 +156,7 @@ def panel(content: RenderableType, title: str) -> Panel:
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that is told how many of how many are done; shown on a terminal only."""
+    """Yield a function that shows how many of how many are done, on a terminal only."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

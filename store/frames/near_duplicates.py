@@ -104,9 +104,10 @@ def alike_vectors(
     progress: Callable[[int, int], None] | None = None,
     threshold: float = ALIKE,
 ) -> NDArray[np.bool_]:
-    """Whether each unit vector of ``(n, dim)`` is alike to an earlier one that is alike to none.
+    """Whether each unit vector is alike to an earlier one that is alike to none.
 
-    ``threshold`` is a cosine; ``progress`` is told how many are compared, of how many.
+    Shape ``(n, dim)``; ``threshold`` is a cosine; ``progress`` is told how many are compared, of
+    how many.
     """
     found = np.zeros(len(vectors), dtype=bool)
     leaders = np.empty_like(vectors)
@@ -142,14 +143,14 @@ class Marks:
         return key in self._marks
 
     def learn(self, key: str, phash: str, mark: str) -> None:
-        """Take over a mark that was given elsewhere; an empty one says that the key is a first."""
+        """Take over a mark that was given elsewhere; an empty one marks a first."""
         self._marks[key] = mark
         if not mark:  # no comparison: there are tens of thousands, and a run waits
             self._leaders.put(phash)
             self._keys.append(key)
 
     def mark(self, key: str, phash: str) -> str:
-        """Key of the first hash that this one is near to, or nothing; the same for ever after."""
+        """Key of the first hash that this one is near to, or nothing; it never changes."""
         if key not in self._marks:
             leader, new = self._leaders.place(phash)
             if new:

@@ -1,4 +1,4 @@
-"""The folder of an embedded index: who may open it, whether it is sound, how it is replaced.
+"""The folder of an embedded index: who may open it, and how it is replaced.
 
 Chroma's embedded engine writes even when it is only asked to read, and two processes that have one
 folder open at once damage it without an error. So every opening is exclusive and short, and a

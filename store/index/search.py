@@ -212,7 +212,7 @@ class Index:
 
 @contextmanager
 def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> Iterator[Index]:
-    """Fill a new index, which takes the old one's place at the end; an interrupted one does not."""
+    """Fill a new index, which takes the old one's place if all goes well."""
     name = collection_name(encoder.id, encoder.dim)
     if url is None:
         with IndexFolder(data.index_dir, name).replaced() as path, chroma.engine(path) as client:
@@ -255,7 +255,7 @@ def every(data: DataFolder, url: str | None = None) -> Iterator[list[Index]]:
 
 
 def probe(path: str, name: str) -> None:
-    """Open a folder and look into all of it; run in a child process, which it may crash.
+    """Look into all of a folder, in a child process, which it may crash.
 
     Raises ``SystemExit`` with the reason why it cannot be used.
     """

@@ -78,7 +78,7 @@ def path_within(folder: Path, path: Path) -> Path:
 
 
 def remove_within(folder: Path, path: Path) -> None:
-    """Delete a file, or a folder with all that is in it; one that is not there is no fault.
+    """Delete a file, or a folder with all that is in it, if it is there.
 
     Raises ``OutsideFolder`` before anything is deleted, and ``OSError``.
     """

@@ -1,4 +1,4 @@
-"""Everything that is kept in one file, whole or not at all, and what such a file may hold.
+"""Everything that is kept in one file, whole or not at all.
 
 It may be taken while runs go on: lines are appended whole, so that a file of them is copied up to
 its last whole one, and ledgers are copied before the frames, which were there before any ledger

@@ -1,4 +1,4 @@
-"""Puts a backup, which may be a stranger's, into an empty folder: all that may come in, or nothing.
+"""Puts a backup, which may be a stranger's, into an empty folder, whole or not at all.
 
 It is unpacked beside its place, synced, and renamed at the end, so that a call that was killed can
 be typed again. What a backup holds beyond the list in ``backup`` is left out; secrets come in only

@@ -1,4 +1,4 @@
-"""Counts what is kept: by platform, month and persona, how much of it is unique, and the disk."""
+"""Counts what is kept, how much of it is unique, and how long the disk lasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes frames, vectors and text out of what is kept: of a video, of an author, or by age.
+"""Takes a video, an author, or what is old out of everything that is kept.
 
 Everything that hangs on a ledger goes first and the ledger's own lines last, so that a call that
 was cut off finds what is left to do; the request itself lies in the data folder until then.

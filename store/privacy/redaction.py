@@ -92,7 +92,7 @@ def _changed(record: R, names: Sequence[str], change: Change) -> R:
 def redact_ledger(
     path: Path, steps: Mapping[int, ObservedVideo], line: Forgotten, change: Change
 ) -> None:
-    """Put changed steps, and their openings, in the place of old ones, and say so in a line.
+    """Put changed steps in the place of old ones, and say so in a line.
 
     Faults of emptied steps lose their words as well, which can name an address. Raises
     ``DataUnwritable``; the ledger is as it was then.

@@ -1,4 +1,4 @@
-"""The book of payments: every call of a model that costs something, before it is made and after.
+"""The book of payments: every call of a model that costs something, before and after.
 
 One file a data folder, ``payments.jsonl``, which only grows. A call is reserved, and synced, before
 it is sent, and settled once it is known what it cost. A killed program leaves its reservation

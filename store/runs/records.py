@@ -56,7 +56,7 @@ _FAULTS = {"json_invalid": "it is no JSON", "union_tag_invalid": "it is of no kn
 
 
 def tell_fault(error: ValidationError) -> str:
-    """Say where the first fault of a line is, what is wrong, and how the text there begins."""
+    """Say where a line's first fault is, what it is, and how the text there begins."""
     first = error.errors(include_url=False, include_context=False)[0]
     where = show_line(".".join(str(part)[:100] for part in first["loc"])) or "line"
     words = first["msg"].removeprefix("Value error, ")[:200]
@@ -317,9 +317,9 @@ class ObservedVideo(Record):
 
 
 class StepOpened(ObservedVideo):
-    """A video was judged, and the hands are about to act; its ``Step`` says what came of it.
+    """A video was judged, and the hands are about to act.
 
-    One whose step is missing was interrupted: resuming the run closes it.
+    One whose ``Step`` is missing was interrupted: resuming the run closes it.
     """
 
     kind: Literal["step_opened"] = "step_opened"

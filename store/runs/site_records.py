@@ -1,4 +1,4 @@
-"""The lines of a ledger that tell of the site: its batches, and what it has counted itself."""
+"""The lines of a ledger that tell of the site: its batches and its own counts."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def describe_check(check: SiteCheck) -> str:
 
 
 def last_difference(checks: Sequence[SiteCheck]) -> str:
-    """Say what differs by the last check of a run; empty where nothing does, or none was made."""
+    """Say what differs by the last check of a run; empty where nothing does."""
     return describe_check(checks[-1]) if checks else ""

@@ -162,7 +162,7 @@ class DataFolder:
         raise RunNotFound(text, begun[:5] or difflib.get_close_matches(text, known, 3, 0.4))
 
     def prepare(self, need_mib: int = 0) -> None:
-        """Make the folder; raises ``DataUnwritable``, also for less than ``need_mib`` MiB of room."""
+        """Make the folder; raises ``DataUnwritable``, also with less than ``need_mib`` MiB free."""
         trial = self.root / ".trial"
         try:
             write_whole(trial, b"writable", sync=False)

@@ -179,6 +179,8 @@ def run_in_child(
 
 
 def serve_call(tether: int, function: str, *arguments: str) -> None:
+    """Be the child: call the function, and end at once when the tether's other end closes."""
+
     def watch() -> None:
         os.read(tether, 1)
         os._exit(1)

@@ -29,6 +29,7 @@ class IndexEntry:
     excluded: str
     """Why the step does not count, or nothing."""
     caption: str
+    """The platform's words on the video: its caption, and the hashtags not in it."""
     sha256: str
     phash: str
 

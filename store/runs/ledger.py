@@ -98,6 +98,7 @@ class RunSummary:
     path: Path
     status: Literal["complete", "interrupted", "damaged"]
     steps: int
+    """Committed steps; 0 where the ledger is damaged."""
     started: RunStarted | None
     """``None`` where the first line cannot be read."""
     problem: str | None = None

@@ -1,4 +1,1 @@
-"""Who is watching: personas, Schwartz's values, and the strategies that put a persona to a model.
-
-Refuses to know what is watched, and which model answers.
-"""
+"""Who is watching: personas, Schwartz's values, and how a persona is put to a model."""

@@ -1,4 +1,4 @@
-"""Entry point of ``python -m personas``. Knows nothing but where the commands are."""
+"""Entry point of ``python -m personas``."""
 
 from personas.cli import main
 

@@ -1,4 +1,4 @@
-"""Finds the yes or the no that a reply gives, if it gives one and nothing in it speaks against it.
+"""Finds the yes or the no that a reply gives, if nothing in it speaks against it.
 
 An answer counts where answers stand: at the beginning, alone on a line, at the very end, or after
 "My answer is". Any other answer of its own in the reply, a verb against the word, or a correction
@@ -15,10 +15,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from personas.answer_leads import JOINED_LEADS, LEADS, WEAK_LEADS
-from personas.answer_words import ENGLISH, Language, languages, languages_of
-from personas.own_questions import OwnQuestion, asks, is_plain, labels_stance, split_label
-from personas.stance import bare_verbs, stances
+from personas.answer_words import (
+    ENGLISH,
+    JOINED_LEADS,
+    LEADS,
+    WEAK_LEADS,
+    Language,
+    languages,
+    languages_of,
+)
+from personas.stance import (
+    OwnQuestion,
+    asks,
+    bare_verbs,
+    is_plain,
+    labels_stance,
+    split_label,
+    stances,
+)
 from personas.verb_answers import verb_answer
 
 Answer = Literal["yes", "no"]
@@ -73,14 +87,9 @@ class Statement:
 def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answer | None:
     """Return the answer that a reply gives to the question as it was put.
 
-    Parameters
-    ----------
-    said
-        The reply as `personas.reply_text.plain` text, without its reason and description.
-    reason
-        Its reason, as plain text: it may speak against the answer, and gives none.
-    mirrored
-        Whether the opposite was asked, so that a verb for leaving agrees with yes.
+    ``said`` and ``reason`` are `personas.reading.plain` text; the reason may speak against the
+    answer, and gives none. ``mirrored``: the opposite was asked, so that a verb for leaving agrees
+    with yes.
     """
     cleaned, asked = _without_question(_without_signs(_own_labels(said)), mirrored=mirrored)
     if cleaned is None or _CORRECTION.search(cleaned):
@@ -106,7 +115,6 @@ def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answe
 
 
 def _verbs_agree(statement: Statement, text: str, *, mirrored: bool) -> bool:
-    """Tell whether no verb speaks against the answer."""
     if bare_verbs(text) - {statement.answer}:
         return False
     stays = (statement.answer == "yes") != mirrored
@@ -201,7 +209,6 @@ def _first_word(sentence: str) -> str | None:
 
 
 def _after_echo(sentence: str) -> str:
-    """Return what follows "yes or no" in its own sentence, if anything but the end does."""
     rest = _both().split(sentence)[-1].strip(" ?:)")
     return rest if _begins(rest) else ""
 
@@ -216,7 +223,6 @@ def _asked_back(sentence: str) -> bool:
 
 
 def _statements(text: str) -> Iterator[Statement]:
-    """Return every place of a plain text that gives an answer."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         sentences = [s for s in (m[0].strip(_AROUND) for m in _SENTENCE.finditer(line)) if s]
@@ -247,7 +253,6 @@ def _of_sentence(sentence: str, *, leads: bool, alone: bool) -> Iterator[Stateme
 
 
 def _clauses(sentence: str) -> Iterator[tuple[str, str]]:
-    """Return the clauses of a sentence, each with what follows it."""
     parts = [*_CLAUSES.split(sentence), ""]
     yield from ((parts[at].strip(), parts[at + 1].strip()) for at in range(0, len(parts), 2))
 
@@ -332,7 +337,7 @@ def _both() -> re.Pattern[str]:
 
 @cache
 def _both_in_brackets() -> re.Pattern[str]:
-    """Return "(yes/no)", as it stands behind a label or a question."""
+    """Match "(yes/no)", as it stands behind a label or a question."""
     return re.compile(rf" ?[(\[](?:{_both().pattern})[)\]](?=\s*[?:=])")
 
 

@@ -1,8 +1,4 @@
-"""The command line of the personas: list, show, import and values.
-
-Refuses to compute: every command calls the library and prints what it returns, results to stdout
-and remarks to stderr.
-"""
+"""The command line of the personas: list, show, import and values."""
 
 from __future__ import annotations
 
@@ -139,11 +135,11 @@ def show(persona: str, form: str | None, name: str | None) -> None:
 @click.option("--source", help="Where the file comes from.  [default: Persona-Chat, file name]")
 def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
     """Import the personas of a published Persona-Chat or ConvAI2 text file."""
-    from personas.importer import read_dialogues, write
+    from personas.library import read_dialogues, write_personas
 
     source = source or f"Persona-Chat, {file.name}"
     imported = read_dialogues(file, source=source, licence=licence)
-    paths = write(imported.personas, folder)
+    paths = write_personas(imported.personas, folder)
     for path in paths:
         echo(str(path))
     left_out = ""

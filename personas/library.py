@@ -1,20 +1,27 @@
-"""Personas in their files: found, read, checked, and written as TOML.
-
-Refuses to know how a persona is put to a model, and what its themes are good for.
-"""
+"""Personas in their files: found, read, checked, written, and imported from Persona-Chat."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from personas.errors import BadPersona, BadPersonaId, UnknownPersona, nearest
+from personas.errors import (
+    BadPersona,
+    BadPersonaChat,
+    BadPersonaId,
+    CannotWrite,
+    UnknownPersona,
+    nearest,
+)
 from personas.persona import Persona
 from personas.values import values
-from store.foreign.toml import BadToml, read_toml
+from store.foreign.limits import BadToml, TooManyBytes, open_table, read_toml
 
 HOME = Path(__file__).with_name("data")
 """Folder of the personas that come with feedsway."""
@@ -25,13 +32,7 @@ _FIELDS = ", ".join(Persona.model_fields)
 
 
 def load(path: Path | str) -> Persona:
-    """Read one persona from its TOML file.
-
-    Raises
-    ------
-    BadPersona
-        The file cannot be read or is not a persona; says which line, where TOML's parser does.
-    """
+    """Read one persona from its TOML file; raises ``BadPersona``."""
     path = Path(path)
     fields = _read_toml(path)
     try:
@@ -68,21 +69,11 @@ def _check_foreign(persona: Persona, path: Path) -> None:
 
 
 def find(name_or_path: str, folder: Path | None = None) -> Persona:
-    """Return the persona with this id, or the one in this file.
+    """Return the persona with this id (in ``folder``, else feedsway's own), or the one in this
+    file.
 
-    Parameters
-    ----------
-    name_or_path
-        An id such as ``p12``; or a path, which ends in ``.toml`` or holds a slash.
-    folder
-        Where ids are looked up; feedsway's own personas by default.
-
-    Raises
-    ------
-    UnknownPersona
-        No persona has this id; names the nearest.
-    BadPersona
-        The file is not a persona.
+    A path ends in ``.toml`` or holds a slash. Raises ``UnknownPersona``, which names the nearest,
+    and ``BadPersona``.
     """
     if name_or_path.endswith(".toml") or Path(name_or_path).name != name_or_path:
         return load(name_or_path)
@@ -111,13 +102,7 @@ def to_toml(persona: Persona) -> str:
 
 
 def renamed(persona: Persona, name: str) -> Persona:
-    """Return a copy to make one's own from, under another id.
-
-    Raises
-    ------
-    BadName
-        The name is no id, or another persona's.
-    """
+    """Return a copy to make one's own from, under another id; raises ``BadPersonaId``."""
     if (HOME / f"{name}.toml").exists() and name != persona.id:
         raise BadPersonaId(name, "it belongs to a persona that comes with feedsway")
     source = persona.source
@@ -179,3 +164,131 @@ def _quoted(text: str) -> str:
 
 def _row(texts: tuple[str, ...]) -> str:
     return f"[{', '.join(map(_quoted, texts))}]"
+
+
+LICENCE = "CC BY 4.0"
+
+_TRAIT = re.compile(r"(?:(?P<number>\d+) )?(?P<who>your|partner['’]s) persona: ?(?P<trait>.*)")
+_TURN = re.compile(r"(?P<number>\d+) .*")
+
+
+@dataclass(frozen=True)
+class ImportedPersonas:
+    """What a file held."""
+
+    personas: tuple[Persona, ...]
+    repeats: int
+    """Further blocks with the same sentences, in whatever order."""
+    unusable: tuple[int, ...]
+    """First lines of blocks that are no persona here, such as those with fewer than 3 traits."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    line: int
+    traits: tuple[str, ...]
+
+
+def read_dialogues(path: Path | str, *, source: str, licence: str = LICENCE) -> ImportedPersonas:
+    """Read the distinct personas of a published Persona-Chat or ConvAI2 file.
+
+    Both hold numbered lines in blocks that restart at 1, one block a dialogue::
+
+        1 your persona: i like to ski.
+        2 partner's persona: i have two dogs.
+        3 hello , how are you ?<TAB>fine , and you ?
+
+    A block gives one persona, or two where the partner's is told as well. Sentences are kept as
+    they were published, with ``source`` and ``licence``. The licence is Creative Commons
+    Attribution 4.0, as ParlAI states for both: ``parlai/tasks/personachat/LICENSE_DOCUMENTATION``
+    (added by facebookresearch/ParlAI pull requests 911 and 912) and
+    ``parlai/tasks/convai2/README.md`` ("CC 4.0 BY"). Cite Zhang et al., 2018 (arXiv 1801.07243) for
+    the first, Dinan et al., 2019 (arXiv 1902.00098) for the second. Values and themes stay empty.
+
+    Raises ``BadPersonaChat`` where the file cannot be read, a line has neither form, or no line
+    tells a persona.
+    """
+    path = Path(path)
+    seen: set[frozenset[str]] = set()
+    personas: list[Persona] = []
+    unusable: list[int] = []
+    repeats = 0
+    for block in _blocks(path):
+        key = frozenset(trait.casefold().rstrip(" .") for trait in block.traits)
+        if key in seen:
+            repeats += 1
+            continue
+        seen.add(key)
+        try:
+            personas.append(
+                Persona(
+                    id=f"pc{len(personas) + 1:04}",
+                    traits=block.traits,
+                    source=source,
+                    licence=licence,
+                )
+            )
+        except ValidationError:
+            unusable.append(block.line)
+    if not seen:
+        raise BadPersonaChat(str(path), "no line says 'your persona: ...'.")
+    return ImportedPersonas(tuple(personas), repeats, tuple(unusable))
+
+
+def write_personas(personas: Iterable[Persona], folder: Path) -> list[Path]:
+    """Write one TOML file a persona into a folder, which is made if need be.
+
+    Raises ``CannotWrite``, also where a file there holds something else already.
+    """
+    written = []
+    for persona in personas:
+        path = folder / f"{persona.id}.toml"
+        text = to_toml(persona)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.read_bytes() != text.encode("utf-8"):
+                raise CannotWrite(str(path), "it holds another persona already")
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise CannotWrite(str(path), error.strerror or "unknown reason") from None
+        written.append(path)
+    return written
+
+
+def _blocks(path: Path) -> Iterator[_Block]:
+    sides: dict[str, list[tuple[int, str]]] = {}
+    talked = False  # a persona line after the talk begins a block, even where nothing is numbered
+    for number, line in _lines(path):
+        trait = _TRAIT.fullmatch(line)
+        turn = trait or _TURN.fullmatch(line)
+        if turn is None and line:
+            problem = "the line is neither a persona's sentence nor a numbered turn of the talk."
+            raise BadPersonaChat(str(path), problem, number)
+        if not line or (turn is not None and turn["number"] == "1") or (talked and trait):
+            yield from _told(sides)
+            sides, talked = {}, False
+        if trait is not None:
+            sides.setdefault(trait["who"], []).append((number, trait["trait"].strip()))
+        else:
+            talked = bool(line)
+    yield from _told(sides)
+
+
+def _told(sides: dict[str, list[tuple[int, str]]]) -> Iterator[_Block]:
+    for sentences in sides.values():
+        yield _Block(sentences[0][0], tuple(trait for _, trait in sentences))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with open_table(path) as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line.strip()
+    except FileNotFoundError:
+        raise BadPersonaChat(str(path), "there is no such file.") from None
+    except OSError as error:
+        raise BadPersonaChat(str(path), f"it cannot be read ({error.strerror}).") from None
+    except TooManyBytes as error:
+        raise BadPersonaChat(str(path), f"{error}.") from None
+    except UnicodeDecodeError:
+        raise BadPersonaChat(str(path), "it is not UTF-8 text.") from None

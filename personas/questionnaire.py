@@ -8,9 +8,15 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from personas.reading import REFUSED, UNREADABLE, Reading, missing_text
+from personas.reading import (
+    EXPLANATION,
+    REFUSED,
+    UNREADABLE,
+    Reading,
+    missing_text,
+    without_thoughts,
+)
 from personas.refusals import denies, refuses
-from personas.reply_text import EXPLANATION, without_thoughts
 
 THRESHOLD = 60.0
 """ISQ's S%, 0 to 100, from which on the persona keeps watching."""
@@ -132,7 +138,6 @@ def _only_object(reply: str) -> tuple[Any, str]:
 
 
 def _only_string(match: re.Match[str]) -> str:
-    """Leave out a comment or a last comma, and let a string be."""
     return match["string"] or ""
 
 

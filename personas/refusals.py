@@ -113,19 +113,17 @@ _APOLOGIES = (
 
 
 def denies(text: str) -> bool:
-    """Tell whether the writer denies being able to answer or to see, whatever else is said."""
     return _denials().search(_flat(text)) is not None
 
 
 def refuses(text: str) -> bool:
-    """Tell whether a reply without an answer declines to give one."""
     flat = _flat(text)
     return _denials().search(flat) is not None or _apologies().search(flat) is not None
 
 
 @cache
 def _denials() -> re.Pattern[str]:
-    """Return the phrases of every language as one; so many take a moment to compile."""
+    """The phrases of every language as one; so many take a moment to compile."""
     told: dict[str, list[str]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     others = (phrase for phrases in told.values() for phrase in phrases)
     return re.compile("|".join((*_DENIALS, *others)))

@@ -1,7 +1,7 @@
-"""How a persona is put to a model, and how the reply is read: pure functions over prompt files.
+"""How a persona is put to a model, and how the reply is read.
 
-A prompt holds the persona's traits and nothing else of it: not its id, not its values, and not
-its themes, which are planted truth. Refuses to know any model, and what a video is.
+A prompt holds the persona's traits and nothing else of it: not its id, not its values, and not its
+themes, which are planted truth.
 """
 
 from __future__ import annotations
@@ -49,18 +49,15 @@ class Prompt:
     kind: Literal["choice", "isq", "pick", "text"]
     """What is to be replied: a yes or a no, the questionnaire, A or B, or free words."""
     system: str
-    """Empty for ``plain``."""
+    """Empty for ``plain``; so are the traits."""
     user: str
     traits: tuple[str, ...]
-    """Empty for ``plain``."""
     mirrored: bool
     sha256: str
     """Of the prompt file's bytes."""
 
 
 class _Wording(BaseModel):
-    """One way to ask."""
-
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     system: str = ""
@@ -70,8 +67,6 @@ class _Wording(BaseModel):
 
 
 class _Sheet(BaseModel):
-    """A prompt file."""
-
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer: str
@@ -80,7 +75,6 @@ class _Sheet(BaseModel):
 
 
 def strategies() -> tuple[str, ...]:
-    """Return the names of the strategies."""
     return _STRATEGIES
 
 
@@ -104,27 +98,14 @@ def build(
 ) -> Prompt:
     """Return the question that a strategy asks about one video.
 
-    Parameters
-    ----------
-    strategy
-        ``plain`` (what the model likes itself), ``simple`` (yes or no as the persona) or ``isq``
-        (the questionnaire as the persona).
-    persona
-        Who watches. ``plain`` ignores it.
-    mirrored
-        Ask the opposite question, whose yes `read` takes for no. The questionnaire has no
-        opposite: its items are asked last to first, and their scores read as they are.
-    paraphrase
-        Which wording, from 0 to ``paraphrases(strategy) - 1``.
-    explain
-        Also ask for a reason and a description.
+    The strategy is ``plain`` (what the model likes itself, whoever watches), ``simple`` (yes or no
+    as the persona) or ``isq`` (the questionnaire as the persona). ``mirrored`` asks the opposite,
+    whose yes `read` takes for no; the questionnaire has no opposite: its items are asked last to
+    first, and their scores read as they are. ``paraphrase`` is the wording, from 0; ``explain``
+    asks for a reason and a description too.
 
-    Raises
-    ------
-    UnknownStrategy
-        There is no such strategy.
-    ValueError
-        The strategy needs a persona and got none, or has no such wording.
+    Raises ``UnknownStrategy``, and ``ValueError`` where a persona is lacking or there is no such
+    wording.
     """
     sheet = _sheet(strategy)
     if not 0 <= paraphrase < len(sheet.paraphrase):
@@ -151,7 +132,6 @@ def build(
 
 
 def described(prompt: Prompt, description: str) -> Prompt:
-    """Return the same question with a description in the place of the picture."""
     told = _filled(_bytes(_DESCRIBED).decode("utf-8"), {"description": description.strip()})
     return replace(prompt, user=f"{told}\n\n{prompt.user}")
 
@@ -178,7 +158,7 @@ def read(prompt: Prompt, reply: str) -> Reading:
 
 
 def schema(prompt: Prompt, *, explain: bool) -> dict[str, Any] | None:
-    """Return the JSON schema of the reply that a prompt asks for; ``None`` where it is a word."""
+    """Return the JSON schema of the reply that is asked for; ``None`` where it is a word."""
     if prompt.kind != "isq":
         return None
     return form(backwards=prompt.mirrored, explain=explain)

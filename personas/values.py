@@ -1,7 +1,7 @@
 """Sets of values, as data: Schwartz's ten, the refined nineteen, the moral foundations, one's own.
 
 A set is a TOML file with a ``[[value]]`` table for each value: ``id``, ``name``, ``definition`` and
-at least five ``keywords``. Refuses to know which persona holds a value and which pictures show it.
+at least five ``keywords``.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ SETS = {
     "refined": "values/refined.toml",
     "foundations": "values/foundations.toml",
 }
-"""The sets that come with feedsway, and their files."""
 
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=300)]
 
 
 @dataclass(frozen=True)
 class BasicValue:
-    """One basic value."""
+    """One value."""
 
     id: str
     name: str
@@ -48,7 +47,6 @@ class ValueSet:
     """Its name, or its file's name; fit for a file name."""
     values: tuple[BasicValue, ...]
     sha256: str
-    """Of the file."""
 
 
 class _Row(BaseModel):
@@ -68,12 +66,11 @@ class _File(BaseModel):
 
 @cache
 def values() -> tuple[BasicValue, ...]:
-    """Return the ten values in the order of Schwartz's circle, read on first use."""
+    """Return the ten values in the order of Schwartz's circle."""
     return value_set("schwartz").values
 
 
 def value(value_id: str) -> BasicValue:
-    """Return the value with this id, or raise `UnknownValue`."""
     for known in values():
         if known.id == value_id:
             return known
@@ -81,15 +78,7 @@ def value(value_id: str) -> BasicValue:
 
 
 def value_set(name: str) -> ValueSet:
-    """Read a set by its name or from a TOML file.
-
-    Raises
-    ------
-    UnknownValueSet
-        It is neither a name nor a file.
-    BadValueSet
-        The file is not a set of values.
-    """
+    """Read a set by its name or from a file; raises ``UnknownValueSet`` and ``BadValueSet``."""
     path = _path(name)
     if name in SETS:
         return _read(path, name)
@@ -97,7 +86,6 @@ def value_set(name: str) -> ValueSet:
 
 
 def text_of(name: str) -> str:
-    """Return a set's file as text; raises ``UnknownValueSet``."""
     return _path(name).read_text(encoding="utf-8")
 
 

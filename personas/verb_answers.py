@@ -2,8 +2,11 @@
 
 A verb for staying or leaving answers whatever was asked. "Absolutely" answers alone, or beside a
 verb that agrees; models also begin with it what is no answer ("Certainly! Here is ..."). Whatever
-limits or contrasts makes the reply one without an answer. The same for both; verbs of other
-languages are in `personas.foreign_verbs`.
+limits or contrasts makes the reply one without an answer. The same for both.
+
+In other languages than English ("Ich würde weiterschauen.") only a first clause of nothing but the
+verb, its negation and filling words is read, so that one about somebody else, or with a condition,
+is not.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from personas.foreign_verbs import foreign_stance
-from personas.stance import stances
+from personas.answer_words import ENGLISH, Language, languages
+from personas.stance import Stance, stances, stems_of
 
 _AFFIRMED = re.compile(
     r"(?:absolutely|definitely|of course|certainly|for sure|you bet(?: i would)?|for certain"
@@ -81,14 +84,10 @@ _LIMITS = re.compile(
 
 
 def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no"] | None:
-    """Return what a reply without a word for yes or no answers to the question as it was put.
+    """Return the answer of a reply without a word for yes or no.
 
-    Parameters
-    ----------
-    said, reason
-        The reply as `personas.reply_text.plain` text, and its reason, which may speak against it.
-    mirrored
-        Whether the opposite was asked, so that staying means no.
+    ``said`` and ``reason`` are `personas.reading.plain` text; the reason may speak against it.
+    ``mirrored``: the opposite was asked, so that staying means no.
     """
     if _LIMITS.search(said):
         return None
@@ -112,12 +111,62 @@ def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no
 
 
 def _assured(text: str) -> Literal["yes", "no"] | None:
-    """Return what "absolutely", "no chance" and their like mean."""
     if _DENIED.fullmatch(text):
         return "no"
     return "yes" if _AFFIRMED.fullmatch(text) else None
 
 
 def _is_plain(first: str) -> bool:
-    """Tell whether a first sentence says to stay or to leave, or is nothing but the verb."""
     return _SAID.fullmatch(first) is not None or _BARE.fullmatch(first) is not None
+
+
+_FOREIGN_CLAUSES = re.compile(r"[.,;:!…()。，、！：；،؛।\n]+|\s[–—-]\s")
+_LONGEST = 12
+"""Words of a first clause."""
+
+
+def foreign_stance(said: str, reason: str) -> Stance | None:
+    """Return whether a text says, in its first clause and nowhere else, to stay or to leave."""
+    clauses = [
+        part for each in _FOREIGN_CLAUSES.split(f"{said}\n{reason}") if (part := each.strip())
+    ]
+    if not clauses:
+        return None
+    found = {
+        stance
+        for language in languages()
+        if language.code != ENGLISH and language.fill is not None
+        for stance in [_of_language(clauses, language)]
+        if stance is not None
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _of_language(clauses: list[str], language: Language) -> Stance | None:
+    first = stems_of(clauses[0], language)
+    if len(first) != 1 or not _is_plain_clause(clauses[0], language):
+        return None
+    if language.limits is not None and any(language.limits.search(each) for each in clauses):
+        return None
+    others = {stance for each in clauses for stance in stems_of(each, language)}
+    return first.pop() if len(others) == 1 else None
+
+
+def _is_plain_clause(clause: str, language: Language) -> bool:
+    verbs, fill = _verbs(language), language.fill
+    if fill is None:
+        return False
+    if language.joined:
+        rest = clause
+        for pattern in (*verbs, fill):
+            rest = pattern.sub("", rest)
+        return not rest.strip()
+    words = clause.split()
+    return len(words) <= _LONGEST and all(
+        fill.fullmatch(word) or any(verb.search(word) for verb in verbs) for word in words
+    )
+
+
+def _verbs(language: Language) -> list[re.Pattern[str]]:
+    patterns = (language.stay, language.leave, language.negation)
+    return [pattern for pattern in patterns if pattern is not None]

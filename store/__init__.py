@@ -1,4 +1,1 @@
-"""What was seen, kept: ledgers, frames, re-judgements, encoders and the index over them.
-
-Imports nothing else of this project.
-"""
+"""What was seen, kept: ledgers, frames, re-judgements, encoders and the index over them."""

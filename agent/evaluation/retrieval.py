@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from agent.errors import BadConfig
 from personas.values import ValueSet
-from store.encoders.base import Encoder, unit
+from store.encoders import Encoder, unit
 from store.index.chroma import TIE
 from store.index.entries import Filters, Hit, distinct
 from store.index.search import Index

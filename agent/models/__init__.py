@@ -111,7 +111,7 @@ def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
     BadConfig
         The model reads English only, and the traits are in another language.
     """
-    from personas.english import is_english
+    from personas.persona import is_english
 
     if name.startswith("embedded/") and not is_english(traits):
         raise BadConfig(

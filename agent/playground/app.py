@@ -32,7 +32,7 @@ from agent.playground.skins.pages import Skin
 from agent.playground.skins.shapes import skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, WatchReport
 from agent.playground.workshop import Workshop
-from store.foreign.bodies import LimitedBodies
+from store.foreign.limits import LimitedBodies
 
 SITE = Path(__file__).parent / "site"
 COOKIE = "visitor"

@@ -14,7 +14,7 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from store.encoders.base import Encoder
+from store.encoders import Encoder
 from store.errors import StoreError
 from store.foreign.limits import decode_picture
 from store.index.entries import entries

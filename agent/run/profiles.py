@@ -19,8 +19,7 @@ from agent.errors import BadConfig
 from store.foreign.archives import BadArchive, read_members
 from store.jsonl.atomic import make_folder
 from store.jsonl.locks import LockHeld, NamedLock, holder
-from store.jsonl.paths import check_name, is_part, path_within
-from store.jsonl.staged_folder import staged_folder
+from store.jsonl.paths import check_name, is_part, path_within, staged_folder
 from store.runs.data_folder import DataFolder
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600

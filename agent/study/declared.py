@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from agent.config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
-from store.foreign.toml import BadToml, read_toml
+from store.foreign.limits import BadToml, read_toml
 from store.runs.records import Windows
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]

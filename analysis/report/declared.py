@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import BadStudyFolder
-from store.foreign.toml import BadToml, read_toml
+from store.foreign.limits import BadToml, read_toml
 
 FILE, DRAWS = "study.toml", "draws.json"
 

@@ -1,4 +1,1 @@
-"""How long what is kept takes at size, measured on a collection made for it.
-
-Refuses to touch anybody's data folder.
-"""
+"""How long what is kept takes at size, measured on a collection made for it."""

@@ -1,6 +1,6 @@
 """A collection to measure on: real pictures, cut and coloured anew, as runs with real ledgers.
 
-One step in five shows what was shown before, as a feed does. Refuses to know what is measured.
+One step in five shows what was shown before, as a feed does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 from store.errors import DataUnreadable
 from store.foreign.limits import UnreadablePicture, open_picture
 from store.frames.frame_store import FrameStore, describe
@@ -36,7 +36,6 @@ from store.runs.records import (
 )
 
 STEPS = 200
-"""Of a run."""
 PLATFORMS = ("playground", "tiktok", "youtube")
 PERSONAS = tuple(f"p{number:02}" for number in range(1, 26))
 _SIZE = (180, 320)
@@ -66,11 +65,9 @@ class Mixture:
         self._spectrum = spectrum / np.linalg.norm(spectrum)
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
-        """Place each picture by its pixels."""
         return self._place([hashlib.sha256(image.tobytes()).digest() for image in images])
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Place each text near the cluster that its letters choose."""
         return self._place([hashlib.sha256(text.encode()).digest() for text in texts])
 
     def _place(self, marks: Sequence[bytes]) -> Vectors:
@@ -86,10 +83,7 @@ class Mixture:
 def sources(folder: Path | None) -> list[Image.Image]:
     """Pictures to cut from: those of a folder, or scikit-image's photographs.
 
-    Raises
-    ------
-    DataUnreadable
-        There is no picture.
+    Raises ``DataUnreadable`` where there is none.
     """
     if folder is None:
         spec = importlib.util.find_spec("skimage")
@@ -109,7 +103,6 @@ def sources(folder: Path | None) -> list[Image.Image]:
 
 
 def make(data: DataFolder, frames: int, pictures: Sequence[Image.Image], tell: Tell) -> int:
-    """Write runs with so many frames; returns how many of these are distinct files."""
     rng = np.random.default_rng(1)
     store = FrameStore(data.frames_dir)
     shown: list[tuple[Video, Frame]] = []
@@ -132,7 +125,6 @@ def make(data: DataFolder, frames: int, pictures: Sequence[Image.Image], tell: T
 
 
 def jpegs(pictures: Sequence[Image.Image], rng: np.random.Generator) -> Iterator[bytes]:
-    """Cuttings of the pictures, each with its own place, size, side and light, for ever."""
     while True:
         picture = pictures[int(rng.integers(len(pictures)))]
         share = rng.uniform(0.4, 1.0)

@@ -1,7 +1,4 @@
-"""Times what is kept at size: index, searches, statistics, checks, forgetting, exports.
-
-Refuses to know how the collection is made (``collection``) and what is fast enough.
-"""
+"""Times what is kept at size: index, searches, statistics, checks, forgetting, exports."""
 
 from __future__ import annotations
 
@@ -51,7 +48,6 @@ class Figures:
 
     frames: int
     files: int = 0
-    """Distinct pictures."""
     stages: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Seconds of wall time, and of processor time in this process."""
     searches_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -66,13 +62,11 @@ class Figures:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
         wall, busy = perf_counter(), process_time()
         yield
         self.stages[name] = (perf_counter() - wall, process_time() - busy)
 
     def lines(self) -> list[str]:
-        """For people."""
         told = [f"{self.frames} screenshots, {self.files} distinct files"]
         told += [f"  {'':<34}    wall  processor"]
         told += [
@@ -95,20 +89,10 @@ class Figures:
 
 
 def measure(folder: Path, frames: int, pictures: Path | None, sample: int, tell: Tell) -> Figures:
-    """Make a collection of so many screenshots in a folder, and time what is done with it.
+    """Make a collection of ``frames`` screenshots, and time what is done with it.
 
-    Parameters
-    ----------
-    folder
-        New; a collection that was made there before is taken as it is.
-    frames
-        Screenshots.
-    pictures
-        Folder of pictures to cut from.
-    sample
-        How many are embedded with the real encoder; none if 0.
-    tell
-        Told how far each stage is.
+    One that was made in the folder before is taken as it is. ``pictures`` is a folder to cut from;
+    ``sample`` pictures are embedded with the real encoder.
     """
     data = DataFolder(folder / "data")
     found = Figures(frames)
@@ -171,7 +155,6 @@ def _recall(index: Index, vectors: np.typing.NDArray[np.float32]) -> float:
 
 
 def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None:
-    """Everything that reads the whole collection, and forgetting, which writes some of it."""
     now = datetime.now(UTC)
     with found.stage("stats --quick"):
         told = stats.stats(data, now, quick=True)
@@ -192,8 +175,6 @@ def _reading(data: DataFolder, found: Figures, folder: Path, tell: Tell) -> None
 
 
 def _embed(found: Figures, originals: list[Image.Image], sample: int) -> None:
-    """The embedded encoder on pictures of the same kind."""
-
     from store import encoders
 
     rng = np.random.default_rng(2)

@@ -1,7 +1,4 @@
-"""The commands that keep a copy, and that keep others out: backup, restore and protect.
-
-Refuses to know how anything is done, as ``main`` does.
-"""
+"""The commands that keep a copy, and that keep others out: backup, restore and protect."""
 
 from __future__ import annotations
 
@@ -17,8 +14,7 @@ from store.cli.options import bar, data_option, epilog, json_option, kept
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from store.maintenance.archive import Secret
-    from store.maintenance.backup import BackupSummary
+    from store.maintenance.backup import BackupSummary, Secret
     from store.maintenance.restore import RestoreSummary
 
 SECRET = "Whoever has this file is signed in as those accounts: keep it to yourself."
@@ -77,9 +73,9 @@ def restore(
     What could be turned against you stays out of it unless you ask: leave it so for a backup that
     is not your own. Exit code 1 when something is wrong with what was backed up.
     """
-    from store.cli.text import report_lines
+    from store.cli.output import report_lines
     from store.maintenance import verify
-    from store.maintenance.archive import SECRETS
+    from store.maintenance.backup import SECRETS
     from store.maintenance.restore import restore as unpack
     from store.runs.data_folder import DataFolder
 
@@ -106,10 +102,9 @@ def protect(group: str | None, root: Path, as_json: bool) -> None:
     What is made later is as open as its folder. Browser profiles, the pseudonyms' key and the
     page's token stay yours alone.
     """
-    from store.maintenance import access
-    from store.runs.data_folder import DataFolder
+    from store.runs import data_folder
 
-    changed = access.protect(DataFolder(root), group)
+    changed = data_folder.protect(data_folder.DataFolder(root), group)
     if as_json:
         echo(json.dumps({"changed": changed, "group": group}))
         return
@@ -127,7 +122,6 @@ def _tell(done: BackupSummary | RestoreSummary, what: str, as_json: bool) -> Non
 
 
 def _tell_left_out(restored: RestoreSummary) -> None:
-    """Say what stayed out, and what to type where the backup is one's own."""
     for secret, count in sorted(restored.withheld.items()):
         echo(
             f"Left out: {count} {WORDS[secret]}. If this backup is your own, restore it into a "

@@ -1,7 +1,4 @@
-"""The commands that make a collection of what is kept: export, import, stats, forget.
-
-Refuses to know how anything is done, as ``main`` does.
-"""
+"""The commands that make a collection of what is kept: export, import, stats, forget."""
 
 from __future__ import annotations
 
@@ -97,7 +94,6 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
 
 
 def _check(folder: Path, as_json: bool) -> None:
-    """Say what differs from the manifest; exit code 1 when something does."""
     from store.dataset import manifest
 
     wrong = manifest.check(folder)
@@ -230,7 +226,6 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
 
 
 def _tell_unread(problems: Sequence[str]) -> None:
-    """Say which ledgers may still tell of it, and exit with 1 where there are any."""
     for problem in problems:
         echo(f"This may still tell of it: {problem}", err=True)
     if problems:

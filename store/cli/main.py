@@ -1,19 +1,20 @@
-"""The commands of ``python -m store``: runs, show, search, index, verify; more in ``dataset``.
+"""The commands of ``python -m store``: runs, show, search, index, verify, bench.
 
-Refuses to know how anything is done: each command asks the module that does it and prints. Results
-go to stdout, narration to stderr.
+Results go to stdout, narration to stderr.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from store.cli import backup, bench, dataset
+from store.cli import backup, dataset
 from store.cli.options import (
     StoreCommands,
     bar,
@@ -26,10 +27,10 @@ from store.cli.options import (
 )
 from store.errors import NothingKept
 from store.foreign.limits import UnreadablePicture, decode_picture
-from store.foreign.printing import count_of, echo
+from store.foreign.printing import count_of, echo, rewrite
 
 if TYPE_CHECKING:
-    from store.encoders.base import Encoder, Vectors
+    from store.encoders import Encoder, Vectors
     from store.index.entries import Hit
     from store.runs.data_folder import DataFolder
 
@@ -47,7 +48,6 @@ for _command in (
     backup.backup,
     backup.restore,
     backup.protect,
-    bench.bench,
 ):
     main.add_command(_command)
 
@@ -57,14 +57,14 @@ for _command in (
 @json_option
 def runs(root: Path, as_json: bool) -> None:
     """List the runs, by start."""
-    from store.cli import text as cli_text
+    from store.cli import output
     from store.runs.data_folder import DataFolder
 
     found = DataFolder(root).runs()
     if as_json:
-        echo(json.dumps([cli_text.run_fields(run) for run in found], indent=2))
+        echo(json.dumps([output.run_fields(run) for run in found], indent=2))
     elif found:
-        echo(cli_text.runs_table(found))
+        echo(output.runs_table(found))
     if not found:
         echo(str(NothingKept(root)), err=True)
 
@@ -75,13 +75,13 @@ def runs(root: Path, as_json: bool) -> None:
 @json_option
 def show(run: str, root: Path, as_json: bool) -> None:
     """Show one run, step by step. RUN is an id, the beginning of one, a path, or latest."""
-    from store.cli import text as cli_text
+    from store.cli import output
     from store.runs import ledger
     from store.runs.data_folder import DataFolder
 
     data = DataFolder(root) if Path(run).exists() else kept(root)  # a path may lie elsewhere
     found = ledger.read(data.find_run(run))
-    echo(cli_text.ledger_json(found) if as_json else cli_text.ledger_lines(found))
+    echo(output.ledger_json(found) if as_json else output.ledger_lines(found))
 
 
 @main.command(
@@ -128,22 +128,20 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 
 
 def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path | None) -> None:
-    """Print what was found, and save it as a picture if that is wanted."""
-    from store.cli import text as cli_text
+    from store.cli import output
     from store.frames.frame_store import FrameStore
-    from store.index.contact_sheet import write_sheet
     from store.privacy.derived_register import register
 
     frames = FrameStore(data.frames_dir)
     if as_json:
-        echo(json.dumps(cli_text.hit_fields(hits, frames), indent=2, ensure_ascii=False))
+        echo(json.dumps(output.hit_fields(hits, frames), indent=2, ensure_ascii=False))
     elif hits:
-        echo(cli_text.hit_lines(hits, frames))
+        echo(output.hit_lines(hits, frames))
     else:
         echo("No frame fits. Ask for less, or look: python -m store runs", err=True)
     if sheet is not None and hits:
         register(data, sheet, "sheet", frames=[hit.entry.sha256 for hit in hits])
-        write_sheet(hits, frames, sheet)
+        output.write_sheet(hits, frames, sheet)
         echo(f"Wrote {sheet}", err=True)
 
 
@@ -178,11 +176,11 @@ def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: b
 @json_option
 def verify(url: str | None, root: Path, as_json: bool) -> None:
     """Check every ledger, frame and hash. Exit code 1 when something is wrong."""
-    from store.cli import text as cli_text
+    from store.cli import output
     from store.maintenance import verify as checks
 
     report = checks.verify(kept(root), bar("Checking frames"), url)
-    echo(cli_text.report_json(report) if as_json else cli_text.report_lines(report))
+    echo(output.report_json(report) if as_json else output.report_lines(report))
     if not report.sound:
         raise click.exceptions.Exit(1)
 
@@ -194,7 +192,6 @@ def _load(encoder_name: str) -> Encoder:
 
 
 def _vector(encoder: Encoder, text: str | None, image: Path | None) -> Vectors:
-    """What is looked for, as a vector."""
     if image is None:
         vectors = encoder.texts([text or ""])
     else:
@@ -204,3 +201,44 @@ def _vector(encoder: Encoder, text: str | None, image: Path | None) -> Vectors:
             raise click.BadParameter(f"{image} is no picture. Type: --image FILE.jpg") from None
     vector: Vectors = vectors[0]
     return vector
+
+
+@main.command(epilog=epilog("bench --frames 40 --sample 0"))
+@click.option("--frames", type=click.IntRange(20), default=50_191, show_default=True)
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of pictures to cut from.  [default: scikit-image's photographs]",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(0),
+    default=320,
+    show_default=True,
+    help="Pictures that the real encoder embeds.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Make the collection here, and leave it; the next call takes it as it is.",
+)
+@json_option
+def bench(
+    frames: int, pictures: Path | None, sample: int, keep: Path | None, as_json: bool
+) -> None:
+    """Time index, search, statistics, checks and exports of a collection made for it.
+
+    At the default size it takes seven minutes or more, and 1.5 GB.
+    """
+    from store.bench.measure import measure
+
+    def tell(what: str, done: int, total: int) -> None:
+        if done == total or done % 10 == 0:
+            rewrite(f"{what} {done}/{total}", last=done == total)
+
+    if keep is not None:
+        found = measure(keep, frames, pictures, sample, tell)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(Path(folder), frames, pictures, sample, tell)
+    echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(found.lines()))

@@ -1,7 +1,4 @@
-"""What the commands of ``python -m store`` share: options, the door for errors, the progress bar.
-
-Refuses to know any one command.
-"""
+"""What the commands of ``python -m store`` share: options, the door for errors, the counter."""
 
 from __future__ import annotations
 
@@ -67,7 +64,6 @@ url_option = click.option(
 
 
 def epilog(*examples: str) -> str:
-    """Examples as the end of a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  $ python -m store {example}" for example in examples)
 
 

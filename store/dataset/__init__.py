@@ -1,4 +1,1 @@
-"""What is kept, as a collection that others can use: rows, splits, formats, card and manifest.
-
-Refuses to change anything that is kept.
-"""
+"""What is kept, as a collection that others can use: rows, splits, formats, card and manifest."""

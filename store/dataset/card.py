@@ -1,7 +1,4 @@
-"""The dataset card: what an export holds, where it comes from, what is missing, who may use it.
-
-Refuses to know how rows were chosen and written.
-"""
+"""The dataset card: what an export holds, its sources, its gaps, and who may use it."""
 
 from __future__ import annotations
 
@@ -9,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from store.dataset.blur import RECALL, Blur
 from store.dataset.formats import FILES
 from store.dataset.manifest import digest
-from store.dataset.rows import FIELDS, ExportRows, RowChoice
-from store.dataset.splits import SPLITS, By, Row, shared_with_others
+from store.dataset.pictures import RECALL, Blur
+from store.dataset.rows import FIELDS, SPLITS, By, ExportRows, Row, RowChoice, shared_with_others
 from store.foreign.printing import count_of
 from store.runs.records import label_personas
 
@@ -30,19 +26,7 @@ _OTHERS = (
 
 
 def card(folder: Path, kind: str, found: ExportRows, choice: RowChoice) -> str:
-    """Write the card's text, once the data files are in the folder.
-
-    Parameters
-    ----------
-    folder
-        Of the export.
-    kind
-        Name of the format.
-    found
-        The rows, as they were written.
-    choice
-        What was asked for.
-    """
+    """Write the card's text, once the data files are in the folder; ``kind`` names the format."""
     rows = found.rows
     parts = [
         _front(kind, rows),
@@ -169,7 +153,6 @@ _TOGETHER = {
 
 
 def split_lines(rows: Sequence[Row], by: By, what: str = "screenshots") -> list[str]:
-    """Describe the splits in Markdown: their sizes, and what they share with each other."""
     counts = Counter(row["split"] for row in rows)
     text = (
         f"{what.capitalize()} {_TOGETHER[by]} and near-duplicates (perceptual hashes that differ "
@@ -217,7 +200,6 @@ def _people(found: ExportRows, choice: RowChoice) -> list[str]:
 
 
 def blur_words(blur: Blur | None, pictures: int) -> str:
-    """Say what was done to the pictures themselves."""
     if blur is None:
         return (
             "The pictures themselves are not changed: faces, and names that a site draws over a "
@@ -253,7 +235,6 @@ def _none(rows: Sequence[Row], name: str) -> int:
 
 
 def _hashes(folder: Path) -> list[str]:
-    """Of the data files; pictures in files of their own are in the manifest only."""
     there = [path for path in sorted(folder.rglob("*")) if path.suffix in _DATA]
     told = {f"`{path.relative_to(folder).as_posix()}`": f"`{digest(path)}`" for path in there}
     return [_table("file", "SHA-256", told), "Of every file: `manifest.json`.", ""]

@@ -1,7 +1,4 @@
-"""Exports what is kept: rows and pictures first, then the card, then the manifest.
-
-Refuses to know formats, and to write over anything.
-"""
+"""Exports what is kept: rows and pictures first, then the card, then the manifest."""
 
 from __future__ import annotations
 
@@ -13,14 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from store.dataset import manifest
-from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
 from store.dataset.card import card
 from store.dataset.formats import FORMATS, Item
 from store.dataset.leaks import refuse_leaks
-from store.dataset.pictures import bare
-from store.dataset.rows import ExportRows, RowChoice, gather
-from store.dataset.splits import SPLITS, Row
+from store.dataset.pictures import Blur, bare
+from store.dataset.rows import SPLITS, ExportRows, Row, RowChoice, gather
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
@@ -33,7 +28,6 @@ class DatasetExport:
 
     folder: Path
     splits: dict[str, int]
-    """Rows of each."""
     problems: tuple[str, ...]
     """Ledgers and frames that are left out, in words."""
 
@@ -45,31 +39,11 @@ def export(
     choice: RowChoice,
     progress: Callable[[int, int], None] | None = None,
 ) -> DatasetExport:
-    """Write one export to a new folder.
+    """Write one export to a new or empty folder; ``kind`` is one of ``FORMATS``.
 
-    Parameters
-    ----------
-    data
-        What is kept.
-    folder
-        New, or empty.
-    kind
-        One of ``FORMATS``.
-    choice
-        What to take, and how.
-    progress
-        Told after each row.
-
-    Raises
-    ------
-    NothingToExport
-        No frame fits.
-    BadExport
-        The folder holds something, or lies in the data folder.
-    LeakingExport
-        It names somebody after all. Nothing of it is left.
-    DataUnwritable
-        The disk refused. Nothing of it is left.
+    Raises ``NothingToExport``; ``BadExport`` where the folder holds something, or lies in the data
+    folder; ``LeakingExport`` where it names somebody after all, and ``DataUnwritable``, after which
+    nothing of it is left.
     """
     found = gather(data, choice)
     found.blur = Blur(found.people) if choice.blur else None
@@ -95,7 +69,6 @@ def _write_splits(
     found: ExportRows,
     progress: Callable[[int, int], None] | None,
 ) -> list[Row]:
-    """Write the rows of every split; return them as they were written."""
     written: list[Row] = []
     for split in SPLITS:
         rows = [row for row in found.rows if row["split"] == split]
@@ -127,7 +100,6 @@ def _own_words(found: ExportRows) -> list[str]:
 def _items(
     data: DataFolder, rows: list[Row], found: ExportRows, written: list[Row]
 ) -> Iterator[Item]:
-    """Rows with their pictures, which lose their metadata; what cannot be read is left out."""
     frames = FrameStore(data.frames_dir)
     for row in rows:
         try:

@@ -1,7 +1,6 @@
 """How rows and pictures are written: Parquet, JSONL, an image folder, tar files.
 
-Each format is one function, which takes the rows of one split in order. Refuses to know where the
-rows come from.
+Each format is one function, which takes the rows of one split in order.
 """
 
 from __future__ import annotations
@@ -14,11 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from store.dataset.rows import FIELDS
-from store.dataset.splits import Row
+from store.dataset.rows import FIELDS, Row
 
 Item = tuple[Row, bytes]
-"""A row and its JPEG file."""
 Writer = Callable[[Path, str, Iterable[Item]], None]
 """Writes one split: the export's folder, the split's name, what is in it."""
 
@@ -46,7 +43,6 @@ def _columns(pa: Any) -> list[tuple[str, Any]]:
 
 
 def _schema(pa: Any) -> Any:
-    """The table's columns, and in Hugging Face's words what they hold."""
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [("image", picture), *_columns(pa)]
     told: dict[str, Any] = {"image": {"_type": "Image"}}

@@ -1,7 +1,7 @@
 """Other people's screenshots as a run: platform ``imported``, one step a picture, no judgement.
 
 So everything that reads runs reads them: index and search, exports, statistics, re-judging.
-Refuses to change the pictures, but for metadata and for formats other than JPEG.
+Pictures lose their metadata, and become JPEG.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from store.dataset.pictures import bare
+from store.dataset.pseudonyms import IMPORTED
 from store.errors import BadCaptions, DataUnreadable, OutsideFolder
 from store.foreign.limits import (
     MOST_PICTURE_BYTES,
@@ -44,7 +45,6 @@ from store.runs.records import (
     Windows,
 )
 
-PLATFORM = "imported"
 COLUMNS = ("file", "caption", "author", "video", "url", "hashtags", "at")
 """Of the CSV; only ``file`` must be there. Hashtags are parted by blanks, ``at`` is ISO 8601."""
 _QUALITY = 95
@@ -64,13 +64,12 @@ class Collection:
 
     @property
     def run_id(self) -> str:
-        """Name of the run that it becomes."""
         told = re.sub(r"[^A-Za-z0-9_-]+", "-", self.name)
         lost = [c for c in self.name if c.isalnum() and not c.isascii()]
         if lost or not re.search("[A-Za-z0-9]", told):  # else two names would be one
             mark = hashlib.sha256(self.name.encode(errors="backslashreplace")).hexdigest()
             told = f"{told.strip('-')}-{mark[:8]}"
-        return f"{PLATFORM}-{told.lstrip('-')}"
+        return f"{IMPORTED}-{told.lstrip('-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,6 @@ class _Line:
     picture: Path
     video: Video
     at: datetime | None
-    """As the CSV tells it."""
 
 
 def bring_in(
@@ -97,15 +95,11 @@ def bring_in(
     now: datetime,
     progress: Callable[[int, int], None] | None = None,
 ) -> ScreenshotImport:
-    """Keep a collection; one that was cut off goes on, and one that is there stays as it is.
+    """Keep a collection.
 
-    Raises
-    ------
-    BadCaptions
-        The CSV names a file that is no picture, has no column ``file``, or is not the one that the
-        same run was begun with.
-    DataUnreadable, DataUnwritable, RunLocked
-        The disk, or somebody else.
+    One that was cut off goes on, and one that is there stays as it is. Raises ``BadCaptions`` where
+    the CSV names a file that is no picture, has no column ``file``, or is not the one that the same
+    run was begun with; ``DataUnreadable``, ``DataUnwritable`` and ``RunLocked``.
     """
     lines = _lines(given)
     mark = _mark(given, lines)
@@ -267,12 +261,12 @@ def _step(position: int, line: _Line, frame: Frame, now: datetime) -> Step:
 
 
 def _started(given: Collection, now: datetime, steps: int, mark: str) -> RunStarted:
-    nobody = PersonaRecord(id="nobody", traits=(), source=PLATFORM, licence="none")
+    nobody = PersonaRecord(id="nobody", traits=(), source=IMPORTED, licence="none")
     return RunStarted(
         run_id=given.run_id,
         at=now,
         persona=nobody,
-        platform=PLATFORM,
+        platform=IMPORTED,
         strategy="none",
         model="none",
         arm="passive",

@@ -1,7 +1,7 @@
 """Searches every byte of an export for names of people, before the manifest is written.
 
 Texts are searched as they are read, so that what Parquet packs is found as well; a kind of file
-that cannot be searched is a leak. Refuses to mend what it finds.
+that cannot be searched is a leak. Nothing is mended.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from store.dataset.import_screenshots import PLATFORM
 from store.dataset.pictures import bare
-from store.dataset.pseudonyms import Pseudonyms
+from store.dataset.pseudonyms import IMPORTED, Pseudonyms
 from store.errors import LeakingExport
 from store.foreign.limits import open_picture
 from store.privacy.person_names import skeleton
@@ -49,18 +48,10 @@ _WORD = re.compile(r"\w+")
 
 
 def refuse_leaks(folder: Path, names: Pseudonyms, own: Collection[str] = ()) -> None:
-    """Search an export; whatever it holds, nothing is changed.
+    """Raise ``LeakingExport`` where a known creator or video is named somewhere.
 
-    Parameters
-    ----------
-    own
-        Words of those who made the runs: models and personas that happen to be called like a
-        creator. They and the program's own words are excused in the card and in names of files.
-
-    Raises
-    ------
-    LeakingExport
-        A known creator or video is named somewhere.
+    ``own`` are words of those who made the runs: models and personas that happen to be called like
+    a creator. They and the program's own words are excused in the card and in names of files.
     """
     excused = _program_words() | _words(*own)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -91,7 +82,6 @@ def _program_words() -> frozenset[str]:
 
 
 def _texts(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
-    """Every text of a file, with its place and whether no word of it is excused."""
     kind = path.suffix
     if kind in (".md", ".txt"):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
@@ -138,7 +128,7 @@ def _members(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
 
 def _fields(row: dict[str, Any], where: str) -> Iterator[tuple[str, str, bool]]:
     for name, value in row.items():
-        imported = name in _NAMED and str(value).startswith(PLATFORM)
+        imported = name in _NAMED and str(value).startswith(IMPORTED)
         if name in FOREIGN or imported:
             for text in _strings(value):
                 yield f"{where}, field {name}", text, True

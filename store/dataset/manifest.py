@@ -1,7 +1,4 @@
-"""The manifest of an export: the SHA-256 of every file, written last, so that it proves the end.
-
-Refuses to know what the files hold.
-"""
+"""The manifest of an export: every file's SHA-256, written last, to prove the end."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any
 
 from store.errors import BadExport
 from store.jsonl.atomic import write_whole
-from store.jsonl.staged_folder import staged_folder
+from store.jsonl.paths import staged_folder
 from store.privacy.derived_register import register, strike
 from store.runs.data_folder import DataFolder
 
@@ -33,12 +30,8 @@ def staged_export(
     """Give a folder to write an export to, which takes its place once it is finished.
 
     Both are entered in the register of what is made of frames, so that forgetting finds what a
-    killed call leaves.
-
-    Raises
-    ------
-    BadExport
-        The place holds something, is in use, or lies in the data folder.
+    killed call leaves. Raises ``BadExport`` where the place holds something, is in use, or lies in
+    the data folder.
     """
     if folder.resolve().is_relative_to(data.root.resolve()):
         raise BadExport(folder, "lies in the data folder")
@@ -53,19 +46,12 @@ def staged_export(
 
 
 def begin(folder: Path) -> None:
-    """Take a new or an empty folder, and say in it that it is not finished.
-
-    Raises
-    ------
-    BadExport
-        Something is in it already.
-    """
+    """Say in a new or empty folder that it is not finished; raises ``BadExport``."""
     refuse_used(folder)
     write_whole(folder / UNFINISHED, _WARNING.encode())
 
 
 def refuse_used(folder: Path) -> None:
-    """Refuse a folder that holds something; raises ``BadExport``."""
     if (folder / UNFINISHED).exists():
         raise BadExport(folder, "holds an export that was not finished: delete it")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -73,7 +59,6 @@ def refuse_used(folder: Path) -> None:
 
 
 def finish(folder: Path, told: dict[str, Any]) -> None:
-    """Write the manifest: what is ``told``, and size and SHA-256 of every file."""
     files = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest(path)}
         for path in _files(folder)
@@ -84,13 +69,7 @@ def finish(folder: Path, told: dict[str, Any]) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a finished export.
-
-    Raises
-    ------
-    BadExport
-        There is none, or it is no manifest.
-    """
+    """Read the manifest of a finished export; raises ``BadExport``."""
     try:
         told = json.loads((folder / NAME).read_bytes())
     except FileNotFoundError:
@@ -115,7 +94,6 @@ def check(folder: Path) -> list[str]:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,8 +1,7 @@
 """Exports preference pairs in TRL's vision preference format, as ``datasets`` read it.
 
 One row a pair that passed its checks: ``images``, ``prompt``, ``chosen``, ``rejected``, the texts
-as chats, and what else is known of it. Splits go by video or by creator. Refuses to judge the
-pairs: what is to be known of them comes as words and pictures.
+as chats, and what else is known of it.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from store.dataset import manifest
-from store.dataset.blur import Blur
 from store.dataset.card import NAME as CARD
 from store.dataset.card import blur_words, split_lines
 from store.dataset.leaks import refuse_leaks
-from store.dataset.pictures import bare
+from store.dataset.pictures import Blur, bare
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
-from store.dataset.splits import SPLITS, By, Row, assign
+from store.dataset.rows import SPLITS, By, Row, assign
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.foreign.printing import count_of
 from store.frames.frame_store import FrameStore
@@ -44,7 +42,6 @@ TEXTS = (
     "swapped_out",
     "swapped_in",
 )
-"""Text columns beside those that TRL reads."""
 _CHATS = ("prompt", "chosen", "rejected")
 _GROUP = 200
 _MADE_UP = (
@@ -70,16 +67,12 @@ class PairsChoice:
     """How pairs are exported."""
 
     keep_handles: bool = False
-    """Leave creators' handles and ids of videos as they are."""
     blur: bool = False
-    """Blur faces and handles in the pictures."""
     split_by: By = "videos"
 
 
 @dataclass(slots=True)
 class _Export:
-    """An export while it is written."""
-
     rows: list[Row]
     names: Pseudonyms | None
     blur: Blur | None
@@ -105,25 +98,9 @@ def export(
     findings: PairFigures,
     choice: PairsChoice | None = None,
 ) -> PreferenceExport:
-    """Write the pairs that count to a new folder.
+    """Write the pairs that count to a new or empty folder; by default under pseudonyms.
 
-    Parameters
-    ----------
-    folder
-        New, or empty, and not in the data folder.
-    choice
-        How; pseudonyms, pictures as they are and splits by video unless told otherwise.
-
-    Raises
-    ------
-    NoPairs
-        No pair passed its checks.
-    BadExport
-        The folder holds something.
-    LeakingExport
-        It names somebody after all. Nothing of it is left.
-    DataUnwritable
-        The disk refused. Nothing of it is left.
+    Raises ``NoPairs`` where no pair passed its checks, and as ``store.dataset.export.export``.
     """
     made = _begin(data, pairs, choice or PairsChoice())
     if not made.rows:
@@ -192,7 +169,6 @@ def _row(pairs: PreferencePairs, pair: PreferencePair, names: Pseudonyms | None)
 
 
 def source_key(pair: PreferencePair) -> tuple[str, str]:
-    """Which accepted text a pair is about."""
     return pair.source.frame, pair.persona
 
 
@@ -201,7 +177,6 @@ def _chat(*messages: tuple[str, str]) -> list[dict[str, str]]:
 
 
 def _items(data: DataFolder, split: str, made: _Export) -> Iterator[Item]:
-    """Rows of a split with their pictures, which lose their metadata."""
     frames = FrameStore(data.frames_dir)
     pictures: dict[str, bytes] = {}  # several pairs are about one frame, and follow each other
     for row in made.rows:
@@ -220,7 +195,6 @@ def _items(data: DataFolder, split: str, made: _Export) -> Iterator[Item]:
 
 
 def _write(folder: Path, split: str, items: Iterator[Item]) -> None:
-    """``data/<split>-00000.parquet``; no file for a split without rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -245,7 +219,6 @@ def _write(folder: Path, split: str, items: Iterator[Item]) -> None:
 
 
 def _schema(pa: Any) -> Any:
-    """The columns, and in Hugging Face's words what they hold."""
     text: dict[str, Any] = {"dtype": "string", "_type": "Value"}
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -259,7 +232,6 @@ def _schema(pa: Any) -> Any:
 
 
 def _card(pairs: PreferencePairs, made: _Export, findings: PairFigures) -> str:
-    """The card's text, once the rows are written."""
     rows = made.written
     splits = Counter(row["split"] for row in rows)
     front = ["---", "pretty_name: Preference pairs about frames of short videos", "license: other"]

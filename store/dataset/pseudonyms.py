@@ -2,8 +2,6 @@
 
 With the key and a handle one can tell its pseudonym; without the key nobody can try handles out.
 The same key gives the same pseudonyms in every export.
-
-Refuses to know which fields hold names (``rows``).
 """
 
 from __future__ import annotations
@@ -18,13 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store.dataset.import_screenshots import PLATFORM
 from store.errors import DataUnwritable, StoreError
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 
+IMPORTED = "imported"
+"""Platform of other people's screenshots: whoever brought them in named the run."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.I)
 _HIDDEN = "(address)"
 _STAND_IN = re.compile(r"\b(?:creator|video)-[0-9a-f]{12}\b|\b[0-9a-f]{64}\b")
@@ -37,16 +36,13 @@ class KnownPeople:
 
     handles: set[str] = field(default_factory=set)
     videos: set[tuple[str, str]] = field(default_factory=set)
-    """Platform and id."""
 
     def add(self, platform: str, video: str, author: str | None) -> None:
-        """Learn a video and who made it."""
         self.videos.add((platform, video))
         if author:
             self.handles.add(author)
 
     def names(self) -> Names:
-        """All of them, to be looked for."""
         ids = dict.fromkeys((video for _, video in self.videos), "")
         return Names(dict.fromkeys(self.handles, ""), ids=ids)
 
@@ -65,14 +61,9 @@ def known_runs(data: DataFolder, people: KnownPeople, problems: list[str]) -> It
 
 
 class Pseudonyms:
-    """Stand-ins for names, made with one key.
+    """Stand-ins for names, made with one secret key.
 
-    Parameters
-    ----------
-    key
-        Secret.
-    people
-        Who is known, and so found in texts without an ``@`` as well.
+    Names of ``people`` are found in texts without an ``@`` as well.
     """
 
     def __init__(self, key: bytes, people: KnownPeople) -> None:
@@ -84,7 +75,6 @@ class Pseudonyms:
         self._known = people.names()
 
     def creator(self, handle: str) -> str:
-        """Stand-in for a handle, however it is spelled."""
         return f"creator-{self._mark('creator', plain(handle))}"
 
     def video(self, platform: str, video: str) -> str:
@@ -101,7 +91,7 @@ class Pseudonyms:
 
     def run(self, run: str) -> str:
         """Name of a run; one that was imported carries the name that somebody gave."""
-        bare = self._names.replace(run) if run.startswith(PLATFORM) else run
+        bare = self._names.replace(run) if run.startswith(IMPORTED) else run
         return run if bare == run else f"{bare}-{self._mark('run', run)[:4]}"
 
     def left_in(self, text: str) -> list[str]:
@@ -114,13 +104,7 @@ class Pseudonyms:
 
 
 def key_of(path: Path) -> bytes:
-    """Read the key, or make it, for nobody else to read.
-
-    Raises
-    ------
-    DataUnwritable
-        It can be neither read nor made.
-    """
+    """Read the key, or make it, for nobody else to read; raises ``DataUnwritable``."""
     try:
         if not path.exists():
             made = path.with_name(f".{path.name}.{os.getpid()}.tmp")

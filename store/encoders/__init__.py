@@ -1,13 +1,43 @@
-"""Encoders by name. Nothing heavy is loaded before ``load`` is called."""
+"""Encoders, which turn pictures and texts into vectors, by name; ``load`` loads what is heavy."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Protocol
 
-from store.encoders.base import Encoder
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from store.errors import UnknownEncoder
 
-__all__ = ["Encoder", "check", "load"]
+__all__ = ["Encoder", "Vectors", "check", "load", "unit"]
+
+Vectors = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Places pictures and texts in one space, so that either finds the other."""
+
+    id: str
+    """Changes whenever the same picture would get another vector."""
+    dim: int
+
+    def images(self, images: Sequence[Image.Image]) -> Vectors:
+        """Return one vector of unit length per picture, shape ``(n, dim)``."""
+        ...
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector of unit length per text, shape ``(n, dim)``."""
+        ...
+
+
+def unit(vectors: NDArray[np.floating]) -> Vectors:
+    """Scale each row of ``vectors`` to unit length; a row of zeros stays zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled
 
 
 def check(name: str) -> None:
@@ -21,19 +51,9 @@ def check(name: str) -> None:
 def load(name: str, device: str | None = None) -> Encoder:
     """Load an encoder once per process; the same call returns the same instance.
 
-    Parameters
-    ----------
-    name
-        ``conse``, or ``open_clip:<model>/<pretrained tag or path of a checkpoint>``.
-    device
-        ``cuda``, ``mps`` or ``cpu``; ``None`` takes the best there is.
-
-    Raises
-    ------
-    UnknownEncoder
-        No encoder has this name.
-    EncoderUnavailable
-        It exists, and its weights cannot be had here.
+    ``name`` is ``conse``, or ``open_clip:<model>/<pretrained tag or path of a checkpoint>``;
+    ``device`` is ``cuda``, ``mps`` or ``cpu``, and ``None`` the best there is. Raises
+    ``UnknownEncoder``, and ``EncoderUnavailable`` where its weights cannot be had here.
     """
     if name.startswith("open_clip:"):
         from store.encoders.openclip import OpenClipEncoder  # loads open_clip: seconds

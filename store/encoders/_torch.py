@@ -1,6 +1,6 @@
 """Torch as this project uses it: imported late, with its threads counted and torchvision mended.
 
-The one file that imports torch at run time. Refuses to know any model.
+The one file that imports torch at run time.
 """
 
 from __future__ import annotations

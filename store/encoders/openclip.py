@@ -1,9 +1,9 @@
 """CLIP through open_clip: ``open_clip:<model>/<tag>``, ``…/<path>``, or ``…/<tag>=<path>``.
 
 Radford et al., ICML 2021 (arXiv 2103.00020); the paper's index is made with it. Weights come from
-open_clip's own sources, unless the path of a checkpoint is given. How pictures are prepared, and
-which activation the layers have, goes by the tag: open_clip itself takes the model's default for a
-path, and only warns where a tag needs another activation. Refuses to fall back on other weights.
+open_clip's own sources, unless the path of a checkpoint is given, and never from another place. How
+pictures are prepared, and which activation the layers have, goes by the tag: open_clip itself takes
+the model's default for a path, and only warns where a tag needs another activation.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from store.encoders import Vectors, unit
 from store.encoders._torch import load_torch, pick_device
-from store.encoders.base import Vectors, unit
 from store.errors import EncoderUnavailable, UnknownEncoder
 
 PREFIX = "open_clip:"
@@ -51,7 +51,6 @@ class Preparation:
 
     @property
     def mark(self) -> str:
-        """What stands for it in an id."""
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:8]
 
 
@@ -81,12 +80,8 @@ class OpenClipEncoder:
     def load(cls, name: str, device: str | None = None) -> OpenClipEncoder:
         """Load a model and its weights.
 
-        Raises
-        ------
-        UnknownEncoder
-            The name is no model and weights, or open_clip knows no such model.
-        EncoderUnavailable
-            The weights are not known, cannot be fetched, or are not this model's.
+        Raises ``UnknownEncoder`` where open_clip knows no such model, and ``EncoderUnavailable``
+        where the weights are not known, cannot be fetched, or are not this model's.
         """
         load_torch()  # first: it mends what open_clip imports
         import open_clip
@@ -116,7 +111,6 @@ class OpenClipEncoder:
         return cls(source, model.eval(), preprocess, tokenize)
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
-        """Return one vector of unit length per picture, shape ``(n, dim)``."""
         torch = load_torch()
 
         def encode(batch: Sequence[Image.Image]) -> Any:
@@ -126,8 +120,6 @@ class OpenClipEncoder:
         return self._encode(images, encode)
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Return one vector of unit length per text, shape ``(n, dim)``."""
-
         def encode(batch: Sequence[str]) -> Any:
             return self._model.encode_text(self._tokenize(list(batch)).to(self._device))
 
@@ -145,7 +137,6 @@ def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _source(name: str, open_clip: Any) -> WeightsSource:
-    """Find out which model and weights a name means, before anything is fetched."""
     marked = _MARKED.fullmatch(name)
     whole = marked["name"] if marked else name
     model, _, weights = whole.removeprefix(PREFIX).partition("/")
@@ -167,7 +158,6 @@ def _source(name: str, open_clip: Any) -> WeightsSource:
 
 
 def _of_path(name: str, model: str, weights: str, open_clip: Any, *, marked: bool) -> WeightsSource:
-    """The same of a checkpoint on the disk."""
     tag, parted, path_ = weights.partition("=")
     if not parted or tag not in open_clip.list_pretrained_tags_by_model(model):
         tag, path_ = "", weights
@@ -223,7 +213,6 @@ def _only(name: str, model: str, path: Path, open_clip: Any) -> Preparation:
 
 
 def _no_weights(model: str, weights: str, open_clip: Any) -> tuple[str, str]:
-    """Say what is wrong and what to type."""
     if weights.endswith(_FILES) or "/" in weights or "\\" in weights:
         return f"there is no file {weights}", f"Type: --encoder {PREFIX}{model}/PATH"
     tags = open_clip.list_pretrained_tags_by_model(model)

@@ -34,14 +34,11 @@ _DAMAGED = (
 class SeekableStream(Protocol):
     """What an archive is read from: a file, or what a decompressor makes of one."""
 
-    def read(self, size: int, /) -> bytes:
-        """Read so many bytes, fewer at the end."""
+    def read(self, size: int, /) -> bytes: ...
 
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place."""
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
 
-    def tell(self) -> int:
-        """Tell the place."""
+    def tell(self) -> int: ...
 
 
 class BadArchive(ForeignFault):
@@ -74,17 +71,9 @@ class Member:
 
 
 def read_members(stream: SeekableStream, most_files: int, most_bytes: int) -> Iterator[Member]:
-    """Read an uncompressed tar archive from a stream that can be sought in.
+    """Read an uncompressed tar archive, within limits of all members together.
 
-    Parameters
-    ----------
-    most_files, most_bytes
-        Limits of all members together; checked before a member is given.
-
-    Raises
-    ------
-    BadArchive
-        It is damaged, or exceeds a limit.
+    Raises ``BadArchive`` where it is damaged, or before a member that exceeds a limit is given.
     """
     bounded = cast("IO[bytes]", _BoundedStream(stream))
     with _reading():
@@ -104,7 +93,6 @@ def read_members(stream: SeekableStream, most_files: int, most_bytes: int) -> It
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Turn whatever the parser of archives raises into one fault."""
     try:
         yield
     except BadArchive:
@@ -121,7 +109,6 @@ class _BoundedStream:
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes; raises ``ValueError`` for too many."""
         if not 0 <= size <= _LONGEST_READ:
             raise ValueError("a header asks for too much")
         return self._stream.read(size)

@@ -19,12 +19,11 @@ MOST_USD = 1e9
 
 
 def known_count(told: int | None) -> int | None:
-    """Return a count that a table takes; another is not known: ``None``."""
     return told if told is not None and 0 <= told <= MOST_COUNT else None
 
 
 def known_cost(told: float | None) -> float | None:
-    """Return a cost in US dollars that can be added up; another is not known: ``None``."""
+    """Return a cost in US dollars that can be added up; of another, ``None``."""
     known = told is not None and math.isfinite(told) and 0 <= told <= MOST_USD
     return told if known else None
 

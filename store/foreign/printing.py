@@ -1,7 +1,7 @@
 """The one place that prints: whatever is shown passes here, as plain text that steers nothing.
 
-Results go to stdout, remarks to stderr. Text has no markup. A character that the stream's encoding
-lacks is spelled out. Who closes stderr gets no more remarks, and nothing else ends.
+Results go to stdout, remarks to stderr. A character that the stream's encoding lacks is spelled
+out. Who closes stderr gets no more remarks, and nothing else ends.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ class Styled:
     dim: bool = False
 
     def __str__(self) -> str:
-        """Return the words alone."""
         return self.text
 
     def coloured(self) -> str:
-        """Return the words with their colour, as terminals take it."""
         import click
 
         shown = show_text(self.text)
@@ -51,12 +49,9 @@ def count_of(count: int, noun: str) -> str:
 
 
 def share_text(share: float, digits: int) -> str:
-    """Return a share of 100 with so many decimals, and with as many more as tell it from 0 and 100.
+    """Return a share in % with so many decimals, and more where it would read 0 or 100.
 
-    Parameters
-    ----------
-    share
-        In %; a billionth from either end is rounding of sums, and taken for the end.
+    A billionth from either end is rounding of sums, and taken for the end.
     """
     if min(abs(share), abs(share - 100)) < 1e-9:
         return f"{share:.{digits}f}"
@@ -65,10 +60,7 @@ def share_text(share: float, digits: int) -> str:
 
 
 def echo(*parts: str | Styled, err: bool = False, nl: bool = True) -> None:
-    """Print a text: a result, or with ``err`` a remark.
-
-    Colours are left out where no terminal shows them.
-    """
+    """Print a result, or with ``err`` a remark; colours only where a terminal shows them."""
     stream = Stream(err=err)
     coloured = stream.isatty()
     shown = (
@@ -95,13 +87,9 @@ def rewrite(text: str, *, last: bool = False) -> None:
 class Stream:
     """Standard output or error as it is now, for text in any encoding.
 
-    Parameters
-    ----------
-    err
-        stderr. Remarks that nobody can read any more (a closed pipe, a full disk) are left out,
-        since nothing depends on them; results raise ``OSError``.
-    beneath
-        Past the stand-in that ``rich`` puts there while a panel lives.
+    Remarks that nobody can read any more (a closed pipe, a full disk) are left out, since nothing
+    depends on them; results raise ``OSError``. ``beneath`` goes past the stand-in that ``rich``
+    puts there while a panel lives.
     """
 
     def __init__(self, *, err: bool, beneath: bool = False) -> None:
@@ -115,26 +103,21 @@ class Stream:
 
     @property
     def encoding(self) -> str:
-        """Of the stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Whether a terminal shows it."""
         return bool(self._stream.isatty())
 
     def fileno(self) -> int:
-        """Return the stream's descriptor, by which its width is asked."""
         return int(self._stream.fileno())
 
     def write(self, text: str) -> int:
-        """Write; what the encoding lacks is spelled out."""
         encoded = text.encode(self.encoding, "backslashreplace")
         with self._lenient():
             self._stream.write(encoded.decode(self.encoding))
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
         with self._lenient():
             self._stream.flush()
 
@@ -149,8 +132,6 @@ def console(*, err: bool = False, width: int | None = None, **options: Any) -> C
     from rich.console import Console
 
     class PlainConsole(Console):
-        """Cleans every string that it is asked to render, in cells and columns too."""
-
         def render_str(self, text: str, **given: Any) -> Text:
             return super().render_str(
                 show_text(text), **given | {"markup": False, "emoji": False, "highlight": False}
@@ -168,7 +149,6 @@ def words(text: str, style: str = "", **options: Any) -> Text:
 
 
 def panel(content: RenderableType, title: str) -> Panel:
-    """Return a frame around something, with a title that is no markup."""
     from rich.panel import Panel
 
     return Panel(content, title=words(title), title_align="left")
@@ -176,7 +156,7 @@ def panel(content: RenderableType, title: str) -> Panel:
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that is told how many of how many are done; shown on a terminal only."""
+    """Yield a function that shows how many of how many are done, on a terminal only."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -201,7 +181,6 @@ class PlainFormatter(logging.Formatter):
     """Lines of a log that steer nothing; a stranger's line break begins no line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; below it the traceback, where there is one."""
         line, _, traceback = super().format(record).partition("\nTraceback ")
         below = f"\nTraceback {show_text(traceback)}" if traceback else ""
         return show_line(line) + below

@@ -1,8 +1,8 @@
 """Strangers' text, made fit to be kept and fit to be shown.
 
 To be kept, a text must be writable as UTF-8 and have an end. To be shown, it may not steer what
-shows it: controls (C0, C1; ECMA-48) and what turns the direction of reading (Unicode Standard
-Annex 9; Boucher and Anderson, "Trojan Source", 2021) are spelled out as JSON spells them.
+shows it: controls (C0, C1; ECMA-48) and what turns the direction of reading (Unicode Standard Annex
+9; Boucher and Anderson, "Trojan Source", 2021) are spelled out as JSON spells them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,7 @@ _HARMLESS = re.compile(r"(?:= ?)?[+\-−]?\d[\d., a-z%]*|@[\w.]+", re.IGNORECASE
 
 
 def clean_text(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Make a text that every file and database takes.
-
-    Lone surrogates and NUL become U+FFFD; what is longer than ``longest`` characters is cut and
-    ends in ``CUT``.
-    """
+    """Make a text that files and databases take: no lone surrogate, no NUL, cut with ``CUT``."""
     if len(text) > longest:
         text = text[: longest - len(CUT)] + CUT
     return _UNWRITABLE.sub("\ufffd", text)
@@ -70,10 +66,7 @@ def show_line(text: str) -> str:
 
 
 def show_cell(text: str) -> str:
-    """Make a text that no spreadsheet takes for a formula: an apostrophe goes before one.
-
-    Source: OWASP, "CSV Injection". Numbers and handles stay as they are.
-    """
+    """Put an apostrophe before what a spreadsheet takes for a formula (OWASP, "CSV Injection")."""
     if not _FORMULA.match(text) or _HARMLESS.fullmatch(text):
         return text
     return f"'{text}"

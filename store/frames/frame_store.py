@@ -1,7 +1,4 @@
-"""Frames: JPEG files addressed by the SHA-256 of their bytes, and what can be told of one.
-
-Refuses to know which run a frame belongs to (``ledger``) and what it shows (``encoders``).
-"""
+"""Frames: JPEG files addressed by the SHA-256 of their bytes, and what can be told of one."""
 
 from __future__ import annotations
 
@@ -54,12 +51,10 @@ _DRAFT = (90, 160)
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is told of a frame without knowing what it shows."""
+    """What is told of a frame without knowing what it shows; width and height in pixels."""
 
     width: int
-    """Pixels."""
     height: int
-    """Pixels."""
     phash: str
     """64-bit perceptual hash (imagehash.phash), 16 hexadecimal digits."""
     quality: Quality
@@ -68,15 +63,10 @@ class Description:
 
 
 def describe(jpeg: bytes) -> Description:
-    """Size, perceptual hash and quality of a frame.
+    """Size, perceptual hash and quality of a frame; raises ``UnreadablePicture``.
 
     The picture is decoded in grey at a reduced size (JPEG's draft mode), five times as fast as the
     whole; the hash differs from that of the whole by 0.2 bits on average.
-
-    Raises
-    ------
-    UnreadablePicture
-        The bytes are no picture, or a larger one than is decoded; a ``ValueError``.
     """
     import imagehash
 
@@ -88,7 +78,6 @@ def describe(jpeg: bytes) -> Description:
 
 
 def _quality(grey: Image) -> Quality:
-    """Judge a picture by its tones, its texture and its steepest edges, at one size."""
     import numpy as np
 
     height = max(_AREA, round(grey.height * _WIDTH / grey.width))
@@ -114,17 +103,8 @@ class FrameStore:
     def put(self, jpeg: bytes, *, sync: bool = True) -> str:
         """Keep a frame and return its SHA-256; one that is there already is not written again.
 
-        Parameters
-        ----------
-        jpeg
-            The file's bytes.
-        sync
-            Wait until it is on the disk. A ledger line may only name frames that are.
-
-        Raises
-        ------
-        DataUnwritable
-            The disk refused; nothing is left behind.
+        Without ``sync`` it may not be on the disk yet: a ledger line may only name frames that are.
+        Raises ``DataUnwritable`` and leaves nothing behind.
         """
         sha256 = hashlib.sha256(jpeg).hexdigest()
         path = self.path(sha256)
@@ -139,12 +119,7 @@ class FrameStore:
     def path(self, sha256: str) -> Path:
         """Where the frame lies, or would.
 
-        Raises
-        ------
-        BadName
-            It is no SHA-256, and so names no frame.
-        OutsideFolder
-            A link leads out of the folder of frames.
+        Raises ``BadName`` for what is no SHA-256, ``OutsideFolder`` where a link leads out.
         """
         if not _HASH.fullmatch(sha256):
             raise BadName(sha256)
@@ -155,14 +130,9 @@ class FrameStore:
         remove_within(self.root, self.path(sha256))
 
     def read(self, sha256: str) -> bytes:
-        """Bytes of a frame.
+        """Bytes of a frame; raises ``DataUnreadable``.
 
-        Raises
-        ------
-        DamagedFrame
-            The bytes are not those that the name promises.
-        DataUnreadable
-            The file is missing or cannot be read.
+        Raises ``DamagedFrame`` where the bytes are not those that the name promises.
         """
         path = self.path(sha256)
         try:
@@ -174,10 +144,8 @@ class FrameStore:
         return jpeg
 
     def all(self) -> Iterator[str]:
-        """SHA-256 of every frame that is kept, in order."""
         for path in sorted(self.root.glob("??/*.jpg")):
             yield path.stem
 
     def unfinished(self) -> list[Path]:
-        """Temporary files left behind by killed writers."""
         return sorted(self.root.glob(f"??/.*{TEMPORARY}"))

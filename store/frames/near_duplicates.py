@@ -1,7 +1,4 @@
-"""Near-duplicates by perceptual hash, and by the vectors of an encoder.
-
-Refuses to know frames, runs and the index: hashes or vectors go in, positions come out.
-"""
+"""Near-duplicates by perceptual hash, and by the vectors of an encoder."""
 
 from __future__ import annotations
 
@@ -43,18 +40,7 @@ class Leaders:
         self._count = 0
 
     def place(self, phash: str) -> tuple[int, bool]:
-        """Find a hash's leader, or make it one.
-
-        Parameters
-        ----------
-        phash
-            16 hexadecimal digits.
-
-        Returns
-        -------
-        tuple[int, bool]
-            Number of the leader, counted from 0, and whether the hash has just become it.
-        """
+        """Return a hash's leader, counted from 0, and whether the hash has just become it."""
         value = np.uint64(int(phash, 16))
         near = np.bitwise_count(self._hashes[: self._count] ^ value) <= self._threshold
         if near.any():
@@ -118,16 +104,10 @@ def alike_vectors(
     progress: Callable[[int, int], None] | None = None,
     threshold: float = ALIKE,
 ) -> NDArray[np.bool_]:
-    """Whether each unit vector is alike to an earlier one that is alike to none before.
+    """Whether each unit vector is alike to an earlier one that is alike to none.
 
-    Parameters
-    ----------
-    vectors
-        Shape ``(n, dim)``.
-    progress
-        Told how many are compared, of how many.
-    threshold
-        Cosine.
+    Shape ``(n, dim)``; ``threshold`` is a cosine; ``progress`` is told how many are compared, of
+    how many.
     """
     found = np.zeros(len(vectors), dtype=bool)
     leaders = np.empty_like(vectors)
@@ -154,7 +134,6 @@ class Marks:
     def __init__(self) -> None:
         self._leaders = Leaders()
         self._keys: list[str] = []
-        """Keys of the leaders, in the leaders' order."""
         self._marks: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -164,14 +143,14 @@ class Marks:
         return key in self._marks
 
     def learn(self, key: str, phash: str, mark: str) -> None:
-        """Take over a mark that was given elsewhere; an empty one says that the key is a first."""
+        """Take over a mark that was given elsewhere; an empty one marks a first."""
         self._marks[key] = mark
         if not mark:  # no comparison: there are tens of thousands, and a run waits
             self._leaders.put(phash)
             self._keys.append(key)
 
     def mark(self, key: str, phash: str) -> str:
-        """Key of the first hash that this one is near to, or nothing; the same for ever after."""
+        """Key of the first hash that this one is near to, or nothing; it never changes."""
         if key not in self._marks:
             leader, new = self._leaders.place(phash)
             if new:

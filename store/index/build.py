@@ -1,32 +1,39 @@
-"""From ledgers and frames to the index: what it lacks is embedded and put in, or all of it anew.
+"""The index filled from ledgers and frames, made anew, and rid of what is forgotten.
 
-Refuses to know the index's engine and the encoder's library. Nothing that cannot be read stops the
-rest; it is counted and named.
+Nothing that cannot be read stops the rest; it is counted and named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+import sys
+from collections.abc import Callable, Sequence, Set
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from store.errors import DamagedFrame, DataUnreadable, StoreError
+from store.errors import DamagedFrame, DataUnreadable, IndexDamaged, StoreError
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.frames.frame_store import FrameStore
-from store.index.entries import IndexEntry, entries
+from store.index import chroma
+from store.index.embedded_folder import IndexFolder, folders, run_in_child
+from store.index.entries import Hit, IndexEntry, entries
 from store.index.search import Index, replacement
 from store.runs import ledger
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from store.encoders.base import Encoder, Vectors
+    from store.encoders import Encoder, Vectors
     from store.runs.data_folder import DataFolder
+
 
 BATCH = 32
 """Frames embedded at once."""
+_PAGE = 1_000
 _GROUP = 16
 """Batches put in at once. Each putting in opens the index, half a second where it is large; an
 update that is killed loses so much at most."""
@@ -43,7 +50,6 @@ class IndexReport:
     present: int
     """Frames in the index at the end."""
     problems: tuple[str, ...]
-    """Ledgers and frames that could not be read, in words."""
 
 
 def update(
@@ -54,16 +60,7 @@ def update(
 ) -> IndexReport:
     """Index what the ledgers hold and the index lacks. An interrupted update goes on by itself.
 
-    Parameters
-    ----------
-    data
-        Where ledgers and frames are.
-    encoder
-        Embeds the frames, and names the index.
-    url
-        A Chroma server to use instead of the embedded index.
-    progress
-        Told after each batch.
+    ``url`` is a Chroma server to use instead of the embedded index.
     """
     with Index.open(data, encoder, url, write=True) as index:
         kept, problems = _kept(data)
@@ -81,7 +78,7 @@ def rebuild(
 ) -> IndexReport:
     """Make the index anew from ledgers and frames, then let it take the old one's place.
 
-    The old one serves until then, and stays if this is interrupted. Parameters as for ``update``.
+    The old one serves until then, and stays if this is interrupted.
     """
     kept, problems = _kept(data)
     with replacement(data, encoder, url) as index:
@@ -91,7 +88,6 @@ def rebuild(
 
 
 def _kept(data: DataFolder) -> tuple[list[IndexEntry], list[str]]:
-    """Entries of all ledgers, by start of their runs, and what could not be read."""
     found: list[IndexEntry] = []
     problems: list[str] = []
     for run in data.runs():
@@ -135,7 +131,6 @@ def _fill(
 def _readable(
     data: DataFolder, batch: Sequence[IndexEntry], problems: list[str]
 ) -> tuple[list[IndexEntry], list[Image]]:
-    """Entries whose pictures can be read, and the pictures."""
     found: list[IndexEntry] = []
     pictures: list[Image] = []
     for entry in batch:
@@ -152,3 +147,74 @@ def _picture(frames: FrameStore, sha256: str) -> Image:
         return decode_picture(frames.read(sha256))
     except UnreadablePicture:  # the bytes are the ones that were kept, and yet no picture
         raise DamagedFrame(frames.path(sha256)) from None
+
+
+def purge(data: DataFolder, keys: Set[str], url: str | None = None) -> int:
+    """Take frames out of every index, whatever its encoder; returns how many vectors went.
+
+    What is deleted stays in the engine's files, and its graph is written with whatever memory held
+    before. So one child process tells what stays, and another, which knows of nothing else, fills a
+    new index with it; this process, which knows what goes, opens none. A Chroma server at ``url``
+    deletes in its own way.
+
+    Raises ``IndexLocked``, ``IndexDamaged``, ``IndexUnreachable`` and ``DataUnwritable``.
+    """
+    gone = sum(_copy_without(folder, keys) for folder in folders(data.index_dir))
+    if url is not None:
+        server = chroma.connect(url)
+        try:
+            with chroma.answering(server, url) as client:
+                gone += sum(chroma.delete(found, keys) for found in chroma.collections(client))
+        finally:
+            chroma.leave(server)
+    return gone
+
+
+def _copy_without(folder: IndexFolder, keys: Set[str]) -> int:
+    """Let a copy without these frames take over; an index that has none of them stays."""
+    given = json.dumps(sorted(keys)).encode()
+    with folder.opened() as path:
+        left = _in_child("dump_remaining", path, folder.name, given)
+    gone = int(json.loads(left.partition(b"\n")[0])["gone"])
+    if gone or folder.building.exists():
+        with folder.replaced() as path:
+            _in_child("fill_remaining", path, folder.name, left)
+    return gone
+
+
+def _in_child(function: str, path: Path, name: str, given: bytes) -> bytes:
+    done = run_in_child(f"{__name__}:{function}", str(path), name, given=given)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise IndexDamaged(path, said[-1][:200])
+    return done.stdout
+
+
+def dump_remaining(path: str, name: str) -> None:
+    """Write what stays when the frames on standard input go: a line of JSON, then the vectors."""
+    keys = set(json.loads(sys.stdin.buffer.read()))
+    told: dict[str, Any] = {"encoder": None, "entries": [], "gone": 0}
+    raw = []
+    with chroma.engine(Path(path)) as client:
+        if source := chroma.find(client, name):
+            ids = chroma.ids(source)
+            told |= {"encoder": source.metadata["encoder"], "gone": len(keys.intersection(ids))}
+            left = [key for key in ids if key not in keys]
+            for rows, vectors in chroma.rows(source, left):
+                told["entries"] += [asdict(Hit.read(*row).entry) for row in rows]
+                raw.append(vectors.astype("<f4").tobytes())
+    sys.stdout.buffer.write(b"".join([json.dumps(told).encode(), b"\n", *raw]))
+
+
+def fill_remaining(path: str, name: str) -> None:
+    head, _, raw = sys.stdin.buffer.read().partition(b"\n")
+    told = json.loads(head)
+    entries = [IndexEntry(**fields) for fields in told["entries"]]
+    with chroma.engine(Path(path)) as client:
+        if told["encoder"] is None:  # its maker was killed before it got any further
+            return
+        chroma.make(client, name, told["encoder"])
+        index = Index(lambda: nullcontext(client), name, told["encoder"])
+        vectors = np.frombuffer(raw, dtype="<f4").reshape(max(1, len(entries)), -1)
+        for start in range(0, len(entries), _PAGE):
+            index.add(entries[start : start + _PAGE], vectors[start : start + _PAGE])

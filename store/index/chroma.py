@@ -2,8 +2,6 @@
 
 The only file that imports chromadb. Its embedding functions, telemetry and settings files are all
 off, and what it raises becomes a sentence here.
-
-Refuses to know what is put in, and who else has a folder open (``embedded_folder``).
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ _PAGE = 5_000
 """Rows read at once. SQLite takes at most 32,766 variables in one statement."""
 _NO_ROOM = 16 << 20
 _SILENCE_S = 60.0
-"""How long a server may take to answer."""
 _HNSW: CreateHNSWConfiguration = {
     "space": "cosine",
     "ef_construction": 200,
@@ -51,7 +48,6 @@ Row = tuple[str, str | None, Mapping[str, Any], float]
 
 @contextmanager
 def engine(path: Path) -> Iterator[Client]:
-    """Open Chroma's embedded engine on a folder, and close it at the end."""
     import chromadb  # half a second
     from chromadb.api.shared_system_client import SharedSystemClient
     from chromadb.errors import ChromaError
@@ -70,7 +66,6 @@ def engine(path: Path) -> Iterator[Client]:
 
 
 def _refusal(path: Path, error: Exception) -> DataUnwritable | IndexDamaged:
-    """What it means that the engine cannot go on."""
     if shutil.disk_usage(path.parent).free < _NO_ROOM:
         return DataUnwritable(path, "no space left")
     return IndexDamaged(path, str(error))
@@ -127,7 +122,6 @@ def answering(server: Client, url: str) -> Iterator[Client]:
 
 
 def find(client: Client, name: str) -> Collection | None:
-    """Return the collection of this name, if there is one."""
     from chromadb.errors import NotFoundError
 
     try:
@@ -147,7 +141,6 @@ def make(client: Client, name: str, encoder_id: str) -> Collection:
 
 
 def drop(client: Client, name: str) -> None:
-    """Delete a collection, if it is there."""
     if find(client, name) is not None:
         client.delete_collection(name)
 
@@ -172,7 +165,6 @@ def ids(collection: Collection, where: Mapping[str, str] | None = None) -> list[
 def metadatas(
     collection: Collection, keys: Sequence[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Ids with their metadata, of those that are asked for."""
     for start in range(0, len(keys), _PAGE):
         page = collection.get(ids=list(keys[start : start + _PAGE]), include=["metadatas"])
         yield from zip(page["ids"], page["metadatas"] or [], strict=True)
@@ -192,7 +184,6 @@ def rows(
 
 
 def collections(client: Client) -> list[Collection]:
-    """Every collection of this project's, whatever its encoder."""
     names = [found.name for found in client.list_collections()]
     return [
         client.get_collection(name, embedding_function=None)
@@ -228,7 +219,6 @@ def sample(
 
 
 def _agreeing(where: Mapping[str, str]) -> Any:
-    """The condition that all these metadata agree, in the engine's words."""
     clauses: list[Any] = [{name: value} for name, value in where.items()]
     return {"$and": clauses} if len(clauses) > 1 else (clauses or [None])[0]
 

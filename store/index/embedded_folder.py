@@ -1,27 +1,28 @@
-"""The folder of an embedded index: who may open it, whether it is sound, how it is replaced.
+"""The folder of an embedded index: who may open it, and how it is replaced.
 
 Chroma's embedded engine writes even when it is only asked to read, and two processes that have one
 folder open at once damage it without an error. So every opening is exclusive and short, and a
 folder that somebody else has changed since, or whose last user was killed, is first opened in a
 child process: a damaged one can take its process down.
-
-Refuses to know Chroma itself (``search``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from store.errors import DataUnwritable, IndexDamaged, IndexLocked
-from store.index import subprocess_call
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import LockHeld, NamedLock
 
@@ -44,7 +45,6 @@ def collection_name(encoder_id: str, dim: int) -> str:
 
 
 def is_collection(name: str) -> bool:
-    """Whether a name is one of these, and of nothing that is still being made."""
     return _NAME.match(name) is not None
 
 
@@ -53,12 +53,10 @@ class IndexFolder:
     """One encoder's folder below ``index/``, with its lock and its stamp beside it."""
 
     root: Path
-    """``index/`` of the data folder."""
     name: str
 
     @property
     def path(self) -> Path:
-        """The engine's own folder."""
         return self.root / self.name
 
     @property
@@ -78,14 +76,9 @@ class IndexFolder:
     def opened(self, patience_s: float = PATIENCE_S) -> Iterator[Path]:
         """Have the folder to oneself, sound.
 
-        Raises
-        ------
-        IndexLocked
-            Others had it for longer than ``patience_s`` seconds; names the holder.
-        IndexDamaged
-            A child process could not open it.
-        DataUnwritable
-            The lock cannot be made: even reading writes here.
+        Raises ``IndexLocked``, which names who had it for longer than ``patience_s`` seconds;
+        ``IndexDamaged`` where a child process could not open it; ``DataUnwritable`` where the lock
+        cannot be made, since even reading writes here.
         """
         with self._locked("lock", patience_s):
             self._recover()
@@ -96,10 +89,7 @@ class IndexFolder:
 
     @contextmanager
     def replaced(self, patience_s: float = PATIENCE_S) -> Iterator[Path]:
-        """Make a new folder that takes the place of the old one if all goes well.
-
-        Yields the folder to fill. Until the end the old one stays in use.
-        """
+        """Give a new folder to fill, which takes the old one's place if all goes well."""
         with self._locked("building.lock", 0.0):
             shutil.rmtree(self.building, ignore_errors=True)
             yield self.building
@@ -132,7 +122,6 @@ class IndexFolder:
         shutil.rmtree(self._old, ignore_errors=True)
 
     def _signature(self) -> str:
-        """Sizes and times of the engine's files."""
         files = sorted(path for path in self.path.rglob("*") if path.is_file())
         stats = [(str(path.relative_to(self.path)), path.stat()) for path in files]
         return json.dumps([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
@@ -143,7 +132,7 @@ class IndexFolder:
 
     def _try_in_child(self) -> None:
         try:
-            tried = subprocess_call.call(
+            tried = run_in_child(
                 "store.index.search:probe", str(self.path), self.name, limit_s=_PROBE_LIMIT_S
             )
         except subprocess.TimeoutExpired:
@@ -156,8 +145,46 @@ class IndexFolder:
 
 
 def folders(root: Path) -> list[IndexFolder]:
-    """The indexes below ``index/``."""
     if not root.is_dir():
         return []
     names = {path.name.removesuffix(".old") for path in root.iterdir() if path.is_dir()}
     return [IndexFolder(root, name) for name in sorted(names) if is_collection(name)]
+
+
+def run_in_child(
+    function: str, *arguments: str, given: bytes = b"", limit_s: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Call ``module:function`` in a child process, which ends when this process does.
+
+    It gets ``given`` on its standard input. A child that lived on after its parent was killed would
+    have a folder open that somebody else takes for free. Raises ``subprocess.TimeoutExpired`` after
+    ``limit_s`` seconds.
+    """
+    theirs, ours = os.pipe()
+    # -c with this process's own search path: the child must find the same code
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve_call; "
+    code += f"serve_call({theirs}, {function!r}, *{arguments!r})"
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            input=given,
+            capture_output=True,
+            check=False,
+            timeout=limit_s,
+            pass_fds=(theirs,),
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def serve_call(tether: int, function: str, *arguments: str) -> None:
+    """Be the child: call the function, and end at once when the tether's other end closes."""
+
+    def watch() -> None:
+        os.read(tether, 1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+    module, _, name = function.partition(":")
+    getattr(import_module(module), name)(*arguments)

@@ -1,7 +1,4 @@
-"""What the index holds about a frame, and what a search asks for and finds.
-
-Refuses to know the index's engine and how vectors are made.
-"""
+"""What the index holds about a frame, and what a search asks for and finds."""
 
 from __future__ import annotations
 
@@ -28,18 +25,16 @@ class IndexEntry:
     arm: str
     phase: str
     video: str
-    """Id of the video on its platform."""
     answer: Literal["yes", "no", "missing"]
     excluded: str
     """Why the step does not count, or nothing."""
     caption: str
-    """The platform's words on the video: its caption and the hashtags not in it."""
+    """The platform's words on the video: its caption, and the hashtags not in it."""
     sha256: str
     phash: str
 
     @classmethod
     def of(cls, run: RunStarted, step: Step, number: int = 0) -> IndexEntry:
-        """Entry of one frame of a step, the first unless told otherwise."""
         frame = step.frames[number]
         return cls(
             id=f"{run.run_id}/{step.position}/{number}",
@@ -60,7 +55,6 @@ class IndexEntry:
         )
 
     def metadata(self) -> dict[str, str | int]:
-        """Everything but the id and the caption, which the engine keeps apart."""
         fields = asdict(self)
         return {name: fields[name] for name in fields if name not in ("id", "caption")}
 
@@ -75,7 +69,6 @@ class Filters:
     run: str | None = None
 
     def conditions(self) -> dict[str, str]:
-        """Only those that were asked for."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -100,7 +93,6 @@ class Hit:
 
 
 def entries(run: RunStarted, steps: Iterable[Step]) -> list[IndexEntry]:
-    """One entry for each frame of each step, in order."""
     return [
         IndexEntry.of(run, step, number) for step in steps for number in range(len(step.frames))
     ]

@@ -2,8 +2,6 @@
 
 An embedded index is opened for the length of one call, alone (see ``embedded_folder``), so that any
 number of programs can share it; a Chroma server, given by its URL, serves many at once.
-
-Refuses to know encoders, where frames lie, and the engine's own interface (``chroma``).
 """
 
 from __future__ import annotations
@@ -30,12 +28,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from store.encoders.base import Encoder
+    from store.encoders import Encoder
     from store.index.chroma import Client, Collection
     from store.runs.data_folder import DataFolder
 
 Clients = Callable[[], "AbstractContextManager[Client]"]
-"""Opens the engine for the length of a call."""
 
 _MOST = 10_000
 """Hits looked through for distinct ones before a search settles for fewer."""
@@ -68,27 +65,15 @@ class Index:
         write: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> Index:
-        """Open the index of an encoder.
+        """Open the index of an encoder, whose id and dimension name the collection.
 
-        Parameters
-        ----------
-        data
-            The folder whose ``index/`` holds it.
-        encoder
-            Its id and dimension name the collection, so that encoders never mix.
-        url
-            ``http://host:port`` of a Chroma server to use instead.
-        write
-            Make it if it is not there yet.
-        patience_s
-            Seconds that a call waits for other users of an embedded index.
+        ``url`` (``http://host:port``) is a Chroma server to use instead of the folder. With
+        ``write`` the index is made if it is not there. A call waits ``patience_s`` for other users
+        of an embedded one.
 
-        Raises
-        ------
-        IndexMissing, IndexMismatch
-            Nothing to read: no index at all, or only another encoder's.
-        IndexLocked, IndexDamaged, IndexUnreachable, DataUnwritable
-            It is there and cannot be used.
+        Raises ``IndexMissing`` where there is none, ``IndexMismatch`` where there is only another
+        encoder's, and ``IndexLocked``, ``IndexDamaged``, ``IndexUnreachable`` or
+        ``DataUnwritable``.
         """
         name = collection_name(encoder.id, encoder.dim)
         creator = encoder.id if write else None
@@ -136,18 +121,11 @@ class Index:
         *,
         duplicates: bool = False,
     ) -> list[Hit]:
-        """Nearest frames, best first; ties go by id, so that a rebuilt index answers the same.
+        """Return the ``k`` nearest frames, best first; ties go by id, so that a rebuilt index
+        agrees.
 
-        Parameters
-        ----------
-        vector
-            Shape ``(dim,)``, unit length.
-        k
-            How many, at most.
-        where
-            What they must agree with.
-        duplicates
-            Also return further frames of the same video and near-duplicates of better hits.
+        ``vector`` has shape ``(dim,)`` and unit length. With ``duplicates``, further frames of the
+        same video and near-duplicates of better hits come too.
         """
         conditions = (where or Filters()).conditions()
         with self._collection() as collection:
@@ -184,12 +162,10 @@ class Index:
         return found, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
 
     def count(self) -> int:
-        """How many frames are indexed."""
         with self._collection() as collection:
             return int(collection.count())
 
     def ids(self) -> set[str]:
-        """Ids of all indexed frames."""
         with self._collection() as collection:
             return set(chroma.ids(collection))
 
@@ -227,7 +203,6 @@ class Index:
             yield found
 
     def _learn(self, collection: Collection) -> None:
-        """Read the marks of frames that others have put in since."""
         if collection.count() == len(self._marks):
             return
         new = [key for key in chroma.ids(collection) if key not in self._marks]
@@ -237,7 +212,7 @@ class Index:
 
 @contextmanager
 def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> Iterator[Index]:
-    """Fill a new index, which takes the old one's place at the end; an interrupted one does not."""
+    """Fill a new index, which takes the old one's place if all goes well."""
     name = collection_name(encoder.id, encoder.dim)
     if url is None:
         with IndexFolder(data.index_dir, name).replaced() as path, chroma.engine(path) as client:
@@ -256,8 +231,6 @@ def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> I
 
 
 def embedded(data: DataFolder) -> list[Index]:
-    """Every embedded index of a data folder, for reading."""
-
     def reader(folder: IndexFolder) -> Index:
         return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
 
@@ -266,7 +239,7 @@ def embedded(data: DataFolder) -> list[Index]:
 
 @contextmanager
 def every(data: DataFolder, url: str | None = None) -> Iterator[list[Index]]:
-    """Every index for reading: the embedded ones of a data folder, or those of a server."""
+    """The embedded indexes of a data folder, or those of a server, for reading."""
     if url is None:
         yield embedded(data)
         return
@@ -282,12 +255,9 @@ def every(data: DataFolder, url: str | None = None) -> Iterator[list[Index]]:
 
 
 def probe(path: str, name: str) -> None:
-    """Open a folder and look into all of it; run in a child process, which it may crash.
+    """Look into all of a folder, in a child process, which it may crash.
 
-    Raises
-    ------
-    SystemExit
-        With the reason why it cannot be used.
+    Raises ``SystemExit`` with the reason why it cannot be used.
     """
     try:
         with chroma.engine(Path(path)) as client:

@@ -1,9 +1,7 @@
-"""Files of JSON lines that only grow: whole lines, synced, a torn last one cut off.
+"""Files of JSON lines that only grow: whole lines, synced, one writer at a time.
 
 A line is committed when it ends in a newline. What follows the last newline was never acknowledged
 to its writer: readers drop it, the next writer cuts it off.
-
-Refuses to know what the lines mean and who else may write them (``ledger``, ``rejudgements``).
 """
 
 from __future__ import annotations
@@ -11,29 +9,20 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Self
 
 from pydantic_core import from_json
 
-from store.jsonl.atomic import make_folder, open_private, sync_folder
+from store.errors import DataUnwritable, RunLocked
+from store.jsonl.atomic import make_folder, open_private, sync_folder, write_whole
+from store.jsonl.locks import LockHeld, NamedLock
 
 
 class LineFile:
-    """One file open for appending.
+    """One file open for appending; made, with its folder, if it is not there.
 
-    Parameters
-    ----------
-    path
-        Made, with its folder, if it is not there.
-    fsync
-        Wait after each append until it is on the disk.
-    kept_open
-        Hold the file open between appends; without it, each opens and closes it, for a writer of
-        very many files.
-
-    Raises
-    ------
-    OSError
-        The file or its folder cannot be written.
+    Without ``kept_open`` each append opens and closes it, for a writer of very many files. Raises
+    ``OSError`` where it cannot be written.
     """
 
     dropped: int
@@ -62,12 +51,9 @@ class LineFile:
             self.close()
 
     def append(self, lines: bytes) -> None:
-        """Commit one or several lines, each with its newline, or none of them.
+        """Commit lines, each with its newline, or none of them.
 
-        Raises
-        ------
-        OSError
-            The disk refused. Nothing of the lines stays, and the next append is valid.
+        Raises ``OSError`` where the disk refused; the next append is valid all the same.
         """
         if not self._kept_open:
             self._file = os.open(self._path, os.O_RDWR | os.O_APPEND)  # never made anew
@@ -88,14 +74,13 @@ class LineFile:
                 self.close()
 
     def _undo(self) -> None:
-        """Cut back to the last committed line; if even that fails, the next append tries again."""
+        """If even this fails, the next append tries again."""
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
             return
 
     def close(self) -> None:
-        """Release the file; closing twice does no harm."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -116,9 +101,69 @@ def committed(raw: bytes) -> tuple[list[bytes], int]:
 
 
 def is_json(line: bytes) -> bool:
-    """Whether a line parses."""
     try:
         from_json(line)
     except ValueError:
         return False
     return True
+
+
+class LineWriter:
+    """Holds a file of lines open for appending, and keeps a second writer out by a lock.
+
+    Raises ``RunLocked``, with the run's id, where another writer has it open, and
+    ``DataUnwritable``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        lock: NamedLock,
+        run_id: str,
+        *,
+        fsync: bool = True,
+        kept_open: bool = True,
+    ) -> None:
+        self.path = path
+        self._fsync, self._kept_open = fsync, kept_open
+        self._lock = lock
+        try:
+            self._lock.acquire()
+        except LockHeld as error:
+            raise RunLocked(run_id, str(error)) from None
+        except OSError as error:
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+        try:
+            self._file = LineFile(path, fsync=fsync, kept_open=kept_open)
+        except OSError as error:
+            self._lock.release()
+            raise DataUnwritable(path, error.strerror or str(error)) from None
+
+    @property
+    def dropped(self) -> int:
+        return self._file.dropped
+
+    def _commit(self, lines: bytes) -> None:
+        try:
+            self._file.append(lines)
+        except OSError as error:
+            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+
+    def _replace(self, content: bytes) -> None:
+        """Put other lines in the place of all that are there, and go on after them."""
+        try:
+            write_whole(self.path, content, sync=self._fsync)
+            self._file.close()
+            self._file = LineFile(self.path, fsync=self._fsync, kept_open=self._kept_open)
+        except OSError as error:
+            raise DataUnwritable(self.path, error.strerror or str(error)) from None
+
+    def close(self) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,9 +1,7 @@
-"""Bytes put on the disk so that they are there whole or not at all, and for whose eyes.
+"""Files that are there whole or not at all, and for whose eyes.
 
 What is made can be read by its owner alone. In a folder that was given to a group (setgid, and
 writable by the group) it can be read and written by that group as well, and so on downwards.
-
-Refuses to know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ SHARED_FOLDER, SHARED_FILE = 0o2770, 0o660
 
 
 def is_shared(folder: Path) -> bool:
-    """Whether a folder was given to a group; of one that is not there, what it would be made in."""
+    """Whether a folder, or what it would be made in, was given to a group."""
     while not folder.exists():
         folder = folder.absolute().parent
     mode = folder.stat().st_mode
@@ -51,19 +49,8 @@ def open_private(path: Path, flags: int) -> int:
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file under a temporary name beside its place, then rename it.
 
-    Parameters
-    ----------
-    path
-        Where the file appears. Its folder is made if needed.
-    content
-        All of it.
-    sync
-        Wait until the bytes and the new name are on the disk.
-
-    Raises
-    ------
-    OSError
-        When the disk refuses. Nothing is left behind then.
+    Its folder is made if needed. With ``sync`` the bytes and the new name are on the disk at the
+    end. Raises ``OSError``, and leaves nothing behind then.
     """
     make_folder(path.parent, sync=sync)
     # unique among living threads, so that two writers of one file do not meet
@@ -102,7 +89,7 @@ def make_folder(folder: Path, *, sync: bool = True) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk (a no-op where folders cannot be opened)."""
+    """Wait until a folder's names are on the disk; Windows cannot be asked to."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

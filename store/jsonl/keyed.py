@@ -16,9 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
 from store.foreign.text import DEEPEST
-from store.jsonl.append_only import committed
+from store.jsonl.append_only import LineWriter, committed
 from store.jsonl.atomic import write_whole
-from store.jsonl.locked_writer import LineWriter
 from store.jsonl.locks import NamedLock
 from store.jsonl.paths import path_within
 from store.runs.records import Record, tell_fault

@@ -1,7 +1,6 @@
 """An exclusive lock on a file that says who holds it.
 
-Refuses to know what is being protected: callers turn a refusal into their own error. The lock is
-the operating system's, so that it dies with its holder; the text inside is for people only.
+The lock is the operating system's, so that it dies with its holder; the text inside is for people.
 """
 
 from __future__ import annotations
@@ -27,10 +26,7 @@ class LockHeld(Exception):
 class NamedLock:
     """A lock file that names its holder: process, machine, since when, and command.
 
-    Parameters
-    ----------
-    path
-        The lock file. Its folder is made if needed; the file stays after release.
+    Its folder is made if needed; the file stays after release.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +44,6 @@ class NamedLock:
             raise LockHeld(holder(self.path) or "another process") from None
 
     def release(self) -> None:
-        """Give it back; releasing twice does no harm."""
         if self._lock.is_locked:
             self.path.write_bytes(b"")  # nobody holds it, so nobody is named
             self._lock.release()
@@ -56,8 +51,6 @@ class NamedLock:
 
 @dataclass(slots=True)
 class _LockedBytes:
-    """A file that this process holds bytes of."""
-
     descriptor: int
     held: set[int] = field(default_factory=set)
 
@@ -83,7 +76,6 @@ class _ByteLock(NamedLock):
         self._holds = False
 
     def acquire(self, patience_s: float = 0.0) -> None:
-        """Take the lock, or raise ``LockHeld``; there is no waiting for it."""
         if patience_s:
             raise ValueError("a byte is not waited for")
         make_folder(self.path.parent)
@@ -119,7 +111,6 @@ class _ByteLock(NamedLock):
         return True
 
     def release(self) -> None:
-        """Give it back; releasing twice does no harm."""
         if not self._holds:
             return
         import fcntl
@@ -147,13 +138,12 @@ def byte_lock(path: Path, among: Path) -> NamedLock:
 
 
 def _sign(descriptor: int) -> None:
-    """Write who holds the lock into its file."""
     os.ftruncate(descriptor, 0)
     os.write(descriptor, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock at ``path``, in words; ``None`` if nobody does.
+    """Who holds the lock, in words; ``None`` if nobody does.
 
     A holder on this machine is looked up, so that the name left behind by a killed process is not
     taken for a living one. One on another machine cannot be, and is believed.
@@ -183,7 +173,6 @@ def signature(path: Path) -> tuple[int, str, datetime, str] | None:
 
 
 def _command(pid: int, since: datetime) -> str | None:
-    """Command line of a process that was alive at ``since`` and still is."""
     import psutil
 
     try:

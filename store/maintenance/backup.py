@@ -2,9 +2,9 @@
 
 It may be taken while runs go on: lines are appended whole, so that a file of them is copied up to
 its last whole one, and ledgers are copied before the frames, which were there before any ledger
-named them. What goes in stands in ``archive``. Left out is what can be made again (indexes), what
-belongs to the living (locks, the daemon's address and logs) and, unless asked for, browser
-profiles: they are as good as passwords.
+named them. What goes in, and comes back, stands on a list: a backup may be a stranger's. Left out
+is what can be made again (indexes), what belongs to the living (locks, the daemon's address and
+logs) and, unless asked for, browser profiles: they are as good as passwords.
 """
 
 from __future__ import annotations
@@ -12,20 +12,99 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel
 
 from store.errors import BadBackup, DataUnwritable, ForgettingPending, ProfileInUse
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
 from store.jsonl.locks import LockHeld, NamedLock
-from store.maintenance.archive import FORMAT, MANIFEST, PLACES, Manifest, kind_of
+from store.jsonl.paths import FrameHash, is_name, is_part
 from store.runs.data_folder import LEDGER, DataFolder
+from store.runs.ledger import LOCK
+from store.runs.records import Record
+
+MANIFEST = "feedsway-backup.json"
+"""Last member of a whole backup: what must be in it."""
+FORMAT = 1
+Secret = Literal["profiles", "replies", "key"]
+"""Browser profiles, kept replies of models, and the key of the pseudonyms."""
+SECRETS: tuple[Secret, ...] = get_args(Secret)
+Kind = Secret | Literal["record"]
+
+_DEEPEST = 32
+PLACES = frozenset(
+    {"runs", "studies", "frames", "spectra", "pairs", "probes", "derived", "daemon", "cache"}
+    | {"index", "profiles", "payments.jsonl", "pseudonyms.key"}
+)
+"""Everything directly below a data folder that is feedsway's own."""
+_PASSING_ENDS = (".lock", ".tmp")
+_PASSING_WORDS = ("Cache", "Singleton", "Crashpad")
+"""In the names of what a browser makes anew."""
+_RECORDS = re.compile(
+    r"""
+    frames/(?P<head>[0-9a-f]{2})/(?P=head)[0-9a-f]{62}\.jpg
+    | derived/[0-9a-f]{24}\.json
+    | daemon/journal\.jsonl
+    | payments\.jsonl
+    | (runs|studies)/[^/]+/.+
+    | (spectra|pairs|probes)/.+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_REPLY = re.compile(r"cache/[0-9a-f]{2}/[0-9a-f-]+\.json")
+_PROFILE_DEPTH = 4
+"""Parts of a profile's file: ``profiles``, platform, account, and its own."""
+
+
+class Manifest(Record):
+    """The SHA-256 of everything that must be in a backup."""
+
+    format: int
+    at: datetime
+    profiles: bool
+    sha256: dict[str, FrameHash]
+
+
+class ManifestHead(BaseModel):
+    """What every manifest has, also one of a later format."""
+
+    format: int
+
+
+def is_safe(name: str) -> bool:
+    parts = name.split("/")
+    return len(parts) <= _DEEPEST and all(map(is_part, parts))
+
+
+def kind_of(name: str) -> Kind | None:
+    """What a file of a data folder is, by its name; ``None``: no backup holds it."""
+    parts = name.split("/")
+    if not is_safe(name) or name.endswith(_PASSING_ENDS) or parts[-1] == LOCK:
+        return None
+    if parts[0] == "profiles":
+        return "profiles" if _is_of_profile(parts) else None
+    if name == "pseudonyms.key":
+        return "key"
+    if _REPLY.fullmatch(name):
+        return "replies"
+    own = _RECORDS.fullmatch(name) is not None and is_name(parts[min(1, len(parts) - 1)])
+    return "record" if own else None
+
+
+def _is_of_profile(parts: Sequence[str]) -> bool:
+    deep = len(parts) >= _PROFILE_DEPTH and is_name(parts[1]) and is_name(parts[2])
+    return deep and not any(word in part for part in parts[3:] for word in _PASSING_WORDS)
+
 
 Progress = Callable[[int, int], None]
 
@@ -44,25 +123,11 @@ class BackupSummary:
 def backup(
     data: DataFolder, file: Path, at: datetime, *, profiles: bool, progress: Progress | None = None
 ) -> BackupSummary:
-    """Write a backup, which only its owner can read.
+    """Write a backup, which only its owner can read; it appears when it is whole.
 
-    Parameters
-    ----------
-    file
-        Made anew; appears when it is whole.
-    at
-        Now; kept in it.
-    profiles
-        Whether browser profiles go in as well.
-
-    Raises
-    ------
-    BadBackup
-        There is such a file already, or it would lie among what it holds.
-    ForgettingPending
-        A request to forget was cut off: it comes first.
-    ProfileInUse
-        A browser writes a profile that is to go in.
+    Raises ``BadBackup`` where there is such a file already, or it would lie among what it holds;
+    ``ForgettingPending`` where a request to forget was cut off, which comes first; ``ProfileInUse``
+    where a browser writes a profile that is to go in.
     """
     if file.exists():
         raise BadBackup(file, "is there already")
@@ -83,7 +148,6 @@ def backup(
 
 @contextmanager
 def _placed(file: Path) -> Iterator[Path]:
-    """Give a name beside the file that nothing has, and rename what was written under it."""
     temporary = file.with_name(f".{file.name}{TEMPORARY}")
     lock = NamedLock(file.with_name(f".{file.name}.lock"))
     try:

@@ -1,7 +1,7 @@
-"""Puts a backup, which may be a stranger's, into an empty folder: all that may come in, or nothing.
+"""Puts a backup, which may be a stranger's, into an empty folder, whole or not at all.
 
 It is unpacked beside its place, synced, and renamed at the end, so that a call that was killed can
-be typed again. What a backup holds beyond the list in ``archive`` is left out; secrets come in only
+be typed again. What a backup holds beyond the list in ``backup`` is left out; secrets come in only
 where they are asked for. Links, devices and sparse files have no business in one: it is refused.
 """
 
@@ -19,9 +19,8 @@ from pydantic import ValidationError
 from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
 from store.foreign.archives import BadArchive, Member, read_members
 from store.jsonl.atomic import make_folder, open_private
-from store.jsonl.paths import path_within
-from store.jsonl.staged_folder import staged_folder
-from store.maintenance.archive import (
+from store.jsonl.paths import path_within, staged_folder
+from store.maintenance.backup import (
     FORMAT,
     MANIFEST,
     Manifest,
@@ -47,9 +46,8 @@ class RestoreSummary:
     files: int = 0
     bytes: int = 0
     secrets: Counter[Secret] = field(default_factory=Counter)
-    """Files of these that came in, since they were asked for."""
     withheld: Counter[Secret] = field(default_factory=Counter)
-    """Files of these that were left out, since they were not."""
+    """Files of these that were left out, since they were not asked for."""
     unknown: int = 0
     """Files that no backup of ours holds, left out."""
 
@@ -62,20 +60,10 @@ def restore(
 ) -> RestoreSummary:
     """Put a backup into an empty folder, and check every byte of it.
 
-    Parameters
-    ----------
-    secrets
-        What may come in beside records: only from a backup of one's own.
-
-    Raises
-    ------
-    NoPlaceToRestore
-        There is something in the folder, or it cannot be put in place by a rename.
-    BadBackup
-        The file is no backup, is cut off, holds other bytes than were put in, or what no backup
-        holds; nothing is left of it.
-    DataUnwritable
-        The disk refused, or has too little room; nothing is left of it.
+    ``secrets`` may come in beside records: only from a backup of one's own. Raises
+    ``NoPlaceToRestore`` where the folder is not empty or cannot be put in place by a rename.
+    ``BadBackup`` (no backup, cut off, other bytes than were put in) and ``DataUnwritable`` leave
+    nothing of it.
     """
     place = data.root.resolve()
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
@@ -101,8 +89,6 @@ def _refuse_full(file: Path, data: DataFolder) -> None:
 
 
 class _Unpacking:
-    """One backup on its way into a folder."""
-
     def __init__(self, file: Path, folder: Path, secrets: Collection[Secret]) -> None:
         self._file, self._folder, self._secrets = file, folder, secrets
         self._found: dict[str, str] = {}
@@ -110,7 +96,6 @@ class _Unpacking:
         self._restored = RestoreSummary()
 
     def unpack(self, progress: Progress | None) -> RestoreSummary:
-        """Unpack everything; raises ``BadBackup`` and ``OSError``."""
         ended = False
         try:
             with self._file.open("rb") as stream:

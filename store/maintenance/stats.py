@@ -1,7 +1,4 @@
-"""Counts what is kept: by platform, month and persona, how much of it is unique, and the disk.
-
-Refuses to judge whether something is wrong (``verify``).
-"""
+"""Counts what is kept, how much of it is unique, and how long the disk lasts."""
 
 from __future__ import annotations
 
@@ -33,7 +30,6 @@ class Uniqueness:
     frames: int = 0
     """Screenshots that steps name."""
     exact: int = 0
-    """Distinct files."""
     perceptual: int = 0
     """No two of them near-duplicates."""
     embedded: dict[str, int] = field(default_factory=dict)
@@ -45,7 +41,6 @@ class Disk:
     """Bytes, and how long they last."""
 
     used: dict[str, int] = field(default_factory=dict)
-    """By kind."""
     free: int = 0
     per_day: float | None = None
     """Bytes a day over the last seven days; ``None`` where no step is as recent."""
@@ -66,9 +61,7 @@ class Stats:
     unique: Uniqueness = field(default_factory=Uniqueness)
     disk: Disk = field(default_factory=Disk)
     forgotten: int = 0
-    """Steps that were emptied."""
     problems: list[str] = field(default_factory=list)
-    """What could not be read, in words."""
 
 
 def stats(
@@ -79,20 +72,10 @@ def stats(
     quick: bool = False,
     url: str | None = None,
 ) -> Stats:
-    """Count what a data folder holds.
+    """Count what a data folder holds; the rate is that of the seven days before ``now``.
 
-    Parameters
-    ----------
-    data
-        The folder.
-    now
-        The rate is that of the seven days before.
-    progress
-        Told how many vectors are compared, of how many.
-    quick
-        Compare none.
-    url
-        A Chroma server whose vectors are compared, instead of the embedded indexes'.
+    ``quick`` compares no vectors; ``progress`` is told how many are compared, of how many. ``url``
+    is a Chroma server whose vectors are compared, instead of the embedded indexes'.
     """
     found = Stats()
     seen: dict[str, str] = {}
@@ -128,7 +111,6 @@ def stats(
 def _embedded(
     data: DataFolder, problems: list[str], progress: Progress | None, url: str | None
 ) -> dict[str, int]:
-    """How many vectors of each index are unlike all others."""
     from store.index.search import every  # loads chromadb
 
     found = {}
@@ -144,13 +126,7 @@ def _embedded(
 
 
 def disk_of(data: DataFolder, steps: int, recent: int) -> Disk:
-    """What is used, and what the last seven days make of the rest.
-
-    Parameters
-    ----------
-    steps, recent
-        Steps that are kept, and those of them that are of the last seven days.
-    """
+    """What is used, and what the steps of the last seven days (``recent``) make of the rest."""
     kinds = {
         "runs": data.runs_dir,
         "frames": data.frames_dir,
@@ -184,7 +160,6 @@ def _size(folder: Path) -> int:
 
 
 def rows(found: Stats) -> Sequence[str]:
-    """Lines for people."""
     unique, disk = found.unique, found.disk
     lines = [
         f"{count_of(found.runs, 'run')}, {count_of(found.steps, 'step')}, "
@@ -214,7 +189,6 @@ def rows(found: Stats) -> Sequence[str]:
 
 
 def size_told(size: float) -> str:
-    """Bytes in words."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

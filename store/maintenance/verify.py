@@ -1,6 +1,6 @@
 """Checks everything that is kept against everything else, and re-derives every hash.
 
-Refuses to mend: each problem says what a person can do.
+Nothing is mended: each problem says what a person can do.
 """
 
 from __future__ import annotations
@@ -52,18 +52,15 @@ class VerifyReport:
     frames: int = 0
     """Distinct frames that ledgers name."""
     indexed: dict[str, int] = field(default_factory=dict)
-    """Vectors in each embedded index."""
     orphans: int = 0
     """Frames that no ledger names: of steps that were cut off, or of a forgotten run."""
     temporary: list[str] = field(default_factory=list)
     """Files left behind by killed writers, safe to delete while nothing runs."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What is worth knowing and not wrong."""
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
         return not self.problems
 
 
@@ -72,16 +69,9 @@ def verify(
     progress: Callable[[int, int], None] | None = None,
     url: str | None = None,
 ) -> VerifyReport:
-    """Check a data folder.
+    """Check a data folder; ``progress`` counts frames.
 
-    Parameters
-    ----------
-    data
-        The folder.
-    progress
-        Called with the number of frames checked and the number to check.
-    url
-        A Chroma server to look at as well; it may hold other data folders' frames too.
+    ``url`` is a Chroma server to look at as well; it may hold other data folders' frames too.
     """
     report = VerifyReport()
     named: Named = {}
@@ -124,7 +114,6 @@ def _found(report: VerifyReport, where: Path | str, what: str, fix: str) -> None
 
 
 def _check_ledger(report: VerifyReport, run: ledger.Ledger) -> None:
-    """Positions without a gap, and the counts that the last line gives."""
     report.steps += len(run.steps)
     if run.torn:
         report.notes.append(f"{run.path}: a torn last line of {run.torn} bytes is left out.")
@@ -158,7 +147,6 @@ def _check_frames(
     named: Named,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Every named frame is there, is what its name says, and looks as its ledger says."""
     store = FrameStore(data.frames_dir)
     report.frames = len(named)
     for done, (sha256, namings) in enumerate(named.items(), 1):
@@ -185,7 +173,6 @@ def _check_frames(
 
 
 def _alike(seen: Description, frame: Frame) -> bool:
-    """Whether a ledger's account of a frame fits the frame."""
     differ = (int(seen.phash, 16) ^ int(frame.phash, 16)).bit_count()
     return differ <= PHASH_TOLERANCE and (seen.width, seen.height) == (frame.width, frame.height)
 

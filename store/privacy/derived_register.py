@@ -77,7 +77,6 @@ class DerivedEntry(Record):
         return not (parts[0] in _DEPTH and own)
 
     def shows(self, frames: Collection[str], runs: Collection[str]) -> bool:
-        """Whether it can show one of these pictures, or tell of one of these runs."""
         if not self.runs and not self.frames:
             return True
         return any(run in runs for run in self.runs) or any(one in frames for one in self.frames)
@@ -93,17 +92,8 @@ def register(
 ) -> Path:
     """Enter what is about to be made; what was entered for the same place before stays entered.
 
-    Returns
-    -------
-    Path
-        The place.
-
-    Raises
-    ------
-    FolderInUse
-        It is a folder that holds what nobody entered: forgetting asks for folders to go whole.
-    DataUnwritable
-        The data folder cannot be written; nothing may be made then.
+    Returns the place. Raises ``FolderInUse`` for a folder that holds what nobody entered, since
+    forgetting asks for folders to go whole, and ``DataUnwritable``: nothing may be made then.
     """
     place = path.expanduser().absolute()
     if place.is_relative_to(data.root.absolute()):
@@ -139,7 +129,6 @@ def strike(data: DataFolder, path: Path) -> None:
 
 
 def entries(data: DataFolder) -> Iterator[DerivedEntry]:
-    """Everything that was entered, whether it is still there or not."""
     for path in sorted(data.derived_dir.glob("*.json")):
         entry = _read(path)
         if entry is not None:
@@ -149,7 +138,6 @@ def entries(data: DataFolder) -> Iterator[DerivedEntry]:
 def concerned(
     data: DataFolder, frames: Collection[str], runs: Collection[str]
 ) -> list[DerivedEntry]:
-    """What can show one of these pictures, or tell of one of these runs."""
     return [entry for entry in entries(data) if entry.shows(frames, runs)]
 
 

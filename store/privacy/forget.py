@@ -1,10 +1,7 @@
-"""Takes frames, vectors and text out of what is kept: of a video, of an author, or by age.
+"""Takes a video, an author, or what is old out of everything that is kept.
 
 Everything that hangs on a ledger goes first and the ledger's own lines last, so that a call that
 was cut off finds what is left to do; the request itself lies in the data folder until then.
-
-Refuses to know what a request comes to (``forget_plan``), how a line is rewritten (``redaction``)
-and how the index is made (``purge``).
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from store.frames.frame_store import FrameStore
 from store.jsonl import keyed
 from store.jsonl.atomic import sync_folder, write_whole
 from store.jsonl.locks import LockHeld, NamedLock, holder
-from store.privacy import derived_data, redaction
+from store.privacy import redaction
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
@@ -65,13 +62,7 @@ class ForgetResult:
 
 
 def pending(data: DataFolder) -> Request | None:
-    """Return the request that a call which was cut off did not finish.
-
-    Raises
-    ------
-    DamagedRequest
-        There is one, and nobody can tell what it asks for.
-    """
+    """The request that a call which was cut off did not finish; raises ``DamagedRequest``."""
     try:
         return Request.model_validate_json(data.forgetting.read_bytes())
     except FileNotFoundError:
@@ -85,27 +76,13 @@ def forget(
     request: Request,
     made: Callable[[ForgetPlan], None] = lambda _: None,
 ) -> ForgetResult:
-    """Carry out a request, or go on with it.
+    """Carry out a request, or go on with one from ``pending``.
 
-    Parameters
-    ----------
-    data
-        Where everything lies.
-    request
-        What to forget; one from ``pending`` goes on.
-    made
-        Told the plan before anything is done; it may refuse by raising.
+    ``made`` is told the plan before anything is done; it may refuse by raising.
 
-    Raises
-    ------
-    NothingToForget
-        Nothing that is kept fits.
-    CopiesElsewhere
-        Something made of it lies outside the data folder, where nothing is ever deleted.
-    CopiesRemain
-        Exports or trainings hold it, and are not to be removed.
-    RunLocked, IndexLocked
-        Somebody writes here at the moment.
+    Raises ``NothingToForget``; ``CopiesElsewhere`` where something made of it lies outside the data
+    folder, where nothing is ever deleted; ``CopiesRemain`` where exports or trainings hold it, and
+    are not to be removed; ``RunLocked`` and ``IndexLocked`` where somebody writes.
     """
     _refuse_writers(data)
     going_on = bool(request.salt)
@@ -123,22 +100,21 @@ def forget(
 
 
 def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetResult:
-    """Take everything out; a call that was cut short does the same again."""
-    from store.index import purge  # loads chromadb
+    from store.index.build import purge  # loads chromadb
 
-    vectors = purge.forget(data, todo.keys, request.url)
+    vectors = purge(data, todo.keys, request.url)
     preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
     gone = _gone(data, todo, request, preferences)
-    replies = derived_data.forget_replies(data, gone)
-    derived_data.forget_spectra(data, gone)
-    reports = derived_data.forget_reports(data, gone)
-    reports += derived_data.forget_derived(data, todo.derived)
+    replies = redaction.forget_replies(data, gone)
+    redaction.forget_spectra(data, gone)
+    reports = redaction.forget_reports(data, gone)
+    reports += redaction.forget_derived(data, todo.derived)
     _forget_frames(data, todo)
     for folder in (data.pairs_dir, data.probes_dir):
         keyed.forget(folder, preferences, request.change)
     for run in todo.runs:
         _rewrite(run, request)
-    derived_data.sweep(data)
+    redaction.sweep(data)
     data.forgetting.unlink()
     sync_folder(data.root)
     return ForgetResult(
@@ -156,7 +132,6 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
 
 
 def _refuse_copies(data: DataFolder, todo: ForgetPlan, request: Request) -> None:
-    """What was made of it and must not be deleted unasked comes first."""
     if elsewhere := todo.elsewhere(data):
         raise CopiesElsewhere(elsewhere)
     if (copies := todo.copies(data)) and not request.remove_copies:
@@ -173,12 +148,11 @@ def _refuse_writers(data: DataFolder) -> None:
 
 def _gone(
     data: DataFolder, todo: ForgetPlan, request: Request, preferences: keyed.ForgottenKeys
-) -> derived_data.DerivedRemoval:
-    """What leaves everything else that was made of ledgers and frames."""
+) -> redaction.DerivedRemoval:
     folders = (data.pairs_dir, data.probes_dir)
     texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
-    return derived_data.DerivedRemoval(
+    return redaction.DerivedRemoval(
         todo.entries,
         todo.frames,
         todo.shared,
@@ -202,7 +176,6 @@ def _forget_frames(data: DataFolder, todo: ForgetPlan) -> None:
 
 
 def _rewrite(run: RunPlan, request: Request) -> None:
-    """Re-judgements, then the ledger, with nobody else writing it."""
     lock = NamedLock(run.path.parent / LOCK)
     try:
         lock.acquire()

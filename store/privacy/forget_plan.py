@@ -1,7 +1,4 @@
-"""What a request to forget comes to: which steps, frames, entries and copies.
-
-Refuses to change anything (``forget``), and to know how a line is rewritten (``redaction``).
-"""
+"""What a request to forget comes to: which steps, frames, entries and copies."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from pydantic import model_validator
 
 from store.errors import DamagedLedger, NewerSchema, OutsideFolder
 from store.index.entries import entries
-from store.privacy import derived_data, derived_register, redaction
+from store.privacy import derived_register, redaction
 from store.privacy.derived_register import DerivedEntry
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
@@ -40,7 +37,6 @@ class Request(Record):
     url: str | None = None
     """A Chroma server that holds vectors as well."""
     remove_copies: bool = False
-    """Whether exports and trainings that hold it are deleted as well."""
     ids: tuple[str, ...] = ()
     """Of the videos, by which texts about others could name them; gone once all is done."""
     salt: str = ""
@@ -53,7 +49,6 @@ class Request(Record):
         return self
 
     def hits(self, step: ObservedVideo) -> bool:
-        """Whether a step is to be emptied."""
         if self.asked == "video":
             return step.video.id == self.value
         if self.asked == "author":
@@ -84,7 +79,6 @@ class RunPlan:
     path: Path
     line: Forgotten
     steps: dict[int, ObservedVideo]
-    """Steps as they will be."""
 
 
 @dataclass(slots=True)
@@ -94,7 +88,6 @@ class ForgetPlan:
     runs: list[RunPlan] = field(default_factory=list)
     videos: set[str] = field(default_factory=set)
     frames: set[str] = field(default_factory=set)
-    """Frames to delete."""
     shared: set[str] = field(default_factory=set)
     """Frames of these videos that stay, since another kept video shows the same bytes."""
     entries: set[str] = field(default_factory=set)
@@ -121,22 +114,18 @@ class ForgetPlan:
 
     @property
     def emptied(self) -> int:
-        """How many steps lose everything but their measurement."""
         return sum(len(run.line.positions) for run in self.runs)
 
     @property
     def edited(self) -> int:
-        """How many steps only lose a name."""
         return sum(len(run.line.edited) for run in self.runs)
 
 
 def plan(data: DataFolder, request: Request) -> ForgetPlan:
     """Find what a request comes to.
 
-    Raises
-    ------
-    DataUnreadable, OutsideFolder
-        A file that cannot be opened could name the same frames.
+    Raises ``DataUnreadable`` and ``OutsideFolder``: a file that cannot be opened could name the
+    same frames.
     """
     if foreign := data.foreign_ledgers():
         raise OutsideFolder(foreign[0], data.runs_dir)
@@ -156,7 +145,7 @@ def plan(data: DataFolder, request: Request) -> ForgetPlan:
             (named if step.position in hit else kept).update(f.sha256 for f in step.frames)
         _plan_run(found, run, hit, request)
     found.frames, found.shared = named - kept, named & kept
-    found.texts |= derived_data.said_of(data, named)
+    found.texts |= redaction.said_of(data, named)
     if found.runs:
         changed = {run.path.parent.name for run in found.runs}
         found.derived = derived_register.concerned(data, named, changed)
@@ -222,7 +211,6 @@ def _plan_run(found: ForgetPlan, run: Ledger, hit: set[int], request: Request) -
 
 
 def _said(run_folder: Path) -> dict[int, list[str]]:
-    """What re-judgements say about each step."""
     said: dict[int, list[str]] = {}
     for path in judgement_files(run_folder):
         for line in read_known(path):

@@ -2,7 +2,7 @@
 
 Names and texts are compared by their letters and digits alone: compatible forms made one (NFKD,
 Unicode Standard Annex 15), marks on letters and case dropped. So ``jane.doe_92`` is found as
-``#JaneDoe92``. Refuses to know whose names they are and what stands in for them.
+``#JaneDoe92``.
 """
 
 from __future__ import annotations
@@ -56,13 +56,11 @@ class _Letters:
 
 @lru_cache(maxsize=4096)
 def _folded(character: str) -> str:
-    """Letters and digits that a character stands for."""
     parts = unicodedata.normalize("NFKD", character).casefold()
     return "".join(part for part in parts if part.isalnum())
 
 
 def _joins(character: str) -> bool:
-    """Whether a character may stand within a name without parting it."""
     compatible = unicodedata.normalize("NFKC", character)
     return compatible in _JOINERS or unicodedata.category(character) in _UNSEEN
 
@@ -115,15 +113,9 @@ class NameFound:
 class Names:
     """Replaces names; of several that fit, the longest one.
 
-    Parameters
-    ----------
-    instead
-        What stands for each known handle. They are found in any spelling, with an ``@`` or
-        without; short ones as whole words only, and spelled as they are.
-    mention
-        What stands for an ``@handle`` that is not known; ``None`` leaves it.
-    ids
-        What stands for each id, wherever it stands; short ones are left.
+    Known handles (``instead``) are found in any spelling, with an ``@`` or without; short ones as
+    whole words only, and spelled as they are. ``mention`` makes what stands for an ``@handle`` that
+    is not known; ``None`` leaves it. ``ids`` are found wherever they stand, short ones not at all.
     """
 
     def __init__(
@@ -156,7 +148,6 @@ class Names:
         return "".join([*pieces, text[done:]])
 
     def find(self, text: str) -> list[NameFound]:
-        """Every name in a text, in order."""
         return list(self._found(text, None))
 
     def _found(self, text: str, own: str | None) -> Iterator[NameFound]:
@@ -206,8 +197,6 @@ class Names:
 
 @dataclass(slots=True)
 class _Look:
-    """One text, as it is gone through."""
-
     text: str
     letters: _Letters
     about: str
@@ -216,7 +205,6 @@ class _Look:
     """End of the mention that was met last."""
 
     def end(self, place: int, length: int) -> int:
-        """Where so many letters end in the text."""
         return (
             self.letters.at[place + length - 1] + 1
             if place + length <= len(self.letters.at)

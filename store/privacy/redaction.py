@@ -1,20 +1,24 @@
-"""What a ledger and its re-judgements look like once something is taken out of them.
+"""What kept things look like once something is taken out of them: records, spectra, replies.
 
-Each file is rewritten whole, beside its place, and renamed: this is the one change that is ever
-made to a committed line, and the ledger says so in a line of its own and in its schema.
-
-Refuses to know what is to be forgotten and why (``forget``).
+A ledger is rewritten whole, beside its place, and renamed: this is the one change that is ever made
+to a committed line, and the ledger says so in a line of its own and in its schema.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from store.errors import DataUnwritable
-from store.jsonl.atomic import write_whole
+from store.errors import DataUnreadable, DataUnwritable
+from store.jsonl.atomic import TEMPORARY, write_whole
+from store.jsonl.paths import path_within
+from store.privacy import derived_register
+from store.privacy.derived_register import DerivedEntry
+from store.results.value_spectrum import Retrieval, RetrievedFrame, read_retrieval, write_retrieval
+from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_lines as ledger_lines
 from store.runs.records import (
     REDACTED,
@@ -27,7 +31,7 @@ from store.runs.records import (
     RunStarted,
     Video,
 )
-from store.runs.rejudgements import RejudgedAnswer, read_known
+from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 Change = Callable[[str], str]
 R = TypeVar("R", bound=Record)
@@ -59,20 +63,17 @@ def silenced(judgement: Judgement) -> Judgement:
 
 
 def words(judgement: Judgement) -> list[str]:
-    """Everything that a judge said, and read."""
     told = (judgement.reason, judgement.description, judgement.reply, judgement.screen_text)
     return [text for text in told if text]
 
 
 def retold(step: S, change: Change) -> S:
-    """A step whose texts are changed."""
     video = _changed(step.video, ("caption", "url", "author_name"), change)
     video = video.model_copy(update={"hashtags": tuple(change(tag) for tag in video.hashtags)})
     return step.model_copy(update={"video": video, "judgement": reworded(step.judgement, change)})
 
 
 def reworded(judgement: Judgement, change: Change) -> Judgement:
-    """A judgement whose texts are changed."""
     return _changed(judgement, ("reason", "description", "reply", "screen_text"), change)
 
 
@@ -91,14 +92,10 @@ def _changed(record: R, names: Sequence[str], change: Change) -> R:
 def redact_ledger(
     path: Path, steps: Mapping[int, ObservedVideo], line: Forgotten, change: Change
 ) -> None:
-    """Put changed steps, and their openings, in the place of old ones, and say so in a line.
+    """Put changed steps in the place of old ones, and say so in a line.
 
-    Faults of emptied steps lose their words as well, which can name an address.
-
-    Raises
-    ------
-    DataUnwritable
-        The disk refused. The ledger is as it was.
+    Faults of emptied steps lose their words as well, which can name an address. Raises
+    ``DataUnwritable``; the ledger is as it was then.
     """
     records, _ = ledger_lines(path)
     made: list[Record] = []
@@ -119,7 +116,6 @@ def redact_ledger(
 
 
 def _as_changed(record: ObservedVideo, changed: ObservedVideo) -> ObservedVideo:
-    """One of the two lines of a step, with what its step shows from now on."""
     told = {name: getattr(changed, name) for name in ("video", "frames", "judgement")}
     return record.model_copy(update=told)
 
@@ -164,3 +160,138 @@ def _rewrite(path: Path, records: Sequence[Record | bytes]) -> None:
         write_whole(path, b"".join(lines))
     except OSError as error:
         raise DataUnwritable(path, error.strerror or str(error)) from None
+
+
+_TELLING = 20
+"""Characters from which a kept reply says enough to be told apart; a shorter one tells nothing."""
+_REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedRemoval:
+    """What is to leave everything that is made of ledgers and frames."""
+
+    entries: Set[str]
+    """Ids of the frames of emptied steps, as the index has them."""
+    frames: Set[str]
+    """SHA-256 of pictures that are deleted."""
+    shared: Set[str]
+    """Of pictures that stay for another video, and were shown by an emptied step too."""
+    texts: Set[str]
+    runs: Set[str]
+    studies: Set[str]
+    """Names of the runs that change, and of their studies."""
+    change: Callable[[str], str]
+    token: Callable[[str], str]
+    """What stands for a picture from now on."""
+
+    def concerns(self, asked: RejudgedAnswer) -> bool:
+        return asked.frame in self.frames or asked.frame in self.shared
+
+    def is_named_in(self, text: str) -> bool:
+        return any(frame in text for frame in (*self.frames, *self.shared))
+
+    def stand_in(self, frame: str) -> str:
+        return self.token(frame) if frame in self.frames else frame
+
+
+def said_of(data: DataFolder, frames: Set[str]) -> set[str]:
+    return {
+        text
+        for path in judgement_files(data.spectra_dir)
+        for line in read_known(path)
+        if isinstance(line, RejudgedAnswer) and line.frame in frames
+        for text in words(line.judgement)
+    }
+
+
+def forget_replies(data: DataFolder, gone: DerivedRemoval) -> int:
+    """Delete kept replies about these pictures, or that say what was said about these videos."""
+    telling = {text for text in gone.texts if len(text) >= _TELLING}
+    frames = gone.frames | gone.shared
+    count = 0
+    for path in data.replies_dir.glob("??/*.json") if telling or frames else ():
+        try:
+            told = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            continue  # damaged, and so asked for again by its reader
+        if not isinstance(told, dict):
+            continue
+        parts = [told.get(name) for name in ("text", "reason", "description", "screen_text")]
+        shown = told.get("frames", ())
+        named = isinstance(shown, list) and any(f in frames for f in shown if isinstance(f, str))
+        if named or any(isinstance(part, str) and part[:2000] in telling for part in parts):
+            data.remove(path)
+            count += 1
+    return count
+
+
+def forget_spectra(data: DataFolder, gone: DerivedRemoval) -> None:
+    """Take out what was found and what was said; the next report scores the rest.
+
+    A retrieval that cannot be read goes as a whole; the same spectrum makes it again.
+    """
+    for path in judgement_files(data.spectra_dir):
+        path_within(data.spectra_dir, path)
+        redact_judgements(path, gone.concerns, gone.change, gone.stand_in, gone.is_named_in)
+    for path in sorted(data.spectra_dir.glob("*/retrieval.json")):
+        path_within(data.spectra_dir, path)
+        try:
+            old = read_retrieval(path)
+        except DataUnreadable:  # of another version, or damaged: it could name anything
+            data.remove(path)
+            continue
+        new = _without(old, gone)
+        if new != old:
+            write_retrieval(new, path)
+
+
+def _without(retrieval: Retrieval, gone: DerivedRemoval) -> Retrieval:
+    def stays(hit: RetrievedFrame) -> bool:
+        return hit.entry not in gone.entries and hit.frame not in gone.frames
+
+    keywords = []
+    for keyword in retrieval.keywords:
+        found = tuple(
+            hit.model_copy(update={"caption": gone.change(hit.caption)})
+            for hit in keyword.found
+            if stays(hit)
+        )
+        keywords.append(keyword.model_copy(update={"found": found}))
+    return retrieval.model_copy(update={"keywords": tuple(keywords)})
+
+
+def forget_reports(data: DataFolder, gone: DerivedRemoval) -> int:
+    """Delete reports that may show it, and logs of studies and the daemon, which name captions.
+
+    One that lies elsewhere is not known of.
+    """
+    reports = [data.run_dir(run) / _REPORT for run in gone.runs]
+    reports += [*data.studies_dir.glob(f"*/{_REPORT}"), *data.spectra_dir.glob(f"*/{_REPORT}")]
+    there = [path for path in reports if path.is_dir()]
+    for folder in [*there, *(data.study_dir(name) / "logs" for name in gone.studies)]:
+        data.remove(folder)
+    for log in (data.daemon_dir / "logs").glob("*/*.log"):  # of its children; its own tells none
+        data.remove(log)
+    return len(there)
+
+
+def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
+    """Delete what was made of it, and what nobody entered; returns how many."""
+    there = [entry for entry in concerned if entry.is_there(data)]
+    for entry in concerned:
+        derived_register.remove(data, entry)
+    unknown = derived_register.strays(data)
+    for path in unknown:
+        data.remove(path)
+    return len(there) + len(unknown)
+
+
+def sweep(data: DataFolder) -> None:
+    """Delete what killed writers left behind, while nobody writes."""
+    folders = (data.runs_dir, data.frames_dir, data.spectra_dir, data.studies_dir, data.replies_dir)
+    left: list[Path] = list(data.root.glob(f".*{TEMPORARY}"))
+    for folder in folders:
+        left += folder.rglob(f".*{TEMPORARY}")
+    for path in left:
+        data.remove(path)

@@ -1,17 +1,16 @@
-"""The data folder: where each thing lies, and which runs are there.
-
-Refuses to know what the files hold beyond a run's first and last line.
-"""
+"""The data folder: where each thing lies, which runs are there, and for whose eyes."""
 
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.errors import DataUnreadable, DataUnwritable, OutsideFolder, RunNotFound
-from store.jsonl.atomic import write_whole
+from store.errors import DataUnreadable, DataUnwritable, OutsideFolder, RunNotFound, UnknownGroup
+from store.jsonl.atomic import PRIVATE_FILE, PRIVATE_FOLDER, SHARED_FILE, SHARED_FOLDER, write_whole
 from store.jsonl.paths import check_name, is_name, path_within, remove_within
 from store.runs import ledger
 
@@ -27,12 +26,10 @@ class DataFolder:
 
     @property
     def runs_dir(self) -> Path:
-        """One folder a run."""
         return self.root / "runs"
 
     @property
     def frames_dir(self) -> Path:
-        """Frames, addressed by content."""
         return self.root / "frames"
 
     @property
@@ -42,7 +39,6 @@ class DataFolder:
 
     @property
     def studies_dir(self) -> Path:
-        """One folder a study."""
         return self.root / "studies"
 
     @property
@@ -62,7 +58,6 @@ class DataFolder:
 
     @property
     def payments(self) -> Path:
-        """The book of payments for models."""
         return self.root / "payments.jsonl"
 
     @property
@@ -82,7 +77,6 @@ class DataFolder:
 
     @property
     def profiles_dir(self) -> Path:
-        """Browser profiles, by platform and account."""
         return self.root / "profiles"
 
     @property
@@ -101,28 +95,19 @@ class DataFolder:
         return self.root / "forgetting.json"
 
     def run_dir(self, run_id: str) -> Path:
-        """Folder of a run; raises ``BadName`` and ``OutsideFolder``."""
         return path_within(self.runs_dir, self.runs_dir / check_name(run_id))
 
     def study_dir(self, name: str) -> Path:
-        """Folder of a study; raises ``BadName`` and ``OutsideFolder``."""
         return path_within(self.studies_dir, self.studies_dir / check_name(name))
 
     def ledger_path(self, run_id: str) -> Path:
-        """Ledger of a run."""
         return self.run_dir(run_id) / LEDGER
 
     def remove(self, path: Path) -> None:
         """Delete a file or folder of the data folder, if it is there.
 
-        A folder directly below the root may be a link to another disk; nothing deeper may.
-
-        Raises
-        ------
-        OutsideFolder
-            It lies elsewhere. Nothing is deleted.
-        OSError
-            The disk refused.
+        A folder directly below the root may be a link to another disk; nothing deeper may. Raises
+        ``OutsideFolder`` before anything is deleted, and ``OSError``.
         """
         root = self.root.absolute()
         top, *deeper = path.absolute().relative_to(root).parts
@@ -153,22 +138,13 @@ class DataFolder:
         return True
 
     def runs(self) -> list[ledger.RunSummary]:
-        """Summaries of all runs, by start."""
         return ledger.scan(self)
 
     def find_run(self, text: str) -> Path:
-        """Ledger of the run that a person means.
+        """Ledger of the run that a person means, or ``RunNotFound`` with the nearest.
 
-        Parameters
-        ----------
-        text
-            A run id, the beginning of just one, ``latest`` (by start), or the path of a run's
-            folder or ledger.
-
-        Raises
-        ------
-        RunNotFound
-            None fits, or several do; names the nearest.
+        ``text`` is a run id, the beginning of just one, ``latest`` (by start), or the path of a
+        run's folder or ledger.
         """
         known = {path.parent.name: path for path in self.ledgers()}
         if text in known:
@@ -186,18 +162,7 @@ class DataFolder:
         raise RunNotFound(text, begun[:5] or difflib.get_close_matches(text, known, 3, 0.4))
 
     def prepare(self, need_mib: int = 0) -> None:
-        """Make the folder and see that it can be written.
-
-        Parameters
-        ----------
-        need_mib
-            Free space to insist on, in MiB.
-
-        Raises
-        ------
-        DataUnwritable
-            It cannot be made or written, or has less room than that.
-        """
+        """Make the folder; raises ``DataUnwritable``, also with less than ``need_mib`` MiB free."""
         trial = self.root / ".trial"
         try:
             write_whole(trial, b"writable", sync=False)
@@ -209,8 +174,61 @@ class DataFolder:
             raise DataUnwritable(self.root, f"{free} MiB free, {need_mib} MiB needed")
 
     def free_bytes(self) -> int:
-        """Free space on the folder's disk, which the folder need not exist for."""
         folder = self.root.absolute()
         while not folder.exists():
             folder = folder.parent
         return shutil.disk_usage(folder).free
+
+
+def protect(data: DataFolder, group: str | None = None) -> int:
+    """Set the modes of everything that is there; returns how many were others.
+
+    What is made later follows its folder. Browser profiles, the pseudonyms' key and the page's
+    token are their owner's in any case. Links are left as they are, and so is what they lead to.
+    Raises ``UnknownGroup``, and ``DataUnwritable`` where something is somebody else's.
+    """
+    changed = 0
+    try:
+        number = _group_id(group) if group is not None else None
+        for path in _everything(data.root):
+            shared = number is not None and not _is_secret(path.relative_to(data.root).parts)
+            changed += _set_mode(path, number if shared else None)
+    except OSError as error:
+        raise DataUnwritable(data.root, error.strerror or str(error)) from None
+    return changed
+
+
+def _group_id(name: str) -> int:
+    import grp  # not on Windows, which has no such groups
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UnknownGroup(name) from None
+
+
+def _everything(root: Path) -> Iterator[Path]:
+    yield root
+    for top, folders, names in os.walk(root):
+        for name in (*folders, *names):
+            path = Path(top, name)
+            if not path.is_symlink():
+                yield path
+
+
+def _is_secret(parts: tuple[str, ...]) -> bool:
+    return parts[:1] in (("profiles",), ("pseudonyms.key",)) or parts == ("daemon", "address.json")
+
+
+def _set_mode(path: Path, group: int | None) -> bool:
+    folder = path.is_dir()
+    mode = PRIVATE_FOLDER if folder else PRIVATE_FILE
+    if group is not None:
+        mode = SHARED_FOLDER if folder else SHARED_FILE
+    found = path.stat()
+    if group is not None and found.st_gid != group:
+        os.chown(path, -1, group)
+    elif found.st_mode & 0o7777 == mode:
+        return False
+    path.chmod(mode)  # after the group was changed, which clears setgid
+    return True

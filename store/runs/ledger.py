@@ -2,8 +2,6 @@
 
 Completion is proved by the last line, and status is derived from it. A torn last line is dropped
 and said so (``append_only``).
-
-Refuses to know what the records mean (``analysis``) and which run to go on with (``agent``).
 """
 
 from __future__ import annotations
@@ -18,8 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
-from store.jsonl.append_only import committed, is_json
-from store.jsonl.locked_writer import LineWriter
+from store.jsonl.append_only import LineWriter, committed, is_json
 from store.jsonl.locks import NamedLock
 from store.runs.records import (
     SCHEMA,
@@ -68,22 +65,17 @@ class Ledger:
     torn: int
     """Bytes of an unfinished last line, dropped."""
     forgotten: tuple[Forgotten, ...] = ()
-    """What was taken out of it since."""
     openings: tuple[StepOpened, ...] = ()
     """What was judged, before it was acted on; older ledgers have none."""
     checks: tuple[SiteCheck, ...] = ()
-    """The site's own counts, held against the steps."""
     batches: tuple[FeedBatch, ...] = ()
-    """Of the feed, as they came."""
 
     @property
     def status(self) -> Literal["complete", "interrupted"]:
-        """Whether the proof of completion is there."""
         return "interrupted" if self.finished is None else "complete"
 
     @property
     def next_position(self) -> int:
-        """Position of the step that comes next."""
         return self.steps[-1].position + 1 if self.steps else 0
 
     @property
@@ -113,17 +105,10 @@ class RunSummary:
 
 
 def read(path: Path) -> Ledger:
-    """Read a whole ledger.
+    """Read a whole ledger; raises ``DataUnreadable`` and ``NewerSchema``.
 
-    Raises
-    ------
-    DamagedLedger
-        A committed line is no record, a position comes twice or goes back, or lines stand in an
-        impossible order. Names the line, counted from 1.
-    NewerSchema
-        It was written by a later version.
-    DataUnreadable
-        The file cannot be read.
+    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
+    position comes twice or goes back, or lines stand in an impossible order.
     """
     records, torn = read_lines(path)
     last = records[-1]
@@ -143,13 +128,7 @@ def read(path: Path) -> Ledger:
 
 
 def read_each(paths: Iterable[Path], problems: list[str]) -> list[Ledger]:
-    """Read the ledgers that can be read, and say of the others why they cannot.
-
-    Parameters
-    ----------
-    problems
-        Takes a sentence for each ledger that is left out.
-    """
+    """Read the ledgers that can be read, and add to ``problems`` why the others cannot."""
     found = []
     for path in paths:
         try:
@@ -218,21 +197,9 @@ def scan(data: DataFolder) -> list[RunSummary]:
 
 
 class LedgerWriter(LineWriter):
-    """Appends records to one ledger, whole and synced, and keeps a second writer out.
+    """Appends records to ``runs/<run-id>/ledger.jsonl``, whole and synced, one writer at a time.
 
-    Parameters
-    ----------
-    path
-        ``runs/<run-id>/ledger.jsonl``; made, with its folder, if it is not there.
-    fsync
-        Wait after each line until it is on the disk. Only a benchmark turns this off.
-
-    Raises
-    ------
-    RunLocked
-        Another writer has this run open.
-    DataUnwritable
-        The file or its folder cannot be written.
+    Only a benchmark turns ``fsync`` off. Raises ``RunLocked`` and ``DataUnwritable``.
     """
 
     def __init__(self, path: Path, fsync: bool = True) -> None:
@@ -252,17 +219,10 @@ class LedgerWriter(LineWriter):
             self._replace(b"".join(line + b"\n" for line in (head, *lines[1:])))
 
     def append(self, record: LedgerLine) -> None:
-        """Commit one record.
+        """Commit one record; raises ``DataUnwritable``, and the next append is valid all the same.
 
-        It is read back first: a value that JSON cannot carry (a NaN where a number must be) is
-        refused here, not found months later.
-
-        Raises
-        ------
-        pydantic.ValidationError, pydantic_core.PydanticSerializationError
-            The record would not read back.
-        DataUnwritable
-            The disk refused. Nothing of the record stays, and the next append is valid.
+        It is read back first: a value that JSON cannot carry (a NaN where a number must be) raises
+        pydantic's error here, and is not found months later.
         """
         line = record.model_dump_json(by_alias=True).encode()
         _LINE.validate_json(line)
@@ -273,7 +233,6 @@ class LedgerWriter(LineWriter):
 
 
 def _last_line(file: IO[bytes]) -> bytes | None:
-    """Last committed line, read from the end."""
     size = file.seek(0, os.SEEK_END)
     block = _TAIL
     while True:
@@ -286,17 +245,9 @@ def _last_line(file: IO[bytes]) -> bytes | None:
 
 
 def parse_line(path: Path, number: int, line: bytes) -> LedgerLine:
-    """Return the record of one committed line.
+    """Return the record of one committed line, ``number`` counted from 1.
 
-    Parameters
-    ----------
-    number
-        Of the line, counted from 1.
-
-    Raises
-    ------
-    DamagedLedger
-        It is no record; says which field is at fault, and nothing that stands in it.
+    Raises ``DamagedLedger``, which says what field is at fault, and nothing that stands in it.
     """
     try:
         return _LINE.validate_json(line)
@@ -313,7 +264,6 @@ def check_schema(path: Path, line: bytes) -> None:
 
 
 def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
-    """The first record, once it is certain that starts, steps and end stand as they must."""
     started = records[0]
     if not isinstance(started, RunStarted):
         raise DamagedLedger(path, 1, "it does not start with run_started.")

@@ -1,4 +1,4 @@
-"""The book of payments: every call of a model that costs something, before it is made and after.
+"""The book of payments: every call of a model that costs something, before and after.
 
 One file a data folder, ``payments.jsonl``, which only grows. A call is reserved, and synced, before
 it is sent, and settled once it is known what it cost. A killed program leaves its reservation
@@ -96,14 +96,12 @@ class Balance:
     """The dearest call, each side by itself."""
 
     def add(self, other: Balance) -> None:
-        """Take another account into this sum."""
         for name in ("cost_usd", "tokens", "calls", "standing", "estimated", "unpriced"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.dearest_usd = max(self.dearest_usd, other.dearest_usd)
         self.dearest_tokens = max(self.dearest_tokens, other.dearest_tokens)
 
     def count(self, cost_usd: float | None, tokens: int, sign: int = 1) -> None:
-        """Add one amount, or take it back."""
         self.cost_usd += sign * (cost_usd or 0.0)
         self.tokens += sign * tokens
 
@@ -111,15 +109,8 @@ class Balance:
 class PaymentBook:
     """Appends payments, and adds them up by account.
 
-    Parameters
-    ----------
-    path
-        The file; ``None`` keeps the book in memory only, for a caller without a data folder.
-
-    Raises
-    ------
-    DamagedLedger
-        A committed line is no payment; names the line, counted from 1.
+    Without a path it is kept in memory only. Raises ``DamagedLedger`` where a committed line is no
+    payment.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -133,12 +124,10 @@ class PaymentBook:
         self._catch_up()
 
     def balance(self, accounts: Iterable[str]) -> Balance:
-        """Add accounts up, as far as their lines are on the disk."""
         self._catch_up()
         return self._balance(accounts)
 
     def standing(self) -> list[CallReserved]:
-        """Calls that were reserved and not settled."""
         self._catch_up()
         return list(self._open.values())
 
@@ -151,10 +140,7 @@ class PaymentBook:
     ) -> CallReserved:
         """Write that a call is about to be made, unless ``allow`` raises over the balance.
 
-        Parameters
-        ----------
-        make
-            Makes the line; told how often the question came to an end before.
+        ``make`` is told how often the question came to an end before.
         """
         with self._writing():
             allow(self._balance(accounts))
@@ -163,7 +149,6 @@ class PaymentBook:
         return line
 
     def settle(self, line: CallSettled) -> None:
-        """Write what a call came to."""
         with self._writing():
             self._append(line)
 
@@ -221,7 +206,7 @@ class PaymentBook:
         self._take(line)
 
     def _write(self, path: Path, text: bytes) -> None:
-        """Append one line and sync it; a torn end that a killed writer left is cut off first."""
+        """A torn end that a killed writer left is cut off first."""
         make_folder(path.parent)
         new = not path.exists()
         file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)

@@ -1,6 +1,5 @@
 """The lines of a ledger, as validated values: what one run saw, judged and did.
 
-Refuses to know how a line reaches the disk (``ledger``) and what it means (``analysis``).
 Times are UTC. Durations are seconds; dwell and exposure are seconds of the video as its player
 counted them, so that they do not depend on the playback rate. Stage timings are milliseconds of
 wall time.
@@ -57,7 +56,7 @@ _FAULTS = {"json_invalid": "it is no JSON", "union_tag_invalid": "it is of no kn
 
 
 def tell_fault(error: ValidationError) -> str:
-    """Say where the first fault of a line is, what is wrong, and how the text there begins."""
+    """Say where a line's first fault is, what it is, and how the text there begins."""
     first = error.errors(include_url=False, include_context=False)[0]
     where = show_line(".".join(str(part)[:100] for part in first["loc"])) or "line"
     words = first["msg"].removeprefix("Value error, ")[:200]
@@ -77,11 +76,9 @@ class Windows(Record):
 
     @property
     def total(self) -> int:
-        """Eligible steps in a complete run."""
         return self.before + self.adapt + self.after
 
     def phase(self, eligible_so_far: int) -> Phase:
-        """Phase of the step that comes after ``eligible_so_far`` eligible ones."""
         if eligible_so_far < self.before:
             return "before"
         return "adapt" if eligible_so_far < self.before + self.adapt else "after"
@@ -163,7 +160,6 @@ class RunStarted(Record):
     @field_validator("config")
     @classmethod
     def _names(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Check what becomes a path: the study's name."""
         study = config.get("study")
         if study is not None and not (isinstance(study, str) and is_name(study)):
             raise ValueError(f"study {ascii(study)[:80]} could lead out of its folder")
@@ -171,7 +167,6 @@ class RunStarted(Record):
 
     @property
     def study(self) -> str | None:
-        """Name of the study that it belongs to."""
         return self.config.get("study")
 
 
@@ -226,7 +221,6 @@ class Frame(Record):
     time_s: float
     """Position in the video when it was taken."""
     phash: PerceptualHash
-    """64-bit perceptual hash, hexadecimal."""
     quality: Literal["ok", "blank", "blurred"] = "ok"
     retakes: int = 0
 
@@ -319,14 +313,13 @@ class ObservedVideo(Record):
 
     @property
     def eligible(self) -> bool:
-        """Whether it counts towards a window."""
         return self.excluded is None
 
 
 class StepOpened(ObservedVideo):
-    """A video was judged, and the hands are about to act; its ``Step`` says what came of it.
+    """A video was judged, and the hands are about to act.
 
-    One whose step is missing was interrupted: resuming the run closes it.
+    One whose ``Step`` is missing was interrupted: resuming the run closes it.
     """
 
     kind: Literal["step_opened"] = "step_opened"
@@ -375,7 +368,6 @@ class Forgotten(Record):
     """Steps in whose texts, or re-judgements, a name was replaced, and nothing else."""
     asked: Literal["video", "author", "before"]
     before: AwareDatetime | None = None
-    """The date, where it was by age."""
 
 
 class RunFinished(Record):

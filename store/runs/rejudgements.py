@@ -30,9 +30,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable, StoreError
-from store.jsonl.append_only import committed
+from store.jsonl.append_only import LineWriter, committed
 from store.jsonl.atomic import file_slug
-from store.jsonl.locked_writer import LineWriter
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
 from store.runs.records import Judgement, Record, Whole, tell_fault

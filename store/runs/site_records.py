@@ -1,4 +1,4 @@
-"""The lines of a ledger that tell of the site: its batches, and what it has counted itself."""
+"""The lines of a ledger that tell of the site: its batches and its own counts."""
 
 from __future__ import annotations
 
@@ -34,15 +34,12 @@ class SiteCheck(Record):
     kind: Literal["site_check"] = "site_check"
     at: AwareDatetime
     position: Whole
-    """Step that would come next."""
+    """Step that comes next in the run."""
     compared: int
-    """Steps that were held against the site's record."""
     furthest_s: float | None
     """Greatest difference of a dwell, in seconds of video; ``None`` where none was compared."""
     dwells: tuple[int, ...] = ()
-    """Positions whose dwell differs by more than is allowed."""
     likes: tuple[int, ...] = ()
-    """Positions whose like differs."""
     unrecorded: tuple[int, ...] = ()
     """Places of the site's feed that were watched and that no step tells of."""
     unreported: tuple[int, ...] = ()
@@ -50,12 +47,10 @@ class SiteCheck(Record):
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing differs by more than is allowed."""
         return not (self.dwells or self.likes or self.unrecorded or self.unreported)
 
 
 def describe_check(check: SiteCheck) -> str:
-    """Say in words what differs."""
     told = {
         "dwell of videos": check.dwells,
         "likes of videos": check.likes,
@@ -68,5 +63,5 @@ def describe_check(check: SiteCheck) -> str:
 
 
 def last_difference(checks: Sequence[SiteCheck]) -> str:
-    """Say what differs by the last check of a run; empty where nothing does, or none was made."""
+    """Say what differs by the last check of a run; empty where nothing does."""
     return describe_check(checks[-1]) if checks else ""

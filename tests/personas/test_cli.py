@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from personas.cli import main
 from personas.library import all_personas, find, load
-from tests.personas.test_importer import CONVAI2
+from tests.personas.test_library import CONVAI2
 
 DOCS = Path(__file__).parents[2] / "docs" / "personas.md"
 

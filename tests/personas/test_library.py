@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from personas.errors import BadPersona, UnknownPersona
-from personas.library import all_personas, find, load, to_toml
+from personas.errors import BadPersona, BadPersonaChat, CannotWrite, UnknownPersona
+from personas.library import (
+    LICENCE,
+    all_personas,
+    find,
+    load,
+    read_dialogues,
+    to_toml,
+    write_personas,
+)
 from personas.persona import Persona
+from store.foreign.limits import MOST_TABLE_BYTES
 from tests.personas.conftest import personas
 
 GOOD = """id = "me"
@@ -128,3 +137,152 @@ def test_feedsway_s_own_files_are_as_it_would_write_them() -> None:
         path = Path(sys.modules["personas"].__path__[0]) / "data" / f"{persona.id}.toml"
         text = path.read_text(encoding="utf-8")
         assert text.removeprefix(text.partition('id = "')[0]) == to_toml(persona)
+
+
+# Made up for these tests, in the published form.
+PERSONA_CHAT = """\
+1 your persona: i keep bees .
+2 your persona: my boat is green .
+3 your persona: i hum in lifts .
+4 hello , who are you ?\ti am a boat person .\t\tfine .|ok .
+5 nice . mine is green too .\tgreen is best .\t\tno .|yes .
+1 your persona: i draw maps .
+2 your persona: i am afraid of geese .
+3 your persona: i own nine hats .
+4 your persona: tea is my fuel .
+5 hi .\thello .\t\tx|y
+1 your persona: my boat is green.
+2 your persona: I hum in lifts.
+3 your persona: i keep bees .
+4 hello again .\tyes .\t\tx|y
+"""
+CONVAI2 = """\
+1 your persona: i keep bees.
+2 your persona: my boat is green.
+3 your persona: i hum in lifts.
+4 partner's persona: i draw maps.
+5 partner's persona: i am afraid of geese.
+6 partner's persona: i own nine hats.
+7 __SILENCE__\thello there .
+8 how are you ?\tfine .
+1 partner's persona: i sell umbrellas.
+2 partner's persona: i never drive.
+3 partner's persona: my knees hurt.
+4 your persona: i like salt.
+5 your persona: i skip stones.
+6 hi .\thi .
+"""
+UNNUMBERED = """\
+your persona: i keep bees.
+your persona: my boat is green.
+your persona: i hum in lifts.
+
+your persona: i draw maps.
+your persona: i am afraid of geese.
+your persona: i own nine hats.
+1 hello .\thi .
+your persona: i sell umbrellas.
+your persona: i never drive.
+your persona: my knees hurt.
+"""
+
+
+def made(folder: Path, text: str) -> Path:
+    path = folder / "train.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_persona_chat_is_read_without_repeats(tmp_path: Path) -> None:
+    imported = read_dialogues(made(tmp_path, PERSONA_CHAT), source="test")
+    first, second = imported.personas
+    assert (first.id, second.id) == ("pc0001", "pc0002")
+    assert first.traits == ("i keep bees .", "my boat is green .", "i hum in lifts .")
+    assert len(second.traits) == 4
+    assert (first.source, first.licence, first.themes, first.values) == ("test", LICENCE, (), ())
+    assert imported.repeats == 1  # the third block, in another order and spacing
+    assert imported.unusable == ()
+
+
+def test_convai2_gives_both_sides(tmp_path: Path) -> None:
+    path = made(tmp_path, CONVAI2)
+    imported = read_dialogues(path, source="test", licence="CC0")
+    assert [persona.traits[0] for persona in imported.personas] == [
+        "i keep bees.",
+        "i draw maps.",
+        "i sell umbrellas.",
+    ]
+    assert {persona.licence for persona in imported.personas} == {"CC0"}
+    assert imported.unusable == (12,)  # two sentences are no persona here
+
+
+def test_unnumbered_blocks_end_at_blank_lines_and_at_the_talk(tmp_path: Path) -> None:
+    imported = read_dialogues(made(tmp_path, UNNUMBERED), source="test")
+    assert [persona.traits[2] for persona in imported.personas] == [
+        "i hum in lifts.",
+        "i own nine hats.",
+        "my knees hurt.",
+    ]
+
+
+def test_windows_lines_and_curly_apostrophes_are_the_same(tmp_path: Path) -> None:
+    path = made(tmp_path, CONVAI2)
+    straight = read_dialogues(path, source="test")
+    path.write_bytes(CONVAI2.replace("\n", "\r\n").replace("'", "’").encode())
+    assert read_dialogues(path, source="test") == straight
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("", None, "no line says 'your persona: ...'"),
+        ("1 hello .\thi .\n", None, "no line says 'your persona: ...'"),
+        (PERSONA_CHAT + "hello there\n", 15, "neither a persona's sentence nor a numbered turn"),
+        ("<html>\n", 1, "neither a persona's sentence nor a numbered turn"),
+        ("1 your persona: i ski.\n2 your\n{}\n", 3, "neither a persona's sentence nor"),
+    ],
+)
+def test_another_format_is_refused_with_its_line(
+    tmp_path: Path, text: str, line: int | None, problem: str
+) -> None:
+    path = made(tmp_path, text)
+    with pytest.raises(BadPersonaChat) as caught:
+        read_dialogues(path, source="test")
+    assert (caught.value.path, caught.value.line) == (str(path), line)
+    assert problem in str(caught.value)
+    assert str(caught.value).endswith("Type: python -m personas import --help")
+
+
+def test_what_can_not_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadPersonaChat, match="no such file"):
+        read_dialogues(tmp_path / "nothing.txt", source="test")
+    with pytest.raises(BadPersonaChat, match="cannot be read"):
+        read_dialogues(tmp_path, source="test")
+    with (tmp_path / "huge.txt").open("wb") as file:
+        file.truncate(MOST_TABLE_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BadPersonaChat, match=r"more than 1,073,741,824 bytes\."):
+        read_dialogues(tmp_path / "huge.txt", source="test")
+    path = tmp_path / "bytes.txt"
+    path.write_bytes(b"1 your persona: caf\xe9.\n")
+    with pytest.raises(BadPersonaChat, match="not UTF-8"):
+        read_dialogues(path, source="test")
+
+
+def test_written_personas_load_and_nothing_is_replaced(tmp_path: Path) -> None:
+    imported = read_dialogues(made(tmp_path, PERSONA_CHAT), source='a "test"')
+    folder = tmp_path / "deep" / "mine"
+    paths = write_personas(imported.personas, folder)
+    assert [path.name for path in paths] == ["pc0001.toml", "pc0002.toml"]
+    assert all_personas(folder) == imported.personas
+    assert write_personas(imported.personas, folder) == paths  # the same again is no harm
+    others = read_dialogues(made(tmp_path, CONVAI2), source="test").personas
+    with pytest.raises(CannotWrite, match=r"pc0001\.toml cannot be written: it holds another"):
+        write_personas(others, folder)
+    assert all_personas(folder) == imported.personas
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path, PERSONA_CHAT)
+    imported = read_dialogues(path, source="test")
+    with pytest.raises(CannotWrite, match="Type: --out with another folder"):
+        write_personas(imported.personas, path)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from personas.answer_words import languages
 from personas.questionnaire import ITEMS, percent, read_isq
-from personas.reading import Reading, read_choice
-from personas.reply_text import LONGEST
+from personas.reading import LONGEST, Reading, read_choice
 
 PLAIN = [
     "{}",

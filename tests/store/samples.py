@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 from store.frames.frame_store import FrameStore, describe
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter

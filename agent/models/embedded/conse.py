@@ -30,7 +30,7 @@ from agent.models.embedded.persona_fit import (
     sentences,
 )
 from agent.models.fingerprint import fingerprint, packages
-from store.encoders.base import Vectors
+from store.encoders import Vectors
 from store.encoders.conse import ConseEncoder
 from store.foreign.limits import UnreadablePicture, decode_picture
 

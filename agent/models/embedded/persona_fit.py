@@ -21,7 +21,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 
 FLOOR = 0.05
 """Likeness below this tells nothing and is left out of a profile."""

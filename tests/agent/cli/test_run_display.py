@@ -23,7 +23,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.records import Judgement, Video, Windows
 from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
-from tests.store.maintenance.test_access import modes
+from tests.store.runs.test_data_folder import modes
 from tests.store.samples import finished, frame, jpeg, started, step
 
 FULL = Path("/dev/full")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from agent.evaluation.retrieval import RetrievalQuery, retrieve
 from personas.values import BasicValue, ValueSet
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 from store.frames.frame_store import FrameStore
 from store.index.build import update
 from store.index.search import Index

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from agent.run.live_indexer import StepIndexer
-from store.encoders.base import Encoder
+from store.encoders import Encoder
 from store.runs.data_folder import DataFolder
 from tests.store.samples import jpeg, started, step
 

@@ -11,7 +11,7 @@ from analysis.report.material import read_runs
 from analysis.report.measured import measure
 from analysis.report.methods import methods
 from analysis.terminal.summary import summarise
-from store.cli.text import ledger_lines
+from store.cli.output import ledger_lines
 from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read

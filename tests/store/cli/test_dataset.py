@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from store import encoders
 from store.cli.main import main
 from store.dataset import manifest
-from store.encoders.base import Vectors
+from store.encoders import Vectors
 from store.frames.frame_store import FrameStore
 from store.index.build import update
 from store.maintenance.backup import backup

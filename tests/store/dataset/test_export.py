@@ -20,14 +20,13 @@ import webdataset
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data as pictures
 
-from store.dataset import blur, manifest
+from store.dataset import manifest
 from store.dataset.card import NAME as CARD
 from store.dataset.export import export
 from store.dataset.formats import FORMATS
-from store.dataset.pictures import bare
+from store.dataset.pictures import Blur, bare, faces, read_lines
 from store.dataset.pseudonyms import KnownPeople
-from store.dataset.rows import FIELDS, RowChoice, gather
-from store.dataset.splits import By
+from store.dataset.rows import FIELDS, By, RowChoice, gather
 from store.errors import BadExport, NothingToExport
 from store.frames.frame_store import FrameStore
 from store.index.entries import Filters
@@ -230,7 +229,7 @@ def written(text: str, picture: Image.Image) -> bytes:
 
 def words(picture: Image.Image) -> str:
     """Everything that the reader reads in a picture."""
-    return " ".join(text for _, text in blur.read_lines(np.asarray(picture))).lower()
+    return " ".join(text for _, text in read_lines(np.asarray(picture))).lower()
 
 
 def test_faces_and_handles_are_blurred_on_request(tmp_path: Path) -> None:
@@ -253,8 +252,8 @@ def test_faces_and_handles_are_blurred_on_request(tmp_path: Path) -> None:
     assert "zanzi" not in words(rows[1])
     assert "queen" not in words(rows[1])
     assert rows[0].tobytes() == Image.open(io.BytesIO(shown[0])).tobytes()
-    assert blur.faces(np.asarray(before)) != []
-    assert blur.faces(np.asarray(rows[1])) == []
+    assert faces(np.asarray(before)) != []
+    assert faces(np.asarray(rows[1])) == []
     told = (made.folder / CARD).read_text("utf-8")
     assert "1 faces and 1 lines that look like handles were found in 1 of 2 pictures" in told
 
@@ -271,7 +270,7 @@ def test_faces_and_handles_are_blurred_on_request(tmp_path: Path) -> None:
     ],
 )
 def test_which_lines_look_like_handles(line: str, tells: bool) -> None:
-    assert blur.Blur(KnownPeople({HANDLE})).tells(line) is tells
+    assert Blur(KnownPeople({HANDLE})).tells(line) is tells
 
 
 def test_the_same_creator_has_one_pseudonym_everywhere(data: DataFolder, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
-from store.dataset import blur, manifest
+from store.dataset import manifest
+from store.dataset.pictures import faces
 from store.dataset.preferences import PairFigures, PairsChoice, export
 from store.errors import LeakingExport
 from store.frames.frame_store import FrameStore
@@ -141,8 +142,8 @@ def test_pictures_are_blurred_on_request(
     folder = export(data, found, tmp_path / "out", PairFigures(), PairsChoice(blur=True)).folder
     (row,) = rows(folder, tmp_path)
     (picture,) = row["images"]  # type: ignore[misc]
-    assert blur.faces(np.asarray(Image.open(io.BytesIO(portrait())))) != []
-    assert blur.faces(np.asarray(picture.convert("RGB"))) == []  # type: ignore[has-type]
+    assert faces(np.asarray(Image.open(io.BytesIO(portrait())))) != []
+    assert faces(np.asarray(picture.convert("RGB"))) == []  # type: ignore[has-type]
     assert "1 faces and" in (folder / "README.md").read_text("utf-8")
 
 

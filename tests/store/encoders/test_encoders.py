@@ -11,12 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from store.encoders import check, load
-from store.encoders._imagenet import names
-from store.encoders._label_vectors import definitions, place
-from store.encoders._minilm import MiniLM
-from store.encoders.base import Encoder, unit
-from store.encoders.conse import PLACES, ConseEncoder
+from store.encoders import Encoder, check, load, unit
+from store.encoders.conse import PLACES, ConseEncoder, MiniLM, definitions, names, place_labels
 from store.errors import EncoderUnavailable, UnknownEncoder
 from tests.store.tiny_clip import save_tiny_clip
 
@@ -114,7 +110,7 @@ def test_a_text_near_another_in_meaning_is_near_in_space() -> None:
 
 def test_the_shipped_label_vectors_are_what_the_recipe_makes() -> None:
     every = slice(None, None, 40)
-    fresh = place(MiniLM.load("cpu"), names()[every], definitions()[every])
+    fresh = place_labels(MiniLM.load("cpu"), names()[every], definitions()[every])
     kept = unit(np.load(PLACES)[every].astype(np.float32))
     assert (fresh * kept).sum(axis=1).min() > 0.999
 

@@ -8,22 +8,33 @@ import random
 import struct
 import warnings
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from store.foreign.bodies import LimitedBodies
+from agent.daemon.config.watch_file import BadWatch
+from agent.daemon.config.watch_file import load as load_watch
+from agent.study.declared import BadStudy
+from agent.study.declared import load as load_study
+from analysis.errors import BadStudyFolder
+from analysis.report.declared import read_study_file
+from personas.errors import BadPersona
+from personas.library import load as load_persona
 from store.foreign.limits import (
     FORMATS,
+    MOST_TOML_BYTES,
+    BadToml,
+    LimitedBodies,
     TooManyBytes,
     UnreadablePicture,
     collect_bytes,
     decode_picture,
     open_picture,
     read_file,
+    read_toml,
 )
 from tests.store.samples import jpeg
 
@@ -132,3 +143,55 @@ def test_a_long_body_is_refused_before_it_is_there(told: bytes) -> None:
     assert sent[0]["status"] == 413
     assert b"more than 1,000 bytes" in sent[1]["body"]
     assert asked <= 11
+
+
+HOSTILE = {
+    "a number of 5,000 digits": b"id = " + b"9" * 5000,
+    "5,000 lists within each other": b"id = " + b"[" * 5000 + b"]" * 5000,
+    "more than a file has": b"#" * (MOST_TOML_BYTES + 1),
+    "no text": b"id = '\xff'",
+    "NUL": b"id = '\0'",
+    "a day that is none": b"id = 2025-02-31",
+}
+READERS: list[tuple[Callable[[Path], Any], type[Exception]]] = [
+    (load_persona, BadPersona),
+    (load_study, BadStudy),
+    (load_watch, BadWatch),
+    (lambda path: read_study_file(path.parent), BadStudyFolder),
+]
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize(("read", "fault"), READERS)
+def test_what_cannot_be_read_is_told_by_each_reader(
+    tmp_path: Path, what: str, read: Callable[[Path], Any], fault: type[Exception]
+) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(HOSTILE[what])
+    with pytest.raises(fault, match=r"study\.toml"):
+        read(path)
+
+
+def test_the_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes(b"a = 1\r\nb = \r\n")
+    with pytest.raises(BadToml) as caught:
+        read_toml(path)
+    assert caught.value.line == 2
+
+
+def test_lines_may_end_as_windows_ends_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes('a = """x\r\ny"""\r\nb = "ü"\r\n'.encode())
+    assert read_toml(path) == {"a": "x\ny", "b": "ü"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["test = 5", "[test]\nalpha = 'x'", "[test]\nalpha = []", "name = 's'"],
+)
+def test_a_study_that_declares_no_test_is_told(tmp_path: Path, told: str) -> None:
+    (tmp_path / "study.toml").write_text(told)
+    (tmp_path / "draws.json").write_text("[" * 50_000)
+    with pytest.raises(BadStudyFolder):
+        read_study_file(tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store.encoders.base import unit
+from store.encoders import unit
 from store.errors import IndexDamaged, IndexMissing
 from store.index import chroma
 from store.index.build import rebuild, update

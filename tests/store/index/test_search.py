@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 from store.errors import IndexLocked, IndexMismatch, IndexMissing
 from store.index.embedded_folder import IndexFolder, collection_name
 from store.index.entries import Filters, IndexEntry, distinct, entries

@@ -13,8 +13,7 @@ import pytest
 
 from store.errors import BadBackup, ForgettingPending, NoPlaceToRestore, ProfileInUse
 from store.jsonl.locks import NamedLock
-from store.maintenance.archive import MANIFEST, SECRETS
-from store.maintenance.backup import backup
+from store.maintenance.backup import MANIFEST, SECRETS, backup
 from store.maintenance.restore import restore
 from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder

@@ -21,8 +21,7 @@ from store.cli.main import main
 from store.errors import BadBackup, NoPlaceToRestore, StoreError
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
-from store.maintenance.archive import MANIFEST, kind_of
-from store.maintenance.backup import backup
+from store.maintenance.backup import MANIFEST, backup, kind_of
 from store.maintenance.restore import restore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

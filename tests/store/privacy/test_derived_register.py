@@ -219,7 +219,7 @@ ENTERED = {
     "analysis/spectrum/write.py": "agent/cli/spectrum.py",
     "analysis/report/export.py": "analysis/cli/report.py",
     "agent/cli/pairs.py": "agent/cli/pairs.py",
-    "store/index/contact_sheet.py": "store/cli/main.py",
+    "store/cli/output.py": "store/cli/main.py",
     "store/dataset/export.py": "store/dataset/export.py",
     "store/dataset/formats.py": "store/dataset/export.py",
     "store/dataset/manifest.py": "store/dataset/manifest.py",
@@ -259,9 +259,9 @@ REVIEWED = {
     "store/maintenance/restore.py": "whole copies, on their way back",
     "store/bench/collection.py": "made-up frames",
     "store/runs/data_folder.py": "a trial file",
-    "store/dataset/blur.py": "into memory",
+    "store/dataset/pictures.py": "into memory",
     "store/privacy/derived_register.py": "the register",
-    "store/encoders/_label_vectors.py": "vectors of words",
+    "store/encoders/conse.py": "vectors of words",
     "store/jsonl/atomic.py": "the primitive",
     "store/privacy/forget.py": "the request",
     "store/frames/frame_store.py": "frames, which forgetting walks",
@@ -273,8 +273,7 @@ REVIEWED = {
     "store/runs/payments.py": "payments",
     "store/privacy/redaction.py": "ledgers, which forgetting walks",
     "store/results/value_spectrum.py": "retrievals, which forgetting walks",
-    "store/jsonl/locked_writer.py": "ledgers, which forgetting walks",
-    "personas/importer.py": "personas",
+    "personas/library.py": "personas",
 }
 """Who writes files otherwise, and why forgetting need not look for them by the register."""
 

@@ -23,8 +23,8 @@ from store.index.build import update
 from store.index.search import Index
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.maintenance.verify import verify
-from store.privacy import derived_data
 from store.privacy import forget as forgetting
+from store.privacy import redaction
 from store.privacy.forget import forget, pending
 from store.privacy.forget_plan import Request
 from store.results import preference_pairs
@@ -408,12 +408,12 @@ def test_by_age(data: DataFolder) -> None:
 @pytest.mark.parametrize(
     ("where", "place"),
     [
-        (derived_data, "forget_replies"),
-        (derived_data, "forget_reports"),
-        (derived_data, "forget_derived"),
+        (redaction, "forget_replies"),
+        (redaction, "forget_reports"),
+        (redaction, "forget_derived"),
         (forgetting, "_forget_frames"),
         (forgetting, "_rewrite"),
-        (derived_data, "sweep"),
+        (redaction, "sweep"),
     ],
 )
 def test_a_call_that_was_cut_off_goes_on(

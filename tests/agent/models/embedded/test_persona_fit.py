@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.models.embedded.persona_fit import Background, PersonaTaste, mean_direction, sentences
-from store.encoders.base import Vectors, unit
+from store.encoders import Vectors, unit
 
 DIM = 48
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.models.embedded.persona_fit import sentences
-from personas.english import is_english
 from personas.library import HOME, load
+from personas.persona import is_english
 
 
 def test_every_persona_that_comes_along_is_english() -> None:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from store.dataset.splits import SPLITS, assign, mark_duplicates, shared_with_others
+from store.dataset.rows import SPLITS, assign, mark_duplicates, shared_with_others
 
 
 def rows(runs: int, steps: int, shared: int = 0) -> list[dict[str, Any]]:

@@ -1,16 +1,16 @@
-"""What the commands print, as text for people and as fields for programs.
-
-Refuses to know where it is printed.
-"""
+"""What the commands give: text for people, fields for programs, and the sheet of a search."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from textwrap import shorten
-from typing import Any
+from pathlib import Path
+from textwrap import shorten, wrap
+from typing import TYPE_CHECKING, Any
 
+from store.errors import DataUnwritable, StoreError
+from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of
 from store.foreign.text import show_line
 from store.frames.frame_store import FrameStore
@@ -21,9 +21,12 @@ from store.runs.ledger import LOCK, Ledger, RunSummary
 from store.runs.records import Fault, Step
 from store.runs.site_records import last_difference
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
 
 def run_fields(run: RunSummary) -> dict[str, Any]:
-    """A run as one flat object."""
     started = run.started
     fields: dict[str, Any] = {"run": run.run_id, "status": _status(run), "steps": run.steps}
     if started is not None:
@@ -40,7 +43,6 @@ def run_fields(run: RunSummary) -> dict[str, Any]:
 
 
 def runs_table(runs: Sequence[RunSummary]) -> str:
-    """Runs as a table, and what is wrong with damaged ones below it."""
     names = ("run", "started", "persona", "platform", "strategy", "model", "arm", "status", "steps")
     rows = [[*names]]
     for run in runs:
@@ -64,7 +66,6 @@ def _status(run: RunSummary) -> str:
 
 
 def ledger_lines(run: Ledger) -> str:
-    """A run: who, where and how, then one line a step, faults between them."""
     started = run.started
     lines = [
         f"{started.run_id}  {run.status}, {count_of(len(run.steps), 'step')}",
@@ -108,7 +109,6 @@ def _event_line(event: Step | Fault) -> str:
 
 
 def ledger_json(run: Ledger) -> str:
-    """A run as one object: its records as they are kept, status and torn bytes."""
     return json.dumps(
         {
             "status": run.status,
@@ -128,7 +128,6 @@ def ledger_json(run: Ledger) -> str:
 
 
 def hit_fields(hits: Sequence[Hit], frames: FrameStore) -> list[dict[str, Any]]:
-    """Hits as flat objects, best first."""
     return [
         {"rank": rank, "similarity": round(hit.similarity, 4)}
         | asdict(hit.entry)
@@ -138,7 +137,6 @@ def hit_fields(hits: Sequence[Hit], frames: FrameStore) -> list[dict[str, Any]]:
 
 
 def hit_lines(hits: Sequence[Hit], frames: FrameStore) -> str:
-    """Hits for reading: three lines each."""
     lines: list[str] = []
     for rank, hit in enumerate(hits, 1):
         entry = hit.entry
@@ -154,7 +152,6 @@ def hit_lines(hits: Sequence[Hit], frames: FrameStore) -> str:
 
 
 def report_lines(report: VerifyReport) -> str:
-    """What was checked, what to know, and what is wrong with what to do about it."""
     indexed = ", ".join(f"{count} in {name}" for name, count in report.indexed.items())
     lines = [
         f"{count_of(report.runs, 'run')}, {count_of(report.steps, 'step')}, "
@@ -172,5 +169,56 @@ def report_lines(report: VerifyReport) -> str:
 
 
 def report_json(report: VerifyReport) -> str:
-    """The same as one object."""
     return json.dumps({"sound": report.sound} | asdict(report), indent=2, ensure_ascii=False)
+
+
+_COLUMNS = 5
+_CELL = (200, 356)
+"""Room for one frame, in pixels; nine by sixteen fills it."""
+_TEXT = 66
+_GAP = 12
+_INK, _SOFT, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#ffffff", "#dcdcdc"
+
+
+def write_sheet(hits: Sequence[Hit], frames: FrameStore, path: Path) -> None:
+    """Draw frames with rank, similarity, persona, answer and caption; raises ``DataUnwritable``."""
+    from PIL import Image, ImageDraw
+
+    columns = max(1, min(_COLUMNS, len(hits)))
+    rows = max(1, -(-len(hits) // columns))
+    width, height = _CELL[0] + _GAP, _CELL[1] + _TEXT + _GAP
+    sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, hit in enumerate(hits):
+        left = _GAP + number % columns * width
+        top = _GAP + number // columns * height
+        picture = _picture(frames, hit.entry.sha256)
+        offset = (_CELL[0] - picture.width) // 2, (_CELL[1] - picture.height) // 2
+        sheet.paste(picture, (left + offset[0], top + offset[1]))
+        _label(draw, (left, top + _CELL[1] + 6), number + 1, hit)
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:  # ValueError: no picture format has this suffix
+        raise DataUnwritable(path, str(error)) from None
+
+
+def _label(draw: ImageDraw, corner: tuple[int, int], rank: int, hit: Hit) -> None:
+    from PIL import ImageFont
+
+    left, top = corner
+    entry = hit.entry
+    head = f"{rank}.  {hit.similarity:.3f}  {entry.persona}  {entry.answer}"
+    draw.text((left, top), head, fill=_INK, font=ImageFont.load_default(15))
+    caption = wrap(shorten(entry.caption, 60, placeholder="…"), 32)
+    draw.text((left, top + 22), "\n".join(caption), fill=_SOFT, font=ImageFont.load_default(12))
+
+
+def _picture(frames: FrameStore, sha256: str) -> Image:
+    from PIL import Image
+
+    try:
+        picture = decode_picture(frames.read(sha256))
+    except (StoreError, UnreadablePicture):
+        return Image.new("RGB", _CELL, _HOLE)
+    picture.thumbnail(_CELL)
+    return picture

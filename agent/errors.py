@@ -110,12 +110,7 @@ class PaceReached(PlatformFault):
 class WallShown(PlatformFault):
     """The site puts something before its feed that only a person answers.
 
-    Parameters
-    ----------
-    platform
-        Name of the site.
-    seen
-        What gave it away: an address, a selector, a response.
+    ``seen`` says what gave it away: an address, a selector, a response.
     """
 
     saw = "something before its feed"

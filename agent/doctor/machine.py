@@ -1,7 +1,4 @@
-"""Looks at the machine that runs shall be made on, and says how to mend what is missing.
-
-Refuses to mend anything itself, but for what is named ``install_``.
-"""
+"""Looks at the machine that runs shall be made on, and says how to mend what is missing."""
 
 from __future__ import annotations
 
@@ -39,7 +36,6 @@ class DoctorCheck:
 
 
 def all_checks(data: Path, named_browser: str | None) -> Iterator[DoctorCheck]:
-    """Run every check, one after the other."""
     yield _python()
     yield from _browser(named_browser)
     yield _disk(data)
@@ -114,7 +110,6 @@ def _clips() -> str:
 def desktop_checks(
     data: Path, *, calibrate: bool, tell: Callable[[str], None]
 ) -> Iterator[DoctorCheck]:
-    """Check what the desktop driver needs: a screen, Esc, and a player found in the picture."""
     from agent.drivers.desktop import calibration  # takes screens: heavy
 
     try:
@@ -133,18 +128,7 @@ def desktop_checks(
 
 
 def install_browser() -> str:
-    """Install a browser where none is found: Playwright's own, else Debian's as root.
-
-    Returns
-    -------
-    str
-        Which browser there is now.
-
-    Raises
-    ------
-    BadConfig
-        Nothing could be installed.
-    """
+    """Install a browser where there is none: Playwright's own, else Debian's as root."""
     try:
         return str(browsers.find().path)
     except BadConfig:
@@ -160,13 +144,7 @@ def install_browser() -> str:
 
 
 def install_display() -> str | None:
-    """Install Debian's Xvfb as root where it is missing: tests of the desktop driver draw there.
-
-    Returns
-    -------
-    str or None
-        The Xvfb there is now; ``None`` where nothing could be installed.
-    """
+    """Install Debian's Xvfb as root where it is missing; ``None`` where that failed."""
     if found := shutil.which("Xvfb"):
         return found
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -1,7 +1,6 @@
 """Walks a few videos of a site, slowly, and tells which of the adapter's hooks held.
 
-Refuses to judge, to like, and to tell what was shown: the report holds no caption, no name and no
-id, so that it can be pasted into an issue.
+The report holds no caption, no name and no id, so that it can be pasted into an issue.
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ class Probe:
     faults: list[str] = field(default_factory=list)
 
     def report(self, codecs: dict[str, bool]) -> str:
-        """Return the report as Markdown."""
         made = provenance()
         session = {True: "signed in", False: "guest", None: "no accounts"}[self.signed_in]
         plays = ", ".join(
@@ -103,15 +101,7 @@ async def probe(
     hands: SlowHands,
     tell: Callable[[int], None],
 ) -> Probe:
-    """Walk ``videos`` videos; a fault ends the walk and is part of what was found.
-
-    Parameters
-    ----------
-    hands
-        Keep the walk slow.
-    tell
-        Called with the number of videos seen.
-    """
+    """Walk so many videos; a fault ends the walk and is part of what was found."""
     found = Probe(config.platform)
     async with AsyncExitStack() as stack:
         opened = await open_feed(config, sight, "probe", 0, stack)

@@ -1,7 +1,4 @@
-"""The seam between the run loop and a browser: what hands and eyes must do, and what they report.
-
-Refuses to know any site: a platform describes its page as ``PageHooks``, which are data.
-"""
+"""The seam between the run loop and a browser: what hands and eyes do, and report."""
 
 from __future__ import annotations
 
@@ -174,9 +171,7 @@ class Driver(Protocol):
         """Take all that is seen as PNG, for a person to look at."""
         ...
 
-    async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Count the matches of each selector, where there is a page to look into."""
-        ...
+    async def count(self, selectors: Sequence[str]) -> list[int]: ...
 
     async def until_clear(self) -> None:
         """Return once no wall is seen any more; however long a person takes."""
@@ -186,9 +181,7 @@ class Driver(Protocol):
         """Like the active video; whether the page confirms it."""
         ...
 
-    async def next(self, shown: ActiveVideo) -> Arrival:
-        """Move one video forward, confirm it and hold the new one."""
-        ...
+    async def next(self, shown: ActiveVideo) -> Arrival: ...
 
     def events(self) -> list[PageEvent]:
         """What the page reported since the last call."""

@@ -11,7 +11,6 @@ NAMES = ("playground", "tiktok", "youtube", "instagram", "replay")
 
 
 def load(name: str) -> Platform:
-    """Return the platform, or raise ``UnknownName`` with the nearest."""
     if name not in NAMES:
         raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
     platform: Platform = import_module(f"agent.platforms.{name}").PLATFORM

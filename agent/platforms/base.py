@@ -1,7 +1,7 @@
 """What a platform is to the run: a description of its page, and a join of its metadata by id.
 
-Refuses to know the browser, the persona and the model. Feeds prefetch, so the latest response is
-never taken for the current video: items wait in a cache until the page shows their id.
+Feeds prefetch, so the latest response is never taken for the current video: items wait in a cache
+until the page shows their id.
 """
 
 from __future__ import annotations
@@ -77,12 +77,7 @@ class Platform:
 class Feed:
     """Items that the feed's responses brought, by id, until the page shows them.
 
-    Parameters
-    ----------
-    platform
-        Whose responses these are.
-    watch
-        Whether missing fields and unknown ids are counted; not so for a driver that can know none.
+    ``watch`` counts missing fields and unknown ids; not so for a driver that can know none.
     """
 
     def __init__(self, platform: Platform, *, watch: bool = True) -> None:
@@ -105,7 +100,6 @@ class Feed:
         self._batches.watch_position(position)
 
     def open_page(self, position: int) -> None:
-        """Know that the feed is opened, or opened again, to go on at this position."""
         self._batches.open_page(position)
 
     def record_batches(self, on_batch: Callable[[FeedBatch], None]) -> None:
@@ -113,10 +107,7 @@ class Feed:
         self._batches.on_batch = on_batch
 
     def take(self, answer: SiteAnswer) -> None:
-        """Keep the items of one response; what is known of an item already is never overwritten.
-
-        A later response fills gaps of the same id.
-        """
+        """Keep the items of one response; a later one fills gaps, and overwrites nothing."""
         videos = self._platform.parse(answer) if answer.status < 400 else []
         if not videos:
             kind = self._platform.refused(answer)
@@ -134,13 +125,7 @@ class Feed:
             self._batches.add([video.id for video in videos], name, answer.requested_s)
 
     def describe(self, shown: ActiveVideo) -> Video:
-        """Join what the page shows with what the responses said of that id.
-
-        Raises
-        ------
-        LayoutChanged
-            A field that nearly every video has is missing too often in a row.
-        """
+        """Join the page and the responses by id; ``LayoutChanged`` where fields go missing."""
         known = self._items.get(shown.id or "")
         video = known or Video(id=shown.id or shown.key)
         update: dict[str, Any] = {"url": video.url or shown.url or None}
@@ -193,10 +178,7 @@ def _as_answered(video: Video) -> Video:
 
 
 def _filled(known: Video, more: Video) -> Video:
-    """Return what is known of a video, with its gaps filled from another answer on the same id.
-
-    An advertisement or a live broadcast is one whichever answer says so.
-    """
+    """Fill gaps from another answer on the same id; an ad or live broadcast is one in either."""
     gaps = {
         name: getattr(more, name)
         for name in more.sources

@@ -1,8 +1,8 @@
 """Which batch of the feed brought a video, and what the site could know when it was asked for.
 
 A batch is the site's own where the site names it; else each response that brings something new is
-one. Feeds prefetch: a batch is known long before its videos are shown. A page that is opened anew
-asks anew, so what an earlier page had ready counts only where the site names it again.
+one. A page that is opened anew asks anew, so what an earlier page had ready counts only where the
+site names it again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ class BatchLog:
 
     @property
     def position(self) -> int:
-        """The latest position that is reacted to."""
         return self._turns[-1][1]
 
     def watch_position(self, position: int) -> None:
@@ -50,7 +49,6 @@ class BatchLog:
         self._waiting.clear()
 
     def resume(self, batches: Sequence[FeedBatch], steps: Sequence[ObservedVideo]) -> None:
-        """Go on where an interrupted run stopped, as its ledger tells."""
         shown = [step.video.batch for step in steps if step.video.batch is not None]
         self._next = max([self._next, *(b.number + 1 for b in batches), *(n + 1 for n in shown)])
         self._latest = max(shown, default=-1)
@@ -69,17 +67,10 @@ class BatchLog:
                 self._recorded.setdefault(video.id, []).append(batch)
 
     def add(self, ids: Sequence[str], name: str | None, requested_s: float | None) -> None:
-        """Take the videos that one response names.
+        """Take the videos that one response names, in its order.
 
-        Parameters
-        ----------
-        ids
-            In the order of the response.
-        name
-            The site's own name of the batch; each of its videos is then one place of the feed.
-            Without one, a video that waits to be shown already is not counted again.
-        requested_s
-            When the response was asked for, as ``perf_counter`` tells time; ``None``: now.
+        Under the site's own ``name`` each is one place of the feed; without one, a video that waits
+        to be shown is not counted again. ``requested_s``: as of ``perf_counter``; ``None``: now.
         """
         if name is not None:
             batch = self._named.get(name) or self._new(name, requested_s)

@@ -1,7 +1,6 @@
-"""Reads feed items out of any JSON: a walk for item-shaped objects, and typed getters of fields.
+"""Reads feed items out of any JSON: a walk for item-shaped objects, and typed getters.
 
-A field that is not there, or is not what it should be, is missing: nothing is guessed, and nothing
-raises. Refuses to know any site.
+A field that is not there, or is not what it should be, is missing: nothing is guessed or raised.
 """
 
 from __future__ import annotations
@@ -80,7 +79,6 @@ def matching(value: Any, pattern: str) -> str | None:
 
 
 def flag(value: Any) -> bool | None:
-    """Return a truth value."""
     return value if isinstance(value, bool) else None
 
 
@@ -130,7 +128,6 @@ def video(id_: str, source: str, **fields: Any) -> Video:
 
 
 def sent_json(request: str | None) -> Any:
-    """Return the JSON that a request sent; ``None`` where it sent none."""
     try:
         return json.loads(request or "")
     except (ValueError, RecursionError):
@@ -138,7 +135,6 @@ def sent_json(request: str | None) -> Any:
 
 
 def sent_field(request: str | None, field: str) -> str | None:
-    """Return a field of the form that a request sent."""
     try:
         fields = parse_qs(request or "", max_num_fields=_MOST_FIELDS)
     except ValueError:
@@ -147,5 +143,4 @@ def sent_field(request: str | None, field: str) -> str | None:
 
 
 def source_of(url: str) -> str:
-    """Say where an answer was read."""
     return "inline" if url.startswith("inline:") else "network"

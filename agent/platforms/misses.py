@@ -48,13 +48,7 @@ class Misses:
         self._fields: dict[str, _Field] = {}
 
     def take(self, there: Mapping[str, bool], position: int) -> None:
-        """Count one video.
-
-        Raises
-        ------
-        LayoutChanged
-            A field is missing in more videos in a row than its own history explains.
-        """
+        """Count one video; ``LayoutChanged`` where a field's history does not explain its row."""
         for name, found in there.items():
             field = self._fields.setdefault(name, _Field())
             field.take(position, there=found)

@@ -1,7 +1,4 @@
-"""The embedded playground, through the same door as any site.
-
-Refuses to know the site's catalogue and recommender.
-"""
+"""The embedded playground, through the same door as any site."""
 
 from __future__ import annotations
 
@@ -53,7 +50,6 @@ def _video(item: dict[str, Any], source: str) -> Video:
 
 
 def batch_name(body: Any) -> str | None:
-    """Read the number that the site gives a batch of this visitor's feed."""
     number = items.count(items.at(body, "batch"))
     return None if number is None else str(number)
 

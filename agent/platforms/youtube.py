@@ -92,7 +92,6 @@ def parse(answer: SiteAnswer) -> list[Video]:
 
 
 def _asked_for(answer: SiteAnswer) -> str | None:
-    """Return the id that a request for one video named."""
     if not any(part in answer.url for part in ABOUT_ONE):
         return None
     sent = items.sent_json(answer.request)

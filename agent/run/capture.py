@@ -1,8 +1,4 @@
-"""Takes the frames of one video before anything is decided about it.
-
-Refuses to know what is done with them. The player is held for each picture, so that a frame shows
-one moment; what plays between two frames counts as exposure.
-"""
+"""Takes the frames of one video; what plays between two of them counts as exposure."""
 
 from __future__ import annotations
 
@@ -24,9 +20,7 @@ SHEET_QUALITY = 90
 class Describer(Protocol):
     """Tells what a picture is like."""
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
-        """Describe a picture without keeping it yet."""
-        ...
+    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame: ...
 
 
 @dataclass(frozen=True)
@@ -61,10 +55,7 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
 
 
 async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames) -> Pictures:
-    """Take as many frames as were asked for, evenly from the first one on.
-
-    A video that has no player, or is not shown, is taken once.
-    """
+    """Take the frames, evenly from the first one on; only one where no player is shown."""
     taking, describing, waiting = 0.0, 0.0, 0.0
     jpegs: list[bytes] = []
     frames: list[Frame] = []

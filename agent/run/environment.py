@@ -1,7 +1,4 @@
-"""Opens what a run watches: the site, the driver on it, and the feed's metadata.
-
-Refuses to know the judge and the ledger.
-"""
+"""Opens what a run watches: the site, the driver on it, and the feed's metadata."""
 
 from __future__ import annotations
 
@@ -54,13 +51,7 @@ class OpenedFeed:
 async def open_feed(
     config: RunConfig, sight: RunBrowser, run_id: str, position: int, stack: AsyncExitStack
 ) -> OpenedFeed:
-    """Open the run's platform; what is opened is closed by ``stack``.
-
-    Parameters
-    ----------
-    position
-        Where an interrupted run goes on: a replay starts there.
-    """
+    """Open the run's platform until ``stack`` closes; a replay starts at ``position``."""
     platform = load(config.platform)
     feed = Feed(platform)
     if config.of is not None:

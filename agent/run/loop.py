@@ -1,8 +1,4 @@
-"""The run loop: look, judge, react, confirm, record; one browser page per run.
-
-Refuses to know which site, browser, model or folder it works with: it sees protocols and receives
-instances. Nothing here sleeps: every wait is for an event, with a limit.
-"""
+"""The run loop: look, judge, react, confirm, record. Each wait is for an event, with a limit."""
 
 from __future__ import annotations
 
@@ -81,14 +77,7 @@ class RunLoop:
         self._step_open = None if opened is None else OpenStep(opened)
 
     async def run(self) -> float | None:
-        """Watch to the end, restarting the browser after a fault of it.
-
-        Returns
-        -------
-        float or None
-            Seconds that were played of the video that the last move led to; ``None`` where the
-            run ended on no further video.
-        """
+        """Watch to the end; return the seconds played of the video that it ended on, if on one."""
         shown: ActiveVideo | None = None
         try:
             while not self._done:
@@ -106,7 +95,6 @@ class RunLoop:
 
     @property
     def _done(self) -> bool:
-        """Whether every window is full and nothing is left open."""
         return self._step_open is None and self._at.eligible >= self._config.windows.total
 
     async def _end(self) -> None:
@@ -124,7 +112,6 @@ class RunLoop:
         await self._settle()
 
     def _check_feed(self) -> None:
-        """End with a feed that goes on and on with what does not count."""
         if self._excluded_in_a_row >= self._config.max_excluded:
             raise FeedIneligible(self._excluded_in_a_row)
 
@@ -168,7 +155,6 @@ class RunLoop:
         return fault_of(kind, address, f"the answer of {address}")
 
     async def _meet(self, fault: DriverFault | PlatformFault) -> None:
-        """Wait at a wall, recover from a fault of the browser, end with any other."""
         await self._settle()
         if isinstance(fault, FEED_STANDS):
             fault = self._refusal() or fault
@@ -180,7 +166,6 @@ class RunLoop:
             raise fault
 
     async def _recover(self, fault: DriverFault) -> None:
-        """Have the browser opened again, unless it failed too often in a row."""
         self._faults += 1
         if self._faults >= MAX_FAULTS_IN_A_ROW:
             raise fault
@@ -191,7 +176,6 @@ class RunLoop:
         await self._parts.driver.close()
 
     async def _wait_at(self, wall: WallShown) -> None:
-        """Wait until a person has answered the wall, or let it end the run."""
         name = f"{self._at.position:06}-{type(wall).__name__}.png"
         with suppress(DriverFault):  # a page that is gone has no picture
             png = await self._parts.driver.picture()
@@ -258,7 +242,6 @@ class RunLoop:
         return self._step_open
 
     async def _react(self, step: OpenStep, shown: ActiveVideo) -> None:
-        """Do what was decided, and hold the player once the dwell is over."""
         self._parts.feed.position = self._at.position  # from here on the site can learn of it
         if step.intention.like and not step.liked:
             step.liked = await self._parts.driver.like()
@@ -366,7 +349,6 @@ class RunLoop:
         self._parts.watcher.stepped(line)
 
     async def _write(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Append the step, and what the page reported by itself meanwhile."""
         await self._parts.recorder.step(step, jpegs)
         for event in self._parts.driver.events():
             fault = PageError(event.message, kind=event.kind)
@@ -374,7 +356,6 @@ class RunLoop:
 
 
 def _excluded(video: Video, shown: ActiveVideo) -> Exclusion | None:
-    """Why a video does not count, if it does not."""
     if video.ad:
         return "ad"
     if video.live:

@@ -29,7 +29,6 @@ class OpenStep:
     dwell_s: float | None = None
     """Delivered in all; ``None`` while it is not known."""
     liked: bool | None = None
-    """``None`` while it is not known."""
     held_s: float | None = None
     """Wall time for which the player was held; ``None`` where it is not known."""
     interruptions: int = 0
@@ -40,12 +39,10 @@ class OpenStep:
 
     @property
     def intention(self) -> Intention:
-        """What the hands are to do."""
         return self.opening.intention
 
     @property
     def video_id(self) -> str:
-        """The platform's id of the video."""
         return self.opening.video.id
 
     @property
@@ -72,12 +69,10 @@ class OpenStep:
         self.before_s = self.dwell_s or 0.0
 
     def hold(self, since: float) -> None:
-        """Count the wall time since then, for which the player was held."""
         if self.held_s is not None:
             self.held_s += perf_counter() - since
 
     def close(self, at: datetime, move: Move | None) -> Step:
-        """Make the line that says what was delivered."""
         opening = self.opening
         known = self.dwell_s is not None and self.liked is not None
         reaction = Reaction(

@@ -20,25 +20,19 @@ from store.runs.rejudgements import UNANSWERED
 class VideoJudge(Protocol):
     """Answers about one video; a reply that cannot be had is a missing answer, not an error."""
 
-    async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement:
-        """Judge the frames."""
-        ...
+    async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement: ...
 
 
 class Recorder(Describer, Protocol):
     """Keeps what happened, durably and in order."""
 
-    async def keep(self, jpeg: bytes) -> None:
-        """Keep the picture durably."""
-        ...
+    async def keep(self, jpeg: bytes) -> None: ...
 
     async def open_step(self, opening: StepOpened) -> None:
         """Append what was judged and what is about to be done, before it is done."""
         ...
 
-    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
-        """Return the pictures of frames that are kept."""
-        ...
+    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]: ...
 
     async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
         """Append the step, after the frames that it names."""
@@ -48,49 +42,35 @@ class Recorder(Describer, Protocol):
         """Keep a picture for a person to look at; return where it lies."""
         ...
 
-    async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
-        """Append a fault."""
-        ...
+    async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None: ...
 
 
 class ReactionSchedule(Protocol):
     """The reactions of a yoked run."""
 
-    def plan_at(self, eligible: int) -> ReactionPlan:
-        """Return the reaction for the step that this many eligible ones came before."""
-        ...
+    def plan_at(self, eligible: int) -> ReactionPlan: ...
 
 
 class Watcher(Protocol):
     """Someone who looks on: a progress display, a log."""
 
-    def judged(self, video: Video, judgement: Judgement) -> None:
-        """A video was judged; it is being watched now."""
-        ...
+    def judged(self, video: Video, judgement: Judgement) -> None: ...
 
-    def stepped(self, step: Step) -> None:
-        """A step was recorded."""
-        ...
+    def stepped(self, step: Step) -> None: ...
 
-    def faulted(self, fault: RunFault, *, recovered: bool) -> None:
-        """Something went wrong."""
-        ...
+    def faulted(self, fault: RunFault, *, recovered: bool) -> None: ...
 
-    def waiting(self, wall: WallShown) -> None:
-        """The run waits for a person."""
-        ...
+    def waiting(self, wall: WallShown) -> None: ...
 
 
 class Pacer(Protocol):
     """Keeps the hands slow."""
 
     async def before_action(self) -> None:
-        """Wait until the next action may be taken; raises where none may be taken now."""
+        """Wait until the next action may be taken; raise where none may be now."""
         ...
 
-    def erred(self) -> None:
-        """Something went wrong: be slower from now on."""
-        ...
+    def erred(self) -> None: ...
 
 
 @dataclass
@@ -109,7 +89,6 @@ class RunProgress:
     """What an interrupted run had judged and not finished."""
 
     def count(self, step: Step) -> None:
-        """Take one recorded step into account."""
         self.position = step.position + 1
         self.eligible += step.eligible
         self.previous = step.video.id
@@ -119,7 +98,6 @@ class RunProgress:
             self.judgements[step.video.id] = step.judgement
 
     def repeat_of(self, video: Video) -> Repeat | None:
-        """Return where a video was shown before, if it was."""
         if video.id in self.judgements:
             return "run"
         return "account" if video.id in self.former else None

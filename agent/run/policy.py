@@ -1,8 +1,4 @@
-"""Turns a judgement into what the hands do: how long to watch, and whether to like.
-
-Refuses to know the page and the model. A missing judgement is reacted to as a swipe, since
-something must be done, but stays missing in the record.
-"""
+"""Decides what the hands do with a video: how long to watch, and whether to like."""
 
 from __future__ import annotations
 
@@ -25,11 +21,7 @@ class ReactionPlan:
 def plan(
     config: RunConfig, phase: Phase, judgement: Judgement, excluded: Exclusion | None
 ) -> ReactionPlan:
-    """Decide the reaction.
-
-    The judgement decides in the treatment arm, outside a passive baseline. A passive step is
-    watched for a constant, short time, whatever the judge says.
-    """
+    """Decide the reaction; a missing judgement is reacted to as a swipe, and stays missing."""
     dwell = config.dwell
     if excluded is not None:
         return ReactionPlan("swipe", dwell.swipe_s)

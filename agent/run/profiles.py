@@ -1,7 +1,7 @@
-"""Accounts' browser profiles: who may use one, where it lies, how it is moved to another machine.
+"""Accounts' browser profiles: who may use one, where it lies, how it is moved.
 
-Refuses to know what a site keeps in a profile. A profile is as good as a password: its folder and
-its dumps can be read by their owner only, and one browser uses it at a time.
+A profile is as good as a password: only its owner can read its folder and its dumps, and one
+browser uses it at a time.
 """
 
 from __future__ import annotations
@@ -41,13 +41,7 @@ def profile_user(data: DataFolder, platform: str, account: str) -> str | None:
 
 
 class BrowserProfile:
-    """One account's profile, held for as long as the context lasts.
-
-    Parameters
-    ----------
-    platform, account
-        Name it; ``account`` holds letters, digits, ``.``, ``_`` and ``-``.
-    """
+    """One account's profile, held for as long as the context lasts."""
 
     def __init__(self, data: DataFolder, platform: str, account: str) -> None:
         if not _NAME.fullmatch(account):
@@ -81,7 +75,6 @@ class BrowserProfile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the profile back."""
         self._lock.release()
 
     def dump(self, file: Path) -> None:

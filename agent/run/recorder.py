@@ -1,8 +1,4 @@
-"""Keeps what the loop saw: frames, ledger lines, and beside them the index.
-
-Refuses to know where the lines come from. Writing happens in threads, in order; the index is a
-cache and can never hold the loop up.
-"""
+"""Keeps what the loop saw: frames, ledger lines, and beside them the index."""
 
 from __future__ import annotations
 
@@ -23,9 +19,7 @@ from store.runs.site_records import FeedBatch
 class StepListener(Protocol):
     """Takes steps as they are recorded."""
 
-    def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Take one recorded step; returns at once."""
-        ...
+    def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None: ...
 
 
 class LedgerRecorder:
@@ -62,7 +56,6 @@ class LedgerRecorder:
         )
 
     async def keep(self, jpeg: bytes) -> None:
-        """Keep the picture durably."""
         await asyncio.to_thread(self._frames.put, jpeg)
 
     async def open_step(self, opening: StepOpened) -> None:
@@ -70,7 +63,6 @@ class LedgerRecorder:
         await self._append(opening)
 
     async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
-        """Return the pictures of frames that are kept."""
         read = self._frames.read
         return tuple([await asyncio.to_thread(read, frame.sha256) for frame in frames])
 
@@ -87,7 +79,6 @@ class LedgerRecorder:
         return str(path)
 
     async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
-        """Append a fault."""
         line = Fault(
             at=self._now(),
             position=position,

@@ -1,7 +1,4 @@
-"""Puts one run together: resume or start, site, browser, judge, loop, last line.
-
-Refuses to know the command line and how a run is judged afterwards.
-"""
+"""Puts one run together: resume or start, site, browser, judge, loop, last line."""
 
 from __future__ import annotations
 
@@ -66,23 +63,17 @@ class RunWatcher(Watcher, Protocol):
 class SilentWatcher:
     """An onlooker that says nothing."""
 
-    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
-        """The run starts."""
+    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None: ...
 
-    def doing(self, what: str) -> None:
-        """Something that takes a while begins."""
+    def doing(self, what: str) -> None: ...
 
-    def judged(self, video: Video, judgement: Judgement) -> None:
-        """A video was judged."""
+    def judged(self, video: Video, judgement: Judgement) -> None: ...
 
-    def stepped(self, step: Step) -> None:
-        """A step was recorded."""
+    def stepped(self, step: Step) -> None: ...
 
-    def faulted(self, fault: RunFault, *, recovered: bool) -> None:
-        """Something went wrong."""
+    def faulted(self, fault: RunFault, *, recovered: bool) -> None: ...
 
-    def waiting(self, wall: WallShown) -> None:
-        """The run waits for a person."""
+    def waiting(self, wall: WallShown) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -117,12 +108,9 @@ class RunFolder:
 async def execute(
     config: RunConfig, place: RunFolder, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> str:
-    """Run to the end, or to the fault that ends it; return the id of the run.
+    """Run to the end, or to the fault that ends it; return the run's id.
 
-    Raises
-    ------
-    RunFault
-        What ended the run. It is in the ledger too, and the same call resumes the run.
+    The fault is in the ledger too, and the same call resumes the run.
     """
     former = None if place.fresh else _unfinished(place.data, config)
     run_id = former.started.run_id if former else _new_id(config, now())
@@ -177,7 +165,6 @@ async def execute(
 async def _watch(
     loop: RunLoop, parts: Parts, progress: RunProgress, writer: LedgerWriter, onlooker: RunWatcher
 ) -> None:
-    """Run the loop to its end, and write down how it ended."""
     try:
         left_on_s = await loop.run()
         if parts.witness is not None:
@@ -193,7 +180,6 @@ async def _watch(
 async def _check(
     witness: Witness, path: Path, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> SiteCheck:
-    """Hold the ledger against what the site has counted, and say what differs."""
     check = await check_run(witness, read(path).steps, now)
     if not check.agrees:
         onlooker.doing(f"the site's own counts differ: {describe_check(check)}")
@@ -201,7 +187,6 @@ async def _check(
 
 
 def _pacer(config: RunConfig, place: RunFolder, onlooker: RunWatcher) -> SlowHands | None:
-    """Return what keeps a live run slow, knowing what the account has watched today."""
     if config.pace is None:
         return None
     account, clock, watched = config.account, place.live.limits.clock, 0
@@ -290,7 +275,6 @@ def _new_id(config: RunConfig, at: datetime) -> str:
 
 
 def _unfinished(data: DataFolder, config: RunConfig) -> Ledger | None:
-    """Return the newest unfinished run with the same configuration."""
     digest = config.digest()
     for run in reversed(data.runs()):
         unfinished = run.started is not None and run.status == "interrupted"
@@ -351,7 +335,6 @@ def _schedule(config: RunConfig, data: DataFolder) -> YokedSchedule | None:
 
 
 def _indexer(started: RunStarted, place: RunFolder, judge: ModelJudge) -> StepIndexer | None:
-    """Return what indexes beside the loop, with the vectors that the viewer computes anyway."""
     if place.encoder is None:
         return None
     known = judge.vector_of if judge.encoder == place.encoder else _no_vector

@@ -47,17 +47,10 @@ class SiteRecord:
         return last if last is not None and last.ended_by in STILL_ON else None
 
     def after(self, previous: str | None, video_id: str) -> SiteRecord:
-        """Return what the site knows since a step: the places that came after its own.
+        """Return the places after that of the step before; ``previous`` is that step's video.
 
         A step may show a video again whose earlier showings tell nothing of it. What the site
         never heard of is not there, though the visitor has seen it.
-
-        Parameters
-        ----------
-        previous
-            Video of the step before; ``None`` where the run begins.
-        video_id
-            Video of the step.
         """
         ids = [place.id for place in self.places]
         known = [number for number, one in enumerate(ids) if one == previous]
@@ -67,7 +60,6 @@ class SiteRecord:
         return SiteRecord(self.places[known[-1] + (not twice) :])
 
     def latest(self, video_id: str) -> WatchedPlace | None:
-        """Return the last place that showed a video."""
         return next((one for one in reversed(self.places) if one.id == video_id), None)
 
     def was_left(self, video_id: str) -> bool:
@@ -79,9 +71,7 @@ class SiteRecord:
 class Witness(Protocol):
     """A site that tells what it has counted."""
 
-    async def record(self) -> SiteRecord:
-        """Return the site's record of this run's visitor as it is now."""
-        ...
+    async def record(self) -> SiteRecord: ...
 
 
 @dataclass
@@ -107,10 +97,7 @@ async def check_run(
 
 
 def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
-    """Hold the steps of a run against what the site has counted.
-
-    Both are walked back from their ends: an account's earlier runs lie before.
-    """
+    """Hold a run's steps against the site, from their ends back: earlier runs lie before."""
     visits, unrecorded, unreported = _align(steps, record)
     gaps: dict[int, float] = {}
     likes: list[int] = []

@@ -21,21 +21,10 @@ CHUNK = 12
 
 
 def schedule(source: Ledger, windows: Windows, rng: np.random.Generator) -> YokedSchedule:
-    """Return one reaction per eligible step of the active block.
+    """Return one reaction per eligible step of the active block of a complete treatment run.
 
-    Parameters
-    ----------
-    source
-        A complete treatment run. Its passive baseline, if it has one, is left out.
-    windows
-        Of the run that takes it over.
-    rng
-        Shuffles within each batch.
-
-    Raises
-    ------
-    BadConfig
-        The source is not a complete treatment run, or it had other windows.
+    ``rng`` shuffles within each batch. Raises ``BadConfig`` for any other source, and for one that
+    had other windows.
     """
     started = source.started
     if started.arm != "treatment" or source.status != "complete":
@@ -75,14 +64,9 @@ def _replayed(step: Step) -> ReactionPlan:
 
 
 class YokedSchedule:
-    """Tells the reaction at each eligible step of the active block, and nothing beyond it.
+    """The reaction at each eligible step of the active block, and nothing beyond it.
 
-    Parameters
-    ----------
-    plans
-        One for each eligible step of the active block, in order.
-    first
-        Eligible steps before that block.
+    ``first`` counts the eligible steps before that block.
     """
 
     def __init__(self, plans: Sequence[ReactionPlan], first: int = 0) -> None:
@@ -90,13 +74,7 @@ class YokedSchedule:
         self._first = first
 
     def plan_at(self, eligible: int) -> ReactionPlan:
-        """Return the reaction for the step that this many eligible ones came before.
-
-        Raises
-        ------
-        IndexError
-            The step lies outside the active block. The judge never stands in for a plan.
-        """
+        """Return what follows so many eligible steps; ``IndexError`` outside the block."""
         place = eligible - self._first
         if not 0 <= place < len(self._plans):
             raise IndexError(f"eligible step {eligible} has no planned reaction")

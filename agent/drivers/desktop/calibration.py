@@ -1,7 +1,4 @@
-"""Shows the user what the desktop driver sees, and takes the player from the pointer if need be.
-
-Refuses to know what is played: a player is a rectangle of the screen.
-"""
+"""Shows the user what the desktop driver sees, and takes the player from the pointer."""
 
 from __future__ import annotations
 
@@ -52,21 +49,10 @@ def read(folder: Path) -> Region | None:
 
 
 async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool) -> WindowFindings:
-    """Look for the player and draw it.
+    """Look for the player and draw it into ``folder``; ``tell`` gets what the user shall do.
 
-    Parameters
-    ----------
-    folder
-        Where the drawing goes, and what the user showed.
-    tell
-        Receives what the user shall do.
-    calibrate
-        Have the user show the player, and remember it.
-
-    Raises
-    ------
-    BadConfig
-        The screen cannot be used, or the pointer never rested.
+    ``calibrate`` has the user show the player, and remembers it. Raises ``BadConfig`` where the
+    screen cannot be used, or the pointer never rests.
     """
     desk = Desk(LIMITS)
     try:
@@ -98,7 +84,6 @@ async def _shown(desk: Desk, tell: Callable[[str], None]) -> Region:
 
 
 async def _resting(desk: Desk, avoid: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return where the pointer comes to rest next."""
     end = perf_counter() + POINT_S
     place, since = await desk.do(desk.screen.pointer), perf_counter()
     while perf_counter() < end:

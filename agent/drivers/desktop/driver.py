@@ -1,7 +1,7 @@
-"""Drives a real window of the user's own desktop, by keyboard and pictures of the screen alone.
+"""Drives a window of the user's own desktop, by keyboard and pictures alone.
 
-Refuses to know the page: no ids, no metadata, no player. A video is known by its picture, a move
-by its effect, and what was played by the clock. What cannot be seen stays unknown.
+A video is known by its picture, a move by its effect, and what was played by the clock. What cannot
+be seen stays unknown.
 """
 
 from __future__ import annotations
@@ -36,16 +36,9 @@ NO_MOTION = "nothing was seen to move while the video should have played"
 
 
 class DesktopDriver:
-    """The feed in one window of this desktop.
+    """The feed in one window of this desktop: a plain one of ours, or the user's own.
 
-    Parameters
-    ----------
-    window
-        The browser to open for the feed; ``None`` where the user has opened it.
-    speed
-        Playback rate that the site is known to use: what was played is wall time times this.
-    calibrated
-        Where the user showed the player to be; taken where something moves in it.
+    What was played is wall time times ``speed``, the playback rate of the site.
     """
 
     def __init__(
@@ -71,7 +64,6 @@ class DesktopDriver:
     # Opening and closing
 
     async def start(self) -> None:
-        """Take the screen, open the window where it is ours, and find the player in it."""
         await self.close()
         await self._desk.take()
         self.viewport = self._desk.screen.size
@@ -80,7 +72,6 @@ class DesktopDriver:
         await self._player.find()
 
     async def open(self, url: str) -> ActiveVideo:
-        """Hold the video that plays in the window; starts anew where all was closed."""
         if not self._desk.taken:
             await self.start()
         called = perf_counter()
@@ -96,7 +87,6 @@ class DesktopDriver:
         return shown
 
     async def close(self) -> None:
-        """Let go of the screen and close the window where it is ours. Never raises."""
         await self._desk.close()
         self._player.forget()
         if self._window is not None:
@@ -168,18 +158,15 @@ class DesktopDriver:
         )
 
     async def picture(self) -> bytes:
-        """Take the whole screen."""
         return await self._desk.do(_png, (await self._desk.shot()).picture)
 
     async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Have no page to look into."""
         return [0 for _ in selectors]
 
     async def until_clear(self) -> None:
         """Know no walls: what stands before a feed is a video that does not move."""
 
     def events(self) -> list[PageEvent]:
-        """What was noticed since the last call."""
         return self._desk.events()
 
     # Arriving at a video, and holding it
@@ -189,14 +176,7 @@ class DesktopDriver:
     ) -> ActiveVideo:
         """See the new video come to rest and move, take its picture, and hold it.
 
-        Parameters
-        ----------
-        pressed
-            The clock when the key was pressed.
-        began
-            The clock when the new video was first seen.
-        before
-            The screen as the last video left it.
+        ``pressed`` and ``began`` are clocks: of the key, and of the first sight of the new video.
         """
         self._played, self._since = 0.0, began
         rested = pressed if before is None else await self._player.rests(before)
@@ -225,10 +205,7 @@ class DesktopDriver:
         )
 
     async def _keep_up(self) -> None:
-        """Follow the player's window; where it has another size, let it play to find the player.
-
-        What plays meanwhile counts as played.
-        """
+        """Follow the player's window; a resized one plays until it is found, which counts."""
         await self._player.clear()
         if await self._player.follow():
             return
@@ -259,7 +236,6 @@ class DesktopDriver:
         return self._played + running * self._speed
 
     def _name(self, digest: ImageHash) -> str:
-        """Name a video by its picture: the name of one that looked like it, or a new one."""
         for known, name in self._known:
             if known - digest <= SAME:
                 return name

@@ -1,7 +1,6 @@
-"""Finds the player in pictures of the whole screen: what moves, out to the edges around it.
+"""Finds the player in pictures of the whole screen.
 
 A playing video moves; its player is the rectangle whose edges stand still around the movement.
-Refuses to know where the pictures come from and which site they show.
 """
 
 from __future__ import annotations
@@ -48,16 +47,13 @@ class Region:
 
     @property
     def width(self) -> int:
-        """Pixels across."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
-        """Pixels down."""
         return self.bottom - self.top
 
     def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return this part of a picture of the screen."""
         return picture[self.top : self.bottom, self.left : self.right]
 
     def overlap(self, other: Region) -> float:
@@ -68,13 +64,11 @@ class Region:
         return shared / (self.width * self.height + other.width * other.height - shared)
 
     def fits(self, picture: Grey) -> bool:
-        """Whether it lies within a picture of the screen."""
         height, width = picture.shape
         inside = Region(0, 0, width, height).holds(self)
         return inside and self.width >= LEAST_SIDE and self.height >= LEAST_SIDE
 
     def holds(self, other: Region) -> bool:
-        """Whether the other lies within it."""
         return (
             other.left >= self.left
             and other.top >= self.top
@@ -83,7 +77,6 @@ class Region:
         )
 
     def meets(self, other: Region) -> bool:
-        """Whether the two share a pixel."""
         across = min(self.right, other.right) > max(self.left, other.left)
         return across and min(self.bottom, other.bottom) > max(self.top, other.top)
 
@@ -97,27 +90,22 @@ class Region:
         )
 
     def moved(self, across: int, down: int) -> Region:
-        """Return it so many pixels further to the right and down."""
         return Region(self.left + across, self.top + down, self.right + across, self.bottom + down)
 
     def grown(self, pixels: int) -> Region:
-        """Return it with so many pixels more on each side."""
         return Region(
             self.left - pixels, self.top - pixels, self.right + pixels, self.bottom + pixels
         )
 
     @property
     def shaped(self) -> bool:
-        """Whether a player may be so narrow or so wide."""
         least, most = SHAPES
         return least <= self.width / self.height <= most
 
     def has_shape_of(self, other: Region) -> bool:
-        """Whether width by height is the same, nearly."""
         return abs(self.width - self.height * other.width / other.height) <= NEAR
 
     def has_size_of(self, other: Region) -> bool:
-        """Whether it is as wide and as high, to some pixels."""
         wider, higher = abs(self.width - other.width), abs(self.height - other.height)
         return wider <= SLACK and higher <= SLACK
 
@@ -127,20 +115,15 @@ class Region:
 
 
 def changed(before: Grey, after: Grey) -> Mask:
-    """Which pixels differ."""
     return np.asarray(np.maximum(before, after) - np.minimum(before, after) > STEP)
 
 
 def share_changed(before: Grey, after: Grey) -> float:
-    """Share of the pixels that differ."""
     return float(changed(before, after).mean()) if before.size else 0.0
 
 
 def moving(shots: Sequence[Grey]) -> Region | None:
-    """Find the largest part of the screen that moves, to the pixel; ``None`` where none does.
-
-    In a longer look it has to move again and again: a page that appears does so once.
-    """
+    """Find the largest part that moves again and again; a page that appears does so once."""
     from scipy import ndimage  # loaded where it is used: it is heavy
 
     times = np.zeros(shots[0].shape, dtype=np.uint16)
@@ -187,7 +170,6 @@ def find(shots: Sequence[Grey]) -> Region | None:
 
 
 def _cells(moved: Mask) -> Mask:
-    """Cells of the screen in which more moves than noise."""
     height, width = (size // CELL for size in moved.shape)
     blocks = moved[: height * CELL, : width * CELL].reshape(height, CELL, width, CELL)
     return np.asarray(blocks.sum(axis=(1, 3)) >= 3)
@@ -226,7 +208,6 @@ class _Line:
     end: int
 
     def agrees(self, other: _Line) -> bool:
-        """Whether the two reach from the same row to the same row, nearly."""
         shared = min(self.end, other.end) - max(self.start, other.start)
         return shared > 0.85 * (max(self.end, other.end) - min(self.start, other.start))
 

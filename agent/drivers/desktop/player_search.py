@@ -1,7 +1,4 @@
-"""Looks at the screen for a player until two looks agree, within its window once that is known.
-
-Refuses to know which player was there before.
-"""
+"""Looks at the screen for a player until two looks agree."""
 
 from __future__ import annotations
 
@@ -31,7 +28,6 @@ class PlayerFinder:
         self._limits = desk.limits
 
     async def find_owner(self, player: Region) -> ScreenWindow | None:
-        """Return the window that a player is seen in, where the window system says so."""
         stack = await self._desk.windows()
         return None if stack is None else find_owner(stack, player)
 
@@ -51,11 +47,8 @@ class PlayerFinder:
     async def watch_for_motion(self, region: Region) -> tuple[Shot, Shot, float]:
         """Wait until a region changes, and changes again: what only appears is no motion.
 
-        Returns
-        -------
-        tuple
-            Two pictures, the second one of now, and the share of the region that differs between
-            them; 0 where nothing moved in time.
+        Returns two pictures, the second of now, and the share of the region that differs; 0 where
+        nothing moved in time.
         """
         first = shot = await self._desk.shot()
         end, appeared = first.at + self._limits.show, False
@@ -70,10 +63,7 @@ class PlayerFinder:
         return first, shot, 0.0
 
     async def look_twice(self, within: Region | None = None) -> Region | None:
-        """Return the player where two looks in a row agree on it.
-
-        Once its window is known, only that is looked at: its own edges are no player's.
-        """
+        """Return what two looks agree on, in its window once known: its edges are no player's."""
         began = perf_counter()
         first = await self._look(within)
         if first is not None and within is None:
@@ -90,7 +80,6 @@ class PlayerFinder:
         return second
 
     async def _look(self, within: Region | None) -> Region | None:
-        """Look at the screen or a part of it for a while; return the player, if one is seen."""
         screen = Region(0, 0, *self._desk.screen.size)
         part = screen if within is None else screen.common(within)
         if not screen.meets(part):

@@ -1,7 +1,6 @@
-"""Follows the player on the screen: finds it, and sees it move, stand still or be pushed along.
+"""Follows the player on the screen: finds it, and sees it move, stand still or be pushed.
 
-A rectangle is believed while its window stands where it stood, and no other lies over it. Refuses
-to know what a video, a move or a run is.
+A rectangle is believed while its window stands where it stood, and no other lies over it.
 """
 
 from __future__ import annotations
@@ -38,13 +37,7 @@ DISTURBED_OFTEN = (
 
 
 class PlayerTracker:
-    """The player on the screen of a desk.
-
-    Parameters
-    ----------
-    calibrated
-        Where the user showed the player to be; taken where something moves in it.
-    """
+    """The player on the screen; what the user showed is taken where something moves in it."""
 
     def __init__(self, desk: Desk, calibrated: Region | None) -> None:
         self.finder = PlayerFinder(desk)
@@ -59,7 +52,6 @@ class PlayerTracker:
 
     @property
     def player(self) -> Region:
-        """The player, once it is found."""
         if self._player is None:
             raise PageStuck("no player was found yet")
         return self._player
@@ -73,12 +65,8 @@ class PlayerTracker:
     async def find(self) -> Region:
         """Find the player: where the user showed it, or else where two looks agree.
 
-        Raises
-        ------
-        BadConfig
-            Nothing that could be a player moves on the screen, or a window lies over it.
-        PlayerLost
-            What moves has another shape than the player of before.
+        Raises ``BadConfig`` where nothing moves or a window lies over it, and ``PlayerLost`` where
+        what moves has another shape than the player of before.
         """
         end = perf_counter() + self._limits.find
         calibrated, self.finder.first_seen = self._calibrated, None
@@ -132,17 +120,9 @@ class PlayerTracker:
     # Its window
 
     async def follow(self) -> bool:
-        """Keep the rectangle true to its window, once that is at rest.
+        """Keep the rectangle true to its window at rest; False where that has another size.
 
-        Returns
-        -------
-        bool
-            False where the window has another size: then the player has to be found anew.
-
-        Raises
-        ------
-        PlayerLost
-            The window is gone or never rests, or the player is not wholly on the screen.
+        Raises ``PlayerLost`` where the window is gone, never rests, or lies partly off the screen.
         """
         known = self._window
         if known is None or known in (await self._desk.windows() or ()):
@@ -163,13 +143,7 @@ class PlayerTracker:
         return True
 
     async def find_resized(self) -> None:
-        """Find the playing player anew in its window, which has another size now.
-
-        Raises
-        ------
-        PlayerLost
-            Nothing of the former player's shape moves in the window.
-        """
+        """Find the player in its resized window; ``PlayerLost`` where nothing is like it."""
         known = self._window
         assert known is not None
         end = perf_counter() + self._limits.window
@@ -208,20 +182,13 @@ class PlayerTracker:
         return last
 
     async def cover(self) -> ScreenWindow | None:
-        """Return the window that lies over the player, where one is known to."""
         stack = await self._desk.windows()
         if stack is None or self._window is None:
             return None
         return find_cover(stack, self._window, self.player)
 
     async def clear(self) -> None:
-        """Wait until no other window lies over the player.
-
-        Raises
-        ------
-        WindowCovered
-            One stays there; it is named.
-        """
+        """Wait until no window lies over the player; ``WindowCovered`` names one that stays."""
         cover = await self.cover()
         if cover is None:
             return
@@ -234,7 +201,6 @@ class PlayerTracker:
         await asyncio.sleep(self._limits.repaint)
 
     async def _undisturbed(self) -> bool:
-        """Whether the player's window still stands where it stood, and nothing lies over it."""
         stack = await self._desk.windows()
         if stack is None or self._window is None:
             return True
@@ -243,17 +209,9 @@ class PlayerTracker:
     # Taking its picture
 
     async def arrive(self) -> tuple[bool, Shot]:
-        """See the player play, its window at rest and uncovered.
+        """See it play, undisturbed; return whether it does, and the screen at that moment.
 
-        Returns
-        -------
-        tuple
-            Whether it plays, and the screen at that moment.
-
-        Raises
-        ------
-        FrameChanged
-            Its window was moved or covered at every take.
+        Raises ``FrameChanged`` where its window was moved or covered at every take.
         """
         for _ in range(TAKES):
             if not await self.follow():
@@ -279,7 +237,6 @@ class PlayerTracker:
     # Seeing what it does
 
     def difference(self, one: Shot, other: Shot) -> float:
-        """Share of the player that differs."""
         return share_changed(self.player.cut(one.grey()), self.player.cut(other.grey()))
 
     def pushed(self, one: Shot, other: Shot) -> float:
@@ -304,7 +261,6 @@ class PlayerTracker:
         return None
 
     async def changed_elsewhere(self, before: Shot) -> bool:
-        """Whether the screen changed beside the player, and the player is found elsewhere now."""
         shot = await self._desk.shot()
         share = self.player.width * self.player.height / before.grey().size
         if share_changed(before.grey(), shot.grey()) <= OTHER * share:
@@ -350,7 +306,6 @@ class PlayerTracker:
 
 
 def _unlike(found: Region | None, player: Region) -> str:
-    """Say why a rectangle is not believed, and what to do."""
     seen = "nothing that moves" if found is None else f"what moves ({found.width}x{found.height})"
     return (
         f"On the screen {seen} is like the player of before ({player.width}x{player.height}). Show "

@@ -1,7 +1,6 @@
-"""Eyes and hands on the user's own desktop: pictures of the screen, keys, and two ways to stop.
+"""Eyes and hands on the user's desktop.
 
-Refuses to know what is on the screen. Everything here blocks and belongs to one thread, since a
-connection to a display is not shared between threads.
+Everything here blocks and belongs to one thread: a connection to a display is not shared.
 """
 
 from __future__ import annotations
@@ -37,13 +36,7 @@ the other starts processes and leaves their pipes open."""
 
 
 class Screen:
-    """All monitors as one picture, and the keyboard.
-
-    Raises
-    ------
-    BadConfig
-        There is no screen that could be taken, or no keyboard that could be used.
-    """
+    """All monitors as one picture, and the keyboard; ``BadConfig`` where there are none."""
 
     def __init__(self) -> None:
         import mss
@@ -69,7 +62,6 @@ class Screen:
         self.hears_esc = self._escaped is not None
 
     def shot(self) -> Picture:
-        """Take the whole screen."""
         try:
             taken = self._mss.grab(self._mss.monitors[0])
         except self._fault as error:
@@ -100,14 +92,12 @@ class Screen:
         return self._asked
 
     def close(self) -> None:
-        """Let go of the display."""
         self._stop_listening()
         self._stop_listing()
         self._mss.close()
 
 
 def no_screen(why: str) -> str:
-    """Say in one sentence why the desktop cannot be used, and what to type."""
     if os.environ.get("XDG_SESSION_TYPE") == "wayland" or "WAYLAND_DISPLAY" in os.environ:
         return WAYLAND
     return NO_DISPLAY.format(why=why)

@@ -1,7 +1,4 @@
-"""The desk a desktop driver sits at: the screen and the keyboard, in a thread of their own.
-
-Refuses to know what is on the screen, and what a video, a move or a run is.
-"""
+"""The screen and the keyboard, asked from a thread of their own."""
 
 from __future__ import annotations
 
@@ -63,7 +60,6 @@ class Shot:
     picture: Picture
 
     def grey(self) -> Grey:
-        """Return it in levels of grey."""
         return self.picture[..., GREEN]
 
 
@@ -79,14 +75,12 @@ class Desk:
 
     @property
     def screen(self) -> Screen:
-        """The screen, once it is taken."""
         if self._screen is None:
             raise BrowserLost("the screen is closed")
         return self._screen
 
     @property
     def taken(self) -> bool:
-        """Whether the screen is taken."""
         return self._screen is not None
 
     async def take(self) -> None:
@@ -100,7 +94,6 @@ class Desk:
         self._stopping = asyncio.create_task(self._end_when_asked(task))
 
     async def close(self) -> None:
-        """Let go of the screen."""
         stopping, self._stopping = self._stopping, None
         if stopping is not None:
             stopping.cancel()
@@ -125,24 +118,19 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self._hand, work, *arguments)
 
     async def shot(self) -> Shot:
-        """Take the whole screen."""
         picture = await self.do(self.screen.shot)
         return Shot(perf_counter(), picture)
 
     async def windows(self) -> Stack | None:
-        """List the windows from the bottom to the top, where the window system says so."""
         return await self.do(self.screen.windows)
 
     async def press(self, key: str) -> None:
-        """Press and release a key."""
         await self.do(self.screen.press, key)
 
     def note(self, kind: str, message: str) -> None:
-        """Keep something for the record."""
         if len(self._events) < MAX_EVENTS:
             self._events.append(PageEvent(kind, clean_text(message)))
 
     def events(self) -> list[PageEvent]:
-        """Return what was noted since the last call."""
         events, self._events = self._events, []
         return events

@@ -1,8 +1,4 @@
-"""Opens the playground's feed in a plain browser window, which nothing but the keyboard drives.
-
-No automation protocol is spoken and no page rules are injected. Refuses to know live sites: there
-the window is the user's own.
-"""
+"""Windows on the screen: the plain one that is opened for the feed, and which lie over which."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ class PlainOptions:
 
 
 class PlainWindow:
-    """One browser with one window."""
+    """One browser with one window; no automation protocol is spoken, no rules are injected."""
 
     def __init__(self, plain: PlainOptions) -> None:
         if plain.found.source == "server" or plain.found.path is None:
@@ -41,7 +37,6 @@ class PlainWindow:
         self._profile: TemporaryDirectory[str] | None = None
 
     async def open(self) -> None:
-        """Start the browser on the feed."""
         plain = self._plain
         self._profile = TemporaryDirectory(prefix="feedsway-", ignore_cleanup_errors=True)
         options = [
@@ -67,11 +62,9 @@ class PlainWindow:
 
     @property
     def alive(self) -> bool:
-        """Whether the browser runs."""
         return self._process is not None and self._process.returncode is None
 
     async def close(self) -> None:
-        """End the browser, gently at first."""
         process, self._process = self._process, None
         if process is not None:
             await _end(process)

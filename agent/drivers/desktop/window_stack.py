@@ -19,14 +19,13 @@ UNNAMED = "a program without a name"
 
 @dataclass(frozen=True)
 class ScreenWindow:
-    """One window that is drawn on the screen, its frame included."""
+    """One window that is drawn on the screen, its frame included; its title may be private."""
 
     number: int
     program: str
     region: Region
 
     def __str__(self) -> str:
-        """Name the program and the place, as a person may look for it."""
         place = self.region
         return f"{self.program}, {place.width}x{place.height} at {place.left},{place.top}"
 
@@ -45,10 +44,7 @@ def find_owner(stack: Stack, player: Region) -> ScreenWindow | None:
 
 
 def find_cover(stack: Stack, owner: ScreenWindow, player: Region) -> ScreenWindow | None:
-    """Find a window above the player's that lies over the player, or cuts off what was found.
-
-    A window that ends where the player seems to begin hides the rest of it.
-    """
+    """Find a window above the player's that lies over it, or cuts off what was found of it."""
     numbers = [one.number for one in stack]
     above = stack[numbers.index(owner.number) + 1 :] if owner.number in numbers else ()
     near = player.grown(SLACK)

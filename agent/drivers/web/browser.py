@@ -1,8 +1,4 @@
-"""Finds and starts the browser that Playwright drives.
-
-Refuses to know what is shown in it. Order: the one named, an installed Chrome, ``chromium`` on the
-PATH, Playwright's own. A ``ws://`` address names a Playwright server on another machine.
-"""
+"""Finds and starts the browser that Playwright drives."""
 
 from __future__ import annotations
 
@@ -61,12 +57,10 @@ class BrowserWindow:
 
 
 def find(named: str | None = None) -> BrowserBinary:
-    """Find a browser, or raise ``BadConfig`` where the named one or any is missing.
+    """Find the one named, else Chrome, ``chromium`` on the PATH, or Playwright's own.
 
-    Parameters
-    ----------
-    named
-        A path or command, or the ``ws://`` address of a Playwright server.
+    ``named`` is a path, a command, or the ``ws://`` address of a Playwright server elsewhere.
+    Raises ``BadConfig`` where there is none.
     """
     if named and named.startswith(("ws://", "wss://")):
         return BrowserBinary(named, "server")
@@ -95,7 +89,6 @@ def _playwrights_own() -> str | None:
 
 
 def arguments() -> list[str]:
-    """Return what the browser is started with."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return [*QUIET, "--no-sandbox"]  # Chromium refuses to start as root otherwise
     return [*QUIET]
@@ -129,15 +122,7 @@ async def launch(playwright: Playwright, found: BrowserBinary, *, headed: bool) 
 async def launch_profile(
     playwright: Playwright, found: BrowserBinary, profile: Path, *, headed: bool, **context: Any
 ) -> BrowserContext:
-    """Start the browser on a profile that is kept.
-
-    Parameters
-    ----------
-    profile
-        The browser's user data folder, which nobody else uses.
-    **context
-        Options of the context, such as ``viewport`` and ``locale``.
-    """
+    """Start the browser on a user data folder that is kept, and that nobody else uses."""
     from playwright.async_api import Error
 
     if found.source == "server":
@@ -166,13 +151,7 @@ def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> Age
 
 
 async def probe(found: BrowserBinary, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:
-    """Start the browser once; return its version and which kinds of media it plays.
-
-    Parameters
-    ----------
-    codecs
-        MIME types with their codecs, by name.
-    """
+    """Start the browser once; return its version and which of the MIME types it plays."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:

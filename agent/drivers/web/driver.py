@@ -1,8 +1,4 @@
-"""Drives a page through Playwright and the Chrome DevTools Protocol.
-
-Refuses to know any site and any persona. The rules are in the scripts beside it; this file sends
-them the platform's hooks, presses, takes pictures, and turns what breaks into typed faults.
-"""
+"""Drives a page: hands its rules, the scripts beside this file, what to do, presses, and looks."""
 
 from __future__ import annotations
 
@@ -115,7 +111,6 @@ class PlaywrightDriver:
     # Opening and closing
 
     async def start(self) -> None:
-        """Start the browser with one blank page."""
         await self.close()
         window = self._window
         width, height = window.viewport
@@ -139,7 +134,6 @@ class PlaywrightDriver:
         self.browser = f"chromium {version['product'].partition('/')[2]}"
 
     async def open(self, url: str) -> ActiveVideo:
-        """Open the feed, wait for the active video and hold it."""
         if self._page is None:
             await self.start()
         self._reports.opening(url)
@@ -185,7 +179,6 @@ class PlaywrightDriver:
         return any(cookie["name"] in names for cookie in cookies)
 
     async def close(self) -> None:
-        """Close the browser. Never raises, also where it is gone."""
         browser, playwright = self._browser, self._playwright
         self._browser = self._playwright = self._page = self._cdp = self._asked = None
         self._reports.end()
@@ -204,7 +197,6 @@ class PlaywrightDriver:
     # The step
 
     async def capture(self, shown: ActiveVideo) -> Capture:
-        """Take the player region while the player is held; the very video, or a fault."""
         box = shown.box
         clip = _clip(box, self.viewport)
         for retake in range(self._limits.retakes):
@@ -225,7 +217,6 @@ class PlaywrightDriver:
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
     async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
-        """Release the player until it has played ``seconds`` in all; return what it has played."""
         if shown.exposure_s >= seconds and shown.held:
             return shown.exposure_s
         limit = max(1.0, seconds / self._window.speed * self._limits.watch_factor)
@@ -237,7 +228,6 @@ class PlaywrightDriver:
         return played
 
     async def like(self) -> bool:
-        """Like the active video; whether the page confirms it."""
         button = await self._ask("like", None, SETTLE_MARGIN_S)
         if button["liked"] == "perhaps":  # what is liked already would be taken back
             self._reports.note("like", "the button looks pressed already, so it was left alone")
@@ -298,16 +288,13 @@ class PlaywrightDriver:
         return result
 
     async def picture(self) -> bytes:
-        """Take the whole page as PNG, for a person to look at."""
         return await self._within(self._open_page().screenshot(), SETTLE_MARGIN_S)
 
     async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Count the matches of each selector in the page."""
         counts: list[int] = await self._ask("count", list(selectors), SETTLE_MARGIN_S)
         return counts
 
     async def until_clear(self) -> None:
-        """Return once the page shows no wall; however long a person takes."""
         while await self._rules().standing(CLEAR_POLL_S):
             pass
 
@@ -338,7 +325,6 @@ class PlaywrightDriver:
         return True
 
     def events(self) -> list[PageEvent]:
-        """What the page reported since the last call."""
         return self._reports.take()
 
     async def _read_inline(self) -> None:
@@ -374,7 +360,6 @@ class PlaywrightDriver:
         return self._cdp
 
     async def _ask(self, rule: str, argument: Any, limit: float) -> Any:
-        """Ask the rules in the page; a wall is a fault."""
         return await self._rules().ask(rule, argument, limit)
 
     async def _within(self, work: Awaitable[T], limit: float) -> T:

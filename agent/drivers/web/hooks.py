@@ -37,10 +37,7 @@ def _skip(text: str, place: int) -> int:
 
 
 def fallbacks(hooks: PageHooks, used: Mapping[str, str]) -> Iterator[str]:
-    """Say which hooks did not answer, and what took over from them.
-
-    A missing id is not among them: some cards have none, and the feed counts those.
-    """
+    """Say which hooks did not answer, and what did; the feed itself counts missing ids."""
     ids = [f"{selector}@{attribute}" for selector, attribute, _ in hooks.id_attributes]
     trusted = {
         "item": hooks.item,

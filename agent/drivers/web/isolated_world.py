@@ -31,12 +31,9 @@ class DocumentGone(Exception):
 
 
 class IsolatedWorld:
-    """The rules in the main frame of one page, in each of its documents.
+    """The rules in each document of a page, in a world that shares only its elements.
 
-    Parameters
-    ----------
-    devtools
-        A session of the page.
+    The page can neither see nor replace them: variables, prototypes and listeners are their own.
     """
 
     def __init__(self, devtools: CDPSession) -> None:
@@ -45,13 +42,7 @@ class IsolatedWorld:
         self._context: int | None = None
 
     async def install(self, rules: str) -> None:
-        """Have the rules run in every document from now on, before any script of the page.
-
-        Parameters
-        ----------
-        rules
-            JavaScript that leaves its functions in ``__feedsway``.
-        """
+        """Have the rules run in every document from now on, before any script of the page."""
         # The token, which the page cannot read, proves that an answer is the rules' own.
         source = f"""if (window === top) {{ {rules}
             __feedsway.answer = async (rule, argument) =>
@@ -69,15 +60,7 @@ class IsolatedWorld:
         self._context = (await self._send("Page.createIsolatedWorld", frame))["executionContextId"]
 
     async def ask(self, rule: str, argument: Any) -> Any:
-        """Call one of the rules and wait for what it resolves to.
-
-        Raises
-        ------
-        DocumentGone
-            The page went to another document; ``enter`` it to go on.
-        PlaywrightError
-            The rule failed, or the page is gone.
-        """
+        """Call a rule and wait for its result; ``DocumentGone`` where the page moved on."""
         if self._context is None:
             await self.enter()
         answer = await self._send(

@@ -1,7 +1,4 @@
-"""What a page reports by itself: errors, failed requests, crashes, and the feed's own answers.
-
-Refuses to judge any of it: events wait until they are asked for, answers go to the platform.
-"""
+"""What a page reports by itself: errors, failed requests, crashes, and the feed's own answers."""
 
 from __future__ import annotations
 
@@ -30,15 +27,7 @@ READ_S = 1.0
 
 
 class Reports:
-    """Listens to one page after the other.
-
-    Parameters
-    ----------
-    window
-        Its ``json_from`` and ``hosts`` say which responses the platform wants.
-    on_answer
-        Receives them.
-    """
+    """Listens to one page after the other, and hands on the answers that the platform wants."""
 
     def __init__(self, window: BrowserWindow, on_answer: OnAnswer) -> None:
         self.crash = asyncio.Event()
@@ -70,7 +59,6 @@ class Reports:
         page.on("download", self._on_download)
 
     def end(self) -> None:
-        """Stop reading what has not arrived."""
         for task in (*self._reads, *self._chores):
             task.cancel()
         self._asked.clear()
@@ -81,7 +69,6 @@ class Reports:
             await asyncio.wait(self._reads, timeout=READ_S)
 
     def take(self) -> list[PageEvent]:
-        """Return the events since the last call."""
         events, self._events = self._events, []
         return events
 
@@ -192,7 +179,6 @@ class Reports:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of an address."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -1,7 +1,6 @@
 """Asks the rules in one page, and meets the walls that stand before it.
 
 Every question to a page goes through here, with a limit, and what breaks becomes a typed fault.
-Refuses to know what a video is.
 """
 
 from __future__ import annotations
@@ -33,19 +32,7 @@ class PageMoved(PageStuck):
 
 
 class PageRules:
-    """The rules in one page.
-
-    Parameters
-    ----------
-    devtools
-        A session of that page.
-    walls
-        What may stand before the feed.
-    reports
-        Knows whether the page crashed.
-    grace_s
-        How long a wall must stand before it counts.
-    """
+    """The rules in one page; a wall counts once it has stood for ``grace_s`` seconds."""
 
     def __init__(
         self, page: Page, devtools: CDPSession, walls: Walls, reports: Reports, grace_s: float
@@ -57,7 +44,6 @@ class PageRules:
         self._grace_s = grace_s
 
     async def install(self, rules: str) -> None:
-        """Have the rules run in every document of the page from now on."""
         await self.within(self._world.install(rules), ANSWER_S)
 
     async def enter(self) -> None:
@@ -76,14 +62,8 @@ class PageRules:
     async def ask(self, rule: str, argument: Any, limit: float) -> Any:
         """Call a rule; a wall that it sees, or that took the document's place, is a fault.
 
-        A wall of consent is declined, and one that goes within its grace time was none.
-
-        Raises
-        ------
-        WallShown
-            A wall stands.
-        PageMoved
-            The page went elsewhere, and no wall is there.
+        A wall of consent is declined, and one that goes within its grace time was none. Raises
+        ``PageMoved`` where the page went elsewhere and no wall is there.
         """
         while True:
             try:
@@ -111,10 +91,7 @@ class PageRules:
             raise self._walls.fault(self._page, standing)
 
     async def standing(self, limit: float) -> dict[str, Any] | None:
-        """Wait until no wall is seen any more; return the one that stands after ``limit`` seconds.
-
-        The page may go elsewhere meanwhile, as often as it likes.
-        """
+        """Wait until no wall is seen; return the one that stands after ``limit`` seconds."""
         end = perf_counter() + limit
         while True:
             left = max(0.0, end - perf_counter())

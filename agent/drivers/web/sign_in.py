@@ -1,7 +1,7 @@
 """A window for a person to sign in, and a look at whether a profile is signed in.
 
-Refuses to type, to fill anything in, and to read what the person types: after each response it
-looks whether a session cookie has come, and closes the window once one has.
+Nothing is typed, filled in or read here: after each response it looks whether a session cookie has
+come, and closes the window once one has.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from agent.drivers.web import browser as browsers
 
 
 async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> datetime | None:
-    """Return until when a context is signed in, by its cookies; ``None`` where it is not.
-
-    A session that ends with the browser counts as ending now.
-    """
+    """Return the end of a session, by its cookies; one that ends with the browser ends now."""
     now = datetime.now(UTC)
     ends = [
         now if cookie["expires"] < 0 else datetime.fromtimestamp(cookie["expires"], UTC)
@@ -50,13 +47,7 @@ async def sign_in(
     url: str,
     names: Sequence[str],
 ) -> datetime | None:
-    """Open a window at ``url``; return once the person has signed in or closed the window.
-
-    Parameters
-    ----------
-    names
-        Cookies, any of which means signed in.
-    """
+    """Open a window; return once a cookie of these names has come, or a person closed it."""
     async with async_playwright() as playwright:
         context = await browsers.launch_profile(
             playwright, found, profile, headed=True, no_viewport=True

@@ -1,7 +1,6 @@
-"""Walls before a feed: names the one that a page shows, and declines consent, once.
+"""Names the wall that a page shows, and declines consent, once.
 
-Refuses to answer any wall but consent, and to know a site: walls are a platform's data. A wall is
-raised as its own fault, so that no path can take it for a video.
+A wall is raised as its own fault, so that no path can take it for a video.
 """
 
 from __future__ import annotations
@@ -40,26 +39,12 @@ FAULTS: dict[WallKind, type[WallShown]] = {
 
 
 def fault_of(kind: WallKind, address: str, seen: str) -> WallShown:
-    """Return the fault that names a wall.
-
-    Parameters
-    ----------
-    address
-        Of the page; only its host is told.
-    seen
-        What gave the wall away.
-    """
+    """Return the fault that names a wall; of the page's address only the host is told."""
     return FAULTS[kind](urlsplit(address).hostname or "the site", seen)
 
 
 class Walls:
-    """The walls that one page may show, and which of them were declined already.
-
-    Parameters
-    ----------
-    walls
-        The platform's, in the order in which they are looked for.
-    """
+    """The walls that one page may show, in the order in which they are looked for."""
 
     def __init__(self, walls: Sequence[Wall]) -> None:
         self._walls = walls
@@ -74,7 +59,6 @@ class Walls:
         self._since.setdefault(int(found["number"]), perf_counter())
 
     def grace_left(self, found: dict[str, Any], grace_s: float) -> float:
-        """Return for how many seconds a wall may stand yet before it counts."""
         return max(0.0, self._since[int(found["number"])] + grace_s - perf_counter())
 
     def forget(self) -> None:
@@ -94,7 +78,6 @@ class Walls:
         return True
 
     def fault(self, page: Page, found: dict[str, Any]) -> WallShown:
-        """Return the fault that names the wall that was found."""
         number = int(found["number"])
         fault = fault_of(self._walls[number].kind, page.url, str(found["seen"]))
         fault.details["wall"] = number

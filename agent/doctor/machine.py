@@ -1,4 +1,4 @@
-"""Looks at the machine that runs shall be made on, and says how to mend what is missing."""
+"""Looks at this machine, and says how to mend what a run lacks."""
 
 from __future__ import annotations
 

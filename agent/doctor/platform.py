@@ -1,4 +1,4 @@
-"""Walks a few videos of a site, slowly, and tells which of the adapter's hooks held.
+"""Walks a few videos of a site, and tells which of the adapter's hooks held.
 
 The report holds no caption, no name and no id, so that it can be pasted into an issue.
 """
@@ -101,7 +101,7 @@ async def probe(
     hands: SlowHands,
     tell: Callable[[int], None],
 ) -> Probe:
-    """Walk so many videos; a fault ends the walk and is part of what was found."""
+    """Walk so many videos. A fault ends the walk and is part of what was found."""
     found = Probe(config.platform)
     async with AsyncExitStack() as stack:
         opened = await open_feed(config, sight, "probe", 0, stack)

@@ -1,4 +1,4 @@
-"""The seam between the run loop and a browser: what hands and eyes do, and report."""
+"""The seam between run loop and browser: what hands and eyes do, and report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WallKind = Literal["consent", "login", "challenge", "age", "inactivity", "rate_l
 
 @dataclass(frozen=True)
 class Wall:
-    """Something that a site puts before its feed, known by addresses and by what is visible.
+    """Something that a site puts before its feed, known by addresses and visible elements.
 
     Words that a page merely contains never make a wall. Open shadow roots and frames are searched.
     """
@@ -156,7 +156,7 @@ class Driver(Protocol):
         ...
 
     async def open(self, url: str) -> ActiveVideo:
-        """Open the feed, wait for the active video and hold it; starts a browser where none is."""
+        """Open the feed and hold the active video. Starts a browser where none is."""
         ...
 
     async def capture(self, shown: ActiveVideo) -> Capture:

@@ -1,4 +1,4 @@
-"""A recorded run as a feed: the same frames in the same order, with no browser."""
+"""A recorded run as a feed: the same frames in order, with no browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a platform is to the run: a description of its page, and a join of its metadata by id.
+"""A platform: a description of its page, and a join of its metadata by id.
 
 Feeds prefetch, so the latest response is never taken for the current video: items wait in a cache
 until the page shows their id.
@@ -26,7 +26,7 @@ FROM_RESPONSES = ("network", "inline")
 
 
 def refused(answer: SiteAnswer) -> WallKind | None:
-    """Which wall a response of the feed amounts to: one that says to slow down, or says nothing."""
+    """Which wall a response amounts to: it says to slow down, or says nothing."""
     if answer.status in SLOW_DOWN or (answer.status == 200 and answer.body is None):
         return "rate_limit"
     return "error" if answer.status >= 500 else None
@@ -178,7 +178,7 @@ def _as_answered(video: Video) -> Video:
 
 
 def _filled(known: Video, more: Video) -> Video:
-    """Fill gaps from another answer on the same id; an ad or live broadcast is one in either."""
+    """Fill gaps from another answer on the same id. An ad or live in either is one."""
     gaps = {
         name: getattr(more, name)
         for name in more.sources

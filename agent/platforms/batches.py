@@ -1,4 +1,4 @@
-"""Which batch of the feed brought a video, and what the site could know when it was asked for.
+"""Which batch of the feed brought a video, and what the site knew by then.
 
 A batch is the site's own where the site names it; else each response that brings something new is
 one. A page that is opened anew asks anew, so what an earlier page had ready counts only where the
@@ -19,7 +19,7 @@ _TURNS = 256
 
 
 class BatchLog:
-    """Numbers the batches of one run and hands each shown video the batch that brought it."""
+    """Numbers a run's batches and tells which of them brought a video."""
 
     def __init__(self) -> None:
         self.on_batch: Callable[[FeedBatch], None] | None = None
@@ -38,12 +38,12 @@ class BatchLog:
         return self._turns[-1][1]
 
     def watch_position(self, position: int) -> None:
-        """From now on this position is reacted to, so that the site may learn of it."""
+        """This position is reacted to from now on: the site may learn of it."""
         self._turns.append((perf_counter(), position))
         self._reached = position
 
     def open_page(self, position: int) -> None:
-        """A page is opened to go on at this position; what it asks for knows the ones before."""
+        """A page is opened at this position. What it asks for knows the ones before."""
         self.watch_position(max(0, position - 1))
         self._reached = position
         self._waiting.clear()

@@ -32,7 +32,7 @@ _MOST_FIELDS = 200
 
 
 def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
-    """Yield the objects that are wanted, in the order of the text; not what lies within them."""
+    """Yield the objects that are wanted, in order. What lies within them is not looked at."""
     waiting = [body]
     while waiting:
         node = waiting.pop()
@@ -62,7 +62,7 @@ def at(node: Any, *path: str | int) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """Return a text that can be kept; a text that says nothing is kept as empty."""
+    """Return a text that can be kept. One that says nothing is kept as empty."""
     if not isinstance(value, str):
         return None
     return value.encode("utf-8", "replace").decode("utf-8").strip()

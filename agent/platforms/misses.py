@@ -1,7 +1,4 @@
-"""Watches how often fields are missing: a changed layout, or a site that is often silent.
-
-Refuses to know what a field means and where it was looked for.
-"""
+"""Watches for a changed layout: fields that are missing more often than before."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ HOOKS = PageHooks(
 
 
 def parse(answer: SiteAnswer) -> list[Video]:
-    """Read a sequence, or what a response says of the one video that it, or its request, names."""
+    """Read a sequence, or what a response says of the one video that is named."""
     source = items.source_of(answer.url)
     found = [_listed(endpoint, source) for endpoint in _sequence(answer.body)]
     asked = _asked_for(answer)
@@ -126,7 +126,7 @@ def _is_about_one(node: dict[str, Any]) -> bool:
 
 
 def _named(node: dict[str, Any], asked: str | None) -> str | None:
-    """Return the id that a response and its request name, unless they name none or several."""
+    """Return the id that a response and its request agree on, if they name one."""
     if "entries" in node:
         return None
     told = {
@@ -210,7 +210,7 @@ def _comments(overlay: Any) -> int | None:
 
 
 def _largest(*counts: int | None) -> int | None:
-    """Return the exact count: short forms are cut off below, and a label may be misread as less."""
+    """Return the exact count. Short forms are cut off below, a label may be misread as less."""
     return max((number for number in counts if number is not None), default=None)
 
 

@@ -40,7 +40,7 @@ class Pictures:
 
 
 def sheet(jpegs: Sequence[bytes]) -> bytes:
-    """Put frames of one size into one picture (JPEG), row by row in order of time."""
+    """Put frames of one size into one JPEG, row by row in order of time."""
     from PIL import Image
 
     images = [decode_picture(jpeg) for jpeg in jpegs]
@@ -55,7 +55,7 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
 
 
 async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames) -> Pictures:
-    """Take the frames, evenly from the first one on; only one where no player is shown."""
+    """Take the frames, evenly from the first one on. Where no player is shown, take one."""
     taking, describing, waiting = 0.0, 0.0, 0.0
     jpegs: list[bytes] = []
     frames: list[Frame] = []

@@ -95,7 +95,6 @@ def _profile(
 
 
 async def _session(driver: PlaywrightDriver, config: RunConfig, platform: Platform) -> bool | None:
-    """Whether the account is signed in; refused where the platform needs it and it is not."""
     if platform.session is None:
         return None
     signed_in = await driver.signed_in(platform.session.cookies)

@@ -1,4 +1,4 @@
-"""Indexes a run's frames beside the loop; what it leaves out, ``python -m store index`` does."""
+"""Indexes a run's frames beside the loop. ``python -m store index`` makes up for what it misses."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class RunLoop:
         self._step_open = None if opened is None else OpenStep(opened)
 
     async def run(self) -> float | None:
-        """Watch to the end; return the seconds played of the video that it ended on, if on one."""
+        """Watch to the end. Return the seconds played of a further video, where it ended on one."""
         shown: ActiveVideo | None = None
         try:
             while not self._done:
@@ -199,7 +199,7 @@ class RunLoop:
             await asyncio.shield(pending)
 
     async def _step(self, shown: ActiveVideo) -> ActiveVideo | None:
-        """Take one step; return the next video, or ``None`` where the feed is to be opened."""
+        """Take one step. Return ``None`` where the feed is to be opened anew."""
         step = self._step_open
         if step is None:
             began = perf_counter()

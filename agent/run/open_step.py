@@ -1,4 +1,4 @@
-"""A step from its judgement to its end: what was decided, and what was delivered of it so far."""
+"""A step from its judgement to its end: what was decided, and what was delivered."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class OpenStep:
             self.liked = place.liked if place else False if again else self.liked
 
     def play_on(self) -> None:
-        """Go on on a page that shows the video again: what was played before it counts."""
+        """Go on where the video is shown again: what was played before counts."""
         self.before_s = self.dwell_s or 0.0
 
     def hold(self, since: float) -> None:

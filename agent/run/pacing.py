@@ -1,4 +1,4 @@
-"""Keeps a run on a live site slow: a floor between actions, a daily cap, quiet hours."""
+"""Keeps a run on a live site slow: floor between actions, daily cap, quiet hours."""
 
 from __future__ import annotations
 

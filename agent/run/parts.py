@@ -18,7 +18,7 @@ from store.runs.rejudgements import UNANSWERED
 
 
 class VideoJudge(Protocol):
-    """Answers about one video; a reply that cannot be had is a missing answer, not an error."""
+    """Answers about one video. A reply that cannot be had is missing, not an error."""
 
     async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement: ...
 
@@ -103,7 +103,7 @@ class RunProgress:
         return "account" if video.id in self.former else None
 
     def judgement_of(self, video: Video) -> Judgement | None:
-        """Return the answer that a video has in this run, as it costs when it is used again.
+        """Return the answer that a video has in this run already, at no cost.
 
         A refusal and an unreadable reply are answers too: no repeat gives them another chance.
         """

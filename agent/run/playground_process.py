@@ -116,7 +116,7 @@ class PlaygroundSite:
         return self._process is not None and self._process.returncode is None
 
     async def stop(self) -> None:
-        """End the child: its stdin closes, which it takes as the end; killed where it does not."""
+        """End the child, by closing its stdin. It is killed where that does not end it."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return

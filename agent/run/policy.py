@@ -1,4 +1,4 @@
-"""Decides what the hands do with a video: how long to watch, and whether to like."""
+"""Decides what the hands do with a video: how long to watch, whether to like."""
 
 from __future__ import annotations
 

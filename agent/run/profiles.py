@@ -114,7 +114,7 @@ class BrowserProfile:
 
 
 def _unpack(file: Path, folder: Path) -> None:
-    """Put the plain files of a dump into a folder; links and whatever else is in it stay out."""
+    """Put the plain files of a dump into a folder. Links and all else stay out."""
     with gzip.open(file) as stream:
         for member in read_members(stream, MOST_FILES, MOST_BYTES):
             name = member.name.removeprefix("./")

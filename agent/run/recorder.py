@@ -39,7 +39,7 @@ class LedgerRecorder:
         self._batches: list[FeedBatch] = []
 
     def batch(self, batch: FeedBatch) -> None:
-        """Take a batch of the feed; it is on the disk before the next line is."""
+        """Take a batch, to be on the disk before the next line is."""
         self._batches.append(batch)
 
     async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
@@ -73,7 +73,7 @@ class LedgerRecorder:
             self._indexer.add(step, jpegs)
 
     async def photograph(self, png: bytes, name: str) -> str:
-        """Keep a picture beside the ledger, for a person to look at; return where it lies."""
+        """Keep a picture for a person beside the ledger. Return where it lies."""
         path = self._writer.path.parent / "pictures" / name
         await asyncio.to_thread(write_whole, path, png)
         return str(path)

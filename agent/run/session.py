@@ -78,7 +78,7 @@ class SilentWatcher:
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What a run on a live site may do, which is no part of what it is."""
+    """What a run on a live site may do, which tells no runs apart."""
 
     limits: PaceLimits = NO_LIMITS
     patient: bool = False
@@ -215,7 +215,7 @@ async def _load_judge(config: RunConfig) -> ModelJudge:
 def _guard(
     judge: ModelJudge, config: RunConfig, place: RunFolder, former: Ledger | None, run_id: str
 ) -> None:
-    """Hold the judge to what the run was begun with: its model, its cap, its silences."""
+    """Hold the judge to what the run was begun with."""
     refuse_other_model(former.started if former else None, judge.model)
     refuse_changed_model(config, place.data, judge.model.fingerprint)
     account = f"run/{run_id}"
@@ -301,7 +301,7 @@ def refuse_other_model(started: RunStarted | None, model: Model) -> None:
 
 
 def _streak(config: RunConfig, former: Ledger | None) -> Streak:
-    """Count on from the silences that the ledger ends with; of a short run, all end it."""
+    """Count on from the silences that the ledger ends with. Of a short run, all end it."""
     judged = [step.judgement.missing for step in former.seen if step.eligible] if former else []
     return Patience(in_a_row=config.max_missing).streak(config.windows.total, trailing(judged))
 
@@ -309,7 +309,7 @@ def _streak(config: RunConfig, former: Ledger | None) -> Streak:
 def _former_videos(
     data: DataFolder, config: RunConfig, run_id: str, onlooker: RunWatcher
 ) -> frozenset[str]:
-    """Return the videos that earlier runs of the same account showed, where they can be read."""
+    """Return what readable earlier runs of the account showed."""
     if config.account is None:
         return frozenset()
     mine = [
@@ -327,7 +327,7 @@ def _former_videos(
 
 
 def _schedule(config: RunConfig, data: DataFolder) -> YokedSchedule | None:
-    """Return what a yoked run does; shuffled by the run's own seed, so that it resumes alike."""
+    """Return what a yoked run does, shuffled by the run's own seed: it resumes alike."""
     if config.yoke is None:
         return None
     rng = np.random.default_rng([config.seed, int.from_bytes(config.digest().encode(), "big")])

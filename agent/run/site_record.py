@@ -1,4 +1,4 @@
-"""What a site itself has counted of a visitor, and how a ledger is held against it."""
+"""What a site has counted of a visitor, and how a ledger is held against it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class _Visit:
 async def check_run(
     witness: Witness, steps: Sequence[Step], now: Callable[[], datetime]
 ) -> SiteCheck:
-    """Hold a run's steps against the site, once it has heard how the last one ended."""
+    """Hold a run's steps against the site, once it heard how the last one ended."""
     until = monotonic() + REPORT_S
     while True:
         record = await witness.record()
@@ -123,7 +123,7 @@ def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteChec
 
 
 def _align(steps: Sequence[Step], record: SiteRecord) -> tuple[list[_Visit], list[int], list[int]]:
-    """Find the place of each step; places and steps that have no partner are told apart."""
+    """Find the place of each step. Places and steps without a partner are told apart."""
     visits: list[_Visit] = []
     unrecorded: list[int] = []
     unreported: list[int] = []

@@ -49,7 +49,7 @@ def read(folder: Path) -> Region | None:
 
 
 async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool) -> WindowFindings:
-    """Look for the player and draw it into ``folder``; ``tell`` gets what the user shall do.
+    """Look for the player and draw it into ``folder``. ``tell`` gets what the user shall do.
 
     ``calibrate`` has the user show the player, and remembers it. Raises ``BadConfig`` where the
     screen cannot be used, or the pointer never rests.

@@ -36,7 +36,7 @@ NO_MOTION = "nothing was seen to move while the video should have played"
 
 
 class DesktopDriver:
-    """The feed in one window of this desktop: a plain one of ours, or the user's own.
+    """The feed in one window of this desktop: ours, or the user's own.
 
     What was played is wall time times ``speed``, the playback rate of the site.
     """

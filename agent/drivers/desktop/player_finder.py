@@ -123,7 +123,7 @@ def share_changed(before: Grey, after: Grey) -> float:
 
 
 def moving(shots: Sequence[Grey]) -> Region | None:
-    """Find the largest part that moves again and again; a page that appears does so once."""
+    """Find the largest part that moves again and again: what appears does so once."""
     from scipy import ndimage  # loaded where it is used: it is heavy
 
     times = np.zeros(shots[0].shape, dtype=np.uint16)

@@ -63,7 +63,7 @@ class PlayerFinder:
         return first, shot, 0.0
 
     async def look_twice(self, within: Region | None = None) -> Region | None:
-        """Return what two looks agree on, in its window once known: its edges are no player's."""
+        """Return what two looks agree on, within its window: whose own edges are no player's."""
         began = perf_counter()
         first = await self._look(within)
         if first is not None and within is None:

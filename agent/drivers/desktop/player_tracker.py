@@ -1,4 +1,4 @@
-"""Follows the player on the screen: finds it, and sees it move, stand still or be pushed.
+"""Follows the player on the screen: finds it, sees it move, stand still, be pushed.
 
 A rectangle is believed while its window stands where it stood, and no other lies over it.
 """
@@ -37,7 +37,7 @@ DISTURBED_OFTEN = (
 
 
 class PlayerTracker:
-    """The player on the screen; what the user showed is taken where something moves in it."""
+    """The player on the screen. What the user showed is taken where something moves in it."""
 
     def __init__(self, desk: Desk, calibrated: Region | None) -> None:
         self.finder = PlayerFinder(desk)
@@ -96,7 +96,7 @@ class PlayerTracker:
         self._window = await self.finder.find_owner(player)
 
     async def find_again(self) -> bool:
-        """Look for a player that is no longer where it was; whether it was found elsewhere."""
+        """Look for a player that is no longer where it was. Whether it was found elsewhere."""
         found = await self.finder.look_twice()
         if found is None or found.overlap(self.player) > ALIKE:
             return False
@@ -160,7 +160,7 @@ class PlayerTracker:
         raise PlayerLost(_unlike(found, self.player))
 
     async def _resting(self, known: ScreenWindow) -> ScreenWindow:
-        """Wait until the player's window stands still and is painted; return it as it is then."""
+        """Wait until the window stands still and is painted."""
         end = perf_counter() + self._limits.window
         since, last = perf_counter(), None
         while last is None or perf_counter() - since < self._limits.repaint:

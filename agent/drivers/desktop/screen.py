@@ -82,7 +82,7 @@ class Screen:
         return (round(x * dense), round(y * dense)) if dense >= 1.5 else (x, y)
 
     def stop_asked(self) -> str | None:
-        """Why the user wants an end, if so: the pointer in a corner of the screen, or Esc."""
+        """Why the user wants an end: the pointer in a corner, or Esc."""
         if self._asked is None and self._escaped is not None and self._escaped():
             self._asked = "Esc was pressed"
         try:
@@ -131,7 +131,7 @@ Heard = Callable[[], bool]
 
 
 def _listen() -> tuple[Heard | None, Callable[[], None]]:
-    """Return what tells whether Esc was pressed, where that can be known, and how to end it."""
+    """Return what tells whether Esc was pressed, if that can be known, and how to end it."""
     if platform.system() == "Linux":
         return _listen_x11()
     try:
@@ -150,7 +150,7 @@ def _listen() -> tuple[Heard | None, Callable[[], None]]:
 
 
 def _listen_x11() -> tuple[Heard, Callable[[], None]]:
-    """Ask the X server which keys are down: it tells every client, and no key is taken away."""
+    """Ask the X server which keys are down. It tells every client, and takes no key away."""
     from Xlib import XK, display  # comes with pyautogui
 
     connection = display.Display()

@@ -84,7 +84,7 @@ class Desk:
         return self._screen is not None
 
     async def take(self) -> None:
-        """Take the screen, and from now on end the calling task when the user asks for it."""
+        """Take the screen. From now on the user may end the calling task."""
         self._hand = ThreadPoolExecutor(1, thread_name_prefix="desktop")
         self._screen = await self.do(Screen)
         if not self._screen.hears_esc:
@@ -105,7 +105,6 @@ class Desk:
         self._screen = self._hand = None
 
     async def _end_when_asked(self, run: asyncio.Task[object]) -> None:
-        """End the run as Ctrl-C does, once Esc is pressed or the pointer rests in a corner."""
         while True:
             if await self.do(self.screen.stop_asked) is not None:
                 run.cancel()

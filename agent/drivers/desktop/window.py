@@ -1,4 +1,4 @@
-"""Windows on the screen: the plain one that is opened for the feed, and which lie over which."""
+"""Windows on the screen: the one opened for the feed, and which lie over it."""
 
 from __future__ import annotations
 

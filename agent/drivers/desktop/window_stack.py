@@ -1,7 +1,4 @@
-"""Which windows lie on the screen, from the bottom to the top, where the window system says so.
-
-Refuses to know what is in a window, its title included, which may be private.
-"""
+"""Which windows lie on the screen, from the bottom to the top."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ UNNAMED = "a program without a name"
 
 @dataclass(frozen=True)
 class ScreenWindow:
-    """One window that is drawn on the screen, its frame included; its title may be private."""
+    """One window drawn on the screen, frame included. Its title, which may be private, is not read."""
 
     number: int
     program: str
@@ -44,7 +41,7 @@ def find_owner(stack: Stack, player: Region) -> ScreenWindow | None:
 
 
 def find_cover(stack: Stack, owner: ScreenWindow, player: Region) -> ScreenWindow | None:
-    """Find a window above the player's that lies over it, or cuts off what was found of it."""
+    """Find a window above the player's that lies over the player or just beside it."""
     numbers = [one.number for one in stack]
     above = stack[numbers.index(owner.number) + 1 :] if owner.number in numbers else ()
     near = player.grown(SLACK)

@@ -122,7 +122,7 @@ async def launch(playwright: Playwright, found: BrowserBinary, *, headed: bool) 
 async def launch_profile(
     playwright: Playwright, found: BrowserBinary, profile: Path, *, headed: bool, **context: Any
 ) -> BrowserContext:
-    """Start the browser on a user data folder that is kept, and that nobody else uses."""
+    """Start the browser on a user data folder that is kept and not shared."""
     from playwright.async_api import Error
 
     if found.source == "server":

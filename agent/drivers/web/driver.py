@@ -1,4 +1,4 @@
-"""Drives a page: hands its rules, the scripts beside this file, what to do, presses, and looks."""
+"""Drives a page: sends hooks to the scripts beside this file, presses, takes pictures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Reads what a page told: JSON that may be none, and which of a platform's hooks answered.
-
-Refuses to know the browser and the site.
-"""
+"""Reads what a page told: its JSON, and which of a platform's hooks answered."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ _JSON = json.JSONDecoder()
 
 
 def parsed(text: str) -> Any:
-    """Return the JSON of a text, a list of all where several are joined; ``None`` for none."""
+    """Return the JSON of a text, a list where several are joined, ``None`` for none."""
     found: list[Any] = []
     place = _skip(text, 0)
     try:

@@ -1,8 +1,4 @@
-"""Evaluates the rules in a world of a page that the page can neither see nor replace.
-
-An isolated world shares the page's elements and nothing else: its variables, prototypes and
-listeners are its own. Refuses to know what the rules do.
-"""
+"""Evaluates the rules where the page can neither see nor replace them."""
 
 from __future__ import annotations
 
@@ -31,7 +27,7 @@ class DocumentGone(Exception):
 
 
 class IsolatedWorld:
-    """The rules in each document of a page, in a world that shares only its elements.
+    """The rules in each document of a page, sharing only its elements.
 
     The page can neither see nor replace them: variables, prototypes and listeners are their own.
     """
@@ -42,7 +38,7 @@ class IsolatedWorld:
         self._context: int | None = None
 
     async def install(self, rules: str) -> None:
-        """Have the rules run in every document from now on, before any script of the page."""
+        """Have the rules run in every later document, before any script of the page."""
         # The token, which the page cannot read, proves that an answer is the rules' own.
         source = f"""if (window === top) {{ {rules}
             __feedsway.answer = async (rule, argument) =>

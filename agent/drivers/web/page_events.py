@@ -27,7 +27,7 @@ READ_S = 1.0
 
 
 class Reports:
-    """Listens to one page after the other, and hands on the answers that the platform wants."""
+    """Listens to one page after the other, and hands on answers of the feed."""
 
     def __init__(self, window: BrowserWindow, on_answer: OnAnswer) -> None:
         self.crash = asyncio.Event()
@@ -73,7 +73,7 @@ class Reports:
         return events
 
     def note(self, kind: str, message: str) -> None:
-        """Keep an event, unless it waits already or too many do: a page may repeat itself."""
+        """Keep an event, unless it waits already or too many do. A page may repeat itself."""
         event = PageEvent(kind, clean_text(message, _LONGEST_MESSAGE))
         if len(self._events) < MAX_EVENTS and event not in self._events:
             self._events.append(event)
@@ -93,7 +93,7 @@ class Reports:
             await popup.close()
 
     async def _dismiss(self, dialog: Dialog) -> None:
-        """Dismiss a dialog, which stops the page; let a page that asks to be left go."""
+        """Dismiss a dialog, which stops the page. Let a page that asks to be left go."""
         self.note("dialog", f"{dialog.type} was dismissed: {dialog.message}")
         with suppress(PlaywrightError):  # the page is gone already
             if dialog.type == "beforeunload":
@@ -119,7 +119,7 @@ class Reports:
             self.note("request failed", f"{request.failure} {request.url.split('?')[0]}")
 
     def _on_request(self, request: Request) -> None:
-        """Note when an answer was asked for: it may come when the feed has moved on."""
+        """Note when an answer was asked for. It may come when the feed has moved on."""
         if self._wanted(request):
             self._asked[request] = perf_counter()
 
@@ -139,7 +139,7 @@ class Reports:
         self._begin(self._read(response, origin), self._reads)
 
     def _is_own(self, url: str) -> bool:
-        """Whether an address is the platform's: of the opened origin, or of one of its hosts."""
+        """Whether an address is of the opened origin or of the platform's hosts."""
         if origin_of(url) == self._opened:
             return True
         parts = urlsplit(url)

@@ -60,7 +60,7 @@ class PageRules:
         return await self.within(self._unless_crashed(self._world.ask(rule, argument)), limit)
 
     async def ask(self, rule: str, argument: Any, limit: float) -> Any:
-        """Call a rule; a wall that it sees, or that took the document's place, is a fault.
+        """Call a rule. A wall that it sees, or that replaced the document, is a fault.
 
         A wall of consent is declined, and one that goes within its grace time was none. Raises
         ``PageMoved`` where the page went elsewhere and no wall is there.

@@ -1,4 +1,4 @@
-"""A window for a person to sign in, and a look at whether a profile is signed in.
+"""A window for a person to sign in, and a look whether a profile is.
 
 Nothing is typed, filled in or read here: after each response it looks whether a session cookie has
 come, and closes the window once one has.
@@ -19,7 +19,7 @@ from agent.drivers.web import browser as browsers
 
 
 async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> datetime | None:
-    """Return the end of a session, by its cookies; one that ends with the browser ends now."""
+    """Return when a session ends, by its cookies. One that ends with the browser ends now."""
     now = datetime.now(UTC)
     ends = [
         now if cookie["expires"] < 0 else datetime.fromtimestamp(cookie["expires"], UTC)
@@ -47,7 +47,7 @@ async def sign_in(
     url: str,
     names: Sequence[str],
 ) -> datetime | None:
-    """Open a window; return once a cookie of these names has come, or a person closed it."""
+    """Open a window. Return once a cookie of these names has come, or it was closed."""
     async with async_playwright() as playwright:
         context = await browsers.launch_profile(
             playwright, found, profile, headed=True, no_viewport=True

@@ -39,12 +39,12 @@ FAULTS: dict[WallKind, type[WallShown]] = {
 
 
 def fault_of(kind: WallKind, address: str, seen: str) -> WallShown:
-    """Return the fault that names a wall; of the page's address only the host is told."""
+    """Return the fault that names a wall. Of the page's address only the host is told."""
     return FAULTS[kind](urlsplit(address).hostname or "the site", seen)
 
 
 class Walls:
-    """The walls that one page may show, in the order in which they are looked for."""
+    """The walls that one page may show, in the order of looking for them."""
 
     def __init__(self, walls: Sequence[Wall]) -> None:
         self._walls = walls

@@ -21,8 +21,8 @@ from agent.errors import (
     WallShown,
 )
 from agent.run.capture import Pictures, sheet, take
-from agent.run.open_step import OpenStep
-from agent.run.parts import Parts, RunProgress
+from agent.run.progress import OpenStep
+from agent.run.tools import Parts, RunProgress
 from agent.run.policy import ReactionPlan, plan
 from agent.run.site_record import SiteRecord
 from store.runs.records import (

@@ -31,7 +31,7 @@ from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
 from agent.run.pacing import PaceLimits, SlowHands, watched_today
-from agent.run.parts import Parts, RunProgress, Watcher
+from agent.run.tools import Parts, RunProgress, Watcher
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
 from agent.run.yoke import YokedSchedule, schedule

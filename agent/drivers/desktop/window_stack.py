@@ -16,7 +16,7 @@ UNNAMED = "a program without a name"
 
 @dataclass(frozen=True)
 class ScreenWindow:
-    """One window drawn on the screen, frame included. Its title, which may be private, is not read."""
+    """One window drawn on the screen, frame included. Its title may be private: nobody reads it."""
 
     number: int
     program: str

@@ -19,7 +19,7 @@ from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Parts, RunProgress
+from agent.run.tools import Parts, RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
 from personas.library import find

@@ -19,7 +19,7 @@ from agent.errors import BrowserLost, PlatformFault
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Pacer, Parts, RunProgress
+from agent.run.tools import Pacer, Parts, RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
 from agent.run.site_record import SiteRecord, WatchedPlace

@@ -17,7 +17,7 @@ from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Parts, RunProgress
+from agent.run.tools import Parts, RunProgress
 from agent.run.policy import ReactionPlan
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher

@@ -96,7 +96,7 @@ def selectors(hooks: PageHooks) -> dict[str, str]:
 
 async def probe(
     config: RunConfig,
-    sight: RunBrowser,
+    run_browser: RunBrowser,
     videos: int,
     hands: SlowHands,
     tell: Callable[[int], None],
@@ -104,7 +104,7 @@ async def probe(
     """Walk so many videos. A fault ends the walk and is part of what was found."""
     found = Probe(config.platform)
     async with AsyncExitStack() as stack:
-        opened = await open_feed(config, sight, "probe", 0, stack)
+        opened = await open_feed(config, run_browser, "probe", 0, stack)
         found.browser, found.signed_in = opened.driver.browser, opened.signed_in
         try:
             await _walk(opened, found, videos, hands, tell)

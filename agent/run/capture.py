@@ -20,7 +20,7 @@ SHEET_QUALITY = 90
 class Describer(Protocol):
     """Tells what a picture is like."""
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame: ...
+    async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame: ...
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: 
         started = perf_counter()
         capture = await driver.capture(shown)
         taken = perf_counter()
-        frame = await describer.look(capture.jpeg, capture.time_s, capture.retakes)
+        frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes)
         if frame.quality != "ok":  # a blank one is taken again once, then recorded as what it is
             capture = await driver.capture(shown)
-            frame = await describer.look(capture.jpeg, capture.time_s, capture.retakes + 1)
+            frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes + 1)
         taking += taken - started
         describing += perf_counter() - taken
         jpegs.append(capture.jpeg)

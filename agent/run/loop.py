@@ -21,10 +21,10 @@ from agent.errors import (
     WallShown,
 )
 from agent.run.capture import Pictures, sheet, take
-from agent.run.progress import OpenStep
-from agent.run.tools import Parts, RunProgress
 from agent.run.policy import ReactionPlan, plan
+from agent.run.progress import OpenStep, RunProgress
 from agent.run.site_record import SiteRecord
+from agent.run.tools import RunTools
 from store.runs.records import (
     Exclusion,
     Intention,
@@ -61,9 +61,9 @@ class _Look:
 class RunLoop:
     """Watches until every window is full."""
 
-    def __init__(self, config: RunConfig, parts: Parts, progress: RunProgress, url: str) -> None:
+    def __init__(self, config: RunConfig, tools: RunTools, progress: RunProgress, url: str) -> None:
         self._config = config
-        self._parts = parts
+        self._tools = tools
         self._at = progress
         self._url = url
         self._pending: asyncio.Task[None] | None = None
@@ -100,11 +100,11 @@ class RunLoop:
     async def _end(self) -> None:
         """Close what is open and known, unless the site will tell a resumed run more."""
         step = self._step_open
-        if step is not None and self._parts.witness is None:
+        if step is not None and self._tools.witness is None:
             if step.dwell_s is None and self._watched is not None:
                 with suppress(DriverFault):  # a page that is gone tells nothing: it stays open
                     more = self._watched.exposure_s + _MOMENT_S
-                    step.dwell_s = step.before_s + await self._parts.driver.watch(
+                    step.dwell_s = step.before_s + await self._tools.driver.watch(
                         self._watched, more, then_hold=True
                     )
             if step.dwell_s is not None:
@@ -118,7 +118,7 @@ class RunLoop:
     async def _open(self) -> ActiveVideo:
         """Open the feed, in a new browser where the old one has shown enough videos."""
         self._since_opened = 0
-        witness, step = self._parts.witness, self._step_open
+        witness, step = self._tools.witness, self._step_open
         record = await witness.record() if witness is not None else None
         told = record
         if step is not None and record is not None:
@@ -126,9 +126,9 @@ class RunLoop:
             if told.was_left(step.video_id):
                 step.interrupt(told, "")  # the page opens on the video after it
                 await self._close(step, None)
-        self._parts.feed.open_page(self._at.position)
+        self._tools.feed.open_page(self._at.position)
         await self._paced()
-        shown = await self._parts.driver.open(self._url)
+        shown = await self._tools.driver.open(self._url)
         here = record.current if record is not None else None
         self._before_s = here.watched_s if here is not None and here.id == _id(shown) else 0.0
         if self._step_open is not None:
@@ -147,7 +147,7 @@ class RunLoop:
 
     def _refusal(self) -> WallShown | None:
         """What the site's server has said, where its feed then does not go on."""
-        feed = self._parts.feed
+        feed = self._tools.feed
         if feed.refusal is None or feed.refused_at is None:
             return None
         kind, (_, address) = feed.refusal, feed.refused_at
@@ -169,28 +169,28 @@ class RunLoop:
         self._faults += 1
         if self._faults >= MAX_FAULTS_IN_A_ROW:
             raise fault
-        if self._parts.pacer is not None:
-            self._parts.pacer.erred()
-        self._parts.watcher.faulted(fault, recovered=True)
-        await self._parts.recorder.fault(fault, self._at.position, recovered=True)
-        await self._parts.driver.close()
+        if self._tools.pacer is not None:
+            self._tools.pacer.erred()
+        self._tools.watcher.faulted(fault, recovered=True)
+        await self._tools.recorder.fault(fault, self._at.position, recovered=True)
+        await self._tools.driver.close()
 
     async def _wait_at(self, wall: WallShown) -> None:
         name = f"{self._at.position:06}-{type(wall).__name__}.png"
         with suppress(DriverFault):  # a page that is gone has no picture
-            png = await self._parts.driver.picture()
-            wall.details["picture"] = await self._parts.recorder.photograph(png, name)
-        if not self._parts.patient:
+            png = await self._tools.driver.picture()
+            wall.details["picture"] = await self._tools.recorder.photograph(png, name)
+        if not self._tools.patient:
             raise wall
-        if self._parts.pacer is not None:
-            self._parts.pacer.erred()
-        self._parts.watcher.waiting(wall)
-        await self._parts.recorder.fault(wall, self._at.position, recovered=True)
-        await self._parts.driver.until_clear()
+        if self._tools.pacer is not None:
+            self._tools.pacer.erred()
+        self._tools.watcher.waiting(wall)
+        await self._tools.recorder.fault(wall, self._at.position, recovered=True)
+        await self._tools.driver.until_clear()
 
     async def _paced(self) -> None:
-        if self._parts.pacer is not None:
-            await self._parts.pacer.before_action()
+        if self._tools.pacer is not None:
+            await self._tools.pacer.before_action()
 
     async def _settle(self) -> None:
         """Wait until the last step is on the disk."""
@@ -213,13 +213,13 @@ class RunLoop:
         """Decide, and have it on the disk before the hands act."""
         pictures, decided = look.pictures, self._decide(look)
         shown = pictures.shown
-        self._parts.watcher.judged(look.video, look.judgement)
+        self._tools.watcher.judged(look.video, look.judgement)
         await self._settle()
         waiting = perf_counter()
         played_s = 0.0 if shown.held else (waiting - pictures.counted_at) * self._config.speed
         opening = StepOpened(
             position=self._at.position,
-            at=self._parts.now(),
+            at=self._tools.now(),
             phase=look.phase,
             video=look.video,
             frames=pictures.frames,
@@ -229,7 +229,7 @@ class RunLoop:
             intention=Intention(action=decided.action, like=decided.like, dwell_s=decided.dwell_s),
             exposure_s=self._before_s + shown.exposure_s + played_s,
         )
-        await self._parts.recorder.open_step(opening)
+        await self._tools.recorder.open_step(opening)
         look.timings["open"] = _ms(waiting)
         self._step_open = OpenStep(
             opening,
@@ -242,13 +242,13 @@ class RunLoop:
         return self._step_open
 
     async def _react(self, step: OpenStep, shown: ActiveVideo) -> None:
-        self._parts.feed.position = self._at.position  # from here on the site can learn of it
+        self._tools.feed.position = self._at.position  # from here on the site can learn of it
         if step.intention.like and not step.liked:
-            step.liked = await self._parts.driver.like()
+            step.liked = await self._tools.driver.like()
         if shown.held:
             step.hold(step.began)
         watching, self._watched = perf_counter(), shown
-        played_s = await self._parts.driver.watch(shown, step.left_s, then_hold=True)
+        played_s = await self._tools.driver.watch(shown, step.left_s, then_hold=True)
         step.dwell_s = step.before_s + played_s
         self._watched = None
         step.timings["dwell"] = _ms(watching)
@@ -258,7 +258,7 @@ class RunLoop:
         eligible = self._at.eligible + step.opening.eligible
         last = eligible >= self._config.windows.total
         self._since_opened += 1
-        renew = 0 < self._parts.renew_after <= self._since_opened
+        renew = 0 < self._tools.renew_after <= self._since_opened
         if last and self._config.of is not None:  # a recording has nothing to move on to
             await self._close(step, None)
             return None
@@ -267,7 +267,7 @@ class RunLoop:
         except (DriverFault, PlatformFault) as fault:
             if not last:
                 raise
-            await self._parts.recorder.fault(fault, self._at.position, recovered=True)
+            await self._tools.recorder.fault(fault, self._at.position, recovered=True)
             await self._close(step, None)
             return None
         step.dwell_s = step.before_s + arrival.left_dwell_s
@@ -276,12 +276,12 @@ class RunLoop:
         if last or not renew:
             return arrival.shown
         await self._settle()
-        await self._parts.driver.close()
+        await self._tools.driver.close()
         return None
 
     def _decide(self, look: _Look) -> ReactionPlan:
         decided = plan(self._config, look.phase, look.judgement, look.excluded)
-        scheduled = self._parts.schedule
+        scheduled = self._tools.schedule
         passive = self._config.windows.baseline == "passive" and look.phase == "before"
         if scheduled is None or passive or look.excluded is not None:
             return decided
@@ -290,10 +290,10 @@ class RunLoop:
     # Look and judge
 
     async def _look(self, shown: ActiveVideo) -> _Look:
-        video = self._parts.feed.describe(shown)
+        video = self._tools.feed.describe(shown)
         excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)
-        pictures = await take(self._parts.driver, self._parts.recorder, shown, self._config.frames)
+        pictures = await take(self._tools.driver, self._tools.recorder, shown, self._config.frames)
         timings = pictures.timings
         keeping = asyncio.create_task(self._keep(pictures.jpegs))
         judging = perf_counter()
@@ -312,24 +312,24 @@ class RunLoop:
         given = pictures.jpegs
         if self._config.frames.sheet and len(given) > 1:
             given = (await asyncio.to_thread(sheet, given),)
-        return await self._parts.judge.judge(given, text_of(video))
+        return await self._tools.judge.judge(given, text_of(video))
 
     async def _keep(self, jpegs: tuple[bytes, ...]) -> None:
         for jpeg in jpegs:
-            await self._parts.recorder.keep(jpeg)
+            await self._tools.recorder.keep(jpeg)
 
     # Confirm and record
 
     async def _move(self, step: OpenStep, shown: ActiveVideo) -> Arrival:
         """Move on. The floor between actions is waited out while the player is held."""
         timings, waiting = step.timings, perf_counter()
-        if self._parts.pacer is not None:
+        if self._tools.pacer is not None:
             await self._paced()
             timings["pace"] = _ms(waiting)
         if shown.held:
             step.hold(waiting)
         started = perf_counter()
-        arrival = await self._parts.driver.next(shown)
+        arrival = await self._tools.driver.next(shown)
         timings["animation"] = arrival.shown.animation_ms
         timings["move"] = _ms(started) - arrival.shown.animation_ms
         self._faults = 0
@@ -339,20 +339,20 @@ class RunLoop:
         """Write the step's last line, beside what comes next."""
         jpegs = step.jpegs
         if jpegs is None:
-            jpegs = await self._parts.recorder.kept(step.opening.frames)
-        line = step.close(self._parts.now(), _move_record(arrival))
+            jpegs = await self._tools.recorder.read_frames(step.opening.frames)
+        line = step.close(self._tools.now(), _move_record(arrival))
         self._step_open = None
         await self._settle()  # one line after the other, also where nothing was waited for since
         self._at.count(line)
         self._excluded_in_a_row = 0 if line.eligible else self._excluded_in_a_row + 1
         self._pending = asyncio.create_task(self._write(line, jpegs))
-        self._parts.watcher.stepped(line)
+        self._tools.watcher.stepped(line)
 
     async def _write(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        await self._parts.recorder.step(step, jpegs)
-        for event in self._parts.driver.events():
+        await self._tools.recorder.step(step, jpegs)
+        for event in self._tools.driver.events():
             fault = PageError(event.message, kind=event.kind)
-            await self._parts.recorder.fault(fault, step.position, recovered=True)
+            await self._tools.recorder.fault(fault, step.position, recovered=True)
 
 
 def _excluded(video: Video, shown: ActiveVideo) -> Exclusion | None:

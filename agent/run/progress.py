@@ -1,4 +1,4 @@
-"""A step from its judgement to its end: what was decided, and what was delivered."""
+"""Where a run stands: the steps that are over, and the one between judgement and end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,68 @@ from datetime import datetime
 from time import perf_counter
 
 from agent.run.site_record import SiteRecord
-from store.runs.records import Intention, Move, ObservedVideo, Reaction, Step, StepOpened
+from store.runs.records import (
+    Intention,
+    Judgement,
+    Move,
+    ObservedVideo,
+    Reaction,
+    Repeat,
+    Step,
+    StepOpened,
+    Usage,
+    Video,
+)
+from store.runs.rejudgements import UNANSWERED
 
 NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
 """Stages of a step that take as long as the model, the plan or the site wants."""
 INTERRUPTED = "interrupted"
+
+
+@dataclass
+class RunProgress:
+    """Where the run stands; rebuilt from the ledger on resume."""
+
+    position: int = 0
+    eligible: int = 0
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    """What was said of each video that was shown, by its id."""
+    former: frozenset[str] = frozenset()
+    """Videos that former runs of the same account showed."""
+    previous: str | None = None
+    """Video of the last step."""
+    open_step: StepOpened | None = None
+    """What an interrupted run had judged and not finished."""
+
+    def count(self, step: Step) -> None:
+        self.position = step.position + 1
+        self.eligible += step.eligible
+        self.previous = step.video.id
+        if step.excluded == "not_shown":
+            return
+        if _is_answer(step.judgement) or step.video.id not in self.judgements:
+            self.judgements[step.video.id] = step.judgement
+
+    def repeat_of(self, video: Video) -> Repeat | None:
+        if video.id in self.judgements:
+            return "run"
+        return "account" if video.id in self.former else None
+
+    def judgement_of(self, video: Video) -> Judgement | None:
+        """Return the answer that a video has in this run already, at no cost.
+
+        A refusal and an unreadable reply are answers too: no repeat gives them another chance.
+        """
+        known = self.judgements.get(video.id)
+        if known is None or not _is_answer(known):
+            return None
+        return known.model_copy(update={"usage": Usage(), "attempts": 0, "latency_s": 0.0})
+
+
+def _is_answer(judgement: Judgement) -> bool:
+    """Whether the model was asked and replied; what got no reply is due again."""
+    return judgement.missing not in UNANSWERED | {"not_asked"}
 
 
 @dataclass

@@ -42,7 +42,7 @@ class LedgerRecorder:
         """Take a batch, to be on the disk before the next line is."""
         self._batches.append(batch)
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
+    async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
         """Describe a picture without keeping it yet."""
         seen = await asyncio.to_thread(describe, jpeg)
         return Frame(
@@ -62,7 +62,7 @@ class LedgerRecorder:
         """Append what was judged and what is about to be done, before it is done."""
         await self._append(opening)
 
-    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
+    async def read_frames(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
         read = self._frames.read
         return tuple([await asyncio.to_thread(read, frame.sha256) for frame in frames])
 

@@ -1,48 +1,25 @@
-"""What the run loop works with: its protocols, its parts, and where the run stands."""
+"""What the run loop works with: hands and eyes, a judge, a recorder, and who looks on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from agent.drivers.base import Driver
 from agent.errors import RunFault, WallShown
 from agent.platforms.base import Feed
-from agent.run.capture import Describer
 from agent.run.policy import ReactionPlan
+from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness
-from store.runs.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
-from store.runs.rejudgements import UNANSWERED
+from store.runs.records import Judgement, Step, Video
 
 
 class VideoJudge(Protocol):
     """Answers about one video. A reply that cannot be had is missing, not an error."""
 
     async def judge(self, frames: tuple[bytes, ...], caption: str | None) -> Judgement: ...
-
-
-class Recorder(Describer, Protocol):
-    """Keeps what happened, durably and in order."""
-
-    async def keep(self, jpeg: bytes) -> None: ...
-
-    async def open_step(self, opening: StepOpened) -> None:
-        """Append what was judged and what is about to be done, before it is done."""
-        ...
-
-    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]: ...
-
-    async def step(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Append the step, after the frames that it names."""
-        ...
-
-    async def photograph(self, png: bytes, name: str) -> str:
-        """Keep a picture for a person to look at; return where it lies."""
-        ...
-
-    async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None: ...
 
 
 class ReactionSchedule(Protocol):
@@ -73,59 +50,14 @@ class Pacer(Protocol):
     def erred(self) -> None: ...
 
 
-@dataclass
-class RunProgress:
-    """Where the run stands; rebuilt from the ledger on resume."""
-
-    position: int = 0
-    eligible: int = 0
-    judgements: dict[str, Judgement] = field(default_factory=dict)
-    """What was said of each video that was shown, by its id."""
-    former: frozenset[str] = frozenset()
-    """Videos that former runs of the same account showed."""
-    previous: str | None = None
-    """Video of the last step."""
-    open_step: StepOpened | None = None
-    """What an interrupted run had judged and not finished."""
-
-    def count(self, step: Step) -> None:
-        self.position = step.position + 1
-        self.eligible += step.eligible
-        self.previous = step.video.id
-        if step.excluded == "not_shown":
-            return
-        if _is_answer(step.judgement) or step.video.id not in self.judgements:
-            self.judgements[step.video.id] = step.judgement
-
-    def repeat_of(self, video: Video) -> Repeat | None:
-        if video.id in self.judgements:
-            return "run"
-        return "account" if video.id in self.former else None
-
-    def judgement_of(self, video: Video) -> Judgement | None:
-        """Return the answer that a video has in this run already, at no cost.
-
-        A refusal and an unreadable reply are answers too: no repeat gives them another chance.
-        """
-        known = self.judgements.get(video.id)
-        if known is None or not _is_answer(known):
-            return None
-        return known.model_copy(update={"usage": Usage(), "attempts": 0, "latency_s": 0.0})
-
-
-def _is_answer(judgement: Judgement) -> bool:
-    """Whether the model was asked and replied; what got no reply is due again."""
-    return judgement.missing not in UNANSWERED | {"not_asked"}
-
-
 @dataclass(frozen=True)
-class Parts:
+class RunTools:
     """What the loop works with."""
 
     driver: Driver
     feed: Feed
     judge: VideoJudge
-    recorder: Recorder
+    recorder: LedgerRecorder
     watcher: Watcher
     now: Callable[[], datetime]
     schedule: ReactionSchedule | None = None

@@ -21,7 +21,7 @@ from tests.store.samples import frame, jpeg, started, step
 class Describer:
     """Describes pictures as the recorder does."""
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
+    async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
         told = frame(jpeg)
         return told.model_copy(update={"time_s": time_s, "retakes": retakes})
 

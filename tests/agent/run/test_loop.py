@@ -19,9 +19,10 @@ from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.tools import Parts, RunProgress
+from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
+from agent.run.tools import RunTools
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -110,8 +111,8 @@ def reaction(tmp_path: Path, *, held: bool) -> Reaction:
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         feed = Feed(load("playground"))
-        parts = Parts(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
-        asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
+        tools = RunTools(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
+        asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["step_opened", "fault", "step"]
     return Step.model_validate_json(lines[-1]).reaction
@@ -151,7 +152,7 @@ def test_a_refused_response_names_only_what_it_explains(
         recorder = LedgerRecorder(
             writer, FrameStore(tmp_path), None, lambda: datetime(2026, 1, 1, tzinfo=UTC)
         )
-        parts = Parts(
+        tools = RunTools(
             OneVideo(held=True),
             feed,
             Thinker(),
@@ -161,7 +162,7 @@ def test_a_refused_response_names_only_what_it_explains(
             pacer=pacer,
         )
         with pytest.raises(fault):
-            asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
+            asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
 
 
 class ManyVideos(OneVideo):
@@ -203,6 +204,6 @@ def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) ->
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         videos = ManyVideos(feed)
-        parts = Parts(videos, feed, videos, recorder, SilentWatcher(), now)
-        asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
+        tools = RunTools(videos, feed, videos, recorder, SilentWatcher(), now)
+        asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
     assert [batch.requested_at for batch in told] == [0, 0, 0, 1, 1, 2]

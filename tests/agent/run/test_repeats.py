@@ -17,10 +17,11 @@ from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.tools import Parts, RunProgress
 from agent.run.policy import ReactionPlan
+from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
+from agent.run.tools import RunTools
 from agent.run.yoke import YokedSchedule
 from personas.library import find
 from store.frames.frame_store import FrameStore
@@ -93,9 +94,9 @@ def watch(
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         feed = Feed(load("playground"), watch=False)
-        parts = Parts(driver, feed, judge, recorder, SilentWatcher(), now, schedule)
+        tools = RunTools(driver, feed, judge, recorder, SilentWatcher(), now, schedule)
         try:
-            asyncio.run(RunLoop(config, parts, progress or RunProgress(), "http://x/").run())
+            asyncio.run(RunLoop(config, tools, progress or RunProgress(), "http://x/").run())
         finally:
             lines = path.read_text(encoding="utf-8").splitlines()
             steps = [line for line in lines if line.startswith('{"kind":"step",')]

@@ -31,11 +31,11 @@ from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
 from agent.run.pacing import PaceLimits, SlowHands, watched_today
+from agent.run.policy import YokedSchedule, schedule
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
 from agent.run.tools import RunTools, Watcher
-from agent.run.yoke import YokedSchedule, schedule
 from agent.study.frozen import refuse_changed_model
 from personas import strategies
 from store.encoders import load as load_encoder

@@ -8,7 +8,7 @@ from time import perf_counter
 from agent.drivers.desktop import player_finder
 from agent.drivers.desktop.player_finder import Region, share_changed
 from agent.drivers.desktop.screen_session import Desk, Shot
-from agent.drivers.desktop.window_stack import ScreenWindow, find_owner
+from agent.drivers.desktop.window import ScreenWindow, find_owner
 
 ALIKE = 0.95
 """Shared area of two findings of one player."""

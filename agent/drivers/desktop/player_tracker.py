@@ -14,7 +14,7 @@ from agent.drivers.desktop.player_finder import SLACK, Region, share_changed
 from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerFinder
 from agent.drivers.desktop.screen import no_screen
 from agent.drivers.desktop.screen_session import Desk, Shot
-from agent.drivers.desktop.window_stack import ScreenWindow, find_cover
+from agent.drivers.desktop.window import ScreenWindow, find_cover
 from agent.errors import BadConfig, FrameChanged, PageStuck, PlayerLost, WindowCovered
 
 OTHER = 0.04

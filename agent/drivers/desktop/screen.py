@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.drivers.desktop.window_stack import open_stack
+from agent.drivers.desktop.window import open_stack
 from agent.errors import BadConfig, BrowserLost
 
 Picture = NDArray[np.uint8]

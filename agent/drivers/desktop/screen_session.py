@@ -12,7 +12,7 @@ from typing import TypeVar
 from agent.drivers.base import PageEvent
 from agent.drivers.desktop.player_finder import Grey
 from agent.drivers.desktop.screen import Picture, Screen
-from agent.drivers.desktop.window_stack import Stack
+from agent.drivers.desktop.window import Stack
 from agent.errors import BrowserLost
 from store.foreign.text import clean_text
 

@@ -33,8 +33,7 @@ from agent.drivers.base import (
 )
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
-from agent.drivers.web.hooks import fallbacks, parsed
-from agent.drivers.web.page_events import Reports, origin_of
+from agent.drivers.web.page_events import Reports, fallbacks, origin_of, parsed
 from agent.drivers.web.rules import PageMoved, PageRules
 from agent.drivers.web.walls import Walls
 from agent.errors import (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import json
+import re
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
@@ -12,9 +14,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.base import OnAnswer, PageEvent, SiteAnswer
+from agent.drivers.base import OnAnswer, PageEvent, PageHooks, SiteAnswer
 from agent.drivers.web.browser import BrowserWindow
-from agent.drivers.web.hooks import parsed
 from store.foreign.limits import TooManyBytes
 from store.foreign.text import clean_text
 
@@ -24,6 +25,9 @@ MOST_ANSWER_BYTES = 16 * 2**20
 """Of a feed's answer, or of what a page sends for it; those of the three sites have some 3 MB."""
 READ_S = 1.0
 """How long the bodies of responses that have begun may take."""
+_BEFORE = re.compile(r"(?:\s|for\s*\(;;\);)*")
+"""What sites put before JSON, so that no other page may run it as a script."""
+_JSON = json.JSONDecoder()
 
 
 class Reports:
@@ -197,3 +201,37 @@ async def _length_of(response: Response) -> int:
     if told.isdecimal():
         return int(told)
     return int((await response.request.sizes())["responseBodySize"])
+
+
+def parsed(text: str) -> Any:
+    """Return the JSON of a text, a list where several are joined, ``None`` for none."""
+    found: list[Any] = []
+    place = _skip(text, 0)
+    try:
+        while place < len(text):
+            value, place = _JSON.raw_decode(text, place)
+            found.append(value)
+            place = _skip(text, place)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if len(found) == 1 else found or None
+
+
+def _skip(text: str, place: int) -> int:
+    before = _BEFORE.match(text, place)
+    return before.end() if before else place
+
+
+def fallbacks(hooks: PageHooks, used: Mapping[str, str]) -> Iterator[str]:
+    """Say which hooks did not answer, and what did; the feed itself counts missing ids."""
+    ids = [f"{selector}@{attribute}" for selector, attribute, _ in hooks.id_attributes]
+    trusted = {
+        "item": hooks.item,
+        "id": (*ids, "url") if hooks.url_id else tuple(ids),
+        "active": hooks.active,
+        "next": hooks.next_buttons,
+    }
+    for name, known in trusted.items():
+        took = used.get(name, "none")
+        if known and took not in (known[0], "none"):
+            yield f"{name}: {known[0]} did not answer, {took} did"

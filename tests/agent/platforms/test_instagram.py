@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from agent.drivers.base import SiteAnswer
-from agent.drivers.web.hooks import parsed
+from agent.drivers.web.page_events import parsed
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.platforms.instagram import ROOT

@@ -17,12 +17,11 @@ from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.policy import ReactionPlan
+from agent.run.policy import ReactionPlan, YokedSchedule
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
 from agent.run.tools import RunTools
-from agent.run.yoke import YokedSchedule
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter

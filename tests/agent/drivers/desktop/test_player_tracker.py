@@ -14,8 +14,13 @@ from PIL import Image
 from agent.drivers.desktop.driver import DesktopDriver
 from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.screen_session import ScreenTimeouts
-from agent.drivers.desktop.window import PlainOptions, PlainWindow
-from agent.drivers.desktop.window_stack import ScreenWindow, find_cover, find_owner
+from agent.drivers.desktop.window import (
+    PlainOptions,
+    PlainWindow,
+    ScreenWindow,
+    find_cover,
+    find_owner,
+)
 from agent.drivers.web import browser as browsers
 from agent.errors import DriverFault
 from agent.playground.clips import default_cache

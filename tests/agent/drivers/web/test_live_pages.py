@@ -15,7 +15,7 @@ from agent.drivers.base import PageHooks, SiteAnswer
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
-from agent.drivers.web.hooks import fallbacks, parsed
+from agent.drivers.web.page_events import fallbacks, parsed
 from agent.platforms import load
 from agent.platforms.playground import HOOKS
 from agent.run.playground_process import PlaygroundSite

@@ -108,10 +108,7 @@ class PaceReached(PlatformFault):
 
 
 class WallShown(PlatformFault):
-    """The site puts something before its feed that only a person answers.
-
-    ``seen`` says what gave it away: an address, a selector, a response.
-    """
+    """The site puts something before its feed that only a person answers."""
 
     saw = "something before its feed"
     advice = "Look at the page in the account's browser, then run the same command again."

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import probe
+from agent.drivers.web.browser import probe_browser
 from agent.errors import AgentError, BadConfig
 from agent.playground.errors import PlaygroundError
 from store.errors import StoreError
@@ -35,7 +35,7 @@ class DoctorCheck:
     """False: a run on the playground does without it."""
 
 
-def all_checks(data: Path, named_browser: str | None) -> Iterator[DoctorCheck]:
+def check_machine(data: Path, named_browser: str | None) -> Iterator[DoctorCheck]:
     yield _python()
     yield from _browser(named_browser)
     yield _disk(data)
@@ -53,8 +53,8 @@ def _python() -> DoctorCheck:
 
 def _browser(named: str | None) -> Iterator[DoctorCheck]:
     try:
-        found = browsers.find(named)
-        version, plays = asyncio.run(probe(found, CODECS))
+        found = browsers.find_browser(named)
+        version, plays = asyncio.run(probe_browser(found, CODECS))
     except AgentError as error:
         yield DoctorCheck("browser", ok=False, found="none that starts", fix=str(error))
         return
@@ -107,7 +107,7 @@ def _clips() -> str:
     return footage_summary()
 
 
-def desktop_checks(
+def check_desktop(
     data: Path, *, calibrate: bool, tell: Callable[[str], None]
 ) -> Iterator[DoctorCheck]:
     from agent.drivers.desktop import calibration  # takes screens: heavy
@@ -115,7 +115,7 @@ def desktop_checks(
     try:
         folder = DataFolder(data)
         folder.prepare()
-        seen = asyncio.run(calibration.examine(folder.root, tell, calibrate=calibrate))
+        seen = asyncio.run(calibration.examine_screen(folder.root, tell, calibrate=calibrate))
     except (AgentError, StoreError) as error:
         yield DoctorCheck("screen", ok=False, found="not usable", fix=str(error))
         return
@@ -130,17 +130,17 @@ def desktop_checks(
 def install_browser() -> str:
     """Install a browser where there is none: Playwright's own, else Debian's as root."""
     try:
-        return str(browsers.find().path)
+        return str(browsers.find_browser().path)
     except BadConfig:
         pass  # none yet: that is what this function is for
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         try:
-            return str(browsers.find().path)
+            return str(browsers.find_browser().path)
         except BadConfig:
             subprocess.run(["apt-get", "update", "-qq"], check=False)
             subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=False)
-    return str(browsers.find().path)
+    return str(browsers.find_browser().path)
 
 
 def install_display() -> str | None:

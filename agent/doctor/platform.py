@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from agent.config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival, PageHooks
 from agent.errors import RunFault
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from store.foreign.printing import count_of
@@ -28,7 +28,7 @@ FIELDS = ("url", "author", "caption", "hashtags", "likes", "comments", "views", 
 
 
 @dataclass
-class Probe:
+class SiteProbe:
     """What was found of a site."""
 
     platform: str
@@ -80,7 +80,7 @@ class Probe:
         return f"| {name} | {sum(found.values())} of {self.videos} | {where} |"
 
 
-def selectors(hooks: PageHooks) -> dict[str, str]:
+def list_selectors(hooks: PageHooks) -> dict[str, str]:
     """Return the selectors of an adapter's hooks, by a name that tells their kind."""
     kinds = {
         "item": hooks.item,
@@ -94,15 +94,15 @@ def selectors(hooks: PageHooks) -> dict[str, str]:
     return {f"{kind}: {one}": one for kind, several in kinds.items() for one in several}
 
 
-async def probe(
+async def probe_site(
     config: RunConfig,
     run_browser: RunBrowser,
     videos: int,
     hands: SlowHands,
     tell: Callable[[int], None],
-) -> Probe:
+) -> SiteProbe:
     """Walk so many videos. A fault ends the walk and is part of what was found."""
-    found = Probe(config.platform)
+    found = SiteProbe(config.platform)
     async with AsyncExitStack() as stack:
         opened = await open_feed(config, run_browser, "probe", 0, stack)
         found.browser, found.signed_in = opened.driver.browser, opened.signed_in
@@ -115,9 +115,9 @@ async def probe(
 
 
 async def _walk(
-    opened: OpenedFeed, found: Probe, videos: int, hands: SlowHands, tell: Callable[[int], None]
+    opened: OpenedFeed, found: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
-    named = selectors(load(found.platform).hooks)
+    named = list_selectors(load_platform(found.platform).hooks)
     found.tried = tuple(named)
     driver = opened.driver
     await hands.before_action()
@@ -136,7 +136,7 @@ async def _walk(
         shown = arrival.shown
 
 
-def _note(found: Probe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
+def _note(found: SiteProbe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
     found.videos += 1
     found.excluded += bool(video.ad or video.live)
     found.hooks.update(name for name, count in counts.items() if count)
@@ -147,6 +147,6 @@ def _note(found: Probe, shown: ActiveVideo, video: Video, counts: dict[str, int]
             found.fields[(name, video.sources.get(name, "page"))] += 1
 
 
-def _moved(found: Probe, arrival: Arrival) -> None:
+def _moved(found: SiteProbe, arrival: Arrival) -> None:
     found.moves[arrival.action] += 1
     found.jumps += arrival.shown.moved not in (None, 1)

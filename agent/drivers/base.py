@@ -36,7 +36,6 @@ class PageHooks:
     """
 
     item: tuple[str, ...] = ()
-    """CSS selectors of one feed item."""
     active: tuple[str, ...] = ()
     """Selectors of the player whose video is the active one; without, geometry decides."""
     id_attributes: tuple[tuple[str, str, str], ...] = ()

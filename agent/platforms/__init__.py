@@ -13,7 +13,7 @@ REPLAY = Platform("replay", PageHooks(), (), lambda _: [], live=False, expected=
 """A recorded run as a platform: its metadata come from its ledger."""
 
 
-def load(name: str) -> Platform:
+def load_platform(name: str) -> Platform:
     if name not in NAMES:
         raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
     if name == REPLAY.name:

@@ -30,7 +30,7 @@ CHANCE = 1e-4
 """A row that is less likely than this, were the field missing as often as before, is no chance."""
 
 
-def refused(answer: SiteAnswer) -> WallKind | None:
+def read_refusal(answer: SiteAnswer) -> WallKind | None:
     """Which wall a response amounts to: it says to slow down, or says nothing."""
     if answer.status in SLOW_DOWN or (answer.status == 200 and answer.body is None):
         return "rate_limit"
@@ -38,7 +38,7 @@ def refused(answer: SiteAnswer) -> WallKind | None:
 
 
 @dataclass(frozen=True)
-class Session:
+class SiteSession:
     """How a site knows its visitor."""
 
     login_url: str
@@ -62,9 +62,9 @@ class Platform:
     """Whether real people's videos are watched, at the speed of life."""
     url: str = ""
     """Address of the feed; empty where the platform is started by the run."""
-    refused: Callable[[SiteAnswer], WallKind | None] = refused
+    refused: Callable[[SiteAnswer], WallKind | None] = read_refusal
     """Reads a response that holds no items as a wall, or as none."""
-    session: Session | None = None
+    session: SiteSession | None = None
     about_one: tuple[str, ...] = ()
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     batch_name: Callable[[Any], str | None] = lambda _: None
@@ -103,7 +103,7 @@ class _Field:
         return max(LEAST, ceil(log(CHANCE) / log(rate)))
 
 
-class Misses:
+class MissingFields:
     """Rows of videos without a field, one row per field."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Feed:
 
     def __init__(self, platform: Platform, *, watch: bool = True) -> None:
         self._platform = platform
-        self._misses = Misses() if watch else None
+        self._misses = MissingFields() if watch else None
         self._items: dict[str, Video] = {}
         self._batches = BatchLog()
         self.refusal: WallKind | None = None

@@ -84,14 +84,11 @@ class BatchLog:
             self._waiting.update((video, [batch]) for video in fresh)
 
     def take(self, video: str) -> FeedBatch | None:
-        """Return the batch that brought a video that is shown now; ``None`` where none did.
-
-        Batches are shown in order, so one that lies behind is left over from a video that was
-        named and never shown.
-        """
+        """Return the batch that brought a video that is shown now; ``None`` where none did."""
         waiting = self._waiting.get(video) or self._recorded.get(video)
         if not waiting:
             return self._brought.get(video)
+        # they are shown in order: one that lies behind is of a video that was never shown
         place = next((i for i, batch in enumerate(waiting) if batch.number >= self._latest), 0)
         batch = waiting[place]
         del waiting[: place + 1]

@@ -117,7 +117,6 @@ def seconds(value: Any) -> float | None:
 
 
 def hashtags(words: str | None) -> tuple[str, ...]:
-    """Return the hashtags of a text, once each."""
     return tuple(dict.fromkeys(_HASHTAG.findall(words or "")))
 
 

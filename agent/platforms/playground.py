@@ -49,9 +49,11 @@ def _video(item: dict[str, Any], source: str) -> Video:
     )
 
 
-def batch_name(body: Any) -> str | None:
+def read_batch_name(body: Any) -> str | None:
     number = items.count(items.at(body, "batch"))
     return None if number is None else str(number)
 
 
-PLATFORM = Platform("playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=batch_name)
+PLATFORM = Platform(
+    "playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=read_batch_name
+)

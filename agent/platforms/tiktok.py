@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
-from agent.platforms.base import Platform, Session, refused
+from agent.platforms.base import Platform, SiteSession, read_refusal
 from store.runs.records import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
@@ -160,11 +160,11 @@ def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def blocked(answer: SiteAnswer) -> WallKind | None:
+def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items; TikTok reports its own errors with status 200."""
     code = items.at(answer.body, "statusCode")
     failed = isinstance(code, int) and code != 0
-    return refused(answer) or ("error" if failed else None)
+    return read_refusal(answer) or ("error" if failed else None)
 
 
 PLATFORM = Platform(
@@ -173,7 +173,7 @@ PLATFORM = Platform(
     ("/api/recommend/item_list/",),
     parse,
     url="https://www.tiktok.com/foryou",
-    refused=blocked,
-    session=Session("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
+    refused=read_wall,
+    session=SiteSession("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
     hosts=("tiktok.com",),
 )

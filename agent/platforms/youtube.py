@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
-from agent.platforms.base import Platform, Session, refused
+from agent.platforms.base import Platform, SiteSession, read_refusal
 from store.runs.records import Video
 
 ID = r"[\w-]{11}"
@@ -223,12 +223,12 @@ _STATES: dict[str, WallKind] = {
 }
 
 
-def blocked(answer: SiteAnswer) -> WallKind | None:
+def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items: its status, or what it says about playing."""
     for told in items.under(answer.body, "playabilityStatus"):
         if (state := items.name(items.at(told, "status"))) in _STATES:
             return _STATES[state]
-    return refused(answer)
+    return read_refusal(answer)
 
 
 PLATFORM = Platform(
@@ -242,13 +242,13 @@ PLATFORM = Platform(
     ),
     parse,
     url="https://www.youtube.com/shorts",
-    refused=blocked,
+    refused=read_wall,
     about_one=(
         *ABOUT_ONE,
         "inline:window.ytInitialData",
         "inline:window.ytInitialPlayerResponse",
     ),
-    session=Session(
+    session=SiteSession(
         "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
     ),
     hosts=("youtube.com",),

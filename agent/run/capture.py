@@ -24,7 +24,7 @@ class Describer(Protocol):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class VideoFrames:
     """What was taken of one video, in order of time."""
 
     jpegs: tuple[bytes, ...]
@@ -54,7 +54,9 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
     return out.getvalue()
 
 
-async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames) -> Pictures:
+async def take_frames(
+    driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames
+) -> VideoFrames:
     """Take the frames, evenly from the first one on. Where no player is shown, take one."""
     taking, describing, waiting = 0.0, 0.0, 0.0
     jpegs: list[bytes] = []
@@ -83,4 +85,4 @@ async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: 
     timings = {"capture": taking * 1000, "describe": describing * 1000}
     if waiting:
         timings["exposure"] = waiting * 1000
-    return Pictures(tuple(jpegs), tuple(frames), shown, timings, counted_at, waiting)
+    return VideoFrames(tuple(jpegs), tuple(frames), shown, timings, counted_at, waiting)

@@ -13,7 +13,7 @@ from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, NotSignedIn
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed, Platform
 from agent.run.playground_process import VISITOR, PlaygroundSite
 from agent.run.profiles import BrowserProfile
@@ -52,7 +52,7 @@ async def open_feed(
     config: RunConfig, run_browser: RunBrowser, run_id: str, position: int, stack: AsyncExitStack
 ) -> OpenedFeed:
     """Open the run's platform until ``stack`` closes; a replay starts at ``position``."""
-    platform = load(config.platform)
+    platform = load_platform(config.platform)
     feed = Feed(platform)
     if config.of is not None:
         source = read(run_browser.data.find_run(config.of))
@@ -123,7 +123,7 @@ def _desktop(config: RunConfig, run_browser: RunBrowser, url: str) -> Driver:
     from agent.drivers.desktop.driver import DesktopDriver  # takes screens: heavy
     from agent.drivers.desktop.window import PlainOptions, PlainWindow
 
-    shown = calibration.read(run_browser.data.root)
+    shown = calibration.read_calibration(run_browser.data.root)
     if config.site is None:
         return DesktopDriver(None, calibrated=shown)
     assert run_browser.browser is not None

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from agent.config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival
-from agent.drivers.web.walls import fault_of
+from agent.drivers.web.walls import make_fault
 from agent.errors import (
     ActionNotConfirmed,
     DriverFault,
@@ -20,8 +20,8 @@ from agent.errors import (
     PlatformFault,
     WallShown,
 )
-from agent.run.capture import Pictures, sheet, take
-from agent.run.policy import ReactionPlan, plan
+from agent.run.capture import VideoFrames, sheet, take_frames
+from agent.run.policy import ReactionPlan, plan_reaction
 from agent.run.progress import OpenStep, RunProgress
 from agent.run.site_record import SiteRecord
 from agent.run.tools import RunTools
@@ -53,7 +53,7 @@ class _Look:
     phase: Phase
     excluded: Exclusion | None
     repeat: Repeat | None
-    pictures: Pictures
+    pictures: VideoFrames
     judgement: Judgement
     timings: dict[str, float]
 
@@ -152,7 +152,7 @@ class RunLoop:
             return None
         kind, (_, address) = feed.refusal, feed.refused_at
         feed.refusal = feed.refused_at = None
-        return fault_of(kind, address, f"the answer of {address}")
+        return make_fault(kind, address, f"the answer of {address}")
 
     async def _meet(self, fault: DriverFault | PlatformFault) -> None:
         await self._settle()
@@ -280,7 +280,7 @@ class RunLoop:
         return None
 
     def _decide(self, look: _Look) -> ReactionPlan:
-        decided = plan(self._config, look.phase, look.judgement, look.excluded)
+        decided = plan_reaction(self._config, look.phase, look.judgement, look.excluded)
         scheduled = self._tools.schedule
         passive = self._config.windows.baseline == "passive" and look.phase == "before"
         if scheduled is None or passive or look.excluded is not None:
@@ -293,7 +293,9 @@ class RunLoop:
         video = self._tools.feed.describe(shown)
         excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)
-        pictures = await take(self._tools.driver, self._tools.recorder, shown, self._config.frames)
+        pictures = await take_frames(
+            self._tools.driver, self._tools.recorder, shown, self._config.frames
+        )
         timings = pictures.timings
         keeping = asyncio.create_task(self._keep(pictures.jpegs))
         judging = perf_counter()
@@ -308,7 +310,7 @@ class RunLoop:
             timings["write"] = _ms(waiting)
         return _Look(video, phase, excluded, repeat, pictures, judgement, timings)
 
-    async def _judge(self, pictures: Pictures, video: Video) -> Judgement:
+    async def _judge(self, pictures: VideoFrames, video: Video) -> Judgement:
         given = pictures.jpegs
         if self._config.frames.sheet and len(given) > 1:
             given = (await asyncio.to_thread(sheet, given),)

@@ -119,7 +119,7 @@ class SlowHands:
             raise PaceReached(f"it is {now:%H:%M} ({zone}), within the quiet hours")
 
 
-def watched_today(
+def count_watched_today(
     data: DataFolder, platform: str, account: str, now: datetime, problems: list[str]
 ) -> int:
     """Count the account's videos since midnight; ``problems`` takes unreadable ledgers."""

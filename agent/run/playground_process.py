@@ -111,10 +111,6 @@ class PlaygroundSite:
                 "Wait for the other run to end, or type: --account NAME"
             )
 
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.returncode is None
-
     async def stop(self) -> None:
         """End the child, by closing its stdin. It is killed where that does not end it."""
         process, self._process = self._process, None

@@ -30,7 +30,7 @@ class ReactionPlan:
     like: bool = False
 
 
-def plan(
+def plan_reaction(
     config: RunConfig, phase: Phase, judgement: Judgement, excluded: Exclusion | None
 ) -> ReactionPlan:
     """Decide the reaction; a missing judgement is reacted to as a swipe, and stays missing."""
@@ -46,10 +46,7 @@ def plan(
 
 
 class YokedSchedule:
-    """The reaction at each eligible step of the active block, and nothing beyond it.
-
-    ``first`` counts the eligible steps before that block.
-    """
+    """The reaction at each eligible step from ``first`` on, and nothing beyond the plans."""
 
     def __init__(self, plans: Sequence[ReactionPlan], first: int = 0) -> None:
         self._plans = tuple(plans)
@@ -63,7 +60,7 @@ class YokedSchedule:
         return self._plans[place]
 
 
-def schedule(source: Ledger, windows: Windows, rng: np.random.Generator) -> YokedSchedule:
+def schedule_yoke(source: Ledger, windows: Windows, rng: np.random.Generator) -> YokedSchedule:
     """Return one reaction per eligible step of the active block of a complete treatment run.
 
     ``rng`` shuffles within each batch. Raises ``BadConfig`` for any other source, and for one that

@@ -56,10 +56,7 @@ class RunProgress:
         return "account" if video.id in self.former else None
 
     def judgement_of(self, video: Video) -> Judgement | None:
-        """Return the answer that a video has in this run already, at no cost.
-
-        A refusal and an unreadable reply are answers too: no repeat gives them another chance.
-        """
+        """Return the answer that a video has here, at no cost; a refusal is one, and final."""
         known = self.judgements.get(video.id)
         if known is None or not _is_answer(known):
             return None

@@ -30,8 +30,8 @@ from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
-from agent.run.pacing import PaceLimits, SlowHands, watched_today
-from agent.run.policy import YokedSchedule, schedule
+from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
+from agent.run.policy import YokedSchedule, schedule_yoke
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
@@ -106,7 +106,7 @@ class RunFolder:
     live: LiveOptions = LiveOptions()
 
 
-async def execute(
+async def execute_run(
     config: RunConfig, folder: RunFolder, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> str:
     """Run to the end, or to the fault that ends it; return the run's id.
@@ -197,7 +197,7 @@ def _pacer(config: RunConfig, folder: RunFolder, onlooker: RunWatcher) -> SlowHa
     account, clock, watched = config.account, folder.live.limits.clock, 0
     damaged: list[str] = []
     if account:
-        watched = watched_today(folder.data, config.platform, account, clock(), damaged)
+        watched = count_watched_today(folder.data, config.platform, account, clock(), damaged)
     for problem in damaged:
         onlooker.doing(f"what a former run showed does not count towards today: {problem}")
     rng = np.random.default_rng([config.seed, 1])
@@ -336,7 +336,7 @@ def _schedule(config: RunConfig, data: DataFolder) -> YokedSchedule | None:
     if config.yoke is None:
         return None
     rng = np.random.default_rng([config.seed, int.from_bytes(config.digest().encode(), "big")])
-    return schedule(read(data.find_run(config.yoke)), config.windows, rng)
+    return schedule_yoke(read(data.find_run(config.yoke)), config.windows, rng)
 
 
 def _indexer(started: RunStarted, folder: RunFolder, judge: ModelJudge) -> StepIndexer | None:

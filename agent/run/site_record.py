@@ -92,11 +92,11 @@ async def check_run(
         last = record.latest(steps[-1].video.id) if steps else None
         heard = not steps or (last is not None and last.ended_by is not None)
         if heard or monotonic() > until:
-            return compare(steps, record, now())
+            return compare_steps(steps, record, now())
         await asyncio.sleep(POLL_S)  # its report is on the way
 
 
-def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
+def compare_steps(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
     """Hold a run's steps against the site, from their ends back: earlier runs lie before."""
     visits, unrecorded, unreported = _align(steps, record)
     gaps: dict[int, float] = {}

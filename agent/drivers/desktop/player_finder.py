@@ -114,21 +114,21 @@ class Region:
         return not self.grown(SLACK).holds(other) and self.overlap(other) > 0
 
 
-def changed(before: Grey, after: Grey) -> Mask:
+def find_changes(before: Grey, after: Grey) -> Mask:
     return np.asarray(np.maximum(before, after) - np.minimum(before, after) > STEP)
 
 
-def share_changed(before: Grey, after: Grey) -> float:
-    return float(changed(before, after).mean()) if before.size else 0.0
+def measure_change(before: Grey, after: Grey) -> float:
+    return float(find_changes(before, after).mean()) if before.size else 0.0
 
 
-def moving(shots: Sequence[Grey]) -> Region | None:
+def find_motion(shots: Sequence[Grey]) -> Region | None:
     """Find the largest part that moves again and again: what appears does so once."""
     from scipy import ndimage  # loaded where it is used: it is heavy
 
     times = np.zeros(shots[0].shape, dtype=np.uint16)
     for before, after in pairwise(shots):
-        times += changed(before, after)
+        times += find_changes(before, after)
     moved = times >= max(1, len(shots) // 3)
     cells = _cells(moved)
     around = np.ones((3, 3), dtype=bool)
@@ -147,14 +147,14 @@ def moving(shots: Sequence[Grey]) -> Region | None:
     return _tight(moved, best[1])
 
 
-def find(shots: Sequence[Grey]) -> Region | None:
+def find_player(shots: Sequence[Grey]) -> Region | None:
     """Find the player around the largest movement; ``None`` where nothing moves enough.
 
     The upright edges are the nearest still lines that run along the movement. They reach from the
     top to the bottom of the player, where lines across close it. A side on which no edge shows is
     taken from the movement, or from the shape 9:16 where the rest comes near to it.
     """
-    core = moving(shots)
+    core = find_motion(shots)
     if core is None or core.width < LEAST_SIDE or core.height < LEAST_SIDE:
         return None
     upright, across = _edges(shots)

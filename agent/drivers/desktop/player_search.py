@@ -6,8 +6,8 @@ import asyncio
 from time import perf_counter
 
 from agent.drivers.desktop import player_finder
-from agent.drivers.desktop.player_finder import Region, share_changed
-from agent.drivers.desktop.screen_session import Desk, Shot
+from agent.drivers.desktop.player_finder import Region, measure_change
+from agent.drivers.desktop.screen_session import ScreenSession, Screenshot
 from agent.drivers.desktop.window import ScreenWindow, find_owner
 
 ALIKE = 0.95
@@ -19,21 +19,21 @@ MOTIONS = 3
 
 
 class PlayerFinder:
-    """Two looks at the screen of a desk."""
+    """Two looks at the screen."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, session: ScreenSession) -> None:
         self.first_seen: float | None = None
         """The clock when a player was first seen to play."""
-        self._desk = desk
-        self._limits = desk.limits
+        self._session = session
+        self._limits = session.limits
 
     async def find_owner(self, player: Region) -> ScreenWindow | None:
-        stack = await self._desk.windows()
+        stack = await self._session.windows()
         return None if stack is None else find_owner(stack, player)
 
     async def sees_motion(self, region: Region) -> bool:
         """Whether something moves there and goes on: a page painted in steps comes to rest."""
-        if not region.fits((await self._desk.shot()).grey()):
+        if not region.fits((await self._session.shot()).grey()):
             return False
         began = None
         for _ in range(MOTIONS):
@@ -44,18 +44,18 @@ class PlayerFinder:
         self.first_seen = began
         return True
 
-    async def watch_for_motion(self, region: Region) -> tuple[Shot, Shot, float]:
+    async def watch_for_motion(self, region: Region) -> tuple[Screenshot, Screenshot, float]:
         """Wait until a region changes, and changes again: what only appears is no motion.
 
         Returns two pictures, the second of now, and the share of the region that differs; 0 where
         nothing moved in time.
         """
-        first = shot = await self._desk.shot()
+        first = shot = await self._session.shot()
         end, appeared = first.at + self._limits.show, False
         while appeared or shot.at < end:
             await asyncio.sleep(self._limits.quiet if appeared else self._limits.poll)
-            shot = await self._desk.shot()
-            share = share_changed(region.cut(first.grey()), region.cut(shot.grey()))
+            shot = await self._session.shot()
+            share = measure_change(region.cut(first.grey()), region.cut(shot.grey()))
             if appeared and share > STILL:
                 return first, shot, share
             if appeared or share > STILL:
@@ -80,14 +80,14 @@ class PlayerFinder:
         return second
 
     async def _look(self, within: Region | None) -> Region | None:
-        screen = Region(0, 0, *self._desk.screen.size)
+        screen = Region(0, 0, *self._session.screen.size)
         part = screen if within is None else screen.common(within)
         if not screen.meets(part):
             return None
-        shots = [await self._desk.shot()]
+        shots = [await self._session.shot()]
         while shots[-1].at - shots[0].at < self._limits.look:
             await asyncio.sleep(self._limits.look / 10)
-            shots.append(await self._desk.shot())
+            shots.append(await self._session.shot())
         cuts = [part.cut(shot.grey()) for shot in shots]
-        found = await self._desk.do(player_finder.find, cuts)
+        found = await self._session.do(player_finder.find_player, cuts)
         return None if found is None else found.moved(part.left, part.top)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from time import perf_counter
 
 from agent.drivers.desktop import player_finder
-from agent.drivers.desktop.player_finder import SLACK, Region, share_changed
+from agent.drivers.desktop.player_finder import SLACK, Region, measure_change
 from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerFinder
-from agent.drivers.desktop.screen import no_screen
-from agent.drivers.desktop.screen_session import Desk, Shot
+from agent.drivers.desktop.screen import explain_no_screen
+from agent.drivers.desktop.screen_session import ScreenSession, Screenshot
 from agent.drivers.desktop.window import ScreenWindow, find_cover
 from agent.errors import BadConfig, FrameChanged, PageStuck, PlayerLost, WindowCovered
 
@@ -39,10 +39,10 @@ DISTURBED_OFTEN = (
 class PlayerTracker:
     """The player on the screen. What the user showed is taken where something moves in it."""
 
-    def __init__(self, desk: Desk, calibrated: Region | None) -> None:
-        self.finder = PlayerFinder(desk)
-        self._desk = desk
-        self._limits = desk.limits
+    def __init__(self, session: ScreenSession, calibrated: Region | None) -> None:
+        self.finder = PlayerFinder(session)
+        self._session = session
+        self._limits = session.limits
         self._calibrated = calibrated
         self._player: Region | None = None
         self._window: ScreenWindow | None = None
@@ -87,9 +87,9 @@ class PlayerTracker:
     async def _not_found(self, found: Region | None) -> Exception:
         if found is not None and self._former is not None:
             return PlayerLost(_unlike(found, self._former))
-        last = (await self._desk.shot()).picture[..., :3]
+        last = (await self._session.shot()).picture[..., :3]
         one_colour = last.min() == last.max()
-        return BadConfig(no_screen("it is of one colour") if one_colour else NOT_FOUND)
+        return BadConfig(explain_no_screen("it is of one colour") if one_colour else NOT_FOUND)
 
     async def _believe(self, player: Region) -> None:
         self._player = self._former = player
@@ -101,9 +101,9 @@ class PlayerTracker:
         if found is None or found.overlap(self.player) > ALIKE:
             return False
         if not self._has_cause(found):
-            self._desk.note("window", _unlike(found, self.player))
+            self._session.note("window", _unlike(found, self.player))
             return False
-        self._desk.note("window", f"the player is now at {found}, and was at {self.player}")
+        self._note_move(found)
         await self._believe(found)
         return True
 
@@ -117,6 +117,9 @@ class PlayerTracker:
             return found.has_shape_of(self.player)
         return found.has_size_of(self.player) or found.grown(SLACK).holds(self.player)
 
+    def _note_move(self, player: Region) -> None:
+        self._session.note("window", f"the player is now at {player}, and was at {self.player}")
+
     # Its window
 
     async def follow(self) -> bool:
@@ -125,20 +128,20 @@ class PlayerTracker:
         Raises ``PlayerLost`` where the window is gone, never rests, or lies partly off the screen.
         """
         known = self._window
-        if known is None or known in (await self._desk.windows() or ()):
+        if known is None or known in (await self._session.windows() or ()):
             return True
         now = await self._resting(known)
         across, down = now.region.left - known.region.left, now.region.top - known.region.top
         if now.region != known.region.moved(across, down):
             return False
         player = self.player.moved(across, down)
-        if not Region(0, 0, *self._desk.screen.size).holds(player):
+        if not Region(0, 0, *self._session.screen.size).holds(player):
             raise PlayerLost(
                 "The player reaches beyond the screen. Move its window back, then type the same "
                 "command: it goes on"
             )
         if now != known:
-            self._desk.note("window", f"the player is now at {player}, and was at {self.player}")
+            self._note_move(player)
         self._player, self._window = player, now
         return True
 
@@ -153,8 +156,8 @@ class PlayerTracker:
             found = await self.finder.look_twice(now.region)
             if found is None or not found.has_shape_of(self.player):
                 continue
-            if now.region.holds(found) and now in (await self._desk.windows() or ()):
-                self._desk.note("window", f"the player is now at {found}, and was at {self.player}")
+            if now.region.holds(found) and now in (await self._session.windows() or ()):
+                self._note_move(found)
                 await self._believe(found)
                 return
         raise PlayerLost(_unlike(found, self.player))
@@ -169,7 +172,7 @@ class PlayerTracker:
                     f"The player's window did not come to rest in {self._limits.window:.0f} s. "
                     "Leave it alone, then type the same command: it goes on"
                 )
-            stack = await self._desk.windows() or ()
+            stack = await self._session.windows() or ()
             now = next((one for one in stack if one.number == known.number), None)
             if now is None:
                 raise PlayerLost(
@@ -182,7 +185,7 @@ class PlayerTracker:
         return last
 
     async def cover(self) -> ScreenWindow | None:
-        stack = await self._desk.windows()
+        stack = await self._session.windows()
         if stack is None or self._window is None:
             return None
         return find_cover(stack, self._window, self.player)
@@ -192,7 +195,7 @@ class PlayerTracker:
         cover = await self.cover()
         if cover is None:
             return
-        self._desk.note("window", f"another window ({cover}) lay over the player")
+        self._session.note("window", f"another window ({cover}) lay over the player")
         end = perf_counter() + self._limits.cover
         while (cover := await self.cover()) is not None:
             if perf_counter() > end:
@@ -201,18 +204,15 @@ class PlayerTracker:
         await asyncio.sleep(self._limits.repaint)
 
     async def _undisturbed(self) -> bool:
-        stack = await self._desk.windows()
+        stack = await self._session.windows()
         if stack is None or self._window is None:
             return True
         return self._window in stack and find_cover(stack, self._window, self.player) is None
 
     # Taking its picture
 
-    async def arrive(self) -> tuple[bool, Shot]:
-        """See it play, undisturbed; return whether it does, and the screen at that moment.
-
-        Raises ``FrameChanged`` where its window was moved or covered at every take.
-        """
+    async def arrive(self) -> tuple[bool, Screenshot]:
+        """See it play undisturbed, or raise ``FrameChanged``; return whether it does, and the shot."""
         for _ in range(TAKES):
             if not await self.follow():
                 await self.find_resized()
@@ -220,72 +220,71 @@ class PlayerTracker:
             moved, shot = await self.moves()
             if await self._undisturbed():
                 return moved, shot
-            self._desk.note("capture", DISTURBED)
+            self._session.note("capture", DISTURBED)
         raise FrameChanged(DISTURBED_OFTEN)
 
-    async def frame(self, *, held: bool) -> Shot | None:
+    async def frame(self, *, held: bool) -> Screenshot | None:
         """Take the player; ``None`` where it was moved, covered or, being held, another one."""
-        first = await self._desk.shot()
+        first = await self._session.shot()
         await asyncio.sleep(self._limits.quiet)
-        shot = await self._desk.shot()
+        shot = await self._session.shot()
         same = not held or self.difference(first, shot) <= STILL
         if same and await self._undisturbed():
             return shot
-        self._desk.note("capture", DISTURBED)
+        self._session.note("capture", DISTURBED)
         return None
 
     # Seeing what it does
 
-    def difference(self, one: Shot, other: Shot) -> float:
-        return share_changed(self.player.cut(one.grey()), self.player.cut(other.grey()))
+    def difference(self, one: Screenshot, other: Screenshot) -> float:
+        return measure_change(self.player.cut(one.grey()), self.player.cut(other.grey()))
 
-    def pushed(self, one: Shot, other: Shot) -> float:
+    def pushed(self, one: Screenshot, other: Screenshot) -> float:
         """Share that differs just above or just below the player: a feed moves through there."""
         player = self.player
         across = slice(player.left, player.right)
         above = slice(max(0, player.top - 4), max(0, player.top - 1))
         below = slice(player.bottom + 1, player.bottom + 4)
         return max(
-            share_changed(one.grey()[rows, across], other.grey()[rows, across])
+            measure_change(one.grey()[rows, across], other.grey()[rows, across])
             for rows in (above, below)
         )
 
-    async def changes(self, before: Shot, see: Callable[[Shot, Shot], float]) -> float | None:
+    async def changes(
+        self, before: Screenshot, see: Callable[[Screenshot, Screenshot], float]
+    ) -> float | None:
         """Wait until the screen shows another video by this measure; return the clock."""
         end = perf_counter() + self._limits.change
         while perf_counter() < end:
-            shot = await self._desk.shot()
+            shot = await self._session.shot()
             if see(before, shot) > OTHER:
                 return shot.at
             await asyncio.sleep(self._limits.poll)
         return None
 
-    async def changed_elsewhere(self, before: Shot) -> bool:
-        shot = await self._desk.shot()
+    async def changed_elsewhere(self, before: Screenshot) -> bool:
+        shot = await self._session.shot()
         share = self.player.width * self.player.height / before.grey().size
-        if share_changed(before.grey(), shot.grey()) <= OTHER * share:
+        if measure_change(before.grey(), shot.grey()) <= OTHER * share:
             return False
         return await self.find_again()
 
-    async def rests(self, before: Shot) -> float:
+    async def rests(self, before: Screenshot) -> float:
         """Wait until nothing is pushed over the player's edges any more; return the clock."""
         rested = began = perf_counter()
         quiet = 0
         while quiet < 2 and rested - began < self._limits.rest:
             await asyncio.sleep(self._limits.poll)
-            shot = await self._desk.shot()
+            shot = await self._session.shot()
             pushed = self.pushed(before, shot) > OTHER
             quiet, rested = (0, shot.at) if pushed else (quiet + 1, rested)
         return rested
 
-    async def moves(self) -> tuple[bool, Shot]:
-        """See the player play; return whether it does, and the screen at that moment.
-
-        Where it twice does not, or moves over its bounds, it is looked for on the whole screen.
-        """
+    async def moves(self) -> tuple[bool, Screenshot]:
+        """See it play; where it twice does not, or moves over its bounds, look for it elsewhere."""
         for attempt in range(3):
             first, shot, share = await self.finder.watch_for_motion(self.player)
-            core = await self._desk.do(player_finder.moving, [first.grey(), shot.grey()])
+            core = await self._session.do(player_finder.find_motion, [first.grey(), shot.grey()])
             astray = share <= STILL or (core is not None and self.player.cuts(core))
             if not astray or (attempt == 1 and not await self.find_again()):
                 break
@@ -293,11 +292,11 @@ class PlayerTracker:
 
     async def stands(self) -> float | None:
         """Wait until the player stands still; return the clock when it began to."""
-        anchor = await self._desk.shot()
+        anchor = await self._session.shot()
         end = anchor.at + self._limits.still
         while anchor.at < end:
             await asyncio.sleep(self._limits.poll)
-            shot = await self._desk.shot()
+            shot = await self._session.shot()
             if self.difference(anchor, shot) > STILL:
                 anchor = shot
             elif shot.at - anchor.at >= self._limits.quiet:

@@ -48,7 +48,7 @@ class Screen:
             self._mss = mss.MSS()
             picture = self.shot()
         except (ScreenShotError, BrowserLost) as error:
-            raise BadConfig(no_screen(str(error))) from error
+            raise BadConfig(explain_no_screen(str(error))) from error
         self.size = (picture.shape[1], picture.shape[0])
         try:
             with redirect_stdout(sys.stderr):  # Xlib prints its warnings; stdout is for results
@@ -97,7 +97,7 @@ class Screen:
         self._mss.close()
 
 
-def no_screen(why: str) -> str:
+def explain_no_screen(why: str) -> str:
     if os.environ.get("XDG_SESSION_TYPE") == "wayland" or "WAYLAND_DISPLAY" in os.environ:
         return WAYLAND
     return NO_DISPLAY.format(why=why)
@@ -110,14 +110,14 @@ def _pyautogui() -> Any:
     try:
         import pyautogui
     except KeyError as error:
-        raise BadConfig(no_screen("DISPLAY is not set")) from error
+        raise BadConfig(explain_no_screen("DISPLAY is not set")) from error
     except ImportError as error:
-        raise BadConfig(no_screen(str(error))) from error
+        raise BadConfig(explain_no_screen(str(error))) from error
     except Exception as error:  # Xlib's errors, by name since only Linux has it; all else goes on
         if type(error).__name__ == "XauthError":
             raise BadConfig(NO_XAUTHORITY) from error
         if type(error).__module__.startswith("Xlib"):
-            raise BadConfig(no_screen(str(error))) from error
+            raise BadConfig(explain_no_screen(str(error))) from error
         raise
     finally:
         for name, module in known.items():

@@ -53,7 +53,7 @@ class ScreenTimeouts:
 
 
 @dataclass(frozen=True)
-class Shot:
+class Screenshot:
     """The screen at one moment of the clock."""
 
     at: float
@@ -63,7 +63,7 @@ class Shot:
         return self.picture[..., GREEN]
 
 
-class Desk:
+class ScreenSession:
     """The screen and the keyboard."""
 
     def __init__(self, limits: ScreenTimeouts) -> None:
@@ -116,9 +116,9 @@ class Desk:
         assert self._hand is not None
         return await asyncio.get_running_loop().run_in_executor(self._hand, work, *arguments)
 
-    async def shot(self) -> Shot:
+    async def shot(self) -> Screenshot:
         picture = await self.do(self.screen.shot)
-        return Shot(perf_counter(), picture)
+        return Screenshot(perf_counter(), picture)
 
     async def windows(self) -> Stack | None:
         return await self.do(self.screen.windows)

@@ -54,7 +54,7 @@ class PlainWindow:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 str(plain.found.path),
-                *browsers.arguments(),
+                *browsers.list_arguments(),
                 *options,
                 "--new-window",
                 plain.url,
@@ -64,10 +64,6 @@ class PlainWindow:
             )
         except OSError as error:
             raise BrowserLost(f"{plain.found.path} did not start: {error}") from error
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.returncode is None
 
     async def close(self) -> None:
         process, self._process = self._process, None
@@ -120,7 +116,7 @@ def find_cover(stack: Stack, owner: ScreenWindow, player: Region) -> ScreenWindo
     """Find a window above the player's that lies over the player or just beside it."""
     numbers = [one.number for one in stack]
     above = stack[numbers.index(owner.number) + 1 :] if owner.number in numbers else ()
-    near = player.grown(SLACK)
+    near = player.grown(SLACK)  # a window that ends where the player begins hides the rest of it
     return next((one for one in reversed(above) if one.region.meets(near)), None)
 
 

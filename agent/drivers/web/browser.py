@@ -56,7 +56,7 @@ class BrowserWindow:
     """User data folder of an account; ``None`` for a browser that forgets."""
 
 
-def find(named: str | None = None) -> BrowserBinary:
+def find_browser(named: str | None = None) -> BrowserBinary:
     """Find the one named, else Chrome, ``chromium`` on the PATH, or Playwright's own.
 
     ``named`` is a path, a command, or the ``ws://`` address of a Playwright server elsewhere.
@@ -88,7 +88,7 @@ def _playwrights_own() -> str | None:
     return path if Path(path).exists() else None
 
 
-def arguments() -> list[str]:
+def list_arguments() -> list[str]:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return [*QUIET, "--no-sandbox"]  # Chromium refuses to start as root otherwise
     return [*QUIET]
@@ -98,16 +98,16 @@ def _options(found: BrowserBinary, *, headed: bool) -> dict[str, Any]:
     return {
         "executable_path": found.path,
         "headless": not headed,
-        "args": arguments(),
+        "args": list_arguments(),
         # Playwright leaves the sandbox out unless told otherwise
-        "chromium_sandbox": "--no-sandbox" not in arguments(),
+        "chromium_sandbox": "--no-sandbox" not in list_arguments(),
         "handle_sigint": False,  # the run ends its step first, then closes the browser
         "handle_sigterm": False,
         "handle_sighup": False,
     }
 
 
-async def launch(playwright: Playwright, found: BrowserBinary, *, headed: bool) -> Browser:
+async def launch_browser(playwright: Playwright, found: BrowserBinary, *, headed: bool) -> Browser:
     """Start the browser, or connect to its server."""
     from playwright.async_api import Error
 
@@ -150,12 +150,14 @@ def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> Age
     return BrowserLost(f"{found.path} did not start: {first}", browser=found.path)
 
 
-async def probe(found: BrowserBinary, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:
+async def probe_browser(
+    found: BrowserBinary, codecs: Mapping[str, str]
+) -> tuple[str, dict[str, bool]]:
     """Start the browser once; return its version and which of the MIME types it plays."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await launch(playwright, found, headed=False)
+        browser = await launch_browser(playwright, found, headed=False)
         page = await browser.new_page()
         ask = "kind => document.createElement('video').canPlayType(kind) !== ''"
         plays = {name: bool(await page.evaluate(ask, kind)) for name, kind in codecs.items()}

@@ -33,9 +33,9 @@ from agent.drivers.base import (
 )
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
-from agent.drivers.web.page_events import Reports, fallbacks, origin_of, parsed
+from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.rules import PageMoved, PageRules
-from agent.drivers.web.walls import Walls
+from agent.drivers.web.walls import PageWalls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,
@@ -98,8 +98,8 @@ class PlaywrightDriver:
         self._hooks = hooks
         self._on_answer = on_answer
         self._limits = limits or PageTimeouts()
-        self._reports = Reports(window, on_answer)
-        self._walls = Walls(hooks.walls)
+        self._reports = PageReports(window, on_answer)
+        self._walls = PageWalls(hooks.walls)
         self._told: set[str] = set()
         self._playwright: Playwright | None = None
         self._browser: Browser | BrowserContext | None = None
@@ -120,7 +120,9 @@ class PlaywrightDriver:
         }
         self._playwright = await async_playwright().start()
         if window.profile is None:
-            browser = await browsers.launch(self._playwright, window.found, headed=window.headed)
+            browser = await browsers.launch_browser(
+                self._playwright, window.found, headed=window.headed
+            )
             self._browser = browser
             context = await _starting(browser.new_context(**look), self._limits.navigation)
         else:
@@ -299,7 +301,7 @@ class PlaywrightDriver:
 
     def _shown(self, data: dict[str, Any]) -> ActiveVideo:
         shown = ActiveVideo(**{**clean_json(data), "box": Box(**data["box"])})
-        for note in fallbacks(self._hooks, shown.hooks_used):
+        for note in list_fallbacks(self._hooks, shown.hooks_used):
             if note not in self._told:
                 self._told.add(note)
                 self._reports.note("fallback", note)
@@ -334,10 +336,10 @@ class PlaywrightDriver:
             asked = [name.removeprefix("window.") for name in names]
             held = await self._within(self._open_page().evaluate(VARIABLES, asked), SETTLE_MARGIN_S)
             texts += zip(names, held, strict=True)
-        origin = origin_of(self._open_page().url)
+        origin = read_origin(self._open_page().url)
         for name, text in texts:
             if isinstance(text, str) and text:
-                self._on_answer(SiteAnswer(f"inline:{name}", parsed(text), origin=origin))
+                self._on_answer(SiteAnswer(f"inline:{name}", parse_json(text), origin=origin))
 
     # One door to the page
 

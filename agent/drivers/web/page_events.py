@@ -30,7 +30,7 @@ _BEFORE = re.compile(r"(?:\s|for\s*\(;;\);)*")
 _JSON = json.JSONDecoder()
 
 
-class Reports:
+class PageReports:
     """Listens to one page after the other, and hands on answers of the feed."""
 
     def __init__(self, window: BrowserWindow, on_answer: OnAnswer) -> None:
@@ -47,7 +47,7 @@ class Reports:
 
     def opening(self, url: str) -> None:
         """Know the address that is opened: its origin is the platform's own."""
-        self._opened = origin_of(url)
+        self._opened = read_origin(url)
 
     def attach(self, page: Page) -> None:
         """Listen to a page, before it is navigated."""
@@ -92,7 +92,7 @@ class Reports:
 
     async def _close_popup(self, popup: Page) -> None:
         """Close what the page opened: the feed stays the only page."""
-        self.note("popup", f"{origin_of(popup.url)} was closed")
+        self.note("popup", f"{read_origin(popup.url)} was closed")
         with suppress(PlaywrightError):  # it closed itself
             await popup.close()
 
@@ -106,7 +106,7 @@ class Reports:
                 await dialog.dismiss()
 
     def _on_download(self, download: Download) -> None:
-        self.note("download", f"{origin_of(download.url)} offered a file, which was not kept")
+        self.note("download", f"{read_origin(download.url)} offered a file, which was not kept")
 
     def _on_crash(self) -> None:
         self.crash.set()
@@ -144,7 +144,7 @@ class Reports:
 
     def _is_own(self, url: str) -> bool:
         """Whether an address is of the opened origin or of the platform's hosts."""
-        if origin_of(url) == self._opened:
+        if read_origin(url) == self._opened:
             return True
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -157,11 +157,11 @@ class Reports:
             frame = request.frame
         except PlaywrightError:  # a worker asked, or the frame is not there yet
             return None
-        return origin_of(frame.url) if frame.parent_frame is None else None
+        return read_origin(frame.url) if frame.parent_frame is None else None
 
     def _note_foreign(self, response: Response) -> None:
         """Say once for each origin that something there looked like an answer of the feed."""
-        origin = origin_of(response.url)
+        origin = read_origin(response.url)
         if origin not in self._foreign:
             self._foreign.add(origin)
             self.note("foreign answer", f"{response.url.split('?')[0]} was not believed")
@@ -172,7 +172,7 @@ class Reports:
         try:
             if await _length_of(response) > MOST_ANSWER_BYTES:
                 raise TooManyBytes(MOST_ANSWER_BYTES)
-            body = parsed(await response.text())
+            body = parse_json(await response.text())
         except (PlaywrightError, UnicodeDecodeError, TooManyBytes) as error:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
@@ -182,7 +182,7 @@ class Reports:
         )
 
 
-def origin_of(url: str) -> str:
+def read_origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -203,7 +203,7 @@ async def _length_of(response: Response) -> int:
     return int((await response.request.sizes())["responseBodySize"])
 
 
-def parsed(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Return the JSON of a text, a list where several are joined, ``None`` for none."""
     found: list[Any] = []
     place = _skip(text, 0)
@@ -222,7 +222,7 @@ def _skip(text: str, place: int) -> int:
     return before.end() if before else place
 
 
-def fallbacks(hooks: PageHooks, used: Mapping[str, str]) -> Iterator[str]:
+def list_fallbacks(hooks: PageHooks, used: Mapping[str, str]) -> Iterator[str]:
     """Say which hooks did not answer, and what did; the feed itself counts missing ids."""
     ids = [f"{selector}@{attribute}" for selector, attribute, _ in hooks.id_attributes]
     trusted = {

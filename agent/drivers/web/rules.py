@@ -1,7 +1,4 @@
-"""Asks the rules in one page, and meets the walls that stand before it.
-
-Every question to a page goes through here, with a limit, and what breaks becomes a typed fault.
-"""
+"""Asks the rules in one page, with a limit and typed faults, and meets walls on the way."""
 
 from __future__ import annotations
 
@@ -16,8 +13,8 @@ from typing import Any, TypeVar
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.web.page_events import Reports
-from agent.drivers.web.walls import Walls
+from agent.drivers.web.page_events import PageReports
+from agent.drivers.web.walls import PageWalls
 from agent.errors import BrowserLost, DriverFault, PageStuck
 
 NAME = "feedsway"
@@ -44,10 +41,7 @@ class DocumentGone(Exception):
 
 
 class IsolatedWorld:
-    """The rules in each document of a page, sharing only its elements.
-
-    The page can neither see nor replace them: variables, prototypes and listeners are their own.
-    """
+    """The rules in each document of a page, which can neither see nor replace them."""
 
     def __init__(self, devtools: CDPSession) -> None:
         self._devtools = devtools
@@ -112,7 +106,12 @@ class PageRules:
     """The rules in one page; a wall counts once it has stood for ``grace_s`` seconds."""
 
     def __init__(
-        self, page: Page, devtools: CDPSession, walls: Walls, reports: Reports, grace_s: float
+        self,
+        page: Page,
+        devtools: CDPSession,
+        walls: PageWalls,
+        reports: PageReports,
+        grace_s: float,
     ) -> None:
         self._page = page
         self._world = IsolatedWorld(devtools)

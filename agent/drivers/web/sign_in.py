@@ -18,7 +18,7 @@ from playwright.async_api import Error as PlaywrightError
 from agent.drivers.web import browser as browsers
 
 
-async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> datetime | None:
+async def read_session_end(context: BrowserContext, names: Sequence[str]) -> datetime | None:
     """Return when a session ends, by its cookies. One that ends with the browser ends now."""
     now = datetime.now(UTC)
     ends = [
@@ -29,14 +29,14 @@ async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> date
     return max(ends, default=None)
 
 
-async def check(
+async def check_session(
     found: browsers.BrowserBinary, profile: Path, names: Sequence[str]
 ) -> datetime | None:
     """Return until when a profile is signed in, without opening a page of the site."""
     async with async_playwright() as playwright:
         context = await browsers.launch_profile(playwright, found, profile, headed=False)
         try:
-            return await signed_in_until(context, names)
+            return await read_session_end(context, names)
         finally:
             await context.close()
 
@@ -57,7 +57,7 @@ async def sign_in(
 
         async def look() -> None:
             try:
-                if await signed_in_until(context, names) is not None:
+                if await read_session_end(context, names) is not None:
                     over.set()
             except PlaywrightError:  # the window was closed meanwhile
                 over.set()
@@ -74,7 +74,7 @@ async def sign_in(
         try:
             await page.goto(url, wait_until="commit")
             await over.wait()
-            until = await signed_in_until(context, names)
+            until = await read_session_end(context, names)
             if until is not None and not page.is_closed():
                 await page.wait_for_load_state("load")
             return until

@@ -1,7 +1,4 @@
-"""Names the wall that a page shows, and declines consent, once.
-
-A wall is raised as its own fault, so that no path can take it for a video.
-"""
+"""Names the wall that a page shows, as a fault of its own, and declines consent, once."""
 
 from __future__ import annotations
 
@@ -38,12 +35,12 @@ FAULTS: dict[WallKind, type[WallShown]] = {
 }
 
 
-def fault_of(kind: WallKind, address: str, seen: str) -> WallShown:
+def make_fault(kind: WallKind, address: str, seen: str) -> WallShown:
     """Return the fault that names a wall. Of the page's address only the host is told."""
     return FAULTS[kind](urlsplit(address).hostname or "the site", seen)
 
 
-class Walls:
+class PageWalls:
     """The walls that one page may show, in the order of looking for them."""
 
     def __init__(self, walls: Sequence[Wall]) -> None:
@@ -79,6 +76,6 @@ class Walls:
 
     def fault(self, page: Page, found: dict[str, Any]) -> WallShown:
         number = int(found["number"])
-        fault = fault_of(self._walls[number].kind, page.url, str(found["seen"]))
+        fault = make_fault(self._walls[number].kind, page.url, str(found["seen"]))
         fault.details["wall"] = number
         return fault

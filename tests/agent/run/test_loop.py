@@ -16,7 +16,7 @@ from PIL import Image
 from agent.config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent, SiteAnswer
 from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
 from agent.run.progress import RunProgress
@@ -110,7 +110,7 @@ def reaction(tmp_path: Path, *, held: bool) -> Reaction:
 
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
-        feed = Feed(load("playground"))
+        feed = Feed(load_platform("playground"))
         tools = RunTools(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
         asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -146,7 +146,7 @@ def test_a_refused_response_names_only_what_it_explains(
     tmp_path: Path, pacer: Tired | None, fault: type[RunFault]
 ) -> None:
     config = RunConfig(persona=find("p12"), windows=Windows(before=2, after=0), site=SiteConfig())
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.take(SiteAnswer("http://127.0.0.1/api/feed", None, 429))
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(
@@ -198,7 +198,7 @@ def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) ->
     def now() -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
 
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     told: list[FeedBatch] = []
     feed.record_batches(told.append)
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:

@@ -16,7 +16,7 @@ from PIL import Image
 from agent.config import Frames, HandPace, RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.errors import BrowserLost, PlatformFault
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
 from agent.run.progress import RunProgress
@@ -157,7 +157,7 @@ def sit(
             progress.count(step)
         tools = RunTools(
             page,
-            Feed(load("playground")),
+            Feed(load_platform("playground")),
             Yes(),
             LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW),
             SilentWatcher(),

@@ -10,7 +10,7 @@ import pytest
 
 from agent.config import RunConfig
 from agent.errors import BadConfig
-from agent.run.policy import plan, schedule
+from agent.run.policy import plan_reaction, schedule_yoke
 from personas.persona import Persona
 from store.runs.ledger import Ledger, LedgerWriter, read
 from store.runs.records import Judgement, Reaction, Video, Windows
@@ -33,25 +33,25 @@ def config(**changes: Any) -> RunConfig:
 def test_the_judgement_decides_in_the_treatment(
     judgement: Judgement, action: str, dwell_s: float
 ) -> None:
-    decided = plan(config(), "before", judgement, None)
+    decided = plan_reaction(config(), "before", judgement, None)
     assert (decided.action, decided.dwell_s, decided.like) == (action, dwell_s, False)
 
 
 def test_what_is_excluded_is_never_stayed_for() -> None:
-    assert plan(config(like=True), "after", YES, "ad").action == "swipe"
+    assert plan_reaction(config(like=True), "after", YES, "ad").action == "swipe"
 
 
 def test_likes_are_opt_in() -> None:
-    assert plan(config(like=True), "after", YES, None).like
+    assert plan_reaction(config(like=True), "after", YES, None).like
 
 
 @pytest.mark.parametrize("judgement", [YES, NO, MISSING])
 def test_passive_is_blind_to_the_answer(judgement: Judgement) -> None:
-    constant = plan(config(arm="passive"), "after", YES, None)
-    assert plan(config(arm="passive"), "after", judgement, None) == constant
+    constant = plan_reaction(config(arm="passive"), "after", YES, None)
+    assert plan_reaction(config(arm="passive"), "after", judgement, None) == constant
     before = config(windows=Windows(baseline="passive"))
-    assert plan(before, "before", judgement, None) == constant
-    assert plan(before, "after", YES, None).action == "stay"
+    assert plan_reaction(before, "before", judgement, None) == constant
+    assert plan_reaction(before, "after", YES, None).action == "stay"
 
 
 def test_the_hash_tells_what_matters_apart_and_nothing_else() -> None:
@@ -88,7 +88,7 @@ def source(folder: Path, windows: Windows = WINDOWS) -> Ledger:
 
 
 def test_dwells_are_shuffled_within_their_batches(tmp_path: Path) -> None:
-    planned = schedule(source(tmp_path), WINDOWS, np.random.default_rng(1))
+    planned = schedule_yoke(source(tmp_path), WINDOWS, np.random.default_rng(1))
     dwells = [planned.plan_at(at).dwell_s for at in range(6, 36)]
     assert dwells != sorted(dwells)
     assert sorted(dwells[:6]) == [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]
@@ -104,6 +104,6 @@ def test_dwells_are_shuffled_within_their_batches(tmp_path: Path) -> None:
 def test_unequal_blocks_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     asked = WINDOWS.model_copy(update=changes)
     with pytest.raises(BadConfig) as raised:
-        schedule(source(tmp_path), asked, np.random.default_rng(1))
+        schedule_yoke(source(tmp_path), asked, np.random.default_rng(1))
     said = "Type: --before 6 --adapt 0 --after 30 --baseline passive"
     assert str(raised.value).endswith(said)

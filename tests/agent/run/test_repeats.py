@@ -14,7 +14,7 @@ import pytest
 from agent.config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
 from agent.run.policy import ReactionPlan, YokedSchedule
@@ -92,7 +92,7 @@ def watch(
 
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
-        feed = Feed(load("playground"), watch=False)
+        feed = Feed(load_platform("playground"), watch=False)
         tools = RunTools(driver, feed, judge, recorder, SilentWatcher(), now, schedule)
         try:
             asyncio.run(RunLoop(config, tools, progress or RunProgress(), "http://x/").run())

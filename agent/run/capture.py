@@ -67,7 +67,7 @@ async def take_frames(
         if number:
             started = perf_counter()
             until = first_s + number * asked.span_s / (count - 1)
-            played = await driver.watch(shown, until, then_hold=True)
+            played = await driver.watch(shown, until, then_hold=True)  # a frame shows one moment
             shown = replace(shown, exposure_s=max(shown.exposure_s, played))
             counted_at = perf_counter()
             waiting += counted_at - started

@@ -75,8 +75,8 @@ class DesktopDriver:
         if not self._session.taken:
             await self.start()
         called = perf_counter()
-        finder = self._player.finder
-        began, finder.first_seen = finder.first_seen or called, None
+        search = self._player.search
+        began, search.first_seen = search.first_seen or called, None
         while True:
             shown = await self._settle(began, began)
             if self._since is None or perf_counter() - called > self._session.limits.focus:

@@ -18,7 +18,7 @@ MOTIONS = 3
 """Times in a row that something is seen to move before it is taken to play."""
 
 
-class PlayerFinder:
+class PlayerSearch:
     """Two looks at the screen."""
 
     def __init__(self, session: ScreenSession) -> None:

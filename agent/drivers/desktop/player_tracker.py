@@ -11,7 +11,7 @@ from time import perf_counter
 
 from agent.drivers.desktop import player_finder
 from agent.drivers.desktop.player_finder import SLACK, Region, measure_change
-from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerFinder
+from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerSearch
 from agent.drivers.desktop.screen import explain_no_screen
 from agent.drivers.desktop.screen_session import ScreenSession, Screenshot
 from agent.drivers.desktop.window import ScreenWindow, find_cover
@@ -40,7 +40,7 @@ class PlayerTracker:
     """The player on the screen. What the user showed is taken where something moves in it."""
 
     def __init__(self, session: ScreenSession, calibrated: Region | None) -> None:
-        self.finder = PlayerFinder(session)
+        self.search = PlayerSearch(session)
         self._session = session
         self._limits = session.limits
         self._calibrated = calibrated
@@ -69,13 +69,13 @@ class PlayerTracker:
         what moves has another shape than the player of before.
         """
         end = perf_counter() + self._limits.find
-        calibrated, self.finder.first_seen = self._calibrated, None
+        calibrated, self.search.first_seen = self._calibrated, None
         found: Region | None = None
         while perf_counter() < end and (self._player is None or await self.cover() is not None):
-            if calibrated is not None and await self.finder.sees_motion(calibrated):
+            if calibrated is not None and await self.search.sees_motion(calibrated):
                 await self._believe(calibrated)
                 continue
-            found = await self.finder.look_twice() or found
+            found = await self.search.look_twice() or found
             if found is not None and (self._former is None or found.has_shape_of(self._former)):
                 await self._believe(found)
         if self._player is None:
@@ -93,11 +93,11 @@ class PlayerTracker:
 
     async def _believe(self, player: Region) -> None:
         self._player = self._former = player
-        self._window = await self.finder.find_owner(player)
+        self._window = await self.search.find_owner(player)
 
     async def find_again(self) -> bool:
         """Look for a player that is no longer where it was. Whether it was found elsewhere."""
-        found = await self.finder.look_twice()
+        found = await self.search.look_twice()
         if found is None or found.overlap(self.player) > ALIKE:
             return False
         if not self._has_cause(found):
@@ -153,7 +153,7 @@ class PlayerTracker:
         found: Region | None = None
         while perf_counter() < end:
             now = await self._resting(known)
-            found = await self.finder.look_twice(now.region)
+            found = await self.search.look_twice(now.region)
             if found is None or not found.has_shape_of(self.player):
                 continue
             if now.region.holds(found) and now in (await self._session.windows() or ()):
@@ -283,7 +283,7 @@ class PlayerTracker:
     async def moves(self) -> tuple[bool, Screenshot]:
         """See it play; where it twice does not, or moves over its bounds, look for it elsewhere."""
         for attempt in range(3):
-            first, shot, share = await self.finder.watch_for_motion(self.player)
+            first, shot, share = await self.search.watch_for_motion(self.player)
             core = await self._session.do(player_finder.find_motion, [first.grey(), shot.grey()])
             astray = share <= STILL or (core is not None and self.player.cuts(core))
             if not astray or (attempt == 1 and not await self.find_again()):

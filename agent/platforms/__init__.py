@@ -9,14 +9,14 @@ from agent.errors import UnknownName
 from agent.platforms.base import Platform
 
 NAMES = ("playground", "tiktok", "youtube", "instagram", "replay")
-REPLAY = Platform("replay", PageHooks(), (), lambda _: [], live=False, expected=())
+RECORDED_RUN = Platform("replay", PageHooks(), (), lambda _: [], live=False, expected=())
 """A recorded run as a platform: its metadata come from its ledger."""
 
 
 def load_platform(name: str) -> Platform:
     if name not in NAMES:
         raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
-    if name == REPLAY.name:
-        return REPLAY
+    if name == RECORDED_RUN.name:
+        return RECORDED_RUN
     platform: Platform = import_module(f"agent.platforms.{name}").PLATFORM
     return platform

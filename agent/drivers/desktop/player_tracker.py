@@ -212,7 +212,7 @@ class PlayerTracker:
     # Taking its picture
 
     async def arrive(self) -> tuple[bool, Screenshot]:
-        """See it play undisturbed or raise ``FrameChanged``; whether it does, and the screen then."""
+        """See it play undisturbed, or raise ``FrameChanged``; whether it does, and the screen."""
         for _ in range(TAKES):
             if not await self.follow():
                 await self.find_resized()

@@ -170,7 +170,7 @@ def is_wall(fault: str) -> bool:
 
 
 def is_of_model(fault: str) -> bool:
-    """Whether a fault, as a ledger names it, is a model's: no site is to blame."""
+    """Whether a fault, as a ledger names it, is a model's. No site is to blame."""
     return fault in {ModelFault.__name__, *(kind.__name__ for kind in ModelFault.__subclasses__())}
 
 

@@ -1,4 +1,4 @@
-"""Decides what the hands do with a video: as judged, or as an earlier run did (the yoke).
+"""Decides what the hands do: as judged, or as an earlier run did (the yoke).
 
 A yoked account engages as much as its source did and when it did, but blind to content.
 """

@@ -1,4 +1,4 @@
-"""Where a run stands: the steps that are over, and the one between judgement and end."""
+"""Where a run stands: the steps that are over, and the open one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunProgress:
         return "account" if video.id in self.former else None
 
     def judgement_of(self, video: Video) -> Judgement | None:
-        """Return the answer that a video has here, at no cost; a refusal is one, and final."""
+        """Return the answer that a video has here, at no cost. A refusal is one, and final."""
         known = self.judgements.get(video.id)
         if known is None or not _is_answer(known):
             return None

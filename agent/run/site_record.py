@@ -1,4 +1,4 @@
-"""What a site has counted of a visitor, and how a ledger is held against it."""
+"""What a site has counted of a visitor, held against a ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the run loop works with: hands and eyes, a judge, a recorder, and who looks on."""
+"""What the run loop works with: driver, feed, judge, recorder, and who looks on."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ class PlayerTracker:
         return rested
 
     async def moves(self) -> tuple[bool, Screenshot]:
-        """See it play; where it twice does not, or moves over its bounds, look for it elsewhere."""
+        """See it play. Where it twice does not, or moves over its bounds, look for it elsewhere."""
         for attempt in range(3):
             first, shot, share = await self.search.watch_for_motion(self.player)
             core = await self._session.do(player_finder.find_motion, [first.grey(), shot.grey()])

@@ -1,4 +1,4 @@
-"""Asks the rules in one page, with a limit and typed faults, and meets walls on the way."""
+"""Asks the rules in one page, with a limit, and meets walls on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names the wall that a page shows, as a fault of its own, and declines consent, once."""
+"""Names the wall that a page shows as a fault, and declines consent, once."""
 
 from __future__ import annotations
 

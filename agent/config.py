@@ -131,8 +131,8 @@ class RunConfig(FrozenValue):
 
     def digest(self) -> str:
         """SHA-256, 16 digits. Limits that end a run are left out: a higher one resumes it."""
-        told = {name: value for name, value in self.resolved().items() if name not in LIMITS}
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        fields = {name: value for name, value in self.resolved().items() if name not in LIMITS}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def persona_record(self) -> PersonaRecord:

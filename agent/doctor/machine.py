@@ -53,12 +53,12 @@ def _python() -> DoctorCheck:
 
 def _browser(named: str | None) -> Iterator[DoctorCheck]:
     try:
-        found = browsers.find_browser(named)
-        version, plays = asyncio.run(probe_browser(found, CODECS))
+        browser = browsers.find_browser(named)
+        version, plays = asyncio.run(probe_browser(browser, CODECS))
     except AgentError as error:
         yield DoctorCheck("browser", ok=False, found="none that starts", fix=str(error))
         return
-    yield DoctorCheck("browser", ok=True, found=f"{found.source} {version}, {found.path}")
+    yield DoctorCheck("browser", ok=True, found=f"{browser.source} {version}, {browser.path}")
     for name, can in plays.items():
         webm = name.startswith("WebM")
         fix = "" if can else "Install Chrome: live sites play H.264, which this browser lacks."
@@ -85,10 +85,10 @@ def _data(data: Path) -> DoctorCheck:
 def _timed(name: str, work: Callable[[], str], fix: str) -> DoctorCheck:
     started = perf_counter()
     try:
-        found = work()
+        result = work()
     except (AgentError, PlaygroundError, StoreError, OSError, ImportError) as error:
         return DoctorCheck(name, ok=False, found=str(error), fix=fix)
-    return DoctorCheck(name, ok=True, found=f"{found}, {perf_counter() - started:.1f} s")
+    return DoctorCheck(name, ok=True, found=f"{result}, {perf_counter() - started:.1f} s")
 
 
 def _viewer() -> str:
@@ -123,8 +123,8 @@ def check_desktop(
     esc = "ends a run" if seen.hears_esc else "cannot be heard"
     fix = "" if seen.hears_esc else "To stop, move the pointer into a corner of the screen."
     yield DoctorCheck("Esc", ok=seen.hears_esc, found=esc, fix=fix, needed=False)
-    found = f"{seen.player}, drawn in {seen.picture}" if seen.player else f"none: {seen.picture}"
-    yield DoctorCheck("player", seen.player is not None, found, calibration.NOT_FOUND)
+    player = f"{seen.player}, drawn in {seen.picture}" if seen.player else f"none: {seen.picture}"
+    yield DoctorCheck("player", seen.player is not None, player, calibration.NOT_FOUND)
 
 
 def install_browser() -> str:
@@ -145,8 +145,8 @@ def install_browser() -> str:
 
 def install_display() -> str | None:
     """Install Debian's Xvfb as root where it is missing; ``None`` where that failed."""
-    if found := shutil.which("Xvfb"):
-        return found
+    if path := shutil.which("Xvfb"):
+        return path
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         subprocess.run(["apt-get", "install", "-y", "-qq", "xvfb"], check=False)

@@ -75,9 +75,9 @@ class SiteProbe:
         return "\n".join(lines)
 
     def _field(self, name: str) -> str:
-        found = {source: n for (field_, source), n in self.fields.items() if field_ == name}
-        where = ", ".join(f"{source} {n}" for source, n in found.items()) or "–"
-        return f"| {name} | {sum(found.values())} of {self.videos} | {where} |"
+        sources = {source: n for (field_, source), n in self.fields.items() if field_ == name}
+        where = ", ".join(f"{source} {n}" for source, n in sources.items()) or "–"
+        return f"| {name} | {sum(sources.values())} of {self.videos} | {where} |"
 
 
 def list_selectors(hooks: PageHooks) -> dict[str, str]:
@@ -102,51 +102,51 @@ async def probe_site(
     tell: Callable[[int], None],
 ) -> SiteProbe:
     """Walk so many videos. A fault ends the walk and is part of what was found."""
-    found = SiteProbe(config.platform)
+    probe = SiteProbe(config.platform)
     async with AsyncExitStack() as stack:
         opened = await open_feed(config, run_browser, "probe", 0, stack)
-        found.browser, found.signed_in = opened.driver.browser, opened.signed_in
+        probe.browser, probe.signed_in = opened.driver.browser, opened.signed_in
         try:
-            await _walk(opened, found, videos, hands, tell)
+            await _walk(opened, probe, videos, hands, tell)
         except RunFault as fault:
-            found.faults.append(f"{type(fault).__name__}: {fault}")
-        found.faults += [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
-    return found
+            probe.faults.append(f"{type(fault).__name__}: {fault}")
+        probe.faults += [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
+    return probe
 
 
 async def _walk(
-    opened: OpenedFeed, found: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
+    opened: OpenedFeed, probe: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
-    named = list_selectors(load_platform(found.platform).hooks)
-    found.tried = tuple(named)
+    named = list_selectors(load_platform(probe.platform).hooks)
+    probe.tried = tuple(named)
     driver = opened.driver
     await hands.before_action()
     shown = await driver.open(opened.url)
     while True:
         video = opened.feed.describe(shown)
         counts = await driver.count(list(named.values()))
-        _note(found, shown, video, dict(zip(named, counts, strict=True)))
-        tell(found.videos)
+        _note(probe, shown, video, dict(zip(named, counts, strict=True)))
+        tell(probe.videos)
         await driver.watch(shown, WATCH_S)
-        if found.videos >= videos:
+        if probe.videos >= videos:
             return
         await hands.before_action()
         arrival = await driver.next(shown)
-        _moved(found, arrival)
+        _moved(probe, arrival)
         shown = arrival.shown
 
 
-def _note(found: SiteProbe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
-    found.videos += 1
-    found.excluded += bool(video.ad or video.live)
-    found.hooks.update(name for name, count in counts.items() if count)
+def _note(probe: SiteProbe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
+    probe.videos += 1
+    probe.excluded += bool(video.ad or video.live)
+    probe.hooks.update(name for name, count in counts.items() if count)
     if shown.id is not None:
-        found.fields[("id", shown.id_source or "page")] += 1
+        probe.fields[("id", shown.id_source or "page")] += 1
     for name in FIELDS:
         if getattr(video, name) not in (None, ()):
-            found.fields[(name, video.sources.get(name, "page"))] += 1
+            probe.fields[(name, video.sources.get(name, "page"))] += 1
 
 
-def _moved(found: SiteProbe, arrival: Arrival) -> None:
-    found.moves[arrival.action] += 1
-    found.jumps += arrival.shown.moved not in (None, 1)
+def _moved(probe: SiteProbe, arrival: Arrival) -> None:
+    probe.moves[arrival.action] += 1
+    probe.jumps += arrival.shown.moved not in (None, 1)

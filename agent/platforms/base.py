@@ -111,9 +111,9 @@ class MissingFields:
 
     def take(self, there: Mapping[str, bool], position: int) -> None:
         """Count one video; ``LayoutChanged`` where a field's history does not explain its row."""
-        for name, found in there.items():
+        for name, present in there.items():
             field = self._fields.setdefault(name, _Field())
-            field.take(position, there=found)
+            field.take(position, there=present)
             if field.row >= field.longest:
                 raise LayoutChanged(
                     f"no {name} in {field.row} videos in a row, since position {field.since}: "
@@ -222,9 +222,11 @@ class Feed:
 
 def _as_answered(video: Video) -> Video:
     """What the feed's responses said of a video, without what was read off the page."""
-    told = {name for name, source in video.sources.items() if source in FROM_RESPONSES}
-    kept = {name: getattr(video, name) for name in told if name in Video.model_fields}
-    return Video(**{**kept, "id": video.id}, sources={name: video.sources[name] for name in told})
+    names = {name for name, source in video.sources.items() if source in FROM_RESPONSES}
+    fields = {name: getattr(video, name) for name in names if name in Video.model_fields}
+    return Video(
+        **{**fields, "id": video.id}, sources={name: video.sources[name] for name in names}
+    )
 
 
 def _filled(known: Video, more: Video) -> Video:

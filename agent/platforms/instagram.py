@@ -164,11 +164,11 @@ def read_wall(answer: SiteAnswer) -> WallKind | None:
     What is said of the account counts whoever asked; a refusal only where the feed asked. A 401
     asks to wait, whatever else it asks for.
     """
-    for told in answer.body if isinstance(answer.body, list) else [answer.body]:
-        if (kind := _MESSAGES.get(items.text(items.at(told, "message")) or "")) is not None:
+    for part in answer.body if isinstance(answer.body, list) else [answer.body]:
+        if (kind := _MESSAGES.get(items.text(items.at(part, "message")) or "")) is not None:
             return kind
-    asked = _asked(answer)
-    if asked is not None and (not asked.startswith(FEED_QUERIES) or _is_pool(answer)):
+    query = _asked(answer)
+    if query is not None and (not query.startswith(FEED_QUERIES) or _is_pool(answer)):
         return None
     return "rate_limit" if answer.status == 401 else read_refusal(answer)
 

@@ -47,7 +47,7 @@ def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[s
 
 def under(body: Any, key: str) -> Iterator[Any]:
     """Yield what lies under a key, at any depth, in the order of the text."""
-    for node in walk(body, lambda found: key in found):
+    for node in walk(body, lambda child: key in child):
         yield node[key]
 
 
@@ -88,20 +88,20 @@ def count(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value if 0 <= value < 10**_MOST_DIGITS else None
-    found = _COUNT.fullmatch(value.rstrip()) if isinstance(value, str) else None
-    return None if found is None else _number(found)
+    match = _COUNT.fullmatch(value.rstrip()) if isinstance(value, str) else None
+    return None if match is None else _number(match)
 
 
 def count_within(value: Any) -> int | None:
     """Return the one count in a sentence, such as ``like this along with 2,734 others``."""
-    found = list(_COUNT_WITHIN.finditer(value)) if isinstance(value, str) else []
-    return _number(found[0]) if len(found) == 1 else None
+    matches = list(_COUNT_WITHIN.finditer(value)) if isinstance(value, str) else []
+    return _number(matches[0]) if len(matches) == 1 else None
 
 
-def _number(found: re.Match[str]) -> int | None:
-    if len(found[1] + (found[2] or "")) > _MOST_DIGITS:
+def _number(match: re.Match[str]) -> int | None:
+    if len(match[1] + (match[2] or "")) > _MOST_DIGITS:
         return None
-    whole, part, scale = found[1].replace(",", ""), found[2] or "", (found[3] or "").upper()
+    whole, part, scale = match[1].replace(",", ""), match[2] or "", (match[3] or "").upper()
     if part and not scale:
         return None
     return round(float(whole + part) * _SCALE[scale])

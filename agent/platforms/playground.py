@@ -26,8 +26,8 @@ HOOKS = PageHooks(
 def parse(answer: SiteAnswer) -> list[Video]:
     """Read one batch of ``/api/feed``."""
     listed = items.at(answer.body, "items")
-    found = items.walk(listed, lambda node: bool(items.name(node.get("id"))))
-    return [_video(item, items.source_of(answer.url)) for item in found]
+    nodes = items.walk(listed, lambda node: bool(items.name(node.get("id"))))
+    return [_video(item, items.source_of(answer.url)) for item in nodes]
 
 
 def _video(item: dict[str, Any], source: str) -> Video:

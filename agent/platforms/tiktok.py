@@ -140,9 +140,9 @@ def _video(item: dict[str, Any], source: str) -> Video:
 
 def _duration(item: dict[str, Any]) -> float | None:
     """Return seconds: items with ``ad_info`` give milliseconds, nearly all; no ad lasts 1000 s."""
-    told = items.seconds(items.at(item, "video", "duration"))
-    in_ms = told is not None and told >= SHORTEST_MS and bool(item.get("ad_info"))
-    return told / 1000 if told is not None and in_ms else told
+    duration = items.seconds(items.at(item, "video", "duration"))
+    in_ms = duration is not None and duration >= SHORTEST_MS and bool(item.get("ad_info"))
+    return duration / 1000 if duration is not None and in_ms else duration
 
 
 def _stat(item: dict[str, Any], name: str) -> int | None:
@@ -151,13 +151,13 @@ def _stat(item: dict[str, Any], name: str) -> int | None:
 
 
 def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
-    found = []
+    tags = []
     for list_, key in (("textExtra", "hashtagName"), ("challenges", "title")):
         parts = item.get(list_)
-        found += [
+        tags += [
             items.name(items.at(part, key)) for part in (parts if isinstance(parts, list) else ())
         ]
-    return tuple(dict.fromkeys(filter(None, found)))
+    return tuple(dict.fromkeys(filter(None, tags)))
 
 
 def read_wall(answer: SiteAnswer) -> WallKind | None:

@@ -55,18 +55,18 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
 
 
 async def take_frames(
-    driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames
+    driver: Driver, describer: Describer, shown: ActiveVideo, settings: Frames
 ) -> VideoFrames:
     """Take the frames, evenly from the first one on. Where no player is shown, take one."""
     taking, describing, waiting = 0.0, 0.0, 0.0
     jpegs: list[bytes] = []
     frames: list[Frame] = []
-    count = asked.count if shown.shown and shown.has_video else 1
+    count = settings.count if shown.shown and shown.has_video else 1
     first_s, counted_at = shown.exposure_s, perf_counter()
     for number in range(count):
         if number:
             started = perf_counter()
-            until = first_s + number * asked.span_s / (count - 1)
+            until = first_s + number * settings.span_s / (count - 1)
             played = await driver.watch(shown, until, then_hold=True)  # a frame shows one moment
             shown = replace(shown, exposure_s=max(shown.exposure_s, played))
             counted_at = perf_counter()

@@ -147,7 +147,7 @@ def _browser(
 
     assert run_browser.browser is not None
     window = browsers.BrowserWindow(
-        found=run_browser.browser,
+        binary=run_browser.browser,
         headed=run_browser.headed,
         viewport=config.viewport,
         locale=config.locale,

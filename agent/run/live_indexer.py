@@ -87,6 +87,6 @@ class StepIndexer:
             images = [decode_picture(jpegs[place]) for place in lacking]
             for place, vector in zip(lacking, encoder.images(images), strict=True):
                 vectors[place] = vector
-        found = entries(self._run, [step for step, _ in batch])
-        index.add(found, np.stack([vector for vector in vectors if vector is not None]))
+        rows = entries(self._run, [step for step, _ in batch])
+        index.add(rows, np.stack([vector for vector in vectors if vector is not None]))
         self.indexed += len(jpegs)

@@ -120,11 +120,11 @@ class RunLoop:
         self._since_opened = 0
         witness, step = self._tools.witness, self._step_open
         record = await witness.record() if witness is not None else None
-        told = record
+        news = record
         if step is not None and record is not None:
-            told = record.after(self._at.previous, step.video_id)
-            if told.was_left(step.video_id):
-                step.interrupt(told, "")  # the page opens on the video after it
+            news = record.after(self._at.previous, step.video_id)
+            if news.was_left(step.video_id):
+                step.interrupt(news, "")  # the page opens on the video after it
                 await self._close(step, None)
         self._tools.feed.open_page(self._at.position)
         await self._paced()
@@ -132,7 +132,7 @@ class RunLoop:
         here = record.current if record is not None else None
         self._before_s = here.watched_s if here is not None and here.id == _id(shown) else 0.0
         if self._step_open is not None:
-            await self._take_up(self._step_open, shown, told)
+            await self._take_up(self._step_open, shown, news)
         return shown
 
     async def _take_up(self, step: OpenStep, shown: ActiveVideo, record: SiteRecord | None) -> None:

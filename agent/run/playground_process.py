@@ -94,12 +94,12 @@ class PlaygroundSite:
         cookie = {"Cookie": f"visitor={self._visitor}"}
         asking = urllib.request.Request(f"{origin}/api/visitor", headers=cookie)
         try:
-            told = await asyncio.to_thread(_fetch, asking)
+            counts = await asyncio.to_thread(_fetch, asking)
         except (OSError, ValueError) as error:
             raise PlatformFault(
                 f"the playground did not tell what it has counted: {error}"
             ) from error
-        return SiteRecord(tuple(WatchedPlace(**place) for place in told["places"]))
+        return SiteRecord(tuple(WatchedPlace(**place) for place in counts["places"]))
 
     async def greet(self) -> None:
         """See that it serves the visitor; ``BadConfig`` where another run holds the account."""

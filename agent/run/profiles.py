@@ -81,14 +81,14 @@ class BrowserProfile:
         """Write the profile, without its caches, to a file that only its owner can read."""
         ignored = shutil.ignore_patterns(*PASSING)
 
-        def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        def keep_member(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
             path = Path(member.name)
             return None if path.name in ignored(str(path.parent), [path.name]) else member
 
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
             with os.fdopen(descriptor, "wb") as stream, tarfile.open(None, "w:gz", stream) as tar:
-                tar.add(self.path, arcname=".", filter=kept)
+                tar.add(self.path, arcname=".", filter=keep_member)
         except OSError as error:
             raise BadConfig(
                 f"{file} cannot be written: {error.strerror}. Type: --dump ANOTHER.tar.gz"

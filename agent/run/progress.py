@@ -143,8 +143,8 @@ class OpenStep:
             total = (perf_counter() - self.began) * 1000
             not_ours = sum(self.timings.get(name, 0.0) for name in NOT_OURS)
             self.timings |= {"total": total, "overhead": total - not_ours}
-        told = {
+        fields = {
             name: getattr(opening, name) for name in ObservedVideo.model_fields if name != "kind"
         }
         timings = {name: round(value, 2) for name, value in self.timings.items()}
-        return Step(**told | {"at": at}, reaction=reaction, move=move, timings_ms=timings)
+        return Step(**fields | {"at": at}, reaction=reaction, move=move, timings_ms=timings)

@@ -107,8 +107,8 @@ def compare_steps(steps: Sequence[Step], record: SiteRecord, at: datetime) -> Si
         position = visit.steps[-1].position
         if len(known) == len(dwells):
             gaps[position] = abs(sum(known) - visit.place.watched_s)
-        said = [step.reaction.liked for step in visit.steps]
-        if visit.place.liked != any(said) and (any(said) or None not in said):
+        step_likes = [step.reaction.liked for step in visit.steps]
+        if visit.place.liked != any(step_likes) and (any(step_likes) or None not in step_likes):
             likes.append(position)
     return SiteCheck(
         at=at,

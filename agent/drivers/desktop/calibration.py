@@ -42,8 +42,8 @@ class WindowFindings:
 def read_calibration(folder: Path) -> Region | None:
     """Return the player that the user once showed; a damaged file counts as none."""
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return Region(**{name: int(told[name]) for name in Region.__dataclass_fields__})
+        edges = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return Region(**{name: int(edges[name]) for name in Region.__dataclass_fields__})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

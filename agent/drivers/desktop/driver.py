@@ -205,7 +205,7 @@ class DesktopDriver:
         )
 
     async def _keep_up(self) -> None:
-        """Follow the player's window; a resized one plays until it is found, which counts."""
+        """Follow the player's window. A resized one plays, which counts, until it is found."""
         await self._player.clear()
         if await self._player.follow():
             return

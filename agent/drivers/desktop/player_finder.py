@@ -302,9 +302,9 @@ def _partners(
     def near(row: int) -> list[int]:
         return _rows(levels, row - slack, row + slack, 0.2)
 
-    found = [(t, b) for t in tops for b in near(t + tall)]
-    found += [(t, b) for b in bottoms for t in near(b - tall)]
-    return [(t, b) for t, b in found if t <= wide.top + 4 and b >= wide.bottom - 4]
+    pairs = [(t, b) for t in tops for b in near(t + tall)]
+    pairs += [(t, b) for b in bottoms for t in near(b - tall)]
+    return [(t, b) for t, b in pairs if t <= wide.top + 4 and b >= wide.bottom - 4]
 
 
 def _rows(levels: NDArray[np.float64], first: int, last: int, least: float) -> list[int]:

@@ -89,5 +89,5 @@ class PlayerSearch:
             await asyncio.sleep(self._limits.look / 10)
             shots.append(await self._session.shot())
         cuts = [part.cut(shot.grey()) for shot in shots]
-        found = await self._session.do(player_finder.find_player, cuts)
-        return None if found is None else found.moved(part.left, part.top)
+        player = await self._session.do(player_finder.find_player, cuts)
+        return None if player is None else player.moved(part.left, part.top)

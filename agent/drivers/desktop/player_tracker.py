@@ -70,23 +70,25 @@ class PlayerTracker:
         """
         end = perf_counter() + self._limits.find
         calibrated, self.search.first_seen = self._calibrated, None
-        found: Region | None = None
+        candidate: Region | None = None
         while perf_counter() < end and (self._player is None or await self.cover() is not None):
             if calibrated is not None and await self.search.sees_motion(calibrated):
                 await self._believe(calibrated)
                 continue
-            found = await self.search.look_twice() or found
-            if found is not None and (self._former is None or found.has_shape_of(self._former)):
-                await self._believe(found)
+            candidate = await self.search.look_twice() or candidate
+            if candidate is not None and (
+                self._former is None or candidate.has_shape_of(self._former)
+            ):
+                await self._believe(candidate)
         if self._player is None:
-            raise await self._not_found(found)
+            raise await self._not_found(candidate)
         if (cover := await self.cover()) is not None:
             raise BadConfig(COVERED.format(window=cover))
         return self._player
 
-    async def _not_found(self, found: Region | None) -> Exception:
-        if found is not None and self._former is not None:
-            return PlayerLost(_unlike(found, self._former))
+    async def _not_found(self, candidate: Region | None) -> Exception:
+        if candidate is not None and self._former is not None:
+            return PlayerLost(_unlike(candidate, self._former))
         last = (await self._session.shot()).picture[..., :3]
         one_colour = last.min() == last.max()
         return BadConfig(explain_no_screen("it is of one colour") if one_colour else NOT_FOUND)
@@ -97,25 +99,25 @@ class PlayerTracker:
 
     async def find_again(self) -> bool:
         """Look for a player that is no longer where it was. Whether it was found elsewhere."""
-        found = await self.search.look_twice()
-        if found is None or found.overlap(self.player) > ALIKE:
+        candidate = await self.search.look_twice()
+        if candidate is None or candidate.overlap(self.player) > ALIKE:
             return False
-        if not self._has_cause(found):
-            self._session.note("window", _unlike(found, self.player))
+        if not self._has_cause(candidate):
+            self._session.note("window", _unlike(candidate, self.player))
             return False
-        self._note_move(found)
-        await self._believe(found)
+        self._note_move(candidate)
+        await self._believe(candidate)
         return True
 
-    def _has_cause(self, found: Region) -> bool:
+    def _has_cause(self, candidate: Region) -> bool:
         """Whether the player may have become this one while its window stands where it stood.
 
         It keeps its size, or was found too small at first. Where windows are not known, one of
         another size may be the cause, which leaves the shape.
         """
         if self._window is None:
-            return found.has_shape_of(self.player)
-        return found.has_size_of(self.player) or found.grown(SLACK).holds(self.player)
+            return candidate.has_shape_of(self.player)
+        return candidate.has_size_of(self.player) or candidate.grown(SLACK).holds(self.player)
 
     def _note_move(self, player: Region) -> None:
         self._session.note("window", f"the player is now at {player}, and was at {self.player}")
@@ -150,17 +152,17 @@ class PlayerTracker:
         known = self._window
         assert known is not None
         end = perf_counter() + self._limits.window
-        found: Region | None = None
+        candidate: Region | None = None
         while perf_counter() < end:
             now = await self._resting(known)
-            found = await self.search.look_twice(now.region)
-            if found is None or not found.has_shape_of(self.player):
+            candidate = await self.search.look_twice(now.region)
+            if candidate is None or not candidate.has_shape_of(self.player):
                 continue
-            if now.region.holds(found) and now in (await self._session.windows() or ()):
-                self._note_move(found)
-                await self._believe(found)
+            if now.region.holds(candidate) and now in (await self._session.windows() or ()):
+                self._note_move(candidate)
+                await self._believe(candidate)
                 return
-        raise PlayerLost(_unlike(found, self.player))
+        raise PlayerLost(_unlike(candidate, self.player))
 
     async def _resting(self, known: ScreenWindow) -> ScreenWindow:
         """Wait until the window stands still and is painted."""
@@ -304,8 +306,12 @@ class PlayerTracker:
         return None
 
 
-def _unlike(found: Region | None, player: Region) -> str:
-    seen = "nothing that moves" if found is None else f"what moves ({found.width}x{found.height})"
+def _unlike(candidate: Region | None, player: Region) -> str:
+    seen = (
+        "nothing that moves"
+        if candidate is None
+        else f"what moves ({candidate.width}x{candidate.height})"
+    )
     return (
         f"On the screen {seen} is like the player of before ({player.width}x{player.height}). Show "
         "the whole video, then type the same command: it goes on"

@@ -23,7 +23,7 @@ UNNAMED = "a program without a name"
 class PlainOptions:
     """What the window is opened with."""
 
-    found: browsers.BrowserBinary
+    binary: browsers.BrowserBinary
     url: str
     size: tuple[int, int]
     position: tuple[int, int] = (0, 0)
@@ -33,7 +33,7 @@ class PlainWindow:
     """One browser with one window; no automation protocol is spoken, no rules are injected."""
 
     def __init__(self, plain: PlainOptions) -> None:
-        if plain.found.source == "server" or plain.found.path is None:
+        if plain.binary.source == "server" or plain.binary.path is None:
             raise BadConfig(
                 "The desktop driver needs a browser on this screen. Type: --browser chromium"
             )
@@ -53,7 +53,7 @@ class PlainWindow:
         ]
         try:
             self._process = await asyncio.create_subprocess_exec(
-                str(plain.found.path),
+                str(plain.binary.path),
                 *browsers.list_arguments(),
                 *options,
                 "--new-window",
@@ -63,7 +63,7 @@ class PlainWindow:
                 start_new_session=True,
             )
         except OSError as error:
-            raise BrowserLost(f"{plain.found.path} did not start: {error}") from error
+            raise BrowserLost(f"{plain.binary.path} did not start: {error}") from error
 
     async def close(self) -> None:
         process, self._process = self._process, None

@@ -41,7 +41,7 @@ class BrowserBinary:
 class BrowserWindow:
     """What the browser is opened with."""
 
-    found: BrowserBinary
+    binary: BrowserBinary
     headed: bool = False
     viewport: tuple[int, int] = (1280, 800)
     locale: str = "en-US"
@@ -94,9 +94,9 @@ def list_arguments() -> list[str]:
     return [*QUIET]
 
 
-def _options(found: BrowserBinary, *, headed: bool) -> dict[str, Any]:
+def _options(binary: BrowserBinary, *, headed: bool) -> dict[str, Any]:
     return {
-        "executable_path": found.path,
+        "executable_path": binary.path,
         "headless": not headed,
         "args": list_arguments(),
         # Playwright leaves the sandbox out unless told otherwise
@@ -107,35 +107,35 @@ def _options(found: BrowserBinary, *, headed: bool) -> dict[str, Any]:
     }
 
 
-async def launch_browser(playwright: Playwright, found: BrowserBinary, *, headed: bool) -> Browser:
+async def launch_browser(playwright: Playwright, binary: BrowserBinary, *, headed: bool) -> Browser:
     """Start the browser, or connect to its server."""
     from playwright.async_api import Error
 
     try:
-        if found.source == "server":
-            return await playwright.chromium.connect(str(found.path))
-        return await playwright.chromium.launch(**_options(found, headed=headed))
+        if binary.source == "server":
+            return await playwright.chromium.connect(str(binary.path))
+        return await playwright.chromium.launch(**_options(binary, headed=headed))
     except Error as error:
-        raise _not_started(found, error, headed=headed) from error
+        raise _not_started(binary, error, headed=headed) from error
 
 
 async def launch_profile(
-    playwright: Playwright, found: BrowserBinary, profile: Path, *, headed: bool, **context: Any
+    playwright: Playwright, binary: BrowserBinary, profile: Path, *, headed: bool, **context: Any
 ) -> BrowserContext:
     """Start the browser on a user data folder that is kept and not shared."""
     from playwright.async_api import Error
 
-    if found.source == "server":
+    if binary.source == "server":
         raise BadConfig("A browser server keeps no profiles here. Type: --browser PATH")
     try:
         return await playwright.chromium.launch_persistent_context(
-            profile, **_options(found, headed=headed), **context
+            profile, **_options(binary, headed=headed), **context
         )
     except Error as error:
-        raise _not_started(found, error, headed=headed) from error
+        raise _not_started(binary, error, headed=headed) from error
 
 
-def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> AgentError:
+def _not_started(binary: BrowserBinary, error: Exception, *, headed: bool) -> AgentError:
     screenless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
@@ -143,21 +143,21 @@ def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> Age
         return BadConfig("A window needs a screen, and DISPLAY is not set. Type: xvfb-run COMMAND")
     if "No usable sandbox" in str(error):
         return BadConfig(
-            f"{found.path} may not use its sandbox here, as in many containers. Where the machine "
+            f"{binary.path} may not use its sandbox here, as in many containers. Where the machine "
             "is sandboxed itself, type: --browser SCRIPT, with a script that adds --no-sandbox"
         )
     first = str(error).strip().splitlines()[0]
-    return BrowserLost(f"{found.path} did not start: {first}", browser=found.path)
+    return BrowserLost(f"{binary.path} did not start: {first}", browser=binary.path)
 
 
 async def probe_browser(
-    found: BrowserBinary, codecs: Mapping[str, str]
+    binary: BrowserBinary, codecs: Mapping[str, str]
 ) -> tuple[str, dict[str, bool]]:
     """Start the browser once; return its version and which of the MIME types it plays."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await launch_browser(playwright, found, headed=False)
+        browser = await launch_browser(playwright, binary, headed=False)
         page = await browser.new_page()
         ask = "kind => document.createElement('video').canPlayType(kind) !== ''"
         plays = {name: bool(await page.evaluate(ask, kind)) for name, kind in codecs.items()}

@@ -121,13 +121,13 @@ class PlaywrightDriver:
         self._playwright = await async_playwright().start()
         if window.profile is None:
             browser = await browsers.launch_browser(
-                self._playwright, window.found, headed=window.headed
+                self._playwright, window.binary, headed=window.headed
             )
             self._browser = browser
             context = await _starting(browser.new_context(**look), self._limits.navigation)
         else:
             context = await browsers.launch_profile(
-                self._playwright, window.found, window.profile, headed=window.headed, **look
+                self._playwright, window.binary, window.profile, headed=window.headed, **look
             )
             self._browser = context
         await _starting(self._prepare(context), self._limits.navigation)
@@ -236,8 +236,8 @@ class PlaywrightDriver:
             return bool(button["liked"] == "yes")
         await self._within(self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S)
         limit = self._limits.like
-        asked = {"limit": limit * 1000}
-        return bool(await self._ask("confirmed", asked, limit + SETTLE_MARGIN_S))
+        question = {"limit": limit * 1000}
+        return bool(await self._ask("confirmed", question, limit + SETTLE_MARGIN_S))
 
     async def next(self, shown: ActiveVideo) -> Arrival:
         """Move one video forward, confirm it and hold the new one.
@@ -258,8 +258,8 @@ class PlaywrightDriver:
                 attempts += 1
             result = await self._arrive(turn, change, last=shown.key)
             if not result.get("unchanged"):
-                found = self._shown(result["shown"])
-                return Arrival(action, attempts, float(result["left_dwell_s"]), found)
+                video = self._shown(result["shown"])
+                return Arrival(action, attempts, float(result["left_dwell_s"]), video)
         await self._ask("giveUp", None, SETTLE_MARGIN_S)
         raise ActionNotConfirmed(
             f"{attempts} actions did not move the feed on from {shown.key}", video=shown.key
@@ -267,21 +267,21 @@ class PlaywrightDriver:
 
     async def _begin(self) -> dict[str, Any]:
         """Have the page look for another video from now on."""
-        asked = {"showLimit": self._limits.show * 1000}
-        turn: dict[str, Any] = await self._ask("begin", asked, SETTLE_MARGIN_S)
+        question = {"showLimit": self._limits.show * 1000}
+        turn: dict[str, Any] = await self._ask("begin", question, SETTLE_MARGIN_S)
         return turn
 
     async def _arrive(
         self, turn: dict[str, Any], change: float, last: str | None = None
     ) -> dict[str, Any]:
         """Wait for what a turn finds; a wall is a fault, consent declined."""
-        asked = {
+        question = {
             "number": turn["number"],
             "changeLimit": change * 1000,
             "showLimit": self._limits.show * 1000,
         }
         limit = change + self._limits.show + SETTLE_MARGIN_S
-        result: dict[str, Any] = await self._ask("outcome", asked, limit)
+        result: dict[str, Any] = await self._ask("outcome", question, limit)
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=last)
         self._walls.forget()
@@ -333,8 +333,10 @@ class PlaywrightDriver:
         texts: list[tuple[str, Any]] = await self._rules().call("inline", None, SETTLE_MARGIN_S)
         names = [name for name in self._hooks.inline if name.startswith("window.")]
         if names:
-            asked = [name.removeprefix("window.") for name in names]
-            held = await self._within(self._open_page().evaluate(VARIABLES, asked), SETTLE_MARGIN_S)
+            variables = [name.removeprefix("window.") for name in names]
+            held = await self._within(
+                self._open_page().evaluate(VARIABLES, variables), SETTLE_MARGIN_S
+            )
             texts += zip(names, held, strict=True)
         origin = read_origin(self._open_page().url)
         for name, text in texts:

@@ -129,8 +129,7 @@ class PageReports:
 
     def _wanted(self, request: Request) -> bool:
         address = request.url.partition("?")[0]
-        asked = request.method != "OPTIONS"
-        return asked and any(part in address for part in self._json_from)
+        return request.method != "OPTIONS" and any(part in address for part in self._json_from)
 
     def _on_response(self, response: Response) -> None:
         if not self._wanted(response.request):
@@ -197,24 +196,24 @@ def _text_sent(request: Request) -> str | None:
 
 async def _length_of(response: Response) -> int:
     """Bytes of a body as they were sent, which a page may have packed."""
-    told = response.headers.get("content-length", "")
-    if told.isdecimal():
-        return int(told)
+    length = response.headers.get("content-length", "")
+    if length.isdecimal():
+        return int(length)
     return int((await response.request.sizes())["responseBodySize"])
 
 
 def parse_json(text: str) -> Any:
     """Return the JSON of a text, a list where several are joined, ``None`` for none."""
-    found: list[Any] = []
+    values: list[Any] = []
     place = _skip(text, 0)
     try:
         while place < len(text):
             value, place = _JSON.raw_decode(text, place)
-            found.append(value)
+            values.append(value)
             place = _skip(text, place)
     except (ValueError, RecursionError):
         return None
-    return found[0] if len(found) == 1 else found or None
+    return values[0] if len(values) == 1 else values or None
 
 
 def _skip(text: str, place: int) -> int:

@@ -82,12 +82,12 @@ class IsolatedWorld:
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            said = details.get("exception", {}).get("description") or details.get("text", "")
-            raise PlaywrightError(f"the rule {rule!r} failed: {said}")
-        told = answer["result"].get("value")
-        if not isinstance(told, dict) or told.get("token") != self._token:
+            reason = details.get("exception", {}).get("description") or details.get("text", "")
+            raise PlaywrightError(f"the rule {rule!r} failed: {reason}")
+        value = answer["result"].get("value")
+        if not isinstance(value, dict) or value.get("token") != self._token:
             raise DocumentGone(f"another document answered {rule!r}")
-        return told.get("value")
+        return value.get("value")
 
     async def _send(self, method: str, given: dict[str, Any]) -> Any:
         try:
@@ -172,11 +172,11 @@ class PageRules:
         while True:
             left = max(0.0, end - perf_counter())
             try:
-                told = await self.call("standing", {"limit": left * 1000}, left + ANSWER_S)
+                answer = await self.call("standing", {"limit": left * 1000}, left + ANSWER_S)
             except PageMoved:
                 await self.enter()
             else:
-                wall: dict[str, Any] | None = told["standing"]
+                wall: dict[str, Any] | None = answer["standing"]
                 return wall
 
     async def _unless_crashed(self, work: Awaitable[T]) -> T:

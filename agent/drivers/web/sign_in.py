@@ -30,11 +30,11 @@ async def read_session_end(context: BrowserContext, names: Sequence[str]) -> dat
 
 
 async def check_session(
-    found: browsers.BrowserBinary, profile: Path, names: Sequence[str]
+    binary: browsers.BrowserBinary, profile: Path, names: Sequence[str]
 ) -> datetime | None:
     """Return until when a profile is signed in, without opening a page of the site."""
     async with async_playwright() as playwright:
-        context = await browsers.launch_profile(playwright, found, profile, headed=False)
+        context = await browsers.launch_profile(playwright, binary, profile, headed=False)
         try:
             return await read_session_end(context, names)
         finally:
@@ -42,7 +42,7 @@ async def check_session(
 
 
 async def sign_in(
-    found: browsers.BrowserBinary,
+    binary: browsers.BrowserBinary,
     profile: Path,
     url: str,
     names: Sequence[str],
@@ -50,7 +50,7 @@ async def sign_in(
     """Open a window. Return once a cookie of these names has come, or it was closed."""
     async with async_playwright() as playwright:
         context = await browsers.launch_profile(
-            playwright, found, profile, headed=True, no_viewport=True
+            playwright, binary, profile, headed=True, no_viewport=True
         )
         over = asyncio.Event()
         looks: set[asyncio.Task[None]] = set()

@@ -50,13 +50,13 @@ class PageWalls:
         self.met = 0
         """How often a wall was seen so far."""
 
-    def meet(self, found: dict[str, Any]) -> None:
+    def meet(self, wall: dict[str, Any]) -> None:
         """Know that a wall is seen, and since when."""
         self.met += 1
-        self._since.setdefault(int(found["number"]), perf_counter())
+        self._since.setdefault(int(wall["number"]), perf_counter())
 
-    def grace_left(self, found: dict[str, Any], grace_s: float) -> float:
-        return max(0.0, self._since[int(found["number"])] + grace_s - perf_counter())
+    def grace_left(self, wall: dict[str, Any], grace_s: float) -> float:
+        return max(0.0, self._since[int(wall["number"])] + grace_s - perf_counter())
 
     def forget(self) -> None:
         """Let every wall that is seen from now on have its whole grace time."""
@@ -74,8 +74,8 @@ class PageWalls:
         await page.mouse.click(button["x"], button["y"])
         return True
 
-    def fault(self, page: Page, found: dict[str, Any]) -> WallShown:
-        number = int(found["number"])
-        fault = make_fault(self._walls[number].kind, page.url, str(found["seen"]))
+    def fault(self, page: Page, wall: dict[str, Any]) -> WallShown:
+        number = int(wall["number"])
+        fault = make_fault(self._walls[number].kind, page.url, str(wall["seen"]))
         fault.details["wall"] = number
         return fault

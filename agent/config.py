@@ -1,7 +1,4 @@
-"""What a run is asked to do, resolved and validated, and the hash that tells runs apart.
-
-Refuses to know the command line: options arrive as values.
-"""
+"""What a run is asked to do, validated, and the hash that tells runs apart."""
 
 from __future__ import annotations
 
@@ -30,7 +27,6 @@ def _known_zone(name: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
-"""Name of a time zone that this machine knows."""
 
 
 class FrozenValue(BaseModel):
@@ -99,7 +95,6 @@ class RunConfig(FrozenValue):
     seed: int = Field(1, ge=0)
     driver: Literal["playwright", "desktop"] = "playwright"
     like: bool = False
-    """Whether a yes is also liked."""
     max_excluded: int = Field(50, ge=1)
     """Videos in a row that may count for nothing, ads say, before the run ends."""
     max_missing: int = Field(10, ge=0)
@@ -112,8 +107,7 @@ class RunConfig(FrozenValue):
     """The run whose delivered dwells a yoked run takes over."""
     study: str | None = None
     cell: str | None = None
-    """Name of the study that this run belongs to, and of its cell; without a study, the due time
-    of the daemon that it is for."""
+    """Of the study; without one, the due time of the daemon that the run is for."""
     replicate: int = Field(1, ge=1)
     block: int = Field(0, ge=0)
     """Draw of the study that its account slot comes from, counted from 1; 0: none is known."""
@@ -127,7 +121,6 @@ class RunConfig(FrozenValue):
 
     @property
     def speed(self) -> float:
-        """Playback rate of the platform."""
         return self.site.speed if self.site else 1.0
 
     def resolved(self) -> dict[str, Any]:
@@ -137,16 +130,12 @@ class RunConfig(FrozenValue):
         return data
 
     def digest(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of what was resolved.
-
-        Limits that end a run are no part of it: a higher one resumes the same run.
-        """
-        told = {name: value for name, value in self.resolved().items() if name not in LIMITS}
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        """SHA-256, 16 digits. Limits that end a run are left out: a higher one resumes it."""
+        fields = {name: value for name, value in self.resolved().items() if name not in LIMITS}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def persona_record(self) -> PersonaRecord:
-        """Return the persona as the ledger keeps it."""
         return PersonaRecord(
             id=self.persona.id,
             traits=self.persona.traits,

@@ -32,7 +32,7 @@ class AgentError(Exception):
 
 
 class UserError(AgentError):
-    """A person can mend it; the message is one sentence that ends in what to type."""
+    """A person can mend it. The message is one sentence that ends in what to type."""
 
     exit_code = 2
 
@@ -108,15 +108,7 @@ class PaceReached(PlatformFault):
 
 
 class WallShown(PlatformFault):
-    """The site puts something before its feed that only a person answers.
-
-    Parameters
-    ----------
-    platform
-        Name of the site.
-    seen
-        What gave it away: an address, a selector, a response.
-    """
+    """The site puts something before its feed that only a person answers."""
 
     saw = "something before its feed"
     advice = "Look at the page in the account's browser, then run the same command again."
@@ -173,12 +165,12 @@ class SiteFailed(WallShown):
 
 
 def is_wall(fault: str) -> bool:
-    """Whether a fault of this class, as a ledger names it, is a wall."""
+    """Whether a fault, as a ledger names it, is a wall."""
     return fault in {WallShown.__name__, *(kind.__name__ for kind in WallShown.__subclasses__())}
 
 
 def is_of_model(fault: str) -> bool:
-    """Whether a fault of this class, as a ledger names it, is a model's: no site is to blame."""
+    """Whether a fault, as a ledger names it, is a model's. No site is to blame."""
     return fault in {ModelFault.__name__, *(kind.__name__ for kind in ModelFault.__subclasses__())}
 
 
@@ -250,7 +242,7 @@ class ModelFailed(ModelFault):
 
 
 class ModelSilent(ModelFault):
-    """No reply came to so many questions in a row that asking on would only lose more."""
+    """No reply came to so many questions in a row that asking on is useless."""
 
     def __init__(self, in_a_row: int, last: str) -> None:
         super().__init__(

@@ -1,7 +1,4 @@
-"""Says what produced a run: the code, the libraries, the machine.
-
-Refuses to know anything about the run itself.
-"""
+"""What produced a run: the code, the libraries, the machine."""
 
 from __future__ import annotations
 
@@ -27,7 +24,6 @@ LIBRARIES = (
 
 @cache
 def provenance() -> Provenance:
-    """Read the versions once."""
     tracked = _git("ls-files", "--error-unmatch", Path(__file__).name)
     commit = _git("rev-parse", "HEAD") if tracked else None  # else: some other project's checkout
     changes = _git("status", "--porcelain", "--untracked-files=no") if commit else None

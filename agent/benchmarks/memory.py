@@ -18,7 +18,7 @@ import psutil
 
 from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
-from agent.run.session import LiveOptions, RunFolder, SilentWatcher, execute
+from agent.run.session import LiveOptions, RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.records import Step, Windows
@@ -130,5 +130,5 @@ def measure(
     place = RunFolder(data, found, encoder=None, live=LiveOptions(renew_after=renew_after))
     sampler = _Sampler(videos, tell)
     with suppress(_Enough):
-        asyncio.run(execute(config, place, sampler, lambda: datetime.now(UTC)))
+        asyncio.run(execute_run(config, place, sampler, lambda: datetime.now(UTC)))
     return sampler.memory

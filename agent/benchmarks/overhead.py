@@ -27,7 +27,7 @@ from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.playground.workshop import Workshop
 from agent.run.playground_process import PlaygroundSite
-from agent.run.session import RunFolder, SilentWatcher, execute
+from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -111,7 +111,7 @@ async def _bare_block(state: Path, browser: browsers.BrowserBinary, videos: int)
         stack.push_async_callback(site.stop)
         url = await site.start()
         playwright = await stack.enter_async_context(async_playwright())
-        opened = await browsers.launch(playwright, browser, headed=False)
+        opened = await browsers.launch_browser(playwright, browser, headed=False)
         stack.push_async_callback(opened.close)
         page = await opened.new_page(viewport={"width": 1280, "height": 800})
         devtools = await page.context.new_cdp_session(page)
@@ -144,7 +144,7 @@ def _ours_block(
         dwell=Dwell(swipe_s=0.01),
     )
     place = RunFolder(data=DataFolder(data), browser=browser)
-    run_id = asyncio.run(execute(config, place, SilentWatcher(), lambda: datetime.now(UTC)))
+    run_id = asyncio.run(execute_run(config, place, SilentWatcher(), lambda: datetime.now(UTC)))
     for step in read(place.data.ledger_path(run_id)).steps:
         if step.move is not None:
             overhead.ours.append(step.timings_ms["overhead"])

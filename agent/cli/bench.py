@@ -38,14 +38,14 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
     With --memory, measure instead how the memory of a long run grows.
     """
     from agent.benchmarks.overhead import measure
-    from agent.drivers.web.browser import find
+    from agent.drivers.web.browser import find_browser
 
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure(
-            Path(folder), find(browser), rounds, lambda line: echo(line, err=True)
+            Path(folder), find_browser(browser), rounds, lambda line: echo(line, err=True)
         ).as_dict()
     if as_json:
         echo(json.dumps(result, indent=2))
@@ -58,12 +58,12 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:
     from agent.benchmarks.memory import measure
-    from agent.drivers.web.browser import find
+    from agent.drivers.web.browser import find_browser
 
     with tempfile.TemporaryDirectory() as folder:
         found = measure(
             Path(folder),
-            find(browser),
+            find_browser(browser),
             videos,
             renew_after,
             lambda line: echo(line, err=True),

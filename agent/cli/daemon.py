@@ -83,10 +83,10 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     from agent.daemon.process.resources import SystemClock
     from agent.daemon.supervisor import DaemonSetup
     from agent.daemon.web.redact_secrets import secrets_of
-    from agent.drivers.web.browser import find
+    from agent.drivers.web.browser import find_browser
     from store.runs.data_folder import DataFolder
 
-    find(browser)  # refused now, not by each child
+    find_browser(browser)  # refused now, not by each child
     place = DaemonSetup(
         file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ))
     )

@@ -84,16 +84,16 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
 
     from agent.config import HandPace, RunConfig, SiteConfig
     from agent.doctor.machine import CODECS
-    from agent.doctor.platform import probe
+    from agent.doctor.platform import probe_site
     from agent.drivers.web import browser as browsers
     from agent.errors import BadConfig
-    from agent.platforms import load
+    from agent.platforms import load_platform
     from agent.run.environment import RunBrowser
     from agent.run.pacing import PaceLimits, SlowHands
     from personas.library import find
     from store.runs.data_folder import DataFolder
 
-    platform = load(options["platform"])
+    platform = load_platform(options["platform"])
     if platform.name == "replay":
         raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
     data = DataFolder(options["data"])
@@ -107,12 +107,12 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     config = RunConfig(
         persona=find("p01"), platform=platform.name, account=options["account"], site=site
     )
-    found = browsers.find(options["browser"])
+    found = browsers.find_browser(options["browser"])
     pace = HandPace(floor_s=PACE_S) if site is None else HandPace(floor_s=0)
     hands = SlowHands(pace, PaceLimits(), 0, np.random.default_rng(), _local)
     sight = RunBrowser(data, found, options["headed"])
-    _, codecs = asyncio.run(browsers.probe(found, CODECS))
-    told = asyncio.run(probe(config, sight, options["videos"], hands, _tell))
+    _, codecs = asyncio.run(browsers.probe_browser(found, CODECS))
+    told = asyncio.run(probe_site(config, sight, options["videos"], hands, _tell))
     if as_json:
         echo(json.dumps({"report": told.report(codecs), "faults": told.faults}, indent=2))
     else:
@@ -133,9 +133,9 @@ def _checks(options: dict[str, Any]) -> Iterator[DoctorCheck]:
     from agent.doctor import machine
 
     if options["driver"] == "playwright":
-        return machine.all_checks(options["data"], options["browser"])
+        return machine.check_machine(options["data"], options["browser"])
     tell = partial(echo, err=True)
-    return machine.desktop_checks(options["data"], calibrate=options["calibrate"], tell=tell)
+    return machine.check_desktop(options["data"], calibrate=options["calibrate"], tell=tell)
 
 
 def _show(check: DoctorCheck) -> None:

@@ -14,7 +14,7 @@ from agent.cli.options import browser_option, data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.platforms.base import Session
+    from agent.platforms.base import SiteSession
     from agent.run.profiles import BrowserProfile
 
 EPILOG = """
@@ -43,11 +43,11 @@ def login(platform: str, account: str, **options: Any) -> None:
     password: keep it, and its dumps, to yourself.
     """
     from agent.errors import BadConfig, NotSignedIn
-    from agent.platforms import load
+    from agent.platforms import load_platform
     from agent.run.profiles import BrowserProfile
     from store.runs.data_folder import DataFolder
 
-    session = load(platform).session
+    session = load_platform(platform).session
     if session is None:
         raise BadConfig(f"{platform} knows no accounts. Type: python -m agent login tiktok ...")
     data = DataFolder(options["data"])
@@ -69,14 +69,14 @@ def login(platform: str, account: str, **options: Any) -> None:
 
 
 async def _until(
-    profile: BrowserProfile, session: Session, options: dict[str, Any]
+    profile: BrowserProfile, session: SiteSession, options: dict[str, Any]
 ) -> datetime | None:
     from agent.drivers.web import sign_in
-    from agent.drivers.web.browser import find
+    from agent.drivers.web.browser import find_browser
 
-    found = find(options["browser"])
+    found = find_browser(options["browser"])
     if options["only_check"] or options["restore"] is not None:
-        return await sign_in.check(found, profile.path, session.cookies)
+        return await sign_in.check_session(found, profile.path, session.cookies)
     echo("Sign in in the window that opens; it closes by itself.", err=True)
     address = options["url"] or session.login_url
     return await sign_in.sign_in(found, profile.path, address, session.cookies)

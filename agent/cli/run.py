@@ -150,7 +150,7 @@ def config_of_words(words: Sequence[str]) -> RunConfig:
 def _config(options: dict[str, Any]) -> RunConfig:
     from agent.config import HandPace, RunConfig
     from agent.errors import BadConfig
-    from agent.platforms import load as load_platform
+    from agent.platforms import load_platform
     from personas.library import find
 
     if options["study"] is not None:
@@ -291,9 +291,9 @@ def check_names(config: RunConfig) -> None:
 
 
 def _place(options: dict[str, Any], platform: str) -> RunFolder:
-    from agent.drivers.web.browser import find
+    from agent.drivers.web.browser import find_browser
     from agent.judge.budget import SpendingCap
-    from agent.platforms import load as load_platform
+    from agent.platforms import load_platform
     from agent.run.session import RunFolder
     from store.encoders import check as check_encoder
     from store.runs.data_folder import DataFolder
@@ -305,7 +305,7 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
     data.prepare(NEED_MIB)
     return RunFolder(
         data=data,
-        browser=None if blind else find(options["browser"]),
+        browser=None if blind else find_browser(options["browser"]),
         headed=options["headed"],
         fresh=options["fresh"],
         encoder=None if options["no_index"] else options["encoder"],
@@ -331,7 +331,7 @@ def _frames(options: dict[str, Any]) -> Frames:
 def _live(options: dict[str, Any], platform: str) -> LiveOptions:
     """Return what holds on a live site only."""
     from agent.errors import BadConfig
-    from agent.platforms import load as load_platform
+    from agent.platforms import load_platform
     from agent.run.pacing import Hours, PaceLimits, zone_of
     from agent.run.session import LiveOptions
     from agent.study.declared import load as load_study
@@ -355,10 +355,10 @@ def _interruptible(
     config: RunConfig, place: RunFolder, onlooker: RunWatcher, *, tethered: bool
 ) -> str:
     from agent.cli.signals import interruptible
-    from agent.run.session import execute
+    from agent.run.session import execute_run
 
     return interruptible(
-        execute(config, place, onlooker, lambda: datetime.now(UTC)), tethered=tethered
+        execute_run(config, place, onlooker, lambda: datetime.now(UTC)), tethered=tethered
     )
 
 

@@ -88,7 +88,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
 
 def _show_matrix(study: Study) -> None:
     from agent.cli.privacy_notice import announce_repeats
-    from agent.platforms import load
+    from agent.platforms import load_platform
     from agent.study.matrix import start_order
 
     declared = study.declared
@@ -99,7 +99,7 @@ def _show_matrix(study: Study) -> None:
     echo(f"Study {declared.name}: {size}")
     for cell in start_order(study.cells):
         echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
-    live = any(load(name).live for name in declared.matrix.platforms)
+    live = any(load_platform(name).live for name in declared.matrix.platforms)
     waiting = 1.25 * declared.live.floor_s if live else 0.0
     watching = 3.0 if live else 3 / declared.site.speed
     seconds = videos * (SECONDS_PER_STEP + watching + waiting) / declared.pace.parallel

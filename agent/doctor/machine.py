@@ -1,7 +1,4 @@
-"""Looks at the machine that runs shall be made on, and says how to mend what is missing.
-
-Refuses to mend anything itself, but for what is named ``install_``.
-"""
+"""Looks at this machine, and says how to mend what a run lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 from agent.drivers.web import browser as browsers
-from agent.drivers.web.browser import probe
+from agent.drivers.web.browser import probe_browser
 from agent.errors import AgentError, BadConfig
 from agent.playground.errors import PlaygroundError
 from store.errors import StoreError
@@ -38,8 +35,7 @@ class DoctorCheck:
     """False: a run on the playground does without it."""
 
 
-def all_checks(data: Path, named_browser: str | None) -> Iterator[DoctorCheck]:
-    """Run every check, one after the other."""
+def check_machine(data: Path, named_browser: str | None) -> Iterator[DoctorCheck]:
     yield _python()
     yield from _browser(named_browser)
     yield _disk(data)
@@ -57,12 +53,12 @@ def _python() -> DoctorCheck:
 
 def _browser(named: str | None) -> Iterator[DoctorCheck]:
     try:
-        found = browsers.find(named)
-        version, plays = asyncio.run(probe(found, CODECS))
+        browser = browsers.find_browser(named)
+        version, plays = asyncio.run(probe_browser(browser, CODECS))
     except AgentError as error:
         yield DoctorCheck("browser", ok=False, found="none that starts", fix=str(error))
         return
-    yield DoctorCheck("browser", ok=True, found=f"{found.source} {version}, {found.path}")
+    yield DoctorCheck("browser", ok=True, found=f"{browser.source} {version}, {browser.path}")
     for name, can in plays.items():
         webm = name.startswith("WebM")
         fix = "" if can else "Install Chrome: live sites play H.264, which this browser lacks."
@@ -89,10 +85,10 @@ def _data(data: Path) -> DoctorCheck:
 def _timed(name: str, work: Callable[[], str], fix: str) -> DoctorCheck:
     started = perf_counter()
     try:
-        found = work()
+        result = work()
     except (AgentError, PlaygroundError, StoreError, OSError, ImportError) as error:
         return DoctorCheck(name, ok=False, found=str(error), fix=fix)
-    return DoctorCheck(name, ok=True, found=f"{found}, {perf_counter() - started:.1f} s")
+    return DoctorCheck(name, ok=True, found=f"{result}, {perf_counter() - started:.1f} s")
 
 
 def _viewer() -> str:
@@ -111,16 +107,15 @@ def _clips() -> str:
     return footage_summary()
 
 
-def desktop_checks(
+def check_desktop(
     data: Path, *, calibrate: bool, tell: Callable[[str], None]
 ) -> Iterator[DoctorCheck]:
-    """Check what the desktop driver needs: a screen, Esc, and a player found in the picture."""
     from agent.drivers.desktop import calibration  # takes screens: heavy
 
     try:
         folder = DataFolder(data)
         folder.prepare()
-        seen = asyncio.run(calibration.examine(folder.root, tell, calibrate=calibrate))
+        seen = asyncio.run(calibration.examine_screen(folder.root, tell, calibrate=calibrate))
     except (AgentError, StoreError) as error:
         yield DoctorCheck("screen", ok=False, found="not usable", fix=str(error))
         return
@@ -128,47 +123,30 @@ def desktop_checks(
     esc = "ends a run" if seen.hears_esc else "cannot be heard"
     fix = "" if seen.hears_esc else "To stop, move the pointer into a corner of the screen."
     yield DoctorCheck("Esc", ok=seen.hears_esc, found=esc, fix=fix, needed=False)
-    found = f"{seen.player}, drawn in {seen.picture}" if seen.player else f"none: {seen.picture}"
-    yield DoctorCheck("player", seen.player is not None, found, calibration.NOT_FOUND)
+    player = f"{seen.player}, drawn in {seen.picture}" if seen.player else f"none: {seen.picture}"
+    yield DoctorCheck("player", seen.player is not None, player, calibration.NOT_FOUND)
 
 
 def install_browser() -> str:
-    """Install a browser where none is found: Playwright's own, else Debian's as root.
-
-    Returns
-    -------
-    str
-        Which browser there is now.
-
-    Raises
-    ------
-    BadConfig
-        Nothing could be installed.
-    """
+    """Install a browser where there is none: Playwright's own, else Debian's as root."""
     try:
-        return str(browsers.find().path)
+        return str(browsers.find_browser().path)
     except BadConfig:
         pass  # none yet: that is what this function is for
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         try:
-            return str(browsers.find().path)
+            return str(browsers.find_browser().path)
         except BadConfig:
             subprocess.run(["apt-get", "update", "-qq"], check=False)
             subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=False)
-    return str(browsers.find().path)
+    return str(browsers.find_browser().path)
 
 
 def install_display() -> str | None:
-    """Install Debian's Xvfb as root where it is missing: tests of the desktop driver draw there.
-
-    Returns
-    -------
-    str or None
-        The Xvfb there is now; ``None`` where nothing could be installed.
-    """
-    if found := shutil.which("Xvfb"):
-        return found
+    """Install Debian's Xvfb as root where it is missing; ``None`` where that failed."""
+    if path := shutil.which("Xvfb"):
+        return path
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         subprocess.run(["apt-get", "install", "-y", "-qq", "xvfb"], check=False)

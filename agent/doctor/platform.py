@@ -1,7 +1,6 @@
-"""Walks a few videos of a site, slowly, and tells which of the adapter's hooks held.
+"""Walks a few videos of a site, and tells which of the adapter's hooks held.
 
-Refuses to judge, to like, and to tell what was shown: the report holds no caption, no name and no
-id, so that it can be pasted into an issue.
+The report holds no caption, no name and no id, so that it can be pasted into an issue.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from agent.config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival, PageHooks
 from agent.errors import RunFault
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from store.foreign.printing import count_of
@@ -29,7 +28,7 @@ FIELDS = ("url", "author", "caption", "hashtags", "likes", "comments", "views", 
 
 
 @dataclass
-class Probe:
+class SiteProbe:
     """What was found of a site."""
 
     platform: str
@@ -49,7 +48,6 @@ class Probe:
     faults: list[str] = field(default_factory=list)
 
     def report(self, codecs: dict[str, bool]) -> str:
-        """Return the report as Markdown."""
         made = provenance()
         session = {True: "signed in", False: "guest", None: "no accounts"}[self.signed_in]
         plays = ", ".join(
@@ -77,12 +75,12 @@ class Probe:
         return "\n".join(lines)
 
     def _field(self, name: str) -> str:
-        found = {source: n for (field_, source), n in self.fields.items() if field_ == name}
-        where = ", ".join(f"{source} {n}" for source, n in found.items()) or "–"
-        return f"| {name} | {sum(found.values())} of {self.videos} | {where} |"
+        sources = {source: n for (field_, source), n in self.fields.items() if field_ == name}
+        where = ", ".join(f"{source} {n}" for source, n in sources.items()) or "–"
+        return f"| {name} | {sum(sources.values())} of {self.videos} | {where} |"
 
 
-def selectors(hooks: PageHooks) -> dict[str, str]:
+def list_selectors(hooks: PageHooks) -> dict[str, str]:
     """Return the selectors of an adapter's hooks, by a name that tells their kind."""
     kinds = {
         "item": hooks.item,
@@ -96,67 +94,59 @@ def selectors(hooks: PageHooks) -> dict[str, str]:
     return {f"{kind}: {one}": one for kind, several in kinds.items() for one in several}
 
 
-async def probe(
+async def probe_site(
     config: RunConfig,
-    sight: RunBrowser,
+    run_browser: RunBrowser,
     videos: int,
     hands: SlowHands,
     tell: Callable[[int], None],
-) -> Probe:
-    """Walk ``videos`` videos; a fault ends the walk and is part of what was found.
-
-    Parameters
-    ----------
-    hands
-        Keep the walk slow.
-    tell
-        Called with the number of videos seen.
-    """
-    found = Probe(config.platform)
+) -> SiteProbe:
+    """Walk so many videos. A fault ends the walk and is part of what was found."""
+    probe = SiteProbe(config.platform)
     async with AsyncExitStack() as stack:
-        opened = await open_feed(config, sight, "probe", 0, stack)
-        found.browser, found.signed_in = opened.driver.browser, opened.signed_in
+        opened = await open_feed(config, run_browser, "probe", 0, stack)
+        probe.browser, probe.signed_in = opened.driver.browser, opened.signed_in
         try:
-            await _walk(opened, found, videos, hands, tell)
+            await _walk(opened, probe, videos, hands, tell)
         except RunFault as fault:
-            found.faults.append(f"{type(fault).__name__}: {fault}")
-        found.faults += [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
-    return found
+            probe.faults.append(f"{type(fault).__name__}: {fault}")
+        probe.faults += [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
+    return probe
 
 
 async def _walk(
-    opened: OpenedFeed, found: Probe, videos: int, hands: SlowHands, tell: Callable[[int], None]
+    opened: OpenedFeed, probe: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
-    named = selectors(load(found.platform).hooks)
-    found.tried = tuple(named)
+    named = list_selectors(load_platform(probe.platform).hooks)
+    probe.tried = tuple(named)
     driver = opened.driver
     await hands.before_action()
     shown = await driver.open(opened.url)
     while True:
         video = opened.feed.describe(shown)
         counts = await driver.count(list(named.values()))
-        _note(found, shown, video, dict(zip(named, counts, strict=True)))
-        tell(found.videos)
+        _note(probe, shown, video, dict(zip(named, counts, strict=True)))
+        tell(probe.videos)
         await driver.watch(shown, WATCH_S)
-        if found.videos >= videos:
+        if probe.videos >= videos:
             return
         await hands.before_action()
         arrival = await driver.next(shown)
-        _moved(found, arrival)
+        _moved(probe, arrival)
         shown = arrival.shown
 
 
-def _note(found: Probe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
-    found.videos += 1
-    found.excluded += bool(video.ad or video.live)
-    found.hooks.update(name for name, count in counts.items() if count)
+def _note(probe: SiteProbe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
+    probe.videos += 1
+    probe.excluded += bool(video.ad or video.live)
+    probe.hooks.update(name for name, count in counts.items() if count)
     if shown.id is not None:
-        found.fields[("id", shown.id_source or "page")] += 1
+        probe.fields[("id", shown.id_source or "page")] += 1
     for name in FIELDS:
         if getattr(video, name) not in (None, ()):
-            found.fields[(name, video.sources.get(name, "page"))] += 1
+            probe.fields[(name, video.sources.get(name, "page"))] += 1
 
 
-def _moved(found: Probe, arrival: Arrival) -> None:
-    found.moves[arrival.action] += 1
-    found.jumps += arrival.shown.moved not in (None, 1)
+def _moved(probe: SiteProbe, arrival: Arrival) -> None:
+    probe.moves[arrival.action] += 1
+    probe.jumps += arrival.shown.moved not in (None, 1)

@@ -1,7 +1,4 @@
-"""The seam between the run loop and a browser: what hands and eyes must do, and what they report.
-
-Refuses to know any site: a platform describes its page as ``PageHooks``, which are data.
-"""
+"""The seam between run loop and browser: what hands and eyes do, and report."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ WallKind = Literal["consent", "login", "challenge", "age", "inactivity", "rate_l
 
 @dataclass(frozen=True)
 class Wall:
-    """Something that a site puts before its feed, known by addresses and by what is visible.
+    """Something that a site puts before its feed, known by addresses and visible elements.
 
     Words that a page merely contains never make a wall. Open shadow roots and frames are searched.
     """
@@ -39,7 +36,6 @@ class PageHooks:
     """
 
     item: tuple[str, ...] = ()
-    """CSS selectors of one feed item."""
     active: tuple[str, ...] = ()
     """Selectors of the player whose video is the active one; without, geometry decides."""
     id_attributes: tuple[tuple[str, str, str], ...] = ()
@@ -159,7 +155,7 @@ class Driver(Protocol):
         ...
 
     async def open(self, url: str) -> ActiveVideo:
-        """Open the feed, wait for the active video and hold it; starts a browser where none is."""
+        """Open the feed and hold the active video. Starts a browser where none is."""
         ...
 
     async def capture(self, shown: ActiveVideo) -> Capture:
@@ -174,9 +170,7 @@ class Driver(Protocol):
         """Take all that is seen as PNG, for a person to look at."""
         ...
 
-    async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Count the matches of each selector, where there is a page to look into."""
-        ...
+    async def count(self, selectors: Sequence[str]) -> list[int]: ...
 
     async def until_clear(self) -> None:
         """Return once no wall is seen any more; however long a person takes."""
@@ -186,9 +180,7 @@ class Driver(Protocol):
         """Like the active video; whether the page confirms it."""
         ...
 
-    async def next(self, shown: ActiveVideo) -> Arrival:
-        """Move one video forward, confirm it and hold the new one."""
-        ...
+    async def next(self, shown: ActiveVideo) -> Arrival: ...
 
     def events(self) -> list[PageEvent]:
         """What the page reported since the last call."""

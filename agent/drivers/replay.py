@@ -1,8 +1,4 @@
-"""A recorded run as a feed: the same frames in the same order, with no browser.
-
-What is replayed is what was shown, so a new judge meets exactly the old videos. Nothing is played,
-so every delivered dwell is zero. Refuses to know the judge.
-"""
+"""A recorded run as a feed: the same frames in order, with no browser."""
 
 from __future__ import annotations
 
@@ -16,17 +12,7 @@ from store.runs.records import Step
 
 
 class ReplayDriver:
-    """Shows a ledger's steps, one by one.
-
-    Parameters
-    ----------
-    source
-        The recorded run.
-    frames
-        Where its frames lie.
-    start
-        Position to start at: those before were replayed by an interrupted run.
-    """
+    """Shows a ledger's steps from one position on; nothing is played, so dwells are zero."""
 
     browser = "none: a recorded run"
 
@@ -37,11 +23,9 @@ class ReplayDriver:
         self._at = start
         self._moment = 0
 
-    async def start(self) -> None:
-        """Have nothing to start."""
+    async def start(self) -> None: ...
 
     async def open(self, url: str) -> ActiveVideo:
-        """Show the first step."""
         if self._at >= len(self._steps):
             raise FeedEmpty(f"{url} has no more videos")
         return _shown(self._steps[self._at])
@@ -58,11 +42,9 @@ class ReplayDriver:
         return 0.0
 
     async def like(self) -> bool:
-        """Like nothing."""
         return False
 
     async def next(self, shown: ActiveVideo) -> Arrival:
-        """Go on to the next step."""
         if self._at + 1 >= len(self._steps):
             raise FeedEmpty("the recorded run has no more videos")
         self._at += 1
@@ -70,22 +52,17 @@ class ReplayDriver:
         return Arrival("replay", 1, 0.0, _shown(self._steps[self._at]))
 
     async def picture(self) -> bytes:
-        """Show nothing."""
         return b""
 
     async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Have no page."""
         return [0 for _ in selectors]
 
-    async def until_clear(self) -> None:
-        """Meet no wall."""
+    async def until_clear(self) -> None: ...
 
     def events(self) -> list[PageEvent]:
-        """Report nothing."""
         return []
 
-    async def close(self) -> None:
-        """Hold nothing."""
+    async def close(self) -> None: ...
 
 
 def _shown(step: Step) -> ActiveVideo:

@@ -1,18 +1,19 @@
-"""What a platform is to the run: a description of its page, and a join of its metadata by id.
+"""A platform: a description of its page, and a join of its metadata by id.
 
-Refuses to know the browser, the persona and the model. Feeds prefetch, so the latest response is
-never taken for the current video: items wait in a cache until the page shows their id.
+Feeds prefetch, so the latest response is never taken for the current video: items wait in a cache
+until the page shows their id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, log
 from typing import Any
 
 from agent.drivers.base import ActiveVideo, PageHooks, SiteAnswer, WallKind
+from agent.errors import LayoutChanged
 from agent.platforms.batches import BatchLog
-from agent.platforms.misses import Misses
 from store.runs.records import ObservedVideo, Step, Video
 from store.runs.site_records import FeedBatch
 
@@ -23,17 +24,21 @@ Parser = Callable[[SiteAnswer], list[Video]]
 SLOW_DOWN = (403, 429)
 FROM_RESPONSES = ("network", "inline")
 """Sources of what the feed's own responses said."""
+LEAST = 12
+"""Videos in a row without a field before anything is said."""
+CHANCE = 1e-4
+"""A row that is less likely than this, were the field missing as often as before, is no chance."""
 
 
-def refused(answer: SiteAnswer) -> WallKind | None:
-    """Which wall a response of the feed amounts to: one that says to slow down, or says nothing."""
+def read_refusal(answer: SiteAnswer) -> WallKind | None:
+    """Which wall a response amounts to: it says to slow down, or says nothing."""
     if answer.status in SLOW_DOWN or (answer.status == 200 and answer.body is None):
         return "rate_limit"
     return "error" if answer.status >= 500 else None
 
 
 @dataclass(frozen=True)
-class Session:
+class SiteSession:
     """How a site knows its visitor."""
 
     login_url: str
@@ -57,9 +62,9 @@ class Platform:
     """Whether real people's videos are watched, at the speed of life."""
     url: str = ""
     """Address of the feed; empty where the platform is started by the run."""
-    refused: Callable[[SiteAnswer], WallKind | None] = refused
+    refused: Callable[[SiteAnswer], WallKind | None] = read_refusal
     """Reads a response that holds no items as a wall, or as none."""
-    session: Session | None = None
+    session: SiteSession | None = None
     about_one: tuple[str, ...] = ()
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     batch_name: Callable[[Any], str | None] = lambda _: None
@@ -74,20 +79,60 @@ class Platform:
     the origin of the opened page only."""
 
 
+@dataclass
+class _Field:
+    shown: int = 0
+    """Videos before the present row."""
+    missing: int = 0
+    row: int = 0
+    since: int = 0
+
+    def take(self, position: int, *, there: bool) -> None:
+        if not there:
+            self.since = self.since if self.row else position
+            self.row += 1
+            return
+        self.shown += self.row + 1
+        self.missing += self.row
+        self.row = 0
+
+    @property
+    def longest(self) -> int:
+        """How long a row is still taken for chance."""
+        rate = (self.missing + 1) / (self.shown + 2)
+        return max(LEAST, ceil(log(CHANCE) / log(rate)))
+
+
+class MissingFields:
+    """Rows of videos without a field, one row per field."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, _Field] = {}
+
+    def take(self, there: Mapping[str, bool], position: int) -> None:
+        """Count one video; ``LayoutChanged`` where a field's history does not explain its row."""
+        for name, present in there.items():
+            field = self._fields.setdefault(name, _Field())
+            field.take(position, there=present)
+            if field.row >= field.longest:
+                raise LayoutChanged(
+                    f"no {name} in {field.row} videos in a row, since position {field.since}: "
+                    "the page or its responses have changed",
+                    field=name,
+                    since=field.since,
+                    videos=field.row,
+                )
+
+
 class Feed:
     """Items that the feed's responses brought, by id, until the page shows them.
 
-    Parameters
-    ----------
-    platform
-        Whose responses these are.
-    watch
-        Whether missing fields and unknown ids are counted; not so for a driver that can know none.
+    ``watch`` counts missing fields and unknown ids; not so for a driver that can know none.
     """
 
     def __init__(self, platform: Platform, *, watch: bool = True) -> None:
         self._platform = platform
-        self._misses = Misses() if watch else None
+        self._misses = MissingFields() if watch else None
         self._items: dict[str, Video] = {}
         self._batches = BatchLog()
         self.refusal: WallKind | None = None
@@ -105,7 +150,6 @@ class Feed:
         self._batches.watch_position(position)
 
     def open_page(self, position: int) -> None:
-        """Know that the feed is opened, or opened again, to go on at this position."""
         self._batches.open_page(position)
 
     def record_batches(self, on_batch: Callable[[FeedBatch], None]) -> None:
@@ -113,10 +157,7 @@ class Feed:
         self._batches.on_batch = on_batch
 
     def take(self, answer: SiteAnswer) -> None:
-        """Keep the items of one response; what is known of an item already is never overwritten.
-
-        A later response fills gaps of the same id.
-        """
+        """Keep the items of one response; a later one fills gaps, and overwrites nothing."""
         videos = self._platform.parse(answer) if answer.status < 400 else []
         if not videos:
             kind = self._platform.refused(answer)
@@ -134,13 +175,7 @@ class Feed:
             self._batches.add([video.id for video in videos], name, answer.requested_s)
 
     def describe(self, shown: ActiveVideo) -> Video:
-        """Join what the page shows with what the responses said of that id.
-
-        Raises
-        ------
-        LayoutChanged
-            A field that nearly every video has is missing too often in a row.
-        """
+        """Join the page and the responses by id; ``LayoutChanged`` where fields go missing."""
         known = self._items.get(shown.id or "")
         video = known or Video(id=shown.id or shown.key)
         update: dict[str, Any] = {"url": video.url or shown.url or None}
@@ -187,16 +222,15 @@ class Feed:
 
 def _as_answered(video: Video) -> Video:
     """What the feed's responses said of a video, without what was read off the page."""
-    told = {name for name, source in video.sources.items() if source in FROM_RESPONSES}
-    kept = {name: getattr(video, name) for name in told if name in Video.model_fields}
-    return Video(**{**kept, "id": video.id}, sources={name: video.sources[name] for name in told})
+    names = {name for name, source in video.sources.items() if source in FROM_RESPONSES}
+    fields = {name: getattr(video, name) for name in names if name in Video.model_fields}
+    return Video(
+        **{**fields, "id": video.id}, sources={name: video.sources[name] for name in names}
+    )
 
 
 def _filled(known: Video, more: Video) -> Video:
-    """Return what is known of a video, with its gaps filled from another answer on the same id.
-
-    An advertisement or a live broadcast is one whichever answer says so.
-    """
+    """Fill gaps from another answer on the same id. An ad or live in either is one."""
     gaps = {
         name: getattr(more, name)
         for name in more.sources

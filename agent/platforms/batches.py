@@ -1,8 +1,8 @@
-"""Which batch of the feed brought a video, and what the site could know when it was asked for.
+"""Which batch of the feed brought a video, and what the site knew by then.
 
 A batch is the site's own where the site names it; else each response that brings something new is
-one. Feeds prefetch: a batch is known long before its videos are shown. A page that is opened anew
-asks anew, so what an earlier page had ready counts only where the site names it again.
+one. A page that is opened anew asks anew, so what an earlier page had ready counts only where the
+site names it again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TURNS = 256
 
 
 class BatchLog:
-    """Numbers the batches of one run and hands each shown video the batch that brought it."""
+    """Numbers a run's batches and tells which of them brought a video."""
 
     def __init__(self) -> None:
         self.on_batch: Callable[[FeedBatch], None] | None = None
@@ -35,22 +35,20 @@ class BatchLog:
 
     @property
     def position(self) -> int:
-        """The latest position that is reacted to."""
         return self._turns[-1][1]
 
     def watch_position(self, position: int) -> None:
-        """From now on this position is reacted to, so that the site may learn of it."""
+        """This position is reacted to from now on: the site may learn of it."""
         self._turns.append((perf_counter(), position))
         self._reached = position
 
     def open_page(self, position: int) -> None:
-        """A page is opened to go on at this position; what it asks for knows the ones before."""
+        """A page is opened at this position. What it asks for knows the ones before."""
         self.watch_position(max(0, position - 1))
         self._reached = position
         self._waiting.clear()
 
     def resume(self, batches: Sequence[FeedBatch], steps: Sequence[ObservedVideo]) -> None:
-        """Go on where an interrupted run stopped, as its ledger tells."""
         shown = [step.video.batch for step in steps if step.video.batch is not None]
         self._next = max([self._next, *(b.number + 1 for b in batches), *(n + 1 for n in shown)])
         self._latest = max(shown, default=-1)
@@ -69,17 +67,10 @@ class BatchLog:
                 self._recorded.setdefault(video.id, []).append(batch)
 
     def add(self, ids: Sequence[str], name: str | None, requested_s: float | None) -> None:
-        """Take the videos that one response names.
+        """Take the videos that one response names, in its order.
 
-        Parameters
-        ----------
-        ids
-            In the order of the response.
-        name
-            The site's own name of the batch; each of its videos is then one place of the feed.
-            Without one, a video that waits to be shown already is not counted again.
-        requested_s
-            When the response was asked for, as ``perf_counter`` tells time; ``None``: now.
+        Under the site's own ``name`` each is one place of the feed; without one, a video that waits
+        to be shown is not counted again. ``requested_s``: as of ``perf_counter``; ``None``: now.
         """
         if name is not None:
             batch = self._named.get(name) or self._new(name, requested_s)
@@ -93,14 +84,11 @@ class BatchLog:
             self._waiting.update((video, [batch]) for video in fresh)
 
     def take(self, video: str) -> FeedBatch | None:
-        """Return the batch that brought a video that is shown now; ``None`` where none did.
-
-        Batches are shown in order, so one that lies behind is left over from a video that was
-        named and never shown.
-        """
+        """Return the batch that brought a video that is shown now; ``None`` where none did."""
         waiting = self._waiting.get(video) or self._recorded.get(video)
         if not waiting:
             return self._brought.get(video)
+        # they are shown in order: one that lies behind is of a video that was never shown
         place = next((i for i, batch in enumerate(waiting) if batch.number >= self._latest), 0)
         batch = waiting[place]
         del waiting[: place + 1]

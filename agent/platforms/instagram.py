@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
-from agent.platforms.base import Platform, Session, refused
+from agent.platforms.base import Platform, SiteSession, read_refusal
 from store.runs.records import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
@@ -158,19 +158,19 @@ _MESSAGES: dict[str, WallKind] = {
 """What the site says of the account, whichever request it refuses."""
 
 
-def blocked(answer: SiteAnswer) -> WallKind | None:
+def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without reels: the site answers many questions at the feed's address.
 
     What is said of the account counts whoever asked; a refusal only where the feed asked. A 401
     asks to wait, whatever else it asks for.
     """
-    for told in answer.body if isinstance(answer.body, list) else [answer.body]:
-        if (kind := _MESSAGES.get(items.text(items.at(told, "message")) or "")) is not None:
+    for part in answer.body if isinstance(answer.body, list) else [answer.body]:
+        if (kind := _MESSAGES.get(items.text(items.at(part, "message")) or "")) is not None:
             return kind
-    asked = _asked(answer)
-    if asked is not None and (not asked.startswith(FEED_QUERIES) or _is_pool(answer)):
+    query = _asked(answer)
+    if query is not None and (not query.startswith(FEED_QUERIES) or _is_pool(answer)):
         return None
-    return "rate_limit" if answer.status == 401 else refused(answer)
+    return "rate_limit" if answer.status == 401 else read_refusal(answer)
 
 
 PLATFORM = Platform(
@@ -179,8 +179,8 @@ PLATFORM = Platform(
     ("/graphql/query", "/api/graphql"),
     parse,
     url="https://www.instagram.com/reels/",
-    refused=blocked,
+    refused=read_wall,
     beside=describes_pool,
-    session=Session("https://www.instagram.com/accounts/login/", ("sessionid",), needed=True),
+    session=SiteSession("https://www.instagram.com/accounts/login/", ("sessionid",), needed=True),
     hosts=("instagram.com",),
 )

@@ -1,7 +1,6 @@
-"""Reads feed items out of any JSON: a walk for item-shaped objects, and typed getters of fields.
+"""Reads feed items out of any JSON: a walk for item-shaped objects, and typed getters.
 
-A field that is not there, or is not what it should be, is missing: nothing is guessed, and nothing
-raises. Refuses to know any site.
+A field that is not there, or is not what it should be, is missing: nothing is guessed or raised.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _MOST_FIELDS = 200
 
 
 def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
-    """Yield the objects that are wanted, in the order of the text; not what lies within them."""
+    """Yield the objects that are wanted, in order. What lies within them is not looked at."""
     waiting = [body]
     while waiting:
         node = waiting.pop()
@@ -48,7 +47,7 @@ def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[s
 
 def under(body: Any, key: str) -> Iterator[Any]:
     """Yield what lies under a key, at any depth, in the order of the text."""
-    for node in walk(body, lambda found: key in found):
+    for node in walk(body, lambda child: key in child):
         yield node[key]
 
 
@@ -63,7 +62,7 @@ def at(node: Any, *path: str | int) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """Return a text that can be kept; a text that says nothing is kept as empty."""
+    """Return a text that can be kept. One that says nothing is kept as empty."""
     if not isinstance(value, str):
         return None
     return value.encode("utf-8", "replace").decode("utf-8").strip()
@@ -80,7 +79,6 @@ def matching(value: Any, pattern: str) -> str | None:
 
 
 def flag(value: Any) -> bool | None:
-    """Return a truth value."""
     return value if isinstance(value, bool) else None
 
 
@@ -90,20 +88,20 @@ def count(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value if 0 <= value < 10**_MOST_DIGITS else None
-    found = _COUNT.fullmatch(value.rstrip()) if isinstance(value, str) else None
-    return None if found is None else _number(found)
+    match = _COUNT.fullmatch(value.rstrip()) if isinstance(value, str) else None
+    return None if match is None else _number(match)
 
 
 def count_within(value: Any) -> int | None:
     """Return the one count in a sentence, such as ``like this along with 2,734 others``."""
-    found = list(_COUNT_WITHIN.finditer(value)) if isinstance(value, str) else []
-    return _number(found[0]) if len(found) == 1 else None
+    matches = list(_COUNT_WITHIN.finditer(value)) if isinstance(value, str) else []
+    return _number(matches[0]) if len(matches) == 1 else None
 
 
-def _number(found: re.Match[str]) -> int | None:
-    if len(found[1] + (found[2] or "")) > _MOST_DIGITS:
+def _number(match: re.Match[str]) -> int | None:
+    if len(match[1] + (match[2] or "")) > _MOST_DIGITS:
         return None
-    whole, part, scale = found[1].replace(",", ""), found[2] or "", (found[3] or "").upper()
+    whole, part, scale = match[1].replace(",", ""), match[2] or "", (match[3] or "").upper()
     if part and not scale:
         return None
     return round(float(whole + part) * _SCALE[scale])
@@ -119,7 +117,6 @@ def seconds(value: Any) -> float | None:
 
 
 def hashtags(words: str | None) -> tuple[str, ...]:
-    """Return the hashtags of a text, once each."""
     return tuple(dict.fromkeys(_HASHTAG.findall(words or "")))
 
 
@@ -130,7 +127,6 @@ def video(id_: str, source: str, **fields: Any) -> Video:
 
 
 def sent_json(request: str | None) -> Any:
-    """Return the JSON that a request sent; ``None`` where it sent none."""
     try:
         return json.loads(request or "")
     except (ValueError, RecursionError):
@@ -138,7 +134,6 @@ def sent_json(request: str | None) -> Any:
 
 
 def sent_field(request: str | None, field: str) -> str | None:
-    """Return a field of the form that a request sent."""
     try:
         fields = parse_qs(request or "", max_num_fields=_MOST_FIELDS)
     except ValueError:
@@ -147,5 +142,4 @@ def sent_field(request: str | None, field: str) -> str | None:
 
 
 def source_of(url: str) -> str:
-    """Say where an answer was read."""
     return "inline" if url.startswith("inline:") else "network"

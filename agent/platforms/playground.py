@@ -1,7 +1,4 @@
-"""The embedded playground, through the same door as any site.
-
-Refuses to know the site's catalogue and recommender.
-"""
+"""The embedded playground, through the same door as any site."""
 
 from __future__ import annotations
 
@@ -29,8 +26,8 @@ HOOKS = PageHooks(
 def parse(answer: SiteAnswer) -> list[Video]:
     """Read one batch of ``/api/feed``."""
     listed = items.at(answer.body, "items")
-    found = items.walk(listed, lambda node: bool(items.name(node.get("id"))))
-    return [_video(item, items.source_of(answer.url)) for item in found]
+    nodes = items.walk(listed, lambda node: bool(items.name(node.get("id"))))
+    return [_video(item, items.source_of(answer.url)) for item in nodes]
 
 
 def _video(item: dict[str, Any], source: str) -> Video:
@@ -52,10 +49,11 @@ def _video(item: dict[str, Any], source: str) -> Video:
     )
 
 
-def batch_name(body: Any) -> str | None:
-    """Read the number that the site gives a batch of this visitor's feed."""
+def read_batch_name(body: Any) -> str | None:
     number = items.count(items.at(body, "batch"))
     return None if number is None else str(number)
 
 
-PLATFORM = Platform("playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=batch_name)
+PLATFORM = Platform(
+    "playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=read_batch_name
+)

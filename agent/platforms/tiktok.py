@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
-from agent.platforms.base import Platform, Session, refused
+from agent.platforms.base import Platform, SiteSession, read_refusal
 from store.runs.records import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
@@ -140,9 +140,9 @@ def _video(item: dict[str, Any], source: str) -> Video:
 
 def _duration(item: dict[str, Any]) -> float | None:
     """Return seconds: items with ``ad_info`` give milliseconds, nearly all; no ad lasts 1000 s."""
-    told = items.seconds(items.at(item, "video", "duration"))
-    in_ms = told is not None and told >= SHORTEST_MS and bool(item.get("ad_info"))
-    return told / 1000 if told is not None and in_ms else told
+    duration = items.seconds(items.at(item, "video", "duration"))
+    in_ms = duration is not None and duration >= SHORTEST_MS and bool(item.get("ad_info"))
+    return duration / 1000 if duration is not None and in_ms else duration
 
 
 def _stat(item: dict[str, Any], name: str) -> int | None:
@@ -151,20 +151,20 @@ def _stat(item: dict[str, Any], name: str) -> int | None:
 
 
 def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
-    found = []
+    tags = []
     for list_, key in (("textExtra", "hashtagName"), ("challenges", "title")):
         parts = item.get(list_)
-        found += [
+        tags += [
             items.name(items.at(part, key)) for part in (parts if isinstance(parts, list) else ())
         ]
-    return tuple(dict.fromkeys(filter(None, found)))
+    return tuple(dict.fromkeys(filter(None, tags)))
 
 
-def blocked(answer: SiteAnswer) -> WallKind | None:
+def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items; TikTok reports its own errors with status 200."""
     code = items.at(answer.body, "statusCode")
     failed = isinstance(code, int) and code != 0
-    return refused(answer) or ("error" if failed else None)
+    return read_refusal(answer) or ("error" if failed else None)
 
 
 PLATFORM = Platform(
@@ -173,7 +173,7 @@ PLATFORM = Platform(
     ("/api/recommend/item_list/",),
     parse,
     url="https://www.tiktok.com/foryou",
-    refused=blocked,
-    session=Session("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
+    refused=read_wall,
+    session=SiteSession("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
     hosts=("tiktok.com",),
 )

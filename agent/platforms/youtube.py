@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import items
-from agent.platforms.base import Platform, Session, refused
+from agent.platforms.base import Platform, SiteSession, read_refusal
 from store.runs.records import Video
 
 ID = r"[\w-]{11}"
@@ -79,20 +79,19 @@ HOOKS = PageHooks(
 
 
 def parse(answer: SiteAnswer) -> list[Video]:
-    """Read a sequence, or what a response says of the one video that it, or its request, names."""
+    """Read a sequence, or what a response says of the one video that is named."""
     source = items.source_of(answer.url)
-    found = [_listed(endpoint, source) for endpoint in _sequence(answer.body)]
-    asked = _asked_for(answer)
+    videos = [_listed(endpoint, source) for endpoint in _sequence(answer.body)]
+    request_id = _asked_for(answer)
     top = answer.body if isinstance(answer.body, list) else [answer.body]
     about = (
-        (_named(node, asked if any(node is one for one in top) else None), node)
+        (_named(node, request_id if any(node is one for one in top) else None), node)
         for node in items.walk(answer.body, _is_about_one)
     )
-    return found + [_described(id_, node, source) for id_, node in about if id_ is not None]
+    return videos + [_described(id_, node, source) for id_, node in about if id_ is not None]
 
 
 def _asked_for(answer: SiteAnswer) -> str | None:
-    """Return the id that a request for one video named."""
     if not any(part in answer.url for part in ABOUT_ONE):
         return None
     sent = items.sent_json(answer.request)
@@ -126,18 +125,18 @@ def _is_about_one(node: dict[str, Any]) -> bool:
     )
 
 
-def _named(node: dict[str, Any], asked: str | None) -> str | None:
-    """Return the id that a response and its request name, unless they name none or several."""
+def _named(node: dict[str, Any], request_id: str | None) -> str | None:
+    """Return the id that a response and its request agree on, if they name one."""
     if "entries" in node:
         return None
-    told = {
-        asked,
+    ids = {
+        request_id,
         _id(items.at(node, "videoDetails")),
         _id(items.at(node, "playerResponse", "videoDetails")),
         _id(items.at(node, "replacementEndpoint", "reelWatchEndpoint")),
         _id(items.at(next(items.under(node.get("overlay"), "likeButtonRenderer"), None), "target")),
     } - {None}
-    return told.pop() if len(told) == 1 else None
+    return ids.pop() if len(ids) == 1 else None
 
 
 def _described(id_: str, node: dict[str, Any], source: str) -> Video:
@@ -165,22 +164,22 @@ def _described(id_: str, node: dict[str, Any], source: str) -> Video:
 
 
 def _first(node: Any, key: str, *path: str | int) -> str | None:
-    return next((items.text(items.at(found, *path)) for found in items.under(node, key)), None)
+    return next((items.text(items.at(value, *path)) for value in items.under(node, key)), None)
 
 
 def _channel(overlay: Any, details: Any) -> tuple[str | None, str | None]:
     """Return handle and display name: what a site calls the author may be either."""
     bar = next(items.under(overlay, "reelChannelBarViewModel"), None)
     header = next(items.under(overlay, "reelPlayerHeaderRenderer"), None)
-    told = [
+    words = [
         items.name(items.at(bar, "channelName", "content")),
         items.name(items.at(header, "channelTitleText", "runs", 0, "text")),
         items.name(items.at(details, "author")),
     ]
-    handles = [found[1] for text in told if text and (found := HANDLE.match(text))]
+    handles = [match[1] for text in words if text and (match := HANDLE.match(text))]
     addresses = items.under([bar, header], "canonicalBaseUrl")
-    linked = [found[1] for url in addresses if (found := HANDLE.match(_path(url)))]
-    names = [text for text in reversed(told) if text and not text.startswith("@")]
+    linked = [match[1] for url in addresses if (match := HANDLE.match(_path(url)))]
+    names = [text for text in reversed(words) if text and not text.startswith("@")]
     return next(iter([*handles, *linked]), None), next(iter(names), None)
 
 
@@ -195,8 +194,8 @@ def _likes(overlay: Any) -> int | None:
         label = next(items.under(unpressed, "accessibilityText"), None)
         if (number := _largest(items.count(short), items.count_within(label))) is not None:
             return number
-    told = next(items.under(overlay, "likeButtonRenderer"), None)
-    return items.count(items.at(told, "likeCount"))
+    legacy = next(items.under(overlay, "likeButtonRenderer"), None)
+    return items.count(items.at(legacy, "likeCount"))
 
 
 def _comments(overlay: Any) -> int | None:
@@ -211,7 +210,7 @@ def _comments(overlay: Any) -> int | None:
 
 
 def _largest(*counts: int | None) -> int | None:
-    """Return the exact count: short forms are cut off below, and a label may be misread as less."""
+    """Return the exact count. Short forms are cut off below, a label may be misread as less."""
     return max((number for number in counts if number is not None), default=None)
 
 
@@ -224,12 +223,12 @@ _STATES: dict[str, WallKind] = {
 }
 
 
-def blocked(answer: SiteAnswer) -> WallKind | None:
+def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items: its status, or what it says about playing."""
-    for told in items.under(answer.body, "playabilityStatus"):
-        if (state := items.name(items.at(told, "status"))) in _STATES:
+    for playability in items.under(answer.body, "playabilityStatus"):
+        if (state := items.name(items.at(playability, "status"))) in _STATES:
             return _STATES[state]
-    return refused(answer)
+    return read_refusal(answer)
 
 
 PLATFORM = Platform(
@@ -243,13 +242,13 @@ PLATFORM = Platform(
     ),
     parse,
     url="https://www.youtube.com/shorts",
-    refused=blocked,
+    refused=read_wall,
     about_one=(
         *ABOUT_ONE,
         "inline:window.ytInitialData",
         "inline:window.ytInitialPlayerResponse",
     ),
-    session=Session(
+    session=SiteSession(
         "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
     ),
     hosts=("youtube.com",),

@@ -1,8 +1,4 @@
-"""Takes the frames of one video before anything is decided about it.
-
-Refuses to know what is done with them. The player is held for each picture, so that a frame shows
-one moment; what plays between two frames counts as exposure.
-"""
+"""Takes the frames of one video; what plays between two of them counts as exposure."""
 
 from __future__ import annotations
 
@@ -24,13 +20,11 @@ SHEET_QUALITY = 90
 class Describer(Protocol):
     """Tells what a picture is like."""
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
-        """Describe a picture without keeping it yet."""
-        ...
+    async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame: ...
 
 
 @dataclass(frozen=True)
-class Pictures:
+class VideoFrames:
     """What was taken of one video, in order of time."""
 
     jpegs: tuple[bytes, ...]
@@ -46,7 +40,7 @@ class Pictures:
 
 
 def sheet(jpegs: Sequence[bytes]) -> bytes:
-    """Put frames of one size into one picture (JPEG), row by row in order of time."""
+    """Put frames of one size into one JPEG, row by row in order of time."""
     from PIL import Image
 
     images = [decode_picture(jpeg) for jpeg in jpegs]
@@ -60,31 +54,30 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
     return out.getvalue()
 
 
-async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: Frames) -> Pictures:
-    """Take as many frames as were asked for, evenly from the first one on.
-
-    A video that has no player, or is not shown, is taken once.
-    """
+async def take_frames(
+    driver: Driver, describer: Describer, shown: ActiveVideo, settings: Frames
+) -> VideoFrames:
+    """Take the frames, evenly from the first one on. Where no player is shown, take one."""
     taking, describing, waiting = 0.0, 0.0, 0.0
     jpegs: list[bytes] = []
     frames: list[Frame] = []
-    count = asked.count if shown.shown and shown.has_video else 1
+    count = settings.count if shown.shown and shown.has_video else 1
     first_s, counted_at = shown.exposure_s, perf_counter()
     for number in range(count):
         if number:
             started = perf_counter()
-            until = first_s + number * asked.span_s / (count - 1)
-            played = await driver.watch(shown, until, then_hold=True)
+            until = first_s + number * settings.span_s / (count - 1)
+            played = await driver.watch(shown, until, then_hold=True)  # a frame shows one moment
             shown = replace(shown, exposure_s=max(shown.exposure_s, played))
             counted_at = perf_counter()
             waiting += counted_at - started
         started = perf_counter()
         capture = await driver.capture(shown)
         taken = perf_counter()
-        frame = await describer.look(capture.jpeg, capture.time_s, capture.retakes)
+        frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes)
         if frame.quality != "ok":  # a blank one is taken again once, then recorded as what it is
             capture = await driver.capture(shown)
-            frame = await describer.look(capture.jpeg, capture.time_s, capture.retakes + 1)
+            frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes + 1)
         taking += taken - started
         describing += perf_counter() - taken
         jpegs.append(capture.jpeg)
@@ -92,4 +85,4 @@ async def take(driver: Driver, describer: Describer, shown: ActiveVideo, asked: 
     timings = {"capture": taking * 1000, "describe": describing * 1000}
     if waiting:
         timings["exposure"] = waiting * 1000
-    return Pictures(tuple(jpegs), tuple(frames), shown, timings, counted_at, waiting)
+    return VideoFrames(tuple(jpegs), tuple(frames), shown, timings, counted_at, waiting)

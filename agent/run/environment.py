@@ -1,7 +1,4 @@
-"""Opens what a run watches: the site, the driver on it, and the feed's metadata.
-
-Refuses to know the judge and the ledger.
-"""
+"""Opens what a run watches: the site, the driver on it, and the feed's metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, NotSignedIn
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed, Platform
 from agent.run.playground_process import VISITOR, PlaygroundSite
 from agent.run.profiles import BrowserProfile
@@ -52,38 +49,32 @@ class OpenedFeed:
 
 
 async def open_feed(
-    config: RunConfig, sight: RunBrowser, run_id: str, position: int, stack: AsyncExitStack
+    config: RunConfig, run_browser: RunBrowser, run_id: str, position: int, stack: AsyncExitStack
 ) -> OpenedFeed:
-    """Open the run's platform; what is opened is closed by ``stack``.
-
-    Parameters
-    ----------
-    position
-        Where an interrupted run goes on: a replay starts there.
-    """
-    platform = load(config.platform)
+    """Open the run's platform until ``stack`` closes; a replay starts at ``position``."""
+    platform = load_platform(config.platform)
     feed = Feed(platform)
     if config.of is not None:
-        source = read(sight.data.find_run(config.of))
+        source = read(run_browser.data.find_run(config.of))
         feed.replay((step for step in source.steps if step.frames), position)
-        frames = FrameStore(sight.data.frames_dir)
+        frames = FrameStore(run_browser.data.frames_dir)
         return OpenedFeed(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
     ours = config.driver != "desktop" and platform.live  # a plain window is the user's own
-    profile = _profile(config, sight.data, platform, stack) if ours else None
+    profile = _profile(config, run_browser.data, platform, stack) if ours else None
     if config.site is not None:
-        site = await _start_site(config, sight.data, run_id, stack)
+        site = await _start_site(config, run_browser.data, run_id, stack)
         url = site.url
         origin = "/".join(url.split("/")[:3])
         visitor = {"name": "visitor", "value": config.account or VISITOR, "url": origin}
         cookies = (visitor,)
     if config.driver == "desktop":
-        driver: Driver = _desktop(config, sight, url)
+        driver: Driver = _desktop(config, run_browser, url)
         stack.push_async_callback(driver.close)
         await driver.start()
         return OpenedFeed(driver, Feed(platform, watch=False), url)
-    browser = _browser(config, sight, platform, feed, cookies=cookies, profile=profile)
+    browser = _browser(config, run_browser, platform, feed, cookies=cookies, profile=profile)
     stack.push_async_callback(browser.close)
     await browser.start()
     return OpenedFeed(browser, feed, url, await _session(browser, config, platform), site)
@@ -104,7 +95,6 @@ def _profile(
 
 
 async def _session(driver: PlaywrightDriver, config: RunConfig, platform: Platform) -> bool | None:
-    """Whether the account is signed in; refused where the platform needs it and it is not."""
     if platform.session is None:
         return None
     signed_in = await driver.signed_in(platform.session.cookies)
@@ -127,37 +117,44 @@ async def _start_site(
     return site
 
 
-def _desktop(config: RunConfig, sight: RunBrowser, url: str) -> Driver:
+def _desktop(config: RunConfig, run_browser: RunBrowser, url: str) -> Driver:
     """Open the playground in a plain window; on a live site the window is the user's own."""
     from agent.drivers.desktop import calibration
     from agent.drivers.desktop.driver import DesktopDriver  # takes screens: heavy
     from agent.drivers.desktop.window import PlainOptions, PlainWindow
 
-    shown = calibration.read(sight.data.root)
+    shown = calibration.read_calibration(run_browser.data.root)
     if config.site is None:
         return DesktopDriver(None, calibrated=shown)
-    assert sight.browser is not None
+    assert run_browser.browser is not None
     visitor = urlencode({"visitor": config.account or VISITOR})
     plain = PlainOptions(
-        sight.browser, f"{url}{'&' if '?' in url else '?'}{visitor}", config.viewport
+        run_browser.browser, f"{url}{'&' if '?' in url else '?'}{visitor}", config.viewport
     )
     return DesktopDriver(PlainWindow(plain), config.speed, calibrated=shown)
 
 
 def _browser(
-    config: RunConfig, sight: RunBrowser, platform: Platform, feed: Feed, **kept: Any
+    config: RunConfig,
+    run_browser: RunBrowser,
+    platform: Platform,
+    feed: Feed,
+    *,
+    cookies: tuple[dict[str, Any], ...],
+    profile: Path | None,
 ) -> PlaywrightDriver:
     from agent.drivers.web.driver import PlaywrightDriver  # opens browsers: heavy
 
-    assert sight.browser is not None
+    assert run_browser.browser is not None
     window = browsers.BrowserWindow(
-        found=sight.browser,
-        headed=sight.headed,
+        binary=run_browser.browser,
+        headed=run_browser.headed,
         viewport=config.viewport,
         locale=config.locale,
         speed=config.speed,
+        cookies=cookies,
         json_from=platform.json_from,
         hosts=platform.hosts,
-        **kept,
+        profile=profile,
     )
     return PlaywrightDriver(window, platform.hooks, feed.take)

@@ -1,8 +1,4 @@
-"""Indexes a run's frames beside the loop, never in its way.
-
-Refuses to matter: the index is a cache. Where another process writes it, or it cannot be opened,
-the steps stay in the ledger and ``python -m store index`` takes them up later.
-"""
+"""Indexes a run's frames beside the loop. ``python -m store index`` makes up for what it misses."""
 
 from __future__ import annotations
 
@@ -54,12 +50,11 @@ class StepIndexer:
         self._thread.start()
 
     def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Take one recorded step; returns at once. After a problem it waits in the ledger."""
+        """Return at once; after a problem the step waits in the ledger."""
         if self.problem is None:
             self._queue.put((step, jpegs))
 
     async def finish(self) -> None:
-        """Write what is left and let the index go."""
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -92,6 +87,6 @@ class StepIndexer:
             images = [decode_picture(jpegs[place]) for place in lacking]
             for place, vector in zip(lacking, encoder.images(images), strict=True):
                 vectors[place] = vector
-        found = entries(self._run, [step for step, _ in batch])
-        index.add(found, np.stack([vector for vector in vectors if vector is not None]))
+        rows = entries(self._run, [step for step, _ in batch])
+        index.add(rows, np.stack([vector for vector in vectors if vector is not None]))
         self.indexed += len(jpegs)

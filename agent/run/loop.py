@@ -1,8 +1,4 @@
-"""The run loop: look, judge, react, confirm, record; one browser page per run.
-
-Refuses to know which site, browser, model or folder it works with: it sees protocols and receives
-instances. Nothing here sleeps: every wait is for an event, with a limit.
-"""
+"""The run loop: look, judge, react, confirm, record. Each wait is for an event, with a limit."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from time import perf_counter
 
 from agent.config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival
-from agent.drivers.web.walls import fault_of
+from agent.drivers.web.walls import make_fault
 from agent.errors import (
     ActionNotConfirmed,
     DriverFault,
@@ -24,11 +20,11 @@ from agent.errors import (
     PlatformFault,
     WallShown,
 )
-from agent.run.capture import Pictures, sheet, take
-from agent.run.open_step import OpenStep
-from agent.run.parts import Parts, RunProgress
-from agent.run.policy import ReactionPlan, plan
+from agent.run.capture import VideoFrames, sheet, take_frames
+from agent.run.policy import ReactionPlan, plan_reaction
+from agent.run.progress import OpenStep, RunProgress
 from agent.run.site_record import SiteRecord
+from agent.run.tools import RunTools
 from store.runs.records import (
     Exclusion,
     Intention,
@@ -57,7 +53,7 @@ class _Look:
     phase: Phase
     excluded: Exclusion | None
     repeat: Repeat | None
-    pictures: Pictures
+    pictures: VideoFrames
     judgement: Judgement
     timings: dict[str, float]
 
@@ -65,9 +61,9 @@ class _Look:
 class RunLoop:
     """Watches until every window is full."""
 
-    def __init__(self, config: RunConfig, parts: Parts, progress: RunProgress, url: str) -> None:
+    def __init__(self, config: RunConfig, tools: RunTools, progress: RunProgress, url: str) -> None:
         self._config = config
-        self._parts = parts
+        self._tools = tools
         self._at = progress
         self._url = url
         self._pending: asyncio.Task[None] | None = None
@@ -81,14 +77,7 @@ class RunLoop:
         self._step_open = None if opened is None else OpenStep(opened)
 
     async def run(self) -> float | None:
-        """Watch to the end, restarting the browser after a fault of it.
-
-        Returns
-        -------
-        float or None
-            Seconds that were played of the video that the last move led to; ``None`` where the
-            run ended on no further video.
-        """
+        """Watch to the end. Return the seconds played of a further video, where it ended on one."""
         shown: ActiveVideo | None = None
         try:
             while not self._done:
@@ -106,17 +95,16 @@ class RunLoop:
 
     @property
     def _done(self) -> bool:
-        """Whether every window is full and nothing is left open."""
         return self._step_open is None and self._at.eligible >= self._config.windows.total
 
     async def _end(self) -> None:
         """Close what is open and known, unless the site will tell a resumed run more."""
         step = self._step_open
-        if step is not None and self._parts.witness is None:
+        if step is not None and self._tools.witness is None:
             if step.dwell_s is None and self._watched is not None:
                 with suppress(DriverFault):  # a page that is gone tells nothing: it stays open
                     more = self._watched.exposure_s + _MOMENT_S
-                    step.dwell_s = step.before_s + await self._parts.driver.watch(
+                    step.dwell_s = step.before_s + await self._tools.driver.watch(
                         self._watched, more, then_hold=True
                     )
             if step.dwell_s is not None:
@@ -124,28 +112,27 @@ class RunLoop:
         await self._settle()
 
     def _check_feed(self) -> None:
-        """End with a feed that goes on and on with what does not count."""
         if self._excluded_in_a_row >= self._config.max_excluded:
             raise FeedIneligible(self._excluded_in_a_row)
 
     async def _open(self) -> ActiveVideo:
         """Open the feed, in a new browser where the old one has shown enough videos."""
         self._since_opened = 0
-        witness, step = self._parts.witness, self._step_open
+        witness, step = self._tools.witness, self._step_open
         record = await witness.record() if witness is not None else None
-        told = record
+        news = record
         if step is not None and record is not None:
-            told = record.after(self._at.previous, step.video_id)
-            if told.was_left(step.video_id):
-                step.interrupt(told, "")  # the page opens on the video after it
+            news = record.after(self._at.previous, step.video_id)
+            if news.was_left(step.video_id):
+                step.interrupt(news, "")  # the page opens on the video after it
                 await self._close(step, None)
-        self._parts.feed.open_page(self._at.position)
+        self._tools.feed.open_page(self._at.position)
         await self._paced()
-        shown = await self._parts.driver.open(self._url)
+        shown = await self._tools.driver.open(self._url)
         here = record.current if record is not None else None
         self._before_s = here.watched_s if here is not None and here.id == _id(shown) else 0.0
         if self._step_open is not None:
-            await self._take_up(self._step_open, shown, told)
+            await self._take_up(self._step_open, shown, news)
         return shown
 
     async def _take_up(self, step: OpenStep, shown: ActiveVideo, record: SiteRecord | None) -> None:
@@ -160,15 +147,14 @@ class RunLoop:
 
     def _refusal(self) -> WallShown | None:
         """What the site's server has said, where its feed then does not go on."""
-        feed = self._parts.feed
+        feed = self._tools.feed
         if feed.refusal is None or feed.refused_at is None:
             return None
         kind, (_, address) = feed.refusal, feed.refused_at
         feed.refusal = feed.refused_at = None
-        return fault_of(kind, address, f"the answer of {address}")
+        return make_fault(kind, address, f"the answer of {address}")
 
     async def _meet(self, fault: DriverFault | PlatformFault) -> None:
-        """Wait at a wall, recover from a fault of the browser, end with any other."""
         await self._settle()
         if isinstance(fault, FEED_STANDS):
             fault = self._refusal() or fault
@@ -180,33 +166,31 @@ class RunLoop:
             raise fault
 
     async def _recover(self, fault: DriverFault) -> None:
-        """Have the browser opened again, unless it failed too often in a row."""
         self._faults += 1
         if self._faults >= MAX_FAULTS_IN_A_ROW:
             raise fault
-        if self._parts.pacer is not None:
-            self._parts.pacer.erred()
-        self._parts.watcher.faulted(fault, recovered=True)
-        await self._parts.recorder.fault(fault, self._at.position, recovered=True)
-        await self._parts.driver.close()
+        if self._tools.pacer is not None:
+            self._tools.pacer.erred()
+        self._tools.watcher.faulted(fault, recovered=True)
+        await self._tools.recorder.fault(fault, self._at.position, recovered=True)
+        await self._tools.driver.close()
 
     async def _wait_at(self, wall: WallShown) -> None:
-        """Wait until a person has answered the wall, or let it end the run."""
         name = f"{self._at.position:06}-{type(wall).__name__}.png"
         with suppress(DriverFault):  # a page that is gone has no picture
-            png = await self._parts.driver.picture()
-            wall.details["picture"] = await self._parts.recorder.photograph(png, name)
-        if not self._parts.patient:
+            png = await self._tools.driver.picture()
+            wall.details["picture"] = await self._tools.recorder.photograph(png, name)
+        if not self._tools.patient:
             raise wall
-        if self._parts.pacer is not None:
-            self._parts.pacer.erred()
-        self._parts.watcher.waiting(wall)
-        await self._parts.recorder.fault(wall, self._at.position, recovered=True)
-        await self._parts.driver.until_clear()
+        if self._tools.pacer is not None:
+            self._tools.pacer.erred()
+        self._tools.watcher.waiting(wall)
+        await self._tools.recorder.fault(wall, self._at.position, recovered=True)
+        await self._tools.driver.until_clear()
 
     async def _paced(self) -> None:
-        if self._parts.pacer is not None:
-            await self._parts.pacer.before_action()
+        if self._tools.pacer is not None:
+            await self._tools.pacer.before_action()
 
     async def _settle(self) -> None:
         """Wait until the last step is on the disk."""
@@ -215,7 +199,7 @@ class RunLoop:
             await asyncio.shield(pending)
 
     async def _step(self, shown: ActiveVideo) -> ActiveVideo | None:
-        """Take one step; return the next video, or ``None`` where the feed is to be opened."""
+        """Take one step. Return ``None`` where the feed is to be opened anew."""
         step = self._step_open
         if step is None:
             began = perf_counter()
@@ -229,13 +213,13 @@ class RunLoop:
         """Decide, and have it on the disk before the hands act."""
         pictures, decided = look.pictures, self._decide(look)
         shown = pictures.shown
-        self._parts.watcher.judged(look.video, look.judgement)
+        self._tools.watcher.judged(look.video, look.judgement)
         await self._settle()
         waiting = perf_counter()
         played_s = 0.0 if shown.held else (waiting - pictures.counted_at) * self._config.speed
         opening = StepOpened(
             position=self._at.position,
-            at=self._parts.now(),
+            at=self._tools.now(),
             phase=look.phase,
             video=look.video,
             frames=pictures.frames,
@@ -245,7 +229,7 @@ class RunLoop:
             intention=Intention(action=decided.action, like=decided.like, dwell_s=decided.dwell_s),
             exposure_s=self._before_s + shown.exposure_s + played_s,
         )
-        await self._parts.recorder.open_step(opening)
+        await self._tools.recorder.open_step(opening)
         look.timings["open"] = _ms(waiting)
         self._step_open = OpenStep(
             opening,
@@ -258,14 +242,13 @@ class RunLoop:
         return self._step_open
 
     async def _react(self, step: OpenStep, shown: ActiveVideo) -> None:
-        """Do what was decided, and hold the player once the dwell is over."""
-        self._parts.feed.position = self._at.position  # from here on the site can learn of it
+        self._tools.feed.position = self._at.position  # from here on the site can learn of it
         if step.intention.like and not step.liked:
-            step.liked = await self._parts.driver.like()
+            step.liked = await self._tools.driver.like()
         if shown.held:
             step.hold(step.began)
         watching, self._watched = perf_counter(), shown
-        played_s = await self._parts.driver.watch(shown, step.left_s, then_hold=True)
+        played_s = await self._tools.driver.watch(shown, step.left_s, then_hold=True)
         step.dwell_s = step.before_s + played_s
         self._watched = None
         step.timings["dwell"] = _ms(watching)
@@ -275,7 +258,7 @@ class RunLoop:
         eligible = self._at.eligible + step.opening.eligible
         last = eligible >= self._config.windows.total
         self._since_opened += 1
-        renew = 0 < self._parts.renew_after <= self._since_opened
+        renew = 0 < self._tools.renew_after <= self._since_opened
         if last and self._config.of is not None:  # a recording has nothing to move on to
             await self._close(step, None)
             return None
@@ -284,7 +267,7 @@ class RunLoop:
         except (DriverFault, PlatformFault) as fault:
             if not last:
                 raise
-            await self._parts.recorder.fault(fault, self._at.position, recovered=True)
+            await self._tools.recorder.fault(fault, self._at.position, recovered=True)
             await self._close(step, None)
             return None
         step.dwell_s = step.before_s + arrival.left_dwell_s
@@ -293,12 +276,12 @@ class RunLoop:
         if last or not renew:
             return arrival.shown
         await self._settle()
-        await self._parts.driver.close()
+        await self._tools.driver.close()
         return None
 
     def _decide(self, look: _Look) -> ReactionPlan:
-        decided = plan(self._config, look.phase, look.judgement, look.excluded)
-        scheduled = self._parts.schedule
+        decided = plan_reaction(self._config, look.phase, look.judgement, look.excluded)
+        scheduled = self._tools.schedule
         passive = self._config.windows.baseline == "passive" and look.phase == "before"
         if scheduled is None or passive or look.excluded is not None:
             return decided
@@ -307,10 +290,12 @@ class RunLoop:
     # Look and judge
 
     async def _look(self, shown: ActiveVideo) -> _Look:
-        video = self._parts.feed.describe(shown)
+        video = self._tools.feed.describe(shown)
         excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)
-        pictures = await take(self._parts.driver, self._parts.recorder, shown, self._config.frames)
+        pictures = await take_frames(
+            self._tools.driver, self._tools.recorder, shown, self._config.frames
+        )
         timings = pictures.timings
         keeping = asyncio.create_task(self._keep(pictures.jpegs))
         judging = perf_counter()
@@ -325,28 +310,28 @@ class RunLoop:
             timings["write"] = _ms(waiting)
         return _Look(video, phase, excluded, repeat, pictures, judgement, timings)
 
-    async def _judge(self, pictures: Pictures, video: Video) -> Judgement:
+    async def _judge(self, pictures: VideoFrames, video: Video) -> Judgement:
         given = pictures.jpegs
         if self._config.frames.sheet and len(given) > 1:
             given = (await asyncio.to_thread(sheet, given),)
-        return await self._parts.judge.judge(given, text_of(video))
+        return await self._tools.judge.judge(given, text_of(video))
 
     async def _keep(self, jpegs: tuple[bytes, ...]) -> None:
         for jpeg in jpegs:
-            await self._parts.recorder.keep(jpeg)
+            await self._tools.recorder.keep(jpeg)
 
     # Confirm and record
 
     async def _move(self, step: OpenStep, shown: ActiveVideo) -> Arrival:
         """Move on. The floor between actions is waited out while the player is held."""
         timings, waiting = step.timings, perf_counter()
-        if self._parts.pacer is not None:
+        if self._tools.pacer is not None:
             await self._paced()
             timings["pace"] = _ms(waiting)
         if shown.held:
             step.hold(waiting)
         started = perf_counter()
-        arrival = await self._parts.driver.next(shown)
+        arrival = await self._tools.driver.next(shown)
         timings["animation"] = arrival.shown.animation_ms
         timings["move"] = _ms(started) - arrival.shown.animation_ms
         self._faults = 0
@@ -356,25 +341,23 @@ class RunLoop:
         """Write the step's last line, beside what comes next."""
         jpegs = step.jpegs
         if jpegs is None:
-            jpegs = await self._parts.recorder.kept(step.opening.frames)
-        line = step.close(self._parts.now(), _move_record(arrival))
+            jpegs = await self._tools.recorder.read_frames(step.opening.frames)
+        line = step.close(self._tools.now(), _move_record(arrival))
         self._step_open = None
         await self._settle()  # one line after the other, also where nothing was waited for since
         self._at.count(line)
         self._excluded_in_a_row = 0 if line.eligible else self._excluded_in_a_row + 1
         self._pending = asyncio.create_task(self._write(line, jpegs))
-        self._parts.watcher.stepped(line)
+        self._tools.watcher.stepped(line)
 
     async def _write(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Append the step, and what the page reported by itself meanwhile."""
-        await self._parts.recorder.step(step, jpegs)
-        for event in self._parts.driver.events():
+        await self._tools.recorder.step(step, jpegs)
+        for event in self._tools.driver.events():
             fault = PageError(event.message, kind=event.kind)
-            await self._parts.recorder.fault(fault, step.position, recovered=True)
+            await self._tools.recorder.fault(fault, step.position, recovered=True)
 
 
 def _excluded(video: Video, shown: ActiveVideo) -> Exclusion | None:
-    """Why a video does not count, if it does not."""
     if video.ad:
         return "ad"
     if video.live:

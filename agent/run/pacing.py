@@ -1,7 +1,4 @@
-"""Keeps a run on a live site slow: a floor between actions, a daily cap, quiet hours.
-
-Refuses to know the site and the page. Errors make it slower and nothing makes it faster again.
-"""
+"""Keeps a run on a live site slow: floor between actions, daily cap, quiet hours."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_each
 
 SLOWEST = 8.0
-"""Errors double the floor up to this factor."""
+"""Errors double the floor up to this factor; nothing makes it lower again."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,11 @@ class Hours:
         return now >= self.start or now < self.end
 
     def end_after(self, now: datetime) -> datetime:
-        """Return the next end of these hours."""
         end = datetime.combine(now.date(), self.end, now.tzinfo)
         return end if end > now else end + timedelta(days=1)
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone by its name, or raise ``BadConfig``."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -71,25 +66,13 @@ class PaceLimits:
     """Time zone of these days and hours; ``None``: the machine's own."""
 
     def clock(self) -> datetime:
-        """Return the time as it is where days are counted."""
         return datetime.now(UTC).astimezone(self.zone)
 
 
 class SlowHands:
     """Waits before each action as long as the pace asks for.
 
-    Parameters
-    ----------
-    pace
-        Floor and jitter.
-    limits
-        Daily cap and quiet hours.
-    watched
-        Videos that the account has watched today before this run went on.
-    rng
-        Draws the jitter.
-    now
-        Time where days are counted.
+    ``watched`` counts the account's videos of today; ``now`` tells time where days are counted.
     """
 
     def __init__(
@@ -108,13 +91,7 @@ class SlowHands:
         self._last: float | None = None
 
     async def before_action(self) -> None:
-        """Wait until the next action may be taken.
-
-        Raises
-        ------
-        PaceReached
-            The daily cap is reached, or quiet hours have begun.
-        """
+        """Wait until the next action may be taken; raise ``PaceReached`` where none may be."""
         self._check()
         drawn = 1 + self._pace.jitter * float(self._rng.random())
         if self._last is not None:
@@ -125,7 +102,6 @@ class SlowHands:
         self._watched += 1
 
     def erred(self) -> None:
-        """Be slower from now on."""
         self._factor = min(SLOWEST, 2 * self._factor)
 
     def _check(self) -> None:
@@ -143,16 +119,10 @@ class SlowHands:
             raise PaceReached(f"it is {now:%H:%M} ({zone}), within the quiet hours")
 
 
-def watched_today(
+def count_watched_today(
     data: DataFolder, platform: str, account: str, now: datetime, problems: list[str]
 ) -> int:
-    """Count the videos that an account has watched since midnight, from the ledgers.
-
-    Parameters
-    ----------
-    problems
-        Takes a sentence for each ledger that cannot be read, whose videos are not counted.
-    """
+    """Count the account's videos since midnight; ``problems`` takes unreadable ledgers."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     since = midnight - timedelta(days=31)
     mine = [

@@ -1,7 +1,4 @@
-"""Runs the playground as a child process, for as long as a run needs it.
-
-Refuses to know what the site serves: the child is another program, reached by its address.
-"""
+"""Runs the playground as a child process, for as long as a run needs it."""
 
 from __future__ import annotations
 
@@ -61,13 +58,7 @@ class PlaygroundSite:
         self._told: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
-        """Start the site and return its URL; its progress goes to stderr.
-
-        Raises
-        ------
-        BadConfig
-            The site said, on its own stderr, what is wrong with its options.
-        """
+        """Start the site and return its URL; ``BadConfig`` where it refuses its options."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -98,32 +89,20 @@ class PlaygroundSite:
         return self.url
 
     async def record(self) -> SiteRecord:
-        """Return what the site has counted of the run's visitor.
-
-        Raises
-        ------
-        PlatformFault
-            The site does not answer.
-        """
+        """Return what it counted of the visitor; ``PlatformFault`` where it is silent."""
         origin = "/".join(self.url.split("/")[:3])
         cookie = {"Cookie": f"visitor={self._visitor}"}
         asking = urllib.request.Request(f"{origin}/api/visitor", headers=cookie)
         try:
-            told = await asyncio.to_thread(_fetch, asking)
+            counts = await asyncio.to_thread(_fetch, asking)
         except (OSError, ValueError) as error:
             raise PlatformFault(
                 f"the playground did not tell what it has counted: {error}"
             ) from error
-        return SiteRecord(tuple(WatchedPlace(**place) for place in told["places"]))
+        return SiteRecord(tuple(WatchedPlace(**place) for place in counts["places"]))
 
     async def greet(self) -> None:
-        """See that the site serves its visitor, before a page is opened.
-
-        Raises
-        ------
-        BadConfig
-            It does not: another run holds the account, or it was met with other settings.
-        """
+        """See that it serves the visitor; ``BadConfig`` where another run holds the account."""
         status, body = await asyncio.to_thread(_healthy, self.url, self._visitor)
         if status == REFUSED:
             why = str(json.loads(body)["error"]).partition(". ")[0]
@@ -132,13 +111,8 @@ class PlaygroundSite:
                 "Wait for the other run to end, or type: --account NAME"
             )
 
-    @property
-    def alive(self) -> bool:
-        """Whether the child still runs."""
-        return self._process is not None and self._process.returncode is None
-
     async def stop(self) -> None:
-        """End the child: its stdin closes, which it takes as the end; killed where it does not."""
+        """End the child, by closing its stdin. It is killed where that does not end it."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
@@ -155,10 +129,7 @@ class PlaygroundSite:
 
 
 async def _pass_on(lines: asyncio.StreamReader | None) -> None:
-    """Say on our own stderr what the site says on its, line by line.
-
-    A display on this terminal then puts the lines above itself; the child's own would break it.
-    """
+    """Repeat the site's stderr on ours: a display there puts the lines above itself."""
     while lines is not None and (line := await lines.readline()):
         remark(line.decode(errors="replace"))
 
@@ -171,7 +142,6 @@ def _fetch(asking: urllib.request.Request) -> Any:
 
 
 def _healthy(url: str, visitor: str) -> tuple[int, bytes]:
-    """Ask the site how it is, as a visitor; return status and body of its answer."""
     site = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_S)
     try:
         site.request("GET", "/healthz", headers={"Cookie": f"visitor={visitor}"})

@@ -1,7 +1,7 @@
-"""Accounts' browser profiles: who may use one, where it lies, how it is moved to another machine.
+"""Accounts' browser profiles: who may use one, where it lies, how it is moved.
 
-Refuses to know what a site keeps in a profile. A profile is as good as a password: its folder and
-its dumps can be read by their owner only, and one browser uses it at a time.
+A profile is as good as a password: only its owner can read its folder and its dumps, and one
+browser uses it at a time.
 """
 
 from __future__ import annotations
@@ -40,13 +40,7 @@ def profile_user(data: DataFolder, platform: str, account: str) -> str | None:
 
 
 class BrowserProfile:
-    """One account's profile, held for as long as the context lasts.
-
-    Parameters
-    ----------
-    platform, account
-        Name it; ``account`` holds letters, digits, ``.``, ``_`` and ``-``.
-    """
+    """One account's profile, held for as long as the context lasts."""
 
     def __init__(self, data: DataFolder, platform: str, account: str) -> None:
         if not _NAME.fullmatch(account):
@@ -80,21 +74,20 @@ class BrowserProfile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the profile back."""
         self._lock.release()
 
     def dump(self, file: Path) -> None:
         """Write the profile, without its caches, to a file that only its owner can read."""
         ignored = shutil.ignore_patterns(*PASSING)
 
-        def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        def keep_member(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
             path = Path(member.name)
             return None if path.name in ignored(str(path.parent), [path.name]) else member
 
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
             with os.fdopen(descriptor, "wb") as stream, tarfile.open(None, "w:gz", stream) as tar:
-                tar.add(self.path, arcname=".", filter=kept)
+                tar.add(self.path, arcname=".", filter=keep_member)
         except OSError as error:
             raise BadConfig(
                 f"{file} cannot be written: {error.strerror}. Type: --dump ANOTHER.tar.gz"
@@ -120,7 +113,7 @@ class BrowserProfile:
 
 
 def _unpack(file: Path, folder: Path) -> None:
-    """Put the plain files of a dump into a folder; links and whatever else is in it stay out."""
+    """Put the plain files of a dump into a folder. Links and all else stay out."""
     with gzip.open(file) as stream:
         for member in read_members(stream, MOST_FILES, MOST_BYTES):
             name = member.name.removeprefix("./")

@@ -1,8 +1,4 @@
-"""Keeps what the loop saw: frames, ledger lines, and beside them the index.
-
-Refuses to know where the lines come from. Writing happens in threads, in order; the index is a
-cache and can never hold the loop up.
-"""
+"""Keeps what the loop saw: frames, ledger lines, and beside them the index."""
 
 from __future__ import annotations
 
@@ -23,9 +19,7 @@ from store.runs.site_records import FeedBatch
 class StepListener(Protocol):
     """Takes steps as they are recorded."""
 
-    def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None:
-        """Take one recorded step; returns at once."""
-        ...
+    def add(self, step: Step, jpegs: tuple[bytes, ...]) -> None: ...
 
 
 class LedgerRecorder:
@@ -45,10 +39,10 @@ class LedgerRecorder:
         self._batches: list[FeedBatch] = []
 
     def batch(self, batch: FeedBatch) -> None:
-        """Take a batch of the feed; it is on the disk before the next line is."""
+        """Take a batch, to be on the disk before the next line is."""
         self._batches.append(batch)
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
+    async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
         """Describe a picture without keeping it yet."""
         seen = await asyncio.to_thread(describe, jpeg)
         return Frame(
@@ -62,15 +56,13 @@ class LedgerRecorder:
         )
 
     async def keep(self, jpeg: bytes) -> None:
-        """Keep the picture durably."""
         await asyncio.to_thread(self._frames.put, jpeg)
 
     async def open_step(self, opening: StepOpened) -> None:
         """Append what was judged and what is about to be done, before it is done."""
         await self._append(opening)
 
-    async def kept(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
-        """Return the pictures of frames that are kept."""
+    async def read_frames(self, frames: Sequence[Frame]) -> tuple[bytes, ...]:
         read = self._frames.read
         return tuple([await asyncio.to_thread(read, frame.sha256) for frame in frames])
 
@@ -81,13 +73,12 @@ class LedgerRecorder:
             self._indexer.add(step, jpegs)
 
     async def photograph(self, png: bytes, name: str) -> str:
-        """Keep a picture beside the ledger, for a person to look at; return where it lies."""
+        """Keep a picture for a person beside the ledger. Return where it lies."""
         path = self._writer.path.parent / "pictures" / name
         await asyncio.to_thread(write_whole, path, png)
         return str(path)
 
     async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
-        """Append a fault."""
         line = Fault(
             at=self._now(),
             position=position,

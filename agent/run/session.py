@@ -1,7 +1,4 @@
-"""Puts one run together: resume or start, site, browser, judge, loop, last line.
-
-Refuses to know the command line and how a run is judged afterwards.
-"""
+"""Puts one run together: resume or start, site, browser, judge, loop, last line."""
 
 from __future__ import annotations
 
@@ -33,11 +30,12 @@ from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
-from agent.run.pacing import PaceLimits, SlowHands, watched_today
-from agent.run.parts import Parts, RunProgress, Watcher
+from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
+from agent.run.policy import YokedSchedule, schedule_yoke
+from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
-from agent.run.yoke import YokedSchedule, schedule
+from agent.run.tools import RunTools, Watcher
 from agent.study.frozen import refuse_changed_model
 from personas import strategies
 from store.encoders import load as load_encoder
@@ -66,28 +64,22 @@ class RunWatcher(Watcher, Protocol):
 class SilentWatcher:
     """An onlooker that says nothing."""
 
-    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
-        """The run starts."""
+    def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None: ...
 
-    def doing(self, what: str) -> None:
-        """Something that takes a while begins."""
+    def doing(self, what: str) -> None: ...
 
-    def judged(self, video: Video, judgement: Judgement) -> None:
-        """A video was judged."""
+    def judged(self, video: Video, judgement: Judgement) -> None: ...
 
-    def stepped(self, step: Step) -> None:
-        """A step was recorded."""
+    def stepped(self, step: Step) -> None: ...
 
-    def faulted(self, fault: RunFault, *, recovered: bool) -> None:
-        """Something went wrong."""
+    def faulted(self, fault: RunFault, *, recovered: bool) -> None: ...
 
-    def waiting(self, wall: WallShown) -> None:
-        """The run waits for a person."""
+    def waiting(self, wall: WallShown) -> None: ...
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What a run on a live site may do, which is no part of what it is."""
+    """What a run on a live site may do, which tells no runs apart."""
 
     limits: PaceLimits = NO_LIMITS
     patient: bool = False
@@ -114,30 +106,27 @@ class RunFolder:
     live: LiveOptions = LiveOptions()
 
 
-async def execute(
-    config: RunConfig, place: RunFolder, onlooker: RunWatcher, now: Callable[[], datetime]
+async def execute_run(
+    config: RunConfig, folder: RunFolder, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> str:
-    """Run to the end, or to the fault that ends it; return the id of the run.
+    """Run to the end, or to the fault that ends it; return the run's id.
 
-    Raises
-    ------
-    RunFault
-        What ended the run. It is in the ledger too, and the same call resumes the run.
+    The fault is in the ledger too, and the same call resumes the run.
     """
-    former = None if place.fresh else _unfinished(place.data, config)
+    former = None if folder.fresh else _unfinished(folder.data, config)
     run_id = former.started.run_id if former else _new_id(config, now())
-    planned = _schedule(config, place.data)
+    planned = _schedule(config, folder.data)
     onlooker.started(config, run_id, former.steps if former else ())
-    progress = _progress(former, _former_videos(place.data, config, run_id, onlooker))
+    progress = _progress(former, _former_videos(folder.data, config, run_id, onlooker))
     async with AsyncExitStack() as stack:
-        stack.callback(_forget_unstarted, place.data.ledger_path(run_id))
-        writer = stack.enter_context(LedgerWriter(place.data.ledger_path(run_id)))
+        stack.callback(_forget_unstarted, folder.data.ledger_path(run_id))
+        writer = stack.enter_context(LedgerWriter(folder.data.ledger_path(run_id)))
         onlooker.doing("starting the viewer and the feed")
         await stack.enter_async_context(warmed(config.model))
         loading = asyncio.create_task(_load_judge(config))
         stack.callback(loading.cancel)
-        sight = RunBrowser(place.data, place.browser, place.headed)
-        opened = await open_feed(config, sight, run_id, progress.position, stack)
+        run_browser = RunBrowser(folder.data, folder.browser, folder.headed)
+        opened = await open_feed(config, run_browser, run_id, progress.position, stack)
         if former:
             opened.feed.resume(former.batches, former.seen)
         driver = opened.driver
@@ -145,18 +134,18 @@ async def execute(
         stack.push_async_callback(judge.close)
         if about := getattr(judge.model, "about", None):
             onlooker.doing(about)
-        _guard(judge, config, place, former, run_id)
+        _guard(judge, config, folder, former, run_id)
         if former:
             started = former.started
         else:
-            started = _started(config, place, run_id, opened, judge.model.fingerprint, now())
+            started = _started(config, folder, run_id, opened, judge.model.fingerprint, now())
         writer.append(_resumed(progress, driver, now()) if former else started)
-        indexer = _indexer(started, place, judge)
+        indexer = _indexer(started, folder, judge)
         if indexer is not None:
             stack.push_async_callback(_finish_index, indexer, onlooker)
-        recorder = LedgerRecorder(writer, FrameStore(place.data.frames_dir), indexer, now)
+        recorder = LedgerRecorder(writer, FrameStore(folder.data.frames_dir), indexer, now)
         opened.feed.record_batches(recorder.batch)
-        parts = Parts(
+        tools = RunTools(
             driver,
             opened.feed,
             judge,
@@ -164,54 +153,55 @@ async def execute(
             onlooker,
             now,
             planned,
-            pacer=_pacer(config, place, onlooker),
-            patient=place.live.patient,
+            pacer=_pacer(config, folder, onlooker),
+            patient=folder.live.patient,
             witness=opened.witness,
-            renew_after=place.live.renew_after,
+            renew_after=folder.live.renew_after,
         )
-        loop = RunLoop(config, parts, progress, opened.url)
-        await _watch(loop, parts, progress, writer, onlooker)
+        loop = RunLoop(config, tools, progress, opened.url)
+        await _watch(loop, tools, progress, writer, onlooker)
     return run_id
 
 
 async def _watch(
-    loop: RunLoop, parts: Parts, progress: RunProgress, writer: LedgerWriter, onlooker: RunWatcher
+    loop: RunLoop,
+    tools: RunTools,
+    progress: RunProgress,
+    writer: LedgerWriter,
+    onlooker: RunWatcher,
 ) -> None:
-    """Run the loop to its end, and write down how it ended."""
     try:
         left_on_s = await loop.run()
-        if parts.witness is not None:
-            writer.append(await _check(parts.witness, writer.path, onlooker, parts.now))
+        if tools.witness is not None:
+            writer.append(await _check(tools.witness, writer.path, onlooker, tools.now))
     except RunFault as fault:
         onlooker.faulted(fault, recovered=False)
-        await parts.recorder.fault(fault, progress.position, recovered=False)
+        await tools.recorder.fault(fault, progress.position, recovered=False)
         raise
     steps, eligible = progress.position, progress.eligible
-    writer.append(RunFinished(at=parts.now(), steps=steps, eligible=eligible, left_on_s=left_on_s))
+    writer.append(RunFinished(at=tools.now(), steps=steps, eligible=eligible, left_on_s=left_on_s))
 
 
 async def _check(
     witness: Witness, path: Path, onlooker: RunWatcher, now: Callable[[], datetime]
 ) -> SiteCheck:
-    """Hold the ledger against what the site has counted, and say what differs."""
     check = await check_run(witness, read(path).steps, now)
     if not check.agrees:
         onlooker.doing(f"the site's own counts differ: {describe_check(check)}")
     return check
 
 
-def _pacer(config: RunConfig, place: RunFolder, onlooker: RunWatcher) -> SlowHands | None:
-    """Return what keeps a live run slow, knowing what the account has watched today."""
+def _pacer(config: RunConfig, folder: RunFolder, onlooker: RunWatcher) -> SlowHands | None:
     if config.pace is None:
         return None
-    account, clock, watched = config.account, place.live.limits.clock, 0
+    account, clock, watched = config.account, folder.live.limits.clock, 0
     damaged: list[str] = []
     if account:
-        watched = watched_today(place.data, config.platform, account, clock(), damaged)
+        watched = count_watched_today(folder.data, config.platform, account, clock(), damaged)
     for problem in damaged:
         onlooker.doing(f"what a former run showed does not count towards today: {problem}")
     rng = np.random.default_rng([config.seed, 1])
-    return SlowHands(config.pace, place.live.limits, watched, rng, clock)
+    return SlowHands(config.pace, folder.live.limits, watched, rng, clock)
 
 
 def _forget_unstarted(path: Path) -> None:
@@ -228,25 +218,25 @@ async def _load_judge(config: RunConfig) -> ModelJudge:
 
 
 def _guard(
-    judge: ModelJudge, config: RunConfig, place: RunFolder, former: Ledger | None, run_id: str
+    judge: ModelJudge, config: RunConfig, folder: RunFolder, former: Ledger | None, run_id: str
 ) -> None:
-    """Hold the judge to what the run was begun with: its model, its cap, its silences."""
+    """Hold the judge to what the run was begun with."""
     refuse_other_model(former.started if former else None, judge.model)
-    refuse_changed_model(config, place.data, judge.model.fingerprint)
+    refuse_changed_model(config, folder.data, judge.model.fingerprint)
     account = f"run/{run_id}"
-    book = PaymentBook(place.data.payments)
+    book = PaymentBook(folder.data.payments)
     if former:
         before = ModelAccount.of([*former.seen, *former.faults])
         book.carry(before.carried(account, former.started.at))
     judge.model = guarded(
-        judge.model, place.cap, CappedAccounts(book, (account,)), place.data.replies_dir
+        judge.model, folder.cap, CappedAccounts(book, (account,)), folder.data.replies_dir
     )
     judge.streak = _streak(config, former)
 
 
 def _started(
     config: RunConfig,
-    place: RunFolder,
+    folder: RunFolder,
     run_id: str,
     opened: OpenedFeed,
     fingerprint: str,
@@ -268,7 +258,7 @@ def _started(
         config=config.resolved(),
         config_hash=config.digest(),
         prompts=strategies.hashes(config.strategy),
-        encoder=place.encoder,
+        encoder=folder.encoder,
         driver=config.driver,
         browser=driver.browser,
         viewport=driver.viewport,
@@ -290,7 +280,6 @@ def _new_id(config: RunConfig, at: datetime) -> str:
 
 
 def _unfinished(data: DataFolder, config: RunConfig) -> Ledger | None:
-    """Return the newest unfinished run with the same configuration."""
     digest = config.digest()
     for run in reversed(data.runs()):
         unfinished = run.started is not None and run.status == "interrupted"
@@ -317,7 +306,7 @@ def refuse_other_model(started: RunStarted | None, model: Model) -> None:
 
 
 def _streak(config: RunConfig, former: Ledger | None) -> Streak:
-    """Count on from the silences that the ledger ends with; of a short run, all end it."""
+    """Count on from the silences that the ledger ends with. Of a short run, all end it."""
     judged = [step.judgement.missing for step in former.seen if step.eligible] if former else []
     return Patience(in_a_row=config.max_missing).streak(config.windows.total, trailing(judged))
 
@@ -325,7 +314,7 @@ def _streak(config: RunConfig, former: Ledger | None) -> Streak:
 def _former_videos(
     data: DataFolder, config: RunConfig, run_id: str, onlooker: RunWatcher
 ) -> frozenset[str]:
-    """Return the videos that earlier runs of the same account showed, where they can be read."""
+    """Return what readable earlier runs of the account showed."""
     if config.account is None:
         return frozenset()
     mine = [
@@ -343,20 +332,19 @@ def _former_videos(
 
 
 def _schedule(config: RunConfig, data: DataFolder) -> YokedSchedule | None:
-    """Return what a yoked run does; shuffled by the run's own seed, so that it resumes alike."""
+    """Return what a yoked run does, shuffled by the run's own seed: it resumes alike."""
     if config.yoke is None:
         return None
     rng = np.random.default_rng([config.seed, int.from_bytes(config.digest().encode(), "big")])
-    return schedule(read(data.find_run(config.yoke)), config.windows, rng)
+    return schedule_yoke(read(data.find_run(config.yoke)), config.windows, rng)
 
 
-def _indexer(started: RunStarted, place: RunFolder, judge: ModelJudge) -> StepIndexer | None:
-    """Return what indexes beside the loop, with the vectors that the viewer computes anyway."""
-    if place.encoder is None:
+def _indexer(started: RunStarted, folder: RunFolder, judge: ModelJudge) -> StepIndexer | None:
+    if folder.encoder is None:
         return None
-    known = judge.vector_of if judge.encoder == place.encoder else _no_vector
-    load = partial(load_encoder, place.encoder)
-    return StepIndexer(started, place.data, load, known, place.index_url)
+    known = judge.vector_of if judge.encoder == folder.encoder else _no_vector
+    load = partial(load_encoder, folder.encoder)
+    return StepIndexer(started, folder.data, load, known, folder.index_url)
 
 
 async def _finish_index(indexer: StepIndexer, onlooker: RunWatcher) -> None:

@@ -1,4 +1,4 @@
-"""What a site itself has counted of a visitor, and how a ledger is held against it."""
+"""What a site has counted of a visitor, held against a ledger."""
 
 from __future__ import annotations
 
@@ -47,17 +47,10 @@ class SiteRecord:
         return last if last is not None and last.ended_by in STILL_ON else None
 
     def after(self, previous: str | None, video_id: str) -> SiteRecord:
-        """Return what the site knows since a step: the places that came after its own.
+        """Return the places after that of the step before; ``previous`` is that step's video.
 
         A step may show a video again whose earlier showings tell nothing of it. What the site
         never heard of is not there, though the visitor has seen it.
-
-        Parameters
-        ----------
-        previous
-            Video of the step before; ``None`` where the run begins.
-        video_id
-            Video of the step.
         """
         ids = [place.id for place in self.places]
         known = [number for number, one in enumerate(ids) if one == previous]
@@ -67,7 +60,6 @@ class SiteRecord:
         return SiteRecord(self.places[known[-1] + (not twice) :])
 
     def latest(self, video_id: str) -> WatchedPlace | None:
-        """Return the last place that showed a video."""
         return next((one for one in reversed(self.places) if one.id == video_id), None)
 
     def was_left(self, video_id: str) -> bool:
@@ -79,9 +71,7 @@ class SiteRecord:
 class Witness(Protocol):
     """A site that tells what it has counted."""
 
-    async def record(self) -> SiteRecord:
-        """Return the site's record of this run's visitor as it is now."""
-        ...
+    async def record(self) -> SiteRecord: ...
 
 
 @dataclass
@@ -95,22 +85,19 @@ class _Visit:
 async def check_run(
     witness: Witness, steps: Sequence[Step], now: Callable[[], datetime]
 ) -> SiteCheck:
-    """Hold a run's steps against the site, once it has heard how the last one ended."""
+    """Hold a run's steps against the site, once it heard how the last one ended."""
     until = monotonic() + REPORT_S
     while True:
         record = await witness.record()
         last = record.latest(steps[-1].video.id) if steps else None
         heard = not steps or (last is not None and last.ended_by is not None)
         if heard or monotonic() > until:
-            return compare(steps, record, now())
+            return compare_steps(steps, record, now())
         await asyncio.sleep(POLL_S)  # its report is on the way
 
 
-def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
-    """Hold the steps of a run against what the site has counted.
-
-    Both are walked back from their ends: an account's earlier runs lie before.
-    """
+def compare_steps(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteCheck:
+    """Hold a run's steps against the site, from their ends back: earlier runs lie before."""
     visits, unrecorded, unreported = _align(steps, record)
     gaps: dict[int, float] = {}
     likes: list[int] = []
@@ -120,8 +107,8 @@ def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteChec
         position = visit.steps[-1].position
         if len(known) == len(dwells):
             gaps[position] = abs(sum(known) - visit.place.watched_s)
-        said = [step.reaction.liked for step in visit.steps]
-        if visit.place.liked != any(said) and (any(said) or None not in said):
+        step_likes = [step.reaction.liked for step in visit.steps]
+        if visit.place.liked != any(step_likes) and (any(step_likes) or None not in step_likes):
             likes.append(position)
     return SiteCheck(
         at=at,
@@ -136,7 +123,7 @@ def compare(steps: Sequence[Step], record: SiteRecord, at: datetime) -> SiteChec
 
 
 def _align(steps: Sequence[Step], record: SiteRecord) -> tuple[list[_Visit], list[int], list[int]]:
-    """Find the place of each step; places and steps that have no partner are told apart."""
+    """Find the place of each step. Places and steps without a partner are told apart."""
     visits: list[_Visit] = []
     unrecorded: list[int] = []
     unreported: list[int] = []

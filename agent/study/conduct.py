@@ -16,7 +16,7 @@ from typing import Protocol
 
 from agent.config import HandPace, RunConfig
 from agent.errors import PaceReached, is_wall
-from agent.platforms import load as load_platform
+from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
 from agent.study.declared import StudyDeclaration
 from agent.study.frozen import FrozenStudy

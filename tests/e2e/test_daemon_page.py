@@ -12,7 +12,7 @@ import pytest
 
 from agent.daemon.journal.events import ChildEnded, ChildStarted, read
 from agent.daemon.web import address
-from agent.drivers.web.browser import arguments, find
+from agent.drivers.web.browser import find_browser, list_arguments
 from store.runs.data_folder import DataFolder
 
 WAIT_MS = 60_000
@@ -47,7 +47,9 @@ def test_pause_resume_and_run_now(daemon: subprocess.Popen[str], tmp_path: Path)
     assert daemon.stderr is not None
     link = next(line for line in daemon.stderr if "#token=" in line).split()[-1]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find().path, args=arguments())
+        browser = playwright.chromium.launch(
+            executable_path=find_browser().path, args=list_arguments()
+        )
         page = browser.new_page()
         page.set_default_timeout(WAIT_MS)
         page.goto(link)

@@ -13,8 +13,8 @@ from statistics import mean, median
 import pytest
 
 from agent.config import Dwell, HandPace, RunConfig, SiteConfig
-from agent.drivers.web.browser import find
-from agent.run.session import RunFolder, SilentWatcher, execute
+from agent.drivers.web.browser import find_browser
+from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -37,8 +37,8 @@ async def sit(
         pace=pace,
         windows=Windows(before=videos, after=0),
     )
-    place = RunFolder(DataFolder(data), find(None), encoder=None)
-    run_id = await execute(config, place, SilentWatcher(), lambda: datetime.now(UTC))
+    place = RunFolder(DataFolder(data), find_browser(None), encoder=None)
+    run_id = await execute_run(config, place, SilentWatcher(), lambda: datetime.now(UTC))
     return [s for s in read(place.data.find_run(run_id)).steps if s.eligible]
 
 

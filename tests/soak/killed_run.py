@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Dwell, RunConfig, SiteConfig
-from agent.drivers.web.browser import find
+from agent.drivers.web.browser import find_browser
 from agent.drivers.web.driver import PlaywrightDriver
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import RunFolder, SilentWatcher, execute
+from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
@@ -111,9 +111,9 @@ def main() -> None:
     if stage != "never":
         earlier = sum(run.steps for run in data.runs())
         die_at(stage, int(position), earlier)
-    place = RunFolder(data, find(None), encoder=None)
+    place = RunFolder(data, find_browser(None), encoder=None)
     run = config(int(seed), feed, int(videos))
-    asyncio.run(execute(run, place, SilentWatcher(), lambda: datetime.now(UTC)))
+    asyncio.run(execute_run(run, place, SilentWatcher(), lambda: datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -44,10 +44,10 @@ def waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
 
 
 def _command(wall: WallReported) -> str:
-    from agent.platforms import load
+    from agent.platforms import load_platform
 
     try:
-        signs_in = load(wall.platform).session is not None
+        signs_in = load_platform(wall.platform).session is not None
     except errors.UnknownName:
         signs_in = False
     if signs_in:

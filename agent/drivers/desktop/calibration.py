@@ -1,7 +1,4 @@
-"""Shows the user what the desktop driver sees, and takes the player from the pointer if need be.
-
-Refuses to know what is played: a player is a rectangle of the screen.
-"""
+"""Shows the user what the desktop driver sees, and takes the player from the pointer."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from PIL import Image, ImageDraw
 
 from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.player_tracker import NOT_FOUND, PlayerTracker
-from agent.drivers.desktop.screen_session import Desk, ScreenTimeouts
+from agent.drivers.desktop.screen_session import ScreenSession, ScreenTimeouts
 from agent.errors import BadConfig
 from store.jsonl.atomic import write_whole
 
-__all__ = ["NOT_FOUND", "WindowFindings", "examine", "read"]
+__all__ = ["NOT_FOUND", "WindowFindings", "examine_screen", "read_calibration"]
 
 FILE = "desktop.json"
 PICTURE = "desktop.png"
@@ -42,68 +39,62 @@ class WindowFindings:
     """The screen, with the player drawn in it."""
 
 
-def read(folder: Path) -> Region | None:
+def read_calibration(folder: Path) -> Region | None:
     """Return the player that the user once showed; a damaged file counts as none."""
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return Region(**{name: int(told[name]) for name in Region.__dataclass_fields__})
+        edges = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return Region(**{name: int(edges[name]) for name in Region.__dataclass_fields__})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-async def examine(folder: Path, tell: Callable[[str], None], *, calibrate: bool) -> WindowFindings:
-    """Look for the player and draw it.
+async def examine_screen(
+    folder: Path, tell: Callable[[str], None], *, calibrate: bool
+) -> WindowFindings:
+    """Look for the player and draw it into ``folder``. ``tell`` gets what the user shall do.
 
-    Parameters
-    ----------
-    folder
-        Where the drawing goes, and what the user showed.
-    tell
-        Receives what the user shall do.
-    calibrate
-        Have the user show the player, and remember it.
-
-    Raises
-    ------
-    BadConfig
-        The screen cannot be used, or the pointer never rested.
+    ``calibrate`` has the user show the player, and remembers it. Raises ``BadConfig`` where the
+    screen cannot be used, or the pointer never rests.
     """
-    desk = Desk(LIMITS)
+    session = ScreenSession(LIMITS)
     try:
-        await desk.take()
-        player = await _shown(desk, tell) if calibrate else await _found(desk, read(folder))
+        await session.take()
+        player = (
+            await _shown(session, tell)
+            if calibrate
+            else await _found(session, read_calibration(folder))
+        )
         path = folder / PICTURE
-        await _draw(desk, player, path)
+        await _draw(session, player, path)
         if calibrate and player is not None:
             write_whole(folder / FILE, json.dumps(asdict(player)).encode())
-        return WindowFindings(desk.screen.size, desk.screen.hears_esc, player, path)
+        return WindowFindings(session.screen.size, session.screen.hears_esc, player, path)
     finally:
-        await desk.close()
+        await session.close()
 
 
-async def _found(desk: Desk, calibrated: Region | None) -> Region | None:
+async def _found(session: ScreenSession, calibrated: Region | None) -> Region | None:
     try:
-        return await PlayerTracker(desk, calibrated).find()
+        return await PlayerTracker(session, calibrated).find()
     except BadConfig:
         return None  # the picture is drawn without a box, and the check says what to do
 
 
-async def _shown(desk: Desk, tell: Callable[[str], None]) -> Region:
+async def _shown(session: ScreenSession, tell: Callable[[str], None]) -> Region:
     places: list[tuple[int, int]] = []
     for corner in CORNERS:
         tell(f"Rest the pointer on the {corner} corner of the video for {REST_S:.0f} seconds.")
-        places.append(await _resting(desk, avoid=places))
+        places.append(await _resting(session, avoid=places))
     (left, top), (right, bottom) = places
     return Region(left, top, right, bottom)
 
 
-async def _resting(desk: Desk, avoid: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return where the pointer comes to rest next."""
+async def _resting(session: ScreenSession, avoid: list[tuple[int, int]]) -> tuple[int, int]:
     end = perf_counter() + POINT_S
-    place, since = await desk.do(desk.screen.pointer), perf_counter()
+    place, since = await session.do(session.screen.pointer), perf_counter()
     while perf_counter() < end:
         await asyncio.sleep(LIMITS.poll)
-        now = await desk.do(desk.screen.pointer)
+        now = await session.do(session.screen.pointer)
         if now != place:
             place, since = now, perf_counter()
         elif place not in avoid and perf_counter() - since > REST_S:
@@ -114,8 +105,8 @@ async def _resting(desk: Desk, avoid: list[tuple[int, int]]) -> tuple[int, int]:
     )
 
 
-async def _draw(desk: Desk, player: Region | None, path: Path) -> None:
-    image = Image.fromarray((await desk.shot()).picture[..., 2::-1])
+async def _draw(session: ScreenSession, player: Region | None, path: Path) -> None:
+    image = Image.fromarray((await session.shot()).picture[..., 2::-1])
     if player is not None:
         box = (player.left - 2, player.top - 2, player.right + 1, player.bottom + 1)
         ImageDraw.Draw(image).rectangle(box, outline=(255, 0, 80), width=3)

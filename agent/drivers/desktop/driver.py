@@ -1,7 +1,7 @@
-"""Drives a real window of the user's own desktop, by keyboard and pictures of the screen alone.
+"""Drives a window of the user's own desktop, by keyboard and pictures alone.
 
-Refuses to know the page: no ids, no metadata, no player. A video is known by its picture, a move
-by its effect, and what was played by the clock. What cannot be seen stays unknown.
+A video is known by its picture, a move by its effect, and what was played by the clock. What cannot
+be seen stays unknown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.player_search import STILL
 from agent.drivers.desktop.player_tracker import DISTURBED_OFTEN, TAKES, PlayerTracker
 from agent.drivers.desktop.screen import Picture
-from agent.drivers.desktop.screen_session import GREEN, Desk, ScreenTimeouts, Shot
+from agent.drivers.desktop.screen_session import GREEN, ScreenSession, Screenshot, ScreenTimeouts
 from agent.drivers.desktop.window import PlainWindow
 from agent.errors import ActionNotConfirmed, FrameChanged
 
@@ -36,16 +36,9 @@ NO_MOTION = "nothing was seen to move while the video should have played"
 
 
 class DesktopDriver:
-    """The feed in one window of this desktop.
+    """The feed in one window of this desktop: ours, or the user's own.
 
-    Parameters
-    ----------
-    window
-        The browser to open for the feed; ``None`` where the user has opened it.
-    speed
-        Playback rate that the site is known to use: what was played is wall time times this.
-    calibrated
-        Where the user showed the player to be; taken where something moves in it.
+    What was played is wall time times ``speed``, the playback rate of the site.
     """
 
     def __init__(
@@ -59,8 +52,8 @@ class DesktopDriver:
         self.viewport = (0, 0)
         self._window = window
         self._speed = speed
-        self._desk = Desk(limits or ScreenTimeouts())
-        self._player = PlayerTracker(self._desk, calibrated)
+        self._session = ScreenSession(limits or ScreenTimeouts())
+        self._player = PlayerTracker(self._session, calibrated)
         self._known: list[tuple[ImageHash, str]] = []
         self._taken: Picture | None = None
         self._played = 0.0
@@ -71,33 +64,30 @@ class DesktopDriver:
     # Opening and closing
 
     async def start(self) -> None:
-        """Take the screen, open the window where it is ours, and find the player in it."""
         await self.close()
-        await self._desk.take()
-        self.viewport = self._desk.screen.size
+        await self._session.take()
+        self.viewport = self._session.screen.size
         if self._window is not None:
             await self._window.open()
         await self._player.find()
 
     async def open(self, url: str) -> ActiveVideo:
-        """Hold the video that plays in the window; starts anew where all was closed."""
-        if not self._desk.taken:
+        if not self._session.taken:
             await self.start()
         called = perf_counter()
-        finder = self._player.finder
-        began, finder.first_seen = finder.first_seen or called, None
+        search = self._player.search
+        began, search.first_seen = search.first_seen or called, None
         while True:
             shown = await self._settle(began, began)
-            if self._since is None or perf_counter() - called > self._desk.limits.focus:
+            if self._since is None or perf_counter() - called > self._session.limits.focus:
                 break
         if self._since is not None:
             self._pauses = False
-            self._desk.note("hold", NO_PAUSE)
+            self._session.note("hold", NO_PAUSE)
         return shown
 
     async def close(self) -> None:
-        """Let go of the screen and close the window where it is ours. Never raises."""
-        await self._desk.close()
+        await self._session.close()
         self._player.forget()
         if self._window is not None:
             await self._window.close()
@@ -115,7 +105,7 @@ class DesktopDriver:
             retakes += 1
             if part is None and retakes == TAKES:
                 raise FrameChanged(DISTURBED_OFTEN, video=shown.key)
-        return Capture(await self._desk.do(_jpeg, part), shown.time_s, retakes)
+        return Capture(await self._session.do(_jpeg, part), shown.time_s, retakes)
 
     async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         """Let it play until the clock says that ``seconds`` were played in all."""
@@ -123,15 +113,15 @@ class DesktopDriver:
             return self._meter()
         await self._keep_up()
         if self._since is None:
-            await self._desk.press(PAUSE)
+            await self._session.press(PAUSE)
             self._since = perf_counter()
-        first = await self._desk.shot()
+        first = await self._session.shot()
         moved = 0.0
         while (left := (seconds - self._meter()) / self._speed) > 0:
-            await asyncio.sleep(min(left, self._desk.limits.quiet))
-            moved = max(moved, self._player.difference(first, await self._desk.shot()))
+            await asyncio.sleep(min(left, self._session.limits.quiet))
+            moved = max(moved, self._player.difference(first, await self._session.shot()))
         if moved <= STILL:
-            self._desk.note("hold", NO_MOTION)
+            self._session.note("hold", NO_MOTION)
         if then_hold:
             await self._keep_up()
             await self._hold()
@@ -147,16 +137,16 @@ class DesktopDriver:
         A player that cannot be held changes by itself; there the feed is seen to move by what it
         pushes over the player's upper and lower edge.
         """
-        desk, player = self._desk, self._player
+        session, player = self._session, self._player
         await self._keep_up()
         if self._since is not None:
             await self._hold()
-        before = await desk.shot()
+        before = await session.shot()
         see = player.difference if self._since is None else player.pushed
         for attempt, (key, action) in enumerate(MOVES, 1):
             left = self._meter()
             pressed = perf_counter()
-            await desk.press(key)
+            await session.press(key)
             changed = await player.changes(before, see)
             astray = changed is None and self._since is None
             if changed is not None or (astray and await player.changed_elsewhere(before)):
@@ -168,42 +158,32 @@ class DesktopDriver:
         )
 
     async def picture(self) -> bytes:
-        """Take the whole screen."""
-        return await self._desk.do(_png, (await self._desk.shot()).picture)
+        return await self._session.do(_png, (await self._session.shot()).picture)
 
     async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Have no page to look into."""
         return [0 for _ in selectors]
 
     async def until_clear(self) -> None:
         """Know no walls: what stands before a feed is a video that does not move."""
 
     def events(self) -> list[PageEvent]:
-        """What was noticed since the last call."""
-        return self._desk.events()
+        return self._session.events()
 
     # Arriving at a video, and holding it
 
     async def _settle(
-        self, pressed: float, began: float, before: Shot | None = None
+        self, pressed: float, began: float, before: Screenshot | None = None
     ) -> ActiveVideo:
         """See the new video come to rest and move, take its picture, and hold it.
 
-        Parameters
-        ----------
-        pressed
-            The clock when the key was pressed.
-        began
-            The clock when the new video was first seen.
-        before
-            The screen as the last video left it.
+        ``pressed`` and ``began`` are clocks: of the key, and of the first sight of the new video.
         """
         self._played, self._since = 0.0, began
         rested = pressed if before is None else await self._player.rests(before)
         moved, taken = await self._player.arrive()
         player = self._player.player
         self._taken = player.cut(taken.picture)
-        digest = await self._desk.do(_hash, self._taken)
+        digest = await self._session.do(_hash, self._taken)
         await self._hold()
         return ActiveVideo(
             key=self._name(digest),
@@ -225,16 +205,13 @@ class DesktopDriver:
         )
 
     async def _keep_up(self) -> None:
-        """Follow the player's window; where it has another size, let it play to find the player.
-
-        What plays meanwhile counts as played.
-        """
+        """Follow the player's window. A resized one plays, which counts, until it is found."""
         await self._player.clear()
         if await self._player.follow():
             return
         held = self._since is None
         if held:
-            await self._desk.press(PAUSE)
+            await self._session.press(PAUSE)
             self._since = perf_counter()
         await self._player.find_resized()
         await self._player.clear()
@@ -246,7 +223,7 @@ class DesktopDriver:
         if not self._pauses or self._since is None:
             return
         for _ in range(2):
-            await self._desk.press(PAUSE)
+            await self._session.press(PAUSE)
             stopped = await self._player.stands()
             if stopped is not None:
                 self._played += (stopped - self._since) * self._speed
@@ -259,7 +236,6 @@ class DesktopDriver:
         return self._played + running * self._speed
 
     def _name(self, digest: ImageHash) -> str:
-        """Name a video by its picture: the name of one that looked like it, or a new one."""
         for known, name in self._known:
             if known - digest <= SAME:
                 return name

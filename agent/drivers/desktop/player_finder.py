@@ -1,7 +1,6 @@
-"""Finds the player in pictures of the whole screen: what moves, out to the edges around it.
+"""Finds the player in pictures of the whole screen.
 
 A playing video moves; its player is the rectangle whose edges stand still around the movement.
-Refuses to know where the pictures come from and which site they show.
 """
 
 from __future__ import annotations
@@ -48,16 +47,13 @@ class Region:
 
     @property
     def width(self) -> int:
-        """Pixels across."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
-        """Pixels down."""
         return self.bottom - self.top
 
     def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return this part of a picture of the screen."""
         return picture[self.top : self.bottom, self.left : self.right]
 
     def overlap(self, other: Region) -> float:
@@ -68,13 +64,11 @@ class Region:
         return shared / (self.width * self.height + other.width * other.height - shared)
 
     def fits(self, picture: Grey) -> bool:
-        """Whether it lies within a picture of the screen."""
         height, width = picture.shape
         inside = Region(0, 0, width, height).holds(self)
         return inside and self.width >= LEAST_SIDE and self.height >= LEAST_SIDE
 
     def holds(self, other: Region) -> bool:
-        """Whether the other lies within it."""
         return (
             other.left >= self.left
             and other.top >= self.top
@@ -83,7 +77,6 @@ class Region:
         )
 
     def meets(self, other: Region) -> bool:
-        """Whether the two share a pixel."""
         across = min(self.right, other.right) > max(self.left, other.left)
         return across and min(self.bottom, other.bottom) > max(self.top, other.top)
 
@@ -97,27 +90,22 @@ class Region:
         )
 
     def moved(self, across: int, down: int) -> Region:
-        """Return it so many pixels further to the right and down."""
         return Region(self.left + across, self.top + down, self.right + across, self.bottom + down)
 
     def grown(self, pixels: int) -> Region:
-        """Return it with so many pixels more on each side."""
         return Region(
             self.left - pixels, self.top - pixels, self.right + pixels, self.bottom + pixels
         )
 
     @property
     def shaped(self) -> bool:
-        """Whether a player may be so narrow or so wide."""
         least, most = SHAPES
         return least <= self.width / self.height <= most
 
     def has_shape_of(self, other: Region) -> bool:
-        """Whether width by height is the same, nearly."""
         return abs(self.width - self.height * other.width / other.height) <= NEAR
 
     def has_size_of(self, other: Region) -> bool:
-        """Whether it is as wide and as high, to some pixels."""
         wider, higher = abs(self.width - other.width), abs(self.height - other.height)
         return wider <= SLACK and higher <= SLACK
 
@@ -126,26 +114,21 @@ class Region:
         return not self.grown(SLACK).holds(other) and self.overlap(other) > 0
 
 
-def changed(before: Grey, after: Grey) -> Mask:
-    """Which pixels differ."""
+def find_changes(before: Grey, after: Grey) -> Mask:
     return np.asarray(np.maximum(before, after) - np.minimum(before, after) > STEP)
 
 
-def share_changed(before: Grey, after: Grey) -> float:
-    """Share of the pixels that differ."""
-    return float(changed(before, after).mean()) if before.size else 0.0
+def measure_change(before: Grey, after: Grey) -> float:
+    return float(find_changes(before, after).mean()) if before.size else 0.0
 
 
-def moving(shots: Sequence[Grey]) -> Region | None:
-    """Find the largest part of the screen that moves, to the pixel; ``None`` where none does.
-
-    In a longer look it has to move again and again: a page that appears does so once.
-    """
+def find_motion(shots: Sequence[Grey]) -> Region | None:
+    """Find the largest part that moves again and again: what appears does so once."""
     from scipy import ndimage  # loaded where it is used: it is heavy
 
     times = np.zeros(shots[0].shape, dtype=np.uint16)
     for before, after in pairwise(shots):
-        times += changed(before, after)
+        times += find_changes(before, after)
     moved = times >= max(1, len(shots) // 3)
     cells = _cells(moved)
     around = np.ones((3, 3), dtype=bool)
@@ -164,14 +147,14 @@ def moving(shots: Sequence[Grey]) -> Region | None:
     return _tight(moved, best[1])
 
 
-def find(shots: Sequence[Grey]) -> Region | None:
+def find_player(shots: Sequence[Grey]) -> Region | None:
     """Find the player around the largest movement; ``None`` where nothing moves enough.
 
     The upright edges are the nearest still lines that run along the movement. They reach from the
     top to the bottom of the player, where lines across close it. A side on which no edge shows is
     taken from the movement, or from the shape 9:16 where the rest comes near to it.
     """
-    core = moving(shots)
+    core = find_motion(shots)
     if core is None or core.width < LEAST_SIDE or core.height < LEAST_SIDE:
         return None
     upright, across = _edges(shots)
@@ -187,7 +170,6 @@ def find(shots: Sequence[Grey]) -> Region | None:
 
 
 def _cells(moved: Mask) -> Mask:
-    """Cells of the screen in which more moves than noise."""
     height, width = (size // CELL for size in moved.shape)
     blocks = moved[: height * CELL, : width * CELL].reshape(height, CELL, width, CELL)
     return np.asarray(blocks.sum(axis=(1, 3)) >= 3)
@@ -226,7 +208,6 @@ class _Line:
     end: int
 
     def agrees(self, other: _Line) -> bool:
-        """Whether the two reach from the same row to the same row, nearly."""
         shared = min(self.end, other.end) - max(self.start, other.start)
         return shared > 0.85 * (max(self.end, other.end) - min(self.start, other.start))
 
@@ -321,9 +302,9 @@ def _partners(
     def near(row: int) -> list[int]:
         return _rows(levels, row - slack, row + slack, 0.2)
 
-    found = [(t, b) for t in tops for b in near(t + tall)]
-    found += [(t, b) for b in bottoms for t in near(b - tall)]
-    return [(t, b) for t, b in found if t <= wide.top + 4 and b >= wide.bottom - 4]
+    pairs = [(t, b) for t in tops for b in near(t + tall)]
+    pairs += [(t, b) for b in bottoms for t in near(b - tall)]
+    return [(t, b) for t, b in pairs if t <= wide.top + 4 and b >= wide.bottom - 4]
 
 
 def _rows(levels: NDArray[np.float64], first: int, last: int, least: float) -> list[int]:

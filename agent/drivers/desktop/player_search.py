@@ -1,7 +1,4 @@
-"""Looks at the screen for a player until two looks agree, within its window once that is known.
-
-Refuses to know which player was there before.
-"""
+"""Looks at the screen for a player until two looks agree."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import asyncio
 from time import perf_counter
 
 from agent.drivers.desktop import player_finder
-from agent.drivers.desktop.player_finder import Region, share_changed
-from agent.drivers.desktop.screen_session import Desk, Shot
-from agent.drivers.desktop.window_stack import ScreenWindow, find_owner
+from agent.drivers.desktop.player_finder import Region, measure_change
+from agent.drivers.desktop.screen_session import ScreenSession, Screenshot
+from agent.drivers.desktop.window import ScreenWindow, find_owner
 
 ALIKE = 0.95
 """Shared area of two findings of one player."""
@@ -21,23 +18,22 @@ MOTIONS = 3
 """Times in a row that something is seen to move before it is taken to play."""
 
 
-class PlayerFinder:
-    """Two looks at the screen of a desk."""
+class PlayerSearch:
+    """Two looks at the screen."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, session: ScreenSession) -> None:
         self.first_seen: float | None = None
         """The clock when a player was first seen to play."""
-        self._desk = desk
-        self._limits = desk.limits
+        self._session = session
+        self._limits = session.limits
 
     async def find_owner(self, player: Region) -> ScreenWindow | None:
-        """Return the window that a player is seen in, where the window system says so."""
-        stack = await self._desk.windows()
+        stack = await self._session.windows()
         return None if stack is None else find_owner(stack, player)
 
     async def sees_motion(self, region: Region) -> bool:
         """Whether something moves there and goes on: a page painted in steps comes to rest."""
-        if not region.fits((await self._desk.shot()).grey()):
+        if not region.fits((await self._session.shot()).grey()):
             return False
         began = None
         for _ in range(MOTIONS):
@@ -48,21 +44,18 @@ class PlayerFinder:
         self.first_seen = began
         return True
 
-    async def watch_for_motion(self, region: Region) -> tuple[Shot, Shot, float]:
+    async def watch_for_motion(self, region: Region) -> tuple[Screenshot, Screenshot, float]:
         """Wait until a region changes, and changes again: what only appears is no motion.
 
-        Returns
-        -------
-        tuple
-            Two pictures, the second one of now, and the share of the region that differs between
-            them; 0 where nothing moved in time.
+        Returns two pictures, the second of now, and the share of the region that differs; 0 where
+        nothing moved in time.
         """
-        first = shot = await self._desk.shot()
+        first = shot = await self._session.shot()
         end, appeared = first.at + self._limits.show, False
         while appeared or shot.at < end:
             await asyncio.sleep(self._limits.quiet if appeared else self._limits.poll)
-            shot = await self._desk.shot()
-            share = share_changed(region.cut(first.grey()), region.cut(shot.grey()))
+            shot = await self._session.shot()
+            share = measure_change(region.cut(first.grey()), region.cut(shot.grey()))
             if appeared and share > STILL:
                 return first, shot, share
             if appeared or share > STILL:
@@ -70,10 +63,7 @@ class PlayerFinder:
         return first, shot, 0.0
 
     async def look_twice(self, within: Region | None = None) -> Region | None:
-        """Return the player where two looks in a row agree on it.
-
-        Once its window is known, only that is looked at: its own edges are no player's.
-        """
+        """Return what two looks agree on, within its window: whose own edges are no player's."""
         began = perf_counter()
         first = await self._look(within)
         if first is not None and within is None:
@@ -90,15 +80,14 @@ class PlayerFinder:
         return second
 
     async def _look(self, within: Region | None) -> Region | None:
-        """Look at the screen or a part of it for a while; return the player, if one is seen."""
-        screen = Region(0, 0, *self._desk.screen.size)
+        screen = Region(0, 0, *self._session.screen.size)
         part = screen if within is None else screen.common(within)
         if not screen.meets(part):
             return None
-        shots = [await self._desk.shot()]
+        shots = [await self._session.shot()]
         while shots[-1].at - shots[0].at < self._limits.look:
             await asyncio.sleep(self._limits.look / 10)
-            shots.append(await self._desk.shot())
+            shots.append(await self._session.shot())
         cuts = [part.cut(shot.grey()) for shot in shots]
-        found = await self._desk.do(player_finder.find, cuts)
-        return None if found is None else found.moved(part.left, part.top)
+        player = await self._session.do(player_finder.find_player, cuts)
+        return None if player is None else player.moved(part.left, part.top)

@@ -1,7 +1,6 @@
-"""Eyes and hands on the user's own desktop: pictures of the screen, keys, and two ways to stop.
+"""Eyes and hands on the user's desktop.
 
-Refuses to know what is on the screen. Everything here blocks and belongs to one thread, since a
-connection to a display is not shared between threads.
+Everything here blocks and belongs to one thread: a connection to a display is not shared.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.drivers.desktop.window_stack import open_stack
+from agent.drivers.desktop.window import open_stack
 from agent.errors import BadConfig, BrowserLost
 
 Picture = NDArray[np.uint8]
@@ -37,13 +36,7 @@ the other starts processes and leaves their pipes open."""
 
 
 class Screen:
-    """All monitors as one picture, and the keyboard.
-
-    Raises
-    ------
-    BadConfig
-        There is no screen that could be taken, or no keyboard that could be used.
-    """
+    """All monitors as one picture, and the keyboard; ``BadConfig`` where there are none."""
 
     def __init__(self) -> None:
         import mss
@@ -55,7 +48,7 @@ class Screen:
             self._mss = mss.MSS()
             picture = self.shot()
         except (ScreenShotError, BrowserLost) as error:
-            raise BadConfig(no_screen(str(error))) from error
+            raise BadConfig(explain_no_screen(str(error))) from error
         self.size = (picture.shape[1], picture.shape[0])
         try:
             with redirect_stdout(sys.stderr):  # Xlib prints its warnings; stdout is for results
@@ -69,7 +62,6 @@ class Screen:
         self.hears_esc = self._escaped is not None
 
     def shot(self) -> Picture:
-        """Take the whole screen."""
         try:
             taken = self._mss.grab(self._mss.monitors[0])
         except self._fault as error:
@@ -90,7 +82,7 @@ class Screen:
         return (round(x * dense), round(y * dense)) if dense >= 1.5 else (x, y)
 
     def stop_asked(self) -> str | None:
-        """Why the user wants an end, if so: the pointer in a corner of the screen, or Esc."""
+        """Why the user wants an end: the pointer in a corner, or Esc."""
         if self._asked is None and self._escaped is not None and self._escaped():
             self._asked = "Esc was pressed"
         try:
@@ -100,14 +92,12 @@ class Screen:
         return self._asked
 
     def close(self) -> None:
-        """Let go of the display."""
         self._stop_listening()
         self._stop_listing()
         self._mss.close()
 
 
-def no_screen(why: str) -> str:
-    """Say in one sentence why the desktop cannot be used, and what to type."""
+def explain_no_screen(why: str) -> str:
     if os.environ.get("XDG_SESSION_TYPE") == "wayland" or "WAYLAND_DISPLAY" in os.environ:
         return WAYLAND
     return NO_DISPLAY.format(why=why)
@@ -120,14 +110,14 @@ def _pyautogui() -> Any:
     try:
         import pyautogui
     except KeyError as error:
-        raise BadConfig(no_screen("DISPLAY is not set")) from error
+        raise BadConfig(explain_no_screen("DISPLAY is not set")) from error
     except ImportError as error:
-        raise BadConfig(no_screen(str(error))) from error
+        raise BadConfig(explain_no_screen(str(error))) from error
     except Exception as error:  # Xlib's errors, by name since only Linux has it; all else goes on
         if type(error).__name__ == "XauthError":
             raise BadConfig(NO_XAUTHORITY) from error
         if type(error).__module__.startswith("Xlib"):
-            raise BadConfig(no_screen(str(error))) from error
+            raise BadConfig(explain_no_screen(str(error))) from error
         raise
     finally:
         for name, module in known.items():
@@ -141,7 +131,7 @@ Heard = Callable[[], bool]
 
 
 def _listen() -> tuple[Heard | None, Callable[[], None]]:
-    """Return what tells whether Esc was pressed, where that can be known, and how to end it."""
+    """Return what tells whether Esc was pressed, if that can be known, and how to end it."""
     if platform.system() == "Linux":
         return _listen_x11()
     try:
@@ -160,7 +150,7 @@ def _listen() -> tuple[Heard | None, Callable[[], None]]:
 
 
 def _listen_x11() -> tuple[Heard, Callable[[], None]]:
-    """Ask the X server which keys are down: it tells every client, and no key is taken away."""
+    """Ask the X server which keys are down. It tells every client, and takes no key away."""
     from Xlib import XK, display  # comes with pyautogui
 
     connection = display.Display()

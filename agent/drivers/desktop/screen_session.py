@@ -1,7 +1,4 @@
-"""The desk a desktop driver sits at: the screen and the keyboard, in a thread of their own.
-
-Refuses to know what is on the screen, and what a video, a move or a run is.
-"""
+"""The screen and the keyboard, asked from a thread of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from typing import TypeVar
 from agent.drivers.base import PageEvent
 from agent.drivers.desktop.player_finder import Grey
 from agent.drivers.desktop.screen import Picture, Screen
-from agent.drivers.desktop.window_stack import Stack
+from agent.drivers.desktop.window import Stack
 from agent.errors import BrowserLost
 from store.foreign.text import clean_text
 
@@ -56,18 +53,17 @@ class ScreenTimeouts:
 
 
 @dataclass(frozen=True)
-class Shot:
+class Screenshot:
     """The screen at one moment of the clock."""
 
     at: float
     picture: Picture
 
     def grey(self) -> Grey:
-        """Return it in levels of grey."""
         return self.picture[..., GREEN]
 
 
-class Desk:
+class ScreenSession:
     """The screen and the keyboard."""
 
     def __init__(self, limits: ScreenTimeouts) -> None:
@@ -79,18 +75,16 @@ class Desk:
 
     @property
     def screen(self) -> Screen:
-        """The screen, once it is taken."""
         if self._screen is None:
             raise BrowserLost("the screen is closed")
         return self._screen
 
     @property
     def taken(self) -> bool:
-        """Whether the screen is taken."""
         return self._screen is not None
 
     async def take(self) -> None:
-        """Take the screen, and from now on end the calling task when the user asks for it."""
+        """Take the screen. From now on the user may end the calling task."""
         self._hand = ThreadPoolExecutor(1, thread_name_prefix="desktop")
         self._screen = await self.do(Screen)
         if not self._screen.hears_esc:
@@ -100,7 +94,6 @@ class Desk:
         self._stopping = asyncio.create_task(self._end_when_asked(task))
 
     async def close(self) -> None:
-        """Let go of the screen."""
         stopping, self._stopping = self._stopping, None
         if stopping is not None:
             stopping.cancel()
@@ -112,7 +105,6 @@ class Desk:
         self._screen = self._hand = None
 
     async def _end_when_asked(self, run: asyncio.Task[object]) -> None:
-        """End the run as Ctrl-C does, once Esc is pressed or the pointer rests in a corner."""
         while True:
             if await self.do(self.screen.stop_asked) is not None:
                 run.cancel()
@@ -124,25 +116,20 @@ class Desk:
         assert self._hand is not None
         return await asyncio.get_running_loop().run_in_executor(self._hand, work, *arguments)
 
-    async def shot(self) -> Shot:
-        """Take the whole screen."""
+    async def shot(self) -> Screenshot:
         picture = await self.do(self.screen.shot)
-        return Shot(perf_counter(), picture)
+        return Screenshot(perf_counter(), picture)
 
     async def windows(self) -> Stack | None:
-        """List the windows from the bottom to the top, where the window system says so."""
         return await self.do(self.screen.windows)
 
     async def press(self, key: str) -> None:
-        """Press and release a key."""
         await self.do(self.screen.press, key)
 
     def note(self, kind: str, message: str) -> None:
-        """Keep something for the record."""
         if len(self._events) < MAX_EVENTS:
             self._events.append(PageEvent(kind, clean_text(message)))
 
     def events(self) -> list[PageEvent]:
-        """Return what was noted since the last call."""
         events, self._events = self._events, []
         return events

@@ -1,8 +1,4 @@
-"""Finds and starts the browser that Playwright drives.
-
-Refuses to know what is shown in it. Order: the one named, an installed Chrome, ``chromium`` on the
-PATH, Playwright's own. A ``ws://`` address names a Playwright server on another machine.
-"""
+"""Finds and starts the browser that Playwright drives."""
 
 from __future__ import annotations
 
@@ -45,7 +41,7 @@ class BrowserBinary:
 class BrowserWindow:
     """What the browser is opened with."""
 
-    found: BrowserBinary
+    binary: BrowserBinary
     headed: bool = False
     viewport: tuple[int, int] = (1280, 800)
     locale: str = "en-US"
@@ -60,13 +56,11 @@ class BrowserWindow:
     """User data folder of an account; ``None`` for a browser that forgets."""
 
 
-def find(named: str | None = None) -> BrowserBinary:
-    """Find a browser, or raise ``BadConfig`` where the named one or any is missing.
+def find_browser(named: str | None = None) -> BrowserBinary:
+    """Find the one named, else Chrome, ``chromium`` on the PATH, or Playwright's own.
 
-    Parameters
-    ----------
-    named
-        A path or command, or the ``ws://`` address of a Playwright server.
+    ``named`` is a path, a command, or the ``ws://`` address of a Playwright server elsewhere.
+    Raises ``BadConfig`` where there is none.
     """
     if named and named.startswith(("ws://", "wss://")):
         return BrowserBinary(named, "server")
@@ -94,63 +88,54 @@ def _playwrights_own() -> str | None:
     return path if Path(path).exists() else None
 
 
-def arguments() -> list[str]:
-    """Return what the browser is started with."""
+def list_arguments() -> list[str]:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return [*QUIET, "--no-sandbox"]  # Chromium refuses to start as root otherwise
     return [*QUIET]
 
 
-def _options(found: BrowserBinary, *, headed: bool) -> dict[str, Any]:
+def _options(binary: BrowserBinary, *, headed: bool) -> dict[str, Any]:
     return {
-        "executable_path": found.path,
+        "executable_path": binary.path,
         "headless": not headed,
-        "args": arguments(),
+        "args": list_arguments(),
         # Playwright leaves the sandbox out unless told otherwise
-        "chromium_sandbox": "--no-sandbox" not in arguments(),
+        "chromium_sandbox": "--no-sandbox" not in list_arguments(),
         "handle_sigint": False,  # the run ends its step first, then closes the browser
         "handle_sigterm": False,
         "handle_sighup": False,
     }
 
 
-async def launch(playwright: Playwright, found: BrowserBinary, *, headed: bool) -> Browser:
+async def launch_browser(playwright: Playwright, binary: BrowserBinary, *, headed: bool) -> Browser:
     """Start the browser, or connect to its server."""
     from playwright.async_api import Error
 
     try:
-        if found.source == "server":
-            return await playwright.chromium.connect(str(found.path))
-        return await playwright.chromium.launch(**_options(found, headed=headed))
+        if binary.source == "server":
+            return await playwright.chromium.connect(str(binary.path))
+        return await playwright.chromium.launch(**_options(binary, headed=headed))
     except Error as error:
-        raise _not_started(found, error, headed=headed) from error
+        raise _not_started(binary, error, headed=headed) from error
 
 
 async def launch_profile(
-    playwright: Playwright, found: BrowserBinary, profile: Path, *, headed: bool, **context: Any
+    playwright: Playwright, binary: BrowserBinary, profile: Path, *, headed: bool, **context: Any
 ) -> BrowserContext:
-    """Start the browser on a profile that is kept.
-
-    Parameters
-    ----------
-    profile
-        The browser's user data folder, which nobody else uses.
-    **context
-        Options of the context, such as ``viewport`` and ``locale``.
-    """
+    """Start the browser on a user data folder that is kept and not shared."""
     from playwright.async_api import Error
 
-    if found.source == "server":
+    if binary.source == "server":
         raise BadConfig("A browser server keeps no profiles here. Type: --browser PATH")
     try:
         return await playwright.chromium.launch_persistent_context(
-            profile, **_options(found, headed=headed), **context
+            profile, **_options(binary, headed=headed), **context
         )
     except Error as error:
-        raise _not_started(found, error, headed=headed) from error
+        raise _not_started(binary, error, headed=headed) from error
 
 
-def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> AgentError:
+def _not_started(binary: BrowserBinary, error: Exception, *, headed: bool) -> AgentError:
     screenless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
@@ -158,25 +143,21 @@ def _not_started(found: BrowserBinary, error: Exception, *, headed: bool) -> Age
         return BadConfig("A window needs a screen, and DISPLAY is not set. Type: xvfb-run COMMAND")
     if "No usable sandbox" in str(error):
         return BadConfig(
-            f"{found.path} may not use its sandbox here, as in many containers. Where the machine "
+            f"{binary.path} may not use its sandbox here, as in many containers. Where the machine "
             "is sandboxed itself, type: --browser SCRIPT, with a script that adds --no-sandbox"
         )
     first = str(error).strip().splitlines()[0]
-    return BrowserLost(f"{found.path} did not start: {first}", browser=found.path)
+    return BrowserLost(f"{binary.path} did not start: {first}", browser=binary.path)
 
 
-async def probe(found: BrowserBinary, codecs: Mapping[str, str]) -> tuple[str, dict[str, bool]]:
-    """Start the browser once; return its version and which kinds of media it plays.
-
-    Parameters
-    ----------
-    codecs
-        MIME types with their codecs, by name.
-    """
+async def probe_browser(
+    binary: BrowserBinary, codecs: Mapping[str, str]
+) -> tuple[str, dict[str, bool]]:
+    """Start the browser once; return its version and which of the MIME types it plays."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await launch(playwright, found, headed=False)
+        browser = await launch_browser(playwright, binary, headed=False)
         page = await browser.new_page()
         ask = "kind => document.createElement('video').canPlayType(kind) !== ''"
         plays = {name: bool(await page.evaluate(ask, kind)) for name, kind in codecs.items()}

@@ -1,8 +1,4 @@
-"""Drives a page through Playwright and the Chrome DevTools Protocol.
-
-Refuses to know any site and any persona. The rules are in the scripts beside it; this file sends
-them the platform's hooks, presses, takes pictures, and turns what breaks into typed faults.
-"""
+"""Drives a page: sends hooks to the scripts beside this file, presses, takes pictures."""
 
 from __future__ import annotations
 
@@ -37,10 +33,9 @@ from agent.drivers.base import (
 )
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
-from agent.drivers.web.hooks import fallbacks, parsed
-from agent.drivers.web.page_events import Reports, origin_of
+from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.rules import PageMoved, PageRules
-from agent.drivers.web.walls import Walls
+from agent.drivers.web.walls import PageWalls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,
@@ -103,8 +98,8 @@ class PlaywrightDriver:
         self._hooks = hooks
         self._on_answer = on_answer
         self._limits = limits or PageTimeouts()
-        self._reports = Reports(window, on_answer)
-        self._walls = Walls(hooks.walls)
+        self._reports = PageReports(window, on_answer)
+        self._walls = PageWalls(hooks.walls)
         self._told: set[str] = set()
         self._playwright: Playwright | None = None
         self._browser: Browser | BrowserContext | None = None
@@ -115,7 +110,6 @@ class PlaywrightDriver:
     # Opening and closing
 
     async def start(self) -> None:
-        """Start the browser with one blank page."""
         await self.close()
         window = self._window
         width, height = window.viewport
@@ -126,12 +120,14 @@ class PlaywrightDriver:
         }
         self._playwright = await async_playwright().start()
         if window.profile is None:
-            browser = await browsers.launch(self._playwright, window.found, headed=window.headed)
+            browser = await browsers.launch_browser(
+                self._playwright, window.binary, headed=window.headed
+            )
             self._browser = browser
             context = await _starting(browser.new_context(**look), self._limits.navigation)
         else:
             context = await browsers.launch_profile(
-                self._playwright, window.found, window.profile, headed=window.headed, **look
+                self._playwright, window.binary, window.profile, headed=window.headed, **look
             )
             self._browser = context
         await _starting(self._prepare(context), self._limits.navigation)
@@ -139,7 +135,6 @@ class PlaywrightDriver:
         self.browser = f"chromium {version['product'].partition('/')[2]}"
 
     async def open(self, url: str) -> ActiveVideo:
-        """Open the feed, wait for the active video and hold it."""
         if self._page is None:
             await self.start()
         self._reports.opening(url)
@@ -185,7 +180,6 @@ class PlaywrightDriver:
         return any(cookie["name"] in names for cookie in cookies)
 
     async def close(self) -> None:
-        """Close the browser. Never raises, also where it is gone."""
         browser, playwright = self._browser, self._playwright
         self._browser = self._playwright = self._page = self._cdp = self._asked = None
         self._reports.end()
@@ -204,7 +198,6 @@ class PlaywrightDriver:
     # The step
 
     async def capture(self, shown: ActiveVideo) -> Capture:
-        """Take the player region while the player is held; the very video, or a fault."""
         box = shown.box
         clip = _clip(box, self.viewport)
         for retake in range(self._limits.retakes):
@@ -225,7 +218,6 @@ class PlaywrightDriver:
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
 
     async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
-        """Release the player until it has played ``seconds`` in all; return what it has played."""
         if shown.exposure_s >= seconds and shown.held:
             return shown.exposure_s
         limit = max(1.0, seconds / self._window.speed * self._limits.watch_factor)
@@ -237,7 +229,6 @@ class PlaywrightDriver:
         return played
 
     async def like(self) -> bool:
-        """Like the active video; whether the page confirms it."""
         button = await self._ask("like", None, SETTLE_MARGIN_S)
         if button["liked"] == "perhaps":  # what is liked already would be taken back
             self._reports.note("like", "the button looks pressed already, so it was left alone")
@@ -245,8 +236,8 @@ class PlaywrightDriver:
             return bool(button["liked"] == "yes")
         await self._within(self._open_page().mouse.click(button["x"], button["y"]), SETTLE_MARGIN_S)
         limit = self._limits.like
-        asked = {"limit": limit * 1000}
-        return bool(await self._ask("confirmed", asked, limit + SETTLE_MARGIN_S))
+        question = {"limit": limit * 1000}
+        return bool(await self._ask("confirmed", question, limit + SETTLE_MARGIN_S))
 
     async def next(self, shown: ActiveVideo) -> Arrival:
         """Move one video forward, confirm it and hold the new one.
@@ -267,8 +258,8 @@ class PlaywrightDriver:
                 attempts += 1
             result = await self._arrive(turn, change, last=shown.key)
             if not result.get("unchanged"):
-                found = self._shown(result["shown"])
-                return Arrival(action, attempts, float(result["left_dwell_s"]), found)
+                video = self._shown(result["shown"])
+                return Arrival(action, attempts, float(result["left_dwell_s"]), video)
         await self._ask("giveUp", None, SETTLE_MARGIN_S)
         raise ActionNotConfirmed(
             f"{attempts} actions did not move the feed on from {shown.key}", video=shown.key
@@ -276,21 +267,21 @@ class PlaywrightDriver:
 
     async def _begin(self) -> dict[str, Any]:
         """Have the page look for another video from now on."""
-        asked = {"showLimit": self._limits.show * 1000}
-        turn: dict[str, Any] = await self._ask("begin", asked, SETTLE_MARGIN_S)
+        question = {"showLimit": self._limits.show * 1000}
+        turn: dict[str, Any] = await self._ask("begin", question, SETTLE_MARGIN_S)
         return turn
 
     async def _arrive(
         self, turn: dict[str, Any], change: float, last: str | None = None
     ) -> dict[str, Any]:
         """Wait for what a turn finds; a wall is a fault, consent declined."""
-        asked = {
+        question = {
             "number": turn["number"],
             "changeLimit": change * 1000,
             "showLimit": self._limits.show * 1000,
         }
         limit = change + self._limits.show + SETTLE_MARGIN_S
-        result: dict[str, Any] = await self._ask("outcome", asked, limit)
+        result: dict[str, Any] = await self._ask("outcome", question, limit)
         if result.get("stuck"):
             raise PageStuck("the feed moved and did not come to rest", last=last)
         self._walls.forget()
@@ -298,22 +289,19 @@ class PlaywrightDriver:
         return result
 
     async def picture(self) -> bytes:
-        """Take the whole page as PNG, for a person to look at."""
         return await self._within(self._open_page().screenshot(), SETTLE_MARGIN_S)
 
     async def count(self, selectors: Sequence[str]) -> list[int]:
-        """Count the matches of each selector in the page."""
         counts: list[int] = await self._ask("count", list(selectors), SETTLE_MARGIN_S)
         return counts
 
     async def until_clear(self) -> None:
-        """Return once the page shows no wall; however long a person takes."""
         while await self._rules().standing(CLEAR_POLL_S):
             pass
 
     def _shown(self, data: dict[str, Any]) -> ActiveVideo:
         shown = ActiveVideo(**{**clean_json(data), "box": Box(**data["box"])})
-        for note in fallbacks(self._hooks, shown.hooks_used):
+        for note in list_fallbacks(self._hooks, shown.hooks_used):
             if note not in self._told:
                 self._told.add(note)
                 self._reports.note("fallback", note)
@@ -338,7 +326,6 @@ class PlaywrightDriver:
         return True
 
     def events(self) -> list[PageEvent]:
-        """What the page reported since the last call."""
         return self._reports.take()
 
     async def _read_inline(self) -> None:
@@ -346,13 +333,15 @@ class PlaywrightDriver:
         texts: list[tuple[str, Any]] = await self._rules().call("inline", None, SETTLE_MARGIN_S)
         names = [name for name in self._hooks.inline if name.startswith("window.")]
         if names:
-            asked = [name.removeprefix("window.") for name in names]
-            held = await self._within(self._open_page().evaluate(VARIABLES, asked), SETTLE_MARGIN_S)
+            variables = [name.removeprefix("window.") for name in names]
+            held = await self._within(
+                self._open_page().evaluate(VARIABLES, variables), SETTLE_MARGIN_S
+            )
             texts += zip(names, held, strict=True)
-        origin = origin_of(self._open_page().url)
+        origin = read_origin(self._open_page().url)
         for name, text in texts:
             if isinstance(text, str) and text:
-                self._on_answer(SiteAnswer(f"inline:{name}", parsed(text), origin=origin))
+                self._on_answer(SiteAnswer(f"inline:{name}", parse_json(text), origin=origin))
 
     # One door to the page
 
@@ -374,7 +363,6 @@ class PlaywrightDriver:
         return self._cdp
 
     async def _ask(self, rule: str, argument: Any, limit: float) -> Any:
-        """Ask the rules in the page; a wall is a fault."""
         return await self._rules().ask(rule, argument, limit)
 
     async def _within(self, work: Awaitable[T], limit: float) -> T:

@@ -1,12 +1,11 @@
-"""What a page reports by itself: errors, failed requests, crashes, and the feed's own answers.
-
-Refuses to judge any of it: events wait until they are asked for, answers go to the platform.
-"""
+"""What a page reports by itself: errors, failed requests, crashes, and the feed's own answers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import json
+import re
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
@@ -15,9 +14,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.base import OnAnswer, PageEvent, SiteAnswer
+from agent.drivers.base import OnAnswer, PageEvent, PageHooks, SiteAnswer
 from agent.drivers.web.browser import BrowserWindow
-from agent.drivers.web.hooks import parsed
 from store.foreign.limits import TooManyBytes
 from store.foreign.text import clean_text
 
@@ -27,18 +25,13 @@ MOST_ANSWER_BYTES = 16 * 2**20
 """Of a feed's answer, or of what a page sends for it; those of the three sites have some 3 MB."""
 READ_S = 1.0
 """How long the bodies of responses that have begun may take."""
+_BEFORE = re.compile(r"(?:\s|for\s*\(;;\);)*")
+"""What sites put before JSON, so that no other page may run it as a script."""
+_JSON = json.JSONDecoder()
 
 
-class Reports:
-    """Listens to one page after the other.
-
-    Parameters
-    ----------
-    window
-        Its ``json_from`` and ``hosts`` say which responses the platform wants.
-    on_answer
-        Receives them.
-    """
+class PageReports:
+    """Listens to one page after the other, and hands on answers of the feed."""
 
     def __init__(self, window: BrowserWindow, on_answer: OnAnswer) -> None:
         self.crash = asyncio.Event()
@@ -54,7 +47,7 @@ class Reports:
 
     def opening(self, url: str) -> None:
         """Know the address that is opened: its origin is the platform's own."""
-        self._opened = origin_of(url)
+        self._opened = read_origin(url)
 
     def attach(self, page: Page) -> None:
         """Listen to a page, before it is navigated."""
@@ -70,7 +63,6 @@ class Reports:
         page.on("download", self._on_download)
 
     def end(self) -> None:
-        """Stop reading what has not arrived."""
         for task in (*self._reads, *self._chores):
             task.cancel()
         self._asked.clear()
@@ -81,12 +73,11 @@ class Reports:
             await asyncio.wait(self._reads, timeout=READ_S)
 
     def take(self) -> list[PageEvent]:
-        """Return the events since the last call."""
         events, self._events = self._events, []
         return events
 
     def note(self, kind: str, message: str) -> None:
-        """Keep an event, unless it waits already or too many do: a page may repeat itself."""
+        """Keep an event, unless it waits already or too many do. A page may repeat itself."""
         event = PageEvent(kind, clean_text(message, _LONGEST_MESSAGE))
         if len(self._events) < MAX_EVENTS and event not in self._events:
             self._events.append(event)
@@ -101,12 +92,12 @@ class Reports:
 
     async def _close_popup(self, popup: Page) -> None:
         """Close what the page opened: the feed stays the only page."""
-        self.note("popup", f"{origin_of(popup.url)} was closed")
+        self.note("popup", f"{read_origin(popup.url)} was closed")
         with suppress(PlaywrightError):  # it closed itself
             await popup.close()
 
     async def _dismiss(self, dialog: Dialog) -> None:
-        """Dismiss a dialog, which stops the page; let a page that asks to be left go."""
+        """Dismiss a dialog, which stops the page. Let a page that asks to be left go."""
         self.note("dialog", f"{dialog.type} was dismissed: {dialog.message}")
         with suppress(PlaywrightError):  # the page is gone already
             if dialog.type == "beforeunload":
@@ -115,7 +106,7 @@ class Reports:
                 await dialog.dismiss()
 
     def _on_download(self, download: Download) -> None:
-        self.note("download", f"{origin_of(download.url)} offered a file, which was not kept")
+        self.note("download", f"{read_origin(download.url)} offered a file, which was not kept")
 
     def _on_crash(self) -> None:
         self.crash.set()
@@ -132,14 +123,13 @@ class Reports:
             self.note("request failed", f"{request.failure} {request.url.split('?')[0]}")
 
     def _on_request(self, request: Request) -> None:
-        """Note when an answer was asked for: it may come when the feed has moved on."""
+        """Note when an answer was asked for. It may come when the feed has moved on."""
         if self._wanted(request):
             self._asked[request] = perf_counter()
 
     def _wanted(self, request: Request) -> bool:
         address = request.url.partition("?")[0]
-        asked = request.method != "OPTIONS"
-        return asked and any(part in address for part in self._json_from)
+        return request.method != "OPTIONS" and any(part in address for part in self._json_from)
 
     def _on_response(self, response: Response) -> None:
         if not self._wanted(response.request):
@@ -152,8 +142,8 @@ class Reports:
         self._begin(self._read(response, origin), self._reads)
 
     def _is_own(self, url: str) -> bool:
-        """Whether an address is the platform's: of the opened origin, or of one of its hosts."""
-        if origin_of(url) == self._opened:
+        """Whether an address is of the opened origin or of the platform's hosts."""
+        if read_origin(url) == self._opened:
             return True
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -166,11 +156,11 @@ class Reports:
             frame = request.frame
         except PlaywrightError:  # a worker asked, or the frame is not there yet
             return None
-        return origin_of(frame.url) if frame.parent_frame is None else None
+        return read_origin(frame.url) if frame.parent_frame is None else None
 
     def _note_foreign(self, response: Response) -> None:
         """Say once for each origin that something there looked like an answer of the feed."""
-        origin = origin_of(response.url)
+        origin = read_origin(response.url)
         if origin not in self._foreign:
             self._foreign.add(origin)
             self.note("foreign answer", f"{response.url.split('?')[0]} was not believed")
@@ -181,7 +171,7 @@ class Reports:
         try:
             if await _length_of(response) > MOST_ANSWER_BYTES:
                 raise TooManyBytes(MOST_ANSWER_BYTES)
-            body = parsed(await response.text())
+            body = parse_json(await response.text())
         except (PlaywrightError, UnicodeDecodeError, TooManyBytes) as error:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
@@ -191,8 +181,7 @@ class Reports:
         )
 
 
-def origin_of(url: str) -> str:
-    """Return scheme, host and port of an address."""
+def read_origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -207,7 +196,41 @@ def _text_sent(request: Request) -> str | None:
 
 async def _length_of(response: Response) -> int:
     """Bytes of a body as they were sent, which a page may have packed."""
-    told = response.headers.get("content-length", "")
-    if told.isdecimal():
-        return int(told)
+    length = response.headers.get("content-length", "")
+    if length.isdecimal():
+        return int(length)
     return int((await response.request.sizes())["responseBodySize"])
+
+
+def parse_json(text: str) -> Any:
+    """Return the JSON of a text, a list where several are joined, ``None`` for none."""
+    values: list[Any] = []
+    place = _skip(text, 0)
+    try:
+        while place < len(text):
+            value, place = _JSON.raw_decode(text, place)
+            values.append(value)
+            place = _skip(text, place)
+    except (ValueError, RecursionError):
+        return None
+    return values[0] if len(values) == 1 else values or None
+
+
+def _skip(text: str, place: int) -> int:
+    before = _BEFORE.match(text, place)
+    return before.end() if before else place
+
+
+def list_fallbacks(hooks: PageHooks, used: Mapping[str, str]) -> Iterator[str]:
+    """Say which hooks did not answer, and what did; the feed itself counts missing ids."""
+    ids = [f"{selector}@{attribute}" for selector, attribute, _ in hooks.id_attributes]
+    trusted = {
+        "item": hooks.item,
+        "id": (*ids, "url") if hooks.url_id else tuple(ids),
+        "active": hooks.active,
+        "next": hooks.next_buttons,
+    }
+    for name, known in trusted.items():
+        took = used.get(name, "none")
+        if known and took not in (known[0], "none"):
+            yield f"{name}: {known[0]} did not answer, {took} did"

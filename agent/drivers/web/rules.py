@@ -1,12 +1,10 @@
-"""Asks the rules in one page, and meets the walls that stand before it.
-
-Every question to a page goes through here, with a limit, and what breaks becomes a typed fault.
-Refuses to know what a video is.
-"""
+"""Asks the rules in one page, with a limit, and meets walls on the way."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
 from time import perf_counter
@@ -15,11 +13,21 @@ from typing import Any, TypeVar
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.web.isolated_world import ELSEWHERE, DocumentGone, IsolatedWorld
-from agent.drivers.web.page_events import Reports
-from agent.drivers.web.walls import Walls
+from agent.drivers.web.page_events import PageReports
+from agent.drivers.web.walls import PageWalls
 from agent.errors import BrowserLost, DriverFault, PageStuck
 
+NAME = "feedsway"
+ELSEWHERE = (
+    "Execution context was destroyed",
+    "Cannot find context",
+    "Inspected target navigated or closed",
+    "Promise was collected",
+    "frame was detached",
+    "No frame for given id found",
+)
+"""The DevTools protocol has one class of error; these are the words of a page that moved on."""
+CALL = "function(rule, argument) { return __feedsway.answer(rule, argument); }"
 ANSWER_S = 10.0
 """How long a page may take to answer what needs no waiting."""
 HOPS = 3
@@ -28,27 +36,82 @@ HOPS = 3
 T = TypeVar("T")
 
 
+class DocumentGone(Exception):
+    """The document that was asked is not there any more."""
+
+
+class IsolatedWorld:
+    """The rules in each document of a page, which can neither see nor replace them."""
+
+    def __init__(self, devtools: CDPSession) -> None:
+        self._devtools = devtools
+        self._token = secrets.token_hex(16)
+        self._context: int | None = None
+
+    async def install(self, rules: str) -> None:
+        """Have the rules run in every later document, before any script of the page."""
+        # The token, which the page cannot read, proves that an answer is the rules' own.
+        source = f"""if (window === top) {{ {rules}
+            __feedsway.answer = async (rule, argument) =>
+                ({{ token: {json.dumps(self._token)}, value: await __feedsway[rule](argument) }});
+        }}"""
+        await self._devtools.send("Page.enable")
+        await self._devtools.send(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": source, "worldName": NAME}
+        )
+
+    async def enter(self) -> None:
+        """Ask the document that is there now from now on."""
+        tree = await self._send("Page.getFrameTree", {})
+        frame = {"frameId": tree["frameTree"]["frame"]["id"], "worldName": NAME}
+        self._context = (await self._send("Page.createIsolatedWorld", frame))["executionContextId"]
+
+    async def ask(self, rule: str, argument: Any) -> Any:
+        """Call a rule and wait for its result; ``DocumentGone`` where the page moved on."""
+        if self._context is None:
+            await self.enter()
+        answer = await self._send(
+            "Runtime.callFunctionOn",
+            {
+                "functionDeclaration": CALL,
+                "executionContextId": self._context,
+                "arguments": [{"value": rule}, {"value": argument}],
+                "awaitPromise": True,
+                "returnByValue": True,
+            },
+        )
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            reason = details.get("exception", {}).get("description") or details.get("text", "")
+            raise PlaywrightError(f"the rule {rule!r} failed: {reason}")
+        value = answer["result"].get("value")
+        if not isinstance(value, dict) or value.get("token") != self._token:
+            raise DocumentGone(f"another document answered {rule!r}")
+        return value.get("value")
+
+    async def _send(self, method: str, given: dict[str, Any]) -> Any:
+        try:
+            return await self._devtools.send(method, given)
+        except PlaywrightError as error:
+            if any(words in str(error) for words in ELSEWHERE):
+                raise DocumentGone(str(error).strip().splitlines()[0]) from error
+            raise
+
+
 class PageMoved(PageStuck):
     """The page went to another document while it was asked."""
 
 
 class PageRules:
-    """The rules in one page.
-
-    Parameters
-    ----------
-    devtools
-        A session of that page.
-    walls
-        What may stand before the feed.
-    reports
-        Knows whether the page crashed.
-    grace_s
-        How long a wall must stand before it counts.
-    """
+    """The rules in one page; a wall counts once it has stood for ``grace_s`` seconds."""
 
     def __init__(
-        self, page: Page, devtools: CDPSession, walls: Walls, reports: Reports, grace_s: float
+        self,
+        page: Page,
+        devtools: CDPSession,
+        walls: PageWalls,
+        reports: PageReports,
+        grace_s: float,
     ) -> None:
         self._page = page
         self._world = IsolatedWorld(devtools)
@@ -57,7 +120,6 @@ class PageRules:
         self._grace_s = grace_s
 
     async def install(self, rules: str) -> None:
-        """Have the rules run in every document of the page from now on."""
         await self.within(self._world.install(rules), ANSWER_S)
 
     async def enter(self) -> None:
@@ -74,16 +136,10 @@ class PageRules:
         return await self.within(self._unless_crashed(self._world.ask(rule, argument)), limit)
 
     async def ask(self, rule: str, argument: Any, limit: float) -> Any:
-        """Call a rule; a wall that it sees, or that took the document's place, is a fault.
+        """Call a rule. A wall that it sees, or that replaced the document, is a fault.
 
-        A wall of consent is declined, and one that goes within its grace time was none.
-
-        Raises
-        ------
-        WallShown
-            A wall stands.
-        PageMoved
-            The page went elsewhere, and no wall is there.
+        A wall of consent is declined, and one that goes within its grace time was none. Raises
+        ``PageMoved`` where the page went elsewhere and no wall is there.
         """
         while True:
             try:
@@ -111,19 +167,16 @@ class PageRules:
             raise self._walls.fault(self._page, standing)
 
     async def standing(self, limit: float) -> dict[str, Any] | None:
-        """Wait until no wall is seen any more; return the one that stands after ``limit`` seconds.
-
-        The page may go elsewhere meanwhile, as often as it likes.
-        """
+        """Wait until no wall is seen; return the one that stands after ``limit`` seconds."""
         end = perf_counter() + limit
         while True:
             left = max(0.0, end - perf_counter())
             try:
-                told = await self.call("standing", {"limit": left * 1000}, left + ANSWER_S)
+                answer = await self.call("standing", {"limit": left * 1000}, left + ANSWER_S)
             except PageMoved:
                 await self.enter()
             else:
-                wall: dict[str, Any] | None = told["standing"]
+                wall: dict[str, Any] | None = answer["standing"]
                 return wall
 
     async def _unless_crashed(self, work: Awaitable[T]) -> T:

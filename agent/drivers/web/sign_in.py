@@ -1,7 +1,7 @@
-"""A window for a person to sign in, and a look at whether a profile is signed in.
+"""A window for a person to sign in, and a look whether a profile is.
 
-Refuses to type, to fill anything in, and to read what the person types: after each response it
-looks whether a session cookie has come, and closes the window once one has.
+Nothing is typed, filled in or read here: after each response it looks whether a session cookie has
+come, and closes the window once one has.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ from playwright.async_api import Error as PlaywrightError
 from agent.drivers.web import browser as browsers
 
 
-async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> datetime | None:
-    """Return until when a context is signed in, by its cookies; ``None`` where it is not.
-
-    A session that ends with the browser counts as ending now.
-    """
+async def read_session_end(context: BrowserContext, names: Sequence[str]) -> datetime | None:
+    """Return when a session ends, by its cookies. One that ends with the browser ends now."""
     now = datetime.now(UTC)
     ends = [
         now if cookie["expires"] < 0 else datetime.fromtimestamp(cookie["expires"], UTC)
@@ -32,41 +29,35 @@ async def signed_in_until(context: BrowserContext, names: Sequence[str]) -> date
     return max(ends, default=None)
 
 
-async def check(
-    found: browsers.BrowserBinary, profile: Path, names: Sequence[str]
+async def check_session(
+    binary: browsers.BrowserBinary, profile: Path, names: Sequence[str]
 ) -> datetime | None:
     """Return until when a profile is signed in, without opening a page of the site."""
     async with async_playwright() as playwright:
-        context = await browsers.launch_profile(playwright, found, profile, headed=False)
+        context = await browsers.launch_profile(playwright, binary, profile, headed=False)
         try:
-            return await signed_in_until(context, names)
+            return await read_session_end(context, names)
         finally:
             await context.close()
 
 
 async def sign_in(
-    found: browsers.BrowserBinary,
+    binary: browsers.BrowserBinary,
     profile: Path,
     url: str,
     names: Sequence[str],
 ) -> datetime | None:
-    """Open a window at ``url``; return once the person has signed in or closed the window.
-
-    Parameters
-    ----------
-    names
-        Cookies, any of which means signed in.
-    """
+    """Open a window. Return once a cookie of these names has come, or it was closed."""
     async with async_playwright() as playwright:
         context = await browsers.launch_profile(
-            playwright, found, profile, headed=True, no_viewport=True
+            playwright, binary, profile, headed=True, no_viewport=True
         )
         over = asyncio.Event()
         looks: set[asyncio.Task[None]] = set()
 
         async def look() -> None:
             try:
-                if await signed_in_until(context, names) is not None:
+                if await read_session_end(context, names) is not None:
                     over.set()
             except PlaywrightError:  # the window was closed meanwhile
                 over.set()
@@ -83,7 +74,7 @@ async def sign_in(
         try:
             await page.goto(url, wait_until="commit")
             await over.wait()
-            until = await signed_in_until(context, names)
+            until = await read_session_end(context, names)
             if until is not None and not page.is_closed():
                 await page.wait_for_load_state("load")
             return until

@@ -1,8 +1,4 @@
-"""Walls before a feed: names the one that a page shows, and declines consent, once.
-
-Refuses to answer any wall but consent, and to know a site: walls are a platform's data. A wall is
-raised as its own fault, so that no path can take it for a video.
-"""
+"""Names the wall that a page shows as a fault, and declines consent, once."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ from agent.errors import (
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-    from agent.drivers.web.isolated_world import IsolatedWorld
+    from agent.drivers.web.rules import IsolatedWorld
 
 FAULTS: dict[WallKind, type[WallShown]] = {
     "consent": ConsentAsked,
@@ -39,27 +35,13 @@ FAULTS: dict[WallKind, type[WallShown]] = {
 }
 
 
-def fault_of(kind: WallKind, address: str, seen: str) -> WallShown:
-    """Return the fault that names a wall.
-
-    Parameters
-    ----------
-    address
-        Of the page; only its host is told.
-    seen
-        What gave the wall away.
-    """
+def make_fault(kind: WallKind, address: str, seen: str) -> WallShown:
+    """Return the fault that names a wall. Of the page's address only the host is told."""
     return FAULTS[kind](urlsplit(address).hostname or "the site", seen)
 
 
-class Walls:
-    """The walls that one page may show, and which of them were declined already.
-
-    Parameters
-    ----------
-    walls
-        The platform's, in the order in which they are looked for.
-    """
+class PageWalls:
+    """The walls that one page may show, in the order of looking for them."""
 
     def __init__(self, walls: Sequence[Wall]) -> None:
         self._walls = walls
@@ -68,14 +50,13 @@ class Walls:
         self.met = 0
         """How often a wall was seen so far."""
 
-    def meet(self, found: dict[str, Any]) -> None:
+    def meet(self, wall: dict[str, Any]) -> None:
         """Know that a wall is seen, and since when."""
         self.met += 1
-        self._since.setdefault(int(found["number"]), perf_counter())
+        self._since.setdefault(int(wall["number"]), perf_counter())
 
-    def grace_left(self, found: dict[str, Any], grace_s: float) -> float:
-        """Return for how many seconds a wall may stand yet before it counts."""
-        return max(0.0, self._since[int(found["number"])] + grace_s - perf_counter())
+    def grace_left(self, wall: dict[str, Any], grace_s: float) -> float:
+        return max(0.0, self._since[int(wall["number"])] + grace_s - perf_counter())
 
     def forget(self) -> None:
         """Let every wall that is seen from now on have its whole grace time."""
@@ -93,9 +74,8 @@ class Walls:
         await page.mouse.click(button["x"], button["y"])
         return True
 
-    def fault(self, page: Page, found: dict[str, Any]) -> WallShown:
-        """Return the fault that names the wall that was found."""
-        number = int(found["number"])
-        fault = fault_of(self._walls[number].kind, page.url, str(found["seen"]))
+    def fault(self, page: Page, wall: dict[str, Any]) -> WallShown:
+        number = int(wall["number"])
+        fault = make_fault(self._walls[number].kind, page.url, str(wall["seen"]))
         fault.details["wall"] = number
         return fault

@@ -18,7 +18,7 @@ from agent.drivers.base import ActiveVideo, Box, SiteAnswer
 from agent.errors import RunFault
 from agent.judge.judge import ModelJudge
 from agent.models.base import Reply
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.recorder import LedgerRecorder
 from store.cli.main import main as store
@@ -95,15 +95,15 @@ def shown(key: str, caption: str) -> ActiveVideo:
 
 
 def described(seed: int, number: int) -> Iterator[Video]:
-    feeds = {name: Feed(load(name)) for name in REAL}
+    feeds = {name: Feed(load_platform(name)) for name in REAL}
     for platform, answer, caption in payloads(seed, number):
         feeds[platform].take(answer)
-        ids = [video.id for video in load(platform).parse(answer)]
+        ids = [video.id for video in load_platform(platform).parse(answer)]
         for key in (*ids[:2], caption or "none"):
             try:
                 yield feeds[platform].describe(shown(key, caption))
             except RunFault:  # that too much was missing is said, and the page is left
-                feeds[platform] = Feed(load(platform))
+                feeds[platform] = Feed(load_platform(platform))
 
 
 @SOME_AND_MANY

@@ -10,7 +10,7 @@ from PIL import Image
 
 from agent.config import Frames
 from agent.drivers.replay import ReplayDriver
-from agent.run.capture import take
+from agent.run.capture import take_frames
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
@@ -21,7 +21,7 @@ from tests.store.samples import frame, jpeg, started, step
 class Describer:
     """Describes pictures as the recorder does."""
 
-    async def look(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
+    async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
         told = frame(jpeg)
         return told.model_copy(update={"time_s": time_s, "retakes": retakes})
 
@@ -44,7 +44,7 @@ def test_a_blank_frame_does_not_permute_the_others(tmp_path: Path) -> None:
 
     async def watch() -> tuple[bytes, ...]:
         shown = await driver.open("")
-        return (await take(driver, Describer(), shown, Frames(count=3, span_s=2.0))).jpegs
+        return (await take_frames(driver, Describer(), shown, Frames(count=3, span_s=2.0))).jpegs
 
     assert asyncio.run(watch()) == tuple(pictures)
 

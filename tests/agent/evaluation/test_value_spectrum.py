@@ -19,7 +19,7 @@ from PIL import Image
 
 from agent.benchmarks.exhibits import Exhibit, sample, show
 from agent.cli import cli
-from agent.drivers.web.browser import arguments, find
+from agent.drivers.web.browser import find_browser, list_arguments
 from agent.errors import BudgetSpent
 from agent.evaluation import value_spectrum
 from agent.evaluation.value_spectrum import SpectrumPlan, ask
@@ -382,7 +382,9 @@ def test_its_log_opens_in_inspect_s_viewer(evaluated: tuple[Path, str], viewer: 
 
     log = json.loads(evaluated[1].splitlines()[1])["log"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find().path, args=arguments())
+        browser = playwright.chromium.launch(
+            executable_path=find_browser().path, args=list_arguments()
+        )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(f"{viewer}/#/logs/{log}")
         body = page.locator("body")

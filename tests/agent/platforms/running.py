@@ -18,7 +18,7 @@ from agent.errors import RunFault
 from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.mark import read_mark
 from agent.playground.skins.shapes import caption, skin_id
-from agent.run.session import RunFolder, SilentWatcher, execute
+from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -75,10 +75,10 @@ def watch(
         of=of,
         site=None if of else SiteConfig(feed="random", skin=skin, switches=switches),
     )
-    place = RunFolder(data, browsers.find(), fresh=True, encoder=None)
+    place = RunFolder(data, browsers.find_browser(), fresh=True, encoder=None)
     fault = None
     try:
-        asyncio.run(execute(config, place, SilentWatcher(), lambda: datetime.now(UTC)))
+        asyncio.run(execute_run(config, place, SilentWatcher(), lambda: datetime.now(UTC)))
     except RunFault as error:
         fault = error
     newest = max(data.ledgers(), key=lambda path: path.stat().st_mtime_ns)

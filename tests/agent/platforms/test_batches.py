@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent.drivers.base import SiteAnswer
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.playground.catalogue import load as load_catalogue
 from agent.playground.payload import feed_payload
@@ -51,7 +51,7 @@ class Run:
 
 def sit(visitor: Visitor, run: Run, until: int) -> None:
     """Watch as the loop and the page do: the page asks ahead as it moves on."""
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.resume(run.batches, run.steps)
     feed.record_batches(run.batches.append)
     feed.open_page(len(run.steps))
@@ -111,7 +111,7 @@ def test_a_killed_run_equals_the_whole_one_wherever_it_was_killed(tmp_path: Path
 
 
 def test_a_request_is_stamped_when_it_is_made_however_late_its_answer() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.open_page(0)
     feed.position = 3
     asked = perf_counter()
@@ -122,7 +122,7 @@ def test_a_request_is_stamped_when_it_is_made_however_late_its_answer() -> None:
 
 
 def test_a_repeat_comes_with_the_batch_that_brings_it_again() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     said = []
     for number in range(3):
         feed.position = 10 * number
@@ -143,7 +143,7 @@ def test_a_repeat_comes_with_the_batch_that_brings_it_again() -> None:
 
 def test_a_live_page_that_is_opened_again_asks_anew() -> None:
     """What the former page had ready and never showed is the new request's, if it comes again."""
-    feed = Feed(load("tiktok"))
+    feed = Feed(load_platform("tiktok"))
     address = "/api/recommend/item_list/"
     ids = ["7000000000000000001", "7000000000000000002"]
     body = {"itemList": [{"id": id_, "desc": "x", "author": {"uniqueId": "u"}} for id_ in ids]}
@@ -165,7 +165,7 @@ def test_a_replay_hands_out_the_recorded_batches_again(position: int) -> None:
         step(at, Video(id=id_, batch=number, batch_requested_at=asked))
         for at, (id_, number, asked) in enumerate(recorded)
     ]
-    feed = Feed(load("replay"))
+    feed = Feed(load_platform("replay"))
     feed.resume((), steps[:position])
     feed.replay(steps, position)
     feed.open_page(position)

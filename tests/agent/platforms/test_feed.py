@@ -8,7 +8,7 @@ import pytest
 
 from agent.drivers.base import ActiveVideo, Box, SiteAnswer
 from agent.errors import LayoutChanged, UnknownName
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 
 
@@ -38,7 +38,7 @@ def batch(*ids: str, **extra: Any) -> dict[str, Any]:
 
 
 def test_prefetched_items_are_not_taken_for_the_shown_one() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.take(SiteAnswer("/api/feed", batch("a", "b")))
     feed.position = 7
     feed.take(SiteAnswer("/api/feed", batch("c", "d")))
@@ -49,7 +49,7 @@ def test_prefetched_items_are_not_taken_for_the_shown_one() -> None:
 
 
 def test_an_item_keeps_the_batch_that_brought_it_first() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.take(SiteAnswer("/api/feed", batch("a")))
     feed.take(SiteAnswer("/api/feed", batch("a", "b")))
     assert feed.describe(shown("a")).batch == 0
@@ -57,21 +57,21 @@ def test_an_item_keeps_the_batch_that_brought_it_first() -> None:
 
 
 def test_the_page_fills_what_the_responses_leave_out() -> None:
-    video = Feed(load("playground")).describe(shown("z", fields={"caption": "as shown"}))
+    video = Feed(load_platform("playground")).describe(shown("z", fields={"caption": "as shown"}))
     assert (video.caption, video.sources["caption"]) == ("as shown", "page")
     assert (video.duration_s, video.batch, video.likes) == (6.0, None, None)
 
 
 @pytest.mark.parametrize("where", ["response", "page"])
 def test_an_ad_is_an_ad_whoever_says_so(where: str) -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.take(SiteAnswer("/api/feed", batch("a", isAd=where == "response")))
     assert feed.describe(shown("a", ad=where == "page")).ad is True
 
 
 def test_an_unknown_platform_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Nearest: playground"):
-        load("playgrund")
+        load_platform("playgrund")
 
 
 def sequence(*ids: str) -> SiteAnswer:
@@ -88,7 +88,7 @@ A, B = "aaaaaaaaaaa", "bbbbbbbbbbb"
 
 
 def test_a_later_answer_fills_gaps_and_overwrites_nothing() -> None:
-    feed = Feed(load("youtube"))
+    feed = Feed(load_platform("youtube"))
     feed.take(sequence(A, B))
     feed.position = 3
     feed.take(about(A, "first"))
@@ -99,7 +99,7 @@ def test_a_later_answer_fills_gaps_and_overwrites_nothing() -> None:
 
 
 def test_an_answer_about_one_video_is_no_batch() -> None:
-    feed = Feed(load("youtube"))
+    feed = Feed(load_platform("youtube"))
     feed.take(about(A, "early"))
     assert feed.describe(shown(A)).batch is None
     feed.take(sequence(A))
@@ -138,7 +138,7 @@ def test_an_answer_about_one_video_is_no_batch() -> None:
 def test_a_response_without_items_may_be_a_wall(
     platform: str, answer: SiteAnswer, kind: str | None
 ) -> None:
-    feed = Feed(load(platform))
+    feed = Feed(load_platform(platform))
     feed.position = 4
     feed.take(answer)
     assert feed.refusal == kind
@@ -146,7 +146,7 @@ def test_a_response_without_items_may_be_a_wall(
 
 
 def test_a_good_response_clears_the_refusal_and_an_error_page_holds_no_items() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.take(SiteAnswer("/api/feed", batch("a"), 500))
     assert (feed.refusal, feed.describe(shown("a")).caption) == ("error", None)
     feed.take(SiteAnswer("/api/feed", batch("a")))
@@ -161,7 +161,7 @@ def watched(feed: Feed, count: int, start: int = 0, **fields: Any) -> None:
 
 
 def test_a_field_that_vanishes_is_a_changed_layout() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     watched(feed, 30, desc="words", author={"uniqueId": "someone"})
     with pytest.raises(LayoutChanged) as raised:
         watched(feed, 12, start=30, author={"uniqueId": "someone"})
@@ -170,18 +170,18 @@ def test_a_field_that_vanishes_is_a_changed_layout() -> None:
 
 
 def test_a_field_that_is_often_missing_raises_no_alarm() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     for number in range(0, 400, 5):
         watched(feed, 1, start=number, desc="words", author={"uniqueId": "someone"})
         watched(feed, 4, start=number + 1, author={"uniqueId": "someone"})
 
 
 def test_empty_captions_are_known_ones() -> None:
-    watched(Feed(load("playground")), 60, desc="", author={"uniqueId": "someone"})
+    watched(Feed(load_platform("playground")), 60, desc="", author={"uniqueId": "someone"})
 
 
 def test_ids_that_no_response_names_are_a_changed_layout() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     page = {"caption": "words", "author": "someone"}
     for number in range(13):
         feed.describe(shown(f"v{number}", fields=page))
@@ -190,20 +190,20 @@ def test_ids_that_no_response_names_are_a_changed_layout() -> None:
 
 
 def test_ads_live_cards_and_what_never_played_prove_nothing() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     for number in range(40):
         card: dict[str, Any] = [{"ad": True}, {"live": True}, {"shown": False}][number % 3]
         feed.describe(shown(None, **card))
 
 
 def test_a_driver_that_can_know_nothing_is_not_watched() -> None:
-    feed = Feed(load("tiktok"), watch=False)
+    feed = Feed(load_platform("tiktok"), watch=False)
     for _ in range(40):
         assert feed.describe(shown(None)).caption is None
 
 
 def test_what_cannot_be_seen_is_missing_and_not_guessed() -> None:
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     video = feed.describe(shown(None, ad=None, live=None, url="", duration_s=None))
     assert video.id == "blob:1"
     told = (video.ad, video.live, video.url, video.caption, video.duration_s, video.batch)

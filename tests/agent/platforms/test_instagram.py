@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import pytest
 
 from agent.drivers.base import SiteAnswer
-from agent.drivers.web.hooks import parsed
-from agent.platforms import load
+from agent.drivers.web.page_events import parse_json
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.platforms.instagram import ROOT
 from agent.playground.catalogue import load as catalogue
@@ -66,7 +66,7 @@ def feed_of(*found: dict[str, Any], root: str = ROOT) -> dict[str, Any]:
     ],
 )
 def test_an_item_of_the_feed_says_whether_it_is_an_ad(mark: Any, ad: bool | None) -> None:
-    (video,) = load("instagram").parse(answer(feed_of(media("reel-1", **mark))))
+    (video,) = load_platform("instagram").parse(answer(feed_of(media("reel-1", **mark))))
     assert video.ad is ad
     assert (video.author, video.author_name) == ("made.up", "Made Up")
 
@@ -81,7 +81,7 @@ def test_an_item_of_the_feed_says_whether_it_is_an_ad(mark: Any, ad: bool | None
     ],
 )
 def test_the_pool_s_items_are_ads_and_no_batch_of_the_feed(asked: str | None, root: str) -> None:
-    feed = Feed(load("instagram"))
+    feed = Feed(load_platform("instagram"))
     feed.take(answer(feed_of(media("reel-1")), "PolarisClipsTabDesktopContainerQuery"))
     feed.take(answer(feed_of(media("promo-1"), root=root), asked))
     feed.take(answer(feed_of(media("reel-2"))))
@@ -92,7 +92,7 @@ def test_the_pool_s_items_are_ads_and_no_batch_of_the_feed(asked: str | None, ro
 
 @pytest.mark.parametrize("pool_first", [True, False])
 def test_an_ad_is_one_whichever_answer_says_so(pool_first: bool) -> None:
-    feed = Feed(load("instagram"))
+    feed = Feed(load_platform("instagram"))
     answers = [answer(feed_of(media("promo-1")), POOL), answer(feed_of(media("promo-1")))]
     for one in answers if pool_first else reversed(answers):
         feed.take(one)
@@ -133,13 +133,13 @@ def test_what_no_hook_could_show_is_null(tmp_path: Path) -> None:
     ],
 )
 def test_json_is_read_behind_its_prefix_and_line_by_line(text: str, value: Any) -> None:
-    assert parsed(text) == value
+    assert parse_json(text) == value
 
 
 @pytest.mark.parametrize(("before", "after"), [("for (;;);", ""), ("", '\n{"label": "more"}')])
 def test_reels_are_found_in_what_is_prefixed_or_joined(before: str, after: str) -> None:
     text = before + json.dumps(feed_of(media("reel-1"))) + after
-    (video,) = load("instagram").parse(answer(parsed(text)))
+    (video,) = load_platform("instagram").parse(answer(parse_json(text)))
     assert video.id == "reel-1"
 
 
@@ -177,13 +177,13 @@ def failed(message: str) -> dict[str, str]:
 def test_only_the_feed_s_own_answers_and_the_account_s_walls_refuse(
     asked: str | None, status: int, body: Any, kind: str | None
 ) -> None:
-    feed = Feed(load("instagram"))
+    feed = Feed(load_platform("instagram"))
     feed.take(answer(body, asked, status))
     assert feed.refusal == kind
 
 
 def test_a_pool_that_answers_does_not_clear_the_refusal_of_the_feed() -> None:
-    feed = Feed(load("instagram"))
+    feed = Feed(load_platform("instagram"))
     feed.take(answer(None, status=429))
     feed.take(answer(feed_of(media("promo-1")), POOL))
     assert feed.refusal == "rate_limit"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.drivers.base import SiteAnswer
-from agent.platforms import items, load
+from agent.platforms import items, load_platform
 from agent.platforms.base import Feed
 from agent.playground.catalogue import load as catalogue
 from agent.playground.skins import shapes
@@ -79,7 +79,7 @@ ANY_JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(body=ANY_JSON, status=st.sampled_from([200, 401, 429, 500]))
 def test_no_json_is_too_strange(platform: str, body: Any, status: int) -> None:
-    site = load(platform)
+    site = load_platform(platform)
     for video in site.parse(SiteAnswer("https://x/api", body)):
         assert video.id
         json.dumps(video.model_dump(mode="json")).encode()
@@ -91,7 +91,7 @@ def test_depth_is_no_limit(platform: str) -> None:
     body: Any = {}
     for _ in range(50_000):
         body = {"entries": [body]}
-    assert load(platform).parse(SiteAnswer("https://x/api", body)) == []
+    assert load_platform(platform).parse(SiteAnswer("https://x/api", body)) == []
     while body:  # taken apart by hand: Python's own way is recursive
         (body,) = body["entries"]
 
@@ -137,7 +137,7 @@ def damaged(draw: st.DrawFn, platform: str) -> tuple[str, Any]:
 def test_damage_never_joins_a_field_to_another_id(platform: str, data: st.DataObject) -> None:
     url, body = data.draw(damaged(platform))
     known = {shapes.skin_id(platform, one.item): truth(platform, one.item) for one in SERVED}
-    for video in load(platform).parse(SiteAnswer(url, body)):
+    for video in load_platform(platform).parse(SiteAnswer(url, body)):
         own = known.get(video.id)
         others = [of for id_, of in known.items() if id_ != video.id]
         for name in ("caption", "author", "likes", "views", "hashtags"):
@@ -149,9 +149,9 @@ def test_damage_never_joins_a_field_to_another_id(platform: str, data: st.DataOb
 @pytest.mark.parametrize("name", ["desc", "title", "caption", "diggCount", "like_count", "author"])
 def test_a_renamed_key_is_missing_and_not_guessed(platform: str, name: str) -> None:
     for url, body in REAL[platform]:
-        whole = {video.id: video for video in load(platform).parse(SiteAnswer(url, body))}
+        whole = {video.id: video for video in load_platform(platform).parse(SiteAnswer(url, body))}
         text = json.dumps(body).replace(f'"{name}":', '"renamed":')
-        for video in load(platform).parse(SiteAnswer(url, json.loads(text))):
+        for video in load_platform(platform).parse(SiteAnswer(url, json.loads(text))):
             for field, value in video.model_dump(exclude={"sources"}).items():
                 before = getattr(whole[video.id], field)
                 assert value in (before, None, ()) or _rounded(field, value, before)
@@ -164,18 +164,18 @@ def _rounded(field: str, value: Any, before: Any) -> bool:
 
 def test_live_cards_without_an_id_join_nothing() -> None:
     url, body = REAL["tiktok"][0]
-    ids = [video.id for video in load("tiktok").parse(SiteAnswer(url, body))]
+    ids = [video.id for video in load_platform("tiktok").parse(SiteAnswer(url, body))]
     assert len(body["itemList"]) == len(ids) + 1
     assert "" not in ids
 
 
 def test_what_is_fetched_ahead_is_not_the_feed() -> None:
     ahead = SiteAnswer("https://t/api/preload/item_list/", REAL["tiktok"][0][1])
-    assert load("tiktok").parse(ahead) == []
+    assert load_platform("tiktok").parse(ahead) == []
 
 
 def test_what_youtube_prefetches_is_no_item_and_no_title() -> None:
-    found = load("youtube").parse(SiteAnswer(*REAL["youtube"][0]))
+    found = load_platform("youtube").parse(SiteAnswer(*REAL["youtube"][0]))
     assert [video.caption for video in found] == [None] * 3
     assert "prefetched0" not in {video.id for video in found}
 
@@ -184,7 +184,7 @@ def test_a_response_that_names_two_videos_describes_neither() -> None:
     item = catalogue().items[0]
     body = shapes.youtube_item(item, legacy=False)
     body["playerResponse"] = shapes.youtube_player(catalogue().items[1])
-    assert load("youtube").parse(SiteAnswer("https://y/reel_item_watch", body)) == []
+    assert load_platform("youtube").parse(SiteAnswer("https://y/reel_item_watch", body)) == []
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,10 @@ def test_a_caption_that_is_empty_is_known_to_be_empty() -> None:
     media = shapes.instagram(SERVED)["data"][shapes.INSTAGRAM_ROOT]["edges"][0]["node"]["media"]
     body = {"data": {shapes.INSTAGRAM_ROOT: {"edges": [{"node": {"media": media}}]}}}
     media["caption"] = None
-    (video,) = load("instagram").parse(SiteAnswer("https://i/graphql/query", body))
+    (video,) = load_platform("instagram").parse(SiteAnswer("https://i/graphql/query", body))
     assert (video.caption, video.sources["caption"]) == ("", "network")
     del media["caption"]
-    assert load("instagram").parse(SiteAnswer("https://i/graphql/query", body))[0].caption is None
+    assert (
+        load_platform("instagram").parse(SiteAnswer("https://i/graphql/query", body))[0].caption
+        is None
+    )

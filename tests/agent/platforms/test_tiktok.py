@@ -11,7 +11,7 @@ import pytest
 
 from agent.drivers.base import SiteAnswer
 from agent.drivers.web.driver import PlaywrightDriver
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.playground.skins.shapes import caption, skin_id
 from tests.agent.drivers.web.test_live_pages import SPEED, on_skin
@@ -49,13 +49,13 @@ def test_an_advertisement_s_milliseconds_are_seconds(
     told: int, info: dict[str, str] | None, seconds: float | None
 ) -> None:
     body = {"itemList": [item(video={"duration": told}, **({"ad_info": info} if info else {}))]}
-    (video,) = load("tiktok").parse(SiteAnswer(URL, body))
+    (video,) = load_platform("tiktok").parse(SiteAnswer(URL, body))
     assert video.duration_s == seconds
     assert video.ad is bool(info)
 
 
 def test_handle_and_display_name_are_kept_apart() -> None:
-    (video,) = load("tiktok").parse(SiteAnswer(URL, {"itemList": [item()]}))
+    (video,) = load_platform("tiktok").parse(SiteAnswer(URL, {"itemList": [item()]}))
     assert (video.author, video.author_name) == ("made.up", "Made Up ✨")
     assert (video.caption, video.hashtags) == ("a made up caption #tag", ())
 
@@ -74,7 +74,7 @@ def test_handle_and_display_name_are_kept_apart() -> None:
 )
 def test_each_layout_is_moved_liked_and_named(tmp_path: Path, switches: str, moved_by: str) -> None:
     async def scenario(driver: PlaywrightDriver, url: str, answers: list[SiteAnswer]) -> None:
-        feed = Feed(load("tiktok"))
+        feed = Feed(load_platform("tiktok"))
         shown = await driver.open(url)
         for answer in answers:
             feed.take(answer)

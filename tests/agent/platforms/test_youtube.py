@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.drivers.base import SiteAnswer
-from agent.platforms import items, load
+from agent.platforms import items, load_platform
 from agent.playground.skins.shapes import skin_id
 from tests.agent.platforms.running import watch
 
@@ -23,7 +23,9 @@ def described(overlay: Any, details: Any = None) -> Any:
     }
     if details is not None:
         body["playerResponse"] = {"videoDetails": {"videoId": ID, **details}}
-    (video,) = load("youtube").parse(SiteAnswer("https://y/youtubei/v1/reel/reel_item_watch", body))
+    (video,) = load_platform("youtube").parse(
+        SiteAnswer("https://y/youtubei/v1/reel/reel_item_watch", body)
+    )
     return video
 
 
@@ -155,7 +157,9 @@ def test_the_comments_label_is_exact() -> None:
 def test_a_legacy_like_names_its_video() -> None:
     like = {"likeButtonRenderer": {"target": {"videoId": ID}, "likeCount": 7}}
     body = {"overlay": {"reelPlayerOverlayRenderer": {"likeButton": like}}}
-    (video,) = load("youtube").parse(SiteAnswer("https://y/youtubei/v1/reel/reel_item_watch", body))
+    (video,) = load_platform("youtube").parse(
+        SiteAnswer("https://y/youtubei/v1/reel/reel_item_watch", body)
+    )
     assert (video.id, video.likes) == (ID, 7)
 
 
@@ -187,7 +191,7 @@ def test_an_overlay_without_a_name_is_that_of_the_video_asked_for(
     path: str, sent: Any, body: Any, named: list[str]
 ) -> None:
     answer = SiteAnswer(f"https://y/youtubei/v1/{path}", body, request=sent and json.dumps(sent))
-    found = load("youtube").parse(answer)
+    found = load_platform("youtube").parse(answer)
     assert [video.id for video in found] == named
     assert all(video.comments == 7 for video in found)
 

@@ -6,7 +6,7 @@ import json
 
 from playwright.sync_api import sync_playwright
 
-from agent.drivers.web.browser import find
+from agent.drivers.web.browser import find_browser
 from agent.playground.skins.pages import _embedded
 from store.foreign.text import clean_text
 from tests.store.foreign.hostile import captions
@@ -23,7 +23,7 @@ def test_no_caption_swallows_the_page_after_it() -> None:
         f'<script type="application/json">{_embedded({"desc": each})}</script>' for each in told
     )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find().path)
+        browser = playwright.chromium.launch(executable_path=find_browser().path)
         shown = browser.new_page()
         shown.set_content(f"<body>{page}<p>the rest of the page</p>")
         held = [json.loads(each)["desc"] for each in shown.evaluate(READ)]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from agent.config import Frames
 from agent.drivers.base import ActiveVideo, Capture
-from agent.run.capture import take
+from agent.run.capture import take_frames
 from agent.run.recorder import LedgerRecorder
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -52,7 +52,7 @@ def test_a_blank_frame_is_taken_again_once(
     shown = asyncio.run(player.open("http://127.0.0.1/"))
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, lambda: START)
-        taken = asyncio.run(take(player, recorder, replace(shown), Frames(count=1)))
+        taken = asyncio.run(take_frames(player, recorder, replace(shown), Frames(count=1)))
     assert [frame.quality for frame in taken.frames] == [quality]
     assert taken.jpegs == (SHARP if quality == "ok" else BLANK,)
     assert (player.captures, taken.frames[0].retakes) == (captures, captures - 1)

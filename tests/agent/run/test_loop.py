@@ -16,12 +16,13 @@ from PIL import Image
 from agent.config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent, SiteAnswer
 from agent.errors import BrowserLost, FeedEmpty, PaceReached, RateLimited, RunFault
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import MAX_FAULTS_IN_A_ROW, RunLoop
-from agent.run.parts import Parts, RunProgress
+from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
+from agent.run.tools import RunTools
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -109,9 +110,9 @@ def reaction(tmp_path: Path, *, held: bool) -> Reaction:
 
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
-        feed = Feed(load("playground"))
-        parts = Parts(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
-        asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
+        feed = Feed(load_platform("playground"))
+        tools = RunTools(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
+        asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["step_opened", "fault", "step"]
     return Step.model_validate_json(lines[-1]).reaction
@@ -145,13 +146,13 @@ def test_a_refused_response_names_only_what_it_explains(
     tmp_path: Path, pacer: Tired | None, fault: type[RunFault]
 ) -> None:
     config = RunConfig(persona=find("p12"), windows=Windows(before=2, after=0), site=SiteConfig())
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     feed.take(SiteAnswer("http://127.0.0.1/api/feed", None, 429))
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(
             writer, FrameStore(tmp_path), None, lambda: datetime(2026, 1, 1, tzinfo=UTC)
         )
-        parts = Parts(
+        tools = RunTools(
             OneVideo(held=True),
             feed,
             Thinker(),
@@ -161,7 +162,7 @@ def test_a_refused_response_names_only_what_it_explains(
             pacer=pacer,
         )
         with pytest.raises(fault):
-            asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
+            asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
 
 
 class ManyVideos(OneVideo):
@@ -197,14 +198,14 @@ def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) ->
     def now() -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
 
-    feed = Feed(load("playground"))
+    feed = Feed(load_platform("playground"))
     told: list[FeedBatch] = []
     feed.record_batches(told.append)
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
         videos = ManyVideos(feed)
-        parts = Parts(videos, feed, videos, recorder, SilentWatcher(), now)
-        asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
+        tools = RunTools(videos, feed, videos, recorder, SilentWatcher(), now)
+        asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
     assert [batch.requested_at for batch in told] == [0, 0, 0, 1, 1, 2]
 
 
@@ -237,10 +238,15 @@ def test_only_faults_in_a_row_end_a_run(tmp_path: Path, faults: int) -> None:
 
     with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
-        parts = Parts(
-            Stumbling(faults), Feed(load("playground")), Thinker(), recorder, SilentWatcher(), now
+        tools = RunTools(
+            Stumbling(faults),
+            Feed(load_platform("playground")),
+            Thinker(),
+            recorder,
+            SilentWatcher(),
+            now,
         )
-        loop = RunLoop(config, parts, RunProgress(), "http://127.0.0.1/")
+        loop = RunLoop(config, tools, RunProgress(), "http://127.0.0.1/")
         if faults < MAX_FAULTS_IN_A_ROW:
             asyncio.run(loop.run())
         else:

@@ -16,13 +16,14 @@ from PIL import Image
 from agent.config import Frames, HandPace, RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.errors import BrowserLost, PlatformFault
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Pacer, Parts, RunProgress
+from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
 from agent.run.site_record import SiteRecord, WatchedPlace
+from agent.run.tools import Pacer, RunTools
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger, LedgerWriter, read
@@ -154,9 +155,9 @@ def sit(
         progress = RunProgress(open_step=former.open_step)
         for step in former.steps:
             progress.count(step)
-        parts = Parts(
+        tools = RunTools(
             page,
-            Feed(load("playground")),
+            Feed(load_platform("playground")),
             Yes(),
             LedgerRecorder(writer, FrameStore(tmp_path / "frames"), None, lambda: NOW),
             SilentWatcher(),
@@ -164,7 +165,7 @@ def sit(
             witness=witness,
             pacer=pacer,
         )
-        asyncio.run(RunLoop(config, parts, progress, "http://x/").run())
+        asyncio.run(RunLoop(config, tools, progress, "http://x/").run())
     return read(path)
 
 

@@ -14,14 +14,14 @@ import pytest
 from agent.config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
-from agent.platforms import load
+from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
-from agent.run.parts import Parts, RunProgress
-from agent.run.policy import ReactionPlan
+from agent.run.policy import ReactionPlan, YokedSchedule
+from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
-from agent.run.yoke import YokedSchedule
+from agent.run.tools import RunTools
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -92,10 +92,10 @@ def watch(
 
     with LedgerWriter(path) as writer:
         recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
-        feed = Feed(load("playground"), watch=False)
-        parts = Parts(driver, feed, judge, recorder, SilentWatcher(), now, schedule)
+        feed = Feed(load_platform("playground"), watch=False)
+        tools = RunTools(driver, feed, judge, recorder, SilentWatcher(), now, schedule)
         try:
-            asyncio.run(RunLoop(config, parts, progress or RunProgress(), "http://x/").run())
+            asyncio.run(RunLoop(config, tools, progress or RunProgress(), "http://x/").run())
         finally:
             lines = path.read_text(encoding="utf-8").splitlines()
             steps = [line for line in lines if line.startswith('{"kind":"step",')]

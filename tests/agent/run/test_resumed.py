@@ -11,7 +11,7 @@ import pytest
 
 from agent.config import RunConfig
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import RunFolder, SilentWatcher, execute
+from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
@@ -33,7 +33,7 @@ def replay(data: DataFolder, onlooker: SilentWatcher | None = None) -> Ledger:
     )
     place = RunFolder(data, None, encoder=None)
     run_id = asyncio.run(
-        execute(config, place, onlooker or SilentWatcher(), lambda: datetime.now(UTC))
+        execute_run(config, place, onlooker or SilentWatcher(), lambda: datetime.now(UTC))
     )
     return read(data.ledger_path(run_id))
 

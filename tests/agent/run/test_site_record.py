@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent.run.site_record import SiteRecord, WatchedPlace, compare
+from agent.run.site_record import SiteRecord, WatchedPlace, compare_steps
 from store.runs.records import Reaction, Step, Video
 from store.runs.site_records import SiteCheck, describe_check
 from tests.store.samples import step
@@ -24,7 +24,7 @@ def place(index: int, video: str, watched_s: float, liked: bool = False) -> Watc
 
 
 def check(steps: list[Step], *places: WatchedPlace) -> SiteCheck:
-    return compare(steps, SiteRecord(places), NOW)
+    return compare_steps(steps, SiteRecord(places), NOW)
 
 
 STEPS = [watched(0, "a", 8.0, True), watched(1, "b", 0.8), watched(2, "c", 8.2)]

@@ -14,7 +14,7 @@ import pytest
 
 from agent.daemon.journal.events import mark_of, read
 from agent.daemon.web.status import JOURNAL
-from agent.drivers.web.browser import arguments, find
+from agent.drivers.web.browser import find_browser, list_arguments
 from store.runs.data_folder import DataFolder
 from store.runs.records import Windows
 from tests.agent.daemon.world import World, served
@@ -34,7 +34,9 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=find().path, args=arguments())
+        opened = playwright.chromium.launch(
+            executable_path=find_browser().path, args=list_arguments()
+        )
         yield opened
         opened.close()
 

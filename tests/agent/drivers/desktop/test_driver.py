@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from agent.drivers.base import ActiveVideo
-from agent.drivers.desktop.calibration import examine, read
+from agent.drivers.desktop.calibration import examine_screen, read_calibration
 from agent.drivers.desktop.driver import NO_PAUSE, DesktopDriver
 from agent.drivers.desktop.player_finder import Region
-from agent.drivers.desktop.screen_session import Desk, ScreenTimeouts
+from agent.drivers.desktop.screen_session import ScreenSession, ScreenTimeouts
 from agent.drivers.desktop.window import PlainOptions, PlainWindow
 from agent.drivers.web import browser as browsers
 from agent.errors import ActionNotConfirmed, BadConfig
@@ -63,7 +63,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 async def driving(
     url: str, size: tuple[int, int] = (900, 780), at: tuple[int, int] = (0, 0), change: float = 4.0
 ) -> AsyncIterator[DesktopDriver]:
-    window = PlainWindow(PlainOptions(browsers.find(), url, size, at))
+    window = PlainWindow(PlainOptions(browsers.find_browser(), url, size, at))
     driver = DesktopDriver(window, 1.0, ScreenTimeouts(find=60.0, focus=1.0, change=change))
     try:
         yield driver
@@ -175,13 +175,13 @@ def test_a_feed_that_does_not_move_is_a_fault(person: Person, various_url: str) 
 
 def test_esc_and_a_hot_corner_end_the_run(person: Person) -> None:
     async def scenario() -> None:
-        desk = Desk(ScreenTimeouts())
-        await desk.take()
-        assert desk.screen.hears_esc
+        session = ScreenSession(ScreenTimeouts())
+        await session.take()
+        assert session.screen.hears_esc
         try:
             await asyncio.wait_for(asyncio.Event().wait(), 20)  # nobody sets it
         finally:
-            await desk.close()
+            await session.close()
 
     with person.holding("Escape"), pytest.raises(asyncio.CancelledError):
         asyncio.run(scenario())
@@ -213,13 +213,13 @@ def test_a_person_can_show_where_the_player_is(person: Person, tmp_path: Path) -
         person.point(*corners.pop(0))
 
     try:
-        seen = asyncio.run(examine(tmp_path, follow, calibrate=True))
+        seen = asyncio.run(examine_screen(tmp_path, follow, calibrate=True))
     finally:
         person.point(SIZE[0] // 2, SIZE[1] // 2)
     assert corners == []
-    assert seen.player == Region(300, 200, 660, 840) == read(tmp_path)
+    assert seen.player == Region(300, 200, 660, 840) == read_calibration(tmp_path)
     drawn = Image.open(seen.picture)
     assert drawn.size == SIZE
     assert drawn.getpixel((299, 500)) == (255, 0, 80)
     (tmp_path / "desktop.json").write_text('{"left": 1}', encoding="utf-8")
-    assert read(tmp_path) is None
+    assert read_calibration(tmp_path) is None

@@ -12,8 +12,8 @@ from agent.drivers.base import SiteAnswer
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
-from agent.drivers.web.page_events import Reports
-from agent.platforms import load
+from agent.drivers.web.page_events import PageReports
+from agent.platforms import load_platform
 from agent.platforms.playground import HOOKS
 from tests.agent.drivers.conftest import FEED
 from tests.agent.serving import serving
@@ -54,7 +54,7 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
     heard: list[SiteAnswer] = []
 
     async def run() -> list[str]:
-        window = BrowserWindow(browsers.find(), speed=16, json_from=("/api/feed",))
+        window = BrowserWindow(browsers.find_browser(), speed=16, json_from=("/api/feed",))
         driver = PlaywrightDriver(window, HOOKS, heard.append, LIMITS)
         try:
             shown = await driver.open(own)
@@ -75,7 +75,7 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
         for path, page in pages.items():
             path.write_text(page, encoding="utf-8")
         noted = asyncio.run(run())
-    feed = load("playground")
+    feed = load_platform("playground")
     told = [video.author for answer in heard for video in feed.parse(answer)]
     assert told == ["the site"]
     assert {answer.origin for answer in heard} == {own.rstrip("/")}
@@ -100,7 +100,9 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
     ],
 )
 def test_a_host_is_the_platform_s_by_its_end_only(address: str, own: bool) -> None:
-    window = BrowserWindow(browsers.BrowserBinary(None, "none"), hosts=load("tiktok").hosts)
-    reports = Reports(window, lambda _: None)
+    window = BrowserWindow(
+        browsers.BrowserBinary(None, "none"), hosts=load_platform("tiktok").hosts
+    )
+    reports = PageReports(window, lambda _: None)
     reports.opening("http://127.0.0.1:80/foryou")
     assert reports._is_own(address) is own

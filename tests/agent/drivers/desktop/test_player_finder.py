@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.drivers.desktop.player_finder import Region, find, moving, share_changed
+from agent.drivers.desktop.player_finder import Region, find_motion, find_player, measure_change
 
 Grey = NDArray[np.uint8]
 SHOTS = 8
@@ -85,7 +85,7 @@ def test_a_player_is_found_by_the_part_of_it_that_moves(
     width: int, height: int, player: Region, bar: bool, part: tuple[float, float, float, float]
 ) -> None:
     desktop = Desktop(width, height, player, seed=1)
-    assert near(find(desktop.shots(inner(player, *part), bar)), player)
+    assert near(find_player(desktop.shots(inner(player, *part), bar)), player)
 
 
 @pytest.mark.parametrize("hidden", ["top", "bottom"])
@@ -105,13 +105,13 @@ def test_a_line_near_a_dark_edge_is_not_taken_for_it(hidden: str) -> None:
         ]
         video[words, player.left + 20 : player.right - 20] = 220
     core = inner(player, 0, 0.3, 1, 0.85)
-    assert near(find(desktop.shots(core, bar=hidden == "bottom")), player)
+    assert near(find_player(desktop.shots(core, bar=hidden == "bottom")), player)
 
 
 def test_a_wide_player_is_found_by_its_edges() -> None:
     player = Region(300, 200, 1100, 650)
     desktop = Desktop(1280, 800, player, seed=2)
-    assert near(find(desktop.shots(inner(player, 0.1, 0.1, 0.9, 0.9), bar=False)), player)
+    assert near(find_player(desktop.shots(inner(player, 0.1, 0.1, 0.9, 0.9), bar=False)), player)
 
 
 def test_the_largest_of_two_moving_things_is_taken() -> None:
@@ -120,19 +120,19 @@ def test_the_largest_of_two_moving_things_is_taken() -> None:
     shots = desktop.shots(player)
     for number, shot in enumerate(shots):
         shot[500:620, 980:1180] = 40 * (number % 2)  # a blinking advertisement
-    assert near(find(shots), player)
+    assert near(find_player(shots), player)
 
 
 def test_what_is_still_or_small_is_no_player() -> None:
     player = Region(460, 123, 820, 763)
     desktop = Desktop(1280, 800, player, seed=4)
-    assert find(desktop.shots(player, bar=False)[:1] * SHOTS) is None
+    assert find_player(desktop.shots(player, bar=False)[:1] * SHOTS) is None
     cursor = desktop.shots(player, bar=False)[:1] * SHOTS
     blinking = [shot.copy() for shot in cursor]
     for number, shot in enumerate(blinking):
         shot[300:330, 700:760] = 255 * (number % 2)
-    assert find(blinking) is None
-    assert moving(blinking) is None
+    assert find_player(blinking) is None
+    assert find_motion(blinking) is None
 
 
 def test_regions_know_how_they_lie_to_each_other() -> None:
@@ -153,7 +153,7 @@ def test_only_what_differs_by_more_than_noise_has_changed() -> None:
     before = np.full((10, 10), 100, dtype=np.uint8)
     after = before.copy()
     after[:5] += 8
-    assert share_changed(before, after) == 0
+    assert measure_change(before, after) == 0
     after[:5] = 60
-    assert share_changed(before, after) == 0.5
-    assert share_changed(before[:0], after[:0]) == 0
+    assert measure_change(before, after) == 0.5
+    assert measure_change(before[:0], after[:0]) == 0

@@ -14,8 +14,13 @@ from PIL import Image
 from agent.drivers.desktop.driver import DesktopDriver
 from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.screen_session import ScreenTimeouts
-from agent.drivers.desktop.window import PlainOptions, PlainWindow
-from agent.drivers.desktop.window_stack import ScreenWindow, find_cover, find_owner
+from agent.drivers.desktop.window import (
+    PlainOptions,
+    PlainWindow,
+    ScreenWindow,
+    find_cover,
+    find_owner,
+)
 from agent.drivers.web import browser as browsers
 from agent.errors import DriverFault
 from agent.playground.clips import default_cache
@@ -52,7 +57,7 @@ PLAYER = Region(278, 155, 622, 768)
 async def driving(site: Site, visitor: str, **limits: float) -> AsyncIterator[DesktopDriver]:
     """Drive the feed of a visitor: each name has videos of its own, the same ones every time."""
     url = f"{site.url}?visitor={visitor}"
-    window = PlainWindow(PlainOptions(browsers.find(), url, (900, 780), (0, 0)))
+    window = PlainWindow(PlainOptions(browsers.find_browser(), url, (900, 780), (0, 0)))
     driver = DesktopDriver(window, 1.0, ScreenTimeouts(find=60.0, focus=1.0, **limits), PLAYER)
     try:
         yield driver
@@ -161,7 +166,7 @@ def test_a_poster_that_appears_is_not_a_video_that_plays(person: Person, tmp_pat
     url = (tmp_path / "late.html").as_uri()
 
     async def scenario() -> tuple[int, ...]:
-        window = PlainWindow(PlainOptions(browsers.find(), url, (900, 780), (0, 0)))
+        window = PlainWindow(PlainOptions(browsers.find_browser(), url, (900, 780), (0, 0)))
         driver = DesktopDriver(window, 1.0, ScreenTimeouts(find=60.0, focus=1.0), PLAYER)
         try:
             shown = await driver.open("")
@@ -184,7 +189,9 @@ def test_another_feed_over_the_player_is_not_judged(
     async def scenario() -> None:
         async with driving(site, "other", cover=1.0) as driver:
             shown = await driver.open("")
-            plain = PlainOptions(browsers.find(), f"{various_url}?speed=1", (600, 500), (150, 250))
+            plain = PlainOptions(
+                browsers.find_browser(), f"{various_url}?speed=1", (600, 500), (150, 250)
+            )
             other = PlainWindow(plain)
             await other.open()
             try:

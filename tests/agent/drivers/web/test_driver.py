@@ -33,7 +33,7 @@ SHORT = PageTimeouts(navigation=10, change=0.6, show=1.5, grace=1.0)
 async def driving(
     hooks: PageHooks = HOOKS, limits: PageTimeouts | None = None, **window: Any
 ) -> AsyncIterator[PlaywrightDriver]:
-    settings = browsers.BrowserWindow(browsers.find(), speed=SPEED, **window)
+    settings = browsers.BrowserWindow(browsers.find_browser(), speed=SPEED, **window)
     driver = PlaywrightDriver(settings, hooks, lambda _: None, limits or SHORT)
     try:
         yield driver
@@ -228,7 +228,7 @@ def _kill(victim: str) -> None:
 
 def test_a_missing_browser_says_what_to_type() -> None:
     with pytest.raises(BadConfig, match="Type: make browser"):
-        browsers.find("/nowhere/chromium")
+        browsers.find_browser("/nowhere/chromium")
 
 
 def test_an_interrupt_is_not_lost_to_an_answer_of_the_same_moment() -> None:
@@ -258,14 +258,14 @@ def test_only_root_watches_without_the_browser_s_sandbox(
     told = tmp_path / "told"
     program = made_executable(
         tmp_path / "browser",  # root may not do without, which is what this test may run as
-        f'echo "$@" > {told}; exec {browsers.find().path} --no-sandbox "$@"',
+        f'echo "$@" > {told}; exec {browsers.find_browser().path} --no-sandbox "$@"',
     )
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    asyncio.run(browsers.probe(browsers.find(program), {}))
+    asyncio.run(browsers.probe_browser(browsers.find_browser(program), {}))
     assert ("--no-sandbox" in told.read_text(encoding="utf-8").split()) is (user == 0)
 
 
 def test_a_machine_that_forbids_the_sandbox_is_told(tmp_path: Path) -> None:
     program = made_executable(tmp_path / "browser", "echo 'No usable sandbox! ...' >&2; exit 1")
     with pytest.raises(BadConfig, match="type: --browser SCRIPT"):
-        asyncio.run(browsers.probe(browsers.find(program), {}))
+        asyncio.run(browsers.probe_browser(browsers.find_browser(program), {}))

@@ -15,8 +15,8 @@ from agent.drivers.base import PageHooks, SiteAnswer
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
-from agent.drivers.web.hooks import fallbacks, parsed
-from agent.platforms import load
+from agent.drivers.web.page_events import list_fallbacks, parse_json
+from agent.platforms import load_platform
 from agent.platforms.playground import HOOKS
 from agent.run.playground_process import PlaygroundSite
 
@@ -27,7 +27,7 @@ Scenario = Callable[[PlaywrightDriver, str, list[SiteAnswer]], Awaitable[None]]
 
 def on_skin(root: Path, skin: Any, switches: str, scenario: Scenario) -> None:
     """Run a scenario on a skin with its own adapter's hooks."""
-    platform = load(skin)
+    platform = load_platform(skin)
     answers: list[SiteAnswer] = []
 
     async def run() -> None:
@@ -36,7 +36,7 @@ def on_skin(root: Path, skin: Any, switches: str, scenario: Scenario) -> None:
         origin = "/".join(url.split("/")[:3])  # a visitor with a name, so that the seed decides
         visitor = {"name": "visitor", "value": "visitor", "url": origin}
         window = BrowserWindow(
-            browsers.find(), speed=SPEED, json_from=platform.json_from, cookies=(visitor,)
+            browsers.find_browser(), speed=SPEED, json_from=platform.json_from, cookies=(visitor,)
         )
         driver = PlaywrightDriver(window, platform.hooks, answers.append, LIMITS)
         try:
@@ -52,7 +52,7 @@ def on_feed(url: str, hooks: PageHooks, scenario: Scenario) -> None:
     """Run a scenario on the small feed."""
 
     async def run() -> None:
-        window = BrowserWindow(browsers.find(), speed=SPEED)
+        window = BrowserWindow(browsers.find_browser(), speed=SPEED)
         driver = PlaywrightDriver(window, hooks, lambda _: None, LIMITS)
         try:
             await scenario(driver, url, [])
@@ -99,7 +99,7 @@ def test_what_the_document_holds_is_told_before_the_first_video(tmp_path: Path) 
             "inline:window.ytInitialPlayerResponse",
             "inline:window.ytInitialReelWatchSequenceResponse",
         ]
-        named = [v.id for a in inline for v in load("youtube").parse(a)]
+        named = [v.id for a in inline for v in load_platform("youtube").parse(a)]
         assert shown.id in named
         assert shown.hooks_used["id"] == "url"
         assert await driver.like()
@@ -124,7 +124,7 @@ def test_refused_responses_are_told_as_what_they_are(
             shown = (await driver.next(shown)).shown
         asked = [answer for answer in answers if "item_list" in answer.url]
         assert asked[0].status == status
-        assert load("tiktok").refused(asked[0]) == "rate_limit"
+        assert load_platform("tiktok").refused(asked[0]) == "rate_limit"
         assert asked[0].body is None or status == 429
 
     on_skin(tmp_path, "tiktok", switches, scenario)
@@ -143,11 +143,11 @@ def test_a_like_is_confirmed_by_its_own_evidence(tmp_path: Path) -> None:
 
 def test_fallbacks_are_told_and_missing_ids_are_not() -> None:
     hooks = PageHooks(item=("a", "b"), next_buttons=("n",), id_attributes=(("", "x", "(.)"),))
-    assert list(fallbacks(hooks, {"item": "a", "id": "@x", "next": "n"})) == []
-    assert list(fallbacks(hooks, {"item": "a", "id": "none"})) == []
-    assert list(fallbacks(hooks, {"item": "b"})) == ["item: a did not answer, b did"]
+    assert list(list_fallbacks(hooks, {"item": "a", "id": "@x", "next": "n"})) == []
+    assert list(list_fallbacks(hooks, {"item": "a", "id": "none"})) == []
+    assert list(list_fallbacks(hooks, {"item": "b"})) == ["item: a did not answer, b did"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "NaN,"])
 def test_what_is_no_json_is_none(text: str) -> None:
-    assert parsed(text) is None
+    assert parse_json(text) is None

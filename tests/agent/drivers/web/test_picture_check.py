@@ -65,7 +65,9 @@ def poster(picture: Image.Image) -> Image.Image:
 def test_screens_without_a_video_are_blank() -> None:
     async def shots() -> dict[str, bytes]:
         async with async_playwright() as playwright:
-            browser = await browsers.launch(playwright, browsers.find(), headed=False)
+            browser = await browsers.launch_browser(
+                playwright, browsers.find_browser(), headed=False
+            )
             page = await browser.new_page(viewport={"width": 360, "height": 640})
             taken = {}
             for name, html in SCREENS.items():

@@ -55,7 +55,7 @@ class Tally:
 async def moved_through(url: str, ways: str, moves: int, limits: PageTimeouts) -> Tally:
     """Move so often, and compare what the driver tells with what the page has shown."""
     order, query, expected = WAYS[ways]
-    window = BrowserWindow(browsers.find(), speed=16)
+    window = BrowserWindow(browsers.find_browser(), speed=16)
     driver = PlaywrightDriver(window, replace(HOOKS, moves=order), lambda _: None, limits)
     tally = Tally()
     arrivals: list[Arrival] = []

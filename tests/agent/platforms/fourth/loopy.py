@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall
 from agent.platforms import items
-from agent.platforms.base import Platform, Session
+from agent.platforms.base import Platform, SiteSession
 from store.runs.records import Video
 
 ID = r"lp-[0-9a-z]+"
@@ -65,5 +65,5 @@ PLATFORM = Platform(
     ("/v2/loops",),
     parse,
     url="https://loopy.example/watch",
-    session=Session("https://loopy.example/join", ("loopy_session",), needed=False),
+    session=SiteSession("https://loopy.example/join", ("loopy_session",), needed=False),
 )

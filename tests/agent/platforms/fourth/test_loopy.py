@@ -62,7 +62,7 @@ def test_every_loop_is_seen_once_with_every_field_right(loopy_url: str) -> None:
 
     async def run() -> None:
         feed = Feed(PLATFORM)
-        window = BrowserWindow(browsers.find(), speed=16, json_from=PLATFORM.json_from)
+        window = BrowserWindow(browsers.find_browser(), speed=16, json_from=PLATFORM.json_from)
         driver = PlaywrightDriver(window, PLATFORM.hooks, feed.take, PageTimeouts(navigation=10))
         try:
             shown = await driver.open(loopy_url)

@@ -1,4 +1,4 @@
-"""A step from its judgement to its end: what was decided, and what was delivered of it so far."""
+"""Where a run stands: the steps that are over, and the open one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,65 @@ from datetime import datetime
 from time import perf_counter
 
 from agent.run.site_record import SiteRecord
-from store.runs.records import Intention, Move, ObservedVideo, Reaction, Step, StepOpened
+from store.runs.records import (
+    Intention,
+    Judgement,
+    Move,
+    ObservedVideo,
+    Reaction,
+    Repeat,
+    Step,
+    StepOpened,
+    Usage,
+    Video,
+)
+from store.runs.rejudgements import UNANSWERED
 
 NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
 """Stages of a step that take as long as the model, the plan or the site wants."""
 INTERRUPTED = "interrupted"
+
+
+@dataclass
+class RunProgress:
+    """Where the run stands; rebuilt from the ledger on resume."""
+
+    position: int = 0
+    eligible: int = 0
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    """What was said of each video that was shown, by its id."""
+    former: frozenset[str] = frozenset()
+    """Videos that former runs of the same account showed."""
+    previous: str | None = None
+    """Video of the last step."""
+    open_step: StepOpened | None = None
+    """What an interrupted run had judged and not finished."""
+
+    def count(self, step: Step) -> None:
+        self.position = step.position + 1
+        self.eligible += step.eligible
+        self.previous = step.video.id
+        if step.excluded == "not_shown":
+            return
+        if _is_answer(step.judgement) or step.video.id not in self.judgements:
+            self.judgements[step.video.id] = step.judgement
+
+    def repeat_of(self, video: Video) -> Repeat | None:
+        if video.id in self.judgements:
+            return "run"
+        return "account" if video.id in self.former else None
+
+    def judgement_of(self, video: Video) -> Judgement | None:
+        """Return the answer that a video has here, at no cost. A refusal is one, and final."""
+        known = self.judgements.get(video.id)
+        if known is None or not _is_answer(known):
+            return None
+        return known.model_copy(update={"usage": Usage(), "attempts": 0, "latency_s": 0.0})
+
+
+def _is_answer(judgement: Judgement) -> bool:
+    """Whether the model was asked and replied; what got no reply is due again."""
+    return judgement.missing not in UNANSWERED | {"not_asked"}
 
 
 @dataclass
@@ -29,7 +83,6 @@ class OpenStep:
     dwell_s: float | None = None
     """Delivered in all; ``None`` while it is not known."""
     liked: bool | None = None
-    """``None`` while it is not known."""
     held_s: float | None = None
     """Wall time for which the player was held; ``None`` where it is not known."""
     interruptions: int = 0
@@ -40,12 +93,10 @@ class OpenStep:
 
     @property
     def intention(self) -> Intention:
-        """What the hands are to do."""
         return self.opening.intention
 
     @property
     def video_id(self) -> str:
-        """The platform's id of the video."""
         return self.opening.video.id
 
     @property
@@ -68,16 +119,14 @@ class OpenStep:
             self.liked = place.liked if place else False if again else self.liked
 
     def play_on(self) -> None:
-        """Go on on a page that shows the video again: what was played before it counts."""
+        """Go on where the video is shown again: what was played before counts."""
         self.before_s = self.dwell_s or 0.0
 
     def hold(self, since: float) -> None:
-        """Count the wall time since then, for which the player was held."""
         if self.held_s is not None:
             self.held_s += perf_counter() - since
 
     def close(self, at: datetime, move: Move | None) -> Step:
-        """Make the line that says what was delivered."""
         opening = self.opening
         known = self.dwell_s is not None and self.liked is not None
         reaction = Reaction(
@@ -94,8 +143,8 @@ class OpenStep:
             total = (perf_counter() - self.began) * 1000
             not_ours = sum(self.timings.get(name, 0.0) for name in NOT_OURS)
             self.timings |= {"total": total, "overhead": total - not_ours}
-        told = {
+        fields = {
             name: getattr(opening, name) for name in ObservedVideo.model_fields if name != "kind"
         }
         timings = {name: round(value, 2) for name, value in self.timings.items()}
-        return Step(**told | {"at": at}, reaction=reaction, move=move, timings_ms=timings)
+        return Step(**fields | {"at": at}, reaction=reaction, move=move, timings_ms=timings)

@@ -21,6 +21,7 @@ from store.runs.ledger import read
 from store.runs.records import Step, Windows
 from tests.store.samples import delivered
 
+pytestmark = [pytest.mark.drill, pytest.mark.timing]
 DWELL = Dwell(stay_s=1.6, swipe_s=0.8)
 
 
@@ -69,13 +70,11 @@ def compare(data: Path, latencies_s: tuple[float, ...], videos: int, most: float
     assert at_once["yes"] > 1.5 * at_once["no"]
 
 
-@pytest.mark.drill
 def test_dwell_does_not_depend_on_how_long_the_model_thinks(tmp_path: Path) -> None:
     compare(tmp_path, (0, 1), videos=6, most=0.1)
 
 
-@pytest.mark.drill
-@pytest.mark.parametrize("latency_s", [pytest.param(0, marks=pytest.mark.drill), 2])
+@pytest.mark.parametrize("latency_s", [0, 2])
 def test_the_floor_between_actions_is_no_part_of_the_dwell(
     tmp_path: Path, latency_s: float
 ) -> None:
@@ -89,7 +88,6 @@ def test_the_floor_between_actions_is_no_part_of_the_dwell(
     assert all((s.reaction.held_s or 0) + delivered(s) > 2.5 for s in later)
 
 
-@pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_dwell_does_not_depend_on_how_long_the_model_thinks_in_full(tmp_path: Path) -> None:
     compare(tmp_path, (0, 2, 10), videos=30, most=0.05)

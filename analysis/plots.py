@@ -1,7 +1,6 @@
 """Plots for notebooks: what was measured, drawn on matplotlib's axes.
 
-The report draws its own figures (``report.figures``); these are for trying things out. Refuses to
-compute, and to choose colours that only some can tell apart.
+The report draws its own figures (``report.figures``); these are for trying things out.
 """
 
 from __future__ import annotations
@@ -121,12 +120,8 @@ def power(
 ) -> None:
     """Draw the power of each design over the number of personas.
 
-    Parameters
-    ----------
-    powers
-        By design, one for each size.
-    sway
-        In percentage points, for the label.
+    ``powers``: by design, one for each size.
+    ``sway``: in percentage points, for the label.
     """
     for (name, found), look in zip(powers.items(), _LOOKS, strict=False):
         axes.plot(sizes, found, marker=look[0], color=look[1], ms=5, label=name)

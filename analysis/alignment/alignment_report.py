@@ -1,7 +1,4 @@
-"""What a ladder of trainings says: text for a terminal, JSON, and two figures beside it.
-
-Refuses to compute: every number comes from ``learning_curve``.
-"""
+"""What a ladder of trainings says: text for a terminal, JSON, and two figures beside it."""
 
 from __future__ import annotations
 

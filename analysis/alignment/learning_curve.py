@@ -2,8 +2,7 @@
 
 Reads what ``store.results.trainings`` keeps and puts it into arrays of sizes, trainings and
 held-out videos; several pairs of one video count as their mean. Videos that lack an answer anywhere
-are left out everywhere, and counted, so that all sizes are compared on the same videos. Refuses to
-train, to judge, and to draw.
+are left out everywhere, and counted, so that all sizes are compared on the same videos.
 """
 
 from __future__ import annotations
@@ -36,34 +35,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """One measure over the sizes.
-
-    Attributes
-    ----------
-    points
-        Mean of each size with its 95 % interval.
-    left_out
-        Held-out videos that lack an answer somewhere.
-    """
+    """One measure over the sizes."""
 
     name: str
-    points: tuple[Estimate, ...]
-    scores: Floats
-    """Shape ``(sizes, trainings, videos)``."""
-    left_out: int = 0
+    points: tuple[Estimate, ...]  # mean of each size with its 95 % interval
+    scores: Floats  # shape ``(sizes, trainings, videos)``
+    left_out: int = 0  # held-out videos that lack an answer somewhere
 
 
 @dataclass(frozen=True)
 class Alignment:
     """What a ladder says.
 
-    Attributes
-    ----------
-    score, preference, yes
-        The judge's score; share of held-out pairs whose chosen response is likelier by token; and
-        the tendency to say yes, where 0 is even-handed.
-    yes_change
-        At the largest size less without training.
+    ``score``, ``preference``, ``yes``: the judge's score; share of held-out pairs whose chosen
+    response is likelier by token; and the tendency to say yes, where 0 is even-handed.
     """
 
     ladder: TrainingPlan
@@ -73,14 +58,12 @@ class Alignment:
     score: LearningCurve
     preference: LearningCurve
     yes: LearningCurve
-    yes_change: Estimate
+    yes_change: Estimate  # at the largest size less without training
     saturation: Saturation
     losses: Mapping[tuple[int, int], tuple[tuple[int, float], ...]]
     """Updates and losses by size and seed."""
-    missing: Mapping[str, int]
-    """Replies without a score, by reason."""
-    empty: int
-    """Empty replies, which score 0."""
+    missing: Mapping[str, int]  # replies without a score, by reason
+    empty: int  # empty replies, which score 0
 
 
 def read(
@@ -88,10 +71,7 @@ def read(
 ) -> Alignment:
     """Read a ladder that is done.
 
-    Raises
-    ------
-    NothingToCompare
-        A training, or its scores, are not there.
+    Raises ``NothingToCompare``: a training, or its scores, are not there.
     """
     ladder = trainings.recall(out / trainings.LADDER, TrainingPlan)
     cells = {(size, seed): _cell(out, size, seed) for size in sizes for seed in _seeds(seeds)}
@@ -143,10 +123,7 @@ def read(
 def latest(out: Path, margin: float = MARGIN) -> Alignment:
     """Read what the judge who came last has scored: the sizes of which every seed is there.
 
-    Raises
-    ------
-    NothingToCompare
-        Nobody has scored anything.
+    Raises ``NothingToCompare``: nobody has scored anything.
     """
     folders = sorted((out / "judged").glob("*/"), key=lambda folder: folder.stat().st_mtime_ns)
     asked = trainings.recall(folders[-1] / trainings.JUDGE, ScoringJudge) if folders else None

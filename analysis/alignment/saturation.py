@@ -13,7 +13,6 @@ rung below it does; no shape of the curve is assumed. Both at once are possible 
 rungs straddle the margin by less than the noise (``docs/alignment.md`` has the coverage).
 
 Trainings and held-out videos are crossed samples, and ``intervals.crossed`` speaks for both.
-Refuses to know what was trained, and who gave the scores.
 """
 
 from __future__ import annotations
@@ -29,28 +28,20 @@ from analysis.statistics.intervals import crossed
 
 Floats = NDArray[np.float64]
 
-PLATEAU = 2
-"""Sizes whose mean is the plateau."""
-MARGIN = 5.0
-"""Points of 100."""
+PLATEAU = 2  # sizes whose mean is the plateau
+MARGIN = 5.0  # points of 100
 SCALE = (0.0, 100.0)
-_ONE_SIDED = 0.90
-"""Level of the two-sided interval whose ends are one-sided bounds at 5 %."""
+_ONE_SIDED = 0.90  # level of the two-sided interval whose ends are one-sided bounds at 5 %
 
 
 @dataclass(frozen=True)
 class Saturation:
     """Where a curve levels off.
 
-    Attributes
-    ----------
-    size, low, high
-        Sizes of the ladder; ``None`` means that the plateau was not reached, and stands above
-        every size.
-    plateau, gain
-        Mean score of the largest sizes, and how far it is above the score without training.
-    reason
-        Why there is no interval (or nothing at all), else empty.
+    ``size``, ``low``, ``high``: sizes of the ladder; ``None`` means that the plateau was not
+    reached, and stands above every size.
+    ``plateau``, ``gain``: mean score of the largest sizes, and how far it is above the score
+    without training.
     """
 
     margin: float
@@ -59,19 +50,15 @@ class Saturation:
     size: int | None = None
     low: int | None = None
     high: int | None = None
-    steps: int = 0
-    """Rungs of the ladder from ``low`` to ``high``: 0 where one size is left."""
-    reason: str = ""
+    steps: int = 0  # rungs of the ladder from ``low`` to ``high``: 0 where one size is left
+    reason: str = ""  # why there is no interval (or nothing at all), else empty
 
 
 def learning_curve(scores: Floats, scale: tuple[float, float] = SCALE) -> list[Estimate]:
     """Mean score of each size with its 95 % interval, cut where the scale ends.
 
-    Parameters
-    ----------
-    scores
-        Shape ``(sizes, trainings, videos)``, without nan. A size that needs no training holds the
-        same numbers for each.
+    ``scores``: shape ``(sizes, trainings, videos)``, without nan. A size that needs no training
+    holds the same numbers for each.
     """
     return [_cut(crossed(size, unit="points"), scale) for size in scores]
 
@@ -79,14 +66,9 @@ def learning_curve(scores: Floats, scale: tuple[float, float] = SCALE) -> list[E
 def saturation(sizes: Sequence[int], scores: Floats, margin: float = MARGIN) -> Saturation:
     """Find the saturation size and its interval.
 
-    Parameters
-    ----------
-    sizes
-        In rising order, at least three.
-    scores
-        As in ``learning_curve``.
-    margin
-        In points of 100.
+    ``sizes``: in rising order, at least three.
+    ``scores``: as in ``learning_curve``.
+    ``margin``: in points of 100.
     """
     nothing = Estimate(NAN, unit="points")
     if not scores.size:

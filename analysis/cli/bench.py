@@ -1,7 +1,4 @@
-"""``python -m analysis bench``: how long the analysis of many runs takes.
-
-Refuses to compute: ``bench_measurements`` does.
-"""
+"""``python -m analysis bench``: how long the analysis of many runs takes."""
 
 from __future__ import annotations
 

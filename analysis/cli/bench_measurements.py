@@ -1,7 +1,6 @@
 """How long the analysis of many runs takes: reading, the table, I_avg, summaries, the study.
 
 The ledgers are made up from the example's own steps, so that reading them costs what real ones do.
-Refuses to say anything about the figures that come out.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ class Times:
     """Seconds of wall time by stage."""
 
     runs: int
-    steps: int
-    """Of each run."""
+    steps: int  # of each run
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

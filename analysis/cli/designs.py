@@ -1,7 +1,4 @@
-"""``python -m analysis designs``: the comparison of designs, on the command line.
-
-Refuses to compute: ``design_comparison`` does.
-"""
+"""``python -m analysis designs``: the comparison of designs, on the command line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The command line of the analysis: words in, words or JSON out.
-
-Refuses to compute: every command reads runs, calls one function and prints what it returns.
-"""
+"""The command line of the analysis: words in, words or JSON out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the commands of the analysis share: the door, the options, reading and printing.
-
-Refuses to compute, and to know any one command.
-"""
+"""What the commands of the analysis share: the door, the options, reading and printing."""
 
 from __future__ import annotations
 
@@ -22,8 +19,7 @@ if TYPE_CHECKING:
     from analysis.data.exposures import Views
 
 INTERRUPTED = 130
-MANY = 50
-"""Runs from which on a progress bar is shown."""
+MANY = 50  # runs from which on a progress bar is shown
 
 
 class AnalysisCommands(click.Group):

@@ -1,7 +1,4 @@
-"""``python -m analysis power``: planning, on the command line.
-
-Refuses to compute: ``power`` does.
-"""
+"""``python -m analysis power``: planning, on the command line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``python -m analysis report``: words in, a page out.
-
-Refuses to compute: it finds the material and hands it on.
-"""
+"""``python -m analysis report``: words in, a page out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Counts of one run's windows: what every estimate starts from.
-
-Refuses to know how counts become estimates.
-"""
+"""Counts of one run's windows: what every estimate starts from."""
 
 from __future__ import annotations
 
@@ -21,28 +18,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WindowShare:
-    """One window of one run.
+    """One window of one run."""
 
-    Attributes
-    ----------
-    shown
-        Videos that count.
-    judged, yes
-        Of these, with an answer; and with yes.
-    missing
-        Of these, without an answer, by reason.
-    share
-        yes / judged in %; nan where nothing was judged.
-    batches
-        Batches that the judged videos came in.
-    """
-
-    shown: int
-    judged: int
+    shown: int  # videos that count
+    judged: int  # judged, yes: of these, with an answer; and with yes
     yes: int
-    missing: dict[str, int]
-    share: float
-    batches: int
+    missing: dict[str, int]  # of these, without an answer, by reason
+    share: float  # yes / judged in %; nan where nothing was judged
+    batches: int  # batches that the judged videos came in
 
     @property
     def unanswered(self) -> int:

@@ -4,8 +4,6 @@ A table holds the steps of one or of many runs, sorted by run and position. Wind
 own phases, which count eligible steps by position (``store.runs.records.Windows``); nothing here
 ever moves a window or drops a row because of an answer. Rows that do not count are marked with a
 reason, never removed.
-
-Refuses to know where a table came from once it is built, and what its numbers mean.
 """
 
 from __future__ import annotations
@@ -30,14 +28,12 @@ MISSING: tuple[str, ...] = ("", *get_args(Missing))
 EXCLUDED: tuple[str, ...] = ("", *get_args(Exclusion))
 REPEAT: tuple[str, ...] = ("", *get_args(Repeat))
 NO, YES, NONE = 0, 1, -1
-UNKNOWN = -1
-"""Batch or request position that the platform did not tell."""
+UNKNOWN = -1  # batch or request position that the platform did not tell
 
 GRADES = {"score": 1.0, "p_yes": 100.0}
 """Graded answers in order of preference, and what makes points of 100 of them."""
 
-ASSUMED_BATCH = 12
-"""Videos per batch where the platform tells none: the median of audited feeds."""
+ASSUMED_BATCH = 12  # videos per batch where the platform tells none: the median of audited feeds
 
 
 @dataclass(frozen=True)
@@ -55,10 +51,8 @@ class RunInfo:
     replicate: int = 1
     """Pairs treatment and control runs of one persona; the study numbers them from 1."""
     windows: Windows = field(default_factory=Windows)
-    status: str = "complete"
-    """``complete``, ``interrupted``, or why the run ended early."""
-    block: int = 0
-    """Draw of its study that it comes from; tests exchange runs within a draw only."""
+    status: str = "complete"  # ``complete``, ``interrupted``, or why the run ended early
+    block: int = 0  # draw of its study that it comes from; tests exchange runs within a draw only
     identity: str = ""
     """The persona's id and the hash of its traits; empty where the traits are not known."""
 
@@ -72,50 +66,32 @@ class RunInfo:
 class Views:
     """Columns of equal length.
 
-    Attributes
-    ----------
-    runs
-        The runs that the rows belong to.
-    run
-        Row's index into ``runs``.
-    position
-        Counted from 0 over all videos of the run.
-    batch, requested_at
-        Response of the feed that brought the video, and the latest position reacted to when it was
-        requested; -1 where unknown.
-    phase
-        Index into ``PHASES``.
-    answer
-        1 yes, 0 no, -1 missing; ``missing`` is then an index into ``MISSING``.
-    p_yes, score
-        The judge's probability of yes (0 to 1) and ISQ's S% (0 to 100); nan where there is none.
-    excluded
-        Index into ``EXCLUDED``; 0 means that the row counts.
-    dwell, duration, latency
-        Seconds: delivered dwell, length of the video, time the judge took; nan where unknown.
-    video
-        The platform's id.
-    repeat
-        Index into ``REPEAT``: where the video was shown before; 0 for one that is new. A repeat
-        counts like any other, save in ledgers that excluded it.
+    ``batch``, ``requested_at``: response of the feed that brought the video, and the latest
+    position reacted to when it was requested; -1 where unknown.
+    ``p_yes``, ``score``: the judge's probability of yes (0 to 1) and ISQ's S% (0 to 100); nan where
+    there is none.
+    ``dwell``, ``duration``, ``latency``: seconds: delivered dwell, length of the video, time the
+    judge took; nan where unknown.
     """
 
-    runs: tuple[RunInfo, ...]
-    run: Ints
-    position: Ints
+    runs: tuple[RunInfo, ...]  # the runs that the rows belong to
+    run: Ints  # row's index into ``runs``
+    position: Ints  # counted from 0 over all videos of the run
     batch: Ints
     requested_at: Ints
-    phase: Ints
-    answer: Ints
+    phase: Ints  # index into ``PHASES``
+    answer: Ints  # 1 yes, 0 no, -1 missing; ``missing`` is then an index into ``MISSING``
     missing: Ints
-    excluded: Ints
+    excluded: Ints  # index into ``EXCLUDED``; 0 means that the row counts
     p_yes: Floats
     score: Floats
     dwell: Floats
     duration: Floats
     latency: Floats
-    video: NDArray[np.str_]
+    video: NDArray[np.str_]  # the platform's id
     repeat: Ints
+    """Index into ``REPEAT``: where the video was shown before; 0 for one that is new. A repeat
+    counts like any other, save in ledgers that excluded it."""
 
     def __len__(self) -> int:
         return len(self.run)

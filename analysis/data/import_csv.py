@@ -10,8 +10,6 @@ One row per video that was shown, with a header. Columns:
 
 Without a ``window`` column the windows go by position: the first ``before`` eligible videos, and
 the last ``after``.
-
-Refuses to guess: a row that cannot be read is named with its line.
 """
 
 from __future__ import annotations
@@ -75,10 +73,8 @@ class CsvOptions:
 def read_csv(path: Path, reading: CsvOptions) -> Views:
     """Read a CSV of views.
 
-    Raises
-    ------
-    BadViews
-        The file cannot be read, lacks a column, or a row does not make sense; names the line.
+    Raises ``BadViews``: the file cannot be read, lacks a column, or a row does not make sense;
+    names the line.
     """
     try:
         with open_table(path) as file:

@@ -1,7 +1,4 @@
-"""Windows: which rows of a run are compared, and in which batches they came.
-
-Refuses to know answers: nothing here looks at one, so that no window depends on what was said.
-"""
+"""Windows: which rows of a run are compared, and in which batches they came."""
 
 from __future__ import annotations
 
@@ -20,17 +17,12 @@ Drop = Literal["as declared"] | int
 class ComparedRows:
     """The rows of one run that are compared.
 
-    Attributes
-    ----------
-    before, after
-        Masks over the run's rows: eligible, in the window, and able to react.
-    too_early
-        Eligible rows of the after window that could not react yet.
+    ``before``, ``after``: masks over the run's rows: eligible, in the window, and able to react.
     """
 
     before: Mask
     after: Mask
-    too_early: Mask
+    too_early: Mask  # eligible rows of the after window that could not react yet
 
 
 def change_position(run: Views) -> int | None:

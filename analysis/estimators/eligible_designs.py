@@ -1,7 +1,4 @@
-"""Which designs fit the runs that there are.
-
-Refuses to look at a single answer: what fits is a matter of arms, personas and windows.
-"""
+"""Which designs fit the runs that there are."""
 
 from __future__ import annotations
 
@@ -32,12 +29,8 @@ def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple
     matrix tells the specific sway with the most power, adjusted where the before window was
     passive; the borrowed base comes last, since drift passes for a sway in it.
 
-    Parameters
-    ----------
-    pairs
-        Pairs of a treatment and a control run that both have their windows.
-    frames
-        Whether frames were kept, without which nothing can be judged again.
+    ``pairs``: pairs of a treatment and a control run that both have their windows.
+    ``frames``: whether frames were kept, without which nothing can be judged again.
     """
     treated = [run for run in runs if run.arm == "treatment"]
     personas = len({run.persona for run in treated})

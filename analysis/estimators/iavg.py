@@ -2,8 +2,6 @@
 
 Runs are grouped by platform, strategy, model and arm; I_avg is a mean over the personas of a
 group. A persona with several runs has their counts pooled.
-
-Refuses to print I_avg alone.
 """
 
 from __future__ import annotations
@@ -44,38 +42,24 @@ class PersonaChange:
 
 @dataclass(frozen=True)
 class Group:
-    """One platform, judge and arm.
-
-    Attributes
-    ----------
-    i_avg
-        Mean of I over the personas where it is defined, in %.
-    undefined
-        Personas where it is not, because nothing was yes before or a window is empty.
-    null
-        Where I_avg lies when nothing happens, at these runs' own base rates.
-    sway
-        Mean sway over runs in pp; Student's t over runs, or over batches for one run alone.
-    """
+    """One platform, judge and arm."""
 
     platform: str
     strategy: str
     model: str
     arm: str
     personas: tuple[PersonaChange, ...]
-    i_avg: float
-    undefined: int
-    null: NullOfI
+    i_avg: float  # mean of I over the personas where it is defined, in %
+    undefined: int  # personas where it is not, because nothing was yes before or a window is empty
+    null: NullOfI  # where I_avg lies when nothing happens, at these runs' own base rates
     sway: Estimate
+    """Mean sway over runs in pp; Student's t over runs, or over batches for one run alone."""
 
 
 def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
     """I per persona, I_avg, sway and null of each group of runs.
 
-    Raises
-    ------
-    NothingToCompare
-        If the table has no run.
+    Raises ``NothingToCompare`` if the table has no run.
     """
     if not views.runs:
         raise NothingToCompare("No run was given. Type: python -m analysis iavg RUN")

@@ -2,8 +2,6 @@
 
 One run is one cluster. Its intervals are over its own batches and describe this run only; what
 a recommender does to personas takes several runs with controls (``contrasts``, ``persona_matrix``).
-
-Refuses to know how a summary is shown (``run_text``) and where the ledger lies.
 """
 
 from __future__ import annotations
@@ -57,21 +55,14 @@ class DwellContrast:
     yes_mean: float
     no_mean: float
     ratio: float
-    decided: bool
-    """False where the arm's dwell was blind to the answer."""
+    decided: bool  # false where the arm's dwell was blind to the answer
 
 
 @dataclass(frozen=True)
 class NewVideos:
-    """The windows once more, without the videos that had been shown before.
+    """The windows once more, without the videos that had been shown before."""
 
-    Attributes
-    ----------
-    repeats_before, repeats_after
-        Videos of each window that it leaves out.
-    """
-
-    repeats_before: int
+    repeats_before: int  # repeats_before, repeats_after: videos of each window that it leaves out
     repeats_after: int
     before: WindowShare
     after: WindowShare
@@ -80,32 +71,7 @@ class NewVideos:
 
 @dataclass(frozen=True)
 class OneRun:
-    """One run, described alone.
-
-    Attributes
-    ----------
-    sway
-        After minus before in the share of yes, in pp.
-    sway_bounds
-        Its lowest and highest value whatever the missing judgements would have been.
-    change
-        The paper's I: the same as a percentage of the share before.
-    null
-        Where I lies when nothing happens.
-    graded
-        After minus before in the mean of ``graded_by`` (``p_yes`` or ``score``), in points of
-        100; the second, more efficient reading of the same videos.
-    sensitivity
-        The sway without the first 1, 2, 3 batches after the change, by number of batches.
-    without_repeats
-        The same windows without repeats, which else count like any exposure.
-    excluded
-        Videos that do not count, by reason; ``requested_before_change`` among them.
-    timings_ms
-        Median wall time of each stage of a step.
-    cautions
-        What one run can't show, and what was odd about this one.
-    """
+    """One run, described alone."""
 
     run: RunInfo
     traits: tuple[str, ...]
@@ -115,19 +81,25 @@ class OneRun:
     torn: bool
     before: WindowShare
     after: WindowShare
-    sway: Estimate
+    sway: Estimate  # after minus before in the share of yes, in pp
     sway_bounds: tuple[float, float]
-    change: Estimate
-    null: NullOfI
+    """Its lowest and highest value whatever the missing judgements would have been."""
+    change: Estimate  # the paper's I: the same as a percentage of the share before
+    null: NullOfI  # where I lies when nothing happens
     graded: Estimate
+    """After minus before in the mean of ``graded_by`` (``p_yes`` or ``score``), in points of 100;
+    the second, more efficient reading of the same videos."""
     graded_by: str
     sensitivity: dict[int, Estimate]
+    """The sway without the first 1, 2, 3 batches after the change, by number of batches."""
     without_repeats: NewVideos
+    """The same windows without repeats, which else count like any exposure."""
     excluded: dict[str, int]
+    """Videos that do not count, by reason; ``requested_before_change`` among them."""
     dwell: DwellContrast
     faults: dict[str, int]
-    timings_ms: dict[str, float]
-    cautions: tuple[str, ...]
+    timings_ms: dict[str, float]  # median wall time of each stage of a step
+    cautions: tuple[str, ...]  # what one run can't show, and what was odd about this one
 
     def as_dict(self) -> dict[str, Any]:
         """The summary for ``json.dumps``; a number that does not exist is null."""
@@ -138,12 +110,8 @@ class OneRun:
 def summarise(ledger: Ledger, rng: np.random.Generator) -> OneRun:
     """Describe one run.
 
-    Parameters
-    ----------
-    ledger
-        A complete run, or an interrupted one: what is there is described.
-    rng
-        Draws the null of I; nothing else here is random.
+    ``ledger``: a complete run, or an interrupted one: what is there is described.
+    ``rng``: draws the null of I; nothing else here is random.
     """
     run = from_ledger(ledger)
     rows = compared(run)

@@ -8,9 +8,8 @@ start slots. It permutes which run belongs to whom, within a draw: personas that
 study later are a block of their own, and are compared with each other only, since a season or a
 site that has changed may suit them.
 
-Refuses to know where the cells come from, to subtract an active before window, and to test fewer
-than 5 personas. What a matrix cannot tell: the level of the sway, own gain against others' loss,
-a sway common to all personas, drift.
+What a matrix cannot tell: the level of the sway, own gain against others' loss, a sway common to
+all personas, drift.
 """
 
 from __future__ import annotations
@@ -47,29 +46,17 @@ LEAST_WAYS = math.factorial(LEAST_PERSONAS)
 class SpecificSway:
     """What a persona matrix shows.
 
-    Attributes
-    ----------
-    estimate
-        D, with its jackknife interval over personas.
-    test
-        Permutation of which run belongs to whom.
-    adjusted
-        Whether a passive before window was taken out.
-    slope
-        The b of ``Z1 - b Z0``; nan without adjustment.
-    placebo, placebo_test
-        The same from the passive before windows alone, which must show nothing.
-    personas
-        K.
+    ``placebo``, ``placebo_test``: the same from the passive before windows alone, which must show
+    nothing.
     """
 
-    estimate: Estimate
-    test: Permutation
-    adjusted: bool
-    slope: float
+    estimate: Estimate  # D, with its jackknife interval over personas
+    test: Permutation  # permutation of which run belongs to whom
+    adjusted: bool  # whether a passive before window was taken out
+    slope: float  # the b of ``Z1 - b Z0``; nan without adjustment
     placebo: Estimate
     placebo_test: Permutation
-    personas: int
+    personas: int  # K
 
 
 def same_block(size: int, blocks: Ints | None) -> Mask:
@@ -82,13 +69,9 @@ def same_block(size: int, blocks: Ints | None) -> Mask:
 def centred(cells: Floats, blocks: Ints | None = None) -> Floats:
     """Take persona and run means out of matrices, block by block.
 
-    Parameters
-    ----------
-    cells
-        Shape ``(..., K, K)``.
-    blocks
-        Draw that each persona comes from, shape ``(K,)`` or ``(..., K)``. Cells between blocks
-        become 0, whatever they are.
+    ``cells``: shape ``(..., K, K)``.
+    ``blocks``: draw that each persona comes from, shape ``(K,)`` or ``(..., K)``. Cells between
+    blocks become 0, whatever they are.
     """
     same = same_block(cells.shape[-1], blocks)
     inside = np.where(same, cells, 0.0)
@@ -137,19 +120,10 @@ def own_minus_others(cells: Floats, blocks: Ints | None = None) -> Floats:
 def rearranged(cells: Floats, runs_of: Ints, blocks: Ints | None = None) -> Floats:
     """D under each assignment of runs to personas.
 
-    Parameters
-    ----------
-    cells
-        Centred matrices (or residuals), shape ``(..., K, K)``.
-    runs_of
-        Run given to each persona, one of its own block; shape ``(B, K)``.
-    blocks
-        Shape ``(K,)``.
-
-    Returns
-    -------
-    array
-        Shape ``(..., B)``.
+    ``cells``: centred matrices (or residuals), shape ``(..., K, K)``.
+    ``runs_of``: run given to each persona, one of its own block; shape ``(B, K)``.
+    ``blocks``: shape ``(K,)``.
+    Returns shape ``(..., B)``.
     """
     size = cells.shape[-1]
     count = same_block(size, blocks).sum(-1)
@@ -182,22 +156,14 @@ def specific_sway(
 ) -> SpecificSway:
     """Estimate and test the specific sway.
 
-    Parameters
-    ----------
-    after
-        ``M[i, j]`` of the after windows in pp (or logits, as a declared sensitivity); shape
-        ``(K, K)``, or ``(R, K, K)`` for R replicates, each permuted on its own and averaged.
-    before
-        The same of the before windows, where these were passive; then it is adjusted for, and
-        its own matrix is the placebo. Leave it out where the before window was active.
-    blocks
-        Draw that each persona comes from, shape ``(K,)`` or ``(R, K)``; one draw if not given.
-
-    Raises
-    ------
-    NotOffered
-        Fewer than 5 personas, draws too small to permute within, or a cell of a block without a
-        judged video.
+    ``after``: ``M[i, j]`` of the after windows in pp (or logits, as a declared sensitivity); shape
+    ``(K, K)``, or ``(R, K, K)`` for R replicates, each permuted on its own and averaged.
+    ``before``: the same of the before windows, where these were passive; then it is adjusted for,
+    and its own matrix is the placebo. Leave it out where the before window was active.
+    ``blocks``: draw that each persona comes from, shape ``(K,)`` or ``(R, K)``; one draw if not
+    given.
+    Raises ``NotOffered``: fewer than 5 personas, draws too small to permute within, or a cell of a
+    block without a judged video.
     """
     size = after.shape[-1]
     blocks = np.zeros(size, dtype=np.int64) if blocks is None else blocks
@@ -298,12 +264,8 @@ def overlap(answers: Floats, again: Floats) -> Estimate:
     unpersonalised feed less the mean cross-sway, so that it shrinks as delta grows and grows
     where delta is below 0.
 
-    Parameters
-    ----------
-    answers
-        1, 0 or nan by persona and pooled frame; shape ``(K, N)``.
-    again
-        A second, independent answer, nan where none was asked for; same shape.
+    ``answers``: 1, 0 or nan by persona and pooled frame; shape ``(K, N)``.
+    ``again``: a second, independent answer, nan where none was asked for; same shape.
     """
     base = [_mean(row) for row in answers]
     cross, steady = [], []

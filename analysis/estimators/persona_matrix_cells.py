@@ -26,30 +26,14 @@ HINT = "Type: python -m agent rejudge --help"
 
 @dataclass(frozen=True, eq=False)
 class RejudgedColumns:
-    """Re-judgements as columns, one row per question asked.
+    """Re-judgements as columns, one row per question asked."""
 
-    Attributes
-    ----------
-    persona
-        Index of the persona that was asked.
-    run
-        Index of the persona whose run the frame comes from.
-    after
-        Whether the frame was seen in the after window (else before).
-    batch
-        Batch of the video within its run.
-    answer
-        1 yes, 0 no, -1 missing.
-    grade
-        The graded answer, 0 to 100; nan where there is none.
-    """
-
-    persona: Ints
-    run: Ints
-    after: Mask
-    batch: Ints
-    answer: Ints
-    grade: Floats | None = None
+    persona: Ints  # index of the persona that was asked
+    run: Ints  # index of the persona whose run the frame comes from
+    after: Mask  # whether the frame was seen in the after window (else before)
+    batch: Ints  # batch of the video within its run
+    answer: Ints  # 1 yes, 0 no, -1 missing
+    grade: Floats | None = None  # the graded answer, 0 to 100; nan where there is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +73,10 @@ def missing_shares(replicates: Sequence[MatrixCells]) -> tuple[float, float]:
 def count_cells(rows: RejudgedColumns, size: int, blocks: Ints | None = None) -> MatrixCells:
     """Count the cells of a study with K personas and one run of each.
 
-    Parameters
-    ----------
-    blocks
-        Draw that each persona comes from, shape ``(K,)``; cells between draws are not compared.
-
-    Raises
-    ------
-    NotOffered
-        The frames of a run were not put to every persona of its draw equally often, so that own
-        and other cells would not rest on the same videos.
+    ``blocks``: draw that each persona comes from, shape ``(K,)``; cells between draws are not
+    compared.
+    Raises ``NotOffered``: the frames of a run were not put to every persona of its draw equally
+    often, so that own and other cells would not rest on the same videos.
     """
     asked = _by_cell(rows, np.ones(len(rows.answer), dtype=bool), size)
     inside = np.where(same_block(size, blocks), asked, 0)

@@ -2,8 +2,6 @@
 
 Runs are grouped by platform, strategy and model; Holm's correction goes across the groups. Which
 test is primary is an argument, declared before anybody looks.
-
-Refuses to choose a test by its result.
 """
 
 from __future__ import annotations
@@ -61,35 +59,23 @@ class Arm:
 class Result:
     """One platform, strategy and model.
 
-    Attributes
-    ----------
-    contrasts
-        Treatment minus each control arm that is there.
-    p, p_holm
-        The primary p-value, and the same after Holm's correction across groups; two-sided.
-        Of the first contrast, or of the treatment arm's sway where there is no control.
-    attrition_p
-        Fisher's exact test that the treatment arm and the first control lose runs alike.
-    averages
-        The paper's I_avg by arm, with its null.
-    batches_assumed
-        Whether blocks of 12 videos stand in for batches that nobody told.
-    offers
-        The designs, the one that fits best first.
+    ``p``, ``p_holm``: the primary p-value, and the same after Holm's correction across groups;
+    two-sided. Of the first contrast, or of the treatment arm's sway where there is no control.
     """
 
     platform: str
     strategy: str
     model: str
     arms: tuple[Arm, ...]
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[Contrast, ...]  # treatment minus each control arm that is there
     p: float
     p_holm: float
     lost: tuple[Attrition, ...]
     attrition_p: float
-    averages: tuple[Group, ...]
-    batches_assumed: bool
-    offers: tuple[DesignOffer, ...]
+    """Fisher's exact test that the treatment arm and the first control lose runs alike."""
+    averages: tuple[Group, ...]  # the paper's I_avg by arm, with its null
+    batches_assumed: bool  # whether blocks of 12 videos stand in for batches that nobody told
+    offers: tuple[DesignOffer, ...]  # the designs, the one that fits best first
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,15 +94,8 @@ def study(
 ) -> tuple[Result, ...]:
     """Estimate everything that the runs of a table allow.
 
-    Parameters
-    ----------
-    frames
-        Whether frames of these views were kept; without any, nothing can be judged again.
-
-    Raises
-    ------
-    NothingToCompare
-        If the table has no run.
+    ``frames``: whether frames of these views were kept; without any, nothing can be judged again.
+    Raises ``NothingToCompare`` if the table has no run.
     """
     if not views.runs:
         raise NothingToCompare("There is no run to analyse. Type: python -m analysis iavg latest")

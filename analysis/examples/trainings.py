@@ -1,7 +1,6 @@
 """A made-up ladder of trainings whose saturation is known, for trying the analysis out.
 
-Nothing was trained for it: scores, preferences and losses are drawn around planted curves. Refuses
-to be taken for a result.
+Nothing was trained for it: scores, preferences and losses are drawn around planted curves.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ from store.runs.records import Judgement, Provenance
 
 SIZES = (0, 16, 32, 64, 128, 256)
 SEEDS = 4
-CURVE = 90 - 70 * np.exp2(-np.array(SIZES) / 14)
-"""Planted mean scores."""
+CURVE = 90 - 70 * np.exp2(-np.array(SIZES) / 14)  # planted mean scores
 SATURATED = SIZES[step(CURVE, MARGIN)]
 ASKED = ScoringJudge(judge="made-up/judge", about="- romantic", question="made up")
 _VIDEOS, _PAIRS = 40, 2

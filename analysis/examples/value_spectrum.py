@@ -1,7 +1,7 @@
 """A small made-up spectrum over the frames of the made-up study: to learn on, and to test with.
 
 Three values stand for three of the study's themes; one model likes ocean and city, less so in
-words, and another says yes to everything. Nobody was asked. Refuses to know encoders.
+words, and another says yes to everything. Nobody was asked.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Pairs of statements differ in an object, an attribute or a relation; the rates are over pairs, their
 intervals over videos. A choice is put in both orders and a statement both ways round, so a model
-that always says the same is wrong half of the time, and is told as such. Refuses to ask a model.
+that always says the same is wrong half of the time, and is told as such.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePai
 from store.results.text_style import words
 from store.runs.records import Judgement
 
-SAYER = 90.0
-"""Per cent of yes, where half are right, from which a model counts as a yes-sayer."""
+SAYER = 90.0  # per cent of yes, where half are right, from which a model counts as a yes-sayer
 _DENIES = frozenset(("no", "not", "without", "instead", "than", "isn't", "never"))
-_REACH = 3
-"""Words before a name within which a denial belongs to it."""
+_REACH = 3  # words before a name within which a denial belongs to it
 
 
 @dataclass(frozen=True)
@@ -36,54 +34,32 @@ class Example:
     """A pair of which the model chose the false statement at least once."""
 
     pair: PreferencePair
-    wrong: float
-    """Share of the choices between the two that were wrong."""
+    wrong: float  # share of the choices between the two that were wrong
     reason: str | None
-    names: tuple[str, ...]
-    """What its reason names that is not in the frame."""
+    names: tuple[str, ...]  # what its reason names that is not in the frame
 
 
 @dataclass(frozen=True)
 class Level:
-    """One kind of error, all figures in %.
-
-    Attributes
-    ----------
-    choice
-        Share of choices, in both orders, that took the false statement: the misalignment rate.
-    statements
-        Share of wrong answers about single statements, true and false, asked both ways round.
-    accepts
-        Share of false statements that were held true, asked plainly.
-    invents
-        Share of reasons that name something that was found not to be in the frame.
-    pairs
-        How many pairs there are.
-    """
+    """One kind of error, all figures in %."""
 
     choice: Estimate
+    """Share of choices, in both orders, that took the false statement: the misalignment rate."""
     statements: Estimate
-    accepts: Estimate
-    invents: Estimate
-    pairs: int
+    """Share of wrong answers about single statements, true and false, asked both ways round."""
+    accepts: Estimate  # share of false statements that were held true, asked plainly
+    invents: Estimate  # share of reasons that name something that was found not to be in the frame
+    pairs: int  # how many pairs there are
 
 
 @dataclass(frozen=True)
 class Misalignment:
-    """What one model gets wrong.
-
-    Attributes
-    ----------
-    yes
-        Share of yes, in %, among answers of which half should be yes.
-    first
-        Share of choices, in %, that took what came first; half should.
-    """
+    """What one model gets wrong."""
 
     model: str
     levels: dict[str, Level]
-    yes: Estimate
-    first: Estimate
+    yes: Estimate  # share of yes, in %, among answers of which half should be yes
+    first: Estimate  # share of choices, in %, that took what came first; half should
     missing: Counter[str]
     examples: tuple[Example, ...]
 

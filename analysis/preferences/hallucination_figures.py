@@ -1,7 +1,4 @@
-"""Pictures of what models hold true that is false: the rates, and contact sheets of examples.
-
-Refuses to compute a rate.
-"""
+"""Pictures of what models hold true that is false: the rates, and contact sheets of examples."""
 
 from __future__ import annotations
 
@@ -24,8 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL.Image import Image
 
-MOST = 10
-"""Examples on a sheet."""
+MOST = 10  # examples on a sheet
 _LOOKS = (("o", "#0072b2"), ("s", "#d55e00"), ("D", "#009e73"), ("^", "#cc79a7"))
 _RATES = (
     ("choice", "wrong of two"),
@@ -40,10 +36,7 @@ _INK, _SOFT, _WRONG, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#a63c00", "#ffffff",
 def write(models: Sequence[Misalignment], frames: FrameStore, folder: Path) -> list[Path]:
     """Write the figure, a sheet for each model and level that has examples, and the tables.
 
-    Raises
-    ------
-    DataUnwritable
-        The folder cannot be written.
+    Raises ``DataUnwritable``: the folder cannot be written.
     """
     pictures = {"rates.png": rates(models)}
     for number, one in enumerate(models, 1):

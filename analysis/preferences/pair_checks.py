@@ -1,7 +1,4 @@
-"""What is to be known of preference pairs before they are used: counts, reasons, surface, figure.
-
-Refuses to make pairs, and to decide whether they are good enough.
-"""
+"""What is to be known of preference pairs before they are used: counts, reasons, surface, figure."""
 
 from __future__ import annotations
 

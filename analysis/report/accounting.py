@@ -1,7 +1,4 @@
-"""What became of every row: the use that a number's source quotes, and the tables print.
-
-Refuses to know numbers: it says which rows a number rests on, and why the others do not count.
-"""
+"""What became of every row: the use that a number's source quotes, and the tables print."""
 
 from __future__ import annotations
 
@@ -31,20 +28,13 @@ _FIRST_MISSING = _FIRST_EXCLUDED + len(EXCLUDED) - 1
 
 @dataclass(frozen=True, eq=False)
 class AccountedRows:
-    """The rows of a table with their uses.
-
-    Attributes
-    ----------
-    use
-        Index into ``USES``, one per row.
-    why
-        The same, but a row without an answer says so even where its window is not compared: the
-        reason why it cannot be used for anything.
-    """
+    """The rows of a table with their uses."""
 
     views: Views
-    use: Ints
+    use: Ints  # index into ``USES``, one per row
     why: Ints
+    """The same, but a row without an answer says so even where its window is not compared: the
+    reason why it cannot be used for anything."""
 
     @property
     def counted(self) -> Mask:
@@ -71,14 +61,9 @@ class AccountedRows:
     ) -> NumberSource:
         """Say where a number comes from.
 
-        Parameters
-        ----------
-        wanted
-            Rows that the number could rest on, such as those of an arm.
-        used
-            Those that it does rest on; the counted ones if not given.
-        otherwise
-            Why a row that counts elsewhere does not count here.
+        ``wanted``: rows that the number could rest on, such as those of an arm.
+        ``used``: those that it does rest on; the counted ones if not given.
+        ``otherwise``: why a row that counts elsewhere does not count here.
         """
         kept = wanted & (self.counted if used is None else used)
         runs = np.unique(self.views.run[kept])

@@ -1,7 +1,4 @@
-"""The share of yes over position: one curve per arm, with a band over runs.
-
-Refuses to smooth: a point is a bin of consecutive videos that count, and no bin straddles windows.
-"""
+"""The share of yes over position: one curve per arm, with a band over runs."""
 
 from __future__ import annotations
 
@@ -55,10 +52,7 @@ def drift(views: Views, runs: Sequence[int], arms: Sequence[str]) -> Drift:
     are in the bins that they reach. Videos of the after window that were requested before the
     change keep their positions and have no say, as in every comparison.
 
-    Parameters
-    ----------
-    runs
-        Indices of the runs to show.
+    ``runs``: indices of the runs to show.
     """
     rows = np.isin(views.run, list(runs)) & views.eligible
     run, phase, answer = views.run[rows], views.phase[rows], views.answer[rows]

@@ -1,7 +1,4 @@
-"""What a study declared before it was run: its file and its draws, read as plain data.
-
-Refuses to check the file (the program that runs studies did) and to know which runs there are.
-"""
+"""What a study declared before it was run: its file and its draws, read as plain data."""
 
 from __future__ import annotations
 
@@ -19,23 +16,14 @@ FILE, DRAWS = "study.toml", "draws.json"
 
 @dataclass(frozen=True)
 class PrimaryTest:
-    """What is tested, and how.
-
-    Attributes
-    ----------
-    primary
-        ``controlled`` (treatment minus control), ``matrix``, ``paired`` (after minus before alone)
-        or ``borrowed``.
-    sides
-        ``two``, or ``one`` for a sway towards the persona.
-    declared
-        Whether it was declared before anything was run.
-    """
+    """What is tested, and how."""
 
     primary: str = "controlled"
-    sides: str = "two"
+    """``controlled`` (treatment minus control), ``matrix``, ``paired`` (after minus before alone)
+    or ``borrowed``."""
+    sides: str = "two"  # ``two``, or ``one`` for a sway towards the persona
     alpha: float = 0.05
-    declared: bool = True
+    declared: bool = True  # whether it was declared before anything was run
 
 
 @dataclass(frozen=True)
@@ -60,29 +48,19 @@ class Planned:
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study as it was declared.
-
-    Attributes
-    ----------
-    data
-        The file's own content; what it leaves out has the defaults that the ledgers hold.
-    planned
-        Every run that was drawn.
-    """
+    """A study as it was declared."""
 
     name: str
     data: Mapping[str, Any]
+    """The file's own content; what it leaves out has the defaults that the ledgers hold."""
     test: PrimaryTest
-    planned: tuple[Planned, ...]
+    planned: tuple[Planned, ...]  # every run that was drawn
 
 
 def read_study_file(folder: Path) -> StudyFile:
     """Read ``study.toml`` and ``draws.json`` of a study's folder.
 
-    Raises
-    ------
-    BadStudyFolder
-        One of them cannot be read.
+    Raises ``BadStudyFolder``: one of them cannot be read.
     """
     data = _toml(folder / FILE)
     test = data.get("test", {})

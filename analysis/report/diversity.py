@@ -1,7 +1,7 @@
 """How varied the feeds were, by arm and window.
 
 Windows differ in length and longer ones hold more creators, so creators are counted in samples of
-one size (rarefaction: Hurlbert, Ecology 1971). Refuses to look at an answer.
+one size (rarefaction: Hurlbert, Ecology 1971).
 """
 
 from __future__ import annotations
@@ -28,31 +28,22 @@ _REPEAT = EXCLUDED.index("repeat")
 class Variety:
     """One arm and window, as means over runs with Student's t.
 
-    Attributes
-    ----------
-    repeats
-        Videos that the same run, or account, had shown before, in % of all that were shown.
-    yes, yes_new
-        Share of yes in %: of the videos that are compared, as in the sway, and of those of them
-        that had not been shown before.
-    creators
-        Different creators in a sample of ``sample`` videos.
-    near
-        Frames that look like an earlier one of the same run, in %.
-    shared
-        Videos that the same window of another persona's run showed too, in % of the shorter of
-        the two windows; a mean over pairs of runs, so it has no interval.
+    ``yes``, ``yes_new``: share of yes in %: of the videos that are compared, as in the sway, and of
+    those of them that had not been shown before.
     """
 
     arm: str
     window: str
     videos: int
     repeats: Estimate
+    """Videos that the same run, or account, had shown before, in % of all that were shown."""
     yes: Estimate
     yes_new: Estimate
-    creators: Estimate
-    near: Estimate
+    creators: Estimate  # different creators in a sample of ``sample`` videos
+    near: Estimate  # frames that look like an earlier one of the same run, in %
     shared: float
+    """Videos that the same window of another persona's run showed too, in % of the shorter of the
+    two windows; a mean over pairs of runs, so it has no interval."""
     sample: int
 
 
@@ -75,10 +66,7 @@ def varieties(
 ) -> tuple[Variety, ...]:
     """Describe the variety of each arm's windows.
 
-    Parameters
-    ----------
-    seen
-        ``None`` for views made elsewhere: then only video ids are known.
+    ``seen``: ``None`` for views made elsewhere: then only video ids are known.
     """
     windows = {
         (arm, phase): [
@@ -170,12 +158,8 @@ def _sample(windows: Mapping[tuple[str, int], Sequence[_Window]]) -> int:
 def rarefied(counts: Sequence[int], sample: int) -> float:
     """Different kinds that are expected in a sample drawn without replacement.
 
-    Parameters
-    ----------
-    counts
-        Things of each kind.
-    sample
-        Size of the sample; nan where it is 0 or larger than what there is.
+    ``counts``: things of each kind.
+    ``sample``: size of the sample; nan where it is 0 or larger than what there is.
     """
     total = sum(counts)
     if not 0 < sample <= total:

@@ -1,7 +1,7 @@
 """Tables as files: CSV for people and spreadsheets, Parquet for programs.
 
-Refuses to know what is in a table. A number that does not exist is an empty cell, never 0. In CSV,
-text that a spreadsheet would take for a formula begins with an apostrophe.
+A number that does not exist is an empty cell, never 0. In CSV, text that a spreadsheet would take
+for a formula begins with an apostrophe.
 """
 
 from __future__ import annotations
@@ -31,10 +31,7 @@ class ReportTable:
 def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
     """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all.
 
-    Raises
-    ------
-    OSError
-        The folder cannot be written.
+    Raises ``OSError``: the folder cannot be written.
     """
     written = []
     for table in tables:

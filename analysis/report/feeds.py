@@ -1,7 +1,4 @@
-"""What the feeds were like: how varied, and how long a yes and a no were watched.
-
-Refuses to compute: it prints what was measured.
-"""
+"""What the feeds were like: how varied, and how long a yes and a no were watched."""
 
 from __future__ import annotations
 

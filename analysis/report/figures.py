@@ -3,9 +3,6 @@
 Each fills the width that it is given: coordinates are percentages, so that text beside them keeps
 its size on a telephone. Areas and curves lie in a nested drawing that is stretched, with strokes
 that are not. Colours are the page's own variables, so that they follow dark mode and print.
-
-Refuses to know what is drawn: scales and points come in as numbers, and no number is printed here
-except along axes.
 """
 
 from __future__ import annotations
@@ -116,10 +113,7 @@ def strip(span: Span, null: Span, scale: AxisScale, style: str = "treatment") ->
 def hump(drawn: Floats, observed: Span, scale: AxisScale) -> Markup:
     """What is drawn if nothing happens, and above it what was observed.
 
-    Parameters
-    ----------
-    drawn
-        Values of the null, in units of the scale.
+    ``drawn``: values of the null, in units of the scale.
     """
     counts, edges = np.histogram(drawn, bins=_BARS, range=(scale.low, scale.high))
     heights = counts / max(counts.max(initial=1), 1)
@@ -141,10 +135,7 @@ def curves(
 ) -> Markup:
     """Curves with bands over shaded windows.
 
-    Parameters
-    ----------
-    shades
-        Start and end of each shaded part, from 0 to 1.
+    ``shades``: start and end of each shaded part, from 0 to 1.
     """
     marks = Markup("").join(_rect("shade", 100 * a, 0, 100 * (b - a), 100) for a, b in shades)
     for tick in scale.ticks:

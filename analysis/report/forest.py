@@ -1,7 +1,7 @@
 """The sway of each persona, with an interval over the batches of its own runs.
 
 Such an interval describes these accounts alone; what holds for personas in general is the estimate
-over runs below it. Refuses to rank personas.
+over runs below it.
 """
 
 from __future__ import annotations
@@ -23,23 +23,16 @@ from analysis.statistics.null_iavg import WindowCounts
 class PersonaSway:
     """One persona: shares of yes in %, and its sway in pp.
 
-    Attributes
-    ----------
-    runs
-        Its treatment runs.
-    treatment, control
-        Share of yes before and after, means over its runs of these arms; ``control`` is nan where
-        there is none. Runs without a sway, or with a control without a partner that has one, are
-        left out where others have one.
-    estimate
-        Treatment minus control where there is a control, else after minus before.
+    ``treatment``, ``control``: share of yes before and after, means over its runs of these arms;
+    ``control`` is nan where there is none. Runs without a sway, or with a control without a partner
+    that has one, are left out where others have one.
     """
 
     persona: str
-    runs: int
+    runs: int  # its treatment runs
     treatment: tuple[float, float]
     control: tuple[float, float]
-    estimate: Estimate
+    estimate: Estimate  # treatment minus control where there is a control, else after minus before
 
 
 def by_persona(
@@ -47,12 +40,8 @@ def by_persona(
 ) -> tuple[PersonaSway, ...]:
     """Sway of each persona, in the order of their ids.
 
-    Parameters
-    ----------
-    runs, counts
-        One entry per run.
-    control
-        Arm to subtract within pairs; ``None`` to take the treatment alone.
+    ``runs``, ``counts``: one entry per run.
+    ``control``: arm to subtract within pairs; ``None`` to take the treatment alone.
     """
     over = [difference_over_batches(unit.n, 100 * unit.yes) for unit in counts]
     whole = {at for at, unit in enumerate(counts) if unit.n.sum(1).all()}

@@ -1,7 +1,4 @@
-"""The headline: the primary estimate, its test, and what chance alone would give.
-
-Refuses to claim more than the declared test does.
-"""
+"""The headline: the primary estimate, its test, and what chance alone would give."""
 
 from __future__ import annotations
 
@@ -29,20 +26,8 @@ BY_DESIGN = {
 class Headline:
     """What is said first of one group.
 
-    Attributes
-    ----------
-    verdict
-        ``up``, ``down``, ``chance``, ``untested`` or ``absent``.
-    p, p_other, p_holm
-        With their relations; ``p_holm`` is ``None`` where there is one group only.
-    excludes_zero
-        Whether the interval lies on one side of zero.
-    permuted
-        Whether the null is the statistic with runs given to personas at random.
-    place
-        Where the estimate lies among the draws: ``within``, ``above`` or ``below`` all of them.
-    figure
-        The null as a hump with the estimate over it, or the estimate alone.
+    ``p``, ``p_other``, ``p_holm``: with their relations; ``p_holm`` is ``None`` where there is one
+    group only.
     """
 
     platform: Name
@@ -51,7 +36,7 @@ class Headline:
     design: str
     quantity: str
     control: str
-    verdict: str
+    verdict: str  # ``up``, ``down``, ``chance``, ``untested`` or ``absent``
     told: PrintedEstimate
     p: TracedNumber
     test: str
@@ -65,13 +50,14 @@ class Headline:
     null_high: TracedNumber
     percentile: TracedNumber
     place: str
-    excludes_zero: bool
-    permuted: bool
+    """Where the estimate lies among the draws: ``within``, ``above`` or ``below`` all of them."""
+    excludes_zero: bool  # whether the interval lies on one side of zero
+    permuted: bool  # whether the null is the statistic with runs given to personas at random
     null_level: TracedNumber
     null_reason: str
     low_bound: TracedNumber
     high_bound: TracedNumber
-    figure: Markup
+    figure: Markup  # the null as a hump with the estimate over it, or the estimate alone
     axis: Markup
     reason: TracedNumber
     source: NumberSource

@@ -1,7 +1,4 @@
-"""The blind judges: the persona matrix with its placebo, and how each judge judges.
-
-Refuses to compute: it prints what was measured.
-"""
+"""The blind judges: the persona matrix with its placebo, and how each judge judges."""
 
 from __future__ import annotations
 
@@ -22,8 +19,7 @@ from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNum
 from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
 
-MOST_CELLS = 14
-"""Personas up to which every cell has its number printed."""
+MOST_CELLS = 14  # personas up to which every cell has its number printed
 _APART = "drawn at another time, so they are not compared"
 _GRADES = {"score": "ISQ's score", "p_yes": "the probability of yes"}
 
@@ -104,10 +100,8 @@ class JudgeView:
     model: Name
     strategy: Name
     likeness: str
-    begun: Name
-    """Day and seed of its first sitting, which tell it from others of its name."""
-    primary: bool
-    """Whether the primary test takes its matrix, where there are several judges."""
+    begun: Name  # day and seed of its first sitting, which tell it from others of its name
+    primary: bool  # whether the primary test takes its matrix, where there are several judges
     questions: TracedNumber
     frames: TracedNumber
     matrix: MatrixView | None

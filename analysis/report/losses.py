@@ -1,7 +1,4 @@
-"""What does not count, and what is not there: exclusions, missing answers, lost runs.
-
-Refuses to drop anything silently: every video and every run that was drawn is in one of the tables.
-"""
+"""What does not count, and what is not there: exclusions, missing answers, lost runs."""
 
 from __future__ import annotations
 
@@ -134,8 +131,7 @@ class Losses:
     """Attrition by arm, with the test that it is the same in both."""
 
     rows: tuple[LostRow, ...]
-    control: str
-    """The arm that the treatment is compared with."""
+    control: str  # the arm that the treatment is compared with
     p: TracedNumber
     superseded: TracedNumber | None
     source: NumberSource

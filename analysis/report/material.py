@@ -1,7 +1,4 @@
-"""What a report is made of, gathered from a data folder or from views made elsewhere.
-
-Refuses to measure anything, and to read frames before they are needed.
-"""
+"""What a report is made of, gathered from a data folder or from views made elsewhere."""
 
 from __future__ import annotations
 
@@ -49,41 +46,22 @@ class RowDetails:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Everything that a report is made of.
+    """Everything that a report is made of."""
 
-    Attributes
-    ----------
-    title
-        Name of the study, or of what stands in for one.
-    seen, frames
-        ``None`` for views that were made elsewhere.
-    started
-        First lines of the ledgers, in the order of the runs; empty for views made elsewhere.
-    study
-        ``None`` where the runs belong to no study.
-    superseded
-        Runs of the study that a later run of the same cell stands in for, each with that run.
-    judgements
-        Re-judgements, in the order of the runs.
-    disputed
-        Whether the site has counted otherwise than the ledger of some run.
-    command
-        What makes this report again.
-    origin
-        SHA-256 of the file that the views were imported from.
-    """
-
-    title: str
+    title: str  # name of the study, or of what stands in for one
     views: Views
-    command: str
-    seen: RowDetails | None = None
+    command: str  # what makes this report again
+    seen: RowDetails | None = None  # seen, frames: ``None`` for views that were made elsewhere
     frames: FrameStore | None = None
     started: tuple[RunStarted, ...] = ()
-    study: StudyFile | None = None
+    """First lines of the ledgers, in the order of the runs; empty for views made elsewhere."""
+    study: StudyFile | None = None  # ``None`` where the runs belong to no study
     superseded: Mapping[str, str] = field(default_factory=dict)
+    """Runs of the study that a later run of the same cell stands in for, each with that run."""
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
-    disputed: bool = False
-    origin: str = ""
+    """Re-judgements, in the order of the runs."""
+    disputed: bool = False  # whether the site has counted otherwise than the ledger of some run
+    origin: str = ""  # SHA-256 of the file that the views were imported from
 
     @property
     def traits(self) -> dict[str, tuple[str, ...]]:
@@ -111,12 +89,8 @@ def is_study(data: DataFolder, name: str) -> bool:
 def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Material:
     """Gather the newest run of every cell of a study.
 
-    Raises
-    ------
-    BadStudyFolder
-        The study's own files cannot be read.
-    NothingToCompare
-        It has no run yet.
+    Raises ``BadStudyFolder``: the study's own files cannot be read.
+    Raises ``NothingToCompare``: it has no run yet.
     """
     study = read_study_file(data.studies_dir / name)
     newest: dict[str, Path] = {}
@@ -143,10 +117,7 @@ def read_runs(
 ) -> Material:
     """Gather runs that were named one by one.
 
-    Parameters
-    ----------
-    names
-        As they were typed, for the command that makes the report again.
+    ``names``: as they were typed, for the command that makes the report again.
     """
     title = paths[0].parent.name if len(paths) == 1 else count_of(len(paths), "run")
     command = f"python -m analysis report {' '.join(names)}"
@@ -171,10 +142,7 @@ def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
 def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
     """Ledgers of the runs that are meant; ``latest`` is the one that was started last.
 
-    Raises
-    ------
-    UnknownStudy
-        A name fits no run, or several.
+    Raises ``UnknownStudy``: a name fits no run, or several.
     """
     found = []
     for name in names:

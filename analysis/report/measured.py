@@ -1,7 +1,6 @@
 """Everything that a report says of one platform, strategy and model, measured once.
 
-Refuses to know how it is shown. Each part comes from a function of ``analysis``; this puts them
-side by side.
+Each part comes from a function of ``analysis``; this puts them side by side.
 """
 
 from __future__ import annotations
@@ -71,18 +70,10 @@ class ArmDwell:
 
 @dataclass(frozen=True, eq=False)
 class Rejudging:
-    """What one judge's blind answers give; parts that were not asked for are ``None``.
+    """What one judge's blind answers give; parts that were not asked for are ``None``."""
 
-    Attributes
-    ----------
-    judge
-        As it was when it was first asked about any of the runs.
-    likeness
-        How far it is the judge that acted.
-    """
-
-    judge: RejudgementHeader
-    likeness: Likeness
+    judge: RejudgementHeader  # as it was when it was first asked about any of the runs
+    likeness: Likeness  # how far it is the judge that acted
     told: RejudgedReplies
     matrix: PersonaMatrix | None
     refused: str
@@ -109,36 +100,21 @@ class Rejudging:
 class OtherReadings:
     """The sway of every run of the material, read otherwise than declared."""
 
-    dropped: Mapping[int, Floats]
-    """Without so many batches after the change."""
-    new_only: Floats | None
-    """Without repeats; ``None`` where there are none."""
+    dropped: Mapping[int, Floats]  # without so many batches after the change
+    new_only: Floats | None  # without repeats; ``None`` where there are none
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredGroup:
     """One platform, strategy and model.
 
-    Attributes
-    ----------
-    members
-        Its runs, as indices into the material's; ``runs`` and ``counts`` follow them.
-    sensitivity
-        The sway (less the control's, where there is one) without the first batches after the
-        change, by their number.
-    new_only
-        The same without repeats; ``None`` where there are none.
-    graded, graded_by
-        The sway of the graded answers in points of 100 (less the control's), and their name;
-        empty where the judge gives none.
-    lost
-        Attrition by arm, counted from the runs that were drawn; ``never`` began at all.
-    rejudged
-        By rank: the first that has a matrix is what the primary test takes.
+    ``graded``, ``graded_by``: the sway of the graded answers in points of 100 (less the control's),
+    and their name; empty where the judge gives none.
     """
 
     result: Result
     members: tuple[int, ...]
+    """Its runs, as indices into the material's; ``runs`` and ``counts`` follow them."""
     runs: tuple[RunInfo, ...]
     counts: tuple[WindowCounts, ...]
     control: str
@@ -149,13 +125,17 @@ class MeasuredGroup:
     variety: tuple[Variety, ...]
     dwell: tuple[ArmDwell, ...]
     sensitivity: Mapping[int, Estimate]
-    new_only: Estimate | None
+    """The sway (less the control's, where there is one) without the first batches after the change,
+    by their number."""
+    new_only: Estimate | None  # the same without repeats; ``None`` where there are none
     graded: Estimate
     graded_by: str
     lost: tuple[Attrition, ...]
+    """Attrition by arm, counted from the runs that were drawn; ``never`` began at all."""
     never: Mapping[str, int]
     attrition_p: float
     rejudged: tuple[Rejudging, ...]
+    """By rank: the first that has a matrix is what the primary test takes."""
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -185,10 +165,7 @@ class Measures:
 def measure(material: Material, rng: np.random.Generator) -> Measures:
     """Measure everything that the material allows.
 
-    Raises
-    ------
-    NothingToCompare
-        There is no run.
+    Raises ``NothingToCompare``: there is no run.
     """
     views = material.views
     rows = account(views)

@@ -1,7 +1,7 @@
 """How the study was made, in its actual settings, and what produced it.
 
 Settings come from the study file and from the first lines of the ledgers, never from defaults that
-might have changed since. Refuses to describe what is not recorded.
+might have changed since.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
 from store.runs.records import RunStarted
 
-REPLAY = "replay"
-"""The platform of runs that show another run's videos again."""
+REPLAY = "replay"  # the platform of runs that show another run's videos again
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 
 
@@ -73,10 +72,7 @@ class Methods:
 def methods(measures: Measures, seed: int) -> Methods:
     """Gather the settings.
 
-    Parameters
-    ----------
-    seed
-        Of the analysis: what is drawn at random in this report.
+    ``seed``: of the analysis: what is drawn at random in this report.
     """
     material = measures.material
     views, study = material.views, material.study

@@ -105,12 +105,8 @@ class Rendered:
 def compose(measures: Measures, seed: int, now: datetime) -> ReportPage:
     """Put the sections together.
 
-    Parameters
-    ----------
-    seed
-        Of the frames that are drawn for the contact sheets.
-    now
-        When the report is made.
+    ``seed``: of the frames that are drawn for the contact sheets.
+    ``now``: when the report is made.
     """
     rng, budget = np.random.default_rng(seed), Budget()
     scenes = [GroupRows(measures, group) for group in measures.groups]

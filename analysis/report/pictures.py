@@ -1,7 +1,6 @@
 """What yes and no looked like: frames drawn at random, small enough to be sent around.
 
 Drawn from the after windows of treatment runs, by persona and answer; no two that look alike.
-Refuses to choose by hand, and to grow past a bound: few personas, few frames, few bytes.
 """
 
 from __future__ import annotations
@@ -23,10 +22,8 @@ from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
 from store.frames.near_duplicates import near_duplicates
 
-PERSONAS, FRAMES = 8, 6
-"""Personas shown at most, and frames of each answer."""
-MOST_BYTES = 1_900_000
-"""Of JPEG data in the whole report; as text in the page it is a third more."""
+PERSONAS, FRAMES = 8, 6  # personas shown at most, and frames of each answer
+MOST_BYTES = 1_900_000  # of JPEG data in the whole report; as text in the page it is a third more
 _SIZE, _QUALITY = (150, 266), 62
 
 

@@ -1,7 +1,4 @@
-"""The headline: the test that was declared, its estimate, and what chance alone would give.
-
-Refuses to choose between tests by their results: the study file says which is primary.
-"""
+"""The headline: the test that was declared, its estimate, and what chance alone would give."""
 
 from __future__ import annotations
 
@@ -30,38 +27,26 @@ NEEDS_REJUDGING = "no frame was judged again yet"
 class Primary:
     """The primary estimate of one platform, strategy and model.
 
-    Attributes
-    ----------
-    design
-        ``controlled``, ``paired``, ``matrix`` or ``borrowed``.
-    control
-        The arm that is subtracted, or nothing.
-    p, sides, test
-        p-value, ``one`` or ``two``, and the test in words. nan where there is none.
-    p_other, other
-        The same hypothesis by another test, where there is one.
-    function, null_function
-        What made the estimate, and the null.
-    null
-        Where the estimate lies when nothing happens.
-    bounds
-        Its lowest and highest value whatever the missing judgements would have been.
+    ``p``, ``sides``, ``test``: p-value, ``one`` or ``two``, and the test in words. nan where there
+    is none.
     """
 
-    design: str
+    design: str  # ``controlled``, ``paired``, ``matrix`` or ``borrowed``
     estimate: Estimate
     p: float = NAN
     sides: str = "two"
     test: str = ""
-    control: str = ""
-    p_other: float = NAN
+    control: str = ""  # the arm that is subtracted, or nothing
+    p_other: float = NAN  # p_other, other: the same hypothesis by another test, where there is one
     other: str = ""
-    function: str = ""
+    function: str = ""  # function, null_function: what made the estimate, and the null
     null_function: str = ""
     null: NullOfSway = field(
         default_factory=lambda: NullOfSway(np.array([]), NAN, NAN, NAN, NAN, "none was drawn")
     )
+    """Where the estimate lies when nothing happens."""
     bounds: tuple[float, float] = (NAN, NAN)
+    """Its lowest and highest value whatever the missing judgements would have been."""
 
     def verdict(self, alpha: float, p_adjusted: float) -> str:
         """``up``, ``down``, ``chance``, ``untested`` (no p-value) or ``absent`` (no estimate)."""
@@ -90,14 +75,9 @@ def primary(
 ) -> Primary:
     """Make the declared estimate.
 
-    Parameters
-    ----------
-    result
-        What the runs show together.
-    counts
-        Runs of this platform, strategy and model, with their counts.
-    matrix
-        The persona matrix, or why there is none.
+    ``result``: what the runs show together.
+    ``counts``: runs of this platform, strategy and model, with their counts.
+    ``matrix``: the persona matrix, or why there is none.
     """
     if test.primary in ("matrix", "borrowed"):
         if isinstance(matrix, str):

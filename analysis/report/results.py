@@ -1,7 +1,4 @@
-"""What the sway is made of: personas, position, I_avg, and how far it hangs on choices.
-
-Refuses to compute: it prints what was measured.
-"""
+"""What the sway is made of: personas, position, I_avg, and how far it hangs on choices."""
 
 from __future__ import annotations
 
@@ -110,27 +107,17 @@ def _whole(scene: GroupRows) -> Estimate:
 
 @dataclass(frozen=True)
 class ArmCurves:
-    """The share of yes over position.
-
-    Attributes
-    ----------
-    windows
-        Name of each window that is there, with its start in % of the width.
-    legend
-        Arm and how its curve is drawn.
-    table
-        For each bin: its window, first and last position, and the estimate of each arm.
-    banded
-        Whether any curve has a band.
-    """
+    """The share of yes over position."""
 
     figure: Markup
     y_ticks: Markup
     x_ticks: Markup
     windows: tuple[tuple[str, Markup], ...]
-    legend: tuple[tuple[str, Markup], ...]
+    """Name of each window that is there, with its start in % of the width."""
+    legend: tuple[tuple[str, Markup], ...]  # arm and how its curve is drawn
     table: tuple[tuple[str, TracedNumber, TracedNumber, tuple[PrintedEstimate, ...]], ...]
-    banded: bool
+    """For each bin: its window, first and last position, and the estimate of each arm."""
+    banded: bool  # whether any curve has a band
     source: NumberSource
 
 

@@ -1,7 +1,4 @@
-"""One group of runs as the sections of the report see it: its numbers, rows and sources.
-
-Refuses to print: sections turn what is here into traced numbers.
-"""
+"""One group of runs as the sections of the report see it: its numbers, rows and sources."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The report's numbers as tables, one row a thing: what stands behind the page.
-
-Refuses to round: the page does that.
-"""
+"""The report's numbers as tables, one row a thing: what stands behind the page."""
 
 from __future__ import annotations
 
@@ -21,8 +18,7 @@ from store.foreign.printing import count_of
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
-_DIFFERENCES = ("pp", "points")
-"""Units of what is 0 where nothing happens."""
+_DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
 
@@ -250,10 +246,8 @@ def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
 def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """Estimates of one judge's persona matrix that are tested by permutation, by name.
 
-    Parameters
-    ----------
-    sides
-        Of the test of the specific sway: those declared, where it is the primary test's matrix.
+    ``sides``: of the test of the specific sway: those declared, where it is the primary test's
+    matrix.
     """
     if again.matrix is None:
         return

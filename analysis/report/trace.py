@@ -4,8 +4,6 @@ A ``TracedNumber`` holds a number as it is printed, and its ``NumberSource``: th
 made it, the rows that went in and the rows that did not. ``Traces.shown`` is what the templates
 print values with. It turns a ``TracedNumber`` into a link to its source, and refuses any other
 number, also one inside a string, unless it is a ``Name`` (an identifier, or a quotation).
-
-Refuses to know how a number is made.
 """
 
 from __future__ import annotations
@@ -33,18 +31,10 @@ class UntracedNumber(TypeError):
 
 @dataclass(frozen=True)
 class NumberSource:
-    """Where numbers come from.
+    """Where numbers come from."""
 
-    Attributes
-    ----------
-    function
-        What made them, as a dotted name below ``analysis``, or in words.
-    used, left_out
-        Rows that went in and rows that did not, in words with their counts.
-    """
-
-    function: str
-    used: str
+    function: str  # what made them, as a dotted name below ``analysis``, or in words
+    used: str  # used, left_out: rows that went in and rows that did not, in words with their counts
     left_out: str = "nothing"
 
     def pp(self, value: float, what: str, reason: str = "") -> TracedNumber:
@@ -114,19 +104,11 @@ class NumberSource:
 
 @dataclass(frozen=True)
 class TracedNumber:
-    """One number as it is printed.
+    """One number as it is printed."""
 
-    Attributes
-    ----------
-    value
-        ``nan`` where it does not exist; ``what`` then ends in the reason.
-    what
-        What it is a number of.
-    """
-
-    value: float
+    value: float  # ``nan`` where it does not exist; ``what`` then ends in the reason
     text: str
-    what: str
+    what: str  # what it is a number of
     source: NumberSource
 
     @property
@@ -170,10 +152,7 @@ class Traces:
     def shown(self, value: object) -> object:
         """Print one value of a template.
 
-        Raises
-        ------
-        UntracedNumber
-            It is a number, or text with one, that has no source.
+        Raises ``UntracedNumber``: it is a number, or text with one, that has no source.
         """
         if isinstance(value, TracedNumber):
             return self._link(value)

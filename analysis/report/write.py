@@ -1,7 +1,4 @@
-"""Makes a report: measured, composed, rendered, and put into a folder.
-
-Refuses to know where the material came from and what the clock says.
-"""
+"""Makes a report: measured, composed, rendered, and put into a folder."""
 
 from __future__ import annotations
 
@@ -60,21 +57,12 @@ class WrittenReport:
 def write_report(material: Material, folder: Path, seed: int, now: datetime) -> WrittenReport:
     """Measure the material and write its report.
 
-    Parameters
-    ----------
-    folder
-        Gets ``index.html`` and ``tables/``; made if it is not there. An older report is replaced.
-    seed
-        Of everything that is drawn at random: nulls, permutations, frames.
-    now
-        When the report is made.
-
-    Raises
-    ------
-    NothingToCompare
-        There is no run.
-    DataUnwritable
-        The folder cannot be written.
+    ``folder``: gets ``index.html`` and ``tables/``; made if it is not there. An older report is
+    replaced.
+    ``seed``: of everything that is drawn at random: nulls, permutations, frames.
+    ``now``: when the report is made.
+    Raises ``NothingToCompare``: there is no run.
+    Raises ``DataUnwritable``: the folder cannot be written.
     """
     measures = measure(material, np.random.default_rng(seed))
     rendered = render(compose(measures, seed, now))

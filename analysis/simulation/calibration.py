@@ -4,8 +4,6 @@ Studies of a simulated site come as plain arrays; they are judged by the very de
 real ones, and held against what must be so: false positives of 3 to 7 % at a nominal 5, intervals
 that cover their own estimand 93 to 98 % of the time, a listener above a random feed above a
 contrarian, and real runs that look like simulated ones.
-
-Refuses to know the site, the viewer and the browser.
 """
 
 from __future__ import annotations
@@ -34,8 +32,7 @@ FALSE_POSITIVES = (0.03, 0.07)
 COVERAGE = (0.93, 0.98)
 SEASON = 0.3
 """What a season adds to the shares of those who were added in it, where draws are checked."""
-DOUBT = 0.001
-"""Below this p-value a figure is taken for wrong."""
+DOUBT = 0.001  # below this p-value a figure is taken for wrong
 
 
 class ArmVideos(Protocol):
@@ -134,27 +131,15 @@ def together(lots: Iterable[Mapping[str, Outcomes]]) -> dict[str, Outcomes]:
 
 @dataclass(frozen=True)
 class CalibrationCheck:
-    """Something that must be so.
-
-    Attributes
-    ----------
-    value, error
-        The figure, and its simulation error (or nan).
-    low, high
-        Between which it has to lie.
-    p
-        Of the test that it does, where there is one.
-    verdict
-        ``within error``: outside, but not beyond what the number of studies allows.
-    """
+    """Something that must be so."""
 
     name: str
-    value: float
+    value: float  # value, error: the figure, and its simulation error (or nan)
     error: float
-    low: float
+    low: float  # low, high: between which it has to lie
     high: float
-    p: float
-    verdict: Verdict
+    p: float  # of the test that it does, where there is one
+    verdict: Verdict  # ``within error``: outside, but not beyond what the number of studies allows
     unit: str = "%"
     note: str = ""
 

@@ -1,7 +1,4 @@
-"""Real runs of a calibration: what each design says of them, and whether they are as simulated.
-
-Refuses to know how runs are made and how the simulated ones are.
-"""
+"""Real runs of a calibration: what each design says of them, and whether they are as simulated."""
 
 from __future__ import annotations
 
@@ -40,19 +37,12 @@ class DesignVerdict:
 
 @dataclass(frozen=True, eq=False)
 class CalibrationRuns:
-    """Real runs of one feed, one a persona.
-
-    Attributes
-    ----------
-    figures
-        Shares and sways as means over runs, in %; the specific sway where it was judged again.
-    personas, sway
-        Of each run.
-    """
+    """Real runs of one feed, one a persona."""
 
     feed: str
     figures: dict[str, float]
-    personas: tuple[str, ...]
+    """Shares and sways as means over runs, in %; the specific sway where it was judged again."""
+    personas: tuple[str, ...]  # personas, sway: of each run
     sway: Floats
     designs: tuple[DesignVerdict, ...]
     matrix: PersonaMatrix | None
@@ -124,10 +114,7 @@ def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> l
 def against(treated: CalibrationRuns, control: CalibrationRuns) -> DesignVerdict:
     """One feed minus another, paired by persona.
 
-    Raises
-    ------
-    NotOffered
-        No persona has a run of both.
+    Raises ``NotOffered``: no persona has a run of both.
     """
     late = dict(zip(control.personas, control.sway, strict=True))
     pairs = [

@@ -2,8 +2,6 @@
 
 The formulas are those of ``contrasts``, ``persona_matrix`` and ``shrunk_baseline``; here they run
 over many studies, with the number of videos and of judgements that each design asks for.
-
-Refuses to know what is true of the simulated world.
 """
 
 from __future__ import annotations
@@ -32,8 +30,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 PERMUTATIONS = 499
-NULL_DRAWS = 199
-"""Draws of a simulated study's I_avg under no change; a real study takes more."""
+NULL_DRAWS = 199  # draws of a simulated study's I_avg under no change; a real study takes more
 _STUDIES_AT_ONCE = 500
 
 
@@ -215,10 +212,7 @@ def judge_matrix(
 ) -> Outcomes:
     """The specific sway of matrices, with its interval and its test by permutation.
 
-    Parameters
-    ----------
-    blocks
-        Draw that each persona comes from, shape ``(K,)``; one draw if not given.
+    ``blocks``: draw that each persona comes from, shape ``(K,)``; one draw if not given.
     """
     before, after = drawn.shares
     told = judge_cells(after, rng, before if adjust else None, blocks)

@@ -5,8 +5,6 @@ a latent above 0. A judge's score is ``Phi(latent / tau)``: near 0 or 1 where ta
 judge), near the middle where it is large (an unsure one). A score that tells nothing beside its
 answer is on the answer's side of 1/2 and otherwise noise, as where videos either suit a persona or
 do not.
-
-Refuses to know studies and designs.
 """
 
 from __future__ import annotations
@@ -21,29 +19,20 @@ from analysis.simulation.scenarios import SimulatedAnswers
 
 Floats = NDArray[np.float64]
 
-_EDGE = 1e-12
-"""Rates and ranks are kept this far from 0 and 1, where a normal quantile is infinite."""
+_EDGE = 1e-12  # rates and ranks are kept this far from 0 and 1, where a normal quantile is infinite
 _GRID = np.linspace(0, 1, 402)[1:-1]
 _RANKS = (np.arange(400) + 0.5) / 400
 
 
 @dataclass(frozen=True)
 class Grader:
-    """How a judge grades.
+    """How a judge grades."""
 
-    Attributes
-    ----------
-    tau
-        Its unsureness.
-    telling
-        Whether the score is of the latent; else it tells nothing beside the answer.
-    fading
-        By how much it is less sure in the after windows: there tau is this many times as large.
-    """
-
-    tau: float
+    tau: float  # its unsureness
     telling: bool = True
+    """Whether the score is of the latent; else it tells nothing beside the answer."""
     fading: float = 1.0
+    """By how much it is less sure in the after windows: there tau is this many times as large."""
 
     @property
     def by_window(self) -> tuple[Grader, Grader]:
@@ -65,10 +54,7 @@ def graded(
     Shares are then mean scores in points of 100, and ``expected`` is the mean score without
     chance. Scores are drawn video by video of a batch, so that memory stays that of the counts.
 
-    Parameters
-    ----------
-    icc
-        Of the world that was drawn.
+    ``icc``: of the world that was drawn.
     """
     if drawn.rates is None:
         raise ValueError("these answers were not drawn with their rates")

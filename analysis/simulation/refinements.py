@@ -4,8 +4,6 @@ Graded scores in place of yes and no, batches weighted by what their correlation
 and other ways to take a passive before window out. Every refinement judges the very studies that
 the plain design judges, so that a difference in power has a much smaller simulation error than
 the powers have.
-
-Refuses to know how the table is laid out: see ``refinement_text``.
 """
 
 from __future__ import annotations
@@ -67,8 +65,7 @@ SCENES = (
     SimulatedSetting("accounts differ by 16 pp", replace(USUAL, account_sd=0.16)),
     HARD_MIX,
 )
-LARGE = SimulatedSetting("sway of 45 pp", replace(USUAL, effect=0.45))
-"""Shows bias, not power."""
+LARGE = SimulatedSetting("sway of 45 pp", replace(USUAL, effect=0.45))  # shows bias, not power
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Answers about the frames of a spectrum, laid out as arrays: frames by wordings.
-
-Refuses to compute anything from them, and to guess an answer that is missing.
-"""
+"""Answers about the frames of a spectrum, laid out as arrays: frames by wordings."""
 
 from __future__ import annotations
 
@@ -16,8 +13,7 @@ from numpy.typing import NDArray
 from store.results.value_spectrum import Retrieval
 from store.runs.rejudgements import RejudgedAnswer, read_judgements
 
-NEEDED = 3
-"""Keywords of a value that must have found fitting frames."""
+NEEDED = 3  # keywords of a value that must have found fitting frames
 
 Paths = tuple[Path, Path | None, Path | None]
 """Of one model its file of answers, and those of explanations and of answers about descriptions
@@ -35,18 +31,12 @@ class Layout:
     """The frames that were found, and what they were found for."""
 
     retrieval: Retrieval
-    frames: tuple[str, ...]
-    """SHA-256, each once."""
-    members: Bools
-    """Whether a frame was found for a value, shape ``(F, V)``."""
-    sure: Bools
-    """The same, of frames only that are taken to fit."""
-    cluster: Ints
-    """Number of the video that a frame is of, shape ``(F,)``."""
-    found: tuple[int, ...]
-    """For each value, how many of its keywords are not doubtful."""
-    sought: tuple[int, ...]
-    """For each value, how many keywords it has."""
+    frames: tuple[str, ...]  # SHA-256, each once
+    members: Bools  # whether a frame was found for a value, shape ``(F, V)``
+    sure: Bools  # the same, of frames only that are taken to fit
+    cluster: Ints  # number of the video that a frame is of, shape ``(F,)``
+    found: tuple[int, ...]  # for each value, how many of its keywords are not doubtful
+    sought: tuple[int, ...]  # for each value, how many keywords it has
 
     @classmethod
     def of(cls, retrieval: Retrieval) -> Layout:
@@ -92,19 +82,14 @@ class SpectrumAnswers:
     persona: str
     plain: Floats
     opposite: Floats
-    missing: Mapping[str, int]
-    """Answers that there are not, by reason."""
-    described: Mapping[str, str]
-    """What a model said that a frame shows, where it was asked."""
+    missing: Mapping[str, int]  # answers that there are not, by reason
+    described: Mapping[str, str]  # what a model said that a frame shows, where it was asked
 
 
 def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> SpectrumAnswers:
     """Read what a model said about the frames of a layout.
 
-    Raises
-    ------
-    DamagedLedger, DataUnreadable
-        The file is no file of judgements.
+    Raises ``DamagedLedger, DataUnreadable``: the file is no file of judgements.
     """
     kept = read_judgements(path)
     asked = [line for line in kept.asked if line.frame in set(layout.frames)]

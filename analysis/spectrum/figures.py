@@ -1,6 +1,6 @@
 """Figures of a spectrum as inline SVG: the radar, and a contact sheet's pictures.
 
-Colours are the page's own variables. Refuses to know how a score was made.
+Colours are the page's own variables.
 """
 
 from __future__ import annotations

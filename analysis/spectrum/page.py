@@ -1,7 +1,6 @@
 """The report of a spectrum: one page that needs nothing else, and the tables behind it.
 
-Every number goes through ``report.trace``. Refuses to compute a score and to read a file of
-answers.
+Every number goes through ``report.trace``.
 """
 
 from __future__ import annotations
@@ -40,8 +39,7 @@ class ValueRow:
     sure: PrintedEstimate
     found: TracedNumber
     sought: TracedNumber
-    thin: bool
-    """Too few keywords found what fits."""
+    thin: bool  # too few keywords found what fits
     frames: TracedNumber
     low: TracedNumber
     high: TracedNumber

@@ -1,7 +1,7 @@
 """Scores that Value-Spectrum reports (ACL 2025), for comparison.
 
 They come from other frames, of another time, found with another index, so they compare as shapes
-and not as levels. Refuses to hold anything that was computed here.
+and not as levels.
 """
 
 from __future__ import annotations

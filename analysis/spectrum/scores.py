@@ -3,9 +3,9 @@
 The score of a value is the mean over its frames of the share of wordings in which the model likes
 the frame. Answers about frames of one video hang together, so the video is the cluster: the
 standard error comes from leaving one out at a time (``intervals.jackknife``), and a score's
-interval is Wilson's with that error (``intervals.score_interval``). The corrected score takes
-the mean of the question and its opposite: a model that says yes whatever is asked likes half of
-everything then. Refuses to know what a value means.
+interval is Wilson's with that error (``intervals.score_interval``). The corrected score takes the
+mean of the question and its opposite: a model that says yes whatever is asked likes half of
+everything then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from analysis.statistics.intervals import binomial_interval, jackknife, score_in
 from analysis.statistics.permutation import holm
 
 _ENDS = (0.0, 100.0)
-_SPAN = 100.0
-"""What a difference of two scores cannot pass."""
+_SPAN = 100.0  # what a difference of two scores cannot pass
 
 
 @dataclass(frozen=True)
@@ -35,46 +34,28 @@ class ValueProfile:
     scores: tuple[Estimate, ...]
     centred: tuple[Estimate, ...]
     """Each less the mean over the values, so that profiles of different models compare."""
-    level: Estimate
-    """Mean over the values."""
-    range: float
-    """Highest less lowest score. Noise makes it larger, never smaller."""
-    sd: float
-    """Standard deviation of the scores over the values."""
+    level: Estimate  # mean over the values
+    range: float  # highest less lowest score. Noise makes it larger, never smaller
+    sd: float  # standard deviation of the scores over the values
     sd_of_noise: float
     """What it would be if all values were liked alike: the scores' standard errors, pooled."""
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What one model likes.
-
-    Attributes
-    ----------
-    raw, corrected
-        From the question alone; from the question and its opposite.
-    sure
-        As ``corrected``, from the frames only that are taken to fit.
-    low, high
-        Raw scores if every missing answer were no, and yes; shape ``(V,)``.
-    lean
-        Likes when asked whether it likes, less likes when asked the opposite, in points: how far
-        it tends to yes.
-    steady
-        Share of frames with the same answer in every wording of the question, in %.
-    like_paper
-        Rank correlation of the corrected scores with the paper's mean over models.
-    """
+    """What one model likes."""
 
     answers: SpectrumAnswers
-    raw: ValueProfile
+    raw: ValueProfile  # raw, corrected: from the question alone; from the question and its opposite
     corrected: ValueProfile
-    sure: ValueProfile
-    low: Floats
+    sure: ValueProfile  # as ``corrected``, from the frames only that are taken to fit
+    low: Floats  # low, high: raw scores if every missing answer were no, and yes; shape ``(V,)``
     high: Floats
     lean: Estimate
-    steady: float
-    like_paper: float
+    """Likes when asked whether it likes, less likes when asked the opposite, in points: how far it
+    tends to yes."""
+    steady: float  # share of frames with the same answer in every wording of the question, in %
+    like_paper: float  # rank correlation of the corrected scores with the paper's mean over models
 
 
 @dataclass(frozen=True)
@@ -84,8 +65,7 @@ class Difference:
     first: str
     second: str
     by_value: tuple[Estimate, ...]
-    level: Estimate
-    """Mean over the values."""
+    level: Estimate  # mean over the values
     scores: tuple[tuple[Estimate, ...], tuple[Estimate, ...]]
     """Of the first and of the second, on the frames that both answered for."""
     p: tuple[float, ...]
@@ -98,10 +78,8 @@ class SpectrumFindings:
 
     layout: Layout
     spectra: tuple[Spectrum, ...]
-    pairs: tuple[Difference, ...]
-    """Between models."""
-    modality: tuple[Difference, ...]
-    """Of models that were asked in words too: words less pictures."""
+    pairs: tuple[Difference, ...]  # between models
+    modality: tuple[Difference, ...]  # of models that were asked in words too: words less pictures
 
 
 def spectrum(layout: Layout, answers: SpectrumAnswers) -> Spectrum:
@@ -128,16 +106,10 @@ def profile(
 ) -> ValueProfile:
     """Scores by value of what is known of each frame.
 
-    Parameters
-    ----------
-    liked
-        From 0 to 1, or nan; shape ``(F,)``.
-    members
-        Which values a frame was found for, shape ``(F, V)``.
-    cluster
-        Shape ``(F,)``.
-    ends
-        What a score cannot pass.
+    ``liked``: from 0 to 1, or nan; shape ``(F,)``.
+    ``members``: which values a frame was found for, shape ``(F, V)``.
+    ``cluster``: shape ``(F,)``.
+    ``ends``: what a score cannot pass.
     """
     known = ~np.isnan(liked)
     codes = np.unique(cluster, return_inverse=True)[1]

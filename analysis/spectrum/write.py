@@ -1,7 +1,4 @@
-"""Writes the report of a spectrum: read, scored, rendered and put into a folder.
-
-Refuses to ask a model anything.
-"""
+"""Writes the report of a spectrum: read, scored, rendered and put into a folder."""
 
 from __future__ import annotations
 
@@ -110,17 +107,9 @@ def write_spectrum(
 ) -> SpectrumReport:
     """Score the models and write their report.
 
-    Parameters
-    ----------
-    answers
-        Files of each model.
-    folder
-        Gets ``index.html`` and ``tables/``. An older report is replaced.
-
-    Raises
-    ------
-    DataUnwritable
-        The folder cannot be written.
+    ``answers``: files of each model.
+    ``folder``: gets ``index.html`` and ``tables/``. An older report is replaced.
+    Raises ``DataUnwritable``: the folder cannot be written.
     """
     findings = find(retrieval, answers)
     html = render(findings, FrameStore(data.frames_dir), now)

@@ -1,6 +1,6 @@
 """Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
 
-Also how a percentile is put in words. Refuses to know how an estimate is made.
+Also how a percentile is put in words.
 """
 
 from __future__ import annotations
@@ -24,34 +24,21 @@ NAN = math.nan
 class Estimate:
     """A number with its interval.
 
-    Attributes
-    ----------
-    value, low, high
-        In ``unit``; ``nan`` where it does not exist, and then ``reason`` says why.
-    unit
-        ``pp`` (percentage points), ``%``, or empty for a plain number.
-    method
-        How the interval was made, in words that a report can print.
-    clusters
-        Number of independent units (batches of one run, or runs) behind the interval.
-    df
-        Degrees of freedom of Student's t.
-    level
-        Nominal coverage of the interval.
-    p
-        Two-sided p-value of "no difference", where the method gives one.
+    ``value``, ``low``, ``high``: in ``unit``; ``nan`` where it does not exist, and then ``reason``
+    says why.
     """
 
     value: float
     low: float = NAN
     high: float = NAN
-    unit: str = "pp"
-    method: str = ""
+    unit: str = "pp"  # ``pp`` (percentage points), ``%``, or empty for a plain number
+    method: str = ""  # how the interval was made, in words that a report can print
     clusters: int = 0
-    df: float = NAN
+    """Number of independent units (batches of one run, or runs) behind the interval."""
+    df: float = NAN  # degrees of freedom of Student's t
     se: float = NAN
-    p: float = NAN
-    level: float = 0.95
+    p: float = NAN  # two-sided p-value of "no difference", where the method gives one
+    level: float = 0.95  # nominal coverage of the interval
     reason: str = ""
 
     @property
@@ -69,10 +56,8 @@ class Estimate:
 
         Student's t knows no end of a scale, and a cut costs no coverage: the truth lies within.
 
-        Parameters
-        ----------
-        floor, ceiling
-            Least and largest value that the quantity can take, in the estimate's unit.
+        ``floor``, ``ceiling``: least and largest value that the quantity can take, in the
+        estimate's unit.
         """
         if not (self.bounded and floor <= self.value <= ceiling):
             return self

@@ -6,8 +6,6 @@ every one of several trainings is measured on the same videos, both are clusters
 Percentile bootstraps are not offered: with the 4 batches of a window of 50 they cover 0.80 to
 0.93 of the time at a nominal 0.95, the batch jackknife with t(G - 2) 0.94 to 0.98
 (``docs/measurement.md`` has the table, ``tests/analysis/statistics/test_intervals.py`` the check).
-
-Refuses to know what the numbers are about.
 """
 
 from __future__ import annotations
@@ -75,11 +73,8 @@ def binomial_p_value(count: int, n: int, rate: float) -> float:
 def t_interval(values: Floats, unit: str = "pp", level: float = 0.95) -> Estimate:
     """Student's t interval of a mean over runs.
 
-    Parameters
-    ----------
-    values
-        One number per run (or per pair of runs), each independent of the others; shape ``(K,)``.
-        Not-a-numbers are left out, and ``clusters`` says how many went in.
+    ``values``: one number per run (or per pair of runs), each independent of the others; shape
+    ``(K,)``. Not-a-numbers are left out, and ``clusters`` says how many went in.
     """
     kept = values[~np.isnan(values)]
     count = len(kept)
@@ -102,10 +97,7 @@ def crossed(values: Floats, unit: str = "pp", level: float = 0.95) -> Estimate:
     the two; degrees of freedom after Satterthwaite (Biometrics Bulletin 1946). A way that does not
     vary at all, such as one training for all, adds nothing.
 
-    Parameters
-    ----------
-    values
-        One number for each training and video, shape ``(K, V)``, without nan.
+    ``values``: one number for each training and video, shape ``(K, V)``, without nan.
     """
     value = float(values.mean())
     df = np.array(values.shape) - 1
@@ -130,14 +122,9 @@ def jackknife(
     ``se^2 = (G - 1) / G x sum (theta(-g) - mean)^2`` (Efron and Stein, Annals of Statistics 1981),
     with Student's t.
 
-    Parameters
-    ----------
-    value
-        The statistic from all clusters.
-    left_out
-        The statistic without cluster g, for each g; shape ``(G,)``.
-    df
-        Degrees of freedom: G - 1 for a mean over runs, G - 2 for two windows of one run.
+    ``value``: the statistic from all clusters.
+    ``left_out``: the statistic without cluster g, for each g; shape ``(G,)``.
+    ``df``: degrees of freedom: G - 1 for a mean over runs, G - 2 for two windows of one run.
     """
     count = len(left_out)
     empty = Estimate(value, unit=unit, clusters=count, level=level)
@@ -173,11 +160,8 @@ def _without(empty: Estimate, reason: str) -> Estimate:
 def window_sums(values: Floats, after: NDArray[np.bool_], cluster: Ints) -> tuple[Floats, Floats]:
     """Sums per window and cluster.
 
-    Returns
-    -------
-    n, total
-        Number of values and their sum, each of shape ``(2, G)``: before and after, by cluster.
-        A cluster that straddles the windows has numbers in both.
+    Returns ``n``, ``total``: number of values and their sum, each of shape ``(2, G)``: before and
+    after, by cluster. A cluster that straddles the windows has numbers in both.
     """
     codes = np.unique(cluster, return_inverse=True)[1].astype(np.int64)
     count = int(codes.max()) + 1 if len(codes) else 0
@@ -204,10 +188,7 @@ def difference_over_batches(
     A jackknife that leaves out one batch at a time, from both windows where it straddles them,
     with Student's t on G - 2 degrees of freedom (two means are estimated).
 
-    Parameters
-    ----------
-    n, total
-        As from ``window_sums``. Totals of 100 per yes give percentage points.
+    ``n``, ``total``: as from ``window_sums``. Totals of 100 per yes give percentage points.
     """
     sizes = n.sum(1)
     empty = Estimate(NAN, unit=unit, clusters=n.shape[1], level=level)
@@ -229,11 +210,8 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
     degrees of freedom, carried back, so that it is lopsided as ratios are. (Fieller's covers no
     better here and is unbounded for half of the runs at a base rate of 20 %.)
 
-    Parameters
-    ----------
-    n, total
-        As from ``window_sums``, one per yes: the least share that is not 0 is one yes of the
-        before window, and bounds the interval.
+    ``n``, ``total``: as from ``window_sums``, one per yes: the least share that is not 0 is one yes
+    of the before window, and bounds the interval.
     """
     mean, without = _means(n, total)
     empty = Estimate(NAN, unit="%", clusters=n.shape[1], level=level)

@@ -1,7 +1,4 @@
-"""Batch correlation: how alike the videos of one batch are, and draws that keep it.
-
-Refuses to know runs and personas; it sees windows as rows of counts.
-"""
+"""Batch correlation: how alike the videos of one batch are, and draws that keep it."""
 
 from __future__ import annotations
 
@@ -19,16 +16,10 @@ def intraclass_correlation(n: Floats, yes: Floats) -> float:
     The one-way analysis-of-variance estimator for unequal clusters (Fleiss, Statistical Methods
     for Rates and Proportions, 1981), its sums pooled over windows, each around its own share.
 
-    Parameters
-    ----------
-    n, yes
-        Judged videos and yes among them, by window and batch; shape ``(W, G)``. Batches that a
-        window does not have count 0.
-
-    Returns
-    -------
-    float
-        Between -1 / (n - 1) and 1; ``nan`` where no window has two batches, or no answer varies.
+    ``n``, ``yes``: judged videos and yes among them, by window and batch; shape ``(W, G)``. Batches
+    that a window does not have count 0.
+    Returns between -1 / (n - 1) and 1; ``nan`` where no window has two batches, or no answer
+    varies.
     """
     size = n.sum(1)
     kept = size > 0
@@ -52,15 +43,8 @@ def share_variance(n: Floats, yes: Floats) -> Floats:
     The linearised variance of a ratio with the small-sample factor G / (G - 1) (Cochran, Sampling
     Techniques, 1977, section 6.3).
 
-    Parameters
-    ----------
-    n, yes
-        By batch, shape ``(..., G)``; batches without videos do not count.
-
-    Returns
-    -------
-    array
-        Shape ``(...)``; nan where there are fewer than two batches.
+    ``n``, ``yes``: by batch, shape ``(..., G)``; batches without videos do not count.
+    Returns shape ``(...)``; nan where there are fewer than two batches.
     """
     total = n.sum(-1, keepdims=True)
     batches = (n > 0).sum(-1)
@@ -77,17 +61,9 @@ def draw_yes(
 
     A batch that straddles two windows keeps its own rate in both.
 
-    Parameters
-    ----------
-    rate, icc
-        Share of yes, and correlation within a batch (clipped to 0 to 0.99).
-    n
-        Judged videos by window and batch; shape ``(W, G)``.
-
-    Returns
-    -------
-    array
-        Shape ``(draws, W)``.
+    ``rate``, ``icc``: share of yes, and correlation within a batch (clipped to 0 to 0.99).
+    ``n``: judged videos by window and batch; shape ``(W, G)``.
+    Returns shape ``(draws, W)``.
     """
     icc = min(max(icc, 0.0), 0.99)
     batches = n.shape[1]

@@ -3,8 +3,6 @@
 I is a ratio with a small random denominator, so that it is biased upwards and spreads widely
 under no change at all (``docs/measurement.md``). An observed value is therefore shown with its
 place among values drawn at the runs' own base rates, window sizes and batch correlation.
-
-Refuses to know whether anything happened.
 """
 
 from __future__ import annotations
@@ -57,24 +55,16 @@ class WindowCounts:
 class NullOfI:
     """Where I (or I_avg over several units) lies when nothing happens.
 
-    Attributes
-    ----------
-    percentile
-        Share of the drawn values below the observed one, in % (ties count half).
-    mean, low, high
-        Of the drawn values, in %: their mean and the range that holds 95 % of them.
-    undefined
-        Share of the drawn ratios that do not exist because nothing was yes before.
-    rate, icc
-        Base rate and batch correlation of the draws (means over units).
+    ``mean``, ``low``, ``high``: of the drawn values, in %: their mean and the range that holds 95 %
+    of them.
     """
 
-    percentile: float
+    percentile: float  # share of the drawn values below the observed one, in % (ties count half)
     mean: float
     low: float
     high: float
-    undefined: float
-    rate: float
+    undefined: float  # share of the drawn ratios that do not exist because nothing was yes before
+    rate: float  # rate, icc: base rate and batch correlation of the draws (means over units)
     icc: float
     draws: int
     reason: str = ""
@@ -115,12 +105,8 @@ def null_of_i(
     Each unit keeps its own base rate (its share over both windows, which is the best estimate if
     nothing happened) and its own batches. Units with an empty window are left out.
 
-    Parameters
-    ----------
-    units
-        One per persona (or the one run that is described alone).
-    icc
-        Batch correlation; that of the units together where it is not given.
+    ``units``: one per persona (or the one run that is described alone).
+    ``icc``: batch correlation; that of the units together where it is not given.
     """
     units = [unit for unit in units if unit.n.sum(1).all()]
     icc = shared_correlation(units) if icc is None else icc

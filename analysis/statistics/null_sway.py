@@ -4,8 +4,6 @@ Each run keeps its own base rate, its own windows and its own batches, with the 
 all runs together, as in ``null_iavg`` for I_avg. It says how far chance alone would take a study of
 these sizes; what accounts do differently from each other on top of that is in the interval over
 runs, not in here.
-
-Refuses to know whether anything happened.
 """
 
 from __future__ import annotations
@@ -27,25 +25,14 @@ DRAWS = 2000
 
 @dataclass(frozen=True)
 class NullOfSway:
-    """Where a mean sway, or a mean difference of sways, lies when nothing happens.
-
-    Attributes
-    ----------
-    drawn
-        Drawn values in pp, sorted; empty where there is no null, and ``reason`` says why.
-    low, high
-        The range that holds 95 % of them.
-    percentile
-        Share of the drawn values below the observed one, in % (ties count half).
-    icc
-        Batch correlation of the draws.
-    """
+    """Where a mean sway, or a mean difference of sways, lies when nothing happens."""
 
     drawn: Floats = field(repr=False)
-    low: float
+    """Drawn values in pp, sorted; empty where there is no null, and ``reason`` says why."""
+    low: float  # low, high: the range that holds 95 % of them
     high: float
-    percentile: float
-    icc: float
+    percentile: float  # share of the drawn values below the observed one, in % (ties count half)
+    icc: float  # batch correlation of the draws
     reason: str = ""
 
 
@@ -57,11 +44,8 @@ def null_of_sway(
 ) -> NullOfSway:
     """Draw the mean sway of runs, less that of their controls, as if nothing had happened.
 
-    Parameters
-    ----------
-    treated, control
-        One entry per run; ``control`` is empty where a sway stands alone. Runs with an empty
-        window are left out.
+    ``treated``, ``control``: one entry per run; ``control`` is empty where a sway stands alone.
+    Runs with an empty window are left out.
     """
     treated, control = (
         [unit for unit in units if unit.n.sum(1).all()] for units in (treated, control)

@@ -1,7 +1,4 @@
-"""Results of several runs as text for a person at a terminal.
-
-Refuses to compute: every number comes from a result.
-"""
+"""Results of several runs as text for a person at a terminal."""
 
 from __future__ import annotations
 

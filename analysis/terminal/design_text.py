@@ -1,7 +1,4 @@
-"""The comparison of designs as Markdown, which reads well at a terminal too.
-
-Refuses to compute: every number comes from the table.
-"""
+"""The comparison of designs as Markdown, which reads well at a terminal too."""
 
 from __future__ import annotations
 

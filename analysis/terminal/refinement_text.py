@@ -1,7 +1,4 @@
-"""The comparison of refinements as Markdown.
-
-Refuses to compute: every number comes from the table.
-"""
+"""The comparison of refinements as Markdown."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A run's summary as text for a person at a terminal.
-
-Refuses to compute: every number comes from the summary.
-"""
+"""A run's summary as text for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -39,14 +36,9 @@ def render(
 ) -> str:
     """Lay the summary out as text.
 
-    Parameters
-    ----------
-    width
-        Columns of the terminal; lines are wrapped to it (60 at least, 100 at most).
-    where
-        Folder that holds the run, if it is to be told.
-    commands
-        What can be typed next: pairs of command and what it does.
+    ``width``: columns of the terminal; lines are wrapped to it (60 at least, 100 at most).
+    ``where``: folder that holds the run, if it is to be told.
+    ``commands``: what can be typed next: pairs of command and what it does.
     """
     width = min(max(width, 60), 100)
     blocks = [

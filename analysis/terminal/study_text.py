@@ -1,7 +1,4 @@
-"""Studies, comparisons and plans as text for a person at a terminal.
-
-Refuses to compute: every number comes from a result.
-"""
+"""Studies, comparisons and plans as text for a person at a terminal."""
 
 from __future__ import annotations
 

@@ -46,7 +46,6 @@ def forest(axes: Axes, rows: Sequence[PersonaSway], whole: Estimate) -> None:
 
 
 def drift(axes: Axes, told: Drift) -> None:
-    """Draw the share of yes along the feed, with bands over runs."""
     x = [part.middle for part in told.bins]
     for part in told.bins:
         if part.phase != "adapt":
@@ -81,7 +80,6 @@ def null(axes: Axes, told: Primary) -> None:
 
 
 def matrix(axes: Axes, told: PersonaMatrix) -> None:
-    """Draw the persona matrix of the after windows."""
     size = len(told.personas)
     axes.imshow(told.after, cmap="Blues", vmin=0)
     for i in range(size):
@@ -104,7 +102,6 @@ def matrix(axes: Axes, told: PersonaMatrix) -> None:
 
 
 def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> None:
-    """Draw the first frame of each step, with what was answered."""
     shown = [step for step in steps if step.frames]  # of some they were forgotten
     for one, step in zip(axes, shown, strict=False):
         with open_picture(store.read(step.frames[0].sha256)) as picture:

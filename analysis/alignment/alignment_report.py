@@ -27,7 +27,6 @@ class AlignmentReport:
     out: Path
 
     def as_dict(self) -> dict[str, Any]:
-        """What it says, for ``json.dumps``."""
         told = self.told
         return {
             "judge": told.asked.judge,
@@ -44,7 +43,6 @@ class AlignmentReport:
         }
 
     def text(self) -> str:
-        """The result for a person at a terminal."""
         told = self.told
         head = ("pairs", *(curve.name for curve in _curves(told).values()))
         rows = [
@@ -66,7 +64,6 @@ class AlignmentReport:
 
 
 def write(told: Alignment, out: Path) -> AlignmentReport:
-    """Draw the figures and write the numbers."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
@@ -114,7 +111,6 @@ def _estimate(one: Estimate) -> str:
 
 
 def _notes(told: Alignment) -> list[str]:
-    """What else a reader has to know."""
     notes = []
     if told.missing:
         reasons = ", ".join(f"{count} {reason}" for reason, count in told.missing.items())

@@ -64,11 +64,9 @@ def learning_curve(scores: Floats, scale: tuple[float, float] = SCALE) -> list[E
 
 
 def saturation(sizes: Sequence[int], scores: Floats, margin: float = MARGIN) -> Saturation:
-    """Find the saturation size and its interval.
+    """Find the saturation size and its interval; ``margin`` in points of 100.
 
-    ``sizes``: in rising order, at least three.
-    ``scores``: as in ``learning_curve``.
-    ``margin``: in points of 100.
+    ``sizes``: in rising order, at least three. ``scores``: as in ``learning_curve``.
     """
     nothing = Estimate(NAN, unit="points")
     if not scores.size:

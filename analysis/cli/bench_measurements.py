@@ -40,12 +40,10 @@ class Times:
 
     @property
     def total(self) -> float:
-        """Of all stages."""
         return sum(self.seconds.values())
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
         started = perf_counter()
         yield
         self.seconds[name] = perf_counter() - started

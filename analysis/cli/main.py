@@ -147,7 +147,6 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
 
 
 def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -> None:
-    """Write the report of imported views, and say on stderr where it is."""
     from datetime import UTC, datetime
 
     from analysis.report.material import read_imported

@@ -26,7 +26,6 @@ class AnalysisCommands(click.Group):
     """The one door where errors become words."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error that was raised on purpose is told in one sentence."""
         try:
             return super().invoke(ctx)
         except (AnalysisError, StoreError) as error:
@@ -64,7 +63,6 @@ def ledger_paths(data: Path, runs: Sequence[str]) -> list[Path]:
 
 
 def read_views(data: Path, runs: Sequence[str]) -> Views:
-    """One table of these runs, read one at a time."""
     from analysis.data.exposures import from_ledgers
     from store.runs import ledger
 
@@ -79,7 +77,6 @@ def read_views(data: Path, runs: Sequence[str]) -> Views:
 
 
 def put(value: object, text: Callable[[], str], as_json_: bool) -> None:
-    """Print a value as JSON, or as text."""
     from analysis.statistics.estimate import as_json
 
     echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)

@@ -56,7 +56,6 @@ def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_j
 
 
 def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
-    """Write a report, and say where it is."""
     import json
     from datetime import UTC, datetime
 
@@ -71,7 +70,6 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
 
 
 def _progress(paths: Sequence[Path]) -> Iterator[Path]:
-    """A bar on stderr where there are many ledgers and somebody to see it."""
     hidden = len(paths) < MANY or not sys.stderr.isatty()
     with click.progressbar(paths, label="reading", file=sys.stderr, hidden=hidden) as shown:
         yield from shown

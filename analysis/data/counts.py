@@ -29,12 +29,10 @@ class WindowShare:
 
     @property
     def unanswered(self) -> int:
-        """Videos without an answer."""
         return self.shown - self.judged
 
 
 def window_share(run: Views, rows: Mask) -> WindowShare:
-    """Count one window of one run."""
     answers = run.answer[rows]
     judged = answers != NONE
     yes, count = int((answers == YES).sum()), int(judged.sum())
@@ -77,7 +75,6 @@ def missing_bounds(before: WindowShare, after: WindowShare) -> tuple[float, floa
 
 
 def counts_by_run(views: Views, drop: Drop = "as declared") -> list[WindowCounts]:
-    """Counts of every run of a table, in the order of its runs."""
     counted = []
     for index in range(len(views.runs)):
         run = views.one(index)

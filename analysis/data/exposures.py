@@ -58,7 +58,6 @@ class RunInfo:
 
     @property
     def judge(self) -> str:
-        """Strategy and model: who turned videos into answers."""
         return f"{self.strategy} x {self.model}"
 
 
@@ -98,7 +97,6 @@ class Views:
 
     @property
     def eligible(self) -> Mask:
-        """Rows that count towards a window."""
         rows: Mask = self.excluded == 0
         return rows
 
@@ -121,7 +119,6 @@ class Views:
         return Views((self.runs[index],), **columns)
 
     def exclusions(self) -> dict[str, int]:
-        """Rows that do not count, by reason."""
         return _tally(self.excluded, EXCLUDED)
 
     def missing_by_reason(self) -> dict[str, int]:
@@ -161,7 +158,6 @@ def table(runs: Sequence[RunInfo], rows: Iterable[Sequence[Any]]) -> Views:
 
 
 def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
-    """Put the steps of these runs into one table."""
     runs: list[RunInfo] = []
     rows: list[tuple[Any, ...]] = []
     for index, ledger in enumerate(ledgers):
@@ -172,12 +168,10 @@ def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
 
 
 def from_ledger(ledger: Ledger) -> Views:
-    """Put the steps of one run into a table."""
     return from_ledgers([ledger])
 
 
 def run_info(ledger: Ledger) -> RunInfo:
-    """Say what a run was, from the first line of its ledger."""
     started = ledger.started
     return RunInfo(
         run_id=started.run_id,
@@ -200,7 +194,6 @@ def _whole(value: object, otherwise: int) -> int:
 
 
 def _row(run: int, step: Step) -> tuple[Any, ...]:
-    """One step in the order of the columns."""
     video, judgement = step.video, step.judgement
     return (
         run,

@@ -207,7 +207,6 @@ def _phases(members: list[_Row], windows: Windows) -> list[int]:
 
 
 def _cells(run: int, row: _Row, phase: int, reading: CsvOptions) -> tuple[Any, ...]:
-    """One row in the order of the table's columns."""
     answer = row.answer(reading.threshold)
     position = row.whole("position")
     return (

@@ -74,7 +74,6 @@ def _too_early(run: Views, drop: Drop) -> Mask:
 
 
 def _first_batches(run: Views, change: int, count: int) -> Mask:
-    """Rows of the first ``count`` batches shown from the change on."""
     codes = batches(run)
     shown = codes[run.position >= change]
     first_shown = np.unique(shown, return_index=True)
@@ -92,5 +91,4 @@ def batches(run: Views) -> Ints:
 
 
 def batches_assumed(run: Views) -> bool:
-    """Whether any batch had to be assumed."""
     return bool((run.batch == UNKNOWN).any())

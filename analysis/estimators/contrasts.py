@@ -121,7 +121,6 @@ class Attrition:
 
 
 def attrition(runs: Sequence[RunInfo]) -> tuple[Attrition, ...]:
-    """Count blocked or short runs per arm."""
     told = []
     for arm in dict.fromkeys(["treatment", *sorted(run.arm for run in runs)]):
         members = [run for run in runs if run.arm == arm]

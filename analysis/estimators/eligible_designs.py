@@ -56,7 +56,6 @@ def _paired(pairs: int) -> DesignOffer:
 
 
 def _rejudged(design: str, personas: int, baseline_fits: bool, note: str) -> DesignOffer:
-    """A design that judges windows again as every persona."""
     if personas < LEAST_PERSONAS:
         return DesignOffer(
             design, False, f"{count_of(personas, 'persona')}, and {LEAST_PERSONAS} are needed"

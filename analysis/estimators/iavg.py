@@ -57,10 +57,7 @@ class Group:
 
 
 def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
-    """I per persona, I_avg, sway and null of each group of runs.
-
-    Raises ``NothingToCompare`` if the table has no run.
-    """
+    """I per persona, I_avg, sway and null by group; raises ``NothingToCompare`` without a run."""
     if not views.runs:
         raise NothingToCompare("No run was given. Type: python -m analysis iavg RUN")
     counts = counts_by_run(views)
@@ -98,7 +95,6 @@ def _group(
 
 
 def _sway(counts: Sequence[WindowCounts]) -> Estimate:
-    """Mean sway over runs; over batches where there is one run."""
     if len(counts) == 1:
         return difference_over_batches(counts[0].n, 100 * counts[0].yes).within(-100, 100)
     sways = np.array([100 * (c.share[1] - c.share[0]) for c in counts])

@@ -66,7 +66,7 @@ class _Joined:
 def compare(views: Views) -> Comparison:
     """Compare the second run of a table with the first.
 
-    Raises ``NothingToCompare``: no video was judged in both.
+    Raises ``NothingToCompare`` where no video was judged in both.
     """
     first, second = views.one(0), views.one(1)
     joined = _join(first, second)
@@ -134,7 +134,6 @@ def kappa(agreement: float, first: float, second: float) -> float:
 
 
 def _split_of_runs(first: Views, second: Views, judge: Estimate) -> Split:
-    """Share of yes of everything judged: second minus first."""
     shares = [100 * float((run.answer[run.judged] == YES).mean()) for run in (first, second)]
     whole = shares[1] - shares[0]
     reason = "a difference of two feeds has no interval from one run each"
@@ -144,7 +143,6 @@ def _split_of_runs(first: Views, second: Views, judge: Estimate) -> Split:
 
 
 def _split_of_sway(first: Views, joined: _Joined, a: Floats, b: Floats) -> Split:
-    """The first run's sway on the common videos of its windows."""
     rows = compared(first)
     kept = (rows.before | rows.after)[joined.one]
     at = joined.one[kept]

@@ -1,6 +1,7 @@
 """How a judge judges: how eager for yes, how steady, and how the acting answers differ.
 
-All from re-judgements.
+All from re-judgements. Whether a judge is right nobody knows: what a persona would truly like is
+not known.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def blind(told: RejudgedReplies) -> BlindSway | None:
 
 
 def taste_overlap(told: RejudgedReplies) -> Estimate:
-    """How far the personas' tastes overlap, from pooled frames and repeats (``matrix.overlap``)."""
+    """How far the personas' tastes overlap, from frames put to several personas, and repeats."""
     personas = np.unique(told.persona)
     picture = np.unique(told.frame, return_inverse=True)[1]
     keys = np.stack([told.run, told.position, picture])
@@ -147,7 +148,6 @@ def _pairs(told: RejudgedReplies, first: Mask, second: Mask) -> tuple[Ints, Ints
 
 
 def _by_run(values: Floats, run: Ints) -> Floats:
-    """Mean of each run."""
     codes = np.unique(run, return_inverse=True)[1]
     mean: Floats = np.bincount(codes, weights=values) / np.bincount(codes)
     return mean

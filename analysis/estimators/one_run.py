@@ -102,17 +102,12 @@ class OneRun:
     cautions: tuple[str, ...]  # what one run can't show, and what was odd about this one
 
     def as_dict(self) -> dict[str, Any]:
-        """The summary for ``json.dumps``; a number that does not exist is null."""
         told: dict[str, Any] = as_json(self)
         return told
 
 
 def summarise(ledger: Ledger, rng: np.random.Generator) -> OneRun:
-    """Describe one run.
-
-    ``ledger``: a complete run, or an interrupted one: what is there is described.
-    ``rng``: draws the null of I; nothing else here is random.
-    """
+    """Describe one run, complete or not; ``rng`` draws the null of I, nothing else is random."""
     run = from_ledger(ledger)
     rows = compared(run)
     counts = run_counts(run, rows)
@@ -162,7 +157,6 @@ def graded_sway(run: Views, rows: ComparedRows) -> tuple[Estimate, str]:
 
 
 def dwell_contrast(run: Views) -> DwellContrast:
-    """Compare the delivered dwell after yes with that after no."""
     info = run.runs[0]
     decided = info.arm == "treatment"
     rows = run.judged & ~np.isnan(run.dwell)  # of an interrupted step it may not be known
@@ -176,12 +170,10 @@ def dwell_contrast(run: Views) -> DwellContrast:
 
 
 def _sway_without(run: Views, count: int) -> Estimate:
-    """The sway without the first batches after the change."""
     return _sway_of(run_counts(run, compared(run, count)))
 
 
 def _sway_of(counts: WindowCounts) -> Estimate:
-    """The sway of one run over its batches."""
     return difference_over_batches(counts.n, 100 * counts.yes).within(-100, 100)
 
 
@@ -199,7 +191,6 @@ def _new_videos(run: Views, rows: ComparedRows) -> NewVideos:
 
 
 def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
-    """Median of each stage over the steps that had it, slowest first."""
     stages: dict[str, list[float]] = {}
     for timing in timings:
         for stage, value in timing.items():
@@ -211,7 +202,6 @@ def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
 def _cautions(
     run: Views, rows: ComparedRows, before: WindowShare, after: WindowShare
 ) -> tuple[str, ...]:
-    """Say what this run cannot show."""
     info = run.runs[0]
     replayed = info.platform == "replay"
     said = list(_OF_REPLAYS if replayed else _OF_ONE_RUN)
@@ -232,6 +222,5 @@ def _cautions(
 
 
 def _differences(ledger: Ledger) -> tuple[str, ...]:
-    """Say where the site has counted something else than the ledger."""
     told = last_difference(ledger.checks)
     return (f"The site itself has counted otherwise: {told}.",) if told else ()

@@ -279,6 +279,5 @@ def overlap(answers: Floats, again: Floats) -> Estimate:
 
 
 def _mean(values: Floats) -> float:
-    """Mean of what is known; nan where nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else NAN

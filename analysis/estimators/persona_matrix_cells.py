@@ -1,8 +1,7 @@
 """Cells of a persona matrix, counted from stored frames that were judged again.
 
 Every cell has to come from the same blind re-judging, the diagonal included: answers that were
-given while acting are more lenient, and on the diagonal alone they pass for a sway. So this takes
-re-judgements only, and refuses to know the acting ones.
+given while acting are more lenient, and on the diagonal alone they pass for a sway.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ class MatrixCells:
     """Questions asked, answers and yes by window (before, after), persona and run.
 
     All of shape ``(2, K, K)``; ``within`` is the variance in pp^2 of a before share, by persona.
+    ``before`` and ``after`` are shares in pp, nan where nothing was judged.
     """
 
     asked: Floats
@@ -50,12 +50,10 @@ class MatrixCells:
 
     @property
     def before(self) -> Floats:
-        """Shares of the before windows in pp; nan where nothing was judged."""
         return shares(self.judged[0], self.yes[0])
 
     @property
     def after(self) -> Floats:
-        """Shares of the after windows in pp; nan where nothing was judged."""
         return shares(self.judged[1], self.yes[1])
 
 
@@ -74,9 +72,8 @@ def count_cells(rows: RejudgedColumns, size: int, blocks: Ints | None = None) ->
     """Count the cells of a study with K personas and one run of each.
 
     ``blocks``: draw that each persona comes from, shape ``(K,)``; cells between draws are not
-    compared.
-    Raises ``NotOffered``: the frames of a run were not put to every persona of its draw equally
-    often, so that own and other cells would not rest on the same videos.
+    compared. Raises ``NotOffered`` where the frames of a run were not put to every persona of its
+    draw equally often, so that own and other cells would not rest on the same videos.
     """
     asked = _by_cell(rows, np.ones(len(rows.answer), dtype=bool), size)
     inside = np.where(same_block(size, blocks), asked, 0)
@@ -119,7 +116,6 @@ def _by_cell(rows: RejudgedColumns, kept: Mask, size: int, values: Floats | None
 
 
 def _by_batch(rows: RejudgedColumns, kept: Mask, size: int) -> Floats:
-    """Rows by persona, run and batch."""
     batches = int(rows.batch.max(initial=0)) + 1
     cell = (rows.persona[kept] * size + rows.run[kept]) * batches + rows.batch[kept]
     counts = np.bincount(cell, minlength=size * size * batches)

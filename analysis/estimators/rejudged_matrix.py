@@ -93,9 +93,8 @@ _COLUMNS: dict[str, type] = {
 def replies(
     views: Views, files: Mapping[int, Judgements], members: Sequence[int] | None = None
 ) -> RejudgedReplies:
-    """Put one judge's files beside the views that they are about.
+    """Put one judge's files, by the run's index, beside the views that they are about.
 
-    ``files``: by the run's index into ``views.runs``.
     ``members``: runs that belong together; all of the table if not given.
     """
     members = range(len(views.runs)) if members is None else members
@@ -159,7 +158,6 @@ def _places(run: Views) -> dict[int, tuple[bool, int, int]]:
 
 
 def by_judge(files: Mapping[int, Sequence[Judgements]]) -> dict[str, dict[int, Judgements]]:
-    """Files of several runs, by judge and run."""
     found: dict[str, dict[int, Judgements]] = {}
     for index, beside in files.items():
         for file in beside:
@@ -320,7 +318,6 @@ def _borrow(
 
 
 def _mean(cells: Floats) -> Floats:
-    """Mean over replicates of what was judged; nan where nothing was."""
     known = ~np.isnan(cells)
     total = np.where(known, cells, 0.0).sum(0)
     mean: Floats = np.divide(total, known.sum(0), out=np.full(total.shape, NAN), where=known.any(0))

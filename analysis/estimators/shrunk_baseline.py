@@ -90,7 +90,6 @@ def off_diagonal_change(after: Floats, before: Floats) -> Floats:
 
 
 def drift(after: Floats, before: Floats) -> Estimate:
-    """The off-diagonal change with its jackknife interval over personas."""
     size = after.shape[-1]
     left_out = []
     for persona in range(size):
@@ -106,14 +105,11 @@ def borrowed_base(
 ) -> BorrowedBase:
     """The sway against the borrowed base, where that can be trusted.
 
-    ``after``, ``before``: ``M[i, j]`` of both windows in pp; shape ``(K, K)``.
-    ``within``: ``v_i`` in pp^2; shape ``(K,)``.
-    ``baseline``: how the before windows were watched: ``passive`` or ``active``.
-    ``placebo_p``: the two-sided p-value of the before matrix
-    (``matrix.SpecificSway.placebo_test``).
-    Raises ``NotOffered``: the before windows are active, there are fewer than 5 personas, the
-    placebo is below 0.05 (profiles lean to their personas), or the off-diagonal change excludes 0
-    (drift).
+    ``after``, ``before``: ``M[i, j]`` of both windows in pp, shape ``(K, K)``; ``within``: ``v_i``
+    in pp^2, shape ``(K,)``. ``baseline``: ``passive`` or ``active`` before windows. ``placebo_p``:
+    of ``SpecificSway.placebo_test``, two-sided. Raises ``NotOffered``: the before windows are
+    active, there are fewer than 5 personas, the placebo is below 0.05 (profiles lean to their
+    personas), or the off-diagonal change excludes 0 (drift).
     """
     if baseline != "passive":
         raise NotOffered(f"A borrowed base needs passive before windows. {HINT}")

@@ -98,11 +98,7 @@ class _Shown:
 
 
 def write_example(folder: Path, seed: int = 7) -> DataFolder:
-    """Write the example study into a data folder.
-
-    ``folder``: made if it is not there; must hold no study of this name.
-    ``seed``: of everything that is drawn at random.
-    """
+    """Write the example study into a data folder that holds no study of this name."""
     data = DataFolder(folder)
     rng = np.random.default_rng(seed)
     pictures = _pictures(FrameStore(data.frames_dir), rng)
@@ -182,7 +178,6 @@ def _pictures(frames: FrameStore, rng: np.random.Generator) -> Pictures:
 
 
 def _draw(hue: float, theme: str, rng: np.random.Generator) -> bytes:
-    """Hills in a colour of the theme, and its name."""
     from PIL import Image, ImageDraw, ImageFont
 
     width, height = 180, 320

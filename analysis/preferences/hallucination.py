@@ -78,7 +78,6 @@ class Misalignment:
         return "tends to no" if high < 50 else "even-handed"
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known, for ``json.dumps``."""
         return {
             "model": self.model,
             "levels": {name: as_json(level) for name, level in self.levels.items()},
@@ -89,7 +88,6 @@ class Misalignment:
         }
 
     def text(self) -> str:
-        """The rates for a person at a terminal."""
         head = (
             "level",
             "pairs",
@@ -116,7 +114,6 @@ class Misalignment:
 
 
 def misalignment(pairs: PreferencePairs, probes: Probes) -> Misalignment:
-    """Describe what a model gets wrong."""
     items = [pair for pair in pairs.counted if pair.error in LEVELS]
     members = np.array([[pair.error == level for level in LEVELS] for pair in items])
     cluster = np.unique([pair.source.cluster for pair in items], return_inverse=True)[1]
@@ -201,7 +198,6 @@ class _Grid:
         return _mean(said, whole=True)
 
     def first(self) -> Floats:
-        """Share of choices that took what came first."""
         plain, turned = (self.answers("choice", 0, mirrored=turned) for turned in (False, True))
         return _mean([plain, 1 - turned], whole=True)
 

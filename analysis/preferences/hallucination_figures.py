@@ -34,10 +34,7 @@ _INK, _SOFT, _WRONG, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#a63c00", "#ffffff",
 
 
 def write(models: Sequence[Misalignment], frames: FrameStore, folder: Path) -> list[Path]:
-    """Write the figure, a sheet for each model and level that has examples, and the tables.
-
-    Raises ``DataUnwritable``: the folder cannot be written.
-    """
+    """Write the figure, a sheet for each model and level that has examples, and the tables."""
     pictures = {"rates.png": rates(models)}
     for number, one in enumerate(models, 1):
         for level in LEVELS:

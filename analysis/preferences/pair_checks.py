@@ -1,4 +1,4 @@
-"""What is to be known of preference pairs before they are used: counts, reasons, surface, figure."""
+"""What is to be known of preference pairs before use: counts, reasons, surface, figure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ class PairChecks:
 
     @cached_property
     def shortcut(self) -> Shortcut:
-        """What length and style alone tell."""
         return shortcut(self.pairs.counted)
 
     @property
@@ -57,7 +56,6 @@ class PairChecks:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known, for ``json.dumps``."""
         surface = self.shortcut
         return {
             "file": str(self.pairs.path),
@@ -77,7 +75,6 @@ class PairChecks:
         }
 
     def text(self) -> str:
-        """The counts and the shortcut for a person at a terminal."""
         counts = {error: count for error, count in self.counts.items() if count}
         rows = [
             (error, str(count[""]), str(count.total() - count[""]))
@@ -121,7 +118,6 @@ class PairChecks:
         ]
 
     def figure(self) -> bytes:
-        """The same as a picture (PNG)."""
         from matplotlib.figure import Figure
 
         drawn = Figure(figsize=(11, 8), layout="constrained")

@@ -44,7 +44,6 @@ class Shortcut:
         return bool(self.accuracy.low > 50)
 
     def text(self) -> str:
-        """The accuracy in words."""
         one = self.accuracy
         if not one.exists:
             return f"not known: {one.reason}"
@@ -53,7 +52,6 @@ class Shortcut:
 
 
 def shortcut(pairs: Sequence[PreferencePair]) -> Shortcut:
-    """Try to tell accepted from rejected texts by their surface."""
     accepted, rejected = (
         np.array([list(surface(text).values()) for text in texts]).reshape(-1, len(FEATURES))
         for texts in ([pair.accepted for pair in pairs], [pair.rejected for pair in pairs])

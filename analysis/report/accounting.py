@@ -47,7 +47,6 @@ class AccountedRows:
         return self.counted | (self.use >= _FIRST_MISSING)
 
     def of(self, runs: Iterable[int]) -> Mask:
-        """Rows of these runs, by index."""
         return np.isin(self.views.run, list(runs))
 
     def source(
@@ -61,9 +60,9 @@ class AccountedRows:
     ) -> NumberSource:
         """Say where a number comes from.
 
-        ``wanted``: rows that the number could rest on, such as those of an arm.
-        ``used``: those that it does rest on; the counted ones if not given.
-        ``otherwise``: why a row that counts elsewhere does not count here.
+        ``wanted``: rows that it could rest on, such as those of an arm; ``used``: those that it
+        does rest on (the counted ones if not given). ``otherwise``: why a row that counts elsewhere
+        does not count here.
         """
         kept = wanted & (self.counted if used is None else used)
         runs = np.unique(self.views.run[kept])

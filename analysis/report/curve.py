@@ -24,7 +24,6 @@ class Bin:
 
     @property
     def middle(self) -> float:
-        """Where its point is drawn."""
         return (self.first + self.last) / 2
 
 
@@ -46,13 +45,11 @@ class Drift:
 
 
 def drift(views: Views, runs: Sequence[int], arms: Sequence[str]) -> Drift:
-    """Share of yes over eligible position, by arm.
+    """Share of yes over eligible position, by arm, of the runs with these indices.
 
     Bins hold about 12 positions, the size of a batch. Runs whose windows are shorter than others'
     are in the bins that they reach. Videos of the after window that were requested before the
     change keep their positions and have no say, as in every comparison.
-
-    ``runs``: indices of the runs to show.
     """
     rows = np.isin(views.run, list(runs)) & views.eligible
     run, phase, answer = views.run[rows], views.phase[rows], views.answer[rows]
@@ -77,7 +74,6 @@ def drift(views: Views, runs: Sequence[int], arms: Sequence[str]) -> Drift:
 
 
 def _too_early(views: Views) -> Mask:
-    """Rows of the after windows that could not react yet."""
     runs = [compared(views.one(index)).too_early for index in range(len(views.runs))]
     early: Mask = np.concatenate(runs)
     return early

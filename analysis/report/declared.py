@@ -58,10 +58,7 @@ class StudyFile:
 
 
 def read_study_file(folder: Path) -> StudyFile:
-    """Read ``study.toml`` and ``draws.json`` of a study's folder.
-
-    Raises ``BadStudyFolder``: one of them cannot be read.
-    """
+    """Read ``study.toml`` and ``draws.json`` of a study's folder, or raise ``BadStudyFolder``."""
     data = _toml(folder / FILE)
     test = data.get("test", {})
     return StudyFile(

@@ -49,8 +49,6 @@ class Variety:
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """One run's window."""
-
     persona: str
     videos: frozenset[str]
     repeats: float
@@ -64,10 +62,7 @@ class _Window:
 def varieties(
     views: Views, seen: RowDetails | None, runs: Sequence[int], arms: Sequence[str]
 ) -> tuple[Variety, ...]:
-    """Describe the variety of each arm's windows.
-
-    ``seen``: ``None`` for views made elsewhere: then only video ids are known.
-    """
+    """Describe the variety of each arm's windows; without ``seen``, by video ids alone."""
     windows = {
         (arm, phase): [
             _window(views, seen, index, phase) for index in runs if views.runs[index].arm == arm
@@ -99,7 +94,6 @@ def _variety(arm: str, window: str, members: Sequence[_Window], sample: int) -> 
 
 
 def _mean(members: Sequence[_Window], share: str) -> Estimate:
-    """Mean of a share of the windows, in %."""
     values = np.array([getattr(member, share) for member in members])
     return t_interval(values, "%").within(0, 100)
 
@@ -156,10 +150,9 @@ def _sample(windows: Mapping[tuple[str, int], Sequence[_Window]]) -> int:
 
 
 def rarefied(counts: Sequence[int], sample: int) -> float:
-    """Different kinds that are expected in a sample drawn without replacement.
+    """Different kinds that are expected in a sample drawn without replacement, ``counts`` of each.
 
-    ``counts``: things of each kind.
-    ``sample``: size of the sample; nan where it is 0 or larger than what there is.
+    nan where ``sample`` is 0 or larger than what there is.
     """
     total = sum(counts)
     if not 0 < sample <= total:

@@ -29,10 +29,7 @@ class ReportTable:
 
 
 def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
-    """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all.
-
-    Raises ``OSError``: the folder cannot be written.
-    """
+    """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all."""
     written = []
     for table in tables:
         for suffix, content in (("csv", _csv(table)), ("parquet", _parquet(table))):

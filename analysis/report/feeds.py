@@ -41,7 +41,6 @@ class VarietyTable:
 
 
 def variety_table(scene: GroupRows) -> VarietyTable:
-    """Lay out how varied the windows were."""
     source = scene.everything("report.diversity.varieties")
     rows = scene.group.variety
     sample = max((row.sample for row in rows), default=0)

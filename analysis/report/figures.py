@@ -58,7 +58,6 @@ class AxisScale:
 
     @property
     def ticks(self) -> list[float]:
-        """Round numbers along the axis."""
         count = math.floor((self.high - self.low) / self.step + 1e-6)
         return [self.low + self.step * index for index in range(count + 1)]
 
@@ -111,10 +110,7 @@ def strip(span: Span, null: Span, scale: AxisScale, style: str = "treatment") ->
 
 
 def hump(drawn: Floats, observed: Span, scale: AxisScale) -> Markup:
-    """What is drawn if nothing happens, and above it what was observed.
-
-    ``drawn``: values of the null, in units of the scale.
-    """
+    """What is drawn if nothing happens, and above it what was observed, in units of the scale."""
     counts, edges = np.histogram(drawn, bins=_BARS, range=(scale.low, scale.high))
     heights = counts / max(counts.max(initial=1), 1)
     points = [(0.0, 0.0)]
@@ -133,10 +129,7 @@ def hump(drawn: Floats, observed: Span, scale: AxisScale) -> Markup:
 def curves(
     lines: Sequence[Line], scale: AxisScale, shades: Sequence[tuple[float, float]]
 ) -> Markup:
-    """Curves with bands over shaded windows.
-
-    ``shades``: start and end of each shaded part, from 0 to 1.
-    """
+    """Curves with bands over shaded windows, whose ends are given from 0 to 1."""
     marks = Markup("").join(_rect("shade", 100 * a, 0, 100 * (b - a), 100) for a, b in shades)
     for tick in scale.ticks:
         y = 100 - scale.at(tick)
@@ -164,7 +157,6 @@ def dumbbell(left: float, right: float, scale: AxisScale) -> Markup:
 
 
 def sample(style: str) -> Markup:
-    """A piece of a curve for a legend."""
     return Markup(
         '<svg class="sample" width="30" height="12" aria-hidden="true">'
         '<line class="curve {0}" x1="1" x2="29" y1="6" y2="6"/>'
@@ -215,7 +207,6 @@ def _points(x: Floats, y: Floats, scale: AxisScale) -> list[str]:
 
 
 def _band(line: Line, scale: AxisScale) -> Markup:
-    """The band, piece by piece where it has gaps."""
     shapes = Markup("")
     for part in _runs(np.isfinite(line.low) & np.isfinite(line.high)):
         up = _points(line.x[part], line.high[part], scale)

@@ -38,9 +38,8 @@ class PersonaSway:
 def by_persona(
     runs: Sequence[RunInfo], counts: Sequence[WindowCounts], control: str | None
 ) -> tuple[PersonaSway, ...]:
-    """Sway of each persona, in the order of their ids.
+    """Sway of each persona, in the order of their ids, from one entry per run.
 
-    ``runs``, ``counts``: one entry per run.
     ``control``: arm to subtract within pairs; ``None`` to take the treatment alone.
     """
     over = [difference_over_batches(unit.n, 100 * unit.yes) for unit in counts]
@@ -76,7 +75,6 @@ def _means(runs: Sequence[WindowCounts]) -> tuple[float, float]:
 
 
 def _less(one: Estimate, other: Estimate) -> Estimate:
-    """Difference of two independent runs."""
     value = one.value - other.value
     if not (one.bounded and other.bounded):
         return Estimate(value, reason=one.reason or other.reason)
@@ -84,7 +82,6 @@ def _less(one: Estimate, other: Estimate) -> Estimate:
 
 
 def _mean(parts: Sequence[Estimate], lonely: bool) -> Estimate:
-    """Mean over a persona's independent runs or pairs."""
     if not parts:
         return Estimate(NAN, reason=f"no run {'with a partner' if lonely else 'has both windows'}")
     if len(parts) == 1:

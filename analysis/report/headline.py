@@ -64,7 +64,6 @@ class Headline:
 
 
 def headline(scene: GroupRows) -> Headline:
-    """Say what the primary test shows."""
     group = scene.group
     told, test = group.primary, scene.measures.material.test
     several = len(scene.measures.groups) > 1

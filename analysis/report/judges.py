@@ -113,7 +113,6 @@ class JudgeView:
 
 
 def judge_views(scene: GroupRows) -> tuple[JudgeView, ...]:
-    """Lay out what each judge says."""
     rejudged = scene.group.rejudged
     first = scene.group.matrix_judge
     takes_matrix = scene.group.primary.design in ("matrix", "borrowed")
@@ -242,7 +241,6 @@ def _graded(matrix: PersonaMatrix, source: NumberSource) -> GradedView | None:
 def _cells(
     matrix: PersonaMatrix, source: NumberSource
 ) -> tuple[tuple[tuple[TracedNumber, Markup, bool], ...], ...]:
-    """Shares of the after windows, with how strongly each is coloured."""
     top = max(float(np.nanmax(matrix.after)), 1.0)
     return tuple(
         tuple(

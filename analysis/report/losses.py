@@ -33,7 +33,6 @@ class Uses:
 
 
 def uses(scene: GroupRows) -> Uses:
-    """Count every video once."""
     arms = scene.group.arms
     code = scene.measures.rows.use
     masks = [scene.rows([arm]) for arm in arms]
@@ -87,7 +86,6 @@ class MissingRow:
 
 
 def missing_rows(scene: GroupRows) -> tuple[MissingRow, ...]:
-    """Count missing answers by arm."""
     return tuple(_missing(scene, index) for index in range(len(scene.group.result.arms)))
 
 
@@ -138,7 +136,6 @@ class Losses:
 
 
 def lost_runs(scene: GroupRows) -> Losses:
-    """Count runs that were lost, by arm."""
     group, material = scene.group, scene.measures.material
     drawn = "drawn" if material.study else "given"
     planned = sum(entry.started for entry in group.lost)

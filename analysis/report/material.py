@@ -82,15 +82,14 @@ class Material:
 
 
 def is_study(data: DataFolder, name: str) -> bool:
-    """Whether a study of this name was begun."""
     return (data.studies_dir / name / FILE).is_file()
 
 
 def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Material:
     """Gather the newest run of every cell of a study.
 
-    Raises ``BadStudyFolder``: the study's own files cannot be read.
-    Raises ``NothingToCompare``: it has no run yet.
+    Raises ``BadStudyFolder`` where its own files cannot be read, ``NothingToCompare`` before its
+    first run.
     """
     study = read_study_file(data.studies_dir / name)
     newest: dict[str, Path] = {}
@@ -115,23 +114,18 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
 def read_runs(
     data: DataFolder, paths: Sequence[Path], names: Sequence[str], progress: Progress = iter
 ) -> Material:
-    """Gather runs that were named one by one.
-
-    ``names``: as they were typed, for the command that makes the report again.
-    """
+    """Gather runs; ``names`` are as typed, for the command that makes the report again."""
     title = paths[0].parent.name if len(paths) == 1 else count_of(len(paths), "run")
     command = f"python -m analysis report {' '.join(names)}"
     return _gather(data, paths, progress, title, command)
 
 
 def read_imported(path: Path, reading: CsvOptions, command: str) -> Material:
-    """Gather views that were made elsewhere."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     return Material(path.stem, read_csv(path, reading), command, origin=digest)
 
 
 def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
-    """Say that neither a study nor a run has this name."""
     studies = [path.parent.name for path in data.studies_dir.glob(f"*/{FILE}")]
     runs = [path.parent.name for path in data.ledgers()]
     begun = [run for run in runs if run.startswith(name)]
@@ -140,10 +134,7 @@ def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
 
 
 def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
-    """Ledgers of the runs that are meant; ``latest`` is the one that was started last.
-
-    Raises ``UnknownStudy``: a name fits no run, or several.
-    """
+    """Ledgers of the runs that are meant (``latest``: started last), or raise ``UnknownStudy``."""
     found = []
     for name in names:
         started = [run for run in data.runs() if run.started] if name == "latest" else []

@@ -149,7 +149,6 @@ class MeasuredGroup:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """Arms that are there, treatment first."""
         return tuple(arm.arm for arm in self.result.arms)
 
 
@@ -163,10 +162,7 @@ class Measures:
 
 
 def measure(material: Material, rng: np.random.Generator) -> Measures:
-    """Measure everything that the material allows.
-
-    Raises ``NothingToCompare``: there is no run.
-    """
+    """Measure everything that the material allows; raises ``NothingToCompare`` without a run."""
     views = material.views
     rows = account(views)
     counts = counts_by_run(views)
@@ -312,7 +308,6 @@ def _lost(
 def _rejudged(
     material: Material, members: Sequence[int], rng: np.random.Generator
 ) -> tuple[Rejudging, ...]:
-    """Every judge that looked at these runs again, by rank."""
     judges = by_judge(
         {index: material.judgements[index] for index in members if material.judgements}
     )

@@ -70,10 +70,7 @@ class Methods:
 
 
 def methods(measures: Measures, seed: int) -> Methods:
-    """Gather the settings.
-
-    ``seed``: of the analysis: what is drawn at random in this report.
-    """
+    """Gather the settings; ``seed`` is that of the analysis, for the command that repeats it."""
     material = measures.material
     views, study = material.views, material.study
     told = _Recorded(material)
@@ -129,16 +126,13 @@ class _Recorded:
         )
 
     def same(self, of: Callable[[RunStarted], Any]) -> Any:
-        """The value where every ledger has the same one, else ``None``."""
         return _same(of(first) for first in self.started)
 
     def number(self, table: str, key: str) -> TracedNumber | None:
-        """A number of the resolved configuration."""
         value = self.same(lambda first: (first.config.get(table) or {}).get(key))
         return None if value is None else self.source.setting(value, f"{table}.{key}")
 
     def named(self, of: Callable[[RunStarted], Any]) -> Name | None:
-        """A word of the ledgers."""
         value = self.same(of)
         return None if value is None else Name(str(value))
 
@@ -153,7 +147,6 @@ def _same(values: Iterable[Any]) -> Any:
 
 
 def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
-    """What produced the runs, as the ledgers have it."""
     if not material.started:
         return ()
     prompts = sorted(
@@ -187,7 +180,6 @@ def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
 
 
 def _libraries() -> tuple[Fact, ...]:
-    """What produced this page."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
     return (
         Fact("feedsway", Name(metadata.version("feedsway"))),
@@ -205,7 +197,6 @@ def _replayed(material: Material) -> bool:
 
 
 def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
-    """What a reader must keep in mind, because of how these runs were made."""
     material, groups = measures.material, measures.groups
     runs = material.views.runs
     said = []

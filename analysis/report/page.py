@@ -103,11 +103,7 @@ class Rendered:
 
 
 def compose(measures: Measures, seed: int, now: datetime) -> ReportPage:
-    """Put the sections together.
-
-    ``seed``: of the frames that are drawn for the contact sheets.
-    ``now``: when the report is made.
-    """
+    """Put the sections together; ``seed`` draws the frames of the contact sheets."""
     rng, budget = np.random.default_rng(seed), Budget()
     scenes = [GroupRows(measures, group) for group in measures.groups]
     stamp = Markup('<time datetime="{}">{}</time>').format(
@@ -167,7 +163,6 @@ def _offers(scene: GroupRows) -> tuple[DesignOffer, ...]:
 
 
 def render(page: ReportPage) -> Rendered:
-    """Write the page as one HTML document."""
     traces = Traces()
     template = environment(traces).get_template("report.html")
     html = template.render(page=page, m=page.methods)

@@ -1,4 +1,7 @@
-"""The headline: the test that was declared, its estimate, and what chance alone would give."""
+"""The primary test as it was declared: its estimate, and what chance alone would give.
+
+The study file says which test is primary: none is chosen by its result.
+"""
 
 from __future__ import annotations
 
@@ -73,12 +76,7 @@ def primary(
     matrix: PersonaMatrix | str,
     rng: np.random.Generator,
 ) -> Primary:
-    """Make the declared estimate.
-
-    ``result``: what the runs show together.
-    ``counts``: runs of this platform, strategy and model, with their counts.
-    ``matrix``: the persona matrix, or why there is none.
-    """
+    """Make the declared estimate; ``matrix`` is the persona matrix, or why there is none."""
     if test.primary in ("matrix", "borrowed"):
         if isinstance(matrix, str):
             return Primary(test.primary, Estimate(NAN, reason=matrix), sides=test.sides)
@@ -189,5 +187,4 @@ def _t_p(estimate: Estimate, sides: str) -> float:
 
 
 def permutation_p(test: Permutation, sides: str) -> float:
-    """The p-value of the declared side: one-sided is for a sway towards the persona."""
     return test.p if sides == "two" else test.p_greater

@@ -43,7 +43,6 @@ class Forest:
 
 
 def forest(scene: GroupRows) -> Forest:
-    """Lay out the personas."""
     group = scene.group
     used, otherwise = scene.paired()
     arms = ["treatment", *([group.control] if group.control else [])]
@@ -89,7 +88,6 @@ def forest(scene: GroupRows) -> Forest:
 def _both(
     source: NumberSource, shares: tuple[float, float], whose: str
 ) -> tuple[TracedNumber, TracedNumber]:
-    """Share of yes before and after."""
     before, after = (
         source.percent(share, f"share of yes {window}, {whose}", "no run with a partner")
         for share, window in zip(shares, ("before", "after"), strict=True)
@@ -122,7 +120,6 @@ class ArmCurves:
 
 
 def drift_curves(scene: GroupRows) -> ArmCurves:
-    """Draw the curves of every arm."""
     told = scene.group.drift
     drawn = scene.views.judged & (scene.measures.rows.use != TOO_EARLY)
     source = scene.source("report.curve.drift", used=drawn)
@@ -157,7 +154,6 @@ def _lines(told: Drift) -> list[Line]:
 
 
 def _shades(told: Drift) -> list[tuple[float, float]]:
-    """The compared windows."""
     return [
         (part.first / told.length, (part.last + 1) / told.length)
         for part in told.bins
@@ -221,7 +217,6 @@ class Average:
 
 
 def averages(scene: GroupRows) -> tuple[Average, ...]:
-    """The paper's measure by arm, on one scale."""
     order = scene.group.arms
     groups = sorted(scene.group.result.averages, key=lambda one: order.index(one.arm))
     reach = [end for one in groups for end in (one.i_avg, one.null.low, one.null.high)]

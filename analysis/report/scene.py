@@ -29,7 +29,6 @@ class GroupRows:
 
     @property
     def views(self) -> Views:
-        """The table of every run of the report."""
         return self.measures.material.views
 
     @property
@@ -38,7 +37,6 @@ class GroupRows:
         return group_told(self.views.runs, self.group.runs[0])
 
     def rows(self, arms: Iterable[str] | None = None) -> Mask:
-        """Rows of the group's runs, of these arms alone if given."""
         wanted = set(self.group.arms if arms is None else arms)
         members = [index for index in self.group.members if self.views.runs[index].arm in wanted]
         return self.measures.rows.of(members)
@@ -81,10 +79,8 @@ def group_told(runs: Sequence[RunInfo], one: RunInfo) -> str:
 
 
 def span(estimate: Estimate) -> Span:
-    """An estimate as a figure draws it."""
     return Span(estimate.value, estimate.low, estimate.high)
 
 
 def ends(estimates: Sequence[Estimate]) -> list[float]:
-    """Every value and interval end that a shared scale has to hold."""
     return [end for told in estimates for end in (told.value, told.low, told.high)]

@@ -24,7 +24,6 @@ _PERMUTED = "permuting which run belongs to whom"
 
 
 def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
-    """Every table of a report."""
     groups = measures.groups
     return [
         _views(measures),
@@ -84,7 +83,6 @@ def _table(
     groups: tuple[MeasuredGroup, ...],
     of: Callable[[MeasuredGroup], Iterator[tuple[Cell, ...]]],
 ) -> ReportTable:
-    """A table with a row for whatever ``of`` tells of each group."""
     rows = [(*group.name, *row) for group in groups for row in of(group)]
     return ReportTable(name, (*_GROUP, *columns.split(), *more), rows)
 

@@ -54,11 +54,9 @@ class NumberSource:
         return self._told(value, f"{value:+.0f}", what, reason)
 
     def count(self, value: float, what: str) -> TracedNumber:
-        """A number of things."""
         return self._told(value, f"{value:,.0f}", what)
 
     def decimal(self, value: float, what: str, digits: int = 2, reason: str = "") -> TracedNumber:
-        """A plain number."""
         return self._told(value, f"{value:.{digits}f}", what, reason)
 
     def setting(self, value: float, what: str) -> TracedNumber:
@@ -80,7 +78,6 @@ class NumberSource:
         return TracedNumber(NAN, text, "in words", self)
 
     def estimate(self, estimate: Estimate, what: str) -> PrintedEstimate:
-        """An estimate with its interval."""
         unit = {"pp": self.pp, "points": self.pp, "%": self.percent}.get(
             estimate.unit, self.decimal
         )
@@ -113,7 +110,6 @@ class TracedNumber:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a number."""
         return not math.isnan(self.value)
 
 
@@ -172,18 +168,15 @@ class Traces:
         )
 
     def note(self, source: NumberSource) -> Markup:
-        """A footnote mark."""
         place = self.place(source)
         return Markup('<a class="ref" href="#from-{0}" aria-label="source {0}">{0}</a>').format(
             place
         )
 
     def place(self, source: NumberSource) -> int:
-        """Number of a source, counted from 1."""
         return self._places.setdefault(source, len(self._places) + 1)
 
     def sources(self) -> Iterator[tuple[int, NumberSource]]:
-        """Every source that was used, with its number."""
         return iter([(place, source) for source, place in self._places.items()])
 
     def _link(self, number: TracedNumber) -> Markup:

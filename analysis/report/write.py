@@ -47,7 +47,6 @@ class WrittenReport:
     findings: tuple[Finding, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The report for ``json.dumps``."""
         from analysis.statistics.estimate import as_json
 
         told: dict[str, Any] = as_json(self)
@@ -55,14 +54,10 @@ class WrittenReport:
 
 
 def write_report(material: Material, folder: Path, seed: int, now: datetime) -> WrittenReport:
-    """Measure the material and write its report.
+    """Measure the material, and write ``index.html`` and ``tables/`` in place of an older report.
 
-    ``folder``: gets ``index.html`` and ``tables/``; made if it is not there. An older report is
-    replaced.
     ``seed``: of everything that is drawn at random: nulls, permutations, frames.
-    ``now``: when the report is made.
-    Raises ``NothingToCompare``: there is no run.
-    Raises ``DataUnwritable``: the folder cannot be written.
+    Raises ``NothingToCompare`` without a run, ``DataUnwritable`` for a folder that takes nothing.
     """
     measures = measure(material, np.random.default_rng(seed))
     rendered = render(compose(measures, seed, now))
@@ -92,7 +87,6 @@ def _findings(measures: Measures) -> tuple[Finding, ...]:
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """The findings for a person at a terminal."""
     from analysis.terminal.run_text import estimate_text
 
     verdicts = {

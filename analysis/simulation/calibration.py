@@ -36,7 +36,10 @@ DOUBT = 0.001  # below this p-value a figure is taken for wrong
 
 
 class ArmVideos(Protocol):
-    """Eligible videos of one arm's runs, in order."""
+    """Eligible videos of one arm's runs, in order.
+
+    ``position``, ``batch`` and ``requested_at`` are as in a ledger, of shape ``(S, K, n)``.
+    """
 
     @property
     def answers(self) -> Mask:
@@ -49,19 +52,13 @@ class ArmVideos(Protocol):
         ...
 
     @property
-    def position(self) -> Ints:
-        """As in a ledger; shape ``(S, K, n)``."""
-        ...
+    def position(self) -> Ints: ...
 
     @property
-    def batch(self) -> Ints:
-        """As in a ledger; shape ``(S, K, n)``."""
-        ...
+    def batch(self) -> Ints: ...
 
     @property
-    def requested_at(self) -> Ints:
-        """As in a ledger; shape ``(S, K, n)``."""
-        ...
+    def requested_at(self) -> Ints: ...
 
 
 def drawn(shown: ArmVideos, windows: Windows) -> SimulatedAnswers:
@@ -92,7 +89,6 @@ def own(cells: SimulatedAnswers) -> SimulatedAnswers:
 def judged(
     treated: SimulatedAnswers, control: SimulatedAnswers | None, rng: np.random.Generator
 ) -> dict[str, Outcomes]:
-    """Judge a lot of studies by each design."""
     told = {
         "borrowed base": designs.judge_borrowed(treated),
         "persona matrix": designs.judge_matrix(treated, rng),
@@ -124,7 +120,6 @@ def mean_sways(cells: SimulatedAnswers) -> Floats:
 
 
 def together(lots: Iterable[Mapping[str, Outcomes]]) -> dict[str, Outcomes]:
-    """Put lots of studies into one."""
     parts = list(lots)
     return {name: designs.joined([part[name] for part in parts]) for name in parts[0]}
 
@@ -212,12 +207,10 @@ def agreement(name: str, seen: float, simulated: Floats, unit: str = "%") -> Cal
 
 
 def passed(checks: Sequence[CalibrationCheck]) -> bool:
-    """Whether nothing fails."""
     return all(check.verdict != "FAILS" for check in checks)
 
 
 def checks_text(checks: Sequence[CalibrationCheck]) -> str:
-    """One line a check."""
     width = max(len(check.name) for check in checks)
     return "\n".join(_line(check, width) for check in checks)
 

@@ -58,7 +58,6 @@ def simulated_figures(cells: SimulatedAnswers) -> dict[str, Floats]:
 
 
 def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> CalibrationRuns:
-    """Measure the runs of one feed, with what was judged again beside them."""
     views = from_ledgers(ledgers)
     counts = counts_by_run(views)
     shares = 100 * np.array([unit.share for unit in counts])
@@ -112,10 +111,7 @@ def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> l
 
 
 def against(treated: CalibrationRuns, control: CalibrationRuns) -> DesignVerdict:
-    """One feed minus another, paired by persona.
-
-    Raises ``NotOffered``: no persona has a run of both.
-    """
+    """One feed minus another, paired by persona; ``NotOffered`` where nobody watched both."""
     late = dict(zip(control.personas, control.sway, strict=True))
     pairs = [
         sway - late[persona]
@@ -132,7 +128,6 @@ def against(treated: CalibrationRuns, control: CalibrationRuns) -> DesignVerdict
 
 
 def agreements(told: CalibrationRuns, simulated: Mapping[str, Floats]) -> list[CalibrationCheck]:
-    """Hold each figure of real runs against the same figure of simulated ones."""
     return [
         agreement(
             f"browser, {told.feed}, {name}",

@@ -190,16 +190,11 @@ class DesignTable:
     broken: tuple[BrokenResult, ...]
 
     def error(self, share: float) -> float:
-        """Standard error of a simulated share."""
         return math.sqrt(share * (1 - share) / self.studies)
 
 
 def table(studies: int, seed: int, tell: Tell) -> DesignTable:
-    """Simulate every world and design.
-
-    ``studies``: simulated studies a figure.
-    ``tell``: told how many of how many worlds are done.
-    """
+    """Simulate every world and design, so many studies a figure, and ``tell`` how many are done."""
     total = len(SCENES) + len(BREAKS)
     cells: list[DesignResult] = []
     for number, scene in enumerate(SCENES):
@@ -213,7 +208,6 @@ def table(studies: int, seed: int, tell: Tell) -> DesignTable:
 
 
 def compared(rival: Rival, scene: SimulatedSetting, studies: int, seed: Seed) -> DesignResult:
-    """Judge one design in one world."""
     if rival.passive and scene.plan.baseline != "passive":
         return DesignResult(scene.name, rival.name, rival.runs)
     found = _outcomes(rival, scene.plan, scene.world, studies, (*seed, 1))
@@ -246,8 +240,6 @@ def _outcomes(rival: Rival, plan: StudyPlan, world: World, studies: int, seed: S
 
 
 def broken_by(case: BrokenAssumption, studies: int, seed: Seed) -> BrokenResult:
-    """Judge every design where nothing happens but an assumption fails."""
-
     def outcomes(design: Design) -> Outcomes:
         return design(DEFAULT, case.world, studies, np.random.default_rng(seed))
 

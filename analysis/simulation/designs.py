@@ -60,7 +60,6 @@ class Outcomes:
 
     @property
     def bias(self) -> float:
-        """Mean estimate less the truth."""
         return float(np.mean(self.estimate)) - self.truth
 
 
@@ -244,7 +243,6 @@ def tested(told: Outcomes, arranged: Floats) -> Outcomes:
 
 
 def judge_borrowed(drawn: SimulatedAnswers) -> Outcomes:
-    """The sway of matrices against the borrowed base."""
     before, after = drawn.shares
     within = drawn.within.mean(-1)
     value = shrunk_baseline.sway_from(after, before, within)

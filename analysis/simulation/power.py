@@ -41,8 +41,8 @@ _STEP = 0.0025
 class Option:
     """A design as planning sees it.
 
-    ``arms`` is how many runs each persona needs; ``windows`` how many of the windows are judged
-    again as every persona.
+    ``arms`` is how many runs each persona needs; ``again`` which windows are judged again as every
+    persona.
     """
 
     name: str
@@ -52,12 +52,10 @@ class Option:
     passive: bool = False
 
     def offered(self, plan: StudyPlan) -> bool:
-        """Whether the plan meets what the design needs."""
         enough = plan.personas >= (LEAST_PERSONAS if self.again else 2)
         return enough and (plan.baseline == "passive" or not self.passive)
 
     def videos(self, plan: StudyPlan) -> int:
-        """Videos to watch."""
         return self.arms * plan.personas * plan.videos
 
     def judgements(self, plan: StudyPlan) -> int:
@@ -180,11 +178,9 @@ def cheapest(
 ) -> tuple[Power, ...]:
     """For each design and windows the fewest personas that find the target with a power of 0.8.
 
-    Sorted by cost where a price is known, else by videos.
-
-    ``target``: sway to be found, as a share of 1.
-    Raises ``BadPlan``: the target is not above 0, or leaves no room above the base rate, or no
-    design of up to 40 personas finds it.
+    ``target`` is a share of 1. Sorted by cost where a price is known, else by videos. Raises
+    ``BadPlan``: the target is not above 0, or leaves no room above the base rate, or no design of
+    up to 40 personas finds it.
     """
     room = 1 - float(np.max(world.base))
     if not 0 < target < room:

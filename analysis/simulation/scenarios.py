@@ -52,7 +52,6 @@ class StudyPlan:
 
     @property
     def videos(self) -> int:
-        """Eligible videos of one run."""
         return self.before + self.adapt + self.after
 
     def layout(self) -> Floats:

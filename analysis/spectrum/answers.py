@@ -40,7 +40,6 @@ class Layout:
 
     @classmethod
     def of(cls, retrieval: Retrieval) -> Layout:
-        """Lay out a retrieval."""
         shown = retrieval.shown
         place = {frame: row for row, frame in enumerate(shown)}
         column = {value.id: number for number, value in enumerate(retrieval.values)}
@@ -87,10 +86,7 @@ class SpectrumAnswers:
 
 
 def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> SpectrumAnswers:
-    """Read what a model said about the frames of a layout.
-
-    Raises ``DamagedLedger, DataUnreadable``: the file is no file of judgements.
-    """
+    """Read what a model said about the frames of a layout."""
     kept = read_judgements(path)
     asked = [line for line in kept.asked if line.frame in set(layout.frames)]
     place = {frame: row for row, frame in enumerate(layout.frames)}

@@ -138,7 +138,6 @@ class SpectrumPage:
 
 
 def render(findings: SpectrumFindings, frames: FrameStore, now: datetime) -> str:
-    """Write the report as one HTML document."""
     traces = Traces()
     template = environment(traces, TEMPLATES).get_template("spectrum.html")
     style = Markup((TEMPLATES / "spectrum.css").read_text(encoding="utf-8"))

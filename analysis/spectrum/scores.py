@@ -83,7 +83,6 @@ class SpectrumFindings:
 
 
 def spectrum(layout: Layout, answers: SpectrumAnswers) -> Spectrum:
-    """Describe what one model likes."""
     liked, opposite = (_mean(side) for side in (answers.plain, answers.opposite))
     corrected = (liked + opposite) / 2
     everything = np.ones((len(layout.frames), 1), dtype=bool)
@@ -140,7 +139,6 @@ def profile(
 
 
 def between(spectra: Sequence[Spectrum]) -> list[tuple[SpectrumAnswers, SpectrumAnswers]]:
-    """Every pair of models."""
     asked = [one.answers for one in spectra]
     return [(first, second) for at, second in enumerate(asked) for first in asked[:at]]
 
@@ -178,7 +176,6 @@ def _difference(layout: Layout, first: SpectrumAnswers, second: SpectrumAnswers)
 
 
 def label(answers: SpectrumAnswers) -> str:
-    """Name of who answered."""
     return f"{answers.model} as {answers.persona}" if answers.persona else answers.model
 
 
@@ -204,7 +201,6 @@ def _liking(answers: SpectrumAnswers) -> Floats:
 
 
 def _mean(side: Floats) -> Floats:
-    """Mean of what there is in each row."""
     known = ~np.isnan(side)
     with np.errstate(invalid="ignore"):
         means: Floats = np.nan_to_num(side).sum(1) / known.sum(1)

@@ -39,7 +39,6 @@ class SpectrumReport:
     findings: SpectrumFindings
 
     def as_dict(self) -> dict[str, Any]:
-        """What it says, for ``json.dumps``."""
         layout, told = self.findings.layout, self.findings
         ids = [value.id for value in layout.retrieval.values]
         return {
@@ -71,7 +70,6 @@ class SpectrumReport:
         }
 
     def text(self) -> str:
-        """The scores for a person at a terminal."""
         layout, spectra = self.findings.layout, self.findings.spectra
         head = ["value", *(label(one.answers) for one in spectra)]
         thin = [layout.thin(place) for place in range(len(layout.found))]
@@ -90,7 +88,6 @@ class SpectrumReport:
 
 
 def find(retrieval: Retrieval, answers: Sequence[Paths]) -> SpectrumFindings:
-    """Score the models, on pictures and in words, and compare them."""
     layout = Layout.of(retrieval)
     spectra = tuple(spectrum(layout, read_answers(layout, *paths[:2])) for paths in answers)
     in_words = [
@@ -105,12 +102,7 @@ def find(retrieval: Retrieval, answers: Sequence[Paths]) -> SpectrumFindings:
 def write_spectrum(
     retrieval: Retrieval, answers: Sequence[Paths], data: DataFolder, folder: Path, now: datetime
 ) -> SpectrumReport:
-    """Score the models and write their report.
-
-    ``answers``: files of each model.
-    ``folder``: gets ``index.html`` and ``tables/``. An older report is replaced.
-    Raises ``DataUnwritable``: the folder cannot be written.
-    """
+    """Score the models, and write ``index.html`` and ``tables/`` in place of an older report."""
     findings = find(retrieval, answers)
     html = render(findings, FrameStore(data.frames_dir), now)
     layout = findings.layout

@@ -43,7 +43,6 @@ class Estimate:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a value."""
         return not math.isnan(self.value)
 
     @property
@@ -52,12 +51,9 @@ class Estimate:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def within(self, floor: float, ceiling: float) -> Estimate:
-        """The same estimate, its interval cut at what can exist.
+        """The same estimate, its interval cut at the least and largest value that can exist.
 
         Student's t knows no end of a scale, and a cut costs no coverage: the truth lies within.
-
-        ``floor``, ``ceiling``: least and largest value that the quantity can take, in the
-        estimate's unit.
         """
         if not (self.bounded and floor <= self.value <= ceiling):
             return self

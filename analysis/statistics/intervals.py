@@ -153,7 +153,6 @@ def _around(value: float, se: float, df: float, empty: Estimate) -> Estimate:
 
 
 def _without(empty: Estimate, reason: str) -> Estimate:
-    """The estimate with the reason why its interval does not exist."""
     return dataclasses.replace(empty, reason=reason)
 
 

@@ -75,7 +75,6 @@ def _observed(units: Sequence[WindowCounts]) -> float:
 def _mean(
     units: Sequence[WindowCounts], icc: float, rng: np.random.Generator, draws: int
 ) -> Floats:
-    """Mean sway of the units in each draw."""
     total = np.zeros(draws)
     for unit in units:
         share = draw_yes(rng, unit.pooled, icc, unit.n, draws) / unit.n.sum(1)

@@ -9,7 +9,6 @@ from analysis.simulation.design_comparison import RIVALS, SCENES, DesignResult, 
 
 
 def table_text(told: DesignTable) -> str:
-    """All tables, each with what its figures are."""
     five, half = told.error(0.05), told.error(0.5)
     blocks = [
         f"{told.studies:,} simulated studies a figure: simulation error {five:.3f} at 5 %, "
@@ -62,7 +61,6 @@ def _broken(told: DesignTable) -> str:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns line up."""
     widths = [max(3, *(len(row[i]) for row in [head, *rows])) for i in range(len(head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"

@@ -34,11 +34,10 @@ def render(
     where: str = "",
     commands: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Lay the summary out as text.
+    """Lay the summary out as text, wrapped to the terminal (60 columns at least, 100 at most).
 
-    ``width``: columns of the terminal; lines are wrapped to it (60 at least, 100 at most).
-    ``where``: folder that holds the run, if it is to be told.
-    ``commands``: what can be typed next: pairs of command and what it does.
+    ``where``: folder that holds the run, if it is to be told. ``commands``: what can be typed next,
+    and what it does.
     """
     width = min(max(width, 60), 100)
     blocks = [

@@ -16,7 +16,6 @@ from store.foreign.printing import count_of, share_text
 
 
 def study_text(results: Sequence[Result]) -> str:
-    """Each platform, strategy and model: arms, contrasts, I_avg beside its null, designs."""
     several = len(results) > 1
     return "\n\n".join(_result(result, several) for result in results) + "\n"
 
@@ -90,7 +89,6 @@ def _losses(result: Result) -> list[str]:
 
 
 def comparison_text(told: Comparison) -> str:
-    """Two judges on the same videos."""
     one, two = told.first, told.second
     grid = columns(
         ("", "second yes", "second no"),
@@ -132,7 +130,6 @@ def _short(text: str) -> str:
 def powers_text(
     powers: Sequence[Power], plan: StudyPlan, world: World, trials: Trials, model: str
 ) -> str:
-    """What each design finds with this plan."""
     sways = list(powers[0].power)
     head = (
         "design",
@@ -172,7 +169,6 @@ def powers_text(
 def cheapest_text(
     found: Sequence[Power], target: float, world: World, trials: Trials, model: str
 ) -> str:
-    """Designs that find the target, the cheapest first."""
     rows = [
         (
             power.design,

@@ -121,10 +121,6 @@ class Views:
     def exclusions(self) -> dict[str, int]:
         return _tally(self.excluded, EXCLUDED)
 
-    def missing_by_reason(self) -> dict[str, int]:
-        """Eligible rows without an answer, by reason."""
-        return _tally(self.missing[self.eligible & (self.answer == NONE)], MISSING)
-
 
 def without_repeats(views: Views) -> Views:
     """Return the same rows with repeats excluded: a second reading, shown beside the first."""

@@ -156,8 +156,8 @@ def specific_sway(
 ) -> SpecificSway:
     """Estimate and test the specific sway.
 
-    ``after``: ``M[i, j]`` of the after windows in pp (or logits, as a declared sensitivity); shape
-    ``(K, K)``, or ``(R, K, K)`` for R replicates, each permuted on its own and averaged.
+    ``after``: ``M[i, j]`` of the after windows in ``unit``; shape ``(K, K)``, or ``(R, K, K)`` for
+    R replicates, each permuted on its own and averaged.
     ``before``: the same of the before windows, where these were passive; then it is adjusted for,
     and its own matrix is the placebo. Leave it out where the before window was active.
     ``blocks``: draw that each persona comes from, shape ``(K,)`` or ``(R, K)``; one draw if not
@@ -249,11 +249,6 @@ def shares(n: Floats, yes: Floats) -> Floats:
     """Cells in pp; nan where nothing was judged."""
     share: Floats = np.divide(100 * yes, n, out=np.full(n.shape, NAN), where=n > 0)
     return share
-
-
-def logits(n: Floats, yes: Floats) -> Floats:
-    """Cells as logits, half a yes and half a no added (Haldane, Ann. Hum. Genet. 1956)."""
-    return np.log((yes + 0.5) / (n - yes + 0.5))
 
 
 def overlap(answers: Floats, again: Floats) -> Estimate:

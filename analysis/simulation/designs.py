@@ -111,31 +111,6 @@ def _change(shares: Floats) -> Floats:
     return change
 
 
-def paired_alone(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
-    """After minus before without a control arm: right only where nothing drifts."""
-    drawn = draw_runs(plan, world, studies, rng)
-    return from_t(_change(drawn.shares), float(_change(drawn.expected).mean()))
-
-
-def average_change(
-    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
-) -> Outcomes:
-    """The paper's I_avg, with Student's t over personas as a reader would take it.
-
-    Personas where I is undefined are left out of their study.
-    """
-    from scipy.special import stdtr
-
-    before, after = draw_runs(plan, world, studies, rng).shares
-    change = np.divide(
-        100 * (after - before), before, out=np.full(before.shape, NAN), where=before > 0
-    )
-    count = (~np.isnan(change)).sum(1)
-    mean = np.nansum(change, 1) / np.maximum(count, 1)
-    se = np.sqrt(np.nansum((change - mean[:, None]) ** 2, 1) / np.maximum(count - 1, 1) / count)
-    return _student(mean, se, plan.personas - 1, stdtr)
-
-
 def average_change_in_its_null(
     plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:

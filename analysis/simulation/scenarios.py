@@ -118,9 +118,6 @@ class SimulatedAnswers:
     one for run."""
     expected: Floats
     """The shares in pp that the feeds give without chance, by window; shape ``(2, S, ...)``."""
-    rates: Floats | None = None
-    """The rate of yes of each batch as it was drawn, shaped as ``yes``; ``None`` where the answers
-    come from elsewhere."""
 
     @property
     def shares(self) -> Floats:
@@ -219,7 +216,7 @@ def _lowest(shares: Floats, part: float) -> Mask:
 
 
 def _begun_again(first: SimulatedAnswers, again: SimulatedAnswers, where: Mask) -> SimulatedAnswers:
-    """The first draw, with another one where it was thrown away; graded answers are not drawn."""
+    """The first draw, with another one where it was thrown away."""
     return SimulatedAnswers(
         first.n,
         np.where(where[..., None, None], again.yes, first.yes),
@@ -253,7 +250,7 @@ def _draw(
     if world.icc > 0:
         rates = _batch_rates(rates, plan.layout(), world.icc, rng)
     yes = rng.binomial(n.astype(np.int64), rates).astype(np.float64)
-    return SimulatedAnswers(n, yes, np.moveaxis(expected, -1, 0), rates)
+    return SimulatedAnswers(n, yes, np.moveaxis(expected, -1, 0))
 
 
 def _batch_rates(rates: Floats, n: Floats, icc: float, rng: np.random.Generator) -> Floats:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.counts import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
+from analysis.data.windows import WindowShare, missing_bounds
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import Permutation, sign_flips
 
 Floats = NDArray[np.float64]

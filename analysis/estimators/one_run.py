@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from analysis.data.counts import WindowShare, batch_sums, missing_bounds, run_counts, window_share
 from analysis.data.exposures import (
     BEFORE,
     GRADES,
@@ -24,10 +23,19 @@ from analysis.data.exposures import (
     from_ledger,
     without_repeats,
 )
-from analysis.data.windows import ComparedRows, batches_assumed, compared
+from analysis.data.windows import (
+    ComparedRows,
+    WindowShare,
+    batch_sums,
+    batches_assumed,
+    compared,
+    missing_bounds,
+    run_counts,
+    window_share,
+)
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches
-from analysis.statistics.null_iavg import NullOfI, WindowCounts, null_of_i
+from analysis.statistics.null_models import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
 from store.runs.site_records import last_difference
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import same_block, shares
-from analysis.statistics.intraclass import share_variance
+from analysis.statistics.intervals import share_variance
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

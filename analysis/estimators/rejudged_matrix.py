@@ -30,7 +30,7 @@ from analysis.estimators.persona_matrix_cells import (
 )
 from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
 from analysis.statistics.estimate import NAN
-from analysis.statistics.null_iavg import DRAWS
+from analysis.statistics.null_models import DRAWS
 from store.foreign.printing import count_of
 from store.runs.rejudgements import Judgements
 

@@ -12,9 +12,15 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.counts import WindowShare, missing_bounds, run_counts, window_share
 from analysis.data.exposures import RunInfo, Views
-from analysis.data.windows import batches_assumed, compared
+from analysis.data.windows import (
+    WindowShare,
+    batches_assumed,
+    compared,
+    missing_bounds,
+    run_counts,
+    window_share,
+)
 from analysis.errors import NothingToCompare
 from analysis.estimators.contrasts import (
     Attrition,
@@ -32,7 +38,7 @@ from analysis.estimators.iavg import Group, iavg
 from analysis.estimators.one_run import graded_sway
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import Floats, t_interval
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
 
 Primary = Literal["t", "permutation"]

@@ -16,7 +16,7 @@ from analysis.data.exposures import RunInfo
 from analysis.estimators.contrasts import pair_up
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches, t_p_value, t_quantile
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def headline(scene: GroupRows) -> Headline:
     source = _source(scene)
     null = _null_source(scene, source)
     bounds = scene.source(
-        "estimators.contrasts.contrast_bounds" if told.control else "data.counts.missing_bounds"
+        "estimators.contrasts.contrast_bounds" if told.control else "data.windows.missing_bounds"
     )
     setting = NumberSource(
         "the study file" if test.declared else "the program's default", "test.alpha"
@@ -139,7 +139,7 @@ def _source(scene: GroupRows) -> NumberSource:
 
 def _null_source(scene: GroupRows, source: NumberSource) -> NumberSource:
     null = scene.group.primary.null
-    function = scene.group.primary.null_function or "statistics.null_sway.null_of_sway"
+    function = scene.group.primary.null_function or "statistics.null_models.null_of_sway"
     drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
     return NumberSource(f"analysis.{function}", drawn, source.left_out)
 

@@ -94,8 +94,8 @@ def _missing(scene: GroupRows, index: int) -> MissingRow:
     views, mask = scene.views, scene.rows([arm.arm])
     compared = mask & scene.measures.rows.compared
     lost = compared & (views.answer == NONE)
-    source = scene.source("data.counts.window_share", [arm.arm], compared, noun="compared video")
-    bounds = scene.source("data.counts.missing_bounds", [arm.arm], compared, noun="compared video")
+    source = scene.source("data.windows.window_share", [arm.arm], compared, noun="compared video")
+    bounds = scene.source("data.windows.missing_bounds", [arm.arm], compared, noun="compared video")
     total = arm.judged + arm.unanswered
     names = [MISSING[code].replace("_", " ") for code in np.unique(views.missing[lost])]
     return MissingRow(

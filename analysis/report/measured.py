@@ -12,9 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.counts import counts_by_run
 from analysis.data.exposures import Floats, RunInfo, Views, without_repeats
-from analysis.data.windows import compared
+from analysis.data.windows import compared, counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
 from analysis.estimators.judge_bias import (
@@ -43,7 +42,7 @@ from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
 from store.runs.records import RunStarted
 from store.runs.rejudgements import Judgements, RejudgementHeader

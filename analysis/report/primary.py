@@ -18,8 +18,7 @@ from analysis.estimators.study import CONTROLS, Result
 from analysis.report.declared import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches
-from analysis.statistics.null_iavg import WindowCounts
-from analysis.statistics.null_sway import NullOfSway, null_of_sway, share_below
+from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
 
 Floats = NDArray[np.float64]
@@ -109,7 +108,7 @@ def _controlled(
         p_other=permutation_p(many, sides),
         other="exchanging the arms within pairs" if many.arrangements else "",
         function="estimators.contrasts.treatment_minus_control",
-        null_function="statistics.null_sway.null_of_sway",
+        null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(treated, control, rng),
         bounds=contrast.bounds,
     )
@@ -138,7 +137,7 @@ def _paired(
         function="statistics.intervals.difference_over_batches"
         if alone
         else "statistics.intervals.t_interval",
-        null_function="statistics.null_sway.null_of_sway",
+        null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(units, [], rng),
         bounds=arms[0].bounds,
     )

@@ -49,7 +49,7 @@ def forest(scene: GroupRows) -> Forest:
     source = scene.source("report.forest.by_persona", arms, used, otherwise=otherwise)
     shares = {
         arm: scene.source(
-            "data.counts.window_share", [arm] if arm else [], used, otherwise=otherwise
+            "data.windows.window_share", [arm] if arm else [], used, otherwise=otherwise
         )
         for arm in ("treatment", group.control)
     }
@@ -228,7 +228,7 @@ def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
     source = scene.source("estimators.iavg.iavg", [one.arm])
     null = one.null
     drawn = NumberSource(
-        "analysis.statistics.null_iavg.null_of_i",
+        "analysis.statistics.null_models.null_of_i",
         f"{count_of(null.draws, 'draw')} from: {source.used}",
         source.left_out,
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.counts import counts_by_run
 from analysis.data.exposures import from_ledgers
+from analysis.data.windows import counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators.contrasts import sways
@@ -18,7 +18,7 @@ from analysis.simulation.calibration import DOUBT, CalibrationCheck, Floats, Ver
 from analysis.simulation.scenarios import SimulatedAnswers
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import null_of_i
+from analysis.statistics.null_models import null_of_i
 from store.runs.ledger import Ledger
 from store.runs.rejudgements import judgement_files, read_judgements
 

@@ -23,7 +23,7 @@ from analysis.simulation.scenarios import (
 )
 from analysis.statistics.estimate import NAN
 from analysis.statistics.intervals import t_quantile
-from analysis.statistics.null_iavg import WindowCounts, mean_change, null_of_i
+from analysis.statistics.null_models import WindowCounts, mean_change, null_of_i
 from analysis.statistics.permutation import Ints, Sided, shuffled
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import BadPlan
-from analysis.statistics.intraclass import share_variance
+from analysis.statistics.intervals import share_variance
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -235,3 +235,20 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
         method=log.method and f"{log.method}, of the logarithm of the ratio",
     )
     return told.within(-100, 100 * (float(n[0].sum()) - 1))
+
+
+def share_variance(n: Floats, yes: Floats) -> Floats:
+    """Variance of a share of yes from the spread of its batches.
+
+    The linearised variance of a ratio with the small-sample factor G / (G - 1) (Cochran, Sampling
+    Techniques, 1977, section 6.3).
+
+    ``n``, ``yes``: by batch, shape ``(..., G)``; batches without videos do not count.
+    Returns shape ``(...)``; nan where there are fewer than two batches.
+    """
+    total = n.sum(-1, keepdims=True)
+    batches = (n > 0).sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = yes.sum(-1, keepdims=True) / total
+        square = (((yes - n * share) / total) ** 2).sum(-1)
+        return np.where(batches > 1, square * batches / (batches - 1), NAN)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from analysis.estimators.iavg import Group
-from analysis.statistics.null_iavg import NullOfI
+from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import estimate_text, place
 from store.foreign.printing import count_of
 

@@ -6,10 +6,10 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from analysis.data.counts import WindowShare
+from analysis.data.windows import WindowShare
 from analysis.estimators.one_run import OneRun
 from analysis.statistics.estimate import Estimate, percentile_text
-from analysis.statistics.null_iavg import NullOfI
+from analysis.statistics.null_models import NullOfI
 from store.foreign.printing import count_of, share_text
 
 Rows = list[tuple[str, str]]

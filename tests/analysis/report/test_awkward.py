@@ -24,7 +24,7 @@ from analysis.report.page import compose, render
 from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
 from analysis.report.trace import NumberSource
-from analysis.statistics.null_iavg import NullOfI
+from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import place
 from store.foreign.printing import share_text
 from store.runs.data_folder import DataFolder

@@ -12,8 +12,7 @@ import numpy as np
 
 from analysis.alignment.learning_curve import Alignment, LearningCurve
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.curve import Drift
-from analysis.report.forest import PersonaSway
+from analysis.report.breakdown import Drift, PersonaSway
 from analysis.report.primary import Primary
 from analysis.statistics.estimate import Estimate
 from store.foreign.limits import open_picture

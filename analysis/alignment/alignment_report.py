@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import plots
-from analysis.alignment.learning_curve import Alignment, LearningCurve
-from analysis.alignment.saturation import Saturation
+from analysis.alignment.learning_curve import Alignment, LearningCurve, Saturation
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
 from store.foreign.printing import count_of

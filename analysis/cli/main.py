@@ -54,7 +54,8 @@ def summary(run: str, data: Path, seed: int, as_json_: bool) -> None:
 
     import numpy as np
 
-    from analysis.terminal.summary import render, summarise
+    from analysis.estimators.one_run import summarise
+    from analysis.terminal.run_text import render
     from store.runs import ledger
 
     (path,) = ledger_paths(data, [run])

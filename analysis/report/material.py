@@ -1,22 +1,24 @@
-"""What a report is made of, gathered from a data folder or from views made elsewhere."""
+"""What a report is made of: what a study declared, and its runs, or views made elsewhere."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.exposures import Views, from_ledgers
 from analysis.data.import_csv import CsvOptions, read_csv
-from analysis.errors import NothingToCompare, UnknownStudy
-from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
+from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from store.errors import RunNotFound
 from store.foreign.printing import count_of
+from store.foreign.toml import BadToml, read_toml
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
@@ -199,3 +201,88 @@ def _gather(
 
 def _rejudged(run_folder: Path) -> tuple[Judgements, ...]:
     return tuple(read_judgements(path) for path in judgement_files(run_folder))
+
+
+FILE, DRAWS = "study.toml", "draws.json"
+
+
+@dataclass(frozen=True)
+class PrimaryTest:
+    """What is tested, and how."""
+
+    primary: str = "controlled"
+    """``controlled`` (treatment minus control), ``matrix``, ``paired`` (after minus before alone)
+    or ``borrowed``."""
+    sides: str = "two"  # ``two``, or ``one`` for a sway towards the persona
+    alpha: float = 0.05
+    declared: bool = True  # whether it was declared before anything was run
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One cell of a study: a run that was drawn, whether or not it was made."""
+
+    platform: str
+    strategy: str
+    model: str
+    replicate: int
+    persona: str
+    arm: str
+
+    @property
+    def key(self) -> str:
+        """Name of the cell, as the ledgers of its runs carry it."""
+        return (
+            f"{self.platform}/{self.strategy}/{self.model}/{self.replicate}/"
+            f"{self.persona}/{self.arm}"
+        )
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study as it was declared."""
+
+    name: str
+    data: Mapping[str, Any]
+    """The file's own content; what it leaves out has the defaults that the ledgers hold."""
+    test: PrimaryTest
+    planned: tuple[Planned, ...]  # every run that was drawn
+
+
+def read_study_file(folder: Path) -> StudyFile:
+    """Read ``study.toml`` and ``draws.json`` of a study's folder, or raise ``BadStudyFolder``."""
+    data = _toml(folder / FILE)
+    test = data.get("test", {})
+    return StudyFile(
+        name=str(data.get("name", folder.name)),
+        data=data,
+        test=PrimaryTest(
+            primary=str(test.get("primary", PrimaryTest.primary)),
+            sides=str(test.get("sides", PrimaryTest.sides)),
+            alpha=float(test.get("alpha", PrimaryTest.alpha)),
+        ),
+        planned=_planned(folder / DRAWS),
+    )
+
+
+def _toml(path: Path) -> Mapping[str, Any]:
+    try:
+        told = read_toml(path)
+        test = told.get("test", {})
+        if not isinstance(test, dict) or isinstance(test.get("alpha", 0.05), str | list | dict):
+            raise BadToml("its test is none")
+        return told
+    except (OSError, BadToml) as error:
+        raise BadStudyFolder(path, f"it cannot be read ({error}).") from None
+
+
+def _planned(path: Path) -> tuple[Planned, ...]:
+    """Every cell that was drawn; none where nothing was drawn yet."""
+    if not path.exists():
+        return ()
+    names = ("platform", "strategy", "model", "replicate", "persona", "arm")
+    try:
+        cells = json.loads(path.read_bytes())
+        return tuple(Planned(**{name: cell[name] for name in names}) for cell in cells)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadStudyFolder(path, f"it cannot be read ({error!r}).") from None

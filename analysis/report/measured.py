@@ -35,9 +35,8 @@ from analysis.estimators.rejudged_matrix import (
 )
 from analysis.estimators.study import CONTROLS, Result, study
 from analysis.report.accounting import AccountedRows, account
-from analysis.report.curve import Drift, drift
+from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
-from analysis.report.forest import PersonaSway, by_persona
 from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
 from analysis.statistics.estimate import NAN, Estimate

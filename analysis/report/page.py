@@ -14,23 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from analysis.estimators.eligible_designs import BORROWED, DesignOffer
+from analysis.estimators.study import BORROWED, DesignOffer
 from analysis.report.feeds import (
     DwellRow,
+    Losses,
+    MissingRow,
+    Uses,
     VarietyTable,
     dwell_rows,
+    lost_runs,
+    missing_rows,
+    uses,
     variety_table,
 )
 from analysis.report.headline import Headline, headline
 from analysis.report.judges import JudgeView, judge_views
-from analysis.report.losses import (
-    Losses,
-    MissingRow,
-    Uses,
-    lost_runs,
-    missing_rows,
-    uses,
-)
 from analysis.report.measured import Measures
 from analysis.report.methods import Methods, methods
 from analysis.report.pictures import Budget, Sheets, sheets
@@ -124,7 +122,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
     dwell, dwell_axis = dwell_rows(scene)
     judged = scene.source("report.accounting.account")
     fits = NumberSource(
-        "analysis.estimators.eligible_designs.offers",
+        "analysis.estimators.study.offers",
         f"what the runs of this chapter are{scene.told}",
     )
     return Chapter(

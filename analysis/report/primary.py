@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.data.exposures import RunInfo
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study import CONTROLS, Result
-from analysis.report.declared import PrimaryTest
+from analysis.report.material import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches
 from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below

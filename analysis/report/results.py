@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from analysis.estimators.iavg import Group
 from analysis.report.accounting import TOO_EARLY
-from analysis.report.curve import Drift
+from analysis.report.breakdown import Drift
 from analysis.report.figures import AxisScale, Line, Span, axis, curves, interval, sample, strip
 from analysis.report.scene import ARM_NAMES, GroupRows, ends, span
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
@@ -46,7 +46,7 @@ def forest(scene: GroupRows) -> Forest:
     group = scene.group
     used, otherwise = scene.paired()
     arms = ["treatment", *([group.control] if group.control else [])]
-    source = scene.source("report.forest.by_persona", arms, used, otherwise=otherwise)
+    source = scene.source("report.breakdown.by_persona", arms, used, otherwise=otherwise)
     shares = {
         arm: scene.source(
             "data.windows.window_share", [arm] if arm else [], used, otherwise=otherwise
@@ -122,7 +122,7 @@ class ArmCurves:
 def drift_curves(scene: GroupRows) -> ArmCurves:
     told = scene.group.drift
     drawn = scene.views.judged & (scene.measures.rows.use != TOO_EARLY)
-    source = scene.source("report.curve.drift", used=drawn)
+    source = scene.source("report.breakdown.drift", used=drawn)
     points = [point for curve in told.curves for point in curve.points]
     scale = AxisScale.around([min(end, 100) for end in ends(points)], ticks=4)
     scale = AxisScale(max(scale.low, 0), min(scale.high, 100), scale.step)

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
 from analysis.report.export import ReportTable, write_tables
-from analysis.report.losses import lost_runs
+from analysis.report.feeds import lost_runs
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render

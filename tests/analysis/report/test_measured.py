@@ -11,10 +11,9 @@ from analysis.data.exposures import PHASES, RunInfo
 from analysis.data.windows import counts_by_run
 from analysis.estimators.contrasts import pair_up
 from analysis.report.accounting import USES, account
-from analysis.report.curve import drift
+from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
-from analysis.report.forest import by_persona
-from analysis.report.losses import lost_runs, missing_rows, uses
+from analysis.report.feeds import lost_runs, missing_rows, uses
 from analysis.report.material import RowDetails
 from analysis.report.measured import Measures
 from analysis.report.scene import GroupRows

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.estimators.eligible_designs import BORROWED, NO_FRAMES
-from analysis.report.curve import drift
+from analysis.estimators.study import BORROWED, NO_FRAMES
+from analysis.report.breakdown import drift
 from analysis.report.export import write_tables
-from analysis.report.losses import missing_rows
+from analysis.report.feeds import missing_rows
 from analysis.report.material import Material, find_runs, read_runs
 from analysis.report.measured import Measures, measure
 from analysis.report.methods import methods

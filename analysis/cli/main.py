@@ -151,7 +151,7 @@ def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -
     from datetime import UTC, datetime
 
     from analysis.report.material import read_imported
-    from analysis.report.write import write_report
+    from analysis.report.page import write_report
 
     windows = reading.windows
     command = (

@@ -9,12 +9,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from analysis.preferences.hallucination import Example, Misalignment
-from analysis.report.export import ReportTable, write_tables
+from analysis.report.page_writer import ReportTable, write_folder
 from analysis.report.pictures import small_jpeg
-from store.errors import DataUnwritable
 from store.foreign.limits import decode_picture
 from store.frames.frame_store import FrameStore
-from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import LEVELS
 
 if TYPE_CHECKING:
@@ -41,12 +39,7 @@ def write(models: Sequence[Misalignment], frames: FrameStore, folder: Path) -> l
             found = [each for each in one.examples if each.pair.error == level][:MOST]
             if found:
                 pictures[f"examples-{number}-{level}.jpg"] = sheet(found, frames)
-    try:
-        for name, picture in pictures.items():
-            write_whole(folder / name, picture, sync=False)
-        write_tables([_table(models)], folder)
-    except OSError as error:
-        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    write_folder(folder, pictures, [_table(models)])
     return [folder / name for name in pictures]
 
 

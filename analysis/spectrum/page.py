@@ -13,7 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from analysis.report.figures import AxisScale, Span, axis, interval
-from analysis.report.page import environment
+from analysis.report.page_writer import page_environment, time_stamp
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
 from analysis.spectrum import paper
 from analysis.spectrum.answers import NEEDED, Layout
@@ -139,7 +139,7 @@ class SpectrumPage:
 
 def render(findings: SpectrumFindings, frames: FrameStore, now: datetime) -> str:
     traces = Traces()
-    template = environment(traces, TEMPLATES).get_template("spectrum.html")
+    template = page_environment(traces, TEMPLATES).get_template("spectrum.html")
     style = Markup((TEMPLATES / "spectrum.css").read_text(encoding="utf-8"))
     return template.render(page=_page(findings, frames, now), own_style=style)
 
@@ -156,9 +156,7 @@ def _page(told: SpectrumFindings, frames: FrameStore, now: datetime) -> Spectrum
         set_id=Name(found.set_id),
         over=Name(found.platform or "every platform"),
         encoder=Name(found.encoder),
-        made=Markup('<time datetime="{}">{}</time>').format(
-            now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
-        ),
+        made=time_stamp(now),
         by=Name("picture and caption" if found.by == "both" else "picture alone"),
         indexed=source.count(found.frames, "indexed frames that were looked through"),
         unique=source.count(found.unique, "of these, no near-duplicates"),

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.report.export import ReportTable, write_tables
+from analysis.report.page_writer import PAGE, TABLES, ReportTable, write_folder
 from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.page import render
 from analysis.spectrum.scores import (
@@ -22,13 +22,9 @@ from analysis.spectrum.scores import (
 )
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
-from store.errors import DataUnwritable
 from store.frames.frame_store import FrameStore
-from store.jsonl.atomic import write_whole
 from store.results.value_spectrum import Retrieval
 from store.runs.data_folder import DataFolder
-
-PAGE, TABLES = "index.html", "tables"
 
 
 @dataclass(frozen=True)
@@ -111,11 +107,7 @@ def write_spectrum(
         _keywords(layout),
         _modality(layout, findings.modality),
     ]
-    try:
-        write_tables(tables, folder / TABLES)
-        write_whole(folder / PAGE, html.encode(), sync=False)
-    except OSError as error:
-        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    write_folder(folder, {PAGE: html.encode()}, tables, TABLES)
     return SpectrumReport(folder / PAGE, findings)
 
 

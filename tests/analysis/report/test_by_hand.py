@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.report.export import write_tables
 from analysis.report.measured import Measures
-from analysis.report.page import Rendered
+from analysis.report.page_writer import Rendered, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
 from tests.analysis.report import by_hand

@@ -16,11 +16,14 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from analysis.report.trace import MINUS
+from analysis.statistics.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _BARS = 48
+_SIDE, _RADIUS = 360, 118  # of a radar
+_RINGS = (25, 50, 75, 100)
 
 
 def _round_step(span: float, ticks: int) -> float:
@@ -69,6 +72,14 @@ class Span:
     value: float
     low: float
     high: float
+
+
+def span(estimate: Estimate) -> Span:
+    return Span(estimate.value, estimate.low, estimate.high)
+
+
+def ends(estimates: Sequence[Estimate]) -> list[float]:
+    return [end for told in estimates for end in (told.value, told.low, told.high)]
 
 
 @dataclass(frozen=True)
@@ -164,6 +175,31 @@ def sample(style: str) -> Markup:
     ).format(style)
 
 
+def radar(names: Sequence[str], first: Sequence[Estimate], second: Sequence[Estimate]) -> Markup:
+    """Scores from 0 at the centre to 100 at the rim: the first as a surface, the second dashed."""
+    count = len(names)
+    marks = Markup("")
+    for ring in _RINGS:
+        marks += Markup('<polygon class="ring" points="{}"/>').format(_web([ring] * count))
+    for place, name in enumerate(names):
+        x, y = _spoke(place, count, 100)
+        marks += Markup('<line class="ring" x1="0" y1="0" x2="{:.1f}" y2="{:.1f}"/>').format(x, y)
+        marks += _spoke_name(name, place, count)
+    for scores, style in ((second, "dashed"), (first, "surface")):
+        known = [0.0 if math.isnan(each.value) else each.value for each in scores]
+        marks += Markup('<polygon class="{}" points="{}"/>').format(style, _web(known))
+    for place, score in enumerate(first):
+        if score.exists:
+            x, y = _spoke(place, count, score.value)
+            marks += Markup('<circle class="dot treatment" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(
+                x, y
+            )
+    box = f"{-1.3 * _SIDE / 2:.0f} {-_SIDE / 2:.0f} {1.3 * _SIDE:.0f} {_SIDE}"
+    return Markup('<svg class="radar" viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
+        box, "Scores by value as a radar", marks
+    )
+
+
 def _drawing(marks: Markup, height: int, style: str) -> Markup:
     return Markup(
         '<svg class="figure {}" width="100%" height="{}" aria-hidden="true" focusable="false">'
@@ -238,3 +274,22 @@ def _runs(known: NDArray[np.bool_]) -> list[slice]:
 
 def _plain(value: float) -> str:
     return f"{value:g}".replace("-", MINUS) if abs(value) > 1e-9 else "0"
+
+
+def _spoke(place: int, count: int, score: float) -> tuple[float, float]:
+    turn = 2 * math.pi * place / count
+    reach = _RADIUS * score / 100
+    return reach * math.sin(turn), -reach * math.cos(turn)
+
+
+def _web(scores: Sequence[float]) -> str:
+    points = (_spoke(place, len(scores), score) for place, score in enumerate(scores))
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _spoke_name(name: str, place: int, count: int) -> Markup:
+    x, y = _spoke(place, count, 112)
+    anchor = "middle" if abs(x) < 10 else ("start" if x > 0 else "end")
+    return Markup('<text x="{:.1f}" y="{:.1f}" dy=".35em" text-anchor="{}">{}</text>').format(
+        x, y, anchor, name
+    )

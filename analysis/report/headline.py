@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.report.figures import AxisScale, Span, axis, hump, interval
-from analysis.report.scene import ARM_NAMES, GroupRows, span
+from analysis.report.figures import AxisScale, Span, axis, hump, interval, span
+from analysis.report.scene import ARM_NAMES, GroupRows
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from store.foreign.printing import count_of
 

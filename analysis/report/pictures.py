@@ -124,12 +124,15 @@ def _strip(rows: Ints, seen: RowDetails, frames: FrameStore, budget: Budget) -> 
         budget.left -= len(small)
         caption = seen.caption[row] or "no caption"
         reason = f"\n{seen.reason[row]}" if seen.reason[row] else ""
-        made.append(
-            Markup('<img src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
-                base64.b64encode(small).decode(), caption, f"{caption}{reason}"
-            )
-        )
+        made.append(jpeg_tag(small, caption, f"{caption}{reason}"))
     return tuple(made)
+
+
+def jpeg_tag(jpeg: bytes, alt: str, title: str, style: str = "") -> Markup:
+    named = Markup('class="{}" ').format(style) if style else Markup("")
+    return Markup('<img {}src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
+        named, base64.b64encode(jpeg).decode(), alt, title
+    )
 
 
 def small_jpeg(frames: FrameStore, sha256: str, size: tuple[int, int] = _SIZE) -> bytes | None:

@@ -10,8 +10,19 @@ from markupsafe import Markup
 from analysis.estimators.iavg import Group
 from analysis.report.accounting import TOO_EARLY
 from analysis.report.breakdown import Drift
-from analysis.report.figures import AxisScale, Line, Span, axis, curves, interval, sample, strip
-from analysis.report.scene import ARM_NAMES, GroupRows, ends, span
+from analysis.report.figures import (
+    AxisScale,
+    Line,
+    Span,
+    axis,
+    curves,
+    ends,
+    interval,
+    sample,
+    span,
+    strip,
+)
+from analysis.report.scene import ARM_NAMES, GroupRows
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.data.exposures import Mask, RunInfo, Views
-from analysis.report.figures import Span
 from analysis.report.measured import MeasuredGroup, Measures
 from analysis.report.trace import NumberSource
-from analysis.statistics.estimate import Estimate
 
 ARM_NAMES = {
     "treatment": "treatment",
@@ -76,11 +74,3 @@ def group_told(runs: Sequence[RunInfo], one: RunInfo) -> str:
     """Which platform, strategy and model a run is of; nothing where all runs are of one."""
     names = {(run.platform, run.strategy, run.model) for run in runs}
     return f", {one.platform}, {one.strategy} × {one.model}" if len(names) > 1 else ""
-
-
-def span(estimate: Estimate) -> Span:
-    return Span(estimate.value, estimate.low, estimate.high)
-
-
-def ends(estimates: Sequence[Estimate]) -> list[float]:
-    return [end for told in estimates for end in (told.value, told.low, told.high)]

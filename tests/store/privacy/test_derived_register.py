@@ -217,7 +217,7 @@ ENTERED = {
     "store/results/trainings.py": "agent/cli/align.py",
     "analysis/preferences/hallucination_figures.py": "agent/cli/probe.py",
     "analysis/report/page.py": "analysis/cli/report.py",
-    "analysis/spectrum/write.py": "agent/cli/spectrum.py",
+    "analysis/spectrum/spectrum_report.py": "agent/cli/spectrum.py",
     "analysis/report/page_writer.py": "analysis/cli/report.py",
     "agent/cli/pairs.py": "agent/cli/pairs.py",
     "store/index/contact_sheet.py": "store/cli/main.py",

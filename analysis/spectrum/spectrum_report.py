@@ -10,7 +10,6 @@ from typing import Any
 
 from analysis.report.page_writer import PAGE, TABLES, ReportTable, write_folder
 from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
-from analysis.spectrum.page import render
 from analysis.spectrum.scores import (
     Difference,
     Spectrum,
@@ -20,6 +19,7 @@ from analysis.spectrum.scores import (
     label,
     spectrum,
 )
+from analysis.spectrum.spectrum_page import render
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
 from store.frames.frame_store import FrameStore

@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from analysis.plots import BLUE, GREEN, PURPLE, VERMILION, as_png, bare
 from analysis.preferences.hallucination import Example, Misalignment
 from analysis.report.page_writer import ReportTable, write_folder
 from analysis.report.pictures import small_jpeg
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST = 10  # examples on a sheet
-_LOOKS = (("o", "#0072b2"), ("s", "#d55e00"), ("D", "#009e73"), ("^", "#cc79a7"))
+_LOOKS = (("o", BLUE), ("s", VERMILION), ("D", GREEN), ("^", PURPLE))
 _RATES = (
     ("choice", "wrong of two"),
     ("statements", "wrong on one"),
@@ -54,9 +55,7 @@ def rates(models: Sequence[Misalignment]) -> bytes:
         _draw_tendencies(row[1], one)
     marks, names = grid[0][0].get_legend_handles_labels()
     drawn.legend(marks, names, loc="outside upper center", ncols=len(_RATES), frameon=False)
-    out = io.BytesIO()
-    drawn.savefig(out, dpi=110)
-    return out.getvalue()
+    return as_png(drawn)
 
 
 def sheet(examples: Sequence[Example], frames: FrameStore) -> bytes:
@@ -131,7 +130,7 @@ def _draw_levels(axes: Axes, one: Misalignment) -> None:
     axes.set_xlim(-2, 102)
     axes.set_xlabel("% of pairs; dotted: chance for a choice")
     axes.set_title(one.model, loc="left", fontsize=10)
-    _bare(axes)
+    bare(axes)
 
 
 def _draw_tendencies(axes: Axes, one: Misalignment) -> None:
@@ -146,11 +145,7 @@ def _draw_tendencies(axes: Axes, one: Misalignment) -> None:
     axes.set_xlim(-2, 102)
     axes.set_xlabel("% of answers; 50 is even")
     axes.set_title(one.tendency.partition(":")[0], loc="left", fontsize=10)
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
 
 
 def _table(models: Sequence[Misalignment]) -> ReportTable:

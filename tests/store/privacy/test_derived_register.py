@@ -254,7 +254,7 @@ REVIEWED = {
     "agent/study/preparation.py": "the study's declaration",
     "analysis/cli/bench_measurements.py": "made-up ledgers",
     "analysis/examples/study.py": "a made-up example",
-    "analysis/preferences/pair_checks.py": "into memory",
+    "analysis/plots.py": "into memory",
     "analysis/report/pictures.py": "into memory",
     "store/maintenance/backup.py": "whole copies, which forgetting tells of",
     "store/maintenance/restore.py": "whole copies, on their way back",

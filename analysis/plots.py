@@ -120,11 +120,7 @@ def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> No
 def power(
     axes: Axes, sizes: Sequence[int], powers: Mapping[str, Sequence[float]], sway: float
 ) -> None:
-    """Draw the power of each design over the number of personas.
-
-    ``powers``: by design, one for each size.
-    ``sway``: in percentage points, for the label.
-    """
+    """Draw each design's power over the personas; ``sway`` in percentage points, for the label."""
     for (name, found), look in zip(powers.items(), _LOOKS, strict=False):
         axes.plot(sizes, found, marker=look[0], color=look[1], ms=5, label=name)
     axes.set_xticks(list(sizes))

@@ -179,10 +179,7 @@ class Alignment:
 def read(
     out: Path, asked: ScoringJudge, sizes: Sequence[int], seeds: int, margin: float
 ) -> Alignment:
-    """Read a ladder that is done.
-
-    Raises ``NothingToCompare``: a training, or its scores, are not there.
-    """
+    """Read a ladder, or raise ``NothingToCompare`` where a training or its scores are missing."""
     ladder = trainings.recall(out / trainings.LADDER, TrainingPlan)
     cells = {(size, seed): _cell(out, size, seed) for size in sizes for seed in _seeds(seeds)}
     judged = {
@@ -231,10 +228,7 @@ def read(
 
 
 def latest(out: Path, margin: float = MARGIN) -> Alignment:
-    """Read what the judge who came last has scored: the sizes of which every seed is there.
-
-    Raises ``NothingToCompare``: nobody has scored anything.
-    """
+    """Read what the judge who came last has scored: the sizes of which every seed is there."""
     folders = sorted((out / "judged").glob("*/"), key=lambda folder: folder.stat().st_mtime_ns)
     asked = trainings.recall(folders[-1] / trainings.JUDGE, ScoringJudge) if folders else None
     if asked is None:

@@ -71,11 +71,7 @@ class CsvOptions:
 
 
 def read_csv(path: Path, reading: CsvOptions) -> Views:
-    """Read a CSV of views.
-
-    Raises ``BadViews``: the file cannot be read, lacks a column, or a row does not make sense;
-    names the line.
-    """
+    """Read a CSV of views, or raise ``BadViews`` with the line at fault."""
     try:
         with open_table(path) as file:
             reader = csv.DictReader(file)
@@ -149,7 +145,6 @@ class _Row:
 
 
 def _assemble(rows: list[_Row], reading: CsvOptions) -> Views:
-    """Group rows by run, put them in order, and give each its window."""
     by_run: dict[str, list[_Row]] = {}
     for row in rows:
         name = row.text("run")

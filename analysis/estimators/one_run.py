@@ -53,16 +53,13 @@ SENSITIVITY = (1, 2, 3)
 
 @dataclass(frozen=True)
 class DwellContrast:
-    """Delivered dwell after yes and after no, where the judgement decided it.
-
-    Means in seconds of video; ``ratio`` is yes over no. nan where there is no such video.
-    """
+    """Mean seconds of delivered dwell after yes and after no; nan where there is no such video."""
 
     yes_count: int
     no_count: int
     yes_mean: float
     no_mean: float
-    ratio: float
+    ratio: float  # yes over no
     decided: bool  # false where the arm's dwell was blind to the answer
 
 

@@ -67,9 +67,8 @@ def same_block(size: int, blocks: Ints | None) -> Mask:
 
 
 def centred(cells: Floats, blocks: Ints | None = None) -> Floats:
-    """Take persona and run means out of matrices, block by block.
+    """Take persona and run means out of matrices ``(..., K, K)``, block by block.
 
-    ``cells``: shape ``(..., K, K)``.
     ``blocks``: draw that each persona comes from, shape ``(K,)`` or ``(..., K)``. Cells between
     blocks become 0, whatever they are.
     """
@@ -118,12 +117,10 @@ def own_minus_others(cells: Floats, blocks: Ints | None = None) -> Floats:
 
 
 def rearranged(cells: Floats, runs_of: Ints, blocks: Ints | None = None) -> Floats:
-    """D under each assignment of runs to personas.
+    """D under each assignment of runs to personas; shape ``(..., B)``.
 
-    ``cells``: centred matrices (or residuals), shape ``(..., K, K)``.
-    ``runs_of``: run given to each persona, one of its own block; shape ``(B, K)``.
-    ``blocks``: shape ``(K,)``.
-    Returns shape ``(..., B)``.
+    ``cells``: centred matrices or residuals, ``(..., K, K)``. ``runs_of``: run given to each
+    persona, one of its own block, ``(B, K)``. ``blocks``: shape ``(K,)``.
     """
     size = cells.shape[-1]
     count = same_block(size, blocks).sum(-1)
@@ -254,13 +251,11 @@ def shares(n: Floats, yes: Floats) -> Floats:
 def overlap(answers: Floats, again: Floats) -> Estimate:
     """How far tastes overlap: delta, 0 for unrelated tastes and 1 for the same.
 
-    ``mean over i != j of [P(i yes | j yes) - b_i]`` over ``mean over j of [P(j yes again | j yes)
-    - b_j]``: the judge's own unsteadiness is in both. The specific sway is the sway against an
-    unpersonalised feed less the mean cross-sway, so that it shrinks as delta grows and grows
-    where delta is below 0.
-
-    ``answers``: 1, 0 or nan by persona and pooled frame; shape ``(K, N)``.
-    ``again``: a second, independent answer, nan where none was asked for; same shape.
+    ``mean over i != j of [P(i yes | j yes) - b_i]`` over ``mean over j of [P(j yes again | j yes) -
+    b_j]``: the judge's own unsteadiness is in both. The specific sway is the sway against an
+    unpersonalised feed less the mean cross-sway, so that it shrinks as delta grows and grows where
+    delta is below 0. ``answers`` and a second, independent ``again`` hold 1, 0 or nan by persona
+    and pooled frame, shape ``(K, N)``.
     """
     base = [_mean(row) for row in answers]
     cross, steady = [], []

@@ -35,16 +35,14 @@ class BorrowedBase:
 
 
 def borrowed(before: Floats, within: Floats) -> tuple[Floats, Floats]:
-    """Base and own weight of each persona.
+    """Base and own weight of each persona, both of shape ``(..., K)``.
 
     ``tau^2 = max(0, mean over i of [var over j != i of M0_ij - v_i])``,
     ``VB = (tau^2 + v) / J``, ``w = (tau^2 + VB) / (tau^2 + v + VB)``, ``base = w Y + (1 - w) B``.
 
-    ``before``: ``M0[i, j]``, the share that persona i finds in the before window of run j, in pp;
-    shape ``(..., K, K)``.
-    ``within``: ``v_i``, the variance of such a share from the spread of its batches, in pp^2; shape
-    ``(..., K)``.
-    Returns ``base``, ``weight``: both of shape ``(..., K)``.
+    ``before``: ``M0[i, j]``, the share in pp that persona i finds in the before window of run j,
+    ``(..., K, K)``. ``within``: ``v_i``, the variance in pp^2 of such a share from the spread of
+    its batches, ``(..., K)``.
     """
     size = before.shape[-1]
     others = size - 1

@@ -99,10 +99,9 @@ class _Measured:
 def study(
     views: Views, rng: np.random.Generator, primary: Primary = "t", *, frames: bool = True
 ) -> tuple[Result, ...]:
-    """Estimate everything that the runs of a table allow.
+    """Estimate everything that the runs of a table allow, or raise ``NothingToCompare``.
 
-    ``frames``: whether frames of these views were kept; without any, nothing can be judged again.
-    Raises ``NothingToCompare`` if the table has no run.
+    ``frames``: whether frames of these views were kept, without which nothing is judged again.
     """
     if not views.runs:
         raise NothingToCompare("There is no run to analyse. Type: python -m analysis iavg latest")

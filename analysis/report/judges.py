@@ -35,10 +35,7 @@ class GradedView:
 
 @dataclass(frozen=True)
 class MatrixView:
-    """The persona matrix as a heat map, its statistic and its placebo.
-
-    ``cells`` holds for each persona the traced shares and how each is coloured.
-    """
+    """The persona matrix as a heat map (shares, and how they are coloured), and its tests."""
 
     personas: tuple[Name, ...]
     cells: tuple[tuple[tuple[TracedNumber, Markup, bool], ...], ...]

@@ -1,7 +1,4 @@
-"""Everything that a report says of one platform, strategy and model, measured once.
-
-Each part comes from a function of ``analysis``; this puts them side by side.
-"""
+"""Everything that a report says of one platform, strategy and model, measured once."""
 
 from __future__ import annotations
 

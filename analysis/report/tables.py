@@ -241,11 +241,7 @@ def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
 
 
 def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """Estimates of one judge's persona matrix that are tested by permutation, by name.
-
-    ``sides``: of the test of the specific sway: those declared, where it is the primary test's
-    matrix.
-    """
+    """Estimates tested by permutation, by name; ``sides`` are of the specific sway's test."""
     if again.matrix is None:
         return
     sway, graded = again.matrix.sway, again.matrix.graded

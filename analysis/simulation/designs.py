@@ -184,10 +184,7 @@ def judge_matrix(
     adjust: bool = False,
     blocks: Ints | None = None,
 ) -> Outcomes:
-    """The specific sway of matrices, with its interval and its test by permutation.
-
-    ``blocks``: draw that each persona comes from, shape ``(K,)``; one draw if not given.
-    """
+    """The specific sway of matrices, with its interval and its test by permutation."""
     before, after = drawn.shares
     told = judge_cells(after, rng, before if adjust else None, blocks)
     return replace(told, truth=float(matrix.own_minus_others(drawn.expected[1], blocks).mean()))

@@ -104,10 +104,8 @@ def profile(
 ) -> ValueProfile:
     """Scores by value of what is known of each frame.
 
-    ``liked``: from 0 to 1, or nan; shape ``(F,)``.
-    ``members``: which values a frame was found for, shape ``(F, V)``.
-    ``cluster``: shape ``(F,)``.
-    ``ends``: what a score cannot pass.
+    ``liked``: from 0 to 1, or nan, shape ``(F,)``. ``members``: which values a frame was found for,
+    shape ``(F, V)``. ``cluster``: shape ``(F,)``. ``ends``: what a score cannot pass.
     """
     known = ~np.isnan(liked)
     codes = np.unique(cluster, return_inverse=True)[1]

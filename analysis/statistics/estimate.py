@@ -1,7 +1,4 @@
-"""Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
-
-Also how a percentile is put in words.
-"""
+"""Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason."""
 
 from __future__ import annotations
 

@@ -122,9 +122,8 @@ def jackknife(
     ``se^2 = (G - 1) / G x sum (theta(-g) - mean)^2`` (Efron and Stein, Annals of Statistics 1981),
     with Student's t.
 
-    ``value``: the statistic from all clusters.
-    ``left_out``: the statistic without cluster g, for each g; shape ``(G,)``.
-    ``df``: degrees of freedom: G - 1 for a mean over runs, G - 2 for two windows of one run.
+    ``left_out``: the statistic without cluster g, for each g; shape ``(G,)``. ``df``: G - 1 for a
+    mean over runs, G - 2 for two windows of one run.
     """
     count = len(left_out)
     empty = Estimate(value, unit=unit, clusters=count, level=level)
@@ -136,7 +135,7 @@ def jackknife(
 
 
 def _around(value: float, se: float, df: float, empty: Estimate) -> Estimate:
-    """Student's t interval around a value; none where all clusters agree to the last digit."""
+    """Student's t interval; none where all clusters agree to the last digit."""
     if se <= 1e-12 * max(1.0, abs(value)):
         return _without(empty, "every cluster says the same, so their spread says nothing")
     half = t_quantile(empty.level, df) * se

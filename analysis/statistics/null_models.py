@@ -24,10 +24,7 @@ DRAWS = 4000
 
 @dataclass(frozen=True, eq=False)
 class WindowCounts:
-    """One unit (a run, or the runs of one persona): judged videos and yes, by window and batch.
-
-    Both of shape ``(2, G)``, before and after.
-    """
+    """Judged videos and yes of a run or a persona: before and after by batch, ``(2, G)``."""
 
     n: Floats
     yes: Floats

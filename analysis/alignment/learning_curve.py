@@ -27,10 +27,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import NothingToCompare
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import crossed
 from store.results import trainings
 from store.results.trainings import (
@@ -41,8 +40,6 @@ from store.results.trainings import (
     TrainingScores,
 )
 from store.runs.records import Judgement
-
-Floats = NDArray[np.float64]
 
 PLATEAU = 2  # sizes whose mean is the plateau
 MARGIN = 5.0  # points of 100

@@ -15,12 +15,9 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.statistics.estimate import Floats, Ints, Mask
 from store.runs.ledger import Ledger
 from store.runs.records import Exclusion, Missing, Phase, Repeat, Step, Windows, label_personas
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 PHASES: tuple[str, ...] = get_args(Phase)
 BEFORE, ADAPT, AFTER = range(3)

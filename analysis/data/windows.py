@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.data.exposures import (
     ADAPT,
@@ -20,11 +19,9 @@ from analysis.data.exposures import (
     NONE,
     UNKNOWN,
     YES,
-    Ints,
-    Mask,
     Views,
 )
-from analysis.statistics.estimate import NAN
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import window_sums
 from analysis.statistics.null_models import WindowCounts
 
@@ -111,9 +108,6 @@ def batches(run: Views) -> Ints:
 
 def batches_assumed(run: Views) -> bool:
     return bool((run.batch == UNKNOWN).any())
-
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

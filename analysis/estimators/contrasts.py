@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.data.exposures import RunInfo
 from analysis.data.windows import WindowShare, missing_bounds
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import Permutation, sign_flips
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

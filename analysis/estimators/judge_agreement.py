@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.exposures import AFTER, YES, Floats, Ints, RunInfo, Views
+from analysis.data.exposures import AFTER, YES, RunInfo, Views
 from analysis.data.windows import batches, compared
 from analysis.errors import NothingToCompare
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
 from analysis.statistics.intervals import difference_over_batches, jackknife, window_sums
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.exposures import NONE, Floats, Ints, Mask
+from analysis.data.exposures import NONE
 from analysis.estimators.judge_agreement import kappa
 from analysis.estimators.persona_matrix import overlap
 from analysis.estimators.rejudged_matrix import RejudgedReplies
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import t_interval
 
 

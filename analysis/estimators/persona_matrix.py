@@ -18,24 +18,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import jackknife
 from analysis.statistics.permutation import (
     ARRANGEMENTS,
-    Ints,
     Permutation,
     arrangements,
     assignments,
     compare,
     shuffled,
 )
-
-Floats = NDArray[np.float64]
-
-Mask = NDArray[np.bool_]
 
 LEAST_PERSONAS = 5
 LEAST_WAYS = math.factorial(LEAST_PERSONAS)

@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import same_block, shares
+from analysis.statistics.estimate import Floats, Ints, Mask
 from analysis.statistics.intervals import share_variance
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 HINT = "Type: python -m agent rejudge --help"
 

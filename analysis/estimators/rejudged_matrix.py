@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.exposures import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
+from analysis.data.exposures import GRADES, NO, NONE, YES, RunInfo, Views
 from analysis.data.windows import batches, compared
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
@@ -29,7 +29,7 @@ from analysis.estimators.persona_matrix_cells import (
     graded_cells,
 )
 from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
-from analysis.statistics.estimate import NAN
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.null_models import DRAWS
 from store.foreign.printing import count_of
 from store.runs.rejudgements import Judgements

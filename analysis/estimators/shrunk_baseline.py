@@ -11,14 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Estimate, Floats
 from analysis.statistics.intervals import jackknife
-
-Floats = NDArray[np.float64]
 
 HINT = "Type: python -m analysis power --help"
 

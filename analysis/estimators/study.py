@@ -36,8 +36,8 @@ from analysis.estimators.contrasts import (
 from analysis.estimators.iavg import Group, iavg
 from analysis.estimators.one_run import graded_sway
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
-from analysis.statistics.estimate import NAN, Estimate
-from analysis.statistics.intervals import Floats, t_interval
+from analysis.statistics.estimate import NAN, Estimate, Floats
+from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
 from store.foreign.printing import count_of

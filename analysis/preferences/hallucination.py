@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from analysis.spectrum.scores import profile
-from analysis.statistics.estimate import NAN, Estimate, as_json
-from analysis.statistics.intervals import Floats
+from analysis.statistics.estimate import NAN, Estimate, Floats, as_json
 from analysis.terminal.columns import columns
 from store.results.hallucination_probes import ProbeQuestion, Probes
 from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePairs

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.statistics.estimate import NAN, Estimate
-from analysis.statistics.intervals import Floats, Ints, binomial_interval, jackknife
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
+from analysis.statistics.intervals import binomial_interval, jackknife
 from store.results.preference_pairs import ERRORS, PreferencePair
 from store.results.text_style import FEATURES, surface
 

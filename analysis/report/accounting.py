@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Ints, Mask, Views
+from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Views
 from analysis.data.windows import compared
 from analysis.report.trace import NumberSource
+from analysis.statistics.estimate import Ints, Mask
 from store.foreign.printing import count_of
 
 BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)

@@ -13,10 +13,10 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
+from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Views
 from analysis.data.windows import compared
 from analysis.report.material import RowDetails, Texts
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Mask
 from analysis.statistics.intervals import t_interval
 from store.frames.near_duplicates import near_duplicates
 

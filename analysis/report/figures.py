@@ -16,9 +16,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from analysis.report.trace import MINUS
-from analysis.statistics.estimate import Estimate
-
-Floats = NDArray[np.float64]
+from analysis.statistics.estimate import Estimate, Floats
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _BARS = 48

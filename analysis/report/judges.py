@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.data.exposures import NONE, Mask
+from analysis.data.exposures import NONE
 from analysis.estimators.judge_bias import RepeatAgreement
 from analysis.estimators.persona_matrix_cells import missing_shares
 from analysis.estimators.rejudged_matrix import PersonaMatrix
@@ -16,7 +16,7 @@ from analysis.report.measured import Rejudging
 from analysis.report.primary import permutation_p
 from analysis.report.scene import GroupRows, group_told
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Estimate, Mask
 from store.foreign.printing import count_of
 
 MOST_CELLS = 14  # personas up to which every cell has its number printed

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.exposures import Floats, RunInfo, Views, without_repeats
+from analysis.data.exposures import RunInfo, Views, without_repeats
 from analysis.data.windows import compared, counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
@@ -36,7 +36,7 @@ from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm

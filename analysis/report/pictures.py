@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.data.exposures import AFTER, NO, YES, Ints
+from analysis.data.exposures import AFTER, NO, YES
 from analysis.report.accounting import window_rows
 from analysis.report.material import RowDetails
 from analysis.report.scene import GroupRows
 from analysis.report.trace import Name, NumberSource, TracedNumber
+from analysis.statistics.estimate import Ints
 from store.errors import StoreError
 from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore

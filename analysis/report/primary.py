@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.data.exposures import RunInfo
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study import CONTROLS, Result
 from analysis.report.material import PrimaryTest
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import difference_over_batches
 from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
 
-Floats = NDArray[np.float64]
 NEEDS_REJUDGING = "no frame was judged again yet"
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.data.exposures import Mask, RunInfo, Views
+from analysis.data.exposures import RunInfo, Views
 from analysis.report.measured import MeasuredGroup, Measures
 from analysis.report.trace import NumberSource
+from analysis.statistics.estimate import Mask
 
 ARM_NAMES = {
     "treatment": "treatment",

@@ -14,18 +14,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.simulation import designs
 from analysis.simulation.designs import Outcomes
 from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
-from analysis.statistics.estimate import NAN
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_p_value, t_quantile
 from store.runs.records import Windows
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 Verdict = Literal["holds", "within error", "FAILS"]
 
 FALSE_POSITIVES = (0.03, 0.07)

@@ -14,9 +14,9 @@ from analysis.estimators import persona_matrix as matrix
 from analysis.estimators.contrasts import sways
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.estimators.rejudged_matrix import PersonaMatrix, by_judge, persona_matrix, replies
-from analysis.simulation.calibration import DOUBT, CalibrationCheck, Floats, Verdict, agreement, own
+from analysis.simulation.calibration import DOUBT, CalibrationCheck, Verdict, agreement, own
 from analysis.simulation.scenarios import SimulatedAnswers
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import null_of_i
 from store.runs.ledger import Ledger

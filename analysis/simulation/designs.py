@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators import shrunk_baseline
@@ -21,13 +20,10 @@ from analysis.simulation.scenarios import (
     draw_matrices,
     draw_runs,
 )
-from analysis.statistics.estimate import NAN
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import t_quantile
 from analysis.statistics.null_models import WindowCounts, mean_change, null_of_i
-from analysis.statistics.permutation import Ints, Sided, shuffled
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from analysis.statistics.permutation import Sided, shuffled
 
 PERMUTATIONS = 499
 NULL_DRAWS = 199  # draws of a simulated study's I_avg under no change; a real study takes more

@@ -10,13 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import BadPlan
+from analysis.statistics.estimate import Floats, Mask
 from analysis.statistics.intervals import share_variance
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _RATES = (0.005, 0.995)  # shares are kept within these after account and sway are added
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.statistics.estimate import Floats, Ints, Mask
 from store.results.value_spectrum import Retrieval
 from store.runs.rejudgements import RejudgedAnswer, read_judgements
 
@@ -21,10 +21,6 @@ where there are any."""
 _DESCRIBED = "described by "
 """Begins the name under which a file of answers keeps who described the frames."""
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -32,8 +28,8 @@ class Layout:
 
     retrieval: Retrieval
     frames: tuple[str, ...]  # SHA-256, each once
-    members: Bools  # whether a frame was found for a value, shape ``(F, V)``
-    sure: Bools  # the same, of frames only that are taken to fit
+    members: Mask  # whether a frame was found for a value, shape ``(F, V)``
+    sure: Mask  # the same, of frames only that are taken to fit
     cluster: Ints  # number of the video that a frame is of, shape ``(F,)``
     found: tuple[int, ...]  # for each value, how many of its keywords are not doubtful
     sought: tuple[int, ...]  # for each value, how many keywords it has

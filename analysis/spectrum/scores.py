@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.spectrum.answers import Bools, Floats, Ints, Layout, SpectrumAnswers
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.spectrum.answers import Layout, SpectrumAnswers
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_interval, jackknife, score_interval
 from analysis.statistics.permutation import holm
 
@@ -100,7 +100,7 @@ def spectrum(layout: Layout, answers: SpectrumAnswers) -> Spectrum:
 
 
 def profile(
-    liked: Floats, members: Bools, cluster: Ints, ends: tuple[float, float] | None = _ENDS
+    liked: Floats, members: Mask, cluster: Ints, ends: tuple[float, float] | None = _ENDS
 ) -> ValueProfile:
     """Scores by value of what is known of each frame.
 
@@ -204,7 +204,7 @@ def _mean(side: Floats) -> Floats:
     return means
 
 
-def _value_means(liked: Floats, members: Bools) -> Floats:
+def _value_means(liked: Floats, members: Mask) -> Floats:
     with np.errstate(invalid="ignore"):
         means: Floats = 100 * (members * liked[:, None]).sum(0) / members.sum(0)
     return means

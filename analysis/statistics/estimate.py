@@ -1,4 +1,7 @@
-"""Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason."""
+"""Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
+
+Also what arrays of numbers are called.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from store.foreign.printing import share_text
 
 NAN = math.nan
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

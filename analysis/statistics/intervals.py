@@ -16,10 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.estimate import NAN, Estimate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
 
 
 def t_quantile(level: float, df: float) -> float:

@@ -15,9 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.estimate import NAN
-
-Floats = NDArray[np.float64]
+from analysis.statistics.estimate import NAN, Floats
 
 DRAWS = 4000
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from analysis.statistics.estimate import Floats, Ints
+
 Sided = Literal["two", "greater"]
 
 ARRANGEMENTS = 9_999

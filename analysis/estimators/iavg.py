@@ -60,12 +60,18 @@ def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
     """I per persona, I_avg, sway and null by group; raises ``NothingToCompare`` without a run."""
     if not views.runs:
         raise NothingToCompare("No run was given. Type: python -m analysis iavg RUN")
-    counts = counts_by_run(views)
+    return group_changes(views.runs, counts_by_run(views), rng)
+
+
+def group_changes(
+    runs: Sequence[RunInfo], counts: Sequence[WindowCounts], rng: np.random.Generator
+) -> tuple[Group, ...]:
+    """The same from counts that were made before, one entry per run."""
     groups: dict[tuple[str, str, str, str], list[int]] = {}
-    for index, run in enumerate(views.runs):
+    for index, run in enumerate(runs):
         groups.setdefault((run.platform, run.strategy, run.model, run.arm), []).append(index)
     return tuple(
-        _group([views.runs[i] for i in members], [counts[i] for i in members], rng)
+        _group([runs[i] for i in members], [counts[i] for i in members], rng)
         for members in groups.values()
     )
 

@@ -1,7 +1,7 @@
 """How a judge judges: how eager for yes, how steady, and how the acting answers differ.
 
-All from re-judgements. Whether a judge is right nobody knows: what a persona would truly like is
-not known.
+All from re-judgements. None says whether a judge is right: nobody knows what a persona would truly
+like.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from analysis.estimators.contrasts import (
     sways,
     treatment_minus_control,
 )
-from analysis.estimators.iavg import Group, iavg
+from analysis.estimators.iavg import Group, group_changes
 from analysis.estimators.one_run import graded_sway
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.statistics.estimate import NAN, Estimate, Floats
@@ -109,7 +109,7 @@ def study(
     groups: dict[tuple[str, str, str], list[int]] = {}
     for index, run in enumerate(views.runs):
         groups.setdefault((run.platform, run.strategy, run.model), []).append(index)
-    averages = iavg(views, rng)
+    averages = group_changes(views.runs, measured.counts, rng)
     results = []
     for members in groups.values():
         runs = [views.runs[i] for i in members]

@@ -15,7 +15,9 @@ all personas, drift.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -125,15 +127,19 @@ def rearranged(cells: Floats, runs_of: Ints, blocks: Ints | None = None) -> Floa
 
 def without_each(after: Floats, before: Floats | None = None, blocks: Ints | None = None) -> Floats:
     """D with persona i left out together with its run, for each i; shape ``(K, ...)``."""
-    size = after.shape[-1]
     found = []
+    for kept, part in leaving_out_each(after.shape[-1]):
+        early = None if before is None else before[part]
+        codes = None if blocks is None else blocks[..., kept]
+        found.append(own_minus_others(residuals(after[part], early, codes), codes))
+    return np.stack(found)
+
+
+def leaving_out_each(size: int) -> Iterator[tuple[Ints, Any]]:
+    """For each persona the others, and the index of their rows and runs in ``(..., K, K)``."""
     for left_out in range(size):
         kept = np.delete(np.arange(size), left_out)
-        part = np.ix_(kept, kept)
-        early = None if before is None else before[..., part[0], part[1]]
-        codes = None if blocks is None else blocks[..., kept]
-        found.append(own_minus_others(residuals(after[..., part[0], part[1]], early, codes), codes))
-    return np.stack(found)
+        yield kept, (..., *np.ix_(kept, kept))
 
 
 def specific_sway(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.errors import NotOffered
-from analysis.estimators.persona_matrix import LEAST_PERSONAS
+from analysis.estimators.persona_matrix import LEAST_PERSONAS, leaving_out_each
 from analysis.statistics.estimate import Estimate, Floats
 from analysis.statistics.intervals import jackknife
 
@@ -66,14 +66,8 @@ def sway_from(after: Floats, before: Floats, within: Floats) -> Floats:
 
 def without_each(after: Floats, before: Floats, within: Floats) -> Floats:
     """The sway with persona i and its run left out, for each i; shape ``(K, ...)``."""
-    size = after.shape[-1]
-    found = []
-    for left_out in range(size):
-        kept = np.delete(np.arange(size), left_out)
-        rows, columns = np.ix_(kept, kept)
-        part = (..., rows, columns)
-        found.append(sway_from(after[part], before[part], within[..., kept]))
-    return np.stack(found)
+    parts = leaving_out_each(after.shape[-1])
+    return np.stack([sway_from(after[at], before[at], within[..., kept]) for kept, at in parts])
 
 
 def off_diagonal_change(after: Floats, before: Floats) -> Floats:

@@ -221,13 +221,10 @@ def judge_borrowed(drawn: SimulatedAnswers) -> Outcomes:
 
 def _judge_drift(drawn: SimulatedAnswers) -> Outcomes:
     before, after = drawn.shares
-    size = after.shape[-1]
-    left_out = []
-    for persona in range(size):
-        kept = np.delete(np.arange(size), persona)
-        part = (..., *np.ix_(kept, kept))
-        left_out.append(shrunk_baseline.off_diagonal_change(after[part], before[part]))
-    return from_jackknife(shrunk_baseline.off_diagonal_change(after, before), np.stack(left_out))
+    change = shrunk_baseline.off_diagonal_change
+    parts = matrix.leaving_out_each(after.shape[-1])
+    left_out = np.stack([change(after[part], before[part]) for _, part in parts])
+    return from_jackknife(change(after, before), left_out)
 
 
 def _those(told: Outcomes, kept: Mask) -> Outcomes:

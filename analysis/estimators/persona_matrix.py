@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
 from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
@@ -135,7 +136,7 @@ def without_each(after: Floats, before: Floats | None = None, blocks: Ints | Non
     return np.stack(found)
 
 
-def leaving_out_each(size: int) -> Iterator[tuple[Ints, Any]]:
+def leaving_out_each(size: int) -> Iterator[tuple[NDArray[np.signedinteger[Any]], Any]]:
     """For each persona the others, and the index of their rows and runs in ``(..., K, K)``."""
     for left_out in range(size):
         kept = np.delete(np.arange(size), left_out)

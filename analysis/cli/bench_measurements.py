@@ -50,7 +50,6 @@ class Times:
 
 
 def measure(folder: Path, runs: int, steps: int, tell: Tell) -> Times:
-    """Make ``runs`` ledgers of ``steps`` steps in a folder, and time their analysis."""
     paths = _write(folder, runs, steps, tell)
     rng = np.random.default_rng(0)
     times = Times(runs, steps)

@@ -64,7 +64,6 @@ class Misalignment:
 
     @property
     def tendency(self) -> str:
-        """What its share of yes says of it."""
         if not self.yes.exists:
             return "gave no answer about single statements"
         low = self.yes.low if self.yes.bounded else self.yes.value

@@ -350,7 +350,6 @@ def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness
 
 
 def _first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:
-    """The matrix of the first judge that has one, or why there is none."""
     for told in rejudged:
         if told.matrix is not None:
             return told.matrix

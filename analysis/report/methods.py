@@ -136,7 +136,6 @@ class _Recorded:
         return None if value is None else Name(str(value))
 
     def several(self, of: Callable[[RunStarted], str]) -> Name:
-        """Every value that occurs."""
         return Name(", ".join(sorted({of(first) for first in self.started})))
 
 

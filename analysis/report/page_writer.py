@@ -69,7 +69,6 @@ def page_environment(traces: Traces, *folders: Path) -> Environment:
 
 
 def time_stamp(now: datetime) -> Markup:
-    """When a page was made."""
     return Markup('<time datetime="{}">{}</time>').format(
         now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
     )

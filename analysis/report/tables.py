@@ -66,7 +66,6 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
 
 
 def _numbers(rendered: Rendered) -> ReportTable:
-    """Every number of the page, with its source."""
     columns = ("id", "source", "text", "value", "what", "function", "used", "left_out")
     rows: list[tuple[Cell, ...]] = []
     for number, (place, one) in enumerate(rendered.numbers, 1):
@@ -252,7 +251,6 @@ def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, .
 
 
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
-    """Other estimates of one judge's blind answers, by name."""
     if again.matrix is not None and again.matrix.borrowed is not None:
         yield "borrowed base", again.matrix.borrowed.estimate
     if again.blind is not None:

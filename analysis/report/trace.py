@@ -38,7 +38,6 @@ class NumberSource:
     left_out: str = "nothing"
 
     def pp(self, value: float, what: str, reason: str = "") -> TracedNumber:
-        """Percentage points, signed."""
         return self._told(value, f"{value:+.1f}", what, reason)
 
     def percent(self, value: float, what: str, reason: str = "") -> TracedNumber:
@@ -50,7 +49,6 @@ class NumberSource:
         return self._told(value, _share(value, 0), what, reason)
 
     def signed(self, value: float, what: str, reason: str = "") -> TracedNumber:
-        """A signed percentage without decimals."""
         return self._told(value, f"{value:+.0f}", what, reason)
 
     def count(self, value: float, what: str) -> TracedNumber:

@@ -82,7 +82,6 @@ class SpectrumAnswers:
 
 
 def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> SpectrumAnswers:
-    """Read what a model said about the frames of a layout."""
     kept = read_judgements(path)
     asked = [line for line in kept.asked if line.frame in set(layout.frames)]
     place = {frame: row for row, frame in enumerate(layout.frames)}

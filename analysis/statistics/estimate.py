@@ -51,7 +51,6 @@ class Estimate:
 
     @property
     def bounded(self) -> bool:
-        """Whether there is a finite interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def within(self, floor: float, ceiling: float) -> Estimate:

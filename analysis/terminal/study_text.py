@@ -264,7 +264,6 @@ def table_text(told: DesignTable) -> str:
 
 
 def _by_scene(told: DesignTable, show: Callable[[DesignResult], str]) -> str:
-    """One row a world, one column a design."""
     found = {(cell.scene, cell.design): cell for cell in told.cells}
     names = [rival.name for rival in RIVALS]
     rows = [

@@ -44,6 +44,8 @@ from store.foreign.printing import count_of
 
 Primary = Literal["t", "permutation"]
 CONTROLS = ("yoked", "passive")
+BORROWED = "borrowed base"
+NO_FRAMES = "no frame was kept that could be judged again"
 
 
 @dataclass(frozen=True)
@@ -207,10 +209,6 @@ def _primary(arms: Sequence[Arm], contrasts: Sequence[Contrast], primary: Primar
         return treated[0] if treated and primary == "t" else NAN
     contrast = contrasts[0]
     return contrast.estimate.p if primary == "t" else contrast.permutation.p
-
-
-BORROWED = "borrowed base"
-NO_FRAMES = "no frame was kept that could be judged again"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from store.runs.records import RunStarted, Step
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
 from store.runs.site_records import last_difference
 
+FILE, DRAWS = "study.toml", "draws.json"
 Texts = NDArray[np.object_]
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
@@ -201,9 +202,6 @@ def _gather(
 
 def _rejudged(run_folder: Path) -> tuple[Judgements, ...]:
     return tuple(read_judgements(path) for path in judgement_files(run_folder))
-
-
-FILE, DRAWS = "study.toml", "draws.json"
 
 
 @dataclass(frozen=True)

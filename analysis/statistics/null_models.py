@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from analysis.statistics.estimate import NAN, Floats
 
-DRAWS = 4000
+DRAWS = 4000  # of I and I_avg
+SWAY_DRAWS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +202,6 @@ def draw_yes(
         rates = rng.beta(rate * strength, (1 - rate) * strength, (draws, 1, batches))
     drawn: NDArray[np.int64] = rng.binomial(n.astype(np.int64)[None], rates).sum(2)
     return drawn
-
-
-SWAY_DRAWS = 2000
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,36 @@
-"""Plots for notebooks: what was measured, drawn on matplotlib's axes.
+"""Plots on matplotlib's axes, for notebooks and the pictures beside a result, and their colours.
 
-The report draws its own figures (``report.figures``); these are for trying things out. Refuses to
-compute, and to choose colours that only some can tell apart.
+The report's page draws its own figures (``report.figures``).
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.alignment.learning_curve import Alignment, LearningCurve
-from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.curve import Drift
-from analysis.report.forest import PersonaSway
-from analysis.report.primary import Primary
-from analysis.statistics.estimate import Estimate
 from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
 from store.runs.records import Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    from analysis.alignment.learning_curve import Alignment, LearningCurve
+    from analysis.estimators.rejudged_matrix import PersonaMatrix
+    from analysis.report.breakdown import Drift, PersonaSway
+    from analysis.report.primary import Primary
+    from analysis.statistics.estimate import Estimate
+
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
+VERMILION, SKY, YELLOW = "#d55e00", "#56b4e9", "#f0e442"
+"""Okabe and Ito's palette, which everybody can tell apart."""
 COLOURS = {"treatment": "#0a5c9e", "passive": "#b25405", "yoked": "#00735a"}
-"""Dark blue, orange and green after Okabe and Ito's palette."""
-_LOOKS = (("o", "#0072b2"), ("s", "#e69f00"), ("D", "#009e73"), ("^", "#cc79a7"), ("v", "#56b4e9"))
+"""Darker blue, orange and green after that palette."""
+_LOOKS = (("o", BLUE), ("s", ORANGE), ("D", GREEN), ("^", PURPLE), ("v", SKY))
 _SMALL = (180, 320)
 DASHES = {"treatment": "-", "passive": "--", "yoked": ":"}
 
@@ -43,11 +47,10 @@ def forest(axes: Axes, rows: Sequence[PersonaSway], whole: Estimate) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("sway, percentage points")
-    _bare(axes)
+    bare(axes)
 
 
 def drift(axes: Axes, told: Drift) -> None:
-    """Draw the share of yes along the feed, with bands over runs."""
     x = [part.middle for part in told.bins]
     for part in told.bins:
         if part.phase != "adapt":
@@ -64,7 +67,7 @@ def drift(axes: Axes, told: Drift) -> None:
     axes.set_ylabel("yes, %")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
-    _bare(axes)
+    bare(axes)
 
 
 def null(axes: Axes, told: Primary) -> None:
@@ -78,11 +81,10 @@ def null(axes: Axes, told: Primary) -> None:
     axes.axvline(0, color="0.6", lw=1, ls=":")
     axes.set_yticks([])
     axes.set_xlabel("percentage points; grey: if nothing happened")
-    _bare(axes)
+    bare(axes)
 
 
 def matrix(axes: Axes, told: PersonaMatrix) -> None:
-    """Draw the persona matrix of the after windows."""
     size = len(told.personas)
     axes.imshow(told.after, cmap="Blues", vmin=0)
     for i in range(size):
@@ -105,7 +107,6 @@ def matrix(axes: Axes, told: PersonaMatrix) -> None:
 
 
 def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> None:
-    """Draw the first frame of each step, with what was answered."""
     shown = [step for step in steps if step.frames]  # of some they were forgotten
     for one, step in zip(axes, shown, strict=False):
         with open_picture(store.read(step.frames[0].sha256)) as picture:
@@ -119,15 +120,7 @@ def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> No
 def power(
     axes: Axes, sizes: Sequence[int], powers: Mapping[str, Sequence[float]], sway: float
 ) -> None:
-    """Draw the power of each design over the number of personas.
-
-    Parameters
-    ----------
-    powers
-        By design, one for each size.
-    sway
-        In percentage points, for the label.
-    """
+    """Draw each design's power over the personas; ``sway`` in percentage points, for the label."""
     for (name, found), look in zip(powers.items(), _LOOKS, strict=False):
         axes.plot(sizes, found, marker=look[0], color=look[1], ms=5, label=name)
     axes.set_xticks(list(sizes))
@@ -136,7 +129,7 @@ def power(
     axes.set_ylabel(f"power for {sway:g} pp")
     axes.set_ylim(0, 1.02)
     axes.legend(frameon=False)
-    _bare(axes)
+    bare(axes)
 
 
 def learning(axes: Axes, told: Alignment, curve: LearningCurve) -> None:
@@ -154,7 +147,7 @@ def learning(axes: Axes, told: Alignment, curve: LearningCurve) -> None:
     axes.set_xticks(rungs, [str(size) for size in told.sizes])
     axes.set_xlabel("pairs trained on")
     axes.set_title(curve.name, fontsize=10, loc="left")
-    _bare(axes)
+    bare(axes)
 
 
 def saturated(axes: Axes, told: Alignment) -> None:
@@ -208,8 +201,15 @@ def losses(axes: Axes, told: Alignment) -> None:
     axes.set_xlabel("updates; dotted: a model that prefers neither")
     axes.set_ylabel("loss, mean over trainings")
     axes.legend(frameon=False, fontsize=8)
-    _bare(axes)
+    bare(axes)
 
 
-def _bare(axes: Axes) -> None:
+def bare(axes: Axes) -> None:
+    """Take the frame off above and to the right."""
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def as_png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, dpi=110)
+    return out.getvalue()

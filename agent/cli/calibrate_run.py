@@ -24,9 +24,10 @@ from agent.study.holders import held_study
 from agent.study.matrix import StudyCell
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.simulation import calibration, calibration_runs
-from analysis.simulation.calibration import CalibrationCheck, Floats
+from analysis.simulation.calibration import CalibrationCheck
 from analysis.simulation.calibration_runs import CalibrationRuns, DesignVerdict
 from analysis.simulation.designs import Outcomes
+from analysis.statistics.estimate import Floats
 from personas.library import all_personas
 from personas.persona import Persona
 from store.foreign.printing import counting, echo

@@ -365,7 +365,8 @@ def _interruptible(
 def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
     import numpy as np
 
-    from analysis.terminal.summary import render, summarise
+    from analysis.estimators.one_run import summarise
+    from analysis.terminal.run_text import render
     from store.runs.ledger import read
 
     path: Path = place.data.ledger_path(run_id)

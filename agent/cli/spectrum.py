@@ -101,7 +101,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     asked whether it likes it, in several wordings, and the opposite. What was asked before is not
     asked again.
     """
-    from analysis.spectrum.write import write_spectrum
+    from analysis.spectrum.spectrum_report import write_spectrum
     from personas.values import value_set
     from store.privacy.derived_register import register
     from store.runs.data_folder import DataFolder

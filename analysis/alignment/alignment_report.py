@@ -1,7 +1,4 @@
-"""What a ladder of trainings says: text for a terminal, JSON, and two figures beside it.
-
-Refuses to compute: every number comes from ``learning_curve``.
-"""
+"""What a ladder of trainings says: text for a terminal, JSON, and two figures beside it."""
 
 from __future__ import annotations
 
@@ -11,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import plots
-from analysis.alignment.learning_curve import Alignment, LearningCurve
-from analysis.alignment.saturation import Saturation
+from analysis.alignment.learning_curve import Alignment, LearningCurve, Saturation
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
 from store.foreign.printing import count_of
@@ -30,7 +26,6 @@ class AlignmentReport:
     out: Path
 
     def as_dict(self) -> dict[str, Any]:
-        """What it says, for ``json.dumps``."""
         told = self.told
         return {
             "judge": told.asked.judge,
@@ -47,7 +42,6 @@ class AlignmentReport:
         }
 
     def text(self) -> str:
-        """The result for a person at a terminal."""
         told = self.told
         head = ("pairs", *(curve.name for curve in _curves(told).values()))
         rows = [
@@ -69,7 +63,6 @@ class AlignmentReport:
 
 
 def write(told: Alignment, out: Path) -> AlignmentReport:
-    """Draw the figures and write the numbers."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
@@ -117,7 +110,6 @@ def _estimate(one: Estimate) -> str:
 
 
 def _notes(told: Alignment) -> list[str]:
-    """What else a reader has to know."""
     notes = []
     if told.missing:
         reasons = ", ".join(f"{count} {reason}" for reason, count in told.missing.items())

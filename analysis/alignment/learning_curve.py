@@ -1,9 +1,21 @@
-"""A ladder of trainings as numbers: the judge's score, preference, tendency to say yes.
+"""A ladder of trainings as numbers: score, preference, tendency to say yes, saturation size.
 
 Reads what ``store.results.trainings`` keeps and puts it into arrays of sizes, trainings and
 held-out videos; several pairs of one video count as their mean. Videos that lack an answer anywhere
-are left out everywhere, and counted, so that all sizes are compared on the same videos. Refuses to
-train, to judge, and to draw.
+are left out everywhere, and counted, so that all sizes are compared on the same videos. Trainings
+and videos are crossed samples, and ``intervals.crossed`` speaks for both.
+
+**Plateau**: mean score of the two largest sizes. **Saturation size**: the smallest size from which
+on every size below these two scores within a stated margin of the plateau; where not even the size
+next to them does, the plateau was *not reached* on this ladder.
+
+**Its interval** comes from testing the rungs in order, so that no test needs an adjustment
+(Marcus, Peritz and Gabriel, Biometrika 1976). From the smallest size upwards: a rung is left out
+as long as its gap to the plateau is beyond the margin at 5 %, one-sided. From the largest
+downwards: a rung is taken as saturated as long as its gap is within the margin at 5 %. The lower
+end errs only if the test of the saturation size itself does, the upper end only if that of the
+rung below it does; no shape of the curve is assumed. Both at once are possible only where these two
+rungs straddle the margin by less than the noise (``docs/alignment.md`` has the coverage).
 """
 
 from __future__ import annotations
@@ -11,15 +23,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.alignment.saturation import MARGIN, SCALE, Saturation, learning_curve, saturation
 from analysis.errors import NothingToCompare
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import crossed
 from store.results import trainings
 from store.results.trainings import (
@@ -31,39 +41,121 @@ from store.results.trainings import (
 )
 from store.runs.records import Judgement
 
-Floats = NDArray[np.float64]
+PLATEAU = 2  # sizes whose mean is the plateau
+MARGIN = 5.0  # points of 100
+SCALE = (0.0, 100.0)
+_ONE_SIDED = 0.90  # level of the two-sided interval whose ends are one-sided bounds at 5 %
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Where a curve levels off.
+
+    ``size``, ``low``, ``high``: sizes of the ladder; ``None`` means that the plateau was not
+    reached, and stands above every size.
+    ``plateau``, ``gain``: mean score of the largest sizes, and how far it is above the score
+    without training.
+    """
+
+    margin: float
+    plateau: Estimate
+    gain: Estimate
+    size: int | None = None
+    low: int | None = None
+    high: int | None = None
+    steps: int = 0  # rungs of the ladder from ``low`` to ``high``: 0 where one size is left
+    reason: str = ""  # why there is no interval (or nothing at all), else empty
+
+
+def learning_curve(scores: Floats, scale: tuple[float, float] = SCALE) -> list[Estimate]:
+    """Mean score of each size with its 95 % interval, cut where the scale ends.
+
+    ``scores``: shape ``(sizes, trainings, videos)``, without nan. A size that needs no training
+    holds the same numbers for each.
+    """
+    return [_cut(crossed(size, unit="points"), scale) for size in scores]
+
+
+def saturation(sizes: Sequence[int], scores: Floats, margin: float = MARGIN) -> Saturation:
+    """Find the saturation size and its interval; ``margin`` in points of 100.
+
+    ``sizes``: in rising order, at least three. ``scores``: as in ``learning_curve``.
+    """
+    nothing = Estimate(NAN, unit="points")
+    if not scores.size:
+        return Saturation(margin, nothing, nothing, reason="no video has all its scores")
+    if len(sizes) <= PLATEAU:
+        few = f"a ladder of {len(sizes)} sizes has no rung below its plateau"
+        return Saturation(margin, nothing, nothing, reason=few)
+    top = scores[-PLATEAU:].mean(0)
+    rungs: list[int | None] = [*sizes[:-PLATEAU], None]
+    found = Saturation(
+        margin,
+        _cut(crossed(top, unit="points"), SCALE),
+        crossed(top - scores[0], unit="points"),
+        rungs[find_rung(scores.mean((1, 2)), margin)],
+    )
+    told = _limits(top - scores[:-PLATEAU], margin)
+    if isinstance(told, str):
+        return replace(found, reason=told)
+    low, high = told
+    return replace(found, low=rungs[low], high=rungs[high], steps=high - low)
+
+
+def find_rung(curve: Floats, margin: float) -> int:
+    """Rung at which a known curve is saturated; the number of candidates where it never is."""
+    within = curve[-PLATEAU:].mean() - curve[:-PLATEAU] <= margin
+    outside = np.flatnonzero(~within)
+    return int(outside[-1]) + 1 if len(outside) else 0
+
+
+def _cut(one: Estimate, scale: tuple[float, float]) -> Estimate:
+    low, high = (float(np.clip(end, *scale)) for end in (one.low, one.high))
+    return replace(one, low=low, high=high)
+
+
+def _limits(gaps: Floats, margin: float) -> tuple[int, int] | str:
+    """Ends of the interval as places on the ladder, or the reason why there are none."""
+    if min(gaps.shape[1:]) < 2:
+        return "one training, or one held-out video, has no spread"
+    bounds = [_bounds(gap) for gap in gaps]
+    low, high = 0, len(gaps)
+    while low < len(gaps) and bounds[low][0] > margin:
+        low += 1
+    while high and bounds[high - 1][1] <= margin:
+        high -= 1
+    return low, high
+
+
+def _bounds(gap: Floats) -> tuple[float, float]:
+    """One-sided bounds of a mean gap, shape ``(trainings, videos)``.
+
+    Where no video differs from any other, at most a share ``p`` of all would, by the exact binomial
+    bound for as many videos, and by no more than the whole scale.
+    """
+    told = crossed(gap, unit="points", level=_ONE_SIDED)
+    if told.bounded:
+        return told.low, told.high
+    half = 100 * (1 - ((1 - _ONE_SIDED) / 2) ** (1 / gap.shape[1]))
+    return told.value - half, told.value + half
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """One measure over the sizes.
-
-    Attributes
-    ----------
-    points
-        Mean of each size with its 95 % interval.
-    left_out
-        Held-out videos that lack an answer somewhere.
-    """
+    """One measure over the sizes."""
 
     name: str
-    points: tuple[Estimate, ...]
-    scores: Floats
-    """Shape ``(sizes, trainings, videos)``."""
-    left_out: int = 0
+    points: tuple[Estimate, ...]  # mean of each size with its 95 % interval
+    scores: Floats  # shape ``(sizes, trainings, videos)``
+    left_out: int = 0  # held-out videos that lack an answer somewhere
 
 
 @dataclass(frozen=True)
 class Alignment:
     """What a ladder says.
 
-    Attributes
-    ----------
-    score, preference, yes
-        The judge's score; share of held-out pairs whose chosen response is likelier by token; and
-        the tendency to say yes, where 0 is even-handed.
-    yes_change
-        At the largest size less without training.
+    ``score``, ``preference``, ``yes``: the judge's score; share of held-out pairs whose chosen
+    response is likelier by token; and the tendency to say yes, where 0 is even-handed.
     """
 
     ladder: TrainingPlan
@@ -73,26 +165,18 @@ class Alignment:
     score: LearningCurve
     preference: LearningCurve
     yes: LearningCurve
-    yes_change: Estimate
+    yes_change: Estimate  # at the largest size less without training
     saturation: Saturation
     losses: Mapping[tuple[int, int], tuple[tuple[int, float], ...]]
     """Updates and losses by size and seed."""
-    missing: Mapping[str, int]
-    """Replies without a score, by reason."""
-    empty: int
-    """Empty replies, which score 0."""
+    missing: Mapping[str, int]  # replies without a score, by reason
+    empty: int  # empty replies, which score 0
 
 
 def read(
     out: Path, asked: ScoringJudge, sizes: Sequence[int], seeds: int, margin: float
 ) -> Alignment:
-    """Read a ladder that is done.
-
-    Raises
-    ------
-    NothingToCompare
-        A training, or its scores, are not there.
-    """
+    """Read a ladder, or raise ``NothingToCompare`` where a training or its scores are missing."""
     ladder = trainings.recall(out / trainings.LADDER, TrainingPlan)
     cells = {(size, seed): _cell(out, size, seed) for size in sizes for seed in _seeds(seeds)}
     judged = {
@@ -141,13 +225,7 @@ def read(
 
 
 def latest(out: Path, margin: float = MARGIN) -> Alignment:
-    """Read what the judge who came last has scored: the sizes of which every seed is there.
-
-    Raises
-    ------
-    NothingToCompare
-        Nobody has scored anything.
-    """
+    """Read what the judge who came last has scored: the sizes of which every seed is there."""
     folders = sorted((out / "judged").glob("*/"), key=lambda folder: folder.stat().st_mtime_ns)
     asked = trainings.recall(folders[-1] / trainings.JUDGE, ScoringJudge) if folders else None
     if asked is None:

@@ -1,7 +1,6 @@
 """How long the analysis of many runs takes: reading, the table, I_avg, summaries, the study.
 
 The ledgers are made up from the example's own steps, so that reading them costs what real ones do.
-Refuses to say anything about the figures that come out.
 """
 
 from __future__ import annotations
@@ -36,25 +35,21 @@ class Times:
     """Seconds of wall time by stage."""
 
     runs: int
-    steps: int
-    """Of each run."""
+    steps: int  # of each run
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
-        """Of all stages."""
         return sum(self.seconds.values())
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
         started = perf_counter()
         yield
         self.seconds[name] = perf_counter() - started
 
 
 def measure(folder: Path, runs: int, steps: int, tell: Tell) -> Times:
-    """Make ``runs`` ledgers of ``steps`` steps in a folder, and time their analysis."""
     paths = _write(folder, runs, steps, tell)
     rng = np.random.default_rng(0)
     times = Times(runs, steps)

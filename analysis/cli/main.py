@@ -1,17 +1,14 @@
-"""The command line of the analysis: words in, words or JSON out.
-
-Refuses to compute: every command reads runs, calls one function and prints what it returns.
-"""
+"""The command line of the analysis: words in, words or JSON out."""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from analysis.cli.bench import bench
-from analysis.cli.designs import designs
 from analysis.cli.options import (
     AnalysisCommands,
     data_option,
@@ -38,8 +35,6 @@ def main() -> None:
 
 
 main.add_command(power)
-main.add_command(bench)
-main.add_command(designs)
 main.add_command(report)
 
 
@@ -57,7 +52,8 @@ def summary(run: str, data: Path, seed: int, as_json_: bool) -> None:
 
     import numpy as np
 
-    from analysis.terminal.summary import render, summarise
+    from analysis.estimators.one_run import summarise
+    from analysis.terminal.run_text import render
     from store.runs import ledger
 
     (path,) = ledger_paths(data, [run])
@@ -150,11 +146,10 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
 
 
 def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -> None:
-    """Write the report of imported views, and say on stderr where it is."""
     from datetime import UTC, datetime
 
     from analysis.report.material import read_imported
-    from analysis.report.write import write_report
+    from analysis.report.page import write_report
 
     windows = reading.windows
     command = (
@@ -163,3 +158,63 @@ def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -
     )
     written = write_report(read_imported(file, reading, command), folder, seed, datetime.now(UTC))
     echo(f"Report: {written.page}", err=True)
+
+
+@main.command(epilog="\b\nExamples:\n  $ python -m analysis bench --runs 20 --steps 50\n")
+@click.option("--runs", type=click.IntRange(4), default=1000, show_default=True)
+@click.option("--steps", type=click.IntRange(24), default=200, show_default=True, help="A run.")
+@json_option
+def bench(runs: int, steps: int, as_json_: bool) -> None:
+    """Time the analysis of many made-up runs, bounds, tests and intervals included."""
+    from analysis.cli.bench_measurements import measure
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        click.progressbar(
+            length=1, label="working", file=sys.stderr, hidden=not sys.stderr.isatty()
+        ) as shown,
+    ):
+
+        def tell(what: str, done: int, total: int) -> None:
+            if shown.label != what:
+                shown.pos = 0
+            shown.label, shown.length = what, total
+            shown.update(done - shown.pos)
+
+        times = measure(Path(folder), runs, steps, tell)
+    fields = {"runs": runs, "steps": steps, "seconds": times.seconds, "total": times.total}
+    lines = [f"{runs} runs of {steps} steps"]
+    lines += [f"  {name:<34} {seconds:6.1f} s" for name, seconds in times.seconds.items()]
+    lines += [f"  {'in all':<34} {times.total:6.1f} s"]
+    put(fields, lambda: "\n".join(lines), as_json_)
+
+
+@main.command(epilog="\b\nExamples:\n  $ python -m analysis designs --studies 10\n")
+@click.option(
+    "--studies",
+    type=click.IntRange(2),
+    default=400,
+    show_default=True,
+    help="Simulated studies a figure; 400 take about a minute.",
+)
+@seed_option
+@json_option
+def designs(studies: int, seed: int, as_json_: bool) -> None:
+    """Compare the designs at equal numbers of videos, in many simulated worlds.
+
+    Power, false positives, coverage and bias of the paper's I_avg, the paired design, the borrowed
+    base and the persona matrix, and what breaks them. As Markdown.
+    """
+    from analysis.simulation import design_comparison
+    from analysis.terminal.study_text import table_text
+
+    with click.progressbar(
+        length=1, label="simulating", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as shown:
+
+        def tell(done: int, total: int) -> None:
+            shown.length = total
+            shown.update(done - shown.pos)
+
+        told = design_comparison.table(studies, seed, tell)
+        put(told, lambda: table_text(told), as_json_)

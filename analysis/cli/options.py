@@ -1,7 +1,4 @@
-"""What the commands of the analysis share: the door, the options, reading and printing.
-
-Refuses to compute, and to know any one command.
-"""
+"""What the commands of the analysis share: the door, the options, reading and printing."""
 
 from __future__ import annotations
 
@@ -22,15 +19,13 @@ if TYPE_CHECKING:
     from analysis.data.exposures import Views
 
 INTERRUPTED = 130
-MANY = 50
-"""Runs from which on a progress bar is shown."""
+MANY = 50  # runs from which on a progress bar is shown
 
 
 class AnalysisCommands(click.Group):
     """The one door where errors become words."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error that was raised on purpose is told in one sentence."""
         try:
             return super().invoke(ctx)
         except (AnalysisError, StoreError) as error:
@@ -68,7 +63,6 @@ def ledger_paths(data: Path, runs: Sequence[str]) -> list[Path]:
 
 
 def read_views(data: Path, runs: Sequence[str]) -> Views:
-    """One table of these runs, read one at a time."""
     from analysis.data.exposures import from_ledgers
     from store.runs import ledger
 
@@ -83,7 +77,6 @@ def read_views(data: Path, runs: Sequence[str]) -> Views:
 
 
 def put(value: object, text: Callable[[], str], as_json_: bool) -> None:
-    """Print a value as JSON, or as text."""
     from analysis.statistics.estimate import as_json
 
     echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)

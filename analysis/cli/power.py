@@ -1,7 +1,4 @@
-"""``python -m analysis power``: planning, on the command line.
-
-Refuses to compute: ``power`` does.
-"""
+"""``python -m analysis power``: planning, on the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ class Points(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Turn ``10pp`` into 0.1."""
         try:
             return float(str(value).lower().removesuffix("pp").strip()) / 100
         except ValueError:

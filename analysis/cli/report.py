@@ -1,7 +1,4 @@
-"""``python -m analysis report``: words in, a page out.
-
-Refuses to compute: it finds the material and hands it on.
-"""
+"""``python -m analysis report``: words in, a page out."""
 
 from __future__ import annotations
 
@@ -59,11 +56,10 @@ def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_j
 
 
 def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
-    """Write a report, and say where it is."""
     import json
     from datetime import UTC, datetime
 
-    from analysis.report.write import findings_text, write_report
+    from analysis.report.page import findings_text, write_report
 
     written = write_report(material, out, seed, datetime.now(UTC))
     if as_json_:
@@ -74,7 +70,6 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
 
 
 def _progress(paths: Sequence[Path]) -> Iterator[Path]:
-    """A bar on stderr where there are many ledgers and somebody to see it."""
     hidden = len(paths) < MANY or not sys.stderr.isatty()
     with click.progressbar(paths, label="reading", file=sys.stderr, hidden=hidden) as shown:
         yield from shown

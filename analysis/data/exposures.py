@@ -4,8 +4,6 @@ A table holds the steps of one or of many runs, sorted by run and position. Wind
 own phases, which count eligible steps by position (``store.runs.records.Windows``); nothing here
 ever moves a window or drops a row because of an answer. Rows that do not count are marked with a
 reason, never removed.
-
-Refuses to know where a table came from once it is built, and what its numbers mean.
 """
 
 from __future__ import annotations
@@ -17,12 +15,9 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.statistics.estimate import Floats, Ints, Mask
 from store.runs.ledger import Ledger
 from store.runs.records import Exclusion, Missing, Phase, Repeat, Step, Windows, label_personas
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 PHASES: tuple[str, ...] = get_args(Phase)
 BEFORE, ADAPT, AFTER = range(3)
@@ -30,14 +25,12 @@ MISSING: tuple[str, ...] = ("", *get_args(Missing))
 EXCLUDED: tuple[str, ...] = ("", *get_args(Exclusion))
 REPEAT: tuple[str, ...] = ("", *get_args(Repeat))
 NO, YES, NONE = 0, 1, -1
-UNKNOWN = -1
-"""Batch or request position that the platform did not tell."""
+UNKNOWN = -1  # batch or request position that the platform did not tell
 
 GRADES = {"score": 1.0, "p_yes": 100.0}
 """Graded answers in order of preference, and what makes points of 100 of them."""
 
-ASSUMED_BATCH = 12
-"""Videos per batch where the platform tells none: the median of audited feeds."""
+ASSUMED_BATCH = 12  # videos per batch where the platform tells none: the median of audited feeds
 
 
 @dataclass(frozen=True)
@@ -55,16 +48,13 @@ class RunInfo:
     replicate: int = 1
     """Pairs treatment and control runs of one persona; the study numbers them from 1."""
     windows: Windows = field(default_factory=Windows)
-    status: str = "complete"
-    """``complete``, ``interrupted``, or why the run ended early."""
-    block: int = 0
-    """Draw of its study that it comes from; tests exchange runs within a draw only."""
+    status: str = "complete"  # ``complete``, ``interrupted``, or why the run ended early
+    block: int = 0  # draw of its study that it comes from; tests exchange runs within a draw only
     identity: str = ""
     """The persona's id and the hash of its traits; empty where the traits are not known."""
 
     @property
     def judge(self) -> str:
-        """Strategy and model: who turned videos into answers."""
         return f"{self.strategy} x {self.model}"
 
 
@@ -72,57 +62,38 @@ class RunInfo:
 class Views:
     """Columns of equal length.
 
-    Attributes
-    ----------
-    runs
-        The runs that the rows belong to.
-    run
-        Row's index into ``runs``.
-    position
-        Counted from 0 over all videos of the run.
-    batch, requested_at
-        Response of the feed that brought the video, and the latest position reacted to when it was
-        requested; -1 where unknown.
-    phase
-        Index into ``PHASES``.
-    answer
-        1 yes, 0 no, -1 missing; ``missing`` is then an index into ``MISSING``.
-    p_yes, score
-        The judge's probability of yes (0 to 1) and ISQ's S% (0 to 100); nan where there is none.
-    excluded
-        Index into ``EXCLUDED``; 0 means that the row counts.
-    dwell, duration, latency
-        Seconds: delivered dwell, length of the video, time the judge took; nan where unknown.
-    video
-        The platform's id.
-    repeat
-        Index into ``REPEAT``: where the video was shown before; 0 for one that is new. A repeat
-        counts like any other, save in ledgers that excluded it.
+    ``batch``, ``requested_at``: response of the feed that brought the video, and the latest
+    position reacted to when it was requested; -1 where unknown.
+    ``p_yes``, ``score``: the judge's probability of yes (0 to 1) and ISQ's S% (0 to 100); nan where
+    there is none.
+    ``dwell``, ``duration``, ``latency``: seconds: delivered dwell, length of the video, time the
+    judge took; nan where unknown.
     """
 
-    runs: tuple[RunInfo, ...]
-    run: Ints
-    position: Ints
+    runs: tuple[RunInfo, ...]  # the runs that the rows belong to
+    run: Ints  # row's index into ``runs``
+    position: Ints  # counted from 0 over all videos of the run
     batch: Ints
     requested_at: Ints
-    phase: Ints
-    answer: Ints
+    phase: Ints  # index into ``PHASES``
+    answer: Ints  # 1 yes, 0 no, -1 missing; ``missing`` is then an index into ``MISSING``
     missing: Ints
-    excluded: Ints
+    excluded: Ints  # index into ``EXCLUDED``; 0 means that the row counts
     p_yes: Floats
     score: Floats
     dwell: Floats
     duration: Floats
     latency: Floats
-    video: NDArray[np.str_]
+    video: NDArray[np.str_]  # the platform's id
     repeat: Ints
+    """Index into ``REPEAT``: where the video was shown before; 0 for one that is new. A repeat
+    counts like any other, save in ledgers that excluded it."""
 
     def __len__(self) -> int:
         return len(self.run)
 
     @property
     def eligible(self) -> Mask:
-        """Rows that count towards a window."""
         rows: Mask = self.excluded == 0
         return rows
 
@@ -145,12 +116,7 @@ class Views:
         return Views((self.runs[index],), **columns)
 
     def exclusions(self) -> dict[str, int]:
-        """Rows that do not count, by reason."""
         return _tally(self.excluded, EXCLUDED)
-
-    def missing_by_reason(self) -> dict[str, int]:
-        """Eligible rows without an answer, by reason."""
-        return _tally(self.missing[self.eligible & (self.answer == NONE)], MISSING)
 
 
 def without_repeats(views: Views) -> Views:
@@ -185,7 +151,6 @@ def table(runs: Sequence[RunInfo], rows: Iterable[Sequence[Any]]) -> Views:
 
 
 def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
-    """Put the steps of these runs into one table."""
     runs: list[RunInfo] = []
     rows: list[tuple[Any, ...]] = []
     for index, ledger in enumerate(ledgers):
@@ -196,12 +161,10 @@ def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
 
 
 def from_ledger(ledger: Ledger) -> Views:
-    """Put the steps of one run into a table."""
     return from_ledgers([ledger])
 
 
 def run_info(ledger: Ledger) -> RunInfo:
-    """Say what a run was, from the first line of its ledger."""
     started = ledger.started
     return RunInfo(
         run_id=started.run_id,
@@ -224,7 +187,6 @@ def _whole(value: object, otherwise: int) -> int:
 
 
 def _row(run: int, step: Step) -> tuple[Any, ...]:
-    """One step in the order of the columns."""
     video, judgement = step.video, step.judgement
     return (
         run,

@@ -10,8 +10,6 @@ One row per video that was shown, with a header. Columns:
 
 Without a ``window`` column the windows go by position: the first ``before`` eligible videos, and
 the last ``after``.
-
-Refuses to guess: a row that cannot be read is named with its line.
 """
 
 from __future__ import annotations
@@ -73,13 +71,7 @@ class CsvOptions:
 
 
 def read_csv(path: Path, reading: CsvOptions) -> Views:
-    """Read a CSV of views.
-
-    Raises
-    ------
-    BadViews
-        The file cannot be read, lacks a column, or a row does not make sense; names the line.
-    """
+    """Read a CSV of views, or raise ``BadViews`` with the line at fault."""
     try:
         with open_table(path) as file:
             reader = csv.DictReader(file)
@@ -153,7 +145,6 @@ class _Row:
 
 
 def _assemble(rows: list[_Row], reading: CsvOptions) -> Views:
-    """Group rows by run, put them in order, and give each its window."""
     by_run: dict[str, list[_Row]] = {}
     for row in rows:
         name = row.text("run")
@@ -211,7 +202,6 @@ def _phases(members: list[_Row], windows: Windows) -> list[int]:
 
 
 def _cells(run: int, row: _Row, phase: int, reading: CsvOptions) -> tuple[Any, ...]:
-    """One row in the order of the table's columns."""
     answer = row.answer(reading.threshold)
     position = row.whole("position")
     return (

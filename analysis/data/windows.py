@@ -1,6 +1,6 @@
-"""Windows: which rows of a run are compared, and in which batches they came.
+"""Windows: which rows of a run are compared, in which batches they came, and their counts.
 
-Refuses to know answers: nothing here looks at one, so that no window depends on what was said.
+Which rows are compared never depends on an answer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,20 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.exposures import ADAPT, AFTER, ASSUMED_BATCH, BEFORE, UNKNOWN, Ints, Mask, Views
+from analysis.data.exposures import (
+    ADAPT,
+    AFTER,
+    ASSUMED_BATCH,
+    BEFORE,
+    MISSING,
+    NONE,
+    UNKNOWN,
+    YES,
+    Views,
+)
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
+from analysis.statistics.intervals import window_sums
+from analysis.statistics.null_models import WindowCounts
 
 Drop = Literal["as declared"] | int
 """``as declared``, or the number of batches to drop after the change."""
@@ -20,17 +33,12 @@ Drop = Literal["as declared"] | int
 class ComparedRows:
     """The rows of one run that are compared.
 
-    Attributes
-    ----------
-    before, after
-        Masks over the run's rows: eligible, in the window, and able to react.
-    too_early
-        Eligible rows of the after window that could not react yet.
+    ``before``, ``after``: masks over the run's rows: eligible, in the window, and able to react.
     """
 
     before: Mask
     after: Mask
-    too_early: Mask
+    too_early: Mask  # eligible rows of the after window that could not react yet
 
 
 def change_position(run: Views) -> int | None:
@@ -82,7 +90,6 @@ def _too_early(run: Views, drop: Drop) -> Mask:
 
 
 def _first_batches(run: Views, change: int, count: int) -> Mask:
-    """Rows of the first ``count`` batches shown from the change on."""
     codes = batches(run)
     shown = codes[run.position >= change]
     first_shown = np.unique(shown, return_index=True)
@@ -100,5 +107,70 @@ def batches(run: Views) -> Ints:
 
 
 def batches_assumed(run: Views) -> bool:
-    """Whether any batch had to be assumed."""
     return bool((run.batch == UNKNOWN).any())
+
+
+@dataclass(frozen=True)
+class WindowShare:
+    """One window of one run."""
+
+    shown: int  # videos that count
+    judged: int  # judged, yes: of these, with an answer; and with yes
+    yes: int
+    missing: dict[str, int]  # of these, without an answer, by reason
+    share: float  # yes / judged in %; nan where nothing was judged
+    batches: int  # batches that the judged videos came in
+
+    @property
+    def unanswered(self) -> int:
+        return self.shown - self.judged
+
+
+def window_share(run: Views, rows: Mask) -> WindowShare:
+    answers = run.answer[rows]
+    judged = answers != NONE
+    yes, count = int((answers == YES).sum()), int(judged.sum())
+    codes = np.bincount(run.missing[rows][~judged], minlength=len(MISSING))
+    return WindowShare(
+        shown=len(answers),
+        judged=count,
+        yes=yes,
+        missing={MISSING[code]: int(codes[code]) for code in np.flatnonzero(codes)},
+        share=100 * yes / count if count else NAN,
+        batches=len(np.unique(batches(run)[rows & run.judged])),
+    )
+
+
+def run_counts(run: Views, rows: ComparedRows) -> WindowCounts:
+    """Judged videos and yes of one run, by window and batch."""
+    n, yes = batch_sums(run, rows, (run.answer == YES).astype(float), run.judged)
+    return WindowCounts(n, yes)
+
+
+def batch_sums(
+    run: Views, rows: ComparedRows, values: Floats, known: Mask
+) -> tuple[Floats, Floats]:
+    """Number of known values and their sum, by window and batch; each of shape ``(2, G)``."""
+    used = (rows.before | rows.after) & known
+    return window_sums(values[used], rows.after[used], batches(run)[used])
+
+
+def missing_bounds(before: WindowShare, after: WindowShare) -> tuple[float, float]:
+    """Smallest and largest sway in pp, whatever the missing judgements would have been.
+
+    Lowest with every missing one yes before and no after, highest the other way round
+    (Horowitz and Manski, JASA 2000).
+    """
+    if not (before.shown and after.shown):
+        return NAN, NAN
+    low = after.yes / after.shown - (before.yes + before.unanswered) / before.shown
+    high = (after.yes + after.unanswered) / after.shown - before.yes / before.shown
+    return 100 * low, 100 * high
+
+
+def counts_by_run(views: Views, drop: Drop = "as declared") -> list[WindowCounts]:
+    counted = []
+    for index in range(len(views.runs)):
+        run = views.one(index)
+        counted.append(run_counts(run, compared(run, drop)))
+    return counted

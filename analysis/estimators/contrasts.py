@@ -2,8 +2,6 @@
 
 Every function takes arrays with one entry per run and pairs within the account first. The run
 is the cluster; intervals come from ``intervals``, tests from ``permutation``.
-
-Refuses to know ledgers: see ``study`` for what puts runs together.
 """
 
 from __future__ import annotations
@@ -13,43 +11,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.data.counts import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.data.windows import WindowShare, missing_bounds
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import Permutation, sign_flips
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Treatment minus control in the sway, in pp.
-
-    Attributes
-    ----------
-    estimate
-        Mean over pairs with Student's t over pairs.
-    permutation
-        The same mean by exchanging arms within pairs.
-    bounds
-        Smallest and largest value whatever the missing judgements would have been; pairs that lack
-        every answer of a window are in it.
-    pairs
-        (treatment run, control run), by id.
-    unpaired
-        Runs without a partner of the same persona and replicate, or without both windows.
-    """
+    """Treatment minus control in the sway, in pp."""
 
     control: str
-    estimate: Estimate
-    permutation: Permutation
+    estimate: Estimate  # mean over pairs with Student's t over pairs
+    permutation: Permutation  # the same mean by exchanging arms within pairs
     bounds: tuple[float, float]
-    pairs: tuple[tuple[str, str], ...]
+    """Smallest and largest value whatever the missing judgements would have been; pairs that lack
+    every answer of a window are in it."""
+    pairs: tuple[tuple[str, str], ...]  # (treatment run, control run), by id
     unpaired: tuple[str, ...]
+    """Runs without a partner of the same persona and replicate, or without both windows."""
 
 
 def sways(counts: Sequence[WindowCounts]) -> Floats:
@@ -83,12 +66,9 @@ def treatment_minus_control(
 ) -> Contrast:
     """Contrast the arms, paired by persona and replicate.
 
-    Parameters
-    ----------
-    runs, sway, windows
-        One entry per run: what it was, its sway in pp, and its (before, after).
-    control
-        Arm to compare with: ``yoked`` or ``passive``.
+    ``runs``, ``sway``, ``windows``: one entry per run: what it was, its sway in pp, and its
+    (before, after).
+    ``control``: arm to compare with: ``yoked`` or ``passive``.
     """
     matched = [(t, c) for t, c in pair_up(runs, control) if not math.isnan(sway[t] - sway[c])]
     used = {index for pair in matched for index in pair}
@@ -138,7 +118,6 @@ class Attrition:
 
 
 def attrition(runs: Sequence[RunInfo]) -> tuple[Attrition, ...]:
-    """Count blocked or short runs per arm."""
     told = []
     for arm in dict.fromkeys(["treatment", *sorted(run.arm for run in runs)]):
         members = [run for run in runs if run.arm == arm]
@@ -181,12 +160,9 @@ class GradedAgreement:
 def agreement(binary: Floats, graded: Floats) -> GradedAgreement:
     """Compare the yes/no sways of runs with their graded ones.
 
-    Parameters
-    ----------
-    binary, graded
-        One entry per run, in pp and in points of 100. The two have different scales (a judge
-        that is seldom sure moves its graded answer less), so that size is not compared, but
-        sign and precision: ``efficiency`` is the squared ratio of the t statistics.
+    ``binary``, ``graded``: one entry per run, in pp and in points of 100. The two have different
+    scales (a judge that is seldom sure moves its graded answer less), so that size is not compared,
+    but sign and precision: ``efficiency`` is the squared ratio of the t statistics.
     """
     both = ~(np.isnan(binary) | np.isnan(graded))
     one = t_interval(binary[both]).within(-100, 100)

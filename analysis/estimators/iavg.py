@@ -2,8 +2,6 @@
 
 Runs are grouped by platform, strategy, model and arm; I_avg is a mean over the personas of a
 group. A persona with several runs has their counts pooled.
-
-Refuses to print I_avg alone.
 """
 
 from __future__ import annotations
@@ -13,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.counts import counts_by_run
 from analysis.data.exposures import RunInfo, Views
+from analysis.data.windows import counts_by_run
 from analysis.errors import NothingToCompare
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches, t_interval
-from analysis.statistics.null_iavg import (
+from analysis.statistics.null_models import (
     NullOfI,
     WindowCounts,
     mean_change,
@@ -44,47 +42,36 @@ class PersonaChange:
 
 @dataclass(frozen=True)
 class Group:
-    """One platform, judge and arm.
-
-    Attributes
-    ----------
-    i_avg
-        Mean of I over the personas where it is defined, in %.
-    undefined
-        Personas where it is not, because nothing was yes before or a window is empty.
-    null
-        Where I_avg lies when nothing happens, at these runs' own base rates.
-    sway
-        Mean sway over runs in pp; Student's t over runs, or over batches for one run alone.
-    """
+    """One platform, judge and arm."""
 
     platform: str
     strategy: str
     model: str
     arm: str
     personas: tuple[PersonaChange, ...]
-    i_avg: float
-    undefined: int
-    null: NullOfI
+    i_avg: float  # mean of I over the personas where it is defined, in %
+    undefined: int  # personas where it is not, because nothing was yes before or a window is empty
+    null: NullOfI  # where I_avg lies when nothing happens, at these runs' own base rates
     sway: Estimate
+    """Mean sway over runs in pp; Student's t over runs, or over batches for one run alone."""
 
 
 def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
-    """I per persona, I_avg, sway and null of each group of runs.
-
-    Raises
-    ------
-    NothingToCompare
-        If the table has no run.
-    """
+    """I per persona, I_avg, sway and null by group; raises ``NothingToCompare`` without a run."""
     if not views.runs:
         raise NothingToCompare("No run was given. Type: python -m analysis iavg RUN")
-    counts = counts_by_run(views)
+    return group_changes(views.runs, counts_by_run(views), rng)
+
+
+def group_changes(
+    runs: Sequence[RunInfo], counts: Sequence[WindowCounts], rng: np.random.Generator
+) -> tuple[Group, ...]:
+    """The same from counts that were made before, one entry per run."""
     groups: dict[tuple[str, str, str, str], list[int]] = {}
-    for index, run in enumerate(views.runs):
+    for index, run in enumerate(runs):
         groups.setdefault((run.platform, run.strategy, run.model, run.arm), []).append(index)
     return tuple(
-        _group([views.runs[i] for i in members], [counts[i] for i in members], rng)
+        _group([runs[i] for i in members], [counts[i] for i in members], rng)
         for members in groups.values()
     )
 
@@ -114,7 +101,6 @@ def _group(
 
 
 def _sway(counts: Sequence[WindowCounts]) -> Estimate:
-    """Mean sway over runs; over batches where there is one run."""
     if len(counts) == 1:
         return difference_over_batches(counts[0].n, 100 * counts[0].yes).within(-100, 100)
     sways = np.array([100 * (c.share[1] - c.share[0]) for c in counts])

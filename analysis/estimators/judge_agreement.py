@@ -2,8 +2,6 @@
 
 Two runs that showed the same videos (one replays the other, or both saw one feed) are joined by
 video id. The pair then tells the judge's part from the feed's.
-
-Refuses to know how a replay is made, and to compare runs that share no judged video.
 """
 
 from __future__ import annotations
@@ -13,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.exposures import AFTER, YES, Floats, Ints, RunInfo, Views
+from analysis.data.exposures import AFTER, YES, RunInfo, Views
 from analysis.data.windows import batches, compared
 from analysis.errors import NothingToCompare
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
 from analysis.statistics.intervals import difference_over_batches, jackknife, window_sums
 
 
@@ -31,45 +29,29 @@ class Split:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The second run's judge against the first's.
-
-    Attributes
-    ----------
-    videos
-        Judged by both, joined by video id (the first sight of each).
-    both_yes, first_only, second_only, both_no
-        Of these, who said yes.
-    difference
-        Second minus first in the share of yes over these videos, in pp; jackknife over the
-        batches of the first run.
-    p
-        McNemar's exact two-sided p-value. It takes videos as independent; the interval does not.
-    agreement, kappa
-        Share of equal answers in %, and Cohen's kappa.
-    runs
-        Second minus first in the share of yes over everything that each judged: the judge's part
-        comes from the common videos, the feed's part is the rest.
-    sway
-        After minus before of the first run, as its own judge saw it: the feed's part is the sway
-        of the same videos as the second judge sees it, the judge's part is the rest.
-    only_first, only_second
-        Judged videos that the other did not judge.
-    """
+    """The second run's judge against the first's."""
 
     first: RunInfo
     second: RunInfo
-    videos: int
-    both_yes: int
+    videos: int  # judged by both, joined by video id (the first sight of each)
+    both_yes: int  # both_yes, first_only, second_only, both_no: of these, who said yes
     first_only: int
     second_only: int
     both_no: int
     difference: Estimate
+    """Second minus first in the share of yes over these videos, in pp; jackknife over the batches
+    of the first run."""
     p: float
-    agreement: float
+    """McNemar's exact two-sided p-value. It takes videos as independent; the interval does not."""
+    agreement: float  # agreement, kappa: share of equal answers in %, and Cohen's kappa
     kappa: float
     runs: Split
+    """Second minus first in the share of yes over everything that each judged: the judge's part
+    comes from the common videos, the feed's part is the rest."""
     sway: Split
-    only_first: int
+    """After minus before of the first run, as its own judge saw it: the feed's part is the sway of
+    the same videos as the second judge sees it, the judge's part is the rest."""
+    only_first: int  # only_first, only_second: judged videos that the other did not judge
     only_second: int
 
 
@@ -84,10 +66,7 @@ class _Joined:
 def compare(views: Views) -> Comparison:
     """Compare the second run of a table with the first.
 
-    Raises
-    ------
-    NothingToCompare
-        No video was judged in both.
+    Raises ``NothingToCompare`` where no video was judged in both.
     """
     first, second = views.one(0), views.one(1)
     joined = _join(first, second)
@@ -155,7 +134,6 @@ def kappa(agreement: float, first: float, second: float) -> float:
 
 
 def _split_of_runs(first: Views, second: Views, judge: Estimate) -> Split:
-    """Share of yes of everything judged: second minus first."""
     shares = [100 * float((run.answer[run.judged] == YES).mean()) for run in (first, second)]
     whole = shares[1] - shares[0]
     reason = "a difference of two feeds has no interval from one run each"
@@ -165,7 +143,6 @@ def _split_of_runs(first: Views, second: Views, judge: Estimate) -> Split:
 
 
 def _split_of_sway(first: Views, joined: _Joined, a: Floats, b: Floats) -> Split:
-    """The first run's sway on the common videos of its windows."""
     rows = compared(first)
     kept = (rows.before | rows.after)[joined.one]
     at = joined.one[kept]

@@ -1,7 +1,7 @@
 """How a judge judges: how eager for yes, how steady, and how the acting answers differ.
 
-All from re-judgements. Refuses to say whether a judge is right: nobody knows what a persona would
-truly like.
+All from re-judgements. None says whether a judge is right: nobody knows what a persona would truly
+like.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.exposures import NONE, Floats, Ints, Mask
+from analysis.data.exposures import NONE
 from analysis.estimators.judge_agreement import kappa
 from analysis.estimators.persona_matrix import overlap
 from analysis.estimators.rejudged_matrix import RejudgedReplies
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import t_interval
 
 
@@ -22,25 +22,17 @@ from analysis.statistics.intervals import t_interval
 class AcquiescenceBias:
     """Whether the judge says yes to whatever is asked, from mirrored questions.
 
-    Attributes
-    ----------
-    pairs
-        Questions that were answered both ways.
-    plain, mirrored
-        Yes to the question and to its mirror image, in %; they add up to 100 for a judge with
-        one opinion.
-    contrary
-        Answered differently both ways, as one opinion must be, in %.
-    tendency
-        Twice yes less twice no, in pp, with Student's t over runs: above 0 the judge leans to
-        yes, whatever it is asked.
+    ``plain``, ``mirrored``: yes to the question and to its mirror image, in %; they add up to 100
+    for a judge with one opinion.
     """
 
-    pairs: int
+    pairs: int  # questions that were answered both ways
     plain: float
     mirrored: float
-    contrary: float
+    contrary: float  # answered differently both ways, as one opinion must be, in %
     tendency: Estimate
+    """Twice yes less twice no, in pp, with Student's t over runs: above 0 the judge leans to yes,
+    whatever it is asked."""
 
 
 def eagerness(told: RejudgedReplies) -> AcquiescenceBias | None:
@@ -63,22 +55,12 @@ def eagerness(told: RejudgedReplies) -> AcquiescenceBias | None:
 
 @dataclass(frozen=True)
 class RepeatAgreement:
-    """How often the judge says the same again.
-
-    Attributes
-    ----------
-    equal
-        Equal answers in % of all the pairs.
-    agreement
-        The same as a mean over runs, with Student's t.
-    kappa
-        Cohen's: 1 where it always agrees with itself, 0 where no more than by chance.
-    """
+    """How often the judge says the same again."""
 
     pairs: int
-    equal: float
-    agreement: Estimate
-    kappa: float
+    equal: float  # equal answers in % of all the pairs
+    agreement: Estimate  # the same as a mean over runs, with Student's t
+    kappa: float  # Cohen's: 1 where it always agrees with itself, 0 where no more than by chance
 
 
 def steadiness(told: RejudgedReplies, *, reworded: bool = False) -> RepeatAgreement | None:
@@ -102,19 +84,12 @@ def steadiness(told: RejudgedReplies, *, reworded: bool = False) -> RepeatAgreem
 class BlindSway:
     """The runs' own sway, scored again blind, beside what the acting judge said.
 
-    Attributes
-    ----------
-    videos
-        Answered by both.
-    lenience
-        Acting less blind share of yes, in pp.
-    acting, blind, judge
-        The sway as each saw it on the same videos, and the difference: what the act of judging
-        added. All with Student's t over runs.
+    ``acting``, ``blind``, ``judge``: the sway as each saw it on the same videos, and the
+    difference: what the act of judging added. All with Student's t over runs.
     """
 
-    videos: int
-    lenience: Estimate
+    videos: int  # answered by both
+    lenience: Estimate  # acting less blind share of yes, in pp
     acting: Estimate
     blind: Estimate
     judge: Estimate
@@ -140,7 +115,7 @@ def blind(told: RejudgedReplies) -> BlindSway | None:
 
 
 def taste_overlap(told: RejudgedReplies) -> Estimate:
-    """How far the personas' tastes overlap, from pooled frames and repeats (``matrix.overlap``)."""
+    """How far the personas' tastes overlap, from frames put to several personas, and repeats."""
     personas = np.unique(told.persona)
     picture = np.unique(told.frame, return_inverse=True)[1]
     keys = np.stack([told.run, told.position, picture])
@@ -173,7 +148,6 @@ def _pairs(told: RejudgedReplies, first: Mask, second: Mask) -> tuple[Ints, Ints
 
 
 def _by_run(values: Floats, run: Ints) -> Floats:
-    """Mean of each run."""
     codes = np.unique(run, return_inverse=True)[1]
     mean: Floats = np.bincount(codes, weights=values) / np.bincount(codes)
     return mean

@@ -2,8 +2,6 @@
 
 One run is one cluster. Its intervals are over its own batches and describe this run only; what
 a recommender does to personas takes several runs with controls (``contrasts``, ``persona_matrix``).
-
-Refuses to know how a summary is shown (``run_text``) and where the ledger lies.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from analysis.data.counts import WindowShare, batch_sums, missing_bounds, run_counts, window_share
 from analysis.data.exposures import (
     BEFORE,
     GRADES,
@@ -26,10 +23,19 @@ from analysis.data.exposures import (
     from_ledger,
     without_repeats,
 )
-from analysis.data.windows import ComparedRows, batches_assumed, compared
+from analysis.data.windows import (
+    ComparedRows,
+    WindowShare,
+    batch_sums,
+    batches_assumed,
+    compared,
+    missing_bounds,
+    run_counts,
+    window_share,
+)
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches
-from analysis.statistics.null_iavg import NullOfI, WindowCounts, null_of_i
+from analysis.statistics.null_models import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
 from store.runs.site_records import last_difference
 
@@ -47,31 +53,21 @@ SENSITIVITY = (1, 2, 3)
 
 @dataclass(frozen=True)
 class DwellContrast:
-    """Delivered dwell after yes and after no, where the judgement decided it.
-
-    Means in seconds of video; ``ratio`` is yes over no. nan where there is no such video.
-    """
+    """Mean seconds of delivered dwell after yes and after no; nan where there is no such video."""
 
     yes_count: int
     no_count: int
     yes_mean: float
     no_mean: float
-    ratio: float
-    decided: bool
-    """False where the arm's dwell was blind to the answer."""
+    ratio: float  # yes over no
+    decided: bool  # false where the arm's dwell was blind to the answer
 
 
 @dataclass(frozen=True)
 class NewVideos:
-    """The windows once more, without the videos that had been shown before.
+    """The windows once more, without the videos that had been shown before."""
 
-    Attributes
-    ----------
-    repeats_before, repeats_after
-        Videos of each window that it leaves out.
-    """
-
-    repeats_before: int
+    repeats_before: int  # repeats_before, repeats_after: videos of each window that it leaves out
     repeats_after: int
     before: WindowShare
     after: WindowShare
@@ -80,32 +76,7 @@ class NewVideos:
 
 @dataclass(frozen=True)
 class OneRun:
-    """One run, described alone.
-
-    Attributes
-    ----------
-    sway
-        After minus before in the share of yes, in pp.
-    sway_bounds
-        Its lowest and highest value whatever the missing judgements would have been.
-    change
-        The paper's I: the same as a percentage of the share before.
-    null
-        Where I lies when nothing happens.
-    graded
-        After minus before in the mean of ``graded_by`` (``p_yes`` or ``score``), in points of
-        100; the second, more efficient reading of the same videos.
-    sensitivity
-        The sway without the first 1, 2, 3 batches after the change, by number of batches.
-    without_repeats
-        The same windows without repeats, which else count like any exposure.
-    excluded
-        Videos that do not count, by reason; ``requested_before_change`` among them.
-    timings_ms
-        Median wall time of each stage of a step.
-    cautions
-        What one run can't show, and what was odd about this one.
-    """
+    """One run, described alone."""
 
     run: RunInfo
     traits: tuple[str, ...]
@@ -115,36 +86,33 @@ class OneRun:
     torn: bool
     before: WindowShare
     after: WindowShare
-    sway: Estimate
+    sway: Estimate  # after minus before in the share of yes, in pp
     sway_bounds: tuple[float, float]
-    change: Estimate
-    null: NullOfI
+    """Its lowest and highest value whatever the missing judgements would have been."""
+    change: Estimate  # the paper's I: the same as a percentage of the share before
+    null: NullOfI  # where I lies when nothing happens
     graded: Estimate
+    """After minus before in the mean of ``graded_by`` (``p_yes`` or ``score``), in points of 100;
+    the second, more efficient reading of the same videos."""
     graded_by: str
     sensitivity: dict[int, Estimate]
+    """The sway without the first 1, 2, 3 batches after the change, by number of batches."""
     without_repeats: NewVideos
+    """The same windows without repeats, which else count like any exposure."""
     excluded: dict[str, int]
+    """Videos that do not count, by reason; ``requested_before_change`` among them."""
     dwell: DwellContrast
     faults: dict[str, int]
-    timings_ms: dict[str, float]
-    cautions: tuple[str, ...]
+    timings_ms: dict[str, float]  # median wall time of each stage of a step
+    cautions: tuple[str, ...]  # what one run can't show, and what was odd about this one
 
     def as_dict(self) -> dict[str, Any]:
-        """The summary for ``json.dumps``; a number that does not exist is null."""
         told: dict[str, Any] = as_json(self)
         return told
 
 
 def summarise(ledger: Ledger, rng: np.random.Generator) -> OneRun:
-    """Describe one run.
-
-    Parameters
-    ----------
-    ledger
-        A complete run, or an interrupted one: what is there is described.
-    rng
-        Draws the null of I; nothing else here is random.
-    """
+    """Describe one run, complete or not; ``rng`` draws the null of I, nothing else is random."""
     run = from_ledger(ledger)
     rows = compared(run)
     counts = run_counts(run, rows)
@@ -194,7 +162,6 @@ def graded_sway(run: Views, rows: ComparedRows) -> tuple[Estimate, str]:
 
 
 def dwell_contrast(run: Views) -> DwellContrast:
-    """Compare the delivered dwell after yes with that after no."""
     info = run.runs[0]
     decided = info.arm == "treatment"
     rows = run.judged & ~np.isnan(run.dwell)  # of an interrupted step it may not be known
@@ -208,12 +175,10 @@ def dwell_contrast(run: Views) -> DwellContrast:
 
 
 def _sway_without(run: Views, count: int) -> Estimate:
-    """The sway without the first batches after the change."""
     return _sway_of(run_counts(run, compared(run, count)))
 
 
 def _sway_of(counts: WindowCounts) -> Estimate:
-    """The sway of one run over its batches."""
     return difference_over_batches(counts.n, 100 * counts.yes).within(-100, 100)
 
 
@@ -231,7 +196,6 @@ def _new_videos(run: Views, rows: ComparedRows) -> NewVideos:
 
 
 def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
-    """Median of each stage over the steps that had it, slowest first."""
     stages: dict[str, list[float]] = {}
     for timing in timings:
         for stage, value in timing.items():
@@ -243,7 +207,6 @@ def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
 def _cautions(
     run: Views, rows: ComparedRows, before: WindowShare, after: WindowShare
 ) -> tuple[str, ...]:
-    """Say what this run cannot show."""
     info = run.runs[0]
     replayed = info.platform == "replay"
     said = list(_OF_REPLAYS if replayed else _OF_ONE_RUN)
@@ -264,6 +227,5 @@ def _cautions(
 
 
 def _differences(ledger: Ledger) -> tuple[str, ...]:
-    """Say where the site has counted something else than the ledger."""
     told = last_difference(ledger.checks)
     return (f"The site itself has counted otherwise: {told}.",) if told else ()

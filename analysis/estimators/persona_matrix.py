@@ -8,35 +8,31 @@ start slots. It permutes which run belongs to whom, within a draw: personas that
 study later are a block of their own, and are compared with each other only, since a season or a
 site that has changed may suit them.
 
-Refuses to know where the cells come from, to subtract an active before window, and to test fewer
-than 5 personas. What a matrix cannot tell: the level of the sway, own gain against others' loss,
-a sway common to all personas, drift.
+What a matrix cannot tell: the level of the sway, own gain against others' loss, a sway common to
+all personas, drift.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import jackknife
 from analysis.statistics.permutation import (
     ARRANGEMENTS,
-    Ints,
     Permutation,
     arrangements,
     assignments,
     compare,
     shuffled,
 )
-
-Floats = NDArray[np.float64]
-
-Mask = NDArray[np.bool_]
 
 LEAST_PERSONAS = 5
 LEAST_WAYS = math.factorial(LEAST_PERSONAS)
@@ -47,29 +43,17 @@ LEAST_WAYS = math.factorial(LEAST_PERSONAS)
 class SpecificSway:
     """What a persona matrix shows.
 
-    Attributes
-    ----------
-    estimate
-        D, with its jackknife interval over personas.
-    test
-        Permutation of which run belongs to whom.
-    adjusted
-        Whether a passive before window was taken out.
-    slope
-        The b of ``Z1 - b Z0``; nan without adjustment.
-    placebo, placebo_test
-        The same from the passive before windows alone, which must show nothing.
-    personas
-        K.
+    ``placebo``, ``placebo_test``: the same from the passive before windows alone, which must show
+    nothing.
     """
 
-    estimate: Estimate
-    test: Permutation
-    adjusted: bool
-    slope: float
+    estimate: Estimate  # D, with its jackknife interval over personas
+    test: Permutation  # permutation of which run belongs to whom
+    adjusted: bool  # whether a passive before window was taken out
+    slope: float  # the b of ``Z1 - b Z0``; nan without adjustment
     placebo: Estimate
     placebo_test: Permutation
-    personas: int
+    personas: int  # K
 
 
 def same_block(size: int, blocks: Ints | None) -> Mask:
@@ -80,15 +64,10 @@ def same_block(size: int, blocks: Ints | None) -> Mask:
 
 
 def centred(cells: Floats, blocks: Ints | None = None) -> Floats:
-    """Take persona and run means out of matrices, block by block.
+    """Take persona and run means out of matrices ``(..., K, K)``, block by block.
 
-    Parameters
-    ----------
-    cells
-        Shape ``(..., K, K)``.
-    blocks
-        Draw that each persona comes from, shape ``(K,)`` or ``(..., K)``. Cells between blocks
-        become 0, whatever they are.
+    ``blocks``: draw that each persona comes from, shape ``(K,)`` or ``(..., K)``. Cells between
+    blocks become 0, whatever they are.
     """
     same = same_block(cells.shape[-1], blocks)
     inside = np.where(same, cells, 0.0)
@@ -135,21 +114,10 @@ def own_minus_others(cells: Floats, blocks: Ints | None = None) -> Floats:
 
 
 def rearranged(cells: Floats, runs_of: Ints, blocks: Ints | None = None) -> Floats:
-    """D under each assignment of runs to personas.
+    """D under each assignment of runs to personas; shape ``(..., B)``.
 
-    Parameters
-    ----------
-    cells
-        Centred matrices (or residuals), shape ``(..., K, K)``.
-    runs_of
-        Run given to each persona, one of its own block; shape ``(B, K)``.
-    blocks
-        Shape ``(K,)``.
-
-    Returns
-    -------
-    array
-        Shape ``(..., B)``.
+    ``cells``: centred matrices or residuals, ``(..., K, K)``. ``runs_of``: run given to each
+    persona, one of its own block, ``(B, K)``. ``blocks``: shape ``(K,)``.
     """
     size = cells.shape[-1]
     count = same_block(size, blocks).sum(-1)
@@ -160,15 +128,19 @@ def rearranged(cells: Floats, runs_of: Ints, blocks: Ints | None = None) -> Floa
 
 def without_each(after: Floats, before: Floats | None = None, blocks: Ints | None = None) -> Floats:
     """D with persona i left out together with its run, for each i; shape ``(K, ...)``."""
-    size = after.shape[-1]
     found = []
+    for kept, part in leaving_out_each(after.shape[-1]):
+        early = None if before is None else before[part]
+        codes = None if blocks is None else blocks[..., kept]
+        found.append(own_minus_others(residuals(after[part], early, codes), codes))
+    return np.stack(found)
+
+
+def leaving_out_each(size: int) -> Iterator[tuple[NDArray[np.signedinteger[Any]], Any]]:
+    """For each persona the others, and the index of their rows and runs in ``(..., K, K)``."""
     for left_out in range(size):
         kept = np.delete(np.arange(size), left_out)
-        part = np.ix_(kept, kept)
-        early = None if before is None else before[..., part[0], part[1]]
-        codes = None if blocks is None else blocks[..., kept]
-        found.append(own_minus_others(residuals(after[..., part[0], part[1]], early, codes), codes))
-    return np.stack(found)
+        yield kept, (..., *np.ix_(kept, kept))
 
 
 def specific_sway(
@@ -182,22 +154,14 @@ def specific_sway(
 ) -> SpecificSway:
     """Estimate and test the specific sway.
 
-    Parameters
-    ----------
-    after
-        ``M[i, j]`` of the after windows in pp (or logits, as a declared sensitivity); shape
-        ``(K, K)``, or ``(R, K, K)`` for R replicates, each permuted on its own and averaged.
-    before
-        The same of the before windows, where these were passive; then it is adjusted for, and
-        its own matrix is the placebo. Leave it out where the before window was active.
-    blocks
-        Draw that each persona comes from, shape ``(K,)`` or ``(R, K)``; one draw if not given.
-
-    Raises
-    ------
-    NotOffered
-        Fewer than 5 personas, draws too small to permute within, or a cell of a block without a
-        judged video.
+    ``after``: ``M[i, j]`` of the after windows in ``unit``; shape ``(K, K)``, or ``(R, K, K)`` for
+    R replicates, each permuted on its own and averaged.
+    ``before``: the same of the before windows, where these were passive; then it is adjusted for,
+    and its own matrix is the placebo. Leave it out where the before window was active.
+    ``blocks``: draw that each persona comes from, shape ``(K,)`` or ``(R, K)``; one draw if not
+    given.
+    Raises ``NotOffered``: fewer than 5 personas, draws too small to permute within, or a cell of a
+    block without a judged video.
     """
     size = after.shape[-1]
     blocks = np.zeros(size, dtype=np.int64) if blocks is None else blocks
@@ -285,25 +249,14 @@ def shares(n: Floats, yes: Floats) -> Floats:
     return share
 
 
-def logits(n: Floats, yes: Floats) -> Floats:
-    """Cells as logits, half a yes and half a no added (Haldane, Ann. Hum. Genet. 1956)."""
-    return np.log((yes + 0.5) / (n - yes + 0.5))
-
-
 def overlap(answers: Floats, again: Floats) -> Estimate:
     """How far tastes overlap: delta, 0 for unrelated tastes and 1 for the same.
 
-    ``mean over i != j of [P(i yes | j yes) - b_i]`` over ``mean over j of [P(j yes again | j yes)
-    - b_j]``: the judge's own unsteadiness is in both. The specific sway is the sway against an
-    unpersonalised feed less the mean cross-sway, so that it shrinks as delta grows and grows
-    where delta is below 0.
-
-    Parameters
-    ----------
-    answers
-        1, 0 or nan by persona and pooled frame; shape ``(K, N)``.
-    again
-        A second, independent answer, nan where none was asked for; same shape.
+    ``mean over i != j of [P(i yes | j yes) - b_i]`` over ``mean over j of [P(j yes again | j yes) -
+    b_j]``: the judge's own unsteadiness is in both. The specific sway is the sway against an
+    unpersonalised feed less the mean cross-sway, so that it shrinks as delta grows and grows where
+    delta is below 0. ``answers`` and a second, independent ``again`` hold 1, 0 or nan by persona
+    and pooled frame, shape ``(K, N)``.
     """
     base = [_mean(row) for row in answers]
     cross, steady = [], []
@@ -317,6 +270,5 @@ def overlap(answers: Floats, again: Floats) -> Estimate:
 
 
 def _mean(values: Floats) -> float:
-    """Mean of what is known; nan where nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else NAN

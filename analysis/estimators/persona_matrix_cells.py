@@ -1,8 +1,7 @@
 """Cells of a persona matrix, counted from stored frames that were judged again.
 
 Every cell has to come from the same blind re-judging, the diagonal included: answers that were
-given while acting are more lenient, and on the diagonal alone they pass for a sway. So this takes
-re-judgements only, and refuses to know the acting ones.
+given while acting are more lenient, and on the diagonal alone they pass for a sway.
 """
 
 from __future__ import annotations
@@ -11,45 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import same_block, shares
-from analysis.statistics.intraclass import share_variance
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from analysis.statistics.estimate import Floats, Ints, Mask
+from analysis.statistics.intervals import share_variance
 
 HINT = "Type: python -m agent rejudge --help"
 
 
 @dataclass(frozen=True, eq=False)
 class RejudgedColumns:
-    """Re-judgements as columns, one row per question asked.
+    """Re-judgements as columns, one row per question asked."""
 
-    Attributes
-    ----------
-    persona
-        Index of the persona that was asked.
-    run
-        Index of the persona whose run the frame comes from.
-    after
-        Whether the frame was seen in the after window (else before).
-    batch
-        Batch of the video within its run.
-    answer
-        1 yes, 0 no, -1 missing.
-    grade
-        The graded answer, 0 to 100; nan where there is none.
-    """
-
-    persona: Ints
-    run: Ints
-    after: Mask
-    batch: Ints
-    answer: Ints
-    grade: Floats | None = None
+    persona: Ints  # index of the persona that was asked
+    run: Ints  # index of the persona whose run the frame comes from
+    after: Mask  # whether the frame was seen in the after window (else before)
+    batch: Ints  # batch of the video within its run
+    answer: Ints  # 1 yes, 0 no, -1 missing
+    grade: Floats | None = None  # the graded answer, 0 to 100; nan where there is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +36,7 @@ class MatrixCells:
     """Questions asked, answers and yes by window (before, after), persona and run.
 
     All of shape ``(2, K, K)``; ``within`` is the variance in pp^2 of a before share, by persona.
+    ``before`` and ``after`` are shares in pp, nan where nothing was judged.
     """
 
     asked: Floats
@@ -66,12 +46,10 @@ class MatrixCells:
 
     @property
     def before(self) -> Floats:
-        """Shares of the before windows in pp; nan where nothing was judged."""
         return shares(self.judged[0], self.yes[0])
 
     @property
     def after(self) -> Floats:
-        """Shares of the after windows in pp; nan where nothing was judged."""
         return shares(self.judged[1], self.yes[1])
 
 
@@ -89,16 +67,9 @@ def missing_shares(replicates: Sequence[MatrixCells]) -> tuple[float, float]:
 def count_cells(rows: RejudgedColumns, size: int, blocks: Ints | None = None) -> MatrixCells:
     """Count the cells of a study with K personas and one run of each.
 
-    Parameters
-    ----------
-    blocks
-        Draw that each persona comes from, shape ``(K,)``; cells between draws are not compared.
-
-    Raises
-    ------
-    NotOffered
-        The frames of a run were not put to every persona of its draw equally often, so that own
-        and other cells would not rest on the same videos.
+    ``blocks``: draw that each persona comes from, shape ``(K,)``; cells between draws are not
+    compared. Raises ``NotOffered`` where the frames of a run were not put to every persona of its
+    draw equally often, so that own and other cells would not rest on the same videos.
     """
     asked = _by_cell(rows, np.ones(len(rows.answer), dtype=bool), size)
     inside = np.where(same_block(size, blocks), asked, 0)
@@ -141,7 +112,6 @@ def _by_cell(rows: RejudgedColumns, kept: Mask, size: int, values: Floats | None
 
 
 def _by_batch(rows: RejudgedColumns, kept: Mask, size: int) -> Floats:
-    """Rows by persona, run and batch."""
     batches = int(rows.batch.max(initial=0)) + 1
     cell = (rows.persona[kept] * size + rows.run[kept]) * batches + rows.batch[kept]
     counts = np.bincount(cell, minlength=size * size * batches)

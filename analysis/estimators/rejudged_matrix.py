@@ -2,8 +2,6 @@
 
 One judge at a time. Every cell of the matrix comes from the same blind re-judging, the diagonal
 included; the acting answers are only compared with it, never mixed in.
-
-Refuses to ask a model anything, and to take two judges for one.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.data.exposures import GRADES, NO, NONE, YES, Floats, Ints, Mask, RunInfo, Views
+from analysis.data.exposures import GRADES, NO, NONE, YES, RunInfo, Views
 from analysis.data.windows import batches, compared
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
@@ -31,8 +29,8 @@ from analysis.estimators.persona_matrix_cells import (
     graded_cells,
 )
 from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
-from analysis.statistics.estimate import NAN
-from analysis.statistics.null_iavg import DRAWS
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
+from analysis.statistics.null_models import DRAWS
 from store.foreign.printing import count_of
 from store.runs.rejudgements import Judgements
 
@@ -41,28 +39,10 @@ _ANSWERS = {"yes": YES, "no": NO, None: NONE}
 
 @dataclass(frozen=True, eq=False)
 class RejudgedReplies:
-    """What one judge answered about the compared videos, one row per question.
+    """What one judge answered about the compared videos, one row per question."""
 
-    Attributes
-    ----------
-    runs
-        What ``run`` is an index into.
-    after
-        Whether the video was seen in the after window (else before).
-    acting
-        What the acting judge answered about the same video as the run's own persona.
-    members
-        Runs that belong together: of one platform, strategy and model.
-    p_yes, score
-        The graded answer, as in a ledger; nan where there is none.
-    outside
-        Answers about videos that are not compared, left out.
-    split
-        Runs whose answers come from several sittings that cannot be told apart.
-    """
-
-    runs: tuple[RunInfo, ...]
-    members: tuple[int, ...]
+    runs: tuple[RunInfo, ...]  # what ``run`` is an index into
+    members: tuple[int, ...]  # runs that belong together: of one platform, strategy and model
     run: Ints
     persona: NDArray[np.str_]
     position: Ints
@@ -71,13 +51,14 @@ class RejudgedReplies:
     repeat: Ints
     paraphrase: Ints
     answer: Ints
-    after: Mask
+    after: Mask  # whether the video was seen in the after window (else before)
     batch: Ints
-    acting: Ints
-    p_yes: Floats
+    acting: Ints  # what the acting judge answered about the same video as the run's own persona
+    p_yes: Floats  # p_yes, score: the graded answer, as in a ledger; nan where there is none
     score: Floats
-    outside: int
+    outside: int  # answers about videos that are not compared, left out
     split: tuple[int, ...]
+    """Runs whose answers come from several sittings that cannot be told apart."""
 
     @property
     def plain(self) -> Mask:
@@ -112,14 +93,9 @@ _COLUMNS: dict[str, type] = {
 def replies(
     views: Views, files: Mapping[int, Judgements], members: Sequence[int] | None = None
 ) -> RejudgedReplies:
-    """Put one judge's files beside the views that they are about.
+    """Put one judge's files, by the run's index, beside the views that they are about.
 
-    Parameters
-    ----------
-    files
-        By the run's index into ``views.runs``.
-    members
-        Runs that belong together; all of the table if not given.
+    ``members``: runs that belong together; all of the table if not given.
     """
     members = range(len(views.runs)) if members is None else members
     names = _names(views.runs)
@@ -182,7 +158,6 @@ def _places(run: Views) -> dict[int, tuple[bool, int, int]]:
 
 
 def by_judge(files: Mapping[int, Sequence[Judgements]]) -> dict[str, dict[int, Judgements]]:
-    """Files of several runs, by judge and run."""
     found: dict[str, dict[int, Judgements]] = {}
     for index, beside in files.items():
         for file in beside:
@@ -194,34 +169,21 @@ def by_judge(files: Mapping[int, Sequence[Judgements]]) -> dict[str, dict[int, J
 class PersonaMatrix:
     """The persona matrix of treatment runs, and what follows from it.
 
-    Attributes
-    ----------
-    personas
-        In the order of the rows and columns.
-    cells
-        One per replicate.
-    blocks
-        Draw that each persona comes from, by replicate; shape ``(R, K)``.
-    before, after
-        Shares in %, means over replicates; ``M[i, j]`` is what persona i finds in run j. Between
-        draws they are nan unless somebody asked.
-    drawn
-        The statistic under random assignments of runs to personas, in pp, sorted.
-    borrowed, refused
-        The borrowed base, or why it is not offered.
-    graded, graded_by
-        The specific sway of the graded answers, in points of 100: a sensitivity. ``None`` where
-        the judge gives none; else the second names them (``score`` or ``p_yes``).
+    ``before``, ``after``: shares in %, means over replicates; ``M[i, j]`` is what persona i finds
+    in run j. Between draws they are nan unless somebody asked.
+    ``graded``, ``graded_by``: the specific sway of the graded answers, in points of 100: a
+    sensitivity. ``None`` where the judge gives none; else the second names them (``score`` or
+    ``p_yes``).
     """
 
-    personas: tuple[str, ...]
-    cells: tuple[MatrixCells, ...]
-    blocks: Ints
+    personas: tuple[str, ...]  # in the order of the rows and columns
+    cells: tuple[MatrixCells, ...]  # one per replicate
+    blocks: Ints  # draw that each persona comes from, by replicate; shape ``(R, K)``
     before: Floats
     after: Floats
     sway: SpecificSway
-    drawn: Floats
-    borrowed: BorrowedBase | None
+    drawn: Floats  # the statistic under random assignments of runs to personas, in pp, sorted
+    borrowed: BorrowedBase | None  # borrowed, refused: the borrowed base, or why it is not offered
     refused: str
     graded: SpecificSway | None
     graded_by: str
@@ -230,10 +192,8 @@ class PersonaMatrix:
 def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMatrix:
     """Count, estimate and test the persona matrix.
 
-    Raises
-    ------
-    NotOffered
-        Too few personas, unequal questions, an empty cell, or cells of several sittings.
+    Raises ``NotOffered``: too few personas, unequal questions, an empty cell, or cells of several
+    sittings.
     """
     personas, replicates = _layout(told)
     _check_sittings(told, replicates)
@@ -358,7 +318,6 @@ def _borrow(
 
 
 def _mean(cells: Floats) -> Floats:
-    """Mean over replicates of what was judged; nan where nothing was."""
     known = ~np.isnan(cells)
     total = np.where(known, cells, 0.0).sum(0)
     mean: Floats = np.divide(total, known.sum(0), out=np.full(total.shape, NAN), where=known.any(0))

@@ -4,9 +4,6 @@ With passive before windows, every other run's before window tells too what shar
 yes to in an unpersonalised feed. The own share, noisy and tied to the account, is shrunk towards
 that mean, and the sway is the after window less this base. No control arm is needed, but a feed
 that drifts between the windows looks like a sway.
-
-Refuses what it cannot bear: active before windows, personas tied to profiles (the placebo), and
-drift (the off-diagonal change).
 """
 
 from __future__ import annotations
@@ -14,59 +11,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import NotOffered
-from analysis.estimators.persona_matrix import LEAST_PERSONAS
-from analysis.statistics.estimate import Estimate
+from analysis.estimators.persona_matrix import LEAST_PERSONAS, leaving_out_each
+from analysis.statistics.estimate import Estimate, Floats
 from analysis.statistics.intervals import jackknife
-
-Floats = NDArray[np.float64]
 
 HINT = "Type: python -m analysis power --help"
 
 
 @dataclass(frozen=True)
 class BorrowedBase:
-    """The sway against the borrowed base.
+    """The sway against the borrowed base."""
 
-    Attributes
-    ----------
-    estimate
-        Mean of after less base, in pp, with its jackknife interval over personas.
-    base
-        The base of each persona, in pp.
-    weight
-        What each persona's own before window weighs in it (1 borrows nothing).
-    drift
-        Change between the windows in what personas find in the others' feeds.
-    """
-
-    estimate: Estimate
-    base: tuple[float, ...]
+    estimate: Estimate  # mean of after less base, in pp, with its jackknife interval over personas
+    base: tuple[float, ...]  # the base of each persona, in pp
     weight: tuple[float, ...]
-    drift: Estimate
+    """What each persona's own before window weighs in it (1 borrows nothing)."""
+    drift: Estimate  # change between the windows in what personas find in the others' feeds
 
 
 def borrowed(before: Floats, within: Floats) -> tuple[Floats, Floats]:
-    """Base and own weight of each persona.
+    """Base and own weight of each persona, both of shape ``(..., K)``.
 
     ``tau^2 = max(0, mean over i of [var over j != i of M0_ij - v_i])``,
     ``VB = (tau^2 + v) / J``, ``w = (tau^2 + VB) / (tau^2 + v + VB)``, ``base = w Y + (1 - w) B``.
 
-    Parameters
-    ----------
-    before
-        ``M0[i, j]``, the share that persona i finds in the before window of run j, in pp; shape
-        ``(..., K, K)``.
-    within
-        ``v_i``, the variance of such a share from the spread of its batches, in pp^2; shape
-        ``(..., K)``.
-
-    Returns
-    -------
-    base, weight
-        Both of shape ``(..., K)``.
+    ``before``: ``M0[i, j]``, the share in pp that persona i finds in the before window of run j,
+    ``(..., K, K)``. ``within``: ``v_i``, the variance in pp^2 of such a share from the spread of
+    its batches, ``(..., K)``.
     """
     size = before.shape[-1]
     others = size - 1
@@ -93,14 +66,8 @@ def sway_from(after: Floats, before: Floats, within: Floats) -> Floats:
 
 def without_each(after: Floats, before: Floats, within: Floats) -> Floats:
     """The sway with persona i and its run left out, for each i; shape ``(K, ...)``."""
-    size = after.shape[-1]
-    found = []
-    for left_out in range(size):
-        kept = np.delete(np.arange(size), left_out)
-        rows, columns = np.ix_(kept, kept)
-        part = (..., rows, columns)
-        found.append(sway_from(after[part], before[part], within[..., kept]))
-    return np.stack(found)
+    parts = leaving_out_each(after.shape[-1])
+    return np.stack([sway_from(after[at], before[at], within[..., kept]) for kept, at in parts])
 
 
 def off_diagonal_change(after: Floats, before: Floats) -> Floats:
@@ -112,7 +79,6 @@ def off_diagonal_change(after: Floats, before: Floats) -> Floats:
 
 
 def drift(after: Floats, before: Floats) -> Estimate:
-    """The off-diagonal change with its jackknife interval over personas."""
     size = after.shape[-1]
     left_out = []
     for persona in range(size):
@@ -128,22 +94,11 @@ def borrowed_base(
 ) -> BorrowedBase:
     """The sway against the borrowed base, where that can be trusted.
 
-    Parameters
-    ----------
-    after, before
-        ``M[i, j]`` of both windows in pp; shape ``(K, K)``.
-    within
-        ``v_i`` in pp^2; shape ``(K,)``.
-    baseline
-        How the before windows were watched: ``passive`` or ``active``.
-    placebo_p
-        The two-sided p-value of the before matrix (``matrix.SpecificSway.placebo_test``).
-
-    Raises
-    ------
-    NotOffered
-        The before windows are active, there are fewer than 5 personas, the placebo is below
-        0.05 (profiles lean to their personas), or the off-diagonal change excludes 0 (drift).
+    ``after``, ``before``: ``M[i, j]`` of both windows in pp, shape ``(K, K)``; ``within``: ``v_i``
+    in pp^2, shape ``(K,)``. ``baseline``: ``passive`` or ``active`` before windows. ``placebo_p``:
+    of ``SpecificSway.placebo_test``, two-sided. Raises ``NotOffered``: the before windows are
+    active, there are fewer than 5 personas, the placebo is below 0.05 (profiles lean to their
+    personas), or the off-diagonal change excludes 0 (drift).
     """
     if baseline != "passive":
         raise NotOffered(f"A borrowed base needs passive before windows. {HINT}")

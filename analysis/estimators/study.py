@@ -2,8 +2,6 @@
 
 Runs are grouped by platform, strategy and model; Holm's correction goes across the groups. Which
 test is primary is an argument, declared before anybody looks.
-
-Refuses to choose a test by its result.
 """
 
 from __future__ import annotations
@@ -14,9 +12,15 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.counts import WindowShare, missing_bounds, run_counts, window_share
 from analysis.data.exposures import RunInfo, Views
-from analysis.data.windows import batches_assumed, compared
+from analysis.data.windows import (
+    WindowShare,
+    batches_assumed,
+    compared,
+    missing_bounds,
+    run_counts,
+    window_share,
+)
 from analysis.errors import NothingToCompare
 from analysis.estimators.contrasts import (
     Attrition,
@@ -29,16 +33,19 @@ from analysis.estimators.contrasts import (
     sways,
     treatment_minus_control,
 )
-from analysis.estimators.eligible_designs import DesignOffer, offers
-from analysis.estimators.iavg import Group, iavg
+from analysis.estimators.iavg import Group, group_changes
 from analysis.estimators.one_run import graded_sway
-from analysis.statistics.estimate import NAN, Estimate
-from analysis.statistics.intervals import Floats, t_interval
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.estimators.persona_matrix import LEAST_PERSONAS
+from analysis.statistics.estimate import NAN, Estimate, Floats
+from analysis.statistics.intervals import t_interval
+from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
+from store.foreign.printing import count_of
 
 Primary = Literal["t", "permutation"]
 CONTROLS = ("yoked", "passive")
+BORROWED = "borrowed base"
+NO_FRAMES = "no frame was kept that could be judged again"
 
 
 @dataclass(frozen=True)
@@ -61,35 +68,23 @@ class Arm:
 class Result:
     """One platform, strategy and model.
 
-    Attributes
-    ----------
-    contrasts
-        Treatment minus each control arm that is there.
-    p, p_holm
-        The primary p-value, and the same after Holm's correction across groups; two-sided.
-        Of the first contrast, or of the treatment arm's sway where there is no control.
-    attrition_p
-        Fisher's exact test that the treatment arm and the first control lose runs alike.
-    averages
-        The paper's I_avg by arm, with its null.
-    batches_assumed
-        Whether blocks of 12 videos stand in for batches that nobody told.
-    offers
-        The designs, the one that fits best first.
+    ``p``, ``p_holm``: the primary p-value, and the same after Holm's correction across groups;
+    two-sided. Of the first contrast, or of the treatment arm's sway where there is no control.
     """
 
     platform: str
     strategy: str
     model: str
     arms: tuple[Arm, ...]
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[Contrast, ...]  # treatment minus each control arm that is there
     p: float
     p_holm: float
     lost: tuple[Attrition, ...]
     attrition_p: float
-    averages: tuple[Group, ...]
-    batches_assumed: bool
-    offers: tuple[DesignOffer, ...]
+    """Fisher's exact test that the treatment arm and the first control lose runs alike."""
+    averages: tuple[Group, ...]  # the paper's I_avg by arm, with its null
+    batches_assumed: bool  # whether blocks of 12 videos stand in for batches that nobody told
+    offers: tuple[DesignOffer, ...]  # the designs, the one that fits best first
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +101,9 @@ class _Measured:
 def study(
     views: Views, rng: np.random.Generator, primary: Primary = "t", *, frames: bool = True
 ) -> tuple[Result, ...]:
-    """Estimate everything that the runs of a table allow.
+    """Estimate everything that the runs of a table allow, or raise ``NothingToCompare``.
 
-    Parameters
-    ----------
-    frames
-        Whether frames of these views were kept; without any, nothing can be judged again.
-
-    Raises
-    ------
-    NothingToCompare
-        If the table has no run.
+    ``frames``: whether frames of these views were kept, without which nothing is judged again.
     """
     if not views.runs:
         raise NothingToCompare("There is no run to analyse. Type: python -m analysis iavg latest")
@@ -124,7 +111,7 @@ def study(
     groups: dict[tuple[str, str, str], list[int]] = {}
     for index, run in enumerate(views.runs):
         groups.setdefault((run.platform, run.strategy, run.model), []).append(index)
-    averages = iavg(views, rng)
+    averages = group_changes(views.runs, measured.counts, rng)
     results = []
     for members in groups.values():
         runs = [views.runs[i] for i in members]
@@ -222,3 +209,57 @@ def _primary(arms: Sequence[Arm], contrasts: Sequence[Contrast], primary: Primar
         return treated[0] if treated and primary == "t" else NAN
     contrast = contrasts[0]
     return contrast.estimate.p if primary == "t" else contrast.permutation.p
+
+
+@dataclass(frozen=True)
+class DesignOffer:
+    """A design, whether these runs allow it, and why or why not."""
+
+    design: str
+    offered: bool
+    why: str
+
+
+def offers(runs: Sequence[RunInfo], pairs: int, *, frames: bool = True) -> tuple[DesignOffer, ...]:
+    """Say which designs these runs allow, the one that fits best first.
+
+    A control arm gives the sway itself, so it comes first where there is one. Without it the
+    matrix tells the specific sway with the most power, adjusted where the before window was
+    passive; the borrowed base comes last, since drift passes for a sway in it.
+
+    ``pairs``: pairs of a treatment and a control run that both have their windows.
+    ``frames``: whether frames were kept, without which nothing can be judged again.
+    """
+    treated = [run for run in runs if run.arm == "treatment"]
+    personas = len({run.persona for run in treated})
+    passive = bool(treated) and all(run.windows.baseline == "passive" for run in treated)
+    told = [
+        _paired_offer(pairs),
+        *(
+            _rejudged_offer(*design) if frames else DesignOffer(design[0], False, NO_FRAMES)
+            for design in (
+                ("adjusted matrix", personas, passive, "a placebo comes with it"),
+                ("persona matrix", personas, True, "after windows alone"),
+                (BORROWED, personas, passive, "where the feed does not drift"),
+            )
+        ),
+    ]
+    return tuple(sorted(told, key=lambda offer: not offer.offered))
+
+
+def _paired_offer(pairs: int) -> DesignOffer:
+    counted = f"{count_of(pairs, 'pair')} of treatment and control"
+    needs = "" if pairs >= 2 else ", and 2 are needed for an interval"
+    return DesignOffer("paired with control", pairs >= 2, counted + needs)
+
+
+def _rejudged_offer(design: str, personas: int, baseline_fits: bool, note: str) -> DesignOffer:
+    if personas < LEAST_PERSONAS:
+        return DesignOffer(
+            design, False, f"{count_of(personas, 'persona')}, and {LEAST_PERSONAS} are needed"
+        )
+    if not baseline_fits:
+        return DesignOffer(design, False, "the before windows were watched actively")
+    return DesignOffer(
+        design, True, f"{count_of(personas, 'persona')}, judged again as each other; {note}"
+    )

@@ -50,12 +50,9 @@ PERSONAS = {
 WINDOWS = Windows(before=24, adapt=24, after=52, baseline="passive")
 START = datetime(2025, 3, 1, 9, tzinfo=UTC)
 BATCH = 12
-_VIDEOS, _PICTURES = 400, 40
-"""Different videos of each theme, and pictures that they share."""
-_YES = {True: 0.82, False: 0.1}
-"""Chance of a yes to a theme that is liked, and to another."""
-_PULL = 0.5
-"""Weight that a theme gains with each video that is stayed for; it starts at 1."""
+_VIDEOS, _PICTURES = 400, 40  # different videos of each theme, and pictures that they share
+_YES = {True: 0.82, False: 0.1}  # chance of a yes to a theme that is liked, and to another
+_PULL = 0.5  # weight that a theme gains with each video that is stayed for; it starts at 1
 _FILE = """\
 name = "example"
 seed = 7
@@ -80,8 +77,7 @@ sides = "two"
 """
 
 
-Pictures = dict[str, Frame]
-"""By theme and number."""
+Pictures = dict[str, Frame]  # by theme and number
 
 
 @dataclass(frozen=True)
@@ -102,15 +98,7 @@ class _Shown:
 
 
 def write_example(folder: Path, seed: int = 7) -> DataFolder:
-    """Write the example study into a data folder.
-
-    Parameters
-    ----------
-    folder
-        Made if it is not there; must hold no study of this name.
-    seed
-        Of everything that is drawn at random.
-    """
+    """Write the example study into a data folder that holds no study of this name."""
     data = DataFolder(folder)
     rng = np.random.default_rng(seed)
     pictures = _pictures(FrameStore(data.frames_dir), rng)
@@ -190,7 +178,6 @@ def _pictures(frames: FrameStore, rng: np.random.Generator) -> Pictures:
 
 
 def _draw(hue: float, theme: str, rng: np.random.Generator) -> bytes:
-    """Hills in a colour of the theme, and its name."""
     from PIL import Image, ImageDraw, ImageFont
 
     width, height = 180, 320

@@ -2,7 +2,7 @@
 
 Pairs of statements differ in an object, an attribute or a relation; the rates are over pairs, their
 intervals over videos. A choice is put in both orders and a statement both ways round, so a model
-that always says the same is wrong half of the time, and is told as such. Refuses to ask a model.
+that always says the same is wrong half of the time, and is told as such.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from typing import Any
 import numpy as np
 
 from analysis.spectrum.scores import profile
-from analysis.statistics.estimate import NAN, Estimate, as_json
-from analysis.statistics.intervals import Floats
+from analysis.statistics.estimate import NAN, Estimate, Floats, as_json
 from analysis.terminal.columns import columns
 from store.results.hallucination_probes import ProbeQuestion, Probes
 from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePairs
 from store.results.text_style import words
 from store.runs.records import Judgement
 
-SAYER = 90.0
-"""Per cent of yes, where half are right, from which a model counts as a yes-sayer."""
+SAYER = 90.0  # per cent of yes, where half are right, from which a model counts as a yes-sayer
 _DENIES = frozenset(("no", "not", "without", "instead", "than", "isn't", "never"))
-_REACH = 3
-"""Words before a name within which a denial belongs to it."""
+_REACH = 3  # words before a name within which a denial belongs to it
 
 
 @dataclass(frozen=True)
@@ -36,60 +33,37 @@ class Example:
     """A pair of which the model chose the false statement at least once."""
 
     pair: PreferencePair
-    wrong: float
-    """Share of the choices between the two that were wrong."""
+    wrong: float  # share of the choices between the two that were wrong
     reason: str | None
-    names: tuple[str, ...]
-    """What its reason names that is not in the frame."""
+    names: tuple[str, ...]  # what its reason names that is not in the frame
 
 
 @dataclass(frozen=True)
 class Level:
-    """One kind of error, all figures in %.
-
-    Attributes
-    ----------
-    choice
-        Share of choices, in both orders, that took the false statement: the misalignment rate.
-    statements
-        Share of wrong answers about single statements, true and false, asked both ways round.
-    accepts
-        Share of false statements that were held true, asked plainly.
-    invents
-        Share of reasons that name something that was found not to be in the frame.
-    pairs
-        How many pairs there are.
-    """
+    """One kind of error, all figures in %."""
 
     choice: Estimate
+    """Share of choices, in both orders, that took the false statement: the misalignment rate."""
     statements: Estimate
-    accepts: Estimate
-    invents: Estimate
-    pairs: int
+    """Share of wrong answers about single statements, true and false, asked both ways round."""
+    accepts: Estimate  # share of false statements that were held true, asked plainly
+    invents: Estimate  # share of reasons that name something that was found not to be in the frame
+    pairs: int  # how many pairs there are
 
 
 @dataclass(frozen=True)
 class Misalignment:
-    """What one model gets wrong.
-
-    Attributes
-    ----------
-    yes
-        Share of yes, in %, among answers of which half should be yes.
-    first
-        Share of choices, in %, that took what came first; half should.
-    """
+    """What one model gets wrong."""
 
     model: str
     levels: dict[str, Level]
-    yes: Estimate
-    first: Estimate
+    yes: Estimate  # share of yes, in %, among answers of which half should be yes
+    first: Estimate  # share of choices, in %, that took what came first; half should
     missing: Counter[str]
     examples: tuple[Example, ...]
 
     @property
     def tendency(self) -> str:
-        """What its share of yes says of it."""
         if not self.yes.exists:
             return "gave no answer about single statements"
         low = self.yes.low if self.yes.bounded else self.yes.value
@@ -102,7 +76,6 @@ class Misalignment:
         return "tends to no" if high < 50 else "even-handed"
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known, for ``json.dumps``."""
         return {
             "model": self.model,
             "levels": {name: as_json(level) for name, level in self.levels.items()},
@@ -113,7 +86,6 @@ class Misalignment:
         }
 
     def text(self) -> str:
-        """The rates for a person at a terminal."""
         head = (
             "level",
             "pairs",
@@ -140,7 +112,6 @@ class Misalignment:
 
 
 def misalignment(pairs: PreferencePairs, probes: Probes) -> Misalignment:
-    """Describe what a model gets wrong."""
     items = [pair for pair in pairs.counted if pair.error in LEVELS]
     members = np.array([[pair.error == level for level in LEVELS] for pair in items])
     cluster = np.unique([pair.source.cluster for pair in items], return_inverse=True)[1]
@@ -225,7 +196,6 @@ class _Grid:
         return _mean(said, whole=True)
 
     def first(self) -> Floats:
-        """Share of choices that took what came first."""
         plain, turned = (self.answers("choice", 0, mirrored=turned) for turned in (False, True))
         return _mean([plain, 1 - turned], whole=True)
 

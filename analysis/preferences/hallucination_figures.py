@@ -1,7 +1,4 @@
-"""Pictures of what models hold true that is false: the rates, and contact sheets of examples.
-
-Refuses to compute a rate.
-"""
+"""Pictures of what models hold true that is false: the rates, and contact sheets of examples."""
 
 from __future__ import annotations
 
@@ -11,22 +8,20 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from analysis.plots import BLUE, GREEN, PURPLE, VERMILION, as_png, bare
 from analysis.preferences.hallucination import Example, Misalignment
-from analysis.report.export import ReportTable, write_tables
+from analysis.report.page_writer import ReportTable, write_folder
 from analysis.report.pictures import small_jpeg
-from store.errors import DataUnwritable
 from store.foreign.limits import decode_picture
 from store.frames.frame_store import FrameStore
-from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL.Image import Image
 
-MOST = 10
-"""Examples on a sheet."""
-_LOOKS = (("o", "#0072b2"), ("s", "#d55e00"), ("D", "#009e73"), ("^", "#cc79a7"))
+MOST = 10  # examples on a sheet
+_LOOKS = (("o", BLUE), ("s", VERMILION), ("D", GREEN), ("^", PURPLE))
 _RATES = (
     ("choice", "wrong of two"),
     ("statements", "wrong on one"),
@@ -38,25 +33,14 @@ _INK, _SOFT, _WRONG, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#a63c00", "#ffffff",
 
 
 def write(models: Sequence[Misalignment], frames: FrameStore, folder: Path) -> list[Path]:
-    """Write the figure, a sheet for each model and level that has examples, and the tables.
-
-    Raises
-    ------
-    DataUnwritable
-        The folder cannot be written.
-    """
+    """Write the figure, a sheet for each model and level that has examples, and the tables."""
     pictures = {"rates.png": rates(models)}
     for number, one in enumerate(models, 1):
         for level in LEVELS:
             found = [each for each in one.examples if each.pair.error == level][:MOST]
             if found:
                 pictures[f"examples-{number}-{level}.jpg"] = sheet(found, frames)
-    try:
-        for name, picture in pictures.items():
-            write_whole(folder / name, picture, sync=False)
-        write_tables([_table(models)], folder)
-    except OSError as error:
-        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    write_folder(folder, pictures, [_table(models)])
     return [folder / name for name in pictures]
 
 
@@ -71,9 +55,7 @@ def rates(models: Sequence[Misalignment]) -> bytes:
         _draw_tendencies(row[1], one)
     marks, names = grid[0][0].get_legend_handles_labels()
     drawn.legend(marks, names, loc="outside upper center", ncols=len(_RATES), frameon=False)
-    out = io.BytesIO()
-    drawn.savefig(out, dpi=110)
-    return out.getvalue()
+    return as_png(drawn)
 
 
 def sheet(examples: Sequence[Example], frames: FrameStore) -> bytes:
@@ -148,7 +130,7 @@ def _draw_levels(axes: Axes, one: Misalignment) -> None:
     axes.set_xlim(-2, 102)
     axes.set_xlabel("% of pairs; dotted: chance for a choice")
     axes.set_title(one.model, loc="left", fontsize=10)
-    _bare(axes)
+    bare(axes)
 
 
 def _draw_tendencies(axes: Axes, one: Misalignment) -> None:
@@ -163,11 +145,7 @@ def _draw_tendencies(axes: Axes, one: Misalignment) -> None:
     axes.set_xlim(-2, 102)
     axes.set_xlabel("% of answers; 50 is even")
     axes.set_title(one.tendency.partition(":")[0], loc="left", fontsize=10)
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
 
 
 def _table(models: Sequence[Misalignment]) -> ReportTable:

@@ -1,11 +1,7 @@
-"""What is to be known of preference pairs before they are used: counts, reasons, surface, figure.
-
-Refuses to make pairs, and to decide whether they are good enough.
-"""
+"""What is to be known of preference pairs before use: counts, reasons, surface, figure."""
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from analysis.plots import BLUE, ORANGE, PURPLE, SKY, VERMILION, YELLOW, as_png, bare
 from analysis.preferences.shortcut import Shortcut, shortcut
 from analysis.statistics.estimate import as_json
 from analysis.terminal.columns import columns
@@ -36,8 +33,8 @@ WORDS = {
     "unanswered": "no answer",
 }
 """Reasons as people read them."""
-_COUNTED, _CHOSEN, _REJECTED, _SOFT = "#0072b2", "#0072b2", "#d55e00", "0.6"
-_HATCHED = ("#e69f00", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", "#999999")
+_COUNTED, _CHOSEN, _REJECTED, _SOFT = BLUE, BLUE, VERMILION, "0.6"
+_HATCHED = (ORANGE, PURPLE, VERMILION, SKY, YELLOW, "#999999")
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,6 @@ class PairChecks:
 
     @cached_property
     def shortcut(self) -> Shortcut:
-        """What length and style alone tell."""
         return shortcut(self.pairs.counted)
 
     @property
@@ -60,7 +56,6 @@ class PairChecks:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known, for ``json.dumps``."""
         surface = self.shortcut
         return {
             "file": str(self.pairs.path),
@@ -80,7 +75,6 @@ class PairChecks:
         }
 
     def text(self) -> str:
-        """The counts and the shortcut for a person at a terminal."""
         counts = {error: count for error, count in self.counts.items() if count}
         rows = [
             (error, str(count[""]), str(count.total() - count[""]))
@@ -124,7 +118,6 @@ class PairChecks:
         ]
 
     def figure(self) -> bytes:
-        """The same as a picture (PNG)."""
         from matplotlib.figure import Figure
 
         drawn = Figure(figsize=(11, 8), layout="constrained")
@@ -139,9 +132,7 @@ class PairChecks:
         )
         found = {"all": self.shortcut.accuracy} | self.shortcut.by_error
         _draw_estimates(axes[1, 1], found, 50, "accepted text found by surface alone, %")
-        out = io.BytesIO()
-        drawn.savefig(out, dpi=110)
-        return out.getvalue()
+        return as_png(drawn)
 
     def _draw_counts(self, axes: Axes) -> None:
         counts = {error: count for error, count in self.counts.items() if count}
@@ -163,7 +154,7 @@ class PairChecks:
         axes.invert_yaxis()
         axes.set_xlabel("edits")
         axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-        _bare(axes)
+        bare(axes)
 
     def _draw_lengths(self, axes: Axes) -> None:
         chosen, rejected = self.shortcut.accepted[:, 0], self.shortcut.rejected[:, 0]
@@ -180,7 +171,7 @@ class PairChecks:
         axes.set_xlabel("characters")
         axes.set_ylabel("texts")
         axes.legend(frameon=False)
-        _bare(axes)
+        bare(axes)
 
 
 def _reasons(count: Counter[str]) -> str:
@@ -198,8 +189,4 @@ def _draw_estimates(axes: Axes, found: dict[str, Any], middle: float, label: str
     axes.set_yticks(range(len(found)), [name.replace("_", " ") for name in found])
     axes.invert_yaxis()
     axes.set_xlabel(label)
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)

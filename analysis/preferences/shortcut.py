@@ -3,8 +3,7 @@
 A pair's texts are compared by a logistic curve over the differences of their features and of the
 features' squares, without a constant, so that which of the two comes first cannot matter (Bradley
 and Terry, Biometrika 1952). It is trained on some videos and tried on others. What it gets right by
-more than chance is a shortcut: who is trained on the pairs can learn it instead of looking. Refuses
-to know what a text says.
+more than chance is a shortcut: who is trained on the pairs can learn it instead of looking.
 """
 
 from __future__ import annotations
@@ -15,39 +14,28 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.statistics.estimate import NAN, Estimate
-from analysis.statistics.intervals import Floats, Ints, binomial_interval, jackknife
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
+from analysis.statistics.intervals import binomial_interval, jackknife
 from store.results.preference_pairs import ERRORS, PreferencePair
 from store.results.text_style import FEATURES, surface
 
 FOLDS = 5
-_RIDGE = 1.0
-"""Weight of the penalty, in pairs."""
+_RIDGE = 1.0  # weight of the penalty, in pairs
 _STEPS = 50
 _TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """What the texts' surface gives away.
-
-    Attributes
-    ----------
-    accuracy
-        Share of pairs, in %, whose accepted text the curve finds on videos that it was not trained
-        on; a pair whose texts look alike counts half. 50 is chance.
-    by_error
-        The same for each kind of error that has pairs.
-    differences
-        Accepted less rejected for each feature, in standard deviations of that difference.
-    accepted, rejected
-        Features of the texts, shape ``(N, F)``.
-    """
+    """What the texts' surface gives away."""
 
     accuracy: Estimate
-    by_error: dict[str, Estimate]
+    """Share of pairs, in %, whose accepted text the curve finds on videos that it was not trained
+    on; a pair whose texts look alike counts half. 50 is chance."""
+    by_error: dict[str, Estimate]  # the same for each kind of error that has pairs
     differences: dict[str, Estimate]
-    accepted: Floats
+    """Accepted less rejected for each feature, in standard deviations of that difference."""
+    accepted: Floats  # accepted, rejected: features of the texts, shape ``(N, F)``
     rejected: Floats
 
     @property
@@ -56,7 +44,6 @@ class Shortcut:
         return bool(self.accuracy.low > 50)
 
     def text(self) -> str:
-        """The accuracy in words."""
         one = self.accuracy
         if not one.exists:
             return f"not known: {one.reason}"
@@ -65,7 +52,6 @@ class Shortcut:
 
 
 def shortcut(pairs: Sequence[PreferencePair]) -> Shortcut:
-    """Try to tell accepted from rejected texts by their surface."""
     accepted, rejected = (
         np.array([list(surface(text).values()) for text in texts]).reshape(-1, len(FEATURES))
         for texts in ([pair.accepted for pair in pairs], [pair.rejected for pair in pairs])

@@ -1,7 +1,4 @@
-"""What became of every row: the use that a number's source quotes, and the tables print.
-
-Refuses to know numbers: it says which rows a number rests on, and why the others do not count.
-"""
+"""What became of every row: the use that a number's source quotes, and the tables print."""
 
 from __future__ import annotations
 
@@ -10,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Ints, Mask, Views
+from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Views
 from analysis.data.windows import compared
 from analysis.report.trace import NumberSource
+from analysis.statistics.estimate import Ints, Mask
 from store.foreign.printing import count_of
 
 BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)
@@ -31,20 +29,13 @@ _FIRST_MISSING = _FIRST_EXCLUDED + len(EXCLUDED) - 1
 
 @dataclass(frozen=True, eq=False)
 class AccountedRows:
-    """The rows of a table with their uses.
-
-    Attributes
-    ----------
-    use
-        Index into ``USES``, one per row.
-    why
-        The same, but a row without an answer says so even where its window is not compared: the
-        reason why it cannot be used for anything.
-    """
+    """The rows of a table with their uses."""
 
     views: Views
-    use: Ints
+    use: Ints  # index into ``USES``, one per row
     why: Ints
+    """The same, but a row without an answer says so even where its window is not compared: the
+    reason why it cannot be used for anything."""
 
     @property
     def counted(self) -> Mask:
@@ -57,7 +48,6 @@ class AccountedRows:
         return self.counted | (self.use >= _FIRST_MISSING)
 
     def of(self, runs: Iterable[int]) -> Mask:
-        """Rows of these runs, by index."""
         return np.isin(self.views.run, list(runs))
 
     def source(
@@ -71,14 +61,9 @@ class AccountedRows:
     ) -> NumberSource:
         """Say where a number comes from.
 
-        Parameters
-        ----------
-        wanted
-            Rows that the number could rest on, such as those of an arm.
-        used
-            Those that it does rest on; the counted ones if not given.
-        otherwise
-            Why a row that counts elsewhere does not count here.
+        ``wanted``: rows that it could rest on, such as those of an arm; ``used``: those that it
+        does rest on (the counted ones if not given). ``otherwise``: why a row that counts elsewhere
+        does not count here.
         """
         kept = wanted & (self.counted if used is None else used)
         runs = np.unique(self.views.run[kept])

@@ -1,7 +1,7 @@
 """How varied the feeds were, by arm and window.
 
 Windows differ in length and longer ones hold more creators, so creators are counted in samples of
-one size (rarefaction: Hurlbert, Ecology 1971). Refuses to look at an answer.
+one size (rarefaction: Hurlbert, Ecology 1971).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Mask, Views
+from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Views
 from analysis.data.windows import compared
 from analysis.report.material import RowDetails, Texts
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Mask
 from analysis.statistics.intervals import t_interval
 from store.frames.near_duplicates import near_duplicates
 
@@ -28,38 +28,27 @@ _REPEAT = EXCLUDED.index("repeat")
 class Variety:
     """One arm and window, as means over runs with Student's t.
 
-    Attributes
-    ----------
-    repeats
-        Videos that the same run, or account, had shown before, in % of all that were shown.
-    yes, yes_new
-        Share of yes in %: of the videos that are compared, as in the sway, and of those of them
-        that had not been shown before.
-    creators
-        Different creators in a sample of ``sample`` videos.
-    near
-        Frames that look like an earlier one of the same run, in %.
-    shared
-        Videos that the same window of another persona's run showed too, in % of the shorter of
-        the two windows; a mean over pairs of runs, so it has no interval.
+    ``yes``, ``yes_new``: share of yes in %: of the videos that are compared, as in the sway, and of
+    those of them that had not been shown before.
     """
 
     arm: str
     window: str
     videos: int
     repeats: Estimate
+    """Videos that the same run, or account, had shown before, in % of all that were shown."""
     yes: Estimate
     yes_new: Estimate
-    creators: Estimate
-    near: Estimate
+    creators: Estimate  # different creators in a sample of ``sample`` videos
+    near: Estimate  # frames that look like an earlier one of the same run, in %
     shared: float
+    """Videos that the same window of another persona's run showed too, in % of the shorter of the
+    two windows; a mean over pairs of runs, so it has no interval."""
     sample: int
 
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """One run's window."""
-
     persona: str
     videos: frozenset[str]
     repeats: float
@@ -73,13 +62,7 @@ class _Window:
 def varieties(
     views: Views, seen: RowDetails | None, runs: Sequence[int], arms: Sequence[str]
 ) -> tuple[Variety, ...]:
-    """Describe the variety of each arm's windows.
-
-    Parameters
-    ----------
-    seen
-        ``None`` for views made elsewhere: then only video ids are known.
-    """
+    """Describe the variety of each arm's windows; without ``seen``, by video ids alone."""
     windows = {
         (arm, phase): [
             _window(views, seen, index, phase) for index in runs if views.runs[index].arm == arm
@@ -111,7 +94,6 @@ def _variety(arm: str, window: str, members: Sequence[_Window], sample: int) -> 
 
 
 def _mean(members: Sequence[_Window], share: str) -> Estimate:
-    """Mean of a share of the windows, in %."""
     values = np.array([getattr(member, share) for member in members])
     return t_interval(values, "%").within(0, 100)
 
@@ -168,14 +150,9 @@ def _sample(windows: Mapping[tuple[str, int], Sequence[_Window]]) -> int:
 
 
 def rarefied(counts: Sequence[int], sample: int) -> float:
-    """Different kinds that are expected in a sample drawn without replacement.
+    """Different kinds that are expected in a sample drawn without replacement, ``counts`` of each.
 
-    Parameters
-    ----------
-    counts
-        Things of each kind.
-    sample
-        Size of the sample; nan where it is 0 or larger than what there is.
+    nan where ``sample`` is 0 or larger than what there is.
     """
     total = sum(counts)
     if not 0 < sample <= total:

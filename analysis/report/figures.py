@@ -3,9 +3,6 @@
 Each fills the width that it is given: coordinates are percentages, so that text beside them keeps
 its size on a telephone. Areas and curves lie in a nested drawing that is stretched, with strokes
 that are not. Colours are the page's own variables, so that they follow dark mode and print.
-
-Refuses to know what is drawn: scales and points come in as numbers, and no number is printed here
-except along axes.
 """
 
 from __future__ import annotations
@@ -19,11 +16,12 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from analysis.report.trace import MINUS
-
-Floats = NDArray[np.float64]
+from analysis.statistics.estimate import Estimate, Floats
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _BARS = 48
+_SIDE, _RADIUS = 360, 118  # of a radar
+_RINGS = (25, 50, 75, 100)
 
 
 def _round_step(span: float, ticks: int) -> float:
@@ -61,7 +59,6 @@ class AxisScale:
 
     @property
     def ticks(self) -> list[float]:
-        """Round numbers along the axis."""
         count = math.floor((self.high - self.low) / self.step + 1e-6)
         return [self.low + self.step * index for index in range(count + 1)]
 
@@ -73,6 +70,14 @@ class Span:
     value: float
     low: float
     high: float
+
+
+def span(estimate: Estimate) -> Span:
+    return Span(estimate.value, estimate.low, estimate.high)
+
+
+def ends(estimates: Sequence[Estimate]) -> list[float]:
+    return [end for told in estimates for end in (told.value, told.low, told.high)]
 
 
 @dataclass(frozen=True)
@@ -114,13 +119,7 @@ def strip(span: Span, null: Span, scale: AxisScale, style: str = "treatment") ->
 
 
 def hump(drawn: Floats, observed: Span, scale: AxisScale) -> Markup:
-    """What is drawn if nothing happens, and above it what was observed.
-
-    Parameters
-    ----------
-    drawn
-        Values of the null, in units of the scale.
-    """
+    """What is drawn if nothing happens, and above it what was observed, in units of the scale."""
     counts, edges = np.histogram(drawn, bins=_BARS, range=(scale.low, scale.high))
     heights = counts / max(counts.max(initial=1), 1)
     points = [(0.0, 0.0)]
@@ -139,13 +138,7 @@ def hump(drawn: Floats, observed: Span, scale: AxisScale) -> Markup:
 def curves(
     lines: Sequence[Line], scale: AxisScale, shades: Sequence[tuple[float, float]]
 ) -> Markup:
-    """Curves with bands over shaded windows.
-
-    Parameters
-    ----------
-    shades
-        Start and end of each shaded part, from 0 to 1.
-    """
+    """Curves with bands over shaded windows, whose ends are given from 0 to 1."""
     marks = Markup("").join(_rect("shade", 100 * a, 0, 100 * (b - a), 100) for a, b in shades)
     for tick in scale.ticks:
         y = 100 - scale.at(tick)
@@ -173,12 +166,36 @@ def dumbbell(left: float, right: float, scale: AxisScale) -> Markup:
 
 
 def sample(style: str) -> Markup:
-    """A piece of a curve for a legend."""
     return Markup(
         '<svg class="sample" width="30" height="12" aria-hidden="true">'
         '<line class="curve {0}" x1="1" x2="29" y1="6" y2="6"/>'
         '<circle class="dot {0}" cx="15" cy="6" r="3.5"/></svg>'
     ).format(style)
+
+
+def radar(names: Sequence[str], first: Sequence[Estimate], second: Sequence[Estimate]) -> Markup:
+    """Scores from 0 at the centre to 100 at the rim: the first as a surface, the second dashed."""
+    count = len(names)
+    marks = Markup("")
+    for ring in _RINGS:
+        marks += Markup('<polygon class="ring" points="{}"/>').format(_web([ring] * count))
+    for place, name in enumerate(names):
+        x, y = _spoke(place, count, 100)
+        marks += Markup('<line class="ring" x1="0" y1="0" x2="{:.1f}" y2="{:.1f}"/>').format(x, y)
+        marks += _spoke_name(name, place, count)
+    for scores, style in ((second, "dashed"), (first, "surface")):
+        known = [0.0 if math.isnan(each.value) else each.value for each in scores]
+        marks += Markup('<polygon class="{}" points="{}"/>').format(style, _web(known))
+    for place, score in enumerate(first):
+        if score.exists:
+            x, y = _spoke(place, count, score.value)
+            marks += Markup('<circle class="dot treatment" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(
+                x, y
+            )
+    box = f"{-1.3 * _SIDE / 2:.0f} {-_SIDE / 2:.0f} {1.3 * _SIDE:.0f} {_SIDE}"
+    return Markup('<svg class="radar" viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
+        box, "Scores by value as a radar", marks
+    )
 
 
 def _drawing(marks: Markup, height: int, style: str) -> Markup:
@@ -224,7 +241,6 @@ def _points(x: Floats, y: Floats, scale: AxisScale) -> list[str]:
 
 
 def _band(line: Line, scale: AxisScale) -> Markup:
-    """The band, piece by piece where it has gaps."""
     shapes = Markup("")
     for part in _runs(np.isfinite(line.low) & np.isfinite(line.high)):
         up = _points(line.x[part], line.high[part], scale)
@@ -256,3 +272,22 @@ def _runs(known: NDArray[np.bool_]) -> list[slice]:
 
 def _plain(value: float) -> str:
     return f"{value:g}".replace("-", MINUS) if abs(value) > 1e-9 else "0"
+
+
+def _spoke(place: int, count: int, score: float) -> tuple[float, float]:
+    turn = 2 * math.pi * place / count
+    reach = _RADIUS * score / 100
+    return reach * math.sin(turn), -reach * math.cos(turn)
+
+
+def _web(scores: Sequence[float]) -> str:
+    points = (_spoke(place, len(scores), score) for place, score in enumerate(scores))
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _spoke_name(name: str, place: int, count: int) -> Markup:
+    x, y = _spoke(place, count, 112)
+    anchor = "middle" if abs(x) < 10 else ("start" if x > 0 else "end")
+    return Markup('<text x="{:.1f}" y="{:.1f}" dy=".35em" text-anchor="{}">{}</text>').format(
+        x, y, anchor, name
+    )

@@ -1,7 +1,4 @@
-"""The headline: the primary estimate, its test, and what chance alone would give.
-
-Refuses to claim more than the declared test does.
-"""
+"""The headline: the primary estimate, its test, and what chance alone would give."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.report.figures import AxisScale, Span, axis, hump, interval
-from analysis.report.scene import ARM_NAMES, GroupRows, span
+from analysis.report.figures import AxisScale, Span, axis, hump, interval, span
+from analysis.report.scene import ARM_NAMES, GroupRows
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from store.foreign.printing import count_of
 
@@ -29,20 +26,8 @@ BY_DESIGN = {
 class Headline:
     """What is said first of one group.
 
-    Attributes
-    ----------
-    verdict
-        ``up``, ``down``, ``chance``, ``untested`` or ``absent``.
-    p, p_other, p_holm
-        With their relations; ``p_holm`` is ``None`` where there is one group only.
-    excludes_zero
-        Whether the interval lies on one side of zero.
-    permuted
-        Whether the null is the statistic with runs given to personas at random.
-    place
-        Where the estimate lies among the draws: ``within``, ``above`` or ``below`` all of them.
-    figure
-        The null as a hump with the estimate over it, or the estimate alone.
+    ``p``, ``p_other``, ``p_holm``: with their relations; ``p_holm`` is ``None`` where there is one
+    group only.
     """
 
     platform: Name
@@ -51,7 +36,7 @@ class Headline:
     design: str
     quantity: str
     control: str
-    verdict: str
+    verdict: str  # ``up``, ``down``, ``chance``, ``untested`` or ``absent``
     told: PrintedEstimate
     p: TracedNumber
     test: str
@@ -65,27 +50,27 @@ class Headline:
     null_high: TracedNumber
     percentile: TracedNumber
     place: str
-    excludes_zero: bool
-    permuted: bool
+    """Where the estimate lies among the draws: ``within``, ``above`` or ``below`` all of them."""
+    excludes_zero: bool  # whether the interval lies on one side of zero
+    permuted: bool  # whether the null is the statistic with runs given to personas at random
     null_level: TracedNumber
     null_reason: str
     low_bound: TracedNumber
     high_bound: TracedNumber
-    figure: Markup
+    figure: Markup  # the null as a hump with the estimate over it, or the estimate alone
     axis: Markup
     reason: TracedNumber
     source: NumberSource
 
 
 def headline(scene: GroupRows) -> Headline:
-    """Say what the primary test shows."""
     group = scene.group
     told, test = group.primary, scene.measures.material.test
     several = len(scene.measures.groups) > 1
     source = _source(scene)
     null = _null_source(scene, source)
     bounds = scene.source(
-        "estimators.contrasts.contrast_bounds" if told.control else "data.counts.missing_bounds"
+        "estimators.contrasts.contrast_bounds" if told.control else "data.windows.missing_bounds"
     )
     setting = NumberSource(
         "the study file" if test.declared else "the program's default", "test.alpha"
@@ -154,7 +139,7 @@ def _source(scene: GroupRows) -> NumberSource:
 
 def _null_source(scene: GroupRows, source: NumberSource) -> NumberSource:
     null = scene.group.primary.null
-    function = scene.group.primary.null_function or "statistics.null_sway.null_of_sway"
+    function = scene.group.primary.null_function or "statistics.null_models.null_of_sway"
     drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
     return NumberSource(f"analysis.{function}", drawn, source.left_out)
 

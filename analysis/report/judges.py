@@ -1,7 +1,4 @@
-"""The blind judges: the persona matrix with its placebo, and how each judge judges.
-
-Refuses to compute: it prints what was measured.
-"""
+"""The blind judges: the persona matrix with its placebo, and how each judge judges."""
 
 from __future__ import annotations
 
@@ -10,20 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.data.exposures import NONE, Mask
+from analysis.data.exposures import NONE
 from analysis.estimators.judge_bias import RepeatAgreement
 from analysis.estimators.persona_matrix_cells import missing_shares
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.figures import AxisScale, axis, hump, interval
+from analysis.report.figures import AxisScale, axis, hump, interval, span
 from analysis.report.measured import Rejudging
 from analysis.report.primary import permutation_p
-from analysis.report.scene import GroupRows, group_told, span
+from analysis.report.scene import GroupRows, group_told
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Estimate, Mask
 from store.foreign.printing import count_of
 
-MOST_CELLS = 14
-"""Personas up to which every cell has its number printed."""
+MOST_CELLS = 14  # personas up to which every cell has its number printed
 _APART = "drawn at another time, so they are not compared"
 _GRADES = {"score": "ISQ's score", "p_yes": "the probability of yes"}
 
@@ -39,10 +35,7 @@ class GradedView:
 
 @dataclass(frozen=True)
 class MatrixView:
-    """The persona matrix as a heat map, its statistic and its placebo.
-
-    ``cells`` holds for each persona the traced shares and how each is coloured.
-    """
+    """The persona matrix as a heat map (shares, and how they are coloured), and its tests."""
 
     personas: tuple[Name, ...]
     cells: tuple[tuple[tuple[TracedNumber, Markup, bool], ...], ...]
@@ -104,10 +97,8 @@ class JudgeView:
     model: Name
     strategy: Name
     likeness: str
-    begun: Name
-    """Day and seed of its first sitting, which tell it from others of its name."""
-    primary: bool
-    """Whether the primary test takes its matrix, where there are several judges."""
+    begun: Name  # day and seed of its first sitting, which tell it from others of its name
+    primary: bool  # whether the primary test takes its matrix, where there are several judges
     questions: TracedNumber
     frames: TracedNumber
     matrix: MatrixView | None
@@ -119,7 +110,6 @@ class JudgeView:
 
 
 def judge_views(scene: GroupRows) -> tuple[JudgeView, ...]:
-    """Lay out what each judge says."""
     rejudged = scene.group.rejudged
     first = scene.group.matrix_judge
     takes_matrix = scene.group.primary.design in ("matrix", "borrowed")
@@ -248,7 +238,6 @@ def _graded(matrix: PersonaMatrix, source: NumberSource) -> GradedView | None:
 def _cells(
     matrix: PersonaMatrix, source: NumberSource
 ) -> tuple[tuple[tuple[TracedNumber, Markup, bool], ...], ...]:
-    """Shares of the after windows, with how strongly each is coloured."""
     top = max(float(np.nanmax(matrix.after)), 1.0)
     return tuple(
         tuple(

@@ -1,24 +1,23 @@
-"""What a report is made of, gathered from a data folder or from views made elsewhere.
-
-Refuses to measure anything, and to read frames before they are needed.
-"""
+"""What a report is made of: what a study declared, and its runs, or views made elsewhere."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.exposures import Views, from_ledgers
 from analysis.data.import_csv import CsvOptions, read_csv
-from analysis.errors import NothingToCompare, UnknownStudy
-from analysis.report.declared import FILE, PrimaryTest, StudyFile, read_study_file
+from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from store.errors import RunNotFound
+from store.foreign.limits import BadToml, read_toml
 from store.foreign.printing import count_of
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
@@ -28,6 +27,7 @@ from store.runs.records import RunStarted, Step
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
 from store.runs.site_records import last_difference
 
+FILE, DRAWS = "study.toml", "draws.json"
 Texts = NDArray[np.object_]
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
@@ -49,41 +49,22 @@ class RowDetails:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Everything that a report is made of.
+    """Everything that a report is made of."""
 
-    Attributes
-    ----------
-    title
-        Name of the study, or of what stands in for one.
-    seen, frames
-        ``None`` for views that were made elsewhere.
-    started
-        First lines of the ledgers, in the order of the runs; empty for views made elsewhere.
-    study
-        ``None`` where the runs belong to no study.
-    superseded
-        Runs of the study that a later run of the same cell stands in for, each with that run.
-    judgements
-        Re-judgements, in the order of the runs.
-    disputed
-        Whether the site has counted otherwise than the ledger of some run.
-    command
-        What makes this report again.
-    origin
-        SHA-256 of the file that the views were imported from.
-    """
-
-    title: str
+    title: str  # name of the study, or of what stands in for one
     views: Views
-    command: str
-    seen: RowDetails | None = None
+    command: str  # what makes this report again
+    seen: RowDetails | None = None  # seen, frames: ``None`` for views that were made elsewhere
     frames: FrameStore | None = None
     started: tuple[RunStarted, ...] = ()
-    study: StudyFile | None = None
+    """First lines of the ledgers, in the order of the runs; empty for views made elsewhere."""
+    study: StudyFile | None = None  # ``None`` where the runs belong to no study
     superseded: Mapping[str, str] = field(default_factory=dict)
+    """Runs of the study that a later run of the same cell stands in for, each with that run."""
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
-    disputed: bool = False
-    origin: str = ""
+    """Re-judgements, in the order of the runs."""
+    disputed: bool = False  # whether the site has counted otherwise than the ledger of some run
+    origin: str = ""  # SHA-256 of the file that the views were imported from
 
     @property
     def traits(self) -> dict[str, tuple[str, ...]]:
@@ -104,19 +85,14 @@ class Material:
 
 
 def is_study(data: DataFolder, name: str) -> bool:
-    """Whether a study of this name was begun."""
     return (data.studies_dir / name / FILE).is_file()
 
 
 def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Material:
     """Gather the newest run of every cell of a study.
 
-    Raises
-    ------
-    BadStudyFolder
-        The study's own files cannot be read.
-    NothingToCompare
-        It has no run yet.
+    Raises ``BadStudyFolder`` where its own files cannot be read, ``NothingToCompare`` before its
+    first run.
     """
     study = read_study_file(data.studies_dir / name)
     newest: dict[str, Path] = {}
@@ -141,26 +117,18 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
 def read_runs(
     data: DataFolder, paths: Sequence[Path], names: Sequence[str], progress: Progress = iter
 ) -> Material:
-    """Gather runs that were named one by one.
-
-    Parameters
-    ----------
-    names
-        As they were typed, for the command that makes the report again.
-    """
+    """Gather runs; ``names`` are as typed, for the command that makes the report again."""
     title = paths[0].parent.name if len(paths) == 1 else count_of(len(paths), "run")
     command = f"python -m analysis report {' '.join(names)}"
     return _gather(data, paths, progress, title, command)
 
 
 def read_imported(path: Path, reading: CsvOptions, command: str) -> Material:
-    """Gather views that were made elsewhere."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     return Material(path.stem, read_csv(path, reading), command, origin=digest)
 
 
 def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
-    """Say that neither a study nor a run has this name."""
     studies = [path.parent.name for path in data.studies_dir.glob(f"*/{FILE}")]
     runs = [path.parent.name for path in data.ledgers()]
     begun = [run for run in runs if run.startswith(name)]
@@ -169,13 +137,7 @@ def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
 
 
 def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
-    """Ledgers of the runs that are meant; ``latest`` is the one that was started last.
-
-    Raises
-    ------
-    UnknownStudy
-        A name fits no run, or several.
-    """
+    """Ledgers of the runs that are meant (``latest``: started last), or raise ``UnknownStudy``."""
     found = []
     for name in names:
         started = [run for run in data.runs() if run.started] if name == "latest" else []
@@ -240,3 +202,85 @@ def _gather(
 
 def _rejudged(run_folder: Path) -> tuple[Judgements, ...]:
     return tuple(read_judgements(path) for path in judgement_files(run_folder))
+
+
+@dataclass(frozen=True)
+class PrimaryTest:
+    """What is tested, and how."""
+
+    primary: str = "controlled"
+    """``controlled`` (treatment minus control), ``matrix``, ``paired`` (after minus before alone)
+    or ``borrowed``."""
+    sides: str = "two"  # ``two``, or ``one`` for a sway towards the persona
+    alpha: float = 0.05
+    declared: bool = True  # whether it was declared before anything was run
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One cell of a study: a run that was drawn, whether or not it was made."""
+
+    platform: str
+    strategy: str
+    model: str
+    replicate: int
+    persona: str
+    arm: str
+
+    @property
+    def key(self) -> str:
+        """Name of the cell, as the ledgers of its runs carry it."""
+        return (
+            f"{self.platform}/{self.strategy}/{self.model}/{self.replicate}/"
+            f"{self.persona}/{self.arm}"
+        )
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study as it was declared."""
+
+    name: str
+    data: Mapping[str, Any]
+    """The file's own content; what it leaves out has the defaults that the ledgers hold."""
+    test: PrimaryTest
+    planned: tuple[Planned, ...]  # every run that was drawn
+
+
+def read_study_file(folder: Path) -> StudyFile:
+    """Read ``study.toml`` and ``draws.json`` of a study's folder, or raise ``BadStudyFolder``."""
+    data = _toml(folder / FILE)
+    test = data.get("test", {})
+    return StudyFile(
+        name=str(data.get("name", folder.name)),
+        data=data,
+        test=PrimaryTest(
+            primary=str(test.get("primary", PrimaryTest.primary)),
+            sides=str(test.get("sides", PrimaryTest.sides)),
+            alpha=float(test.get("alpha", PrimaryTest.alpha)),
+        ),
+        planned=_planned(folder / DRAWS),
+    )
+
+
+def _toml(path: Path) -> Mapping[str, Any]:
+    try:
+        told = read_toml(path)
+        test = told.get("test", {})
+        if not isinstance(test, dict) or isinstance(test.get("alpha", 0.05), str | list | dict):
+            raise BadToml("its test is none")
+        return told
+    except (OSError, BadToml) as error:
+        raise BadStudyFolder(path, f"it cannot be read ({error}).") from None
+
+
+def _planned(path: Path) -> tuple[Planned, ...]:
+    """Every cell that was drawn; none where nothing was drawn yet."""
+    if not path.exists():
+        return ()
+    names = ("platform", "strategy", "model", "replicate", "persona", "arm")
+    try:
+        cells = json.loads(path.read_bytes())
+        return tuple(Planned(**{name: cell[name] for name in names}) for cell in cells)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadStudyFolder(path, f"it cannot be read ({error!r}).") from None

@@ -1,8 +1,4 @@
-"""Everything that a report says of one platform, strategy and model, measured once.
-
-Refuses to know how it is shown. Each part comes from a function of ``analysis``; this puts them
-side by side.
-"""
+"""Everything that a report says of one platform, strategy and model, measured once."""
 
 from __future__ import annotations
 
@@ -13,9 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.counts import counts_by_run
-from analysis.data.exposures import Floats, RunInfo, Views, without_repeats
-from analysis.data.windows import compared
+from analysis.data.exposures import RunInfo, Views, without_repeats
+from analysis.data.windows import compared, counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
 from analysis.estimators.judge_bias import (
@@ -37,14 +32,13 @@ from analysis.estimators.rejudged_matrix import (
 )
 from analysis.estimators.study import CONTROLS, Result, study
 from analysis.report.accounting import AccountedRows, account
-from analysis.report.curve import Drift, drift
+from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
-from analysis.report.forest import PersonaSway, by_persona
 from analysis.report.material import Material
 from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
 from store.runs.records import RunStarted
 from store.runs.rejudgements import Judgements, RejudgementHeader
@@ -71,18 +65,10 @@ class ArmDwell:
 
 @dataclass(frozen=True, eq=False)
 class Rejudging:
-    """What one judge's blind answers give; parts that were not asked for are ``None``.
+    """What one judge's blind answers give; parts that were not asked for are ``None``."""
 
-    Attributes
-    ----------
-    judge
-        As it was when it was first asked about any of the runs.
-    likeness
-        How far it is the judge that acted.
-    """
-
-    judge: RejudgementHeader
-    likeness: Likeness
+    judge: RejudgementHeader  # as it was when it was first asked about any of the runs
+    likeness: Likeness  # how far it is the judge that acted
     told: RejudgedReplies
     matrix: PersonaMatrix | None
     refused: str
@@ -109,36 +95,21 @@ class Rejudging:
 class OtherReadings:
     """The sway of every run of the material, read otherwise than declared."""
 
-    dropped: Mapping[int, Floats]
-    """Without so many batches after the change."""
-    new_only: Floats | None
-    """Without repeats; ``None`` where there are none."""
+    dropped: Mapping[int, Floats]  # without so many batches after the change
+    new_only: Floats | None  # without repeats; ``None`` where there are none
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredGroup:
     """One platform, strategy and model.
 
-    Attributes
-    ----------
-    members
-        Its runs, as indices into the material's; ``runs`` and ``counts`` follow them.
-    sensitivity
-        The sway (less the control's, where there is one) without the first batches after the
-        change, by their number.
-    new_only
-        The same without repeats; ``None`` where there are none.
-    graded, graded_by
-        The sway of the graded answers in points of 100 (less the control's), and their name;
-        empty where the judge gives none.
-    lost
-        Attrition by arm, counted from the runs that were drawn; ``never`` began at all.
-    rejudged
-        By rank: the first that has a matrix is what the primary test takes.
+    ``graded``, ``graded_by``: the sway of the graded answers in points of 100 (less the control's),
+    and their name; empty where the judge gives none.
     """
 
     result: Result
     members: tuple[int, ...]
+    """Its runs, as indices into the material's; ``runs`` and ``counts`` follow them."""
     runs: tuple[RunInfo, ...]
     counts: tuple[WindowCounts, ...]
     control: str
@@ -149,13 +120,17 @@ class MeasuredGroup:
     variety: tuple[Variety, ...]
     dwell: tuple[ArmDwell, ...]
     sensitivity: Mapping[int, Estimate]
-    new_only: Estimate | None
+    """The sway (less the control's, where there is one) without the first batches after the change,
+    by their number."""
+    new_only: Estimate | None  # the same without repeats; ``None`` where there are none
     graded: Estimate
     graded_by: str
     lost: tuple[Attrition, ...]
+    """Attrition by arm, counted from the runs that were drawn; ``never`` began at all."""
     never: Mapping[str, int]
     attrition_p: float
     rejudged: tuple[Rejudging, ...]
+    """By rank: the first that has a matrix is what the primary test takes."""
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -169,7 +144,6 @@ class MeasuredGroup:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """Arms that are there, treatment first."""
         return tuple(arm.arm for arm in self.result.arms)
 
 
@@ -183,13 +157,7 @@ class Measures:
 
 
 def measure(material: Material, rng: np.random.Generator) -> Measures:
-    """Measure everything that the material allows.
-
-    Raises
-    ------
-    NothingToCompare
-        There is no run.
-    """
+    """Measure everything that the material allows; raises ``NothingToCompare`` without a run."""
     views = material.views
     rows = account(views)
     counts = counts_by_run(views)
@@ -335,7 +303,6 @@ def _lost(
 def _rejudged(
     material: Material, members: Sequence[int], rng: np.random.Generator
 ) -> tuple[Rejudging, ...]:
-    """Every judge that looked at these runs again, by rank."""
     judges = by_judge(
         {index: material.judgements[index] for index in members if material.judgements}
     )
@@ -383,7 +350,6 @@ def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness
 
 
 def _first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:
-    """The matrix of the first judge that has one, or why there is none."""
     for told in rejudged:
         if told.matrix is not None:
             return told.matrix

@@ -1,7 +1,7 @@
 """How the study was made, in its actual settings, and what produced it.
 
 Settings come from the study file and from the first lines of the ledgers, never from defaults that
-might have changed since. Refuses to describe what is not recorded.
+might have changed since.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from typing import Any
 from markupsafe import Markup
 
 from analysis.data.exposures import EXCLUDED
-from analysis.report.declared import PrimaryTest
-from analysis.report.material import Material
+from analysis.report.material import Material, PrimaryTest
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
 from store.runs.records import RunStarted
 
-REPLAY = "replay"
-"""The platform of runs that show another run's videos again."""
+REPLAY = "replay"  # the platform of runs that show another run's videos again
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 
 
@@ -71,13 +69,7 @@ class Methods:
 
 
 def methods(measures: Measures, seed: int) -> Methods:
-    """Gather the settings.
-
-    Parameters
-    ----------
-    seed
-        Of the analysis: what is drawn at random in this report.
-    """
+    """Gather the settings; ``seed`` is that of the analysis, for the command that repeats it."""
     material = measures.material
     views, study = material.views, material.study
     told = _Recorded(material)
@@ -133,21 +125,17 @@ class _Recorded:
         )
 
     def same(self, of: Callable[[RunStarted], Any]) -> Any:
-        """The value where every ledger has the same one, else ``None``."""
         return _same(of(first) for first in self.started)
 
     def number(self, table: str, key: str) -> TracedNumber | None:
-        """A number of the resolved configuration."""
         value = self.same(lambda first: (first.config.get(table) or {}).get(key))
         return None if value is None else self.source.setting(value, f"{table}.{key}")
 
     def named(self, of: Callable[[RunStarted], Any]) -> Name | None:
-        """A word of the ledgers."""
         value = self.same(of)
         return None if value is None else Name(str(value))
 
     def several(self, of: Callable[[RunStarted], str]) -> Name:
-        """Every value that occurs."""
         return Name(", ".join(sorted({of(first) for first in self.started})))
 
 
@@ -157,7 +145,6 @@ def _same(values: Iterable[Any]) -> Any:
 
 
 def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
-    """What produced the runs, as the ledgers have it."""
     if not material.started:
         return ()
     prompts = sorted(
@@ -191,7 +178,6 @@ def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
 
 
 def _libraries() -> tuple[Fact, ...]:
-    """What produced this page."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
     return (
         Fact("feedsway", Name(metadata.version("feedsway"))),
@@ -209,7 +195,6 @@ def _replayed(material: Material) -> bool:
 
 
 def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
-    """What a reader must keep in mind, because of how these runs were made."""
     material, groups = measures.material, measures.groups
     runs = material.views.runs
     said = []

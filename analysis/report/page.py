@@ -1,38 +1,42 @@
-"""The page: sections put together, and written as one file that needs nothing else.
-
-Refuses to know how a number was made: everything that a template prints goes through
-``trace.Traces.shown``.
-"""
+"""The report's page: measured, its sections put together, rendered, and written with its tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from analysis.estimators.eligible_designs import BORROWED, DesignOffer
+from analysis.estimators.study import BORROWED, DesignOffer
 from analysis.report.feeds import (
     DwellRow,
+    Losses,
+    MissingRow,
+    Uses,
     VarietyTable,
     dwell_rows,
+    lost_runs,
+    missing_rows,
+    uses,
     variety_table,
 )
 from analysis.report.headline import Headline, headline
 from analysis.report.judges import JudgeView, judge_views
-from analysis.report.losses import (
-    Losses,
-    MissingRow,
-    Uses,
-    lost_runs,
-    missing_rows,
-    uses,
-)
-from analysis.report.measured import Measures
+from analysis.report.material import Material
+from analysis.report.measured import Measures, measure
 from analysis.report.methods import Methods, methods
+from analysis.report.page_writer import (
+    PAGE,
+    TABLES,
+    Rendered,
+    page_environment,
+    time_stamp,
+    write_folder,
+)
 from analysis.report.pictures import Budget, Sheets, sheets
 from analysis.report.results import (
     AlternativeSway,
@@ -45,17 +49,9 @@ from analysis.report.results import (
     forest,
 )
 from analysis.report.scene import GroupRows
+from analysis.report.tables import tables
 from analysis.report.trace import NumberSource, TracedNumber, Traces
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""What a browser lets a page do: show its own text, styles and pictures; nothing runs or loads."""
-TEMPLATES = Path(__file__).with_name("templates")
+from analysis.statistics.estimate import Estimate, as_json
 
 
 @dataclass(frozen=True)
@@ -94,36 +90,17 @@ class ReportPage:
     made: Markup
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """The page as text, with every number that is in it, in its order and as often."""
-
-    html: str
-    numbers: tuple[tuple[int, TracedNumber], ...]
-
-
 def compose(measures: Measures, seed: int, now: datetime) -> ReportPage:
-    """Put the sections together.
-
-    Parameters
-    ----------
-    seed
-        Of the frames that are drawn for the contact sheets.
-    now
-        When the report is made.
-    """
+    """Put the sections together; ``seed`` draws the frames of the contact sheets."""
     rng, budget = np.random.default_rng(seed), Budget()
     scenes = [GroupRows(measures, group) for group in measures.groups]
-    stamp = Markup('<time datetime="{}">{}</time>').format(
-        now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
-    )
     return ReportPage(
         methods=methods(measures, seed),
         chapters=tuple(
             _chapter(scene, number, rng, budget) for number, scene in enumerate(scenes, 1)
         ),
         title=Markup("{}: feedsway report").format(measures.material.title),
-        made=stamp,
+        made=time_stamp(now),
     )
 
 
@@ -132,7 +109,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
     dwell, dwell_axis = dwell_rows(scene)
     judged = scene.source("report.accounting.account")
     fits = NumberSource(
-        "analysis.estimators.eligible_designs.offers",
+        "analysis.estimators.study.offers",
         f"what the runs of this chapter are{scene.told}",
     )
     return Chapter(
@@ -171,32 +148,86 @@ def _offers(scene: GroupRows) -> tuple[DesignOffer, ...]:
 
 
 def render(page: ReportPage) -> Rendered:
-    """Write the page as one HTML document."""
     traces = Traces()
-    template = environment(traces).get_template("report.html")
+    template = page_environment(traces).get_template("report.html")
     html = template.render(page=page, m=page.methods)
     return Rendered(html, tuple((traces.place(one.source), one) for one in traces.numbers))
 
 
-def environment(traces: Traces, *folders: Path) -> Environment:
-    """What renders templates, those of other folders first: no number passes without a source."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # a fifth of a second
+@dataclass(frozen=True)
+class Finding:
+    """The headline of one platform, strategy and model."""
 
-    environment = Environment(
-        loader=FileSystemLoader([*folders, TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=traces.shown,
+    platform: str
+    strategy: str
+    model: str
+    design: str
+    declared: bool
+    verdict: str
+    estimate: Estimate
+    sides: str
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report that was written."""
+
+    page: Path
+    tables: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        told: dict[str, Any] = as_json(self)
+        return told | {"page": str(self.page), "tables": [str(path) for path in self.tables]}
+
+
+def write_report(material: Material, folder: Path, seed: int, now: datetime) -> WrittenReport:
+    """Measure the material, and write ``index.html`` and ``tables/`` in place of an older report.
+
+    ``seed``: of everything that is drawn at random: nulls, permutations, frames.
+    Raises ``NothingToCompare`` without a run, ``DataUnwritable`` for a folder that takes nothing.
+    """
+    measures = measure(material, np.random.default_rng(seed))
+    rendered = render(compose(measures, seed, now))
+    files = {PAGE: rendered.html.encode()}
+    written = write_folder(folder, files, tables(measures, rendered), TABLES)
+    return WrittenReport(folder / PAGE, tuple(written), _findings(measures))
+
+
+def _findings(measures: Measures) -> tuple[Finding, ...]:
+    test = measures.material.test
+    return tuple(
+        Finding(
+            *group.name,
+            design=group.primary.design,
+            declared=test.declared,
+            verdict=group.primary.verdict(test.alpha, group.p_holm),
+            estimate=group.primary.estimate,
+            sides=group.primary.sides,
+            p=group.primary.p,
+            p_holm=group.p_holm,
+        )
+        for group in measures.groups
     )
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    environment.globals.update(
-        style=Markup(style),
-        policy=Markup(POLICY),
-        note=traces.note,
-        dense=traces.dense,
-        traces=traces,
-        place_id=lambda place: Markup("from-{}").format(place),
-        quoted=lambda text: Markup("{}").format(text),
-        one=1,
-    )
-    return environment
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    from analysis.terminal.run_text import estimate_text
+
+    verdicts = {
+        "up": "towards the personas",
+        "down": "away from the personas",
+        "chance": "not told from chance",
+        "untested": "not tested",
+        "absent": "no estimate",
+    }
+    lines = []
+    for one in findings:
+        lines.append(f"{one.platform}, {one.strategy}, {one.model}: {verdicts[one.verdict]}")
+        tested = "" if np.isnan(one.p) else f"   p = {one.p:.2g}, {one.sides}-sided"
+        if len(findings) > 1 and not np.isnan(one.p_holm):
+            tested += f", {one.p_holm:.2g} after Holm's correction"
+        lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
+    return "\n".join(lines)

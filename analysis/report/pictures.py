@@ -1,7 +1,6 @@
 """What yes and no looked like: frames drawn at random, small enough to be sent around.
 
 Drawn from the after windows of treatment runs, by persona and answer; no two that look alike.
-Refuses to choose by hand, and to grow past a bound: few personas, few frames, few bytes.
 """
 
 from __future__ import annotations
@@ -13,20 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from analysis.data.exposures import AFTER, NO, YES, Ints
+from analysis.data.exposures import AFTER, NO, YES
 from analysis.report.accounting import window_rows
 from analysis.report.material import RowDetails
 from analysis.report.scene import GroupRows
 from analysis.report.trace import Name, NumberSource, TracedNumber
+from analysis.statistics.estimate import Ints
 from store.errors import StoreError
 from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
 from store.frames.near_duplicates import near_duplicates
 
-PERSONAS, FRAMES = 8, 6
-"""Personas shown at most, and frames of each answer."""
-MOST_BYTES = 1_900_000
-"""Of JPEG data in the whole report; as text in the page it is a third more."""
+PERSONAS, FRAMES = 8, 6  # personas shown at most, and frames of each answer
+MOST_BYTES = 1_900_000  # of JPEG data in the whole report; as text in the page it is a third more
 _SIZE, _QUALITY = (150, 266), 62
 
 
@@ -127,12 +125,15 @@ def _strip(rows: Ints, seen: RowDetails, frames: FrameStore, budget: Budget) -> 
         budget.left -= len(small)
         caption = seen.caption[row] or "no caption"
         reason = f"\n{seen.reason[row]}" if seen.reason[row] else ""
-        made.append(
-            Markup('<img src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
-                base64.b64encode(small).decode(), caption, f"{caption}{reason}"
-            )
-        )
+        made.append(jpeg_tag(small, caption, f"{caption}{reason}"))
     return tuple(made)
+
+
+def jpeg_tag(jpeg: bytes, alt: str, title: str, style: str = "") -> Markup:
+    named = Markup('class="{}" ').format(style) if style else Markup("")
+    return Markup('<img {}src="data:image/jpeg;base64,{}" alt="{}" title="{}"/>').format(
+        named, base64.b64encode(jpeg).decode(), alt, title
+    )
 
 
 def small_jpeg(frames: FrameStore, sha256: str, size: tuple[int, int] = _SIZE) -> bytes | None:

@@ -1,6 +1,6 @@
-"""The headline: the test that was declared, its estimate, and what chance alone would give.
+"""The primary test as it was declared: its estimate, and what chance alone would give.
 
-Refuses to choose between tests by their results: the study file says which is primary.
+The study file says which test is primary: none is chosen by its result.
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.data.exposures import RunInfo
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study import CONTROLS, Result
-from analysis.report.declared import PrimaryTest
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.report.material import PrimaryTest
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import difference_over_batches
-from analysis.statistics.null_iavg import WindowCounts
-from analysis.statistics.null_sway import NullOfSway, null_of_sway, share_below
+from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
 
-Floats = NDArray[np.float64]
 NEEDS_REJUDGING = "no frame was judged again yet"
 
 
@@ -30,38 +27,26 @@ NEEDS_REJUDGING = "no frame was judged again yet"
 class Primary:
     """The primary estimate of one platform, strategy and model.
 
-    Attributes
-    ----------
-    design
-        ``controlled``, ``paired``, ``matrix`` or ``borrowed``.
-    control
-        The arm that is subtracted, or nothing.
-    p, sides, test
-        p-value, ``one`` or ``two``, and the test in words. nan where there is none.
-    p_other, other
-        The same hypothesis by another test, where there is one.
-    function, null_function
-        What made the estimate, and the null.
-    null
-        Where the estimate lies when nothing happens.
-    bounds
-        Its lowest and highest value whatever the missing judgements would have been.
+    ``p``, ``sides``, ``test``: p-value, ``one`` or ``two``, and the test in words. nan where there
+    is none.
     """
 
-    design: str
+    design: str  # ``controlled``, ``paired``, ``matrix`` or ``borrowed``
     estimate: Estimate
     p: float = NAN
     sides: str = "two"
     test: str = ""
-    control: str = ""
-    p_other: float = NAN
+    control: str = ""  # the arm that is subtracted, or nothing
+    p_other: float = NAN  # p_other, other: the same hypothesis by another test, where there is one
     other: str = ""
-    function: str = ""
+    function: str = ""  # function, null_function: what made the estimate, and the null
     null_function: str = ""
     null: NullOfSway = field(
         default_factory=lambda: NullOfSway(np.array([]), NAN, NAN, NAN, NAN, "none was drawn")
     )
+    """Where the estimate lies when nothing happens."""
     bounds: tuple[float, float] = (NAN, NAN)
+    """Its lowest and highest value whatever the missing judgements would have been."""
 
     def verdict(self, alpha: float, p_adjusted: float) -> str:
         """``up``, ``down``, ``chance``, ``untested`` (no p-value) or ``absent`` (no estimate)."""
@@ -88,17 +73,7 @@ def primary(
     matrix: PersonaMatrix | str,
     rng: np.random.Generator,
 ) -> Primary:
-    """Make the declared estimate.
-
-    Parameters
-    ----------
-    result
-        What the runs show together.
-    counts
-        Runs of this platform, strategy and model, with their counts.
-    matrix
-        The persona matrix, or why there is none.
-    """
+    """Make the declared estimate; ``matrix`` is the persona matrix, or why there is none."""
     if test.primary in ("matrix", "borrowed"):
         if isinstance(matrix, str):
             return Primary(test.primary, Estimate(NAN, reason=matrix), sides=test.sides)
@@ -131,7 +106,7 @@ def _controlled(
         p_other=permutation_p(many, sides),
         other="exchanging the arms within pairs" if many.arrangements else "",
         function="estimators.contrasts.treatment_minus_control",
-        null_function="statistics.null_sway.null_of_sway",
+        null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(treated, control, rng),
         bounds=contrast.bounds,
     )
@@ -160,7 +135,7 @@ def _paired(
         function="statistics.intervals.difference_over_batches"
         if alone
         else "statistics.intervals.t_interval",
-        null_function="statistics.null_sway.null_of_sway",
+        null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(units, [], rng),
         bounds=arms[0].bounds,
     )
@@ -209,5 +184,4 @@ def _t_p(estimate: Estimate, sides: str) -> float:
 
 
 def permutation_p(test: Permutation, sides: str) -> float:
-    """The p-value of the declared side: one-sided is for a sway towards the persona."""
     return test.p if sides == "two" else test.p_greater

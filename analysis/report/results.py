@@ -1,7 +1,4 @@
-"""What the sway is made of: personas, position, I_avg, and how far it hangs on choices.
-
-Refuses to compute: it prints what was measured.
-"""
+"""What the sway is made of: personas, position, I_avg, and how far it hangs on choices."""
 
 from __future__ import annotations
 
@@ -12,9 +9,20 @@ from markupsafe import Markup
 
 from analysis.estimators.iavg import Group
 from analysis.report.accounting import TOO_EARLY
-from analysis.report.curve import Drift
-from analysis.report.figures import AxisScale, Line, Span, axis, curves, interval, sample, strip
-from analysis.report.scene import ARM_NAMES, GroupRows, ends, span
+from analysis.report.breakdown import Drift
+from analysis.report.figures import (
+    AxisScale,
+    Line,
+    Span,
+    axis,
+    curves,
+    ends,
+    interval,
+    sample,
+    span,
+    strip,
+)
+from analysis.report.scene import ARM_NAMES, GroupRows
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
@@ -46,14 +54,13 @@ class Forest:
 
 
 def forest(scene: GroupRows) -> Forest:
-    """Lay out the personas."""
     group = scene.group
     used, otherwise = scene.paired()
     arms = ["treatment", *([group.control] if group.control else [])]
-    source = scene.source("report.forest.by_persona", arms, used, otherwise=otherwise)
+    source = scene.source("report.breakdown.by_persona", arms, used, otherwise=otherwise)
     shares = {
         arm: scene.source(
-            "data.counts.window_share", [arm] if arm else [], used, otherwise=otherwise
+            "data.windows.window_share", [arm] if arm else [], used, otherwise=otherwise
         )
         for arm in ("treatment", group.control)
     }
@@ -92,7 +99,6 @@ def forest(scene: GroupRows) -> Forest:
 def _both(
     source: NumberSource, shares: tuple[float, float], whose: str
 ) -> tuple[TracedNumber, TracedNumber]:
-    """Share of yes before and after."""
     before, after = (
         source.percent(share, f"share of yes {window}, {whose}", "no run with a partner")
         for share, window in zip(shares, ("before", "after"), strict=True)
@@ -110,35 +116,24 @@ def _whole(scene: GroupRows) -> Estimate:
 
 @dataclass(frozen=True)
 class ArmCurves:
-    """The share of yes over position.
-
-    Attributes
-    ----------
-    windows
-        Name of each window that is there, with its start in % of the width.
-    legend
-        Arm and how its curve is drawn.
-    table
-        For each bin: its window, first and last position, and the estimate of each arm.
-    banded
-        Whether any curve has a band.
-    """
+    """The share of yes over position."""
 
     figure: Markup
     y_ticks: Markup
     x_ticks: Markup
     windows: tuple[tuple[str, Markup], ...]
-    legend: tuple[tuple[str, Markup], ...]
+    """Name of each window that is there, with its start in % of the width."""
+    legend: tuple[tuple[str, Markup], ...]  # arm and how its curve is drawn
     table: tuple[tuple[str, TracedNumber, TracedNumber, tuple[PrintedEstimate, ...]], ...]
-    banded: bool
+    """For each bin: its window, first and last position, and the estimate of each arm."""
+    banded: bool  # whether any curve has a band
     source: NumberSource
 
 
 def drift_curves(scene: GroupRows) -> ArmCurves:
-    """Draw the curves of every arm."""
     told = scene.group.drift
     drawn = scene.views.judged & (scene.measures.rows.use != TOO_EARLY)
-    source = scene.source("report.curve.drift", used=drawn)
+    source = scene.source("report.breakdown.drift", used=drawn)
     points = [point for curve in told.curves for point in curve.points]
     scale = AxisScale.around([min(end, 100) for end in ends(points)], ticks=4)
     scale = AxisScale(max(scale.low, 0), min(scale.high, 100), scale.step)
@@ -170,7 +165,6 @@ def _lines(told: Drift) -> list[Line]:
 
 
 def _shades(told: Drift) -> list[tuple[float, float]]:
-    """The compared windows."""
     return [
         (part.first / told.length, (part.last + 1) / told.length)
         for part in told.bins
@@ -234,7 +228,6 @@ class Average:
 
 
 def averages(scene: GroupRows) -> tuple[Average, ...]:
-    """The paper's measure by arm, on one scale."""
     order = scene.group.arms
     groups = sorted(scene.group.result.averages, key=lambda one: order.index(one.arm))
     reach = [end for one in groups for end in (one.i_avg, one.null.low, one.null.high)]
@@ -246,7 +239,7 @@ def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
     source = scene.source("estimators.iavg.iavg", [one.arm])
     null = one.null
     drawn = NumberSource(
-        "analysis.statistics.null_iavg.null_of_i",
+        "analysis.statistics.null_models.null_of_i",
         f"{count_of(null.draws, 'draw')} from: {source.used}",
         source.left_out,
     )

@@ -1,7 +1,4 @@
-"""One group of runs as the sections of the report see it: its numbers, rows and sources.
-
-Refuses to print: sections turn what is here into traced numbers.
-"""
+"""One group of runs as the sections of the report see it: its numbers, rows and sources."""
 
 from __future__ import annotations
 
@@ -10,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.data.exposures import Mask, RunInfo, Views
-from analysis.report.figures import Span
+from analysis.data.exposures import RunInfo, Views
 from analysis.report.measured import MeasuredGroup, Measures
 from analysis.report.trace import NumberSource
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Mask
 
 ARM_NAMES = {
     "treatment": "treatment",
@@ -32,7 +28,6 @@ class GroupRows:
 
     @property
     def views(self) -> Views:
-        """The table of every run of the report."""
         return self.measures.material.views
 
     @property
@@ -41,7 +36,6 @@ class GroupRows:
         return group_told(self.views.runs, self.group.runs[0])
 
     def rows(self, arms: Iterable[str] | None = None) -> Mask:
-        """Rows of the group's runs, of these arms alone if given."""
         wanted = set(self.group.arms if arms is None else arms)
         members = [index for index in self.group.members if self.views.runs[index].arm in wanted]
         return self.measures.rows.of(members)
@@ -81,13 +75,3 @@ def group_told(runs: Sequence[RunInfo], one: RunInfo) -> str:
     """Which platform, strategy and model a run is of; nothing where all runs are of one."""
     names = {(run.platform, run.strategy, run.model) for run in runs}
     return f", {one.platform}, {one.strategy} × {one.model}" if len(names) > 1 else ""
-
-
-def span(estimate: Estimate) -> Span:
-    """An estimate as a figure draws it."""
-    return Span(estimate.value, estimate.low, estimate.high)
-
-
-def ends(estimates: Sequence[Estimate]) -> list[float]:
-    """Every value and interval end that a shared scale has to hold."""
-    return [end for told in estimates for end in (told.value, told.low, told.high)]

@@ -1,7 +1,4 @@
-"""The report's numbers as tables, one row a thing: what stands behind the page.
-
-Refuses to round: the page does that.
-"""
+"""The report's numbers as tables, one row a thing: what stands behind the page."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ from dataclasses import replace
 
 from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 from analysis.report.accounting import USES
-from analysis.report.export import Cell, ReportTable
 from analysis.report.measured import MeasuredGroup, Measures, Rejudging
-from analysis.report.page import Rendered
+from analysis.report.page_writer import Cell, Rendered, ReportTable
 from analysis.report.primary import permutation_p
 from analysis.statistics.estimate import NAN, Estimate
 from store.foreign.printing import count_of
@@ -21,14 +17,12 @@ from store.foreign.printing import count_of
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
-_DIFFERENCES = ("pp", "points")
-"""Units of what is 0 where nothing happens."""
+_DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
 
 
 def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
-    """Every table of a report."""
     groups = measures.groups
     return [
         _views(measures),
@@ -72,7 +66,6 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
 
 
 def _numbers(rendered: Rendered) -> ReportTable:
-    """Every number of the page, with its source."""
     columns = ("id", "source", "text", "value", "what", "function", "used", "left_out")
     rows: list[tuple[Cell, ...]] = []
     for number, (place, one) in enumerate(rendered.numbers, 1):
@@ -88,7 +81,6 @@ def _table(
     groups: tuple[MeasuredGroup, ...],
     of: Callable[[MeasuredGroup], Iterator[tuple[Cell, ...]]],
 ) -> ReportTable:
-    """A table with a row for whatever ``of`` tells of each group."""
     rows = [(*group.name, *row) for group in groups for row in of(group)]
     return ReportTable(name, (*_GROUP, *columns.split(), *more), rows)
 
@@ -248,13 +240,7 @@ def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
 
 
 def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """Estimates of one judge's persona matrix that are tested by permutation, by name.
-
-    Parameters
-    ----------
-    sides
-        Of the test of the specific sway: those declared, where it is the primary test's matrix.
-    """
+    """Estimates tested by permutation, by name; ``sides`` are of the specific sway's test."""
     if again.matrix is None:
         return
     sway, graded = again.matrix.sway, again.matrix.graded
@@ -265,7 +251,6 @@ def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, .
 
 
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
-    """Other estimates of one judge's blind answers, by name."""
     if again.matrix is not None and again.matrix.borrowed is not None:
         yield "borrowed base", again.matrix.borrowed.estimate
     if again.blind is not None:

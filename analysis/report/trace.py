@@ -4,8 +4,6 @@ A ``TracedNumber`` holds a number as it is printed, and its ``NumberSource``: th
 made it, the rows that went in and the rows that did not. ``Traces.shown`` is what the templates
 print values with. It turns a ``TracedNumber`` into a link to its source, and refuses any other
 number, also one inside a string, unless it is a ``Name`` (an identifier, or a quotation).
-
-Refuses to know how a number is made.
 """
 
 from __future__ import annotations
@@ -33,22 +31,13 @@ class UntracedNumber(TypeError):
 
 @dataclass(frozen=True)
 class NumberSource:
-    """Where numbers come from.
+    """Where numbers come from."""
 
-    Attributes
-    ----------
-    function
-        What made them, as a dotted name below ``analysis``, or in words.
-    used, left_out
-        Rows that went in and rows that did not, in words with their counts.
-    """
-
-    function: str
-    used: str
+    function: str  # what made them, as a dotted name below ``analysis``, or in words
+    used: str  # used, left_out: rows that went in and rows that did not, in words with their counts
     left_out: str = "nothing"
 
     def pp(self, value: float, what: str, reason: str = "") -> TracedNumber:
-        """Percentage points, signed."""
         return self._told(value, f"{value:+.1f}", what, reason)
 
     def percent(self, value: float, what: str, reason: str = "") -> TracedNumber:
@@ -60,15 +49,12 @@ class NumberSource:
         return self._told(value, _share(value, 0), what, reason)
 
     def signed(self, value: float, what: str, reason: str = "") -> TracedNumber:
-        """A signed percentage without decimals."""
         return self._told(value, f"{value:+.0f}", what, reason)
 
     def count(self, value: float, what: str) -> TracedNumber:
-        """A number of things."""
         return self._told(value, f"{value:,.0f}", what)
 
     def decimal(self, value: float, what: str, digits: int = 2, reason: str = "") -> TracedNumber:
-        """A plain number."""
         return self._told(value, f"{value:.{digits}f}", what, reason)
 
     def setting(self, value: float, what: str) -> TracedNumber:
@@ -90,7 +76,6 @@ class NumberSource:
         return TracedNumber(NAN, text, "in words", self)
 
     def estimate(self, estimate: Estimate, what: str) -> PrintedEstimate:
-        """An estimate with its interval."""
         unit = {"pp": self.pp, "points": self.pp, "%": self.percent}.get(
             estimate.unit, self.decimal
         )
@@ -114,24 +99,15 @@ class NumberSource:
 
 @dataclass(frozen=True)
 class TracedNumber:
-    """One number as it is printed.
+    """One number as it is printed."""
 
-    Attributes
-    ----------
-    value
-        ``nan`` where it does not exist; ``what`` then ends in the reason.
-    what
-        What it is a number of.
-    """
-
-    value: float
+    value: float  # ``nan`` where it does not exist; ``what`` then ends in the reason
     text: str
-    what: str
+    what: str  # what it is a number of
     source: NumberSource
 
     @property
     def exists(self) -> bool:
-        """Whether there is a number."""
         return not math.isnan(self.value)
 
 
@@ -170,10 +146,7 @@ class Traces:
     def shown(self, value: object) -> object:
         """Print one value of a template.
 
-        Raises
-        ------
-        UntracedNumber
-            It is a number, or text with one, that has no source.
+        Raises ``UntracedNumber``: it is a number, or text with one, that has no source.
         """
         if isinstance(value, TracedNumber):
             return self._link(value)
@@ -193,18 +166,15 @@ class Traces:
         )
 
     def note(self, source: NumberSource) -> Markup:
-        """A footnote mark."""
         place = self.place(source)
         return Markup('<a class="ref" href="#from-{0}" aria-label="source {0}">{0}</a>').format(
             place
         )
 
     def place(self, source: NumberSource) -> int:
-        """Number of a source, counted from 1."""
         return self._places.setdefault(source, len(self._places) + 1)
 
     def sources(self) -> Iterator[tuple[int, NumberSource]]:
-        """Every source that was used, with its number."""
         return iter([(place, source) for source, place in self._places.items()])
 
     def _link(self, number: TracedNumber) -> Markup:

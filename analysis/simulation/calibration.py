@@ -4,8 +4,6 @@ Studies of a simulated site come as plain arrays; they are judged by the very de
 real ones, and held against what must be so: false positives of 3 to 7 % at a nominal 5, intervals
 that cover their own estimand 93 to 98 % of the time, a listener above a random feed above a
 contrarian, and real runs that look like simulated ones.
-
-Refuses to know the site, the viewer and the browser.
 """
 
 from __future__ import annotations
@@ -16,30 +14,28 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.simulation import designs
 from analysis.simulation.designs import Outcomes
 from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
-from analysis.statistics.estimate import NAN
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_p_value, t_quantile
 from store.runs.records import Windows
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 Verdict = Literal["holds", "within error", "FAILS"]
 
 FALSE_POSITIVES = (0.03, 0.07)
 COVERAGE = (0.93, 0.98)
 SEASON = 0.3
 """What a season adds to the shares of those who were added in it, where draws are checked."""
-DOUBT = 0.001
-"""Below this p-value a figure is taken for wrong."""
+DOUBT = 0.001  # below this p-value a figure is taken for wrong
 
 
 class ArmVideos(Protocol):
-    """Eligible videos of one arm's runs, in order."""
+    """Eligible videos of one arm's runs, in order.
+
+    ``position``, ``batch`` and ``requested_at`` are as in a ledger, of shape ``(S, K, n)``.
+    """
 
     @property
     def answers(self) -> Mask:
@@ -52,19 +48,13 @@ class ArmVideos(Protocol):
         ...
 
     @property
-    def position(self) -> Ints:
-        """As in a ledger; shape ``(S, K, n)``."""
-        ...
+    def position(self) -> Ints: ...
 
     @property
-    def batch(self) -> Ints:
-        """As in a ledger; shape ``(S, K, n)``."""
-        ...
+    def batch(self) -> Ints: ...
 
     @property
-    def requested_at(self) -> Ints:
-        """As in a ledger; shape ``(S, K, n)``."""
-        ...
+    def requested_at(self) -> Ints: ...
 
 
 def drawn(shown: ArmVideos, windows: Windows) -> SimulatedAnswers:
@@ -95,7 +85,6 @@ def own(cells: SimulatedAnswers) -> SimulatedAnswers:
 def judged(
     treated: SimulatedAnswers, control: SimulatedAnswers | None, rng: np.random.Generator
 ) -> dict[str, Outcomes]:
-    """Judge a lot of studies by each design."""
     told = {
         "borrowed base": designs.judge_borrowed(treated),
         "persona matrix": designs.judge_matrix(treated, rng),
@@ -127,34 +116,21 @@ def mean_sways(cells: SimulatedAnswers) -> Floats:
 
 
 def together(lots: Iterable[Mapping[str, Outcomes]]) -> dict[str, Outcomes]:
-    """Put lots of studies into one."""
     parts = list(lots)
     return {name: designs.joined([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True)
 class CalibrationCheck:
-    """Something that must be so.
-
-    Attributes
-    ----------
-    value, error
-        The figure, and its simulation error (or nan).
-    low, high
-        Between which it has to lie.
-    p
-        Of the test that it does, where there is one.
-    verdict
-        ``within error``: outside, but not beyond what the number of studies allows.
-    """
+    """Something that must be so."""
 
     name: str
-    value: float
+    value: float  # value, error: the figure, and its simulation error (or nan)
     error: float
-    low: float
+    low: float  # low, high: between which it has to lie
     high: float
-    p: float
-    verdict: Verdict
+    p: float  # of the test that it does, where there is one
+    verdict: Verdict  # ``within error``: outside, but not beyond what the number of studies allows
     unit: str = "%"
     note: str = ""
 
@@ -227,12 +203,10 @@ def agreement(name: str, seen: float, simulated: Floats, unit: str = "%") -> Cal
 
 
 def passed(checks: Sequence[CalibrationCheck]) -> bool:
-    """Whether nothing fails."""
     return all(check.verdict != "FAILS" for check in checks)
 
 
 def checks_text(checks: Sequence[CalibrationCheck]) -> str:
-    """One line a check."""
     width = max(len(check.name) for check in checks)
     return "\n".join(_line(check, width) for check in checks)
 

@@ -1,7 +1,4 @@
-"""Real runs of a calibration: what each design says of them, and whether they are as simulated.
-
-Refuses to know how runs are made and how the simulated ones are.
-"""
+"""Real runs of a calibration: what each design says of them, and whether they are as simulated."""
 
 from __future__ import annotations
 
@@ -10,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.counts import counts_by_run
 from analysis.data.exposures import from_ledgers
+from analysis.data.windows import counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators.contrasts import sways
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.estimators.rejudged_matrix import PersonaMatrix, by_judge, persona_matrix, replies
-from analysis.simulation.calibration import DOUBT, CalibrationCheck, Floats, Verdict, agreement, own
+from analysis.simulation.calibration import DOUBT, CalibrationCheck, Verdict, agreement, own
 from analysis.simulation.scenarios import SimulatedAnswers
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_iavg import null_of_i
+from analysis.statistics.null_models import null_of_i
 from store.runs.ledger import Ledger
 from store.runs.rejudgements import judgement_files, read_judgements
 
@@ -40,19 +37,12 @@ class DesignVerdict:
 
 @dataclass(frozen=True, eq=False)
 class CalibrationRuns:
-    """Real runs of one feed, one a persona.
-
-    Attributes
-    ----------
-    figures
-        Shares and sways as means over runs, in %; the specific sway where it was judged again.
-    personas, sway
-        Of each run.
-    """
+    """Real runs of one feed, one a persona."""
 
     feed: str
     figures: dict[str, float]
-    personas: tuple[str, ...]
+    """Shares and sways as means over runs, in %; the specific sway where it was judged again."""
+    personas: tuple[str, ...]  # personas, sway: of each run
     sway: Floats
     designs: tuple[DesignVerdict, ...]
     matrix: PersonaMatrix | None
@@ -68,7 +58,6 @@ def simulated_figures(cells: SimulatedAnswers) -> dict[str, Floats]:
 
 
 def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> CalibrationRuns:
-    """Measure the runs of one feed, with what was judged again beside them."""
     views = from_ledgers(ledgers)
     counts = counts_by_run(views)
     shares = 100 * np.array([unit.share for unit in counts])
@@ -122,13 +111,7 @@ def _from_matrix(feed: str, cells: PersonaMatrix, rng: np.random.Generator) -> l
 
 
 def against(treated: CalibrationRuns, control: CalibrationRuns) -> DesignVerdict:
-    """One feed minus another, paired by persona.
-
-    Raises
-    ------
-    NotOffered
-        No persona has a run of both.
-    """
+    """One feed minus another, paired by persona; ``NotOffered`` where nobody watched both."""
     late = dict(zip(control.personas, control.sway, strict=True))
     pairs = [
         sway - late[persona]
@@ -145,7 +128,6 @@ def against(treated: CalibrationRuns, control: CalibrationRuns) -> DesignVerdict
 
 
 def agreements(told: CalibrationRuns, simulated: Mapping[str, Floats]) -> list[CalibrationCheck]:
-    """Hold each figure of real runs against the same figure of simulated ones."""
     return [
         agreement(
             f"browser, {told.feed}, {name}",

@@ -2,8 +2,6 @@
 
 A study is simulated many times in each of several worlds and judged by each design, once with a
 sway and once without. A second table breaks the assumptions one at a time, where nothing happens.
-
-Refuses to know how the table is laid out: see ``design_text``.
 """
 
 from __future__ import annotations
@@ -22,8 +20,7 @@ from analysis.statistics.estimate import NAN
 RUNS = 10
 DEFAULT = StudyPlan(personas=RUNS, before=24, adapt=24, after=52, baseline="passive")
 """The windows of a study, 100 videos a run."""
-PAPER = StudyPlan(personas=RUNS, before=50, after=50)
-"""The paper's windows, reacted to throughout."""
+PAPER = StudyPlan(personas=RUNS, before=50, after=50)  # the paper's windows, reacted to throughout
 USUAL = World(overlap=-1 / (RUNS - 1))
 """+10 pp over 20 %, batches of 12 with a correlation of 0.1, accounts that differ by 8 pp, and own
 gain taken from the others', as in a feed of fixed length."""
@@ -151,18 +148,7 @@ BREAKS = (
 class DesignResult:
     """One design in one world; nan where it is not offered or has no interval.
 
-    Attributes
-    ----------
-    power, power_two
-        Share of the studies that find the sway, one- and two-sided at 0.05.
-    false, false_two
-        The same where nothing happens.
-    coverage
-        Share of the 95 % intervals that hold the design's own estimand.
-    bias
-        Mean estimate less that estimand, in pp; of I_avg its mean in % where nothing happens.
-    truth
-        The estimand in pp.
+    ``power``, ``power_two``: share of the studies that find the sway, one- and two-sided at 0.05.
     """
 
     scene: str
@@ -170,34 +156,29 @@ class DesignResult:
     runs: int
     power: float = NAN
     power_two: float = NAN
-    false: float = NAN
+    false: float = NAN  # false, false_two: the same where nothing happens
     false_two: float = NAN
-    coverage: float = NAN
+    coverage: float = NAN  # share of the 95 % intervals that hold the design's own estimand
     bias: float = NAN
+    """Mean estimate less that estimand, in pp; of I_avg its mean in % where nothing happens."""
     bias_error: float = NAN
-    truth: float = NAN
+    truth: float = NAN  # the estimand in pp
 
 
 @dataclass(frozen=True)
 class BrokenResult:
     """False positives, one-sided, where nothing happens but an assumption fails.
 
-    Attributes
-    ----------
-    false
-        By design.
-    placebo, drift
-        How often the placebo is below 0.05, and how often the others' feeds seem to change.
-    offered
-        False positives of the borrowed base in the studies where it is offered.
+    ``placebo``, ``drift``: how often the placebo is below 0.05, and how often the others' feeds
+    seem to change.
     """
 
     name: str
     remedy: str
-    false: dict[str, float]
+    false: dict[str, float]  # by design
     placebo: float
     drift: float
-    offered: float
+    offered: float  # false positives of the borrowed base in the studies where it is offered
 
 
 @dataclass(frozen=True)
@@ -209,20 +190,11 @@ class DesignTable:
     broken: tuple[BrokenResult, ...]
 
     def error(self, share: float) -> float:
-        """Standard error of a simulated share."""
         return math.sqrt(share * (1 - share) / self.studies)
 
 
 def table(studies: int, seed: int, tell: Tell) -> DesignTable:
-    """Simulate every world and design.
-
-    Parameters
-    ----------
-    studies
-        Simulated studies a figure.
-    tell
-        Told how many of how many worlds are done.
-    """
+    """Simulate every world and design, so many studies a figure, and ``tell`` how many are done."""
     total = len(SCENES) + len(BREAKS)
     cells: list[DesignResult] = []
     for number, scene in enumerate(SCENES):
@@ -236,7 +208,6 @@ def table(studies: int, seed: int, tell: Tell) -> DesignTable:
 
 
 def compared(rival: Rival, scene: SimulatedSetting, studies: int, seed: Seed) -> DesignResult:
-    """Judge one design in one world."""
     if rival.passive and scene.plan.baseline != "passive":
         return DesignResult(scene.name, rival.name, rival.runs)
     found = _outcomes(rival, scene.plan, scene.world, studies, (*seed, 1))
@@ -269,8 +240,6 @@ def _outcomes(rival: Rival, plan: StudyPlan, world: World, studies: int, seed: S
 
 
 def broken_by(case: BrokenAssumption, studies: int, seed: Seed) -> BrokenResult:
-    """Judge every design where nothing happens but an assumption fails."""
-
     def outcomes(design: Design) -> Outcomes:
         return design(DEFAULT, case.world, studies, np.random.default_rng(seed))
 

@@ -2,8 +2,6 @@
 
 The formulas are those of ``contrasts``, ``persona_matrix`` and ``shrunk_baseline``; here they run
 over many studies, with the number of videos and of judgements that each design asks for.
-
-Refuses to know what is true of the simulated world.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators import shrunk_baseline
@@ -23,17 +20,13 @@ from analysis.simulation.scenarios import (
     draw_matrices,
     draw_runs,
 )
-from analysis.statistics.estimate import NAN
+from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import t_quantile
-from analysis.statistics.null_iavg import WindowCounts, mean_change, null_of_i
-from analysis.statistics.permutation import Ints, Sided, shuffled
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from analysis.statistics.null_models import WindowCounts, mean_change, null_of_i
+from analysis.statistics.permutation import Sided, shuffled
 
 PERMUTATIONS = 499
-NULL_DRAWS = 199
-"""Draws of a simulated study's I_avg under no change; a real study takes more."""
+NULL_DRAWS = 199  # draws of a simulated study's I_avg under no change; a real study takes more
 _STUDIES_AT_ONCE = 500
 
 
@@ -63,7 +56,6 @@ class Outcomes:
 
     @property
     def bias(self) -> float:
-        """Mean estimate less the truth."""
         return float(np.mean(self.estimate)) - self.truth
 
 
@@ -113,31 +105,6 @@ def judge_pairs(treated: SimulatedAnswers, control: SimulatedAnswers) -> Outcome
 def _change(shares: Floats) -> Floats:
     change: Floats = shares[1] - shares[0]
     return change
-
-
-def paired_alone(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
-    """After minus before without a control arm: right only where nothing drifts."""
-    drawn = draw_runs(plan, world, studies, rng)
-    return from_t(_change(drawn.shares), float(_change(drawn.expected).mean()))
-
-
-def average_change(
-    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
-) -> Outcomes:
-    """The paper's I_avg, with Student's t over personas as a reader would take it.
-
-    Personas where I is undefined are left out of their study.
-    """
-    from scipy.special import stdtr
-
-    before, after = draw_runs(plan, world, studies, rng).shares
-    change = np.divide(
-        100 * (after - before), before, out=np.full(before.shape, NAN), where=before > 0
-    )
-    count = (~np.isnan(change)).sum(1)
-    mean = np.nansum(change, 1) / np.maximum(count, 1)
-    se = np.sqrt(np.nansum((change - mean[:, None]) ** 2, 1) / np.maximum(count - 1, 1) / count)
-    return _student(mean, se, plan.personas - 1, stdtr)
 
 
 def average_change_in_its_null(
@@ -213,13 +180,7 @@ def judge_matrix(
     adjust: bool = False,
     blocks: Ints | None = None,
 ) -> Outcomes:
-    """The specific sway of matrices, with its interval and its test by permutation.
-
-    Parameters
-    ----------
-    blocks
-        Draw that each persona comes from, shape ``(K,)``; one draw if not given.
-    """
+    """The specific sway of matrices, with its interval and its test by permutation."""
     before, after = drawn.shares
     told = judge_cells(after, rng, before if adjust else None, blocks)
     return replace(told, truth=float(matrix.own_minus_others(drawn.expected[1], blocks).mean()))
@@ -250,7 +211,6 @@ def tested(told: Outcomes, arranged: Floats) -> Outcomes:
 
 
 def judge_borrowed(drawn: SimulatedAnswers) -> Outcomes:
-    """The sway of matrices against the borrowed base."""
     before, after = drawn.shares
     within = drawn.within.mean(-1)
     value = shrunk_baseline.sway_from(after, before, within)
@@ -261,13 +221,10 @@ def judge_borrowed(drawn: SimulatedAnswers) -> Outcomes:
 
 def _judge_drift(drawn: SimulatedAnswers) -> Outcomes:
     before, after = drawn.shares
-    size = after.shape[-1]
-    left_out = []
-    for persona in range(size):
-        kept = np.delete(np.arange(size), persona)
-        part = (..., *np.ix_(kept, kept))
-        left_out.append(shrunk_baseline.off_diagonal_change(after[part], before[part]))
-    return from_jackknife(shrunk_baseline.off_diagonal_change(after, before), np.stack(left_out))
+    change = shrunk_baseline.off_diagonal_change
+    parts = matrix.leaving_out_each(after.shape[-1])
+    left_out = np.stack([change(after[part], before[part]) for _, part in parts])
+    return from_jackknife(change(after, before), left_out)
 
 
 def _those(told: Outcomes, kept: Mask) -> Outcomes:

@@ -2,8 +2,6 @@
 
 Every figure comes from simulated studies with batch correlation and account differences
 (``scenarios``), judged by the very formulas that judge real ones.
-
-Refuses to know prices: they are asked of a function that the caller brings.
 """
 
 from __future__ import annotations
@@ -23,12 +21,10 @@ from analysis.simulation.scenarios import StudyPlan, World
 from analysis.statistics.estimate import NAN
 from analysis.statistics.permutation import Sided
 
-WANTED = 0.8
-"""Power that a design must reach."""
+WANTED = 0.8  # power that a design must reach
 
 EFFECTS = (0.05, 0.10, 0.15, 0.20)
-PERSONAS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40)
-"""Sizes that are tried for a target."""
+PERSONAS = (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40)  # sizes that are tried for a target
 
 WINDOWS = (
     StudyPlan(before=50, adapt=0, after=50),
@@ -45,8 +41,8 @@ _STEP = 0.0025
 class Option:
     """A design as planning sees it.
 
-    ``arms`` is how many runs each persona needs; ``windows`` how many of the windows are judged
-    again as every persona.
+    ``arms`` is how many runs each persona needs; ``again`` which windows are judged again as every
+    persona.
     """
 
     name: str
@@ -56,12 +52,10 @@ class Option:
     passive: bool = False
 
     def offered(self, plan: StudyPlan) -> bool:
-        """Whether the plan meets what the design needs."""
         enough = plan.personas >= (LEAST_PERSONAS if self.again else 2)
         return enough and (plan.baseline == "passive" or not self.passive)
 
     def videos(self, plan: StudyPlan) -> int:
-        """Videos to watch."""
         return self.arms * plan.personas * plan.videos
 
     def judgements(self, plan: StudyPlan) -> int:
@@ -104,26 +98,17 @@ class Trials:
 
 @dataclass(frozen=True)
 class Power:
-    """What one design can find.
-
-    Attributes
-    ----------
-    power
-        By sway in pp.
-    smallest
-        Smallest sway in pp that is found with a power of 0.8; nan where none is, and ``reason``.
-    cost
-        In US dollars; nan where no price is known.
-    """
+    """What one design can find."""
 
     design: str
     plan: StudyPlan
     runs: int
     videos: int
     judgements: int
-    power: dict[float, float]
+    power: dict[float, float]  # by sway in pp
     smallest: float
-    cost: float
+    """Smallest sway in pp that is found with a power of 0.8; nan where none is, and ``reason``."""
+    cost: float  # in US dollars; nan where no price is known
     reason: str = ""
 
 
@@ -193,18 +178,9 @@ def cheapest(
 ) -> tuple[Power, ...]:
     """For each design and windows the fewest personas that find the target with a power of 0.8.
 
-    Sorted by cost where a price is known, else by videos.
-
-    Parameters
-    ----------
-    target
-        Sway to be found, as a share of 1.
-
-    Raises
-    ------
-    BadPlan
-        The target is not above 0, or leaves no room above the base rate, or no design of up to 40
-        personas finds it.
+    ``target`` is a share of 1. Sorted by cost where a price is known, else by videos. Raises
+    ``BadPlan``: the target is not above 0, or leaves no room above the base rate, or no design of
+    up to 40 personas finds it.
     """
     room = 1 - float(np.max(world.base))
     if not 0 < target < room:

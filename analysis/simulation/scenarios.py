@@ -2,8 +2,6 @@
 
 No videos and no recommender: a persona says yes to a share of what a feed shows, batches and
 accounts vary, and the sway moves the share. Everything is drawn for many studies at once.
-
-Refuses to know how a study is judged: see ``designs``.
 """
 
 from __future__ import annotations
@@ -12,16 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.errors import BadPlan
-from analysis.statistics.intraclass import share_variance
+from analysis.statistics.estimate import Floats, Mask
+from analysis.statistics.intervals import share_variance
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-_RATES = (0.005, 0.995)
-"""Shares are kept within these after account and sway are added."""
+_RATES = (0.005, 0.995)  # shares are kept within these after account and sway are added
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,6 @@ class StudyPlan:
 
     @property
     def videos(self) -> int:
-        """Eligible videos of one run."""
         return self.before + self.adapt + self.after
 
     def layout(self) -> Floats:
@@ -76,87 +69,52 @@ class StudyPlan:
 
 @dataclass(frozen=True)
 class World:
-    """What is true: rates as shares of 1.
-
-    Attributes
-    ----------
-    base
-        Share of yes in an unpersonalised feed; one for all personas, or one each.
-    effect
-        Full sway of a persona's own share.
-    icc
-        Correlation of two answers of one batch.
-    account_sd
-        Spread of a persona's share over accounts, before anything happened.
-    overlap
-        What the feed of another persona gains for this one, as a share of ``effect``: 1 the same
-        taste, 0 unrelated, below 0 where one's gain is the others' loss.
-    likeable_sd
-        Spread over runs of how likeable their videos are to everyone.
-    lean
-        How far an account leans to its persona before the study starts, in both windows.
-    drift
-        Change between the windows that comes to all alike.
-    time_constant
-        Videos in which a listener learns all but 1/e; ``None`` where the sway is absent before
-        and whole after (the ideal that planning figures assume).
-    twins
-        Overlap of the personas 1 and 2, 3 and 4, and so on; ``None`` where there are no twins.
-    shortest
-        Length of the shortest after window as a share of the plan's; the others lie between.
-    hours
-        How far what is shown depends on the start slot: as a wave over slots and personas with
-        this amplitude, so that each slot suits some personas.
-    tied
-        Whether personas sit in the slots that suit them; else they are drawn for slots.
-    lost
-        Share of the runs, those with the lowest share of yes of their own in the after window,
-        that are thrown away and begun once more.
-    season
-        How far the season in which the second half of the runs is made suits the second half of
-        the personas, who were added then: what they find more in each of these runs.
-    """
+    """What is true: rates as shares of 1."""
 
     base: float | tuple[float, ...] = 0.2
-    effect: float = 0.1
-    icc: float = 0.1
-    account_sd: float = 0.08
+    """Share of yes in an unpersonalised feed; one for all personas, or one each."""
+    effect: float = 0.1  # full sway of a persona's own share
+    icc: float = 0.1  # correlation of two answers of one batch
+    account_sd: float = 0.08  # spread of a persona's share over accounts, before anything happened
     overlap: float = 0.0
-    likeable_sd: float = 0.0
+    """What the feed of another persona gains for this one, as a share of ``effect``: 1 the same
+    taste, 0 unrelated, below 0 where one's gain is the others' loss."""
+    likeable_sd: float = 0.0  # spread over runs of how likeable their videos are to everyone
     lean: float = 0.0
-    drift: float = 0.0
+    """How far an account leans to its persona before the study starts, in both windows."""
+    drift: float = 0.0  # change between the windows that comes to all alike
     time_constant: float | None = None
+    """Videos in which a listener learns all but 1/e; ``None`` where the sway is absent before and
+    whole after (the ideal that planning figures assume)."""
     twins: float | None = None
+    """Overlap of the personas 1 and 2, 3 and 4, and so on; ``None`` where there are no twins."""
     shortest: float = 1.0
+    """Length of the shortest after window as a share of the plan's; the others lie between."""
     hours: float = 0.0
+    """How far what is shown depends on the start slot: as a wave over slots and personas with this
+    amplitude, so that each slot suits some personas."""
     tied: bool = False
+    """Whether personas sit in the slots that suit them; else they are drawn for slots."""
     lost: float = 0.0
+    """Share of the runs, those with the lowest share of yes of their own in the after window, that
+    are thrown away and begun once more."""
     season: float = 0.0
+    """How far the season in which the second half of the runs is made suits the second half of the
+    personas, who were added then: what they find more in each of these runs."""
 
 
 @dataclass(frozen=True, eq=False)
 class SimulatedAnswers:
-    """Simulated answers.
-
-    Attributes
-    ----------
-    n
-        Videos by window and batch, shape ``(2, G)``, with axes for study and run before them where
-        these differ.
-    yes
-        Of these, answered yes; shape ``(S, ..., 2, G)``, with one axis for persona and, in a
-        matrix, one for run.
-    expected
-        The shares in pp that the feeds give without chance, by window; shape ``(2, S, ...)``.
-    rates
-        The rate of yes of each batch as it was drawn, shaped as ``yes``; ``None`` where the
-        answers come from elsewhere.
-    """
+    """Simulated answers."""
 
     n: Floats
+    """Videos by window and batch, shape ``(2, G)``, with axes for study and run before them where
+    these differ."""
     yes: Floats
+    """Of these, answered yes; shape ``(S, ..., 2, G)``, with one axis for persona and, in a matrix,
+    one for run."""
     expected: Floats
-    rates: Floats | None = None
+    """The shares in pp that the feeds give without chance, by window; shape ``(2, S, ...)``."""
 
     @property
     def shares(self) -> Floats:
@@ -190,10 +148,7 @@ def draw_runs(
 ) -> SimulatedAnswers:
     """One run per persona and study, judged by its own persona; ``yes`` is ``(S, K, 2, G)``.
 
-    Parameters
-    ----------
-    swayed
-        False for the control arm: drift comes to it, the sway does not.
+    ``swayed``: false for the control arm: drift comes to it, the sway does not.
     """
     shape = (studies, plan.personas)
     rate = _base(plan, world) + world.lean + world.account_sd * rng.standard_normal(shape)
@@ -258,7 +213,7 @@ def _lowest(shares: Floats, part: float) -> Mask:
 
 
 def _begun_again(first: SimulatedAnswers, again: SimulatedAnswers, where: Mask) -> SimulatedAnswers:
-    """The first draw, with another one where it was thrown away; graded answers are not drawn."""
+    """The first draw, with another one where it was thrown away."""
     return SimulatedAnswers(
         first.n,
         np.where(where[..., None, None], again.yes, first.yes),
@@ -292,7 +247,7 @@ def _draw(
     if world.icc > 0:
         rates = _batch_rates(rates, plan.layout(), world.icc, rng)
     yes = rng.binomial(n.astype(np.int64), rates).astype(np.float64)
-    return SimulatedAnswers(n, yes, np.moveaxis(expected, -1, 0), rates)
+    return SimulatedAnswers(n, yes, np.moveaxis(expected, -1, 0))
 
 
 def _batch_rates(rates: Floats, n: Floats, icc: float, rng: np.random.Generator) -> Floats:

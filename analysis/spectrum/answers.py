@@ -1,7 +1,4 @@
-"""Answers about the frames of a spectrum, laid out as arrays: frames by wordings.
-
-Refuses to compute anything from them, and to guess an answer that is missing.
-"""
+"""Answers about the frames of a spectrum, laid out as arrays: frames by wordings."""
 
 from __future__ import annotations
 
@@ -11,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.statistics.estimate import Floats, Ints, Mask
 from store.results.value_spectrum import Retrieval
 from store.runs.rejudgements import RejudgedAnswer, read_judgements
 
-NEEDED = 3
-"""Keywords of a value that must have found fitting frames."""
+NEEDED = 3  # keywords of a value that must have found fitting frames
 
 Paths = tuple[Path, Path | None, Path | None]
 """Of one model its file of answers, and those of explanations and of answers about descriptions
@@ -25,32 +21,21 @@ where there are any."""
 _DESCRIBED = "described by "
 """Begins the name under which a file of answers keeps who described the frames."""
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Layout:
     """The frames that were found, and what they were found for."""
 
     retrieval: Retrieval
-    frames: tuple[str, ...]
-    """SHA-256, each once."""
-    members: Bools
-    """Whether a frame was found for a value, shape ``(F, V)``."""
-    sure: Bools
-    """The same, of frames only that are taken to fit."""
-    cluster: Ints
-    """Number of the video that a frame is of, shape ``(F,)``."""
-    found: tuple[int, ...]
-    """For each value, how many of its keywords are not doubtful."""
-    sought: tuple[int, ...]
-    """For each value, how many keywords it has."""
+    frames: tuple[str, ...]  # SHA-256, each once
+    members: Mask  # whether a frame was found for a value, shape ``(F, V)``
+    sure: Mask  # the same, of frames only that are taken to fit
+    cluster: Ints  # number of the video that a frame is of, shape ``(F,)``
+    found: tuple[int, ...]  # for each value, how many of its keywords are not doubtful
+    sought: tuple[int, ...]  # for each value, how many keywords it has
 
     @classmethod
     def of(cls, retrieval: Retrieval) -> Layout:
-        """Lay out a retrieval."""
         shown = retrieval.shown
         place = {frame: row for row, frame in enumerate(shown)}
         column = {value.id: number for number, value in enumerate(retrieval.values)}
@@ -92,20 +77,11 @@ class SpectrumAnswers:
     persona: str
     plain: Floats
     opposite: Floats
-    missing: Mapping[str, int]
-    """Answers that there are not, by reason."""
-    described: Mapping[str, str]
-    """What a model said that a frame shows, where it was asked."""
+    missing: Mapping[str, int]  # answers that there are not, by reason
+    described: Mapping[str, str]  # what a model said that a frame shows, where it was asked
 
 
 def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> SpectrumAnswers:
-    """Read what a model said about the frames of a layout.
-
-    Raises
-    ------
-    DamagedLedger, DataUnreadable
-        The file is no file of judgements.
-    """
     kept = read_judgements(path)
     asked = [line for line in kept.asked if line.frame in set(layout.frames)]
     place = {frame: row for row, frame in enumerate(layout.frames)}

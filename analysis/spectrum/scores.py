@@ -3,9 +3,9 @@
 The score of a value is the mean over its frames of the share of wordings in which the model likes
 the frame. Answers about frames of one video hang together, so the video is the cluster: the
 standard error comes from leaving one out at a time (``intervals.jackknife``), and a score's
-interval is Wilson's with that error (``intervals.score_interval``). The corrected score takes
-the mean of the question and its opposite: a model that says yes whatever is asked likes half of
-everything then. Refuses to know what a value means.
+interval is Wilson's with that error (``intervals.score_interval``). The corrected score takes the
+mean of the question and its opposite: a model that says yes whatever is asked likes half of
+everything then.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.spectrum import paper
-from analysis.spectrum.answers import Bools, Floats, Ints, Layout, SpectrumAnswers
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.spectrum.answers import Layout, SpectrumAnswers
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_interval, jackknife, score_interval
 from analysis.statistics.permutation import holm
 
 _ENDS = (0.0, 100.0)
-_SPAN = 100.0
-"""What a difference of two scores cannot pass."""
+_SPAN = 100.0  # what a difference of two scores cannot pass
 
 
 @dataclass(frozen=True)
@@ -35,46 +33,28 @@ class ValueProfile:
     scores: tuple[Estimate, ...]
     centred: tuple[Estimate, ...]
     """Each less the mean over the values, so that profiles of different models compare."""
-    level: Estimate
-    """Mean over the values."""
-    range: float
-    """Highest less lowest score. Noise makes it larger, never smaller."""
-    sd: float
-    """Standard deviation of the scores over the values."""
+    level: Estimate  # mean over the values
+    range: float  # highest less lowest score. Noise makes it larger, never smaller
+    sd: float  # standard deviation of the scores over the values
     sd_of_noise: float
     """What it would be if all values were liked alike: the scores' standard errors, pooled."""
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What one model likes.
-
-    Attributes
-    ----------
-    raw, corrected
-        From the question alone; from the question and its opposite.
-    sure
-        As ``corrected``, from the frames only that are taken to fit.
-    low, high
-        Raw scores if every missing answer were no, and yes; shape ``(V,)``.
-    lean
-        Likes when asked whether it likes, less likes when asked the opposite, in points: how far
-        it tends to yes.
-    steady
-        Share of frames with the same answer in every wording of the question, in %.
-    like_paper
-        Rank correlation of the corrected scores with the paper's mean over models.
-    """
+    """What one model likes."""
 
     answers: SpectrumAnswers
-    raw: ValueProfile
+    raw: ValueProfile  # raw, corrected: from the question alone; from the question and its opposite
     corrected: ValueProfile
-    sure: ValueProfile
-    low: Floats
+    sure: ValueProfile  # as ``corrected``, from the frames only that are taken to fit
+    low: Floats  # low, high: raw scores if every missing answer were no, and yes; shape ``(V,)``
     high: Floats
     lean: Estimate
-    steady: float
-    like_paper: float
+    """Likes when asked whether it likes, less likes when asked the opposite, in points: how far it
+    tends to yes."""
+    steady: float  # share of frames with the same answer in every wording of the question, in %
+    like_paper: float  # rank correlation of the corrected scores with the paper's mean over models
 
 
 @dataclass(frozen=True)
@@ -84,8 +64,7 @@ class Difference:
     first: str
     second: str
     by_value: tuple[Estimate, ...]
-    level: Estimate
-    """Mean over the values."""
+    level: Estimate  # mean over the values
     scores: tuple[tuple[Estimate, ...], tuple[Estimate, ...]]
     """Of the first and of the second, on the frames that both answered for."""
     p: tuple[float, ...]
@@ -98,14 +77,11 @@ class SpectrumFindings:
 
     layout: Layout
     spectra: tuple[Spectrum, ...]
-    pairs: tuple[Difference, ...]
-    """Between models."""
-    modality: tuple[Difference, ...]
-    """Of models that were asked in words too: words less pictures."""
+    pairs: tuple[Difference, ...]  # between models
+    modality: tuple[Difference, ...]  # of models that were asked in words too: words less pictures
 
 
 def spectrum(layout: Layout, answers: SpectrumAnswers) -> Spectrum:
-    """Describe what one model likes."""
     liked, opposite = (_mean(side) for side in (answers.plain, answers.opposite))
     corrected = (liked + opposite) / 2
     everything = np.ones((len(layout.frames), 1), dtype=bool)
@@ -124,20 +100,12 @@ def spectrum(layout: Layout, answers: SpectrumAnswers) -> Spectrum:
 
 
 def profile(
-    liked: Floats, members: Bools, cluster: Ints, ends: tuple[float, float] | None = _ENDS
+    liked: Floats, members: Mask, cluster: Ints, ends: tuple[float, float] | None = _ENDS
 ) -> ValueProfile:
     """Scores by value of what is known of each frame.
 
-    Parameters
-    ----------
-    liked
-        From 0 to 1, or nan; shape ``(F,)``.
-    members
-        Which values a frame was found for, shape ``(F, V)``.
-    cluster
-        Shape ``(F,)``.
-    ends
-        What a score cannot pass.
+    ``liked``: from 0 to 1, or nan, shape ``(F,)``. ``members``: which values a frame was found for,
+    shape ``(F, V)``. ``cluster``: shape ``(F,)``. ``ends``: what a score cannot pass.
     """
     known = ~np.isnan(liked)
     codes = np.unique(cluster, return_inverse=True)[1]
@@ -168,7 +136,6 @@ def profile(
 
 
 def between(spectra: Sequence[Spectrum]) -> list[tuple[SpectrumAnswers, SpectrumAnswers]]:
-    """Every pair of models."""
     asked = [one.answers for one in spectra]
     return [(first, second) for at, second in enumerate(asked) for first in asked[:at]]
 
@@ -206,13 +173,12 @@ def _difference(layout: Layout, first: SpectrumAnswers, second: SpectrumAnswers)
 
 
 def label(answers: SpectrumAnswers) -> str:
-    """Name of who answered."""
     return f"{answers.model} as {answers.persona}" if answers.persona else answers.model
 
 
 def like_paper(layout: Layout, scores: ValueProfile) -> float:
     """Spearman's rank correlation with the paper's means; nan where its values were not asked."""
-    told: Mapping[str, float] = paper.MEAN
+    told: Mapping[str, float] = PAPER_MEAN
     ids = [value.id for value in layout.retrieval.values]
     if set(ids) != set(told):
         return NAN
@@ -232,14 +198,13 @@ def _liking(answers: SpectrumAnswers) -> Floats:
 
 
 def _mean(side: Floats) -> Floats:
-    """Mean of what there is in each row."""
     known = ~np.isnan(side)
     with np.errstate(invalid="ignore"):
         means: Floats = np.nan_to_num(side).sum(1) / known.sum(1)
     return means
 
 
-def _value_means(liked: Floats, members: Bools) -> Floats:
+def _value_means(liked: Floats, members: Mask) -> Floats:
     with np.errstate(invalid="ignore"):
         means: Floats = 100 * (members * liked[:, None]).sum(0) / members.sum(0)
     return means
@@ -280,3 +245,41 @@ def _estimate(value: float, left_out: Floats, df: int) -> Estimate:
     if math.isnan(value):
         return Estimate(NAN, unit="points", reason="no frame of it was answered for")
     return jackknife(value, left_out, df, unit="points")
+
+
+PAPER_MEAN = {
+    "universalism": 73.3,
+    "benevolence": 73.3,
+    "tradition": 72.8,
+    "self-direction": 70.5,
+    "conformity": 68.8,
+    "hedonism": 66.8,
+    "achievement": 64.5,
+    "power": 64.0,
+    "security": 60.5,
+    "stimulation": 55.0,
+}
+"""Mean over models by value that Value-Spectrum reports (ACL 2025).
+
+From other frames, of another time, found with another index: they compare as shapes, not as levels.
+"""
+
+_SIX = ("self-direction", "universalism", "benevolence", "stimulation", "power", "achievement")
+_SCORES = {
+    "GPT-4o": (78, 90, 88, 56, 80, 86),
+    "Gemini 2.0 Flash": (84, 90, 86, 92, 94, 92),
+    "Claude 3.5 Sonnet": (70, 70, 68, 34, 50, 60),
+    "CogVLM2": (80, 80, 80, 74, 90, 72),
+    "BLIP-2": (72, 78, 68, 48, 28, 48),
+    "InternVL2": (44, 54, 44, 28, 32, 38),
+}
+PAPER_MODELS = {
+    name: dict(zip(_SIX, map(float, scores), strict=True)) for name, scores in _SCORES.items()
+}
+"""Scores of single models, for the six values that are reported of them."""
+
+
+def paper_spread(value: str) -> tuple[float, float] | None:
+    """Lowest and highest score of a single model, where they are reported."""
+    known = [scores[value] for scores in PAPER_MODELS.values() if value in scores]
+    return (min(known), max(known)) if known else None

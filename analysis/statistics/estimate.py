@@ -1,6 +1,6 @@
 """Numbers that may not exist: an estimate with its interval, or ``nan`` and the reason.
 
-Also how a percentile is put in words. Refuses to know how an estimate is made.
+Also what arrays of numbers are called.
 """
 
 from __future__ import annotations
@@ -13,66 +13,50 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from store.foreign.printing import share_text
 
 NAN = math.nan
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A number with its interval.
 
-    Attributes
-    ----------
-    value, low, high
-        In ``unit``; ``nan`` where it does not exist, and then ``reason`` says why.
-    unit
-        ``pp`` (percentage points), ``%``, or empty for a plain number.
-    method
-        How the interval was made, in words that a report can print.
-    clusters
-        Number of independent units (batches of one run, or runs) behind the interval.
-    df
-        Degrees of freedom of Student's t.
-    level
-        Nominal coverage of the interval.
-    p
-        Two-sided p-value of "no difference", where the method gives one.
+    ``value``, ``low``, ``high``: in ``unit``; ``nan`` where it does not exist, and then ``reason``
+    says why.
     """
 
     value: float
     low: float = NAN
     high: float = NAN
-    unit: str = "pp"
-    method: str = ""
+    unit: str = "pp"  # ``pp`` (percentage points), ``%``, or empty for a plain number
+    method: str = ""  # how the interval was made, in words that a report can print
     clusters: int = 0
-    df: float = NAN
+    """Number of independent units (batches of one run, or runs) behind the interval."""
+    df: float = NAN  # degrees of freedom of Student's t
     se: float = NAN
-    p: float = NAN
-    level: float = 0.95
+    p: float = NAN  # two-sided p-value of "no difference", where the method gives one
+    level: float = 0.95  # nominal coverage of the interval
     reason: str = ""
 
     @property
     def exists(self) -> bool:
-        """Whether there is a value."""
         return not math.isnan(self.value)
 
     @property
     def bounded(self) -> bool:
-        """Whether there is a finite interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def within(self, floor: float, ceiling: float) -> Estimate:
-        """The same estimate, its interval cut at what can exist.
+        """The same estimate, its interval cut at the least and largest value that can exist.
 
         Student's t knows no end of a scale, and a cut costs no coverage: the truth lies within.
-
-        Parameters
-        ----------
-        floor, ceiling
-            Least and largest value that the quantity can take, in the estimate's unit.
         """
         if not (self.bounded and floor <= self.value <= ceiling):
             return self

@@ -6,8 +6,6 @@ every one of several trainings is measured on the same videos, both are clusters
 Percentile bootstraps are not offered: with the 4 batches of a window of 50 they cover 0.80 to
 0.93 of the time at a nominal 0.95, the batch jackknife with t(G - 2) 0.94 to 0.98
 (``docs/measurement.md`` has the table, ``tests/analysis/statistics/test_intervals.py`` the check).
-
-Refuses to know what the numbers are about.
 """
 
 from __future__ import annotations
@@ -18,10 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.estimate import NAN, Estimate
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
 
 
 def t_quantile(level: float, df: float) -> float:
@@ -75,11 +70,8 @@ def binomial_p_value(count: int, n: int, rate: float) -> float:
 def t_interval(values: Floats, unit: str = "pp", level: float = 0.95) -> Estimate:
     """Student's t interval of a mean over runs.
 
-    Parameters
-    ----------
-    values
-        One number per run (or per pair of runs), each independent of the others; shape ``(K,)``.
-        Not-a-numbers are left out, and ``clusters`` says how many went in.
+    ``values``: one number per run (or per pair of runs), each independent of the others; shape
+    ``(K,)``. Not-a-numbers are left out, and ``clusters`` says how many went in.
     """
     kept = values[~np.isnan(values)]
     count = len(kept)
@@ -102,10 +94,7 @@ def crossed(values: Floats, unit: str = "pp", level: float = 0.95) -> Estimate:
     the two; degrees of freedom after Satterthwaite (Biometrics Bulletin 1946). A way that does not
     vary at all, such as one training for all, adds nothing.
 
-    Parameters
-    ----------
-    values
-        One number for each training and video, shape ``(K, V)``, without nan.
+    ``values``: one number for each training and video, shape ``(K, V)``, without nan.
     """
     value = float(values.mean())
     df = np.array(values.shape) - 1
@@ -130,14 +119,8 @@ def jackknife(
     ``se^2 = (G - 1) / G x sum (theta(-g) - mean)^2`` (Efron and Stein, Annals of Statistics 1981),
     with Student's t.
 
-    Parameters
-    ----------
-    value
-        The statistic from all clusters.
-    left_out
-        The statistic without cluster g, for each g; shape ``(G,)``.
-    df
-        Degrees of freedom: G - 1 for a mean over runs, G - 2 for two windows of one run.
+    ``left_out``: the statistic without cluster g, for each g; shape ``(G,)``. ``df``: G - 1 for a
+    mean over runs, G - 2 for two windows of one run.
     """
     count = len(left_out)
     empty = Estimate(value, unit=unit, clusters=count, level=level)
@@ -149,7 +132,7 @@ def jackknife(
 
 
 def _around(value: float, se: float, df: float, empty: Estimate) -> Estimate:
-    """Student's t interval around a value; none where all clusters agree to the last digit."""
+    """Student's t interval; none where all clusters agree to the last digit."""
     if se <= 1e-12 * max(1.0, abs(value)):
         return _without(empty, "every cluster says the same, so their spread says nothing")
     half = t_quantile(empty.level, df) * se
@@ -166,18 +149,14 @@ def _around(value: float, se: float, df: float, empty: Estimate) -> Estimate:
 
 
 def _without(empty: Estimate, reason: str) -> Estimate:
-    """The estimate with the reason why its interval does not exist."""
     return dataclasses.replace(empty, reason=reason)
 
 
 def window_sums(values: Floats, after: NDArray[np.bool_], cluster: Ints) -> tuple[Floats, Floats]:
     """Sums per window and cluster.
 
-    Returns
-    -------
-    n, total
-        Number of values and their sum, each of shape ``(2, G)``: before and after, by cluster.
-        A cluster that straddles the windows has numbers in both.
+    Returns ``n``, ``total``: number of values and their sum, each of shape ``(2, G)``: before and
+    after, by cluster. A cluster that straddles the windows has numbers in both.
     """
     codes = np.unique(cluster, return_inverse=True)[1].astype(np.int64)
     count = int(codes.max()) + 1 if len(codes) else 0
@@ -204,10 +183,7 @@ def difference_over_batches(
     A jackknife that leaves out one batch at a time, from both windows where it straddles them,
     with Student's t on G - 2 degrees of freedom (two means are estimated).
 
-    Parameters
-    ----------
-    n, total
-        As from ``window_sums``. Totals of 100 per yes give percentage points.
+    ``n``, ``total``: as from ``window_sums``. Totals of 100 per yes give percentage points.
     """
     sizes = n.sum(1)
     empty = Estimate(NAN, unit=unit, clusters=n.shape[1], level=level)
@@ -229,11 +205,8 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
     degrees of freedom, carried back, so that it is lopsided as ratios are. (Fieller's covers no
     better here and is unbounded for half of the runs at a base rate of 20 %.)
 
-    Parameters
-    ----------
-    n, total
-        As from ``window_sums``, one per yes: the least share that is not 0 is one yes of the
-        before window, and bounds the interval.
+    ``n``, ``total``: as from ``window_sums``, one per yes: the least share that is not 0 is one yes
+    of the before window, and bounds the interval.
     """
     mean, without = _means(n, total)
     empty = Estimate(NAN, unit="%", clusters=n.shape[1], level=level)
@@ -258,3 +231,20 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
         method=log.method and f"{log.method}, of the logarithm of the ratio",
     )
     return told.within(-100, 100 * (float(n[0].sum()) - 1))
+
+
+def share_variance(n: Floats, yes: Floats) -> Floats:
+    """Variance of a share of yes from the spread of its batches.
+
+    The linearised variance of a ratio with the small-sample factor G / (G - 1) (Cochran, Sampling
+    Techniques, 1977, section 6.3).
+
+    ``n``, ``yes``: by batch, shape ``(..., G)``; batches without videos do not count.
+    Returns shape ``(...)``; nan where there are fewer than two batches.
+    """
+    total = n.sum(-1, keepdims=True)
+    batches = (n > 0).sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = yes.sum(-1, keepdims=True) / total
+        square = (((yes - n * share) / total) ** 2).sum(-1)
+        return np.where(batches > 1, square * batches / (batches - 1), NAN)

@@ -1,7 +1,7 @@
 """Permutation tests: exact where all arrangements can be listed, drawn at random where not.
 
-A test by permutation holds because of how the study was randomised, not because of how its
-numbers are distributed. Refuses to know what the numbers are about.
+A test by permutation holds because of how the study was randomised, not because of how its numbers
+are distributed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from analysis.statistics.estimate import Floats, Ints
+
 Sided = Literal["two", "greater"]
 
 ARRANGEMENTS = 9_999
@@ -26,22 +25,12 @@ _LISTED = 5_040
 
 @dataclass(frozen=True)
 class Permutation:
-    """p-values of one test.
+    """p-values of one test."""
 
-    Attributes
-    ----------
-    p, p_greater
-        Two-sided, and one-sided for a larger statistic.
-    arrangements
-        How many were compared, the observed one included.
-    exact
-        Whether these were all there are.
-    """
-
-    p: float
+    p: float  # p, p_greater: two-sided, and one-sided for a larger statistic
     p_greater: float
-    arrangements: int
-    exact: bool
+    arrangements: int  # how many were compared, the observed one included
+    exact: bool  # whether these were all there are
 
 
 def sign_flips(differences: Floats, rng: np.random.Generator) -> Permutation:
@@ -50,10 +39,7 @@ def sign_flips(differences: Floats, rng: np.random.Generator) -> Permutation:
     Exact where it was drawn at random which member of a pair got which arm. All 2^K exchanges
     are listed up to 12 pairs.
 
-    Parameters
-    ----------
-    differences
-        One per pair, shape ``(K,)``, without nan.
+    ``differences``: one per pair, shape ``(K,)``, without nan.
     """
     pairs = len(differences)
     if 2**pairs <= _LISTED:
@@ -75,10 +61,7 @@ def assignments(
 
     All are listed where they are no more than 7! = 5040.
 
-    Parameters
-    ----------
-    blocks
-        Draw that each persona and its run come from, shape ``(K,)``.
+    ``blocks``: draw that each persona and its run come from, shape ``(K,)``.
     """
     ways = arrangements(blocks)
     if ways > _LISTED:

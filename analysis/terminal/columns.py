@@ -1,7 +1,4 @@
-"""Results of several runs as text for a person at a terminal.
-
-Refuses to compute: every number comes from a result.
-"""
+"""Results of several runs as text for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from analysis.estimators.iavg import Group
-from analysis.statistics.null_iavg import NullOfI
+from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import estimate_text, place
 from store.foreign.printing import count_of
 
@@ -33,7 +30,6 @@ def number(value: float, pattern: str = "+.1f") -> str:
 
 
 def iavg_text(groups: Sequence[Group]) -> str:
-    """I per persona and I_avg of each group, beside the sway and the null."""
     return "\n\n".join(_group(group) for group in groups) + "\n"
 
 
@@ -66,14 +62,12 @@ def _group(group: Group) -> str:
 
 
 def _clusters(group: Group) -> str:
-    """What the interval of the sway is over."""
     runs = sum(person.runs for person in group.personas)
     of_one = f"{count_of(group.sway.clusters, 'batch')} of one run"
     return of_one if runs == 1 else count_of(group.sway.clusters, "run")
 
 
 def null_text(null: NullOfI) -> str:
-    """Where I_avg lies when nothing happens."""
     if math.isnan(null.mean):
         return f"its null is not known: {null.reason}"
     return (

@@ -1,7 +1,4 @@
-"""A run's summary as text for a person at a terminal.
-
-Refuses to compute: every number comes from the summary.
-"""
+"""A run's summary as text for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from analysis.data.counts import WindowShare
+from analysis.data.windows import WindowShare
 from analysis.estimators.one_run import OneRun
 from analysis.statistics.estimate import Estimate, percentile_text
-from analysis.statistics.null_iavg import NullOfI
+from analysis.statistics.null_models import NullOfI
 from store.foreign.printing import count_of, share_text
 
 Rows = list[tuple[str, str]]
@@ -37,16 +34,10 @@ def render(
     where: str = "",
     commands: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Lay the summary out as text.
+    """Lay the summary out as text, wrapped to the terminal (60 columns at least, 100 at most).
 
-    Parameters
-    ----------
-    width
-        Columns of the terminal; lines are wrapped to it (60 at least, 100 at most).
-    where
-        Folder that holds the run, if it is to be told.
-    commands
-        What can be typed next: pairs of command and what it does.
+    ``where``: folder that holds the run, if it is to be told. ``commands``: what can be typed next,
+    and what it does.
     """
     width = min(max(width, 60), 100)
     blocks = [

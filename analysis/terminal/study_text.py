@@ -1,16 +1,17 @@
-"""Studies, comparisons and plans as text for a person at a terminal.
+"""Studies, comparisons, plans and designs as text for a person at a terminal.
 
-Refuses to compute: every number comes from a result.
+The comparison of designs is Markdown, which reads well there too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from analysis.estimators.contrasts import Contrast
 from analysis.estimators.judge_agreement import Comparison, Split
 from analysis.estimators.study import Arm, Result
+from analysis.simulation.design_comparison import RIVALS, SCENES, DesignResult, DesignTable
 from analysis.simulation.power import WANTED, Power, Trials
 from analysis.simulation.scenarios import StudyPlan, World
 from analysis.terminal.columns import columns, null_text, number
@@ -19,7 +20,6 @@ from store.foreign.printing import count_of, share_text
 
 
 def study_text(results: Sequence[Result]) -> str:
-    """Each platform, strategy and model: arms, contrasts, I_avg beside its null, designs."""
     several = len(results) > 1
     return "\n\n".join(_result(result, several) for result in results) + "\n"
 
@@ -93,7 +93,6 @@ def _losses(result: Result) -> list[str]:
 
 
 def comparison_text(told: Comparison) -> str:
-    """Two judges on the same videos."""
     one, two = told.first, told.second
     grid = columns(
         ("", "second yes", "second no"),
@@ -135,7 +134,6 @@ def _short(text: str) -> str:
 def powers_text(
     powers: Sequence[Power], plan: StudyPlan, world: World, trials: Trials, model: str
 ) -> str:
-    """What each design finds with this plan."""
     sways = list(powers[0].power)
     head = (
         "design",
@@ -175,7 +173,6 @@ def powers_text(
 def cheapest_text(
     found: Sequence[Power], target: float, world: World, trials: Trials, model: str
 ) -> str:
-    """Designs that find the target, the cheapest first."""
     rows = [
         (
             power.design,
@@ -239,3 +236,76 @@ def _assumed(world: World, trials: Trials, model: str) -> list[str]:
         f"{sided} at 0.05; {trials.studies} simulated studies, so a power near 0.8 is within "
         f"{2 * trials.error:.2f}" + (f"; judged by {model}" if model else ""),
     ]
+
+
+def table_text(told: DesignTable) -> str:
+    five, half = told.error(0.05), told.error(0.5)
+    blocks = [
+        f"{told.studies:,} simulated studies a figure: simulation error {five:.3f} at 5 %, "
+        f"{half:.3f} at 50 %. Runs of 100 videos; 10 runs unless said otherwise.",
+        "**Power**, one-sided at 0.05, for +10 pp:",
+        _by_scene(told, lambda cell: rate_text(cell.power)),
+        "**False positives**, one-sided, where nothing happens:",
+        _by_scene(told, lambda cell: rate_text(cell.false, 3)),
+        "**False positives**, two-sided:",
+        _by_scene(told, lambda cell: rate_text(cell.false_two, 3)),
+        "**Coverage** of the 95 % intervals, each of its design's own estimand (I_avg in its null "
+        "has no interval):",
+        _by_scene(told, lambda cell: rate_text(cell.coverage, 3)),
+        "**Bias** in pp with its simulation error, and the estimand; of I_avg, its mean in % where "
+        "nothing happens:",
+        _by_scene(told, _bias),
+        "**What breaks them**: false positives, one-sided at 0.05, with nothing happening. Then "
+        "how often the placebo is below 0.05, how often the others' feeds seem to change, and the "
+        "false positives of the borrowed base where it is still offered:",
+        _broken(told),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _by_scene(told: DesignTable, show: Callable[[DesignResult], str]) -> str:
+    found = {(cell.scene, cell.design): cell for cell in told.cells}
+    names = [rival.name for rival in RIVALS]
+    rows = [
+        [scene.name, *(show(found[scene.name, name]) for name in names)]
+        for scene in SCENES
+        if (scene.name, names[0]) in found
+    ]
+    return markdown(["", *names], rows)
+
+
+def _broken(told: DesignTable) -> str:
+    names = list(told.broken[0].false)
+    head = ["", *names, "placebo", "change", "borrowed, offered", "what is done"]
+    rows = [
+        [
+            case.name,
+            *(rate_text(case.false[name], 3) for name in names),
+            *(rate_text(value, 3) for value in (case.placebo, case.drift, case.offered)),
+            case.remedy,
+        ]
+        for case in told.broken
+    ]
+    return markdown(head, rows)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(3, *(len(row[i]) for row in [head, *rows])) for i in range(len(head))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in [head, ["-" * width for width in widths], *rows]
+    ]
+    return "\n".join(lines)
+
+
+def rate_text(value: float, digits: int = 2) -> str:
+    """A share, or a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _bias(cell: DesignResult) -> str:
+    if math.isnan(cell.bias):
+        return "–"
+    if math.isnan(cell.truth):
+        return f"{cell.bias:+.0f} % ± {cell.bias_error:.0f}"
+    return f"{cell.bias:+.1f} ± {cell.bias_error:.1f} of {cell.truth:.1f}"

@@ -19,7 +19,7 @@ NAMES = sorted(path.name for path in HOME.glob("*.ipynb"))
 EXAMPLE = """
 from pathlib import Path
 
-from analysis.examples.trainings import write_ladder
+from analysis.examples.made_up_results import write_ladder
 from analysis.examples.study import STUDY, write_example, write_replay
 
 data, study = write_example(Path("data")), STUDY
@@ -27,7 +27,7 @@ write_replay(data, "example-kim-treatment")
 ladder = write_ladder(Path("ladder"))
 """
 SPECTRUM = """
-from analysis.examples.value_spectrum import write_spectrum_example
+from analysis.examples.made_up_results import write_spectrum_example
 
 write_spectrum_example(data)
 """

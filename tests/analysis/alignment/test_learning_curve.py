@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from analysis.alignment.alignment_report import sentence, write
-from analysis.alignment.learning_curve import Alignment, latest, read
-from analysis.alignment.saturation import saturation
+from analysis.alignment.learning_curve import Alignment, latest, read, saturation
 from analysis.errors import NothingToCompare
-from analysis.examples.trainings import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
+from analysis.examples.made_up_results import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
 from store.errors import BadLadder
 from store.results import trainings
 from store.results.trainings import TrainingRun, TrainingScores

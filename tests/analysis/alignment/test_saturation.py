@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.alignment.saturation import PLATEAU, saturation, step
+from analysis.alignment.learning_curve import PLATEAU, find_rung, saturation
 from analysis.simulation.calibration import rate
 from analysis.statistics.intervals import crossed
 
@@ -82,7 +82,7 @@ def place(size: int | None) -> int:
 def test_the_interval_covers_the_true_rung(name: str) -> None:
     curve, draw, seeds, videos = CURVES[name]
     rng = np.random.default_rng(len(name))
-    true = step(curve, MARGIN)
+    true = find_rung(curve, MARGIN)
     found = [saturation(SIZES, draw(curve, seeds, videos, rng), MARGIN) for _ in range(STUDIES)]
     holds = np.array([place(one.low) <= true <= place(one.high) for one in found])
     assert rate("coverage", holds, LEAST, 1.0).verdict != "FAILS", holds.mean()
@@ -112,9 +112,9 @@ def test_a_curve_that_still_rises_has_not_reached_its_plateau() -> None:
 
 
 def test_a_dip_on_the_way_up_counts_against_the_sizes_below_it() -> None:
-    assert step(np.array([20, 90, 60, 90, 90, 90.0]), MARGIN) == 3
-    assert step(np.array([90, 90, 90, 90, 90, 90.0]), MARGIN) == 0
-    assert step(np.array([0, 20, 40, 60, 80, 100.0]), MARGIN) == 4
+    assert find_rung(np.array([20, 90, 60, 90, 90, 90.0]), MARGIN) == 3
+    assert find_rung(np.array([90, 90, 90, 90, 90, 90.0]), MARGIN) == 0
+    assert find_rung(np.array([0, 20, 40, 60, 80, 100.0]), MARGIN) == 4
 
 
 def test_one_training_says_no_more_than_a_point() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.estimators.one_run import summarise
 from analysis.report.material import read_runs
 from analysis.report.measured import measure
 from analysis.report.methods import methods
-from analysis.terminal.summary import summarise
 from store.cli.output import ledger_lines
 from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder

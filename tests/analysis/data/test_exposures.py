@@ -7,6 +7,7 @@ import pytest
 from analysis.data.exposures import (
     AFTER,
     BEFORE,
+    MISSING,
     NO,
     NONE,
     YES,
@@ -43,7 +44,7 @@ def test_steps_become_rows(tmp_path: Path) -> None:
     assert views.p_yes[0] == 0.8
     assert views.video.tolist() == ["v0", "x", "v2"]
     assert views.exclusions() == {"ad": 1}
-    assert views.missing_by_reason() == {"refused": 1}
+    assert views.missing.tolist() == [0, 0, MISSING.index("refused")]
     assert views.runs[0].replicate == 3
     assert views.runs[0].status != "complete"
 

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.data.counts import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
+from analysis.data.windows import WindowShare, missing_bounds
 from analysis.estimators.contrasts import (
     Attrition,
     agreement,
@@ -15,7 +15,7 @@ from analysis.estimators.contrasts import (
     sways,
     treatment_minus_control,
 )
-from analysis.statistics.null_iavg import WindowCounts
+from analysis.statistics.null_models import WindowCounts
 
 FULL = WindowShare(50, 50, 10, {}, 20.0, 5)
 

@@ -6,7 +6,6 @@ import pytest
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
     centred,
-    logits,
     overlap,
     own_minus_others,
     rearranged,
@@ -119,10 +118,9 @@ def test_what_is_not_offered() -> None:
         specific_sway(shares(np.zeros((5, 5)), np.zeros((5, 5))), rng())
 
 
-def test_shares_and_logits() -> None:
+def test_shares() -> None:
     n, yes = np.array([[4.0, 0.0]]), np.array([[1.0, 0.0]])
     assert np.allclose(shares(n, yes), [[25, math.nan]], equal_nan=True)
-    assert np.allclose(logits(n, yes), [[math.log(1.5 / 3.5), 0]])
 
 
 def test_overlap_by_hand_and_its_ends() -> None:

@@ -9,7 +9,7 @@ from analysis.estimators.persona_matrix_cells import (
     graded_cells,
     missing_shares,
 )
-from analysis.statistics.intraclass import share_variance
+from analysis.statistics.intervals import share_variance
 
 
 def asked(size: int, videos: int, sway: float = 0.0) -> RejudgedColumns:

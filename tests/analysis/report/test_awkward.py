@@ -16,15 +16,15 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
-from analysis.report.export import ReportTable, write_tables
-from analysis.report.losses import lost_runs
+from analysis.report.feeds import lost_runs
 from analysis.report.material import Material, read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render
+from analysis.report.page_writer import ReportTable, write_tables
 from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
 from analysis.report.trace import NumberSource
-from analysis.statistics.null_iavg import NullOfI
+from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import place
 from store.foreign.printing import share_text
 from store.runs.data_folder import DataFolder

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.report.export import write_tables
 from analysis.report.measured import Measures
-from analysis.report.page import Rendered
+from analysis.report.page_writer import Rendered, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
 from tests.analysis.report import by_hand
@@ -57,7 +56,7 @@ def test_every_printed_number_is_what_the_ledgers_give(
 ) -> None:
     compared = 0
     for row in read(folder, "numbers"):
-        if drawn(row) or row["function"] == "analysis.estimators.eligible_designs.offers":
+        if drawn(row) or row["function"] == "analysis.estimators.study.offers":
             continue
         if row["what"].endswith("nominal coverage of the interval"):
             assert row["text"] == "95"

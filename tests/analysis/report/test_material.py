@@ -10,8 +10,14 @@ import pytest
 
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from analysis.examples.study import STUDY
-from analysis.report.declared import PrimaryTest, read_study_file
-from analysis.report.material import find_runs, is_study, read_runs, read_study
+from analysis.report.material import (
+    PrimaryTest,
+    find_runs,
+    is_study,
+    read_runs,
+    read_study,
+    read_study_file,
+)
 from analysis.report.measured import measure
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read

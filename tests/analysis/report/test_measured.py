@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.data.counts import counts_by_run
 from analysis.data.exposures import PHASES, RunInfo
+from analysis.data.windows import counts_by_run
 from analysis.estimators.contrasts import pair_up
 from analysis.report.accounting import USES, account
-from analysis.report.curve import drift
+from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
-from analysis.report.forest import by_persona
-from analysis.report.losses import lost_runs, missing_rows, uses
+from analysis.report.feeds import lost_runs, missing_rows, uses
 from analysis.report.material import RowDetails
 from analysis.report.measured import Measures
 from analysis.report.scene import GroupRows
@@ -130,7 +129,7 @@ def test_replicates_of_a_persona_are_averaged() -> None:
         for arm in ("treatment", "passive")
     ]
     views = made.views([(rng.random(100) < 0.4).astype(int) for _ in infos], 50, infos)
-    from analysis.data.counts import counts_by_run
+    from analysis.data.windows import counts_by_run
 
     counts = counts_by_run(views)
     (row,) = by_persona(infos, counts, "passive")

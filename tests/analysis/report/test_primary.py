@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.examples.study import STUDY
-from analysis.report.declared import PrimaryTest
-from analysis.report.material import Material, read_study
+from analysis.report.material import Material, PrimaryTest, read_study
 from analysis.report.measured import MeasuredGroup, measure
 from analysis.report.page import compose, render
 from analysis.report.primary import Primary

@@ -14,17 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.estimators.eligible_designs import BORROWED, NO_FRAMES
-from analysis.report.curve import drift
-from analysis.report.export import write_tables
-from analysis.report.losses import missing_rows
+from analysis.estimators.study import BORROWED, NO_FRAMES
+from analysis.report.breakdown import drift
+from analysis.report.feeds import missing_rows
 from analysis.report.material import Material, find_runs, read_runs
 from analysis.report.measured import Measures, measure
 from analysis.report.methods import methods
-from analysis.report.page import Rendered, compose, render
+from analysis.report.page import compose, findings_text, render, write_report
+from analysis.report.page_writer import Rendered, write_tables
 from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
-from analysis.report.write import findings_text, write_report
 from analysis.statistics import permutation
 from analysis.statistics.estimate import Estimate, percentile_text
 from store.foreign.printing import count_of

@@ -18,7 +18,7 @@ from analysis.simulation.calibration_runs import (
     detections,
     seen,
 )
-from analysis.statistics.null_iavg import DRAWS
+from analysis.statistics.null_models import DRAWS
 from store.runs.ledger import Ledger, read
 from tests.analysis import made
 

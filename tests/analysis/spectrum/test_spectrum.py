@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.spectrum import paper
 from analysis.spectrum.answers import Layout, SpectrumAnswers, read_answers
 from analysis.spectrum.scores import (
+    PAPER_MEAN,
     Spectrum,
     between,
     differences,
     like_paper,
+    paper_spread,
     profile,
     spectrum,
 )
@@ -218,7 +219,7 @@ def test_words_and_pictures_are_compared_where_both_were_answered_for() -> None:
 def test_likeness_to_the_paper_is_a_rank_correlation() -> None:
     ids = tuple(value.id for value in values())
     at = layout(frames=1, ids=ids)
-    means = np.array([paper.MEAN[name] for name in ids]) / 100
+    means = np.array([PAPER_MEAN[name] for name in ids]) / 100
     own = profile(means, np.eye(10, dtype=bool), np.arange(10))
     assert like_paper(at, own) == pytest.approx(1)
     assert like_paper(at, profile(1 - means, np.eye(10, dtype=bool), np.arange(10))) < -0.99
@@ -226,9 +227,9 @@ def test_likeness_to_the_paper_is_a_rank_correlation() -> None:
 
 
 def test_the_paper_s_models_agree_with_its_means_on_what_is_known() -> None:
-    assert set(paper.MEAN) == {value.id for value in values()}
-    assert paper.spread("power") == (28, 94)
-    assert paper.spread("tradition") is None
+    assert set(PAPER_MEAN) == {value.id for value in values()}
+    assert paper_spread("power") == (28, 94)
+    assert paper_spread("tradition") is None
 
 
 def test_answers_to_the_opposite_are_turned_round(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from analysis.statistics.intervals import (
     t_interval,
     window_sums,
 )
-from analysis.statistics.intraclass import draw_yes
+from analysis.statistics.null_models import draw_yes
 from tests.analysis.made import plausible
 
 # 50 and 50 videos in batches of 12: the fifth batch straddles the windows

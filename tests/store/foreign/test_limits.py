@@ -20,7 +20,7 @@ from agent.daemon.config.watch_file import load as load_watch
 from agent.study.declared import BadStudy
 from agent.study.declared import load as load_study
 from analysis.errors import BadStudyFolder
-from analysis.report.declared import read_study_file
+from analysis.report.material import read_study_file
 from personas.errors import BadPersona
 from personas.library import load as load_persona
 from store.foreign.limits import (

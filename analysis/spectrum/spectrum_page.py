@@ -1,7 +1,6 @@
 """The report of a spectrum: one page that needs nothing else, and the tables behind it.
 
-Every number goes through ``report.trace``. Refuses to compute a score and to read a file of
-answers.
+Every number goes through ``report.trace``.
 """
 
 from __future__ import annotations
@@ -13,19 +12,26 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from analysis.report.figures import AxisScale, Span, axis, interval
-from analysis.report.page import environment
+from analysis.report.figures import AxisScale, axis, ends, interval, radar, span
+from analysis.report.page_writer import page_environment, time_stamp
+from analysis.report.pictures import jpeg_tag, small_jpeg
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
-from analysis.spectrum import paper
 from analysis.spectrum.answers import NEEDED, Layout
-from analysis.spectrum.figures import pictures, radar
-from analysis.spectrum.scores import Difference, Spectrum, SpectrumFindings, label
+from analysis.spectrum.scores import (
+    PAPER_MEAN,
+    Difference,
+    Spectrum,
+    SpectrumFindings,
+    label,
+    paper_spread,
+)
 from analysis.statistics.estimate import NAN, Estimate
 from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import FITS, Keyword, RetrievedFrame
 
 TEMPLATES = Path(__file__).with_name("templates")
 _SCALE = AxisScale(0, 100, 25)
+_PICTURE = (108, 192)
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,7 @@ class ValueRow:
     sure: PrintedEstimate
     found: TracedNumber
     sought: TracedNumber
-    thin: bool
-    """Too few keywords found what fits."""
+    thin: bool  # too few keywords found what fits
     frames: TracedNumber
     low: TracedNumber
     high: TracedNumber
@@ -140,9 +145,8 @@ class SpectrumPage:
 
 
 def render(findings: SpectrumFindings, frames: FrameStore, now: datetime) -> str:
-    """Write the report as one HTML document."""
     traces = Traces()
-    template = environment(traces, TEMPLATES).get_template("spectrum.html")
+    template = page_environment(traces, TEMPLATES).get_template("spectrum.html")
     style = Markup((TEMPLATES / "spectrum.css").read_text(encoding="utf-8"))
     return template.render(page=_page(findings, frames, now), own_style=style)
 
@@ -159,9 +163,7 @@ def _page(told: SpectrumFindings, frames: FrameStore, now: datetime) -> Spectrum
         set_id=Name(found.set_id),
         over=Name(found.platform or "every platform"),
         encoder=Name(found.encoder),
-        made=Markup('<time datetime="{}">{}</time>').format(
-            now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
-        ),
+        made=time_stamp(now),
         by=Name("picture and caption" if found.by == "both" else "picture alone"),
         indexed=source.count(found.frames, "indexed frames that were looked through"),
         unique=source.count(found.unique, "of these, no near-duplicates"),
@@ -218,13 +220,15 @@ def _model(layout: Layout, told: Spectrum) -> ModelView:
 def _row(layout: Layout, told: Spectrum, place: int, source: NumberSource) -> ValueRow:
     value = layout.retrieval.values[place]
     score = told.corrected.scores[place]
-    reported = NumberSource("analysis.spectrum.paper", "scores that the paper reports")
-    mean = paper.MEAN.get(value.id, NAN)
-    spread = paper.spread(value.id) or (NAN, NAN)
+    reported = NumberSource(
+        "analysis.spectrum.scores.paper_spread", "scores that the paper reports"
+    )
+    mean = PAPER_MEAN.get(value.id, NAN)
+    spread = paper_spread(value.id) or (NAN, NAN)
     what = f"{value.id}"
     return ValueRow(
         name=Name(value.name),
-        bar=interval(Span(score.value, score.low, score.high), _SCALE),
+        bar=interval(span(score), _SCALE),
         raw=source.estimate(told.raw.scores[place], f"{what}, the question alone"),
         corrected=source.estimate(score, f"{what}, question and opposite"),
         centred=source.estimate(told.corrected.centred[place], f"{what}, less the mean"),
@@ -250,7 +254,7 @@ def _pair(layout: Layout, pair: Difference, scale: AxisScale) -> PairView:
         name: str, gap: Estimate, p: float
     ) -> tuple[Name, Markup, PrintedEstimate, TracedNumber]:
         told = source.estimate(gap, f"{name}: second less first")
-        drawn = interval(Span(gap.value, gap.low, gap.high), scale)
+        drawn = interval(span(gap), scale)
         return Name(name), drawn, told, source.p(p, f"{name}: after Holm's correction", gap.reason)
 
     names = [value.name for value in layout.retrieval.values]
@@ -274,7 +278,7 @@ def _modality(layout: Layout, pair: Difference, scale: AxisScale) -> ModalityVie
             Name(name),
             source.estimate(seen, f"{name}: pictures"),
             source.estimate(read, f"{name}: descriptions"),
-            interval(Span(gap.value, gap.low, gap.high), scale),
+            interval(span(gap), scale),
             source.estimate(gap, f"{name}: words less pictures"),
             source.p(p, f"{name}: after Holm's correction", gap.reason),
         )
@@ -286,8 +290,7 @@ def _modality(layout: Layout, pair: Difference, scale: AxisScale) -> ModalityVie
 
 
 def _gap_scale(pairs: Sequence[Difference]) -> AxisScale:
-    gaps = [gap for pair in pairs for gap in pair.by_value]
-    return AxisScale.around([end for gap in gaps for end in (gap.value, gap.low, gap.high)])
+    return AxisScale.around(ends([gap for pair in pairs for gap in pair.by_value]))
 
 
 def _sheets(
@@ -302,7 +305,7 @@ def _sheets(
             fitting=source.count(keyword.fitting, "frames that are taken to fit"),
             of=source.count(len(keyword.found), "frames that were found"),
             doubtful=keyword.doubtful,
-            pictures=pictures(keyword.found, frames),
+            pictures=_pictures(keyword.found, frames),
             described=tuple(
                 _described(hit, told[hit.frame]) for hit in keyword.found if hit.frame in told
             ),
@@ -320,3 +323,16 @@ def _sheets(
 
 def _described(hit: RetrievedFrame, text: str) -> Name:
     return Name(f"{hit.rank}. {text}")
+
+
+def _pictures(found: Sequence[RetrievedFrame], frames: FrameStore) -> tuple[Markup, ...]:
+    """What was found as small pictures, best first; a frame that is lost is a gap."""
+    return tuple(_picture(hit, small_jpeg(frames, hit.frame, _PICTURE)) for hit in found)
+
+
+def _picture(hit: RetrievedFrame, small: bytes | None) -> Markup:
+    told = f"{hit.rank}. {hit.caption or 'no caption'} (stands out by {hit.match:.1f})"
+    if small is None:
+        return Markup('<span class="lost" title="{}">lost</span>').format(told)
+    style = "fits" if hit.fits else "unfit"
+    return jpeg_tag(small, hit.caption or "no caption", told, style)

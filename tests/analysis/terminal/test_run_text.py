@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.terminal.summary import OneRun, render, summarise
+from analysis.estimators.one_run import OneRun, summarise
+from analysis.terminal.run_text import render
 from store.runs import ledger
 from store.runs.records import Record, RunResumed, Windows
 from tests.analysis import made

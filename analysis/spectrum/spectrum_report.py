@@ -1,7 +1,4 @@
-"""Writes the report of a spectrum: read, scored, rendered and put into a folder.
-
-Refuses to ask a model anything.
-"""
+"""Writes the report of a spectrum: read, scored, rendered and put into a folder."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.report.export import ReportTable, write_tables
+from analysis.report.page_writer import PAGE, TABLES, ReportTable, write_folder
 from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
-from analysis.spectrum.page import render
 from analysis.spectrum.scores import (
     Difference,
     Spectrum,
@@ -23,15 +19,12 @@ from analysis.spectrum.scores import (
     label,
     spectrum,
 )
+from analysis.spectrum.spectrum_page import render
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
-from store.errors import DataUnwritable
 from store.frames.frame_store import FrameStore
-from store.jsonl.atomic import write_whole
 from store.results.value_spectrum import Retrieval
 from store.runs.data_folder import DataFolder
-
-PAGE, TABLES = "index.html", "tables"
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,6 @@ class SpectrumReport:
     findings: SpectrumFindings
 
     def as_dict(self) -> dict[str, Any]:
-        """What it says, for ``json.dumps``."""
         layout, told = self.findings.layout, self.findings
         ids = [value.id for value in layout.retrieval.values]
         return {
@@ -74,7 +66,6 @@ class SpectrumReport:
         }
 
     def text(self) -> str:
-        """The scores for a person at a terminal."""
         layout, spectra = self.findings.layout, self.findings.spectra
         head = ["value", *(label(one.answers) for one in spectra)]
         thin = [layout.thin(place) for place in range(len(layout.found))]
@@ -93,7 +84,6 @@ class SpectrumReport:
 
 
 def find(retrieval: Retrieval, answers: Sequence[Paths]) -> SpectrumFindings:
-    """Score the models, on pictures and in words, and compare them."""
     layout = Layout.of(retrieval)
     spectra = tuple(spectrum(layout, read_answers(layout, *paths[:2])) for paths in answers)
     in_words = [
@@ -108,20 +98,7 @@ def find(retrieval: Retrieval, answers: Sequence[Paths]) -> SpectrumFindings:
 def write_spectrum(
     retrieval: Retrieval, answers: Sequence[Paths], data: DataFolder, folder: Path, now: datetime
 ) -> SpectrumReport:
-    """Score the models and write their report.
-
-    Parameters
-    ----------
-    answers
-        Files of each model.
-    folder
-        Gets ``index.html`` and ``tables/``. An older report is replaced.
-
-    Raises
-    ------
-    DataUnwritable
-        The folder cannot be written.
-    """
+    """Score the models, and write ``index.html`` and ``tables/`` in place of an older report."""
     findings = find(retrieval, answers)
     html = render(findings, FrameStore(data.frames_dir), now)
     layout = findings.layout
@@ -130,11 +107,7 @@ def write_spectrum(
         _keywords(layout),
         _modality(layout, findings.modality),
     ]
-    try:
-        write_tables(tables, folder / TABLES)
-        write_whole(folder / PAGE, html.encode(), sync=False)
-    except OSError as error:
-        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    write_folder(folder, {PAGE: html.encode()}, tables, TABLES)
     return SpectrumReport(folder / PAGE, findings)
 
 

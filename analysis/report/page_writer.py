@@ -1,0 +1,138 @@
+"""What every page is written with: its templates, its tables as files, and its folder.
+
+Every number that a template prints goes through ``trace.Traces.shown``. In tables, a number that
+does not exist is an empty cell, never 0; in CSV, text that a spreadsheet would take for a formula
+begins with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from analysis.report.trace import TracedNumber, Traces
+from store.errors import DataUnwritable
+from store.foreign.text import show_cell
+from store.jsonl.atomic import write_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What a browser lets a page do: show its own text, styles and pictures; nothing runs or loads."""
+TEMPLATES = Path(__file__).with_name("templates")
+
+PAGE, TABLES = "index.html", "tables"
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The page as text, with every number that is in it, in its order and as often."""
+
+    html: str
+    numbers: tuple[tuple[int, TracedNumber], ...]
+
+
+def page_environment(traces: Traces, *folders: Path) -> Environment:
+    """What renders templates, those of other folders first: no number passes without a source."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # a fifth of a second
+
+    environment = Environment(
+        loader=FileSystemLoader([*folders, TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=traces.shown,
+    )
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    environment.globals.update(
+        style=Markup(style),
+        policy=Markup(POLICY),
+        note=traces.note,
+        dense=traces.dense,
+        traces=traces,
+        place_id=lambda place: Markup("from-{}").format(place),
+        quoted=lambda text: Markup("{}").format(text),
+        one=1,
+    )
+    return environment
+
+
+def time_stamp(now: datetime) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(
+        now.isoformat(timespec="minutes"), f"{now:%Y-%m-%d %H:%M %Z}"
+    )
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """Rows under named columns."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Cell, ...]]
+
+
+def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
+    """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all."""
+    written = []
+    for table in tables:
+        for suffix, content in (("csv", _csv(table)), ("parquet", _parquet(table))):
+            path = folder / f"{table.name}.{suffix}"
+            write_whole(path, content, sync=False)
+            written.append(path)
+    return written
+
+
+def write_folder(
+    folder: Path, files: Mapping[str, bytes], tables: Sequence[ReportTable], place: str = ""
+) -> list[Path]:
+    """Write tables (into a folder below, if named), then files; returns the tables' paths.
+
+    Raises ``DataUnwritable``.
+    """
+    try:
+        written = write_tables(tables, folder / place)
+        for name, content in files.items():
+            write_whole(folder / name, content, sync=False)
+    except OSError as error:
+        raise DataUnwritable(folder, error.strerror or str(error)) from None
+    return written
+
+
+def _csv(table: ReportTable) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(table.columns)
+    for row in table.rows:
+        cells = (show_cell(cell) if isinstance(cell, str) else cell for cell in row)
+        writer.writerow(_known(cells))
+    return text.getvalue().encode()
+
+
+def _parquet(table: ReportTable) -> bytes:
+    import pyarrow as pa  # a quarter of a second
+    import pyarrow.parquet
+
+    columns: list[list[Any]] = [_known(column) for column in zip(*table.rows, strict=True)] or [
+        [] for _ in table.columns
+    ]
+    arrow = pa.table(dict(zip(table.columns, columns, strict=True)))
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(arrow, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _known(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells with nothing where a number does not exist (a nan differs from itself)."""
+    return [cell if cell == cell else None for cell in cells]

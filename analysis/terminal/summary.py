@@ -1,9 +1,0 @@
-"""One run, described alone: the public face of ``one_run`` and ``run_text``.
-
-Refuses to compute anything itself.
-"""
-
-from analysis.estimators.one_run import DwellContrast, OneRun, summarise
-from analysis.terminal.run_text import render
-
-__all__ = ["DwellContrast", "OneRun", "render", "summarise"]

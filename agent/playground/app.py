@@ -1,6 +1,6 @@
 """The site as a web application: pages, the feed, reports, likes, clips.
 
-It answers loopback names only. Refuses to know how a batch is chosen and how a clip is made.
+It answers loopback names only.
 State is touched on the event loop alone, in small synchronous steps, so that no two requests of a
 visitor interleave; only making a clip, which may take half a second, leaves the loop.
 """
@@ -27,9 +27,8 @@ from starlette.staticfiles import StaticFiles
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
-from agent.playground.payload import feed_payload, has_poster
 from agent.playground.skins.pages import Skin
-from agent.playground.skins.shapes import skin_id
+from agent.playground.skins.shapes import feed_payload, has_poster, skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, WatchReport
 from agent.playground.workshop import Workshop
 from store.foreign.bodies import LimitedBodies
@@ -70,7 +69,6 @@ class ServedSite:
 
 
 def build_app(site: ServedSite) -> Starlette:
-    """Put the application together."""
     handlers = _Handlers(site)
     return Starlette(
         routes=[
@@ -108,7 +106,6 @@ class _Handlers:
         self._error_page = (SITE / "error.html").read_text(encoding="utf-8")
 
     def own(self) -> list[BaseRoute]:
-        """Answer as the playground."""
         return [
             Route("/", self.page),
             Route("/v/{item_id}", self.page),
@@ -117,7 +114,6 @@ class _Handlers:
         ]
 
     def skinned(self) -> list[BaseRoute]:
-        """Answer as another site would."""
         look = self._site.look
         told = {"speed": f"{look.speed:g}", "motion": look.motion}
         items = self._site.catalogue.items
@@ -144,7 +140,6 @@ class _Handlers:
         return response
 
     async def feed(self, request: Request) -> Response:
-        """Serve items from a place on."""
         after = request.query_params.get("after")
         if after is not None and not after.isdecimal():
             return _problem("after is a whole number", 400)
@@ -160,7 +155,6 @@ class _Handlers:
         return await self._for_visitor(request, answer)
 
     async def watch(self, request: Request) -> Response:
-        """Take a report of a view."""
         try:
             watch = WatchReport.model_validate_json(await request.body())
         except ValidationError:
@@ -173,7 +167,6 @@ class _Handlers:
         return await self._for_visitor(request, answer)
 
     async def like(self, request: Request) -> Response:
-        """Take a like, or take it back."""
         try:
             like = Like.model_validate_json(await request.body())
         except ValidationError:
@@ -211,7 +204,6 @@ class _Handlers:
         return FileResponse(path, media_type=_TYPES[path.suffix.lower()], headers=_cached())
 
     async def poster(self, request: Request) -> Response:
-        """Serve the first picture of a clip."""
         item = self._item(request)
         if item is None or not has_poster(item):
             return _problem("no such poster", 404)

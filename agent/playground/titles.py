@@ -1,7 +1,4 @@
-"""The title that a creator burns into a clip: large moving words near the top.
-
-Refuses to know clips and items: it draws text on transparent cards.
-"""
+"""The title that a creator burns into a clip: large moving words near the top."""
 
 from __future__ import annotations
 
@@ -30,7 +27,6 @@ class Title:
 
     @property
     def words(self) -> int:
-        """How many words there are."""
         return sum(len(line) for line in self.lines)
 
 
@@ -57,8 +53,6 @@ def draw_title(title: Title, style: str, accent: int, lit: int) -> Image.Image:
 
     Parameters
     ----------
-    title
-        From ``typeset``.
     style
         One of ``STYLES``.
     accent

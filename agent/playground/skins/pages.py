@@ -43,21 +43,7 @@ ForVisitor = Callable[[Request, Answering], Awaitable[Response]]
 
 
 class Skin:
-    """Pages and responses of one skin.
-
-    Parameters
-    ----------
-    name
-        The skin.
-    items
-        What the playground shows.
-    for_visitor
-        Answers a request as its visitor, or says why not.
-    visitor
-        Finds a visitor by name.
-    look
-        What the page is told of its speed and motion.
-    """
+    """Pages and responses of one skin; its page is told its speed and motion by ``look``."""
 
     def __init__(
         self,
@@ -79,7 +65,6 @@ class Skin:
         self._wall = (SITE / "wall.html").read_text(encoding="utf-8")
 
     def routes(self) -> list[BaseRoute]:
-        """Return what the skin answers, as its site would."""
         own: list[BaseRoute] = [
             Route("/api/like", self.like, methods=["POST"]),
             Mount("/skins", StaticFiles(directory=SITE)),
@@ -178,7 +163,6 @@ class Skin:
         return await self._feed(request, place, shapes.instagram)
 
     async def like(self, request: Request) -> Response:
-        """Take a like by the site's id."""
         told = await request.json()
         item = self._by_id.get(told["id"])
         if item is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agent.playground.catalogue import load
+from agent.playground.catalogue import load_catalogue
 from agent.playground.skins import shapes
 from agent.playground.skins.shapes import ServedItem
 
-SERVED = [ServedItem(item, place) for place, item in enumerate(load().items[:3])]
-LIVE = [ServedItem(item, 3) for item in load().items if item.kind == "live"][:1]
+SERVED = [ServedItem(item, place) for place, item in enumerate(load_catalogue().items[:3])]
+LIVE = [ServedItem(item, 3) for item in load_catalogue().items if item.kind == "live"][:1]
 
 REAL: dict[str, list[tuple[str, Any]]] = {
     "playground": [("/api/feed", {"items": [{"id": "a", "desc": "words", "isAd": True}]})],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.playground.footage import film, table
+from agent.playground.footage import decode_film, load_footage
 from store.dataset.blur import Box, faces
 
 PEOPLE: dict[str, Box] = {
@@ -22,7 +22,7 @@ PEOPLE: dict[str, Box] = {
 
 def shown(person: str, size: tuple[int, int], share: float) -> tuple[Image.Image, Box]:
     """A picture of this size of which a face takes this share of the width; and the face."""
-    still = np.asarray(film(table()[person]).at(0.0, 5.0).convert("RGB"))
+    still = np.asarray(decode_film(load_footage()[person]).at(0.0, 5.0).convert("RGB"))
     left, top, right, bottom = PEOPLE[person]
     width = (right - left) / share
     height = width * size[1] / size[0]

@@ -4,8 +4,6 @@ Three ordinary studies, one a feed, conducted as any other: what is complete is 
 more runs extend them. Each has a data folder of its own below ``calibration/``, since accounts are
 named by their slots and an account belongs to one feed. And what the viewer says of every video of
 the catalogue, so that the simulation can watch with the same eyes.
-
-Refuses to know how the runs are judged.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.benchmarks.calibration import WINDOWS, Feed, Likes, Tell
-from agent.benchmarks.exhibits import Exhibit
+from agent.benchmarks.exhibits import Exhibit, Tell
+from agent.benchmarks.simulated_studies import WINDOWS, Feed, Likes
 from agent.config import RunConfig
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
@@ -39,14 +37,14 @@ FEWEST = 3
 """One run of each feed."""
 
 
-def sizes(total: int) -> dict[Feed, int]:
+def share_runs(total: int) -> dict[Feed, int]:
     """Share runs out: as many of the listener as of the random feed, fewer of the contrarian."""
     contrarian = max(1, 2 * total // 7)
     listener = (total - contrarian) // 2
     return {"listener": listener, "random": total - contrarian - listener, "contrarian": contrarian}
 
 
-def in_order(personas: Sequence[Persona], seed: int) -> list[Persona]:
+def order_personas(personas: Sequence[Persona], seed: int) -> list[Persona]:
     """Personas with planted themes in a random order; more runs take more from its beginning."""
     known = [persona for persona in personas if persona.themes]
     order = np.random.default_rng(seed).permutation(len(known))
@@ -63,7 +61,6 @@ class RunsFolder:
     windows: Windows = WINDOWS
 
     def data(self, feed: Feed) -> DataFolder:
-        """Folder of one feed's runs."""
         return DataFolder(self.root / "calibration" / f"{feed}-{self.seed}")
 
     def folder(self, feed: Feed) -> Path:
@@ -71,7 +68,7 @@ class RunsFolder:
         return self.data(feed).studies_dir / f"calibrate-{feed}-{self.seed}"
 
 
-def declare(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> Study:
+def declare_study(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> Study:
     """Declare, or extend, the study of one feed; its accounts are drawn as in any study."""
     data, home = where.data(feed), where.folder(feed)
     drawn = read_draws(home / DRAWS)
@@ -117,7 +114,7 @@ primary = "matrix"
 """
 
 
-def complete(study: Study) -> list[Ledger]:
+def read_complete_runs(study: Study) -> list[Ledger]:
     """Read the complete runs of a study, in the order of its personas."""
     runs = study.runs()
     wanted = sorted(study.cells, key=lambda cell: cell.persona)
@@ -125,7 +122,7 @@ def complete(study: Study) -> list[Ledger]:
     return [read(run.path) for run in found if run.status == "complete"]
 
 
-async def opinions(
+async def ask_opinions(
     model: Model,
     personas: Sequence[Persona],
     catalogue: Catalogue,
@@ -134,11 +131,8 @@ async def opinions(
 ) -> Likes:
     """Ask a viewer about every video as every persona; what it cannot answer is no yes.
 
-    Parameters
-    ----------
-    exhibits
-        Of every plain video that is no variation; a variation is answered as the video whose words
-        it has. Ads and live cards are never asked about in a run.
+    Exhibits are of every plain video that is no variation; a variation is answered as the video
+    whose words it has. Ads and live cards are never asked about in a run.
     """
     judges = [ModelJudge.of(model, STRATEGY, persona) for persona in personas]
     likes = np.zeros((len(judges), len(catalogue.items)), dtype=np.bool_)
@@ -154,14 +148,10 @@ async def opinions(
     return likes
 
 
-def likeness(ledgers: Sequence[Ledger], likes: Likes, catalogue: Catalogue) -> tuple[int, int]:
-    """How many answers of the runs were as the table of likes has them, and how many there are.
-
-    Parameters
-    ----------
-    ledgers
-        One a row of ``likes``.
-    """
+def count_alike_answers(
+    ledgers: Sequence[Ledger], likes: Likes, catalogue: Catalogue
+) -> tuple[int, int]:
+    """How many answers of the runs (one a row of ``likes``) were as it has them, of how many."""
     same = asked = 0
     for row, ledger in zip(likes, ledgers, strict=True):
         for step in ledger.steps:

@@ -54,17 +54,17 @@ def calibrate(
     with the embedded viewer, which have to look like simulated ones with that viewer's answers.
     """
     from agent.benchmarks.browser_runs import FEWEST, RunsFolder
-    from agent.cli.calibrate_run import PERSONAS, in_browsers, simulated
+    from agent.cli.calibrate_run import PERSONAS, check_browser_runs, check_simulated
     from analysis.simulation.calibration import checks_text, passed
     from analysis.statistics.estimate import as_json as plain
 
     say = _nothing if as_json else echo
     say(f"{studies} simulated studies of {PERSONAS} personas x 2 arms x 100 videos, ideal viewer")
-    checks = simulated(studies, seed)
+    checks = check_simulated(studies, seed)
     say(checks_text(checks) + "\n")
     told: Browsers | None = None
     if browser_runs:
-        told = in_browsers(max(FEWEST, browser_runs), RunsFolder(data, browser, seed))
+        told = check_browser_runs(max(FEWEST, browser_runs), RunsFolder(data, browser, seed))
         checks += told.checks
         say(f"{told.runs} browser runs beside {told.sets} simulated sets of runs")
         say(f"{told.viewer}\n{checks_text(told.checks)}\n\n{_designs(told.designs)}")
@@ -81,7 +81,6 @@ def _nothing(_: str) -> None:
 
 
 def _designs(found: Sequence[DesignVerdict]) -> str:
-    """What each design says of the browser runs."""
     from analysis.terminal.columns import columns
     from analysis.terminal.run_text import estimate_text
 

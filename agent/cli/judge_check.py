@@ -15,8 +15,8 @@ from agent.cli.privacy_notice import announce
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.benchmarks.grid import MeasuredShare
     from agent.benchmarks.probes import Measure
-    from agent.benchmarks.shares import MeasuredShare
     from agent.benchmarks.viewer import AgreementRow, ViewerAgreement
     from agent.judge.budget import Spending, SpendingCap
 
@@ -76,7 +76,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     announce(options["model"], cap)
     found = asyncio.run(_measure(options, cap))
     if as_json:
-        echo(json.dumps(_plain(_as_dict(found)), indent=2))
+        echo(json.dumps(_as_dict(found), indent=2))
     else:
         _show(found)
 
@@ -86,15 +86,15 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
 
     import numpy as np
 
-    from agent.benchmarks.exhibits import sample, show
-    from agent.benchmarks.probes import Panel, probe
-    from agent.benchmarks.viewer import agreement
+    from agent.benchmarks.exhibits import draw_videos, take_exhibits
+    from agent.benchmarks.probes import Panel, probe_judge
+    from agent.benchmarks.viewer import measure_agreement
     from agent.judge.budget import Budgeted, Spending
     from agent.judge.guard import is_free
     from agent.models import load
     from agent.models.local_server import warmed
     from agent.models.metering import CappedAccounts
-    from agent.playground import catalogue
+    from agent.playground.catalogue import load_catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
     from store.foreign.printing import counting
@@ -102,12 +102,12 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     from store.runs.payments import PaymentBook
 
     rng = np.random.default_rng(options["seed"])
-    items = sample(catalogue.load(), options["per_theme"], rng)
+    items = draw_videos(load_catalogue(), options["per_theme"], rng)
     planted = [persona for persona in all_personas() if persona.themes]
     if options["personas"] is not None:
         planted = [planted[i] for i in sorted(rng.permutation(len(planted))[: options["personas"]])]
     with counting("looking") as tell:
-        exhibits = show(items, ClipStore(default_cache()), lambda _, done, total: tell(done, total))
+        exhibits = take_exhibits(items, ClipStore(default_cache()), tell)
     strategy = options["strategy"]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(options["model"]))
@@ -119,11 +119,9 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
         before = till.book.balance(till.accounts)
         viewer = loaded if is_free(loaded) else Budgeted(loaded, cap, till)
         with counting("judging") as tell:
-            agreed = await agreement(
-                viewer, strategy, planted, exhibits, lambda _, done, total: tell(done, total)
-            )
+            agreed = await measure_agreement(viewer, strategy, planted, exhibits, tell)
         with counting("asking in other ways") as tell:
-            measures = await probe(Panel(viewer, strategy, planted, exhibits), rng, tell)
+            measures = await probe_judge(Panel(viewer, strategy, planted, exhibits), rng, tell)
     paid = viewer.balance if isinstance(viewer, Budgeted) else None
     spent = None
     if paid is not None:
@@ -140,20 +138,11 @@ def _account(options: dict[str, Any]) -> str:
 
 
 def _as_dict(found: _Found) -> dict[str, Any]:
-    from dataclasses import asdict
+    from analysis.statistics.estimate import as_json
 
-    measures = {m.name: asdict(m.figure) | {"unit": m.unit} for m in found.measures}
-    spent = None if found.spent is None else asdict(found.spent)
-    return asdict(found.agreement) | {"measures": measures, "spent": spent}
-
-
-def _plain(value: Any) -> Any:
-    """Return JSON-able data; what does not exist is null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    measures = {m.name: as_json(m.figure) | {"unit": m.unit} for m in found.measures}
+    agreement: dict[str, Any] = as_json(found.agreement)
+    return agreement | {"measures": measures, "spent": as_json(found.spent)}
 
 
 def _show(found: _Found) -> None:

@@ -33,13 +33,13 @@ def announce(model: str, cap: SpendingCap) -> None:
 
 def announce_repeats(site: SiteConfig | None, windows: Windows) -> None:
     """Say on stderr where the windows are longer than what the playground has to show."""
-    from agent.playground.catalogue import load
+    from agent.playground.catalogue import load_catalogue
     from agent.playground.own import count_videos
 
     if site is None:
         return
     own = site.catalogue
-    videos = load().videos_by_theme if own is None else count_videos(own)
+    videos = load_catalogue().videos_by_theme if own is None else count_videos(own)
     listens = site.feed != "random" and site.gain > 0
     most = min(videos.values(), default=0) if listens else sum(videos.values())
     if not videos or windows.total <= most:

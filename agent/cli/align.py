@@ -139,7 +139,7 @@ def align(
         _write_example(example)
         return
     plan, loaded = _plan(pairs, options)
-    dpo.check()
+    dpo.check_training()
     if loaded.frames:
         register(DataFolder(data), out, "training", frames=loaded.frames)
     with counting("trainings") as tell:
@@ -160,8 +160,8 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
     from agent import models
     from agent.errors import BadConfig
     from agent.training import data_scaling
-    from agent.training import dataset as pairs
-    from agent.training.judge_score import AnswerScale
+    from agent.training.dataset import read_training_pairs
+    from agent.training.evaluate import AnswerScale
     from personas.library import find
     from store.results.trainings import TrainingRecipe
 
@@ -178,14 +178,14 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
     models.check(judge)
     models.check_access(judge, os.environ)
     models.check(model)
-    loaded = pairs.read(folder)
+    loaded = read_training_pairs(folder)
     recipe = TrainingRecipe(
         model=model,
         pairs=loaded.digest,
         **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
     )
     named: Sequence[int] | None = options["sizes"]
-    sizes = data_scaling.sizes(named, len(loaded.train))
+    sizes = data_scaling.choose_sizes(named, len(loaded.train))
     plan = data_scaling.ScalingPlan(
         sizes, options["seeds"], recipe, judge, AnswerScale.of(style, persona)
     )

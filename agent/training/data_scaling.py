@@ -1,7 +1,7 @@
 """The whole ladder: every size with every seed, each measured and scored, whatever interrupts it.
 
 A training is done when its record is there, which is written last. The model as it came (size 0)
-is measured once. Refuses to know how one training is done, and what the scores mean.
+is measured once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agent.models import local_checkpoint
 from agent.models.base import Model
 from agent.models.metering import CappedAccounts
 from agent.provenance import provenance
-from agent.training import dpo, evaluate, judge_score
+from agent.training import dpo, evaluate
 from agent.training.dataset import TrainingPairs
 from store.results import trainings
 from store.results.trainings import TrainingPlan, TrainingRecipe, TrainingRun, TrainingScores
@@ -35,21 +35,15 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ScalingPlan:
-    """What is trained, how, and who scores.
-
-    Attributes
-    ----------
-    sizes
-        In rising order; 0 is the model as it came.
-    seeds
-        How many trainings there are of each size.
-    """
+    """What is trained, how, and who scores."""
 
     sizes: tuple[int, ...]
+    """In rising order; 0 is the model as it came."""
     seeds: int
+    """How many trainings there are of each size."""
     recipe: TrainingRecipe
     judge: str
-    scale: judge_score.AnswerScale
+    scale: evaluate.AnswerScale
 
     @property
     def cells(self) -> list[tuple[int, int]]:
@@ -62,7 +56,7 @@ class ScalingPlan:
         ]
 
 
-def sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
+def choose_sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
     """Sizes of the ladder: those named, or 0 and then doubled as far as the pairs reach.
 
     Raises
@@ -83,13 +77,7 @@ def sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
 
 
 def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, told: Told) -> None:
-    """Do the trainings that are left.
-
-    Raises
-    ------
-    BadConfig
-        The folder holds a ladder of other pairs, another model or other settings.
-    """
+    """Do the trainings that are left; ``BadConfig`` where the folder holds another ladder."""
     _begin(plan, len(pairs.held_out), out)
     each = plan.recipe.updates + len(pairs.held_out)
     whole = each * len(plan.cells)
@@ -148,9 +136,9 @@ def _train(
     subset, updates = pairs.subset(size, seed), plan.recipe.updates
     losses: tuple[trainings.TrainingLoss, ...] = ()
     if size:
-        done = dpo.train(ready, subset, plan.recipe, (seed, folder), told)
+        done = dpo.train_model(ready, subset, plan.recipe, (seed, folder), told)
         ready, losses = done.checkpoint, done.losses
-    items = evaluate.measure(
+    items = evaluate.measure_model(
         ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
     )
     record = TrainingRun(
@@ -178,7 +166,7 @@ async def _score(
         path = folder / f"{trainings.name(size, seed)}.json"
         if cell is not None and trainings.recall(path, TrainingScores) is None:
             before = place * len(pairs.held_out)
-            scored = await judge_score.score(
+            scored = await evaluate.score_replies(
                 judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)
             )
             trainings.keep(path, scored)
@@ -186,5 +174,4 @@ async def _score(
 
 
 def _after(before: int, whole: int, told: Told) -> Callable[[int], None]:
-    """Count on from what was done before."""
     return lambda done: told(before + done, whole)

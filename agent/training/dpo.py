@@ -1,8 +1,7 @@
 """One training: DPO with LoRA of a local model, through TRL and PEFT; the file that owns both.
 
 A training that was cut off goes on from its last checkpoint. Every size gets the same number of
-updates, so that a curve over sizes speaks of pairs and not of updates. Refuses to know the ladder,
-and what the trained model will be asked.
+updates, so that a curve over sizes speaks of pairs and not of updates.
 """
 
 from __future__ import annotations
@@ -35,15 +34,13 @@ class TrainedModel:
     losses: tuple[TrainingLoss, ...]
 
 
-def check() -> None:
+def check_training() -> None:
     """Find out whether this can train at all, before anything is loaded.
 
     Raises
     ------
-    MissingExtra
-        TRL, PEFT or what they need is not installed.
-    BadConfig
-        This process sees several GPUs.
+    MissingExtra, BadConfig
+        The extra is not installed, or this process sees several GPUs.
     """
     load_datasets().disable_progress_bars()
     _load_trl()
@@ -58,7 +55,7 @@ def check() -> None:
         )
 
 
-def train(
+def train_model(
     base: Checkpoint,
     pairs: Any,
     recipe: TrainingRecipe,
@@ -100,7 +97,6 @@ def train(
 
 
 def forget_checkpoints(folder: Path) -> None:
-    """Remove what a training needed to go on: it is done."""
     shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
 
 
@@ -123,7 +119,7 @@ def log_probabilities(checkpoint: Checkpoint, pairs: Any) -> list[tuple[float, f
     return rows
 
 
-def chats(pairs: Any) -> list[list[dict[str, Any]]]:
+def build_chats(pairs: Any) -> list[list[dict[str, Any]]]:
     """Put the prompts with their pictures in the form in which a model is asked."""
     from trl.data_utils import prepare_multimodal_messages
 
@@ -203,7 +199,6 @@ def _last(checkpoints: Path) -> str | None:
 
 
 def _ready(base: Checkpoint, model: Any) -> Checkpoint:
-    """Return the trained model ready to answer."""
     model.eval()
     model.config.use_cache = True
     base.processor.tokenizer.padding_side = "left"

@@ -156,7 +156,6 @@ def align(
 
 
 def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, TrainingPairs]:
-    """Turn options into values, and refuse what does not fit together."""
     from agent import models
     from agent.errors import BadConfig
     from agent.training import data_scaling

@@ -53,13 +53,8 @@ SETS = 1999
 def check_simulated(count: int, seed: int, personas: int = PERSONAS) -> list[CalibrationCheck]:
     """Check false positives, coverage and the order of the feeds.
 
-    Parameters
-    ----------
-    count
-        Studies of the listener, and of the listener at gain 0, which is the random feed; a tenth
-        of the contrarian.
-    personas
-        Drawn for each study from those with planted themes.
+    Of so many studies of the listener, and of the listener at gain 0, which is the random feed; a
+    tenth of the contrarian. Personas are drawn for each study from those with planted themes.
     """
     known = [persona for persona in all_personas() if persona.themes]
     catalogue = load_catalogue()

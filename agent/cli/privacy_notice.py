@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
 
 def announce(model: str, cap: SpendingCap) -> None:
-    """Say it on stderr.
-
-    Raises
-    ------
-    BadConfig
-        The cap is in dollars, and nobody knows the model's price.
-    """
+    """Say on stderr who gets the frames; ``BadConfig`` for a cap in dollars without a price."""
     from agent.models import sent_to
     from agent.models.prices import dated
 

@@ -107,7 +107,6 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
 
 
 def _ask(folder: DataFolder, pairs: PreferencePairs, probing: ProbePlan) -> Path:
-    """Ask one model; returns where its answers are."""
     from agent.evaluation.hallucination_probes import ask
     from store.foreign.printing import counting
 

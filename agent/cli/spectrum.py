@@ -164,7 +164,6 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
 
 
 def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retrieval:
-    """Find the frames, and keep what was found."""
     from agent.evaluation.retrieval import RetrievalQuery, retrieve
     from store import encoders
     from store.index.search import Index

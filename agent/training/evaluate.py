@@ -27,10 +27,9 @@ from store.runs.records import Judgement
 
 LONGEST = 96
 """Tokens of a reply."""
+# whatever the picture shows, half of the questions about a pair deserve a yes
 _RIGHT = "Somebody says of this picture: {said}\nIs that right? Answer with one word: Yes or No."
 _WRONG = "Somebody says of this picture: {said}\nIs that wrong? Answer with one word: Yes or No."
-ASKED = len(("chosen", "rejected")) * len((_RIGHT, _WRONG))
-"""Questions about each pair; whatever the picture shows, half of them deserve a yes."""
 _STYLE = (
     "Here is a style of writing:\n{about}\n\nSomebody wrote this about the picture:\n{reply}\n\n"
 )

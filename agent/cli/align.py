@@ -146,7 +146,7 @@ def align(
         data_scaling.train_all(plan, loaded, out, tell)
     with counting("replies scored") as tell:
         data_scaling.score_all(plan, loaded, out, DataFolder(data), tell)
-    asked = plan.scale.asked(plan.judge)
+    asked = plan.scale.make_scorer(plan.judge)
     result = read(out, asked, plan.sizes, plan.seeds, margin)
     written = write(result, out)
     if as_json:

@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance
 from agent.playground.catalogue import CatalogueItem
 from agent.playground.footage import Film, Footage, draw_scene
 from agent.playground.mark import draw_mark, mark_corner, round_corners
-from agent.playground.titles import STYLES, draw_title, headline, typeset
+from agent.playground.titles import STYLES, cut_headline, draw_title, typeset_title
 
 SIZE = WIDTH, HEIGHT = 360, 640
 FPS = 12
@@ -99,7 +99,7 @@ def recipe_for(item: CatalogueItem, footage: Footage) -> ClipRecipe:
         start_s=round(0.8 * item.take, 2),
         frames=round(item.seconds * FPS / loops),
         loops=loops,
-        title=headline(item.caption),
+        title=cut_headline(item.caption),
         style=STYLES[item.number % len(STYLES)],
         accent=item.number // len(STYLES),
         low=layout == "fill" and item.kind != "ad" and item.number // len(STYLES) % 2 == 0,
@@ -122,7 +122,7 @@ def _variation(item: CatalogueItem, layout: str) -> Variation:
 
 def compose_frames(recipe: ClipRecipe, film: Film | None) -> Iterator[Image.Image]:
     """Compose one loop, frame by frame. Scenes need no film."""
-    title = typeset(recipe.title)
+    title = typeset_title(recipe.title)
     mark = draw_mark(recipe.number)
     badge = round_corners(mark.size, 4)
     cards = lru_cache(maxsize=None)(

@@ -30,7 +30,7 @@ class Title:
         return sum(len(line) for line in self.lines)
 
 
-def headline(caption: str) -> str:
+def cut_headline(caption: str) -> str:
     """Shorten a caption to what is burned in: its first sentence of three words or more."""
     for end in re.finditer(r"[.?!:](?= )", caption):
         first = caption[: end.start() + (caption[end.start()] in "?!")]
@@ -39,7 +39,7 @@ def headline(caption: str) -> str:
     return caption
 
 
-def typeset(text: str) -> Title:
+def typeset_title(text: str) -> Title:
     """Break text into at most three lines, as large as fits."""
     for size in _SIZES:
         lines = _wrap(text.split(), size)

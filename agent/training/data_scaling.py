@@ -91,7 +91,7 @@ def score_all(
     plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, told: Told
 ) -> None:
     """Let the judge score what it has not scored yet; its calls are booked in the data folder."""
-    folder = trainings.judged_folder(out, plan.scale.asked(plan.judge))
+    folder = trainings.judged_folder(out, plan.scale.make_scorer(plan.judge))
     account = f"alignment/{out.resolve().name}/{folder.name}"
     till = CappedAccounts(PaymentBook(data.payments), (account,))
     judge = guarded(models.load(plan.judge), NO_CAP, till, data.replies_dir)
@@ -157,7 +157,7 @@ def _train(
 async def _score(
     plan: ScalingPlan, judge: Model, pairs: TrainingPairs, out: Path, told: Told
 ) -> None:
-    asked = plan.scale.asked(plan.judge)
+    asked = plan.scale.make_scorer(plan.judge)
     folder = trainings.judged_folder(out, asked)
     trainings.keep(folder / trainings.JUDGE, asked)
     whole = len(plan.cells) * len(pairs.held_out)

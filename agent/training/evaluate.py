@@ -104,7 +104,7 @@ class AnswerScale:
     def about(self) -> str:
         return "\n".join(f"- {trait}" for trait in self.traits)
 
-    def asked(self, judge: str) -> ScoringJudge:
+    def make_scorer(self, judge: str) -> ScoringJudge:
         return ScoringJudge(judge=judge, about=self.about, question=self.question)
 
     def prompt(self, reply: str) -> Prompt:

@@ -123,22 +123,22 @@ class Skin:
         return {
             "ytInitialData": shapes.youtube_item(first, legacy=asked.get("layout") == "b"),
             "ytInitialPlayerResponse": shapes.youtube_player(first),
-            "ytInitialReelWatchSequenceResponse": shapes.youtube(served),
+            "ytInitialReelWatchSequenceResponse": shapes.youtube_feed(served),
         }
 
     async def item_list(self, request: Request) -> Response:
         """Answer TikTok's next page."""
         place = int(request.query_params.get("cursor", "0"))
-        return await self._feed(request, place, shapes.tiktok)
+        return await self._feed(request, place, shapes.tiktok_feed)
 
     async def aside(self, _: Request) -> Response:
         """Answer with items that the feed will not show."""
-        return JSONResponse(shapes.tiktok(self._aside()))
+        return JSONResponse(shapes.tiktok_feed(self._aside()))
 
     async def sequence(self, request: Request) -> Response:
         """Answer YouTube's next page."""
         place = int((await request.json())["sequenceParams"])
-        return await self._feed(request, place, shapes.youtube)
+        return await self._feed(request, place, shapes.youtube_feed)
 
     async def item(self, request: Request) -> Response:
         """Answer about one of YouTube's videos."""
@@ -160,7 +160,7 @@ class Skin:
             pool = [ServedItem(item, 0) for item in self._items if item.kind == "ad"][-2:]
             return JSONResponse(shapes.instagram_ads(pool))
         place = int(json.loads(form["variables"])["after"])
-        return await self._feed(request, place, shapes.instagram)
+        return await self._feed(request, place, shapes.instagram_feed)
 
     async def like(self, request: Request) -> Response:
         told = await request.json()

@@ -88,7 +88,7 @@ def compact_count(count: int) -> str:
     return str(count)
 
 
-def tiktok(served: Iterable[ServedItem]) -> dict[str, Any]:
+def tiktok_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer ``item_list``."""
     return {"itemList": [_tiktok(one) for one in served], "hasMore": True, "statusCode": 0}
 
@@ -135,7 +135,7 @@ def _photo_post(item: CatalogueItem) -> dict[str, Any]:
     return {"imagePost": {"images": pictures, "title": ""}}
 
 
-def youtube(served: Iterable[ServedItem]) -> dict[str, Any]:
+def youtube_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer ``reel_watch_sequence``: ids, no titles, and what is fetched ahead for the first."""
     entries = [{"command": {"reelWatchEndpoint": _endpoint(one)}} for one in served]
     return {"entries": entries, "continuationEndpoint": {"token": "next"}}
@@ -220,7 +220,7 @@ def _legacy_overlay(item: CatalogueItem) -> dict[str, Any]:
     }
 
 
-def instagram(served: Iterable[ServedItem]) -> dict[str, Any]:
+def instagram_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
     return _connection(INSTAGRAM_ROOT, served)
 
 
@@ -235,7 +235,7 @@ def instagram_ads(served: Iterable[ServedItem]) -> dict[str, Any]:
 
 def instagram_inline(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Return what one of the page's scripts holds."""
-    result = {"__bbox": {"result": instagram(served)}}
+    result = {"__bbox": {"result": instagram_feed(served)}}
     return {"require": [["ScheduledServerJS", "handle", None, [result]]]}
 
 

@@ -219,7 +219,9 @@ def test_hashtags_are_those_of_the_text() -> None:
 
 
 def test_a_caption_that_is_empty_is_known_to_be_empty() -> None:
-    media = shapes.instagram(SERVED)["data"][shapes.INSTAGRAM_ROOT]["edges"][0]["node"]["media"]
+    media = shapes.instagram_feed(SERVED)["data"][shapes.INSTAGRAM_ROOT]["edges"][0]["node"][
+        "media"
+    ]
     body = {"data": {shapes.INSTAGRAM_ROOT: {"edges": [{"node": {"media": media}}]}}}
     media["caption"] = None
     (video,) = load("instagram").parse(SiteAnswer("https://i/graphql/query", body))

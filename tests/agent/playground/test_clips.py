@@ -16,7 +16,7 @@ from agent.playground.clips import ClipStore
 from agent.playground.compose import SIZE
 from agent.playground.errors import ClipFailed, FolderUnwritable, FootageMissing
 from agent.playground.own import probe_length
-from agent.playground.titles import STYLES, draw_title, headline, typeset
+from agent.playground.titles import STYLES, cut_headline, draw_title, typeset_title
 from agent.playground.workshop import Workshop
 from tests.agent.playground.site import small_catalogue
 
@@ -147,20 +147,20 @@ def test_a_fault_in_the_workshop_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_titles_fit_and_are_drawn() -> None:
     for item in load_catalogue().items[::9]:
-        title = typeset(headline(item.caption))
+        title = typeset_title(cut_headline(item.caption))
         assert 1 <= len(title.lines) <= 3
         assert title.words >= 3
     for style in STYLES:
-        card = draw_title(typeset("A title of six words here"), style, 1, 2)
+        card = draw_title(typeset_title("A title of six words here"), style, 1, 2)
         assert card.width == SIZE[0]
         left, _, right, _ = card.getchannel("A").getbbox() or (0, 0, 0, 0)
         assert 4 < left < right < 356
 
 
 def test_headlines_are_the_first_sentence() -> None:
-    assert headline("He takes the elevator alone. Every day") == "He takes the elevator alone"
-    assert headline("Oh no. That was the last one") == "Oh no. That was the last one"
-    assert headline("What do they eat? Ask me") == "What do they eat?"
+    assert cut_headline("He takes the elevator alone. Every day") == "He takes the elevator alone"
+    assert cut_headline("Oh no. That was the last one") == "Oh no. That was the last one"
+    assert cut_headline("What do they eat? Ask me") == "What do they eat?"
 
 
 def test_the_summary_counts() -> None:

@@ -29,7 +29,6 @@ from personas.persona import Persona
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
-from store.runs.records import Windows
 
 MODEL = "embedded/conse"
 STRATEGY = "simple"
@@ -58,7 +57,6 @@ class RunsFolder:
     root: Path
     browser: str | None = None
     seed: int = 1
-    windows: Windows = WINDOWS
 
     def data(self, feed: Feed) -> DataFolder:
         return DataFolder(self.root / "calibration" / f"{feed}-{self.seed}")
@@ -87,7 +85,6 @@ def _check_nothing(_: RunConfig) -> None:
 
 
 def _file(name: str, feed: Feed, personas: Sequence[str], where: RunsFolder) -> str:
-    windows = where.windows
     return f"""\
 name = "{name}"
 seed = {where.seed}
@@ -99,10 +96,10 @@ models = ["{MODEL}"]
 arms = ["treatment"]
 
 [windows]
-before = {windows.before}
-adapt = {windows.adapt}
-after = {windows.after}
-baseline = "{windows.baseline}"
+before = {WINDOWS.before}
+adapt = {WINDOWS.adapt}
+after = {WINDOWS.after}
+baseline = "{WINDOWS.baseline}"
 
 [site]
 feed = "{feed}"

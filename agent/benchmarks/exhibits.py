@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
+from personas.persona import Persona
 
 Tell = Callable[[int, int], None]
 """Called with how many are done, and how many there are."""
@@ -35,6 +37,12 @@ class Exhibit:
     """A JPEG file."""
     caption: str
     """With hashtags, as the page shows it."""
+
+
+def match_themes(personas: Sequence[Persona], themes: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each theme is one of each persona's; one row a persona."""
+    shown = np.array(themes)
+    return np.array([np.isin(shown, persona.themes) for persona in personas])
 
 
 def draw_videos(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageDraw, ImageFont
 
-from agent.benchmarks.exhibits import Exhibit, Tell
+from agent.benchmarks.exhibits import Exhibit, Tell, match_themes
 from agent.benchmarks.grid import (
     Grid,
     GridAnswers,
@@ -79,8 +79,7 @@ class Panel:
     @property
     def fits(self) -> NDArray[np.bool_]:
         """Whether each persona's planted themes hold each video's."""
-        themes = np.array([exhibit.theme for exhibit in self.exhibits])
-        return np.array([np.isin(themes, persona.themes) for persona in self.personas])
+        return match_themes(self.personas, [exhibit.theme for exhibit in self.exhibits])
 
     def judges(self, manner: QuestionForm | None = None) -> list[ModelJudge]:
         return [

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.exhibits import Tell
+from agent.benchmarks.exhibits import Tell, match_themes
 from agent.config import Arm, Dwell
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.recommend import (
@@ -47,8 +47,7 @@ _SPARE = 12
 
 def make_ideal_likes(personas: Sequence[Persona], catalogue: Catalogue) -> Likes:
     """Say yes to an item if, and only if, its theme is one of the persona's."""
-    themes = np.array([item.theme for item in catalogue.items])
-    return np.array([np.isin(themes, persona.themes) for persona in personas])
+    return match_themes(personas, [item.theme for item in catalogue.items])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.exhibits import Exhibit, Tell
+from agent.benchmarks.exhibits import Exhibit, Tell, match_themes
 from agent.benchmarks.grid import (
     Grid,
     GridCell,
@@ -72,7 +72,7 @@ async def measure_agreement(
     missing = Counter(told.missing for told in answers.said.values() if told.missing is not None)
     first_s = [told.latency_s for pair, told in answers.said.items() if pair.persona == 0]
     themes = np.array([exhibit.theme for exhibit in exhibits])
-    fits = np.array([np.isin(themes, persona.themes) for persona in judged])
+    fits = match_themes(judged, [exhibit.theme for exhibit in exhibits])
     return ViewerAgreement(
         model=model.name,
         strategy=strategy,

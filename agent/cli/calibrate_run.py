@@ -107,7 +107,7 @@ class Browsers:
     designs: list[DesignVerdict]
 
 
-def check_browser_runs(total: int, where: RunsFolder, sets: int = SETS) -> Browsers:
+def check_browser_runs(total: int, where: RunsFolder) -> Browsers:
     """Run what is not complete yet, judge it, and hold it against as many simulated sets.
 
     Raises
@@ -127,12 +127,12 @@ def check_browser_runs(total: int, where: RunsFolder, sets: int = SETS) -> Brows
     for number, (feed, personas) in enumerate(groups.items()):
         rng = np.random.default_rng([where.seed, 100 + number])
         found[feed] = calibration_runs.seen(feed, runs[feed], rng)
-        setting = SimulationSetting(eyes.shelf, eyes.of(personas), feed, windows=where.windows)
-        checks += calibration_runs.agreements(found[feed], _figures(setting, sets, rng))
+        setting = SimulationSetting(eyes.shelf, eyes.of(personas), feed)
+        checks += calibration_runs.agreements(found[feed], _figures(setting, rng))
         checks += calibration_runs.detections(found[feed])
     designs = [line for told in found.values() for line in told.designs]
     designs.append(calibration_runs.against(found["listener"], found["random"]))
-    return Browsers(total, sets, eyes.told(groups, runs), checks, designs)
+    return Browsers(total, SETS, eyes.told(groups, runs), checks, designs)
 
 
 def _run(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> list[Ledger]:
@@ -179,9 +179,9 @@ class _Onlooker:
         """Nothing rests on the playground."""
 
 
-def _figures(setting: SimulationSetting, sets: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """The browser runs' figures in so many simulated sets of runs of the same personas."""
-    members = np.tile(np.arange(len(setting.likes)), (sets, 1))
+def _figures(setting: SimulationSetting, rng: np.random.Generator) -> dict[str, Floats]:
+    """The browser runs' figures in simulated sets of runs of the same personas."""
+    members = np.tile(np.arange(len(setting.likes)), (SETS, 1))
     parts = []
     with counting(f"simulating, {setting.feed}, as in the browser") as tell:
         for arms in simulate_studies(setting, members, ("treatment",), rng, tell):

@@ -71,8 +71,8 @@ async def measure_agreement(
     said = answers.yes
     missing = Counter(told.missing for told in answers.said.values() if told.missing is not None)
     first_s = [told.latency_s for pair, told in answers.said.items() if pair.persona == 0]
-    themes = np.array([exhibit.theme for exhibit in exhibits])
-    fits = match_themes(judged, [exhibit.theme for exhibit in exhibits])
+    shown = [exhibit.theme for exhibit in exhibits]
+    themes, fits = np.array(shown), match_themes(judged, shown)
     return ViewerAgreement(
         model=model.name,
         strategy=strategy,

@@ -1,8 +1,8 @@
 """The site as a web application: pages, the feed, reports, likes, clips.
 
-It answers loopback names only.
-State is touched on the event loop alone, in small synchronous steps, so that no two requests of a
-visitor interleave; only making a clip, which may take half a second, leaves the loop.
+It answers loopback names only. State is touched on the event loop alone, in small synchronous
+steps, so that no two requests of a visitor interleave; only making a clip, which may take half a
+second, leaves the loop.
 """
 
 from __future__ import annotations

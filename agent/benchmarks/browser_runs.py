@@ -37,7 +37,7 @@ FEWEST = 3
 
 
 def share_runs(total: int) -> dict[Feed, int]:
-    """Share runs out: as many of the listener as of the random feed, fewer of the contrarian."""
+    """Share runs out: as many of listener as of random, fewer of contrarian."""
     contrarian = max(1, 2 * total // 7)
     listener = (total - contrarian) // 2
     return {"listener": listener, "random": total - contrarian - listener, "contrarian": contrarian}
@@ -67,7 +67,7 @@ class RunsFolder:
 
 
 def declare_study(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> Study:
-    """Declare, or extend, the study of one feed; its accounts are drawn as in any study."""
+    """Declare, or extend, the study of one feed. Its accounts are drawn as in any study."""
     data, home = where.data(feed), where.folder(feed)
     drawn = read_draws(home / DRAWS)
     asked = [persona.id for persona in personas]
@@ -126,7 +126,7 @@ async def ask_opinions(
     exhibits: Sequence[Exhibit],
     tell: Tell,
 ) -> Likes:
-    """Ask a viewer about every video as every persona; what it cannot answer is no yes.
+    """Ask a viewer about every video as every persona. What it cannot answer is no yes.
 
     Exhibits are of every plain video that is no variation; a variation is answered as the video
     whose words it has. Ads and live cards are never asked about in a run.
@@ -148,7 +148,7 @@ async def ask_opinions(
 def count_alike_answers(
     ledgers: Sequence[Ledger], likes: Likes, catalogue: Catalogue
 ) -> tuple[int, int]:
-    """How many answers of the runs (one a row of ``likes``) were as it has them, of how many."""
+    """How many answers of the runs are as in their rows of ``likes``, of how many."""
     same = asked = 0
     for row, ledger in zip(likes, ledgers, strict=True):
         for step in ledger.steps:

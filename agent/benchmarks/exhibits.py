@@ -1,4 +1,4 @@
-"""Videos of the playground as a viewer gets them: a frame of the real clip, and the caption.
+"""Videos of the playground as a viewer gets them: a frame of the clip, and the caption.
 
 The frame is the clip's own picture, its title included; the site's furniture (buttons, the caption
 at the foot) is not drawn over it.
@@ -29,7 +29,7 @@ _AT = 0.4  # share of the clip's length at which its frame is taken
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One video, ready to be judged; its theme is planted truth that no judge is given."""
+    """One video, ready to be judged. Its theme is planted truth that no judge is given."""
 
     id: str
     theme: str

@@ -127,7 +127,7 @@ def measure_mean(grid: Grid, lowest: float, highest: float) -> MeasuredShare:
 
 
 def balance_shares(first: Grid, second: Grid) -> MeasuredShare:
-    """Mean of two shares over the same personas and videos, each cell in one of them at most."""
+    """Mean of two shares over one grid. Each cell is in one of them at most."""
     one, other = measure_share(first), measure_share(second)
     if not one.answers or not other.answers:
         return MeasuredShare(nan, nan, nan, one.answers + other.answers)

@@ -1,4 +1,4 @@
-"""Measures how the memory of a long run grows: this process, and all processes of its browser."""
+"""Measures how the memory of a long run grows: this process, and its browser's."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _is_browser(process: psutil.Process) -> bool:
 
 
 def _share(process: psutil.Process) -> int:
-    """Bytes of a process; pages that several share are divided among them where that is told."""
+    """Bytes of a process. Pages that several share are divided among them where that is told."""
     try:
         told = process.memory_full_info()
         return int(getattr(told, "pss", 0) or told.rss)

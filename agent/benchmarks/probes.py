@@ -1,4 +1,4 @@
-"""How a judge answers the same question put in other ways: what a study's figures rest on.
+"""How a judge answers the same question put in other ways.
 
 About each video one persona that it fits and one that it does not are asked: plainly, again, the
 opposite (or the questionnaire's items backwards), in every other wording, and about the same frame
@@ -87,7 +87,7 @@ class Panel:
         ]
 
     def pairs(self, rng: np.random.Generator) -> list[GridCell]:
-        """Draw for each video one persona that it fits and one that it does not, if there are."""
+        """Draw for each video a persona that it fits and one that it does not."""
         return [
             GridCell(int(rng.choice(np.flatnonzero(side))), video)
             for video, column in enumerate(self.fits.T)
@@ -180,7 +180,7 @@ def _order_effect(plain: GridAnswers, backwards: GridAnswers) -> list[Measure]:
 
 
 def _obedience(nothing: Grid, yes: Grid, no: Grid) -> list[Measure]:
-    """Say how often an order on the screen turns an answer round, and how often it does otherwise.
+    """Say how often an order on the screen turns an answer, and how often against it.
 
     An order that agrees with the answer given beside words that order nothing cannot turn it the
     ordered way: where it turns all the same, that is the judge's own unsteadiness.

@@ -46,7 +46,7 @@ _SPARE = 12
 
 
 def make_ideal_likes(personas: Sequence[Persona], catalogue: Catalogue) -> Likes:
-    """Say yes to an item if, and only if, its theme is one of the persona's."""
+    """Say yes to just the items whose theme is one of the persona's."""
     return match_themes(personas, [item.theme for item in catalogue.items])
 
 
@@ -93,7 +93,7 @@ def simulate_studies(
     rng: np.random.Generator,
     tell: Tell,
 ) -> Iterator[dict[Arm, SimulatedFeeds]]:
-    """Simulate studies, some at a time, to bound memory; each persona has one run of each arm.
+    """Simulate studies, one run of each arm a persona; some at a time, to bound memory.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class WatchedVideos:
 
 
 def simulate_run(setting: SimulationSetting, persona: int, arm: Arm, seed: int) -> WatchedVideos:
-    """Simulate one run to the end of its windows; ads and live cards do not count."""
+    """Simulate one run to the end of its windows. Ads and live cards do not count."""
     total = setting.windows.total
     items = setting.shelf.catalogue.items
     settings = Settings(setting.feed, setting.gain, seed)

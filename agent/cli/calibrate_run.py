@@ -108,7 +108,7 @@ class Browsers:
 
 
 def check_browser_runs(total: int, where: RunsFolder) -> Browsers:
-    """Run what is not complete yet, judge it, and hold it against as many simulated sets.
+    """Run what is not complete yet, judge it, and hold it against simulated sets.
 
     Raises
     ------
@@ -219,7 +219,7 @@ class _Eyes:
         return self.likes[[self.personas.index(persona) for persona in personas]]
 
     def told(self, groups: dict[Feed, list[Persona]], runs: dict[Feed, list[Ledger]]) -> str:
-        """How often the viewer is right about the planted themes, and the same in a run."""
+        """How often the viewer is right about planted themes, and the same in a run."""
         catalogue = self.shelf.catalogue
         videos = self.shelf.theme_of >= 0
         fits, says = make_ideal_likes(self.personas, catalogue)[:, videos], self.likes[:, videos]

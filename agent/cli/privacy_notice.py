@@ -1,4 +1,4 @@
-"""What is said once before a run: who gets what, how old prices are, and what must repeat."""
+"""What is said once before a run: who gets what, prices' age, what must repeat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def announce(model: str, cap: SpendingCap) -> None:
-    """Say on stderr who gets the frames; ``BadConfig`` for a cap in dollars without a price."""
+    """Say on stderr who gets the frames. ``BadConfig`` for a cap in dollars without a price."""
     from agent.models import sent_to
     from agent.models.prices import dated
 

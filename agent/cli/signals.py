@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and the loss of a parent end a command between two awaits, with all it kept."""
+"""Ctrl-C, SIGTERM and the loss of a parent end a command between two awaits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m agent status``: how a daemon's work stands, and what a person may ask of it."""
+"""``python -m agent status``: how a daemon's work stands, and what to ask of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
 
 
 def _serving(data: DataFolder) -> Address | None:
-    """Return where the page is served, if a daemon holds the folder and has told so."""
+    """Return where the page is served, if a daemon holds the folder and told."""
     from agent.daemon.web import address
     from agent.daemon.web.status import LOCK
     from store.jsonl.locks import holder

@@ -88,7 +88,7 @@ def build_app(site: ServedSite) -> Starlette:
 
 
 class _Fresh(StaticFiles):
-    """Files that a browser asks about each time: a kept profile must not run an older page."""
+    """Files that a browser asks about each time. A kept profile must not run an older page."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -121,7 +121,7 @@ class _Handlers:
         return skin.routes()
 
     async def page(self, request: Request) -> Response:
-        """Serve the page, and name a visitor that has no name yet: as asked, or at random."""
+        """Serve the page, and name a nameless visitor: as asked, or at random."""
         item_id = request.path_params.get("item_id")
         if item_id is not None and item_id not in self._site.catalogue.by_id:
             return self._error("There is no such video.", 404)
@@ -181,7 +181,7 @@ class _Handlers:
         return await self._for_visitor(request, answer)
 
     async def visitor(self, request: Request) -> Response:
-        """Tell what the site has counted of its visitor, under the ids that its page shows."""
+        """Tell what was counted of the visitor, under the ids that the page shows."""
         skin, items = self._site.look.skin, self._site.catalogue.by_id
 
         def answer(visitor: Visitor) -> Response:
@@ -212,7 +212,7 @@ class _Handlers:
         return fault or FileResponse(path, media_type="image/jpeg", headers=_cached())
 
     async def health(self, request: Request) -> Response:
-        """Say that the site is up, and that it serves the visitor who asks, if one does."""
+        """Say that the site is up, and serves the visitor who asks, if any."""
         well = JSONResponse({"status": "ok", "items": len(self._site.catalogue.items)})
         if COOKIE not in request.cookies:
             return well

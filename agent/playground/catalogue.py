@@ -1,8 +1,9 @@
-"""The items that the site can show, as values; theme is the planted truth behind them.
+"""The items that the site can show, as values.
 
-Themes never leave the server: only checks read them. Ten videos are made out of each written one:
-a variation takes its caption from one item of the theme and its footage from another, cut, graded
-and titled anew. All of it is drawn from hashes, so that every machine has the same catalogue.
+A theme is the planted truth behind an item: it never leaves the server, and only checks read it.
+Ten videos are made out of each written one: a variation takes its caption from one item of the
+theme and its footage from another, cut, graded and titled anew. All of it is drawn from hashes, so
+that every machine has the same catalogue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The frames of one clip: footage cut to a tall picture that drifts, a title, and the mark.
+"""The frames of one clip: footage cut tall that drifts, a title, and the mark.
 
 All motion repeats exactly after one loop.
 """
@@ -203,7 +203,7 @@ def _closer(
 def _drifted(
     window: tuple[float, float, float, float], drift: int, turn: float, still: bool
 ) -> tuple[float, float, float, float]:
-    """Move a window inside itself: a zoom there and back, or a walk to the side and back."""
+    """Move a window inside itself, there and back: a zoom, or a walk to the side."""
     amount = 0.16 if still else 0.06
     there = (1 - cos(2 * pi * turn)) / 2
     left, top, right, bottom = window

@@ -60,7 +60,7 @@ def load_folder(folder: Path) -> Catalogue:
 
 
 def count_videos(folder: Path) -> dict[str, int]:
-    """Count the plain videos of each theme by the table alone; empty where it cannot be read."""
+    """Count the plain videos of each theme by the table; empty where it is unreadable."""
     try:
         with open_table(folder / TABLE) as file:
             rows = list(csv.DictReader(file))

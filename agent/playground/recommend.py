@@ -134,7 +134,7 @@ class Shelf:
 
 @dataclass(frozen=True)
 class History:
-    """What a visitor was served and how it was watched, by place of the feed, from the first."""
+    """What a visitor was served and how it was watched, by place of the feed."""
 
     served: Sequence[int]
     """Numbers of items."""
@@ -155,7 +155,7 @@ def watch_signals(shelf: Shelf, history: History) -> tuple[Ints, Floats]:
 
 
 def theme_chances(shelf: Shelf, settings: Settings, history: History) -> Floats:
-    """Chance of each theme, in order, at a place that is neither ad nor live card; sums to 1."""
+    """Chance of each theme, in order, where neither ad nor live card stands. Sums to 1."""
     count = len(shelf.piles)
     uniform = np.full(count, 1 / count)
     if settings.feed == "random" or settings.gain == 0:
@@ -201,7 +201,7 @@ class SimulatedBatch:
 def simulate_batches(
     shelf: Shelf, settings: Settings, viewer_fn: Callable[[CatalogueItem], float], n: int
 ) -> Iterator[SimulatedBatch]:
-    """Serve a simulated visitor batches that hold n items, asked for where the page would ask."""
+    """Serve a simulated visitor n items in batches, asked for where the page would."""
     served: list[int] = []
     watched: list[float] = []
     for batch in range(-(-n // BATCH)):

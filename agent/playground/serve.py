@@ -1,4 +1,4 @@
-"""Runs the site: binds the port, makes missing clips beside it, says when it is ready, and ends."""
+"""Runs the site: binds the port, makes missing clips, says when it is ready, ends."""
 
 from __future__ import annotations
 

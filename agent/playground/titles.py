@@ -31,7 +31,7 @@ class Title:
 
 
 def cut_headline(caption: str) -> str:
-    """Shorten a caption to what is burned in: its first sentence of three words or more."""
+    """Cut a caption to its first sentence of three words or more."""
     for end in re.finditer(r"[.?!:](?= )", caption):
         first = caption[: end.start() + (caption[end.start()] in "?!")]
         if len(first.split()) >= 3:

@@ -1,4 +1,4 @@
-"""What the site remembers of each visitor: one append-only file each, replayed when it comes back.
+"""What the site remembers of each visitor: an append-only file, replayed when it returns.
 
 A line is written and flushed before the page hears of it, so that a killed site forgets nothing
 that it has confirmed; a torn last line is dropped. Visitors never touch each other's files.
@@ -95,7 +95,7 @@ class Visitor:
 
     @property
     def resume_at(self) -> int:
-        """The place that was not moved on from, or else the first that nothing is known of."""
+        """The place that was not moved on from, or else the first unknown one."""
         last = max(self._views, default=-1)
         return last if last >= 0 and self._latest(last).ended_by in STILL_ON else last + 1
 
@@ -103,7 +103,7 @@ class Visitor:
         return item_id in self._liked
 
     def page(self, after: int | None) -> BatchPart | None:
-        """Serve from a place on: the rest of its batch, or the next batch, made once.
+        """Serve from a place on: the rest of its batch, or the next, made once.
 
         ``after`` counts the places that the browser has; ``None`` resumes. Returns ``None`` for a
         place beyond what could be served next.
@@ -251,7 +251,7 @@ class Visitors:
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """Lines that end; what follows the last of them was torn off by a kill and is dropped."""
+    """Lines that end. What follows the last of them was torn off by a kill and is dropped."""
     if not path.exists():
         return []
     content = path.read_bytes()

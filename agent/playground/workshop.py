@@ -1,4 +1,4 @@
-"""Makes the clips that are missing while the site already serves: first those that are wanted."""
+"""Makes missing clips while the site already serves: first those that are wanted."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class ScalingPlan:
 
 
 def choose_sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
-    """Sizes of the ladder: those named, or 0 and then doubled as far as the pairs reach.
+    """Sizes of the ladder: those named, or 0 and then doubled while pairs last.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, told: Told) ->
 def score_all(
     plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, told: Told
 ) -> None:
-    """Let the judge score what it has not scored yet; its calls are booked in the data folder."""
+    """Let the judge score what is not scored yet. Its calls are booked in the data folder."""
     folder = trainings.judged_folder(out, plan.scale.make_scorer(plan.judge))
     account = f"alignment/{out.resolve().name}/{folder.name}"
     till = CappedAccounts(PaymentBook(data.payments), (account,))

@@ -38,7 +38,7 @@ class TrainingPairs:
 
     @property
     def frames(self) -> frozenset[str]:
-        """SHA-256 of the kept frames that they are about; none where they were not made here."""
+        """SHA-256 of the kept frames they are about; none where they were made elsewhere."""
         sides = [side for side in (self.train, self.held_out) if "frame" in side.column_names]
         return frozenset(frame for side in sides for frame in side["frame"])
 

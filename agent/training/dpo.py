@@ -1,7 +1,7 @@
-"""One training: DPO with LoRA of a local model, through TRL and PEFT; the file that owns both.
+"""One training: DPO with LoRA of a local model.
 
-A training that was cut off goes on from its last checkpoint. Every size gets the same number of
-updates, so that a curve over sizes speaks of pairs and not of updates.
+This file owns TRL and PEFT. A training that was cut off goes on from its last checkpoint. Every
+size gets the same number of updates, so that a curve over sizes speaks of pairs, not of updates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Serves a skin: its page, its feed's addresses, its walls, and the faults that a test asks for.
+"""Serves a skin: its page, its feed, its walls, and the faults that are asked for.
 
 Switches arrive in the query of the page and are passed on by its script, so that the server keeps
 no state of its own: ``status``, ``empty``, ``broken``, ``wait`` and ``rename`` spoil the responses
@@ -43,7 +43,7 @@ ForVisitor = Callable[[Request, Answering], Awaitable[Response]]
 
 
 class Skin:
-    """Pages and responses of one skin; its page is told its speed and motion by ``look``."""
+    """Pages and responses of one skin. Its page is told its speed and motion by ``look``."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Skin:
         ]
 
     async def page(self, request: Request) -> Response:
-        """Serve the page with its first items inside, and name a visitor that has no name yet."""
+        """Serve the page with its first items inside, and name a nameless visitor."""
         name = request.cookies.get("visitor") or uuid4().hex
         try:
             served = self._serve(self._visitor(name), None, request.query_params)

@@ -1,4 +1,4 @@
-"""What the browser is told of items: in the playground's own shape, and in those of three sites.
+"""What the browser is told of items, in the playground's own shape and three sites'.
 
 A theme is never among it. Keys that begin with an underscore are a skin's own, for its page.
 """
@@ -68,7 +68,7 @@ def poster_url(item: CatalogueItem) -> str:
 
 
 def has_poster(item: CatalogueItem) -> bool:
-    """Whether there is a first picture: an own clip is served as it is and has none."""
+    """Whether there is a first picture. An own clip is served as it is and has none."""
     return item.file is None
 
 
@@ -225,7 +225,7 @@ def instagram_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
 
 
 def instagram_ads(served: Iterable[ServedItem]) -> dict[str, Any]:
-    """Answer the query of the ads pool: its items look like reels, but for one mark."""
+    """Answer the query of the ads pool. Its items look like reels, but for one mark."""
     body = _connection("xdt_api__v1__clips__ads_pool", served)
     for edge in body["data"]["xdt_api__v1__clips__ads_pool"]["edges"]:
         media = edge["node"]["media"]

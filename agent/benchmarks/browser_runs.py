@@ -154,6 +154,6 @@ def count_alike_answers(
         for step in ledger.steps:
             if step.judgement.answer is not None:
                 asked += 1
-                told = row[catalogue.by_id[step.video.id].number]
-                same += bool(told) == (step.judgement.answer == "yes")
+                expected = row[catalogue.by_id[step.video.id].number]
+                same += bool(expected) == (step.judgement.answer == "yes")
     return same, asked

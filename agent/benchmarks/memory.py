@@ -92,8 +92,8 @@ def _is_browser(process: psutil.Process) -> bool:
 def _share(process: psutil.Process) -> int:
     """Bytes of a process. Pages that several share are divided among them where that is told."""
     try:
-        told = process.memory_full_info()
-        return int(getattr(told, "pss", 0) or told.rss)
+        used = process.memory_full_info()
+        return int(getattr(used, "pss", 0) or used.rss)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
 

@@ -69,8 +69,8 @@ async def measure_agreement(
     pairs = [GridCell(row, column) for column in range(len(exhibits)) for row in range(len(judged))]
     answers = await ask_pairs(judges, exhibits, pairs, tell)
     said = answers.yes
-    missing = Counter(told.missing for told in answers.said.values() if told.missing is not None)
-    first_s = [told.latency_s for pair, told in answers.said.items() if pair.persona == 0]
+    missing = Counter(one.missing for one in answers.said.values() if one.missing is not None)
+    first_s = [one.latency_s for pair, one in answers.said.items() if pair.persona == 0]
     shown = [exhibit.theme for exhibit in exhibits]
     themes, fits = np.array(shown), match_themes(judged, shown)
     return ViewerAgreement(

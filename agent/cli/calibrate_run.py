@@ -64,17 +64,17 @@ def check_simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Cal
         "gain 0": (count, SimulationSetting(shelf, likes, "listener", gain=0.0)),
         "contrarian": (max(20, count // 10), SimulationSetting(shelf, likes, "contrarian")),
     }
-    told, sways = {}, {}
+    outcomes, sways = {}, {}
     for number, (name, (size, setting)) in enumerate(scenes.items()):
         rng = np.random.default_rng([seed, number])
         members = np.argsort(rng.random((size, len(known))), axis=1)[:, :personas]
-        told[name], sways[name] = judge_studies(setting, members, rng, name)
+        outcomes[name], sways[name] = judge_studies(setting, members, rng, name)
     rng = np.random.default_rng([seed, len(scenes)])
     return [
-        *calibration.false_positives(told["gain 0"]),
+        *calibration.false_positives(outcomes["gain 0"]),
         *calibration.false_positives(calibration.judged_in_two_draws(count, rng)),
-        *calibration.coverage(told["gain 0"], "gain 0"),
-        *calibration.coverage(told["listener"], "listener"),
+        *calibration.coverage(outcomes["gain 0"], "gain 0"),
+        *calibration.coverage(outcomes["listener"], "listener"),
         *calibration.ordered(sways),
     ]
 
@@ -130,9 +130,9 @@ def check_browser_runs(total: int, where: RunsFolder) -> Browsers:
         setting = SimulationSetting(eyes.shelf, eyes.of(personas), feed)
         checks += calibration_runs.agreements(found[feed], _figures(setting, rng))
         checks += calibration_runs.detections(found[feed])
-    designs = [line for told in found.values() for line in told.designs]
+    designs = [line for runs_of_feed in found.values() for line in runs_of_feed.designs]
     designs.append(calibration_runs.against(found["listener"], found["random"]))
-    return Browsers(total, SETS, eyes.told(groups, runs), checks, designs)
+    return Browsers(total, SETS, eyes.describe(groups, runs), checks, designs)
 
 
 def _run(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> list[Ledger]:
@@ -218,7 +218,7 @@ class _Eyes:
     def of(self, personas: Sequence[Persona]) -> Likes:
         return self.likes[[self.personas.index(persona) for persona in personas]]
 
-    def told(self, groups: dict[Feed, list[Persona]], runs: dict[Feed, list[Ledger]]) -> str:
+    def describe(self, groups: dict[Feed, list[Persona]], runs: dict[Feed, list[Ledger]]) -> str:
         """How often the viewer is right about planted themes, and the same in a run."""
         catalogue = self.shelf.catalogue
         videos = self.shelf.theme_of >= 0

@@ -131,9 +131,9 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
 
 def _account(options: dict[str, Any]) -> str:
     """Name who pays: the cap holds for the same check over its interruptions."""
-    told = ("model", "strategy", "per_theme", "personas", "seed")
+    names = ("model", "strategy", "per_theme", "personas", "seed")
     return "judge-check/" + "/".join(
-        "all" if options[name] is None else str(options[name]) for name in told
+        "all" if options[name] is None else str(options[name]) for name in names
     )
 
 
@@ -146,13 +146,13 @@ def _as_dict(found: _Found) -> dict[str, Any]:
 
 
 def _show(found: _Found) -> None:
-    told = found.agreement
-    shown = f"{count_of(told.personas, 'persona')}, {count_of(told.videos, 'video')}"
-    echo(f"{told.model}, {told.strategy}: {shown}")
+    agreement = found.agreement
+    shown = f"{count_of(agreement.personas, 'persona')}, {count_of(agreement.videos, 'video')}"
+    echo(f"{agreement.model}, {agreement.strategy}: {shown}")
     rows = [
-        ("yes to what fits", told.overall.fitting_yes),
-        ("no to what does not fit", told.overall.unfitting_no),
-        ("balanced accuracy", told.overall.balanced),
+        ("yes to what fits", agreement.overall.fitting_yes),
+        ("no to what does not fit", agreement.overall.unfitting_no),
+        ("balanced accuracy", agreement.overall.balanced),
     ]
     width = max(len(name) for name, _ in [*rows, *((m.name, None) for m in found.measures)])
     for name, figure in rows:
@@ -161,10 +161,10 @@ def _show(found: _Found) -> None:
         cell = _cell(measure.figure, measure.unit)
         echo(f"{measure.name:<{width}}  {cell:<24} {count_of(measure.figure.answers, 'answer')}")
     echo(f"\n{'theme':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
-    for theme, row in told.by_theme.items():
+    for theme, row in agreement.by_theme.items():
         _show_row(theme, row)
-    lost = ", ".join(f"{count} {reason}" for reason, count in told.missing.items()) or "none"
-    echo(f"missing answers: {lost}; {1000 * told.latency_s:.0f} ms a new video (median)")
+    lost = ", ".join(f"{count} {reason}" for reason, count in agreement.missing.items()) or "none"
+    echo(f"missing answers: {lost}; {1000 * agreement.latency_s:.0f} ms a new video (median)")
     if found.spent is not None:
         echo(f"spent: ${found.spent.cost_usd:.4f}, {found.spent.tokens:,} tokens")
     echo("Brackets: 95 % intervals, clustered by persona and by video (docs/models.md).")

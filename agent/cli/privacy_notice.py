@@ -19,8 +19,8 @@ def announce(model: str, cap: SpendingCap) -> None:
     from agent.models.prices import dated
 
     cap.check(model)
-    if (told := sent_to(model)) is not None:
-        echo(told, err=True)
+    if (notice := sent_to(model)) is not None:
+        echo(notice, err=True)
     if cap.cost_usd is not None:
         echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 

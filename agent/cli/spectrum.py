@@ -185,6 +185,6 @@ def _ask(
     from store.foreign.printing import counting
 
     announce(asking.model, asking.cap)
-    with counting(f"asking {asking.model}") as told:
-        kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), told))
+    with counting(f"asking {asking.model}") as tell:
+        kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), tell))
     return kept.answers, kept.explanations, kept.words

@@ -125,8 +125,8 @@ def _request(at: Address, method: str, path: str, body: str | None = None) -> by
             "Wait a moment, then type: python -m agent status"
         ) from None
     if answer.is_error:
-        told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-        raise BadConfig(told.get("error") or f"The daemon answered {answer.text.strip()}")
+        problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        raise BadConfig(problem.get("error") or f"The daemon answered {answer.text.strip()}")
     return answer.content
 
 
@@ -172,8 +172,8 @@ def _waiting(status: Status) -> Iterator[str]:
     """Yield what waits for a person, with what to type."""
     for wall in status.walls:
         yield f"! {wall.platform} shows {wall.account} {wall.saw}. Look at it: {wall.command}"
-        told = f"--looked {wall.platform} {wall.account}"
-        yield f"  Then type: python -m agent status {told}"
+        options = f"--looked {wall.platform} {wall.account}"
+        yield f"  Then type: python -m agent status {options}"
     for breaker in status.breakers:
         yield f"! {breaker.platform} failed {breaker.failures} times in a row: {breaker.reason}"
     for trouble in status.troubles:
@@ -235,8 +235,8 @@ def _machine(status: Status) -> Iterator[str]:
     lasts = ""
     if machine.days_left is not None:
         days = machine.days_left
-        told = f"{days:,.0f} days" if days < _LONG else "more than ten years"
-        lasts = f"; lasts {told} at the rate of the last seven days"
+        left = f"{days:,.0f} days" if days < _LONG else "more than ten years"
+        lasts = f"; lasts {left} at the rate of the last seven days"
     yield f"{size_told(machine.used)} used, {size_told(machine.free)} free{lasts}"
 
 

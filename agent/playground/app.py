@@ -115,9 +115,9 @@ class _Handlers:
 
     def skinned(self) -> list[BaseRoute]:
         look = self._site.look
-        told = {"speed": f"{look.speed:g}", "motion": look.motion}
+        words = {"speed": f"{look.speed:g}", "motion": look.motion}
         items = self._site.catalogue.items
-        skin = Skin(str(look.skin), items, self._for_visitor, self._visitor, told)
+        skin = Skin(str(look.skin), items, self._for_visitor, self._visitor, words)
         return skin.routes()
 
     async def page(self, request: Request) -> Response:

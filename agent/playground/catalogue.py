@@ -115,8 +115,8 @@ class Catalogue:
     @cached_property
     def fingerprint(self) -> str:
         """Changes whenever what a recommender can serve changes."""
-        told = "\n".join(f"{i.id} {i.kind} {i.theme} {i.seconds} {i.likes}" for i in self.items)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        listing = "\n".join(f"{i.id} {i.kind} {i.theme} {i.seconds} {i.likes}" for i in self.items)
+        return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -165,11 +165,11 @@ def _name(item: CatalogueItem) -> str:
     """Hash of all that decides the bytes of a clip."""
     footage = _footage(item)
     scene = footage.layout == "scene"
-    told = {
+    decisive = {
         "version": VERSION,
         "pillow": PIL.__version__,
         "encoder": _ENCODER,
         "footage": None if scene else _stamp(footage),
         "recipe": asdict(recipe_for(item, footage)),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]

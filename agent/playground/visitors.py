@@ -191,24 +191,24 @@ class Visitor:
         )
 
     def _replay(self, line: dict[str, Any]) -> None:
-        ((kind, told),) = line.items()
+        ((kind, body),) = line.items()
         match kind:
             case "visitor":
-                self._check(told)
+                self._check(body)
             case "batch":
-                numbers = (self._shelf.catalogue.by_id[item].number for item in told["items"])
+                numbers = (self._shelf.catalogue.by_id[item].number for item in body["items"])
                 self._batches.append(tuple(numbers))
             case "watch":
-                self._take_watch(WatchReport.model_validate(told))
+                self._take_watch(WatchReport.model_validate(body))
             case "like":
-                self._take_like(Like.model_validate(told))
+                self._take_like(Like.model_validate(body))
             case _:
                 raise ValueError(kind)
 
-    def _check(self, told: dict[str, Any]) -> None:
+    def _check(self, header: dict[str, Any]) -> None:
         for name, now in self._header().items():
-            if told[name] != now:
-                raise SettingsChanged(name, told[name], now)
+            if header[name] != now:
+                raise SettingsChanged(name, header[name], now)
 
     def _take_watch(self, watch: WatchReport) -> None:
         self._views.setdefault(watch.index, {})[watch.view] = watch

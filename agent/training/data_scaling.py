@@ -29,8 +29,8 @@ from store.runs.payments import PaymentBook
 FIRST = 16
 """The smallest size above 0, unless sizes are named."""
 
-Told = Callable[[int, int], None]
-"""Is told how many of how many are done."""
+Tell = Callable[[int, int], None]
+"""Called with how many of how many are done."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,19 @@ def choose_sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
     return tuple(asked)
 
 
-def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, told: Told) -> None:
+def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, tell: Tell) -> None:
     """Do the trainings that are left; ``BadConfig`` where the folder holds another ladder."""
     _begin(plan, len(pairs.held_out), out)
     each = plan.recipe.updates + len(pairs.held_out)
     whole = each * len(plan.cells)
     for place, (size, seed) in enumerate(plan.cells):
         if trainings.cell(out, size, seed) is None:
-            _train(plan, pairs, out, (size, seed), _after(place * each, whole, told))
-        told((place + 1) * each, whole)
+            _train(plan, pairs, out, (size, seed), _after(place * each, whole, tell))
+        tell((place + 1) * each, whole)
 
 
 def score_all(
-    plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, told: Told
+    plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, tell: Tell
 ) -> None:
     """Let the judge score what is not scored yet. Its calls are booked in the data folder."""
     folder = trainings.judged_folder(out, plan.scale.make_scorer(plan.judge))
@@ -96,7 +96,7 @@ def score_all(
     till = CappedAccounts(PaymentBook(data.payments), (account,))
     judge = guarded(models.load(plan.judge), NO_CAP, till, data.replies_dir)
     try:
-        asyncio.run(_score(plan, judge, pairs, out, told))
+        asyncio.run(_score(plan, judge, pairs, out, tell))
     finally:
         asyncio.run(judge.close())
 
@@ -121,7 +121,7 @@ def _train(
     pairs: TrainingPairs,
     out: Path,
     cell: tuple[int, int],
-    told: Callable[[int], None],
+    tell: Callable[[int], None],
 ) -> None:
     """Train, measure, and write the record last."""
     size, seed = cell
@@ -136,10 +136,10 @@ def _train(
     subset, updates = pairs.subset(size, seed), plan.recipe.updates
     losses: tuple[trainings.TrainingLoss, ...] = ()
     if size:
-        done = dpo.train_model(ready, subset, plan.recipe, (seed, folder), told)
+        done = dpo.train_model(ready, subset, plan.recipe, seed, folder, tell)
         ready, losses = done.checkpoint, done.losses
     items = evaluate.measure_model(
-        ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
+        ready, pairs.held_out, plan.recipe.model, lambda count: tell(updates + count)
     )
     record = TrainingRun(
         size=size,
@@ -155,7 +155,7 @@ def _train(
 
 
 async def _score(
-    plan: ScalingPlan, judge: Model, pairs: TrainingPairs, out: Path, told: Told
+    plan: ScalingPlan, judge: Model, pairs: TrainingPairs, out: Path, tell: Tell
 ) -> None:
     asked = plan.scale.make_scorer(plan.judge)
     folder = trainings.judged_folder(out, asked)
@@ -167,11 +167,11 @@ async def _score(
         if cell is not None and trainings.recall(path, TrainingScores) is None:
             before = place * len(pairs.held_out)
             scored = await evaluate.score_replies(
-                judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)
+                judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, tell)
             )
             trainings.keep(path, scored)
-        told((place + 1) * len(pairs.held_out), whole)
+        tell((place + 1) * len(pairs.held_out), whole)
 
 
-def _after(before: int, whole: int, told: Told) -> Callable[[int], None]:
-    return lambda done: told(before + done, whole)
+def _after(before: int, whole: int, tell: Tell) -> Callable[[int], None]:
+    return lambda done: tell(before + done, whole)

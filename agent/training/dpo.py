@@ -59,28 +59,23 @@ def train_model(
     base: Checkpoint,
     pairs: Any,
     recipe: TrainingRecipe,
-    place: tuple[int, Path],
-    told: Callable[[int], None],
+    seed: int,
+    folder: Path,
+    tell: Callable[[int], None],
 ) -> TrainedModel:
     """Train a freshly loaded model, or go on where an earlier try was cut off.
 
-    Parameters
-    ----------
-    place
-        The seed, and the folder where checkpoints and the adapter go.
-    told
-        Is told the number of updates done.
+    The folder takes checkpoints and the adapter; ``tell`` is called with the updates done.
 
     Raises
     ------
     BadConfig
         An update does not fit in memory.
     """
-    seed, folder = place
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TRL's own, of transformers' next version
         trainer = _trainer(base, pairs, recipe, seed, folder / _CHECKPOINTS)
-        trainer.add_callback(_teller(told))
+        trainer.add_callback(_teller(tell))
         try:
             trainer.train(resume_from_checkpoint=_last(folder / _CHECKPOINTS))
         except load_torch().OutOfMemoryError as error:
@@ -182,12 +177,12 @@ def _arguments(trl: Any, base: Checkpoint, recipe: TrainingRecipe, seed: int, fo
     )
 
 
-def _teller(told: Callable[[int], None]) -> Any:
+def _teller(tell: Callable[[int], None]) -> Any:
     from transformers import TrainerCallback
 
     class Teller(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-            told(state.global_step)
+            tell(state.global_step)
 
     return Teller()
 

@@ -39,9 +39,9 @@ _PERSONA_ASKED = "Does it sound like that person? Answer with one word: Yes or N
 
 
 def measure_model(
-    checkpoint: Checkpoint, pairs: Any, name: str, told: Callable[[int], None]
+    checkpoint: Checkpoint, pairs: Any, name: str, tell: Callable[[int], None]
 ) -> tuple[HeldOutItem, ...]:
-    """Ask a model about held-out pairs; ``told`` is told how many are done."""
+    """Ask a model about held-out pairs; ``tell`` is called with how many are done."""
     model = HfVlm(name, checkpoint, limit_s=None)  # a reply must not depend on how busy it is
     items: list[HeldOutItem] = []
     for start in range(0, len(pairs), TOGETHER):
@@ -62,7 +62,7 @@ def measure_model(
                     p_yes=tuple(said.p_yes for said in model.generate(_questions(pair), 1)),
                 )
             )
-        told(len(items))
+        tell(len(items))
     return tuple(items)
 
 
@@ -124,7 +124,7 @@ async def score_replies(
     scale: AnswerScale,
     items: Sequence[HeldOutItem],
     pairs: Any,
-    told: Callable[[int], None],
+    tell: Callable[[int], None],
 ) -> TrainingScores:
     """Let the judge score replies; an empty one shows nothing and is not asked about."""
     done = [0]
@@ -134,7 +134,7 @@ async def score_replies(
         judge = ModelJudge(model, scale.prompt(reply), QuestionForm())
         made = await judge.judge(encode_jpegs(pairs[place]["images"]), reply)
         done[0] += 1
-        told(done[0])
+        tell(done[0])
         return made
 
     batch: Batch[int, Judgement] = Batch(

@@ -148,10 +148,10 @@ class Skin:
         legacy = request.query_params.get("layout") == "b"
         body = shapes.youtube_item(item, legacy=legacy)
         if "nameless" in request.query_params:
-            told = {"overlay": body["overlay"], "_player": shapes.youtube_player(item)}
+            answer = {"overlay": body["overlay"], "_player": shapes.youtube_player(item)}
         else:
-            told = body | {"playerResponse": shapes.youtube_player(item)}
-        return await self._spoilt(request, 0, told)
+            answer = body | {"playerResponse": shapes.youtube_player(item)}
+        return await self._spoilt(request, 0, answer)
 
     async def query(self, request: Request) -> Response:
         """Answer one of Instagram's named queries."""
@@ -163,14 +163,14 @@ class Skin:
         return await self._feed(request, place, shapes.instagram_feed)
 
     async def like(self, request: Request) -> Response:
-        told = await request.json()
-        item = self._by_id.get(told["id"])
+        body = await request.json()
+        item = self._by_id.get(body["id"])
         if item is None:
             return JSONResponse({"message": "there is no such video"}, 404)
 
         def answer(visitor: Visitor) -> Response:
-            visitor.like(Like(id=item.id, liked=told["liked"]))
-            return JSONResponse(told)
+            visitor.like(Like(id=item.id, liked=body["liked"]))
+            return JSONResponse(body)
 
         return await self._for_visitor(request, answer)
 

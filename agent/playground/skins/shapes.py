@@ -39,7 +39,7 @@ def feed_payload(catalogue: Catalogue, visitor: Visitor, page: BatchPart) -> dic
 def item_payload(item: CatalogueItem, index: int, visitor: Visitor) -> dict[str, Any]:
     """Describe one item; a live card has viewers instead of a duration and counts."""
     live = item.kind == "live"
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": item.id,
         "index": index,
         "url": f"/v/{item.id}",
@@ -54,9 +54,9 @@ def item_payload(item: CatalogueItem, index: int, visitor: Visitor) -> dict[str,
         "poster": poster_url(item) if has_poster(item) else None,
     }
     if live:
-        return told | {"stats": None, "liveRoom": {"userCount": item.plays // 40 + 12}}
+        return fields | {"stats": None, "liveRoom": {"userCount": item.plays // 40 + 12}}
     stats = {"diggCount": item.likes, "commentCount": item.comments, "playCount": item.plays}
-    return told | {"stats": stats}
+    return fields | {"stats": stats}
 
 
 def clip_url(item: CatalogueItem) -> str:
@@ -178,11 +178,11 @@ def youtube_item(item: CatalogueItem, *, legacy: bool) -> dict[str, Any]:
 
 
 def _overlay(item: CatalogueItem) -> dict[str, Any]:
-    told = f"like this video along with {item.likes:,} other people"
+    likes = f"like this video along with {item.likes:,} other people"
     like = {
         "iconName": "EMPTY_HEART",
         "title": compact_count(item.likes),
-        "accessibilityText": told,
+        "accessibilityText": likes,
     }
     comments = {
         "iconName": "SHORTS_COMMENT",

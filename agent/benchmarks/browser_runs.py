@@ -4,8 +4,6 @@ Three ordinary studies, one a feed, conducted as any other: what is complete is 
 more runs extend them. Each has a data folder of its own below ``calibration/``, since accounts are
 named by their slots and an account belongs to one feed. And what the viewer says of every video of
 the catalogue, so that the simulation can watch with the same eyes.
-
-Refuses to know how the runs are judged.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.benchmarks.calibration import WINDOWS, Feed, Likes, Tell
-from agent.benchmarks.exhibits import Exhibit
+from agent.benchmarks.exhibits import Exhibit, Tell
+from agent.benchmarks.simulated_studies import WINDOWS, Feed, Likes
 from agent.config import RunConfig
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
@@ -31,7 +29,6 @@ from personas.persona import Persona
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
-from store.runs.records import Windows
 
 MODEL = "embedded/conse"
 STRATEGY = "simple"
@@ -39,14 +36,14 @@ FEWEST = 3
 """One run of each feed."""
 
 
-def sizes(total: int) -> dict[Feed, int]:
-    """Share runs out: as many of the listener as of the random feed, fewer of the contrarian."""
+def share_runs(total: int) -> dict[Feed, int]:
+    """Share runs out: as many of listener as of random, fewer of contrarian."""
     contrarian = max(1, 2 * total // 7)
     listener = (total - contrarian) // 2
     return {"listener": listener, "random": total - contrarian - listener, "contrarian": contrarian}
 
 
-def in_order(personas: Sequence[Persona], seed: int) -> list[Persona]:
+def order_personas(personas: Sequence[Persona], seed: int) -> list[Persona]:
     """Personas with planted themes in a random order; more runs take more from its beginning."""
     known = [persona for persona in personas if persona.themes]
     order = np.random.default_rng(seed).permutation(len(known))
@@ -60,10 +57,8 @@ class RunsFolder:
     root: Path
     browser: str | None = None
     seed: int = 1
-    windows: Windows = WINDOWS
 
     def data(self, feed: Feed) -> DataFolder:
-        """Folder of one feed's runs."""
         return DataFolder(self.root / "calibration" / f"{feed}-{self.seed}")
 
     def folder(self, feed: Feed) -> Path:
@@ -71,8 +66,8 @@ class RunsFolder:
         return self.data(feed).studies_dir / f"calibrate-{feed}-{self.seed}"
 
 
-def declare(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> Study:
-    """Declare, or extend, the study of one feed; its accounts are drawn as in any study."""
+def declare_study(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> Study:
+    """Declare, or extend, the study of one feed. Its accounts are drawn as in any study."""
     data, home = where.data(feed), where.folder(feed)
     drawn = read_draws(home / DRAWS)
     asked = [persona.id for persona in personas]
@@ -90,7 +85,6 @@ def _check_nothing(_: RunConfig) -> None:
 
 
 def _file(name: str, feed: Feed, personas: Sequence[str], where: RunsFolder) -> str:
-    windows = where.windows
     return f"""\
 name = "{name}"
 seed = {where.seed}
@@ -102,10 +96,10 @@ models = ["{MODEL}"]
 arms = ["treatment"]
 
 [windows]
-before = {windows.before}
-adapt = {windows.adapt}
-after = {windows.after}
-baseline = "{windows.baseline}"
+before = {WINDOWS.before}
+adapt = {WINDOWS.adapt}
+after = {WINDOWS.after}
+baseline = "{WINDOWS.baseline}"
 
 [site]
 feed = "{feed}"
@@ -117,7 +111,7 @@ primary = "matrix"
 """
 
 
-def complete(study: Study) -> list[Ledger]:
+def read_complete_runs(study: Study) -> list[Ledger]:
     """Read the complete runs of a study, in the order of its personas."""
     runs = study.runs()
     wanted = sorted(study.cells, key=lambda cell: cell.persona)
@@ -125,20 +119,17 @@ def complete(study: Study) -> list[Ledger]:
     return [read(run.path) for run in found if run.status == "complete"]
 
 
-async def opinions(
+async def ask_opinions(
     model: Model,
     personas: Sequence[Persona],
     catalogue: Catalogue,
     exhibits: Sequence[Exhibit],
     tell: Tell,
 ) -> Likes:
-    """Ask a viewer about every video as every persona; what it cannot answer is no yes.
+    """Ask a viewer about every video as every persona. What it cannot answer is no yes.
 
-    Parameters
-    ----------
-    exhibits
-        Of every plain video that is no variation; a variation is answered as the video whose words
-        it has. Ads and live cards are never asked about in a run.
+    Exhibits are of every plain video that is no variation; a variation is answered as the video
+    whose words it has. Ads and live cards are never asked about in a run.
     """
     judges = [ModelJudge.of(model, STRATEGY, persona) for persona in personas]
     likes = np.zeros((len(judges), len(catalogue.items)), dtype=np.bool_)
@@ -154,19 +145,15 @@ async def opinions(
     return likes
 
 
-def likeness(ledgers: Sequence[Ledger], likes: Likes, catalogue: Catalogue) -> tuple[int, int]:
-    """How many answers of the runs were as the table of likes has them, and how many there are.
-
-    Parameters
-    ----------
-    ledgers
-        One a row of ``likes``.
-    """
+def count_alike_answers(
+    ledgers: Sequence[Ledger], likes: Likes, catalogue: Catalogue
+) -> tuple[int, int]:
+    """How many answers of the runs are as in their rows of ``likes``, of how many."""
     same = asked = 0
     for row, ledger in zip(likes, ledgers, strict=True):
         for step in ledger.steps:
             if step.judgement.answer is not None:
                 asked += 1
-                told = row[catalogue.by_id[step.video.id].number]
-                same += bool(told) == (step.judgement.answer == "yes")
+                expected = row[catalogue.by_id[step.video.id].number]
+                same += bool(expected) == (step.judgement.answer == "yes")
     return same, asked

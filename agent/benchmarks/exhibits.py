@@ -1,7 +1,7 @@
-"""Videos of the playground as a viewer gets them: a frame of the real clip, and the caption.
+"""Videos of the playground as a viewer gets them: a frame of the clip, and the caption.
 
 The frame is the clip's own picture, its title included; the site's furniture (buttons, the caption
-at the foot) is not drawn over it. Refuses to know who judges them.
+at the foot) is not drawn over it.
 """
 
 from __future__ import annotations
@@ -15,31 +15,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
+from personas.persona import Persona
 
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+Tell = Callable[[int, int], None]
+"""Called with how many are done, and how many there are."""
 
 _AT = 0.4  # share of the clip's length at which its frame is taken
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One video, ready to be judged; its theme is planted truth that no judge is given."""
+    """One video, ready to be judged. Its theme is planted truth that no judge is given."""
 
     id: str
     theme: str
-    footage: str
-    """Videos may share their footage; a split keeps these together."""
     frame: bytes
     """A JPEG file."""
     caption: str
     """With hashtags, as the page shows it."""
 
 
-def sample(
+def match_themes(personas: Sequence[Persona], themes: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each theme is one of each persona's; one row a persona."""
+    shown = np.array(themes)
+    return np.array([np.isin(shown, persona.themes) for persona in personas])
+
+
+def draw_videos(
     catalogue: Catalogue, per_theme: int | None, rng: np.random.Generator
 ) -> tuple[CatalogueItem, ...]:
     """Draw plain videos, as many of each theme; ``None`` takes all. Ads and live cards are out."""
@@ -55,7 +61,7 @@ def sample(
     return tuple(drawn)
 
 
-def show(items: Sequence[CatalogueItem], clips: ClipStore, tell: Tell) -> list[Exhibit]:
+def take_exhibits(items: Sequence[CatalogueItem], clips: ClipStore, tell: Tell) -> list[Exhibit]:
     """Take a frame of every video's clip, making the clips that are missing.
 
     Raises
@@ -70,14 +76,9 @@ def show(items: Sequence[CatalogueItem], clips: ClipStore, tell: Tell) -> list[E
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for shown in pool.map(lambda group: _exhibits(group, clips), groups.values()):
             exhibits += shown
-            tell("taking frames", len(exhibits), len(items))
+            tell(len(exhibits), len(items))
     place = {item.id: number for number, item in enumerate(items)}
     return sorted(exhibits, key=lambda exhibit: place[exhibit.id])
-
-
-def caption_of(item: CatalogueItem) -> str:
-    """Return the caption as the page shows it, hashtags at its end."""
-    return " ".join([item.caption, *(f"#{tag}" for tag in item.hashtags)])
 
 
 def _exhibits(items: Iterable[CatalogueItem], clips: ClipStore) -> list[Exhibit]:
@@ -87,9 +88,8 @@ def _exhibits(items: Iterable[CatalogueItem], clips: ClipStore) -> list[Exhibit]
         Exhibit(
             id=item.id,
             theme=item.theme,
-            footage=item.footage,
             frame=_frame(clips.clip(item), _AT * item.seconds),
-            caption=caption_of(item),
+            caption=item.tagged_caption,
         )
         for item in items
     ]

@@ -1,7 +1,4 @@
-"""Measures how the memory of a long run grows: this process, and all processes of its browser.
-
-Refuses to judge the growth and to say where it comes from.
-"""
+"""Measures how the memory of a long run grows: this process, and its browser's."""
 
 from __future__ import annotations
 
@@ -45,7 +42,6 @@ class Memory:
         return float(np.polyfit(np.array(self.videos)[kept], np.array(samples)[kept], 1)[0] * 1000)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures that are printed."""
         return {
             "videos": self.videos[-1],
             "python_mib": round(max(self.python_mib)),
@@ -68,7 +64,6 @@ class _Sampler(SilentWatcher):
         self._self = psutil.Process()
 
     def stepped(self, step: Step) -> None:
-        """Take a sample from time to time."""
         if step.position >= self._videos:
             raise _Enough
         if step.position % EVERY:
@@ -95,15 +90,15 @@ def _is_browser(process: psutil.Process) -> bool:
 
 
 def _share(process: psutil.Process) -> int:
-    """Bytes of a process; pages that several share are divided among them where that is told."""
+    """Bytes of a process. Pages that several share are divided among them where that is told."""
     try:
-        told = process.memory_full_info()
-        return int(getattr(told, "pss", 0) or told.rss)
+        used = process.memory_full_info()
+        return int(getattr(used, "pss", 0) or used.rss)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
 
 
-def measure(
+def measure_memory(
     root: Path,
     found: browsers.BrowserBinary,
     videos: int,
@@ -112,10 +107,7 @@ def measure(
 ) -> Memory:
     """Swipe through so many videos of the TikTok skin, and sample memory on the way.
 
-    Parameters
-    ----------
-    renew_after
-        Videos after which the browser is opened anew; 0: never.
+    The browser is opened anew after ``renew_after`` videos; 0: never.
     """
     data = DataFolder(root)
     data.prepare()

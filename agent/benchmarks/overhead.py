@@ -1,7 +1,7 @@
 """Measures what a step costs beside model, dwell and the site's own animation.
 
 Runs blocks of feedsway steps and blocks of a bare Playwright loop by turns on the same page of the
-playground, so that a noisy machine disturbs both alike. Refuses to tune anything.
+playground, so that a noisy machine disturbs both alike.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from playwright.async_api import CDPSession, Page, async_playwright
 
 from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
-from agent.playground import catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.playground.workshop import Workshop
@@ -75,7 +75,7 @@ class Overhead:
         }
 
 
-def measure(
+def measure_overhead(
     data: Path, browser: browsers.BrowserBinary, rounds: int, tell: Callable[[str], None]
 ) -> Overhead:
     """Measure ``rounds`` blocks of each loop, by turns, 25 videos a block."""
@@ -90,7 +90,7 @@ def measure(
 
 def _make_clips(tell: Callable[[str], None]) -> None:
     """Make every clip that is shown first, so that making them disturbs neither loop."""
-    shelf, site = Shelf(catalogue.load()), _site()
+    shelf, site = Shelf(load_catalogue()), _site()
     settings, served = Settings(site.feed, site.gain, SEED), list[int]()
     for batch in range(BATCHES):
         nothing = History(served, [nan] * len(served), [False] * len(served))

@@ -15,9 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.asking import GridCell, ask
-from agent.benchmarks.exhibits import Exhibit, Tell
-from agent.benchmarks.shares import Grid, MeasuredShare, balanced, share
+from agent.benchmarks.exhibits import Exhibit, Tell, match_themes
+from agent.benchmarks.grid import (
+    Grid,
+    GridCell,
+    MeasuredShare,
+    ask_pairs,
+    balance_shares,
+    measure_share,
+)
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from personas.persona import Persona
@@ -50,37 +56,23 @@ class ViewerAgreement:
     """Median wall time of a judgement that was the first about its video."""
 
 
-async def agreement(
+async def measure_agreement(
     model: Model,
     strategy: str,
     personas: Sequence[Persona],
     exhibits: Sequence[Exhibit],
     tell: Tell,
 ) -> ViewerAgreement:
-    """Ask a model about every exhibit as every persona that has planted themes.
-
-    Parameters
-    ----------
-    model
-        A loaded model.
-    strategy
-        ``simple`` or ``isq``.
-    personas
-        Those without themes are left out.
-    exhibits
-        From `agent.benchmarks.exhibits.show`.
-    tell
-        Progress.
-    """
+    """Ask a model about every exhibit as every persona; those without themes are left out."""
     judged = [persona for persona in personas if persona.themes]
     judges = [ModelJudge.of(model, strategy, persona) for persona in judged]
     pairs = [GridCell(row, column) for column in range(len(exhibits)) for row in range(len(judged))]
-    answers = await ask(judges, exhibits, pairs, lambda done, of: tell("judging", done, of))
+    answers = await ask_pairs(judges, exhibits, pairs, tell)
     said = answers.yes
-    missing = Counter(told.missing for told in answers.said.values() if told.missing is not None)
-    first_s = [told.latency_s for pair, told in answers.said.items() if pair.persona == 0]
-    themes = np.array([exhibit.theme for exhibit in exhibits])
-    fits = np.array([np.isin(themes, persona.themes) for persona in judged])
+    missing = Counter(one.missing for one in answers.said.values() if one.missing is not None)
+    first_s = [one.latency_s for pair, one in answers.said.items() if pair.persona == 0]
+    shown = [exhibit.theme for exhibit in exhibits]
+    themes, fits = np.array(shown), match_themes(judged, shown)
     return ViewerAgreement(
         model=model.name,
         strategy=strategy,
@@ -101,4 +93,6 @@ async def agreement(
 
 def _row(said: Grid, fits: NDArray[np.bool_]) -> AgreementRow:
     fitting, unfitting = np.where(fits, said, np.nan), np.where(fits, np.nan, 1 - said)
-    return AgreementRow(share(fitting), share(unfitting), balanced(fitting, unfitting))
+    return AgreementRow(
+        measure_share(fitting), measure_share(unfitting), balance_shares(fitting, unfitting)
+    )

@@ -1,6 +1,6 @@
 """The command line of everything that acts. Only here are argv and the environment read.
 
-Refuses to do any of the work: each command turns options into values and calls one function.
+Each command turns options into values and calls one function.
 """
 
 from __future__ import annotations
@@ -61,5 +61,4 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line; what goes wrong becomes words at one door."""
     open_door(cli)

@@ -139,14 +139,14 @@ def align(
         _write_example(example)
         return
     plan, loaded = _plan(pairs, options)
-    dpo.check()
+    dpo.check_training()
     if loaded.frames:
         register(DataFolder(data), out, "training", frames=loaded.frames)
     with counting("trainings") as tell:
         data_scaling.train_all(plan, loaded, out, tell)
     with counting("replies scored") as tell:
         data_scaling.score_all(plan, loaded, out, DataFolder(data), tell)
-    asked = plan.scale.asked(plan.judge)
+    asked = plan.scale.make_scorer(plan.judge)
     result = read(out, asked, plan.sizes, plan.seeds, margin)
     written = write(result, out)
     if as_json:
@@ -156,12 +156,11 @@ def align(
 
 
 def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, TrainingPairs]:
-    """Turn options into values, and refuse what does not fit together."""
     from agent import models
     from agent.errors import BadConfig
     from agent.training import data_scaling
-    from agent.training import dataset as pairs
-    from agent.training.judge_score import AnswerScale
+    from agent.training.dataset import read_training_pairs
+    from agent.training.evaluate import AnswerScale
     from personas.library import find
     from store.results.trainings import TrainingRecipe
 
@@ -178,14 +177,14 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
     models.check(judge)
     models.check_access(judge, os.environ)
     models.check(model)
-    loaded = pairs.read(folder)
+    loaded = read_training_pairs(folder)
     recipe = TrainingRecipe(
         model=model,
         pairs=loaded.digest,
         **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
     )
     named: Sequence[int] | None = options["sizes"]
-    sizes = data_scaling.sizes(named, len(loaded.train))
+    sizes = data_scaling.choose_sizes(named, len(loaded.train))
     plan = data_scaling.ScalingPlan(
         sizes, options["seeds"], recipe, judge, AnswerScale.of(style, persona)
     )

@@ -37,14 +37,14 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
 
     With --memory, measure instead how the memory of a long run grows.
     """
-    from agent.benchmarks.overhead import measure
+    from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
 
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
         return
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(
+        result = measure_overhead(
             Path(folder), find_browser(browser), rounds, lambda line: echo(line, err=True)
         ).as_dict()
     if as_json:
@@ -57,11 +57,11 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
 
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:
-    from agent.benchmarks.memory import measure
+    from agent.benchmarks.memory import measure_memory
     from agent.drivers.web.browser import find_browser
 
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(
+        found = measure_memory(
             Path(folder),
             find_browser(browser),
             videos,

@@ -54,22 +54,22 @@ def calibrate(
     with the embedded viewer, which have to look like simulated ones with that viewer's answers.
     """
     from agent.benchmarks.browser_runs import FEWEST, RunsFolder
-    from agent.cli.calibrate_run import PERSONAS, in_browsers, simulated
+    from agent.cli.calibrate_run import PERSONAS, check_browser_runs, check_simulated
     from analysis.simulation.calibration import checks_text, passed
     from analysis.statistics.estimate import as_json as plain
 
     say = _nothing if as_json else echo
     say(f"{studies} simulated studies of {PERSONAS} personas x 2 arms x 100 videos, ideal viewer")
-    checks = simulated(studies, seed)
+    checks = check_simulated(studies, seed)
     say(checks_text(checks) + "\n")
-    told: Browsers | None = None
+    browsers: Browsers | None = None
     if browser_runs:
-        told = in_browsers(max(FEWEST, browser_runs), RunsFolder(data, browser, seed))
-        checks += told.checks
-        say(f"{told.runs} browser runs beside {told.sets} simulated sets of runs")
-        say(f"{told.viewer}\n{checks_text(told.checks)}\n\n{_designs(told.designs)}")
+        browsers = check_browser_runs(max(FEWEST, browser_runs), RunsFolder(data, browser, seed))
+        checks += browsers.checks
+        say(f"{browsers.runs} browser runs beside {browsers.sets} simulated sets of runs")
+        say(f"{browsers.viewer}\n{checks_text(browsers.checks)}\n\n{_designs(browsers.designs)}")
     if as_json:
-        found = {"studies": studies, "checks": plain(checks), "browser": plain(told)}
+        found = {"studies": studies, "checks": plain(checks), "browser": plain(browsers)}
         echo(json.dumps(found, indent=2))
     if not passed(checks):
         echo("Some checks FAIL: figures of this version are not to be trusted.", err=True)
@@ -81,20 +81,19 @@ def _nothing(_: str) -> None:
 
 
 def _designs(found: Sequence[DesignVerdict]) -> str:
-    """What each design says of the browser runs."""
     from analysis.terminal.columns import columns
     from analysis.terminal.run_text import estimate_text
 
     head = ("feed", "design", "runs", "estimate", "p, two-sided", "test")
     rows = [
         (
-            told.feed,
-            told.design,
-            str(told.runs),
-            estimate_text(told.estimate),
-            "–" if told.p != told.p else f"{told.p:.2g}",
-            told.test,
+            verdict.feed,
+            verdict.design,
+            str(verdict.runs),
+            estimate_text(verdict.estimate),
+            "–" if verdict.p != verdict.p else f"{verdict.p:.2g}",
+            verdict.test,
         )
-        for told in found
+        for verdict in found
     ]
     return columns(head, rows, left=6)

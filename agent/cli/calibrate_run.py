@@ -1,6 +1,7 @@
 """What ``python -m agent calibrate`` puts together: the playground's studies and their judging.
 
-Refuses to print, beyond progress.
+Studies are made in ``agent.benchmarks``, simulated or in browsers, and judged in
+``analysis.simulation``; only here do the two meet.
 """
 
 from __future__ import annotations
@@ -15,9 +16,17 @@ import numpy as np
 
 from agent.benchmarks import browser_runs
 from agent.benchmarks.browser_runs import MODEL, RunsFolder
-from agent.benchmarks.calibration import Feed, Ints, Likes, SimulationSetting, Tell, ideal, studies
+from agent.benchmarks.exhibits import Tell
+from agent.benchmarks.simulated_studies import (
+    Feed,
+    Ints,
+    Likes,
+    SimulationSetting,
+    make_ideal_likes,
+    simulate_studies,
+)
 from agent.errors import RunFault
-from agent.playground.catalogue import load as load_catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.recommend import Shelf
 from agent.study.conduct import Conductor, Study
 from agent.study.holders import held_study
@@ -42,47 +51,42 @@ SETS = 1999
 # Simulated studies
 
 
-def simulated(count: int, seed: int, personas: int = PERSONAS) -> list[CalibrationCheck]:
+def check_simulated(count: int, seed: int, personas: int = PERSONAS) -> list[CalibrationCheck]:
     """Check false positives, coverage and the order of the feeds.
 
-    Parameters
-    ----------
-    count
-        Studies of the listener, and of the listener at gain 0, which is the random feed; a tenth
-        of the contrarian.
-    personas
-        Drawn for each study from those with planted themes.
+    Of so many studies of the listener, and of the listener at gain 0, which is the random feed; a
+    tenth of the contrarian. Personas are drawn for each study from those with planted themes.
     """
     known = [persona for persona in all_personas() if persona.themes]
     catalogue = load_catalogue()
-    shelf, likes = Shelf(catalogue), ideal(known, catalogue)
+    shelf, likes = Shelf(catalogue), make_ideal_likes(known, catalogue)
     scenes = {
         "listener": (count, SimulationSetting(shelf, likes, "listener")),
         "gain 0": (count, SimulationSetting(shelf, likes, "listener", gain=0.0)),
         "contrarian": (max(20, count // 10), SimulationSetting(shelf, likes, "contrarian")),
     }
-    told, sways = {}, {}
+    outcomes, sways = {}, {}
     for number, (name, (size, setting)) in enumerate(scenes.items()):
         rng = np.random.default_rng([seed, number])
         members = np.argsort(rng.random((size, len(known))), axis=1)[:, :personas]
-        told[name], sways[name] = judge(setting, members, rng, name)
+        outcomes[name], sways[name] = judge_studies(setting, members, rng, name)
     rng = np.random.default_rng([seed, len(scenes)])
     return [
-        *calibration.false_positives(told["gain 0"]),
+        *calibration.false_positives(outcomes["gain 0"]),
         *calibration.false_positives(calibration.judged_in_two_draws(count, rng)),
-        *calibration.coverage(told["gain 0"], "gain 0"),
-        *calibration.coverage(told["listener"], "listener"),
+        *calibration.coverage(outcomes["gain 0"], "gain 0"),
+        *calibration.coverage(outcomes["listener"], "listener"),
         *calibration.ordered(sways),
     ]
 
 
-def judge(
+def judge_studies(
     setting: SimulationSetting, members: Ints, rng: np.random.Generator, name: str
 ) -> tuple[dict[str, Outcomes], Floats]:
     """Simulate studies with a passive control arm; give their outcomes and mean sways."""
     lots, sways = [], []
     with counting(f"simulating, {name}") as tell:
-        for arms in studies(setting, members, ("treatment", "passive"), rng, tell):
+        for arms in simulate_studies(setting, members, ("treatment", "passive"), rng, tell):
             treated = calibration.drawn(arms["treatment"], setting.windows)
             control = calibration.drawn(arms["passive"], setting.windows)
             lots.append(calibration.judged(treated, control, rng))
@@ -104,16 +108,16 @@ class Browsers:
     designs: list[DesignVerdict]
 
 
-def in_browsers(total: int, where: RunsFolder, sets: int = SETS) -> Browsers:
-    """Run what is not complete yet, judge it, and hold it against as many simulated sets.
+def check_browser_runs(total: int, where: RunsFolder) -> Browsers:
+    """Run what is not complete yet, judge it, and hold it against simulated sets.
 
     Raises
     ------
     RunFault
         A run could not be completed; the same call goes on with it.
     """
-    sizes = browser_runs.sizes(total)
-    order = browser_runs.in_order(all_personas(), where.seed)
+    sizes = browser_runs.share_runs(total)
+    order = browser_runs.order_personas(all_personas(), where.seed)
     groups = {
         feed: sorted(order[:count], key=lambda persona: persona.id) for feed, count in sizes.items()
     }
@@ -124,12 +128,12 @@ def in_browsers(total: int, where: RunsFolder, sets: int = SETS) -> Browsers:
     for number, (feed, personas) in enumerate(groups.items()):
         rng = np.random.default_rng([where.seed, 100 + number])
         found[feed] = calibration_runs.seen(feed, runs[feed], rng)
-        setting = SimulationSetting(eyes.shelf, eyes.of(personas), feed, windows=where.windows)
-        checks += calibration_runs.agreements(found[feed], _figures(setting, sets, rng))
+        setting = SimulationSetting(eyes.shelf, eyes.of(personas), feed)
+        checks += calibration_runs.agreements(found[feed], _figures(setting, rng))
         checks += calibration_runs.detections(found[feed])
-    designs = [line for told in found.values() for line in told.designs]
+    designs = [line for runs_of_feed in found.values() for line in runs_of_feed.designs]
     designs.append(calibration_runs.against(found["listener"], found["random"]))
-    return Browsers(total, sets, eyes.told(groups, runs), checks, designs)
+    return Browsers(total, SETS, eyes.describe(groups, runs), checks, designs)
 
 
 def _run(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> list[Ledger]:
@@ -137,13 +141,13 @@ def _run(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> list[Led
     from agent.evaluation.rejudge import RejudgePlan, rejudge
 
     with held_study(where.folder(feed)):
-        study = browser_runs.declare(feed, personas, where)
+        study = browser_runs.declare_study(feed, personas, where)
         with counting(f"browser runs, {feed}") as tell:
             left = asyncio.run(Conductor(study, _Onlooker(study, tell)).conduct())
     if left.failed:
         logs = study.folder / "logs"
         raise RunFault(f"{len(left.failed)} runs could not be completed; their logs are in {logs}")
-    ledgers = browser_runs.complete(study)
+    ledgers = browser_runs.read_complete_runs(study)
     if len(ledgers) >= LEAST_PERSONAS:
         asking = RejudgePlan(MODEL, everyone=True)
         with counting(f"judging again, {feed}") as tell:
@@ -161,7 +165,6 @@ class _Onlooker:
         self._done = -1
 
     def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
-        """How far it is; ads and live cards are among the videos."""
         del running
         self._tell(min(videos, self._total), self._total)
         if done != self._done and not sys.stderr.isatty():
@@ -170,7 +173,6 @@ class _Onlooker:
         self._done = done
 
     def ended(self, cell: StudyCell, code: int) -> None:
-        """A run ended."""
         if code:
             echo(f"{cell.key} ended with exit code {code}", err=True)
 
@@ -178,12 +180,12 @@ class _Onlooker:
         """Nothing rests on the playground."""
 
 
-def _figures(setting: SimulationSetting, sets: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """The browser runs' figures in so many simulated sets of runs of the same personas."""
-    members = np.tile(np.arange(len(setting.likes)), (sets, 1))
+def _figures(setting: SimulationSetting, rng: np.random.Generator) -> dict[str, Floats]:
+    """The browser runs' figures in simulated sets of runs of the same personas."""
+    members = np.tile(np.arange(len(setting.likes)), (SETS, 1))
     parts = []
     with counting(f"simulating, {setting.feed}, as in the browser") as tell:
-        for arms in studies(setting, members, ("treatment",), rng, tell):
+        for arms in simulate_studies(setting, members, ("treatment",), rng, tell):
             cells = calibration.drawn(arms["treatment"], setting.windows)
             parts.append(calibration_runs.simulated_figures(cells))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -200,33 +202,30 @@ class _Eyes:
     @classmethod
     def open(cls, personas: Sequence[Persona]) -> _Eyes:
         """Ask about a frame of every video that is no variation of another."""
-        from agent.benchmarks.exhibits import show
+        from agent.benchmarks.exhibits import take_exhibits
         from agent.models import load as load_model
         from agent.playground.clips import ClipStore, default_cache
 
         catalogue = load_catalogue()
         items = [item for item in catalogue.items if item.kind == "video" and not item.edition]
         with counting("looking") as tell:
-            exhibits = show(
-                items, ClipStore(default_cache()), lambda _, done, total: tell(done, total)
-            )
+            exhibits = take_exhibits(items, ClipStore(default_cache()), tell)
         with counting("judging every video") as tell:
             likes = asyncio.run(
-                browser_runs.opinions(load_model(MODEL), personas, catalogue, exhibits, tell)
+                browser_runs.ask_opinions(load_model(MODEL), personas, catalogue, exhibits, tell)
             )
         return cls(tuple(personas), Shelf(catalogue), likes)
 
     def of(self, personas: Sequence[Persona]) -> Likes:
-        """Rows of some personas."""
         return self.likes[[self.personas.index(persona) for persona in personas]]
 
-    def told(self, groups: dict[Feed, list[Persona]], runs: dict[Feed, list[Ledger]]) -> str:
-        """How often the viewer is right about the planted themes, and the same in a run."""
+    def describe(self, groups: dict[Feed, list[Persona]], runs: dict[Feed, list[Ledger]]) -> str:
+        """How often the viewer is right about planted themes, and the same in a run."""
         catalogue = self.shelf.catalogue
         videos = self.shelf.theme_of >= 0
-        fits, says = ideal(self.personas, catalogue)[:, videos], self.likes[:, videos]
+        fits, says = make_ideal_likes(self.personas, catalogue)[:, videos], self.likes[:, videos]
         alike = [
-            browser_runs.likeness(runs[feed], self.of(personas), catalogue)
+            browser_runs.count_alike_answers(runs[feed], self.of(personas), catalogue)
             for feed, personas in groups.items()
         ]
         same, asked = np.sum(alike, axis=0)

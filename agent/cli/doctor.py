@@ -112,12 +112,12 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     hands = SlowHands(pace, PaceLimits(), 0, np.random.default_rng(), _local)
     sight = RunBrowser(data, found, options["headed"])
     _, codecs = asyncio.run(browsers.probe_browser(found, CODECS))
-    told = asyncio.run(probe_site(config, sight, options["videos"], hands, _tell))
+    walk = asyncio.run(probe_site(config, sight, options["videos"], hands, _tell))
     if as_json:
-        echo(json.dumps({"report": told.report(codecs), "faults": told.faults}, indent=2))
+        echo(json.dumps({"report": walk.report(codecs), "faults": walk.faults}, indent=2))
     else:
-        echo(told.report(codecs))
-    if told.faults:
+        echo(walk.report(codecs))
+    if walk.faults:
         sys.exit(1)
 
 

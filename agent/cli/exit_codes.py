@@ -20,7 +20,6 @@ INTERRUPTED = 130
 
 
 def open_door(command: click.Command) -> None:
-    """Run the command and exit with its code."""
     try:
         code = command.main(standalone_mode=False)
     except click.ClickException as error:

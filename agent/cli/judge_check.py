@@ -15,8 +15,8 @@ from agent.cli.privacy_notice import announce
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.benchmarks.grid import MeasuredShare
     from agent.benchmarks.probes import Measure
-    from agent.benchmarks.shares import MeasuredShare
     from agent.benchmarks.viewer import AgreementRow, ViewerAgreement
     from agent.judge.budget import Spending, SpendingCap
 
@@ -76,7 +76,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     announce(options["model"], cap)
     found = asyncio.run(_measure(options, cap))
     if as_json:
-        echo(json.dumps(_plain(_as_dict(found)), indent=2))
+        echo(json.dumps(_as_dict(found), indent=2))
     else:
         _show(found)
 
@@ -86,15 +86,15 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
 
     import numpy as np
 
-    from agent.benchmarks.exhibits import sample, show
-    from agent.benchmarks.probes import Panel, probe
-    from agent.benchmarks.viewer import agreement
+    from agent.benchmarks.exhibits import draw_videos, take_exhibits
+    from agent.benchmarks.probes import Panel, probe_judge
+    from agent.benchmarks.viewer import measure_agreement
     from agent.judge.budget import Budgeted, Spending
     from agent.judge.guard import is_free
     from agent.models import load
     from agent.models.local_server import warmed
     from agent.models.metering import CappedAccounts
-    from agent.playground import catalogue
+    from agent.playground.catalogue import load_catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
     from store.foreign.printing import counting
@@ -102,12 +102,12 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     from store.runs.payments import PaymentBook
 
     rng = np.random.default_rng(options["seed"])
-    items = sample(catalogue.load(), options["per_theme"], rng)
+    items = draw_videos(load_catalogue(), options["per_theme"], rng)
     planted = [persona for persona in all_personas() if persona.themes]
     if options["personas"] is not None:
         planted = [planted[i] for i in sorted(rng.permutation(len(planted))[: options["personas"]])]
     with counting("looking") as tell:
-        exhibits = show(items, ClipStore(default_cache()), lambda _, done, total: tell(done, total))
+        exhibits = take_exhibits(items, ClipStore(default_cache()), tell)
     strategy = options["strategy"]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(options["model"]))
@@ -119,11 +119,9 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
         before = till.book.balance(till.accounts)
         viewer = loaded if is_free(loaded) else Budgeted(loaded, cap, till)
         with counting("judging") as tell:
-            agreed = await agreement(
-                viewer, strategy, planted, exhibits, lambda _, done, total: tell(done, total)
-            )
+            agreed = await measure_agreement(viewer, strategy, planted, exhibits, tell)
         with counting("asking in other ways") as tell:
-            measures = await probe(Panel(viewer, strategy, planted, exhibits), rng, tell)
+            measures = await probe_judge(Panel(viewer, strategy, planted, exhibits), rng, tell)
     paid = viewer.balance if isinstance(viewer, Budgeted) else None
     spent = None
     if paid is not None:
@@ -133,37 +131,28 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
 
 def _account(options: dict[str, Any]) -> str:
     """Name who pays: the cap holds for the same check over its interruptions."""
-    told = ("model", "strategy", "per_theme", "personas", "seed")
+    names = ("model", "strategy", "per_theme", "personas", "seed")
     return "judge-check/" + "/".join(
-        "all" if options[name] is None else str(options[name]) for name in told
+        "all" if options[name] is None else str(options[name]) for name in names
     )
 
 
 def _as_dict(found: _Found) -> dict[str, Any]:
-    from dataclasses import asdict
+    from analysis.statistics.estimate import as_json
 
-    measures = {m.name: asdict(m.figure) | {"unit": m.unit} for m in found.measures}
-    spent = None if found.spent is None else asdict(found.spent)
-    return asdict(found.agreement) | {"measures": measures, "spent": spent}
-
-
-def _plain(value: Any) -> Any:
-    """Return JSON-able data; what does not exist is null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    measures = {m.name: as_json(m.figure) | {"unit": m.unit} for m in found.measures}
+    agreement: dict[str, Any] = as_json(found.agreement)
+    return agreement | {"measures": measures, "spent": as_json(found.spent)}
 
 
 def _show(found: _Found) -> None:
-    told = found.agreement
-    shown = f"{count_of(told.personas, 'persona')}, {count_of(told.videos, 'video')}"
-    echo(f"{told.model}, {told.strategy}: {shown}")
+    agreement = found.agreement
+    shown = f"{count_of(agreement.personas, 'persona')}, {count_of(agreement.videos, 'video')}"
+    echo(f"{agreement.model}, {agreement.strategy}: {shown}")
     rows = [
-        ("yes to what fits", told.overall.fitting_yes),
-        ("no to what does not fit", told.overall.unfitting_no),
-        ("balanced accuracy", told.overall.balanced),
+        ("yes to what fits", agreement.overall.fitting_yes),
+        ("no to what does not fit", agreement.overall.unfitting_no),
+        ("balanced accuracy", agreement.overall.balanced),
     ]
     width = max(len(name) for name, _ in [*rows, *((m.name, None) for m in found.measures)])
     for name, figure in rows:
@@ -172,10 +161,10 @@ def _show(found: _Found) -> None:
         cell = _cell(measure.figure, measure.unit)
         echo(f"{measure.name:<{width}}  {cell:<24} {count_of(measure.figure.answers, 'answer')}")
     echo(f"\n{'theme':<14} {'fitting: yes':<22} {'unfitting: no':<22} balanced accuracy")
-    for theme, row in told.by_theme.items():
+    for theme, row in agreement.by_theme.items():
         _show_row(theme, row)
-    lost = ", ".join(f"{count} {reason}" for reason, count in told.missing.items()) or "none"
-    echo(f"missing answers: {lost}; {1000 * told.latency_s:.0f} ms a new video (median)")
+    lost = ", ".join(f"{count} {reason}" for reason, count in agreement.missing.items()) or "none"
+    echo(f"missing answers: {lost}; {1000 * agreement.latency_s:.0f} ms a new video (median)")
     if found.spent is not None:
         echo(f"spent: ${found.spent.cost_usd:.4f}, {found.spent.tokens:,} tokens")
     echo("Brackets: 95 % intervals, clustered by persona and by video (docs/models.md).")

@@ -81,7 +81,6 @@ _CAP = (
 
 
 def cap_options(command: Command) -> Command:
-    """Add what a model may cost."""
     return _with(_CAP, command)
 
 
@@ -112,12 +111,10 @@ _PATIENCE = (
 
 
 def missing_option(command: Command) -> Command:
-    """Add how many missing replies in a row end a run."""
     return _MISSING(command)
 
 
 def patience_options(command: Command) -> Command:
-    """Add how often is asked what no reply comes to."""
     return _with(_PATIENCE, command)
 
 
@@ -178,17 +175,14 @@ _FRAMES = (
 
 
 def frame_options(command: Command) -> Command:
-    """Add what is taken of each video."""
     return _with(_FRAMES, command)
 
 
 def live_options(command: Command) -> Command:
-    """Add what holds on a live site only."""
     return _with(_LIVE, command)
 
 
 def site_options(command: Command) -> Command:
-    """Add the playground's own options, in their order."""
     return _with(_SITE, command)
 
 

@@ -122,8 +122,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     write_whole(figure, found.figure(), sync=False)
     exported = _export(folder, found, options) if options["folder"] else None
     if as_json:
-        told = found.as_dict() | {"figure": str(figure), "exported": exported}
-        echo(json.dumps(told, indent=2))
+        result = found.as_dict() | {"figure": str(figure), "exported": exported}
+        echo(json.dumps(result, indent=2))
         return
     echo(found.text())
     if exported:
@@ -140,8 +140,8 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> Genera
 
     paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
     ledgers = [read(path) for path in paths]
-    with counting("making pairs") as told:
-        made = asyncio.run(make(ledgers, making, folder, datetime.now(UTC), told))
+    with counting("making pairs") as tell:
+        made = asyncio.run(make(ledgers, making, folder, datetime.now(UTC), tell))
     if made.unbalanced and "persona" in making.errors:
         echo(
             f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "

@@ -1,4 +1,4 @@
-"""What is said once before a run: who gets what, how old prices are, and what must repeat."""
+"""What is said once before a run: who gets what, prices' age, what must repeat."""
 
 from __future__ import annotations
 
@@ -14,32 +14,26 @@ if TYPE_CHECKING:
 
 
 def announce(model: str, cap: SpendingCap) -> None:
-    """Say it on stderr.
-
-    Raises
-    ------
-    BadConfig
-        The cap is in dollars, and nobody knows the model's price.
-    """
+    """Say on stderr who gets the frames. ``BadConfig`` for a cap in dollars without a price."""
     from agent.models import sent_to
     from agent.models.prices import dated
 
     cap.check(model)
-    if (told := sent_to(model)) is not None:
-        echo(told, err=True)
+    if (notice := sent_to(model)) is not None:
+        echo(notice, err=True)
     if cap.cost_usd is not None:
         echo(f"Prices: {dated(datetime.now(UTC).date())}", err=True)
 
 
 def announce_repeats(site: SiteConfig | None, windows: Windows) -> None:
     """Say on stderr where the windows are longer than what the playground has to show."""
-    from agent.playground.catalogue import load
+    from agent.playground.catalogue import load_catalogue
     from agent.playground.own import count_videos
 
     if site is None:
         return
     own = site.catalogue
-    videos = load().videos_by_theme if own is None else count_videos(own)
+    videos = load_catalogue().videos_by_theme if own is None else count_videos(own)
     listens = site.feed != "random" and site.gain > 0
     most = min(videos.values(), default=0) if listens else sum(videos.values())
     if not videos or windows.total <= most:

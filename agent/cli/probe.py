@@ -95,22 +95,21 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     register(folder, out, "figures", frames=shown or [pair.source.frame for pair in pairs.pairs])
     pictures = write(found, FrameStore(folder.frames_dir), out)
     if as_json:
-        told = {
+        result = {
             "pairs": str(pairs.path),
             "models": {one.model: one.as_dict() for one in found},
             "pictures": [str(path) for path in pictures],
         }
-        echo(json.dumps(told, indent=2))
+        echo(json.dumps(result, indent=2))
         return
     echo("\n\n".join(one.text() for one in found))
     echo(f"{out}", err=True)
 
 
 def _ask(folder: DataFolder, pairs: PreferencePairs, probing: ProbePlan) -> Path:
-    """Ask one model; returns where its answers are."""
     from agent.evaluation.hallucination_probes import ask
     from store.foreign.printing import counting
 
     announce(probing.model, probing.cap)
-    with counting(f"asking {probing.model}") as told:
-        return asyncio.run(ask(pairs, probing, folder, datetime.now(UTC), told))
+    with counting(f"asking {probing.model}") as tell:
+        return asyncio.run(ask(pairs, probing, folder, datetime.now(UTC), tell))

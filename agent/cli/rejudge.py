@@ -75,8 +75,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
     announce(asking.model, cap)
-    with counting("asked again") as told:
-        did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), told))
+    with counting("asked again") as tell:
+        did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), tell))
     echo(f"{count_of(did.answered, 'question')} answered about {count_of(len(ledgers), 'run')}.")
     if did.open:
         echo(f"{did.open} have no reply yet. Type the same command to ask them again.")

@@ -276,7 +276,6 @@ def _is_complete(config: RunConfig, data: DataFolder) -> bool:
 
 
 def check_names(config: RunConfig) -> None:
-    """Refuse unknown names before anything is started."""
     from agent.errors import BadConfig
     from agent.models import check as check_model
     from agent.models import check_persona, check_revision
@@ -329,7 +328,6 @@ def _frames(options: dict[str, Any]) -> Frames:
 
 
 def _live(options: dict[str, Any], platform: str) -> LiveOptions:
-    """Return what holds on a live site only."""
     from agent.errors import BadConfig
     from agent.platforms import load_platform
     from agent.run.pacing import Hours, PaceLimits, zone_of

@@ -1,7 +1,4 @@
-"""Shows a run to a person: a live panel on a terminal, plain lines elsewhere. All of it on stderr.
-
-Refuses to know how a run is judged: it shows what was recorded.
-"""
+"""Shows a run on stderr: a live panel on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -43,7 +40,6 @@ class Display:
         self._title = ""
 
     def __enter__(self) -> Self:
-        """Start to show."""
         return self
 
     def __exit__(
@@ -52,13 +48,11 @@ class Display:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was."""
         self._live.stop()
 
     # What the run tells
 
     def started(self, config: RunConfig, run_id: str, earlier: Sequence[Step]) -> None:
-        """The run starts, or goes on after the earlier steps."""
         self._total = config.windows.total
         for step in earlier:
             self._count(step)
@@ -70,16 +64,13 @@ class Display:
         print_(f"{config.persona.id} watches: " + " ".join(config.persona.traits), style="italic")
 
     def doing(self, what: str) -> None:
-        """Something that takes a while begins."""
         self._console.print(f"… {what}", style="dim")
 
     def judged(self, video: Video, judgement: Judgement) -> None:
-        """A video was judged; it is being watched now."""
         self._now = (video, judgement)
         self._refresh()
 
     def stepped(self, step: Step) -> None:
-        """A step was recorded."""
         self._count(step)
         if not self._rich and not self._recent:
             self._console.print(HEADER, style="dim")
@@ -90,12 +81,10 @@ class Display:
             self._console.print(self._line(step), soft_wrap=True)
 
     def faulted(self, fault: RunFault, *, recovered: bool) -> None:
-        """Something went wrong."""
         after = "starting the browser again" if recovered else "giving up"
         self._console.print(f"{type(fault).__name__}: {fault} — {after}", style="yellow")
 
     def waiting(self, wall: WallShown) -> None:
-        """The run waits for a person."""
         where = wall.details.get("picture", "")
         self._console.print(str(wall), style="bold yellow")
         self._console.print(f"… waiting; it goes on by itself. Picture: {where}", style="dim")
@@ -174,6 +163,5 @@ def _caption(video: Video) -> RenderableType:
 
 
 def _seconds(step: Step) -> str:
-    """How long a video was watched, where that is known."""
     dwell_s = step.reaction.dwell_s
     return "?" if dwell_s is None else f"{dwell_s:.1f}"

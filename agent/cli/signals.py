@@ -1,7 +1,4 @@
-"""Ctrl-C, SIGTERM and the loss of a parent end a command between two awaits, with all that it kept.
-
-Refuses to know what is being done.
-"""
+"""Ctrl-C, SIGTERM and the loss of a parent end a command between two awaits."""
 
 from __future__ import annotations
 

@@ -164,7 +164,6 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
 
 
 def _retrieved(folder: DataFolder, values: Any, options: dict[str, Any]) -> Retrieval:
-    """Find the frames, and keep what was found."""
     from agent.evaluation.retrieval import RetrievalQuery, retrieve
     from store import encoders
     from store.index.search import Index
@@ -186,6 +185,6 @@ def _ask(
     from store.foreign.printing import counting
 
     announce(asking.model, asking.cap)
-    with counting(f"asking {asking.model}") as told:
-        kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), told))
+    with counting(f"asking {asking.model}") as tell:
+        kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), tell))
     return kept.answers, kept.explanations, kept.words

@@ -125,7 +125,6 @@ class _Narrator:
         self._last = ""
 
     def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
-        """How far it is."""
         names = ", ".join(key.split("/", 4)[-1] for key in running) or "nothing"
         share = 100 * videos // max(self._videos, 1)
         runs = f"{done} of {count_of(self._cells, 'run')}"
@@ -135,12 +134,10 @@ class _Narrator:
             self._last = line
 
     def ended(self, cell: StudyCell, code: int) -> None:
-        """A child ended."""
         if code:
             echo(f"{cell.key} ended with exit code {code}", err=True)
 
     def rests(self, until: datetime) -> None:
-        """Nothing may be watched until then."""
         line = f"Resting until {until:%Y-%m-%d %H:%M}: daily caps or quiet hours hold. Ctrl-C ends."
         if line != self._last:
             echo(line, err=True)

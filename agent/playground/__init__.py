@@ -8,18 +8,18 @@ from __future__ import annotations
 
 
 def footage_summary() -> str:
-    """Say how much footage and how many clips are there, in a few words.
+    """Say in a few words how much footage and how many clips are there.
 
     Raises
     ------
     PlaygroundError
         Footage is missing, or the folder for clips cannot be written.
     """
-    from agent.playground.catalogue import load
+    from agent.playground.catalogue import load_catalogue
     from agent.playground.clips import ClipStore, default_cache
-    from agent.playground.footage import table
+    from agent.playground.footage import load_footage
 
-    items = load().items
+    items = load_catalogue().items
     store = ClipStore(default_cache())
     made = sum(map(store.has, items))  # naming a clip finds its footage
-    return f"{len(table())} pieces of footage, {made} of {len(items)} clips made"
+    return f"{len(load_footage())} pieces of footage, {made} of {len(items)} clips made"

@@ -1,6 +1,6 @@
 """``python -m agent.playground``: serve the site and say where it is.
 
-Standard output holds exactly one line of JSON, once the site is ready. Refuses to know who visits.
+Standard output holds exactly one line of JSON, once the site is ready.
 """
 
 from __future__ import annotations
@@ -77,15 +77,15 @@ def main(**options: Any) -> None:
 
 def _serve(options: dict[str, Any]) -> None:
     from agent.playground.app import PageLook
-    from agent.playground.catalogue import load
+    from agent.playground.catalogue import load_catalogue
     from agent.playground.clips import default_cache
     from agent.playground.own import load_folder
     from agent.playground.recommend import Settings
-    from agent.playground.serve import SiteSetup, serve
+    from agent.playground.serve import SiteSetup, serve_site
 
     folder = options["catalogue"]
     plan = SiteSetup(
-        catalogue=load_folder(folder) if folder else load(),
+        catalogue=load_folder(folder) if folder else load_catalogue(),
         settings=Settings(options["feed"], options["gain"], options["seed"]),
         look=PageLook(options["speed"], options["motion"], options["skin"]),
         state=options["state"],
@@ -93,7 +93,7 @@ def _serve(options: dict[str, Any]) -> None:
         port=options["port"],
         parent=options["parent"],
     )
-    serve(plan, ready=lambda facts: echo(json.dumps(facts)), tell=_narrate)
+    serve_site(plan, ready=lambda facts: echo(json.dumps(facts)), tell=_narrate)
 
 
 def _narrate(sentence: str) -> None:

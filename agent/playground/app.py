@@ -1,8 +1,8 @@
 """The site as a web application: pages, the feed, reports, likes, clips.
 
-It answers loopback names only. Refuses to know how a batch is chosen and how a clip is made.
-State is touched on the event loop alone, in small synchronous steps, so that no two requests of a
-visitor interleave; only making a clip, which may take half a second, leaves the loop.
+It answers loopback names only. State is touched on the event loop alone, in small synchronous
+steps, so that no two requests of a visitor interleave; only making a clip, which may take half a
+second, leaves the loop.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ from starlette.staticfiles import StaticFiles
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
-from agent.playground.payload import feed_payload, has_poster
 from agent.playground.skins.pages import Skin
-from agent.playground.skins.shapes import skin_id
+from agent.playground.skins.shapes import feed_payload, has_poster, skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, WatchReport
 from agent.playground.workshop import Workshop
 from store.foreign.limits import LimitedBodies
@@ -70,7 +69,6 @@ class ServedSite:
 
 
 def build_app(site: ServedSite) -> Starlette:
-    """Put the application together."""
     handlers = _Handlers(site)
     return Starlette(
         routes=[
@@ -90,7 +88,7 @@ def build_app(site: ServedSite) -> Starlette:
 
 
 class _Fresh(StaticFiles):
-    """Files that a browser asks about each time: a kept profile must not run an older page."""
+    """Files that a browser asks about each time. A kept profile must not run an older page."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -108,7 +106,6 @@ class _Handlers:
         self._error_page = (SITE / "error.html").read_text(encoding="utf-8")
 
     def own(self) -> list[BaseRoute]:
-        """Answer as the playground."""
         return [
             Route("/", self.page),
             Route("/v/{item_id}", self.page),
@@ -117,15 +114,14 @@ class _Handlers:
         ]
 
     def skinned(self) -> list[BaseRoute]:
-        """Answer as another site would."""
         look = self._site.look
-        told = {"speed": f"{look.speed:g}", "motion": look.motion}
+        words = {"speed": f"{look.speed:g}", "motion": look.motion}
         items = self._site.catalogue.items
-        skin = Skin(str(look.skin), items, self._for_visitor, self._visitor, told)
+        skin = Skin(str(look.skin), items, self._for_visitor, self._visitor, words)
         return skin.routes()
 
     async def page(self, request: Request) -> Response:
-        """Serve the page, and name a visitor that has no name yet: as asked, or at random."""
+        """Serve the page, and name a nameless visitor: as asked, or at random."""
         item_id = request.path_params.get("item_id")
         if item_id is not None and item_id not in self._site.catalogue.by_id:
             return self._error("There is no such video.", 404)
@@ -144,7 +140,6 @@ class _Handlers:
         return response
 
     async def feed(self, request: Request) -> Response:
-        """Serve items from a place on."""
         after = request.query_params.get("after")
         if after is not None and not after.isdecimal():
             return _problem("after is a whole number", 400)
@@ -160,7 +155,6 @@ class _Handlers:
         return await self._for_visitor(request, answer)
 
     async def watch(self, request: Request) -> Response:
-        """Take a report of a view."""
         try:
             watch = WatchReport.model_validate_json(await request.body())
         except ValidationError:
@@ -173,7 +167,6 @@ class _Handlers:
         return await self._for_visitor(request, answer)
 
     async def like(self, request: Request) -> Response:
-        """Take a like, or take it back."""
         try:
             like = Like.model_validate_json(await request.body())
         except ValidationError:
@@ -188,7 +181,7 @@ class _Handlers:
         return await self._for_visitor(request, answer)
 
     async def visitor(self, request: Request) -> Response:
-        """Tell what the site has counted of its visitor, under the ids that its page shows."""
+        """Tell what was counted of the visitor, under the ids that the page shows."""
         skin, items = self._site.look.skin, self._site.catalogue.by_id
 
         def answer(visitor: Visitor) -> Response:
@@ -211,7 +204,6 @@ class _Handlers:
         return FileResponse(path, media_type=_TYPES[path.suffix.lower()], headers=_cached())
 
     async def poster(self, request: Request) -> Response:
-        """Serve the first picture of a clip."""
         item = self._item(request)
         if item is None or not has_poster(item):
             return _problem("no such poster", 404)
@@ -220,7 +212,7 @@ class _Handlers:
         return fault or FileResponse(path, media_type="image/jpeg", headers=_cached())
 
     async def health(self, request: Request) -> Response:
-        """Say that the site is up, and that it serves the visitor who asks, if one does."""
+        """Say that the site is up, and serves the visitor who asks, if any."""
         well = JSONResponse({"status": "ok", "items": len(self._site.catalogue.items)})
         if COOKIE not in request.cookies:
             return well

@@ -1,8 +1,7 @@
 """Clip files: made on first use, cached by content, safe to share between processes.
 
 A clip's name is the hash of its recipe, so that a changed recipe makes a new file; files appear
-by renaming, so that a killed process leaves no half clip. Refuses to know who asks for a clip,
-and in what order.
+by renaming, so that a killed process leaves no half clip.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from agent.playground import compose
 from agent.playground.catalogue import CatalogueItem
 from agent.playground.compose import ClipRecipe, recipe_for
 from agent.playground.errors import ClipFailed, FolderUnwritable
-from agent.playground.footage import Film, Footage, film, locate, table
+from agent.playground.footage import Film, Footage, decode_film, load_footage, locate_footage
 
 VERSION = 2  # of how a recipe is turned into a file
 
@@ -43,18 +42,7 @@ class _EncoderFault(Exception):
 
 
 class ClipStore:
-    """A folder of clips and posters.
-
-    Parameters
-    ----------
-    folder
-        Made if it does not exist.
-
-    Raises
-    ------
-    FolderUnwritable
-        The folder cannot be made or written.
-    """
+    """A folder of clips and posters, made if need be, or ``FolderUnwritable``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +60,6 @@ class ClipStore:
         return item.file or self.folder / f"{_name(item)}.webm"
 
     def poster(self, item: CatalogueItem) -> Path:
-        """Where an item's poster lies, or will lie."""
         return self.folder / f"{_name(item)}.jpg"
 
     def has(self, item: CatalogueItem) -> bool:
@@ -80,19 +67,11 @@ class ClipStore:
         return self.clip(item).is_file()
 
     def make(self, items: Iterable[CatalogueItem]) -> int:
-        """Make the clips of items that share one footage, where they are missing.
-
-        Returns
-        -------
-        int
-            How many were missing.
+        """Make the missing clips of items that share one footage; returns how many those were.
 
         Raises
         ------
-        ClipFailed
-            The encoder gave no clip.
-        FootageMissing
-            A package that carries footage is not installed.
+        ClipFailed, FootageMissing
         """
         missing = [item for item in items if not self.has(item)]
         if missing:
@@ -133,7 +112,7 @@ def _encode(recipe: ClipRecipe, decoded: Film | None, loop: Path, poster: Path) 
     size = f"{compose.WIDTH}x{compose.HEIGHT}"
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(compose.FPS), "-i", "-"]
     with _ffmpeg([*raw, *_ENCODER, str(loop)]) as stdin:
-        for number, frame in enumerate(compose.frames(recipe, decoded)):
+        for number, frame in enumerate(compose.compose_frames(recipe, decoded)):
             if number == 0:
                 frame.save(poster, quality=_POSTER_QUALITY)
             stdin.write(frame.tobytes())
@@ -141,13 +120,7 @@ def _encode(recipe: ClipRecipe, decoded: Film | None, loop: Path, poster: Path) 
 
 @contextmanager
 def _ffmpeg(arguments: list[str]) -> Iterator[IO[bytes]]:
-    """Run ffmpeg, giving its standard input; wait for it at the end.
-
-    Raises
-    ------
-    _EncoderFault
-        With what ffmpeg said.
-    """
+    """Run ffmpeg, giving its standard input; an ``_EncoderFault`` holds what it said."""
     import imageio_ffmpeg  # looks for its program when imported
 
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y", *arguments]
@@ -172,17 +145,17 @@ def default_cache() -> Path:
 
 
 def _footage(item: CatalogueItem) -> Footage:
-    shipped = table().get(item.footage)
+    shipped = load_footage().get(item.footage)
     return shipped or Footage(name=item.footage, source=item.footage)
 
 
 def _film(footage: Footage) -> Film | None:
-    return None if footage.layout == "scene" else film(footage)
+    return None if footage.layout == "scene" else decode_film(footage)
 
 
 def _stamp(footage: Footage) -> list[int]:
     """What tells one state of a footage's file from another; own files change in place."""
-    path = locate(footage.source)
+    path = locate_footage(footage.source)
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns] if path == Path(footage.source) else [stat.st_size]
 
@@ -192,11 +165,11 @@ def _name(item: CatalogueItem) -> str:
     """Hash of all that decides the bytes of a clip."""
     footage = _footage(item)
     scene = footage.layout == "scene"
-    told = {
+    decisive = {
         "version": VERSION,
         "pillow": PIL.__version__,
         "encoder": _ENCODER,
         "footage": None if scene else _stamp(footage),
         "recipe": asdict(recipe_for(item, footage)),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]

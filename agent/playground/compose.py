@@ -1,6 +1,6 @@
-"""The frames of one clip: footage cut to a tall picture that drifts, a title, and the mark.
+"""The frames of one clip: footage cut tall that drifts, a title, and the mark.
 
-Refuses to know encoders and files. All motion repeats exactly after one loop.
+All motion repeats exactly after one loop.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from math import cos, pi, sin
 from PIL import Image, ImageEnhance
 
 from agent.playground.catalogue import CatalogueItem
-from agent.playground.footage import Film, Footage
-from agent.playground.mark import corner, draw_mark, rounded
-from agent.playground.scenes import draw_scene
-from agent.playground.titles import STYLES, draw_title, headline, typeset
+from agent.playground.footage import Film, Footage, draw_scene
+from agent.playground.mark import draw_mark, mark_corner, round_corners
+from agent.playground.titles import STYLES, cut_headline, draw_title, typeset_title
 
 SIZE = WIDTH, HEIGHT = 360, 640
 FPS = 12
@@ -39,7 +38,6 @@ class Grade:
     """Of red against blue."""
 
     def apply(self, picture: Image.Image) -> Image.Image:
-        """Change the colours of a picture."""
         picture = ImageEnhance.Color(picture).enhance(self.saturation)
         middle = 128 * (1 - self.contrast)
         scales = (self.warmth, 1.0, 1 / self.warmth)
@@ -101,7 +99,7 @@ def recipe_for(item: CatalogueItem, footage: Footage) -> ClipRecipe:
         start_s=round(0.8 * item.take, 2),
         frames=round(item.seconds * FPS / loops),
         loops=loops,
-        title=headline(item.caption),
+        title=cut_headline(item.caption),
         style=STYLES[item.number % len(STYLES)],
         accent=item.number // len(STYLES),
         low=layout == "fill" and item.kind != "ad" and item.number // len(STYLES) % 2 == 0,
@@ -122,11 +120,11 @@ def _variation(item: CatalogueItem, layout: str) -> Variation:
     return Variation(grade, zoom=1 + most * drawn[4], aim=(drawn[5], drawn[6]))
 
 
-def frames(recipe: ClipRecipe, film: Film | None) -> Iterator[Image.Image]:
+def compose_frames(recipe: ClipRecipe, film: Film | None) -> Iterator[Image.Image]:
     """Compose one loop, frame by frame. Scenes need no film."""
-    title = typeset(recipe.title)
+    title = typeset_title(recipe.title)
     mark = draw_mark(recipe.number)
-    badge = rounded(mark.size, 4)
+    badge = round_corners(mark.size, 4)
     cards = lru_cache(maxsize=None)(
         lambda lit: draw_title(title, recipe.style, recipe.accent, lit)
     )  # a boxed title looks the same on every frame, a spoken one once per word
@@ -145,7 +143,7 @@ def frames(recipe: ClipRecipe, film: Film | None) -> Iterator[Image.Image]:
         sway = 0 if recipe.style == "words" else round(2 * sin(2 * pi * turn))
         top = _TITLE_BOTTOM - card.height if recipe.low else _TITLE_TOP
         frame.paste(card, (0, top + sway), card)
-        frame.paste(mark, corner(), badge)
+        frame.paste(mark, mark_corner(), badge)
         yield frame
 
 
@@ -205,7 +203,7 @@ def _closer(
 def _drifted(
     window: tuple[float, float, float, float], drift: int, turn: float, still: bool
 ) -> tuple[float, float, float, float]:
-    """Move a window inside itself: a zoom there and back, or a walk to the side and back."""
+    """Move a window inside itself, there and back: a zoom, or a walk to the side."""
     amount = 0.16 if still else 0.06
     there = (1 - cos(2 * pi * turn)) / 2
     left, top, right, bottom = window

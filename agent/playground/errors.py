@@ -96,7 +96,7 @@ class VisitorBusy(VisitorRefused):
 
 
 class DamagedState(VisitorRefused):
-    """A line before the last one does not parse, so the file was changed by something else."""
+    """A line before the last one does not parse: something else changed the file."""
 
     def __init__(self, path: Path, line: int) -> None:
         super().__init__(f"{path}:{line} is damaged. Come as another visitor, or remove the file.")

@@ -1,7 +1,6 @@
-"""Moving and still pictures that clips are made from: where they lie, and their frames.
+"""Pictures that clips are made from: films and stills of packages, and drawn scenes.
 
-The packages that carry them are only looked up, never imported. Refuses to know items, captions
-and encoders.
+The packages that carry footage are only looked up, never imported.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import cos, pi, sin
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,17 @@ _PACKAGES = {
     "skimage": ("skimage", "data", "scikit-image"),
 }
 _MOST_PIXELS = 720  # longer sides are reduced: a clip is 360 x 640
+_SCENE_SIZE = (360, 640)
+_SKIES = (
+    ((255, 183, 120), (214, 76, 110)),
+    ((126, 200, 255), (70, 92, 200)),
+    ((255, 226, 140), (240, 140, 80)),
+    ((160, 230, 190), (40, 130, 140)),
+    ((226, 180, 255), (110, 80, 190)),
+    ((255, 200, 205), (200, 90, 140)),
+)
+_HERO = (180, 345, 216)  # centre x, centre y, size
+_PLACES = ((72, 235, 84), (292, 228, 92), (62, 448, 96), (300, 452, 88), (180, 505, 72))
 
 
 @dataclass(frozen=True)
@@ -73,20 +84,14 @@ class Film:
 
 
 @lru_cache(maxsize=1)
-def table() -> dict[str, Footage]:
-    """Read the footage that ships with the site, by name."""
+def load_footage() -> dict[str, Footage]:
+    """Read what is known of the shipped footage, by name."""
     with (DATA / "footage.csv").open(encoding="utf-8", newline="") as file:
         return {row["footage"]: _footage(row) for row in csv.DictReader(file)}
 
 
-def locate(source: str) -> Path:
-    """Find a source's file without importing the package that carries it.
-
-    Raises
-    ------
-    FootageMissing
-        The package is not installed or lacks the file.
-    """
+def locate_footage(source: str) -> Path:
+    """Find a source's file, or raise ``FootageMissing``; nothing is imported for it."""
     folder, _, name = source.partition("/")
     if folder not in _PACKAGES:
         return DATA / source  # an absolute path stays what it is
@@ -99,23 +104,16 @@ def locate(source: str) -> Path:
     raise FootageMissing(source, package)
 
 
-def check(names: Iterable[str]) -> None:
-    """See that the shipped footage of these names is there.
-
-    Raises
-    ------
-    FootageMissing
-        A package that carries footage is not installed.
-    """
+def check_footage(names: Iterable[str]) -> None:
+    """Raise ``FootageMissing`` where a package that carries one of these is not installed."""
     for name in names:
-        footage = table().get(name)
+        footage = load_footage().get(name)
         if footage is not None and footage.layout != "scene":
-            locate(footage.source)
+            locate_footage(footage.source)
 
 
-def film(footage: Footage) -> Film:
-    """Decode a footage's frames."""
-    with open_picture(locate(footage.source)) as picture:
+def decode_film(footage: Footage) -> Film:
+    with open_picture(locate_footage(footage.source)) as picture:
         pages, seconds = [], 0.0
         for page in ImageSequence.Iterator(picture):
             pages.append(_cut(page.convert("RGB"), footage.box))
@@ -158,3 +156,45 @@ def _footage(row: dict[str, str]) -> Footage:
         focus=float(row["focus"]),
         span=(first, last),
     )
+
+
+def draw_scene(icons: tuple[str, ...], look: int, turn: float) -> Image.Image:
+    """Draw one frame of a scene: icons that float before a coloured sky.
+
+    Parameters
+    ----------
+    icons
+        The first is the large one.
+    look
+        Any non-negative integer: which sky, and how the small icons are placed.
+    turn
+        Phase of the loop, 0 to 1; the scene repeats without a seam.
+    """
+    frame = _sky(look % len(_SKIES)).copy()
+    small = icons[1:] or icons
+    for place, (x, y, size) in enumerate(_PLACES):
+        icon = _icon(small[(place + look) % len(small)], size)
+        phase = 2 * pi * (turn + place / len(_PLACES))
+        _paste(frame, icon, x + 9 * cos(phase), y + 12 * sin(phase))
+    x, y, size = _HERO
+    _paste(frame, _icon(icons[0], size), x, y + 8 * sin(2 * pi * turn))
+    return frame
+
+
+def _paste(frame: Image.Image, icon: Image.Image, x: float, y: float) -> None:
+    frame.paste(icon, (round(x - icon.width / 2), round(y - icon.height / 2)), icon)
+
+
+@lru_cache(maxsize=64)
+def _icon(name: str, size: int) -> Image.Image:
+    with open_picture(DATA / "icons" / f"{name}.webp") as icon:
+        return icon.convert("RGBA").resize((size, size), Image.Resampling.LANCZOS)
+
+
+@lru_cache(maxsize=len(_SKIES))
+def _sky(number: int) -> Image.Image:
+    top, bottom = _SKIES[number]
+    strip = Image.new("RGB", (1, 2))
+    strip.putpixel((0, 0), top)
+    strip.putpixel((0, 1), bottom)
+    return strip.resize(_SCENE_SIZE, Image.Resampling.BILINEAR)

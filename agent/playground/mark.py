@@ -3,8 +3,6 @@
 Two rows of fourteen cells, six pixels each at 360 x 640. The outer columns are fixed (light over
 dark at the left, dark over light at the right); the 24 cells between them hold the item's number
 in thirteen bits and a checksum of it in eleven. Large, hard-edged, grey cells survive VP9 and JPEG.
-
-Refuses to know what an item is: a mark is a number.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ _LEAST_CONTRAST = 60.0
 
 
 def draw_mark(number: int) -> Image.Image:
-    """Draw the mark of an item on its panel, to be pasted at ``corner()``."""
+    """Draw the mark of an item on its panel, to be pasted at ``mark_corner()``."""
     width, height = COLUMNS * CELL + 2 * _MARGIN, 2 * CELL + 2 * _MARGIN
     panel = Image.new("L", (width, height), _PANEL)
     draw = ImageDraw.Draw(panel)
@@ -43,30 +41,25 @@ def draw_mark(number: int) -> Image.Image:
     return panel.convert("RGB")
 
 
-def rounded(size: tuple[int, int], radius: int) -> Image.Image:
+def round_corners(size: tuple[int, int], radius: int) -> Image.Image:
     """Mask that takes the panel's corners off; the cells lie inside it."""
     mask = Image.new("L", size, 0)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), radius, 255)
     return mask
 
 
-def corner() -> tuple[int, int]:
+def mark_corner() -> tuple[int, int]:
     """Where the panel's upper left corner lies in a clip."""
     return LEFT - _MARGIN, TOP - _MARGIN
 
 
 def read_mark(image: Image.Image) -> int | None:
-    """Read the item's number from a picture of the player region.
+    """Read the item's number; ``None`` where there is no mark whose checksum holds.
 
     Parameters
     ----------
     image
         The whole player region, of any size; an offset of up to two pixels is forgiven.
-
-    Returns
-    -------
-    int or None
-        ``None`` where there is no mark whose checksum holds.
     """
     scale = image.width / WIDTH
     window = round((LEFT + COLUMNS * CELL + 8) * scale), round((TOP + 2 * CELL + 8) * scale)

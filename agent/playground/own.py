@@ -2,7 +2,7 @@
 
 The folder holds clips (WebM, MP4) or pictures and a ``captions.csv`` that names them. It is
 validated as a whole before anything is served. Clips are served as they are, without a mark;
-pictures are made into clips as the shipped footage is. Refuses to know the web.
+pictures are made into clips as the shipped footage is.
 """
 
 from __future__ import annotations
@@ -35,18 +35,10 @@ _TRUTHS = {"": False, "0": False, "no": False, "false": False, "1": True, "yes":
 
 
 def load_folder(folder: Path) -> Catalogue:
-    """Read and check a folder.
+    """Read and check a folder; ``BadCatalogue`` names the line that is wrong.
 
-    Parameters
-    ----------
-    folder
-        Holds ``captions.csv`` with the columns file, caption, creator and, where wanted,
-        hashtags (separated by spaces), theme, ad, live (yes or no) and likes.
-
-    Raises
-    ------
-    BadCatalogue
-        Names the line that is wrong.
+    Columns are file, caption, creator and, where wanted, hashtags (separated by spaces), theme,
+    ad, live (yes or no) and likes.
     """
     path = folder / TABLE
     try:
@@ -68,7 +60,7 @@ def load_folder(folder: Path) -> Catalogue:
 
 
 def count_videos(folder: Path) -> dict[str, int]:
-    """Count the plain videos of each theme by the table alone; empty where it cannot be read."""
+    """Count the plain videos of each theme by the table; empty where it is unreadable."""
     try:
         with open_table(folder / TABLE) as file:
             rows = list(csv.DictReader(file))
@@ -143,13 +135,13 @@ def _seconds(path: Path, file: Path, line: int) -> float:
     if suffix in PICTURES:
         _check_picture(path, file, line)
         return PICTURE_SECONDS
-    seconds = probe(file)
+    seconds = probe_length(file)
     if not seconds:
         raise BadCatalogue(path, f"{file.name!r} cannot be read as a clip.", line)
     return seconds
 
 
-def probe(file: Path) -> float | None:
+def probe_length(file: Path) -> float | None:
     """Length of a clip in seconds; ``None`` for what is none."""
     import imageio_ffmpeg  # looks for its program when imported
 

@@ -17,27 +17,28 @@ the visitor prefers, and teach nothing.
 
 All draws come from a generator seeded with the seed, the visitor and the batch, and are used in
 the same order by every feed: with gain 0, all feeds serve exactly the same items.
-
-Refuses to know captions, clips and the web.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.playground.catalogue import Catalogue
+from agent.playground.catalogue import Catalogue, CatalogueItem, load_catalogue
 
 Feed = Literal["listener", "popular", "random", "contrarian"]
 FEEDS: tuple[str, ...] = get_args(Feed)
 
 BATCH = 12
+AHEAD = 4
+"""The page asks for the next batch when this many items follow the one being watched."""
 AD_SHARE = 0.03
 LIVE_SHARE = 0.02
 LIKE_BONUS = 0.5
@@ -60,7 +61,6 @@ class AffinityResponse:
     """Videos watched before b is reached, in even steps; it starts at nothing."""
 
     def sharpness_after(self, videos: int) -> float:
-        """Sharpness once this many videos were watched."""
         return self.sharpness * min(1.0, videos / self.warmup) if self.warmup else self.sharpness
 
 
@@ -98,17 +98,15 @@ class Shelf:
 
     @cached_property
     def ads(self) -> Ints:
-        """Numbers of the ads."""
         return self._numbers("ad")
 
     @cached_property
     def lives(self) -> Ints:
-        """Numbers of the live cards."""
         return self._numbers("live")
 
     @cached_property
     def theme_of(self) -> Ints:
-        """Index of the theme of each item; -1 for ads and live cards."""
+        """Index of each item's theme; -1 for ads and live cards."""
         index = {theme: number for number, theme in enumerate(self.catalogue.themes)}
         return np.array(
             [index[i.theme] if i.kind == "video" else -1 for i in self.catalogue.items],
@@ -117,12 +115,10 @@ class Shelf:
 
     @cached_property
     def seconds(self) -> Floats:
-        """Length of each item."""
         return np.array([item.seconds for item in self.catalogue.items])
 
     @cached_property
     def popularity(self) -> Floats:
-        """Share of all likes that each theme's items have."""
         items = self.catalogue.items
         likes = [sum(items[number].likes + 1 for number in pile) for pile in self.piles]
         shares: Floats = np.array(likes, dtype=np.float64) / sum(likes)
@@ -138,10 +134,7 @@ class Shelf:
 
 @dataclass(frozen=True)
 class History:
-    """What one visitor was served, and what is known of how it was watched.
-
-    The three sequences run in parallel over the places of the feed, from the first.
-    """
+    """What a visitor was served and how it was watched, by place of the feed."""
 
     served: Sequence[int]
     """Numbers of items."""
@@ -150,7 +143,7 @@ class History:
     liked: Sequence[bool]
 
 
-def signals(shelf: Shelf, history: History) -> tuple[Ints, Floats]:
+def watch_signals(shelf: Shelf, history: History) -> tuple[Ints, Floats]:
     """Theme indices and signals of the plain videos that were reported on."""
     served = np.asarray(history.served, dtype=np.int64)
     watched = np.asarray(history.watched_s, dtype=np.float64)
@@ -162,13 +155,7 @@ def signals(shelf: Shelf, history: History) -> tuple[Ints, Floats]:
 
 
 def theme_chances(shelf: Shelf, settings: Settings, history: History) -> Floats:
-    """Chance of each theme at a place that is neither ad nor live card.
-
-    Returns
-    -------
-    ndarray of shape (themes,)
-        Sums to 1, in the order of ``catalogue.themes``.
-    """
+    """Chance of each theme, in order, where neither ad nor live card stands. Sums to 1."""
     count = len(shelf.piles)
     uniform = np.full(count, 1 / count)
     if settings.feed == "random" or settings.gain == 0:
@@ -177,7 +164,7 @@ def theme_chances(shelf: Shelf, settings: Settings, history: History) -> Floats:
         opinion = shelf.popularity
     else:
         taste = TASTES[settings.feed]
-        themes, signal = signals(shelf, history)
+        themes, signal = watch_signals(shelf, history)
         affinity = _affinity(themes, signal, count, taste.caution)
         weight = np.exp(taste.sharpness_after(len(themes)) * affinity)
         opinion = taste.exploration * uniform + (1 - taste.exploration) * weight / weight.sum()
@@ -187,7 +174,6 @@ def theme_chances(shelf: Shelf, settings: Settings, history: History) -> Floats:
 def next_batch(
     shelf: Shelf, settings: Settings, visitor: str, batch: int, history: History
 ) -> list[int]:
-    """Choose the numbers of the next ``BATCH`` items."""
     draws = _generator(settings.seed, visitor, batch).random((BATCH, 3))
     bounds = np.cumsum(theme_chances(shelf, settings, history))
     shown = np.bincount(
@@ -202,6 +188,55 @@ def next_batch(
         shown[number] += 1
         chosen.append(number)
     return chosen
+
+
+@dataclass(frozen=True)
+class SimulatedBatch:
+    """A batch that a simulated visitor was served, and what was known of it before."""
+
+    known: History
+    numbers: list[int]
+
+
+def simulate_batches(
+    shelf: Shelf, settings: Settings, viewer_fn: Callable[[CatalogueItem], float], n: int
+) -> Iterator[SimulatedBatch]:
+    """Serve a simulated visitor n items in batches, asked for where the page would."""
+    served: list[int] = []
+    watched: list[float] = []
+    for batch in range(-(-n // BATCH)):
+        unseen = [nan] * (len(served) - len(watched))
+        known = History([*served], [*watched, *unseen], [False] * len(served))
+        numbers = next_batch(shelf, settings, f"simulated-{settings.seed}", batch, known)
+        served += numbers
+        while len(served) - len(watched) > AHEAD + 1:
+            watched.append(viewer_fn(shelf.catalogue.items[served[len(watched)]]))
+        yield SimulatedBatch(known, numbers)
+
+
+def simulate_visitor(
+    feed: str,
+    gain: float,
+    viewer_fn: Callable[[CatalogueItem], float],
+    n: int,
+    seed: int,
+    shelf: Shelf | None = None,
+) -> list[CatalogueItem]:
+    """Return the n items that a simulated visitor is served, ads and live cards included.
+
+    Parameters
+    ----------
+    seed
+        Of the site; the visitor is named after it.
+    viewer_fn
+        Given an item, for how many seconds of content it is watched.
+    shelf
+        The shipped catalogue by default; pass one along when simulating often.
+    """
+    shelf = shelf or Shelf(load_catalogue())
+    batches = simulate_batches(shelf, Settings(feed, gain, seed), viewer_fn, n)
+    served = [number for batch in batches for number in batch.numbers]
+    return [shelf.catalogue.items[number] for number in served[:n]]
 
 
 def _pile(shelf: Shelf, bounds: Floats, kind_draw: float, theme_draw: float) -> Ints:

@@ -1,7 +1,4 @@
-"""Runs the site: binds the port, makes missing clips beside it, says when it is ready, and ends.
-
-Refuses to know what the site shows.
-"""
+"""Runs the site: binds the port, makes missing clips, says when it is ready, ends."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from pathlib import Path
 
 import uvicorn
 
-from agent.playground import footage
 from agent.playground.app import PageLook, ServedSite, build_app
 from agent.playground.catalogue import Catalogue
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PortTaken
+from agent.playground.footage import check_footage, load_footage
 from agent.playground.recommend import Settings, Shelf
 from agent.playground.skins import FEEDS
 from agent.playground.visitors import Visitors
@@ -46,17 +43,15 @@ class SiteSetup:
 Facts = dict[str, str | int | float]
 
 
-def serve(plan: SiteSetup, ready: Callable[[Facts], None], tell: Callable[[str], None]) -> None:
-    """Serve until told to stop.
+def serve_site(
+    plan: SiteSetup, ready: Callable[[Facts], None], tell: Callable[[str], None]
+) -> None:
+    """Serve until told to stop; ``tell`` is called with sentences about the clips being made.
 
     Parameters
     ----------
-    plan
-        What to serve, and from where.
     ready
         Called once with the facts of the running site, its URL first.
-    tell
-        Called with sentences about the clips being made.
 
     Raises
     ------
@@ -73,8 +68,8 @@ def serve(plan: SiteSetup, ready: Callable[[Facts], None], tell: Callable[[str],
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
     )
-    footage.check({item.footage for item in plan.catalogue.items})
-    own = [item for item in plan.catalogue.items if item.footage not in footage.table()]
+    check_footage({item.footage for item in plan.catalogue.items})
+    own = [item for item in plan.catalogue.items if item.footage not in load_footage()]
     missing = workshop.start(own)  # the shipped ones are thousands, made when they are wanted
     if plan.parent:
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()

@@ -1,7 +1,4 @@
-"""The title that a creator burns into a clip: large moving words near the top.
-
-Refuses to know clips and items: it draws text on transparent cards.
-"""
+"""The title that a creator burns into a clip: large moving words near the top."""
 
 from __future__ import annotations
 
@@ -30,12 +27,11 @@ class Title:
 
     @property
     def words(self) -> int:
-        """How many words there are."""
         return sum(len(line) for line in self.lines)
 
 
-def headline(caption: str) -> str:
-    """Shorten a caption to what is burned in: its first sentence of three words or more."""
+def cut_headline(caption: str) -> str:
+    """Cut a caption to its first sentence of three words or more."""
     for end in re.finditer(r"[.?!:](?= )", caption):
         first = caption[: end.start() + (caption[end.start()] in "?!")]
         if len(first.split()) >= 3:
@@ -43,7 +39,7 @@ def headline(caption: str) -> str:
     return caption
 
 
-def typeset(text: str) -> Title:
+def typeset_title(text: str) -> Title:
     """Break text into at most three lines, as large as fits."""
     for size in _SIZES:
         lines = _wrap(text.split(), size)
@@ -57,8 +53,6 @@ def draw_title(title: Title, style: str, accent: int, lit: int) -> Image.Image:
 
     Parameters
     ----------
-    title
-        From ``typeset``.
     style
         One of ``STYLES``.
     accent

@@ -1,8 +1,7 @@
-"""What the site remembers of each visitor: one append-only file each, replayed when it comes back.
+"""What the site remembers of each visitor: an append-only file, replayed when it returns.
 
 A line is written and flushed before the page hears of it, so that a killed site forgets nothing
 that it has confirmed; a torn last line is dropped. Visitors never touch each other's files.
-Refuses to know the web, and how a batch is chosen.
 """
 
 from __future__ import annotations
@@ -69,19 +68,8 @@ class BatchPart:
 class Visitor:
     """One visitor's feed and what is known of how it was watched.
 
-    Parameters
-    ----------
-    path
-        The visitor's file; made at the first visit.
-    name
-        As the visitor calls itself; it seeds its feed.
-    shelf, settings
-        What can be served and how; fixed at the first visit.
-
-    Raises
-    ------
-    SettingsChanged, VisitorBusy, DamagedState
-        The visitor cannot be served.
+    Its name seeds its feed; shelf and settings are fixed at the first visit. One that cannot be
+    served is ``SettingsChanged``, ``VisitorBusy`` or ``DamagedState``.
     """
 
     def __init__(self, path: Path, name: str, shelf: Shelf, settings: Settings) -> None:
@@ -103,31 +91,22 @@ class Visitor:
 
     @property
     def served(self) -> list[int]:
-        """Numbers of the items served so far."""
         return [number for batch in self._batches for number in batch]
 
     @property
     def resume_at(self) -> int:
-        """The place that was not moved on from, or else the first that nothing is known of."""
+        """The place that was not moved on from, or else the first unknown one."""
         last = max(self._views, default=-1)
         return last if last >= 0 and self._latest(last).ended_by in STILL_ON else last + 1
 
     def likes(self, item_id: str) -> bool:
-        """Whether the visitor likes an item now."""
         return item_id in self._liked
 
     def page(self, after: int | None) -> BatchPart | None:
-        """Serve from a place on: the rest of its batch, or the next batch, made once.
+        """Serve from a place on: the rest of its batch, or the next, made once.
 
-        Parameters
-        ----------
-        after
-            Count of places that the browser has; ``None`` resumes.
-
-        Returns
-        -------
-        Page or None
-            ``None`` for a place beyond what could be served next.
+        ``after`` counts the places that the browser has; ``None`` resumes. Returns ``None`` for a
+        place beyond what could be served next.
         """
         place = self.resume_at if after is None else after
         total = len(self.served)
@@ -152,7 +131,6 @@ class Visitor:
         return True
 
     def like(self, like: Like) -> None:
-        """Take a like, or take it back."""
         if like.liked != self.likes(like.id):
             self._write({"like": like.model_dump()})
             self._take_like(like)
@@ -213,24 +191,24 @@ class Visitor:
         )
 
     def _replay(self, line: dict[str, Any]) -> None:
-        ((kind, told),) = line.items()
+        ((kind, body),) = line.items()
         match kind:
             case "visitor":
-                self._check(told)
+                self._check(body)
             case "batch":
-                numbers = (self._shelf.catalogue.by_id[item].number for item in told["items"])
+                numbers = (self._shelf.catalogue.by_id[item].number for item in body["items"])
                 self._batches.append(tuple(numbers))
             case "watch":
-                self._take_watch(WatchReport.model_validate(told))
+                self._take_watch(WatchReport.model_validate(body))
             case "like":
-                self._take_like(Like.model_validate(told))
+                self._take_like(Like.model_validate(body))
             case _:
                 raise ValueError(kind)
 
-    def _check(self, told: dict[str, Any]) -> None:
+    def _check(self, header: dict[str, Any]) -> None:
         for name, now in self._header().items():
-            if told[name] != now:
-                raise SettingsChanged(name, told[name], now)
+            if header[name] != now:
+                raise SettingsChanged(name, header[name], now)
 
     def _take_watch(self, watch: WatchReport) -> None:
         self._views.setdefault(watch.index, {})[watch.view] = watch
@@ -248,18 +226,7 @@ class Visitor:
 
 
 class Visitors:
-    """All visitors of one site.
-
-    Parameters
-    ----------
-    folder
-        Made if it does not exist.
-
-    Raises
-    ------
-    FolderUnwritable
-        The folder cannot be made or written.
-    """
+    """All visitors of one site, in a folder made if need be, or ``FolderUnwritable``."""
 
     def __init__(self, folder: Path, shelf: Shelf, settings: Settings) -> None:
         self._folder, self._shelf, self._settings = folder, shelf, settings
@@ -272,26 +239,19 @@ class Visitors:
             raise FolderUnwritable(folder, "--state", error.strerror or str(error)) from error
 
     def get(self, name: str) -> Visitor:
-        """Find a visitor, or meet a new one.
-
-        Raises
-        ------
-        VisitorRefused
-            It cannot be served with this site's settings, or another site holds it.
-        """
+        """Find a visitor, or meet a new one; ``VisitorRefused`` where it cannot be served."""
         if name not in self._known:
             path = self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.jsonl"
             self._known[name] = Visitor(path, name, self._shelf, self._settings)
         return self._known[name]
 
     def close(self) -> None:
-        """Let other sites have these visitors."""
         for visitor in self._known.values():
             visitor.close()
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """Lines that end; what follows the last of them was torn off by a kill and is dropped."""
+    """Lines that end. What follows the last of them was torn off by a kill and is dropped."""
     if not path.exists():
         return []
     content = path.read_bytes()

@@ -1,7 +1,4 @@
-"""Makes the clips that are missing while the site already serves: first those that are wanted.
-
-Refuses to know how a clip is made and who wants it.
-"""
+"""Makes missing clips while the site already serves: first those that are wanted."""
 
 from __future__ import annotations
 
@@ -31,15 +28,7 @@ class _Job:
 
 
 class Workshop:
-    """Threads that make clips.
-
-    Parameters
-    ----------
-    store
-        Where clips go.
-    tell
-        Called with a sentence now and then.
-    """
+    """Threads that make clips; ``tell`` is called with a sentence now and then."""
 
     def __init__(self, store: ClipStore, tell: Callable[[str], None]) -> None:
         self._store, self._tell = store, tell
@@ -55,21 +44,11 @@ class Workshop:
         ]
 
     def start(self, items: Iterable[CatalogueItem]) -> int:
-        """Begin to make clips: these, where they are missing, and whatever is wanted meanwhile.
+        """Begin to make clips: these, where missing, and whatever is wanted meanwhile.
 
-        Returns
-        -------
-        int
-            How many of these are missing.
-
-        Raises
-        ------
-        FootageMissing
-            A package that carries footage is not installed.
+        Returns how many of these are missing; ``FootageMissing`` where a package is.
         """
-        groups: dict[str, list[CatalogueItem]] = defaultdict(
-            list
-        )  # by footage: each is decoded once
+        groups: dict[str, list[CatalogueItem]] = defaultdict(list)  # each footage is decoded once
         for item in items:
             if not self._store.has(item):
                 groups[item.footage].append(item)
@@ -93,13 +72,7 @@ class Workshop:
                 self._store.make([item])
 
     def wait(self) -> None:
-        """Wait until every clip is there.
-
-        Raises
-        ------
-        PlaygroundError
-            What kept a clip from being made.
-        """
+        """Wait until every clip is there, or raise what kept one from being made."""
         for _ in self._threads:
             self._put(_END, ())
         for thread in self._threads:

@@ -1,7 +1,7 @@
 """The whole ladder: every size with every seed, each measured and scored, whatever interrupts it.
 
 A training is done when its record is there, which is written last. The model as it came (size 0)
-is measured once. Refuses to know how one training is done, and what the scores mean.
+is measured once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agent.models import local_checkpoint
 from agent.models.base import Model
 from agent.models.metering import CappedAccounts
 from agent.provenance import provenance
-from agent.training import dpo, evaluate, judge_score
+from agent.training import dpo, evaluate
 from agent.training.dataset import TrainingPairs
 from store.results import trainings
 from store.results.trainings import TrainingPlan, TrainingRecipe, TrainingRun, TrainingScores
@@ -29,27 +29,21 @@ from store.runs.payments import PaymentBook
 FIRST = 16
 """The smallest size above 0, unless sizes are named."""
 
-Told = Callable[[int, int], None]
-"""Is told how many of how many are done."""
+Tell = Callable[[int, int], None]
+"""Called with how many of how many are done."""
 
 
 @dataclass(frozen=True)
 class ScalingPlan:
-    """What is trained, how, and who scores.
-
-    Attributes
-    ----------
-    sizes
-        In rising order; 0 is the model as it came.
-    seeds
-        How many trainings there are of each size.
-    """
+    """What is trained, how, and who scores."""
 
     sizes: tuple[int, ...]
+    """In rising order; 0 is the model as it came."""
     seeds: int
+    """How many trainings there are of each size."""
     recipe: TrainingRecipe
     judge: str
-    scale: judge_score.AnswerScale
+    scale: evaluate.AnswerScale
 
     @property
     def cells(self) -> list[tuple[int, int]]:
@@ -62,8 +56,8 @@ class ScalingPlan:
         ]
 
 
-def sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
-    """Sizes of the ladder: those named, or 0 and then doubled as far as the pairs reach.
+def choose_sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
+    """Sizes of the ladder: those named, or 0 and then doubled while pairs last.
 
     Raises
     ------
@@ -82,33 +76,27 @@ def sizes(named: Sequence[int] | None, pairs: int) -> tuple[int, ...]:
     return tuple(asked)
 
 
-def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, told: Told) -> None:
-    """Do the trainings that are left.
-
-    Raises
-    ------
-    BadConfig
-        The folder holds a ladder of other pairs, another model or other settings.
-    """
+def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, tell: Tell) -> None:
+    """Do the trainings that are left; ``BadConfig`` where the folder holds another ladder."""
     _begin(plan, len(pairs.held_out), out)
     each = plan.recipe.updates + len(pairs.held_out)
     whole = each * len(plan.cells)
     for place, (size, seed) in enumerate(plan.cells):
         if trainings.cell(out, size, seed) is None:
-            _train(plan, pairs, out, (size, seed), _after(place * each, whole, told))
-        told((place + 1) * each, whole)
+            _train(plan, pairs, out, (size, seed), _after(place * each, whole, tell))
+        tell((place + 1) * each, whole)
 
 
 def score_all(
-    plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, told: Told
+    plan: ScalingPlan, pairs: TrainingPairs, out: Path, data: DataFolder, tell: Tell
 ) -> None:
-    """Let the judge score what it has not scored yet; its calls are booked in the data folder."""
-    folder = trainings.judged_folder(out, plan.scale.asked(plan.judge))
+    """Let the judge score what is not scored yet. Its calls are booked in the data folder."""
+    folder = trainings.judged_folder(out, plan.scale.make_scorer(plan.judge))
     account = f"alignment/{out.resolve().name}/{folder.name}"
     till = CappedAccounts(PaymentBook(data.payments), (account,))
     judge = guarded(models.load(plan.judge), NO_CAP, till, data.replies_dir)
     try:
-        asyncio.run(_score(plan, judge, pairs, out, told))
+        asyncio.run(_score(plan, judge, pairs, out, tell))
     finally:
         asyncio.run(judge.close())
 
@@ -133,7 +121,7 @@ def _train(
     pairs: TrainingPairs,
     out: Path,
     cell: tuple[int, int],
-    told: Callable[[int], None],
+    tell: Callable[[int], None],
 ) -> None:
     """Train, measure, and write the record last."""
     size, seed = cell
@@ -148,10 +136,10 @@ def _train(
     subset, updates = pairs.subset(size, seed), plan.recipe.updates
     losses: tuple[trainings.TrainingLoss, ...] = ()
     if size:
-        done = dpo.train(ready, subset, plan.recipe, (seed, folder), told)
+        done = dpo.train_model(ready, subset, plan.recipe, seed, folder, tell)
         ready, losses = done.checkpoint, done.losses
-    items = evaluate.measure(
-        ready, pairs.held_out, plan.recipe.model, lambda count: told(updates + count)
+    items = evaluate.measure_model(
+        ready, pairs.held_out, plan.recipe.model, lambda count: tell(updates + count)
     )
     record = TrainingRun(
         size=size,
@@ -167,9 +155,9 @@ def _train(
 
 
 async def _score(
-    plan: ScalingPlan, judge: Model, pairs: TrainingPairs, out: Path, told: Told
+    plan: ScalingPlan, judge: Model, pairs: TrainingPairs, out: Path, tell: Tell
 ) -> None:
-    asked = plan.scale.asked(plan.judge)
+    asked = plan.scale.make_scorer(plan.judge)
     folder = trainings.judged_folder(out, asked)
     trainings.keep(folder / trainings.JUDGE, asked)
     whole = len(plan.cells) * len(pairs.held_out)
@@ -178,13 +166,12 @@ async def _score(
         path = folder / f"{trainings.name(size, seed)}.json"
         if cell is not None and trainings.recall(path, TrainingScores) is None:
             before = place * len(pairs.held_out)
-            scored = await judge_score.score(
-                judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, told)
+            scored = await evaluate.score_replies(
+                judge, plan.scale, cell.items, pairs.held_out, _after(before, whole, tell)
             )
             trainings.keep(path, scored)
-        told((place + 1) * len(pairs.held_out), whole)
+        tell((place + 1) * len(pairs.held_out), whole)
 
 
-def _after(before: int, whole: int, told: Told) -> Callable[[int], None]:
-    """Count on from what was done before."""
-    return lambda done: told(before + done, whole)
+def _after(before: int, whole: int, tell: Tell) -> Callable[[int], None]:
+    return lambda done: tell(before + done, whole)

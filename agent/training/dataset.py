@@ -1,8 +1,7 @@
 """Preference pairs as they are kept on the disk: TRL's vision preference format in ``datasets``.
 
 Columns ``images``, ``prompt``, ``chosen``, ``rejected`` (conversational), and beside them ``id``,
-``kind``, ``video`` and, where the splits are not datasets of their own, ``split``. Refuses to know
-how pairs are made, and to let a video be trained on and held out.
+``kind``, ``video`` and, where the splits are not datasets of their own, ``split``.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class TrainingPairs:
 
     @property
     def frames(self) -> frozenset[str]:
-        """SHA-256 of the kept frames that they are about; none where they were not made here."""
+        """SHA-256 of the kept frames they are about; none where they were made elsewhere."""
         sides = [side for side in (self.train, self.held_out) if "frame" in side.column_names]
         return frozenset(frame for side in sides for frame in side["frame"])
 
@@ -49,7 +48,7 @@ class TrainingPairs:
         return self.train.select([int(place) for place in order[:size]])
 
 
-def read(folder: Path) -> TrainingPairs:
+def read_training_pairs(folder: Path) -> TrainingPairs:
     """Read an exported collection of pairs, or a folder that ``save_to_disk`` wrote.
 
     What is not ``train`` is held out: ``test`` alone where there is such a split.
@@ -58,8 +57,6 @@ def read(folder: Path) -> TrainingPairs:
     ------
     BadConfig
         There are none, a column is missing, or a video is on both sides.
-    MissingExtra
-        ``datasets`` is not installed.
     """
     splits = _splits(folder)
     train = splits.pop(_TRAIN, None)
@@ -76,13 +73,7 @@ def read(folder: Path) -> TrainingPairs:
 
 
 def load_datasets() -> Any:
-    """Import ``datasets``, which comes with the extra.
-
-    Raises
-    ------
-    MissingExtra
-        It is not installed.
-    """
+    """Import ``datasets``, or raise ``MissingExtra``."""
     try:
         import datasets
     except ImportError as error:
@@ -90,7 +81,7 @@ def load_datasets() -> Any:
     return datasets
 
 
-def texts(response: Sequence[Any]) -> str:
+def join_words(response: Sequence[Any]) -> str:
     """Words of a response, whichever of its two forms it has."""
     content = response[0]["content"]
     if isinstance(content, str):
@@ -98,7 +89,7 @@ def texts(response: Sequence[Any]) -> str:
     return " ".join(part["text"] for part in content if part.get("text"))
 
 
-def jpegs(images: Sequence[Any]) -> tuple[bytes, ...]:
+def encode_jpegs(images: Sequence[Any]) -> tuple[bytes, ...]:
     """Frames of a pair as a judge gets them."""
     files = []
     for image in images:
@@ -109,7 +100,6 @@ def jpegs(images: Sequence[Any]) -> tuple[bytes, ...]:
 
 
 def _splits(folder: Path) -> dict[str, Any]:
-    """Return the datasets of a folder by split."""
     datasets = load_datasets()
     try:
         found: Any = _parquet(datasets, folder) or datasets.load_from_disk(str(folder))

@@ -1,8 +1,7 @@
-"""One training: DPO with LoRA of a local model, through TRL and PEFT; the file that owns both.
+"""One training: DPO with LoRA of a local model.
 
-A training that was cut off goes on from its last checkpoint. Every size gets the same number of
-updates, so that a curve over sizes speaks of pairs and not of updates. Refuses to know the ladder,
-and what the trained model will be asked.
+This file owns TRL and PEFT. A training that was cut off goes on from its last checkpoint. Every
+size gets the same number of updates, so that a curve over sizes speaks of pairs, not of updates.
 """
 
 from __future__ import annotations
@@ -35,15 +34,13 @@ class TrainedModel:
     losses: tuple[TrainingLoss, ...]
 
 
-def check() -> None:
+def check_training() -> None:
     """Find out whether this can train at all, before anything is loaded.
 
     Raises
     ------
-    MissingExtra
-        TRL, PEFT or what they need is not installed.
-    BadConfig
-        This process sees several GPUs.
+    MissingExtra, BadConfig
+        The extra is not installed, or this process sees several GPUs.
     """
     load_datasets().disable_progress_bars()
     _load_trl()
@@ -58,32 +55,27 @@ def check() -> None:
         )
 
 
-def train(
+def train_model(
     base: Checkpoint,
     pairs: Any,
     recipe: TrainingRecipe,
-    place: tuple[int, Path],
-    told: Callable[[int], None],
+    seed: int,
+    folder: Path,
+    tell: Callable[[int], None],
 ) -> TrainedModel:
     """Train a freshly loaded model, or go on where an earlier try was cut off.
 
-    Parameters
-    ----------
-    place
-        The seed, and the folder where checkpoints and the adapter go.
-    told
-        Is told the number of updates done.
+    The folder takes checkpoints and the adapter; ``tell`` is called with the updates done.
 
     Raises
     ------
     BadConfig
         An update does not fit in memory.
     """
-    seed, folder = place
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TRL's own, of transformers' next version
         trainer = _trainer(base, pairs, recipe, seed, folder / _CHECKPOINTS)
-        trainer.add_callback(_teller(told))
+        trainer.add_callback(_teller(tell))
         try:
             trainer.train(resume_from_checkpoint=_last(folder / _CHECKPOINTS))
         except load_torch().OutOfMemoryError as error:
@@ -100,7 +92,6 @@ def train(
 
 
 def forget_checkpoints(folder: Path) -> None:
-    """Remove what a training needed to go on: it is done."""
     shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
 
 
@@ -123,7 +114,7 @@ def log_probabilities(checkpoint: Checkpoint, pairs: Any) -> list[tuple[float, f
     return rows
 
 
-def chats(pairs: Any) -> list[list[dict[str, Any]]]:
+def build_chats(pairs: Any) -> list[list[dict[str, Any]]]:
     """Put the prompts with their pictures in the form in which a model is asked."""
     from trl.data_utils import prepare_multimodal_messages
 
@@ -186,12 +177,12 @@ def _arguments(trl: Any, base: Checkpoint, recipe: TrainingRecipe, seed: int, fo
     )
 
 
-def _teller(told: Callable[[int], None]) -> Any:
+def _teller(tell: Callable[[int], None]) -> Any:
     from transformers import TrainerCallback
 
     class Teller(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-            told(state.global_step)
+            tell(state.global_step)
 
     return Teller()
 
@@ -203,7 +194,6 @@ def _last(checkpoints: Path) -> str | None:
 
 
 def _ready(base: Checkpoint, model: Any) -> Checkpoint:
-    """Return the trained model ready to answer."""
     model.eval()
     model.config.use_cache = True
     base.processor.tokenizer.padding_side = "left"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent.benchmarks.exhibits import Exhibit, sample, show
-from agent.playground import catalogue
+from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
+from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore, default_cache
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -18,8 +18,8 @@ from tests.store.samples import finished, frame, started, step
 
 def exhibits(per_theme: int) -> list[Exhibit]:
     """Frames of so many videos of each theme."""
-    items = sample(catalogue.load(), per_theme, np.random.default_rng(0))
-    return show(items, ClipStore(default_cache()), lambda *_: None)
+    items = draw_videos(load_catalogue(), per_theme, np.random.default_rng(0))
+    return take_exhibits(items, ClipStore(default_cache()), lambda *_: None)
 
 
 def watch(folder: DataFolder, shown: Sequence[Exhibit]) -> Ledger:

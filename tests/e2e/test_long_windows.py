@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.benchmarks.exhibits import caption_of
-from agent.playground.catalogue import CatalogueItem, load
-from agent.playground.recommend import Shelf
-from agent.playground.simulate import simulate
+from agent.playground.catalogue import CatalogueItem, load_catalogue
+from agent.playground.recommend import Shelf, simulate_visitor
 from store.runs.ledger import Ledger
 from tests.e2e.commands import feedsway, ledgers
 
@@ -27,9 +25,9 @@ CERTAIN = 3.3
 
 def words_of(viewer: int) -> list[str]:
     """The hashtags that only this viewer's themes have: a rule that a run can follow too."""
-    themes = np.random.default_rng(viewer).permutation(load().themes)[:LIKED].tolist()
+    themes = np.random.default_rng(viewer).permutation(load_catalogue().themes)[:LIKED].tolist()
     tags: dict[bool, set[str]] = {True: set(), False: set()}
-    for item in load().items:
+    for item in load_catalogue().items:
         tags[item.theme in themes].update(item.hashtags)
     return sorted(tags[True] - tags[False])
 
@@ -42,10 +40,10 @@ def delivered(ledger: Ledger, answer: str) -> list[float]:
 
 def simulated(words: list[str], ledger: Ledger, before: int, after: int) -> np.ndarray:
     """Sway in pp of visitors who follow the rule with a run's dwells, ads and live cards aside."""
-    shelf = Shelf(load())
+    shelf = Shelf(load_catalogue())
 
     def likes(item: CatalogueItem) -> bool:
-        return any(word in caption_of(item).casefold() for word in words)
+        return any(word in item.tagged_caption.casefold() for word in words)
 
     stay, swipe = delivered(ledger, "yes"), delivered(ledger, "no")
     videos = round(1.2 * (before + after)) + 24
@@ -56,7 +54,7 @@ def simulated(words: list[str], ledger: Ledger, before: int, after: int) -> np.n
 
     sways = []
     for seed in range(SIMULATED):
-        served = simulate("listener", 1.0, dwell, videos, seed, shelf)
+        served = simulate_visitor("listener", 1.0, dwell, videos, seed, shelf)
         said = [likes(item) for item in served if item.kind == "video"][: before + after]
         sways.append(100 * (np.mean(said[before:]) - np.mean(said[:before])))
     return np.array(sways)

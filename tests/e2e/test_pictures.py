@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.playground import catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.mark import read_mark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -21,7 +21,7 @@ def frames_show_what_their_steps_name(data: Path, motion: str, videos: int) -> N
     more = ("--motion", motion, "--model", "scripted/coin?p=0.3", "--feed", "random", "--no-index")
     run(data, *more, before=videos, after=0)
     frames = FrameStore(DataFolder(data).frames_dir)
-    numbers = {item.id: item.number for item in catalogue.load().items}
+    numbers = {item.id: item.number for item in load_catalogue().items}
     steps = only(data).steps
     for step in steps:
         with Image.open(io.BytesIO(frames.read(step.frames[0].sha256))) as picture:
@@ -40,7 +40,7 @@ def test_several_frames_of_each_video_are_exposure(tmp_path: Path) -> None:
     more = ("--frames", "4", "--frame-span", "2", "--model", "scripted/coin?p=0.3", "--no-index")
     run(tmp_path, *more, "--speed", "4", before=6, after=0)
     frames = FrameStore(DataFolder(tmp_path).frames_dir)
-    numbers = {item.id: item.number for item in catalogue.load().items}
+    numbers = {item.id: item.number for item in load_catalogue().items}
     for step in only(tmp_path).steps:
         if not step.eligible:
             continue

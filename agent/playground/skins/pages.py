@@ -1,4 +1,4 @@
-"""Serves a skin: its page, its feed's addresses, its walls, and the faults that a test asks for.
+"""Serves a skin: its page, its feed, its walls, and the faults that are asked for.
 
 Switches arrive in the query of the page and are passed on by its script, so that the server keeps
 no state of its own: ``status``, ``empty``, ``broken``, ``wait`` and ``rename`` spoil the responses
@@ -43,21 +43,7 @@ ForVisitor = Callable[[Request, Answering], Awaitable[Response]]
 
 
 class Skin:
-    """Pages and responses of one skin.
-
-    Parameters
-    ----------
-    name
-        The skin.
-    items
-        What the playground shows.
-    for_visitor
-        Answers a request as its visitor, or says why not.
-    visitor
-        Finds a visitor by name.
-    look
-        What the page is told of its speed and motion.
-    """
+    """Pages and responses of one skin. Its page is told its speed and motion by ``look``."""
 
     def __init__(
         self,
@@ -79,7 +65,6 @@ class Skin:
         self._wall = (SITE / "wall.html").read_text(encoding="utf-8")
 
     def routes(self) -> list[BaseRoute]:
-        """Return what the skin answers, as its site would."""
         own: list[BaseRoute] = [
             Route("/api/like", self.like, methods=["POST"]),
             Mount("/skins", StaticFiles(directory=SITE)),
@@ -111,7 +96,7 @@ class Skin:
         ]
 
     async def page(self, request: Request) -> Response:
-        """Serve the page with its first items inside, and name a visitor that has no name yet."""
+        """Serve the page with its first items inside, and name a nameless visitor."""
         name = request.cookies.get("visitor") or uuid4().hex
         try:
             served = self._serve(self._visitor(name), None, request.query_params)
@@ -138,22 +123,22 @@ class Skin:
         return {
             "ytInitialData": shapes.youtube_item(first, legacy=asked.get("layout") == "b"),
             "ytInitialPlayerResponse": shapes.youtube_player(first),
-            "ytInitialReelWatchSequenceResponse": shapes.youtube(served),
+            "ytInitialReelWatchSequenceResponse": shapes.youtube_feed(served),
         }
 
     async def item_list(self, request: Request) -> Response:
         """Answer TikTok's next page."""
         place = int(request.query_params.get("cursor", "0"))
-        return await self._feed(request, place, shapes.tiktok)
+        return await self._feed(request, place, shapes.tiktok_feed)
 
     async def aside(self, _: Request) -> Response:
         """Answer with items that the feed will not show."""
-        return JSONResponse(shapes.tiktok(self._aside()))
+        return JSONResponse(shapes.tiktok_feed(self._aside()))
 
     async def sequence(self, request: Request) -> Response:
         """Answer YouTube's next page."""
         place = int((await request.json())["sequenceParams"])
-        return await self._feed(request, place, shapes.youtube)
+        return await self._feed(request, place, shapes.youtube_feed)
 
     async def item(self, request: Request) -> Response:
         """Answer about one of YouTube's videos."""
@@ -163,10 +148,10 @@ class Skin:
         legacy = request.query_params.get("layout") == "b"
         body = shapes.youtube_item(item, legacy=legacy)
         if "nameless" in request.query_params:
-            told = {"overlay": body["overlay"], "_player": shapes.youtube_player(item)}
+            answer = {"overlay": body["overlay"], "_player": shapes.youtube_player(item)}
         else:
-            told = body | {"playerResponse": shapes.youtube_player(item)}
-        return await self._spoilt(request, 0, told)
+            answer = body | {"playerResponse": shapes.youtube_player(item)}
+        return await self._spoilt(request, 0, answer)
 
     async def query(self, request: Request) -> Response:
         """Answer one of Instagram's named queries."""
@@ -175,18 +160,17 @@ class Skin:
             pool = [ServedItem(item, 0) for item in self._items if item.kind == "ad"][-2:]
             return JSONResponse(shapes.instagram_ads(pool))
         place = int(json.loads(form["variables"])["after"])
-        return await self._feed(request, place, shapes.instagram)
+        return await self._feed(request, place, shapes.instagram_feed)
 
     async def like(self, request: Request) -> Response:
-        """Take a like by the site's id."""
-        told = await request.json()
-        item = self._by_id.get(told["id"])
+        body = await request.json()
+        item = self._by_id.get(body["id"])
         if item is None:
             return JSONResponse({"message": "there is no such video"}, 404)
 
         def answer(visitor: Visitor) -> Response:
-            visitor.like(Like(id=item.id, liked=told["liked"]))
-            return JSONResponse(told)
+            visitor.like(Like(id=item.id, liked=body["liked"]))
+            return JSONResponse(body)
 
         return await self._for_visitor(request, answer)
 

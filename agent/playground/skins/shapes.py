@@ -1,7 +1,6 @@
-"""The playground's items in the shapes of three real sites' responses.
+"""What the browser is told of items, in the playground's own shape and three sites'.
 
-Keys that begin with an underscore are the skin's own, for its page. Refuses to know the web and
-the recommender.
+A theme is never among it. Keys that begin with an underscore are a skin's own, for its page.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.playground.catalogue import CatalogueItem
-from agent.playground.payload import clip_url, poster_url
+from agent.playground.catalogue import Catalogue, CatalogueItem
+from agent.playground.visitors import BatchPart, Visitor
 
 INSTAGRAM_ROOT = "xdt_api__v1__clips__home__connection_v2"
 
@@ -29,20 +28,58 @@ class ServedItem:
     """Whether it is posted as pictures instead of a video, where the site has such posts."""
 
 
+def feed_payload(catalogue: Catalogue, visitor: Visitor, page: BatchPart) -> dict[str, Any]:
+    items = [
+        item_payload(catalogue.items[number], page.first + offset, visitor)
+        for offset, number in enumerate(page.numbers)
+    ]
+    return {"batch": page.batch, "items": items, "has_more": True}
+
+
+def item_payload(item: CatalogueItem, index: int, visitor: Visitor) -> dict[str, Any]:
+    """Describe one item; a live card has viewers instead of a duration and counts."""
+    live = item.kind == "live"
+    fields: dict[str, Any] = {
+        "id": item.id,
+        "index": index,
+        "url": f"/v/{item.id}",
+        "author": {"uniqueId": item.creator, "nickname": item.nickname},
+        "desc": item.caption,
+        "hashtags": list(item.hashtags),
+        "duration": None if live else item.seconds,
+        "isAd": item.kind == "ad",
+        "isLive": live,
+        "liked": visitor.likes(item.id),
+        "video": {"src": clip_url(item)},
+        "poster": poster_url(item) if has_poster(item) else None,
+    }
+    if live:
+        return fields | {"stats": None, "liveRoom": {"userCount": item.plays // 40 + 12}}
+    stats = {"diggCount": item.likes, "commentCount": item.comments, "playCount": item.plays}
+    return fields | {"stats": stats}
+
+
+def clip_url(item: CatalogueItem) -> str:
+    return f"/clips/{item.id}{item.file.suffix if item.file else '.webm'}"
+
+
+def poster_url(item: CatalogueItem) -> str:
+    return f"/posters/{item.id}.jpg"
+
+
+def has_poster(item: CatalogueItem) -> bool:
+    """Whether there is a first picture. An own clip is served as it is and has none."""
+    return item.file is None
+
+
 def skin_id(skin: str, item: CatalogueItem) -> str:
-    """Return an item's id in the form of a site's."""
     digest = hashlib.sha256(item.id.encode()).digest()
     if skin == "tiktok":
         return str(7 * 10**18 + int.from_bytes(digest[:7], "big"))
     return urlsafe_b64encode(digest).decode()[:11]
 
 
-def caption(item: CatalogueItem) -> str:
-    """Return the caption as all three sites have it: hashtags at its end."""
-    return " ".join([item.caption, *(f"#{tag}" for tag in item.hashtags)])
-
-
-def compact(count: int) -> str:
+def compact_count(count: int) -> str:
     """Return a count as people read it, such as ``2.7K``; cut off, never rounded up."""
     for scale, letter in ((10**6, "M"), (10**3, "K")):
         if count >= scale:
@@ -51,7 +88,7 @@ def compact(count: int) -> str:
     return str(count)
 
 
-def tiktok(served: Iterable[ServedItem]) -> dict[str, Any]:
+def tiktok_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer ``item_list``."""
     return {"itemList": [_tiktok(one) for one in served], "hasMore": True, "statusCode": 0}
 
@@ -78,7 +115,7 @@ def _tiktok(served: ServedItem) -> dict[str, Any]:
     own |= {"ad_info": {"ad_id": f"9{id_[1:]}"}} if item.kind == "ad" else {}
     return own | {
         "id": id_,
-        "desc": caption(item),
+        "desc": item.tagged_caption,
         "author": {"id": "6" + id_[1:], "uniqueId": item.creator, "nickname": item.nickname},
         "video": {"id": id_, "duration": 0 if served.photos else length, "codecType": "h264"},
         "music": {"id": "5" + id_[1:], "title": "original sound", "duration": 60},
@@ -98,7 +135,7 @@ def _photo_post(item: CatalogueItem) -> dict[str, Any]:
     return {"imagePost": {"images": pictures, "title": ""}}
 
 
-def youtube(served: Iterable[ServedItem]) -> dict[str, Any]:
+def youtube_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Answer ``reel_watch_sequence``: ids, no titles, and what is fetched ahead for the first."""
     entries = [{"command": {"reelWatchEndpoint": _endpoint(one)}} for one in served]
     return {"entries": entries, "continuationEndpoint": {"token": "next"}}
@@ -116,13 +153,12 @@ def _endpoint(served: ServedItem) -> dict[str, Any]:
 
 
 def youtube_player(item: CatalogueItem) -> dict[str, Any]:
-    """Return the player's response about one video."""
     return {
         "playabilityStatus": {"status": "OK"},
         "streamingData": {"_clip": clip_url(item)},
         "videoDetails": {
             "videoId": skin_id("youtube", item),
-            "title": caption(item),
+            "title": item.tagged_caption,
             "lengthSeconds": str(round(item.seconds)),
             "author": item.nickname,
             "channelId": "UC" + item.creator,
@@ -133,7 +169,6 @@ def youtube_player(item: CatalogueItem) -> dict[str, Any]:
 
 
 def youtube_item(item: CatalogueItem, *, legacy: bool) -> dict[str, Any]:
-    """Return the page's response about one video."""
     overlay = _legacy_overlay(item) if legacy else _overlay(item)
     endpoint = {"videoId": skin_id("youtube", item), "params": "CAU"}
     return {
@@ -143,16 +178,20 @@ def youtube_item(item: CatalogueItem, *, legacy: bool) -> dict[str, Any]:
 
 
 def _overlay(item: CatalogueItem) -> dict[str, Any]:
-    told = f"like this video along with {item.likes:,} other people"
-    like = {"iconName": "EMPTY_HEART", "title": compact(item.likes), "accessibilityText": told}
+    likes = f"like this video along with {item.likes:,} other people"
+    like = {
+        "iconName": "EMPTY_HEART",
+        "title": compact_count(item.likes),
+        "accessibilityText": likes,
+    }
     comments = {
         "iconName": "SHORTS_COMMENT",
-        "title": compact(item.comments),
+        "title": compact_count(item.comments),
         "accessibilityText": f"View {item.comments:,} comments",
     }
     meta = [
         {"reelChannelBarViewModel": {"channelName": {"content": f"@{item.creator}"}}},
-        {"shortsVideoTitleViewModel": {"text": {"content": caption(item)}}},
+        {"shortsVideoTitleViewModel": {"text": {"content": item.tagged_caption}}},
     ]
     buttons = [
         {"likeButtonViewModel": {"defaultButtonViewModel": {"buttonViewModel": like}}},
@@ -166,7 +205,7 @@ def _overlay(item: CatalogueItem) -> dict[str, Any]:
 
 def _legacy_overlay(item: CatalogueItem) -> dict[str, Any]:
     header = {
-        "reelTitleText": {"runs": [{"text": caption(item)}]},
+        "reelTitleText": {"runs": [{"text": item.tagged_caption}]},
         "channelTitleText": {"runs": [{"text": f"@{item.creator}"}]},
     }
     return {
@@ -174,20 +213,19 @@ def _legacy_overlay(item: CatalogueItem) -> dict[str, Any]:
         "likeButton": {"likeButtonRenderer": {"likeCount": item.likes}},
         "viewCommentsButton": {
             "buttonRenderer": {
-                "text": {"simpleText": compact(item.comments)},
+                "text": {"simpleText": compact_count(item.comments)},
                 "accessibility": {"label": f"View {item.comments:,} comments"},
             }
         },
     }
 
 
-def instagram(served: Iterable[ServedItem]) -> dict[str, Any]:
-    """Answer the feed's query."""
+def instagram_feed(served: Iterable[ServedItem]) -> dict[str, Any]:
     return _connection(INSTAGRAM_ROOT, served)
 
 
 def instagram_ads(served: Iterable[ServedItem]) -> dict[str, Any]:
-    """Answer the query of the ads pool: its items look like reels, but for one mark."""
+    """Answer the query of the ads pool. Its items look like reels, but for one mark."""
     body = _connection("xdt_api__v1__clips__ads_pool", served)
     for edge in body["data"]["xdt_api__v1__clips__ads_pool"]["edges"]:
         media = edge["node"]["media"]
@@ -197,7 +235,7 @@ def instagram_ads(served: Iterable[ServedItem]) -> dict[str, Any]:
 
 def instagram_inline(served: Iterable[ServedItem]) -> dict[str, Any]:
     """Return what one of the page's scripts holds."""
-    result = {"__bbox": {"result": instagram(served)}}
+    result = {"__bbox": {"result": instagram_feed(served)}}
     return {"require": [["ScheduledServerJS", "handle", None, [result]]]}
 
 
@@ -217,7 +255,7 @@ def _media(served: ServedItem) -> dict[str, Any]:
         "pk": pk,
         "id": f"{pk}_1",
         "code": code,
-        "caption": {"text": caption(item)},
+        "caption": {"text": item.tagged_caption},
         "user": {"pk": "9", "username": item.creator, "full_name": item.nickname},
         "coauthor_producers": [{"pk": "8", "username": "someone.else"}],
         "clips_metadata": {"mashup_info": song},

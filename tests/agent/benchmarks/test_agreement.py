@@ -9,32 +9,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.benchmarks.exhibits import Exhibit, caption_of, sample, show
-from agent.benchmarks.shares import balanced, share
-from agent.benchmarks.tuning import _logistic, tune
-from agent.benchmarks.viewer import ViewerAgreement, agreement
+from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
+from agent.benchmarks.grid import balance_shares, measure_share
+from agent.benchmarks.viewer import ViewerAgreement, measure_agreement
 from agent.models import load, scripted
 from agent.models.base import Model
-from agent.models.embedded.conse import ConseViewer
-from agent.playground.catalogue import load as load_catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore
 from personas.library import all_personas
 from personas.persona import Persona
 from tests.agent.models.made import frame
 
 
-def quiet(what: str, done: int, total: int) -> None:
-    assert 0 < done <= total, what
+def quiet(done: int, total: int) -> None:
+    assert 0 < done <= total
 
 
 @pytest.fixture(scope="module")
 def exhibits(tmp_path_factory: pytest.TempPathFactory) -> list[Exhibit]:
-    items = sample(load_catalogue(), 2, np.random.default_rng(1))
-    return show(items, ClipStore(tmp_path_factory.mktemp("clips")), quiet)
+    items = draw_videos(load_catalogue(), 2, np.random.default_rng(1))
+    return take_exhibits(items, ClipStore(tmp_path_factory.mktemp("clips")), quiet)
 
 
 def measure(model: Model, exhibits: list[Exhibit], strategy: str = "simple") -> ViewerAgreement:
-    return asyncio.run(agreement(model, strategy, all_personas(), exhibits, quiet))
+    return asyncio.run(measure_agreement(model, strategy, all_personas(), exhibits, quiet))
 
 
 # On the playground
@@ -52,7 +50,7 @@ def test_exhibits_are_frames_of_the_real_clips(exhibits: list[Exhibit]) -> None:
         item = items[exhibit.id]
         assert read_mark(Image.open(io.BytesIO(exhibit.frame))) == item.number
         assert exhibit.theme == item.theme
-        assert exhibit.caption == caption_of(item)
+        assert exhibit.caption == item.tagged_caption
         assert all(f"#{tag}" in exhibit.caption for tag in item.hashtags)
 
 
@@ -73,24 +71,11 @@ def test_the_embedded_viewer_agrees_with_the_planted_themes(
     assert found.by_persona["p12"].balanced.value >= 0.8
 
 
-@pytest.mark.drill
-def test_the_coefficients_can_be_found_again(exhibits: list[Exhibit]) -> None:
-    viewer = ConseViewer.load("cpu")
-    found = tune(viewer, all_personas(), exhibits, quiet)
-
-    assert set(found) == {"both", "caption", "picture"}
-    assert found["both"].weights.caption > found["both"].weights.picture > 0
-    assert found["caption"].weights.picture == pytest.approx(0)
-    assert found["both"].held_out > 0.7
-
-
 # The measure
 
 
 MADE = [
-    Exhibit(
-        id=str(number), theme=theme, footage=str(number), frame=frame(str(number)), caption=theme
-    )
+    Exhibit(id=str(number), theme=theme, frame=frame(str(number)), caption=theme)
     for number, theme in enumerate(["music", "cars", "music", "space", "cars", "food"])
 ]
 
@@ -105,7 +90,7 @@ def test_a_viewer_that_always_says_yes_is_at_a_half() -> None:
 def test_a_viewer_that_knows_the_theme_of_one_persona() -> None:
     fan = Persona(id="fan", traits=("I sing.", "I hum.", "I whistle."), themes=("music",))
     model = scripted.load("scripted/keywords?words=music")
-    found = asyncio.run(agreement(model, "simple", [fan], MADE, quiet))
+    found = asyncio.run(measure_agreement(model, "simple", [fan], MADE, quiet))
     assert found.overall.balanced.value == 1
     assert found.overall.fitting_yes.answers == 2
     assert found.overall.unfitting_no.answers == 4
@@ -115,7 +100,9 @@ def test_a_viewer_that_knows_the_theme_of_one_persona() -> None:
 def test_personas_without_planted_themes_are_left_out() -> None:
     stranger = Persona(id="me", traits=("I sing.", "I hum.", "I whistle."))
     people = [stranger, *all_personas()[:3]]
-    found = asyncio.run(agreement(scripted.load("scripted/no"), "simple", people, MADE, quiet))
+    found = asyncio.run(
+        measure_agreement(scripted.load("scripted/no"), "simple", people, MADE, quiet)
+    )
     assert found.personas == 3
 
 
@@ -133,7 +120,7 @@ def test_the_interval_covers_with_both_kinds_of_clusters() -> None:
     for _ in range(rounds):
         personas, videos = rng.normal(0, 0.8, (30, 1)), rng.normal(0, 0.8, (1, 40))
         p = 1 / (1 + np.exp(-(0.5 + personas + videos)))
-        found = share((rng.random(p.shape) < p).astype(float))
+        found = measure_share((rng.random(p.shape) < p).astype(float))
         covered += found.low <= _TRUE_SHARE <= found.high
     # 95 % +- 3.3 standard errors, and a small sample may cover slightly less
     assert 0.90 <= covered / rounds <= 0.99
@@ -148,25 +135,17 @@ def test_balanced_accuracy_is_the_mean_of_the_two_shares() -> None:
     nan = np.nan
     fitting = np.array([[1.0, nan, 0.0], [1.0, 1.0, nan]])
     unfitting = np.array([[nan, 0.0, nan], [nan, nan, 1.0]])
-    found = balanced(fitting, unfitting)
+    found = balance_shares(fitting, unfitting)
     assert found.value == pytest.approx((0.75 + 0.5) / 2)
     assert found.answers == 6
-    assert share(fitting).answers == 4
-
-
-def test_newton_finds_the_curve_that_made_the_answers() -> None:
-    rng = np.random.default_rng(3)
-    features = rng.normal(size=(40_000, 2))
-    p = 1 / (1 + np.exp(-(features @ (2.0, -1.0))))
-    found = _logistic(features, rng.random(len(p)) < p)
-    np.testing.assert_allclose(found, [2.0, -1.0, 0.0], atol=0.15)
+    assert measure_share(fitting).answers == 4
 
 
 def test_a_sample_holds_as_many_of_each_theme_and_no_ads(tmp_path: Path) -> None:
     catalogue = load_catalogue()
-    drawn = sample(catalogue, 3, np.random.default_rng(2))
+    drawn = draw_videos(catalogue, 3, np.random.default_rng(2))
     assert {item.kind for item in drawn} == {"video"}
     assert {sum(item.theme == theme for item in drawn) for theme in catalogue.themes} == {3}
-    assert drawn == sample(catalogue, 3, np.random.default_rng(2))
-    everything = sample(catalogue, None, np.random.default_rng(2))
+    assert drawn == draw_videos(catalogue, 3, np.random.default_rng(2))
+    everything = draw_videos(catalogue, None, np.random.default_rng(2))
     assert len(everything) == sum(item.kind == "video" for item in catalogue.items)

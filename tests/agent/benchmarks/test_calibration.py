@@ -17,20 +17,18 @@ from click.testing import CliRunner
 
 from agent.benchmarks import browser_runs
 from agent.benchmarks.browser_runs import RunsFolder
-from agent.benchmarks.calibration import (
+from agent.benchmarks.simulated_studies import (
     SimulatedFeeds,
     SimulationSetting,
-    ideal,
-    mistaken,
-    studies,
-    watch,
+    make_ideal_likes,
+    simulate_run,
+    simulate_studies,
 )
 from agent.cli import cli
-from agent.cli.calibrate_run import simulated
+from agent.cli.calibrate_run import check_simulated
 from agent.config import Arm
-from agent.playground.catalogue import Catalogue, load
-from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, Shelf
-from agent.playground.simulate import simulate
+from agent.playground.catalogue import Catalogue, load_catalogue
+from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, Shelf, simulate_visitor
 from agent.study.matrix import read_draws
 from analysis.data.exposures import RunInfo, table
 from analysis.data.windows import compared
@@ -38,12 +36,11 @@ from analysis.simulation import calibration
 from analysis.simulation.designs import Outcomes
 from personas.library import all_personas
 from store.runs.records import Windows
-from tests.analysis import made
 
-CATALOGUE = load()
+CATALOGUE = load_catalogue()
 SHELF = Shelf(CATALOGUE)
 PERSONAS = [persona for persona in all_personas() if persona.themes]
-LIKES = ideal(PERSONAS, CATALOGUE)
+LIKES = make_ideal_likes(PERSONAS, CATALOGUE)
 
 
 def quiet(done: int, total: int) -> None:
@@ -55,12 +52,12 @@ def some(
 ) -> list[dict[Arm, SimulatedFeeds]]:
     rng = np.random.default_rng(5)
     members = np.argsort(rng.random((count, len(LIKES))), axis=1)[:, :personas]
-    return list(studies(setting, members, arms, rng, quiet))
+    return list(simulate_studies(setting, members, arms, rng, quiet))
 
 
 @pytest.mark.drill
 def test_a_fast_calibration_holds() -> None:
-    checks = simulated(150, seed=3, personas=6)
+    checks = check_simulated(150, seed=3, personas=6)
     assert len(checks) == 8 + 4 + 4 + 4 + 3
     assert [check for check in checks if check.verdict == "FAILS"] == []
     sways = {check.name: check.value for check in checks if check.name.startswith("sway")}
@@ -101,8 +98,8 @@ def test_the_planted_chances_are_those_of_the_answers() -> None:
 
 def test_a_simulated_run_is_what_the_playground_serves() -> None:
     setting = SimulationSetting(SHELF, LIKES, "random")
-    run = watch(setting, 3, "passive", seed=9)
-    served = simulate("random", 1.0, lambda _: 2.0, 200, 9, SHELF)
+    run = simulate_run(setting, 3, "passive", seed=9)
+    served = simulate_visitor("random", 1.0, lambda _: 2.0, 200, 9, SHELF)
     assert [served[place].number for place in run.position] == run.item.tolist()
     assert len(run.item) == 100
     assert all(served[place].kind == "video" for place in run.position)
@@ -119,10 +116,10 @@ def test_repeats_count_in_the_simulation_as_in_a_run() -> None:
     short = Catalogue(tuple(replace(item, number=n) for n, item in enumerate(few[:: 30 // 3])))
     shelf = Shelf(short)
     windows = Windows(before=50, after=50)
-    setting = SimulationSetting(shelf, ideal(PERSONAS, short), windows=windows)
+    setting = SimulationSetting(shelf, make_ideal_likes(PERSONAS, short), windows=windows)
     lots = some(setting, 40, 6, "treatment")
     own = np.concatenate([np.diagonal(lot["treatment"].answers, axis1=1, axis2=2) for lot in lots])
-    run = watch(setting, 3, "treatment", seed=9)
+    run = simulate_run(setting, 3, "treatment", seed=9)
     assert len(run.item) == 100 > len(set(run.item.tolist()))
     assert own[:, 50:].mean() - own[:, :50].mean() > 0.3
 
@@ -182,12 +179,6 @@ def test_windows_and_batches_are_counted_as_the_analysis_counts_ledgers() -> Non
             assert cells.n[0, run, window].tolist() == counted.tolist()
 
 
-def test_a_viewer_errs_as_often_as_it_is_told_to() -> None:
-    erring = mistaken(LIKES, 0.9, 0.8, np.random.default_rng(2))
-    assert made.plausible(int(erring[LIKES].sum()), int(LIKES.sum()), 0.9, 0.9)
-    assert made.plausible(int((~erring[~LIKES]).sum()), int((~LIKES).sum()), 0.8, 0.8)
-
-
 def test_real_runs_are_ranked_among_simulated_ones() -> None:
     rng = np.random.default_rng(4)
     simulated_values = rng.normal(size=1999)
@@ -197,22 +188,22 @@ def test_real_runs_are_ranked_among_simulated_ones() -> None:
 
 
 def test_browser_runs_are_shared_out_and_can_be_extended(tmp_path: Path) -> None:
-    assert browser_runs.sizes(28) == {"listener": 10, "random": 10, "contrarian": 8}
-    assert browser_runs.sizes(3) == {"listener": 1, "random": 1, "contrarian": 1}
+    assert browser_runs.share_runs(28) == {"listener": 10, "random": 10, "contrarian": 8}
+    assert browser_runs.share_runs(3) == {"listener": 1, "random": 1, "contrarian": 1}
     where = RunsFolder(tmp_path)
-    order = browser_runs.in_order(PERSONAS, 1)
-    few = browser_runs.declare("listener", order[:2], where)
-    more = browser_runs.declare("listener", order[:4], where)
-    again = browser_runs.declare("listener", order[:2], where)
+    order = browser_runs.order_personas(PERSONAS, 1)
+    few = browser_runs.declare_study("listener", order[:2], where)
+    more = browser_runs.declare_study("listener", order[:4], where)
+    again = browser_runs.declare_study("listener", order[:2], where)
     assert [cell.persona for cell in few.cells] == [persona.id for persona in order[:2]]
     assert {cell.key: cell.account for cell in few.cells}.items() <= {
         cell.key: cell.account for cell in more.cells
     }.items()
     assert again.cells == few.cells
     assert len(read_draws(more.folder / "draws.json")) == 4
-    other = browser_runs.declare("random", order[:2], where)
+    other = browser_runs.declare_study("random", order[:2], where)
     assert other.data.profiles_dir != few.data.profiles_dir  # an account belongs to one feed
-    assert browser_runs.complete(few) == []
+    assert browser_runs.read_complete_runs(few) == []
 
 
 @pytest.mark.drill

@@ -14,9 +14,8 @@ from PIL import Image
 
 from agent.benchmarks import probes
 from agent.benchmarks.exhibits import Exhibit
-from agent.benchmarks.orders import ORDERS, Order, with_words
-from agent.benchmarks.probes import Measure, Panel, probe
-from agent.benchmarks.shares import mean, share
+from agent.benchmarks.grid import measure_mean, measure_share
+from agent.benchmarks.probes import ORDERS, Measure, Order, Panel, draw_words, probe_judge
 from agent.models import load, scripted
 from agent.models.base import Model, Question, Reply
 from personas import strategies
@@ -26,7 +25,7 @@ from tests.agent.models.made import Recorded, frame
 
 THEMES = ["music", "cars", "music", "space", "cars", "food"]
 MADE = [
-    Exhibit(str(n), theme, str(n), frame(str(n), f"#{40 * n:02x}5070"), f"{theme} #{theme}")
+    Exhibit(str(n), theme, frame(str(n), f"#{40 * n:02x}5070"), f"{theme} #{theme}")
     for n, theme in enumerate(THEMES)
 ]
 PEOPLE = [persona for persona in all_personas() if persona.themes][:12]
@@ -49,7 +48,7 @@ def measured(model: Model, strategy: str = "simple", seed: int = 0) -> dict[str,
     panel = Panel(model, strategy, PEOPLE, MADE)
     told: list[tuple[int, int]] = []
     found = asyncio.run(
-        probe(panel, np.random.default_rng(seed), lambda done, of: told.append((done, of)))
+        probe_judge(panel, np.random.default_rng(seed), lambda done, of: told.append((done, of)))
     )
     assert told[-1] == (told[-1][1], told[-1][1])
     assert told == sorted(told)
@@ -132,11 +131,11 @@ def test_who_obeys_the_screen_is_found_out(strategy: str, monkeypatch: pytest.Mo
     orders: dict[bytes, Order] = {}
 
     def known(*told: object) -> bytes:
-        drawn = with_words(*told)  # type: ignore[arg-type]
+        drawn = draw_words(*told)  # type: ignore[arg-type]
         orders[drawn] = told[2]  # type: ignore[assignment]
         return drawn
 
-    monkeypatch.setattr(probes, "with_words", known)
+    monkeypatch.setattr(probes, "draw_words", known)
 
     def obeys(question: Question) -> Reply:
         order = orders.get(question.frames[0])
@@ -186,7 +185,7 @@ def test_missing_answers_are_counted_and_left_out() -> None:
 
 def test_words_change_the_frame_and_only_their_place() -> None:
     plain = frame("A title", size=(360, 640))
-    drawn = {order: with_words(plain, "choice", order) for order in ORDERS}
+    drawn = {order: draw_words(plain, "choice", order) for order in ORDERS}
     assert len({plain, *drawn.values()}) == 4
     before = np.asarray(Image.open(io.BytesIO(plain)).convert("L"), float)
     for jpeg in drawn.values():
@@ -195,20 +194,20 @@ def test_words_change_the_frame_and_only_their_place() -> None:
         rows = np.flatnonzero(np.abs(after - before).mean(axis=1) > 8)
         assert 0.25 * 640 < rows[0] < 0.3 * 640
         assert rows[-1] < 0.7 * 640
-    assert with_words(plain, "isq", "yes") != drawn["yes"]
-    assert with_words(plain, "isq", None) == drawn[None]
+    assert draw_words(plain, "isq", "yes") != drawn["yes"]
+    assert draw_words(plain, "isq", None) == drawn[None]
 
 
 def test_alike_answers_have_an_interval_too() -> None:
     """With 20 clusters a rate of up to 16 % can stay unseen (Wilson)."""
-    none, all_ = share(np.zeros((20, 30))), share(np.ones((20, 30)))
+    none, all_ = measure_share(np.zeros((20, 30))), measure_share(np.ones((20, 30)))
     assert (none.value, none.low) == (0, 0)
     assert none.high == pytest.approx(0.161, abs=1e-3)
     assert (all_.value, all_.high) == (1, 1)
     assert all_.low == pytest.approx(1 - none.high)
-    level = mean(np.zeros((20, 30)), -1, 1)
+    level = measure_mean(np.zeros((20, 30)), -1, 1)
     assert (level.low, level.high) == pytest.approx((-none.high, none.high))
-    assert np.isnan(share(np.ones((1, 30))).low)
+    assert np.isnan(measure_share(np.ones((1, 30))).low)
 
 
 @pytest.mark.drill

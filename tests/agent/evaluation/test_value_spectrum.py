@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from agent.benchmarks.exhibits import Exhibit, sample, show
+from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
 from agent.cli import cli
 from agent.drivers.web.browser import find_browser, list_arguments
 from agent.errors import BudgetSpent
@@ -25,7 +25,7 @@ from agent.evaluation import value_spectrum
 from agent.evaluation.value_spectrum import SpectrumPlan, ask
 from agent.judge.budget import SpendingCap
 from agent.models.base import Question, Reply
-from agent.playground import catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore, default_cache
 from store import encoders
 from store.frames.frame_store import FrameStore
@@ -69,9 +69,9 @@ keywords = ["rocket launch", "astronaut", "planet in space", "telescope", "space
 
 @pytest.fixture(scope="module")
 def exhibits() -> list[Exhibit]:
-    items = sample(catalogue.load(), PER_THEME, np.random.default_rng(0))
+    items = draw_videos(load_catalogue(), PER_THEME, np.random.default_rng(0))
     wanted = [item for item in items if item.theme in THEMES]
-    return show(wanted, ClipStore(default_cache()), lambda *_: None)
+    return take_exhibits(wanted, ClipStore(default_cache()), lambda *_: None)
 
 
 @pytest.fixture(scope="module")

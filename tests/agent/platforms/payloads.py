@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agent.playground.catalogue import load
+from agent.playground.catalogue import load_catalogue
 from agent.playground.skins import shapes
 from agent.playground.skins.shapes import ServedItem
 
-SERVED = [ServedItem(item, place) for place, item in enumerate(load().items[:3])]
-LIVE = [ServedItem(item, 3) for item in load().items if item.kind == "live"][:1]
+SERVED = [ServedItem(item, place) for place, item in enumerate(load_catalogue().items[:3])]
+LIVE = [ServedItem(item, 3) for item in load_catalogue().items if item.kind == "live"][:1]
 
 REAL: dict[str, list[tuple[str, Any]]] = {
     "playground": [("/api/feed", {"items": [{"id": "a", "desc": "words", "isAd": True}]})],
     "tiktok": [
-        ("https://t/api/recommend/item_list/", shapes.tiktok([*SERVED, *LIVE])),
+        ("https://t/api/recommend/item_list/", shapes.tiktok_feed([*SERVED, *LIVE])),
         ("inline:script#x", shapes.tiktok_inline(SERVED)),
     ],
     "youtube": [
-        ("https://y/youtubei/v1/reel/reel_watch_sequence", shapes.youtube(SERVED)),
+        ("https://y/youtubei/v1/reel/reel_watch_sequence", shapes.youtube_feed(SERVED)),
         *(
             (
                 "https://y/youtubei/v1/reel/reel_item_watch",
@@ -32,7 +32,7 @@ REAL: dict[str, list[tuple[str, Any]]] = {
         ("inline:window.ytInitialPlayerResponse", shapes.youtube_player(SERVED[0].item)),
     ],
     "instagram": [
-        ("https://i/graphql/query", shapes.instagram(SERVED)),
+        ("https://i/graphql/query", shapes.instagram_feed(SERVED)),
         ("inline:script", shapes.instagram_inline(SERVED)),
     ],
 }

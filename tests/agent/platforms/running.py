@@ -15,9 +15,9 @@ from PIL import Image
 from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.errors import RunFault
-from agent.playground.catalogue import CatalogueItem, load
+from agent.playground.catalogue import CatalogueItem, load_catalogue
 from agent.playground.mark import read_mark
-from agent.playground.skins.shapes import caption, skin_id
+from agent.playground.skins.shapes import skin_id
 from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.frames.frame_store import FrameStore
@@ -48,14 +48,14 @@ class Told:
         (visitor,) = folder.glob("*.jsonl")
         lines = [json.loads(line) for line in visitor.read_text(encoding="utf-8").splitlines()]
         ids = [id_ for line in lines if "batch" in line for id_ in line["batch"]["items"]]
-        return [load().by_id[id_] for id_ in ids]
+        return [load_catalogue().by_id[id_] for id_ in ids]
 
     def pictured(self, step: Step) -> CatalogueItem:
         """The item whose mark is in a step's frame."""
         jpeg = FrameStore(self.data.frames_dir).read(step.frames[0].sha256)
         number = read_mark(Image.open(io.BytesIO(jpeg)))
         assert number is not None, f"no mark in the picture of position {step.position}"
-        return load().items[number]
+        return load_catalogue().items[number]
 
 
 def watch(
@@ -105,7 +105,7 @@ def truth(platform: str, item: CatalogueItem) -> dict[str, Any]:
         return known | {"ad": None, "likes": None, "comments": None, "views": None}
     told = known | {
         "id": skin_id(platform, item),
-        "caption": caption(item),
+        "caption": item.tagged_caption,
         "author": item.creator,
         "author_name": item.nickname,
         "hashtags": item.hashtags,

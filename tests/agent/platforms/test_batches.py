@@ -14,10 +14,9 @@ import pytest
 from agent.drivers.base import SiteAnswer
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
-from agent.playground.catalogue import load as load_catalogue
-from agent.playground.payload import feed_payload
-from agent.playground.recommend import Settings, Shelf
-from agent.playground.simulate import AHEAD
+from agent.playground.catalogue import load_catalogue
+from agent.playground.recommend import AHEAD, Settings, Shelf
+from agent.playground.skins.shapes import feed_payload
 from agent.playground.visitors import BatchPart, Visitor, WatchReport
 from store.runs.records import Judgement, Reaction, Step, Video
 from store.runs.site_records import FeedBatch

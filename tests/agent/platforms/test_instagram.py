@@ -15,7 +15,7 @@ from agent.drivers.web.page_events import parse_json
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.platforms.instagram import ROOT
-from agent.playground.catalogue import load as catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.skins.shapes import skin_id
 from tests.agent.platforms.running import Told, check, watch
 from tests.agent.platforms.test_feed import shown
@@ -102,7 +102,7 @@ def test_an_ad_is_one_whichever_answer_says_so(pool_first: bool) -> None:
 def test_an_ad_that_the_page_puts_in_does_not_count(tmp_path: Path) -> None:
     told = watch(tmp_path, "instagram", 7, "ads=2")
     assert told.fault is None
-    pool = {skin_id("instagram", item) for item in catalogue().items if item.kind == "ad"}
+    pool = {skin_id("instagram", item) for item in load_catalogue().items if item.kind == "ad"}
     mixed_in = [s for s in told.steps if s.video.id in pool and s.video.batch is None]
     assert [(s.excluded, s.video.ad) for s in mixed_in] == [("ad", True)]
     assert skin_id("instagram", told.pictured(mixed_in[0])) == mixed_in[0].video.id

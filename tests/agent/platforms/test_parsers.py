@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.drivers.base import SiteAnswer
 from agent.platforms import items, load_platform
 from agent.platforms.base import Feed
-from agent.playground.catalogue import load as catalogue
+from agent.playground.catalogue import load_catalogue
 from agent.playground.skins import shapes
 from tests.agent.platforms.payloads import REAL, SERVED
 from tests.agent.platforms.running import truth
@@ -181,9 +181,9 @@ def test_what_youtube_prefetches_is_no_item_and_no_title() -> None:
 
 
 def test_a_response_that_names_two_videos_describes_neither() -> None:
-    item = catalogue().items[0]
+    item = load_catalogue().items[0]
     body = shapes.youtube_item(item, legacy=False)
-    body["playerResponse"] = shapes.youtube_player(catalogue().items[1])
+    body["playerResponse"] = shapes.youtube_player(load_catalogue().items[1])
     assert load_platform("youtube").parse(SiteAnswer("https://y/reel_item_watch", body)) == []
 
 
@@ -219,7 +219,9 @@ def test_hashtags_are_those_of_the_text() -> None:
 
 
 def test_a_caption_that_is_empty_is_known_to_be_empty() -> None:
-    media = shapes.instagram(SERVED)["data"][shapes.INSTAGRAM_ROOT]["edges"][0]["node"]["media"]
+    media = shapes.instagram_feed(SERVED)["data"][shapes.INSTAGRAM_ROOT]["edges"][0]["node"][
+        "media"
+    ]
     body = {"data": {shapes.INSTAGRAM_ROOT: {"edges": [{"node": {"media": media}}]}}}
     media["caption"] = None
     (video,) = load_platform("instagram").parse(SiteAnswer("https://i/graphql/query", body))

@@ -13,7 +13,7 @@ from agent.drivers.base import SiteAnswer
 from agent.drivers.web.driver import PlaywrightDriver
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
-from agent.playground.skins.shapes import caption, skin_id
+from agent.playground.skins.shapes import skin_id
 from tests.agent.drivers.web.test_live_pages import SPEED, on_skin
 from tests.agent.platforms.running import QUICK, Told, check, watch
 
@@ -122,7 +122,7 @@ def test_a_photo_post_is_left_by_the_plan_s_own_dwell(tmp_path: Path) -> None:
     for step in posts:
         item = told.served()[step.position]
         assert (step.excluded, step.video.id) == ("not_shown", skin_id("tiktok", item))
-        assert (step.video.caption, step.video.author) == (caption(item), item.creator)
+        assert (step.video.caption, step.video.author) == (item.tagged_caption, item.creator)
         assert step.reaction.dwell_asked_s == QUICK.swipe_s
         assert step.reaction.dwell_s is not None
         assert QUICK.swipe_s <= step.reaction.dwell_s < 5 * SPEED  # a player that never comes: 8 s

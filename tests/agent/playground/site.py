@@ -18,16 +18,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.playground.app import PageLook
-from agent.playground.catalogue import Catalogue, load
+from agent.playground.catalogue import Catalogue, load_catalogue
 from agent.playground.recommend import Settings
-from agent.playground.serve import SiteSetup, serve
+from agent.playground.serve import SiteSetup, serve_site
 
 ITEMS = 36
 
 
 def small_catalogue() -> Catalogue:
     """Videos of many themes, since numbers are shuffled over themes; two ads, two live cards."""
-    items = load().items
+    items = load_catalogue().items
     chosen = [item for item in items if item.kind == "video"][: ITEMS - 4]
     for kind in ("ad", "live"):
         chosen += [item for item in items if item.kind == kind][:2]
@@ -129,7 +129,7 @@ def main() -> None:
         cache=told.cache,
         parent=told.parent,
     )
-    serve(plan, lambda facts: print(json.dumps(facts), flush=True), lambda _: None)  # noqa: T201 - as the real program does
+    serve_site(plan, lambda facts: print(json.dumps(facts), flush=True), lambda _: None)  # noqa: T201 - as the real program does
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from agent.playground.__main__ import main
 from agent.playground.app import PageLook, ServedSite, build_app
-from agent.playground.catalogue import load
+from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore
-from agent.playground.footage import table
+from agent.playground.footage import load_footage
 from agent.playground.own import NEEDED, OPTIONAL, PICTURES, VIDEOS
 from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, TASTES, Settings, Shelf
 from agent.playground.visitors import Visitors
@@ -27,9 +27,11 @@ def test_every_option_is_documented() -> None:
 
 def test_every_address_is_documented(tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "cache")
-    shelf = Shelf(load())
+    shelf = Shelf(load_catalogue())
     visitors = Visitors(tmp_path / "state", shelf, Settings())
-    app = build_app(ServedSite(load(), visitors, store, Workshop(store, print), PageLook()))
+    app = build_app(
+        ServedSite(load_catalogue(), visitors, store, Workshop(store, print), PageLook())
+    )
     routes = [route.path for route in app.routes if isinstance(route, Route)]
     assert len(routes) == 9
     for path in routes:
@@ -38,12 +40,12 @@ def test_every_address_is_documented(tmp_path: Path) -> None:
 
 
 def test_the_figures_hold() -> None:
-    items = load().items
+    items = load_catalogue().items
     kinds = Counter(item.kind for item in items)
     assert f"{len(items)} items: 300 videos on each of 16 themes" in DOC
     assert f"{kinds['ad']} ads, {kinds['live']} live" in DOC
-    assert f"{len(table())} pieces of footage" in DOC
-    sources = Counter(footage.source.split("/")[0] for footage in table().values())
+    assert f"{len(load_footage())} pieces of footage" in DOC
+    sources = Counter(footage.source.split("/")[0] for footage in load_footage().values())
     assert f"| {sources['stills']} pictures | MIT |" in DOC
     assert f"drawn as scenes | {sources['scene']} scenes |" in DOC
     assert f"Batches have {BATCH} items" in DOC

@@ -11,7 +11,7 @@ from PIL import Image
 
 from agent.playground.clips import ClipStore
 from agent.playground.compose import SIZE
-from agent.playground.mark import CAPACITY, corner, draw_mark, read_mark
+from agent.playground.mark import CAPACITY, draw_mark, mark_corner, read_mark
 from tests.agent.playground.site import small_catalogue
 
 
@@ -29,14 +29,14 @@ def noise(seed: int) -> Image.Image:
 def test_every_number_is_read_back() -> None:
     for number in range(0, CAPACITY, 37):
         picture = noise(number)
-        picture.paste(draw_mark(number), corner())
+        picture.paste(draw_mark(number), mark_corner())
         assert read_mark(jpeg(picture)) == number
 
 
 @pytest.mark.parametrize("width", [270, 360, 390, 540, 720])
 def test_a_mark_is_read_at_other_sizes_and_slightly_off(width: int) -> None:
     picture = noise(1)
-    picture.paste(draw_mark(1234), corner())
+    picture.paste(draw_mark(1234), mark_corner())
     height = width * 640 // 360
     scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
     moved = Image.new("RGB", scaled.size, "grey")

@@ -13,7 +13,7 @@ from agent.playground.clips import ClipStore
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import read_mark
 from agent.playground.own import PICTURE_SECONDS, count_videos, load_folder
-from agent.playground.payload import clip_url
+from agent.playground.skins.shapes import clip_url
 from store.foreign.limits import MOST_TABLE_BYTES
 from tests.agent.playground.site import small_catalogue, start
 from tests.e2e.commands import feedsway, only

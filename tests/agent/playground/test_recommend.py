@@ -7,7 +7,7 @@ from time import process_time
 import numpy as np
 import pytest
 
-from agent.playground.catalogue import CatalogueItem, load
+from agent.playground.catalogue import CatalogueItem, load_catalogue
 from agent.playground.recommend import (
     AD_SHARE,
     BATCH,
@@ -18,11 +18,11 @@ from agent.playground.recommend import (
     Settings,
     Shelf,
     next_batch,
+    simulate_visitor,
     theme_chances,
 )
-from agent.playground.simulate import simulate
 
-SHELF = Shelf(load())
+SHELF = Shelf(load_catalogue())
 NOTHING = History((), (), ())
 YES_S, NO_S = 8.0, 0.8
 VIEWERS = 60
@@ -35,7 +35,7 @@ def sway(feed: str, gain: float, seed: int) -> float:
     def watch(item: CatalogueItem) -> float:
         return YES_S if item.theme in liked else NO_S
 
-    feed_items = simulate(feed, gain, watch, 120, seed, SHELF)
+    feed_items = simulate_visitor(feed, gain, watch, 120, seed, SHELF)
     yes = [item.theme in liked for item in feed_items if item.kind == "video"][:100]
     return 100 * (fmean(yes[50:]) - fmean(yes[:50]))
 
@@ -77,8 +77,8 @@ def test_without_gain_every_feed_is_the_random_one(feed: str) -> None:
     def loves_cars(item: CatalogueItem) -> float:
         return YES_S if item.theme == "cars" else 0.0
 
-    served = simulate(feed, 0.0, loves_cars, 240, 3, SHELF)
-    assert served == simulate("random", 1.0, loves_cars, 240, 3, SHELF)
+    served = simulate_visitor(feed, 0.0, loves_cars, 240, 3, SHELF)
+    assert served == simulate_visitor("random", 1.0, loves_cars, 240, 3, SHELF)
 
 
 def test_a_seed_repeats_itself_and_visitors_differ() -> None:
@@ -92,7 +92,9 @@ def test_a_seed_repeats_itself_and_visitors_differ() -> None:
 
 
 def test_nothing_repeats_before_its_theme_is_used_up() -> None:
-    served = simulate("listener", 1.0, lambda item: YES_S if item.theme == "food" else 0.0, 600, 1)
+    served = simulate_visitor(
+        "listener", 1.0, lambda item: YES_S if item.theme == "food" else 0.0, 600, 1
+    )
     videos = [item.number for item in served if item.kind == "video"]
     food = [item.number for item in served if item.theme == "food" and item.kind == "video"]
     assert len(food) > 300  # so that all 300 were used up
@@ -103,7 +105,9 @@ def test_nothing_repeats_before_its_theme_is_used_up() -> None:
 
 
 def test_ads_and_live_cards_come_by_lot_whatever_is_watched() -> None:
-    loved = simulate("listener", 1.0, lambda item: YES_S if item.kind != "video" else 0.0, 6000, 1)
+    loved = simulate_visitor(
+        "listener", 1.0, lambda item: YES_S if item.kind != "video" else 0.0, 6000, 1
+    )
     for kind, share in (("ad", AD_SHARE), ("live", LIVE_SHARE)):
         count = sum(item.kind == kind for item in loved)
         assert abs(count - 6000 * share) < 4 * sqrt(6000 * share * (1 - share))
@@ -138,7 +142,7 @@ def test_the_listener_recovers_when_the_taste_changes() -> None:
         seen.append(item)
         return YES_S if item.theme == ("space" if len(seen) < 100 else "dance") else 0.0
 
-    served = [item.theme for item in simulate("listener", 1.0, fickle, 500, 2, SHELF)]
+    served = [item.theme for item in simulate_visitor("listener", 1.0, fickle, 500, 2, SHELF)]
     assert served[60:100].count("space") > 20
     assert served[400:].count("dance") > served[400:].count("space")
 
@@ -160,8 +164,8 @@ def test_simulating_is_quick() -> None:
     def indifferent(_: CatalogueItem) -> float:
         return 1.0
 
-    simulate("listener", 1.0, indifferent, 100, 0, SHELF)
+    simulate_visitor("listener", 1.0, indifferent, 100, 0, SHELF)
     started = process_time()
     for seed in range(20):
-        simulate("listener", 1.0, indifferent, 100, seed, SHELF)
+        simulate_visitor("listener", 1.0, indifferent, 100, seed, SHELF)
     assert (process_time() - started) / 20 < 0.02  # about 1 ms on an idle machine

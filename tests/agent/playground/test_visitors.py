@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.playground.catalogue import load
+from agent.playground.catalogue import load_catalogue
 from agent.playground.errors import (
     DamagedState,
     FolderUnwritable,
@@ -16,7 +16,7 @@ from agent.playground.errors import (
 from agent.playground.recommend import BATCH, Settings, Shelf
 from agent.playground.visitors import BatchPart, Like, Visitor, Visitors, WatchReport
 
-SHELF = Shelf(load())
+SHELF = Shelf(load_catalogue())
 SETTINGS = Settings("listener", 1.0, 7)
 
 

@@ -60,4 +60,4 @@ def test_without_the_extra_one_sentence_says_what_to_type(
         assert refused(folder, "--style=a").endswith("Type: pip install 'feedsway[align]'")
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtra, match=r"Type: pip install 'feedsway\[align\]'$"):
-        dpo.check()
+        dpo.check_training()

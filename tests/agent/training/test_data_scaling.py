@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.training import data_scaling, dataset
-from agent.training.judge_score import AnswerScale
+from agent.training import data_scaling
+from agent.training.dataset import read_training_pairs
+from agent.training.evaluate import AnswerScale
 from store.results import trainings
 from store.results.trainings import TrainingRecipe
 
@@ -75,7 +76,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 def cut_off_and_resumed() -> list[int]:
     """Train the first size, interrupted once; the command then finds it done."""
-    loaded = dataset.read(Path("example/pairs"))
+    loaded = read_training_pairs(Path("example/pairs"))
     recipe = TrainingRecipe(
         model="hfvlm/example/vlm",
         pairs=loaded.digest,

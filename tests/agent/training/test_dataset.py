@@ -34,14 +34,18 @@ def saved(dataset: Any, folder: Path) -> Path:
 
 
 def test_splits_may_be_datasets_or_a_column(made: Any, tmp_path: Path) -> None:
-    apart = pairs.read(saved(made, tmp_path / "apart"))
+    apart = pairs.read_training_pairs(saved(made, tmp_path / "apart"))
     rows = [part.add_column("split", [name] * len(part)) for name, part in made.items()]
-    together = pairs.read(saved(datasets.concatenate_datasets(rows), tmp_path / "together"))
+    together = pairs.read_training_pairs(
+        saved(datasets.concatenate_datasets(rows), tmp_path / "together")
+    )
     assert (len(apart.train), len(apart.held_out)) == (128, 24)
     assert together.train["id"][:] == apart.train["id"][:]
     assert together.digest == apart.digest
-    assert pairs.texts(apart.train[0]["chosen"]) != pairs.texts(apart.train[0]["rejected"])
-    assert pairs.jpegs(apart.train[0]["images"])[0].startswith(b"\xff\xd8")
+    assert pairs.join_words(apart.train[0]["chosen"]) != pairs.join_words(
+        apart.train[0]["rejected"]
+    )
+    assert pairs.encode_jpegs(apart.train[0]["images"])[0].startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("hostile", ["elsewhere", "bomb"])
@@ -62,21 +66,21 @@ def test_pictures_are_in_the_collection_and_within_limits(
         told = table.set_column(place, field, pa.array(images, field.type))
         pq.write_table(told, tmp_path / "data" / f"{name}-00000.parquet")
     with pytest.raises(BadConfig, match=r"only the name of a file|pixels, at most"):
-        pairs.read(tmp_path)
+        pairs.read_training_pairs(tmp_path)
 
 
 def test_an_exported_collection_is_read_as_it_is(made: Any, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for name, part in made.items():
         part.to_parquet(tmp_path / "data" / f"{name}-00000.parquet")
-    read = pairs.read(tmp_path)
+    read = pairs.read_training_pairs(tmp_path)
     assert (len(read.train), len(read.held_out)) == (128, 24)
     assert read.train[0]["images"][0].size == (28, 28)
-    assert read.digest == pairs.read(saved(made, tmp_path / "saved")).digest
+    assert read.digest == pairs.read_training_pairs(saved(made, tmp_path / "saved")).digest
 
 
 def test_a_larger_subset_of_a_seed_holds_the_smaller_ones(made: Any, tmp_path: Path) -> None:
-    read = pairs.read(saved(made, tmp_path / "pairs"))
+    read = pairs.read_training_pairs(saved(made, tmp_path / "pairs"))
     few, many, other = (set(read.subset(*one)["id"]) for one in ((8, 1), (32, 1), (32, 2)))
     assert few < many
     assert len(many) == len(other) == 32
@@ -86,17 +90,19 @@ def test_a_larger_subset_of_a_seed_holds_the_smaller_ones(made: Any, tmp_path: P
 def test_a_video_on_both_sides_is_refused(made: Any, tmp_path: Path) -> None:
     leaking = datasets.DatasetDict({"train": made["train"], "test": made["train"].select([0])})
     with pytest.raises(BadConfig, match="trained on and held out"):
-        pairs.read(saved(leaking, tmp_path / "leaking"))
+        pairs.read_training_pairs(saved(leaking, tmp_path / "leaking"))
 
 
 @pytest.mark.parametrize("lacking", ["rejected", "video"])
 def test_a_missing_column_is_named(made: Any, tmp_path: Path, lacking: str) -> None:
     with pytest.raises(BadConfig, match=f"no column '{lacking}'"):
-        pairs.read(saved(made.remove_columns(lacking), tmp_path / "lacking"))
+        pairs.read_training_pairs(saved(made.remove_columns(lacking), tmp_path / "lacking"))
 
 
 def test_what_is_no_dataset_is_told_so(made: Any, tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="holds no pairs"):
-        pairs.read(tmp_path)
+        pairs.read_training_pairs(tmp_path)
     with pytest.raises(BadConfig, match="none held out"):
-        pairs.read(saved(datasets.DatasetDict({"train": made["train"]}), tmp_path / "train"))
+        pairs.read_training_pairs(
+            saved(datasets.DatasetDict({"train": made["train"]}), tmp_path / "train")
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.playground.footage import film, table
+from agent.playground.footage import decode_film, load_footage
 from store.dataset.pictures import Box, bare, faces
 from tests.store.dataset.test_export import with_comment
 from tests.store.samples import jpeg
@@ -73,7 +73,7 @@ PEOPLE: dict[str, Box] = {
 
 def shown(person: str, size: tuple[int, int], share: float) -> tuple[Image.Image, Box]:
     """A picture of this size of which a face takes this share of the width; and the face."""
-    still = np.asarray(film(table()[person]).at(0.0, 5.0).convert("RGB"))
+    still = np.asarray(decode_film(load_footage()[person]).at(0.0, 5.0).convert("RGB"))
     left, top, right, bottom = PEOPLE[person]
     width = (right - left) / share
     height = width * size[1] / size[0]

@@ -232,7 +232,7 @@ REVIEWED = {
     "agent/training/example.py": "a made-up example",
     "agent/training/dataset.py": "into memory",
     "agent/benchmarks/browser_runs.py": "a study's file",
-    "agent/benchmarks/orders.py": "into memory",
+    "agent/benchmarks/probes.py": "into memory",
     "agent/daemon/process/child.py": "logs, which forgetting deletes",
     "agent/daemon/journal/damage.py": "damaged lines of the journal, set aside",
     "agent/drivers/desktop/driver.py": "into memory",

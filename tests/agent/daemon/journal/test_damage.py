@@ -15,8 +15,7 @@ from click.testing import CliRunner, Result
 from pydantic import TypeAdapter, ValidationError
 
 from agent.cli.daemon import daemon
-from agent.cli.status import status
-from agent.cli.status_text import lines
+from agent.cli.status import status, status_lines
 from agent.daemon.config.jobs import resolve
 from agent.daemon.config.watch_file import DailyCap, WatchEntry
 from agent.daemon.journal.damage import JournalReader
@@ -400,7 +399,7 @@ def check_flips(world: World, seeds: range) -> None:
         found = looker.look(NOW)
         told, lost = readable(raw, kind)
         harmed += lost > 0
-        assert list(lines(found, NOW)), seed
+        assert list(status_lines(found, NOW)), seed
         assert found.counts.unreadable == lost, seed
         assert len(found.unreadable) == lost, seed
         if kind == "ledger":

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.cli.status_text import lines
+from agent.cli.status import status_lines
 from agent.daemon.journal.events import (
     ChildEnded,
     ChildStarted,
@@ -78,7 +78,7 @@ def test_a_child_whose_run_is_done_is_not_starting(world: World) -> None:
     found = seen(world)
     (one,) = found.running
     assert (one.entry, one.run_id, one.ending) == ("dusk", None, True)
-    assert "dusk has ended its run and tidies up" in "\n".join(lines(found, NOW))
+    assert "dusk has ended its run and tidies up" in "\n".join(status_lines(found, NOW))
 
 
 def test_a_study_whose_runs_are_done_is_not_starting(world: World) -> None:
@@ -113,7 +113,7 @@ def test_each_start_is_told_with_the_zone_of_its_clock(world: World) -> None:
     world.write(
         FileAccepted(at=NOW, sha256="b", entries=names, timezone="Europe/Berlin", zones=zones)
     )
-    told = {line.split()[0]: line for line in lines(seen(world), NOW) if line.strip()}
+    told = {line.split()[0]: line for line in status_lines(seen(world), NOW) if line.strip()}
     assert "next 10:25 Europe/Berlin" in told["dawn"]
     assert "next 18:50 Asia/Tokyo" in told["dusk"]
 
@@ -189,12 +189,12 @@ def test_today_is_the_watch_file_s_day_and_its_zone_is_shown(
     world.write(FileAccepted(at=NOW, sha256="b" * 64, entries=world.entries, timezone=zone))
     world.keep("r1", "yyn")
     world.end("dusk", "fault")
-    assert f"{face}  dusk" in "\n".join(lines(StatusReader(world.data).look(NOW), NOW))
+    assert f"{face}  dusk" in "\n".join(status_lines(StatusReader(world.data).look(NOW), NOW))
     for later, today in ((0, 3), (hours, 3), (hours + 1, 0)):
         found = StatusReader(world.data).look(NOW + timedelta(hours=later))
         assert (found.timezone, found.counts.today) == (zone, today)
         assert found.cost.today_usd == pytest.approx(0.001 * today)
-        assert f"3 videos, {today} today ({zone})" in " ".join(lines(found, found.at))
+        assert f"3 videos, {today} today ({zone})" in " ".join(status_lines(found, found.at))
     typed = CliRunner().invoke(cli, ["status", "--data", str(world.data.root)])
     assert f" today ({zone})" in typed.stdout
 

@@ -1,26 +1,103 @@
-"""Shares over a grid of personas and videos, with intervals that respect both.
+"""Answers of personas about videos, and their shares with intervals that respect both.
 
 Answers of one persona hang together, and so do answers about one video, so both are clusters:
 Cameron, Gelbach & Miller, "Robust inference with multiway clustering", JBES 29 (2011). The variance
 of a share is that over personas, plus that over videos, less that over single answers; where that
 is negative the larger of the first two stands in. Where all answers are alike there is no variance
 to go by; the interval reaches as far then as Wilson's would for one answer from each persona or
-each video, whichever are fewer. Refuses to know what the answers are about.
+each video, whichever are fewer.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.benchmarks.exhibits import Exhibit, Tell
+from agent.judge.judge import ModelJudge
+from store.runs.records import Judgement
+
+AT_ONCE = 8
+"""Questions under way at the same time."""
 _Z = 1.959964  # of the normal distribution, for 95 %
 _NIL = 1e-12
 
 Grid = NDArray[np.float64]
 """One row a persona, one column a video; ``nan`` where there is no answer."""
+
+
+class GridCell(NamedTuple):
+    """One persona and one video, by their places."""
+
+    persona: int
+    video: int
+
+
+@dataclass(frozen=True)
+class GridAnswers:
+    """What was said about pairs of a grid."""
+
+    shape: tuple[int, int]
+    said: Mapping[GridCell, Judgement]
+
+    @property
+    def yes(self) -> Grid:
+        """1 for a yes, 0 for a no; ``nan`` where there is no answer."""
+        return self.lay_out(lambda j: None if j.answer is None else float(j.answer == "yes"))
+
+    @property
+    def scores(self) -> Grid:
+        """S% of questionnaires."""
+        return self.lay_out(lambda judgement: judgement.score)
+
+    def lay_out(self, measure: Callable[[Judgement], float | None]) -> Grid:
+        """Lay out a number of each judgement; ``nan`` where there is none."""
+        grid: Grid = np.full(self.shape, np.nan)
+        for pair, judgement in self.said.items():
+            number = measure(judgement)
+            grid[pair] = np.nan if number is None else number
+        return grid
+
+
+async def ask_pairs(
+    judges: Sequence[ModelJudge],
+    exhibits: Sequence[Exhibit],
+    pairs: Sequence[GridCell],
+    tell: Tell,
+    repeat: int = 0,
+) -> GridAnswers:
+    """Ask about every pair, past any kept reply; the first failure ends the others.
+
+    The first question about each video goes alone, so that its latency is the model's own.
+    """
+    said: dict[GridCell, Judgement] = {}
+    places = asyncio.Semaphore(AT_ONCE)
+    by_video: dict[int, list[GridCell]] = {}
+    for pair in pairs:
+        by_video.setdefault(pair.video, []).append(pair)
+
+    async def one(pair: GridCell) -> None:
+        async with places:
+            exhibit = exhibits[pair.video]
+            judge = judges[pair.persona]
+            said[pair] = await judge.judge((exhibit.frame,), exhibit.caption, repeat=repeat)
+        tell(len(said), len(pairs))
+
+    for first, *others in by_video.values():
+        await one(first)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for pair in others:
+                    group.create_task(one(pair))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+    return GridAnswers((len(judges), len(exhibits)), said)
 
 
 @dataclass(frozen=True)
@@ -34,12 +111,12 @@ class MeasuredShare:
     """How many answers it is a share of."""
 
 
-def share(hits: Grid) -> MeasuredShare:
+def measure_share(hits: Grid) -> MeasuredShare:
     """Share of hits (1) among hits and misses (0)."""
-    return mean(hits, 0, 1)
+    return measure_mean(hits, 0, 1)
 
 
-def mean(grid: Grid, lowest: float, highest: float) -> MeasuredShare:
+def measure_mean(grid: Grid, lowest: float, highest: float) -> MeasuredShare:
     """Mean of what can lie between two bounds."""
     counted = ~np.isnan(grid)
     if not counted.any():
@@ -49,9 +126,9 @@ def mean(grid: Grid, lowest: float, highest: float) -> MeasuredShare:
     return _with_interval(value, influence, counted, (lowest, highest))
 
 
-def balanced(first: Grid, second: Grid) -> MeasuredShare:
-    """Mean of two shares over the same personas and videos, each cell in one of them at most."""
-    one, other = share(first), share(second)
+def balance_shares(first: Grid, second: Grid) -> MeasuredShare:
+    """Mean of two shares over one grid. Each cell is in one of them at most."""
+    one, other = measure_share(first), measure_share(second)
     if not one.answers or not other.answers:
         return MeasuredShare(nan, nan, nan, one.answers + other.answers)
     influence = np.zeros(first.shape)

@@ -12,7 +12,7 @@ from PIL import Image
 from agent import models
 from agent.errors import BadConfig
 from agent.training import data_scaling
-from agent.training.judge_score import AnswerScale, score
+from agent.training.evaluate import AnswerScale, score_replies
 from analysis.alignment.learning_curve import points, tendency
 from personas.library import find
 from store.results.trainings import HeldOutItem, TrainingScores
@@ -42,7 +42,7 @@ def scored(judge: str, scale: AnswerScale) -> tuple[TrainingScores, list[int]]:
     async def run() -> TrainingScores:
         model = models.load(judge)
         try:
-            return await score(model, scale, items(), PAIRS, told.append)
+            return await score_replies(model, scale, items(), PAIRS, told.append)
         finally:
             await model.close()
 
@@ -91,7 +91,7 @@ def test_the_tendency_to_yes_is_even_where_yes_and_no_keep_the_balance() -> None
 
 
 def test_a_ladder_doubles_as_far_as_the_pairs_reach() -> None:
-    assert data_scaling.sizes(None, 100) == (0, 16, 32, 64)
-    assert data_scaling.sizes([8, 2], 100) == (0, 2, 8)
+    assert data_scaling.choose_sizes(None, 100) == (0, 16, 32, 64)
+    assert data_scaling.choose_sizes([8, 2], 100) == (0, 2, 8)
     with pytest.raises(BadConfig, match=r"--sizes 0,2$"):
-        data_scaling.sizes([2, 300], 100)
+        data_scaling.choose_sizes([2, 300], 100)

@@ -1,7 +1,6 @@
 """A cap on what a model may cost or read and write, which holds across restarts and processes.
 
 What was spent is what the book of payments says, reservations that a kill left standing included.
-Refuses to guess what a call costs that nobody priced.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from agent.errors import BadConfig, BudgetSpent
-from agent.judge.reply_files import ReplyFiles
+from agent.judge.reply_cache import ReplyFiles
 from agent.models import prices
-from agent.models.base import Model, Question, Reply, question_key
+from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.metering import METER, CappedAccounts, Meter, ask_metered
 from store.foreign.printing import count_of
 from store.runs.ledger import LedgerLine
@@ -36,7 +34,7 @@ class Spending:
 
     @classmethod
     def of(cls, used: Usage | Reply) -> Spending:
-        """Return what one judgement or one reply cost, as far as it is known."""
+        """What one judgement or one reply cost, as far as it is known."""
         tokens = (used.input_tokens or 0) + (used.output_tokens or 0)
         return cls(used.cost_usd or 0.0, tokens)
 
@@ -49,7 +47,6 @@ class ModelAccount:
     calls: int = 0
 
     def after(self, paid: Spending, calls: int = 1) -> ModelAccount:
-        """Return the account with what some calls cost together."""
         return ModelAccount(self.spent + paid, self.calls + calls)
 
     def carried(self, account: str, at: datetime) -> CarriedOver:
@@ -65,7 +62,6 @@ class ModelAccount:
 
     @classmethod
     def of_usages(cls, usages: Iterable[Usage]) -> ModelAccount:
-        """Add up what judgements cost."""
         account = cls()
         for usage in usages:
             account = account.after(Spending.of(usage), usage.calls)
@@ -114,7 +110,6 @@ class SpendingCap:
             )
 
     def allows(self, spent: Spending) -> bool:
-        """Tell whether that much may be spent."""
         return (self.cost_usd is None or spent.cost_usd <= self.cost_usd) and (
             self.tokens is None or spent.tokens <= self.tokens
         )
@@ -127,7 +122,7 @@ class SpendingCap:
         return " and ".join(side for side in sides if side)
 
 
-class Budgeted:
+class Budgeted(WrappedModel):
     """A model whose calls are booked, and that is not asked once the cap would be passed.
 
     The next call is taken to cost as much as the dearest one so far, and the first one goes alone.
@@ -139,8 +134,6 @@ class Budgeted:
         Where a reply is kept before its call is settled; ``None`` keeps none.
     """
 
-    meters = True
-
     def __init__(
         self,
         model: Model,
@@ -149,8 +142,7 @@ class Budgeted:
         replies: ReplyFiles | None = None,
     ) -> None:
         cap.check(model.name)
-        self.name = model.name
-        self._model = model
+        super().__init__(model)
         self._cap = cap
         self._till = till or CappedAccounts(PaymentBook(), ("here",))
         self._replies = replies
@@ -161,21 +153,6 @@ class Budgeted:
     def balance(self) -> Balance:
         """What was spent of the cap."""
         return self._till.book.balance(self._till.accounts)
-
-    @property
-    def encoder(self) -> str | None:
-        """Name of the encoder whose vectors the model computes anyway, if it does."""
-        return getattr(self._model, "encoder", None)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What, beside its name, makes the model answer as it does."""
-        return dict(getattr(self._model, "settings", {}))
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells the model from others of its name."""
-        return self._model.fingerprint
 
     async def ask(self, question: Question) -> Reply:
         """Ask, where the cap allows one call more.
@@ -191,10 +168,6 @@ class Budgeted:
             return await self._ask(question)
         async with self._first:
             return await self._ask(question)
-
-    async def close(self) -> None:
-        """Release the model."""
-        await self._model.close()
 
     async def _ask(self, question: Question) -> Reply:
         key = question_key(self._model, question)
@@ -213,15 +186,14 @@ class Budgeted:
         return reply
 
     def _check_told(self, reply: Reply) -> None:
-        here = self.name.partition("/")[0] in prices.HERE
-        if self._cap != SpendingCap() and reply.input_tokens is None and not here:
+        silent = reply.input_tokens is None and self.capabilities.costs
+        if self._cap != SpendingCap() and silent:
             raise BadConfig(
                 f"{self.name} does not tell how many tokens it uses, so no cap can be held. "
                 "Leave out --max-cost and --max-tokens, or type: --model embedded/conse"
             )
 
     def _refuse_if_spent(self, balance: Balance) -> None:
-        """Raise where the cap allows no further call."""
         spent = Spending(balance.cost_usd, balance.tokens)
         each = Spending(
             balance.dearest_usd, balance.dearest_tokens or 1

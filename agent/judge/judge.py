@@ -1,8 +1,7 @@
 """The judge: strategy x model. Turns a video into an answer, or into the reason why there is none.
 
 A refusal, a filtered reply, a time-out, an empty reply, an unreadable one, a service without room
-and a failure are seven different readings, and none of them is a no. Refuses to know the platform,
-what is done about the answer, and what it means.
+and a failure are seven different readings, and none of them is a no.
 """
 
 from __future__ import annotations
@@ -83,7 +82,6 @@ class _Attempt:
 
     @property
     def again(self) -> bool:
-        """Whether the question is worth asking once more."""
         return self.missing == "unreadable"
 
 
@@ -109,7 +107,6 @@ class ModelJudge:
         persona: Persona | None,
         manner: QuestionForm | None = None,
     ) -> ModelJudge:
-        """Let a loaded model judge."""
         manner = manner or QuestionForm()
         plain, explained = (
             strategies.build(
@@ -139,7 +136,7 @@ class ModelJudge:
     @property
     def encoder(self) -> str | None:
         """Name of the encoder whose vectors the model computes anyway, if it does."""
-        return getattr(self.model, "encoder", None)
+        return self.model.capabilities.encoder
 
     def vector_of(self, frame: bytes) -> NDArray[np.float32] | None:
         """Return the vector that `encoder` gave to a frame judged lately, if there is one."""
@@ -206,7 +203,6 @@ class ModelJudge:
         return await ModelJudge(self.model, prompt, self._manner).judge((), description)
 
     async def close(self) -> None:
-        """Release the model."""
         await self.model.close()
 
     async def _ask(self, question: Question) -> _Attempt:
@@ -230,7 +226,6 @@ class ModelJudge:
 
 
 def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
-    """Put the last attempt's reading into a record, and every attempt's cost."""
     last = attempts[-1]
     reply = last.reply or Reply(text="")
     reading = last.reading or Reading(None, None)
@@ -280,7 +275,7 @@ def _usage(attempts: list[_Attempt]) -> Usage:
 
 
 def _spent(fault: ModelFault) -> Reply:
-    """Return what a call has cost that ended in a fault, as far as the fault tells."""
+    """What a call has cost that ended in a fault, as far as the fault tells."""
     told = fault.details
     return Reply(
         text="",

@@ -7,17 +7,30 @@
                        (`agent.models.local_vlm`)
 ``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.api`)
 =====================  ==========================================================================
+
+What each can do is declared in `agent.models.providers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from agent.errors import BadConfig, UnknownName
-from agent.models.base import Model, Question, Reply
+from agent.models.base import Capabilities, Model, Question, Reply
+from agent.models.providers import (
+    EMBEDDED_PROVIDER,
+    LOCAL_VLM_PROVIDER,
+    PROVIDERS,
+    SCRIPTED_PROVIDER,
+    SERVED_PROVIDERS,
+    check_access,
+    find_capabilities,
+    parse_model_name,
+)
 
 __all__ = [
+    "Capabilities",
     "Model",
     "Question",
     "Reply",
@@ -25,6 +38,7 @@ __all__ = [
     "check_access",
     "check_persona",
     "check_revision",
+    "find_capabilities",
     "known",
     "load",
     "sent_to",
@@ -46,13 +60,13 @@ _MAKERS = {
 
 def known() -> tuple[str, ...]:
     """Return the names that can be typed, those of served models as patterns."""
-    from agent.models import api, scripted
+    from agent.models import scripted
 
     return (
         _EMBEDDED,
         *(f"scripted/{script}" for script in scripted.SCRIPTS),
         "hfvlm/…",
-        *(f"{provider}/…" for provider in api.PROVIDERS),
+        *(f"{provider.name}/…" for provider in SERVED_PROVIDERS),
     )
 
 
@@ -66,41 +80,20 @@ def check(name: str) -> None:
     BadConfig
         Its settings are wrong.
     """
-    family, _, rest = name.partition("/")
-    if name == _EMBEDDED:
-        return
-    if family == "scripted":
+    asked = parse_model_name(name)
+    if asked.provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
         scripted.load(name)
-        return
-    if family == "hfvlm":
+    elif asked.provider is LOCAL_VLM_PROVIDER:
         from agent.models import local_checkpoint
 
-        local_checkpoint.check(rest)
-        return
-    from agent.models import api
-
-    if family not in api.PROVIDERS or not rest:
+        local_checkpoint.check(asked.model)
+    elif asked.provider is EMBEDDED_PROVIDER:
+        if name != _EMBEDDED:
+            raise _unknown(name)
+    elif asked.provider.name not in PROVIDERS or not asked.rest:
         raise _unknown(name)
-
-
-def check_access(name: str, settings: Mapping[str, str]) -> None:
-    """Find out whether the key of a served model is set, without asking anybody.
-
-    Parameters
-    ----------
-    settings
-        The environment.
-
-    Raises
-    ------
-    BadConfig
-        It is not.
-    """
-    from agent.models.keys import check_key
-
-    check_key(name, settings)
 
 
 def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
@@ -113,7 +106,7 @@ def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
     """
     from personas.english import is_english
 
-    if name.startswith("embedded/") and not is_english(traits):
+    if find_capabilities(name).english_only and not is_english(traits):
         raise BadConfig(
             f"{name} reads English only, and the traits of {persona} are in another language: it "
             "would find next to nothing that fits them. Write them in English, or "
@@ -129,7 +122,7 @@ def check_revision(name: str, revision: str | None) -> None:
     BadConfig
         The model is none that somebody else serves.
     """
-    if revision is not None and name.partition("/")[0] in ("embedded", "scripted", "hfvlm"):
+    if revision is not None and find_capabilities(name).in_process:
         raise BadConfig(
             f"{name} runs here, and its revision is read from its files. "
             "Type: the same without --model-revision"
@@ -168,15 +161,16 @@ def load(name: str, revision: str | None = None, **settings: Any) -> Model:
     """
     check(name)
     check_revision(name, revision)
-    if name == _EMBEDDED:
+    provider = parse_model_name(name).provider
+    if provider is EMBEDDED_PROVIDER:
         from agent.models.embedded.conse import ConseViewer  # loads torch: seconds
 
         return ConseViewer.load(**settings)
-    if name.startswith("scripted/"):
+    if provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
         return scripted.load(name, **settings)
-    if name.startswith("hfvlm/"):
+    if provider is LOCAL_VLM_PROVIDER:
         from agent.models.local_vlm import HfVlm  # loads torch and transformers: seconds
 
         return HfVlm.load(name, **settings)
@@ -191,11 +185,11 @@ def sent_to(name: str) -> str | None:
     A served model may well run on this machine; what a key or an address leads to, only its owner
     knows.
     """
-    family, _, rest = name.partition("/")
-    if family in ("embedded", "scripted", "hfvlm"):
+    asked = parse_model_name(name)
+    if asked.provider.capabilities.in_process:
         return None
-    whom = rest.partition("/")[0] if family == "openai-api" else family
     return (
         f"Frames of the videos watched, which may show strangers, and the persona's sentences "
-        f"are sent to {whom}, who may keep them. docs/models.md says what to think of first."
+        f"are sent to {asked.service}, who may keep them. docs/models.md says what to think of "
+        "first."
     )

@@ -1,17 +1,16 @@
-"""Models that someone serves, through inspect_ai's model layer: ``openai/gpt-4o``, ``vllm/…``, ...
+"""Models that someone serves, through inspect_ai: ``openai/gpt-4o``, ``vllm/…``, ...
 
 Providers, retries and connections are inspect_ai's, and the same names work in its evaluations.
 Three of its defaults are set otherwise on purpose: it would retry for ever, keep replies for a week
 and keep empty ones too; here a question has few attempts within a limit, and nothing is cached.
 The questionnaire goes with its JSON schema, and without it to a service that refuses schemas.
-Refuses to repeat what a provider says about a failure, since that may hold a key.
+What a provider says about a failure is never repeated, since that may hold a key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import re
 import sys
 from contextlib import ExitStack
@@ -19,22 +18,15 @@ from typing import Any
 
 from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
 from agent.models import prices
-from agent.models.base import Question, Reply
+from agent.models.base import Capabilities, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE, scaled
 from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment, told_tokens
+from agent.models.providers import parse_model_name
 from agent.models.reply_limit import limit_replies
 from personas import strategies
 from store.foreign.printing import remark
-
-_PROVIDERS = (
-    "anthropic azureai bedrock cloudflare fireworks google grok groq hf-inference-providers "
-    "litellm-proxy llama-cpp-python meta mistral mockllm moonshot ollama openai openai-api "
-    "openrouter perplexity sagemaker sambanova sglang together vllm"
-)
-PROVIDERS = tuple(_PROVIDERS.split())
-"""Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
 
 SETTINGS: dict[str, Any] = {
     "max_retries": 3,
@@ -57,9 +49,6 @@ _ROOTS = {
     "tenacity": "RetryError",
 }
 """Where each provider's own exceptions begin; they have no common root."""
-
-_CLIENTS_RETRY = ("openai", "openai-api")
-"""Providers whose own client would try each of our attempts three times."""
 
 _NOT_TAKEN = (400, 422, 501)
 """How services say that they know no schemas."""
@@ -111,6 +100,8 @@ class ServedModel:
     ) -> None:
         self.name = name
         self.revision = revision
+        self.about: str | None = None
+        self._provider = parse_model_name(name).provider
         self._lease = lease
         self._model = model
         self._config = config
@@ -138,9 +129,8 @@ class ServedModel:
         from inspect_ai.model import GenerateConfig, get_model
 
         config = GenerateConfig(**SETTINGS | settings)
-        once: dict[str, Any] = (
-            {"max_retries": 0} if name.partition("/")[0] in _CLIENTS_RETRY else {}
-        )
+        retries = parse_model_name(name).provider.client_retries
+        once: dict[str, Any] = {"max_retries": 0} if retries else {}
         with ExitStack() as on_failure:
             lease = lease_for(name)
             if lease is not None:
@@ -155,7 +145,7 @@ class ServedModel:
         return cls(name, model, config, revision, lease)
 
     async def ask(self, question: Question) -> Reply:
-        """Send the frames and the question, and return the reply.
+        """Ask the service.
 
         Raises
         ------
@@ -204,7 +194,6 @@ class ServedModel:
         return reply
 
     def _reply(self, output: Any) -> Reply:
-        """Take from inspect_ai's output what is ours."""
         return Reply(
             text=output.completion,
             filtered=output.empty or output.stop_reason == "content_filter",
@@ -265,16 +254,21 @@ class ServedModel:
             payment.estimate(ended=not broke)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What, beside its name, makes the model answer as it does.
+    def capabilities(self) -> Capabilities:
+        """Those of its provider."""
+        return self._provider.capabilities
 
-        Of a server that is started here that is how it is started; its port and key change.
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it is asked, and where; a server that is started here is told by how it is started.
+
+        Its port and key change.
         """
         where: Any = getattr(self._model.api, "base_url", None)
         if self._lease is not None:
             where = self._lease.recipe.settings
-        elif self.name.startswith("vllm/"):
-            where = os.environ.get("VLLM_BASE_URL")  # inspect_ai takes it up at the first question
+        elif self.capabilities.starts_server:
+            where = self._provider.named_server()  # inspect_ai takes it up at the first question
         return self._asked_with() | {
             "base_url": str(where),
             "longest_side": LONGEST_SIDE,
@@ -359,7 +353,7 @@ def _with_schema(config: Any, question: Question) -> Any:
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """Return what inspect_ai and those providers that are loaded raise over a failed call."""
+    """What inspect_ai and those providers that are loaded raise over a failed call."""
     found = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
     roots = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
     ours = (RuntimeError, OSError, ValueError)

@@ -1,12 +1,10 @@
-"""The seam between the judge and whatever answers it.
-
-Refuses to know any provider, and what a persona or a platform is.
-"""
+"""The seam between the judge and whatever answers it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -15,10 +13,39 @@ from store.foreign.text import clean_json, clean_text
 
 ATTEMPTS = 2
 """How often a judge puts one question: an unreadable reply is asked for once more."""
-
-
 KEY_VERSION = 2
 """Of a question's key; counted up where a kept reply would no longer be the same."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model can do and what asking it takes, known before it is loaded."""
+
+    costs: bool = True
+    """Somebody charges for its calls."""
+    uses_tokens: bool = True
+    """Its calls use tokens, which a cap counts."""
+    in_process: bool = False
+    """It runs in this process: nothing is sent, and its files tell its revision."""
+    starts_server: bool = False
+    """A server on this machine is started for it, unless one is named."""
+    looks: bool = True
+    """It looks at frames; what another says of them is made up."""
+    writes_text: bool = True
+    """It answers any question in words, not only whether a video suits a persona."""
+    own_taste: bool = True
+    """It can be asked as nobody but itself."""
+    english_only: bool = False
+    """It reads personas in English only."""
+    trains: bool = False
+    """Its weights can be trained here."""
+    encoder: str | None = None
+    """Encoder of the index that it embeds the first frame with anyway."""
+
+    @property
+    def describes(self) -> bool:
+        """Whether its description of a frame is one in words, of that frame."""
+        return self.looks and self.writes_text
 
 
 @dataclass(frozen=True)
@@ -80,8 +107,23 @@ class Model(Protocol):
     name: str
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What its provider declares."""
+        ...
+
+    @property
     def meters(self) -> bool:
         """Whether it books each of its calls itself, where it makes several for one question."""
+        ...
+
+    @property
+    def about(self) -> str | None:
+        """What was loaded, in words; ``None`` where its name says it all."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What makes it answer as it does, beside its name; as JSON holds it."""
         ...
 
     @property
@@ -93,9 +135,36 @@ class Model(Protocol):
         """Answer, or raise a ``ModelFault`` (``TimedOut``, ``Refused``, ``Filtered``...)."""
         ...
 
+    async def close(self) -> None: ...
+
+
+class WrappedModel:
+    """A model around another, whose name and nature it keeps; it books the other's calls."""
+
+    meters = True
+
+    def __init__(self, model: Model) -> None:
+        self.name = model.name
+        self._model = model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._model.capabilities
+
+    @property
+    def about(self) -> str | None:
+        return self._model.about
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self._model.settings
+
+    @property
+    def fingerprint(self) -> str:
+        return self._model.fingerprint
+
     async def close(self) -> None:
-        """Release what the model holds."""
-        ...
+        await self._model.close()
 
 
 def question_key(model: Model, question: Question) -> str:
@@ -104,7 +173,7 @@ def question_key(model: Model, question: Question) -> str:
         "version": KEY_VERSION,
         "model": model.name,
         "fingerprint": model.fingerprint,
-        "settings": getattr(model, "settings", {}),
+        "settings": dict(model.settings),
         "prompt": asdict(question.prompt),
         "frames": frame_hashes(question),
         "caption": question.caption,

@@ -2,7 +2,7 @@
 
 Loaded by inspect_ai through the entry point ``inspect_ai``, never by feedsway itself. A chat that
 holds one of feedsway's own questions, word for word, is answered as in a run; any other chat is
-answered in free words, where the model has any. Refuses conversations of several turns.
+answered in free words, where the model has any.
 """
 
 from __future__ import annotations
@@ -60,11 +60,10 @@ class OwnModel(ModelAPI):
         Raises
         ------
         BadConfig
-            It has several turns, or the model answers feedsway's own
-            questions only.
+            It has several turns, or the model answers feedsway's own questions only.
         """
         question = read_chat(input)
-        if self.family == "embedded" and question.prompt.strategy == _FREE:
+        if question.prompt.strategy == _FREE and not self._model.capabilities.writes_text:
             raise BadConfig(
                 f"{self._model.name} answers feedsway's own questions only. "
                 "Type: python -m agent judge-check"
@@ -76,7 +75,6 @@ class OwnModel(ModelAPI):
         return _output(self._model.name, reply)
 
     async def aclose(self) -> None:
-        """Release the model."""
         await self._model.close()
 
 
@@ -94,19 +92,16 @@ class _Scripted(OwnModel):
 
 @modelapi("embedded")
 def embedded() -> type[ModelAPI]:
-    """Register the zero-shot viewer."""
     return _Embedded
 
 
 @modelapi("hfvlm")
 def hfvlm() -> type[ModelAPI]:
-    """Register local vision-language models."""
     return _Hfvlm
 
 
 @modelapi("scripted")
 def scripted() -> type[ModelAPI]:
-    """Register the scripted models."""
     return _Scripted
 
 
@@ -165,7 +160,6 @@ def _own_question(system: str, user: str) -> tuple[Prompt, bool] | None:
 
 
 def _picture(image: str) -> bytes:
-    """Return the bytes of a picture; inspect_ai hands on none that is not in the chat itself."""
     head, _, body = image.partition(";base64,")
     if not head.startswith("data:image/"):
         raise BadConfig("A picture must be in the chat. Type: inspect_ai.util.materialize_media()")

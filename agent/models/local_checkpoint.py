@@ -1,7 +1,7 @@
 """Finds and loads the checkpoint of a local vision-language model, with transformers.
 
-Says before loading whether it is there, takes pictures and fits. Refuses to fetch anything, to run
-code that comes with a checkpoint, and to know what the model will be asked.
+Says before loading whether it is there, takes pictures and fits. Nothing is fetched, and no code
+that comes with a checkpoint is run.
 """
 
 from __future__ import annotations
@@ -99,7 +99,6 @@ def load(source: str, device: str | None = None) -> Checkpoint:
 
 
 def _refuse_blind(source: str, config: Any) -> None:
-    """Refuse a model that takes no pictures."""
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:

@@ -4,7 +4,7 @@ A question that wants yes or no is answered by one forward pass: ``p_yes`` is th
 yes tokens in the probability of all yes and no tokens at the place where the reply begins. Where
 these hold less than half of all probability there, the model is about to say something else, and
 is let speak; its words are then read as anybody's. Questions that come together are answered
-together. Refuses to know personas and to sample: the same question gets the same reply.
+together. Nothing is sampled: the same question gets the same reply.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from agent.models.base import Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE, opened
 from agent.models.local_checkpoint import Checkpoint, load
+from agent.models.providers import LOCAL_VLM, parse_model_name
 from store.encoders._torch import load_torch
 
 TOGETHER = 8
@@ -35,13 +36,12 @@ Chat = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class GeneratedReply:
-    """A reply as the model made it."""
+    """A reply as the model made it; ``p_yes`` and ``mass`` are of its first token."""
 
     text: str
     p_yes: float | None
-    """Share of yes among the probability of yes and no, as the first token."""
     mass: float
-    """Probability of yes and no, as the first token."""
+    """Probability of yes and no together."""
     input_tokens: int
     output_tokens: int
 
@@ -61,13 +61,14 @@ class _Asked:
 class HfVlm:
     """Answers questions about frames with a model in this process."""
 
+    capabilities = LOCAL_VLM
     meters = False
 
     def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
         self.name = name
         self._limit_s = limit_s
-        self.about = checkpoint.about
-        self.settings = {
+        self.about: str | None = checkpoint.about
+        self.settings: dict[str, Any] = {
             "checkpoint": checkpoint.about,
             "weights": checkpoint.weights,
             "longest_side": LONGEST_SIDE,
@@ -89,17 +90,11 @@ class HfVlm:
 
     @classmethod
     def load(cls, name: str, device: str | None = None) -> HfVlm:
-        """Load by name.
-
-        Raises
-        ------
-        BadConfig
-            It is not there, takes no pictures, needs code of its own, or does not fit.
-        """
-        return cls(name, load(name.removeprefix("hfvlm/"), device))
+        """Load by name; raises as `local_checkpoint.load` does."""
+        return cls(name, load(parse_model_name(name).model, device))
 
     async def ask(self, question: Question) -> Reply:
-        """Answer, beside the loop.
+        """Answer.
 
         Raises
         ------

@@ -1,7 +1,4 @@
-"""What a served model's tokens cost, by the public price lists that genai-prices keeps.
-
-Refuses to reach for a newer list: the installed one is used, and `dated` says how old it is.
-"""
+"""What a served model's tokens cost, by the price lists of the installed genai-prices."""
 
 from __future__ import annotations
 
@@ -10,33 +7,12 @@ from datetime import date
 from importlib.metadata import version
 from typing import Any
 
-HERE = frozenset(
-    {"embedded", "scripted", "hfvlm", "vllm", "sglang", "ollama", "llama-cpp-python", "mockllm"}
-)
-"""Families that run on a machine of one's own: no call costs money."""
-
-_LISTS = {
-    "anthropic": "anthropic",
-    "azureai": "azure",
-    "bedrock": "aws",
-    "cloudflare": "cloudflare",
-    "fireworks": "fireworks",
-    "google": "google",
-    "grok": "x-ai",
-    "groq": "groq",
-    "mistral": "mistral",
-    "moonshot": "moonshotai",
-    "openai": "openai",
-    "openrouter": "openrouter",
-    "perplexity": "perplexity",
-    "together": "together",
-}
-"""Families of inspect_ai, and their lists' ids."""
+from agent.models.providers import parse_model_name
 
 
 @dataclass(frozen=True)
 class Price:
-    """How to price the calls of one model."""
+    """How to price the calls of one model, in US dollars."""
 
     provider: str
     """Id of the list; empty where calls cost nothing."""
@@ -44,11 +20,11 @@ class Price:
 
     @staticmethod
     def of(price: Price | None, input_tokens: int, output_tokens: int) -> float | None:
-        """Price of a call in US dollars; ``None`` where no price is known."""
+        """What a call costs; ``None`` where no price is known."""
         return None if price is None else price.cost(input_tokens, output_tokens)
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """Price of a call in US dollars, as of today."""
+        """What a call costs, as of today."""
         if not self.provider:
             return 0.0
         from genai_prices import Usage, calc_price
@@ -58,21 +34,17 @@ class Price:
 
 
 def find(name: str) -> Price | None:
-    """Return the price of a model by its name (``openai/gpt-4o``), or ``None`` where none is known.
+    """Return the price of a model by its name, or ``None`` where none is known.
 
     ``openai-api/<service>/<model>`` is looked for under the service's own name.
     """
-    family, _, model = name.partition("/")
-    if family in HERE:
-        return Price("", model)
-    if family == "openai-api":
-        family, _, model = model.partition("/")
-        provider: str | None = family
-    else:
-        provider = _LISTS.get(family)
-    if not provider or not model:
+    asked = parse_model_name(name)
+    if not asked.provider.capabilities.costs:
+        return Price("", asked.model)
+    listed = asked.service if asked.provider.relays else asked.provider.price_list
+    if not listed or not asked.model:
         return None
-    price = Price(provider, model)
+    price = Price(listed, asked.model)
     try:
         price.cost(1, 1)
     except LookupError:
@@ -96,7 +68,6 @@ def dated(today: date) -> str:
 
 
 def _starts(prices: Any) -> list[date]:
-    """Dates from which a model's prices hold, where the list gives any."""
     if not isinstance(prices, list):
         return []
     starts = (getattr(getattr(price, "constraint", None), "start_date", None) for price in prices)

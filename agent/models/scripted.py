@@ -1,7 +1,7 @@
 """The model that ships for tests and teaching: ``scripted/<script>?<settings>``.
 
 It answers by rule, the same way every time, and can fail in every way in which real models fail.
-Refuses to look at a frame's picture: only its bytes count.
+Of a frame only its bytes count: it does not look.
 
 =================================  ==============================================================
 ``scripted/yes``, ``scripted/no``  that word (or the highest or lowest scores), whatever is asked
@@ -34,6 +34,7 @@ from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
 from agent.models import scripted_scenes
 from agent.models.base import ATTEMPTS, Question, Reply
 from agent.models.fingerprint import fingerprint
+from agent.models.providers import SCRIPTED, parse_model_name
 from personas.questionnaire import ITEMS
 
 VERSION = 1
@@ -60,16 +61,18 @@ _EVERY = {"latency": "0"}
 class ScriptedModel:
     """Answers by rule."""
 
+    capabilities = SCRIPTED
     meters = False
+    about: str | None = None
 
     def __init__(self, name: str, script: str, settings: dict[str, str]) -> None:
         self.name = name
+        self.settings: dict[str, Any] = {}  # they are part of the name
         self._script = script
         self._settings = settings
 
     @property
     def fingerprint(self) -> str:
-        """The version of the scripts, and the settings of this one."""
         return fingerprint(["scripted", VERSION, self._script, self._settings])
 
     async def ask(self, question: Question) -> Reply:
@@ -84,7 +87,7 @@ class ScriptedModel:
         return Reply(text=self._text(question))
 
     async def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing."""
 
     def _text(self, question: Question) -> str:
         match self._script:
@@ -123,7 +126,7 @@ def load(name: str) -> ScriptedModel:
     BadConfig
         It takes no such setting, or not with this value.
     """
-    script, _, query = name.removeprefix("scripted/").partition("?")
+    script, _, query = parse_model_name(name).model.partition("?")
     if script not in SCRIPTS:
         known = [f"scripted/{each}" for each in SCRIPTS]
         raise UnknownName("model", name, known, "Type: --model scripted/coin?p=0.3")
@@ -142,8 +145,6 @@ def load(name: str) -> ScriptedModel:
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a setting takes."""
-
     holds: Callable[[str], bool]
     form: str
     example: str
@@ -185,7 +186,7 @@ def _words(text: str) -> list[str]:
 
 
 def _say(word: str, question: Question) -> str:
-    """Say a word, or fill in the questionnaire in its spirit; with a reason where one is wanted."""
+    """Say a word, or fill in the questionnaire in its spirit."""
     reason, description = "The script says so.", "Scripted models do not look."
     if question.prompt.kind == "isq":
         high = word == "yes"
@@ -199,6 +200,5 @@ def _say(word: str, question: Question) -> str:
 
 
 def _prefer(likes: bool, question: Question) -> str:
-    """Say what means that the video is liked, or is not."""
     mirrored = question.prompt.mirrored and question.prompt.kind == "choice"
     return _say("yes" if likes != mirrored else "no", question)

@@ -1,7 +1,7 @@
 """What the scripted editor and the scripted witness tell of a frame: made up from its bytes.
 
 The same frame always shows the same made-up scene, so descriptions, edits, checks and probes hang
-together without a look at the picture. Refuses to see.
+together without a look at the picture.
 """
 
 from __future__ import annotations
@@ -52,12 +52,10 @@ _LINE = re.compile(r"^(Text|Kind of error|Statement|[AB12]): (.*)$", re.MULTILIN
 
 
 def scene(frame: bytes) -> dict[str, str]:
-    """Return what a frame shows."""
     return {slot: words[_draw(len(words), frame, slot)] for slot, words in SLOTS.items()}
 
 
 def described(shown: Mapping[str, str]) -> str:
-    """Tell of a scene in two sentences."""
     first = "{count} {attribute} {object} stand {relation} an old piano."
     return f"{first.format(**shown).capitalize()} Someone is {shown['action']} {shown['place']}."
 
@@ -73,7 +71,7 @@ def holds(text: str, shown: Mapping[str, str], blind_to: str = "") -> bool:
 
 
 def edited(text: str, error: str, frame: bytes, spoil: str) -> str:
-    """Put one error of a kind into a text, or spoil it as told."""
+    """Put one error of a kind into a text, or spoil it as `SPOILS` says."""
     wrong = _swapped(text, error, frame)
     match spoil:
         case "same":
@@ -90,17 +88,7 @@ def edited(text: str, error: str, frame: bytes, spoil: str) -> str:
 
 
 def reply(user: str, traits: bool, frame: bytes, settings: Mapping[str, str]) -> str:
-    """Answer a question about preferences, whatever way it came.
-
-    Parameters
-    ----------
-    user
-        What was asked.
-    traits
-        Whether it was asked of a person.
-    settings
-        ``spoil`` of the editor, ``confuses`` of the witness.
-    """
+    """Answer what was asked about preferences; ``traits`` tells whether a persona was asked."""
     told, shown = dict(_LINE.findall(user)), scene(frame)
     blind_to = settings.get("confuses", "")
     if "1" in told:

@@ -58,4 +58,12 @@ def batch_name(body: Any) -> str | None:
     return None if number is None else str(number)
 
 
-PLATFORM = Platform("playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=batch_name)
+PLATFORM = Platform(
+    "playground",
+    HOOKS,
+    ("/api/feed",),
+    parse,
+    live=False,
+    own_site=True,
+    batch_name=batch_name,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.drivers.base import PageHooks, SiteAnswer
 from agent.platforms.base import Platform
+from store.runs.recorded_names import REPLAY
 from store.runs.records import Video
 
 
@@ -11,4 +12,4 @@ def _nothing(_: SiteAnswer) -> list[Video]:
     return []
 
 
-PLATFORM = Platform("replay", PageHooks(), (), _nothing, live=False, expected=())
+PLATFORM = Platform(REPLAY, PageHooks(), (), _nothing, live=False, recorded=True, expected=())

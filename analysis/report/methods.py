@@ -21,10 +21,9 @@ from analysis.report.material import Material
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
+from store.runs.recorded_names import REPLAY
 from store.runs.records import RunStarted
 
-REPLAY = "replay"
-"""The platform of runs that show another run's videos again."""
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 
 

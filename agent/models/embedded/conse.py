@@ -3,7 +3,7 @@
 It sees a frame in ImageNet's thousand words (ConSE), reads the caption, and says yes where either
 fits the persona's traits better than contents usually fit people. Its coefficients are fixed
 (``docs/models.md`` says how they were found and how well they do on personas and videos that were
-held out). Refuses to know themes, persona ids and the catalogue, and to have a taste of its own.
+held out). It knows neither themes nor the catalogue, and has no taste of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from agent.models.embedded.persona_fit import (
     sentences,
 )
 from agent.models.fingerprint import fingerprint, packages
+from agent.models.providers import EMBEDDED
 from store.encoders.base import Vectors
 from store.encoders.conse import ConseEncoder
 from store.foreign.limits import UnreadablePicture, decode_picture
@@ -65,7 +67,7 @@ class VideoEvidence:
     text: str | None
     """The caption, or the words on the screen where there is none."""
     words: Vectors | None
-    """Where the text lies, shape ``(dim,)``."""
+    """Where the text lies."""
     screen_text: str | None
 
 
@@ -84,10 +86,12 @@ class ConseViewer:
     """Answers questions about frames by their likeness to the persona's traits."""
 
     name = NAME
+    capabilities = EMBEDDED
     meters = False
-    encoder = "conse"
+    about: str | None = None
 
     def __init__(self, encoder: ConseEncoder) -> None:
+        self.settings: dict[str, Any] = {}
         self._encoder = encoder
         self._background = Background(
             encoder.texts(sentences("people")),
@@ -106,11 +110,11 @@ class ConseViewer:
 
     @classmethod
     def load(cls, device: str | None = None) -> ConseViewer:
-        """Load the packaged weights (about three seconds)."""
+        """Load the packaged weights, in about three seconds."""
         return cls(ConseEncoder.load(device))
 
     async def ask(self, question: Question) -> Reply:
-        """Answer, without holding up the loop.
+        """Answer.
 
         Raises
         ------
@@ -127,8 +131,7 @@ class ConseViewer:
     def look(self, frames: tuple[bytes, ...], caption: str | None) -> VideoEvidence:
         """See frames (JPEG, in order of time) and read the caption.
 
-        What was seen lately is remembered: when frames are judged again, many personas are put to
-        the same ones.
+        What was seen lately is remembered, since many personas are put to the same frames.
         """
         frames = frames[:_MOST_FRAMES]
         key = (caption, *(hashlib.sha256(frame).hexdigest() for frame in frames))
@@ -254,6 +257,5 @@ def _reason(seen: VideoEvidence, opinion: Opinion, traits: tuple[str, ...]) -> s
 
 
 def _description(seen: VideoEvidence) -> str:
-    """Say what was seen and read."""
     labels = ", ".join(f"{label} ({probability:.2f})" for label, probability in seen.labels)
     return f"Looks most like {labels}." + (f" Text: {seen.text}" if seen.text else "")

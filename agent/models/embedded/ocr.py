@@ -1,7 +1,7 @@
 """Words on a frame, read by OCR (RapidOCR, PP-OCRv4 models, Apache-2.0, packaged).
 
 Used only where the platform gives no caption. Its cost is bounded by the size of the picture that
-is searched and by the number of lines that are read. Refuses to know what the words mean.
+is searched and by the number of lines that are read.
 """
 
 from __future__ import annotations

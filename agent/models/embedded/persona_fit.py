@@ -1,7 +1,6 @@
 """How well something seen or said fits a persona, against what other people like.
 
-Pure arithmetic on vectors of unit length from one encoder: no model, no picture, no theme. It knows
-neither the catalogue nor which persona is which.
+Pure arithmetic on vectors of unit length from one encoder: no model, no picture, no theme.
 
 A trait fits a content in two ways, and the mean of both counts: *directly*, by the cosine of their
 vectors, and *through the background*, by the cosine of their profiles of likeness to a hundred
@@ -89,7 +88,7 @@ class Background:
         return Likeness(direct, unit(np.maximum(direct @ self._anchors.T - FLOOR, 0.0)))
 
     def typical(self, content: Likeness) -> float:
-        """Return how well a sentence of the background fits, on average."""
+        """How well a sentence of the background fits, on average."""
         return float(_fits(self._others, content).mean())
 
 
@@ -101,7 +100,7 @@ class PersonaTaste:
         self._traits = background.likeness(traits, "trait")
 
     def fit(self, content: Vectors, kind: str) -> Fit:
-        """Hold one content, a vector of shape ``(dim,)``, against the traits."""
+        """Hold one content, of shape ``(dim,)``, against the traits."""
         likeness = self._background.likeness(content[np.newaxis], kind)
         fits = _fits(self._traits, likeness)
         best = int(fits.argmax())

@@ -1,4 +1,4 @@
-"""A cap on what a model may cost or read and write, which holds across restarts and processes.
+"""A cap on what a model may cost, which holds across restarts and processes.
 
 What was spent is what the book of payments says, reservations that a kill left standing included.
 """
@@ -26,8 +26,7 @@ class Spending:
     """What calls have cost together."""
 
     cost_usd: float = 0.0
-    tokens: int = 0
-    """Read and written."""
+    tokens: int = 0  # read and written
 
     def __add__(self, other: Spending) -> Spending:
         return Spending(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
@@ -41,7 +40,7 @@ class Spending:
 
 @dataclass(frozen=True)
 class ModelAccount:
-    """What a model was paid by the records of its answers, which may be older than the book."""
+    """What a model was paid by the records of its answers, also before the book."""
 
     spent: Spending = Spending()
     calls: int = 0
@@ -96,13 +95,7 @@ class SpendingCap:
     tokens: int | None = None
 
     def check(self, name: str) -> None:
-        """Refuse a cap that could not be held.
-
-        Raises
-        ------
-        BadConfig
-            The cap is in dollars, and nobody knows the model's price.
-        """
+        """Refuse a cap in dollars where nobody knows the model's price."""
         if self.cost_usd is not None and prices.find(name) is None:
             raise BadConfig(
                 f"No price is known for {name}, so a cap in dollars cannot be held. "
@@ -123,15 +116,11 @@ class SpendingCap:
 
 
 class Budgeted(WrappedModel):
-    """A model whose calls are booked, and that is not asked once the cap would be passed.
+    """A model whose calls are booked; it is not asked where the cap would be passed.
 
     The next call is taken to cost as much as the dearest one so far, and the first one goes alone.
-    So the cap is passed by no more than calls under way are dearer than all before them.
-
-    Parameters
-    ----------
-    replies
-        Where a reply is kept before its call is settled; ``None`` keeps none.
+    So the cap is passed by no more than calls under way are dearer than all before them. A reply is
+    put among ``replies``, if there are any, before its call is settled.
     """
 
     def __init__(
@@ -157,12 +146,8 @@ class Budgeted(WrappedModel):
     async def ask(self, question: Question) -> Reply:
         """Ask, where the cap allows one call more.
 
-        Raises
-        ------
-        BudgetSpent
-            It does not. What was spent is among the fault's details.
-        BadConfig
-            The model does not say what it uses, so that no cap can be held.
+        Raises ``BudgetSpent``, with what was spent among its details, where it does not, and
+        ``BadConfig`` where the model does not say what it uses, so that no cap can be held.
         """
         if self._cap == SpendingCap() or self.balance.dearest_tokens:
             return await self._ask(question)

@@ -18,15 +18,7 @@ def is_free(model: Model) -> bool:
 
 
 def guarded(model: Model, cap: SpendingCap, till: CappedAccounts, kept: Path) -> Model:
-    """Put the book and the cap around the model, and around both the cache: a kept reply is free.
-
-    Parameters
-    ----------
-    till
-        Where the calls are booked, and which accounts the cap is on.
-    kept
-        Folder of the kept replies.
-    """
+    """Put book and cap around the model, and the cache around both: a kept reply is free."""
     if is_free(model):
         return model  # and as quick as the cache would be
     replies = ReplyFiles(kept, till)

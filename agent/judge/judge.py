@@ -63,10 +63,8 @@ class QuestionForm:
     explain: Explain = "never"
     """Which answers are also given a reason and a description. Those of a yes are asked for after
     it; where all are explained, the question asks for them itself."""
-    limit_s: float = 60.0
-    """Wall time for one reply."""
-    sitting: str = ""
-    """What is asked in one go: kept replies of other sittings do not answer it."""
+    limit_s: float = 60.0  # wall time for one reply
+    sitting: str = ""  # what is asked in one go: kept replies of other sittings do not answer it
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,7 @@ class _Attempt:
     reply: Reply | None
     reading: Reading | None
     missing: Missing | None
-    spent: Reply | None = None
-    """What a fault has cost, as a reply without words."""
+    spent: Reply | None = None  # what a fault has cost, as a reply without words
     fault: str | None = None
 
     @property
@@ -130,7 +127,7 @@ class ModelJudge:
         manner: QuestionForm | None = None,
         revision: str | None = None,
     ) -> ModelJudge:
-        """Load a model by name, beside the event loop, and let it judge."""
+        """Load a model by name, beside the event loop."""
         return cls.of(await asyncio.to_thread(load, model, revision), strategy, persona, manner)
 
     @property
@@ -145,16 +142,7 @@ class ModelJudge:
     async def judge(
         self, frames: tuple[bytes, ...], caption: str | None, *, repeat: int = 0
     ) -> Judgement:
-        """Judge one video.
-
-        Parameters
-        ----------
-        frames
-            JPEG files, in order of time; none where the prompt describes them.
-        caption
-            What the platform says of the video, hashtags included.
-        repeat
-            Counts deliberate repeats of the same question, each of which must reach the model.
+        """Judge one video, by its frames, caption and repeat as in `Question`.
 
         Raises
         ------
@@ -275,7 +263,7 @@ def _usage(attempts: list[_Attempt]) -> Usage:
 
 
 def _spent(fault: ModelFault) -> Reply:
-    """What a call has cost that ended in a fault, as far as the fault tells."""
+    """What a call that ended in a fault has cost, as far as it tells."""
     told = fault.details
     return Reply(
         text="",

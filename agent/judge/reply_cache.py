@@ -1,4 +1,4 @@
-"""Kept replies in front of a model, so that the same question to the same model is asked once.
+"""Kept replies in front of a model: the same question is asked once.
 
 The key holds everything that makes a reply: the model with its fingerprint and settings, every word
 of the prompt, the frames' hashes, the number of the repeat and the sitting, so that a question and
@@ -25,14 +25,9 @@ from store.jsonl.atomic import write_whole
 
 
 class ReplyFiles:
-    """The folder of kept replies, as one account sees it.
+    """The folder of kept replies, one file a question's key, as one account sees it.
 
-    Parameters
-    ----------
-    folder
-        Of all accounts; one file a reply, named by its question's key.
-    till
-        Says who pays; ``None`` keeps answers only.
+    ``till`` says who pays; without one, answers only are kept.
     """
 
     def __init__(self, folder: Path, till: CappedAccounts | None = None) -> None:
@@ -44,13 +39,7 @@ class ReplyFiles:
         return _read(self._shared(key)) or (None if self._till is None else _read(self._own(key)))
 
     def write(self, key: str, question: Question, reply: Reply) -> None:
-        """Keep a reply, and wait until it is on the disk.
-
-        Raises
-        ------
-        OSError
-            The disk refuses.
-        """
+        """Keep a reply, and wait until it is on the disk."""
         fit = is_answer(question, reply)
         if not fit and self._till is None:
             return
@@ -87,12 +76,9 @@ def _read(path: Path) -> Reply | None:
 class Tally:
     """What a cache did."""
 
-    kept: int = 0
-    """Replies that were read from the disk instead of asked for."""
-    asked: int = 0
-    """Questions that reached the model."""
-    unfit: int = 0
-    """Replies that are no answers; another account asks those questions again."""
+    kept: int = 0  # replies that were read from the disk instead of asked for
+    asked: int = 0  # questions that reached the model
+    unfit: int = 0  # replies that are no answers; another account asks those questions again
 
 
 class Cached(WrappedModel):
@@ -106,12 +92,8 @@ class Cached(WrappedModel):
     async def ask(self, question: Question) -> Reply:
         """Return the kept reply, or ask for one.
 
-        A kept reply comes with ``cached`` set, and without tokens or cost: it has none now.
-
-        Raises
-        ------
-        Filtered
-            The kept reply was held back by the service.
+        A kept reply comes with ``cached`` set, and without tokens or cost: it has none now. Raises
+        ``Filtered`` where it was held back by the service.
         """
         key = question_key(self._model, question)
         if (kept := self._replies.read(key)) is not None:

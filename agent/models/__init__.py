@@ -71,15 +71,7 @@ def known() -> tuple[str, ...]:
 
 
 def check(name: str) -> None:
-    """Find out whether a name can be loaded, without loading anything.
-
-    Raises
-    ------
-    UnknownName
-        Nothing answers to it.
-    BadConfig
-        Its settings are wrong.
-    """
+    """Refuse a name that nothing answers to, or with wrong settings, without loading anything."""
     asked = parse_model_name(name)
     if asked.provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
@@ -97,13 +89,7 @@ def check(name: str) -> None:
 
 
 def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
-    """Refuse a persona whose language a model does not read.
-
-    Raises
-    ------
-    BadConfig
-        The model reads English only, and the traits are in another language.
-    """
+    """Refuse a persona whose language a model does not read."""
     from personas.english import is_english
 
     if find_capabilities(name).english_only and not is_english(traits):
@@ -115,13 +101,7 @@ def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
 
 
 def check_revision(name: str, revision: str | None) -> None:
-    """Refuse a revision of a model whose weights are here to be read.
-
-    Raises
-    ------
-    BadConfig
-        The model is none that somebody else serves.
-    """
+    """Refuse a revision of a model whose weights are here to be read."""
     if revision is not None and find_capabilities(name).in_process:
         raise BadConfig(
             f"{name} runs here, and its revision is read from its files. "
@@ -130,7 +110,6 @@ def check_revision(name: str, revision: str | None) -> None:
 
 
 def _unknown(name: str) -> UnknownName:
-    """Say what a model's name lacks, where that is its provider."""
     maker = next((maker for begin, maker in _MAKERS.items() if name.startswith(begin)), None)
     if maker is not None:
         fix = f"A served model is named with its provider. Type: --model {maker}/{name}"
@@ -140,24 +119,14 @@ def _unknown(name: str) -> UnknownName:
 
 
 def load(name: str, revision: str | None = None, **settings: Any) -> Model:
-    """Load a model by name.
+    """Load a model by name; refuses what `check` refuses.
 
     Parameters
     ----------
-    name
-        As in `known`.
     revision
         Declared of a served model, whose weights nobody here can see.
     **settings
-        What the family takes: ``device`` (``embedded/``, ``hfvlm/``), fields of inspect_ai's
-        ``GenerateConfig`` (served models).
-
-    Raises
-    ------
-    UnknownName
-        Nothing answers to it.
-    BadConfig
-        Its settings are wrong.
+        ``device`` of an embedded or local one, fields of inspect_ai's ``GenerateConfig`` of others.
     """
     check(name)
     check_revision(name, revision)

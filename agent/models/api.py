@@ -50,8 +50,7 @@ _ROOTS = {
 }
 """Where each provider's own exceptions begin; they have no common root."""
 
-_NOT_TAKEN = (400, 422, 501)
-"""How services say that they know no schemas."""
+_NOT_TAKEN = (400, 422, 501)  # how services say that they know no schemas
 _NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
 """How providers' own packages say it before anything is sent."""
 
@@ -115,15 +114,8 @@ class ServedModel:
         """Open a provider; nothing is sent yet.
 
         A ``vllm/`` model without ``VLLM_BASE_URL`` gets a server on this machine, which is awaited.
-
-        Raises
-        ------
-        MissingExtra
-            The provider's package is not installed.
-        BadConfig
-            Its key or address is not set.
-        ModelFailed
-            Its server did not start.
+        Raises ``MissingExtra`` without the provider's package, ``BadConfig`` without its key or
+        address, and ``ModelFailed`` where its server did not start.
         """
         from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
         from inspect_ai.model import GenerateConfig, get_model
@@ -145,21 +137,7 @@ class ServedModel:
         return cls(name, model, config, revision, lease)
 
     async def ask(self, question: Question) -> Reply:
-        """Ask the service.
-
-        Raises
-        ------
-        TimedOut
-            No reply within the limit, retries included.
-        Filtered
-            The provider's content filter held the question or the reply back.
-        SlowDown
-            The service asked to slow down, at every attempt.
-        ModelFailed
-            The service failed.
-        BadConfig
-            The service refuses the key, or does not know the model.
-        """
+        """Ask the service; ``BadConfig`` where it refuses the key or has no such model."""
         messages = await asyncio.to_thread(_messages, question)
         if question.prompt.kind != "isq" or not self._takes_schema:
             return await self._generate(messages, self._config)
@@ -255,15 +233,11 @@ class ServedModel:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of its provider."""
         return self._provider.capabilities
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it is asked, and where; a server that is started here is told by how it is started.
-
-        Its port and key change.
-        """
+        """How it is asked, and where; a server started here by how, as its port and key change."""
         where: Any = getattr(self._model.api, "base_url", None)
         if self._lease is not None:
             where = self._lease.recipe.settings
@@ -297,7 +271,6 @@ class ServedModel:
         return {"input_tokens": told[0], "output_tokens": told[1], "cost_usd": cost}
 
     async def close(self) -> None:
-        """Close the connections, and give up the claim on a server that was started here."""
         try:
             await self._model.api.aclose()
         finally:
@@ -305,7 +278,6 @@ class ServedModel:
                 self._lease.release()
 
     def _fault(self, error: Exception) -> Exception:
-        """Say what an error of a provider means, in words of our own."""
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         kind, status = type(cause).__name__, _status(error) or _status(cause)
         if status == 429:
@@ -324,7 +296,6 @@ class ServedModel:
 
 
 def _messages(question: Question) -> list[Any]:
-    """Put a question in the chat form: who one is, then the frames and what is asked of them."""
     from inspect_ai.model import (
         ChatMessageSystem,
         ChatMessageUser,
@@ -343,7 +314,6 @@ def _messages(question: Question) -> list[Any]:
 
 
 def _with_schema(config: Any, question: Question) -> Any:
-    """Ask for the questionnaire's own form, where the provider can hold a reply to one."""
     from inspect_ai.model import ResponseSchema
     from inspect_ai.util import JSONSchema
 
@@ -362,12 +332,11 @@ def _faults() -> tuple[type[Exception], ...]:
 
 
 def _output(made: Any) -> Any:
-    """Return what a provider made of a reply, without its record of the call."""
+    """What a provider made of a reply, without its record of the call."""
     return made[0] if isinstance(made, tuple) else made
 
 
 def _status(error: BaseException) -> int | None:
-    """HTTP status that a provider's exception carries, if any."""
     status = getattr(error, "status_code", None) or getattr(error, "code", None)
     return status if isinstance(status, int) else None
 

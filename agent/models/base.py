@@ -11,36 +11,24 @@ from typing import Any, Protocol
 from personas.strategies import Prompt
 from store.foreign.text import clean_json, clean_text
 
-ATTEMPTS = 2
-"""How often a judge puts one question: an unreadable reply is asked for once more."""
-KEY_VERSION = 2
-"""Of a question's key; counted up where a kept reply would no longer be the same."""
+ATTEMPTS = 2  # how often a judge puts one question: an unreadable reply is asked for once more
+KEY_VERSION = 2  # of a question's key; counted up where a kept reply would no longer be the same
 
 
 @dataclass(frozen=True)
 class Capabilities:
     """What a model can do and what asking it takes, known before it is loaded."""
 
-    costs: bool = True
-    """Somebody charges for its calls."""
-    uses_tokens: bool = True
-    """Its calls use tokens, which a cap counts."""
-    in_process: bool = False
-    """It runs in this process: nothing is sent, and its files tell its revision."""
-    starts_server: bool = False
-    """A server on this machine is started for it, unless one is named."""
-    looks: bool = True
-    """It looks at frames; what another says of them is made up."""
-    writes_text: bool = True
-    """It answers any question in words, not only whether a video suits a persona."""
-    own_taste: bool = True
-    """It can be asked as nobody but itself."""
+    costs: bool = True  # somebody charges for its calls
+    uses_tokens: bool = True  # which a cap counts
+    in_process: bool = False  # nothing is sent, and its files tell its revision
+    starts_server: bool = False  # on this machine, unless one is named
+    looks: bool = True  # what another says of frames is made up
+    writes_text: bool = True  # answers any question, not only whether a video suits a persona
+    own_taste: bool = True  # can be asked as nobody but itself
     english_only: bool = False
-    """It reads personas in English only."""
-    trains: bool = False
-    """Its weights can be trained here."""
-    encoder: str | None = None
-    """Encoder of the index that it embeds the first frame with anyway."""
+    trains: bool = False  # its weights can be trained here
+    encoder: str | None = None  # of the index, which it embeds the first frame with anyway
 
     @property
     def describes(self) -> bool:
@@ -58,11 +46,9 @@ class Question:
     """
 
     prompt: Prompt
-    frames: tuple[bytes, ...]
-    """JPEG files, in order of time; none where the prompt describes them."""
+    frames: tuple[bytes, ...]  # JPEG files, in order of time; none where the prompt describes them
     caption: str | None = None
-    explain: bool = False
-    """Also ask for a reason and a description."""
+    explain: bool = False  # also ask for a reason and a description
     repeat: int = 0
     """A deliberate repeat carries its own number, so that no cache answers it.
 
@@ -86,8 +72,7 @@ class Reply:
     output_tokens: int | None = None
     cost_usd: float | None = None
     cached: bool = False
-    filtered: bool = False
-    """The service held it back; it was paid for all the same."""
+    filtered: bool = False  # the service held it back; it was paid for all the same
     served: str | None = None
     """What the service says has answered: its model, and the fingerprint of its system."""
     notes: dict[str, str] = field(default_factory=dict)
@@ -107,9 +92,7 @@ class Model(Protocol):
     name: str
 
     @property
-    def capabilities(self) -> Capabilities:
-        """What its provider declares."""
-        ...
+    def capabilities(self) -> Capabilities: ...
 
     @property
     def meters(self) -> bool:

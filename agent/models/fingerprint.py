@@ -1,7 +1,7 @@
 """Fingerprints of models: what tells one model from another of the same name.
 
 Weights are told by their content, so that a checkpoint that was trained on in its place is another
-model. What was read once is read again only where its file changed.
+model.
 """
 
 from __future__ import annotations
@@ -30,25 +30,19 @@ def fingerprint(parts: Any) -> str:
 
 
 def packages(names: Iterable[str]) -> dict[str, str]:
-    """Return the versions of packages that a model's weights come in."""
+    """Versions of packages that a model's weights come in."""
     return {name: _version(name) for name in names}
 
 
 def weights(folder: Path, cache: Path | None = None) -> str:
-    """Hash the content of a checkpoint's files, by name.
-
-    Parameters
-    ----------
-    cache
-        Folder of the hashes that were computed before; the user's own cache by default.
-    """
+    """Hash the content of a checkpoint's files, remembered in ``cache`` or the user's own."""
     cache = cache or user_cache_path("feedsway") / "weights"
     files = [path for path in sorted(folder.iterdir()) if path.suffix in _TELLING]
     return fingerprint([[path.name, _content(path, cache)] for path in files if path.is_file()])
 
 
 def _content(path: Path, cache: Path) -> str:
-    """Return the SHA-256 of a file, remembered for as long as the file is the same."""
+    """SHA-256 of a file, remembered for as long as the file is the same."""
     real = path.resolve()
     stat = real.stat()
     # a change in place moves the change time even where the modification time is put back

@@ -55,13 +55,7 @@ class OwnModel(ModelAPI):
         tool_choice: ToolChoice,  # noqa: ARG002
         config: GenerateConfig,  # noqa: ARG002
     ) -> ModelOutput:
-        """Answer a chat of one turn.
-
-        Raises
-        ------
-        BadConfig
-            It has several turns, or the model answers feedsway's own questions only.
-        """
+        """Answer a chat of one turn."""
         question = read_chat(input)
         if question.prompt.strategy == _FREE and not self._model.capabilities.writes_text:
             raise BadConfig(
@@ -109,13 +103,7 @@ _FREE = "free"
 
 
 def read_chat(messages: list[ChatMessage]) -> Question:
-    """Read a chat as a question: one of feedsway's own where its words are, else a free one.
-
-    Raises
-    ------
-    BadConfig
-        It has several turns, or a picture that is not in it.
-    """
+    """Read a chat as a question: one of feedsway's own where its words are, else a free one."""
     system = "\n".join(each.text for each in messages if isinstance(each, ChatMessageSystem))
     asked = [each for each in messages if isinstance(each, ChatMessageUser)]
     if len(asked) != 1 or len(messages) > 1 + bool(system):
@@ -143,7 +131,7 @@ def read_chat(messages: list[ChatMessage]) -> Question:
 
 
 def _own_question(system: str, user: str) -> tuple[Prompt, bool] | None:
-    """Find the prompt with these very words, and whether it asks for a reason."""
+    """The prompt with these very words, and whether it asks for a reason."""
     traits = tuple(line[2:] for line in system.splitlines() if line.startswith("- "))
     persona = Persona(id="chat", traits=traits) if 3 <= len(traits) <= 6 else None
     for strategy in strategies.strategies():

@@ -32,20 +32,12 @@ class Checkpoint:
 
     model: Any
     processor: Any
-    about: str
-    """Its kind, size, precision and place, in words."""
-    weights: str
-    """Hash of its files' content, which tells these weights from others of the same name."""
+    about: str  # its kind, size, precision and place, in words
+    weights: str  # hash of its files' content
 
 
 def check(source: str) -> None:
-    """Find out whether a name can stand for a checkpoint, without loading anything.
-
-    Raises
-    ------
-    BadConfig
-        There is no such folder, or it holds no checkpoint, or the name is no id of the hub.
-    """
+    """Refuse what is neither a checkpoint's folder nor an id of the hub; loads nothing."""
     folder = Path(source).expanduser()
     if source and folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -58,15 +50,11 @@ def check(source: str) -> None:
 
 
 def load(source: str, device: str | None = None) -> Checkpoint:
-    """Load a checkpoint from a folder or, by its id, from what was fetched from the hub.
+    """Load a checkpoint from a folder or, by its id, as fetched from the hub.
 
     Weights are kept in bfloat16 on ``cuda``, float16 on ``mps`` and float32 on ``cpu``; one that
-    was saved quantised stays as it was saved.
-
-    Raises
-    ------
-    BadConfig
-        It is not there, takes no pictures, needs code of its own, or does not fit.
+    was saved quantised stays as it was saved. Raises ``BadConfig`` where it is not there, takes no
+    pictures, needs code of its own, or does not fit.
     """
     check(source)
     load_torch()  # before transformers, which imports torchvision
@@ -130,7 +118,7 @@ def _dtype(device: str) -> Any:
 
 
 def free_memory(device: str) -> int:
-    """Bytes that a model may take on a device (``cuda``, ``mps`` or ``cpu``)."""
+    """Bytes that a model may take on a device."""
     torch = load_torch()
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
@@ -154,7 +142,6 @@ def _granted(folder: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
 
 
 def _quantisation(config: Any) -> str | None:
-    """How a checkpoint was quantised when it was saved, if it was."""
     found = getattr(config, "quantization_config", None)
     if found is None:
         return None
@@ -170,7 +157,6 @@ def _about(model: Any, quantised: str | None) -> str:
 
 
 def _folder(path: str) -> Path:
-    """Return where the files lie: the folder itself, or what was fetched from the hub."""
     if Path(path).is_dir():
         return Path(path)
     from transformers.utils import cached_file
@@ -179,7 +165,6 @@ def _folder(path: str) -> Path:
 
 
 def _mendable(source: str, error: Exception) -> UserError:
-    """Say what a failed load means, and what to type."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     torch = load_torch()

@@ -22,8 +22,7 @@ from agent.models.local_checkpoint import Checkpoint, load
 from agent.models.providers import LOCAL_VLM, parse_model_name
 from store.encoders._torch import load_torch
 
-TOGETHER = 8
-"""Questions in one batch at most."""
+TOGETHER = 8  # questions in one batch at most
 LEAST_MASS = 0.5
 """Probability of yes and no tokens together from which the first token is the answer."""
 _WORDS = 24  # tokens of a reply that should be one word
@@ -40,8 +39,7 @@ class GeneratedReply:
 
     text: str
     p_yes: float | None
-    mass: float
-    """Probability of yes and no together."""
+    mass: float  # probability of yes and no together
     input_tokens: int
     output_tokens: int
 
@@ -67,7 +65,7 @@ class HfVlm:
     def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
         self.name = name
         self._limit_s = limit_s
-        self.about: str | None = checkpoint.about
+        self.about = checkpoint.about
         self.settings: dict[str, Any] = {
             "checkpoint": checkpoint.about,
             "weights": checkpoint.weights,
@@ -94,15 +92,7 @@ class HfVlm:
         return cls(name, load(parse_model_name(name).model, device))
 
     async def ask(self, question: Question) -> Reply:
-        """Answer.
-
-        Raises
-        ------
-        BadConfig
-            Not even one question fits in memory.
-        ModelFailed
-            A frame cannot be decoded, or the forward pass failed.
-        """
+        """Answer; also raises ``BadConfig`` where not even one question fits in memory."""
         chat = await asyncio.to_thread(_chat, question)
         asked = _Asked(question, chat, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
@@ -123,7 +113,6 @@ class HfVlm:
             self._worker.add_done_callback(self._ended)
 
     async def _work(self) -> None:
-        """Answer what waits, as much of one kind together as there is."""
         while self._waiting:
             kind = self._waiting[0].kind
             batch = [asked for asked in self._waiting if asked.kind == kind][:TOGETHER]
@@ -136,7 +125,7 @@ class HfVlm:
                         asked.reply.set_result(reply)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
-        """Hand what ended the work to those who waited for it, and go on with the others."""
+        """Hand what ended the work to those who waited for it; go on with others."""
         self._worker = None
         for asked in self._under_way:
             if asked.reply.done():
@@ -179,13 +168,7 @@ class HfVlm:
         )
 
     def generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
-        """Let the model reply to chats, greedily; halves a batch that does not fit in memory.
-
-        Raises
-        ------
-        BadConfig
-            Not even one chat fits.
-        """
+        """Let the model reply to chats, greedily; halves a batch that does not fit in memory."""
         torch = load_torch()
         try:
             with torch.inference_mode():
@@ -250,7 +233,6 @@ def _answer_tokens(tokenizer: Any, word: str) -> list[int]:
 
 
 def _chat(question: Question) -> Chat:
-    """Put a question in the chat form: who one is, then the frames and what is asked of them."""
     pictures = [{"type": "image", "image": opened(frame)} for frame in question.frames]
     asked = {"role": "user", "content": [*pictures, _text(question.prompt.user)]}
     if not question.prompt.system:
@@ -263,7 +245,6 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _inputs(processor: Any, chats: Sequence[Chat]) -> Any:
-    """Turn chats into tensors, by the model's own template or, where it has none, plainly."""
     if processor.chat_template is None:
         return _plain_inputs(processor, chats)
     return processor.apply_chat_template(

@@ -14,8 +14,7 @@ from agent.models.providers import parse_model_name
 class Price:
     """How to price the calls of one model, in US dollars."""
 
-    provider: str
-    """Id of the list; empty where calls cost nothing."""
+    provider: str  # id of the list; empty where calls cost nothing
     model: str
 
     @staticmethod

@@ -13,10 +13,8 @@ from agent.errors import BadConfig
 from agent.models.base import Capabilities
 from store.runs.recorded_names import INVENTING, split_model_name
 
-SERVED = Capabilities()
-"""By somebody who charges for it, and of providers that nobody here knows."""
-OWN_SERVER = Capabilities(costs=False)
-"""By a server of one's own."""
+SERVED = Capabilities()  # by somebody who charges for it, and of providers that nobody here knows
+OWN_SERVER = Capabilities(costs=False)  # by a server of one's own
 EMBEDDED = Capabilities(
     costs=False,
     uses_tokens=False,
@@ -38,18 +36,13 @@ class ModelProvider:
 
     name: str
     capabilities: Capabilities = SERVED
-    price_list: str | None = None
-    """Id of its list in genai-prices, where there is one."""
-    keys: tuple[str, ...] = ()
-    """Settings of which its own service needs one; the first is the usual one."""
-    slashes: bool = False
-    """Whether its own names of models have slashes; elsewhere these name a service within it."""
-    relays: bool = False
-    """Whether the second part of a name is the service that answers."""
+    price_list: str | None = None  # its id in genai-prices
+    keys: tuple[str, ...] = ()  # its own service needs one of these; the first is the usual one
+    slashes: bool = False  # in its own names of models; elsewhere they name a service within it
+    relays: bool = False  # the second part of a name is the service that answers
     server_setting: str | None = None
     """Names a server of one's own; without it inspect_ai would start one, open to the network."""
-    client_retries: bool = False
-    """Whether its own client would try each of our attempts three times."""
+    client_retries: bool = False  # it would try each of our attempts three times
 
     def named_server(self) -> str | None:
         """Address of the server of one's own that the environment names, if any."""
@@ -124,8 +117,7 @@ class ModelName:
     """A model's name, taken apart."""
 
     provider: ModelProvider
-    rest: str
-    """All that follows the provider; it may hold slashes."""
+    rest: str  # all that follows the provider, slashes included
 
     @property
     def service(self) -> str:
@@ -145,24 +137,14 @@ def parse_model_name(name: str) -> ModelName:
 
 
 def find_capabilities(name: str) -> Capabilities:
-    """Return what a model can do, by its name, also that of a model which is no more."""
+    """Return what a model of this name can do, or could where it is no more."""
     return parse_model_name(name).provider.capabilities
 
 
 def check_access(name: str, settings: Mapping[str, str]) -> None:
-    """Refuse a model whose key is not set, as far as that is known without its provider.
+    """Refuse a model whose key, where it is known which, is not set in the environment.
 
     What a service within a provider needs (``openai/azure/...``) is left to inspect_ai.
-
-    Parameters
-    ----------
-    settings
-        The environment.
-
-    Raises
-    ------
-    BadConfig
-        It is not set.
     """
     asked = parse_model_name(name)
     within = "/" in asked.rest

@@ -1,7 +1,4 @@
-"""A limit to what a service may answer: its bytes are counted as they come.
-
-Refuses to know any provider: it is told of the connections that ``httpx`` clients hold.
-"""
+"""A limit to what a service may answer: its bytes are counted as they come."""
 
 from __future__ import annotations
 
@@ -65,5 +62,4 @@ class _Counted:
             yield chunk
 
     async def aclose(self) -> None:
-        """End the connection."""
         await self._stream.aclose()

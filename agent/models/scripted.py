@@ -37,8 +37,7 @@ from agent.models.fingerprint import fingerprint
 from agent.models.providers import SCRIPTED, parse_model_name
 from personas.questionnaire import ITEMS
 
-VERSION = 1
-"""Of the scripts; counted up where one would answer otherwise."""
+VERSION = 1  # of the scripts; counted up where one would answer otherwise
 SCRIPTS: dict[str, dict[str, str]] = {
     "yes": {},
     "no": {},
@@ -59,7 +58,7 @@ _EVERY = {"latency": "0"}
 
 
 class ScriptedModel:
-    """Answers by rule."""
+    """A script, its settings and its answers."""
 
     capabilities = SCRIPTED
     meters = False
@@ -76,7 +75,6 @@ class ScriptedModel:
         return fingerprint(["scripted", VERSION, self._script, self._settings])
 
     async def ask(self, question: Question) -> Reply:
-        """Answer, or fail, as scripted."""
         await asyncio.sleep(float(self._settings["latency"]))
         if self._script == "timeout":
             await asyncio.Event().wait()  # nobody sets it: only the caller's limit ends this
@@ -87,7 +85,7 @@ class ScriptedModel:
         return Reply(text=self._text(question))
 
     async def close(self) -> None:
-        """Do nothing."""
+        pass
 
     def _text(self, question: Question) -> str:
         match self._script:
@@ -117,15 +115,7 @@ class ScriptedModel:
 
 
 def load(name: str) -> ScriptedModel:
-    """Read a name such as ``scripted/coin?p=0.3``.
-
-    Raises
-    ------
-    UnknownName
-        There is no such script.
-    BadConfig
-        It takes no such setting, or not with this value.
-    """
+    """Read a name such as ``scripted/coin?p=0.3``; refuses scripts and settings there are not."""
     script, _, query = parse_model_name(name).model.partition("?")
     if script not in SCRIPTS:
         known = [f"scripted/{each}" for each in SCRIPTS]

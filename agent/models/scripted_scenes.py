@@ -61,7 +61,7 @@ def described(shown: Mapping[str, str]) -> str:
 
 
 def holds(text: str, shown: Mapping[str, str], blind_to: str = "") -> bool:
-    """Tell whether a text is true of a scene; ``blind_to`` names a kind that is not looked at."""
+    """Tell whether a text is true of a scene; ``blind_to`` is a kind not looked at."""
     return all(
         word == shown[slot]
         for slot, words in SLOTS.items()
@@ -105,7 +105,7 @@ def reply(user: str, traits: bool, frame: bytes, settings: Mapping[str, str]) ->
 
 
 def _differences(first: str, second: str) -> set[str]:
-    """The kinds of word in which two texts differ, opinions under the words for a speaker's."""
+    """Kinds of word in which two texts differ; opinions are what the speaker feels."""
     kinds = {slot for slot, words in SLOTS.items() if _of(first, words) != _of(second, words)}
     opinions = _of(first, _OPINION) != _of(second, _OPINION)
     return kinds | ({"what the speaker feels"} if opinions else set())
@@ -116,7 +116,7 @@ def _of(text: str, words: Iterable[str]) -> set[str]:
 
 
 def _picked(first: str, second: str, shown: Mapping[str, str], blind_to: str) -> str:
-    """The letter of the true statement, or of the other where they differ in what is confused."""
+    """Letter of the true statement; of the other where what is confused tells them apart."""
     letter = "A" if holds(first, shown) else "B"
     confused = blind_to and holds(first, shown, blind_to) and holds(second, shown, blind_to)
     return {"A": "B", "B": "A"}[letter] if confused else letter

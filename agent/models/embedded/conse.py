@@ -37,8 +37,7 @@ from store.encoders.conse import ConseEncoder
 from store.foreign.limits import UnreadablePicture, decode_picture
 
 NAME = "embedded/conse"
-VERSION = "1"
-"""Of the coefficients below and of the way from a fit to an answer."""
+VERSION = "1"  # of the coefficients below and of the way from a fit to an answer
 
 BOTH = Weights(caption=18.2, picture=3.2, offset=-6.1)
 CAPTION_ONLY = Weights(caption=19.0, picture=0.0, offset=-5.4)
@@ -56,18 +55,13 @@ _HASHTAG = re.compile(r"#(\w+)")
 
 @dataclass(frozen=True)
 class VideoEvidence:
-    """What was seen of one video, before anyone's taste comes in."""
+    """What was seen of one video, before anyone's taste comes in; vectors of shape ``(dim,)``."""
 
-    labels: tuple[tuple[str, float], ...]
-    """The likeliest labels of the frames, with their probabilities."""
-    picture: Vectors
-    """Where the frames lie, on average, shape ``(dim,)``."""
-    first: Vectors
-    """Where the first frame lies: what the index keeps."""
-    text: str | None
-    """The caption, or the words on the screen where there is none."""
-    words: Vectors | None
-    """Where the text lies."""
+    labels: tuple[tuple[str, float], ...]  # the likeliest, with their probabilities
+    picture: Vectors  # of the frames, on average
+    first: Vectors  # of the first frame, which the index keeps
+    text: str | None  # the caption, or the words on the screen where there is none
+    words: Vectors | None  # of the text
     screen_text: str | None
 
 
@@ -114,15 +108,7 @@ class ConseViewer:
         return cls(ConseEncoder.load(device))
 
     async def ask(self, question: Question) -> Reply:
-        """Answer.
-
-        Raises
-        ------
-        BadConfig
-            The prompt has no traits: this viewer has no taste of its own.
-        ModelFailed
-            A frame cannot be decoded.
-        """
+        """Answer; also raises ``BadConfig`` where the prompt has no traits."""
         return await asyncio.to_thread(self._answer, question)
 
     async def close(self) -> None:

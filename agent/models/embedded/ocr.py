@@ -32,7 +32,7 @@ def _reader() -> Any:
 
 
 def read(frame: Image.Image) -> str | None:
-    """Return the lines on a frame, top to bottom, or ``None`` where there is nothing to read.
+    """Return the lines on a frame, top to bottom; ``None`` where there are none.
 
     Handles (``@name``) and counts are the site's furniture and left out.
     """

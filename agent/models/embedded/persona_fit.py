@@ -22,10 +22,8 @@ from numpy.typing import NDArray
 
 from store.encoders.base import Vectors, unit
 
-FLOOR = 0.05
-"""Likeness below this tells nothing and is left out of a profile."""
-SHARPNESS = 12.0
-"""How much more the best-fitting trait counts than the others."""
+FLOOR = 0.05  # likeness below this tells nothing and is left out of a profile
+SHARPNESS = 12.0  # how much more the best-fitting trait counts than the others
 
 Floats = NDArray[np.float32]
 
@@ -43,13 +41,10 @@ def sentences(name: str) -> tuple[str, ...]:
 class Fit:
     """How one content fits a persona."""
 
-    overall: float
-    """About -0.3 (nothing in common) to 1.2."""
-    best: int
-    """Index of the trait that fits best."""
+    overall: float  # about -0.3 (nothing in common) to 1.2
+    best: int  # index of the trait that fits best
     best_fit: float
-    typical: float
-    """The same for a sentence of the background, on average: what means nothing."""
+    typical: float  # the same for a sentence of the background, on average: what means nothing
 
 
 @dataclass(frozen=True)
@@ -61,17 +56,7 @@ class Likeness:
 
 
 class Background:
-    """What other people like, and what other videos say and show.
-
-    Parameters
-    ----------
-    people
-        Vectors of sentences about what people like, shape ``(m, dim)``.
-    videos
-        Vectors of captions, shape ``(n, dim)``.
-    pictures
-        Vectors of what pictures can show, shape ``(k, dim)``.
-    """
+    """What other people like, and what other videos say and show; vectors of shape ``(n, dim)``."""
 
     def __init__(self, people: Vectors, videos: Vectors, pictures: Vectors) -> None:
         self._means = {

@@ -18,12 +18,8 @@ __all__ = ["ServerLease", "lease_for", "warmed"]
 def lease_for(name: str) -> ServerLease | None:
     """Claim the server that a model needs on this machine; ``None`` where it needs none.
 
-    Raises
-    ------
-    MissingExtra
-        The server's program is not installed.
-    BadConfig
-        Its settings are wrong, or it cannot be kept to this machine.
+    Raises ``MissingExtra`` without the server's program, and ``BadConfig`` where its settings are
+    wrong or it cannot be kept to this machine.
     """
     provider = parse_model_name(name).provider
     if provider.server_setting is None or provider.named_server():

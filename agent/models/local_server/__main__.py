@@ -13,7 +13,6 @@ from store.foreign.printing import echo
 
 
 def main() -> None:
-    """Take the keeper's lock, say so, and keep the server."""
     folder = ServerFolder(Path(sys.argv[1]))
     told = json.loads(folder.recipe.read_bytes())
     recipe = ServerRecipe(

@@ -57,10 +57,7 @@ class ServerLease:
     async def ready(self, tell: Narrator) -> ServerAddress:
         """Wait until the server answers; a Ctrl-C ends the waiting, and the server with it.
 
-        Raises
-        ------
-        ModelFailed
-            It ended before it answered, or did not answer within its limit.
+        Raises ``ModelFailed`` where it ended, or did not answer within its limit.
         """
         for address in self._looks(tell):
             if address is not None:
@@ -69,7 +66,6 @@ class ServerLease:
         raise AssertionError("looks end with an address or an error")
 
     def release(self) -> None:
-        """Give the claim up."""
         self._claim.release()
 
     def _looks(self, tell: Narrator) -> Iterator[ServerAddress | None]:

@@ -14,8 +14,7 @@ from agent.models.local_server.runtime import ServerRecipe
 from agent.models.providers import parse_model_name
 
 _SETTINGS = "VLLM_DEFAULT_SERVER_ARGS"
-_LIMIT_S = 1800.0
-"""Weights may have to be fetched first. The setting ``timeout`` changes it."""
+_LIMIT_S = 1800.0  # weights may have to be fetched first. The setting ``timeout`` changes it
 _OURS = ("host", "port", "api_key")
 """Settings that are not handed on: the server is on loopback, under a key of its own."""
 
@@ -23,12 +22,8 @@ _OURS = ("host", "port", "api_key")
 def vllm_recipe(name: str) -> ServerRecipe:
     """Return how the server of ``vllm/<model>`` is started.
 
-    Raises
-    ------
-    MissingExtra
-        vLLM is not installed.
-    BadConfig
-        ``VLLM_DEFAULT_SERVER_ARGS`` is no JSON object.
+    Raises ``MissingExtra`` without vLLM, ``BadConfig`` where ``VLLM_DEFAULT_SERVER_ARGS`` is no
+    JSON object.
     """
     program = shutil.which("vllm")
     if program is None:

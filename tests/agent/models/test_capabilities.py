@@ -57,19 +57,20 @@ def find_guesses(source: str) -> list[str]:
         for part in node.values
         if isinstance(part, ast.Constant)
     }
-    found = (node for node in ast.walk(tree) if node not in told and _guesses(node))
-    return [f"{node.lineno}: {ast.unparse(node)}" for node in found if isinstance(node, ast.expr)]
+    return [
+        f"{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.expr, ast.pattern)) and node not in told and _guesses(node)
+    ]
 
 
-def _guesses(node: ast.AST) -> bool:
+def _guesses(node: ast.expr | ast.pattern) -> bool:
     if isinstance(node, ast.Compare):
         return any(map(_is_name, [node.left, *node.comparators]))
+    if isinstance(node, ast.MatchValue):
+        return _is_name(node.value)
     if isinstance(node, ast.Constant):
-        return (
-            isinstance(node.value, str)
-            and node.value.removesuffix("/") in PROVIDERS
-            and (node.value.endswith("/"))
-        )
+        return node.value in {f"{provider}/" for provider in PROVIDERS}
     if not isinstance(node, ast.Call) or len(node.args) == 0:
         return False
     if isinstance(node.func, ast.Name):
@@ -105,6 +106,7 @@ def _is_name(node: ast.expr) -> bool:
         'platform.name == "replay"',
         '"playground" in declared.platforms',
         'config.driver != "desktop"',
+        'match family:\n    case "vllm":\n        pass',
         'encoder == "conse"',
         'getattr(judge.model, "about", None)',
         'getattr(self._model, "settings", {})',
@@ -200,10 +202,8 @@ def test_a_model_declares_what_is_known_of_it_by_its_name(
 def test_what_uses_tokens_tells_them_and_what_embeds_frames_hands_the_vector_on(
     models: dict[str, Model], kind: str
 ) -> None:
-    can, said = (
-        models[kind].capabilities,
-        ask(models[kind], Question(build("simple", GUITARIST), (frame(),), "A song")),
-    )
+    can = models[kind].capabilities
+    said = ask(models[kind], Question(build("simple", GUITARIST), (frame(),), "A song"))
     assert (said.input_tokens is not None) == can.uses_tokens
     assert (said.image_vector is not None) == (can.encoder is not None)
 

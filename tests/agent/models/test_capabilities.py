@@ -16,7 +16,15 @@ from agent.config import RunConfig
 from agent.drivers import DRIVERS
 from agent.drivers.desktop.driver import DesktopDriver
 from agent.errors import BadConfig, MissingExtra, ModelFailed
-from agent.models import check_persona, check_revision, find_capabilities, load, prices, sent_to
+from agent.models import (
+    check_persona,
+    check_revision,
+    find_capabilities,
+    load,
+    local_vlm,
+    prices,
+    sent_to,
+)
 from agent.models.api import SETTINGS, ServedModel
 from agent.models.base import Model, Question, Reply
 from agent.models.local_server import lease_for
@@ -229,7 +237,10 @@ def test_what_has_no_taste_of_its_own_is_not_asked_for_it(
 
 
 @each_kind
-def test_what_writes_text_describes_a_frame_to_nobody(models: dict[str, Model], kind: str) -> None:
+def test_what_writes_text_describes_a_frame_to_nobody(
+    models: dict[str, Model], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_vlm, "_LONG", 12)
     assert answers(models[kind], Question(prompts.describe(), (frame(),))) == (
         models[kind].capabilities.writes_text
     )

@@ -15,10 +15,10 @@ from PIL import Image
 
 from agent.config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent, SiteAnswer
-from agent.errors import FeedEmpty, PaceReached, RateLimited, RunFault
+from agent.errors import BrowserLost, FeedEmpty, PaceReached, RateLimited, RunFault
 from agent.platforms import load
 from agent.platforms.base import Feed
-from agent.run.loop import RunLoop
+from agent.run.loop import MAX_FAULTS_IN_A_ROW, RunLoop
 from agent.run.parts import Parts, RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
@@ -206,3 +206,51 @@ def test_what_is_asked_for_before_a_reaction_does_not_know_it(tmp_path: Path) ->
         parts = Parts(videos, feed, videos, recorder, SilentWatcher(), now)
         asyncio.run(RunLoop(config, parts, RunProgress(), "http://127.0.0.1/").run())
     assert [batch.requested_at for batch in told] == [0, 0, 0, 1, 1, 2]
+
+
+class Stumbling(OneVideo):
+    """A feed that goes on, with a browser that is lost so often before each video."""
+
+    def __init__(self, faults: int) -> None:
+        super().__init__(held=True)
+        self._faults = faults
+        self._left = faults
+
+    async def capture(self, shown: ActiveVideo) -> Capture:
+        if self._left:
+            self._left -= 1
+            raise BrowserLost("the browser went away")
+        return await super().capture(shown)
+
+    async def next(self, shown: ActiveVideo) -> Arrival:
+        self._left = self._faults
+        return Arrival("key:ArrowDown", 1, 0.8, replace(shown, key="b", id="b"))
+
+
+@pytest.mark.parametrize("faults", [MAX_FAULTS_IN_A_ROW - 1, MAX_FAULTS_IN_A_ROW])
+def test_only_faults_in_a_row_end_a_run(tmp_path: Path, faults: int) -> None:
+    """A video between two faults begins the count anew; so many without one are the end."""
+    config = RunConfig(persona=find("p12"), windows=Windows(before=2, after=0), site=SiteConfig())
+
+    def now() -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    with LedgerWriter(tmp_path / "ledger.jsonl") as writer:
+        recorder = LedgerRecorder(writer, FrameStore(tmp_path), None, now)
+        parts = Parts(
+            Stumbling(faults), Feed(load("playground")), Thinker(), recorder, SilentWatcher(), now
+        )
+        loop = RunLoop(config, parts, RunProgress(), "http://127.0.0.1/")
+        if faults < MAX_FAULTS_IN_A_ROW:
+            asyncio.run(loop.run())
+        else:
+            with pytest.raises(BrowserLost):
+                asyncio.run(loop.run())
+    lines = [
+        json.loads(line)["kind"]
+        for line in (tmp_path / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    if faults < MAX_FAULTS_IN_A_ROW:
+        assert (lines.count("step"), lines.count("fault")) == (2, 2 * faults)
+    else:
+        assert (lines.count("step"), lines.count("fault")) == (0, faults - 1)

@@ -27,7 +27,7 @@ from analysis.simulation.design_comparison import (
 from analysis.simulation.scenarios import StudyPlan, World, draw_matrices, draw_runs
 from tests.analysis.made import plausible
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement-appendix.md"
 STUDIES = 400
 BY_NAME = {rival.name: rival for rival in RIVALS}
 

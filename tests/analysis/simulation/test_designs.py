@@ -1,8 +1,8 @@
 """Every design against simulated studies: level, coverage of its own estimand, and power.
 
 Rates have to be plausible by exact binomial tests at 0.001, so that a right program does not fail
-by chance. Powers are those of docs/measurement.md, allowed to differ by their simulation error and
-by two points.
+by chance. Powers are those of docs/measurement.md and its appendix, allowed to differ by their
+simulation error and by two points.
 """
 
 import math

@@ -31,7 +31,7 @@ from analysis.simulation.refinements import (
 from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
 from tests.analysis.made import plausible
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement-appendix.md"
 STUDIES = 500
 BY_SCENE = {scene.name: scene for scene in (*SCENES, LARGE)}
 

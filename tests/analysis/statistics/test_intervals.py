@@ -2,11 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from analysis.statistics.intervals import (
     binomial_interval,
     binomial_p_value,
     change_over_batches,
+    crossed,
     difference_over_batches,
     jackknife,
     t_interval,
@@ -134,3 +136,37 @@ def test_a_change_is_no_larger_than_one_yes_before_allows() -> None:
     assert -100 < change.low < change.value
     assert change.high == 100 * (24 / 1 - 1)  # one yes of 24 before, nothing but yes after
     assert change.method.endswith("of the logarithm of the ratio, cut at what can exist")
+
+
+def test_a_crossed_variance_takes_off_what_both_ways_count() -> None:
+    """By hand, after Cameron, Gelbach and Miller: V = V_rows + V_columns - V_both."""
+    values = np.array([[10.0, 20.0, 30.0], [40.0, 80.0, 90.0]])
+    rows, columns, mean = [20.0, 70.0], [25.0, 50.0, 60.0], 45.0
+    by_row = sum((row - mean) ** 2 for row in rows) / 1 / 2
+    by_column = sum((column - mean) ** 2 for column in columns) / 2 / 3
+    both = sum(
+        (values[r, c] - rows[r] - columns[c] + mean) ** 2 for r in range(2) for c in range(3)
+    )
+    both /= 1 * 2 * 6
+    assert (by_row, by_column, both) == pytest.approx((625, 325 / 3, 25))
+    told = crossed(values)
+    variance = by_row + by_column - both
+    df = variance**2 / (by_row**2 / 1 + by_column**2 / 2 + both**2 / 2)
+    assert told.df == pytest.approx(df)
+    assert told.high - told.value == pytest.approx(
+        float(student.ppf(0.975, df)) * math.sqrt(variance)
+    )
+
+
+def test_a_crossed_variance_is_no_less_than_that_of_either_way() -> None:
+    rng = np.random.default_rng(3)
+    floors = 0
+    for _ in range(50):
+        values = rng.normal(0, 1, (4, 5))
+        by_row = float(values.mean(1).var(ddof=1)) / 4
+        by_column = float(values.mean(0).var(ddof=1)) / 5
+        told = crossed(values)
+        se = (told.high - told.value) / float(student.ppf(0.975, told.df))
+        assert se**2 >= max(by_row, by_column) * (1 - 1e-9)
+        floors += se**2 == pytest.approx(max(by_row, by_column))
+    assert 5 < floors < 50  # where only noise varies, the floor is what holds

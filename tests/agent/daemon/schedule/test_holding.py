@@ -267,6 +267,10 @@ def test_a_profile_is_used_once_and_a_study_counts_what_it_has_in_parallel(world
     assert world.barred(other) is None
     assert not admission.has_room(mine, world.watch, [other])
     assert admission.has_room(mine, world.watch, [])
+    full = world.watch.model_copy(
+        update={"limits": WatchLimits(parallel=mine.weight + other.weight)}
+    )
+    assert admission.has_room(mine, full, [other])  # what just fits has room
 
 
 @pytest.mark.parametrize(
@@ -293,6 +297,9 @@ def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: JournalWriter
     )
     PaymentBook(data.payments).reserve(lambda _: call, (), lambda _: None, "k")
     assert limited.held() == "its budget of 1.0 dollars is spent"
+    for budget, why in ((1.5, "its budget of 1.5 dollars is spent"), (1.51, None)):
+        exact = World(tmp_path, book, WatchFile(entry=(entry(budget_usd=budget),)))
+        assert exact.held() == why  # spent to the cent is spent
     data.payments.write_bytes(b"{}\n")
     damaged = World(tmp_path, book, limited.watch)
     assert str(damaged.held()).startswith("its budget cannot be held: ")

@@ -79,9 +79,9 @@ class ModelAccount:
                 usage = line.judgement.usage
                 account = account.after(Spending.of(usage), usage.calls)
             elif isinstance(line, Fault) and line.fault == BudgetSpent.__name__:
-                now, told = account.spent, line.details
+                now, details = account.spent, line.details
                 most = Spending(
-                    max(now.cost_usd, told["cost_usd"]), max(now.tokens, told["tokens"])
+                    max(now.cost_usd, details["cost_usd"]), max(now.tokens, details["tokens"])
                 )
                 account = cls(most, account.calls)
         return account
@@ -185,14 +185,14 @@ class Budgeted(WrappedModel):
         )  # of the first nobody knows
         if self._cap.allows(spent + each):
             return
-        told = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"
+        text = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"
         if balance.standing:
             standing = count_of(balance.standing, "call")
-            told += f", {standing} whose end is not known counted at the most"
+            text += f", {standing} whose end is not known counted at the most"
         if balance.estimated:
-            told += f", {balance.estimated} that were cut off by what was sent"
+            text += f", {balance.estimated} that were cut off by what was sent"
         raise BudgetSpent(
-            f"The cap of {self._cap} is reached: {told}. Type the same command with a higher cap",
+            f"The cap of {self._cap} is reached: {text}. Type the same command with a higher cap",
             cost_usd=spent.cost_usd,
             tokens=spent.tokens,
         )

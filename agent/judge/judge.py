@@ -160,7 +160,7 @@ class ModelJudge:
     async def _judged(
         self, frames: tuple[bytes, ...], caption: str | None, repeat: int
     ) -> Judgement:
-        started = perf_counter()
+        start = perf_counter()
         attempts: list[_Attempt] = []
         question = Question(
             prompt=self.prompt,
@@ -174,7 +174,7 @@ class ModelJudge:
             while not attempts or (attempts[-1].again and len(attempts) < ATTEMPTS):
                 put = replace(question, repeat=question.repeat + len(attempts))
                 attempts.append(await self._ask(put))
-            judgement = _judgement(attempts, perf_counter() - started)
+            judgement = _judgement(attempts, perf_counter() - start)
             if frames:
                 self._keep_vector(frames[0], attempts[-1].reply)
             if self._why is None or judgement.answer != "yes" or judgement.reason is not None:
@@ -217,11 +217,11 @@ def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
     last = attempts[-1]
     reply = last.reply or Reply(text="")
     reading = last.reading or Reading(None, None)
-    answered = reading.answer is not None
+    has_answer = reading.answer is not None
     return Judgement(
         answer=reading.answer,
         missing=last.missing,
-        p_yes=reply.p_yes if answered else None,
+        p_yes=reply.p_yes if has_answer else None,
         score=reading.score,
         isq=reading.isq,
         reason=reply.reason or reading.reason,
@@ -242,17 +242,17 @@ def _explained(judgement: Judgement, attempts: list[_Attempt]) -> Judgement:
     A reason that comes with another answer explains nothing and is left out.
     """
     reading = attempts[-1].reading or Reading(None, None)
-    told = {
+    additions = {
         "reason": reading.reason if reading.answer == judgement.answer else None,
         "description": reading.description,
         "usage": _usage(attempts),
     }
-    return judgement.model_copy(update=told)
+    return judgement.model_copy(update=additions)
 
 
 def _usage(attempts: list[_Attempt]) -> Usage:
-    paid = (attempt.reply or attempt.spent for attempt in attempts)
-    replies = [reply for reply in paid if reply is not None]
+    sources = (attempt.reply or attempt.spent for attempt in attempts)
+    replies = [reply for reply in sources if reply is not None]
     return Usage(
         calls=len(attempts),
         input_tokens=sum_known(reply.input_tokens for reply in replies),
@@ -264,19 +264,19 @@ def _usage(attempts: list[_Attempt]) -> Usage:
 
 def _spent(fault: ModelFault) -> Reply:
     """What a call that ended in a fault has cost, as far as it tells."""
-    told = fault.details
+    details = fault.details
     return Reply(
         text="",
-        input_tokens=told.get("input_tokens"),
-        output_tokens=told.get("output_tokens"),
-        cost_usd=told.get("cost_usd"),
+        input_tokens=details.get("input_tokens"),
+        output_tokens=details.get("output_tokens"),
+        cost_usd=details.get("cost_usd"),
     )
 
 
 def sum_known(amounts: Iterable[_Number | None]) -> _Number | None:
     """Add up what is known; ``None`` where nothing is."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known[1:], start=known[0]) if known else None
+    terms = [amount for amount in amounts if amount is not None]
+    return sum(terms[1:], start=terms[0]) if terms else None
 
 
 def _digest(frame: bytes) -> str:

@@ -48,5 +48,5 @@ class Streak:
 
 def trailing(readings: Sequence[str | None]) -> int:
     """Count the questions without a reply at the end, in order of time."""
-    answered = [place for place, missing in enumerate(readings) if missing not in UNANSWERED]
-    return len(readings) - (answered[-1] + 1 if answered else 0)
+    answers = [place for place, missing in enumerate(readings) if missing not in UNANSWERED]
+    return len(readings) - (answers[-1] + 1 if answers else 0)

@@ -44,8 +44,8 @@ class ReplyFiles:
         if not fit and self._till is None:
             return
         path = self._shared(key) if fit else self._own(key)
-        told = {**asdict(reply), "frames": frame_hashes(question)}
-        write_whole(path, json.dumps(told).encode())
+        fields = {**asdict(reply), "frames": frame_hashes(question)}
+        write_whole(path, json.dumps(fields).encode())
 
     def _shared(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"
@@ -96,11 +96,11 @@ class Cached(WrappedModel):
         ``Filtered`` where it was held back by the service.
         """
         key = question_key(self._model, question)
-        if (kept := self._replies.read(key)) is not None:
+        if (copy := self._replies.read(key)) is not None:
             self.tally.kept += 1
-            if kept.filtered:
+            if copy.filtered:
                 raise Filtered(f"{self.name} held the question or its reply back")
-            return replace(kept, cached=True, input_tokens=None, output_tokens=None, cost_usd=None)
+            return replace(copy, cached=True, input_tokens=None, output_tokens=None, cost_usd=None)
         self.tally.asked += 1
         reply = await self._model.ask(question)
         self.tally.unfit += not is_answer(question, reply)

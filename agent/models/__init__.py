@@ -72,19 +72,19 @@ def known() -> tuple[str, ...]:
 
 def check(name: str) -> None:
     """Refuse a name that nothing answers to, or with wrong settings, without loading anything."""
-    asked = parse_model_name(name)
-    if asked.provider is SCRIPTED_PROVIDER:
+    parts = parse_model_name(name)
+    if parts.provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
         scripted.load(name)
-    elif asked.provider is LOCAL_VLM_PROVIDER:
+    elif parts.provider is LOCAL_VLM_PROVIDER:
         from agent.models import local_checkpoint
 
-        local_checkpoint.check(asked.model)
-    elif asked.provider is EMBEDDED_PROVIDER:
+        local_checkpoint.check(parts.model)
+    elif parts.provider is EMBEDDED_PROVIDER:
         if name != _EMBEDDED:
             raise _unknown(name)
-    elif asked.provider.name not in PROVIDERS or not asked.rest:
+    elif parts.provider.name not in PROVIDERS or not parts.rest:
         raise _unknown(name)
 
 
@@ -154,11 +154,11 @@ def sent_to(name: str) -> str | None:
     A served model may well run on this machine; what a key or an address leads to, only its owner
     knows.
     """
-    asked = parse_model_name(name)
-    if asked.provider.capabilities.in_process:
+    parts = parse_model_name(name)
+    if parts.provider.capabilities.in_process:
         return None
     return (
         f"Frames of the videos watched, which may show strangers, and the persona's sentences "
-        f"are sent to {asked.service}, who may keep them. docs/models.md says what to think of "
+        f"are sent to {parts.service}, who may keep them. docs/models.md says what to think of "
         "first."
     )

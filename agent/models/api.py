@@ -144,8 +144,8 @@ class ServedModel:
         try:
             return await self._generate(messages, _with_schema(self._config, question))
         except ModelFailed as fault:
-            told = fault.details
-            if told["status"] not in _NOT_TAKEN and told["kind"] not in _NOT_SENT:
+            details = fault.details
+            if details["status"] not in _NOT_TAKEN and details["kind"] not in _NOT_SENT:
                 raise
         reply = await self._generate(messages, self._config)
         self._takes_schema = False  # for good: it was the schema that the service refused
@@ -179,7 +179,7 @@ class ServedModel:
             **self._used(output.usage),
         )
 
-    async def _booked(self, *, config: Any, **asked: Any) -> Any:
+    async def _booked(self, *, config: Any, **call: Any) -> Any:
         """Make one attempt, reserved before it is sent and settled by what came of it.
 
         A reply is kept before it is settled, and it stays the reply: inspect_ai calls again where
@@ -188,31 +188,31 @@ class ServedModel:
         limit_replies(self._model.api)
         meter = METER.get()
         if meter is None:
-            return await self._generate_once(config=config, **asked)
+            return await self._generate_once(config=config, **call)
         if meter.made is not None:
             return meter.made
         payment = meter.begin(self._price)
         headers = (config.extra_headers or {}) | {"Idempotency-Key": payment.key}
         keyed = config.model_copy(update={"extra_headers": headers})
         try:
-            made = await self._generate_once(config=keyed, **asked)
+            answer = await self._generate_once(config=keyed, **call)
         except asyncio.CancelledError:  # our own limit, or the end of the program
             payment.estimate(ended=False)
             raise
         except BaseException as error:
             self._settle_failed(payment, error)
             raise
-        output = _output(made)
+        output = _output(answer)
         if isinstance(output, Exception):
             self._settle_failed(payment, output)
-            return made
+            return answer
         meter.keep(self._reply(output))
-        meter.made = made
-        if used := self._used(output.usage):
-            payment.report(used["cost_usd"], used["input_tokens"] + used["output_tokens"])
+        meter.made = answer
+        if usage := self._used(output.usage):
+            payment.report(usage["cost_usd"], usage["input_tokens"] + usage["output_tokens"])
         else:
             payment.estimate(ended=True)
-        return made
+        return answer
 
     def _settle_failed(self, payment: Payment, error: BaseException) -> None:
         """A refusal by status is not charged; of all else only what was sent is known.
@@ -252,11 +252,11 @@ class ServedModel:
     @property
     def fingerprint(self) -> str:
         """The declared revision, or that none is; the files served here; how it is asked."""
-        started = [] if self._lease is None else [self._lease.recipe.settings]
-        asked = fingerprint(
-            [self.name, self.revision, self._asked_with(), LONGEST_SIDE, "isq", *started]
+        server = [] if self._lease is None else [self._lease.recipe.settings]
+        manner = fingerprint(
+            [self.name, self.revision, self._asked_with(), LONGEST_SIDE, "isq", *server]
         )
-        return asked if self.revision is not None else f"undeclared-{asked}"
+        return manner if self.revision is not None else f"undeclared-{manner}"
 
     def _asked_with(self) -> dict[str, Any]:
         config: dict[str, Any] = self._config.model_dump(exclude_none=True, exclude=_HOW_SENT)
@@ -264,11 +264,11 @@ class ServedModel:
 
     def _used(self, usage: Any) -> dict[str, Any]:
         """Price what a service says that it read and wrote; empty where it tells no such thing."""
-        told = told_tokens(usage)
-        if told is None:
+        tokens = told_tokens(usage)
+        if tokens is None:
             return {}
-        cost = None if self._price is None else self._price.cost(*told)
-        return {"input_tokens": told[0], "output_tokens": told[1], "cost_usd": cost}
+        cost = None if self._price is None else self._price.cost(*tokens)
+        return {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost_usd": cost}
 
     async def close(self) -> None:
         try:
@@ -307,10 +307,10 @@ def _messages(question: Question) -> list[Any]:
         ContentImage(image=f"data:image/jpeg;base64,{base64.b64encode(frame).decode('ascii')}")
         for frame in map(scaled, question.frames)
     ]
-    asked = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
+    message = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
     if not question.prompt.system:
-        return [asked]
-    return [ChatMessageSystem(content=question.prompt.system), asked]
+        return [message]
+    return [ChatMessageSystem(content=question.prompt.system), message]
 
 
 def _with_schema(config: Any, question: Question) -> Any:
@@ -318,22 +318,22 @@ def _with_schema(config: Any, question: Question) -> Any:
     from inspect_ai.util import JSONSchema
 
     form = JSONSchema.model_validate(strategies.schema(question.prompt, explain=question.explain))
-    asked = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
-    return config.model_copy(update={"response_schema": asked})
+    schema = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
+    return config.model_copy(update={"response_schema": schema})
 
 
 def _faults() -> tuple[type[Exception], ...]:
     """What inspect_ai and those providers that are loaded raise over a failed call."""
-    found = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
-    roots = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
+    candidates = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
+    roots = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, Exception)]
     ours = (RuntimeError, OSError, ValueError)
     tripped = (TypeError, AttributeError, LookupError)  # over a reply of another form
     return (*ours, *tripped, *roots)
 
 
-def _output(made: Any) -> Any:
+def _output(answer: Any) -> Any:
     """What a provider made of a reply, without its record of the call."""
-    return made[0] if isinstance(made, tuple) else made
+    return answer[0] if isinstance(answer, tuple) else answer
 
 
 def _status(error: BaseException) -> int | None:

@@ -80,9 +80,9 @@ class Reply:
     def __post_init__(self) -> None:
         """Clean what the model said, whoever it is: a strange letter loses no paid reply."""
         for name in ("text", "reason", "description", "screen_text", "served"):
-            told = getattr(self, name)
-            if told is not None:
-                object.__setattr__(self, name, clean_text(told))
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, clean_text(text))
         object.__setattr__(self, "notes", clean_json(self.notes))
 
 

@@ -47,18 +47,18 @@ def _content(path: Path, cache: Path) -> str:
     stat = real.stat()
     # a change in place moves the change time even where the modification time is put back
     same = [str(real), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-    kept = cache / f"{hashlib.sha256(json.dumps(same).encode()).hexdigest()}{_KEPT}"
+    memory = cache / f"{hashlib.sha256(json.dumps(same).encode()).hexdigest()}{_KEPT}"
     try:
-        return str(json.loads(kept.read_bytes())["sha256"])
+        return str(json.loads(memory.read_bytes())["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     with real.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
-        write_whole(kept, json.dumps({"sha256": found}).encode(), sync=False)
+        write_whole(memory, json.dumps({"sha256": digest}).encode(), sync=False)
     except OSError:
-        return found  # without a cache it is read again next time
-    return found
+        return digest  # without a cache it is read again next time
+    return digest
 
 
 def _version(name: str) -> str:

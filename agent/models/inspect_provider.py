@@ -105,13 +105,13 @@ _FREE = "free"
 def read_chat(messages: list[ChatMessage]) -> Question:
     """Read a chat as a question: one of feedsway's own where its words are, else a free one."""
     system = "\n".join(each.text for each in messages if isinstance(each, ChatMessageSystem))
-    asked = [each for each in messages if isinstance(each, ChatMessageUser)]
-    if len(asked) != 1 or len(messages) > 1 + bool(system):
+    questions = [each for each in messages if isinstance(each, ChatMessageUser)]
+    if len(questions) != 1 or len(messages) > 1 + bool(system):
         raise BadConfig(
             "feedsway's own models answer one question at a time. "
             "Type: inspect eval --model PROVIDER/MODEL for a conversation"
         )
-    content = asked[0].content
+    content = questions[0].content
     parts = [ContentText(text=content)] if isinstance(content, str) else content
     frames = tuple(_picture(part.image) for part in parts if isinstance(part, ContentImage))
     user = "\n".join(part.text for part in parts if isinstance(part, ContentText))
@@ -158,8 +158,10 @@ def _output(name: str, reply: Reply) -> ModelOutput:
     output = ModelOutput.from_content(name, reply.text)
     output.metadata = {"p_yes": reply.p_yes, "reason": reply.reason, **reply.notes}
     if reply.input_tokens is not None:
-        sent, received = reply.input_tokens, reply.output_tokens or 0
+        prompt_tokens, reply_tokens = reply.input_tokens, reply.output_tokens or 0
         output.usage = ModelUsage(
-            input_tokens=sent, output_tokens=received, total_tokens=sent + received
+            input_tokens=prompt_tokens,
+            output_tokens=reply_tokens,
+            total_tokens=prompt_tokens + reply_tokens,
         )
     return output

@@ -124,7 +124,7 @@ class Meter:
             dearest[0] = balance
 
         def line(ends: int) -> CallReserved:
-            known = dearest[0]
+            before = dearest[0]
             most = Price.of(price, self._sent, REPLY_TOKENS)
             return CallReserved(
                 id=secrets.token_hex(8),
@@ -132,12 +132,12 @@ class Meter:
                 account=self._till.payer,
                 model=self._model,
                 key=f"{self._key}-{ends}",
-                cost_usd=known.dearest_usd if price and known.dearest_tokens else most,
-                tokens=known.dearest_tokens or self._sent + REPLY_TOKENS,
+                cost_usd=before.dearest_usd if price and before.dearest_tokens else most,
+                tokens=before.dearest_tokens or self._sent + REPLY_TOKENS,
             )
 
-        made = self._till.book.reserve(line, self._till.accounts, allow, self._key)
-        return Payment(self._till, made, (Price.of(price, self._sent, 0), self._sent))
+        reservation = self._till.book.reserve(line, self._till.accounts, allow, self._key)
+        return Payment(self._till, reservation, (Price.of(price, self._sent, 0), self._sent))
 
 
 METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -164,10 +164,10 @@ async def ask_metered(model: Model, question: Question, price: Price | None) -> 
 
 
 def _settle_fault(payment: Payment, fault: ModelFault) -> None:
-    told = fault.details
-    tokens = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0)
-    if tokens or told.get("cost_usd"):
-        payment.report(told.get("cost_usd"), tokens)
+    details = fault.details
+    tokens = (details.get("input_tokens") or 0) + (details.get("output_tokens") or 0)
+    if tokens or details.get("cost_usd"):
+        payment.report(details.get("cost_usd"), tokens)
     elif isinstance(fault, TimedOut):
         payment.estimate(ended=False)
     else:
@@ -183,8 +183,8 @@ def told_tokens(usage: Any) -> tuple[int, int] | None:
     if usage is None:
         return None
     cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
-    told = usage.input_tokens + cached, usage.output_tokens
-    return told if min(told) >= 0 and max(told) <= MOST_TOKENS else None
+    tokens = usage.input_tokens + cached, usage.output_tokens
+    return tokens if min(tokens) >= 0 and max(tokens) <= MOST_TOKENS else None
 
 
 def sent_tokens(question: Question) -> int:

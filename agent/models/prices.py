@@ -28,8 +28,8 @@ class Price:
             return 0.0
         from genai_prices import Usage, calc_price
 
-        used = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-        return float(calc_price(used, self.model, provider_id=self.provider).total_price)
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+        return float(calc_price(usage, self.model, provider_id=self.provider).total_price)
 
 
 def find(name: str) -> Price | None:
@@ -37,13 +37,13 @@ def find(name: str) -> Price | None:
 
     ``openai-api/<service>/<model>`` is looked for under the service's own name.
     """
-    asked = parse_model_name(name)
-    if not asked.provider.capabilities.costs:
-        return Price("", asked.model)
-    listed = asked.service if asked.provider.relays else asked.provider.price_list
-    if not listed or not asked.model:
+    parts = parse_model_name(name)
+    if not parts.provider.capabilities.costs:
+        return Price("", parts.model)
+    price_list = parts.service if parts.provider.relays else parts.provider.price_list
+    if not price_list or not parts.model:
         return None
-    price = Price(listed, asked.model)
+    price = Price(price_list, parts.model)
     try:
         price.cost(1, 1)
     except LookupError:
@@ -62,8 +62,8 @@ def dated(today: date) -> str:
         for start in _starts(model.prices)
         if start <= today
     ]
-    known = f", with changes up to {max(starts)}" if starts else ""
-    return f"genai-prices {version('genai-prices')}{known}"
+    changes = f", with changes up to {max(starts)}" if starts else ""
+    return f"genai-prices {version('genai-prices')}{changes}"
 
 
 def _starts(prices: Any) -> list[date]:

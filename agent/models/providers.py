@@ -146,10 +146,10 @@ def check_access(name: str, settings: Mapping[str, str]) -> None:
 
     What a service within a provider needs (``openai/azure/...``) is left to inspect_ai.
     """
-    asked = parse_model_name(name)
-    within = "/" in asked.rest
-    wanted = () if within and not asked.provider.slashes else asked.provider.keys
-    if within and asked.provider.relays:
-        wanted = (f"{asked.service.upper().replace('-', '_')}_API_KEY",)
-    if wanted and not any(settings.get(key) for key in wanted):
-        raise BadConfig(f"{name} cannot be asked before its key is set. Type: export {wanted[0]}=…")
+    parts = parse_model_name(name)
+    within = "/" in parts.rest
+    keys = () if within and not parts.provider.slashes else parts.provider.keys
+    if within and parts.provider.relays:
+        keys = (f"{parts.service.upper().replace('-', '_')}_API_KEY",)
+    if keys and not any(settings.get(key) for key in keys):
+        raise BadConfig(f"{name} cannot be asked before its key is set. Type: export {keys[0]}=…")

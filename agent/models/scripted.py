@@ -92,13 +92,13 @@ class ScriptedModel:
             case "yes" | "no" as word:
                 return _say(word, question)
             case "coin":
-                told = self._settings["seed"].encode() + b"".join(question.frames)
-                draw = int.from_bytes(hashlib.sha256(told).digest()[:8]) / 2**64
+                key = self._settings["seed"].encode() + b"".join(question.frames)
+                draw = int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64
                 return _prefer(draw < float(self._settings["p"]), question)
             case "keywords":
                 caption = (question.caption or "").casefold()
-                found = any(word in caption for word in _words(self._settings["words"]))
-                return _prefer(found, question)
+                likes = any(word in caption for word in _words(self._settings["words"]))
+                return _prefer(likes, question)
             case "editor" | "witness":
                 prompt, frame = question.prompt, b"".join(question.frames)
                 return scripted_scenes.reply(
@@ -118,17 +118,17 @@ def load(name: str) -> ScriptedModel:
     """Read a name such as ``scripted/coin?p=0.3``; refuses scripts and settings there are not."""
     script, _, query = parse_model_name(name).model.partition("?")
     if script not in SCRIPTS:
-        known = [f"scripted/{each}" for each in SCRIPTS]
-        raise UnknownName("model", name, known, "Type: --model scripted/coin?p=0.3")
+        names = [f"scripted/{each}" for each in SCRIPTS]
+        raise UnknownName("model", name, names, "Type: --model scripted/coin?p=0.3")
     allowed = SCRIPTS[script] | _EVERY
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    for key in given:
+    choices = dict(parse_qsl(query, keep_blank_values=True))
+    for key in choices:
         if key not in allowed:
             fix = "&".join(f"{each}={_RULES[each].example}" for each in allowed)
             raise BadConfig(
                 f"scripted/{script} has no setting {key!r}. Type: --model 'scripted/{script}?{fix}'"
             )
-    settings = allowed | given
+    settings = allowed | choices
     _validate(script, settings)
     return ScriptedModel(name, script, settings)
 
@@ -180,13 +180,15 @@ def _say(word: str, question: Question) -> str:
     reason, description = "The script says so.", "Scripted models do not look."
     if question.prompt.kind == "isq":
         high = word == "yes"
-        filled: dict[str, Any] = {key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS}
-        told = {"reason": reason, "description": description} if question.explain else {}
-        return json.dumps(filled | told)
+        answers: dict[str, Any] = {
+            key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS
+        }
+        extra = {"reason": reason, "description": description} if question.explain else {}
+        return json.dumps(answers | extra)
     if question.prompt.kind == "pick":
         word = "A" if word == "yes" else "B"
-    told_lines = f"\nReason: {reason}\nDescription: {description}" if question.explain else ""
-    return word.capitalize() + told_lines
+    extra_lines = f"\nReason: {reason}\nDescription: {description}" if question.explain else ""
+    return word.capitalize() + extra_lines
 
 
 def _prefer(likes: bool, question: Question) -> str:

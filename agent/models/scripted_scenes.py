@@ -89,17 +89,17 @@ def edited(text: str, error: str, frame: bytes, spoil: str) -> str:
 
 def reply(user: str, traits: bool, frame: bytes, settings: Mapping[str, str]) -> str:
     """Answer what was asked about preferences; ``traits`` tells whether a persona was asked."""
-    told, shown = dict(_LINE.findall(user)), scene(frame)
+    parts, shown = dict(_LINE.findall(user)), scene(frame)
     blind_to = settings.get("confuses", "")
-    if "1" in told:
-        return "Yes" if _differences(told["1"], told["2"]) == {told["Kind of error"]} else "No"
-    if "Kind of error" in told:
-        return edited(told["Text"], told["Kind of error"], frame, settings.get("spoil", "none"))
-    if "A" in told:
-        letter = _picked(told["A"], told["B"], shown, blind_to)
-        return f"{letter}\nReason: It shows this: {told[letter]}" if "Reason:" in user else letter
-    if "Statement" in told:
-        right = holds(told["Statement"], shown, blind_to) and _means_it(told["Statement"])
+    if "1" in parts:
+        return "Yes" if _differences(parts["1"], parts["2"]) == {parts["Kind of error"]} else "No"
+    if "Kind of error" in parts:
+        return edited(parts["Text"], parts["Kind of error"], frame, settings.get("spoil", "none"))
+    if "A" in parts:
+        letter = _picked(parts["A"], parts["B"], shown, blind_to)
+        return f"{letter}\nReason: It shows this: {parts[letter]}" if "Reason:" in user else letter
+    if "Statement" in parts:
+        right = holds(parts["Statement"], shown, blind_to) and _means_it(parts["Statement"])
         return "Yes" if right != ("is any part" in user.casefold()) else "No"
     return _spoken(user, shown) if traits else described(shown)
 
@@ -148,8 +148,8 @@ def _swapped(text: str, error: str, frame: bytes, *, vague: bool = False) -> str
     else:
         others = [each for each in SLOTS[error] if len(each) == len(word) and each != word]
         other = others[_draw(len(others), frame, error, "other")]
-    swapped = re.sub(rf"\b{word}\b", other, text, flags=re.IGNORECASE)
-    return swapped[:1].upper() + swapped[1:]
+    changed = re.sub(rf"\b{word}\b", other, text, flags=re.IGNORECASE)
+    return changed[:1].upper() + changed[1:]
 
 
 def _has(text: str, word: str) -> bool:
@@ -157,5 +157,5 @@ def _has(text: str, word: str) -> bool:
 
 
 def _draw(many: int, frame: bytes, *about: str) -> int:
-    told = "/".join(about).encode() + frame
-    return int.from_bytes(hashlib.sha256(told).digest()[:8]) % many
+    seed = "/".join(about).encode() + frame
+    return int.from_bytes(hashlib.sha256(seed).digest()[:8]) % many

@@ -133,19 +133,19 @@ class ConseViewer:
             images = [decode_picture(frame) for frame in frames]
         except UnreadablePicture as error:
             raise ModelFailed(f"A frame is not shown: {error}") from error
-        shown = self._encoder.classify(images)
-        probabilities = shown.mean(axis=0)
+        by_frame = self._encoder.classify(images)
+        probabilities = by_frame.mean(axis=0)
         top = np.argsort(-probabilities)[:3]
         caption = (caption or "").strip() or None
-        read = None if caption else ocr.read(images[0])
-        text = caption or read
+        screen_text = None if caption else ocr.read(images[0])
+        text = caption or screen_text
         return VideoEvidence(
             labels=tuple((self._encoder.labels[i], float(probabilities[i])) for i in top),
             picture=self._encoder.place(probabilities[np.newaxis])[0],
-            first=self._encoder.place(shown[:1])[0],
+            first=self._encoder.place(by_frame[:1])[0],
             text=text,
             words=None if text is None else self._place_text(text),
-            screen_text=read,
+            screen_text=screen_text,
         )
 
     def judge(self, seen: VideoEvidence, traits: tuple[str, ...]) -> Opinion:

@@ -39,7 +39,7 @@ def read(frame: Image.Image) -> str | None:
     picture = frame.convert("RGB")
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     pixels = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])  # OpenCV's order of colours
-    found, _ = _reader()(pixels, use_cls=False)
-    lines = [(box[0][1], text.strip()) for box, text, sure in found or () if float(sure) >= SURE]
+    boxes, _ = _reader()(pixels, use_cls=False)
+    lines = [(box[0][1], text.strip()) for box, text, sure in boxes or () if float(sure) >= SURE]
     words = [text for _, text in sorted(lines) if _WORDS.search(text) and not text.startswith("@")]
     return " ".join(words) or None

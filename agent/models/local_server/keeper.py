@@ -57,14 +57,14 @@ class ServerKeeper:
             self._clear()
 
     def _watch(self, address: ServerAddress) -> None:
-        started, answers = monotonic(), False
+        start, answers = monotonic(), False
         while not self._ended.wait(_LOOK_S):
             if self._process is None or self._process.poll() is not None:
                 return
             if not answers and _answers(address):
                 answers = True
                 self._folder.announce(address)
-            if not answers and monotonic() - started > self._recipe.limit_s:
+            if not answers and monotonic() - start > self._recipe.limit_s:
                 remark(f"It did not answer within {self._recipe.limit_s:.0f} s.\n")
                 return
             if self._unused():

@@ -41,8 +41,8 @@ class ServerRecipe:
     @property
     def identity(self) -> str:
         """Name of this server among those of this machine: the same for the same recipe."""
-        told = json.dumps([self.command, self.environment, self.weights])
-        return hashlib.sha256(told.encode()).hexdigest()[:24]
+        parts = json.dumps([self.command, self.environment, self.weights])
+        return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class ServerFolder:
         path = home / "servers" / recipe.identity
         (path / "users").mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (home.parent, home, home / "servers", path):
-            told = folder.stat()
-            if told.st_uid != os.getuid() or stat.S_IMODE(told.st_mode) & 0o022:
+            status = folder.stat()
+            if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
                 raise BadConfig(
                     f"{folder} must belong to you alone, since it holds keys. "
                     "Type: export XDG_RUNTIME_DIR=FOLDER"

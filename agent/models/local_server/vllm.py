@@ -57,18 +57,18 @@ def vllm_recipe(name: str) -> ServerRecipe:
 def _weights(*sources: str | None) -> str:
     """Hash a model and its adapter, where these are folders of this machine."""
     folders = [Path(source) for source in sources if source is not None]
-    told = [weights(folder) for folder in folders if folder.is_dir()]
-    return fingerprint(told) if told else ""
+    hashes = [weights(folder) for folder in folders if folder.is_dir()]
+    return fingerprint(hashes) if hashes else ""
 
 
 def _settings() -> dict[str, Any]:
     try:
-        told = json.loads(os.environ.get(_SETTINGS) or "{}")
+        arguments = json.loads(os.environ.get(_SETTINGS) or "{}")
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        arguments = None
+    if not isinstance(arguments, dict):
         raise BadConfig(f"{_SETTINGS} is no JSON object. Type: export {_SETTINGS}='{{}}'")
-    return {key: value for key, value in told.items() if key.replace("-", "_") not in _OURS}
+    return {key: value for key, value in arguments.items() if key.replace("-", "_") not in _OURS}
 
 
 def _flag(key: str, value: Any) -> list[str]:

@@ -133,7 +133,7 @@ class ModelName:
 def parse_model_name(name: str) -> ModelName:
     """Take a name apart; a provider that is not among `PROVIDERS` is taken for a served one."""
     family, rest = split_model_name(name)
-    return ModelName(PROVIDERS.get(family, ModelProvider(family)), rest)
+    return ModelName(PROVIDERS.get(family) or ModelProvider(family), rest)
 
 
 def find_capabilities(name: str) -> Capabilities:

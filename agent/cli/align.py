@@ -168,7 +168,7 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
     persona = find(options["persona"]) if options["persona"] else None
     if folder is None:
         raise BadConfig("Which pairs? Type: python -m agent align --example example")
-    if not (model or "").startswith("hfvlm/"):
+    if model is None or not models.find_capabilities(model).trains:
         raise BadConfig("Only a local model can be trained. Type: --model hfvlm/FOLDER")
     if (style is None) == (persona is None):
         raise BadConfig("What should the replies show? Type either --style TEXT or --persona p12")

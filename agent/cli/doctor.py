@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.options import browser_option, data_option, json_option
+from agent.drivers import DRIVERS
 from store.foreign.printing import Styled, echo
 
 if TYPE_CHECKING:
     from agent.doctor.machine import DoctorCheck
-
-from agent.cli.options import browser_option, data_option, json_option
 
 NO_XVFB = "none; type: sudo apt-get install xvfb"
 EPILOG = """
@@ -66,7 +66,7 @@ def doctor(as_json: bool, **options: Any) -> None:
     if options["platform"] is not None:
         _probe(options, as_json=as_json)
         return
-    if options["calibrate"] and options["driver"] != "desktop":
+    if options["calibrate"] and not DRIVERS[options["driver"]].on_screen:
         raise BadConfig("Only a desktop is calibrated. Type: --driver desktop --calibrate")
     found = []
     for check in _checks(options):
@@ -94,7 +94,7 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     from store.runs.data_folder import DataFolder
 
     platform = load_platform(options["platform"])
-    if platform.name == "replay":
+    if platform.recorded:
         raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
     data = DataFolder(options["data"])
     data.prepare()
@@ -132,7 +132,7 @@ def _local() -> datetime:
 def _checks(options: dict[str, Any]) -> Iterator[DoctorCheck]:
     from agent.doctor import machine
 
-    if options["driver"] == "playwright":
+    if not DRIVERS[options["driver"]].on_screen:
         return machine.check_machine(options["data"], options["browser"])
     tell = partial(echo, err=True)
     return machine.check_desktop(options["data"], calibrate=options["calibrate"], tell=tell)

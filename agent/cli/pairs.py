@@ -85,7 +85,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     """
     from agent.judge.budget import SpendingCap
     from agent.judge.patience import Patience
-    from agent.models import check, check_access
+    from agent.models import check, check_access, find_capabilities
     from agent.preferences.generate import PairPlan
     from analysis.preferences.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
@@ -112,7 +112,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     for name in names:
         announce(name, cap)
     making.check()
-    if making.model.startswith("scripted/"):
+    if not find_capabilities(making.model).looks:
         echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
     folder = DataFolder(data)
     made = _make(folder, runs, making)

@@ -28,6 +28,7 @@ from agent.cli.options import (
     site_options,
 )
 from agent.cli.privacy_notice import announce, announce_repeats
+from agent.drivers import DRIVERS
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def run(as_json: bool, **options: Any) -> None:
     place = _place(options, config.platform)
     announce(config.model, place.cap)
     announce_repeats(config.site, config.windows)
-    if config.driver == "desktop":
+    if DRIVERS[config.driver].on_screen:
         echo(DESKTOP, err=True)
     with _cell_held(options["study"], options["cell"]):
         if options["study"] is not None and _is_complete(config, place.data):
@@ -160,10 +161,10 @@ def _config(options: dict[str, Any]) -> RunConfig:
     if (options["arm"] == "yoked") != (options["yoke"] is not None):
         raise BadConfig("A yoked run takes over another run. Type: --arm yoked --yoke RUN")
     platform = load_platform(options["platform"])
-    if (platform.name == "replay") != (options["of"] is not None):
+    if platform.recorded != (options["of"] is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
-    if options["driver"] == "desktop":
-        _check_desktop(options)
+    if DRIVERS[options["driver"]].on_screen:
+        _check_desktop(platform, options)
     windows, site = _windows(options), _site(platform, options)
     same = (
         "strategy",
@@ -200,7 +201,7 @@ def _site(platform: Platform, options: dict[str, Any]) -> SiteConfig | None:
     from agent.errors import BadConfig
 
     told = {name: options[name] for name in SiteConfig.model_fields if name in options}
-    if platform.name == "playground":
+    if platform.own_site:
         return SiteConfig(**told | {"switches": ""})
     if not platform.live:
         return None
@@ -216,15 +217,15 @@ def _site(platform: Platform, options: dict[str, Any]) -> SiteConfig | None:
     return None
 
 
-def _check_desktop(options: dict[str, Any]) -> None:
+def _check_desktop(platform: Platform, options: dict[str, Any]) -> None:
     """Refuse what a desktop cannot do; the playground plays there at the speed of life."""
     from agent.errors import BadConfig
 
-    if options["like"]:
+    if options["like"] and not DRIVERS[options["driver"]].confirms_likes:
         raise BadConfig("The desktop driver cannot confirm a like. Type: the same without --like")
     if options["of"] is not None:
         raise BadConfig("A replay opens no window. Type: the same without --driver desktop")
-    if options["account"] is not None and options["platform"] != "playground":
+    if options["account"] is not None and not platform.own_site:
         raise BadConfig("Your own window has its own account. Type: the same without --account")
     asked = click.get_current_context().get_parameter_source("speed")
     if asked == ParameterSource.DEFAULT:
@@ -278,14 +279,14 @@ def _is_complete(config: RunConfig, data: DataFolder) -> bool:
 def check_names(config: RunConfig) -> None:
     from agent.errors import BadConfig
     from agent.models import check as check_model
-    from agent.models import check_persona, check_revision
+    from agent.models import check_persona, check_revision, find_capabilities
     from personas.strategies import hashes
 
     hashes(config.strategy)
     check_model(config.model)
     check_revision(config.model, config.revision)
     check_persona(config.model, config.persona.id, config.persona.traits)
-    if config.strategy == "plain" and config.model.startswith("embedded/"):
+    if config.strategy == "plain" and not find_capabilities(config.model).own_taste:
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
 
 
@@ -297,7 +298,7 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from store.encoders import check as check_encoder
     from store.runs.data_folder import DataFolder
 
-    own_window = options["driver"] == "desktop" and load_platform(platform).live
+    own_window = DRIVERS[options["driver"]].on_screen and load_platform(platform).live
     blind = bool(options["of"]) or own_window  # neither opens a browser
     check_encoder(options["encoder"])
     data = DataFolder(options["data"])

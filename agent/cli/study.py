@@ -92,14 +92,15 @@ def _show_matrix(study: Study) -> None:
     from agent.study.matrix import start_order
 
     declared = study.declared
-    if "playground" in declared.matrix.platforms:
+    platforms = [load_platform(name) for name in declared.matrix.platforms]
+    if any(platform.own_site for platform in platforms):
         announce_repeats(declared.site, declared.windows)
     videos = len(study.cells) * declared.windows.total
     size = f"{count_of(len(study.cells), 'run')}, {count_of(videos, 'video')} at least"
     echo(f"Study {declared.name}: {size}")
     for cell in start_order(study.cells):
         echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
-    live = any(load_platform(name).live for name in declared.matrix.platforms)
+    live = any(platform.live for platform in platforms)
     waiting = 1.25 * declared.live.floor_s if live else 0.0
     watching = 3.0 if live else 3 / declared.site.speed
     seconds = videos * (SECONDS_PER_STEP + watching + waiting) / declared.pace.parallel
@@ -108,7 +109,9 @@ def _show_matrix(study: Study) -> None:
 
 
 def _free(declared: StudyDeclaration) -> bool:
-    return all(name.startswith(("embedded/", "scripted/")) for name in declared.matrix.models)
+    from agent.models import find_capabilities
+
+    return not any(find_capabilities(name).uses_tokens for name in declared.matrix.models)
 
 
 def _price_unknown(declared: StudyDeclaration) -> str:

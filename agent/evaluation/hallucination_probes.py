@@ -22,6 +22,7 @@ from agent.judge.budget import SpendingCap
 from agent.judge.guard import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.patience import DEFAULT, Patience, trailing
+from agent.models import find_capabilities
 from agent.models import load as load_model
 from agent.models.local_server import warmed
 from agent.preferences import prompts
@@ -57,7 +58,7 @@ class ProbePlan:
         BadConfig
             The model answers questions about a persona's taste only.
         """
-        if self.model.startswith("embedded/"):
+        if not find_capabilities(self.model).writes_text:
             raise BadConfig(
                 f"{self.model} reads no statements. "
                 "Type: python -m agent probe --model scripted/witness"

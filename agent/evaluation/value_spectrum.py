@@ -23,6 +23,7 @@ from agent.judge.budget import SpendingCap
 from agent.judge.guard import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.patience import DEFAULT, Patience, trailing
+from agent.models import find_capabilities
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.local_server import warmed
@@ -89,7 +90,7 @@ class SpectrumPlan:
         BadConfig
             The model has no taste of its own, or there are not so many wordings.
         """
-        if self.persona is None and self.model.startswith("embedded/"):
+        if self.persona is None and not find_capabilities(self.model).own_taste:
             raise BadConfig(
                 f"{self.model} has no taste of its own to measure; it can only watch as somebody. "
                 f"Type: python -m agent spectrum --model {self.model} --persona p12"

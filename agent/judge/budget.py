@@ -1,7 +1,6 @@
-"""A cap on what a model may cost or read and write, which holds across restarts and processes.
+"""A cap on what a model may cost, which holds across restarts and processes.
 
 What was spent is what the book of payments says, reservations that a kill left standing included.
-Refuses to guess what a call costs that nobody priced.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from agent.errors import BadConfig, BudgetSpent
-from agent.judge.reply_files import ReplyFiles
+from agent.judge.reply_cache import ReplyFiles
 from agent.models import prices
-from agent.models.base import Model, Question, Reply, question_key
+from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.metering import METER, CappedAccounts, Meter, ask_metered
 from store.foreign.printing import count_of
 from store.runs.ledger import LedgerLine
@@ -28,28 +26,26 @@ class Spending:
     """What calls have cost together."""
 
     cost_usd: float = 0.0
-    tokens: int = 0
-    """Read and written."""
+    tokens: int = 0  # read and written
 
     def __add__(self, other: Spending) -> Spending:
         return Spending(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
 
     @classmethod
     def of(cls, used: Usage | Reply) -> Spending:
-        """Return what one judgement or one reply cost, as far as it is known."""
+        """What one judgement or one reply cost, as far as it is known."""
         tokens = (used.input_tokens or 0) + (used.output_tokens or 0)
         return cls(used.cost_usd or 0.0, tokens)
 
 
 @dataclass(frozen=True)
 class ModelAccount:
-    """What a model was paid by the records of its answers, which may be older than the book."""
+    """What a model was paid by the records of its answers, also before the book."""
 
     spent: Spending = Spending()
     calls: int = 0
 
     def after(self, paid: Spending, calls: int = 1) -> ModelAccount:
-        """Return the account with what some calls cost together."""
         return ModelAccount(self.spent + paid, self.calls + calls)
 
     def carried(self, account: str, at: datetime) -> CarriedOver:
@@ -65,7 +61,6 @@ class ModelAccount:
 
     @classmethod
     def of_usages(cls, usages: Iterable[Usage]) -> ModelAccount:
-        """Add up what judgements cost."""
         account = cls()
         for usage in usages:
             account = account.after(Spending.of(usage), usage.calls)
@@ -84,9 +79,9 @@ class ModelAccount:
                 usage = line.judgement.usage
                 account = account.after(Spending.of(usage), usage.calls)
             elif isinstance(line, Fault) and line.fault == BudgetSpent.__name__:
-                now, told = account.spent, line.details
+                now, details = account.spent, line.details
                 most = Spending(
-                    max(now.cost_usd, told["cost_usd"]), max(now.tokens, told["tokens"])
+                    max(now.cost_usd, details["cost_usd"]), max(now.tokens, details["tokens"])
                 )
                 account = cls(most, account.calls)
         return account
@@ -100,13 +95,7 @@ class SpendingCap:
     tokens: int | None = None
 
     def check(self, name: str) -> None:
-        """Refuse a cap that could not be held.
-
-        Raises
-        ------
-        BadConfig
-            The cap is in dollars, and nobody knows the model's price.
-        """
+        """Refuse a cap in dollars where nobody knows the model's price."""
         if self.cost_usd is not None and prices.find(name) is None:
             raise BadConfig(
                 f"No price is known for {name}, so a cap in dollars cannot be held. "
@@ -114,7 +103,6 @@ class SpendingCap:
             )
 
     def allows(self, spent: Spending) -> bool:
-        """Tell whether that much may be spent."""
         return (self.cost_usd is None or spent.cost_usd <= self.cost_usd) and (
             self.tokens is None or spent.tokens <= self.tokens
         )
@@ -127,19 +115,13 @@ class SpendingCap:
         return " and ".join(side for side in sides if side)
 
 
-class Budgeted:
-    """A model whose calls are booked, and that is not asked once the cap would be passed.
+class Budgeted(WrappedModel):
+    """A model whose calls are booked; it is not asked where the cap would be passed.
 
     The next call is taken to cost as much as the dearest one so far, and the first one goes alone.
-    So the cap is passed by no more than calls under way are dearer than all before them.
-
-    Parameters
-    ----------
-    replies
-        Where a reply is kept before its call is settled; ``None`` keeps none.
+    So the cap is passed by no more than calls under way are dearer than all before them. A reply is
+    put among ``replies``, if there are any, before its call is settled.
     """
-
-    meters = True
 
     def __init__(
         self,
@@ -149,8 +131,7 @@ class Budgeted:
         replies: ReplyFiles | None = None,
     ) -> None:
         cap.check(model.name)
-        self.name = model.name
-        self._model = model
+        super().__init__(model)
         self._cap = cap
         self._till = till or CappedAccounts(PaymentBook(), ("here",))
         self._replies = replies
@@ -162,39 +143,16 @@ class Budgeted:
         """What was spent of the cap."""
         return self._till.book.balance(self._till.accounts)
 
-    @property
-    def encoder(self) -> str | None:
-        """Name of the encoder whose vectors the model computes anyway, if it does."""
-        return getattr(self._model, "encoder", None)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What, beside its name, makes the model answer as it does."""
-        return dict(getattr(self._model, "settings", {}))
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells the model from others of its name."""
-        return self._model.fingerprint
-
     async def ask(self, question: Question) -> Reply:
         """Ask, where the cap allows one call more.
 
-        Raises
-        ------
-        BudgetSpent
-            It does not. What was spent is among the fault's details.
-        BadConfig
-            The model does not say what it uses, so that no cap can be held.
+        Raises ``BudgetSpent``, with what was spent among its details, where it does not, and
+        ``BadConfig`` where the model does not say what it uses, so that no cap can be held.
         """
         if self._cap == SpendingCap() or self.balance.dearest_tokens:
             return await self._ask(question)
         async with self._first:
             return await self._ask(question)
-
-    async def close(self) -> None:
-        """Release the model."""
-        await self._model.close()
 
     async def _ask(self, question: Question) -> Reply:
         key = question_key(self._model, question)
@@ -213,29 +171,28 @@ class Budgeted:
         return reply
 
     def _check_told(self, reply: Reply) -> None:
-        here = self.name.partition("/")[0] in prices.HERE
-        if self._cap != SpendingCap() and reply.input_tokens is None and not here:
+        silent = reply.input_tokens is None and self.capabilities.costs
+        if self._cap != SpendingCap() and silent:
             raise BadConfig(
                 f"{self.name} does not tell how many tokens it uses, so no cap can be held. "
                 "Leave out --max-cost and --max-tokens, or type: --model embedded/conse"
             )
 
     def _refuse_if_spent(self, balance: Balance) -> None:
-        """Raise where the cap allows no further call."""
         spent = Spending(balance.cost_usd, balance.tokens)
         each = Spending(
             balance.dearest_usd, balance.dearest_tokens or 1
         )  # of the first nobody knows
         if self._cap.allows(spent + each):
             return
-        told = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"
+        text = f"${spent.cost_usd:.4f} and {spent.tokens:,} tokens are spent"
         if balance.standing:
             standing = count_of(balance.standing, "call")
-            told += f", {standing} whose end is not known counted at the most"
+            text += f", {standing} whose end is not known counted at the most"
         if balance.estimated:
-            told += f", {balance.estimated} that were cut off by what was sent"
+            text += f", {balance.estimated} that were cut off by what was sent"
         raise BudgetSpent(
-            f"The cap of {self._cap} is reached: {told}. Type the same command with a higher cap",
+            f"The cap of {self._cap} is reached: {text}. Type the same command with a higher cap",
             cost_usd=spent.cost_usd,
             tokens=spent.tokens,
         )

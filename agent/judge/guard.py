@@ -1,15 +1,11 @@
-"""What stands between a judge and a model that costs something: the cap, and the kept replies.
-
-Refuses to know who asks and where usages are kept.
-"""
+"""What stands between a judge and a model that costs something: the cap, and the kept replies."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from agent.judge.budget import Budgeted, SpendingCap
-from agent.judge.reply_cache import Cached
-from agent.judge.reply_files import ReplyFiles
+from agent.judge.reply_cache import Cached, ReplyFiles
 from agent.models.base import Model
 from agent.models.metering import CappedAccounts
 
@@ -17,21 +13,12 @@ NO_CAP = SpendingCap()
 
 
 def is_free(model: Model) -> bool:
-    """Tell whether a model uses nothing that is counted; one made of several says so itself."""
-    family = model.name.partition("/")[0]
-    return bool(getattr(model, "free", family in ("embedded", "scripted")))
+    """Tell whether a model uses nothing that is counted."""
+    return not model.capabilities.uses_tokens
 
 
 def guarded(model: Model, cap: SpendingCap, till: CappedAccounts, kept: Path) -> Model:
-    """Put the book and the cap around the model, and around both the cache: a kept reply is free.
-
-    Parameters
-    ----------
-    till
-        Where the calls are booked, and which accounts the cap is on.
-    kept
-        Folder of the kept replies.
-    """
+    """Put book and cap around the model, and the cache around both: a kept reply is free."""
     if is_free(model):
         return model  # and as quick as the cache would be
     replies = ReplyFiles(kept, till)

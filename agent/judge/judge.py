@@ -1,8 +1,7 @@
 """The judge: strategy x model. Turns a video into an answer, or into the reason why there is none.
 
 A refusal, a filtered reply, a time-out, an empty reply, an unreadable one, a service without room
-and a failure are seven different readings, and none of them is a no. Refuses to know the platform,
-what is done about the answer, and what it means.
+and a failure are seven different readings, and none of them is a no.
 """
 
 from __future__ import annotations
@@ -64,10 +63,8 @@ class QuestionForm:
     explain: Explain = "never"
     """Which answers are also given a reason and a description. Those of a yes are asked for after
     it; where all are explained, the question asks for them itself."""
-    limit_s: float = 60.0
-    """Wall time for one reply."""
-    sitting: str = ""
-    """What is asked in one go: kept replies of other sittings do not answer it."""
+    limit_s: float = 60.0  # wall time for one reply
+    sitting: str = ""  # what is asked in one go: kept replies of other sittings do not answer it
 
 
 @dataclass(frozen=True)
@@ -77,13 +74,11 @@ class _Attempt:
     reply: Reply | None
     reading: Reading | None
     missing: Missing | None
-    spent: Reply | None = None
-    """What a fault has cost, as a reply without words."""
+    spent: Reply | None = None  # what a fault has cost, as a reply without words
     fault: str | None = None
 
     @property
     def again(self) -> bool:
-        """Whether the question is worth asking once more."""
         return self.missing == "unreadable"
 
 
@@ -109,7 +104,6 @@ class ModelJudge:
         persona: Persona | None,
         manner: QuestionForm | None = None,
     ) -> ModelJudge:
-        """Let a loaded model judge."""
         manner = manner or QuestionForm()
         plain, explained = (
             strategies.build(
@@ -133,13 +127,13 @@ class ModelJudge:
         manner: QuestionForm | None = None,
         revision: str | None = None,
     ) -> ModelJudge:
-        """Load a model by name, beside the event loop, and let it judge."""
+        """Load a model by name, beside the event loop."""
         return cls.of(await asyncio.to_thread(load, model, revision), strategy, persona, manner)
 
     @property
     def encoder(self) -> str | None:
         """Name of the encoder whose vectors the model computes anyway, if it does."""
-        return getattr(self.model, "encoder", None)
+        return self.model.capabilities.encoder
 
     def vector_of(self, frame: bytes) -> NDArray[np.float32] | None:
         """Return the vector that `encoder` gave to a frame judged lately, if there is one."""
@@ -148,16 +142,7 @@ class ModelJudge:
     async def judge(
         self, frames: tuple[bytes, ...], caption: str | None, *, repeat: int = 0
     ) -> Judgement:
-        """Judge one video.
-
-        Parameters
-        ----------
-        frames
-            JPEG files, in order of time; none where the prompt describes them.
-        caption
-            What the platform says of the video, hashtags included.
-        repeat
-            Counts deliberate repeats of the same question, each of which must reach the model.
+        """Judge one video, by its frames, caption and repeat as in `Question`.
 
         Raises
         ------
@@ -175,7 +160,7 @@ class ModelJudge:
     async def _judged(
         self, frames: tuple[bytes, ...], caption: str | None, repeat: int
     ) -> Judgement:
-        started = perf_counter()
+        start = perf_counter()
         attempts: list[_Attempt] = []
         question = Question(
             prompt=self.prompt,
@@ -189,7 +174,7 @@ class ModelJudge:
             while not attempts or (attempts[-1].again and len(attempts) < ATTEMPTS):
                 put = replace(question, repeat=question.repeat + len(attempts))
                 attempts.append(await self._ask(put))
-            judgement = _judgement(attempts, perf_counter() - started)
+            judgement = _judgement(attempts, perf_counter() - start)
             if frames:
                 self._keep_vector(frames[0], attempts[-1].reply)
             if self._why is None or judgement.answer != "yes" or judgement.reason is not None:
@@ -206,7 +191,6 @@ class ModelJudge:
         return await ModelJudge(self.model, prompt, self._manner).judge((), description)
 
     async def close(self) -> None:
-        """Release the model."""
         await self.model.close()
 
     async def _ask(self, question: Question) -> _Attempt:
@@ -230,15 +214,14 @@ class ModelJudge:
 
 
 def _judgement(attempts: list[_Attempt], latency_s: float) -> Judgement:
-    """Put the last attempt's reading into a record, and every attempt's cost."""
     last = attempts[-1]
     reply = last.reply or Reply(text="")
     reading = last.reading or Reading(None, None)
-    answered = reading.answer is not None
+    has_answer = reading.answer is not None
     return Judgement(
         answer=reading.answer,
         missing=last.missing,
-        p_yes=reply.p_yes if answered else None,
+        p_yes=reply.p_yes if has_answer else None,
         score=reading.score,
         isq=reading.isq,
         reason=reply.reason or reading.reason,
@@ -259,17 +242,17 @@ def _explained(judgement: Judgement, attempts: list[_Attempt]) -> Judgement:
     A reason that comes with another answer explains nothing and is left out.
     """
     reading = attempts[-1].reading or Reading(None, None)
-    told = {
+    additions = {
         "reason": reading.reason if reading.answer == judgement.answer else None,
         "description": reading.description,
         "usage": _usage(attempts),
     }
-    return judgement.model_copy(update=told)
+    return judgement.model_copy(update=additions)
 
 
 def _usage(attempts: list[_Attempt]) -> Usage:
-    paid = (attempt.reply or attempt.spent for attempt in attempts)
-    replies = [reply for reply in paid if reply is not None]
+    sources = (attempt.reply or attempt.spent for attempt in attempts)
+    replies = [reply for reply in sources if reply is not None]
     return Usage(
         calls=len(attempts),
         input_tokens=sum_known(reply.input_tokens for reply in replies),
@@ -280,20 +263,20 @@ def _usage(attempts: list[_Attempt]) -> Usage:
 
 
 def _spent(fault: ModelFault) -> Reply:
-    """Return what a call has cost that ended in a fault, as far as the fault tells."""
-    told = fault.details
+    """What a call that ended in a fault has cost, as far as it tells."""
+    details = fault.details
     return Reply(
         text="",
-        input_tokens=told.get("input_tokens"),
-        output_tokens=told.get("output_tokens"),
-        cost_usd=told.get("cost_usd"),
+        input_tokens=details.get("input_tokens"),
+        output_tokens=details.get("output_tokens"),
+        cost_usd=details.get("cost_usd"),
     )
 
 
 def sum_known(amounts: Iterable[_Number | None]) -> _Number | None:
     """Add up what is known; ``None`` where nothing is."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known[1:], start=known[0]) if known else None
+    terms = [amount for amount in amounts if amount is not None]
+    return sum(terms[1:], start=terms[0]) if terms else None
 
 
 def _digest(frame: bytes) -> str:

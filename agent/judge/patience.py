@@ -13,20 +13,14 @@ from store.runs.rejudgements import UNANSWERED
 class Patience:
     """What is put up with before a question, or a whole sitting, is given up."""
 
-    attempts: int = 3
-    """How often a question that no reply came to is asked, over all sittings."""
-    in_a_row: int = 10
-    """Questions without a reply in a row that end a sitting; 0: however many."""
+    attempts: int = 3  # how often a question that no reply came to is asked, over all sittings
+    in_a_row: int = 10  # questions without a reply in a row that end a sitting; 0: however many
 
     def streak(self, due: int, before: int) -> Streak:
-        """Return what counts over a sitting; one of few questions ends when none has a reply.
+        """Return what counts over a sitting of ``due`` questions.
 
-        Parameters
-        ----------
-        due
-            Questions of this sitting.
-        before
-            Silences that the former sitting ended with; one question at least is asked.
+        One of few questions ends when none has a reply. ``before`` are the silences that the former
+        sitting ended with; one question at least is asked.
         """
         limit = min(self.in_a_row, due)
         return Streak(limit, min(before, max(limit - 1, 0)))
@@ -36,28 +30,14 @@ DEFAULT = Patience()
 
 
 class Streak:
-    """Counts questions in a row that no reply came to.
-
-    Parameters
-    ----------
-    limit
-        Where it ends; 0: nowhere.
-    before
-        How many the former sitting ended with.
-    """
+    """Counts questions in a row that no reply came to, up to a limit; 0: without one."""
 
     def __init__(self, limit: int = 0, before: int = 0) -> None:
         self._limit = limit
         self._length = before
 
     def count(self, missing: str | None) -> None:
-        """Take one reading into account.
-
-        Raises
-        ------
-        ModelSilent
-            The limit is reached.
-        """
+        """Take one reading into account; raises ``ModelSilent`` at the limit."""
         if missing not in UNANSWERED:
             self._length = 0
             return
@@ -67,6 +47,6 @@ class Streak:
 
 
 def trailing(readings: Sequence[str | None]) -> int:
-    """Count the questions without a reply at the end of what was read, in order of time."""
-    answered = [place for place, missing in enumerate(readings) if missing not in UNANSWERED]
-    return len(readings) - (answered[-1] + 1 if answered else 0)
+    """Count the questions without a reply at the end, in order of time."""
+    answers = [place for place, missing in enumerate(readings) if missing not in UNANSWERED]
+    return len(readings) - (answers[-1] + 1 if answers else 0)

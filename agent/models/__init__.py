@@ -7,17 +7,30 @@
                        (`agent.models.local_vlm`)
 ``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.api`)
 =====================  ==========================================================================
+
+What each can do is declared in `agent.models.providers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from agent.errors import BadConfig, UnknownName
-from agent.models.base import Model, Question, Reply
+from agent.models.base import Capabilities, Model, Question, Reply
+from agent.models.providers import (
+    EMBEDDED_PROVIDER,
+    LOCAL_VLM_PROVIDER,
+    PROVIDERS,
+    SCRIPTED_PROVIDER,
+    SERVED_PROVIDERS,
+    check_access,
+    find_capabilities,
+    parse_model_name,
+)
 
 __all__ = [
+    "Capabilities",
     "Model",
     "Question",
     "Reply",
@@ -25,6 +38,7 @@ __all__ = [
     "check_access",
     "check_persona",
     "check_revision",
+    "find_capabilities",
     "known",
     "load",
     "sent_to",
@@ -46,74 +60,39 @@ _MAKERS = {
 
 def known() -> tuple[str, ...]:
     """Return the names that can be typed, those of served models as patterns."""
-    from agent.models import api, scripted
+    from agent.models import scripted
 
     return (
         _EMBEDDED,
         *(f"scripted/{script}" for script in scripted.SCRIPTS),
         "hfvlm/…",
-        *(f"{provider}/…" for provider in api.PROVIDERS),
+        *(f"{provider.name}/…" for provider in SERVED_PROVIDERS),
     )
 
 
 def check(name: str) -> None:
-    """Find out whether a name can be loaded, without loading anything.
-
-    Raises
-    ------
-    UnknownName
-        Nothing answers to it.
-    BadConfig
-        Its settings are wrong.
-    """
-    family, _, rest = name.partition("/")
-    if name == _EMBEDDED:
-        return
-    if family == "scripted":
+    """Refuse a name that nothing answers to, or with wrong settings, without loading anything."""
+    parts = parse_model_name(name)
+    if parts.provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
         scripted.load(name)
-        return
-    if family == "hfvlm":
+    elif parts.provider is LOCAL_VLM_PROVIDER:
         from agent.models import local_checkpoint
 
-        local_checkpoint.check(rest)
-        return
-    from agent.models import api
-
-    if family not in api.PROVIDERS or not rest:
+        local_checkpoint.check(parts.model)
+    elif parts.provider is EMBEDDED_PROVIDER:
+        if name != _EMBEDDED:
+            raise _unknown(name)
+    elif parts.provider.name not in PROVIDERS or not parts.rest:
         raise _unknown(name)
 
 
-def check_access(name: str, settings: Mapping[str, str]) -> None:
-    """Find out whether the key of a served model is set, without asking anybody.
-
-    Parameters
-    ----------
-    settings
-        The environment.
-
-    Raises
-    ------
-    BadConfig
-        It is not.
-    """
-    from agent.models.keys import check_key
-
-    check_key(name, settings)
-
-
 def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
-    """Refuse a persona whose language a model does not read.
-
-    Raises
-    ------
-    BadConfig
-        The model reads English only, and the traits are in another language.
-    """
+    """Refuse a persona whose language a model does not read."""
     from personas.persona import is_english
 
-    if name.startswith("embedded/") and not is_english(traits):
+    if find_capabilities(name).english_only and not is_english(traits):
         raise BadConfig(
             f"{name} reads English only, and the traits of {persona} are in another language: it "
             "would find next to nothing that fits them. Write them in English, or "
@@ -122,14 +101,8 @@ def check_persona(name: str, persona: str, traits: Iterable[str]) -> None:
 
 
 def check_revision(name: str, revision: str | None) -> None:
-    """Refuse a revision of a model whose weights are here to be read.
-
-    Raises
-    ------
-    BadConfig
-        The model is none that somebody else serves.
-    """
-    if revision is not None and name.partition("/")[0] in ("embedded", "scripted", "hfvlm"):
+    """Refuse a revision of a model whose weights are here to be read."""
+    if revision is not None and find_capabilities(name).in_process:
         raise BadConfig(
             f"{name} runs here, and its revision is read from its files. "
             "Type: the same without --model-revision"
@@ -137,7 +110,6 @@ def check_revision(name: str, revision: str | None) -> None:
 
 
 def _unknown(name: str) -> UnknownName:
-    """Say what a model's name lacks, where that is its provider."""
     maker = next((maker for begin, maker in _MAKERS.items() if name.startswith(begin)), None)
     if maker is not None:
         fix = f"A served model is named with its provider. Type: --model {maker}/{name}"
@@ -147,36 +119,27 @@ def _unknown(name: str) -> UnknownName:
 
 
 def load(name: str, revision: str | None = None, **settings: Any) -> Model:
-    """Load a model by name.
+    """Load a model by name; refuses what `check` refuses.
 
     Parameters
     ----------
-    name
-        As in `known`.
     revision
         Declared of a served model, whose weights nobody here can see.
     **settings
-        What the family takes: ``device`` (``embedded/``, ``hfvlm/``), fields of inspect_ai's
-        ``GenerateConfig`` (served models).
-
-    Raises
-    ------
-    UnknownName
-        Nothing answers to it.
-    BadConfig
-        Its settings are wrong.
+        ``device`` of an embedded or local one, fields of inspect_ai's ``GenerateConfig`` of others.
     """
     check(name)
     check_revision(name, revision)
-    if name == _EMBEDDED:
+    provider = parse_model_name(name).provider
+    if provider is EMBEDDED_PROVIDER:
         from agent.models.embedded.conse import ConseViewer  # loads torch: seconds
 
         return ConseViewer.load(**settings)
-    if name.startswith("scripted/"):
+    if provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
         return scripted.load(name, **settings)
-    if name.startswith("hfvlm/"):
+    if provider is LOCAL_VLM_PROVIDER:
         from agent.models.local_vlm import HfVlm  # loads torch and transformers: seconds
 
         return HfVlm.load(name, **settings)
@@ -191,11 +154,11 @@ def sent_to(name: str) -> str | None:
     A served model may well run on this machine; what a key or an address leads to, only its owner
     knows.
     """
-    family, _, rest = name.partition("/")
-    if family in ("embedded", "scripted", "hfvlm"):
+    parts = parse_model_name(name)
+    if parts.provider.capabilities.in_process:
         return None
-    whom = rest.partition("/")[0] if family == "openai-api" else family
     return (
         f"Frames of the videos watched, which may show strangers, and the persona's sentences "
-        f"are sent to {whom}, who may keep them. docs/models.md says what to think of first."
+        f"are sent to {parts.service}, who may keep them. docs/models.md says what to think of "
+        "first."
     )

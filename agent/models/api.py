@@ -1,17 +1,16 @@
-"""Models that someone serves, through inspect_ai's model layer: ``openai/gpt-4o``, ``vllm/…``, ...
+"""Models that someone serves, through inspect_ai: ``openai/gpt-4o``, ``vllm/…``, ...
 
 Providers, retries and connections are inspect_ai's, and the same names work in its evaluations.
 Three of its defaults are set otherwise on purpose: it would retry for ever, keep replies for a week
 and keep empty ones too; here a question has few attempts within a limit, and nothing is cached.
 The questionnaire goes with its JSON schema, and without it to a service that refuses schemas.
-Refuses to repeat what a provider says about a failure, since that may hold a key.
+What a provider says about a failure is never repeated, since that may hold a key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import re
 import sys
 from contextlib import ExitStack
@@ -19,22 +18,15 @@ from typing import Any
 
 from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
 from agent.models import prices
-from agent.models.base import Question, Reply
+from agent.models.base import Capabilities, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE, scaled
 from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment, told_tokens
+from agent.models.providers import parse_model_name
 from agent.models.reply_limit import limit_replies
 from personas import strategies
 from store.foreign.printing import remark
-
-_PROVIDERS = (
-    "anthropic azureai bedrock cloudflare fireworks google grok groq hf-inference-providers "
-    "litellm-proxy llama-cpp-python meta mistral mockllm moonshot ollama openai openai-api "
-    "openrouter perplexity sagemaker sambanova sglang together vllm"
-)
-PROVIDERS = tuple(_PROVIDERS.split())
-"""Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
 
 SETTINGS: dict[str, Any] = {
     "max_retries": 3,
@@ -58,11 +50,7 @@ _ROOTS = {
 }
 """Where each provider's own exceptions begin; they have no common root."""
 
-_CLIENTS_RETRY = ("openai", "openai-api")
-"""Providers whose own client would try each of our attempts three times."""
-
-_NOT_TAKEN = (400, 422, 501)
-"""How services say that they know no schemas."""
+_NOT_TAKEN = (400, 422, 501)  # how services say that they know no schemas
 _NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
 """How providers' own packages say it before anything is sent."""
 
@@ -111,6 +99,8 @@ class ServedModel:
     ) -> None:
         self.name = name
         self.revision = revision
+        self.about: str | None = None
+        self._provider = parse_model_name(name).provider
         self._lease = lease
         self._model = model
         self._config = config
@@ -124,23 +114,15 @@ class ServedModel:
         """Open a provider; nothing is sent yet.
 
         A ``vllm/`` model without ``VLLM_BASE_URL`` gets a server on this machine, which is awaited.
-
-        Raises
-        ------
-        MissingExtra
-            The provider's package is not installed.
-        BadConfig
-            Its key or address is not set.
-        ModelFailed
-            Its server did not start.
+        Raises ``MissingExtra`` without the provider's package, ``BadConfig`` without its key or
+        address, and ``ModelFailed`` where its server did not start.
         """
         from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
         from inspect_ai.model import GenerateConfig, get_model
 
         config = GenerateConfig(**SETTINGS | settings)
-        once: dict[str, Any] = (
-            {"max_retries": 0} if name.partition("/")[0] in _CLIENTS_RETRY else {}
-        )
+        retries = parse_model_name(name).provider.client_retries
+        once: dict[str, Any] = {"max_retries": 0} if retries else {}
         with ExitStack() as on_failure:
             lease = lease_for(name)
             if lease is not None:
@@ -155,29 +137,15 @@ class ServedModel:
         return cls(name, model, config, revision, lease)
 
     async def ask(self, question: Question) -> Reply:
-        """Send the frames and the question, and return the reply.
-
-        Raises
-        ------
-        TimedOut
-            No reply within the limit, retries included.
-        Filtered
-            The provider's content filter held the question or the reply back.
-        SlowDown
-            The service asked to slow down, at every attempt.
-        ModelFailed
-            The service failed.
-        BadConfig
-            The service refuses the key, or does not know the model.
-        """
+        """Ask the service; ``BadConfig`` where it refuses the key or has no such model."""
         messages = await asyncio.to_thread(_messages, question)
         if question.prompt.kind != "isq" or not self._takes_schema:
             return await self._generate(messages, self._config)
         try:
             return await self._generate(messages, _with_schema(self._config, question))
         except ModelFailed as fault:
-            told = fault.details
-            if told["status"] not in _NOT_TAKEN and told["kind"] not in _NOT_SENT:
+            details = fault.details
+            if details["status"] not in _NOT_TAKEN and details["kind"] not in _NOT_SENT:
                 raise
         reply = await self._generate(messages, self._config)
         self._takes_schema = False  # for good: it was the schema that the service refused
@@ -204,7 +172,6 @@ class ServedModel:
         return reply
 
     def _reply(self, output: Any) -> Reply:
-        """Take from inspect_ai's output what is ours."""
         return Reply(
             text=output.completion,
             filtered=output.empty or output.stop_reason == "content_filter",
@@ -212,7 +179,7 @@ class ServedModel:
             **self._used(output.usage),
         )
 
-    async def _booked(self, *, config: Any, **asked: Any) -> Any:
+    async def _booked(self, *, config: Any, **call: Any) -> Any:
         """Make one attempt, reserved before it is sent and settled by what came of it.
 
         A reply is kept before it is settled, and it stays the reply: inspect_ai calls again where
@@ -221,31 +188,31 @@ class ServedModel:
         limit_replies(self._model.api)
         meter = METER.get()
         if meter is None:
-            return await self._generate_once(config=config, **asked)
+            return await self._generate_once(config=config, **call)
         if meter.made is not None:
             return meter.made
         payment = meter.begin(self._price)
         headers = (config.extra_headers or {}) | {"Idempotency-Key": payment.key}
         keyed = config.model_copy(update={"extra_headers": headers})
         try:
-            made = await self._generate_once(config=keyed, **asked)
+            answer = await self._generate_once(config=keyed, **call)
         except asyncio.CancelledError:  # our own limit, or the end of the program
             payment.estimate(ended=False)
             raise
         except BaseException as error:
             self._settle_failed(payment, error)
             raise
-        output = _output(made)
+        output = _output(answer)
         if isinstance(output, Exception):
             self._settle_failed(payment, output)
-            return made
+            return answer
         meter.keep(self._reply(output))
-        meter.made = made
-        if used := self._used(output.usage):
-            payment.report(used["cost_usd"], used["input_tokens"] + used["output_tokens"])
+        meter.made = answer
+        if usage := self._used(output.usage):
+            payment.report(usage["cost_usd"], usage["input_tokens"] + usage["output_tokens"])
         else:
             payment.estimate(ended=True)
-        return made
+        return answer
 
     def _settle_failed(self, payment: Payment, error: BaseException) -> None:
         """A refusal by status is not charged; of all else only what was sent is known.
@@ -265,16 +232,17 @@ class ServedModel:
             payment.estimate(ended=not broke)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What, beside its name, makes the model answer as it does.
+    def capabilities(self) -> Capabilities:
+        return self._provider.capabilities
 
-        Of a server that is started here that is how it is started; its port and key change.
-        """
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it is asked, and where; a server started here by how, as its port and key change."""
         where: Any = getattr(self._model.api, "base_url", None)
         if self._lease is not None:
             where = self._lease.recipe.settings
-        elif self.name.startswith("vllm/"):
-            where = os.environ.get("VLLM_BASE_URL")  # inspect_ai takes it up at the first question
+        elif self.capabilities.starts_server:
+            where = self._provider.named_server()  # inspect_ai takes it up at the first question
         return self._asked_with() | {
             "base_url": str(where),
             "longest_side": LONGEST_SIDE,
@@ -284,11 +252,11 @@ class ServedModel:
     @property
     def fingerprint(self) -> str:
         """The declared revision, or that none is; the files served here; how it is asked."""
-        started = [] if self._lease is None else [self._lease.recipe.settings]
-        asked = fingerprint(
-            [self.name, self.revision, self._asked_with(), LONGEST_SIDE, "isq", *started]
+        server = [] if self._lease is None else [self._lease.recipe.settings]
+        manner = fingerprint(
+            [self.name, self.revision, self._asked_with(), LONGEST_SIDE, "isq", *server]
         )
-        return asked if self.revision is not None else f"undeclared-{asked}"
+        return manner if self.revision is not None else f"undeclared-{manner}"
 
     def _asked_with(self) -> dict[str, Any]:
         config: dict[str, Any] = self._config.model_dump(exclude_none=True, exclude=_HOW_SENT)
@@ -296,14 +264,13 @@ class ServedModel:
 
     def _used(self, usage: Any) -> dict[str, Any]:
         """Price what a service says that it read and wrote; empty where it tells no such thing."""
-        told = told_tokens(usage)
-        if told is None:
+        tokens = told_tokens(usage)
+        if tokens is None:
             return {}
-        cost = None if self._price is None else self._price.cost(*told)
-        return {"input_tokens": told[0], "output_tokens": told[1], "cost_usd": cost}
+        cost = None if self._price is None else self._price.cost(*tokens)
+        return {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost_usd": cost}
 
     async def close(self) -> None:
-        """Close the connections, and give up the claim on a server that was started here."""
         try:
             await self._model.api.aclose()
         finally:
@@ -311,7 +278,6 @@ class ServedModel:
                 self._lease.release()
 
     def _fault(self, error: Exception) -> Exception:
-        """Say what an error of a provider means, in words of our own."""
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         kind, status = type(cause).__name__, _status(error) or _status(cause)
         if status == 429:
@@ -330,7 +296,6 @@ class ServedModel:
 
 
 def _messages(question: Question) -> list[Any]:
-    """Put a question in the chat form: who one is, then the frames and what is asked of them."""
     from inspect_ai.model import (
         ChatMessageSystem,
         ChatMessageUser,
@@ -342,38 +307,36 @@ def _messages(question: Question) -> list[Any]:
         ContentImage(image=f"data:image/jpeg;base64,{base64.b64encode(frame).decode('ascii')}")
         for frame in map(scaled, question.frames)
     ]
-    asked = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
+    message = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
     if not question.prompt.system:
-        return [asked]
-    return [ChatMessageSystem(content=question.prompt.system), asked]
+        return [message]
+    return [ChatMessageSystem(content=question.prompt.system), message]
 
 
 def _with_schema(config: Any, question: Question) -> Any:
-    """Ask for the questionnaire's own form, where the provider can hold a reply to one."""
     from inspect_ai.model import ResponseSchema
     from inspect_ai.util import JSONSchema
 
     form = JSONSchema.model_validate(strategies.schema(question.prompt, explain=question.explain))
-    asked = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
-    return config.model_copy(update={"response_schema": asked})
+    schema = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
+    return config.model_copy(update={"response_schema": schema})
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """Return what inspect_ai and those providers that are loaded raise over a failed call."""
-    found = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
-    roots = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
+    """What inspect_ai and those providers that are loaded raise over a failed call."""
+    candidates = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
+    roots = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, Exception)]
     ours = (RuntimeError, OSError, ValueError)
     tripped = (TypeError, AttributeError, LookupError)  # over a reply of another form
     return (*ours, *tripped, *roots)
 
 
-def _output(made: Any) -> Any:
-    """Return what a provider made of a reply, without its record of the call."""
-    return made[0] if isinstance(made, tuple) else made
+def _output(answer: Any) -> Any:
+    """What a provider made of a reply, without its record of the call."""
+    return answer[0] if isinstance(answer, tuple) else answer
 
 
 def _status(error: BaseException) -> int | None:
-    """HTTP status that a provider's exception carries, if any."""
     status = getattr(error, "status_code", None) or getattr(error, "code", None)
     return status if isinstance(status, int) else None
 

@@ -1,24 +1,39 @@
-"""The seam between the judge and whatever answers it.
-
-Refuses to know any provider, and what a persona or a platform is.
-"""
+"""The seam between the judge and whatever answers it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from personas.strategies import Prompt
 from store.foreign.text import clean_json, clean_text
 
-ATTEMPTS = 2
-"""How often a judge puts one question: an unreadable reply is asked for once more."""
+ATTEMPTS = 2  # how often a judge puts one question: an unreadable reply is asked for once more
+KEY_VERSION = 2  # of a question's key; counted up where a kept reply would no longer be the same
 
 
-KEY_VERSION = 2
-"""Of a question's key; counted up where a kept reply would no longer be the same."""
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model can do and what asking it takes, known before it is loaded."""
+
+    costs: bool = True  # somebody charges for its calls
+    uses_tokens: bool = True  # which a cap counts
+    in_process: bool = False  # nothing is sent, and its files tell its revision
+    starts_server: bool = False  # on this machine, unless one is named
+    looks: bool = True  # what another says of frames is made up
+    writes_text: bool = True  # answers any question, not only whether a video suits a persona
+    own_taste: bool = True  # can be asked as nobody but itself
+    english_only: bool = False
+    trains: bool = False  # its weights can be trained here
+    encoder: str | None = None  # of the index, which it embeds the first frame with anyway
+
+    @property
+    def describes(self) -> bool:
+        """Whether its description of a frame is one in words, of that frame."""
+        return self.looks and self.writes_text
 
 
 @dataclass(frozen=True)
@@ -31,11 +46,9 @@ class Question:
     """
 
     prompt: Prompt
-    frames: tuple[bytes, ...]
-    """JPEG files, in order of time; none where the prompt describes them."""
+    frames: tuple[bytes, ...]  # JPEG files, in order of time; none where the prompt describes them
     caption: str | None = None
-    explain: bool = False
-    """Also ask for a reason and a description."""
+    explain: bool = False  # also ask for a reason and a description
     repeat: int = 0
     """A deliberate repeat carries its own number, so that no cache answers it.
 
@@ -59,8 +72,7 @@ class Reply:
     output_tokens: int | None = None
     cost_usd: float | None = None
     cached: bool = False
-    filtered: bool = False
-    """The service held it back; it was paid for all the same."""
+    filtered: bool = False  # the service held it back; it was paid for all the same
     served: str | None = None
     """What the service says has answered: its model, and the fingerprint of its system."""
     notes: dict[str, str] = field(default_factory=dict)
@@ -68,9 +80,9 @@ class Reply:
     def __post_init__(self) -> None:
         """Clean what the model said, whoever it is: a strange letter loses no paid reply."""
         for name in ("text", "reason", "description", "screen_text", "served"):
-            told = getattr(self, name)
-            if told is not None:
-                object.__setattr__(self, name, clean_text(told))
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, clean_text(text))
         object.__setattr__(self, "notes", clean_json(self.notes))
 
 
@@ -80,8 +92,21 @@ class Model(Protocol):
     name: str
 
     @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
     def meters(self) -> bool:
         """Whether it books each of its calls itself, where it makes several for one question."""
+        ...
+
+    @property
+    def about(self) -> str | None:
+        """What was loaded, in words; ``None`` where its name says it all."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What makes it answer as it does, beside its name; as JSON holds it."""
         ...
 
     @property
@@ -93,9 +118,36 @@ class Model(Protocol):
         """Answer, or raise a ``ModelFault`` (``TimedOut``, ``Refused``, ``Filtered``...)."""
         ...
 
+    async def close(self) -> None: ...
+
+
+class WrappedModel:
+    """A model around another, whose name and nature it keeps; it books the other's calls."""
+
+    meters = True
+
+    def __init__(self, model: Model) -> None:
+        self.name = model.name
+        self._model = model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._model.capabilities
+
+    @property
+    def about(self) -> str | None:
+        return self._model.about
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self._model.settings
+
+    @property
+    def fingerprint(self) -> str:
+        return self._model.fingerprint
+
     async def close(self) -> None:
-        """Release what the model holds."""
-        ...
+        await self._model.close()
 
 
 def question_key(model: Model, question: Question) -> str:
@@ -104,7 +156,7 @@ def question_key(model: Model, question: Question) -> str:
         "version": KEY_VERSION,
         "model": model.name,
         "fingerprint": model.fingerprint,
-        "settings": getattr(model, "settings", {}),
+        "settings": dict(model.settings),
         "prompt": asdict(question.prompt),
         "frames": frame_hashes(question),
         "caption": question.caption,

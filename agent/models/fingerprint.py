@@ -1,7 +1,7 @@
 """Fingerprints of models: what tells one model from another of the same name.
 
 Weights are told by their content, so that a checkpoint that was trained on in its place is another
-model. What was read once is read again only where its file changed.
+model.
 """
 
 from __future__ import annotations
@@ -30,41 +30,35 @@ def fingerprint(parts: Any) -> str:
 
 
 def packages(names: Iterable[str]) -> dict[str, str]:
-    """Return the versions of packages that a model's weights come in."""
+    """Versions of packages that a model's weights come in."""
     return {name: _version(name) for name in names}
 
 
 def weights(folder: Path, cache: Path | None = None) -> str:
-    """Hash the content of a checkpoint's files, by name.
-
-    Parameters
-    ----------
-    cache
-        Folder of the hashes that were computed before; the user's own cache by default.
-    """
+    """Hash the content of a checkpoint's files, remembered in ``cache`` or the user's own."""
     cache = cache or user_cache_path("feedsway") / "weights"
     files = [path for path in sorted(folder.iterdir()) if path.suffix in _TELLING]
     return fingerprint([[path.name, _content(path, cache)] for path in files if path.is_file()])
 
 
 def _content(path: Path, cache: Path) -> str:
-    """Return the SHA-256 of a file, remembered for as long as the file is the same."""
+    """SHA-256 of a file, remembered for as long as the file is the same."""
     real = path.resolve()
     stat = real.stat()
     # a change in place moves the change time even where the modification time is put back
     same = [str(real), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-    kept = cache / f"{hashlib.sha256(json.dumps(same).encode()).hexdigest()}{_KEPT}"
+    memory = cache / f"{hashlib.sha256(json.dumps(same).encode()).hexdigest()}{_KEPT}"
     try:
-        return str(json.loads(kept.read_bytes())["sha256"])
+        return str(json.loads(memory.read_bytes())["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     with real.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
-        write_whole(kept, json.dumps({"sha256": found}).encode(), sync=False)
+        write_whole(memory, json.dumps({"sha256": digest}).encode(), sync=False)
     except OSError:
-        return found  # without a cache it is read again next time
-    return found
+        return digest  # without a cache it is read again next time
+    return digest
 
 
 def _version(name: str) -> str:

@@ -1,7 +1,4 @@
-"""Pictures as models get them: no larger than they make use of. The stored frame stays as it is.
-
-Refuses to know any model.
-"""
+"""Pictures as models get them: no larger than they make use of."""
 
 from __future__ import annotations
 
@@ -19,13 +16,7 @@ _QUALITY = 90
 
 
 def opened(frame: bytes) -> Image.Image:
-    """Decode a frame, made smaller where it is too large.
-
-    Raises
-    ------
-    ModelFailed
-        It is no picture.
-    """
+    """Decode a frame, made smaller where too large; ``ModelFailed`` where it is no picture."""
     try:
         picture = decode_picture(frame)
     except UnreadablePicture as error:
@@ -35,13 +26,7 @@ def opened(frame: bytes) -> Image.Image:
 
 
 def scaled(frame: bytes) -> bytes:
-    """Return the same JPEG file where it is small enough, else a smaller one.
-
-    Raises
-    ------
-    ModelFailed
-        It is no picture.
-    """
+    """Return the same JPEG file if small enough, else a smaller one; raises as `opened`."""
     try:
         with open_picture(frame) as picture:
             fits = max(picture.size) <= LONGEST_SIDE

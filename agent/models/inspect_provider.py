@@ -2,7 +2,7 @@
 
 Loaded by inspect_ai through the entry point ``inspect_ai``, never by feedsway itself. A chat that
 holds one of feedsway's own questions, word for word, is answered as in a run; any other chat is
-answered in free words, where the model has any. Refuses conversations of several turns.
+answered in free words, where the model has any.
 """
 
 from __future__ import annotations
@@ -55,16 +55,9 @@ class OwnModel(ModelAPI):
         tool_choice: ToolChoice,  # noqa: ARG002
         config: GenerateConfig,  # noqa: ARG002
     ) -> ModelOutput:
-        """Answer a chat of one turn.
-
-        Raises
-        ------
-        BadConfig
-            It has several turns, or the model answers feedsway's own
-            questions only.
-        """
+        """Answer a chat of one turn."""
         question = read_chat(input)
-        if self.family == "embedded" and question.prompt.strategy == _FREE:
+        if question.prompt.strategy == _FREE and not self._model.capabilities.writes_text:
             raise BadConfig(
                 f"{self._model.name} answers feedsway's own questions only. "
                 "Type: python -m agent judge-check"
@@ -76,7 +69,6 @@ class OwnModel(ModelAPI):
         return _output(self._model.name, reply)
 
     async def aclose(self) -> None:
-        """Release the model."""
         await self._model.close()
 
 
@@ -94,19 +86,16 @@ class _Scripted(OwnModel):
 
 @modelapi("embedded")
 def embedded() -> type[ModelAPI]:
-    """Register the zero-shot viewer."""
     return _Embedded
 
 
 @modelapi("hfvlm")
 def hfvlm() -> type[ModelAPI]:
-    """Register local vision-language models."""
     return _Hfvlm
 
 
 @modelapi("scripted")
 def scripted() -> type[ModelAPI]:
-    """Register the scripted models."""
     return _Scripted
 
 
@@ -114,21 +103,15 @@ _FREE = "free"
 
 
 def read_chat(messages: list[ChatMessage]) -> Question:
-    """Read a chat as a question: one of feedsway's own where its words are, else a free one.
-
-    Raises
-    ------
-    BadConfig
-        It has several turns, or a picture that is not in it.
-    """
+    """Read a chat as a question: one of feedsway's own where its words are, else a free one."""
     system = "\n".join(each.text for each in messages if isinstance(each, ChatMessageSystem))
-    asked = [each for each in messages if isinstance(each, ChatMessageUser)]
-    if len(asked) != 1 or len(messages) > 1 + bool(system):
+    questions = [each for each in messages if isinstance(each, ChatMessageUser)]
+    if len(questions) != 1 or len(messages) > 1 + bool(system):
         raise BadConfig(
             "feedsway's own models answer one question at a time. "
             "Type: inspect eval --model PROVIDER/MODEL for a conversation"
         )
-    content = asked[0].content
+    content = questions[0].content
     parts = [ContentText(text=content)] if isinstance(content, str) else content
     frames = tuple(_picture(part.image) for part in parts if isinstance(part, ContentImage))
     user = "\n".join(part.text for part in parts if isinstance(part, ContentText))
@@ -148,7 +131,7 @@ def read_chat(messages: list[ChatMessage]) -> Question:
 
 
 def _own_question(system: str, user: str) -> tuple[Prompt, bool] | None:
-    """Find the prompt with these very words, and whether it asks for a reason."""
+    """The prompt with these very words, and whether it asks for a reason."""
     traits = tuple(line[2:] for line in system.splitlines() if line.startswith("- "))
     persona = Persona(id="chat", traits=traits) if 3 <= len(traits) <= 6 else None
     for strategy in strategies.strategies():
@@ -165,7 +148,6 @@ def _own_question(system: str, user: str) -> tuple[Prompt, bool] | None:
 
 
 def _picture(image: str) -> bytes:
-    """Return the bytes of a picture; inspect_ai hands on none that is not in the chat itself."""
     head, _, body = image.partition(";base64,")
     if not head.startswith("data:image/"):
         raise BadConfig("A picture must be in the chat. Type: inspect_ai.util.materialize_media()")
@@ -176,8 +158,10 @@ def _output(name: str, reply: Reply) -> ModelOutput:
     output = ModelOutput.from_content(name, reply.text)
     output.metadata = {"p_yes": reply.p_yes, "reason": reply.reason, **reply.notes}
     if reply.input_tokens is not None:
-        sent, received = reply.input_tokens, reply.output_tokens or 0
+        prompt_tokens, reply_tokens = reply.input_tokens, reply.output_tokens or 0
         output.usage = ModelUsage(
-            input_tokens=sent, output_tokens=received, total_tokens=sent + received
+            input_tokens=prompt_tokens,
+            output_tokens=reply_tokens,
+            total_tokens=prompt_tokens + reply_tokens,
         )
     return output

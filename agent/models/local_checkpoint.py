@@ -1,7 +1,7 @@
 """Finds and loads the checkpoint of a local vision-language model, with transformers.
 
-Says before loading whether it is there, takes pictures and fits. Refuses to fetch anything, to run
-code that comes with a checkpoint, and to know what the model will be asked.
+Says before loading whether it is there, takes pictures and fits. Nothing is fetched, and no code
+that comes with a checkpoint is run.
 """
 
 from __future__ import annotations
@@ -32,20 +32,12 @@ class Checkpoint:
 
     model: Any
     processor: Any
-    about: str
-    """Its kind, size, precision and place, in words."""
-    weights: str
-    """Hash of its files' content, which tells these weights from others of the same name."""
+    about: str  # its kind, size, precision and place, in words
+    weights: str  # hash of its files' content
 
 
 def check(source: str) -> None:
-    """Find out whether a name can stand for a checkpoint, without loading anything.
-
-    Raises
-    ------
-    BadConfig
-        There is no such folder, or it holds no checkpoint, or the name is no id of the hub.
-    """
+    """Refuse what is neither a checkpoint's folder nor an id of the hub; loads nothing."""
     folder = Path(source).expanduser()
     if source and folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -58,15 +50,11 @@ def check(source: str) -> None:
 
 
 def load(source: str, device: str | None = None) -> Checkpoint:
-    """Load a checkpoint from a folder or, by its id, from what was fetched from the hub.
+    """Load a checkpoint from a folder or, by its id, as fetched from the hub.
 
     Weights are kept in bfloat16 on ``cuda``, float16 on ``mps`` and float32 on ``cpu``; one that
-    was saved quantised stays as it was saved.
-
-    Raises
-    ------
-    BadConfig
-        It is not there, takes no pictures, needs code of its own, or does not fit.
+    was saved quantised stays as it was saved. Raises ``BadConfig`` where it is not there, takes no
+    pictures, needs code of its own, or does not fit.
     """
     check(source)
     load_torch()  # before transformers, which imports torchvision
@@ -80,26 +68,25 @@ def load(source: str, device: str | None = None) -> Checkpoint:
     try:
         config = AutoConfig.from_pretrained(path, **here)
         _refuse_blind(source, config)
-        quantised = _quantisation(config)
-        if quantised is None:
+        method = _quantisation(config)
+        if method is None:
             _refuse_too_big(source, config, device)
         processor = AutoProcessor.from_pretrained(path, **here)
         if getattr(processor, "image_processor", None) is None:
             raise BadConfig(f"{source} comes without an image processor. Type: {_EXAMPLE}")
-        place = {"dtype": _dtype(device)} if quantised is None else {"device_map": device}
+        place = {"dtype": _dtype(device)} if method is None else {"device_map": device}
         model = AutoModelForImageTextToText.from_pretrained(path, **place, **here)
-        model = model.eval() if quantised else model.to(device).eval()
+        model = model.eval() if method else model.to(device).eval()
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise _mendable(source, error) from error
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"  # so that every row ends where its answer begins
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Checkpoint(model, processor, _about(model, quantised), weights(_folder(path)))
+    return Checkpoint(model, processor, _about(model, method), weights(_folder(path)))
 
 
 def _refuse_blind(source: str, config: Any) -> None:
-    """Refuse a model that takes no pictures."""
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -131,7 +118,7 @@ def _dtype(device: str) -> Any:
 
 
 def free_memory(device: str) -> int:
-    """Bytes that a model may take on a device (``cuda``, ``mps`` or ``cpu``)."""
+    """Bytes that a model may take on a device."""
     torch = load_torch()
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
@@ -147,31 +134,29 @@ def _granted(folder: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
     """Bytes left of a container's grant, if there is one."""
     try:
         limit = (folder / "memory.max").read_text(encoding="ascii").strip()
-        used = (folder / "memory.current").read_text(encoding="ascii")
+        usage = (folder / "memory.current").read_text(encoding="ascii")
     except OSError:  # not Linux, or no such group
         return
     if limit != "max":
-        yield int(limit) - int(used)
+        yield int(limit) - int(usage)
 
 
 def _quantisation(config: Any) -> str | None:
-    """How a checkpoint was quantised when it was saved, if it was."""
-    found = getattr(config, "quantization_config", None)
-    if found is None:
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
         return None
-    plain = found if isinstance(found, dict) else found.to_dict()
+    plain = settings if isinstance(settings, dict) else settings.to_dict()
     return str(plain.get("quant_method", "quantised"))
 
 
-def _about(model: Any, quantised: str | None) -> str:
+def _about(model: Any, method: str | None) -> str:
     numbers = model.num_parameters()
     size = f"{numbers / 1e9:.1f} B" if numbers >= 1e8 else f"{numbers / 1e6:.1f} M"
-    precision = quantised or str(model.dtype).removeprefix("torch.")
+    precision = method or str(model.dtype).removeprefix("torch.")
     return f"{model.config.model_type}, {size} parameters, {precision} on {model.device.type}"
 
 
 def _folder(path: str) -> Path:
-    """Return where the files lie: the folder itself, or what was fetched from the hub."""
     if Path(path).is_dir():
         return Path(path)
     from transformers.utils import cached_file
@@ -180,7 +165,6 @@ def _folder(path: str) -> Path:
 
 
 def _mendable(source: str, error: Exception) -> UserError:
-    """Say what a failed load means, and what to type."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     torch = load_torch()
@@ -189,8 +173,8 @@ def _mendable(source: str, error: Exception) -> UserError:
         return BadConfig(f"{source} does not fit in memory. Take a smaller one. Type: {_EXAMPLE}")
     if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes):
         return BadConfig(f"{source} is not on this machine yet. Type: hf download {source}")
-    if named := next(filter(None, (_INSTALL.search(str(cause)) for cause in causes)), None):
-        return MissingExtra(f"What {source} needs", named[0])
+    if command := next(filter(None, (_INSTALL.search(str(cause)) for cause in causes)), None):
+        return MissingExtra(f"What {source} needs", command[0])
     if _brings_code(source):
         return BadConfig(
             f"{source} needs code that comes with it, which is not run here. "
@@ -210,7 +194,7 @@ def _brings_code(source: str) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

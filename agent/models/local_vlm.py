@@ -4,7 +4,7 @@ A question that wants yes or no is answered by one forward pass: ``p_yes`` is th
 yes tokens in the probability of all yes and no tokens at the place where the reply begins. Where
 these hold less than half of all probability there, the model is about to say something else, and
 is let speak; its words are then read as anybody's. Questions that come together are answered
-together. Refuses to know personas and to sample: the same question gets the same reply.
+together. Nothing is sampled: the same question gets the same reply.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from agent.models.base import Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE, opened
 from agent.models.local_checkpoint import Checkpoint, load
+from agent.models.providers import LOCAL_VLM, parse_model_name
 from store.encoders._torch import load_torch
 
-TOGETHER = 8
-"""Questions in one batch at most."""
+TOGETHER = 8  # questions in one batch at most
 LEAST_MASS = 0.5
 """Probability of yes and no tokens together from which the first token is the answer."""
 _WORDS = 24  # tokens of a reply that should be one word
@@ -35,13 +35,11 @@ Chat = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class GeneratedReply:
-    """A reply as the model made it."""
+    """A reply as the model made it; ``p_yes`` and ``mass`` are of its first token."""
 
     text: str
     p_yes: float | None
-    """Share of yes among the probability of yes and no, as the first token."""
-    mass: float
-    """Probability of yes and no, as the first token."""
+    mass: float  # probability of yes and no together
     input_tokens: int
     output_tokens: int
 
@@ -61,13 +59,14 @@ class _Asked:
 class HfVlm:
     """Answers questions about frames with a model in this process."""
 
+    capabilities = LOCAL_VLM
     meters = False
 
     def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
         self.name = name
         self._limit_s = limit_s
         self.about = checkpoint.about
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "checkpoint": checkpoint.about,
             "weights": checkpoint.weights,
             "longest_side": LONGEST_SIDE,
@@ -89,31 +88,17 @@ class HfVlm:
 
     @classmethod
     def load(cls, name: str, device: str | None = None) -> HfVlm:
-        """Load by name.
-
-        Raises
-        ------
-        BadConfig
-            It is not there, takes no pictures, needs code of its own, or does not fit.
-        """
-        return cls(name, load(name.removeprefix("hfvlm/"), device))
+        """Load by name; raises as `local_checkpoint.load` does."""
+        return cls(name, load(parse_model_name(name).model, device))
 
     async def ask(self, question: Question) -> Reply:
-        """Answer, beside the loop.
-
-        Raises
-        ------
-        BadConfig
-            Not even one question fits in memory.
-        ModelFailed
-            A frame cannot be decoded, or the forward pass failed.
-        """
+        """Answer; also raises ``BadConfig`` where not even one question fits in memory."""
         chat = await asyncio.to_thread(_chat, question)
-        asked = _Asked(question, chat, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
+        item = _Asked(question, chat, asyncio.get_running_loop().create_future())
+        self._waiting.append(item)
         self._start()
         try:
-            return await asked.reply
+            return await item.reply
         except (RuntimeError, ValueError) as error:  # as torch and transformers fail
             raise ModelFailed(f"{self.name} failed ({type(error).__name__})") from error
 
@@ -128,69 +113,66 @@ class HfVlm:
             self._worker.add_done_callback(self._ended)
 
     async def _work(self) -> None:
-        """Answer what waits, as much of one kind together as there is."""
         while self._waiting:
             kind = self._waiting[0].kind
-            batch = [asked for asked in self._waiting if asked.kind == kind][:TOGETHER]
-            self._waiting = [asked for asked in self._waiting if asked not in batch]
-            self._under_way = [asked for asked in batch if not asked.reply.done()]
+            batch = [item for item in self._waiting if item.kind == kind][:TOGETHER]
+            self._waiting = [item for item in self._waiting if item not in batch]
+            self._under_way = [item for item in batch if not item.reply.done()]
             if self._under_way:
                 replies = await asyncio.to_thread(self._answer, self._under_way)
-                for asked, reply in zip(self._under_way, replies, strict=True):
-                    if not asked.reply.done():  # whoever asked may have given up meanwhile
-                        asked.reply.set_result(reply)
+                for item, reply in zip(self._under_way, replies, strict=True):
+                    if not item.reply.done():  # whoever asked may have given up meanwhile
+                        item.reply.set_result(reply)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
-        """Hand what ended the work to those who waited for it, and go on with the others."""
+        """Hand what ended the work to those who waited for it; go on with others."""
         self._worker = None
-        for asked in self._under_way:
-            if asked.reply.done():
+        for item in self._under_way:
+            if item.reply.done():
                 continue
             if worker.cancelled() or (error := worker.exception()) is None:
-                asked.reply.cancel()
+                item.reply.cancel()
             else:
-                asked.reply.set_exception(error)
+                item.reply.set_exception(error)
         self._under_way = []
         if self._waiting and not worker.cancelled():
             self._start()
 
     def _answer(self, batch: Sequence[_Asked]) -> list[Reply]:
-        chats = [asked.chat for asked in batch]
+        chats = [item.chat for item in batch]
         kind, explain = batch[0].kind
         if kind in ("isq", "text") or explain:
-            made = self.generate(chats, _LONG)
+            replies = self.generate(chats, _LONG)
         elif kind == "pick":
-            made = self.generate(chats, _WORDS)
+            replies = self.generate(chats, _WORDS)
         else:
-            made = self.generate(chats, 1)
-            undecided = [i for i, each in enumerate(made) if each.mass < LEAST_MASS]
-            spoken = self.generate([chats[i] for i in undecided], _WORDS) if undecided else []
-            for place, reply in zip(undecided, spoken, strict=True):
-                made[place] = reply
-        return [self._reply(asked.question, each) for asked, each in zip(batch, made, strict=True)]
+            replies = self.generate(chats, 1)
+            unsure = [i for i, each in enumerate(replies) if each.mass < LEAST_MASS]
+            words = self.generate([chats[i] for i in unsure], _WORDS) if unsure else []
+            for place, reply in zip(unsure, words, strict=True):
+                replies[place] = reply
+        return [self._reply(item.question, each) for item, each in zip(batch, replies, strict=True)]
 
-    def _reply(self, question: Question, made: GeneratedReply) -> Reply:
-        text, p_yes = made.text, None
-        if question.prompt.kind == "choice" and made.p_yes is not None and made.mass >= LEAST_MASS:
-            p_yes = 1 - made.p_yes if question.prompt.mirrored else made.p_yes
+    def _reply(self, question: Question, generated: GeneratedReply) -> Reply:
+        text, p_yes = generated.text, None
+        if (
+            question.prompt.kind == "choice"
+            and generated.p_yes is not None
+            and generated.mass >= LEAST_MASS
+        ):
+            p_yes = 1 - generated.p_yes if question.prompt.mirrored else generated.p_yes
             if not question.explain:
-                text = "Yes" if made.p_yes >= 0.5 else "No"
+                text = "Yes" if generated.p_yes >= 0.5 else "No"
         return Reply(
             text=text,
             p_yes=p_yes,
-            input_tokens=made.input_tokens,
-            output_tokens=made.output_tokens,
-            notes={"viewer": self.about, "mass": f"{made.mass:.3f}"},
+            input_tokens=generated.input_tokens,
+            output_tokens=generated.output_tokens,
+            notes={"viewer": self.about, "mass": f"{generated.mass:.3f}"},
         )
 
     def generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
-        """Let the model reply to chats, greedily; halves a batch that does not fit in memory.
-
-        Raises
-        ------
-        BadConfig
-            Not even one chat fits.
-        """
+        """Let the model reply to chats, greedily; halves a batch that does not fit in memory."""
         torch = load_torch()
         try:
             with torch.inference_mode():
@@ -210,7 +192,7 @@ class HfVlm:
     def _generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
         model, tokenizer = self._checkpoint.model, self._checkpoint.processor.tokenizer
         inputs = _inputs(self._checkpoint.processor, chats).to(model.device, model.dtype)
-        made = model.generate(
+        output = model.generate(
             **inputs,
             max_new_tokens=most_tokens,
             max_time=self._limit_s,
@@ -223,22 +205,24 @@ class HfVlm:
             output_logits=True,
             return_dict_in_generate=True,
         )
-        firsts = made.logits[0].float().softmax(-1).cpu()
-        replies = made.sequences[:, -len(made.logits) :]
-        sent = inputs["attention_mask"].sum(-1).tolist()
-        return [self._generated(*row) for row in zip(firsts, replies.tolist(), sent, strict=True)]
+        firsts = output.logits[0].float().softmax(-1).cpu()
+        replies = output.sequences[:, -len(output.logits) :]
+        lengths = inputs["attention_mask"].sum(-1).tolist()
+        return [
+            self._generated(*row) for row in zip(firsts, replies.tolist(), lengths, strict=True)
+        ]
 
-    def _generated(self, first: Any, reply: list[int], sent: int) -> GeneratedReply:
+    def _generated(self, first: Any, reply: list[int], length: int) -> GeneratedReply:
         tokenizer = self._checkpoint.processor.tokenizer
-        kept = [token for token in reply if token != tokenizer.pad_token_id]
+        tokens = [token for token in reply if token != tokenizer.pad_token_id]
         yes, no = (float(first[self._answers[word]].sum()) for word in ("yes", "no"))
-        known = bool(self._answers["yes"] and self._answers["no"]) and yes + no > 0
+        sure = bool(self._answers["yes"] and self._answers["no"]) and yes + no > 0
         return GeneratedReply(
-            text=tokenizer.decode(kept, skip_special_tokens=True).strip(),
-            p_yes=yes / (yes + no) if known else None,
-            mass=yes + no if known else 0.0,
-            input_tokens=sent,
-            output_tokens=len(kept),
+            text=tokenizer.decode(tokens, skip_special_tokens=True).strip(),
+            p_yes=yes / (yes + no) if sure else None,
+            mass=yes + no if sure else 0.0,
+            input_tokens=length,
+            output_tokens=len(tokens),
         )
 
 
@@ -249,18 +233,17 @@ def _answer_tokens(tokenizer: Any, word: str) -> list[int]:
     """
     cases = (word, word.title(), word.upper())
     spellings = [before + each for before in ("", " ") for each in cases]
-    encoded = (tokenizer.encode(each, add_special_tokens=False) for each in spellings)
-    single = {ids[0] for ids in encoded if len(ids) == 1}
+    ids_of_each = (tokenizer.encode(each, add_special_tokens=False) for each in spellings)
+    single = {ids[0] for ids in ids_of_each if len(ids) == 1}
     return sorted(single - {tokenizer.unk_token_id})
 
 
 def _chat(question: Question) -> Chat:
-    """Put a question in the chat form: who one is, then the frames and what is asked of them."""
     pictures = [{"type": "image", "image": opened(frame)} for frame in question.frames]
-    asked = {"role": "user", "content": [*pictures, _text(question.prompt.user)]}
+    message = {"role": "user", "content": [*pictures, _text(question.prompt.user)]}
     if not question.prompt.system:
-        return [asked]
-    return [{"role": "system", "content": [_text(question.prompt.system)]}, asked]
+        return [message]
+    return [{"role": "system", "content": [_text(question.prompt.system)]}, message]
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -268,7 +251,6 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _inputs(processor: Any, chats: Sequence[Chat]) -> Any:
-    """Turn chats into tensors, by the model's own template or, where it has none, plainly."""
     if processor.chat_template is None:
         return _plain_inputs(processor, chats)
     return processor.apply_chat_template(
@@ -289,10 +271,10 @@ def _with_system(processor: Any, chat: Chat) -> Chat:
         return chat
     system, user = chat[0]["content"], chat[1]
     try:
-        shown = processor.apply_chat_template(chat, add_generation_prompt=True)
+        text = processor.apply_chat_template(chat, add_generation_prompt=True)
     except TemplateError:
-        shown = ""
-    if system[0]["text"] in shown:
+        text = ""
+    if system[0]["text"] in text:
         return chat
     return [{"role": "user", "content": [*system, *user["content"]]}, *chat[2:]]
 

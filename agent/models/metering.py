@@ -21,17 +21,15 @@ from store.runs.payments import Balance, CallReserved, CallSettled, PaymentBook
 
 FRAME_TOKENS = 3200
 """What a frame of 1,536 pixels costs with the dearest tokenisers in wide use, in tokens."""
-REPLY_TOKENS = 1024
-"""The longest reply that is asked for."""
-MOST_TOKENS = 10**12
-"""Of one call; a service that tells more has not counted."""
+REPLY_TOKENS = 1024  # the longest reply that is asked for
+MOST_TOKENS = 10**12  # of one call; a service that tells more has not counted
 
 _PAYER: ContextVar[str | None] = ContextVar("payer", default=None)
 
 
 @contextmanager
 def charged_to(account: str) -> Iterator[None]:
-    """Charge the calls that are made within to one account of those that a cap is on."""
+    """Charge the calls within to one of the accounts that a cap is on."""
     token = _PAYER.set(account)
     try:
         yield
@@ -53,7 +51,6 @@ class CappedAccounts:
 
     @property
     def payer(self) -> str:
-        """Who pays for the next call."""
         return _PAYER.get() or self.accounts[0]
 
 
@@ -69,7 +66,6 @@ class Payment:
         self._sent = sent
 
     def report(self, cost_usd: float | None, tokens: int) -> None:
-        """Settle it by what the service says."""
         self._settle(CallSettled(id=self._id, how="reported", cost_usd=cost_usd, tokens=tokens))
 
     def estimate(self, *, ended: bool) -> None:
@@ -94,15 +90,14 @@ class Meter:
     Parameters
     ----------
     key
-        Names the question with everything that makes its reply.
+        As `question_key` gives it.
     allow
         Raises where the balance allows no further call.
     keep
-        Keeps a reply that came, so that it is on the disk before its call is settled.
+        Puts a reply on the disk before its call is settled.
     """
 
-    made: Any = None
-    """What a provider's package made of the reply that came, if one did."""
+    made: Any = None  # what a provider's package made of the reply that came, if one did
 
     def __init__(
         self,
@@ -129,7 +124,7 @@ class Meter:
             dearest[0] = balance
 
         def line(ends: int) -> CallReserved:
-            known = dearest[0]
+            before = dearest[0]
             most = Price.of(price, self._sent, REPLY_TOKENS)
             return CallReserved(
                 id=secrets.token_hex(8),
@@ -137,12 +132,12 @@ class Meter:
                 account=self._till.payer,
                 model=self._model,
                 key=f"{self._key}-{ends}",
-                cost_usd=known.dearest_usd if price and known.dearest_tokens else most,
-                tokens=known.dearest_tokens or self._sent + REPLY_TOKENS,
+                cost_usd=before.dearest_usd if price and before.dearest_tokens else most,
+                tokens=before.dearest_tokens or self._sent + REPLY_TOKENS,
             )
 
-        made = self._till.book.reserve(line, self._till.accounts, allow, self._key)
-        return Payment(self._till, made, (Price.of(price, self._sent, 0), self._sent))
+        reservation = self._till.book.reserve(line, self._till.accounts, allow, self._key)
+        return Payment(self._till, reservation, (Price.of(price, self._sent, 0), self._sent))
 
 
 METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -169,11 +164,10 @@ async def ask_metered(model: Model, question: Question, price: Price | None) -> 
 
 
 def _settle_fault(payment: Payment, fault: ModelFault) -> None:
-    """Settle a call that ended in a fault, as far as the fault tells."""
-    told = fault.details
-    tokens = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0)
-    if tokens or told.get("cost_usd"):
-        payment.report(told.get("cost_usd"), tokens)
+    details = fault.details
+    tokens = (details.get("input_tokens") or 0) + (details.get("output_tokens") or 0)
+    if tokens or details.get("cost_usd"):
+        payment.report(details.get("cost_usd"), tokens)
     elif isinstance(fault, TimedOut):
         payment.estimate(ended=False)
     else:
@@ -189,8 +183,8 @@ def told_tokens(usage: Any) -> tuple[int, int] | None:
     if usage is None:
         return None
     cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
-    told = usage.input_tokens + cached, usage.output_tokens
-    return told if min(told) >= 0 and max(told) <= MOST_TOKENS else None
+    tokens = usage.input_tokens + cached, usage.output_tokens
+    return tokens if min(tokens) >= 0 and max(tokens) <= MOST_TOKENS else None
 
 
 def sent_tokens(question: Question) -> int:

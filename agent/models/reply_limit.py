@@ -1,7 +1,4 @@
-"""A limit to what a service may answer: its bytes are counted as they come.
-
-Refuses to know any provider: it is told of the connections that ``httpx`` clients hold.
-"""
+"""A limit to what a service may answer: its bytes are counted as they come."""
 
 from __future__ import annotations
 
@@ -39,11 +36,11 @@ class _Limit:
 
     async def __call__(self, response: Any) -> None:
         """Put a counter before the body; a body that is packed all the same has less room."""
-        packed = response.headers.get("content-encoding", PLAIN).lower()
-        if packed not in (PLAIN, *_DEFLATED):
+        encoding = response.headers.get("content-encoding", PLAIN).lower()
+        if encoding not in (PLAIN, *_DEFLATED):
             await response.aclose()
             raise TooManyBytes(self._most)
-        most = self._most if packed == PLAIN else min(self._most, _MOST_PACKED)
+        most = self._most if encoding == PLAIN else min(self._most, _MOST_PACKED)
         stream = response.stream
         base = next(kind for kind in type(stream).__mro__ if kind.__name__ == "AsyncByteStream")
         response.stream = type("LimitedStream", (_Counted, base), {})(stream, most)
@@ -57,13 +54,12 @@ class _Counted:
         self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        seen = 0
+        length = 0
         async for chunk in self._stream:
-            seen += len(chunk)
-            if seen > self._most:
+            length += len(chunk)
+            if length > self._most:
                 raise TooManyBytes(self._most)
             yield chunk
 
     async def aclose(self) -> None:
-        """End the connection."""
         await self._stream.aclose()

@@ -1,7 +1,7 @@
 """The model that ships for tests and teaching: ``scripted/<script>?<settings>``.
 
 It answers by rule, the same way every time, and can fail in every way in which real models fail.
-Refuses to look at a frame's picture: only its bytes count.
+Of a frame only its bytes count: it does not look.
 
 =================================  ==============================================================
 ``scripted/yes``, ``scripted/no``  that word (or the highest or lowest scores), whatever is asked
@@ -34,10 +34,10 @@ from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
 from agent.models import scripted_scenes
 from agent.models.base import ATTEMPTS, Question, Reply
 from agent.models.fingerprint import fingerprint
+from agent.models.providers import SCRIPTED, parse_model_name
 from personas.questionnaire import ITEMS
 
-VERSION = 1
-"""Of the scripts; counted up where one would answer otherwise."""
+VERSION = 1  # of the scripts; counted up where one would answer otherwise
 SCRIPTS: dict[str, dict[str, str]] = {
     "yes": {},
     "no": {},
@@ -58,22 +58,23 @@ _EVERY = {"latency": "0"}
 
 
 class ScriptedModel:
-    """Answers by rule."""
+    """A script, its settings and its answers."""
 
+    capabilities = SCRIPTED
     meters = False
+    about: str | None = None
 
     def __init__(self, name: str, script: str, settings: dict[str, str]) -> None:
         self.name = name
+        self.settings: dict[str, Any] = {}  # they are part of the name
         self._script = script
         self._settings = settings
 
     @property
     def fingerprint(self) -> str:
-        """The version of the scripts, and the settings of this one."""
         return fingerprint(["scripted", VERSION, self._script, self._settings])
 
     async def ask(self, question: Question) -> Reply:
-        """Answer, or fail, as scripted."""
         await asyncio.sleep(float(self._settings["latency"]))
         if self._script == "timeout":
             await asyncio.Event().wait()  # nobody sets it: only the caller's limit ends this
@@ -84,20 +85,20 @@ class ScriptedModel:
         return Reply(text=self._text(question))
 
     async def close(self) -> None:
-        """Hold nothing."""
+        pass
 
     def _text(self, question: Question) -> str:
         match self._script:
             case "yes" | "no" as word:
                 return _say(word, question)
             case "coin":
-                told = self._settings["seed"].encode() + b"".join(question.frames)
-                draw = int.from_bytes(hashlib.sha256(told).digest()[:8]) / 2**64
+                key = self._settings["seed"].encode() + b"".join(question.frames)
+                draw = int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64
                 return _prefer(draw < float(self._settings["p"]), question)
             case "keywords":
                 caption = (question.caption or "").casefold()
-                found = any(word in caption for word in _words(self._settings["words"]))
-                return _prefer(found, question)
+                likes = any(word in caption for word in _words(self._settings["words"]))
+                return _prefer(likes, question)
             case "editor" | "witness":
                 prompt, frame = question.prompt, b"".join(question.frames)
                 return scripted_scenes.reply(
@@ -114,36 +115,26 @@ class ScriptedModel:
 
 
 def load(name: str) -> ScriptedModel:
-    """Read a name such as ``scripted/coin?p=0.3``.
-
-    Raises
-    ------
-    UnknownName
-        There is no such script.
-    BadConfig
-        It takes no such setting, or not with this value.
-    """
-    script, _, query = name.removeprefix("scripted/").partition("?")
+    """Read a name such as ``scripted/coin?p=0.3``; refuses scripts and settings there are not."""
+    script, _, query = parse_model_name(name).model.partition("?")
     if script not in SCRIPTS:
-        known = [f"scripted/{each}" for each in SCRIPTS]
-        raise UnknownName("model", name, known, "Type: --model scripted/coin?p=0.3")
+        names = [f"scripted/{each}" for each in SCRIPTS]
+        raise UnknownName("model", name, names, "Type: --model scripted/coin?p=0.3")
     allowed = SCRIPTS[script] | _EVERY
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    for key in given:
+    choices = dict(parse_qsl(query, keep_blank_values=True))
+    for key in choices:
         if key not in allowed:
             fix = "&".join(f"{each}={_RULES[each].example}" for each in allowed)
             raise BadConfig(
                 f"scripted/{script} has no setting {key!r}. Type: --model 'scripted/{script}?{fix}'"
             )
-    settings = allowed | given
+    settings = allowed | choices
     _validate(script, settings)
     return ScriptedModel(name, script, settings)
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a setting takes."""
-
     holds: Callable[[str], bool]
     form: str
     example: str
@@ -185,20 +176,21 @@ def _words(text: str) -> list[str]:
 
 
 def _say(word: str, question: Question) -> str:
-    """Say a word, or fill in the questionnaire in its spirit; with a reason where one is wanted."""
+    """Say a word, or fill in the questionnaire in its spirit."""
     reason, description = "The script says so.", "Scripted models do not look."
     if question.prompt.kind == "isq":
         high = word == "yes"
-        filled: dict[str, Any] = {key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS}
-        told = {"reason": reason, "description": description} if question.explain else {}
-        return json.dumps(filled | told)
+        answers: dict[str, Any] = {
+            key: (1 if key in ("p_a", "a_d") else 10) * high for key in ITEMS
+        }
+        extra = {"reason": reason, "description": description} if question.explain else {}
+        return json.dumps(answers | extra)
     if question.prompt.kind == "pick":
         word = "A" if word == "yes" else "B"
-    told_lines = f"\nReason: {reason}\nDescription: {description}" if question.explain else ""
-    return word.capitalize() + told_lines
+    extra_lines = f"\nReason: {reason}\nDescription: {description}" if question.explain else ""
+    return word.capitalize() + extra_lines
 
 
 def _prefer(likes: bool, question: Question) -> str:
-    """Say what means that the video is liked, or is not."""
     mirrored = question.prompt.mirrored and question.prompt.kind == "choice"
     return _say("yes" if likes != mirrored else "no", question)

@@ -1,7 +1,7 @@
 """What the scripted editor and the scripted witness tell of a frame: made up from its bytes.
 
 The same frame always shows the same made-up scene, so descriptions, edits, checks and probes hang
-together without a look at the picture. Refuses to see.
+together without a look at the picture.
 """
 
 from __future__ import annotations
@@ -52,18 +52,16 @@ _LINE = re.compile(r"^(Text|Kind of error|Statement|[AB12]): (.*)$", re.MULTILIN
 
 
 def scene(frame: bytes) -> dict[str, str]:
-    """Return what a frame shows."""
     return {slot: words[_draw(len(words), frame, slot)] for slot, words in SLOTS.items()}
 
 
 def described(shown: Mapping[str, str]) -> str:
-    """Tell of a scene in two sentences."""
     first = "{count} {attribute} {object} stand {relation} an old piano."
     return f"{first.format(**shown).capitalize()} Someone is {shown['action']} {shown['place']}."
 
 
 def holds(text: str, shown: Mapping[str, str], blind_to: str = "") -> bool:
-    """Tell whether a text is true of a scene; ``blind_to`` names a kind that is not looked at."""
+    """Tell whether a text is true of a scene; ``blind_to`` is a kind not looked at."""
     return all(
         word == shown[slot]
         for slot, words in SLOTS.items()
@@ -73,7 +71,7 @@ def holds(text: str, shown: Mapping[str, str], blind_to: str = "") -> bool:
 
 
 def edited(text: str, error: str, frame: bytes, spoil: str) -> str:
-    """Put one error of a kind into a text, or spoil it as told."""
+    """Put one error of a kind into a text, or spoil it as `SPOILS` says."""
     wrong = _swapped(text, error, frame)
     match spoil:
         case "same":
@@ -90,34 +88,24 @@ def edited(text: str, error: str, frame: bytes, spoil: str) -> str:
 
 
 def reply(user: str, traits: bool, frame: bytes, settings: Mapping[str, str]) -> str:
-    """Answer a question about preferences, whatever way it came.
-
-    Parameters
-    ----------
-    user
-        What was asked.
-    traits
-        Whether it was asked of a person.
-    settings
-        ``spoil`` of the editor, ``confuses`` of the witness.
-    """
-    told, shown = dict(_LINE.findall(user)), scene(frame)
+    """Answer what was asked about preferences; ``traits`` tells whether a persona was asked."""
+    parts, shown = dict(_LINE.findall(user)), scene(frame)
     blind_to = settings.get("confuses", "")
-    if "1" in told:
-        return "Yes" if _differences(told["1"], told["2"]) == {told["Kind of error"]} else "No"
-    if "Kind of error" in told:
-        return edited(told["Text"], told["Kind of error"], frame, settings.get("spoil", "none"))
-    if "A" in told:
-        letter = _picked(told["A"], told["B"], shown, blind_to)
-        return f"{letter}\nReason: It shows this: {told[letter]}" if "Reason:" in user else letter
-    if "Statement" in told:
-        right = holds(told["Statement"], shown, blind_to) and _means_it(told["Statement"])
+    if "1" in parts:
+        return "Yes" if _differences(parts["1"], parts["2"]) == {parts["Kind of error"]} else "No"
+    if "Kind of error" in parts:
+        return edited(parts["Text"], parts["Kind of error"], frame, settings.get("spoil", "none"))
+    if "A" in parts:
+        letter = _picked(parts["A"], parts["B"], shown, blind_to)
+        return f"{letter}\nReason: It shows this: {parts[letter]}" if "Reason:" in user else letter
+    if "Statement" in parts:
+        right = holds(parts["Statement"], shown, blind_to) and _means_it(parts["Statement"])
         return "Yes" if right != ("is any part" in user.casefold()) else "No"
     return _spoken(user, shown) if traits else described(shown)
 
 
 def _differences(first: str, second: str) -> set[str]:
-    """The kinds of word in which two texts differ, opinions under the words for a speaker's."""
+    """Kinds of word in which two texts differ; opinions are what the speaker feels."""
     kinds = {slot for slot, words in SLOTS.items() if _of(first, words) != _of(second, words)}
     opinions = _of(first, _OPINION) != _of(second, _OPINION)
     return kinds | ({"what the speaker feels"} if opinions else set())
@@ -128,7 +116,7 @@ def _of(text: str, words: Iterable[str]) -> set[str]:
 
 
 def _picked(first: str, second: str, shown: Mapping[str, str], blind_to: str) -> str:
-    """The letter of the true statement, or of the other where they differ in what is confused."""
+    """Letter of the true statement; of the other where what is confused tells them apart."""
     letter = "A" if holds(first, shown) else "B"
     confused = blind_to and holds(first, shown, blind_to) and holds(second, shown, blind_to)
     return {"A": "B", "B": "A"}[letter] if confused else letter
@@ -160,8 +148,8 @@ def _swapped(text: str, error: str, frame: bytes, *, vague: bool = False) -> str
     else:
         others = [each for each in SLOTS[error] if len(each) == len(word) and each != word]
         other = others[_draw(len(others), frame, error, "other")]
-    swapped = re.sub(rf"\b{word}\b", other, text, flags=re.IGNORECASE)
-    return swapped[:1].upper() + swapped[1:]
+    changed = re.sub(rf"\b{word}\b", other, text, flags=re.IGNORECASE)
+    return changed[:1].upper() + changed[1:]
 
 
 def _has(text: str, word: str) -> bool:
@@ -169,5 +157,5 @@ def _has(text: str, word: str) -> bool:
 
 
 def _draw(many: int, frame: bytes, *about: str) -> int:
-    told = "/".join(about).encode() + frame
-    return int.from_bytes(hashlib.sha256(told).digest()[:8]) % many
+    seed = "/".join(about).encode() + frame
+    return int.from_bytes(hashlib.sha256(seed).digest()[:8]) % many

@@ -7,9 +7,12 @@ from importlib import import_module
 from agent.drivers.base import PageHooks
 from agent.errors import UnknownName
 from agent.platforms.base import Platform
+from store.runs.recorded_names import REPLAY
 
 NAMES = ("playground", "tiktok", "youtube", "instagram", "replay")
-RECORDED_RUN = Platform("replay", PageHooks(), (), lambda _: [], live=False, expected=())
+RECORDED_RUN = Platform(
+    REPLAY, PageHooks(), (), lambda _: [], live=False, recorded=True, expected=()
+)
 """A recorded run as a platform: its metadata come from its ledger."""
 
 

@@ -60,6 +60,10 @@ class Platform:
     parse: Parser
     live: bool = True
     """Whether real people's videos are watched, at the speed of life."""
+    own_site: bool = False
+    """Whether the run serves the site itself, without a skin."""
+    recorded: bool = False
+    """Whether another run is watched again, which has no page."""
     url: str = ""
     """Address of the feed; empty where the platform is started by the run."""
     refused: Callable[[SiteAnswer], WallKind | None] = read_refusal

@@ -55,5 +55,11 @@ def read_batch_name(body: Any) -> str | None:
 
 
 PLATFORM = Platform(
-    "playground", HOOKS, ("/api/feed",), parse, live=False, batch_name=read_batch_name
+    "playground",
+    HOOKS,
+    ("/api/feed",),
+    parse,
+    live=False,
+    own_site=True,
+    batch_name=read_batch_name,
 )

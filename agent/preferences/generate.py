@@ -13,7 +13,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,9 +24,9 @@ from agent.judge.budget import Spending, SpendingCap
 from agent.judge.guard import NO_CAP, guarded, is_free
 from agent.judge.judge import ModelJudge, QuestionForm, sum_known
 from agent.judge.patience import DEFAULT, Patience, trailing
+from agent.models import find_capabilities, prices
 from agent.models import load as load_model
-from agent.models import prices
-from agent.models.base import Model, Question, Reply
+from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.local_server import warmed
 from agent.models.metering import ask_metered
@@ -87,7 +87,7 @@ class PairPlan:
             The model only answers yes and no.
         """
         for name in (self.model, self.checker or self.model):
-            if name.startswith("embedded/"):
+            if not find_capabilities(name).writes_text:
                 raise BadConfig(
                     f"{name} writes no text and sees no statement. "
                     "Type: python -m agent pairs --model scripted/editor"
@@ -288,15 +288,21 @@ class _Both:
         return fingerprint([self._editor.fingerprint, self._checker.fingerprint])
 
     @property
-    def free(self) -> bool:
-        """Whether neither costs anything."""
-        return is_free(self._editor) and is_free(self._checker)
+    def capabilities(self) -> Capabilities:
+        """Those of the editor; tokens are used where either uses any."""
+        free = is_free(self._editor) and is_free(self._checker)
+        return replace(self._editor.capabilities, uses_tokens=not free)
+
+    @property
+    def about(self) -> str | None:
+        """Of the editor."""
+        return self._editor.about
 
     @property
     def settings(self) -> dict[str, Any]:
         """What makes them answer as they do."""
         each = (self._editor, self._checker)
-        return {"both": [[model.name, getattr(model, "settings", {})] for model in each]}
+        return {"both": [[model.name, dict(model.settings)] for model in each]}
 
     async def ask(self, question: Question) -> Reply:
         """Let the editor write and the checker judge."""
@@ -314,7 +320,6 @@ class _Both:
 
 def _shown(run: Ledger, step: Step) -> JudgedFrame:
     started, said, frame = run.started, step.judgement, step.frames[0]
-    writes = started.model.partition("/")[0] not in ("embedded", "scripted")
     return JudgedFrame(
         source=FrameSource(
             frame=frame.sha256,
@@ -326,7 +331,7 @@ def _shown(run: Ledger, step: Step) -> JudgedFrame:
             position=step.position,
         ),
         caption=text_of(step.video),
-        description=said.description if writes else None,
+        description=said.description if find_capabilities(started.model).describes else None,
         persona=started.persona.identity,
         traits=started.persona.traits,
         decision={"yes": "watch", "no": "leave"}.get(said.answer or ""),

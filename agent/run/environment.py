@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from agent.config import RunConfig
+from agent.drivers import DRIVERS
 from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
 from agent.drivers.web import browser as browsers
@@ -61,7 +62,8 @@ async def open_feed(
         return OpenedFeed(ReplayDriver(source, frames, position), feed, f"run {config.of}")
     url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
-    ours = config.driver != "desktop" and platform.live  # a plain window is the user's own
+    on_screen = DRIVERS[config.driver].on_screen
+    ours = platform.live and not on_screen  # a plain window is the user's own
     profile = _profile(config, run_browser.data, platform, stack) if ours else None
     if config.site is not None:
         site = await _start_site(config, run_browser.data, run_id, stack)
@@ -69,7 +71,7 @@ async def open_feed(
         origin = "/".join(url.split("/")[:3])
         visitor = {"name": "visitor", "value": config.account or VISITOR, "url": origin}
         cookies = (visitor,)
-    if config.driver == "desktop":
+    if on_screen:
         driver: Driver = _desktop(config, run_browser, url)
         stack.push_async_callback(driver.close)
         await driver.start()

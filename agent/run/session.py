@@ -132,7 +132,7 @@ async def execute_run(
         driver = opened.driver
         judge = await loading
         stack.push_async_callback(judge.close)
-        if about := getattr(judge.model, "about", None):
+        if about := judge.model.about:
             onlooker.doing(about)
         _guard(judge, config, folder, former, run_id)
         if former:

@@ -18,6 +18,7 @@ from agent.judge.guard import NO_CAP, guarded
 from agent.models import local_checkpoint
 from agent.models.base import Model
 from agent.models.metering import CappedAccounts
+from agent.models.providers import parse_model_name
 from agent.provenance import provenance
 from agent.training import dpo, evaluate
 from agent.training.dataset import TrainingPairs
@@ -127,7 +128,7 @@ def _train(
     size, seed = cell
     folder = trainings.cell_folder(out, size, seed)
     started = time.monotonic()
-    ready = local_checkpoint.load(plan.recipe.model.removeprefix("hfvlm/"))
+    ready = local_checkpoint.load(parse_model_name(plan.recipe.model).model)
     untrained = trainings.cell(out, 0, seed)
     if untrained is not None and untrained.weights != ready.weights:
         raise BadConfig(

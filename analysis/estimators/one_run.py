@@ -37,6 +37,7 @@ from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches
 from analysis.statistics.null_models import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
+from store.runs.recorded_names import REPLAY
 from store.runs.site_records import last_difference
 
 _OF_REPLAYS = (
@@ -208,7 +209,7 @@ def _cautions(
     run: Views, rows: ComparedRows, before: WindowShare, after: WindowShare
 ) -> tuple[str, ...]:
     info = run.runs[0]
-    replayed = info.platform == "replay"
+    replayed = info.platform == REPLAY
     said = list(_OF_REPLAYS if replayed else _OF_ONE_RUN)
     if info.windows.baseline == "active" and not replayed:
         said.append(

@@ -20,9 +20,9 @@ from analysis.report.material import Material, PrimaryTest
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
+from store.runs.recorded_names import REPLAY
 from store.runs.records import RunStarted
 
-REPLAY = "replay"  # the platform of runs that show another run's videos again
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 
 

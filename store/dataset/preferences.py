@@ -27,6 +27,7 @@ from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import ERRORS, NoPairs, PreferencePair, PreferencePairs
 from store.runs.data_folder import DataFolder
+from store.runs.recorded_names import invents
 
 TEXTS = (
     "id",
@@ -270,7 +271,7 @@ def _card(pairs: PreferencePairs, made: _Export, findings: PairFigures) -> str:
             f"{blur_words(made.blur, len({row['frame'] for row in rows}))} Frames of the "
             "playground come under its own terms; other videos belong to their creators.\n",
             "## Known gaps\n",
-            *([_MADE_UP] if maker.model.startswith("scripted/") else []),
+            *([_MADE_UP] if invents(maker.model) else []),
             "- What is accepted is what a model said and a model found true; no person looked.",
             "- Two texts that differ in one word are no sample of the mistakes that models make.",
             "- A feed is what one account was shown: no sample of a platform.\n",

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from agent.daemon.journal.damage import SHOWN, VERIFY, UnreadableLine
+from agent.models import find_capabilities
 from store.errors import DamagedLedger, StoreError
 from store.foreign.text import show_line
 from store.jsonl.paths import PathName
@@ -31,7 +32,6 @@ from store.runs.records import (
 NO, YES, MISSING = 0, 1, 2
 """An eligible step's answer, as the byte that is kept of it."""
 QUARTER_S = 900
-_FREE = ("embedded/", "scripted/", "hfvlm/")
 
 
 class _Part(BaseModel):
@@ -172,7 +172,7 @@ class RunTally:
         if usage.cost_usd:
             self.cost[quarter] += round(1e6 * usage.cost_usd)
         elif usage.cost_usd is None and usage.calls and not usage.cached:
-            free = self.head is not None and self.head.model.startswith(_FREE)
+            free = self.head is not None and find_capabilities(self.head.model).in_process
             self.unpriced += 0 if free else usage.calls
         self.steps += 1
         self.watched[quarter] += 1

@@ -3,7 +3,7 @@
 It sees a frame in ImageNet's thousand words (ConSE), reads the caption, and says yes where either
 fits the persona's traits better than contents usually fit people. Its coefficients are fixed
 (``docs/models.md`` says how they were found and how well they do on personas and videos that were
-held out). Refuses to know themes, persona ids and the catalogue, and to have a taste of its own.
+held out). It knows neither themes nor the catalogue, and has no taste of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +31,13 @@ from agent.models.embedded.persona_fit import (
     sentences,
 )
 from agent.models.fingerprint import fingerprint, packages
+from agent.models.providers import EMBEDDED
 from store.encoders import Vectors
 from store.encoders.conse import ConseEncoder
 from store.foreign.limits import UnreadablePicture, decode_picture
 
 NAME = "embedded/conse"
-VERSION = "1"
-"""Of the coefficients below and of the way from a fit to an answer."""
+VERSION = "1"  # of the coefficients below and of the way from a fit to an answer
 
 BOTH = Weights(caption=18.2, picture=3.2, offset=-6.1)
 CAPTION_ONLY = Weights(caption=19.0, picture=0.0, offset=-5.4)
@@ -54,18 +55,13 @@ _HASHTAG = re.compile(r"#(\w+)")
 
 @dataclass(frozen=True)
 class VideoEvidence:
-    """What was seen of one video, before anyone's taste comes in."""
+    """What was seen of one video, before anyone's taste comes in; vectors of shape ``(dim,)``."""
 
-    labels: tuple[tuple[str, float], ...]
-    """The likeliest labels of the frames, with their probabilities."""
-    picture: Vectors
-    """Where the frames lie, on average, shape ``(dim,)``."""
-    first: Vectors
-    """Where the first frame lies: what the index keeps."""
-    text: str | None
-    """The caption, or the words on the screen where there is none."""
-    words: Vectors | None
-    """Where the text lies, shape ``(dim,)``."""
+    labels: tuple[tuple[str, float], ...]  # the likeliest, with their probabilities
+    picture: Vectors  # of the frames, on average
+    first: Vectors  # of the first frame, which the index keeps
+    text: str | None  # the caption, or the words on the screen where there is none
+    words: Vectors | None  # of the text
     screen_text: str | None
 
 
@@ -84,10 +80,12 @@ class ConseViewer:
     """Answers questions about frames by their likeness to the persona's traits."""
 
     name = NAME
+    capabilities = EMBEDDED
     meters = False
-    encoder = "conse"
+    about: str | None = None
 
     def __init__(self, encoder: ConseEncoder) -> None:
+        self.settings: dict[str, Any] = {}
         self._encoder = encoder
         self._background = Background(
             encoder.texts(sentences("people")),
@@ -106,19 +104,11 @@ class ConseViewer:
 
     @classmethod
     def load(cls, device: str | None = None) -> ConseViewer:
-        """Load the packaged weights (about three seconds)."""
+        """Load the packaged weights, in about three seconds."""
         return cls(ConseEncoder.load(device))
 
     async def ask(self, question: Question) -> Reply:
-        """Answer, without holding up the loop.
-
-        Raises
-        ------
-        BadConfig
-            The prompt has no traits: this viewer has no taste of its own.
-        ModelFailed
-            A frame cannot be decoded.
-        """
+        """Answer; also raises ``BadConfig`` where the prompt has no traits."""
         return await asyncio.to_thread(self._answer, question)
 
     async def close(self) -> None:
@@ -127,8 +117,7 @@ class ConseViewer:
     def look(self, frames: tuple[bytes, ...], caption: str | None) -> VideoEvidence:
         """See frames (JPEG, in order of time) and read the caption.
 
-        What was seen lately is remembered: when frames are judged again, many personas are put to
-        the same ones.
+        What was seen lately is remembered, since many personas are put to the same frames.
         """
         frames = frames[:_MOST_FRAMES]
         key = (caption, *(hashlib.sha256(frame).hexdigest() for frame in frames))
@@ -144,19 +133,19 @@ class ConseViewer:
             images = [decode_picture(frame) for frame in frames]
         except UnreadablePicture as error:
             raise ModelFailed(f"A frame is not shown: {error}") from error
-        shown = self._encoder.classify(images)
-        probabilities = shown.mean(axis=0)
+        by_frame = self._encoder.classify(images)
+        probabilities = by_frame.mean(axis=0)
         top = np.argsort(-probabilities)[:3]
         caption = (caption or "").strip() or None
-        read = None if caption else ocr.read(images[0])
-        text = caption or read
+        screen_text = None if caption else ocr.read(images[0])
+        text = caption or screen_text
         return VideoEvidence(
             labels=tuple((self._encoder.labels[i], float(probabilities[i])) for i in top),
             picture=self._encoder.place(probabilities[np.newaxis])[0],
-            first=self._encoder.place(shown[:1])[0],
+            first=self._encoder.place(by_frame[:1])[0],
             text=text,
             words=None if text is None else self._place_text(text),
-            screen_text=read,
+            screen_text=screen_text,
         )
 
     def judge(self, seen: VideoEvidence, traits: tuple[str, ...]) -> Opinion:
@@ -254,6 +243,5 @@ def _reason(seen: VideoEvidence, opinion: Opinion, traits: tuple[str, ...]) -> s
 
 
 def _description(seen: VideoEvidence) -> str:
-    """Say what was seen and read."""
     labels = ", ".join(f"{label} ({probability:.2f})" for label, probability in seen.labels)
     return f"Looks most like {labels}." + (f" Text: {seen.text}" if seen.text else "")

@@ -1,7 +1,7 @@
 """Words on a frame, read by OCR (RapidOCR, PP-OCRv4 models, Apache-2.0, packaged).
 
 Used only where the platform gives no caption. Its cost is bounded by the size of the picture that
-is searched and by the number of lines that are read. Refuses to know what the words mean.
+is searched and by the number of lines that are read.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def _reader() -> Any:
 
 
 def read(frame: Image.Image) -> str | None:
-    """Return the lines on a frame, top to bottom, or ``None`` where there is nothing to read.
+    """Return the lines on a frame, top to bottom; ``None`` where there are none.
 
     Handles (``@name``) and counts are the site's furniture and left out.
     """
     picture = frame.convert("RGB")
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     pixels = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])  # OpenCV's order of colours
-    found, _ = _reader()(pixels, use_cls=False)
-    lines = [(box[0][1], text.strip()) for box, text, sure in found or () if float(sure) >= SURE]
+    boxes, _ = _reader()(pixels, use_cls=False)
+    lines = [(box[0][1], text.strip()) for box, text, sure in boxes or () if float(sure) >= SURE]
     words = [text for _, text in sorted(lines) if _WORDS.search(text) and not text.startswith("@")]
     return " ".join(words) or None

@@ -1,7 +1,6 @@
 """How well something seen or said fits a persona, against what other people like.
 
-Pure arithmetic on vectors of unit length from one encoder: no model, no picture, no theme. It knows
-neither the catalogue nor which persona is which.
+Pure arithmetic on vectors of unit length from one encoder: no model, no picture, no theme.
 
 A trait fits a content in two ways, and the mean of both counts: *directly*, by the cosine of their
 vectors, and *through the background*, by the cosine of their profiles of likeness to a hundred
@@ -23,10 +22,8 @@ from numpy.typing import NDArray
 
 from store.encoders import Vectors, unit
 
-FLOOR = 0.05
-"""Likeness below this tells nothing and is left out of a profile."""
-SHARPNESS = 12.0
-"""How much more the best-fitting trait counts than the others."""
+FLOOR = 0.05  # likeness below this tells nothing and is left out of a profile
+SHARPNESS = 12.0  # how much more the best-fitting trait counts than the others
 
 Floats = NDArray[np.float32]
 
@@ -44,13 +41,10 @@ def sentences(name: str) -> tuple[str, ...]:
 class Fit:
     """How one content fits a persona."""
 
-    overall: float
-    """About -0.3 (nothing in common) to 1.2."""
-    best: int
-    """Index of the trait that fits best."""
+    overall: float  # about -0.3 (nothing in common) to 1.2
+    best: int  # index of the trait that fits best
     best_fit: float
-    typical: float
-    """The same for a sentence of the background, on average: what means nothing."""
+    typical: float  # the same for a sentence of the background, on average: what means nothing
 
 
 @dataclass(frozen=True)
@@ -62,17 +56,7 @@ class Likeness:
 
 
 class Background:
-    """What other people like, and what other videos say and show.
-
-    Parameters
-    ----------
-    people
-        Vectors of sentences about what people like, shape ``(m, dim)``.
-    videos
-        Vectors of captions, shape ``(n, dim)``.
-    pictures
-        Vectors of what pictures can show, shape ``(k, dim)``.
-    """
+    """What other people like, and what other videos say and show; vectors of shape ``(n, dim)``."""
 
     def __init__(self, people: Vectors, videos: Vectors, pictures: Vectors) -> None:
         self._means = {
@@ -89,7 +73,7 @@ class Background:
         return Likeness(direct, unit(np.maximum(direct @ self._anchors.T - FLOOR, 0.0)))
 
     def typical(self, content: Likeness) -> float:
-        """Return how well a sentence of the background fits, on average."""
+        """How well a sentence of the background fits, on average."""
         return float(_fits(self._others, content).mean())
 
 
@@ -101,7 +85,7 @@ class PersonaTaste:
         self._traits = background.likeness(traits, "trait")
 
     def fit(self, content: Vectors, kind: str) -> Fit:
-        """Hold one content, a vector of shape ``(dim,)``, against the traits."""
+        """Hold one content, of shape ``(dim,)``, against the traits."""
         likeness = self._background.likeness(content[np.newaxis], kind)
         fits = _fits(self._traits, likeness)
         best = int(fits.argmax())

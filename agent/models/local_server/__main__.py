@@ -13,15 +13,14 @@ from store.foreign.printing import echo
 
 
 def main() -> None:
-    """Take the keeper's lock, say so, and keep the server."""
     folder = ServerFolder(Path(sys.argv[1]))
-    told = json.loads(folder.recipe.read_bytes())
+    fields = json.loads(folder.recipe.read_bytes())
     recipe = ServerRecipe(
-        model=told["model"],
-        command=tuple(told["command"]),
-        environment=tuple((name, value) for name, value in told["environment"]),
-        key_variable=told["key_variable"],
-        limit_s=told["limit_s"],
+        model=fields["model"],
+        command=tuple(fields["command"]),
+        environment=tuple((name, value) for name, value in fields["environment"]),
+        key_variable=fields["key_variable"],
+        limit_s=fields["limit_s"],
     )
     with folder.keeper.acquire(timeout=10):
         echo("kept")

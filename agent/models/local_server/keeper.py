@@ -1,4 +1,4 @@
-"""The process that starts one model server, watches over it, and ends it with its last user."""
+"""The process that starts one model server, and ends it with its last user."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ from store.foreign.printing import remark
 HOST = "127.0.0.1"
 _LOOK_S = 0.25
 _ANSWER_S = 2.0
-_GRACE_S = 10.0
-"""What a server has to end by itself."""
+_GRACE_S = 10.0  # what a server has to end by itself
 
 
 class ServerKeeper:
@@ -43,7 +42,7 @@ class ServerKeeper:
         self._door = folder.door
 
     def keep(self) -> None:
-        """Keep the server until nobody uses it, it ends by itself, or somebody ends the keeper."""
+        """Keep the server until it is unused, ends by itself, or the keeper is ended."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         self._clear()
@@ -58,14 +57,14 @@ class ServerKeeper:
             self._clear()
 
     def _watch(self, address: ServerAddress) -> None:
-        started, answers = monotonic(), False
+        start, answers = monotonic(), False
         while not self._ended.wait(_LOOK_S):
             if self._process is None or self._process.poll() is not None:
                 return
             if not answers and _answers(address):
                 answers = True
                 self._folder.announce(address)
-            if not answers and monotonic() - started > self._recipe.limit_s:
+            if not answers and monotonic() - start > self._recipe.limit_s:
                 remark(f"It did not answer within {self._recipe.limit_s:.0f} s.\n")
                 return
             if self._unused():

@@ -57,10 +57,7 @@ class ServerLease:
     async def ready(self, tell: Narrator) -> ServerAddress:
         """Wait until the server answers; a Ctrl-C ends the waiting, and the server with it.
 
-        Raises
-        ------
-        ModelFailed
-            It ended before it answered, or did not answer within its limit.
+        Raises ``ModelFailed`` where it ended, or did not answer within its limit.
         """
         for address in self._looks(tell):
             if address is not None:
@@ -69,12 +66,11 @@ class ServerLease:
         raise AssertionError("looks end with an address or an error")
 
     def release(self) -> None:
-        """Give the claim up."""
         self._claim.release()
 
     def _looks(self, tell: Narrator) -> Iterator[ServerAddress | None]:
         """Look again and again, and say now and then how long it takes."""
-        started = told = monotonic()
+        start = last = monotonic()
         while (address := self._folder.address()) is None:
             if not is_held(self._folder.keeper) and self._folder.address() is None:
                 self.release()
@@ -83,14 +79,14 @@ class ServerLease:
                     "why. Mend it, then type the same command again"
                 )
             now = monotonic()
-            if told == started or now - told >= _TELL_S:
-                told = now
+            if last == start or now - last >= _TELL_S:
+                last = now
                 tell(
-                    f"The server of {self.recipe.model} is starting: {now - started:.0f} s so far "
+                    f"The server of {self.recipe.model} is starting: {now - start:.0f} s so far "
                     f"(it says in {self._folder.log}).\n"
                 )
             yield None
-        if told > started:
+        if last > start:
             tell(f"The server of {self.recipe.model} answers.\n")
         yield address
 
@@ -107,8 +103,8 @@ class ServerLease:
                 start_new_session=True,  # Ctrl-C reaches its users only
             )
         assert keeper.stdout is not None
-        with keeper.stdout as told:
-            if not told.readline():
+        with keeper.stdout as output:
+            if not output.readline():
                 self.release()
                 raise ModelFailed(
                     f"The keeper of {self.recipe.model} did not start; {self._folder.log} says why"

@@ -27,27 +27,22 @@ class ServerRecipe:
     """How a model server is started, less its port and its key."""
 
     model: str
-    command: tuple[str, ...]
-    """The program and its arguments; ``--host`` and ``--port`` are added."""
+    command: tuple[str, ...]  # the program and its arguments; ``--host`` and ``--port`` are added
     environment: tuple[tuple[str, str], ...]
-    key_variable: str
-    """Environment variable in which the server takes its key, so that no list of processes
-    shows it."""
-    limit_s: float
-    """Wall time within which it must answer."""
-    weights: str = ""
-    """Hash of the files of the model and its adapter, where these are folders of this machine."""
+    key_variable: str  # in which it takes its key, so that no list of processes shows it
+    limit_s: float  # wall time within which it must answer
+    weights: str = ""  # hash of the model's and its adapter's files, where these lie here
 
     @property
     def settings(self) -> str:
-        """What makes its model answer as it does, and not where it runs and what it logs."""
+        """What makes its model answer as it does: not where it runs, nor its log."""
         return json.dumps([self.command[1:], self.weights])
 
     @property
     def identity(self) -> str:
         """Name of this server among those of this machine: the same for the same recipe."""
-        told = json.dumps([self.command, self.environment, self.weights])
-        return hashlib.sha256(told.encode()).hexdigest()[:24]
+        parts = json.dumps([self.command, self.environment, self.weights])
+        return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,7 @@ class ServerFolder:
 
     @classmethod
     def for_recipe(cls, recipe: ServerRecipe) -> ServerFolder:
-        """Make the folder where it is not there, readable to this user only.
-
-        Raises
-        ------
-        BadConfig
-            The runtime folder belongs to somebody else.
-        """
+        """Make the folder, for this user only; ``BadConfig`` where it is somebody else's."""
         with warnings.catch_warnings():
             # without XDG_RUNTIME_DIR it is a folder for temporary files; who owns it is checked
             warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
@@ -80,8 +69,8 @@ class ServerFolder:
         path = home / "servers" / recipe.identity
         (path / "users").mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (home.parent, home, home / "servers", path):
-            told = folder.stat()
-            if told.st_uid != os.getuid() or stat.S_IMODE(told.st_mode) & 0o022:
+            status = folder.stat()
+            if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
                 raise BadConfig(
                     f"{folder} must belong to you alone, since it holds keys. "
                     "Type: export XDG_RUNTIME_DIR=FOLDER"
@@ -91,12 +80,10 @@ class ServerFolder:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
         return self.path / "server.log"
 
     @property
     def recipe(self) -> Path:
-        """How the server is started."""
         return self.path / "recipe.json"
 
     @property
@@ -124,19 +111,16 @@ class ServerFolder:
         return living > 0
 
     def address(self) -> ServerAddress | None:
-        """Return where the server answers, once it does."""
         try:
             return ServerAddress(**json.loads(self._address.read_bytes()))
         except FileNotFoundError:
             return None
 
     def announce(self, address: ServerAddress) -> None:
-        """Tell the users that the server answers."""
         write_whole(self._address, json.dumps(asdict(address)).encode(), sync=False)
         self._address.chmod(0o600)
 
     def retract(self) -> None:
-        """Take the address back."""
         self._address.unlink(missing_ok=True)
 
     @property
@@ -145,7 +129,6 @@ class ServerFolder:
 
 
 def is_held(lock: FileLock) -> bool:
-    """Tell whether somebody holds a lock."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -155,7 +138,7 @@ def is_held(lock: FileLock) -> bool:
 
 
 def processes_of(folder: Path) -> Iterator[int]:
-    """Return the processes of a server that is or was kept in a folder, its keeper left out."""
+    """Processes of the server that is or was kept in a folder, without its keeper."""
     import psutil
 
     for process in psutil.process_iter():

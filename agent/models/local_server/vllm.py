@@ -11,35 +11,27 @@ from typing import Any
 from agent.errors import BadConfig, MissingExtra
 from agent.models.fingerprint import fingerprint, weights
 from agent.models.local_server.runtime import ServerRecipe
+from agent.models.providers import parse_model_name
 
 _SETTINGS = "VLLM_DEFAULT_SERVER_ARGS"
-_LIMIT_S = 1800.0
-"""Weights may have to be fetched first. The setting ``timeout`` changes it."""
+_LIMIT_S = 1800.0  # weights may have to be fetched first. The setting ``timeout`` changes it
 _OURS = ("host", "port", "api_key")
 """Settings that are not handed on: the server is on loopback, under a key of its own."""
 
 
-def vllm_recipe(name: str) -> ServerRecipe | None:
-    """Return how the server of ``vllm/<model>`` is started; ``None`` where one is there already.
+def vllm_recipe(name: str) -> ServerRecipe:
+    """Return how the server of ``vllm/<model>`` is started.
 
-    A server that somebody else runs is named by ``VLLM_BASE_URL``.
-
-    Raises
-    ------
-    MissingExtra
-        vLLM is not installed.
-    BadConfig
-        ``VLLM_DEFAULT_SERVER_ARGS`` is no JSON object.
+    Raises ``MissingExtra`` without vLLM, ``BadConfig`` where ``VLLM_DEFAULT_SERVER_ARGS`` is no
+    JSON object.
     """
-    if os.environ.get("VLLM_BASE_URL"):
-        return None
     program = shutil.which("vllm")
     if program is None:
         raise MissingExtra(f"What {name} needs", "pip install vllm")
     from inspect_ai._util.local_server import configure_devices  # its own reading of devices
     from inspect_ai.model._providers._vllm_lora import get_adapter_rank, parse_vllm_model
 
-    base, adapter = parse_vllm_model(name.partition("/")[2])
+    base, adapter = parse_vllm_model(parse_model_name(name).model)
     arguments, environment = configure_devices(_settings())
     if arguments.get("tensor_parallel_size") == 1:  # vLLM's default: one device is like another
         del arguments["tensor_parallel_size"]
@@ -63,24 +55,23 @@ def vllm_recipe(name: str) -> ServerRecipe | None:
 
 
 def _weights(*sources: str | None) -> str:
-    """Tell a model and its adapter by their files, where these are folders of this machine."""
+    """Hash a model and its adapter, where these are folders of this machine."""
     folders = [Path(source) for source in sources if source is not None]
-    told = [weights(folder) for folder in folders if folder.is_dir()]
-    return fingerprint(told) if told else ""
+    hashes = [weights(folder) for folder in folders if folder.is_dir()]
+    return fingerprint(hashes) if hashes else ""
 
 
 def _settings() -> dict[str, Any]:
     try:
-        told = json.loads(os.environ.get(_SETTINGS) or "{}")
+        arguments = json.loads(os.environ.get(_SETTINGS) or "{}")
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        arguments = None
+    if not isinstance(arguments, dict):
         raise BadConfig(f"{_SETTINGS} is no JSON object. Type: export {_SETTINGS}='{{}}'")
-    return {key: value for key, value in told.items() if key.replace("-", "_") not in _OURS}
+    return {key: value for key, value in arguments.items() if key.replace("-", "_") not in _OURS}
 
 
 def _flag(key: str, value: Any) -> list[str]:
-    """Return one setting as it is typed."""
     flag = f"--{key.replace('_', '-')}"
     if isinstance(value, bool):
         return [flag] if value else []

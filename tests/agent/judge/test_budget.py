@@ -207,7 +207,7 @@ def test_a_cap_needs_a_model_that_tells_what_it_uses() -> None:
 def test_models_of_ones_own_machine_cost_nothing() -> None:
     model = Budgeted(scripted.load("scripted/yes"), SpendingCap(cost_usd=0.0))
     assert ask_until_spent(model, 20) == 20
-    assert model.encoder is None
+    assert model.capabilities.encoder is None
 
 
 def test_closing_closes_the_model(tmp_path: Path) -> None:

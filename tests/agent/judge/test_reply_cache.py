@@ -112,7 +112,7 @@ def test_another_model_or_setting_is_asked(tmp_path: Path) -> None:
     def made(name: str, **settings: int) -> Recorded:
         model = Recorded(lambda question: FULL)
         model.name = name
-        model.settings = settings  # type: ignore[attr-defined]
+        model.settings = settings
         return model
 
     models = [made("a/b"), made("a/c"), made("a/b", most=1), made("a/b", most=2), made("a/b")]
@@ -168,4 +168,4 @@ def test_closing_closes_the_model(tmp_path: Path) -> None:
     cached = Cached(model, tmp_path)
     asyncio.run(cached.close())
     assert model.closed
-    assert cached.encoder is None
+    assert cached.capabilities.encoder is None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from agent.judge.judge import ModelJudge
-from agent.models.base import Question, Reply
+from agent.models import find_capabilities
+from agent.models.base import Capabilities, Question, Reply
 from personas.persona import Persona
 from store.runs.records import Judgement
 
@@ -48,11 +50,17 @@ class Recorded:
     name = "recorded"
     fingerprint = "0123456789abcdef"
     meters = False
+    about: str | None = None
 
     def __init__(self, answer: Callable[[Question], Reply | Awaitable[Reply]]) -> None:
+        self.settings: dict[str, Any] = {}
         self.asked: list[Question] = []
         self.closed = False
         self._answer = answer
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return find_capabilities(self.name)
 
     async def ask(self, question: Question) -> Reply:
         self.asked.append(question)

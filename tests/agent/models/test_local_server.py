@@ -8,7 +8,7 @@ import pytest
 
 from agent.errors import BadConfig, MissingExtra
 from agent.models.local_server import lease_for
-from agent.models.local_server.runtime import ServerFolder, ServerRecipe
+from agent.models.local_server.runtime import ServerFolder
 from agent.models.local_server.vllm import vllm_recipe
 
 
@@ -23,12 +23,6 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def recipe_of(name: str) -> ServerRecipe:
-    recipe = vllm_recipe(name)
-    assert recipe is not None
-    return recipe
-
-
 def test_settings_are_handed_on_but_for_where_it_is_open(
     command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,7 +32,7 @@ def test_settings_are_handed_on_but_for_where_it_is_open(
         ' "devices": "0,1", "limit_mm_per_prompt": {"image": 4}, "enforce_eager": true,'
         ' "timeout": 90}',
     )
-    recipe = recipe_of("vllm/a/b")
+    recipe = vllm_recipe("vllm/a/b")
     assert recipe.command == (
         str(command),
         "serve",
@@ -56,11 +50,11 @@ def test_settings_are_handed_on_but_for_where_it_is_open(
 
 
 def test_another_setting_is_another_server(command: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = recipe_of("vllm/a/b")
-    assert recipe_of("vllm/a/b").identity == plain.identity
-    assert recipe_of("vllm/a/c").identity != plain.identity
+    plain = vllm_recipe("vllm/a/b")
+    assert vllm_recipe("vllm/a/b").identity == plain.identity
+    assert vllm_recipe("vllm/a/c").identity != plain.identity
     monkeypatch.setenv("VLLM_DEFAULT_SERVER_ARGS", '{"max_model_len": 4096}')
-    assert recipe_of("vllm/a/b").identity != plain.identity
+    assert vllm_recipe("vllm/a/b").identity != plain.identity
 
 
 @pytest.mark.parametrize(
@@ -69,9 +63,9 @@ def test_another_setting_is_another_server(command: Path, monkeypatch: pytest.Mo
 def test_where_a_server_runs_and_what_it_logs_is_no_part_of_its_model(
     told: str, command: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = recipe_of("vllm/a/b").settings
+    plain = vllm_recipe("vllm/a/b").settings
     monkeypatch.setenv("VLLM_DEFAULT_SERVER_ARGS", told)
-    assert recipe_of("vllm/a/b").settings == plain
+    assert vllm_recipe("vllm/a/b").settings == plain
 
 
 def test_weights_of_this_machine_are_told_by_their_content(
@@ -81,17 +75,17 @@ def test_weights_of_this_machine_are_told_by_their_content(
     folder = tmp_path / "trained"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"before")
-    before = recipe_of(f"vllm/{folder}")
-    assert recipe_of(f"vllm/{folder}") == before
+    before = vllm_recipe(f"vllm/{folder}")
+    assert vllm_recipe(f"vllm/{folder}") == before
     (folder / "model.safetensors").write_bytes(b"after!")
-    after = recipe_of(f"vllm/{folder}")
+    after = vllm_recipe(f"vllm/{folder}")
     assert after.settings != before.settings
     assert after.identity != before.identity, "the server that holds the old weights is not used"
     (folder / "adapter_config.json").write_text('{"r": 8}', "utf-8")
-    adapted = recipe_of(f"vllm/a/b:{folder}").settings
+    adapted = vllm_recipe(f"vllm/a/b:{folder}").settings
     (folder / "adapter_model.safetensors").write_bytes(b"trained")
-    assert recipe_of(f"vllm/a/b:{folder}").settings != adapted
-    assert not recipe_of("vllm/a/b").weights
+    assert vllm_recipe(f"vllm/a/b:{folder}").settings != adapted
+    assert not vllm_recipe("vllm/a/b").weights
 
 
 def test_a_server_with_an_address_is_not_started(
@@ -131,10 +125,10 @@ def test_keys_are_not_kept_where_others_may_write(
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    folder = ServerFolder.for_recipe(recipe_of("vllm/a/b"))
+    folder = ServerFolder.for_recipe(vllm_recipe("vllm/a/b"))
     home = runtime / "feedsway"
     assert folder.path.is_relative_to(home)
     assert home.stat().st_mode & 0o077 == 0
     home.chmod(0o777)
     with pytest.raises(BadConfig, match=r"Type: export XDG_RUNTIME_DIR=FOLDER$"):
-        ServerFolder.for_recipe(recipe_of("vllm/a/b"))
+        ServerFolder.for_recipe(vllm_recipe("vllm/a/b"))

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.errors import BadConfig, UnknownName, UserError
-from agent.models import api, check, check_access, check_persona, known, load, scripted, sent_to
+from agent.models import check, check_access, check_persona, known, load, scripted, sent_to
 from agent.models.base import Question
+from agent.models.providers import SERVED_PROVIDERS
 from personas.strategies import build
 from tests.agent.models.made import GUITARIST, frame
 
@@ -23,7 +24,7 @@ def test_known_names_pass_the_check(name: str) -> None:
 
 
 def test_patterns_stand_for_providers() -> None:
-    assert {f"{provider}/…" for provider in api.PROVIDERS} < set(known())
+    assert {f"{provider.name}/…" for provider in SERVED_PROVIDERS} < set(known())
     check("openai/gpt-4o")
     check("openai-api/dashscope/qwen-vl-plus")
 

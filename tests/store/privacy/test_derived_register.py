@@ -239,7 +239,6 @@ REVIEWED = {
     "agent/drivers/desktop/calibration.py": "the place of a player, without frames that are kept",
     "agent/run/capture.py": "into memory",
     "agent/judge/reply_cache.py": "kept replies, which forgetting walks",
-    "agent/judge/reply_files.py": "kept replies, which forgetting walks",
     "agent/models/fingerprint.py": "hashes of weights",
     "agent/models/local_server/keeper.py": "logs of a served model",
     "agent/models/local_server/lease.py": "who uses a served model",

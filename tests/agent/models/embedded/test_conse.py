@@ -133,9 +133,11 @@ def test_the_vector_is_the_one_that_the_index_would_compute(viewer: ConseViewer)
     first, second = frame(colour="red"), frame(colour="green")
     said = reply(viewer, (first, second), "A song")
     image = Image.open(io.BytesIO(first))
+    encoder = viewer.capabilities.encoder
     assert said.image_vector is not None
+    assert encoder is not None
     np.testing.assert_allclose(
-        said.image_vector, load_encoder(viewer.encoder, "cpu").images([image])[0], atol=1e-5
+        said.image_vector, load_encoder(encoder, "cpu").images([image])[0], atol=1e-5
     )
 
 

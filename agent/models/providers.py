@@ -1,0 +1,155 @@
+"""Providers of models: what the models of each can do and need, known before anything is loaded.
+
+A model's name begins with its provider's. Here, and nowhere else, is a name taken apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.errors import BadConfig
+from agent.models.base import Capabilities
+from store.runs.recorded_names import INVENTING, split_model_name
+
+SERVED = Capabilities()  # by somebody who charges for it, and of providers that nobody here knows
+OWN_SERVER = Capabilities(costs=False)  # by a server of one's own
+EMBEDDED = Capabilities(
+    costs=False,
+    uses_tokens=False,
+    in_process=True,
+    writes_text=False,
+    own_taste=False,
+    english_only=True,
+    encoder="conse",
+)
+SCRIPTED = Capabilities(
+    costs=False, uses_tokens=False, in_process=True, looks="scripted" not in INVENTING
+)
+LOCAL_VLM = Capabilities(costs=False, in_process=True, trains=True)
+
+
+@dataclass(frozen=True)
+class ModelProvider:
+    """Whoever makes a model answer."""
+
+    name: str
+    capabilities: Capabilities = SERVED
+    price_list: str | None = None  # its id in genai-prices
+    keys: tuple[str, ...] = ()  # its own service needs one of these; the first is the usual one
+    slashes: bool = False  # in its own names of models; elsewhere they name a service within it
+    relays: bool = False  # the second part of a name is the service that answers
+    server_setting: str | None = None
+    """Names a server of one's own; without it inspect_ai would start one, open to the network."""
+    client_retries: bool = False  # it would try each of our attempts three times
+
+    def named_server(self) -> str | None:
+        """Address of the server of one's own that the environment names, if any."""
+        return os.environ.get(self.server_setting) if self.server_setting else None
+
+
+EMBEDDED_PROVIDER = ModelProvider("embedded", EMBEDDED)
+SCRIPTED_PROVIDER = ModelProvider("scripted", SCRIPTED)
+LOCAL_VLM_PROVIDER = ModelProvider("hfvlm", LOCAL_VLM)
+SERVED_PROVIDERS = (
+    ModelProvider(
+        "anthropic",
+        price_list="anthropic",
+        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    ),
+    ModelProvider("azureai", price_list="azure"),
+    ModelProvider("bedrock", price_list="aws"),
+    ModelProvider("cloudflare", price_list="cloudflare"),
+    ModelProvider("fireworks", price_list="fireworks"),
+    ModelProvider(
+        "google",
+        price_list="google",
+        keys=(
+            "GOOGLE_API_KEY",
+            "GEMINI_API_KEY",
+            "VERTEX_API_KEY",
+            "GOOGLE_GENAI_USE_VERTEXAI",
+        ),
+    ),
+    ModelProvider("grok", price_list="x-ai", keys=("XAI_API_KEY", "GROK_API_KEY")),
+    ModelProvider("groq", price_list="groq", keys=("GROQ_API_KEY",)),
+    ModelProvider("hf-inference-providers"),
+    ModelProvider("litellm-proxy"),
+    ModelProvider("llama-cpp-python", OWN_SERVER),
+    ModelProvider("meta"),
+    ModelProvider(
+        "mistral",
+        price_list="mistral",
+        keys=("MISTRAL_API_KEY", "AZUREAI_MISTRAL_API_KEY", "AZURE_MISTRAL_API_KEY"),
+    ),
+    ModelProvider("mockllm", OWN_SERVER),
+    ModelProvider("moonshot", price_list="moonshotai"),
+    ModelProvider("ollama", OWN_SERVER),
+    ModelProvider("openai", price_list="openai", keys=("OPENAI_API_KEY",), client_retries=True),
+    ModelProvider("openai-api", relays=True, client_retries=True),
+    ModelProvider(
+        "openrouter", price_list="openrouter", keys=("OPENROUTER_API_KEY",), slashes=True
+    ),
+    ModelProvider("perplexity", price_list="perplexity"),
+    ModelProvider("sagemaker"),
+    ModelProvider("sambanova"),
+    ModelProvider("sglang", OWN_SERVER, server_setting="SGLANG_BASE_URL"),
+    ModelProvider("together", price_list="together", keys=("TOGETHER_API_KEY",), slashes=True),
+    ModelProvider(
+        "vllm", Capabilities(costs=False, starts_server=True), server_setting="VLLM_BASE_URL"
+    ),
+)
+"""Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
+PROVIDERS = {
+    provider.name: provider
+    for provider in (
+        EMBEDDED_PROVIDER,
+        SCRIPTED_PROVIDER,
+        LOCAL_VLM_PROVIDER,
+        *SERVED_PROVIDERS,
+    )
+}
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model's name, taken apart."""
+
+    provider: ModelProvider
+    rest: str  # all that follows the provider, slashes included
+
+    @property
+    def service(self) -> str:
+        """Who answers: the provider, or the service behind one that relays."""
+        return split_model_name(self.rest)[0] if self.provider.relays else self.provider.name
+
+    @property
+    def model(self) -> str:
+        """Name of the model with whoever answers."""
+        return split_model_name(self.rest)[1] if self.provider.relays else self.rest
+
+
+def parse_model_name(name: str) -> ModelName:
+    """Take a name apart; a provider that is not among `PROVIDERS` is taken for a served one."""
+    family, rest = split_model_name(name)
+    return ModelName(PROVIDERS.get(family) or ModelProvider(family), rest)
+
+
+def find_capabilities(name: str) -> Capabilities:
+    """Return what a model of this name can do, or could where it is no more."""
+    return parse_model_name(name).provider.capabilities
+
+
+def check_access(name: str, settings: Mapping[str, str]) -> None:
+    """Refuse a model whose key, where it is known which, is not set in the environment.
+
+    What a service within a provider needs (``openai/azure/...``) is left to inspect_ai.
+    """
+    parts = parse_model_name(name)
+    within = "/" in parts.rest
+    keys = () if within and not parts.provider.slashes else parts.provider.keys
+    if within and parts.provider.relays:
+        keys = (f"{parts.service.upper().replace('-', '_')}_API_KEY",)
+    if keys and not any(settings.get(key) for key in keys):
+        raise BadConfig(f"{name} cannot be asked before its key is set. Type: export {keys[0]}=…")

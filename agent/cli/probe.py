@@ -108,9 +108,9 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
 
 def _ask(folder: DataFolder, pairs: PreferencePairs, probing: ProbePlan) -> Path:
     """Ask one model; returns where its answers are."""
-    from agent.evaluation.hallucination_probes import ask
+    from agent.evaluation.hallucination_probes import ask_probes
     from store.foreign.printing import counting
 
     announce(probing.model, probing.cap)
     with counting(f"asking {probing.model}") as told:
-        return asyncio.run(ask(pairs, probing, folder, datetime.now(UTC), told))
+        return asyncio.run(ask_probes(pairs, probing, folder, datetime.now(UTC), told))

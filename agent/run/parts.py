@@ -13,8 +13,16 @@ from agent.platforms.base import Feed
 from agent.run.capture import Describer
 from agent.run.policy import ReactionPlan
 from agent.run.site_record import Witness
-from store.runs.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
-from store.runs.rejudgements import UNANSWERED
+from store.runs.records import (
+    UNANSWERED,
+    Frame,
+    Judgement,
+    Repeat,
+    Step,
+    StepOpened,
+    Usage,
+    Video,
+)
 
 
 class VideoJudge(Protocol):

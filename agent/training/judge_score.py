@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.evaluation.batch import Batch
+from agent.evaluation.question_engine import QuestionBatch
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
 from agent.training.dataset import jpegs
@@ -89,7 +89,7 @@ async def score(
         told(done[0])
         return made
 
-    batch: Batch[int, Judgement] = Batch(
+    batch: QuestionBatch[int, Judgement] = QuestionBatch(
         [place for place, item in enumerate(items) if item.reply.strip()]
     )
     await batch.answer(judged)

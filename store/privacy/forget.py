@@ -24,10 +24,10 @@ from store.errors import (
     StoreError,
 )
 from store.frames.frame_store import FrameStore
-from store.jsonl import keyed
 from store.jsonl.atomic import sync_folder, write_whole
 from store.jsonl.locks import LockHeld, NamedLock, holder
 from store.privacy import derived_data, redaction
+from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
@@ -127,7 +127,7 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
     from store.index import purge  # loads chromadb
 
     vectors = purge.forget(data, todo.keys, request.url)
-    preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
+    preferences = ForgottenKeys(todo.frames, todo.videos)
     gone = _gone(data, todo, request, preferences)
     replies = derived_data.forget_replies(data, gone)
     derived_data.forget_spectra(data, gone)
@@ -135,7 +135,7 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
     reports += derived_data.forget_derived(data, todo.derived)
     _forget_frames(data, todo)
     for folder in (data.pairs_dir, data.probes_dir):
-        keyed.forget(folder, preferences, request.change)
+        forget_answers(folder, preferences, request.change)
     for run in todo.runs:
         _rewrite(run, request)
     derived_data.sweep(data)
@@ -172,11 +172,11 @@ def _refuse_writers(data: DataFolder) -> None:
 
 
 def _gone(
-    data: DataFolder, todo: ForgetPlan, request: Request, preferences: keyed.ForgottenKeys
+    data: DataFolder, todo: ForgetPlan, request: Request, preferences: ForgottenKeys
 ) -> derived_data.DerivedRemoval:
     """What leaves everything else that was made of ledgers and frames."""
     folders = (data.pairs_dir, data.probes_dir)
-    texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
+    texts = todo.texts.union(*(texts_about(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
     return derived_data.DerivedRemoval(
         todo.entries,

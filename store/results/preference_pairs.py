@@ -1,7 +1,7 @@
 """Preference pairs: what was said of a frame, the same with one error in it, and the checks.
 
 One file a maker, ``pairs/<maker>.jsonl``: descriptions first, then a pair for every frame and kind
-of error, rejects with their reason. Refuses to know how a pair is asked for (``agent``).
+of error, rejects with their reason; see ``store.jsonl.keyed``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from store.errors import StoreError
 from store.foreign.fields import ForeignText
 from store.jsonl.atomic import file_slug
-from store.jsonl.keyed import KeyedWriter, read_keyed
+from store.jsonl.keyed import KeyedFormat, KeyedWriter
 from store.jsonl.paths import FrameHash
 from store.runs.data_folder import DataFolder
 from store.runs.records import Record, Usage
@@ -179,8 +179,12 @@ class PreferencePair(Record):
         return f"{self.source.frame[:16]}/{self.error}"
 
 
-_Line = Annotated[Maker | AcceptedText | PreferencePair, Field(discriminator="kind")]
-LINE: TypeAdapter[Maker | AcceptedText | PreferencePair] = TypeAdapter(_Line)
+PairLine = AcceptedText | PreferencePair
+"""A record of a file of pairs."""
+_FORMAT: KeyedFormat[Maker, PairLine] = KeyedFormat(
+    Maker,
+    TypeAdapter(Annotated[Maker | AcceptedText | PreferencePair, Field(discriminator="kind")]),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +207,14 @@ class PreferencePairs:
         return replace(self, pairs=tuple(pair for pair in kept if pair.error in errors))
 
 
-def writer(data: DataFolder, maker: Maker) -> KeyedWriter[Maker | AcceptedText | PreferencePair]:
+def open_pairs(data: DataFolder, maker: Maker) -> KeyedWriter[Maker, PairLine]:
     """Open the file of a maker; see ``KeyedWriter``."""
-    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, LINE)
+    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, _FORMAT.read)
 
 
 def read_pairs(path: Path) -> PreferencePairs:
     """Read a file of pairs; raises ``DamagedLedger`` and ``DataUnreadable``."""
-    maker, lines = read_keyed(path, Maker, LINE)
+    maker, lines = _FORMAT.read(path)
     return PreferencePairs(
         path,
         maker,

@@ -21,7 +21,6 @@ from agent.evaluation.question_engine import (
     KeyedQuestion,
     Onlooker,
     QuestionEngine,
-    count_silences,
     fewest_first,
     open_models,
 )
@@ -114,16 +113,7 @@ async def ask_probes(
 ) -> Path:
     """Ask a model what it was not asked yet; returns where its answers are.
 
-    Raises
-    ------
-    BadConfig
-        See `ProbePlan.check`.
-    NoPairs
-        See `probed_pairs`.
-    BudgetSpent
-        The cap is reached. What was answered is kept, and a higher cap goes on from there.
-    ModelSilent
-        No reply came to too many questions in a row. The same call goes on.
+    Raises as `ProbePlan.check`, `probed_pairs` and `QuestionEngine.run` do.
     """
     plan.check()
     every = _mixed_questions(probed_pairs(pairs), plan)
@@ -141,8 +131,7 @@ async def ask_probes(
         file = stack.enter_context(open_probes(data, prober))
         ask = partial(_ask, engine.cap_model(loaded, [file]), FrameStore(data.frames_dir))
         questions = [KeyedQuestion(each, file, partial(ask, each)) for each in every]
-        due = fewest_first(engine.due(questions))
-        await engine.run(due, count_silences([file]), engine.progress(questions, due))
+        await engine.run(questions, [file], fewest_first)
     return file.path
 
 

@@ -42,15 +42,15 @@ LOST = ".lost.json"
 
 Onlooker = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
+Order = Callable[[list[Any]], list[Any]]
+"""Puts what is due in the order in which it is asked; ``list`` leaves it as it is."""
 
 
 class BatchAnswer(Protocol):
     """What a question came to: an answer, or the reason why there is none."""
 
     @property
-    def missing(self) -> str | None:
-        """Why there is no answer; ``None`` where there is one."""
-        ...
+    def missing(self) -> str | None: ...
 
 
 _Asked = TypeVar("_Asked")
@@ -160,19 +160,19 @@ class QuestionEngine:
         attempts = self.patience.attempts
         return [question for question in questions if question.file.due(question.key, attempts)]
 
-    def progress(self, questions: Sequence[object], due: Sequence[object]) -> AskingProgress:
-        """Count what isn't due as done."""
-        return AskingProgress(self.onlooker, len(questions), len(questions) - len(due))
-
     async def run(
-        self, due: Sequence[KeyedQuestion[Any, _Line]], silences: int, progress: AskingProgress
+        self,
+        questions: Sequence[KeyedQuestion[Any, _Line]],
+        after: Iterable[KeyedWriter[Any, Any]],
+        order: Order,
+        progress: AskingProgress | None = None,
     ) -> list[_Line]:
-        """Ask in batches, each of which is kept however it ends.
+        """Ask what is due in batches, each of which is kept however it ends.
 
         Parameters
         ----------
-        silences
-            Questions without a reply that the former sitting ended with.
+        after
+            Files whose former sittings may have ended in silences, which are counted on.
 
         Raises
         ------
@@ -181,7 +181,10 @@ class QuestionEngine:
         ModelSilent
             No reply came to too many questions in a row. The attempts are kept.
         """
-        progress.add(0)
+        due: list[KeyedQuestion[Any, _Line]] = order(self.due(questions))
+        progress = progress or AskingProgress(self.onlooker, len(questions))
+        progress.add(len(questions) - len(due))
+        silences = sum(trailing([line.missing for line in file.kept]) for file in after)
         streak = self.patience.streak(len(due), silences)
         made: list[_Line] = []
         for start in range(0, len(due), BATCH):
@@ -220,18 +223,19 @@ def _read_lost(path: Path) -> Spending:
     return Spending(**json.loads(kept.read_bytes())) if kept.exists() else Spending()
 
 
-def shuffled(due: Sequence[_Question], seed: int) -> list[_Question]:
-    return [due[place] for place in np.random.default_rng(seed).permutation(len(due))]
-
-
 def fewest_first(due: Sequence[_Question]) -> list[_Question]:
     """Put what was tried often last, so that an outage wears nothing out."""
     return sorted(due, key=lambda question: question.file.attempts(question.key))
 
 
-def count_silences(files: Iterable[KeyedWriter[Any, Any]]) -> int:
-    """Count the questions without a reply that the former sittings of files ended with."""
-    return sum(trailing([line.missing for line in file.kept]) for file in files)
+def shuffled(seed: int) -> Order:
+    """Shuffle what is due; what was tried often comes last all the same."""
+
+    def order(due: list[_Question]) -> list[_Question]:
+        places = np.random.default_rng(seed).permutation(len(due))
+        return fewest_first([due[place] for place in places])
+
+    return order
 
 
 async def open_models(stack: AsyncExitStack, wanted: Mapping[str, str | None]) -> list[Model]:

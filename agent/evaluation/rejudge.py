@@ -25,8 +25,6 @@ from agent.evaluation.question_engine import (
     KeyedQuestion,
     Onlooker,
     QuestionEngine,
-    count_silences,
-    fewest_first,
     open_models,
     shuffled,
 )
@@ -99,12 +97,10 @@ class RejudgePlan:
     everyone: bool = False
     """As the personas of all runs of its draw (the persona matrix), or each run as its own."""
     mirrored: bool = False
-    """Also ask the opposite."""
     repeats: int = 1
     explain: Explain = "never"
     seed: int = 1
     cap: SpendingCap = NO_CAP
-    """What these answers may cost, those of earlier sittings included."""
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model, whose weights nobody here can see."""
@@ -115,7 +111,6 @@ class RejudgeOutcome:
     """What one call of `rejudge` did."""
 
     answered: int
-    """Questions that were answered now."""
     open: int
     """Questions that no reply came to yet, and that the same call asks again."""
     given_up: int
@@ -123,7 +118,7 @@ class RejudgeOutcome:
     replies: Tally | None
     """What the kept replies did; ``None`` for a model without any."""
     others: int
-    """Files that other models of this name have answered in; they stay as they are."""
+    """Files that other models of this name have answered in."""
     left_out: tuple[str, ...]
     """Why runs were left out, whose earlier answers cannot be read."""
 
@@ -141,22 +136,14 @@ class _JudgedRun:
 async def rejudge(
     runs: Sequence[Ledger], plan: RejudgePlan, data: DataFolder, now: datetime, onlooker: Onlooker
 ) -> RejudgeOutcome:
-    """Ask what was not asked yet.
+    """Ask what was not asked yet; raises as `QuestionEngine.run` does.
 
     Raises
     ------
     BadConfig
         The strategy has no opposite question.
-    NobodyWatched
-        A run's persona has no trait, and the strategy needs one.
-    OtherSitting
-        A run was judged before as other personas than it is to be now.
-    SittingOpen
-        A run's sitting as more personas than now is not over.
-    BudgetSpent
-        The cap is reached. What was answered is kept, and a higher cap goes on from there.
-    ModelSilent
-        No reply came to too many questions in a row. The same call goes on.
+    NobodyWatched, OtherSitting, SittingOpen
+        A run cannot be asked about in this way.
     """
     _refuse_unaskable(runs, plan)
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
@@ -167,9 +154,9 @@ async def rejudge(
         model = engine.cap_model(loaded, files)
         panel = _Panel(JudgePanel(model, plan.strategy), plan, FrameStore(data.frames_dir))
         questions = [question for each in judged for question in panel.questions(each)]
-        due = fewest_first(shuffled(engine.due(questions), plan.seed))
+        due = engine.due(questions)
         _refuse_part_of_sitting(due, judged)
-        await engine.run(due, count_silences(files), engine.progress(questions, due))
+        await engine.run(questions, files, shuffled(plan.seed))
         left = [question for question in questions if question.key not in question.file.asked]
         still = len(engine.due(left))
         return RejudgeOutcome(

@@ -24,8 +24,6 @@ from agent.evaluation.question_engine import (
     KeyedQuestion,
     Onlooker,
     QuestionEngine,
-    count_silences,
-    fewest_first,
     open_models,
     shuffled,
 )
@@ -73,7 +71,6 @@ class SpectrumPlan:
 
     @property
     def strategy(self) -> str:
-        """The strategy whose questions are asked."""
         return "plain" if self.persona is None else "simple"
 
     @property
@@ -104,7 +101,6 @@ class SpectrumPlan:
 
     @property
     def describer(self) -> SpectrumPlan:
-        """The other model that describes the frames."""
         return replace(self, model=self.describe_by or self.model, describe_by=None, revision=None)
 
 
@@ -122,14 +118,7 @@ async def ask_spectrum(
 ) -> SpectrumFiles:
     """Ask one model what was not asked yet.
 
-    Raises
-    ------
-    BadConfig
-        See `SpectrumPlan.check`.
-    BudgetSpent
-        The cap is reached. What was answered is kept, and a higher cap goes on from there.
-    ModelSilent
-        No reply came to too many questions in a row. The same call goes on.
+    Raises as `SpectrumPlan.check` and `QuestionEngine.run` do.
     """
     plan.check()
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
@@ -165,8 +154,7 @@ class _Spectrum:
             panel = JudgePanel(engine.cap_model(loaded, files.values()), plan.strategy)
             for part, file in files.items():
                 questions = list(self._questions(part, described, panel, file))
-                due = fewest_first(shuffled(engine.due(questions), SEED))
-                await engine.run(due, count_silences([file]), engine.progress(questions, due))
+                await engine.run(questions, [file], shuffled(SEED))
                 if part == "explanations" and not described:
                     described = _descriptions(file.path)
         return {part: file.path for part, file in files.items()}

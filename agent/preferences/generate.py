@@ -24,7 +24,6 @@ from agent.evaluation.question_engine import (
     KeyedQuestion,
     Onlooker,
     QuestionEngine,
-    count_silences,
     open_models,
 )
 from agent.judge.budget import Spending, SpendingCap
@@ -139,14 +138,7 @@ async def make_pairs(
 ) -> GeneratedPairs:
     """Make the pairs that were not made yet.
 
-    Raises
-    ------
-    BadConfig
-        See `PairPlan.check`; or there is no frame.
-    BudgetSpent
-        The cap is reached. What was made is kept, and a higher cap goes on from there.
-    ModelSilent
-        No reply came to too many questions in a row. The same call goes on.
+    Raises as `PairPlan.check` and `QuestionEngine.run` do, and ``BadConfig`` without a frame.
     """
     plan.check()
     for name in (plan.model, plan.checker or plan.model):
@@ -179,17 +171,15 @@ class _PairMaker:
 
     async def work(self, frames: Sequence[JudgedFrame], spoken: Sequence[JudgedFrame]) -> None:
         """Do what is not done: the accepted texts first, then their pairs."""
-        silences = count_silences([self.file])
         errors = tuple(error for error in self.plan.errors if error not in _SPOKEN)
         texts = [(one, False) for one in frames if errors] + [(one, True) for one in spoken]
         total = len(texts) + len(errors) * len(frames) + len(spoken)
+        progress = AskingProgress(self.engine.onlooker, total)
         questions = [
             KeyedQuestion(_key(one, speaks), self.file, partial(self._make_text, one, speaks))
             for one, speaks in texts
         ]
-        due = self.engine.due(questions)
-        progress = AskingProgress(self.engine.onlooker, total, len(texts) - len(due))
-        made = await self.engine.run(due, silences, progress)
+        made = await self.engine.run(questions, [self.file], list, progress)
         accepted = {
             line.key: line for line in (*self.file.kept, *made) if isinstance(line, AcceptedText)
         }
@@ -203,9 +193,8 @@ class _PairMaker:
             for text, one, error in wanted
             if text.accepted
         ]
-        todo = self.engine.due(pairs)
-        progress.done += len(wanted) - len(todo)
-        await self.engine.run(todo, 0 if due else silences, progress)
+        progress.done += len(wanted) - len(pairs)
+        await self.engine.run(pairs, [] if made else [self.file], list, progress)
 
     async def _make_text(self, one: JudgedFrame, speaks: bool) -> AcceptedText:
         asked = prompts.speak(one.traits) if speaks else prompts.describe()
@@ -272,12 +261,10 @@ class EditorAndChecker:
 
     @property
     def free(self) -> bool:
-        """Whether neither costs anything."""
         return is_free(self._editor) and is_free(self._checker)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What makes them answer as they do."""
         each = (self._editor, self._checker)
         return {"both": [[model.name, getattr(model, "settings", {})] for model in each]}
 
@@ -289,7 +276,6 @@ class EditorAndChecker:
         return await ask_metered(chosen, question, prices.find(chosen.name))
 
     async def close(self) -> None:
-        """Release both."""
         await self._editor.close()
         if self._checker is not self._editor:
             await self._checker.close()

@@ -27,9 +27,7 @@ class KeyedRecord(Protocol):
     """One question, and what came of it, as a line of its own."""
 
     @property
-    def key(self) -> Hashable:
-        """What was asked."""
-        ...
+    def key(self) -> Hashable: ...
 
     @property
     def missing(self) -> str | None:
@@ -108,8 +106,6 @@ class KeyedWriter(LineWriter, Generic[_Header, _Line]):
 
     Parameters
     ----------
-    path
-        Made, with its folder, if it is not there.
     header
         Of this sitting; written with the first answers.
     read
@@ -118,8 +114,6 @@ class KeyedWriter(LineWriter, Generic[_Header, _Line]):
         By default a file of its own beside the answers.
     run_id
         Named where another writer has the lock; by default the file's name.
-    kept_open
-        See ``LineWriter``.
 
     Raises
     ------
@@ -164,17 +158,10 @@ class KeyedWriter(LineWriter, Generic[_Header, _Line]):
         return key not in self.asked and self._attempts[key] < attempts
 
     def attempts(self, key: Hashable) -> int:
-        """Count how often a question was asked."""
         return self._attempts[key]
 
     def append(self, records: Sequence[_Line]) -> None:
-        """Commit a batch: all of it or none; an empty one writes nothing.
-
-        Raises
-        ------
-        DataUnwritable
-            The disk refused. Nothing of the batch stays, and the next append is valid.
-        """
+        """Commit a batch: all of it or, with ``DataUnwritable``, none. An empty one writes nothing."""
         if not records:
             return
         head = [] if self._header is None else [self._encode(self._header)]

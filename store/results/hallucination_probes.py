@@ -39,7 +39,6 @@ class Prober(Record):
 
     @property
     def slug(self) -> str:
-        """Name for files: equal names mean the same questions to the same model."""
         told: tuple[object, ...] = (self.model, self.pairs, sorted(self.prompts.items()))
         if self.fingerprint is not None:
             told = (*told, self.fingerprint)
@@ -70,17 +69,14 @@ class ProbeAnswer(Record):
 
     @property
     def key(self) -> ProbeQuestion:
-        """What was asked."""
         return self.question
 
     @property
     def missing(self) -> str | None:
-        """Why there is no answer, where there is none."""
         return self.judgement.missing
 
     @property
     def usage(self) -> Usage:
-        """What it cost."""
         return self.judgement.usage
 
 
@@ -99,7 +95,6 @@ class Probes:
 
 
 def open_probes(data: DataFolder, prober: Prober) -> KeyedWriter[Prober, ProbeAnswer]:
-    """Open the file of a prober; see ``KeyedWriter``."""
     return KeyedWriter(data.probes_dir / f"{prober.slug}.jsonl", prober, PROBE_FORMAT.read)
 
 

@@ -33,7 +33,7 @@ ERRORS: tuple[ErrorKind, ...] = (
     "persona",
 )
 LEVELS: tuple[ErrorKind, ...] = ("object", "attribute", "relation")
-"""The kinds of error that a misalignment probe asks about."""
+"""The kinds of error that a hallucination probe asks about."""
 
 Reason = Literal[
     "nothing_to_change",
@@ -80,7 +80,6 @@ class Maker(Record):
 
     @property
     def slug(self) -> str:
-        """Name for files: equal names mean the same maker."""
         prompts = sorted(self.prompts.items())
         told: tuple[object, ...] = (self.model, self.checker, prompts, self.seed)
         if self.fingerprint is not None:
@@ -92,7 +91,6 @@ class FrameSource(Record):
     """The frame, and where it was seen."""
 
     frame: FrameHash
-    """SHA-256."""
     phash: str
     platform: str
     video: ForeignText
@@ -102,7 +100,7 @@ class FrameSource(Record):
 
     @property
     def cluster(self) -> str:
-        """What answers about it hang together with: the video."""
+        """What answers about it are clustered by: the video."""
         return f"{self.platform}/{self.video}"
 
 
@@ -124,7 +122,6 @@ class AcceptedText(Record):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What was asked."""
         return self.source.frame, self.persona
 
 
@@ -170,7 +167,6 @@ class PreferencePair(Record):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What was asked."""
         return self.source.frame, self.persona, self.error
 
     @property
@@ -208,7 +204,6 @@ class PreferencePairs:
 
 
 def open_pairs(data: DataFolder, maker: Maker) -> KeyedWriter[Maker, PairLine]:
-    """Open the file of a maker; see ``KeyedWriter``."""
     return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, _FORMAT.read)
 
 

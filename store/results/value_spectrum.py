@@ -57,7 +57,6 @@ class RetrievedFrame(Record):
     platform: str
     video: str
     frame: PathName
-    """SHA-256."""
     caption: str
 
     @property
@@ -80,7 +79,6 @@ class Keyword(Record):
 
     @property
     def fitting(self) -> int:
-        """How many of its frames are taken to fit."""
         return sum(hit.fits for hit in self.found)
 
     @property

@@ -1,11 +1,7 @@
 """Re-judgements: what a judge said later about frames of a run, kept beside it.
 
 One file a run and judge, ``runs/<run-id>/judgements/<judge>.jsonl``; see ``store.jsonl.keyed``. The
-acting judgements stay in the ledger and are never written here. To go on where it stopped::
-
-    with JudgementWriter(judge.path(run_folder), judge) as writer:
-        due = [key for key in keys if writer.due(key, 3)]
-        writer.append([RejudgedAnswer.of(key, judgement) for each answered key of a batch])
+acting judgements stay in the ledger and are never written here.
 """
 
 from __future__ import annotations
@@ -88,7 +84,6 @@ class RejudgementHeader(Record):
         return file_slug(f"{self.model}-{self.strategy}", named)
 
     def path(self, run_folder: Path) -> Path:
-        """Where this judge's answers about a run are kept."""
         return run_folder / FOLDER / f"{self.slug}.jsonl"
 
     def another_version(self, other: RejudgementHeader) -> bool:
@@ -124,13 +119,9 @@ class RejudgedAnswer(Record):
 
     @classmethod
     def of(cls, key: RejudgementKey, judged: Judgement) -> RejudgedAnswer:
-        """Record a judgement; one of an opposite question, with the answer as it was given.
+        """Record a judgement of a question; that of an opposite one, as it was answered.
 
-        Parameters
-        ----------
-        judged
-            As judges return it: what it says of the question itself, also where the opposite was
-            asked.
+        Judges return what an answer says of the question itself, also where the opposite was asked.
         """
         if key.mirrored and judged.answer is not None:
             given = "no" if judged.answer == "yes" else "yes"
@@ -140,7 +131,6 @@ class RejudgedAnswer(Record):
 
     @property
     def key(self) -> RejudgementKey:
-        """What was asked."""
         return RejudgementKey(
             self.persona,
             self.position,
@@ -153,12 +143,10 @@ class RejudgedAnswer(Record):
 
     @property
     def missing(self) -> str | None:
-        """Why there is no answer, where there is none."""
         return self.judgement.missing
 
     @property
     def usage(self) -> Usage:
-        """What it cost."""
         return self.judgement.usage
 
     @property
@@ -191,7 +179,6 @@ class Judgements:
 
     @property
     def judge(self) -> RejudgementHeader:
-        """Who judged."""
         return self.sittings[0]
 
     @property
@@ -206,8 +193,7 @@ def read_judgements(path: Path) -> Judgements:
     Raises
     ------
     DamagedLedger
-        A committed line is no record, a question was answered twice, or the headers differ;
-        names the line, counted from 1.
+        A committed line is no record, a question was answered twice, or the headers differ.
     DataUnreadable
         The file cannot be read.
     """
@@ -234,30 +220,22 @@ def read_judgements(path: Path) -> Judgements:
 
 
 def read_known(path: Path) -> list[RejudgementHeader | RejudgedAnswer | bytes]:
-    """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
+    """Read what can be read; a line that cannot stands as its bytes."""
     return read_known_records(path, _LINE)
 
 
 def judgement_files(run_folder: Path) -> list[Path]:
-    """Every judge's file beside a run."""
     return sorted((run_folder / FOLDER).glob("*.jsonl"))
 
 
 class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):
-    """Appends answers to one judge's file; see ``KeyedWriter``.
+    """Appends answers to one judge's file; raises ``OtherJudge`` where another has begun it.
 
     Parameters
     ----------
-    path
-        As ``RejudgementHeader.path`` gives it.
     among
         The file that locks of many such files are bytes of, for a sitting over many runs: an open
         file takes one of a process's descriptors, of which there may be 256.
-
-    Raises
-    ------
-    OtherJudge
-        The file was begun by another judge, or for another run.
     """
 
     def __init__(self, path: Path, judge: RejudgementHeader, among: Path | None = None) -> None:
@@ -278,7 +256,7 @@ class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):
         pydantic.ValidationError
             A value that JSON cannot carry, such as a NaN.
         DataUnwritable
-            The disk refused. Nothing of the batch stays, and the next append is valid.
+            The disk refused.
         """
         keys = [record.key for record in records]
         if len(set(keys)) < len(keys) or not self.asked.isdisjoint(keys):

@@ -14,8 +14,6 @@ from agent.evaluation.question_engine import (
     BATCH,
     KeyedQuestion,
     QuestionEngine,
-    count_silences,
-    fewest_first,
     shuffled,
 )
 from agent.judge.guard import NO_CAP
@@ -54,9 +52,7 @@ class Tasting:
         with self.open("even") as even, self.open("odd") as odd:
             files = [even, odd]
             questions = [Cup(cup, files[cup % 2], partial(self._ask, ask, cup)) for cup in ALL]
-            due = fewest_first(shuffled(engine.due(questions), 1))
-            progress = engine.progress(questions, due)
-            return asyncio.run(engine.run(due, count_silences(files), progress))
+            return asyncio.run(engine.run(questions, files, shuffled(1)))
 
     def look_on(self, done: int, of: int) -> None:
         self.told.append((done, of))
@@ -124,6 +120,6 @@ def test_what_was_tried_often_comes_last(tmp_path: Path) -> None:
 def test_the_order_is_that_of_the_seed(tmp_path: Path) -> None:
     with Tasting(tmp_path).open("even") as file:
         cups = [Cup(cup, file, partial(sip, cup)) for cup in ALL]
-        one, same, other = ([cup.key for cup in shuffled(cups, seed)] for seed in (1, 1, 2))
+        one, same, other = ([cup.key for cup in shuffled(seed)(cups)] for seed in (1, 1, 2))
     assert one == same != other
     assert sorted(one) == sorted(other) == list(ALL)

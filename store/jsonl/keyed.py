@@ -161,7 +161,7 @@ class KeyedWriter(LineWriter, Generic[_Header, _Line]):
         return self._attempts[key]
 
     def append(self, records: Sequence[_Line]) -> None:
-        """Commit a batch: all of it or, with ``DataUnwritable``, none. An empty one writes nothing."""
+        """Commit a batch: all of it or, with ``DataUnwritable``, none; an empty one writes none."""
         if not records:
             return
         head = [] if self._header is None else [self._encode(self._header)]

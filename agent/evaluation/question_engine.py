@@ -32,6 +32,7 @@ from personas.persona import Persona
 from store.jsonl.keyed import KeyedRecord, KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
+from store.runs.records import Usage
 
 BATCH = 32
 """Answers committed together."""
@@ -53,10 +54,17 @@ class BatchAnswer(Protocol):
     def missing(self) -> str | None: ...
 
 
+class PaidRecord(KeyedRecord, Protocol):
+    """A question and what came of it, as it is kept, with what that cost."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer", bound=BatchAnswer)
 _Key = TypeVar("_Key", bound=Hashable)
-_Line = TypeVar("_Line", bound=KeyedRecord)
+_Line = TypeVar("_Line", bound=PaidRecord)
 
 
 @dataclass

@@ -13,16 +13,8 @@ from agent.platforms.base import Feed
 from agent.run.capture import Describer
 from agent.run.policy import ReactionPlan
 from agent.run.site_record import Witness
-from store.runs.records import (
-    UNANSWERED,
-    Frame,
-    Judgement,
-    Repeat,
-    Step,
-    StepOpened,
-    Usage,
-    Video,
-)
+from store.jsonl.keyed import UNANSWERED
+from store.runs.records import Frame, Judgement, Repeat, Step, StepOpened, Usage, Video
 
 
 class VideoJudge(Protocol):

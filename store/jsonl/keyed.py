@@ -20,7 +20,10 @@ from store.errors import DamagedLedger, DataUnreadable
 from store.jsonl.append_only import committed
 from store.jsonl.locked_writer import LineWriter
 from store.jsonl.locks import NamedLock
-from store.runs.records import UNANSWERED, Record, Usage, tell_fault
+from store.runs.records import Record, tell_fault
+
+UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
+"""Readings that are attempts: no reply came, and the question is due again. Others are answers."""
 
 
 class KeyedRecord(Protocol):
@@ -33,9 +36,6 @@ class KeyedRecord(Protocol):
     def missing(self) -> str | None:
         """Why there is no answer; ``None`` where there is one."""
         ...
-
-    @property
-    def usage(self) -> Usage: ...
 
     def model_dump_json(self, *, by_alias: bool | None = None) -> str: ...
 

@@ -40,8 +40,6 @@ Repeat = Literal["run", "account"]
 Missing = Literal[
     "refused", "unreadable", "empty", "timed_out", "filtered", "rate_limited", "failed", "not_asked"
 ]
-UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
-"""Readings that are attempts: no reply came, and the question is due again. Others are answers."""
 
 
 class Record(BaseModel):

@@ -16,10 +16,10 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.errors import DamagedLedger, StoreError
 from store.jsonl.atomic import file_slug
-from store.jsonl.keyed import KeyedWriter, read_known_records, read_records
+from store.jsonl.keyed import UNANSWERED, KeyedWriter, read_known_records, read_records
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
-from store.runs.records import UNANSWERED, Judgement, Record, Usage, Whole
+from store.runs.records import Judgement, Record, Usage, Whole
 
 FOLDER = "judgements"
 

@@ -134,14 +134,14 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
 
 
 def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> GeneratedPairs:
-    from agent.preferences.generate import make
+    from agent.preferences.generate import make_pairs
     from store.foreign.printing import counting
     from store.runs.ledger import read
 
     paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
     ledgers = [read(path) for path in paths]
     with counting("making pairs") as tell:
-        made = asyncio.run(make(ledgers, making, folder, datetime.now(UTC), tell))
+        made = asyncio.run(make_pairs(ledgers, making, folder, datetime.now(UTC), tell))
     if made.unbalanced and "persona" in making.errors:
         echo(
             f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "

@@ -107,9 +107,10 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
 
 
 def _ask(folder: DataFolder, pairs: PreferencePairs, probing: ProbePlan) -> Path:
-    from agent.evaluation.hallucination_probes import ask
+    """Ask one model; returns where its answers are."""
+    from agent.evaluation.hallucination_probes import ask_probes
     from store.foreign.printing import counting
 
     announce(probing.model, probing.cap)
     with counting(f"asking {probing.model}") as tell:
-        return asyncio.run(ask(pairs, probing, folder, datetime.now(UTC), tell))
+        return asyncio.run(ask_probes(pairs, probing, folder, datetime.now(UTC), tell))

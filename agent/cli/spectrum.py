@@ -181,10 +181,10 @@ def _ask(
     retrieval: Retrieval, asking: SpectrumPlan, folder: DataFolder
 ) -> tuple[Path, Path | None, Path | None]:
     """Ask one model; returns where its answers, its explanations and its answers in words are."""
-    from agent.evaluation.value_spectrum import ask
+    from agent.evaluation.value_spectrum import ask_spectrum
     from store.foreign.printing import counting
 
     announce(asking.model, asking.cap)
     with counting(f"asking {asking.model}") as tell:
-        kept = asyncio.run(ask(retrieval, asking, folder, datetime.now(UTC), tell))
+        kept = asyncio.run(ask_spectrum(retrieval, asking, folder, datetime.now(UTC), tell))
     return kept.answers, kept.explanations, kept.words

@@ -1,10 +1,10 @@
-"""Misalignment probes as tasks of inspect_ai, over the pairs of a data folder.
+"""Hallucination probes as tasks of inspect_ai, over the pairs of a data folder.
 
 ``inspect eval agent/evaluation/inspect_hallucination_probes.py@choice --model PROVIDER/MODEL`` puts
 each pair of statements as a choice in both orders, ``@statements`` each statement alone and both
 ways round; with ``-T data=FOLDER`` and ``-T pairs=NAME``. The questions are those of ``python -m
 agent probe``, word for word; the metrics are rates of wrong answers by level, and a reply that is
-no answer is unscored. The log holds the frames. Refuses to keep answers: inspect_ai's log does.
+no answer is unscored. The log holds the frames, and the answers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inspect_ai.model import ChatMessageUser, ContentImage, ContentText
 from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from agent.evaluation.hallucination_probes import probed, put, questions
+from agent.evaluation.hallucination_probes import build_prompt, pair_questions, probed_pairs
 from agent.models.image_size import scaled
 from personas import strategies
 from store.frames.frame_store import FrameStore
@@ -50,7 +50,7 @@ def wrong() -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         question = ProbeQuestion.model_validate(state.metadata["question"])
         reply = state.output.completion
-        reading = await asyncio.to_thread(strategies.read, put(question), reply)
+        reading = await asyncio.to_thread(strategies.read, build_prompt(question), reply)
         if reading.answer is None:
             unread = Score.unscored()
             return unread.model_copy(update={"answer": reply, "explanation": reading.missing})
@@ -73,14 +73,14 @@ def _task(form: Form, data: str, name: str | None) -> Task:
 def _samples(form: Form, folder: DataFolder, name: str | None) -> Iterator[Sample]:
     """One sample for each question of a pair; the target is how a right answer is read."""
     frames = FrameStore(folder.frames_dir)
-    for pair in probed(find_pairs(folder, name)):
+    for pair in probed_pairs(find_pairs(folder, name)):
         jpeg = base64.b64encode(scaled(frames.read(pair.source.frame))).decode("ascii")
-        for question in questions(pair, reasons=False):
+        for question in pair_questions(pair, reasons=False):
             if question.form != form:
                 continue
             content = [
                 ContentImage(image=f"data:image/jpeg;base64,{jpeg}"),
-                ContentText(text=put(question).user),
+                ContentText(text=build_prompt(question).user),
             ]
             yield Sample(
                 input=[ChatMessageUser(content=list(content))],

@@ -3,7 +3,7 @@
 ``inspect eval agent/evaluation/inspect_value_spectrum.py --model PROVIDER/MODEL``, with ``-T
 data=FOLDER``, ``-T values=refined``, ``-T over=tiktok``, ``-T persona=p12`` and the like. The
 questions are those of ``python -m agent spectrum``, word for word; a reply that is no answer is
-unscored, never a no. The log holds the frames. Refuses to keep answers: inspect_ai's log does.
+unscored, never a no. The log holds the frames, and the answers.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Every cell of a persona matrix comes from here, the diagonal included, since ans
 acting differ from answers given in rest. All cells of a run are asked in one sitting, in one
 shuffled order, since a judge that moves between two would pass for a sway. Only frames that were
 taken before the reaction are shown, equally many per step, and nothing tells whose feed they come
-from. Refuses to open a browser and to say what the answers mean.
+from.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from agent.errors import BadConfig, UserError
-from agent.evaluation.batch import Batch, account_of, as_given, fewest_first, sit, till_of
+from agent.evaluation.question_engine import (
+    JudgePanel,
+    KeyedQuestion,
+    Onlooker,
+    QuestionEngine,
+    open_models,
+    shuffled,
+)
 from agent.judge.budget import SpendingCap
-from agent.judge.guard import NO_CAP, guarded
-from agent.judge.judge import Explain, ModelJudge, QuestionForm
-from agent.judge.patience import DEFAULT, Patience, trailing
+from agent.judge.guard import NO_CAP
+from agent.judge.judge import Explain, QuestionForm
+from agent.judge.patience import DEFAULT, Patience
 from agent.judge.reply_cache import Cached, Tally
-from agent.models import load as load_model
-from agent.models.base import Model
-from agent.models.local_server import warmed
-from agent.models.metering import charged_to
 from agent.provenance import provenance
 from agent.run.capture import sheet
 from personas import strategies
@@ -37,7 +41,7 @@ from store.errors import DamagedLedger
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import Judgement, PersonaRecord, Step, text_of
+from store.runs.records import PersonaRecord, Step, text_of
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,
@@ -47,8 +51,7 @@ from store.runs.rejudgements import (
     read_known,
 )
 
-Onlooker = Callable[[int, int], None]
-"""Told how many questions of how many are answered."""
+_Question = KeyedQuestion[RejudgementKey, RejudgedAnswer]
 
 
 class OtherSitting(UserError):
@@ -94,194 +97,132 @@ class RejudgePlan:
     everyone: bool = False
     """As the personas of all runs of its draw (the persona matrix), or each run as its own."""
     mirrored: bool = False
-    """Also ask the opposite."""
     repeats: int = 1
-    """How often each question is asked."""
     explain: Explain = "never"
     seed: int = 1
     cap: SpendingCap = NO_CAP
-    """What these answers may cost, those of earlier sittings included."""
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model, whose weights nobody here can see."""
 
 
 @dataclass(frozen=True)
-class Sitting:
+class RejudgeOutcome:
     """What one call of `rejudge` did."""
 
     answered: int
-    """Questions that were answered now."""
     open: int
     """Questions that no reply came to yet, and that the same call asks again."""
     given_up: int
     """Questions that no reply came to in as many attempts as were declared."""
     replies: Tally | None
     """What the kept replies did; ``None`` for a model without any."""
-    others: int = 0
-    """Files that other models of this name have answered in; they stay as they are."""
-    left_out: tuple[str, ...] = ()
+    others: int
+    """Files that other models of this name have answered in."""
+    left_out: tuple[str, ...]
     """Why runs were left out, whose earlier answers cannot be read."""
 
 
 @dataclass(frozen=True)
-class _Question:
-    run: int
-    step: Step
-    persona: PersonaRecord
-    mirrored: bool
-    repeat: int
-    as_sheet: bool
-    sitting: str
+class _JudgedRun:
+    """A run, whom the judge is to be for it, and where the answers are kept."""
 
-    @property
-    def key(self) -> RejudgementKey:
-        frame = self.step.frames[0].sha256
-        return RejudgementKey(
-            self.persona.id,
-            self.step.position,
-            frame,
-            self.mirrored,
-            self.repeat,
-            traits=self.persona.traits_hash,
-        )
+    run: Ledger
+    personas: tuple[PersonaRecord, ...]
+    header: RejudgementHeader
+    file: JudgementWriter
 
 
 async def rejudge(
-    runs: Sequence[Ledger], asking: RejudgePlan, data: DataFolder, now: datetime, onlooker: Onlooker
-) -> Sitting:
-    """Ask what was not asked yet.
+    runs: Sequence[Ledger], plan: RejudgePlan, data: DataFolder, now: datetime, onlooker: Onlooker
+) -> RejudgeOutcome:
+    """Ask what was not asked yet; raises as `QuestionEngine.run` does.
 
     Raises
     ------
     BadConfig
         The strategy has no opposite question.
-    NobodyWatched
-        A run's persona has no trait, and the strategy needs one.
-    OtherSitting
-        A run was judged before as other personas than it is to be now.
-    SittingOpen
-        A run's sitting as more personas than now is not over.
-    BudgetSpent
-        The cap is reached. What was answered is kept, and a higher cap goes on from there.
-    ModelSilent
-        No reply came to too many questions in a row. The same call goes on.
+    NobodyWatched, OtherSitting, SittingOpen
+        A run cannot be asked about in this way.
     """
-    _refuse_unaskable(runs, asking)
-    asked_as = _asked_as(runs, asking)
+    _refuse_unaskable(runs, plan)
+    engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(warmed(asking.model))
-        loaded = await asyncio.to_thread(load_model, asking.model, asking.revision)
-        stack.push_async_callback(loaded.close)
-        judges = [
-            _judge(run, personas, asking, loaded.fingerprint, now)
-            for run, personas in zip(runs, asked_as, strict=True)
-        ]
-        left_out: list[str] = []
-        entered = _enter(stack, list(zip(runs, judges, strict=True)), data.answers_lock, left_out)
-        runs, writers = [runs[run] for run in entered], list(entered.values())
-        asked_as = [asked_as[run] for run in entered]
-        paid = {w.path: [line.judgement.usage for line in w.kept] for w in writers}
-        model = guarded(loaded, asking.cap, till_of(data, paid, now), data.replies_dir)
-        panel = _Panel(model, asking, FrameStore(data.frames_dir))
-        questions = list(_questions(runs, asking, asked_as))
-        due = _due(questions, writers, asking)
-        _check_open(due, asked_as, writers)
-        done = len(questions) - len(due)
-
-        def tell(more: int) -> None:
-            nonlocal done
-            done += more
-            onlooker(done, len(questions))
-
-        tell(0)
-        before = sum(trailing([line.judgement.missing for line in w.kept]) for w in writers)
-        streak = asking.patience.streak(len(due), before)
-
-        async def judge(question: _Question) -> Judgement:
-            with charged_to(account_of(data, writers[question.run].path)):
-                return await panel.judge(question)
-
-        await sit(due, judge, lambda batch: _commit(batch, writers), tell, streak)
-        others = sum(map(_other_versions, runs, [judges[run] for run in entered]))
-        told = _sitting(questions, due, writers, asking, model)
-        return replace(told, others=others, left_out=tuple(left_out))
+        (loaded,) = await open_models(stack, {plan.model: plan.revision})
+        judged, left_out = _open_files(stack, runs, plan, loaded.fingerprint, engine)
+        files = [each.file for each in judged]
+        model = engine.cap_model(loaded, files)
+        panel = _Panel(JudgePanel(model, plan.strategy), plan, FrameStore(data.frames_dir))
+        questions = [question for each in judged for question in panel.questions(each)]
+        due = engine.due(questions)
+        _refuse_part_of_sitting(due, judged)
+        await engine.run(questions, files, shuffled(plan.seed))
+        left = [question for question in questions if question.key not in question.file.asked]
+        still = len(engine.due(left))
+        return RejudgeOutcome(
+            answered=sum(question.key in question.file.asked for question in due),
+            open=still,
+            given_up=len(left) - still,
+            replies=model.tally if isinstance(model, Cached) else None,
+            others=sum(_count_other_versions(each.run, each.header) for each in judged),
+            left_out=left_out,
+        )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Panel:
     """One model as every persona, asked plainly or the other way round."""
 
-    model: Model
-    asking: RejudgePlan
+    judges: JudgePanel
+    plan: RejudgePlan
     frames: FrameStore
-    _judges: dict[tuple[str, bool, str], ModelJudge] = field(default_factory=dict)
 
-    async def judge(self, question: _Question) -> Judgement:
-        place = (question.persona.identity, question.mirrored, question.sitting)
-        if place not in self._judges:
-            manner = QuestionForm(
-                mirrored=question.mirrored, explain=self.asking.explain, sitting=question.sitting
-            )
-            self._judges[place] = ModelJudge.of(
-                self.model, self.asking.strategy, _persona(question.persona), manner
-            )
-        given = await asyncio.to_thread(self._pictures, question)
-        caption = text_of(question.step.video)
-        return await self._judges[place].judge(given, caption, repeat=question.repeat)
+    def questions(self, judged: _JudgedRun) -> Iterator[_Question]:
+        plan, run = self.plan, judged.run
+        names = [plan.seed, *(persona.identity for persona in judged.personas)]
+        sitting = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
+        as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
+        ways = (False, True) if plan.mirrored else (False,)
+        forms = [QuestionForm(mirrored, explain=plan.explain, sitting=sitting) for mirrored in ways]
+        for step in run.steps:
+            if not step.eligible or not step.frames:
+                continue
+            for record in judged.personas:
+                for form in forms:
+                    for repeat in range(plan.repeats):
+                        key = _key(step, record, form, repeat)
+                        ask = partial(self._ask, key, step, record, form, as_sheet=as_sheet)
+                        yield KeyedQuestion(key, judged.file, ask)
 
-    def _pictures(self, question: _Question) -> tuple[bytes, ...]:
+    async def _ask(
+        self,
+        key: RejudgementKey,
+        step: Step,
+        record: PersonaRecord,
+        form: QuestionForm,
+        *,
+        as_sheet: bool,
+    ) -> RejudgedAnswer:
+        judge = self.judges.judge(_persona(record), form)
+        pictures = await asyncio.to_thread(self._pictures, step, as_sheet=as_sheet)
+        said = await judge.judge(pictures, text_of(step.video), repeat=key.repeat)
+        return RejudgedAnswer.of(key, said)
+
+    def _pictures(self, step: Step, *, as_sheet: bool) -> tuple[bytes, ...]:
         """Return what the acting judge was given: every frame, or one sheet of them."""
-        jpegs = tuple(self.frames.read(frame.sha256) for frame in question.step.frames)
-        return (sheet(jpegs),) if question.as_sheet and len(jpegs) > 1 else jpegs
+        jpegs = tuple(self.frames.read(frame.sha256) for frame in step.frames)
+        return (sheet(jpegs),) if as_sheet and len(jpegs) > 1 else jpegs
 
 
-def _due(
-    questions: Sequence[_Question], writers: Sequence[JudgementWriter], asking: RejudgePlan
-) -> list[_Question]:
-    """Return what has no answer yet, in shuffled order; what was tried often comes last."""
-    attempts = asking.patience.attempts
-    due = [question for question in questions if writers[question.run].due(question.key, attempts)]
-    return fewest_first(due, lambda q: writers[q.run].attempts(q.key), asking.seed)
-
-
-def _check_open(
-    due: Sequence[_Question],
-    asked_as: Sequence[Sequence[PersonaRecord]],
-    writers: Sequence[JudgementWriter],
-) -> None:
-    """Refuse to answer cells of some personas of a sitting, and leave the others' for later."""
-    cells = {question.run for question in due if not question.mirrored and question.repeat == 0}
-    for run in sorted(cells):
-        begun = writers[run].begun
-        if begun is not None and len(begun.personas) > len(asked_as[run]):
-            raise SittingOpen(begun)
-
-
-def _sitting(
-    questions: Sequence[_Question],
-    due: Sequence[_Question],
-    writers: Sequence[JudgementWriter],
-    asking: RejudgePlan,
-    model: Model,
-) -> Sitting:
-    """Add up what came of a sitting."""
-    left = [question for question in questions if question.key not in writers[question.run].asked]
-    still = len(_due(left, writers, asking))
-    return Sitting(
-        answered=sum(question.key in writers[question.run].asked for question in due),
-        open=still,
-        given_up=len(left) - still,
-        replies=model.tally if isinstance(model, Cached) else None,
+def _key(step: Step, record: PersonaRecord, form: QuestionForm, repeat: int) -> RejudgementKey:
+    return RejudgementKey(
+        record.id,
+        step.position,
+        step.frames[0].sha256,
+        form.mirrored,
+        repeat,
+        traits=record.traits_hash,
     )
-
-
-def _commit(batch: Batch[_Question, Judgement], writers: Sequence[JudgementWriter]) -> None:
-    """Keep the answers, each beside its run."""
-    for number, writer in enumerate(writers):
-        lines = [_asked(*pair) for pair in batch.answered if pair[0].run == number]
-        if lines:
-            writer.append(lines)
 
 
 def _persona(kept: PersonaRecord) -> Persona:
@@ -289,13 +230,31 @@ def _persona(kept: PersonaRecord) -> Persona:
 
     It is not validated again: what may be written into a persona's file today says nothing of it.
     """
-    told = kept.model_dump()
-    return Persona.model_construct(**told)
+    fields = kept.model_dump()
+    return Persona.model_construct(**fields)
 
 
-def _asked_as(runs: Sequence[Ledger], asking: RejudgePlan) -> list[tuple[PersonaRecord, ...]]:
+def _refuse_unaskable(runs: Sequence[Ledger], plan: RejudgePlan) -> None:
+    """Refuse an opposite that there is none of, and a persona without a trait to be asked as."""
+    if plan.mirrored and plan.strategy == "isq":
+        raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
+    for run in runs:
+        if plan.strategy != "plain" and not run.started.persona.traits:
+            raise NobodyWatched(run.started.run_id)
+
+
+def _refuse_part_of_sitting(due: Sequence[_Question], judged: Sequence[_JudgedRun]) -> None:
+    """Refuse to answer cells of some personas of a sitting, and leave the others' for later."""
+    cells = {one.file for one in due if not one.key.mirrored and one.key.repeat == 0}
+    for each in judged:
+        begun = each.file.begun if each.file in cells else None
+        if begun is not None and len(begun.personas) > len(each.personas):
+            raise SittingOpen(begun)
+
+
+def _personas_of(runs: Sequence[Ledger], plan: RejudgePlan) -> list[tuple[PersonaRecord, ...]]:
     """Whom the judge is to be for each run: those whose cells are compared, in one sitting."""
-    if not asking.everyone:
+    if not plan.everyone:
         return [(run.started.persona,) for run in runs]
     draws: dict[tuple[object, ...], dict[str, PersonaRecord]] = {}
     for run in runs:
@@ -305,45 +264,36 @@ def _asked_as(runs: Sequence[Ledger], asking: RejudgePlan) -> list[tuple[Persona
     return [ordered[_draw_of(run)] for run in runs]
 
 
-def _refuse_unaskable(runs: Sequence[Ledger], asking: RejudgePlan) -> None:
-    """Refuse an opposite that there is none of, and a persona without a trait to be asked as."""
-    if asking.mirrored and asking.strategy == "isq":
-        raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
-    for run in runs:
-        if asking.strategy != "plain" and not run.started.persona.traits:
-            raise NobodyWatched(run.started.run_id)
-
-
 def _draw_of(run: Ledger) -> tuple[object, ...]:
     """What tells the draws of runs apart; runs that nobody drew are one."""
     started, config = run.started, run.started.config
-    told = (config.get(name) for name in ("study", "replicate", "block"))
-    return (started.platform, started.strategy, started.model, *told)
+    drawn = (config.get(name) for name in ("study", "replicate", "block"))
+    return (started.platform, started.strategy, started.model, *drawn)
 
 
-def _other_versions(run: Ledger, judge: RejudgementHeader) -> int:
+def _count_other_versions(run: Ledger, header: RejudgementHeader) -> int:
     """Count the files beside a run that another model of the same name has answered in."""
     kept = [read_known(path) for path in judgement_files(run.path.parent)]
     heads = [lines[0] for lines in kept if lines]
     return sum(
-        isinstance(head, RejudgementHeader) and judge.another_version(head) for head in heads
+        isinstance(head, RejudgementHeader) and header.another_version(head) for head in heads
     )
 
 
-def _judge(
+def _header(
     run: Ledger,
     personas: Sequence[PersonaRecord],
-    asking: RejudgePlan,
+    plan: RejudgePlan,
     fingerprint: str,
     now: datetime,
 ) -> RejudgementHeader:
     return RejudgementHeader(
         run_id=run.started.run_id,
-        model=asking.model,
-        strategy=asking.strategy,
-        prompts=strategies.hashes(asking.strategy),
-        explain=asking.explain,
-        seed=asking.seed,
+        model=plan.model,
+        strategy=plan.strategy,
+        prompts=strategies.hashes(plan.strategy),
+        explain=plan.explain,
+        seed=plan.seed,
         fingerprint=fingerprint,
         at=now,
         code_version=provenance().code_version,
@@ -351,61 +301,37 @@ def _judge(
     )
 
 
-def _writer(run: Ledger, judge: RejudgementHeader, among: Path) -> JudgementWriter:
-    writer = JudgementWriter(judge.path(run.path.parent), judge, among)
-    if writer.begun is not None and not set(judge.personas) <= set(writer.begun.personas):
-        begun = writer.begun
-        writer.close()
-        raise OtherSitting(begun, judge.seed + 1)
-    return writer
+def _open_file(run: Ledger, header: RejudgementHeader, among: Path) -> JudgementWriter:
+    file = JudgementWriter(header.path(run.path.parent), header, among)
+    if file.begun is not None and not set(header.personas) <= set(file.begun.personas):
+        file.close()
+        raise OtherSitting(file.begun, header.seed + 1)
+    return file
 
 
-def _enter(
+def _open_files(
     stack: AsyncExitStack,
-    asked: Sequence[tuple[Ledger, RejudgementHeader]],
-    among: Path,
-    left_out: list[str],
-) -> dict[int, JudgementWriter]:
-    """Open every run's file that can be gone on with, by the run's place.
+    runs: Sequence[Ledger],
+    plan: RejudgePlan,
+    fingerprint: str,
+    engine: QuestionEngine,
+) -> tuple[list[_JudgedRun], tuple[str, ...]]:
+    """Open every run's file that can be gone on with, and say why the others cannot.
 
-    ``left_out`` takes a sentence for each that is damaged; where all are, the first is raised.
+    Raises
+    ------
+    DamagedLedger
+        All are damaged; the first is named.
     """
-    entered: dict[int, JudgementWriter] = {}
-    first: DamagedLedger | None = None
-    for place, (run, judge) in enumerate(asked):
+    opened: list[_JudgedRun] = []
+    damaged: list[DamagedLedger] = []
+    for run, personas in zip(runs, _personas_of(runs, plan), strict=True):
+        header = _header(run, personas, plan, fingerprint, engine.now)
         try:
-            entered[place] = stack.enter_context(_writer(run, judge, among))
+            file = stack.enter_context(_open_file(run, header, engine.data.answers_lock))
+            opened.append(_JudgedRun(run, personas, header, file))
         except DamagedLedger as error:
-            first = first or error
-            left_out.append(str(error))
-    if first is not None and not entered:
-        raise first
-    return entered
-
-
-def _questions(
-    runs: Sequence[Ledger], asking: RejudgePlan, asked_as: Sequence[Sequence[PersonaRecord]]
-) -> Iterator[_Question]:
-    for number, (run, personas) in enumerate(zip(runs, asked_as, strict=True)):
-        names = [asking.seed, *(persona.identity for persona in personas)]
-        sitting = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
-        as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
-        for step in run.steps:
-            if not step.eligible or not step.frames:
-                continue
-            for persona in personas:
-                for mirrored in (False, True) if asking.mirrored else (False,):
-                    for repeat in range(asking.repeats):
-                        yield _Question(number, step, persona, mirrored, repeat, as_sheet, sitting)
-
-
-def _asked(question: _Question, judged: Judgement) -> RejudgedAnswer:
-    return RejudgedAnswer(
-        persona=question.persona.id,
-        traits=question.persona.traits_hash,
-        position=question.step.position,
-        frame=question.step.frames[0].sha256,
-        mirrored=question.mirrored,
-        repeat=question.repeat,
-        judgement=as_given(judged) if question.mirrored else judged,
-    )
+            damaged.append(error)
+    if damaged and not opened:
+        raise damaged[0]
+    return opened, tuple(map(str, damaged))

@@ -7,6 +7,7 @@ from datetime import datetime
 from time import perf_counter
 
 from agent.run.site_record import SiteRecord
+from store.jsonl.keyed import UNANSWERED
 from store.runs.records import (
     Intention,
     Judgement,
@@ -19,7 +20,6 @@ from store.runs.records import (
     Usage,
     Video,
 )
-from store.runs.rejudgements import UNANSWERED
 
 NOT_OURS = ("judge", "dwell", "exposure", "animation", "pace")
 """Stages of a step that take as long as the model, the plan or the site wants."""

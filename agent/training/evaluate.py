@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.evaluation.batch import Batch
+from agent.evaluation.question_engine import QuestionBatch
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
 from agent.models.local_checkpoint import Checkpoint
@@ -137,7 +137,7 @@ async def score_replies(
         tell(done[0])
         return made
 
-    batch: Batch[int, Judgement] = Batch(
+    batch: QuestionBatch[int, Judgement] = QuestionBatch(
         [place for place, item in enumerate(items) if item.reply.strip()]
     )
     await batch.answer(judged)

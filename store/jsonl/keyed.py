@@ -1,72 +1,118 @@
-"""Files of JSON lines that hold one record for each question, below a header that says who answers.
+"""Files of JSON lines that hold an answer to each question, below a header that says who answers.
 
-A later sitting writes its own header first and goes on; a torn end is dropped. Refuses to know
-what is asked (``preference_pairs``, ``hallucination_probes``).
+A sitting writes its header with its first answers; a later one writes its own header, and goes on.
+Answers are committed in batches, and a torn end is dropped. A question that no reply came to is an
+attempt: its line stands, and it is due again, up to a number that the caller declares. What was
+answered is never asked again.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from store.errors import DamagedLedger, DataUnreadable, DataUnwritable
-from store.foreign.text import DEEPEST
+from store.errors import DamagedLedger, DataUnreadable
 from store.jsonl.append_only import LineWriter, committed
-from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
-from store.jsonl.paths import path_within
 from store.runs.records import Record, tell_fault
 
-H = TypeVar("H", bound=Record)
-L = TypeVar("L", bound=Record)
+UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
+"""Readings that are attempts: no reply came, and the question is due again. Others are answers."""
 
 
-def read_keyed(path: Path, header: type[H], line: TypeAdapter[L]) -> tuple[H, tuple[L, ...]]:
-    """Read a file: its first header, and every record.
+class KeyedRecord(Protocol):
+    """One question, and what came of it, as a line of its own."""
 
-    Raises
-    ------
-    DamagedLedger
-        A committed line is no record; names the line, counted from 1.
-    DataUnreadable
-        The file cannot be read.
-    """
+    @property
+    def key(self) -> Hashable: ...
+
+    @property
+    def missing(self) -> str | None:
+        """Why there is no answer; ``None`` where there is one."""
+        ...
+
+    def model_dump_json(self, *, by_alias: bool | None = None) -> str: ...
+
+
+_Header = TypeVar("_Header", bound=Record)
+_Line = TypeVar("_Line", bound=KeyedRecord)
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class KeyedFormat(Generic[_Header, _Line]):
+    """What the lines of a file are: headers, and records of answers."""
+
+    header: type[_Header]
+    line: TypeAdapter[Any]
+    """Of either."""
+
+    def read(self, path: Path) -> tuple[_Header, tuple[_Line, ...]]:
+        """Read the first header, and every record.
+
+        Raises
+        ------
+        DamagedLedger
+            A committed line is no record, or there is no header; names the line, counted from 1.
+        DataUnreadable
+            The file cannot be read.
+        """
+        records, _ = read_records(path, self.line)
+        headers = [record for record in records if isinstance(record, self.header)]
+        if not headers:
+            raise DamagedLedger(path, 1, "it does not start with who answers.")
+        return headers[0], tuple(one for one in records if not isinstance(one, self.header))
+
+
+def read_records(path: Path, line: TypeAdapter[_Item]) -> tuple[list[_Item], int]:
+    """Read every line as it stands, and the bytes of a torn last one; raises as ``KeyedFormat``."""
+    lines, torn = _committed(path)
+    return [_record(path, number, text, line) for number, text in enumerate(lines, 1)], torn
+
+
+def read_known_records(path: Path, line: TypeAdapter[_Item]) -> list[_Item | bytes]:
+    """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
+    found: list[_Item | bytes] = []
+    for number, text in enumerate(_committed(path)[0], 1):
+        try:
+            found.append(_record(path, number, text, line))
+        except DamagedLedger:
+            found.append(text)
+    return found
+
+
+def _committed(path: Path) -> tuple[list[bytes], int]:
     try:
-        raw, _ = committed(path.read_bytes())
+        return committed(path.read_bytes())
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
-    first: H | None = None
-    found: list[L] = []
-    for number, text in enumerate(raw, 1):
-        try:
-            record = line.validate_json(text)
-        except ValidationError as error:
-            raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
-        if not isinstance(record, header):
-            found.append(record)
-        elif first is None:
-            first = record
-    if first is None:
-        raise DamagedLedger(path, 1, "it does not start with who answers.")
-    return first, tuple(found)
 
 
-class KeyedWriter(LineWriter, Generic[L]):
-    """Appends records to one file, batch by batch, and keeps a second writer out.
+def _record(path: Path, number: int, text: bytes, line: TypeAdapter[_Item]) -> _Item:
+    try:
+        return line.validate_json(text)
+    except ValidationError as error:
+        raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
+
+
+class KeyedWriter(LineWriter, Generic[_Header, _Line]):
+    """Appends answers to one file, batch by batch, and keeps a second writer out.
 
     Parameters
     ----------
-    path
-        Made, with its folder, if it is not there.
     header
-        Of this sitting; written with the first records.
-    line
-        How a line is read back.
+        Of this sitting; written with the first answers.
+    read
+        Reads what earlier sittings left; raises where this one cannot go on with it.
+    lock
+        By default a file of its own beside the answers.
+    run_id
+        Named where another writer has the lock; by default the file's name.
 
     Raises
     ------
@@ -76,129 +122,55 @@ class KeyedWriter(LineWriter, Generic[L]):
         The file or its folder cannot be written.
     """
 
-    kept: tuple[L, ...]
-    """What earlier sittings were told."""
+    begun: _Header | None = None
+    """Header of the first sitting, which this one goes on with."""
+    kept: tuple[_Line, ...] = ()
+    """What earlier sittings were told, attempts without a reply included."""
+    asked: set[Hashable]
+    """Keys of questions that were answered, and are never asked again."""
 
-    def __init__(self, path: Path, header: Record, line: TypeAdapter[L]) -> None:
-        super().__init__(path, NamedLock(path.with_suffix(".lock")), path.stem)
-        self._header: Record | None = header
+    def __init__(
+        self,
+        path: Path,
+        header: _Header,
+        read: Callable[[Path], tuple[_Header, tuple[_Line, ...]]],
+        lock: NamedLock | None = None,
+        run_id: str | None = None,
+        *,
+        kept_open: bool = True,
+    ) -> None:
+        held = lock or NamedLock(path.with_suffix(".lock"))
+        super().__init__(path, held, run_id or path.stem, kept_open=kept_open)
+        self._header: _Header | None = header
         try:
-            there = committed(path.read_bytes())[0]
-            self.kept = read_keyed(path, type(header), line)[1] if there else ()
+            if committed(path.read_bytes())[0]:
+                self.begun, self.kept = read(path)
         except BaseException:
             self.close()
             raise
+        self.asked = set()
+        self._attempts: Counter[Hashable] = Counter()
+        self._count(self.kept)
 
-    def append(self, records: Sequence[L]) -> None:
-        """Commit a batch: all of it or none.
+    def due(self, key: Hashable, attempts: int) -> bool:
+        """Tell whether a question is to be asked, where each is asked so often at most."""
+        return key not in self.asked and self._attempts[key] < attempts
 
-        Raises
-        ------
-        DataUnwritable
-            The disk refused. Nothing of the batch stays.
-        """
+    def attempts(self, key: Hashable) -> int:
+        return self._attempts[key]
+
+    def append(self, records: Sequence[_Line]) -> None:
+        """Commit a batch: all of it or, with ``DataUnwritable``, none; an empty one writes none."""
         if not records:
             return
-        lines: list[Record] = [*([] if self._header is None else [self._header]), *records]
-        self._commit(
-            b"".join(record.model_dump_json(by_alias=True).encode() + b"\n" for record in lines)
-        )
+        head = [] if self._header is None else [self._encode(self._header)]
+        self._commit(b"".join([*head, *(self._encode(record) for record in records)]))
         self._header = None
+        self._count(records)
 
+    def _encode(self, record: _Header | _Line) -> bytes:
+        return record.model_dump_json(by_alias=True).encode() + b"\n"
 
-@dataclass(frozen=True)
-class ForgottenKeys:
-    """What is to be forgotten."""
-
-    frames: Collection[str]
-    videos: Collection[str]
-
-    def hits(self, line: dict[str, Any]) -> bool:
-        """Whether a record is about any of it."""
-        source = line.get("source", line)
-        if not isinstance(source, dict) or any(
-            not isinstance(source.get(name, ""), str) for name in ("frame", "video")
-        ):
-            return self.names(json.dumps(line, ensure_ascii=False))
-        return source.get("frame") in self.frames or source.get("video") in self.videos
-
-    def names(self, text: str) -> bool:
-        """Whether a line that is no record names any of it."""
-        return any(name and name in text for name in (*self.frames, *self.videos))
-
-
-def said(folder: Path, gone: ForgottenKeys) -> set[str]:
-    """Every text in records about what is to be forgotten."""
-    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in _plain(path)]
-    found = [line for line in lines if isinstance(line, dict) and gone.hits(line)]
-    return {text for line in found for text in _texts(line)}
-
-
-def forget(folder: Path, gone: ForgottenKeys, change: Callable[[str], str]) -> None:
-    """Drop every record about what is to be forgotten, and change the texts of the others.
-
-    Each file is written whole, beside its place, and renamed. A line that cannot be read stays as
-    it stands, unless it names any of it.
-
-    Raises
-    ------
-    RunLocked
-        Somebody writes one of the files.
-    DataUnwritable
-        The disk refused. The file is as it was.
-    """
-    for path in sorted(folder.glob("*.jsonl")):
-        path_within(folder, path)
-        with LineWriter(path, NamedLock(path.with_suffix(".lock")), path.stem):
-            try:
-                kept = [_without(line, gone, change) for line in _plain(path)]
-                write_whole(path, b"".join(line + b"\n" for line in kept if line is not None))
-            except OSError as error:
-                raise DataUnwritable(path, error.strerror or str(error)) from None
-
-
-def _plain(path: Path) -> list[dict[str, Any] | bytes]:
-    """The lines as they stand; one that is no record as its bytes."""
-    return [_record(line) for line in committed(path.read_bytes())[0]]
-
-
-def _record(line: bytes) -> dict[str, Any] | bytes:
-    try:
-        told = json.loads(line)
-    except (ValueError, RecursionError):
-        return line
-    return told if isinstance(told, dict) and not _is_deep(told) else line
-
-
-def _is_deep(value: Any, levels: int = DEEPEST) -> bool:
-    """Whether lists and objects lie deeper within each other than in any record."""
-    if not isinstance(value, dict | list):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return not levels or any(_is_deep(each, levels - 1) for each in inner)
-
-
-def _without(
-    line: dict[str, Any] | bytes, gone: ForgottenKeys, change: Callable[[str], str]
-) -> bytes | None:
-    """A line as it is kept; ``None`` where it goes."""
-    if isinstance(line, dict):
-        return None if gone.hits(line) else json.dumps(_changed(line, change)).encode()
-    text = line.decode(errors="replace")
-    return None if gone.names(text) or change(text) != text else line
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
-
-
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _changed(each, change) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_changed(each, change) for each in value]
-    return change(value) if isinstance(value, str) else value
+    def _count(self, records: Sequence[_Line]) -> None:
+        self.asked.update(line.key for line in records if line.missing not in UNANSWERED)
+        self._attempts.update(line.key for line in records)

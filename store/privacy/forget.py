@@ -21,10 +21,10 @@ from store.errors import (
     StoreError,
 )
 from store.frames.frame_store import FrameStore
-from store.jsonl import keyed
 from store.jsonl.atomic import sync_folder, write_whole
 from store.jsonl.locks import LockHeld, NamedLock, holder
 from store.privacy import redaction
+from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
@@ -103,7 +103,7 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
     from store.index.build import purge  # loads chromadb
 
     vectors = purge(data, todo.keys, request.url)
-    preferences = keyed.ForgottenKeys(todo.frames, todo.videos)
+    preferences = ForgottenKeys(todo.frames, todo.videos)
     gone = _gone(data, todo, request, preferences)
     replies = redaction.forget_replies(data, gone)
     redaction.forget_spectra(data, gone)
@@ -111,7 +111,7 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
     reports += redaction.forget_derived(data, todo.derived)
     _forget_frames(data, todo)
     for folder in (data.pairs_dir, data.probes_dir):
-        keyed.forget(folder, preferences, request.change)
+        forget_answers(folder, preferences, request.change)
     for run in todo.runs:
         _rewrite(run, request)
     redaction.sweep(data)
@@ -147,10 +147,10 @@ def _refuse_writers(data: DataFolder) -> None:
 
 
 def _gone(
-    data: DataFolder, todo: ForgetPlan, request: Request, preferences: keyed.ForgottenKeys
+    data: DataFolder, todo: ForgetPlan, request: Request, preferences: ForgottenKeys
 ) -> redaction.DerivedRemoval:
     folders = (data.pairs_dir, data.probes_dir)
-    texts = todo.texts.union(*(keyed.said(folder, preferences) for folder in folders))
+    texts = todo.texts.union(*(texts_about(folder, preferences) for folder in folders))
     runs = {run.path.parent.name for run in todo.runs}
     return redaction.DerivedRemoval(
         todo.entries,

@@ -1,7 +1,6 @@
-"""Answers to misalignment probes: what a model said about true and false statements on frames.
+"""Answers to hallucination probes: what a model said about true and false statements on frames.
 
-One file a model and set of pairs, ``probes/<prober>.jsonl``. Refuses to know how a question is put
-(``agent``) and what the answers mean (``analysis``).
+One file a model and set of pairs, ``probes/<prober>.jsonl``; see ``store.jsonl.keyed``.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.jsonl.atomic import file_slug
-from store.jsonl.keyed import KeyedWriter, read_keyed
+from store.jsonl.keyed import KeyedFormat, KeyedWriter
 from store.runs.data_folder import DataFolder
-from store.runs.records import Judgement, Record
+from store.runs.records import Judgement, Record, Usage
 
 Form = Literal["choice", "statement", "reason"]
 
@@ -40,7 +39,6 @@ class Prober(Record):
 
     @property
     def slug(self) -> str:
-        """Name for files: equal names mean the same questions to the same model."""
         told: tuple[object, ...] = (self.model, self.pairs, sorted(self.prompts.items()))
         if self.fingerprint is not None:
             told = (*told, self.fingerprint)
@@ -70,13 +68,20 @@ class ProbeAnswer(Record):
     judgement: Judgement
 
     @property
+    def key(self) -> ProbeQuestion:
+        return self.question
+
+    @property
     def missing(self) -> str | None:
-        """Why there is no answer, where there is none."""
         return self.judgement.missing
 
+    @property
+    def usage(self) -> Usage:
+        return self.judgement.usage
 
-LINE: TypeAdapter[Prober | ProbeAnswer] = TypeAdapter(
-    Annotated[Prober | ProbeAnswer, Field(discriminator="kind")]
+
+PROBE_FORMAT: KeyedFormat[Prober, ProbeAnswer] = KeyedFormat(
+    Prober, TypeAdapter(Annotated[Prober | ProbeAnswer, Field(discriminator="kind")])
 )
 
 
@@ -89,13 +94,11 @@ class Probes:
     said: dict[ProbeQuestion, Judgement]
 
 
-def writer(data: DataFolder, prober: Prober) -> KeyedWriter[Prober | ProbeAnswer]:
-    """Open the file of a prober; see ``KeyedWriter``."""
-    return KeyedWriter(data.probes_dir / f"{prober.slug}.jsonl", prober, LINE)
+def open_probes(data: DataFolder, prober: Prober) -> KeyedWriter[Prober, ProbeAnswer]:
+    return KeyedWriter(data.probes_dir / f"{prober.slug}.jsonl", prober, PROBE_FORMAT.read)
 
 
 def read_probes(path: Path) -> Probes:
     """Read a file of answers; raises ``DamagedLedger`` and ``DataUnreadable``."""
-    prober, lines = read_keyed(path, Prober, LINE)
-    said = {line.question: line.judgement for line in lines if isinstance(line, ProbeAnswer)}
-    return Probes(path, prober, said)
+    prober, lines = PROBE_FORMAT.read(path)
+    return Probes(path, prober, {line.question: line.judgement for line in lines})

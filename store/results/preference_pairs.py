@@ -1,7 +1,7 @@
 """Preference pairs: what was said of a frame, the same with one error in it, and the checks.
 
 One file a maker, ``pairs/<maker>.jsonl``: descriptions first, then a pair for every frame and kind
-of error, rejects with their reason. Refuses to know how a pair is asked for (``agent``).
+of error, rejects with their reason; see ``store.jsonl.keyed``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from store.errors import StoreError
 from store.foreign.fields import ForeignText
 from store.jsonl.atomic import file_slug
-from store.jsonl.keyed import KeyedWriter, read_keyed
+from store.jsonl.keyed import KeyedFormat, KeyedWriter
 from store.jsonl.paths import FrameHash
 from store.runs.data_folder import DataFolder
 from store.runs.records import Record, Usage
@@ -33,7 +33,7 @@ ERRORS: tuple[ErrorKind, ...] = (
     "persona",
 )
 LEVELS: tuple[ErrorKind, ...] = ("object", "attribute", "relation")
-"""The kinds of error that a misalignment probe asks about."""
+"""The kinds of error that a hallucination probe asks about."""
 
 Reason = Literal[
     "nothing_to_change",
@@ -80,7 +80,6 @@ class Maker(Record):
 
     @property
     def slug(self) -> str:
-        """Name for files: equal names mean the same maker."""
         prompts = sorted(self.prompts.items())
         told: tuple[object, ...] = (self.model, self.checker, prompts, self.seed)
         if self.fingerprint is not None:
@@ -92,7 +91,6 @@ class FrameSource(Record):
     """The frame, and where it was seen."""
 
     frame: FrameHash
-    """SHA-256."""
     phash: str
     platform: str
     video: ForeignText
@@ -102,7 +100,7 @@ class FrameSource(Record):
 
     @property
     def cluster(self) -> str:
-        """What answers about it hang together with: the video."""
+        """What answers about it are clustered by: the video."""
         return f"{self.platform}/{self.video}"
 
 
@@ -124,7 +122,6 @@ class AcceptedText(Record):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What was asked."""
         return self.source.frame, self.persona
 
 
@@ -170,7 +167,6 @@ class PreferencePair(Record):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What was asked."""
         return self.source.frame, self.persona, self.error
 
     @property
@@ -179,8 +175,12 @@ class PreferencePair(Record):
         return f"{self.source.frame[:16]}/{self.error}"
 
 
-_Line = Annotated[Maker | AcceptedText | PreferencePair, Field(discriminator="kind")]
-LINE: TypeAdapter[Maker | AcceptedText | PreferencePair] = TypeAdapter(_Line)
+PairLine = AcceptedText | PreferencePair
+"""A record of a file of pairs."""
+_FORMAT: KeyedFormat[Maker, PairLine] = KeyedFormat(
+    Maker,
+    TypeAdapter(Annotated[Maker | AcceptedText | PreferencePair, Field(discriminator="kind")]),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +203,13 @@ class PreferencePairs:
         return replace(self, pairs=tuple(pair for pair in kept if pair.error in errors))
 
 
-def writer(data: DataFolder, maker: Maker) -> KeyedWriter[Maker | AcceptedText | PreferencePair]:
-    """Open the file of a maker; see ``KeyedWriter``."""
-    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, LINE)
+def open_pairs(data: DataFolder, maker: Maker) -> KeyedWriter[Maker, PairLine]:
+    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, _FORMAT.read)
 
 
 def read_pairs(path: Path) -> PreferencePairs:
     """Read a file of pairs; raises ``DamagedLedger`` and ``DataUnreadable``."""
-    maker, lines = read_keyed(path, Maker, LINE)
+    maker, lines = _FORMAT.read(path)
     return PreferencePairs(
         path,
         maker,

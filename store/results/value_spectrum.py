@@ -2,7 +2,7 @@
 
 One file, ``spectra/<slug>/retrieval.json``, written whole; the judges' answers about these frames
 lie beside it in ``spectra/judgements`` (see ``rejudgements``), by frame, so that another retrieval
-asks only what is new. Refuses to know how frames are found and what answers mean.
+asks only what is new.
 """
 
 from __future__ import annotations
@@ -57,12 +57,11 @@ class RetrievedFrame(Record):
     platform: str
     video: str
     frame: PathName
-    """SHA-256."""
     caption: str
 
     @property
     def cluster(self) -> str:
-        """What answers about it hang together with: the video."""
+        """What answers about it are clustered by: the video."""
         return f"{self.platform}/{self.video}"
 
 
@@ -80,7 +79,6 @@ class Keyword(Record):
 
     @property
     def fitting(self) -> int:
-        """How many of its frames are taken to fit."""
         return sum(hit.fits for hit in self.found)
 
     @property
@@ -128,7 +126,6 @@ class Retrieval(Record):
         return found
 
     def folder(self, data: DataFolder) -> Path:
-        """Where it is kept."""
         return path_within(data.spectra_dir, data.spectra_dir / self.slug)
 
 

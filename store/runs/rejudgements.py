@@ -1,44 +1,27 @@
 """Re-judgements: what a judge said later about frames of a run, kept beside it.
 
-One file a run and judge, ``runs/<run-id>/judgements/<judge>.jsonl``, which only grows. A sitting
-writes a header that says who judges, then one line per question; a later sitting that goes on with
-the same judge writes its own header first. Lines are committed in batches, and a torn end is
-dropped as in a ledger. The acting judgements stay in the ledger and are never written here.
-
-A question that no reply came to is an attempt: it stands, and is due again, up to a number that
-the caller declares. What was answered is never asked again.
-
-To write, and to go on where it stopped::
-
-    with JudgementWriter(judge.path(run_folder), judge) as writer:
-        due = [question for question in questions if writer.due(question, 3)]
-        writer.append([Asked(...) for each answered question of a batch])
-
-Refuses to know how a question is put to a model (``agent``) and what the answers mean
-(``analysis``).
+One file a run and judge, ``runs/<run-id>/judgements/<judge>.jsonl``; see ``store.jsonl.keyed``. The
+acting judgements stay in the ledger and are never written here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
-from store.errors import DamagedLedger, DataUnreadable, StoreError
-from store.jsonl.append_only import LineWriter, committed
+from store.errors import DamagedLedger, StoreError
 from store.jsonl.atomic import file_slug
+from store.jsonl.keyed import UNANSWERED, KeyedWriter, read_known_records, read_records
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
-from store.runs.records import Judgement, Record, Whole, tell_fault
+from store.runs.records import Judgement, Record, Usage, Whole
 
 FOLDER = "judgements"
-UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
-"""Readings that are attempts: no reply came, and the question is due again. Others are answers."""
 
 
 class OtherJudge(StoreError):
@@ -71,7 +54,6 @@ class RejudgementHeader(Record):
     kind: Literal["judge"] = "judge"
     schema_: Annotated[int, Field(alias="schema")] = 1
     run_id: PathName
-    """The run whose frames are judged."""
     model: str
     strategy: str
     prompts: dict[str, str]
@@ -102,7 +84,6 @@ class RejudgementHeader(Record):
         return file_slug(f"{self.model}-{self.strategy}", named)
 
     def path(self, run_folder: Path) -> Path:
-        """Where this judge's answers about a run are kept."""
         return run_folder / FOLDER / f"{self.slug}.jsonl"
 
     def another_version(self, other: RejudgementHeader) -> bool:
@@ -136,9 +117,20 @@ class RejudgedAnswer(Record):
     """Which wording; 0 is the strategy's own."""
     judgement: Judgement
 
+    @classmethod
+    def of(cls, key: RejudgementKey, judged: Judgement) -> RejudgedAnswer:
+        """Record a judgement of a question; that of an opposite one, as it was answered.
+
+        Judges return what an answer says of the question itself, also where the opposite was asked.
+        """
+        if key.mirrored and judged.answer is not None:
+            given = "no" if judged.answer == "yes" else "yes"
+            p_yes = None if judged.p_yes is None else 1 - judged.p_yes
+            judged = judged.model_copy(update={"answer": given, "p_yes": p_yes})
+        return cls(**key._asdict(), judgement=judged)
+
     @property
     def key(self) -> RejudgementKey:
-        """What was asked."""
         return RejudgementKey(
             self.persona,
             self.position,
@@ -150,9 +142,17 @@ class RejudgedAnswer(Record):
         )
 
     @property
+    def missing(self) -> str | None:
+        return self.judgement.missing
+
+    @property
+    def usage(self) -> Usage:
+        return self.judgement.usage
+
+    @property
     def answered(self) -> bool:
         """Whether a reply came, which a refusal and an unreadable one are too."""
-        return self.judgement.missing not in UNANSWERED
+        return self.missing not in UNANSWERED
 
 
 _LINE: TypeAdapter[RejudgementHeader | RejudgedAnswer] = TypeAdapter(
@@ -179,7 +179,6 @@ class Judgements:
 
     @property
     def judge(self) -> RejudgementHeader:
-        """Who judged."""
         return self.sittings[0]
 
     @property
@@ -194,12 +193,11 @@ def read_judgements(path: Path) -> Judgements:
     Raises
     ------
     DamagedLedger
-        A committed line is no record, a question was answered twice, or the headers differ;
-        names the line, counted from 1.
+        A committed line is no record, a question was answered twice, or the headers differ.
     DataUnreadable
         The file cannot be read.
     """
-    lines, torn = read_lines(path)
+    lines, torn = read_records(path, _LINE)
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
     sittings: list[RejudgementHeader] = []
@@ -221,99 +219,35 @@ def read_judgements(path: Path) -> Judgements:
     return Judgements(path, tuple(sittings), tuple(found), torn)
 
 
-def read_lines(path: Path) -> tuple[list[RejudgementHeader | RejudgedAnswer], int]:
-    """Read the records as they stand, and the bytes of a torn last line."""
-    try:
-        lines, torn = committed(path.read_bytes())
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
-    return [_record(path, number, line) for number, line in enumerate(lines, 1)], torn
-
-
 def read_known(path: Path) -> list[RejudgementHeader | RejudgedAnswer | bytes]:
-    """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
-    try:
-        lines, _ = committed(path.read_bytes())
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
-    found: list[RejudgementHeader | RejudgedAnswer | bytes] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            found.append(_record(path, number, line))
-        except DamagedLedger:
-            found.append(line)
-    return found
-
-
-def _kept(path: Path) -> Judgements | None:
-    """What is there to go on with; ``None`` where nothing was committed yet."""
-    if not path.exists() or not committed(path.read_bytes())[0]:
-        return None
-    return read_judgements(path)
+    """Read what can be read; a line that cannot stands as its bytes."""
+    return read_known_records(path, _LINE)
 
 
 def judgement_files(run_folder: Path) -> list[Path]:
-    """Every judge's file beside a run."""
     return sorted((run_folder / FOLDER).glob("*.jsonl"))
 
 
-class JudgementWriter(LineWriter):
-    """Appends answers to one judge's file, batch by batch, and keeps a second writer out.
+class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):
+    """Appends answers to one judge's file; raises ``OtherJudge`` where another has begun it.
 
     Parameters
     ----------
-    path
-        As ``RejudgementHeader.path`` gives it; made, with its folder, if it is not there.
-    judge
-        This sitting. Its header is written with the first answers.
     among
         The file that locks of many such files are bytes of, for a sitting over many runs: an open
         file takes one of a process's descriptors, of which there may be 256.
-
-    Raises
-    ------
-    OtherJudge
-        The file was begun by another judge, or for another run.
-    RunLocked
-        Another writer has this file open.
-    DataUnwritable
-        The file or its folder cannot be written.
     """
-
-    kept: tuple[RejudgedAnswer, ...]
-    """What earlier sittings were told, attempts without a reply included."""
-    asked: set[RejudgementKey]
-    """Questions that were answered, and are never asked again."""
-    begun: RejudgementHeader | None
-    """The first sitting, which this one goes on with."""
 
     def __init__(self, path: Path, judge: RejudgementHeader, among: Path | None = None) -> None:
         lock = path.with_suffix(".lock")
         held = NamedLock(lock) if among is None else byte_lock(lock, among)
-        super().__init__(path, held, judge.run_id, kept_open=False)
-        self._judge: RejudgementHeader | None = judge
-        try:
-            kept = _kept(path)
-            if kept and not kept.judge.same(judge):
-                raise OtherJudge(path)
-        except StoreError:
+        super().__init__(path, judge, _read_begun, held, judge.run_id, kept_open=False)
+        if self.begun is not None and not self.begun.same(judge):
             self.close()
-            raise
-        self.begun = kept.judge if kept else None
-        self.kept = kept.lines if kept else ()
-        self.asked = {line.key for line in self.kept if line.answered}
-        self._attempts = Counter(line.key for line in self.kept)
+            raise OtherJudge(path)
 
-    def due(self, key: RejudgementKey, attempts: int) -> bool:
-        """Tell whether a question is to be asked, where each is asked so often at most."""
-        return key not in self.asked and self._attempts[key] < attempts
-
-    def attempts(self, key: RejudgementKey) -> int:
-        """Count how often a question was asked."""
-        return self._attempts[key]
-
-    def append(self, lines: Sequence[RejudgedAnswer]) -> None:
-        """Commit a batch of answers: all of them or none.
+    def append(self, records: Sequence[RejudgedAnswer]) -> None:
+        """Commit a batch of answers: all of it or none.
 
         Raises
         ------
@@ -322,27 +256,20 @@ class JudgementWriter(LineWriter):
         pydantic.ValidationError
             A value that JSON cannot carry, such as a NaN.
         DataUnwritable
-            The disk refused. Nothing of the batch stays, and the next append is valid.
+            The disk refused.
         """
-        keys = [line.key for line in lines]
+        keys = [record.key for record in records]
         if len(set(keys)) < len(keys) or not self.asked.isdisjoint(keys):
             raise ValueError("a question was asked twice, or answered before")
-        head = [] if self._judge is None else [_as_line(self._judge)]
-        self._commit(b"".join([*head, *(_as_line(line) for line in lines)]))
-        self._judge = None
-        self.asked.update(line.key for line in lines if line.answered)
-        self._attempts.update(keys)
+        super().append(records)
+
+    def _encode(self, record: RejudgementHeader | RejudgedAnswer) -> bytes:
+        """One line; it is read back first, so that what could not be read is refused here."""
+        line = super()._encode(record)
+        _LINE.validate_json(line)
+        return line
 
 
-def _as_line(record: RejudgementHeader | RejudgedAnswer) -> bytes:
-    """One line; it is read back first, so that what could not be read is refused here."""
-    line = record.model_dump_json(by_alias=True).encode()
-    _LINE.validate_json(line)
-    return line + b"\n"
-
-
-def _record(path: Path, number: int, line: bytes) -> RejudgementHeader | RejudgedAnswer:
-    try:
-        return _LINE.validate_json(line)
-    except ValidationError as error:
-        raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
+def _read_begun(path: Path) -> tuple[RejudgementHeader, tuple[RejudgedAnswer, ...]]:
+    found = read_judgements(path)
+    return found.judge, found.lines

@@ -1,4 +1,4 @@
-"""Misalignment probes: a planted confusion, a yes-sayer, reasons, examples, and inspect_ai."""
+"""Hallucination probes: a planted confusion, a yes-sayer, reasons, examples, and inspect_ai."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from PIL import Image
 
 from agent.cli import cli
 from agent.errors import BudgetSpent, ModelFailed, ModelSilent
-from agent.evaluation import hallucination_probes
-from agent.evaluation.batch import AT_ONCE
-from agent.evaluation.hallucination_probes import ProbePlan, ask, probed
+from agent.evaluation import question_engine
+from agent.evaluation.hallucination_probes import ProbePlan, ask_probes, probed_pairs
+from agent.evaluation.question_engine import AT_ONCE
 from agent.judge.budget import SpendingCap
 from agent.judge.patience import Patience
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.preferences.generate import PairPlan, make
+from agent.preferences.generate import PairPlan, make_pairs
 from store.cli.main import main as store_main
-from store.jsonl.keyed import read_keyed
-from store.results.hallucination_probes import LINE, ProbeAnswer, Prober, read_probes
+from store.results.hallucination_probes import PROBE_FORMAT, read_probes
 from store.results.preference_pairs import LEVELS, NoPairs, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -42,7 +41,7 @@ ROOT = Path(__file__).parents[3]
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     folder = DataFolder(tmp_path_factory.mktemp("data"))
     run = watch(folder, exhibits(1))
-    asyncio.run(make([run], PairPlan("scripted/editor"), folder, START, lambda *_: None))
+    asyncio.run(make_pairs([run], PairPlan("scripted/editor"), folder, START, lambda *_: None))
     return folder
 
 
@@ -127,9 +126,10 @@ def recorded(data: DataFolder, monkeypatch: pytest.MonkeyPatch, **more: Any) -> 
 
     model = Recorded(answer)
     model.name = "openai/a"
-    monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: model)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     try:
-        asyncio.run(ask(find_pairs(data), ProbePlan(model.name, **more), data, START, _quiet))
+        plan = ProbePlan(model.name, **more)
+        asyncio.run(ask_probes(find_pairs(data), plan, data, START, _quiet))
     except BudgetSpent:
         assert "cap" in more
     return model
@@ -142,7 +142,7 @@ def _quiet(*_: int) -> None:
 def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pairs = probed(find_pairs(data))
+    pairs = probed_pairs(find_pairs(data))
     truths = {(pair.source.frame, pair.statements[0]) for pair in pairs}
     due = 2 * len(pairs) + 2 * len(pairs) + 2 * len(truths)
     first = recorded(data, monkeypatch, reasons=False, cap=SpendingCap(tokens=4000))
@@ -189,7 +189,7 @@ for task in (choice, statements):
 @pytest.mark.drill
 def test_inspect_ai_runs_both_tasks(data: DataFolder, tmp_path: Path) -> None:
     few = PairPlan("scripted/editor?spoil=none", errors=LEVELS, frames=4)
-    asyncio.run(make([read(data.ledger_path("r1"))], few, data, START, lambda *_: None))
+    asyncio.run(make_pairs([read(data.ledger_path("r1"))], few, data, START, lambda *_: None))
     command = [sys.executable, "-c", EVALUATED, str(data.root), str(tmp_path)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT
@@ -211,11 +211,11 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
 
     down = Recorded(fails)
     down.name = "openai/b"
-    monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: down)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> Path:
         probing = ProbePlan(down.name, reasons=False, patience=patience)
-        return asyncio.run(ask(find_pairs(data), probing, data, START, _quiet))
+        return asyncio.run(ask_probes(find_pairs(data), probing, data, START, _quiet))
 
     with pytest.raises(ModelSilent):
         put(Patience())
@@ -224,13 +224,12 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     often = len(down.asked)
     put(Patience(attempts=2, in_a_row=0))
     put(Patience(attempts=2, in_a_row=0))
-    kept = read_keyed(path, Prober, LINE)[1]
-    tried = Counter(line.question for line in kept if isinstance(line, ProbeAnswer))
+    tried = Counter(line.question for line in PROBE_FORMAT.read(path)[1])
     assert set(tried.values()) == {2}
     assert len(down.asked) == 2 * len(tried) > often
     well = Recorded(lambda asked: Reply("A" if asked.prompt.kind == "pick" else "Yes"))
     well.name = down.name
-    monkeypatch.setattr(hallucination_probes, "load_model", lambda *_: well)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: well)
     put(Patience(attempts=3))
     said = read_probes(path).said
     assert len(well.asked) == len(said) == len(tried)

@@ -15,9 +15,15 @@ from click.testing import CliRunner
 
 from agent.cli.rejudge import rejudge as command
 from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
-from agent.evaluation import rejudge as module
-from agent.evaluation.batch import AT_ONCE
-from agent.evaluation.rejudge import OtherSitting, RejudgePlan, Sitting, SittingOpen, rejudge
+from agent.evaluation import question_engine
+from agent.evaluation.question_engine import AT_ONCE
+from agent.evaluation.rejudge import (
+    OtherSitting,
+    RejudgeOutcome,
+    RejudgePlan,
+    SittingOpen,
+    rejudge,
+)
 from agent.judge.budget import SpendingCap
 from agent.judge.patience import Patience
 from agent.judge.reply_cache import Tally
@@ -56,8 +62,8 @@ def model_of(answer: Callable[[Question], str]) -> Recorded:
 
 def ask(
     data: DataFolder, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: object
-) -> Sitting:
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+) -> RejudgeOutcome:
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     run = read(data.ledger_path("r1"))
     asking = RejudgePlan(NAME, **more)  # type: ignore[arg-type]
     return asyncio.run(rejudge([run], asking, data, START, lambda done, of: None))
@@ -164,7 +170,7 @@ def test_personas_with_one_id_are_each_asked_as_themselves(
     other = PersonaRecord(id="p12", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
     keep_run(data, "r2", ["red", "black"], persona=other)
     model = model_of(lambda question: "Yes" if "I fish." in question.prompt.system else "No")
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
     for everyone, answers in ((False, {"r1": {"no"}, "r2": {"yes"}}), (True, {})):
         asking = RejudgePlan(NAME, everyone=everyone, seed=1 + everyone)
@@ -278,10 +284,10 @@ def test_all_cells_of_a_run_come_from_one_sitting(
     """Judged as itself first, a run cannot be judged as the others beside it under one seed."""
     keep_run(data, "r2", ["orange", "white"], persona=persona("p09"))
     model = model_of(lambda question: "Yes")
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
 
-    def ask_again(**more: object) -> Sitting:
+    def ask_again(**more: object) -> RejudgeOutcome:
         asking = RejudgePlan(NAME, **more)  # type: ignore[arg-type]
         return asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
 
@@ -321,10 +327,10 @@ def test_what_is_left_of_a_sitting_is_asked_of_all_its_personas(
 ) -> None:
     """A matrix that was cut off does not have its diagonal answered later than the rest."""
     keep_run(data, "r2", ["orange", "white"], persona=persona("p09"))
-    monkeypatch.setattr(module, "load_model", lambda *_: model_of(lambda question: "Yes"))
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model_of(lambda question: "Yes"))
     runs = [read(data.ledger_path(name)) for name in ("r1", "r2")]
 
-    def ask_again(**more: object) -> Sitting:
+    def ask_again(**more: object) -> RejudgeOutcome:
         asking = RejudgePlan(NAME, **more)  # type: ignore[arg-type]
         return asyncio.run(rejudge(runs, asking, data, START, lambda done, of: None))
 
@@ -347,7 +353,7 @@ def test_each_draw_is_asked_as_its_own_personas(
         config = {"study": "s", "replicate": 1, "block": block}
         keep_run(data, run_id, ["red", "blue"], persona=persona(name), config=config)
     model = model_of(lambda question: "Yes")
-    monkeypatch.setattr(module, "load_model", lambda *_: model)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     for names, answered in ((("a1", "a2"), 8), (tuple(draws), 8)):
         runs = [read(data.ledger_path(name)) for name in names]
         asking = RejudgePlan(NAME, everyone=True)

@@ -21,8 +21,8 @@ from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
 from agent.cli import cli
 from agent.drivers.web.browser import find_browser, list_arguments
 from agent.errors import BudgetSpent
-from agent.evaluation import value_spectrum
-from agent.evaluation.value_spectrum import SpectrumPlan, ask
+from agent.evaluation import question_engine
+from agent.evaluation.value_spectrum import SpectrumPlan, ask_spectrum
 from agent.judge.budget import SpendingCap
 from agent.models.base import Question, Reply
 from agent.playground.catalogue import load_catalogue
@@ -209,9 +209,11 @@ def asked_of(
 
     model = Recorded(answer)
     model.name = name
-    monkeypatch.setattr(value_spectrum, "load_model", lambda *_: model)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     try:
-        asyncio.run(ask(retrieval, SpectrumPlan(name, **more), data, START, lambda *_: None))
+        asyncio.run(
+            ask_spectrum(retrieval, SpectrumPlan(name, **more), data, START, lambda *_: None)
+        )
     except BudgetSpent:
         assert "cap" in more
     return model

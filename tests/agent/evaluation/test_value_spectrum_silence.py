@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ModelFailed, ModelSilent
-from agent.evaluation import value_spectrum
-from agent.evaluation.batch import AT_ONCE
-from agent.evaluation.value_spectrum import SpectrumPlan, ask
+from agent.evaluation import question_engine
+from agent.evaluation.question_engine import AT_ONCE
+from agent.evaluation.value_spectrum import SpectrumPlan, ask_spectrum
 from agent.judge.patience import Patience
 from agent.models.base import Question, Reply
 from store.frames.frame_store import FrameStore
@@ -66,11 +66,11 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
         raise ModelFailed("no reply")
 
     down = Recorded(fails)
-    monkeypatch.setattr(value_spectrum, "load_model", lambda *_: down)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: down)
 
     def put(patience: Patience) -> tuple[RejudgedAnswer, ...]:
         asking = SpectrumPlan("openai/down", wordings=1, patience=patience)
-        kept = asyncio.run(ask(retrieval, asking, data, START, lambda *_: None))
+        kept = asyncio.run(ask_spectrum(retrieval, asking, data, START, lambda *_: None))
         return read_judgements(kept.answers).lines
 
     with pytest.raises(ModelSilent):
@@ -80,6 +80,6 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
     due = 2 * len(retrieval.shown)
     assert len(down.asked) == len(lines[-1]) == 2 * due
     well = Recorded(lambda question: Reply("Yes"))
-    monkeypatch.setattr(value_spectrum, "load_model", lambda *_: well)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: well)
     assert len(put(Patience(attempts=3))) == 3 * due
     assert len(well.asked) == due

@@ -20,7 +20,7 @@ from agent.models.base import Model, Question, Reply
 from agent.models.metering import CappedAccounts
 from agent.models.scripted import load as load_scripted
 from agent.preferences import prompts
-from agent.preferences.generate import _Both
+from agent.preferences.generate import EditorAndChecker
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
 from tests.agent.models.fault_server import Server
@@ -93,7 +93,7 @@ def test_a_local_editor_beside_a_served_checker_is_booked(tmp_path: Path) -> Non
     checkers: list[Model] = [checker, load_scripted("scripted/yes")]
     for place, each in enumerate(checkers):
         model = guarded(
-            _Both(editor, each), SpendingCap(tokens=10_000), till, tmp_path / str(place)
+            EditorAndChecker(editor, each), SpendingCap(tokens=10_000), till, tmp_path / str(place)
         )
         asyncio.run(model.ask(question))
     balance = till.book.balance(["a"])
@@ -104,4 +104,4 @@ def test_a_local_editor_beside_a_served_checker_is_booked(tmp_path: Path) -> Non
 def test_two_models_are_free_where_both_are(name: str, free: bool) -> None:
     checker = Recorded(lambda question: Reply(text="Yes"))
     checker.name = name
-    assert is_free(_Both(load_scripted("scripted/editor"), checker)) == free
+    assert is_free(EditorAndChecker(load_scripted("scripted/editor"), checker)) == free

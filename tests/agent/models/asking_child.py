@@ -16,7 +16,7 @@ from typing import Any
 
 from tenacity import wait_none
 
-from agent.evaluation import rejudge as module
+from agent.evaluation import question_engine
 from agent.evaluation.rejudge import RejudgePlan, rejudge
 from agent.judge.patience import Patience
 from agent.models import api, load
@@ -35,7 +35,7 @@ def ask(root: str, repeats: str) -> int:
         model._model.api.retry_wait = wait_none  # its seconds between attempts are its own affair
         return model
 
-    vars(module)["load_model"] = quick
+    vars(question_engine)["load_model"] = quick
     data = DataFolder(Path(root))
     asking = RejudgePlan(
         MODEL, repeats=int(repeats), patience=Patience(attempts=10_000, in_a_row=0), revision="1"

@@ -15,14 +15,14 @@ from click.testing import CliRunner, Result
 from agent.benchmarks.exhibits import Exhibit
 from agent.cli import cli
 from agent.errors import BadConfig, BudgetSpent
+from agent.evaluation import question_engine
 from agent.judge.budget import SpendingCap
 from agent.judge.patience import Patience
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.preferences import generate
-from agent.preferences.generate import PairPlan, make
+from agent.preferences.generate import PairPlan, make_pairs
 from store.errors import BadExport
-from store.jsonl import keyed
+from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, PreferencePairs, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
@@ -78,9 +78,9 @@ def told(result: Result) -> dict[str, Any]:
 def made(
     data: DataFolder, run: Ledger, model: Recorded, monkeypatch: pytest.MonkeyPatch, **more: Any
 ) -> PreferencePairs:
-    monkeypatch.setattr(generate, "load_model", lambda *_: model)
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
     making = PairPlan(model.name, **more)
-    path = asyncio.run(make([run], making, data, START, lambda *_: None)).path
+    path = asyncio.run(make_pairs([run], making, data, START, lambda *_: None)).path
     return find_pairs(data, str(path))
 
 
@@ -342,7 +342,7 @@ def test_the_export_loads_as_trl_wants_it(data: DataFolder, tmp_path: Path) -> N
 def test_a_shortcut_is_refused_unless_it_is_allowed_and_then_told(
     data: DataFolder, run: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(generate, "load_model", lambda *_: Recorded(_longer_objects))
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: Recorded(_longer_objects))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")  # which nobody is sent
     words = ("--model", "openai/longer", "--kind", "object", "--export", str(tmp_path / "out"))
     refused = typed(data, *words)
@@ -372,9 +372,9 @@ def _longer_objects(question: Question) -> Reply:
 def test_a_forgotten_frame_leaves_the_pairs(data: DataFolder) -> None:
     before = find_pairs(data, "scripted-editor-spoil-two")
     gone = before.pairs[0].source.frame
-    forgotten = keyed.ForgottenKeys({gone}, ())
-    assert before.pairs[0].rejected in keyed.said(data.pairs_dir, forgotten)
-    keyed.forget(data.pairs_dir, forgotten, lambda text: text.replace("kite.flyer", "forgotten"))
+    forgotten = ForgottenKeys({gone}, ())
+    assert before.pairs[0].rejected in texts_about(data.pairs_dir, forgotten)
+    forget_answers(data.pairs_dir, forgotten, lambda text: text.replace("kite.flyer", "forgotten"))
     after = find_pairs(data, "scripted-editor-spoil-two")
     assert len(after.pairs) == len(before.pairs) - 7
     assert gone not in after.path.read_text("utf-8")

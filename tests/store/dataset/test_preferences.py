@@ -53,7 +53,7 @@ def made(tmp_path: Path) -> tuple[DataFolder, preference_pairs.PreferencePairs]:
         model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
     )
     text = f"As #JaneDoe92 and quiet_plumber say, {HER_ID} by \uff20no.body is great."
-    with preference_pairs.writer(data, maker) as file:
+    with preference_pairs.open_pairs(data, maker) as file:
         for place, (video, picture) in enumerate(shown.items()):
             own = frame(picture)
             # each frame looks nearly like the next one, in chains of three

@@ -218,7 +218,7 @@ def _prefer(data: DataFolder) -> None:
     maker = preference_pairs.Maker(
         model="m", checker="m", prompts={}, seed=1, at=START, code_version="0.1.0"
     )
-    with preference_pairs.writer(data, maker) as file:
+    with preference_pairs.open_pairs(data, maker) as file:
         for video, author, text in (("her-1", HANDLE, SECRET), ("his", "other", f"by {HANDLE}")):
             source = preference_pairs.FrameSource(
                 frame=frame(jpeg("red", 90)).sha256 if author == HANDLE else "f" * 64,

@@ -1,0 +1,280 @@
+"""Asks models about stored frames: several questions at a time, kept in batches, under a cap.
+
+What was answered was paid for, so it is kept whatever happens to the rest. What each call cost is
+in the book of payments, so that a cap holds over sittings and kills. A kind of question says which
+`KeyedQuestion`s there are, in which order, and under which header their answers are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from agent.errors import BudgetSpent, ModelSilent
+from agent.judge.budget import ModelAccount, Spending, SpendingCap
+from agent.judge.guard import guarded
+from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.patience import Patience, Streak, trailing
+from agent.models import load as load_model
+from agent.models.base import Model
+from agent.models.local_server import warmed
+from agent.models.metering import CappedAccounts, charged_to
+from personas.persona import Persona
+from store.jsonl.keyed import KeyedRecord, KeyedWriter
+from store.runs.data_folder import DataFolder
+from store.runs.payments import PaymentBook
+from store.runs.records import Usage
+
+BATCH = 32
+"""Answers committed together."""
+AT_ONCE = 8
+"""Questions under way at the same time."""
+LOST = ".lost.json"
+"""Ends the name of the file in which older versions kept what was paid for no answer."""
+
+Onlooker = Callable[[int, int], None]
+"""Told how many questions of how many are answered."""
+Order = Callable[[list[Any]], list[Any]]
+"""Puts what is due in the order in which it is asked; ``list`` leaves it as it is."""
+
+
+class BatchAnswer(Protocol):
+    """What a question came to: an answer, or the reason why there is none."""
+
+    @property
+    def missing(self) -> str | None: ...
+
+
+class PaidRecord(KeyedRecord, Protocol):
+    """A question and what came of it, as it is kept, with what that cost."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer", bound=BatchAnswer)
+_Key = TypeVar("_Key", bound=Hashable)
+_Line = TypeVar("_Line", bound=PaidRecord)
+
+
+@dataclass
+class QuestionBatch(Generic[_Asked, _Answer]):
+    """Questions whose answers are committed together."""
+
+    questions: Sequence[_Asked]
+    streak: Streak = field(default_factory=Streak)
+    answered: list[tuple[_Asked, _Answer]] = field(default_factory=list)
+    ended: BudgetSpent | ModelSilent | None = None
+    """Why nothing more is asked."""
+
+    async def answer(self, ask: Callable[[_Asked], Awaitable[_Answer]]) -> None:
+        """Answer, several at a time; the first failure ends the others.
+
+        A spent budget and a silent model are no failures: what is under way is waited for.
+        """
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def answer_one(question: _Asked) -> None:
+            async with places:
+                if self.ended is None:
+                    await self._answer_one(question, ask)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for question in self.questions:
+                    group.create_task(answer_one(question))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _answer_one(
+        self, question: _Asked, ask: Callable[[_Asked], Awaitable[_Answer]]
+    ) -> None:
+        try:
+            answer = await ask(question)
+            self.answered.append((question, answer))
+            self.streak.count(answer.missing)
+        except (BudgetSpent, ModelSilent) as fault:
+            self.ended = self.ended or fault
+
+
+@dataclass(frozen=True)
+class KeyedQuestion(Generic[_Key, _Line]):
+    """A question, the file that its answer is kept in, and its key there."""
+
+    key: _Key
+    file: KeyedWriter[Any, _Line]
+    ask: Callable[[], Awaitable[_Line]]
+
+
+_Question = TypeVar("_Question", bound=KeyedQuestion[Any, Any])
+
+
+@dataclass
+class AskingProgress:
+    """How many of how many questions are answered, as an onlooker is told."""
+
+    onlooker: Onlooker
+    total: int
+    done: int = 0
+
+    def add(self, more: int) -> None:
+        self.done += more
+        self.onlooker(self.done, self.total)
+
+
+@dataclass(frozen=True)
+class QuestionEngine:
+    """Asks what is due, within a cap and a patience, and keeps every answer in its file."""
+
+    data: DataFolder
+    now: datetime
+    cap: SpendingCap
+    patience: Patience
+    onlooker: Onlooker
+
+    def cap_model(self, loaded: Model, files: Iterable[KeyedWriter[Any, Any]]) -> Model:
+        """Put the cap around a model, over all that these files of answers cost and will cost.
+
+        Raises
+        ------
+        BadConfig
+            The cap could not be held.
+        DamagedLedger
+            A committed line of the book is no payment.
+        """
+        book = PaymentBook(self.data.payments)
+        accounts = []
+        for file in files:
+            account = self._account_of(file)
+            before = ModelAccount.of_usages(line.usage for line in file.kept)
+            before = replace(before, spent=before.spent + _read_lost(file.path))
+            book.carry(before.carried(account, self.now))
+            accounts.append(account)
+        capped = CappedAccounts(book, tuple(accounts))
+        return guarded(loaded, self.cap, capped, self.data.replies_dir)
+
+    def due(self, questions: Iterable[_Question]) -> list[_Question]:
+        """Leave out what was answered, or asked as often as is put up with."""
+        attempts = self.patience.attempts
+        return [question for question in questions if question.file.due(question.key, attempts)]
+
+    async def run(
+        self,
+        questions: Sequence[KeyedQuestion[Any, _Line]],
+        after: Iterable[KeyedWriter[Any, Any]],
+        order: Order,
+        progress: AskingProgress | None = None,
+    ) -> list[_Line]:
+        """Ask what is due in batches, each of which is kept however it ends.
+
+        Parameters
+        ----------
+        after
+            Files whose former sittings may have ended in silences, which are counted on.
+
+        Raises
+        ------
+        BudgetSpent
+            The cap is reached. What was answered is kept.
+        ModelSilent
+            No reply came to too many questions in a row. The attempts are kept.
+        """
+        due: list[KeyedQuestion[Any, _Line]] = order(self.due(questions))
+        progress = progress or AskingProgress(self.onlooker, len(questions))
+        progress.add(len(questions) - len(due))
+        silences = sum(trailing([line.missing for line in file.kept]) for file in after)
+        streak = self.patience.streak(len(due), silences)
+        made: list[_Line] = []
+        for start in range(0, len(due), BATCH):
+            batch: QuestionBatch[KeyedQuestion[Any, _Line], _Line]
+            batch = QuestionBatch(due[start : start + BATCH], streak)
+            try:
+                await batch.answer(self._ask)
+            finally:  # what was answered was paid for
+                _keep_answers(batch.answered)
+            if batch.ended is not None:
+                raise batch.ended
+            made += [line for _, line in batch.answered]
+            progress.add(len(batch.answered))
+        return made
+
+    async def _ask(self, question: KeyedQuestion[Any, _Line]) -> _Line:
+        with charged_to(self._account_of(question.file)):
+            return await question.ask()
+
+    def _account_of(self, file: KeyedWriter[Any, Any]) -> str:
+        """Name the account that pays for a file, by the file's place in the data folder."""
+        return Path(os.path.relpath(file.path, self.data.root)).with_suffix("").as_posix()
+
+
+def _keep_answers(answered: Sequence[tuple[KeyedQuestion[Any, _Line], _Line]]) -> None:
+    lines: dict[KeyedWriter[Any, _Line], list[_Line]] = {}
+    for question, line in answered:
+        lines.setdefault(question.file, []).append(line)
+    for file, of_file in lines.items():
+        file.append(of_file)
+
+
+def _read_lost(path: Path) -> Spending:
+    """Return what was paid for no answer, as older versions kept it beside a file."""
+    kept = path.with_suffix(LOST)
+    return Spending(**json.loads(kept.read_bytes())) if kept.exists() else Spending()
+
+
+def fewest_first(due: Sequence[_Question]) -> list[_Question]:
+    """Put what was tried often last, so that an outage wears nothing out."""
+    return sorted(due, key=lambda question: question.file.attempts(question.key))
+
+
+def shuffled(seed: int) -> Order:
+    """Shuffle what is due; what was tried often comes last all the same."""
+
+    def order(due: list[_Question]) -> list[_Question]:
+        places = np.random.default_rng(seed).permutation(len(due))
+        return fewest_first([due[place] for place in places])
+
+    return order
+
+
+async def open_models(stack: AsyncExitStack, wanted: Mapping[str, str | None]) -> list[Model]:
+    """Load models, each with the server that it needs here, until the stack is closed.
+
+    Parameters
+    ----------
+    wanted
+        By name, the revision that is declared of a served model.
+    """
+    for name in sorted(wanted):
+        await stack.enter_async_context(warmed(name))
+    models = []
+    for name, revision in wanted.items():
+        loaded = await asyncio.to_thread(load_model, name, revision)
+        stack.push_async_callback(loaded.close)
+        models.append(loaded)
+    return models
+
+
+class JudgePanel:
+    """One model as judges of one strategy: as each persona, in each form of the question."""
+
+    def __init__(self, model: Model, strategy: str) -> None:
+        self._model = model
+        self._strategy = strategy
+        self._judges: dict[Hashable, ModelJudge] = {}
+
+    def judge(self, persona: Persona | None, form: QuestionForm) -> ModelJudge:
+        who = None if persona is None else (persona.id, persona.traits)
+        if (who, form) not in self._judges:
+            judge = ModelJudge.of(self._model, self._strategy, persona, form)
+            self._judges[who, form] = judge
+        return self._judges[who, form]

@@ -21,7 +21,7 @@ from store.jsonl.atomic import write_whole
 from store.jsonl.locked_writer import LineWriter
 from store.jsonl.locks import NamedLock
 from store.jsonl.paths import path_within
-from store.runs.records import Record, tell_fault
+from store.jsonl.record import Record, tell_fault
 
 H = TypeVar("H", bound=Record)
 L = TypeVar("L", bound=Record)

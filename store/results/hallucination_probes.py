@@ -15,8 +15,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.jsonl.atomic import file_slug
 from store.jsonl.keyed import KeyedWriter, read_keyed
+from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Judgement, Record
+from store.runs.records import Judgement
 
 Form = Literal["choice", "statement", "reason"]
 

@@ -154,7 +154,7 @@ class DataFolder:
 
     def runs(self) -> list[ledger.RunSummary]:
         """Summaries of all runs, by start."""
-        return ledger.scan(self)
+        return ledger.scan(self.ledgers())
 
     def find_run(self, text: str) -> Path:
         """Ledger of the run that a person means.

@@ -173,7 +173,7 @@ def test_a_later_versions_ledger_is_named_as_such(world: World, extra: dict[str,
     told = [(one.problem, one.command) for one in found.unreadable]
     assert told == [(sentence, "pip install --upgrade feedsway")]
     assert (found.counts.videos, found.counts.damaged) == (0, 1)
-    [run] = scan(world.data)
+    [run] = scan(world.data.ledgers())
     assert run.status == "damaged"
     assert f"has schema {SCHEMA + 1}" in str(run.problem)
 
@@ -406,7 +406,7 @@ def check_flips(world: World, seeds: range) -> None:
         if kind == "ledger":
             steps = sum(isinstance(one, Step) for one in told)
             assert found.counts.videos == 2 + steps, seed
-            runs, problems = scan(world.data), list[str]()
+            runs, problems = scan(world.data.ledgers()), list[str]()
             read_each([one.path for one in runs], problems)
             assert {one.run_id for one in runs} == {"r1", "r2"}, seed
         else:

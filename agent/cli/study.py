@@ -48,10 +48,10 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
 
     More personas or replicates can be added to the file later: what is done is not repeated.
     """
-    from agent.cli.run import check_names
     from agent.errors import BadConfig
     from agent.models import check_access
     from agent.run.pacing import zone_of
+    from agent.run.request import check_names
     from agent.study.declared import EXAMPLE, load
     from agent.study.holders import held_study
     from agent.study.preparation import keep, prepare, replicates_for

@@ -10,25 +10,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.config import FrozenValue, RunConfig
-from agent.errors import UserError
+from agent.config import FrozenValue
+from agent.errors import StudyChanged
 from agent.study.declared import BadStudy, StudyDeclaration
 from personas.library import find
 from personas.persona import Persona
 from personas.strategies import hashes
-from store.runs.data_folder import DataFolder
 
 FROZEN = "frozen.json"
-
-
-class StudyChanged(UserError):
-    """Something that a study froze is not what it was."""
-
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(
-            f"{what} since study {name} was begun, so that its replicates would not be of one "
-            'kind. Put it back, or type in the study file: name = "ANOTHER"'
-        )
 
 
 class FrozenStudy(FrozenValue):
@@ -79,23 +68,3 @@ def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenS
         if now.prompts.get(name, prompts) != prompts:
             raise StudyChanged(declared.name, f"A prompt of the strategy {name} has changed")
     return FrozenStudy(personas=now.personas | kept.personas, prompts=now.prompts | kept.prompts)
-
-
-def refuse_changed_model(config: RunConfig, data: DataFolder, fingerprint: str) -> None:
-    """Refuse a model that is not the one of the study's earlier runs.
-
-    The first run of a study freezes it, since only a loaded model has a fingerprint.
-
-    Raises
-    ------
-    StudyChanged
-        A run of the study had another model of this name.
-    """
-    if config.study is None:
-        return
-    for run in data.runs():
-        started = run.started
-        if started is None or started.config.get("study") != config.study:
-            continue
-        if started.model == config.model and started.fingerprint not in (None, fingerprint):
-            raise StudyChanged(config.study, f"The model {config.model} has changed")

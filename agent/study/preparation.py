@@ -11,9 +11,10 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from agent.config import RunConfig
+from agent.errors import StudyChanged
 from agent.study.conduct import Study, config_of
 from agent.study.declared import StudyDeclaration, check_extends, load
-from agent.study.frozen import FROZEN, StudyChanged, freeze, read_frozen
+from agent.study.frozen import FROZEN, freeze, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-
-import click
 
 from agent.config import RunConfig
 from agent.daemon.config.watch_file import HELP, BadWatch, WatchEntry, WatchFile
@@ -20,6 +18,7 @@ from agent.daemon.journal.events import mark_of
 from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
+from agent.run.request import check_names, config_of_request, request_of_table
 from agent.study.declared import StudyDeclaration, line_of
 from agent.study.declared import load as load_study
 from personas.errors import PersonaError
@@ -137,7 +136,8 @@ def resolve(entry: WatchEntry) -> Job:
             videos=declared.windows.total,
             declared=declared,
         )
-    config = _config(entry)
+    assert entry.run is not None
+    config = _config(entry.run)
     account = f"{config.platform}/{config.account}"
     return Job(
         entry,
@@ -150,14 +150,11 @@ def resolve(entry: WatchEntry) -> Job:
     )
 
 
-def _config(entry: WatchEntry) -> RunConfig:
-    from agent.cli.run import config_of_words  # the options of a run are the command's own
-
-    assert entry.run is not None
-    for name in entry.run:
+def _config(table: Mapping[str, str | bool | int | float]) -> RunConfig:
+    for name in table:
         if name.replace("_", "-") in NOT_HERE:
-            raise click.NoSuchOption(name, f"{name} is not for a run that nobody watches over.")
-    return config_of_words(options_of(entry.run))
+            raise BadConfig(f"{name} is not for a run that nobody watches over.")
+    return config_of_request(request_of_table(table), DataFolder(Path()))
 
 
 def jobs(watch: WatchFile) -> dict[str, Job]:
@@ -178,8 +175,6 @@ def check(watch: WatchFile, path: Path) -> None:
             if job.declared is not None:
                 _check_zone(job.declared, watch)
                 _check_study(job.declared)
-        except click.ClickException as error:
-            problem = error.format_message()
         except (UserError, PersonaError, StoreError) as error:
             problem, _, typed = str(error).partition(" Type: ")
             if typed and not typed.startswith("--"):  # an option has no place in the file
@@ -220,7 +215,6 @@ def _check_priced(job: Job) -> None:
 
 
 def _check_study(declared: StudyDeclaration) -> None:
-    from agent.cli.run import check_names
     from agent.study.conduct import Study, config_of
     from agent.study.frozen import FrozenStudy
     from agent.study.matrix import draw

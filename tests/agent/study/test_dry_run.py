@@ -8,8 +8,8 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from agent.cli import cli
+from agent.errors import StudyChanged
 from agent.study.declared import load
-from agent.study.frozen import StudyChanged
 from agent.study.preparation import keep, prepare
 from store.runs.data_folder import DataFolder
 from tests.agent.study.test_conduct import written

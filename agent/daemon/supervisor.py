@@ -19,6 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from agent.daemon.config.jobs import Job
 from agent.daemon.config.reload import LoadedFile
+from agent.daemon.host import OF_THE_MACHINE, Clock, ClockJumps
 from agent.daemon.journal.events import (
     ChildEnded,
     ChildStarted,
@@ -26,7 +27,6 @@ from agent.daemon.journal.events import (
     OccurrenceSkipped,
     Outcome,
 )
-from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import Key, Occurrence
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process import exit_reason
@@ -34,12 +34,12 @@ from agent.daemon.process.child import END_S, Child, left, sweep
 from agent.daemon.process.exit_reason import ExitReason
 from agent.daemon.process.indexer import IndexerProcess
 from agent.daemon.process.log_retention import prune
-from agent.daemon.process.resources import OF_THE_MACHINE, Clock, ClockJumps, shortages
 from agent.daemon.process.retry_policy import RetryPolicy
+from agent.daemon.process.webhooks import HookSender
+from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.schedule import admission, triggers
 from agent.daemon.schedule.due_queue import DueQueue
-from agent.daemon.web.redact_secrets import SecretRedactor
-from agent.daemon.web.webhooks import HookSender
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 
@@ -152,7 +152,7 @@ class Supervisor:
         steady = self.place.clock.steady()
         if steady - self._looked_at_machine >= MACHINE_S:
             self._looked_at_machine = steady
-            short = shortages(self.place.data, self.taken.watch.limits)
+            short = admission.shortages(self.place.data, self.taken.watch.limits)
             self.book.notice("disk", short.get("disk"))
             self.book.notice("memory", short.get("memory"))
 
@@ -300,7 +300,7 @@ class Supervisor:
     async def _find_ending(self, job: Job, child: Child, key: Key, code: int) -> ExitReason:
         runs = self._evidence.of(job, key[1])
         told = self._ended_for.get(key)
-        short = shortages(self.place.data, self.taken.watch.limits).get("disk")
+        short = admission.shortages(self.place.data, self.taken.watch.limits).get("disk")
         if told is None and code and short is not None:
             self.book.notice("disk", short)
             told = "interrupted", short

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.config.jobs import jobs
-from agent.daemon.config.watch_file import load
+from agent.daemon.config.jobs import jobs, load
 from agent.daemon.journal.events import read as read_journal
 from agent.daemon.process.child import left
 from tests.e2e.commands import feedsway, steps_written, until

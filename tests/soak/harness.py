@@ -16,8 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import load
+from agent.daemon.config.jobs import Job, jobs, load
 from agent.daemon.journal.events import read as read_journal
 from agent.daemon.journal.state import Key, State, fold
 from agent.daemon.process.child import left

@@ -19,8 +19,11 @@ from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
 from agent.run.request import check_names, config_of_request, request_of_table
-from agent.study.declared import StudyDeclaration, line_of
+from agent.study.conduct import Study, config_of
+from agent.study.declared import StudyDeclaration, line_of, read_file
 from agent.study.declared import load as load_study
+from agent.study.frozen import FrozenStudy
+from agent.study.matrix import draw
 from personas.errors import PersonaError
 from personas.library import find
 from store.errors import StoreError
@@ -162,7 +165,20 @@ def jobs(watch: WatchFile) -> dict[str, Job]:
     return {entry.name: replace(resolve(entry), timezone=watch.timezone) for entry in watch.entries}
 
 
-def check(watch: WatchFile, path: Path) -> None:
+def load(path: Path) -> WatchFile:
+    """Read a watch file and check all that it names.
+
+    Raises
+    ------
+    BadWatch
+        It cannot be read, is no TOML, or declares what cannot be done; names the line.
+    """
+    watch = read_file(path, WatchFile, BadWatch)
+    _check(watch, path)
+    return watch
+
+
+def _check(watch: WatchFile, path: Path) -> None:
     """Refuse a watch file that names what is not there, with the line of the entry."""
     text = path.read_text(encoding="utf-8")
     for place, entry in enumerate(watch.entries):
@@ -215,10 +231,6 @@ def _check_priced(job: Job) -> None:
 
 
 def _check_study(declared: StudyDeclaration) -> None:
-    from agent.study.conduct import Study, config_of
-    from agent.study.frozen import FrozenStudy
-    from agent.study.matrix import draw
-
     frozen = FrozenStudy(personas={name: find(name) for name in declared.matrix.personas})
     study = Study(declared, tuple(draw(declared, [])), DataFolder(Path()), frozen)
     for cell in study.cells:

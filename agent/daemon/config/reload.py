@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import WatchFile, load
+from agent.daemon.config.jobs import Job, jobs, load
+from agent.daemon.config.watch_file import WatchFile
+from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import FileAccepted, FileRefused
 from agent.daemon.journal.writer import JournalWriter
-from agent.daemon.process.resources import OF_THE_MACHINE
 from agent.errors import UserError
 
 

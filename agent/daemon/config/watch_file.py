@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from agent.config import FrozenValue, ZoneName
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours
-from agent.study.declared import Name, read_file
+from agent.study.declared import Name
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -222,18 +222,3 @@ run = { persona = "p05", account = "p05-daily", before = 5, after = 5 }
 # persona = "p12"
 # per_day = 300
 """
-
-
-def load(path: Path) -> WatchFile:
-    """Read a watch file and check all that it names.
-
-    Raises
-    ------
-    BadWatch
-        It cannot be read, is no TOML, or declares what cannot be done; names the line.
-    """
-    from agent.daemon.config.jobs import check
-
-    watch = read_file(path, WatchFile, BadWatch)
-    check(watch, path)
-    return watch

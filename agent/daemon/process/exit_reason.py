@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import Outcome
-from agent.daemon.journal.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.journal.run_tally import RunTally
-from agent.daemon.process.resources import OF_THE_MACHINE
-from agent.daemon.web.redact_secrets import SecretRedactor
+from agent.daemon.redact_secrets import SecretRedactor
+from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
 from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2

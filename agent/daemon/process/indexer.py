@@ -9,9 +9,9 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
+from agent.daemon.host import Clock
 from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import last_words
-from agent.daemon.process.resources import Clock
 from store.runs.data_folder import DataFolder
 
 NAME = "index"

@@ -23,12 +23,12 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from agent.config import FrozenValue
+from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web import address
 from agent.daemon.web.auth import RequestGate
 from agent.daemon.web.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
 from agent.daemon.web.controls import Controls
 from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
-from agent.daemon.web.redact_secrets import SecretRedactor
 from agent.daemon.web.status import Status, StatusReader
 from agent.daemon.web.status_stream import StatusStream
 from agent.errors import AgentError, BadConfig

@@ -22,10 +22,10 @@ from agent.daemon.journal.events import BreakerChanged, ChildEnded, MachineNotic
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay, Events, Ledgers
-from agent.daemon.web.redact_secrets import SecretRedactor
+from agent.daemon.journal.wall_status import WaitingWall, waiting
+from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web.run_status import LiveRun, running
 from agent.daemon.web.study_status import StudyStatus, studies
-from agent.daemon.web.wall_status import WaitingWall, waiting
 from store.jsonl.locks import holder
 from store.maintenance.stats import RECENT, Disk, disk_of
 from store.runs.data_folder import DataFolder

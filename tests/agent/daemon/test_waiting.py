@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import BadWatch, load
+from agent.daemon.config.jobs import Job, jobs, load
+from agent.daemon.config.watch_file import BadWatch
 from agent.daemon.journal.events import read
 from agent.daemon.journal.state import Occurrence, State, fold
 from agent.daemon.supervisor import DaemonSetup, Supervisor

@@ -1,4 +1,4 @@
-"""A run asked for as a table of values is the run asked for on the command line, refusals included."""
+"""A run asked for as a table of values is the run that its words ask for, refusals included."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_both_have_the_same_ranges_and_choices() -> None:
         else:
             continue
         compared += 1
-    assert compared == 20
+    assert compared == 21
 
 
 def _parts(annotation: Any, metadata: list[Any]) -> list[Any]:

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.daemon.config.jobs import jobs
-from agent.daemon.config.watch_file import load as load_watch
-from agent.daemon.journal.ledger_facts import LedgerFacts
+from agent.daemon.config.jobs import load as load_watch
 from agent.daemon.journal.state import Occurrence
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from agent.study.conduct import Conductor, Study, config_of
 from agent.study.declared import load
 from agent.study.frozen import FrozenStudy, freeze

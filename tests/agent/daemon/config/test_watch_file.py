@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.config.jobs import jobs
+from agent.daemon.config.jobs import jobs, load
 from agent.daemon.config.reload import LoadedFile
-from agent.daemon.config.watch_file import EXAMPLE, BadWatch, load
+from agent.daemon.config.watch_file import EXAMPLE, BadWatch
+from agent.daemon.host import SystemClock
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.journal.writer import JournalWriter
-from agent.daemon.process.resources import SystemClock
 from agent.study.declared import EXAMPLE as STUDY
 
 GOOD = """\

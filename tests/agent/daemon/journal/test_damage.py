@@ -19,14 +19,14 @@ from agent.cli.status import status
 from agent.cli.status_text import lines
 from agent.daemon.config.jobs import resolve
 from agent.daemon.config.watch_file import DailyCap, WatchEntry
+from agent.daemon.host import SystemClock
 from agent.daemon.journal.damage import JournalReader
 from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read
-from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import State, fold
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.main import mend
-from agent.daemon.process.resources import SystemClock
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web.status import JOURNAL, Status, StatusReader
 from agent.errors import BadConfig

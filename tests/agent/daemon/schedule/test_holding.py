@@ -13,16 +13,16 @@ import pytest
 
 from agent.daemon.config.jobs import Job, resolve
 from agent.daemon.config.watch_file import DailyCap, WatchEntry, WatchFile, WatchLimits
+from agent.daemon.host import ClockJumps
 from agent.daemon.journal.events import ChildEnded, ChildStarted
-from agent.daemon.journal.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.journal.state import fold
 from agent.daemon.journal.tail import Ledgers
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import ExitReason, of
-from agent.daemon.process.resources import ClockJumps, shortages
 from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.schedule import admission
+from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web.control_actions import SupervisorControls
 from agent.errors import BadConfig, UnknownName
@@ -347,8 +347,12 @@ def test_a_breaker_is_opened_by_what_a_site_may_be_to_blame_for(
 
 def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -> None:
     room = DataFolder(tmp_path).free_bytes() // (1 << 20)
-    assert "disk" not in shortages(DataFolder(tmp_path), WatchLimits(disk_mib=0, memory_mib=0))
-    short = shortages(DataFolder(tmp_path), WatchLimits(disk_mib=2 * room, memory_mib=10**9))
+    assert "disk" not in admission.shortages(
+        DataFolder(tmp_path), WatchLimits(disk_mib=0, memory_mib=0)
+    )
+    short = admission.shortages(
+        DataFolder(tmp_path), WatchLimits(disk_mib=2 * room, memory_mib=10**9)
+    )
     assert set(short) == {"disk", "memory"}
     jumps = ClockJumps(clock)
     clock.pass_by(3600)

@@ -22,8 +22,8 @@ from agent.daemon.journal.events import (
     PauseChanged,
     mark_of,
 )
+from agent.daemon.redact_secrets import HIDDEN, SecretRedactor, secrets_of
 from agent.daemon.web.prometheus import exposition
-from agent.daemon.web.redact_secrets import HIDDEN, SecretRedactor, secrets_of
 from agent.daemon.web.status import Status, StatusReader, look
 from store.runs.data_folder import DataFolder
 from store.runs.records import Windows

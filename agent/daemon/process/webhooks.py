@@ -22,8 +22,8 @@ from agent.daemon.journal.events import (
     MachineNotice,
     WallReported,
 )
-from agent.daemon.web.redact_secrets import SecretRedactor
-from agent.daemon.web.wall_status import waiting
+from agent.daemon.journal.wall_status import waiting
+from agent.daemon.redact_secrets import SecretRedactor
 
 On = Literal["wall", "breaker", "study"]
 PATIENCE_S = 10.0

@@ -24,9 +24,9 @@ from agent.daemon.journal.events import (
     PauseChanged,
     WallReported,
 )
+from agent.daemon.process import webhooks
 from agent.daemon.process.log_retention import LOGS, MOST_LOGS, prune
-from agent.daemon.web import webhooks
-from agent.daemon.web.webhooks import HookSender, message
+from agent.daemon.process.webhooks import HookSender, message
 from store.runs.data_folder import DataFolder
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)

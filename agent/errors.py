@@ -29,13 +29,12 @@ from typing import Any
 class AgentError(Exception):
     """Root of everything that the agent raises on purpose."""
 
-    exit_code = 1
-
 
 class UserError(AgentError):
     """A person can mend it; the message is one sentence that ends in what to type."""
 
-    exit_code = 2
+
+EXIT_CODES: dict[type[Exception], int] = {AgentError: 1, UserError: 2}
 
 
 class UnknownName(UserError):

@@ -20,13 +20,14 @@ from agent.cli.options import (
     data_option,
     explain_option,
     frame_options,
-    json_option,
     live_options,
     missing_option,
     revision_option,
     site_options,
 )
 from agent.cli.privacy_notice import announce, announce_repeats
+from store.cli.options import url_option
+from store.foreign.commands import json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ Examples:
 )
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
-@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
+@url_option
 @click.option("--no-index", is_flag=True, help="Leave indexing to python -m store index.")
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option("--study", type=click.Path(path_type=Path), hidden=True, help="Folder of a study.")
@@ -202,7 +203,7 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
         headed=options["headed"],
         fresh=options["fresh"],
         encoder=None if options["no_index"] else options["encoder"],
-        index_url=options["index_url"],
+        index_url=options["url"],
         cap=SpendingCap(options["max_cost"], options["max_tokens"]),
         live=_live(options, platform),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option
+from store.cli.options import url_option
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SECONDS_PER_STEP = 0.35
     "--timezone", metavar="Europe/Berlin", help="Live: whose days count where the file names none."
 )
 @browser_option
-@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
+@url_option
 @data_option
 def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how: Any) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
@@ -77,7 +78,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             check_access(model, os.environ)
         index = {
             "indexed": not how["no_index"],
-            "index_url": how["index_url"],
+            "index_url": how["url"],
             "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
         }
         prepared = replace(prepared, browser=how["browser"], **index)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from store.cli.options import epilog, json_option
+from store.cli.options import epilog
+from store.foreign.commands import json_option
 from store.foreign.printing import echo, rewrite
 
 

@@ -15,16 +15,15 @@ import click
 
 from store.cli import backup, bench, dataset
 from store.cli.options import (
-    StoreCommands,
     bar,
     data_option,
     encoder_option,
     epilog,
-    json_option,
     kept,
     url_option,
 )
-from store.errors import NothingKept
+from store.errors import EXIT_CODES, NothingKept
+from store.foreign.commands import CommandGroup, ErrorDoor, json_option
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 
-@click.group(cls=StoreCommands)
+@click.group(cls=CommandGroup, door=ErrorDoor(EXIT_CODES, "Error: ", "Interrupted."))
 def main() -> None:
     """Look into what feedsway keeps: runs, frames and the index over them."""
 

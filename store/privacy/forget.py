@@ -19,9 +19,9 @@ from store.errors import (
     CopiesElsewhere,
     CopiesRemain,
     DataUnwritable,
+    ForgetRefused,
     NothingToForget,
     RunLocked,
-    StoreError,
 )
 from store.frames.frame_store import FrameStore
 from store.jsonl import keyed
@@ -36,10 +36,8 @@ from store.runs.records import ObservedVideo
 from store.runs.rejudgements import judgement_files
 
 
-class DamagedRequest(StoreError):
+class DamagedRequest(ForgetRefused):
     """What a call to forget left behind when it was cut off cannot be read."""
-
-    exit_code = 2
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(

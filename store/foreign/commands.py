@@ -1,0 +1,64 @@
+"""The one door of the command lines: errors become words and exit codes, and options that all have.
+
+0 done, 1 a fault in the run, 2 yours to fix, 130 interrupted. What a person can mend is one
+sentence without a traceback; what nobody foresaw keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from store.foreign.printing import echo
+
+INTERRUPTED = 130
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def examples(*lines: str) -> str:
+    """Return commands as the end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in lines)
+
+
+@dataclass(frozen=True)
+class ErrorDoor:
+    """Which errors are words for a person, and with which code a command ends on them."""
+
+    codes: Mapping[type[Exception], int]
+    """By class; the nearest base class counts."""
+    prefix: str = ""
+    interrupted: str = ""
+    """What is said of a Ctrl-C."""
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Do something at the door; raises ``click.exceptions.Exit`` in place of known errors."""
+        try:
+            yield
+        except tuple(self.codes) as error:
+            echo(f"{self.prefix}{error}", err=True)
+            kinds = (kind for kind in type(error).__mro__ if kind in self.codes)
+            raise click.exceptions.Exit(self.codes[next(kinds)]) from error
+        except KeyboardInterrupt:
+            if self.interrupted:
+                echo(self.interrupted, err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+class CommandGroup(click.Group):
+    """A package's commands behind its door, with ``-h`` and ``--version``."""
+
+    def __init__(self, name: str | None = None, *, door: ErrorDoor, **settings: Any) -> None:
+        given = settings.pop("context_settings", None) or {}
+        context = {"help_option_names": ["-h", "--help"], **given}
+        super().__init__(name, context_settings=context, **settings)
+        self.door = door
+        click.version_option(package_name="feedsway", prog_name="feedsway")(self)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with self.door.opened():
+            return super().invoke(ctx)

@@ -30,10 +30,9 @@ from agent.daemon.journal.events import (
 from agent.daemon.journal.state import Key, Occurrence
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process import exit_reason
-from agent.daemon.process.child import END_S, Child, left, sweep
+from agent.daemon.process.child import END_S, Child, left, prune, sweep
 from agent.daemon.process.exit_reason import ExitReason
 from agent.daemon.process.indexer import IndexerProcess
-from agent.daemon.process.log_retention import prune
 from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.process.webhooks import HookSender
 from agent.daemon.redact_secrets import SecretRedactor

@@ -13,11 +13,18 @@ import os
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
 
+from store.runs.data_folder import DataFolder
+
 MARK = "FEEDSWAY_DAEMON_CHILD"
+LOGS = "logs"
+MOST_LOGS = 200
+"""Logs that are kept of each entry's children."""
+OLDEST = timedelta(days=30)
 END_S = 5.0
 """A child that was asked to end is killed after this long."""
 LAST_S = 1.0
@@ -136,3 +143,19 @@ async def _gone(processes: Sequence[psutil.Process], patience_s: float) -> list[
             process.send_signal(signal.SIGKILL)
     await asyncio.to_thread(psutil.wait_procs, alive, LAST_S)
     return killed
+
+
+def prune(data: DataFolder, now: datetime) -> int:
+    """Remove children's logs beyond the newest, and old ones; return how many.
+
+    A log that is still written is among the newest. Names sort by time.
+    """
+    removed = 0
+    for folder in (data.daemon_dir / LOGS).glob("*/"):
+        logs = sorted(folder.glob("*.log"), reverse=True)
+        for place, log in enumerate(logs):
+            age = now.timestamp() - log.stat().st_mtime
+            if place >= MOST_LOGS or (place > 0 and age > OLDEST.total_seconds()):
+                log.unlink(missing_ok=True)
+                removed += 1
+    return removed

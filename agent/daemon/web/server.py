@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from pydantic import ValidationError
@@ -27,7 +27,6 @@ from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web import address
 from agent.daemon.web.auth import RequestGate
 from agent.daemon.web.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
-from agent.daemon.web.controls import Controls
 from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
 from agent.daemon.web.status import Status, StatusReader
 from agent.daemon.web.status_stream import StatusStream
@@ -41,6 +40,34 @@ HOST = "127.0.0.1"
 SHOWN = 12
 """Starts to come that are asked for."""
 _SITE = Path(__file__).parent / "site"
+
+
+class Controls(Protocol):
+    """A running daemon, as far as a person may steer it.
+
+    Each call has happened, and is in the journal, when it returns. An entry that is not in the
+    watch file raises ``UnknownName``; what cannot be done now raises ``BadConfig``.
+    """
+
+    async def pause(self, entry: str | None) -> None:
+        """Start nothing more of an entry (``None``: of any) and interrupt what runs of it."""
+        ...
+
+    async def resume(self, entry: str | None) -> None:
+        """Take it up again; what was interrupted goes on where it stopped."""
+        ...
+
+    async def run_now(self, entry: str) -> None:
+        """Make it due now, whatever its schedule says."""
+        ...
+
+    async def retry(self, entry: str) -> None:
+        """Try its last occurrence again, after a fault or a deadline, and close the breaker."""
+        ...
+
+    async def looked(self, platform: str, account: str) -> None:
+        """A person has dealt with the wall of this account; its platform may go on."""
+        ...
 
 
 class ActionBody(FrozenValue):

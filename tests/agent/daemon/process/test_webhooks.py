@@ -25,7 +25,7 @@ from agent.daemon.journal.events import (
     WallReported,
 )
 from agent.daemon.process import webhooks
-from agent.daemon.process.log_retention import LOGS, MOST_LOGS, prune
+from agent.daemon.process.child import LOGS, MOST_LOGS, prune
 from agent.daemon.process.webhooks import HookSender, message
 from store.runs.data_folder import DataFolder
 

@@ -18,13 +18,13 @@ from agent.daemon.journal.events import ChildEnded, ChildStarted
 from agent.daemon.journal.state import fold
 from agent.daemon.journal.tail import Ledgers
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.main import SupervisorControls
 from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import ExitReason, of
 from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.schedule import admission
 from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.supervisor import DaemonSetup, Supervisor
-from agent.daemon.web.control_actions import SupervisorControls
 from agent.errors import BadConfig, UnknownName
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter

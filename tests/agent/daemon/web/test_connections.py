@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from agent.daemon.journal.events import ChildEnded, MachineNotice, read
+from agent.daemon.main import SupervisorControls
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web import address, connections
 from agent.daemon.web.connections import MOST, most_connections
-from agent.daemon.web.control_actions import SupervisorControls
 from agent.daemon.web.server import serve
 from store.runs.data_folder import DataFolder
 from tests.agent.daemon.schedule.test_holding import Clock

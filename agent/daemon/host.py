@@ -30,11 +30,9 @@ class SystemClock:
     """The machine's own."""
 
     def now(self) -> datetime:
-        """UTC."""
         return datetime.now(UTC)
 
     def steady(self) -> float:
-        """Seconds."""
         return time.monotonic()
 
 
@@ -48,7 +46,7 @@ class ClockJumps:
         self._last = self.clock.now(), self.clock.steady()
 
     def look(self) -> float | None:
-        """Return by how many seconds it has jumped since the last look, if it has."""
+        """Return by how many seconds the clock has jumped since the last look, if it has."""
         now, steady = self.clock.now(), self.clock.steady()
         then, before = self._last
         self._last = now, steady

@@ -1,7 +1,4 @@
-"""The daemon as a process: its lock, its log, its signals; the supervisor and the page within.
-
-Refuses to know argv and the environment.
-"""
+"""The daemon as a process: its lock, log and signals; the supervisor, its controls and the page."""
 
 from __future__ import annotations
 
@@ -41,8 +38,6 @@ async def run(place: DaemonSetup, say: Callable[[str], None], *, page: bool = Tr
     ----------
     say
         Told what a person wants to know at once.
-    page
-        Whether the page is served.
 
     Raises
     ------
@@ -57,20 +52,13 @@ async def run(place: DaemonSetup, say: Callable[[str], None], *, page: bool = Tr
 
 
 def mend(data: DataFolder, at: datetime) -> Path | None:
-    """Set a damaged journal aside and go on with what can be read of it (``mend_journal``).
-
-    Raises
-    ------
-    BadConfig
-        A daemon has the data folder; names it.
-    """
+    """Set a damaged journal aside (``mend_journal``); raises ``BadConfig`` while a daemon runs."""
     with _alone(data):
         return mend_journal(data.daemon_dir / JOURNAL, at)
 
 
 @contextmanager
 def _alone(data: DataFolder) -> Iterator[None]:
-    """Have the data folder's daemon lock, or say who has it."""
     lock = NamedLock(data.daemon_dir / LOCK)
     try:
         lock.acquire()
@@ -146,29 +134,25 @@ class _Patient(RotatingFileHandler):
 
 
 class SupervisorControls:
-    """Steers one supervisor, in its event loop."""
+    """Steers one supervisor, in its event loop (``Controls``)."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._at = supervisor
         self._book = supervisor.book
 
     async def pause(self, entry: str | None) -> None:
-        """Start nothing more of an entry, or of any, and interrupt what runs of it."""
         self._hold(entry, paused=True)
 
     async def resume(self, entry: str | None) -> None:
-        """Take it up again; what was interrupted goes on where it stopped."""
         self._hold(entry, paused=False)
 
     async def run_now(self, entry: str) -> None:
-        """Make it due now, whatever its schedule says."""
         self._known(entry)
         if any(name == entry for name, _ in self._book.state.open):
             raise BadConfig(f"{entry} is not over: it runs, or waits to go on. {STATUS}")
         self._ask(entry, "run_now")
 
     async def retry(self, entry: str) -> None:
-        """Try its last occurrence again, and close the breakers of its platforms."""
         self._known(entry)
         tried = self._book.state.tried.get(entry)
         outcome = tried.ended.outcome if tried and tried.ended else None
@@ -180,7 +164,6 @@ class SupervisorControls:
         self._at.consequences.forget_waits(entry)
 
     async def looked(self, platform: str, account: str) -> None:
-        """A person has dealt with the wall of this account; its platform may go on."""
         wall = self._book.state.walls.get((platform, account))
         if wall is None:
             known = [f"{on}/{name}" for on, name in self._book.state.walls]

@@ -1,7 +1,7 @@
 """The daemon's work: starts what is due, watches over it, takes up again what did not end.
 
 All that it knows is the watch file, the journal and the ledgers, so that one that was killed goes
-on. Refuses to know the page, the command line and what a run does.
+on.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ class Supervisor:
         self._looked_at_machine = float("-inf")
 
     def upcoming(self, count: int) -> list[tuple[datetime, str]]:
-        """Return what is due next."""
         return triggers.upcoming(self.taken.watch, self.book.now(), count)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,7 +109,6 @@ class Supervisor:
             self.book.notice("files", None)
 
     async def look(self) -> None:
-        """Do what is to be done now."""
         if self.taken.look():
             self._take_up()
         self._look_at_machine()
@@ -202,7 +200,6 @@ class Supervisor:
         return [job for job, _ in self._children.values()]
 
     def _must_wait(self, job: Job, one: Occurrence) -> bool:
-        """Whether something else than a lack of room holds it back."""
         if self.consequences.waits(one.key) or self._held(job) is not None:
             return True
         state, now = self.book.state, self.book.now()
@@ -224,7 +221,6 @@ class Supervisor:
         )
 
     def _complete(self, one: Occurrence) -> None:
-        """Note that nothing is left to do of an occurrence."""
         if one.attempts == 0:
             self._skip(one, "the study is complete")
             return
@@ -275,13 +271,11 @@ class Supervisor:
         self.book.spawn(self._attend(job, child, key)).add_done_callback(let_go)
 
     def _end(self, key: Key, outcome: Outcome, reason: str) -> None:
-        """End a child in order, if it is not being ended already."""
         if key not in self._ended_for:
             self._ended_for[key] = outcome, reason
             self.book.spawn(self._children[key][1].end())
 
     async def _attend(self, job: Job, child: Child, key: Key) -> None:
-        """Wait for a child, and see what became of it."""
         waiting = asyncio.ensure_future(child.wait())
         done, _ = await asyncio.wait([waiting], timeout=job.entry.deadline)
         if not done:
@@ -320,17 +314,14 @@ class Supervisor:
             await asyncio.sleep(LOOK_S)
 
     def close(self) -> None:
-        """Let the journal go."""
         self.book.close()
 
 
 async def _left(data: Path) -> bool:
-    """Whether anything of a killed daemon still lives."""
     return bool(left(data))
 
 
 async def _either(stop: asyncio.Event, wake: asyncio.Event, limit_s: float) -> None:
-    """Wait for one of the two, at most so long."""
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, wake)]
     await asyncio.wait(waits, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:

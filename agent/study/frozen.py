@@ -23,12 +23,8 @@ FROZEN = "frozen.json"
 class FrozenStudy(FrozenValue):
     """What a study had when it was first drawn.
 
-    Attributes
-    ----------
-    personas
-        By the name that the study file gives them.
-    prompts
-        SHA-256 of each prompt file, by strategy.
+    ``personas`` are by the name that the study file gives them; ``prompts`` are the SHA-256 of each
+    prompt file, by strategy.
     """
 
     personas: dict[str, Persona] = Field(default_factory=dict)
@@ -42,15 +38,7 @@ def read_frozen(folder: Path) -> FrozenStudy:
 
 
 def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:
-    """Return what was frozen, with what is new.
-
-    Raises
-    ------
-    StudyChanged
-        Something is not what it was.
-    BadStudy
-        Two personas share an id, so that their runs could not be told apart.
-    """
+    """Return what was frozen, with what is new; raises ``StudyChanged``, or ``BadStudy`` for equal ids."""
     matrix = declared.matrix
     now = FrozenStudy(
         personas={name: find(name) for name in matrix.personas},

@@ -1,7 +1,4 @@
-"""Makes a study ready: reads what is kept of it, draws and freezes what is new, and keeps that.
-
-Refuses to run anything.
-"""
+"""Makes a study ready: reads what is kept of it, draws and freezes what is new, and keeps that."""
 
 from __future__ import annotations
 
@@ -55,7 +52,6 @@ def keep(study: Study, file: Path) -> None:
 
 
 def read_study(data: DataFolder, folder: Path) -> Study:
-    """Return a study that was begun, as it was declared, drawn and frozen."""
     cells = tuple(read_draws(folder / DRAWS))
     return Study(load(folder / FILE), cells, data, read_frozen(folder))
 

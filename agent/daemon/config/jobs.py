@@ -1,7 +1,4 @@
-"""What an entry of the watch file means: the command of its child, its sites, accounts and size.
-
-Refuses to know when anything is due and how a child is started.
-"""
+"""What an entry of the watch file means: the command of its child, its sites, accounts and size."""
 
 from __future__ import annotations
 
@@ -67,14 +64,11 @@ class Job:
     videos: int
     """Of one run at least."""
     config: RunConfig | None = None
-    """Of a run."""
     declared: StudyDeclaration | None = None
-    """Of a study."""
     timezone: str = "UTC"
-    """Whose days and hours its runs count: the watch file's."""
+    """Whose days and hours its runs count."""
 
     def mark(self, due: datetime) -> str:
-        """Return the name of an occurrence, as the run's ledger keeps it."""
         return mark_of(self.entry.name, due)
 
     def owns(self, cell: str | None, digest: str, names: Container[str]) -> bool:
@@ -101,7 +95,6 @@ class Job:
         return self.config.model_copy(update={"cell": self.mark(due)}).digest()
 
     def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
-        """Return what starts or resumes an occurrence."""
         words = [sys.executable, "-m", "agent", self.entry.kind]
         mark = self.mark(occurrence.due)
         if self.entry.run is not None:
@@ -127,7 +120,6 @@ def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
 
 
 def resolve(entry: WatchEntry) -> Job:
-    """Return what an entry means, or raise what a person can mend."""
     if entry.study is not None:
         declared = load_study(entry.study)
         return Job(
@@ -161,7 +153,6 @@ def _config(table: Mapping[str, str | bool | int | float]) -> RunConfig:
 
 
 def jobs(watch: WatchFile) -> dict[str, Job]:
-    """Return what each entry means, by its name."""
     return {entry.name: replace(resolve(entry), timezone=watch.timezone) for entry in watch.entries}
 
 
@@ -171,7 +162,7 @@ def load(path: Path) -> WatchFile:
     Raises
     ------
     BadWatch
-        It cannot be read, is no TOML, or declares what cannot be done; names the line.
+        It cannot be followed; names the line.
     """
     watch = read_file(path, WatchFile, BadWatch)
     _check(watch, path)
@@ -202,7 +193,6 @@ def _check(watch: WatchFile, path: Path) -> None:
 
 
 def _check_zone(declared: StudyDeclaration, watch: WatchFile) -> None:
-    """Refuse a second calendar beside the watch file's."""
     zone = declared.live.timezone
     if zone is not None and zone != watch.timezone:
         raise BadConfig(
@@ -212,14 +202,12 @@ def _check_zone(declared: StudyDeclaration, watch: WatchFile) -> None:
 
 
 def _models(job: Job) -> tuple[str, ...]:
-    """Models that an entry asks."""
     if job.declared is not None:
         return tuple(job.declared.matrix.models)
     return (job.config.model,) if job.config is not None else ()
 
 
 def _check_priced(job: Job) -> None:
-    """Refuse a budget in dollars over models whose price nobody knows."""
     if job.entry.budget_usd is None:
         return
     for name in _models(job):

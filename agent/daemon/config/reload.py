@@ -1,7 +1,4 @@
-"""The watch file in force: a change is taken up as a whole, or refused as a whole.
-
-Refuses to know what the entries are started for.
-"""
+"""The watch file in force: a change is taken up as a whole, or refused as a whole."""
 
 from __future__ import annotations
 
@@ -59,7 +56,6 @@ class LoadedFile:
         return True
 
     def _digest(self) -> bytes:
-        """Digest of the watch file and of the study files that it names."""
         found = hashlib.sha256()
         studies = [entry.study for entry in self.watch.entries if entry.study is not None]
         for path in (self._path, *studies):

@@ -53,7 +53,7 @@ class UnreadableLine(FrozenValue):
 
 
 class JournalReader:
-    """Reads the journal's lines one by one, and remembers those that it cannot read."""
+    """Reads the journal line by line, and remembers the lines that it cannot read."""
 
     def __init__(self, path: Path) -> None:
         self._name = f"{path.parent.name}/{path.name}"
@@ -65,7 +65,6 @@ class JournalReader:
         """Whether a lost line may have been a pause, a wall or an open breaker."""
 
     def read(self, lines: Iterable[bytes]) -> list[AnyEvent]:
-        """Return the events of the next lines, without those that cannot be read."""
         found: list[AnyEvent] = []
         for line in lines:
             self.lines += 1
@@ -84,7 +83,6 @@ class JournalReader:
             self.unreadable.append(one)
 
     def summary(self) -> str | None:
-        """Return in a sentence what was lost; ``None`` where nothing was."""
         if not self.lost:
             return None
         first = self.unreadable[0]
@@ -96,13 +94,7 @@ class JournalReader:
 
 
 def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
-    """Read what can be read of a journal; nothing where there is none yet.
-
-    Raises
-    ------
-    DataUnreadable
-        The file as a whole cannot be read.
-    """
+    """Read what can be read of a journal; raises ``DataUnreadable`` where nothing can."""
     reader = JournalReader(path)
     return reader.read(committed(_content(path))[0]), reader
 
@@ -110,9 +102,9 @@ def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
 def mend_journal(path: Path, at: datetime) -> Path | None:
     """Set a damaged journal aside, and go on with the lines of it that can be read.
 
-    The whole of it is kept beside the journal under a name of its own, and is on the disk before
-    the journal is replaced. Where a lost line may have held something back, and nobody was asked
-    yet, the mended journal ends in a pause.
+    The whole of it is kept beside the journal, and is on the disk before the journal is replaced.
+    Where a lost line may have held something back, and nobody was asked yet, the mended journal
+    ends in a pause.
 
     Returns
     -------
@@ -154,7 +146,6 @@ def _content(path: Path) -> bytes:
 
 
 def _free_name(path: Path, at: datetime) -> Path:
-    """Return a name that no journal set aside has."""
     made = f"{path.stem}-damaged-{at:%Y%m%dT%H%M%SZ}"
     aside, number = path.with_name(f"{made}{path.suffix}"), 1
     while aside.exists():

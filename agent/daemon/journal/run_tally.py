@@ -1,7 +1,4 @@
-"""One run as a person looks at it: its ledger's lines counted one by one, and little of it kept.
-
-Refuses to know where the lines come from (``tail``) and what is shown of it (``status``).
-"""
+"""One run as a person looks at it: its ledger's lines counted, and little of it kept."""
 
 from __future__ import annotations
 
@@ -63,7 +60,7 @@ class RunHead(_Part):
 
 @dataclass(slots=True)
 class RunTally:
-    """One run, as far as a person looks at it."""
+    """One run, counted."""
 
     run_id: str
     path: Path
@@ -84,21 +81,19 @@ class RunTally:
     later: bool = False
     """Whether a later version has written it, so that nothing of it is read."""
     watched: Counter[int] = field(default_factory=Counter)
-    """Steps in each quarter of an hour since 1970 (``Day``)."""
+    """Steps in each quarter of an hour since 1970 (``CalendarDay``)."""
     cost: Counter[int] = field(default_factory=Counter)
     """US dollars in each quarter of an hour, in millionths."""
     unpriced: int = 0
-    """Calls whose price is not known."""
 
     @property
     def begun(self) -> RunHead:
-        """First line of a run that is told among ``Ledgers.now``."""
+        """First line of a run that is among ``Ledgers.now``."""
         assert self.head is not None
         return self.head
 
     @property
     def eligible(self) -> int:
-        """Steps that count."""
         return sum(map(len, self.answers.values()))
 
     def take(self, line: bytes) -> None:
@@ -124,13 +119,7 @@ class RunTally:
                 self.finished, self.last = True, None
 
     def lose(self, problem: str) -> None:
-        """Remember that a line, or all of it, cannot be read.
-
-        Parameters
-        ----------
-        problem
-            A sentence that ends in what to type.
-        """
+        """Remember that a line, or all of it, cannot be read; the sentence ends in what to type."""
         self.lost += 1
         if len(self.unreadable) == SHOWN:
             return

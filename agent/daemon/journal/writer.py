@@ -1,7 +1,4 @@
-"""The journal as the daemon writes it: each event taken into account, written down, and told on.
-
-Refuses to know what an event follows from.
-"""
+"""The journal as the daemon writes it: each event taken into account, written down, and told on."""
 
 from __future__ import annotations
 
@@ -21,18 +18,11 @@ Tell = Callable[[AnyEvent], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
-async def nobody(_: AnyEvent) -> None:
-    """Tell nobody."""
+async def nobody(_: AnyEvent) -> None: ...
 
 
 class JournalWriter:
-    """What is known, and its journal.
-
-    Parameters
-    ----------
-    path
-        The journal.
-    """
+    """What is known, and its journal."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         events, self.damage = read_journal(path)
@@ -40,7 +30,6 @@ class JournalWriter:
         self.clock = clock
         self.wake = asyncio.Event()
         self.tell: Tell = nobody
-        """Told of what concerns somebody outside."""
         self._journal = Journal(path)
         self._unwritten: list[AnyEvent] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,13 +89,12 @@ class JournalWriter:
         return task
 
     async def finish(self) -> None:
-        """Wait for all that is being done."""
+        """Wait for all that was spawned."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         self.write()
 
     def close(self) -> None:
-        """Let the journal go."""
         self._journal.close()
 
     async def _told(self, event: AnyEvent) -> None:

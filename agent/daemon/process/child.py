@@ -2,8 +2,6 @@
 
 A child lives as long as its stdin is open, so a killed daemon takes its children with it. What
 still stays behind, a browser for instance, is known by the mark that it has inherited.
-
-Refuses to know what a child does and what its end means.
 """
 
 from __future__ import annotations
@@ -36,8 +34,6 @@ class Child:
 
     Parameters
     ----------
-    command
-        What to start.
     log
         File that its output is appended to.
     data, name
@@ -67,7 +63,6 @@ class Child:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Return its exit code once it has ended."""
         assert self._process is not None
         return await self._process.wait()
 
@@ -99,15 +94,7 @@ class Child:
 
 
 async def sweep(data: Path, keep: Collection[str], patience_s: float) -> list[str]:
-    """End what children have left behind that are not among those to keep.
-
-    Parameters
-    ----------
-    keep
-        Names of children that still run.
-    patience_s
-        How long what ends by itself is waited for.
-    """
+    """End what children have left behind, but for those with these names, which still run."""
     kept = {_mark(data, name) for name in keep}
     return await _gone([one for one, mark in _marked(data) if mark not in kept], patience_s)
 
@@ -122,7 +109,6 @@ def _mark(data: Path, name: str) -> str:
 
 
 def _marked(data: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """Processes that carry a mark of this data folder."""
     start = _mark(data, "")
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -146,10 +132,7 @@ async def _gone(processes: Sequence[psutil.Process], patience_s: float) -> list[
 
 
 def prune(data: DataFolder, now: datetime) -> int:
-    """Remove children's logs beyond the newest, and old ones; return how many.
-
-    A log that is still written is among the newest. Names sort by time.
-    """
+    """Remove logs beyond the newest, which may still be written, and old ones; return how many."""
     removed = 0
     for folder in (data.daemon_dir / LOGS).glob("*/"):
         logs = sorted(folder.glob("*.log"), reverse=True)

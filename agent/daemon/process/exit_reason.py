@@ -1,7 +1,4 @@
-"""How a child ended, from its exit code, its ledgers, and what it was told.
-
-Refuses to know what follows from it.
-"""
+"""How a child ended, from its exit code, its ledgers, and what we ended it for."""
 
 from __future__ import annotations
 
@@ -42,13 +39,7 @@ def of(
     evidence: LedgerFacts,
     runs: Sequence[RunTally],
 ) -> ExitReason:
-    """Return how a child ended.
-
-    Parameters
-    ----------
-    told
-        What we ended it for, if we did.
-    """
+    """Return how a child ended; ``told`` is what we ended it for, if we did."""
     if code == 0:
         return ExitReason("complete", code)
     faults = evidence.faults(runs) if code == 1 else []
@@ -71,13 +62,7 @@ def of(
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log, without secrets.
-
-    Raises
-    ------
-    OSError
-        The machine opens no file now. A log that is not there has no last line.
-    """
+    """Return the last line of a log, without secrets; "" where there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))

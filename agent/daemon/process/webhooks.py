@@ -1,7 +1,7 @@
 """Tells another program of walls, breakers and finished studies: a webhook, a command, or both.
 
 A hook that fails is written to the journal and never stops anything. An address may be as good as
-a password, so that none is ever told. Refuses to decide what is worth telling.
+a password, so that none is ever told.
 """
 
 from __future__ import annotations
@@ -33,19 +33,13 @@ class HookTargets(Protocol):
     """The watch file's hooks."""
 
     @property
-    def webhook(self) -> str | None:
-        """Where to post to."""
-        ...
+    def webhook(self) -> str | None: ...
 
     @property
-    def command(self) -> Sequence[str] | None:
-        """What to start, with its arguments."""
-        ...
+    def command(self) -> Sequence[str] | None: ...
 
     @property
-    def on(self) -> Collection[str]:
-        """Which events to tell of."""
-        ...
+    def on(self) -> Collection[str]: ...
 
 
 class HookPayload(FrozenValue):
@@ -61,15 +55,7 @@ class HookPayload(FrozenValue):
 
 
 class HookSender:
-    """Calls the hooks.
-
-    Parameters
-    ----------
-    write
-        Takes what goes into the journal.
-    hide
-        Takes secrets out of what is told.
-    """
+    """Calls the hooks; ``write`` takes what goes into the journal."""
 
     def __init__(
         self,

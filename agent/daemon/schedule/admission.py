@@ -1,7 +1,4 @@
-"""What holds an entry back: a person, the hour, a cap, a wall, the machine, another user, no room.
-
-Refuses to know due times.
-"""
+"""What holds an entry back: a person, the hour, a cap, a wall, the machine, another user."""
 
 from __future__ import annotations
 
@@ -93,7 +90,7 @@ def has_room(job: Job, watch: WatchFile, running: Iterable[Job]) -> bool:
 
 
 def shortages(data: DataFolder, limits: WatchLimits) -> dict[Trouble, str]:
-    """Return what is short, in words."""
+    """Return what of the machine is short, in words."""
     found: dict[Trouble, str] = {}
     try:
         data.prepare(limits.disk_mib)

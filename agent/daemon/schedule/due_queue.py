@@ -1,8 +1,6 @@
 """Which due times are taken up, which wait, and which are skipped as missed or overlapping.
 
 A due time is taken up once, whatever the clock does meanwhile; that it waits is in the journal.
-
-Refuses to know processes, and what holds a start back.
 """
 
 from __future__ import annotations

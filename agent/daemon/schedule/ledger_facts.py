@@ -1,7 +1,4 @@
-"""What the ledgers say about occurrences: which runs are theirs, how they ended, what was watched.
-
-Refuses to know what is due and what is running.
-"""
+"""What the ledgers say about occurrences: their runs, their ends, what was watched and paid."""
 
 from __future__ import annotations
 
@@ -100,10 +97,7 @@ class LedgerFacts:
         return found
 
     def watched(self, cap: DailyCap, day: CalendarDay) -> int:
-        """Count the videos of a day that a cap counts.
-
-        A run of which nobody can tell whose it is counts for every cap.
-        """
+        """Count videos of a day against a cap; a run that nobody can place counts for every cap."""
         mine = [
             run
             for run in self._ledgers.now()
@@ -113,7 +107,7 @@ class LedgerFacts:
         return sum(day.count(run.watched) for run in (*mine, *self._ledgers.nameless))
 
     def spent(self, job: Job, names: Container[str]) -> float:
-        """US dollars that an entry's runs have cost, by the book of payments.
+        """Return the US dollars that an entry's runs have cost, by the book of payments.
 
         Runs of an entry of another name that did the same are its own, unless that name is among
         ``names``, those of all entries: one that was renamed goes on with its account.

@@ -4,8 +4,6 @@ A wall time that a change of the clocks leaves out is due an hour later; one tha
 the first time, unless the entry is due every hour anyway. Intervals are counted in UTC from 1970,
 and a moment within hours is drawn from the seed, the name and the day, so that a restarted daemon
 finds the same.
-
-Refuses to know what was started already.
 """
 
 from __future__ import annotations
@@ -47,7 +45,6 @@ class OncePerDay(BaseTrigger):  # type: ignore[misc]
         self._hours, self._zone, self._seed = hours, zone, seed
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        """Return the first moment at or after ``now``."""
         now = _later(previous, now)
         day = now.astimezone(self._zone).date() - timedelta(days=1)
         while (drawn := self._drawn(day)) < now:
@@ -66,7 +63,7 @@ class OncePerDay(BaseTrigger):  # type: ignore[misc]
 
 
 class WallTimes(BaseTrigger):  # type: ignore[misc]
-    """A crontab: times as a clock on the wall shows them, on days when it is put on or back too.
+    """A crontab: times as a clock on the wall shows them.
 
     The crontab is asked for wall times alone, which know no change of the clocks, and each is then
     looked up in the zone.
@@ -78,7 +75,6 @@ class WallTimes(BaseTrigger):  # type: ignore[misc]
         self._hourly = crontab.split()[1] == "*"
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        """Return the first moment at or after ``now``; ``None`` where none comes any more."""
         now = _later(previous, now).astimezone(UTC)
         face = now.astimezone(self._zone).replace(tzinfo=UTC) - self._doubt(now)
         found: datetime | None = None
@@ -109,7 +105,6 @@ def _later(previous: datetime | None, now: datetime) -> datetime:
 
 
 def trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
-    """Return the entry's trigger."""
     zone = watch.zone(entry)
     made: Trigger
     if entry.cron is not None:

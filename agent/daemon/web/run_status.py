@@ -1,7 +1,6 @@
 """Which runs are going on now, and what each has just seen.
 
-A run goes on where a living process holds its unfinished ledger, whoever started it. Refuses to
-know what the daemon decided.
+A run goes on where a living process holds its unfinished ledger, whoever started it.
 """
 
 from __future__ import annotations
@@ -66,13 +65,7 @@ class LiveRun(FrozenValue):
 def running(
     data: DataFolder, runs: Sequence[RunTally], children: Iterable[ChildStarted]
 ) -> tuple[LiveRun, ...]:
-    """Return what goes on, by start.
-
-    Parameters
-    ----------
-    children
-        Processes that the daemon started and that have not ended.
-    """
+    """Return what goes on, by start, also children that the daemon started and that have no run."""
     by_pid = {child.pid: child for child in children}
     found: list[LiveRun] = []
     busy: set[int] = set()
@@ -99,13 +92,7 @@ def running(
 def _is_done(
     data: DataFolder, child: ChildStarted, done: Collection[tuple[str | None, ...]]
 ) -> bool:
-    """Whether everything that a child was started for is complete.
-
-    Parameters
-    ----------
-    done
-        Study and cell of every complete run.
-    """
+    """Whether all that a child was started for is among the complete studies and cells."""
     if child.study is None:
         return (None, mark_of(child.entry, child.due)) in done
     drawn = count_drawn(data.study_dir(child.study) / "draws.json")

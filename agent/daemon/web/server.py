@@ -1,7 +1,6 @@
 """Serves the page on loopback: the status, its changes as they come, frames, metrics, controls.
 
-Runs in the daemon's own event loop; files are read in a thread. Refuses to know how the daemon
-does what it is asked, and who may ask (``auth``).
+Runs in the daemon's own event loop; files are read in a thread.
 """
 
 from __future__ import annotations
@@ -94,8 +93,6 @@ async def serve(
         Returns the next so many starts, and the first of each entry that has none among them.
     port
         On loopback; 0 for any that is free.
-    secrets
-        Values that must not be shown wherever they come from, such as keys of the environment.
 
     Raises
     ------
@@ -155,7 +152,6 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
-        """Capture none."""
         yield
 
 
@@ -182,7 +178,6 @@ class _Pages:
         self._controls, self._news, self._hide = controls, news, hide
 
     def routes(self) -> list[Any]:
-        """Return everything that can be asked for."""
         files = StaticFiles(directory=_SITE)
         steer = [Route(f"/api/{what}", self.steer, methods=["POST"]) for what in self._wishes()]
         return [
@@ -204,7 +199,6 @@ class _Pages:
         return response
 
     async def status(self, _: Request) -> Response:
-        """Serve the status, as it is now."""
         return _json((await self._news.now()).model_dump_json())
 
     async def follow(self, _: Request) -> Response:
@@ -213,7 +207,6 @@ class _Pages:
         return StreamingResponse(_sent(self._news), 200, headers, "text/event-stream")
 
     async def frame(self, request: Request) -> Response:
-        """Serve a kept frame by its hash."""
         sha256 = request.path_params["sha256"]
         try:
             path = self._frames.path(sha256)
@@ -225,7 +218,6 @@ class _Pages:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
     async def metrics(self, _: Request) -> Response:
-        """Serve what a Prometheus server collects."""
         return Response(exposition(await self._news.now()), media_type=CONTENT_TYPE)
 
     async def refuse(self, _: Request, error: Exception) -> Response:

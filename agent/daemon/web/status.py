@@ -2,8 +2,6 @@
 
 The page, the terminal, ``--json`` and the metrics all show this and nothing else. Shares of yes
 are descriptions of what was answered; what they mean is the report's to say.
-
-Refuses to know how it is shown, and to write anything.
 """
 
 from __future__ import annotations
@@ -118,7 +116,6 @@ class FolderCounts(FrozenValue):
     today: int = 0
     """Videos of this day, in the status's time zone."""
     damaged: int = 0
-    """Runs that cannot be read as a whole."""
     unreadable: int = 0
     """Lines of ledgers and of the journal that cannot be read."""
     outcomes: dict[str, dict[str, int]] = Field(default_factory=dict)
@@ -154,13 +151,7 @@ class Status(FrozenValue):
 
 
 class StatusReader:
-    """Looks again and again, and reads only what is new.
-
-    Parameters
-    ----------
-    hide
-        Takes secrets out of every text that is shown.
-    """
+    """Looks again and again, and reads only what is new."""
 
     def __init__(self, data: DataFolder, hide: SecretRedactor | None = None) -> None:
         self._data = data
@@ -171,7 +162,6 @@ class StatusReader:
         self._measure_at = 0.0
 
     def look(self, now: datetime, upcoming: Upcoming = ()) -> Status:
-        """Return how things stand."""
         self._events.catch_up()
         state = self._events.state
         runs = self._ledgers.now()
@@ -287,7 +277,7 @@ def _last(state: State, name: str) -> LastOccurrence | None:
 
 
 def _failures(events: Iterable[ChildEnded | OccurrenceSkipped]) -> tuple[FailureNotice, ...]:
-    """Newest first."""
+    """Return them, the newest first."""
     found = [
         FailureNotice(
             at=event.at,

@@ -1,7 +1,4 @@
-"""The status, looked at once for everybody who follows it, and told when it has changed.
-
-Refuses to know who listens and how it reaches them.
-"""
+"""The status, looked at once for everybody who follows it, and told when it has changed."""
 
 from __future__ import annotations
 
@@ -90,7 +87,6 @@ class StatusStream:
                 self._wanted.clear()
 
     def close(self) -> None:
-        """Let every listener go."""
         self._closed.set()
         self._wanted.set()
         self._tell()

@@ -1,7 +1,6 @@
 """How far each study is, and its running share of yes by position, arm by arm.
 
 The share starts anew with each window and is of all answers that the arm's runs gave in it so far.
-It describes; it tests nothing, and refuses to know what it means (``analysis``).
 """
 
 from __future__ import annotations

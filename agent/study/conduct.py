@@ -116,8 +116,8 @@ def config_of(study: Study, cell: StudyCell) -> RunConfig:
 class Remainder:
     """What a conductor left undone.
 
-    ``failed``: cells that failed for good; ``resting``: those whose account may not watch now, by its
-    daily cap or quiet hours; ``until``: when the first of these may go on.
+    ``failed``: cells that failed for good; ``resting``: those whose account may not watch now, by
+    its daily cap or quiet hours; ``until``: when the first of these may go on.
     """
 
     failed: tuple[StudyCell, ...] = ()

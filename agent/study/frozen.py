@@ -38,7 +38,10 @@ def read_frozen(folder: Path) -> FrozenStudy:
 
 
 def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:
-    """Return what was frozen, with what is new; raises ``StudyChanged``, or ``BadStudy`` for equal ids."""
+    """Return what was frozen, with what is new; raises ``StudyChanged``.
+
+    Two personas of one id, whose runs could not be told apart, raise ``BadStudy``.
+    """
     matrix = declared.matrix
     now = FrozenStudy(
         personas={name: find(name) for name in matrix.personas},

@@ -18,7 +18,8 @@ Tell = Callable[[AnyEvent], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
-async def nobody(_: AnyEvent) -> None: ...
+async def nobody(_: AnyEvent) -> None:
+    """Tell nobody."""
 
 
 class JournalWriter:

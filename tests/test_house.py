@@ -96,3 +96,24 @@ def _text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, FileNotFoundError):
         return None
+
+
+SHARED = {"__init__.py", "__main__.py", "errors.py", "base.py"}
+TWICE: dict[str, str] = {}
+"""File names that stand in two folders, each with the reason."""
+
+
+def test_no_class_and_no_file_is_called_like_another() -> None:
+    classes: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
+    for path in files():
+        place = str(path.relative_to(ROOT))
+        if path.name not in SHARED and path.parent.name != "cli":
+            names.setdefault(path.name, []).append(place)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name, []).append(place)
+    assert len(classes) > 500
+    assert {name: places for name, places in classes.items() if len(places) > 1} == {}
+    twice = {name for name, places in names.items() if len(places) > 1}
+    assert twice == TWICE.keys()

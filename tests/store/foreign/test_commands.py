@@ -91,7 +91,7 @@ def test_a_ctrl_c_is_told_and_what_nobody_foresaw_is_raised() -> None:
         raise ZeroDivisionError
 
 
-def test_only_three_errors_of_the_store_are_no_fault_of_the_person() -> None:
+def test_what_is_damaged_or_leaks_in_the_store_is_no_fault_of_the_person() -> None:
     kinds: list[type[Exception]] = [store.errors.StoreError]
     for kind in kinds:
         kinds += kind.__subclasses__()

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.config import Arm, Dwell
-from agent.playground.catalogue import Catalogue
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.recommend import BATCH, History, Settings, Shelf, theme_chances
 from agent.playground.simulate import AHEAD, simulate
 from personas.persona import Persona

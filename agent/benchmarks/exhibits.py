@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.playground.catalogue import Catalogue
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
 
 Tell = Callable[[str, int, int], None]

@@ -24,8 +24,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from agent.playground.catalogue import Catalogue
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
 from agent.playground.payload import feed_payload, has_poster

@@ -13,11 +13,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-
-from agent.playground.catalogue_item import CatalogueItem, Kind
-from agent.playground.variations import vary
+from typing import Literal
 
 DATA = Path(__file__).parent / "data"
+
+Kind = Literal["video", "ad", "live"]
+
+
+@dataclass(frozen=True)
+class CatalogueItem:
+    """One thing that a feed can show."""
+
+    number: int
+    """Position in the catalogue, and what the mark in its clip says."""
+    id: str
+    kind: Kind
+    theme: str
+    caption: str
+    creator: str
+    nickname: str
+    hashtags: tuple[str, ...]
+    likes: int
+    comments: int
+    plays: int
+    seconds: float
+    footage: str
+    """Name of its footage; a path for an own file."""
+    take: int = 0
+    """Counts the items that share the footage, so that no two clips are the same."""
+    file: Path | None = None
+    """An own clip, served as it is."""
+    edition: int = 0
+    """Which variation of a shipped video it is; 0 for one that is as it was written."""
+    origin: int | None = None
+    """Number of the video whose words a variation has."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +80,8 @@ class Catalogue:
 @lru_cache(maxsize=1)
 def load() -> Catalogue:
     """Read the catalogue that ships with the site: what was written, and its variations."""
+    from agent.playground.variations import vary  # it needs the items above
+
     with (DATA / "items.csv").open(encoding="utf-8", newline="") as file:
         items = [_item(row) for row in csv.DictReader(file)]
     return Catalogue(vary(sorted(items, key=lambda item: item.number)))

@@ -23,7 +23,7 @@ import PIL
 from platformdirs import user_cache_path
 
 from agent.playground import compose
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.compose import ClipRecipe, recipe_for
 from agent.playground.errors import ClipFailed, FolderUnwritable
 from agent.playground.footage import Film, Footage, film, locate, table

@@ -13,7 +13,7 @@ from math import cos, pi, sin
 
 from PIL import Image, ImageEnhance
 
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.footage import Film, Footage
 from agent.playground.mark import corner, draw_mark, rounded
 from agent.playground.scenes import draw_scene

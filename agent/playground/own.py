@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from agent.playground.catalogue import Catalogue
-from agent.playground.catalogue_item import CatalogueItem, Kind
+from agent.playground.catalogue import Catalogue, CatalogueItem, Kind
 from agent.playground.errors import BadCatalogue
 from agent.playground.mark import CAPACITY
 from store.errors import OutsideFolder

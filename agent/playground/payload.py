@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.playground.catalogue import Catalogue
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.visitors import BatchPart, Visitor
 
 

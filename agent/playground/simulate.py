@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import nan
 
-from agent.playground.catalogue import load
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.recommend import BATCH, History, Settings, Shelf, next_batch
 
 AHEAD = 4  # the page asks for the next batch when this many items follow the one being watched

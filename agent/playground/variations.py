@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import exp
 from typing import TypeVar
 
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem
 
 EACH = 9
 """Variations of an item, so that 30 videos on a theme become 300."""

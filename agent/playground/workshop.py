@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import PriorityQueue
 
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError
 

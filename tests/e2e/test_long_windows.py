@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from agent.benchmarks.exhibits import caption_of
-from agent.playground.catalogue import load
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.recommend import Shelf
 from agent.playground.simulate import simulate
 from store.runs.ledger import Ledger

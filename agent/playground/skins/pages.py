@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.errors import PlaygroundError
 from agent.playground.skins import FEEDS, shapes
 from agent.playground.skins.shapes import ServedItem, skin_id

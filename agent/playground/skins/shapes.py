@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem
 from agent.playground.payload import clip_url, poster_url
 
 INSTAGRAM_ROOT = "xdt_api__v1__clips__home__connection_v2"

@@ -15,8 +15,7 @@ from PIL import Image
 from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.errors import RunFault
-from agent.playground.catalogue import load
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.mark import read_mark
 from agent.playground.skins.shapes import caption, skin_id
 from agent.run.session import RunFolder, SilentWatcher, execute

@@ -10,8 +10,7 @@ from itertools import pairwise
 import pytest
 
 from agent.playground import catalogue
-from agent.playground.catalogue import DATA, load, themes, themes_of
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import DATA, CatalogueItem, load, themes, themes_of
 from agent.playground.compose import frames, recipe_for
 from agent.playground.footage import film, locate, table
 from agent.playground.mark import CAPACITY

@@ -7,8 +7,7 @@ from time import process_time
 import numpy as np
 import pytest
 
-from agent.playground.catalogue import load
-from agent.playground.catalogue_item import CatalogueItem
+from agent.playground.catalogue import CatalogueItem, load
 from agent.playground.recommend import (
     AD_SHARE,
     BATCH,

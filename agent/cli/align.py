@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import data_option
-from store.foreign.commands import json_option
+from agent.cli.options import data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli.options import browser_option
-from store.foreign.commands import json_option
+from agent.cli.options import browser_option, json_option
 from store.foreign.printing import echo
 
 EPILOG = """

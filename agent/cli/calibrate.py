@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.options import browser_option, data_option
-from store.foreign.commands import json_option
+from agent.cli.options import browser_option, data_option, json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:

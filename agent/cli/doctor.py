@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store.foreign.commands import json_option
 from store.foreign.printing import Styled, echo
 
 if TYPE_CHECKING:
     from agent.doctor.machine import DoctorCheck
 
-from agent.cli.options import browser_option, data_option
+from agent.cli.options import browser_option, data_option, json_option
 
 NO_XVFB = "none; type: sudo apt-get install xvfb"
 EPILOG = """

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import cap_options, data_option
+from agent.cli.options import cap_options, data_option, json_option
 from agent.cli.privacy_notice import announce
-from store.foreign.commands import json_option
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ import click
 from agent.cli.options import (
     cap_options,
     data_option,
+    json_option,
     patience_options,
     revision_option,
 )
 from agent.cli.privacy_notice import announce
-from store.foreign.commands import json_option
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:

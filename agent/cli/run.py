@@ -20,6 +20,7 @@ from agent.cli.options import (
     data_option,
     explain_option,
     frame_options,
+    json_option,
     live_options,
     missing_option,
     revision_option,
@@ -27,7 +28,6 @@ from agent.cli.options import (
 )
 from agent.cli.privacy_notice import announce, announce_repeats
 from store.cli.options import url_option
-from store.foreign.commands import json_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from analysis.cli.options import json_option, put
 @click.option("--runs", type=click.IntRange(4), default=1000, show_default=True)
 @click.option("--steps", type=click.IntRange(24), default=200, show_default=True, help="A run.")
 @json_option
-def bench(runs: int, steps: int, as_json: bool) -> None:
+def bench(runs: int, steps: int, as_json_: bool) -> None:
     """Time the analysis of many made-up runs, bounds, tests and intervals included."""
     from analysis.cli.bench_measurements import measure
 
@@ -40,4 +40,4 @@ def bench(runs: int, steps: int, as_json: bool) -> None:
     lines = [f"{runs} runs of {steps} steps"]
     lines += [f"  {name:<34} {seconds:6.1f} s" for name, seconds in times.seconds.items()]
     lines += [f"  {'in all':<34} {times.total:6.1f} s"]
-    put(fields, lambda: "\n".join(lines), as_json)
+    put(fields, lambda: "\n".join(lines), as_json_)

@@ -35,7 +35,7 @@ Examples:
 )
 @seed_option
 @json_option
-def designs(studies: int, refinements: bool, seed: int, as_json: bool) -> None:
+def designs(studies: int, refinements: bool, seed: int, as_json_: bool) -> None:
     """Compare the designs at equal numbers of videos, in many simulated worlds.
 
     Power, false positives, coverage and bias of the paper's I_avg, the paired design, the borrowed
@@ -56,7 +56,7 @@ def designs(studies: int, refinements: bool, seed: int, as_json: bool) -> None:
 
         if refinements:
             found = refined.table(studies, seed, tell)
-            put(found, lambda: refinements_text(found), as_json)
+            put(found, lambda: refinements_text(found), as_json_)
         else:
             told = design_comparison.table(studies, seed, tell)
-            put(told, lambda: table_text(told), as_json)
+            put(told, lambda: table_text(told), as_json_)

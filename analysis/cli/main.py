@@ -14,6 +14,7 @@ from analysis.cli.bench import bench
 from analysis.cli.designs import designs
 from analysis.cli.options import (
     data_option,
+    json_option,
     ledger_paths,
     put,
     read_views,
@@ -23,7 +24,7 @@ from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
 from store.errors import EXIT_CODES as STORE_CODES
-from store.foreign.commands import CommandGroup, ErrorDoor, json_option
+from store.foreign.commands import CommandGroup, ErrorDoor
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ main.add_command(report)
 @data_option
 @seed_option
 @json_option
-def summary(run: str, data: Path, seed: int, as_json: bool) -> None:
+def summary(run: str, data: Path, seed: int, as_json_: bool) -> None:
     """Show what one run shows, as it was shown at its end."""
     import shutil
 
@@ -64,7 +65,7 @@ def summary(run: str, data: Path, seed: int, as_json: bool) -> None:
     (path,) = ledger_paths(data, [run])
     told = summarise(ledger.read(path), np.random.default_rng(seed))
     width = shutil.get_terminal_size().columns
-    put(told, lambda: render(told, width), as_json)
+    put(told, lambda: render(told, width), as_json_)
 
 
 @main.command(
@@ -75,7 +76,7 @@ def summary(run: str, data: Path, seed: int, as_json: bool) -> None:
 @data_option
 @seed_option
 @json_option
-def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json: bool) -> None:
+def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
     """Show the paper's I per persona and I_avg, beside the sway and the null."""
     import numpy as np
 
@@ -83,7 +84,7 @@ def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json: bool) -> None:
     from analysis.terminal.columns import iavg_text
 
     groups = compute(read_views(data, runs), np.random.default_rng(seed))
-    put(groups, lambda: iavg_text(groups), as_json)
+    put(groups, lambda: iavg_text(groups), as_json_)
 
 
 @main.command(
@@ -94,7 +95,7 @@ def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json: bool) -> None:
 @click.argument("second")
 @data_option
 @json_option
-def compare_(first: str, second: str, data: Path, as_json: bool) -> None:
+def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
     """Compare two judges on the same videos: a run and its replay.
 
     McNemar's test, the paired difference over batches, and the change split into what the feed
@@ -104,7 +105,7 @@ def compare_(first: str, second: str, data: Path, as_json: bool) -> None:
     from analysis.terminal.study_text import comparison_text
 
     told = compare(read_views(data, [first, second]))
-    put(told, lambda: comparison_text(told), as_json)
+    put(told, lambda: comparison_text(told), as_json_)
 
 
 @main.command(
@@ -128,7 +129,7 @@ def compare_(first: str, second: str, data: Path, as_json: bool) -> None:
 )
 @seed_option
 @json_option
-def import_(file: Path, folder: Path | None, seed: int, as_json: bool, **given: Any) -> None:
+def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given: Any) -> None:
     """Analyse a CSV of views that were made elsewhere.
 
     Columns: run, position, and answer (yes/no) or score; if known persona, arm, batch, video,
@@ -145,7 +146,7 @@ def import_(file: Path, folder: Path | None, seed: int, as_json: bool, **given: 
     reading = CsvOptions(windows, given["threshold"])
     views, rng = read_csv(file, reading), np.random.default_rng(seed)
     results = study(views, rng, given["primary"], frames=False)
-    put(results, lambda: study_text(results), as_json)
+    put(results, lambda: study_text(results), as_json_)
     if folder is not None:
         _report_imported(file, reading, folder, seed)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli.options import declare_data
+from store.foreign.commands import declare_json
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ MANY = 50
 
 
 data_option = declare_data("data")
+json_option = declare_json("as_json_")
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of whatever is drawn at random."
 )
@@ -52,8 +54,8 @@ def read_views(data: Path, runs: Sequence[str]) -> Views:
         return from_ledgers(ledger.read(path) for path in shown)
 
 
-def put(value: object, text: Callable[[], str], as_json: bool) -> None:
+def put(value: object, text: Callable[[], str], as_json_: bool) -> None:
     """Print a value as JSON, or as text."""
-    from analysis.statistics.estimate import as_json as plain_data
+    from analysis.statistics.estimate import as_json
 
-    echo(json.dumps(plain_data(value), indent=2) if as_json else text(), nl=as_json)
+    echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)

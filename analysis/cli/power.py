@@ -88,7 +88,7 @@ class Points(click.ParamType[float]):
 )
 @seed_option
 @json_option
-def power(as_json: bool, target: float | None, seed: int, **given: Any) -> None:
+def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None:
     """Tell what a study can find, and what it costs.
 
     The smallest sway that is found with a power of 0.8, the power for given sways, and with
@@ -117,9 +117,9 @@ def power(as_json: bool, target: float | None, seed: int, **given: Any) -> None:
                 f"{most}. Type: --before {most // 2} --after {most // 2}, without --target"
             )
         found = cheapest(target, world, trials, model, lambda _: cost, windows)
-        put(found, lambda: cheapest_text(found, target, world, trials, model), as_json)
+        put(found, lambda: cheapest_text(found, target, world, trials, model), as_json_)
         return
     names = ("personas", "before", "adapt", "after", "baseline", "catalogue")
     plan = StudyPlan(**{name: given[name] for name in names})
     told = powers(plan, world, trials, model, lambda _: cost)
-    put(told, lambda: powers_text(told, plan, world, trials, model), as_json)
+    put(told, lambda: powers_text(told, plan, world, trials, model), as_json_)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analysis.cli.options import MANY, data_option, seed_option
-from store.foreign.commands import json_option
+from analysis.cli.options import MANY, data_option, json_option, seed_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 @data_option
 @seed_option
 @json_option
-def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_json: bool) -> None:
+def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_json_: bool) -> None:
     """Write the report of a study, or of runs: one page, and the tables behind it."""
     from analysis.errors import AnalysisError
     from analysis.report.material import find_runs, is_study, read_runs, read_study
@@ -56,10 +55,10 @@ def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_j
             )
         material = read_runs(folder, paths, names, _progress)
     out = register(folder, out or home / "report", "report", runs=runs)
-    make(material, out, seed, as_json)
+    make(material, out, seed, as_json_)
 
 
-def make(material: Material, out: Path, seed: int, as_json: bool) -> None:
+def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
     """Write a report, and say where it is."""
     import json
     from datetime import UTC, datetime
@@ -67,7 +66,7 @@ def make(material: Material, out: Path, seed: int, as_json: bool) -> None:
     from analysis.report.write import findings_text, write_report
 
     written = write_report(material, out, seed, datetime.now(UTC))
-    if as_json:
+    if as_json_:
         echo(json.dumps(written.as_dict(), indent=2))
         return
     echo(findings_text(written.findings))

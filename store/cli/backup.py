@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from store.cli.options import bar, data_option, epilog, kept
-from store.foreign.commands import json_option
+from store.cli.options import bar, data_option, epilog, json_option, kept
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:

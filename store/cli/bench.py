@@ -12,8 +12,7 @@ from pathlib import Path
 
 import click
 
-from store.cli.options import epilog
-from store.foreign.commands import json_option
+from store.cli.options import epilog, json_option
 from store.foreign.printing import echo, rewrite
 
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from store.cli.options import bar, data_option, epilog, kept, url_option
+from store.cli.options import bar, data_option, epilog, json_option, kept, url_option
 from store.errors import ForgettingPending
-from store.foreign.commands import json_option
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:

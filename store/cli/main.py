@@ -19,11 +19,12 @@ from store.cli.options import (
     data_option,
     encoder_option,
     epilog,
+    json_option,
     kept,
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
-from store.foreign.commands import CommandGroup, ErrorDoor, json_option
+from store.foreign.commands import CommandGroup, ErrorDoor
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo
 

@@ -11,6 +11,7 @@ import click
 
 from store.errors import NothingKept
 from store.foreign.commands import examples
+from store.foreign.commands import json_option as json_option
 from store.foreign.printing import rewrite
 from store.jsonl.atomic import restrict_umask
 

@@ -6,17 +6,25 @@ sentence without a traceback; what nobody foresaw keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from store.foreign.printing import echo
 
 INTERRUPTED = 130
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def declare_json(name: str) -> Callable[[Command], Command]:
+    """Return the option ``--json`` for a parameter of this name."""
+    return click.option("--json", name, is_flag=True, help="Print the result as JSON.")
+
+
+json_option = declare_json("as_json")
 
 
 def examples(*lines: str) -> str:

@@ -99,7 +99,12 @@ def _text(path: Path) -> str | None:
 
 
 SHARED = {"__init__.py", "__main__.py", "errors.py", "base.py"}
-TWICE: dict[str, str] = {}
+TWICE = {
+    "conse.py": "one published method, as a viewer and as an encoder",
+    "driver.py": "one for each way of driving, which its folder names",
+    "hallucination_probes.py": "asked in agent, kept in store",
+    "value_spectrum.py": "asked in agent, kept in store",
+}
 """File names that stand in two folders, each with the reason."""
 
 

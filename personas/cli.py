@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from personas.errors import EXIT_CODES
-from store.foreign.commands import CommandGroup, ErrorDoor, examples, json_option
+from store.foreign.commands import CommandGroup, ErrorReporter, examples, json_option
 from store.foreign.printing import Styled, console, count_of, echo, words
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _ROOMY = 100
 """Columns of a terminal from which on the list shows the values too."""
 
 
-@click.group(cls=CommandGroup, door=ErrorDoor(EXIT_CODES))
+@click.group(cls=CommandGroup, reporter=ErrorReporter(EXIT_CODES))
 def main() -> None:
     """Who is watching: the personas and the values that they hold."""
 

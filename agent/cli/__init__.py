@@ -26,15 +26,15 @@ from agent.errors import EXIT_CODES
 from analysis.errors import EXIT_CODES as OF_ANALYSIS
 from personas.errors import EXIT_CODES as OF_PERSONAS
 from store.errors import EXIT_CODES as OF_STORE
-from store.foreign.commands import CommandGroup, ErrorDoor
+from store.foreign.commands import CommandGroup, ErrorReporter
 
-DOOR = ErrorDoor(
+REPORTER = ErrorReporter(
     {**EXIT_CODES, **OF_ANALYSIS, **OF_PERSONAS, **OF_STORE},
     interrupted="\nInterrupted. The same command goes on where this one stopped.",
 )
 
 
-@click.group(cls=CommandGroup, door=DOOR, context_settings={"max_content_width": 100})
+@click.group(cls=CommandGroup, reporter=REPORTER, context_settings={"max_content_width": 100})
 def cli() -> None:
     """Let a vision-language model watch short-video feeds as a given persona.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from store.foreign.commands import ErrorDoor
+from store.foreign.commands import ErrorReporter
 from store.foreign.printing import echo
 
 SKINS = ("tiktok", "youtube", "instagram")
@@ -66,7 +66,7 @@ def main(**options: Any) -> None:
     """Serve an embedded short-video site on this machine."""
     from agent.playground.errors import EXIT_CODES
 
-    with ErrorDoor(EXIT_CODES).opened():
+    with ErrorReporter(EXIT_CODES).reporting():
         _serve(options)
 
 

@@ -24,14 +24,14 @@ from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
 from store.errors import EXIT_CODES as STORE_CODES
-from store.foreign.commands import CommandGroup, ErrorDoor
+from store.foreign.commands import CommandGroup, ErrorReporter
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.import_csv import CsvOptions
 
 
-@click.group(cls=CommandGroup, door=ErrorDoor({**EXIT_CODES, **STORE_CODES}))
+@click.group(cls=CommandGroup, reporter=ErrorReporter({**EXIT_CODES, **STORE_CODES}))
 def main() -> None:
     """What the ledgers mean: sway, I_avg, planning.
 

@@ -24,7 +24,7 @@ from store.cli.options import (
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
-from store.foreign.commands import CommandGroup, ErrorDoor
+from store.foreign.commands import CommandGroup, ErrorReporter
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 
-@click.group(cls=CommandGroup, door=ErrorDoor(EXIT_CODES, "Error: ", "Interrupted."))
+@click.group(cls=CommandGroup, reporter=ErrorReporter(EXIT_CODES, "Error: ", "Interrupted."))
 def main() -> None:
     """Look into what feedsway keeps: runs, frames and the index over them."""
 

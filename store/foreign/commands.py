@@ -1,4 +1,4 @@
-"""The one door of the command lines: errors become words and exit codes, and options that all have.
+"""What the command lines share: errors become words and exit codes, and options that all have.
 
 0 done, 1 a fault in the run, 2 yours to fix, 130 interrupted. What a person can mend is one
 sentence without a traceback; what nobody foresaw keeps its traceback.
@@ -33,7 +33,7 @@ def examples(*lines: str) -> str:
 
 
 @dataclass(frozen=True)
-class ErrorDoor:
+class ErrorReporter:
     """Which errors are words for a person, and with which code a command ends on them."""
 
     codes: Mapping[type[Exception], int]
@@ -43,8 +43,8 @@ class ErrorDoor:
     """What is said of a Ctrl-C."""
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Do something at the door; raises ``click.exceptions.Exit`` in place of known errors."""
+    def reporting(self) -> Iterator[None]:
+        """Print known errors of what is done within, and raise ``click.exceptions.Exit`` instead."""
         try:
             yield
         except tuple(self.codes) as error:
@@ -58,15 +58,17 @@ class ErrorDoor:
 
 
 class CommandGroup(click.Group):
-    """A package's commands behind its door, with ``-h`` and ``--version``."""
+    """A package's commands, with ``-h``, ``--version`` and its errors reported."""
 
-    def __init__(self, name: str | None = None, *, door: ErrorDoor, **settings: Any) -> None:
+    def __init__(
+        self, name: str | None = None, *, reporter: ErrorReporter, **settings: Any
+    ) -> None:
         given = settings.pop("context_settings", None) or {}
         context = {"help_option_names": ["-h", "--help"], **given}
         super().__init__(name, context_settings=context, **settings)
-        self.door = door
+        self.reporter = reporter
         click.version_option(package_name="feedsway", prog_name="feedsway")(self)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with self.door.opened():
+        with self.reporter.reporting():
             return super().invoke(ctx)

@@ -1,4 +1,4 @@
-"""The one door of the four command lines: the same help and version, errors with their codes."""
+"""The four command lines have the same help and version, and report errors with their codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent.cli import cli as agent_commands
 from analysis.cli.main import main as analysis_commands
 from personas.cli import main as personas_commands
 from store.cli.main import main as store_commands
-from store.foreign.commands import CommandGroup, ErrorDoor
+from store.foreign.commands import CommandGroup, ErrorReporter
 
 GROUPS = (agent_commands, analysis_commands, personas_commands, store_commands)
 CODES = {
@@ -45,10 +45,10 @@ TABLE = {
 }
 
 
-def told(door: ErrorDoor, error: BaseException) -> tuple[int, str]:
+def told(reporter: ErrorReporter, error: BaseException) -> tuple[int, str]:
     """Let a command raise an error, and return its exit code and what stderr says."""
 
-    @click.group(cls=CommandGroup, door=door)
+    @click.group(cls=CommandGroup, reporter=reporter)
     def group() -> None:
         """Commands."""
 
@@ -81,13 +81,16 @@ def test_every_command_line_has_short_help_and_a_version(group: click.Group) -> 
 
 @pytest.mark.parametrize(("kind", "code"), CODES.items())
 def test_an_error_ends_with_its_code_and_its_words(kind: type[Exception], code: int) -> None:
-    assert told(ErrorDoor(TABLE, "Error: "), _made(kind)) == (code, "Error: It is so. Type: this\n")
+    assert told(ErrorReporter(TABLE, "Error: "), _made(kind)) == (
+        code,
+        "Error: It is so. Type: this\n",
+    )
 
 
 def test_a_ctrl_c_is_told_and_what_nobody_foresaw_is_raised() -> None:
-    assert told(ErrorDoor(TABLE), KeyboardInterrupt()) == (130, "")
-    assert told(ErrorDoor(TABLE, interrupted="Over."), KeyboardInterrupt()) == (130, "Over.\n")
-    with pytest.raises(ZeroDivisionError), ErrorDoor(TABLE).opened():
+    assert told(ErrorReporter(TABLE), KeyboardInterrupt()) == (130, "")
+    assert told(ErrorReporter(TABLE, interrupted="Over."), KeyboardInterrupt()) == (130, "Over.\n")
+    with pytest.raises(ZeroDivisionError), ErrorReporter(TABLE).reporting():
         raise ZeroDivisionError
 
 
@@ -99,5 +102,5 @@ def test_what_is_damaged_or_leaks_in_the_store_is_no_fault_of_the_person() -> No
     ours = {store.errors.DamageFound, store.errors.DamagedLedger, store.errors.DamagedFrame}
     ours.add(store.errors.LeakingExport)
     for kind in kinds:
-        code = told(ErrorDoor(store.errors.EXIT_CODES), _made(kind))[0]
+        code = told(ErrorReporter(store.errors.EXIT_CODES), _made(kind))[0]
         assert code == (1 if kind in ours else 2), kind

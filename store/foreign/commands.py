@@ -44,7 +44,7 @@ class ErrorReporter:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Print known errors of what is done within, and raise ``click.exceptions.Exit`` instead."""
+        """Print a known error of what is done within; ``click.exceptions.Exit`` is raised for it."""
         try:
             yield
         except tuple(self.codes) as error:

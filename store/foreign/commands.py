@@ -44,7 +44,7 @@ class ErrorReporter:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Print a known error of what is done within; ``click.exceptions.Exit`` is raised for it."""
+        """Print a known error of what is done within; raises ``click.exceptions.Exit``."""
         try:
             yield
         except tuple(self.codes) as error:

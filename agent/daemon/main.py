@@ -79,7 +79,7 @@ async def _work(place: DaemonSetup, say: Callable[[str], None], *, page: bool) -
     _stop_on_signals(stop, reason)
     try:
         async with _page(place, supervisor) if page else nullcontext() as link:
-            names = ", ".join(supervisor.taken.jobs)
+            names = ", ".join(supervisor.loaded_file.jobs)
             say(f"Watching over {names} of {place.file}; Ctrl-C ends it.")
             if link is not None:
                 say(f"The page: {link}")
@@ -93,7 +93,7 @@ async def _work(place: DaemonSetup, say: Callable[[str], None], *, page: bool) -
 def _page(place: DaemonSetup, supervisor: Supervisor) -> AbstractAsyncContextManager[str]:
     from agent.daemon.web.server import serve  # a web server: heavy
 
-    steering, port = SupervisorControls(supervisor), supervisor.taken.watch.page.port
+    steering, port = SupervisorControls(supervisor), supervisor.loaded_file.watch.page.port
     return serve(place.data, steering, supervisor.upcoming, port, place.secrets)
 
 
@@ -158,10 +158,12 @@ class SupervisorControls:
         outcome = tried.ended.outcome if tried and tried.ended else None
         if tried is None or outcome in (None, "complete"):
             raise BadConfig(f"Nothing of {entry} has failed that could be tried again. {STATUS}")
-        for platform in self._at.taken.jobs[entry].platforms & self._book.state.breakers.keys():
+        for platform in (
+            self._at.loaded_file.jobs[entry].platforms & self._book.state.breakers.keys()
+        ):
             self._book.note(BreakerChanged(at=self._book.now(), platform=platform, open=False))
         self._ask(entry, "retry")
-        self._at.consequences.forget_waits(entry)
+        self._at.retry_policy.forget_waits(entry)
 
     async def looked(self, platform: str, account: str) -> None:
         wall = self._book.state.walls.get((platform, account))
@@ -185,5 +187,5 @@ class SupervisorControls:
         self._book.wake.set()
 
     def _known(self, entry: str) -> None:
-        if entry not in self._at.taken.jobs:
-            raise UnknownName("entry", entry, self._at.taken.jobs, STATUS)
+        if entry not in self._at.loaded_file.jobs:
+            raise UnknownName("entry", entry, self._at.loaded_file.jobs, STATUS)

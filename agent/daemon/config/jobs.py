@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.config import RunConfig
 from agent.daemon.config.watch_file import HELP, BadWatch, WatchEntry, WatchFile
-from agent.daemon.journal.events import mark_of
+from agent.daemon.journal.events import name_occurrence
 from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
@@ -68,8 +68,8 @@ class Job:
     timezone: str = "UTC"
     """Whose days and hours its runs count."""
 
-    def mark(self, due: datetime) -> str:
-        return mark_of(self.entry.name, due)
+    def occurrence_name(self, due: datetime) -> str:
+        return name_occurrence(self.entry.name, due)
 
     def owns(self, cell: str | None, digest: str, names: Container[str]) -> bool:
         """Whether a run is of this entry, by what it did where its name is no entry's any more.
@@ -92,13 +92,13 @@ class Job:
         """Return the configuration hash of the run of an occurrence; none for a study."""
         if self.config is None:
             return None
-        return self.config.model_copy(update={"cell": self.mark(due)}).digest()
+        return self.config.model_copy(update={"cell": self.occurrence_name(due)}).digest()
 
     def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
         words = [sys.executable, "-m", "agent", self.entry.kind]
-        mark = self.mark(occurrence.due)
+        mark = self.occurrence_name(occurrence.due)
         if self.entry.run is not None:
-            words += [*options_of(self.entry.run), "--occurrence", mark]
+            words += [*spell_options(self.entry.run), "--occurrence", mark]
         else:
             words += [str(self.entry.study)]
             words += ["--occurrence", mark] if self.entry.adds_replicate else []
@@ -107,7 +107,7 @@ class Job:
         return [*words, "--browser", browser] if browser else words
 
 
-def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
+def spell_options(table: dict[str, str | bool | int | float]) -> list[str]:
     """Return a table of options as the words that a person would type."""
     words: list[str] = []
     for name, value in table.items():
@@ -119,7 +119,7 @@ def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
     return words
 
 
-def resolve(entry: WatchEntry) -> Job:
+def resolve_entry(entry: WatchEntry) -> Job:
     if entry.study is not None:
         declared = load_study(entry.study)
         return Job(
@@ -152,8 +152,11 @@ def _config(table: Mapping[str, str | bool | int | float]) -> RunConfig:
     return config_of_request(request_of_table(table), DataFolder(Path()))
 
 
-def jobs(watch: WatchFile) -> dict[str, Job]:
-    return {entry.name: replace(resolve(entry), timezone=watch.timezone) for entry in watch.entries}
+def resolve_entries(watch: WatchFile) -> dict[str, Job]:
+    return {
+        entry.name: replace(resolve_entry(entry), timezone=watch.timezone)
+        for entry in watch.entries
+    }
 
 
 def load(path: Path) -> WatchFile:
@@ -175,7 +178,7 @@ def _check(watch: WatchFile, path: Path) -> None:
     for place, entry in enumerate(watch.entries):
         command = HELP
         try:
-            job = resolve(entry)
+            job = resolve_entry(entry)
             _check_priced(job)
             for model in _models(job):
                 check_access(model, os.environ)  # which the children inherit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from agent.daemon.config.jobs import Job, jobs, load
+from agent.daemon.config.jobs import Job, load, resolve_entries
 from agent.daemon.config.watch_file import WatchFile
 from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import FileAccepted, FileRefused
@@ -19,7 +19,7 @@ class LoadedFile:
     def __init__(self, path: Path, book: JournalWriter) -> None:
         self._path, self._book = path, book
         self.watch: WatchFile = load(path)
-        self.jobs: dict[str, Job] = jobs(self.watch)
+        self.jobs: dict[str, Job] = resolve_entries(self.watch)
         self._seen = b""
 
     def look(self) -> bool:
@@ -37,7 +37,7 @@ class LoadedFile:
         now = self._book.now()
         try:
             watch = load(self._path)
-            found = jobs(watch)
+            found = resolve_entries(watch)
         except UserError as error:
             self._book.note(FileRefused(at=now, problem=str(error)))
             return False

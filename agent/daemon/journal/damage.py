@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.config import FrozenValue
-from agent.daemon.journal.events import AnyEvent, PauseChanged, parse
+from agent.daemon.journal.events import AnyEvent, PauseChanged, parse_event
 from agent.daemon.journal.state import State
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.append_only import committed
@@ -69,7 +69,7 @@ class JournalReader:
         for line in lines:
             self.lines += 1
             try:
-                found.append(parse(line))
+                found.append(parse_event(line))
             except ValidationError as error:
                 self._lose(line, f"{tell_fault(error)}.")
         return found
@@ -122,7 +122,7 @@ def mend_journal(path: Path, at: datetime) -> Path | None:
     for line in committed(content)[0]:
         for event in reader.read([line]):
             readable.append(line)
-            state.take(event)
+            state.apply_event(event)
     if not reader.lost:
         return None
     if reader.may_hold and "journal" not in state.troubles:

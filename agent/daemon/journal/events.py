@@ -73,7 +73,7 @@ class OccurrenceQueued(Event):
     due: AwareDatetime
 
 
-def mark_of(entry: str, due: AwareDatetime) -> str:
+def name_occurrence(entry: str, due: AwareDatetime) -> str:
     """Name of an occurrence, as the ledger of its run keeps it."""
     return f"{entry}@{due:%Y%m%dT%H%M%SZ}"
 
@@ -191,11 +191,11 @@ class Journal:
         self._file.close()
 
 
-def read(path: Path) -> Iterable[AnyEvent]:
+def read_events(path: Path) -> Iterable[AnyEvent]:
     """Return the events in order; none where there is no journal yet."""
     lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
-    return [parse(line) for line in lines]
+    return [parse_event(line) for line in lines]
 
 
-def parse(line: bytes) -> AnyEvent:
+def parse_event(line: bytes) -> AnyEvent:
     return _EVENT.validate_json(line)

@@ -96,7 +96,7 @@ class RunTally:
     def eligible(self) -> int:
         return sum(map(len, self.answers.values()))
 
-    def take(self, line: bytes) -> None:
+    def add_line(self, line: bytes) -> None:
         """Take one line of the ledger in; one that cannot be read is told, and takes no other."""
         self.lines += 1
         try:
@@ -106,7 +106,7 @@ class RunTally:
                 return
             record = parse_line(self.path, self.lines, line)
         except StoreError as error:
-            self.lose(str(error))
+            self.note_loss(str(error))
             return
         match record:
             case Step():
@@ -118,7 +118,7 @@ class RunTally:
             case RunFinished():
                 self.finished, self.last = True, None
 
-    def lose(self, problem: str) -> None:
+    def note_loss(self, problem: str) -> None:
         """Remember that a line, or all of it, cannot be read; the sentence ends in what to type."""
         self.lost += 1
         if len(self.unreadable) == SHOWN:

@@ -94,7 +94,7 @@ class State:
     started: DaemonStarted | None = None
     stopped: DaemonStopped | None = None
 
-    def take(self, event: AnyEvent) -> None:
+    def apply_event(self, event: AnyEvent) -> None:
         match event:
             case OccurrenceQueued():
                 self._queue(event)
@@ -187,7 +187,7 @@ class State:
 def fold(events: Iterable[AnyEvent]) -> State:
     state = State()
     for event in events:
-        state.take(event)
+        state.apply_event(event)
     return state
 
 

@@ -103,7 +103,7 @@ class Events:
             self._take(event)
 
     def _take(self, event: AnyEvent) -> None:
-        self.state.take(event)
+        self.state.apply_event(event)
         if not isinstance(event, ChildEnded | OccurrenceSkipped):
             return
         outcome = event.outcome if isinstance(event, ChildEnded) else "skipped"
@@ -153,17 +153,17 @@ class Ledgers:
             lines, replaced = file.more()
         except StoreError as error:
             if not tally.lost:
-                tally.lose(str(error))
+                tally.note_loss(str(error))
             return tally
         except OSError as error:
             if error.errno in OF_THE_MACHINE:
                 raise
             if not tally.lost:
-                tally.lose(f"it cannot be read ({error.strerror}). Type: {VERIFY}")
+                tally.note_loss(f"it cannot be read ({error.strerror}). Type: {VERIFY}")
             return tally
         if replaced:
             tally = RunTally(name, file.path)
             self._files[name] = file, tally
         for line in lines:
-            tally.take(line)
+            tally.add_line(line)
         return tally

@@ -22,7 +22,7 @@ class WaitingWall(FrozenValue):
     run_id: str
 
 
-def waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
+def list_waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
     """Return the walls, the oldest first."""
     found = [
         WaitingWall(

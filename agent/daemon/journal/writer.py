@@ -41,7 +41,7 @@ class JournalWriter:
 
     def note(self, event: AnyEvent, *, tell: bool = False) -> None:
         """Take an event into account and write it down, later if the disk refuses now."""
-        self.state.take(event)
+        self.state.apply_event(event)
         log.info("%s", _sentence(event))
         self._unwritten.append(event)
         self.write()

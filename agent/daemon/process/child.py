@@ -99,7 +99,7 @@ async def sweep(data: Path, keep: Collection[str], patience_s: float) -> list[st
     return await _gone([one for one, mark in _marked(data) if mark not in kept], patience_s)
 
 
-def left(data: Path) -> list[psutil.Process]:
+def find_leftovers(data: Path) -> list[psutil.Process]:
     """Return every living process of a daemon on this data folder, itself excluded."""
     return [process for process, _ in _marked(data)]
 
@@ -131,7 +131,7 @@ async def _gone(processes: Sequence[psutil.Process], patience_s: float) -> list[
     return killed
 
 
-def prune(data: DataFolder, now: datetime) -> int:
+def prune_logs(data: DataFolder, now: datetime) -> int:
     """Remove logs beyond the newest, which may still be written, and old ones; return how many."""
     removed = 0
     for folder in (data.daemon_dir / LOGS).glob("*/"):

@@ -32,7 +32,7 @@ class ExitReason:
     """Whether the site may be to blame: not for what a model did, or cost."""
 
 
-def of(
+def explain_exit(
     code: int,
     told: tuple[Outcome, str] | None,
     log: Path,

@@ -22,7 +22,7 @@ from agent.daemon.journal.events import (
     MachineNotice,
     WallReported,
 )
-from agent.daemon.journal.wall_status import waiting
+from agent.daemon.journal.wall_status import list_waiting
 from agent.daemon.redact_secrets import SecretRedactor
 
 On = Literal["wall", "breaker", "study"]
@@ -69,7 +69,7 @@ class HookSender:
 
     async def tell(self, event: AnyEvent) -> None:
         """Tell of an event, if that is wanted; returns when the hooks have answered or given up."""
-        told = message(event)
+        told = compose_message(event)
         if told is None or told.event not in self._wanted.on:
             return
         body = told.model_copy(update={"text": self._hide.text(told.text)}).model_dump_json()
@@ -85,11 +85,11 @@ class HookSender:
             self._write(MachineNotice(at=now, trouble="hook", open=bool(wrong), detail=wrong))
 
 
-def message(event: AnyEvent) -> HookPayload | None:
+def compose_message(event: AnyEvent) -> HookPayload | None:
     """Return what is told of an event; ``None`` where it is no matter for a hook."""
     match event:
         case WallReported(open=True):
-            (wall,) = waiting([event])
+            (wall,) = list_waiting([event])
             text = (
                 f"{event.platform} shows {event.account} {wall.saw}. Its runs wait for you. "
                 f"Type: {wall.command}"

@@ -22,7 +22,7 @@ from store.runs.data_folder import DataFolder
 _MIB = 1 << 20
 
 
-def held(
+def find_hold(
     job: Job, watch: WatchFile, state: State, evidence: LedgerFacts, now: datetime
 ) -> str | None:
     """Return why nothing of the entry may go on now; what runs of it is interrupted."""
@@ -48,7 +48,7 @@ def held(
     )
 
 
-def barred(
+def find_bar(
     job: Job, watch: WatchFile, state: State, running: Iterable[Job], now: datetime
 ) -> str | None:
     """Return why nothing of the entry may be started now; what runs of it goes on."""
@@ -69,7 +69,7 @@ def barred(
     return None
 
 
-def occupied(job: Job, data: DataFolder) -> str | None:
+def find_user(job: Job, data: DataFolder) -> str | None:
     """Return who else uses what the entry needs, in words: a run by hand, or a second conductor."""
     if job.declared is not None:
         name = job.declared.name
@@ -89,7 +89,7 @@ def has_room(job: Job, watch: WatchFile, running: Iterable[Job]) -> bool:
     return weight == 0 or weight + job.weight <= watch.limits.parallel
 
 
-def shortages(data: DataFolder, limits: WatchLimits) -> dict[Trouble, str]:
+def find_shortages(data: DataFolder, limits: WatchLimits) -> dict[Trouble, str]:
     """Return what of the machine is short, in words."""
     found: dict[Trouble, str] = {}
     try:

@@ -58,7 +58,7 @@ class DueQueue:
                 return [now.replace(microsecond=0)]  # its first is due at once
             earlier = [due for due in dealt if due <= now]
             since = max(earlier) if earlier else state.known.get(entry.name, now)
-        return triggers.between(watch, entry, since, now)
+        return triggers.due_between(watch, entry, since, now)
 
     def _sort_out(
         self, entry: WatchEntry, found: list[datetime], state: State, now: datetime

@@ -104,7 +104,7 @@ def _later(previous: datetime | None, now: datetime) -> datetime:
     return now if previous is None else max(now, previous + timedelta(microseconds=1))
 
 
-def trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
+def make_trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
     zone = watch.zone(entry)
     made: Trigger
     if entry.cron is not None:
@@ -117,9 +117,9 @@ def trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
     return made
 
 
-def after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[datetime]:
+def due_after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[datetime]:
     """Due times of an entry later than ``moment``, in UTC, without end (a crontab may have one)."""
-    made, zone = trigger(watch, entry), watch.zone(entry)
+    made, zone = make_trigger(watch, entry), watch.zone(entry)
     while True:
         later = moment + timedelta(microseconds=1)
         found = made.get_next_fire_time(None, later.astimezone(zone))
@@ -129,12 +129,12 @@ def after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[dat
         yield moment
 
 
-def between(
+def due_between(
     watch: WatchFile, entry: WatchEntry, since: datetime, until: datetime
 ) -> list[datetime]:
     """Due times later than ``since`` and not later than ``until``."""
     found: list[datetime] = []
-    for due in after(watch, entry, max(since, until - LOOK_BACK)):
+    for due in due_after(watch, entry, max(since, until - LOOK_BACK)):
         if due > until:
             break
         found.append(due)
@@ -145,7 +145,7 @@ def upcoming(watch: WatchFile, now: datetime, count: int) -> list[tuple[datetime
     """Return the nearest due times, and the first of each entry that has none among them."""
 
     def of(entry: WatchEntry) -> Iterator[tuple[datetime, str]]:
-        return ((due, entry.name) for due in after(watch, entry, now))
+        return ((due, entry.name) for due in due_after(watch, entry, now))
 
     nearest = list(islice(merge(*(of(entry) for entry in watch.entries)), count))
     named = {name for _, name in nearest}

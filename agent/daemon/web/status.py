@@ -20,10 +20,10 @@ from agent.daemon.journal.events import BreakerChanged, ChildEnded, MachineNotic
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay, Events, Ledgers
-from agent.daemon.journal.wall_status import WaitingWall, waiting
+from agent.daemon.journal.wall_status import WaitingWall, list_waiting
 from agent.daemon.redact_secrets import SecretRedactor
-from agent.daemon.web.run_status import LiveRun, running
-from agent.daemon.web.study_status import StudyStatus, studies
+from agent.daemon.web.run_status import LiveRun, list_running
+from agent.daemon.web.study_status import StudyStatus, list_studies
 from store.jsonl.locks import holder
 from store.maintenance.stats import RECENT, Disk, disk_of
 from store.runs.data_folder import DataFolder
@@ -179,15 +179,15 @@ class StatusReader:
             file_problem=state.refused.problem if state.refused else None,
             stopped=state.stopped.reason if state.stopped and not held else None,
             paused=state.paused_all,
-            running=running(self._data, runs, state.running.values() if held else ()),
+            running=list_running(self._data, runs, state.running.values() if held else ()),
             upcoming=tuple(NextOccurrence(at=at, entry=entry) for at, entry in upcoming),
             entries=_entries(state, upcoming, alive=held is not None),
-            walls=waiting(state.walls.values()),
+            walls=list_waiting(state.walls.values()),
             breakers=tuple(state.breakers.values()),
             troubles=tuple(state.troubles.values()),
             failures=_failures(self._events.failures),
             unreadable=self._unreadable(),
-            studies=studies(self._data, runs),
+            studies=list_studies(self._data, runs),
             counts=self._counts(everything, today),
             cost=_cost(everything, today),
             machine=self._machine(everything, now),

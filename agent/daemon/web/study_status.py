@@ -40,7 +40,7 @@ class StudyStatus(FrozenValue):
     curves: tuple[ArmProgress, ...]
 
 
-def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyStatus, ...]:
+def list_studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyStatus, ...]:
     """Return the studies that have begun, the latest first."""
     by_study: dict[str, dict[str, RunTally]] = {}
     for run in runs:  # by start, so that the newest of a cell stays

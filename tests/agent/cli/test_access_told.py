@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.daemon.journal.events import read as read_journal
+from agent.daemon.journal.events import read_events as read_journal
 
 GERMAN = """id = "de1"
 traits = [

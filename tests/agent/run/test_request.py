@@ -10,7 +10,7 @@ import pytest
 
 from agent.cli.run import run
 from agent.config import RunConfig
-from agent.daemon.config.jobs import NOT_HERE, options_of
+from agent.daemon.config.jobs import NOT_HERE, spell_options
 from agent.errors import BadConfig
 from agent.run.request import NumberRange, RunRequest, config_of_request, request_of_table
 from store.runs.data_folder import DataFolder
@@ -51,13 +51,13 @@ def of_words(words: list[str]) -> RunConfig:
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_and_its_words_are_one_run(table: dict[str, Any]) -> None:
     mine = config_of_request(request_of_table(table), DataFolder(Path("data")))
-    assert mine.digest() == of_words(options_of(table)).digest()
+    assert mine.digest() == of_words(spell_options(table)).digest()
 
 
 @pytest.mark.parametrize("table", REFUSED)
 def test_a_table_is_refused_in_the_words_of_the_command_line(table: dict[str, Any]) -> None:
     with pytest.raises(click.ClickException) as typed:
-        of_words(options_of(table))
+        of_words(spell_options(table))
     with pytest.raises(BadConfig) as declared:
         request_of_table(table)
     assert str(declared.value) == typed.value.format_message()

@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from agent.cli.daemon import daemon
 from agent.cli.status import status
 from agent.cli.status_text import lines
-from agent.daemon.config.jobs import resolve
+from agent.daemon.config.jobs import resolve_entry
 from agent.daemon.config.watch_file import DailyCap, WatchEntry
 from agent.daemon.host import SystemClock
 from agent.daemon.journal.damage import JournalReader
-from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read
+from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read_events
 from agent.daemon.journal.state import State, fold
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.journal.writer import JournalWriter
@@ -301,9 +301,9 @@ def test_mending_keeps_the_damaged_journal_and_all_that_can_be_read(world: World
     kept = path.read_bytes().splitlines(keepends=True)
     assert kept[: len(whole) - 1] == whole[:2] + whole[3:]
     # its kind cannot be told, so that it may have been a pause
-    assert (len(kept), fold(read(path)).paused_all) == (len(whole), True)
+    assert (len(kept), fold(read_events(path)).paused_all) == (len(whole), True)
     assert "nothing was changed" in type_mend(world.data).stderr
-    assert fold(read(path)).paused_all
+    assert fold(read_events(path)).paused_all
 
 
 def test_mending_twice_in_a_second_keeps_both(world: World) -> None:
@@ -338,7 +338,7 @@ def test_a_time_zone_that_is_none_ends_no_look(world: World) -> None:
 def test_damaged_draws_of_a_study_end_no_daemon(world: World, tmp_path: Path, damage: str) -> None:
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE, encoding="utf-8")
-    job = resolve(WatchEntry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
+    job = resolve_entry(WatchEntry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
     assert job.declared is not None
     name = job.declared.name
     draws = world.data.study_dir(name) / "draws.json"

@@ -20,7 +20,7 @@ from agent.daemon.journal.events import (
     ChildStarted,
     FileAccepted,
     PauseChanged,
-    mark_of,
+    name_occurrence,
 )
 from agent.daemon.redact_secrets import HIDDEN, SecretRedactor, secrets_of
 from agent.daemon.web.prometheus import exposition
@@ -72,7 +72,7 @@ def test_a_child_without_a_run_yet_is_starting(world: World) -> None:
 
 def test_a_child_whose_run_is_done_is_not_starting(world: World) -> None:
     world.begin("dusk")
-    run = world.keep("r1", "yn", config={"cell": mark_of("dusk", NOW)})
+    run = world.keep("r1", "yn", config={"cell": name_occurrence("dusk", NOW)})
     run.append(finished(2))
     run.close()
     found = seen(world)

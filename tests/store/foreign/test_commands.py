@@ -19,8 +19,13 @@ from personas.cli import main as personas_commands
 from store.cli.main import main as store_commands
 from store.foreign.commands import CommandGroup, ErrorReporter
 
-GROUPS = (agent_commands, analysis_commands, personas_commands, store_commands)
-CODES = {
+GROUPS: tuple[click.Group, ...] = (
+    agent_commands,
+    analysis_commands,
+    personas_commands,
+    store_commands,
+)
+CODES: dict[type[Exception], int] = {
     agent.errors.AgentError: 1,
     agent.errors.UserError: 2,
     agent.errors.StudyChanged: 2,
@@ -36,7 +41,7 @@ CODES = {
     store.errors.BadExport: 2,
     store.errors.IndexLocked: 2,
 }
-TABLE = {
+TABLE: dict[type[Exception], int] = {
     **agent.errors.EXIT_CODES,
     **agent.playground.errors.EXIT_CODES,
     **analysis.errors.EXIT_CODES,

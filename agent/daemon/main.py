@@ -34,17 +34,8 @@ STATUS = "Type: python -m agent status"
 async def run(place: DaemonSetup, say: Callable[[str], None], *, page: bool = True) -> None:
     """Run until SIGTERM or Ctrl-C, with the data folder to itself.
 
-    Parameters
-    ----------
-    say
-        Told what a person wants to know at once.
-
-    Raises
-    ------
-    BadConfig
-        Another daemon has the data folder; names it.
-    BadWatch
-        The watch file cannot be followed.
+    ``say`` is told what a person wants to know at once. Raises ``BadConfig`` where another daemon
+    has the folder, and ``BadWatch`` where the watch file cannot be followed.
     """
     place.data.prepare(NEED_MIB)
     with _alone(place.data), _Log(place.data.daemon_dir / "logs" / "daemon.log"):

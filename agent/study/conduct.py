@@ -128,11 +128,8 @@ class Remainder:
 class Conductor:
     """Starts what is due, up to the limit, until nothing is left.
 
-    Parameters
-    ----------
-    patient
-        Whether daily caps and quiet hours are waited out. Otherwise it ends when nothing but what
-        they hold back is left.
+    One that is ``patient`` waits out daily caps and quiet hours. Otherwise it ends when nothing but
+    what they hold back is left.
     """
 
     def __init__(

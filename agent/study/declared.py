@@ -228,10 +228,7 @@ def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int 
 def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     """Refuse a study that differs from the one that was begun in more than its size.
 
-    Parameters
-    ----------
-    kept
-        The study file as it was when the study was last run; it may not exist yet.
+    ``kept`` is the study file as it was when the study was last run; it may not exist yet.
     """
     if not kept.exists():
         return

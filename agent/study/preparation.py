@@ -25,12 +25,8 @@ def prepare(
 ) -> Study:
     """Draw and freeze what is new, and check every cell; nothing is written (see `keep`).
 
-    Raises
-    ------
-    BadStudy
-        It differs from the study of this name in more than its size, or two personas share an id.
-    StudyChanged
-        A persona, prompt or model is not what it was when the study was begun.
+    Raises ``BadStudy`` where it differs from the study of this name in more than its size, and
+    ``StudyChanged`` where a persona or prompt is not what it was when the study was begun.
     """
     home = data.study_dir(declared.name)
     check_extends(declared, home / FILE, file)

@@ -74,12 +74,8 @@ class Job:
     def owns(self, cell: str | None, digest: str, names: Container[str]) -> bool:
         """Whether a run is of this entry, by what it did where its name is no entry's any more.
 
-        Parameters
-        ----------
-        cell, digest
-            The run's occurrence, and the hash of its configuration.
-        names
-            Of all entries that there are now; their runs are theirs.
+        ``cell`` and ``digest`` are the run's occurrence and the hash of its configuration; runs of
+        the ``names`` that are entries now are theirs.
         """
         if self.config is None or not cell:
             return False
@@ -160,13 +156,7 @@ def resolve_entries(watch: WatchFile) -> dict[str, Job]:
 
 
 def load(path: Path) -> WatchFile:
-    """Read a watch file and check all that it names.
-
-    Raises
-    ------
-    BadWatch
-        It cannot be followed; names the line.
-    """
+    """Read a watch file and check all that it names; raises ``BadWatch``, which names the line."""
     watch = read_file(path, WatchFile, BadWatch)
     _check(watch, path)
     return watch

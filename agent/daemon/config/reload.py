@@ -25,10 +25,7 @@ class LoadedFile:
     def look(self) -> bool:
         """Take up what has changed; return whether there is something new in force.
 
-        Raises
-        ------
-        OSError
-            The machine opens no file now; nothing was taken up.
+        Raises ``OSError``, with nothing taken up, where the machine opens no file now.
         """
         digest = self._digest()
         if digest == self._seen:

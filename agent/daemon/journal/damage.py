@@ -47,7 +47,6 @@ class UnreadableLine(FrozenValue):
     file: str
     """Path below the data folder."""
     line: int
-    """Counted from 1."""
     problem: str
     command: str
 
@@ -60,7 +59,7 @@ class JournalReader:
         self.lines = 0
         self.unreadable: list[UnreadableLine] = []
         self.lost = 0
-        """Lines that could not be read, those included that are not told one by one."""
+        """Those included that are not told one by one."""
         self.may_hold = False
         """Whether a lost line may have been a pause, a wall or an open breaker."""
 
@@ -100,21 +99,12 @@ def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
 
 
 def mend_journal(path: Path, at: datetime) -> Path | None:
-    """Set a damaged journal aside, and go on with the lines of it that can be read.
+    """Set a damaged journal aside, and return where; what can be read of it goes on.
 
     The whole of it is kept beside the journal, and is on the disk before the journal is replaced.
     Where a lost line may have held something back, and nobody was asked yet, the mended journal
-    ends in a pause.
-
-    Returns
-    -------
-    Path | None
-        Where the damaged one lies; ``None`` where nothing was damaged.
-
-    Raises
-    ------
-    DataUnreadable, DataUnwritable
-        The disk refused; the journal is as it was.
+    ends in a pause. Nothing is done, and nothing returned, where nothing is damaged. Raises
+    ``DataUnreadable`` and ``DataUnwritable``; the journal is then as it was.
     """
     content = _content(path)
     reader = JournalReader(path)

@@ -77,7 +77,7 @@ class RunTally:
     lines: int = 0
     unreadable: list[UnreadableLine] = field(default_factory=list)
     lost: int = 0
-    """Lines that could not be read, those included that are not told one by one."""
+    """Unreadable lines, those included that are not told one by one."""
     later: bool = False
     """Whether a later version has written it, so that nothing of it is read."""
     watched: Counter[int] = field(default_factory=Counter)

@@ -30,14 +30,10 @@ LAST_S = 1.0
 
 
 class Child:
-    """One process of the daemon's.
+    """One process of the daemon's, whose output is appended to a log.
 
-    Parameters
-    ----------
-    log
-        File that its output is appended to.
-    data, name
-        Mark it and all that it starts: the daemon's data folder, and what it is for.
+    ``data`` and ``name`` mark it and all that it starts: the daemon's data folder, and what it is
+    for.
     """
 
     def __init__(self, command: Sequence[str], log: Path, data: Path, name: str) -> None:

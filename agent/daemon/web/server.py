@@ -92,12 +92,7 @@ async def serve(
     upcoming
         Returns the next so many starts, and the first of each entry that has none among them.
     port
-        On loopback; 0 for any that is free.
-
-    Raises
-    ------
-    BadConfig
-        The port is taken.
+        On loopback; 0 for any that is free. One that is taken raises ``BadConfig``.
     """
     listener = _listen(port)
     at = address.write(data, f"http://{HOST}:{listener.getsockname()[1]}")

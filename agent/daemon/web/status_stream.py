@@ -21,12 +21,8 @@ Soon = Sequence[tuple[datetime, str]]
 class StatusStream:
     """Looks while somebody follows.
 
-    Parameters
-    ----------
-    look
-        Reads files, and is called in a thread, once at a time.
-    upcoming
-        Is called on the event loop.
+    ``look`` reads files, and is called in a thread, once at a time; ``upcoming`` is called on the
+    event loop.
     """
 
     def __init__(self, look: Callable[[Soon], Status], upcoming: Callable[[], Soon]) -> None:

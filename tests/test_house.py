@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import resource
 import subprocess
@@ -122,3 +123,21 @@ def test_no_class_and_no_file_is_called_like_another() -> None:
     assert {name: places for name, places in classes.items() if len(places) > 1} == {}
     twice = {name for name, places in names.items() if len(places) > 1}
     assert twice == TWICE.keys()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports within functions and for type checkers count too, and a package with its modules."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files()}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                graph[name] |= {each.name for each in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                full = {f"{node.module}.{each.name}" for each in node.names}
+                parts = {node.module} if full - modules.keys() else set()
+                graph[name] |= (full | parts) & modules.keys()
+        graph[name].discard(name)
+    assert sum(map(len, graph.values())) > 1000
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

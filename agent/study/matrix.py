@@ -20,7 +20,7 @@ from agent.config import Arm, FrozenValue
 from agent.errors import BadConfig
 from agent.study.declared import StudyDeclaration
 from store.jsonl.atomic import write_whole
-from store.jsonl.record import tell_fault
+from store.runs.records import tell_fault
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from typing import Literal, get_args
 from pydantic import BaseModel
 
 from store.jsonl.paths import FrameHash, is_name, is_part
-from store.jsonl.record import Record
 from store.runs.ledger import LOCK
+from store.runs.records import Record
 
 MANIFEST = "feedsway-backup.json"
 """Last member of a whole backup: what must be in it."""

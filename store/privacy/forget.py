@@ -27,12 +27,11 @@ from store.frames.frame_store import FrameStore
 from store.jsonl import keyed
 from store.jsonl.atomic import sync_folder, write_whole
 from store.jsonl.locks import LockHeld, NamedLock, holder
-from store.jsonl.record import tell_fault
 from store.privacy import derived_data, redaction
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
-from store.runs.records import ObservedVideo
+from store.runs.records import ObservedVideo, tell_fault
 from store.runs.rejudgements import judgement_files
 
 

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from store.errors import DataUnwritable
 from store.jsonl.atomic import write_whole
-from store.jsonl.record import Record
 from store.runs.ledger import read_lines as ledger_lines
 from store.runs.records import (
     REDACTED,
@@ -23,6 +22,7 @@ from store.runs.records import (
     Forgotten,
     Judgement,
     ObservedVideo,
+    Record,
     RunFinished,
     RunStarted,
     Video,

@@ -15,9 +15,8 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.jsonl.atomic import file_slug
 from store.jsonl.keyed import KeyedWriter, read_keyed
-from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Judgement
+from store.runs.records import Judgement, Record
 
 Form = Literal["choice", "statement", "reason"]
 

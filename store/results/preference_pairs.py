@@ -19,9 +19,8 @@ from store.foreign.fields import ForeignText
 from store.jsonl.atomic import file_slug
 from store.jsonl.keyed import KeyedWriter, read_keyed
 from store.jsonl.paths import FrameHash
-from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Usage
+from store.runs.records import Record, Usage
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
 ERRORS: tuple[ErrorKind, ...] = (

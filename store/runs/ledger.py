@@ -21,7 +21,6 @@ from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.jsonl.append_only import committed, is_json
 from store.jsonl.locked_writer import LineWriter
 from store.jsonl.locks import NamedLock
-from store.jsonl.record import tell_fault
 from store.runs.records import (
     SCHEMA,
     Fault,
@@ -32,6 +31,7 @@ from store.runs.records import (
     RunStarted,
     Step,
     StepOpened,
+    tell_fault,
 )
 from store.runs.site_records import FeedBatch, SiteCheck
 

@@ -35,8 +35,7 @@ from store.jsonl.atomic import file_slug
 from store.jsonl.locked_writer import LineWriter
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
-from store.jsonl.record import Record, tell_fault
-from store.runs.records import Judgement, Whole
+from store.runs.records import Judgement, Record, Whole, tell_fault
 
 FOLDER = "judgements"
 UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})

@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from store.foreign.fields import ForeignText
-from store.jsonl.record import Record
-from store.runs.records import Whole
+from store.runs.records import Record, Whole
 
 
 class FeedBatch(Record):

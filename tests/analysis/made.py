@@ -11,7 +11,6 @@ import numpy as np
 
 from analysis.data.exposures import RunInfo, Views, table
 from analysis.statistics.intervals import binomial_p_value
-from store.jsonl.record import Record
 from store.runs import ledger
 from store.runs.ledger import Ledger
 from store.runs.records import (
@@ -21,6 +20,7 @@ from store.runs.records import (
     PersonaRecord,
     Provenance,
     Reaction,
+    Record,
     RunFinished,
     RunStarted,
     Step,

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from analysis.terminal.summary import OneRun, render, summarise
-from store.jsonl.record import Record
 from store.runs import ledger
-from store.runs.records import RunResumed, Windows
+from store.runs.records import Record, RunResumed, Windows
 from tests.analysis import made
 
 RNG_SEED = 4

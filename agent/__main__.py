@@ -1,6 +1,6 @@
 """``python -m agent``: the command line of everything that acts."""
 
-from agent.cli import main
+from agent.cli import cli
 
 if __name__ == "__main__":
-    main()
+    cli()

@@ -7,7 +7,8 @@
     │  ├─ UnknownName       a persona, platform, model, ... that does not exist, with the nearest
     │  ├─ MissingExtra      an optional part is not installed
     │  ├─ BadConfig         options that contradict each other or the machine
-    │  └─ NotSignedIn       the platform needs a session that the account does not have
+    │  ├─ NotSignedIn       the platform needs a session that the account does not have
+    │  └─ StudyChanged      something that a study froze is not what it was
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
        ├─ PlatformFault    FeedEmpty · FeedIneligible · LayoutChanged · PaceReached
        │  └─ WallShown        LoginRequired · ChallengeShown · RateLimited · ConsentAsked ·
@@ -28,13 +29,12 @@ from typing import Any
 class AgentError(Exception):
     """Root of everything that the agent raises on purpose."""
 
-    exit_code = 1
-
 
 class UserError(AgentError):
     """A person can mend it. The message is one sentence that ends in what to type."""
 
-    exit_code = 2
+
+EXIT_CODES: dict[type[Exception], int] = {AgentError: 1, UserError: 2}
 
 
 class UnknownName(UserError):
@@ -65,6 +65,16 @@ class NotSignedIn(UserError):
         super().__init__(
             f"{account!r} is not signed in to {platform}. "
             f"Type: python -m agent login {platform} --account {account}"
+        )
+
+
+class StudyChanged(UserError):
+    """Something that a study froze is not what it was."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"{what} since study {name} was begun, so that its replicates would not be of one "
+            'kind. Put it back, or type in the study file: name = "ANOTHER"'
         )
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 class AnalysisError(Exception):
     """Root of everything that the analysis raises on purpose."""
 
-    exit_code = 2
+
+EXIT_CODES: dict[type[Exception], int] = {AnalysisError: 2}
 
 
 class NothingToCompare(AnalysisError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from personas.errors import PersonaError
+from personas.errors import EXIT_CODES
+from store.foreign.commands import CommandGroup, ErrorReporter, examples, json_option
 from store.foreign.printing import Styled, console, count_of, echo, words
 
 if TYPE_CHECKING:
@@ -24,38 +25,15 @@ _WIDE = 200
 _ROOMY = 100
 """Columns of a terminal from which on the list shows the values too."""
 
-_INTERRUPTED = 130
 
-
-class PersonaCommands(click.Group):
-    """The one door where errors become words."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error that was raised on purpose is told in one sentence."""
-        try:
-            return super().invoke(ctx)
-        except PersonaError as error:
-            echo(str(error), err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            ctx.exit(_INTERRUPTED)
-
-
-def _examples(*lines: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in lines)
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@click.group(cls=PersonaCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, reporter=ErrorReporter(EXIT_CODES))
 def main() -> None:
     """Who is watching: the personas and the values that they hold."""
 
 
 @main.command(
     "list",
-    epilog=_examples(
+    epilog=examples(
         "python -m personas list", "python -m personas list --value power --theme cars"
     ),
 )
@@ -88,7 +66,7 @@ def list_(value: str | None, theme: str | None, as_json: bool) -> None:
 
 
 @main.command(
-    epilog=_examples(
+    epilog=examples(
         "python -m personas show p12",
         "python -m personas show p12 --json",
         "python -m personas show p12 --toml --as me > me.toml",
@@ -121,7 +99,7 @@ def show(persona: str, form: str | None, name: str | None) -> None:
 
 @main.command(
     "import",
-    epilog=_examples("python -m personas import train_self_original.txt --out mine"),
+    epilog=examples("python -m personas import train_self_original.txt --out mine"),
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -154,7 +132,7 @@ def import_(file: Path, folder: Path, licence: str, source: str | None) -> None:
 
 
 @main.command(
-    epilog=_examples(
+    epilog=examples(
         "python -m personas values",
         "python -m personas values --set refined --json",
         "python -m personas values --set foundations --toml",

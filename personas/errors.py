@@ -2,17 +2,20 @@
 
 ::
 
-    PersonaError          exit code 2: one sentence that ends in what to type
-    ├─ UnknownPersona     no such id, with the nearest ones
-    ├─ BadName            an id under which a persona cannot be exported
-    ├─ UnknownStrategy    no such strategy
-    ├─ UnknownValue       no such Schwartz value
-    ├─ UnknownValueSet    neither a set of values nor a file of one
-    ├─ BadValueSet        a file that is not a set of values
-    ├─ UnknownTheme       no persona has this theme
-    ├─ BadPersona         a file that is not a persona, with its path and what is wrong
-    │  └─ BadPersonaChat  a file that is not in Persona-Chat's format
-    └─ CannotWrite        an imported persona cannot be written, or would replace another
+    PersonaError             exit code 2: one sentence that ends in what to type
+    ├─ NotInLibrary          a name that nothing here answers to
+    │  ├─ UnknownPersona        no such id, with the nearest ones
+    │  ├─ UnknownStrategy       no such strategy
+    │  ├─ UnknownValue          no such Schwartz value
+    │  ├─ UnknownValueSet       neither a set of values nor a file of one
+    │  └─ UnknownTheme          no persona has this theme
+    ├─ BadPersonaFile        a file that is not what it should be, with what is wrong
+    │  ├─ BadValueSet           a file that is not a set of values
+    │  └─ BadPersona            a file that is not a persona
+    │     └─ BadPersonaChat        a file that is not in Persona-Chat's format
+    └─ PersonaNotWritten     a persona cannot be given out
+       ├─ BadPersonaId          an id under which it cannot be exported
+       └─ CannotWrite           its file cannot be written, or would replace another
 """
 
 from __future__ import annotations
@@ -33,10 +36,23 @@ def _hint(names: list[str]) -> str:
 class PersonaError(Exception):
     """Root of everything that personas raise on purpose."""
 
-    exit_code = 2
+
+EXIT_CODES: dict[type[Exception], int] = {PersonaError: 2}
 
 
-class UnknownPersona(PersonaError):
+class NotInLibrary(PersonaError):
+    """A name that nothing here answers to."""
+
+
+class BadPersonaFile(PersonaError):
+    """A file that is not what it should be."""
+
+
+class PersonaNotWritten(PersonaError):
+    """A persona cannot be given out."""
+
+
+class UnknownPersona(NotInLibrary):
     """No persona has this id."""
 
     def __init__(self, name: str, nearest: list[str]) -> None:
@@ -47,21 +63,21 @@ class UnknownPersona(PersonaError):
         )
 
 
-class BadPersonaId(PersonaError):
+class BadPersonaId(PersonaNotWritten):
     """An id under which a persona cannot be exported."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name!r} cannot be its id: {problem}. Type: --as me")
 
 
-class UnknownStrategy(PersonaError):
+class UnknownStrategy(NotInLibrary):
     """No strategy has this name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is no strategy {name!r}. Type: --strategy {'|'.join(known)}")
 
 
-class UnknownValue(PersonaError):
+class UnknownValue(NotInLibrary):
     """No Schwartz value has this id."""
 
     def __init__(self, name: str, known: list[str]) -> None:
@@ -69,7 +85,7 @@ class UnknownValue(PersonaError):
         super().__init__(f"There is no value {name!r}.{hint} Type: python -m personas values")
 
 
-class UnknownValueSet(PersonaError):
+class UnknownValueSet(NotInLibrary):
     """No set of values has this name, and no file either."""
 
     def __init__(self, name: str, known: list[str]) -> None:
@@ -78,7 +94,7 @@ class UnknownValueSet(PersonaError):
         )
 
 
-class BadValueSet(PersonaError):
+class BadValueSet(BadPersonaFile):
     """A file that is not a set of values."""
 
     def __init__(self, path: str, problem: str) -> None:
@@ -88,14 +104,14 @@ class BadValueSet(PersonaError):
         )
 
 
-class UnknownTheme(PersonaError):
+class UnknownTheme(NotInLibrary):
     """No persona has this theme."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"No persona has the theme {name!r}. Type: --theme {'|'.join(known)}")
 
 
-class BadPersona(PersonaError):
+class BadPersona(BadPersonaFile):
     """A file that is not a persona."""
 
     kind = "a persona"
@@ -115,7 +131,7 @@ class BadPersonaChat(BadPersona):
     fix = "python -m personas import --help"
 
 
-class CannotWrite(PersonaError):
+class CannotWrite(PersonaNotWritten):
     """A file cannot be written."""
 
     def __init__(self, path: str, problem: str) -> None:

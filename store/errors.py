@@ -2,38 +2,49 @@
 
 ::
 
-    StoreError
-    ├─ NothingKept(path)                2  the data folder holds no run yet
-    ├─ RunNotFound(run_id)              2  no such run, with the nearest ones
-    ├─ RunLocked(run_id, holder)        2  another process writes this run
-    ├─ BadName(text)                    2  a name that could lead out of a folder
-    ├─ OutsideFolder(path, folder)      2  a path that leads out of its folder
-    ├─ DamagedLedger(path, line)        1  a line before the last one does not parse
-    ├─ NewerSchema(path)                2  written by a later version of feedsway
-    ├─ DamagedFrame(path)               1  bytes that do not match their name
-    ├─ UnknownEncoder(name)             2  no such encoder
-    ├─ EncoderUnavailable(name)         2  an encoder whose weights cannot be had here
-    ├─ IndexMissing(path)               2  there is no index yet
-    ├─ IndexMismatch                    2  the index was made with another encoder
-    ├─ IndexLocked(holder)              2  another process writes the index
-    ├─ IndexDamaged(path)               2  the index cannot be opened; it can be rebuilt
-    ├─ IndexUnreachable(url)            2  no Chroma server answers there
-    ├─ NothingToForget(asked, value)    2  nothing that is kept fits the request
-    ├─ CopiesElsewhere(paths)           2  what was made of it lies outside the data folder
-    ├─ CopiesRemain(paths)              2  exports or trainings hold what is to be forgotten
-    ├─ ForgettingPending                2  an earlier request to forget was cut off
-    ├─ BadExport(path)                  2  a folder that is no export, or no place for one
-    ├─ FolderInUse(path)                2  other files lie where something is to be made
-    ├─ LeakingExport(place)             1  an export that names somebody after all
-    ├─ BadLadder(path)                  2  a record of a training that makes no sense
-    ├─ NothingToExport                  2  no frame fits the filters
-    ├─ BadCaptions(path, line)          2  a CSV that does not describe the pictures
-    ├─ BadBackup(path)                  2  a file that is no whole backup, or no place for one
-    ├─ NoPlaceToRestore(path)           2  there is something in the data folder already
-    ├─ UnknownGroup(name)               2  this machine has no such group of users
-    ├─ ProfileInUse(path, holder)       2  a browser writes the profile that is to be backed up
-    ├─ DataUnreadable(path)             2  a file of the data folder cannot be read
-    └─ DataUnwritable(path)             2  the data folder cannot be written, or the disk is full
+    StoreError                 exit code 2: one sentence that ends in what to type
+    ├─ DamageFound             1: what is kept is not what was written
+    │  ├─ DamagedLedger(path, line)   a line before the last one does not parse
+    │  └─ DamagedFrame(path)          bytes that do not match their name
+    ├─ LedgerFault             a run is not there, or not to be read or written now
+    │  ├─ NothingKept(path)           the data folder holds no run yet
+    │  ├─ RunNotFound(run_id)         no such run, with the nearest ones
+    │  ├─ RunLocked(run_id, holder)   another process writes this run
+    │  └─ NewerSchema(path)           written by a later version of feedsway
+    ├─ PathRefused             a name or a path leads out of its folder
+    │  ├─ BadName(text)
+    │  └─ OutsideFolder(path, folder)
+    ├─ FolderFault             the data folder itself
+    │  ├─ DataUnreadable(path)        a file in it cannot be read
+    │  └─ DataUnwritable(path)        it cannot be written, or the disk is full
+    ├─ EncoderFault
+    │  ├─ UnknownEncoder(name)        no such encoder
+    │  └─ EncoderUnavailable(name)    its weights cannot be had here
+    ├─ IndexFault              the index, which is a cache
+    │  ├─ IndexMissing(where)         there is none yet
+    │  ├─ IndexEmpty(encoder)         it holds nothing yet
+    │  ├─ IndexMismatch               it was made with another encoder
+    │  ├─ IndexLocked(holder)         another process writes it
+    │  ├─ IndexDamaged(path)          it cannot be opened; it can be rebuilt
+    │  └─ IndexUnreachable(url)       no Chroma server answers there
+    ├─ ForgetRefused           a request to forget is not carried out
+    │  ├─ NothingToForget(asked)      nothing that is kept fits it
+    │  ├─ CopiesRemain(paths)         exports or trainings hold what is to go
+    │  ├─ CopiesElsewhere(paths)      so does something outside the data folder
+    │  ├─ ForgettingPending           an earlier request was cut off
+    │  └─ DamagedRequest(path)        that request cannot be read (``privacy.forget``)
+    ├─ ExportRefused           an export is not made, or something is not brought in
+    │  ├─ BadExport(path)             a folder that is no export, or no place for one
+    │  ├─ FolderInUse(path)           other files lie there
+    │  ├─ NothingToExport             no frame fits the filters
+    │  ├─ LeakingExport(place)        1: it names somebody after all
+    │  └─ BadCaptions(path, line)     a CSV that does not describe the pictures
+    ├─ BackupFault
+    │  ├─ BadBackup(path)             a file that is no whole backup, or no place for one
+    │  ├─ NoPlaceToRestore(path)      there is something in the data folder already
+    │  ├─ UnknownGroup(name)          this machine has no such group of users
+    │  └─ ProfileInUse(account)       a browser writes the profile that is to be backed up
+    └─ BadLadder(path)         a record of a training makes no sense
 """
 
 from __future__ import annotations
@@ -46,32 +57,48 @@ from pathlib import Path
 class StoreError(Exception):
     """Root of everything that the store raises on purpose."""
 
-    exit_code = 1
+
+class DamageFound(StoreError):
+    """What is kept is not what was written."""
 
 
-class NothingKept(StoreError):
+class DamagedLedger(DamageFound):
+    """A line before the last one does not parse, so the file was changed by something else."""
+
+    def __init__(self, path: Path, line: int, problem: str) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(f"{path}:{line} is damaged: {problem} Type: python -m store verify")
+
+
+class DamagedFrame(DamageFound):
+    """A frame's bytes do not match its name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} does not hold what its name says. Type: python -m store verify")
+
+
+class LedgerFault(StoreError):
+    """A run is not there, or not to be read or written now."""
+
+
+class NothingKept(LedgerFault):
     """The data folder holds no run yet."""
-
-    exit_code = 2
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"There is no run in {path} yet. Type: python -m agent run --persona p12")
 
 
-class RunNotFound(StoreError):
+class RunNotFound(LedgerFault):
     """No run has this id."""
-
-    exit_code = 2
 
     def __init__(self, run_id: str, nearest: list[str]) -> None:
         hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
         super().__init__(f"There is no run {run_id!r}.{hint} Type: python -m store runs")
 
 
-class RunLocked(StoreError):
+class RunLocked(LedgerFault):
     """Another process writes this run's ledger."""
-
-    exit_code = 2
 
     def __init__(self, run_id: str, holder: str) -> None:
         self.holder = holder
@@ -81,43 +108,8 @@ class RunLocked(StoreError):
         )
 
 
-class BadName(StoreError):
-    """A run id, a hash, or a name of a study or an account that could lead out of a folder."""
-
-    exit_code = 2
-
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f"{text[:80]!a} could lead out of its folder, and is no name or hash of anything "
-            "that is kept. Type: python -m store runs"
-        )
-
-
-class OutsideFolder(StoreError):
-    """A path that leads out of its folder, by a link or by its name."""
-
-    exit_code = 2
-
-    def __init__(self, path: Path, folder: Path) -> None:
-        super().__init__(
-            f"{path} leads out of {folder}, and so is neither opened nor removed. "
-            f"Look at it. Type: ls -ld {shlex.quote(str(path))}"
-        )
-
-
-class DamagedLedger(StoreError):
-    """A line before the last one does not parse, so the file was changed by something else."""
-
-    def __init__(self, path: Path, line: int, problem: str) -> None:
-        self.path = path
-        self.line = line
-        super().__init__(f"{path}:{line} is damaged: {problem} Type: python -m store verify")
-
-
-class NewerSchema(StoreError):
+class NewerSchema(LedgerFault):
     """A ledger written by a later version of feedsway than this one."""
-
-    exit_code = 2
 
     def __init__(self, path: Path, schema: int, known: int) -> None:
         super().__init__(
@@ -126,17 +118,58 @@ class NewerSchema(StoreError):
         )
 
 
-class DamagedFrame(StoreError):
-    """A frame's bytes do not match its name."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} does not hold what its name says. Type: python -m store verify")
+class PathRefused(StoreError):
+    """A name or a path leads out of its folder."""
 
 
-class UnknownEncoder(StoreError):
+class BadName(PathRefused):
+    """A run id, a hash, or a name of a study or an account that could lead out of a folder."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:80]!a} could lead out of its folder, and is no name or hash of anything "
+            "that is kept. Type: python -m store runs"
+        )
+
+
+class OutsideFolder(PathRefused):
+    """A path that leads out of its folder, by a link or by its name."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        super().__init__(
+            f"{path} leads out of {folder}, and so is neither opened nor removed. "
+            f"Look at it. Type: ls -ld {shlex.quote(str(path))}"
+        )
+
+
+class FolderFault(StoreError):
+    """The data folder cannot be used."""
+
+
+class DataUnreadable(FolderFault):
+    """A file of the data folder cannot be read."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path} cannot be read ({problem}). Mend its rights, or type: --data FOLDER"
+        )
+
+
+class DataUnwritable(FolderFault):
+    """The data folder cannot be written."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path} cannot be written ({problem}). Make room or rights, or type: --data FOLDER"
+        )
+
+
+class EncoderFault(StoreError):
+    """An encoder cannot be used."""
+
+
+class UnknownEncoder(EncoderFault):
     """No encoder has this name."""
-
-    exit_code = 2
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -145,30 +178,28 @@ class UnknownEncoder(StoreError):
         )
 
 
-class EncoderUnavailable(StoreError):
+class EncoderUnavailable(EncoderFault):
     """The encoder exists, and its weights cannot be had here."""
-
-    exit_code = 2
 
     def __init__(self, name: str, problem: str, fix: str) -> None:
         self.name = name
         super().__init__(f"The encoder {name!r} cannot be loaded: {problem}. {fix}")
 
 
-class IndexMissing(StoreError):
-    """There is no index yet. It is made from ledgers and frames."""
+class IndexFault(StoreError):
+    """The index cannot be used. It is a cache: it can be made anew."""
 
-    exit_code = 2
+
+class IndexMissing(IndexFault):
+    """There is no index yet. It is made from ledgers and frames."""
 
     def __init__(self, where: str, encoder: str | None = None) -> None:
         option = f" --encoder {encoder}" if encoder else ""
         super().__init__(f"There is no index at {where} yet. Type: python -m store index{option}")
 
 
-class IndexEmpty(StoreError):
+class IndexEmpty(IndexFault):
     """The index holds nothing yet, so that nothing can be found in it."""
-
-    exit_code = 2
 
     def __init__(self, encoder: str) -> None:
         super().__init__(
@@ -177,16 +208,12 @@ class IndexEmpty(StoreError):
         )
 
 
-class IndexMismatch(StoreError):
+class IndexMismatch(IndexFault):
     """The index was made with another encoder."""
 
-    exit_code = 2
 
-
-class IndexLocked(StoreError):
+class IndexLocked(IndexFault):
     """Another process writes the embedded index."""
-
-    exit_code = 2
 
     def __init__(self, holder: str) -> None:
         self.holder = holder
@@ -195,10 +222,8 @@ class IndexLocked(StoreError):
         )
 
 
-class IndexDamaged(StoreError):
+class IndexDamaged(IndexFault):
     """The index cannot be opened. It is a cache: nothing is lost."""
-
-    exit_code = 2
 
     def __init__(self, path: Path, problem: str) -> None:
         self.problem = problem
@@ -208,10 +233,8 @@ class IndexDamaged(StoreError):
         )
 
 
-class IndexUnreachable(StoreError):
+class IndexUnreachable(IndexFault):
     """No Chroma server answers at this address."""
-
-    exit_code = 2
 
     def __init__(self, url: str, problem: str) -> None:
         super().__init__(
@@ -221,10 +244,12 @@ class IndexUnreachable(StoreError):
         )
 
 
-class NothingToForget(StoreError):
-    """Nothing that is kept fits the request."""
+class ForgetRefused(StoreError):
+    """A request to forget is not carried out."""
 
-    exit_code = 2
+
+class NothingToForget(ForgetRefused):
+    """Nothing that is kept fits the request."""
 
     def __init__(self, asked: str, value: str, unread: Sequence[str] = ()) -> None:
         left = f" What cannot be read may tell of it: {' '.join(unread)}" if unread else ""
@@ -232,10 +257,8 @@ class NothingToForget(StoreError):
         super().__init__(f"Nothing that is kept fits --{asked} {value}.{told}")
 
 
-class CopiesRemain(StoreError):
+class CopiesRemain(ForgetRefused):
     """Exports or trainings hold what is to be forgotten, and nobody said what becomes of them."""
-
-    exit_code = 2
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -246,10 +269,8 @@ class CopiesRemain(StoreError):
         )
 
 
-class CopiesElsewhere(StoreError):
+class CopiesElsewhere(ForgetRefused):
     """What was made of it lies outside the data folder, where nothing of ours is deleted."""
-
-    exit_code = 2
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -260,10 +281,8 @@ class CopiesElsewhere(StoreError):
         )
 
 
-class ForgettingPending(StoreError):
+class ForgettingPending(ForgetRefused):
     """An earlier request was cut off, and comes first."""
-
-    exit_code = 2
 
     def __init__(self) -> None:
         super().__init__(
@@ -271,19 +290,19 @@ class ForgettingPending(StoreError):
         )
 
 
-class BadExport(StoreError):
-    """A folder that is no finished export, or no place for a new one."""
+class ExportRefused(StoreError):
+    """An export is not made, or something is not brought in."""
 
-    exit_code = 2
+
+class BadExport(ExportRefused):
+    """A folder that is no finished export, or no place for a new one."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} {problem}. Type: python -m store export NEW_FOLDER")
 
 
-class FolderInUse(StoreError):
+class FolderInUse(ExportRefused):
     """A folder for something made of frames holds other things, which would go with it."""
-
-    exit_code = 2
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -292,7 +311,14 @@ class FolderInUse(StoreError):
         )
 
 
-class LeakingExport(StoreError):
+class NothingToExport(ExportRefused):
+    """No frame fits the filters."""
+
+    def __init__(self) -> None:
+        super().__init__("No kept frame fits these filters. Type: python -m store stats")
+
+
+class LeakingExport(ExportRefused):
     """An export names a creator or a video after all, and so is never finished."""
 
     def __init__(self, place: str) -> None:
@@ -302,19 +328,8 @@ class LeakingExport(StoreError):
         )
 
 
-class NothingToExport(StoreError):
-    """No frame fits the filters."""
-
-    exit_code = 2
-
-    def __init__(self) -> None:
-        super().__init__("No kept frame fits these filters. Type: python -m store stats")
-
-
-class BadCaptions(StoreError):
+class BadCaptions(ExportRefused):
     """A CSV that does not describe the pictures beside it."""
-
-    exit_code = 2
 
     def __init__(self, path: Path, line: int, problem: str) -> None:
         super().__init__(
@@ -323,19 +338,19 @@ class BadCaptions(StoreError):
         )
 
 
-class BadBackup(StoreError):
-    """A file that is no whole backup, or no place for one."""
+class BackupFault(StoreError):
+    """A backup is not made or not taken back."""
 
-    exit_code = 2
+
+class BadBackup(BackupFault):
+    """A file that is no whole backup, or no place for one."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} {problem}. Type: python -m store backup NEW_FILE.tar")
 
 
-class NoPlaceToRestore(StoreError):
+class NoPlaceToRestore(BackupFault):
     """There is something in the data folder already, and nothing is ever mixed into it."""
-
-    exit_code = 2
 
     def __init__(self, path: Path, backup: Path, problem: str = "is not empty") -> None:
         super().__init__(
@@ -343,19 +358,15 @@ class NoPlaceToRestore(StoreError):
         )
 
 
-class UnknownGroup(StoreError):
+class UnknownGroup(BackupFault):
     """This machine has no such group of users."""
-
-    exit_code = 2
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no group {name!r} on this machine. Type: getent group")
 
 
-class ProfileInUse(StoreError):
+class ProfileInUse(BackupFault):
     """A browser writes the profile that is to be backed up."""
-
-    exit_code = 2
 
     def __init__(self, account: str, holder: str) -> None:
         super().__init__(
@@ -367,31 +378,10 @@ class ProfileInUse(StoreError):
 class BadLadder(StoreError):
     """A record of a training makes no sense."""
 
-    exit_code = 2
-
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path} cannot be read; without it the same command makes it again. Type: rm {path}"
         )
 
 
-class DataUnreadable(StoreError):
-    """A file of the data folder cannot be read."""
-
-    exit_code = 2
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path} cannot be read ({problem}). Mend its rights, or type: --data FOLDER"
-        )
-
-
-class DataUnwritable(StoreError):
-    """The data folder cannot be written."""
-
-    exit_code = 2
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path} cannot be written ({problem}). Make room or rights, or type: --data FOLDER"
-        )
+EXIT_CODES: dict[type[Exception], int] = {StoreError: 2, DamageFound: 1, LeakingExport: 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import resource
 import subprocess
@@ -96,3 +97,47 @@ def _text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, FileNotFoundError):
         return None
+
+
+SHARED = {"__init__.py", "__main__.py", "errors.py", "base.py"}
+TWICE = {
+    "conse.py": "one published method, as a viewer and as an encoder",
+    "driver.py": "one for each way of driving, which its folder names",
+    "hallucination_probes.py": "asked in agent, kept in store",
+    "value_spectrum.py": "asked in agent, kept in store",
+}
+"""File names that stand in two folders, each with the reason."""
+
+
+def test_no_class_and_no_file_is_called_like_another() -> None:
+    classes: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
+    for path in files():
+        place = str(path.relative_to(ROOT))
+        if path.name not in SHARED and path.parent.name != "cli":
+            names.setdefault(path.name, []).append(place)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name, []).append(place)
+    assert len(classes) > 500
+    assert {name: places for name, places in classes.items() if len(places) > 1} == {}
+    twice = {name for name, places in names.items() if len(places) > 1}
+    assert twice == TWICE.keys()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports within functions and for type checkers count too, and a package with its modules."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files()}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                graph[name] |= {each.name for each in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                full = {f"{node.module}.{each.name}" for each in node.names}
+                parts = {node.module} if full - modules.keys() else set()
+                graph[name] |= (full | parts) & modules.keys()
+        graph[name].discard(name)
+    assert sum(map(len, graph.values())) > 1000
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

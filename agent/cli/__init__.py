@@ -12,7 +12,6 @@ from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
-from agent.cli.exit_codes import open_door
 from agent.cli.judge_check import judge_check
 from agent.cli.login import login
 from agent.cli.pairs import pairs
@@ -23,12 +22,19 @@ from agent.cli.run import run
 from agent.cli.spectrum import spectrum
 from agent.cli.status import status
 from agent.cli.study import study
+from agent.errors import EXIT_CODES
+from analysis.errors import EXIT_CODES as OF_ANALYSIS
+from personas.errors import EXIT_CODES as OF_PERSONAS
+from store.errors import EXIT_CODES as OF_STORE
+from store.foreign.commands import CommandGroup, ErrorReporter
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+REPORTER = ErrorReporter(
+    {**EXIT_CODES, **OF_ANALYSIS, **OF_PERSONAS, **OF_STORE},
+    interrupted="\nInterrupted. The same command goes on where this one stopped.",
+)
 
 
-@click.group(context_settings=CONTEXT)
-@click.version_option(package_name="feedsway", prog_name="feedsway")
+@click.group(cls=CommandGroup, reporter=REPORTER, context_settings={"max_content_width": 100})
 def cli() -> None:
     """Let a vision-language model watch short-video feeds as a given persona.
 
@@ -58,7 +64,3 @@ for command in (
     calibrate,
 ):
     cli.add_command(command)
-
-
-def main() -> None:
-    open_door(cli)

@@ -51,7 +51,7 @@ def daemon(
 def _check(file: Path) -> None:
     from datetime import UTC, datetime
 
-    from agent.daemon.config.watch_file import load
+    from agent.daemon.config.jobs import load
     from agent.daemon.schedule.triggers import upcoming
 
     watch = load(file)
@@ -79,10 +79,10 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     import os
     from functools import partial
 
+    from agent.daemon.host import SystemClock
     from agent.daemon.main import run
-    from agent.daemon.process.resources import SystemClock
+    from agent.daemon.redact_secrets import secrets_of
     from agent.daemon.supervisor import DaemonSetup
-    from agent.daemon.web.redact_secrets import secrets_of
     from agent.drivers.web.browser import find_browser
     from store.runs.data_folder import DataFolder
 

@@ -8,26 +8,18 @@ from typing import Any, TypeVar
 
 import click
 
-from store.cli.options import restrict_access
+from store.cli.options import declare_data
+from store.foreign.commands import json_option as json_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="FEEDSWAY_DATA",
-    default=Path("data"),
-    callback=restrict_access,
-    show_default=True,
-    help="Folder where everything is kept (or FEEDSWAY_DATA).",
-)
+data_option = declare_data("data")
 browser_option = click.option(
     "--browser",
     envvar="FEEDSWAY_BROWSER",
     help="Browser to drive: a path, a command, or ws://… of a Playwright server "
     "(or FEEDSWAY_BROWSER).  [default: the first one found]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _SITE = (
     click.option(
         "--feed",

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,14 +28,13 @@ from agent.cli.options import (
 )
 from agent.cli.privacy_notice import announce, announce_repeats
 from agent.drivers import DRIVERS
+from store.cli.options import url_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
-    from agent.config import Frames, RunConfig, SiteConfig
-    from agent.platforms.base import Platform
+    from agent.config import RunConfig
     from agent.run.session import LiveOptions, RunFolder, RunWatcher
     from store.runs.data_folder import DataFolder
-    from store.runs.records import Windows
 
 NEED_MIB = 200
 """Free space without which no run starts; 100 videos take about 10 MiB."""
@@ -108,7 +106,7 @@ Examples:
 )
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
-@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
+@url_option
 @click.option("--no-index", is_flag=True, help="Leave indexing to python -m store index.")
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option("--study", type=click.Path(path_type=Path), hidden=True, help="Folder of a study.")
@@ -119,15 +117,17 @@ Examples:
 @browser_option
 @data_option
 @json_option
-def run(as_json: bool, **options: Any) -> None:
+@click.pass_context
+def run(context: click.Context, as_json: bool, **options: Any) -> None:
     """Watch a feed as a persona, and print how far it swayed.
 
     The same command resumes an unfinished run with the same configuration.
     """
     from agent.cli.run_display import Display
     from agent.models import check_access
+    from store.runs.data_folder import DataFolder
 
-    config = _config(options)
+    config = _config(context, DataFolder(options["data"]))
     check_access(config.model, os.environ)
     place = _place(options, config.platform)
     announce(config.model, place.cap)
@@ -142,110 +142,19 @@ def run(as_json: bool, **options: Any) -> None:
     _summarise(run_id, place, as_json=as_json)
 
 
-def config_of_words(words: Sequence[str]) -> RunConfig:
-    """Return what options, as they are typed, ask for; raises what a person can mend."""
-    with run.make_context("run", list(words)) as context:
-        return _config(context.params)
+def _config(context: click.Context, data: DataFolder) -> RunConfig:
+    from agent.run.request import RunRequest, config_of_request
 
-
-def _config(options: dict[str, Any]) -> RunConfig:
-    from agent.config import HandPace, RunConfig
-    from agent.errors import BadConfig
-    from agent.platforms import load_platform
-    from personas.library import find
-
+    options = context.params
     if options["study"] is not None:
         return _cell_config(options)
-    if options["persona"] is None:
-        raise BadConfig("Who watches? Type: python -m agent run --persona p12")
-    if (options["arm"] == "yoked") != (options["yoke"] is not None):
-        raise BadConfig("A yoked run takes over another run. Type: --arm yoked --yoke RUN")
-    platform = load_platform(options["platform"])
-    if platform.recorded != (options["of"] is not None):
-        raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
-    if DRIVERS[options["driver"]].on_screen:
-        _check_desktop(platform, options)
-    windows, site = _windows(options), _site(platform, options)
-    same = (
-        "strategy",
-        "model",
-        "arm",
-        "account",
-        "like",
-        "explain",
-        "seed",
-        "yoke",
-        "of",
-        "driver",
-        "max_excluded",
-        "max_missing",
-        "revision",
-    )
-    config = RunConfig(
-        persona=find(options["persona"]),
-        platform=platform.name,
-        windows=windows,
-        site=site,
-        frames=_frames(options),
-        pace=HandPace(floor_s=options["pace"]) if platform.live and site is None else None,
-        cell=options["occurrence"],
-        **{name: options[name] for name in same},
-    )
-    check_names(config)
-    return config
-
-
-def _site(platform: Platform, options: dict[str, Any]) -> SiteConfig | None:
-    """Return what the playground serves: as itself, or in the skin of a live platform."""
-    from agent.config import SiteConfig
-    from agent.errors import BadConfig
-
-    told = {name: options[name] for name in SiteConfig.model_fields if name in options}
-    if platform.own_site:
-        return SiteConfig(**told | {"switches": ""})
-    if not platform.live:
-        return None
-    if options["switches"] is not None:
-        switches = options["switches"].removeprefix("plain")
-        return SiteConfig(**told | {"skin": platform.name, "switches": switches})
-    given = click.get_current_context().get_parameter_source
-    for name in ("feed", "gain", "motion", "catalogue"):
-        if given(name) is not ParameterSource.DEFAULT:
-            raise BadConfig(f"--{name} is the playground's own. Type: --platform playground")
-    if given("speed") is not ParameterSource.DEFAULT and options["speed"] != 1:
-        raise BadConfig(f"{platform.name} is watched at the speed of life. Type: --speed 1")
-    return None
-
-
-def _check_desktop(platform: Platform, options: dict[str, Any]) -> None:
-    """Refuse what a desktop cannot do; the playground plays there at the speed of life."""
-    from agent.errors import BadConfig
-
-    if options["like"] and not DRIVERS[options["driver"]].confirms_likes:
-        raise BadConfig("The desktop driver cannot confirm a like. Type: the same without --like")
-    if options["of"] is not None:
-        raise BadConfig("A replay opens no window. Type: the same without --driver desktop")
-    if options["account"] is not None and not platform.own_site:
-        raise BadConfig("Your own window has its own account. Type: the same without --account")
-    asked = click.get_current_context().get_parameter_source("speed")
-    if asked == ParameterSource.DEFAULT:
-        options["speed"] = 1.0
-
-
-def _windows(options: dict[str, Any]) -> Windows:
-    """Return the windows asked for; a replay has those of the recorded run."""
-    from agent.errors import BadConfig
-    from store.runs.data_folder import DataFolder
-    from store.runs.ledger import read
-    from store.runs.records import Windows
-
-    if options["of"] is not None:
-        return read(DataFolder(options["data"]).find_run(options["of"])).started.windows
-    names = ("before", "adapt", "after", "baseline")
-    windows = Windows(**{name: options[name] for name in names})
-    if windows.total == 0:
-        raise BadConfig("There is nothing to watch. Type: --before 50 --after 50")
-    return windows
+    given: dict[str, Any] = {}
+    for option in context.command.params:
+        name = option.opts[0].removeprefix("--").replace("-", "_")
+        source = context.get_parameter_source(option.name or "")
+        if name in RunRequest.model_fields and source is not ParameterSource.DEFAULT:
+            given[name] = options[option.name or ""]
+    return config_of_request(RunRequest(**given), data, options["occurrence"])
 
 
 def _cell_config(options: dict[str, Any]) -> RunConfig:
@@ -276,20 +185,6 @@ def _is_complete(config: RunConfig, data: DataFolder) -> bool:
     )
 
 
-def check_names(config: RunConfig) -> None:
-    from agent.errors import BadConfig
-    from agent.models import check as check_model
-    from agent.models import check_persona, check_revision, find_capabilities
-    from personas.strategies import hashes
-
-    hashes(config.strategy)
-    check_model(config.model)
-    check_revision(config.model, config.revision)
-    check_persona(config.model, config.persona.id, config.persona.traits)
-    if config.strategy == "plain" and not find_capabilities(config.model).own_taste:
-        raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
-
-
 def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from agent.drivers.web.browser import find_browser
     from agent.judge.budget import SpendingCap
@@ -309,23 +204,10 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
         headed=options["headed"],
         fresh=options["fresh"],
         encoder=None if options["no_index"] else options["encoder"],
-        index_url=options["index_url"],
+        index_url=options["url"],
         cap=SpendingCap(options["max_cost"], options["max_tokens"]),
         live=_live(options, platform),
     )
-
-
-def _frames(options: dict[str, Any]) -> Frames:
-    """Return which frames are taken; a replay shows those that were."""
-    from agent.config import Frames
-    from store.runs.data_folder import DataFolder
-    from store.runs.ledger import read
-
-    if options["of"] is not None:
-        source = read(DataFolder(options["data"]).find_run(options["of"])).started.config
-        return Frames(**source.get("frames", {}))
-    names = {"count": "frames", "span_s": "frame_span", "sheet": "sheet"}
-    return Frames(**{name: options[option] for name, option in names.items()})
 
 
 def _live(options: dict[str, Any], platform: str) -> LiveOptions:

@@ -19,6 +19,7 @@ from agent.cli.options import (
     revision_option,
 )
 from agent.cli.privacy_notice import announce
+from store.cli.options import url_option
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ Examples:
     show_default=True,
     help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.",
 )
-@click.option("--index", "url", metavar="URL", help="A Chroma server, http://host:port.")
+@url_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -77,7 +77,7 @@ def _serving(data: DataFolder) -> Address | None:
 
 
 def _look(data: DataFolder) -> Status:
-    from agent.daemon.web.redact_secrets import SecretRedactor, secrets_of
+    from agent.daemon.redact_secrets import SecretRedactor, secrets_of
     from agent.daemon.web.status import look
 
     return look(data, datetime.now(UTC), (), SecretRedactor(secrets_of(os.environ)))

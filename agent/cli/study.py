@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option
+from store.cli.options import url_option
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -41,17 +42,17 @@ SECONDS_PER_STEP = 0.35
     "--timezone", metavar="Europe/Berlin", help="Live: whose days count where the file names none."
 )
 @browser_option
-@click.option("--index", "index_url", metavar="URL", help="A Chroma server, http://host:port.")
+@url_option
 @data_option
 def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how: Any) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
 
     More personas or replicates can be added to the file later: what is done is not repeated.
     """
-    from agent.cli.run import check_names
     from agent.errors import BadConfig
     from agent.models import check_access
     from agent.run.pacing import zone_of
+    from agent.run.request import check_names
     from agent.study.declared import EXAMPLE, load
     from agent.study.holders import held_study
     from agent.study.preparation import keep, prepare, replicates_for
@@ -77,7 +78,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             check_access(model, os.environ)
         index = {
             "indexed": not how["no_index"],
-            "index_url": how["index_url"],
+            "index_url": how["url"],
             "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
         }
         prepared = replace(prepared, browser=how["browser"], **index)

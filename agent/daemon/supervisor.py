@@ -1,7 +1,7 @@
 """The daemon's work: starts what is due, watches over it, takes up again what did not end.
 
 All that it knows is the watch file, the journal and the ledgers, so that one that was killed goes
-on. Refuses to know the page, the command line and what a run does.
+on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from agent.daemon.config.jobs import Job
 from agent.daemon.config.reload import LoadedFile
+from agent.daemon.host import OF_THE_MACHINE, Clock, ClockJumps
 from agent.daemon.journal.events import (
     ChildEnded,
     ChildStarted,
@@ -26,20 +27,18 @@ from agent.daemon.journal.events import (
     OccurrenceSkipped,
     Outcome,
 )
-from agent.daemon.journal.ledger_facts import LedgerFacts
 from agent.daemon.journal.state import Key, Occurrence
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process import exit_reason
-from agent.daemon.process.child import END_S, Child, left, sweep
+from agent.daemon.process.child import END_S, Child, find_leftovers, prune_logs, sweep
 from agent.daemon.process.exit_reason import ExitReason
 from agent.daemon.process.indexer import IndexerProcess
-from agent.daemon.process.log_retention import prune
-from agent.daemon.process.resources import OF_THE_MACHINE, Clock, ClockJumps, shortages
 from agent.daemon.process.retry_policy import RetryPolicy
+from agent.daemon.process.webhooks import HookSender
+from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.schedule import admission, triggers
 from agent.daemon.schedule.due_queue import DueQueue
-from agent.daemon.web.redact_secrets import SecretRedactor
-from agent.daemon.web.webhooks import HookSender
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 
@@ -70,8 +69,8 @@ class Supervisor:
     def __init__(self, place: DaemonSetup) -> None:
         self.place = place
         self.book = JournalWriter(place.data.daemon_dir / "journal.jsonl", place.clock)
-        self.consequences = RetryPolicy(self.book)
-        self.taken = LoadedFile(place.file, self.book)
+        self.retry_policy = RetryPolicy(self.book)
+        self.loaded_file = LoadedFile(place.file, self.book)
         self._dues = DueQueue()
         self._evidence = LedgerFacts(place.data)
         self._jumps = ClockJumps(place.clock)
@@ -82,8 +81,7 @@ class Supervisor:
         self._looked_at_machine = float("-inf")
 
     def upcoming(self, count: int) -> list[tuple[datetime, str]]:
-        """Return what is due next."""
-        return triggers.upcoming(self.taken.watch, self.book.now(), count)
+        return triggers.upcoming(self.loaded_file.watch, self.book.now(), count)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; what runs then is ended in order."""
@@ -111,11 +109,10 @@ class Supervisor:
             self.book.notice("files", None)
 
     async def look(self) -> None:
-        """Do what is to be done now."""
-        if self.taken.look():
+        if self.loaded_file.look():
             self._take_up()
         self._look_at_machine()
-        for event in self._dues.collect(self.taken.watch, self.book.state, self.book.now()):
+        for event in self._dues.collect(self.loaded_file.watch, self.book.state, self.book.now()):
             self.book.note(event)
         for key, (job, _) in list(self._children.items()):
             if (why := self._held(job)) is not None:
@@ -125,19 +122,19 @@ class Supervisor:
                 if not await self._consider(one):
                     break  # what is due later would take the room that this one waits for
         if "memory" not in self.book.state.troubles:
-            problem = self._indexer.look(self.taken.watch.limits.index)
+            problem = self._indexer.look(self.loaded_file.watch.limits.index)
             if problem is not None:
                 self.book.notice("index", problem or None)
 
     def _take_up(self) -> None:
         """Call the file's hooks from now on, and look at the very moments when it has dues."""
         self._alarms.remove_all_jobs()
-        watch = self.taken.watch
+        watch = self.loaded_file.watch
         self.book.tell = HookSender(
             watch.hooks, self.book.note, SecretRedactor(self.place.secrets)
         ).tell
         for entry in watch.entries:
-            trigger = triggers.trigger(watch, entry)
+            trigger = triggers.make_trigger(watch, entry)
             self._alarms.add_job(self._ring, trigger, id=entry.name, misfire_grace_time=None)
 
     async def _ring(self) -> None:
@@ -152,7 +149,7 @@ class Supervisor:
         steady = self.place.clock.steady()
         if steady - self._looked_at_machine >= MACHINE_S:
             self._looked_at_machine = steady
-            short = shortages(self.place.data, self.taken.watch.limits)
+            short = admission.find_shortages(self.place.data, self.loaded_file.watch.limits)
             self.book.notice("disk", short.get("disk"))
             self.book.notice("memory", short.get("memory"))
 
@@ -184,17 +181,17 @@ class Supervisor:
     # Starting
 
     def _held(self, job: Job) -> str | None:
-        return admission.held(
-            job, self.taken.watch, self.book.state, self._evidence, self.book.now()
+        return admission.find_hold(
+            job, self.loaded_file.watch, self.book.state, self._evidence, self.book.now()
         )
 
     async def _consider(self, one: Occurrence) -> bool:
         """Start or resume an occurrence if nothing holds it back; whether room was not what did."""
-        job = self.taken.jobs.get(one.entry)
+        job = self.loaded_file.jobs.get(one.entry)
         if job is None:
             self._skip(one, "its entry is no longer in the watch file")
         elif not self._must_wait(job, one):
-            if not admission.has_room(job, self.taken.watch, self._running()):
+            if not admission.has_room(job, self.loaded_file.watch, self._running()):
                 return False
             await self._go_on(job, one)
         return True
@@ -203,13 +200,12 @@ class Supervisor:
         return [job for job, _ in self._children.values()]
 
     def _must_wait(self, job: Job, one: Occurrence) -> bool:
-        """Whether something else than a lack of room holds it back."""
-        if self.consequences.waits(one.key) or self._held(job) is not None:
+        if self.retry_policy.waits(one.key) or self._held(job) is not None:
             return True
         state, now = self.book.state, self.book.now()
-        if admission.barred(job, self.taken.watch, state, self._running(), now) is not None:
+        if admission.find_bar(job, self.loaded_file.watch, state, self._running(), now) is not None:
             return True
-        return admission.occupied(job, self.place.data) is not None
+        return admission.find_user(job, self.place.data) is not None
 
     async def _go_on(self, job: Job, one: Occurrence) -> None:
         if self._evidence.complete(job, one.due):
@@ -225,7 +221,6 @@ class Supervisor:
         )
 
     def _complete(self, one: Occurrence) -> None:
-        """Note that nothing is left to do of an occurrence."""
         if one.attempts == 0:
             self._skip(one, "the study is complete")
             return
@@ -235,14 +230,14 @@ class Supervisor:
         )
 
     async def _start(self, job: Job, one: Occurrence) -> None:
-        data, name = self.place.data, job.mark(one.due)
+        data, name = self.place.data, job.occurrence_name(one.due)
         path = data.daemon_dir / "logs" / one.entry / f"{name.partition('@')[2]}.log"
         command = job.command(one, data.root, self.place.browser)
         child = Child(command, path, data.root, name)
         try:
             pid = await child.start()
         except OSError as error:
-            self.consequences.wait(one.key, self.taken.watch.limits.retry)
+            self.retry_policy.wait(one.key, self.loaded_file.watch.limits.retry)
             log.warning("%s cannot be started: %s", name, error)
             return
         self._children[one.key] = job, child
@@ -271,18 +266,16 @@ class Supervisor:
                 unseen = ExitReason(
                     "killed", reason="the daemon could not see how; its log says why"
                 )
-                self.consequences.draw(job, key, unseen, self.taken.watch.limits)
+                self.retry_policy.draw(job, key, unseen, self.loaded_file.watch.limits)
 
         self.book.spawn(self._attend(job, child, key)).add_done_callback(let_go)
 
     def _end(self, key: Key, outcome: Outcome, reason: str) -> None:
-        """End a child in order, if it is not being ended already."""
         if key not in self._ended_for:
             self._ended_for[key] = outcome, reason
             self.book.spawn(self._children[key][1].end())
 
     async def _attend(self, job: Job, child: Child, key: Key) -> None:
-        """Wait for a child, and see what became of it."""
         waiting = asyncio.ensure_future(child.wait())
         done, _ = await asyncio.wait([waiting], timeout=job.entry.deadline)
         if not done:
@@ -293,19 +286,19 @@ class Supervisor:
         ending = await self._insist(self._find_ending, job, child, key, code)
         del self._children[key]
         self._ended_for.pop(key, None)
-        self.consequences.draw(job, key, ending, self.taken.watch.limits)
+        self.retry_policy.draw(job, key, ending, self.loaded_file.watch.limits)
         self._indexer.ask()
-        prune(self.place.data, self.book.now())
+        prune_logs(self.place.data, self.book.now())
 
     async def _find_ending(self, job: Job, child: Child, key: Key, code: int) -> ExitReason:
-        runs = self._evidence.of(job, key[1])
+        runs = self._evidence.find_runs(job, key[1])
         told = self._ended_for.get(key)
-        short = shortages(self.place.data, self.taken.watch.limits).get("disk")
+        short = admission.find_shortages(self.place.data, self.loaded_file.watch.limits).get("disk")
         if told is None and code and short is not None:
             self.book.notice("disk", short)
             told = "interrupted", short
-        ending = exit_reason.of(code, told, child.log, self._evidence, runs)
-        if ending.outcome == "refused" and (user := admission.occupied(job, self.place.data)):
+        ending = exit_reason.explain_exit(code, told, child.log, self._evidence, runs)
+        if ending.outcome == "refused" and (user := admission.find_user(job, self.place.data)):
             ending = ExitReason("busy", code, user)
         return ending
 
@@ -321,17 +314,14 @@ class Supervisor:
             await asyncio.sleep(LOOK_S)
 
     def close(self) -> None:
-        """Let the journal go."""
         self.book.close()
 
 
 async def _left(data: Path) -> bool:
-    """Whether anything of a killed daemon still lives."""
-    return bool(left(data))
+    return bool(find_leftovers(data))
 
 
 async def _either(stop: asyncio.Event, wake: asyncio.Event, limit_s: float) -> None:
-    """Wait for one of the two, at most so long."""
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, wake)]
     await asyncio.wait(waits, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:

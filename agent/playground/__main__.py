@@ -6,12 +6,12 @@ Standard output holds exactly one line of JSON, once the site is ready.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from store.foreign.commands import ErrorReporter
 from store.foreign.printing import echo
 
 SKINS = ("tiktok", "youtube", "instagram")
@@ -64,15 +64,10 @@ FEEDS = ("listener", "popular", "random", "contrarian")
 @click.option("--parent", is_flag=True, help="End when standard input closes.")
 def main(**options: Any) -> None:
     """Serve an embedded short-video site on this machine."""
-    from agent.playground.errors import PlaygroundError
+    from agent.playground.errors import EXIT_CODES
 
-    try:
+    with ErrorReporter(EXIT_CODES).reporting():
         _serve(options)
-    except PlaygroundError as error:
-        echo(str(error), err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _serve(options: dict[str, Any]) -> None:

@@ -22,8 +22,6 @@ from pathlib import Path
 class PlaygroundError(Exception):
     """Root of everything that the playground raises on purpose."""
 
-    exit_code = 2
-
 
 class PortTaken(PlaygroundError):
     """Another program listens on the port."""
@@ -64,8 +62,6 @@ class FootageMissing(PlaygroundError):
 class ClipFailed(PlaygroundError):
     """The encoder gave no clip."""
 
-    exit_code = 1
-
     def __init__(self, clip: str, problem: str) -> None:
         super().__init__(f"The clip {clip} could not be made: {problem}")
 
@@ -100,3 +96,6 @@ class DamagedState(VisitorRefused):
 
     def __init__(self, path: Path, line: int) -> None:
         super().__init__(f"{path}:{line} is damaged. Come as another visitor, or remove the file.")
+
+
+EXIT_CODES: dict[type[Exception], int] = {PlaygroundError: 2, ClipFailed: 1}

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.config import SiteConfig
-from agent.errors import BadConfig, PlatformFault
+from agent.errors import EXIT_CODES, BadConfig, PlatformFault, UserError
 from agent.run.site_record import SiteRecord, WatchedPlace
 from store.foreign.printing import remark
 
@@ -82,7 +82,7 @@ class PlaygroundSite:
             code = await self._process.wait()
             await self._told
             fault = "The playground did not start; the line above says why"
-            if code == BadConfig.exit_code:
+            if code == EXIT_CODES[UserError]:
                 raise BadConfig(f"{fault}. Type: python -m agent playground --help")
             raise PlatformFault(f"{fault} (exit code {code})")
         self.url = json.loads(line)["url"] + self._query

@@ -18,7 +18,7 @@ import numpy as np
 from agent.config import RunConfig
 from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
-from agent.errors import BadConfig, RunFault, WallShown
+from agent.errors import BadConfig, RunFault, StudyChanged, WallShown
 from agent.judge.budget import ModelAccount, SpendingCap
 from agent.judge.guard import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
@@ -36,7 +36,6 @@ from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run
 from agent.run.tools import RunTools, Watcher
-from agent.study.frozen import refuse_changed_model
 from personas import strategies
 from store.encoders import load as load_encoder
 from store.frames.frame_store import FrameStore
@@ -222,7 +221,7 @@ def _guard(
 ) -> None:
     """Hold the judge to what the run was begun with."""
     refuse_other_model(former.started if former else None, judge.model)
-    refuse_changed_model(config, folder.data, judge.model.fingerprint)
+    _refuse_changed_model(config, folder.data, judge.model.fingerprint)
     account = f"run/{run_id}"
     book = PaymentBook(folder.data.payments)
     if former:
@@ -232,6 +231,26 @@ def _guard(
         judge.model, folder.cap, CappedAccounts(book, (account,)), folder.data.replies_dir
     )
     judge.streak = _streak(config, former)
+
+
+def _refuse_changed_model(config: RunConfig, data: DataFolder, fingerprint: str) -> None:
+    """Refuse a model that is not the one of the study's earlier runs.
+
+    The first run of a study freezes it, since only a loaded model has a fingerprint.
+
+    Raises
+    ------
+    StudyChanged
+        A run of the study had another model of this name.
+    """
+    if config.study is None:
+        return
+    for run in data.runs():
+        started = run.started
+        if started is None or started.config.get("study") != config.study:
+            continue
+        if started.model == config.model and started.fingerprint not in (None, fingerprint):
+            raise StudyChanged(config.study, f"The model {config.model} has changed")
 
 
 def _started(

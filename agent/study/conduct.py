@@ -1,7 +1,6 @@
 """Conducts a study: every run a child process, several at a time, resumed where it stopped.
 
 What is done is told by the ledgers alone, so that a killed study goes on as if it had never ended.
-Refuses to run anything itself and to judge the runs.
 """
 
 from __future__ import annotations
@@ -38,13 +37,9 @@ class StudyWatcher(Protocol):
         """How far it is: cells done, videos of their windows recorded, cells running now."""
         ...
 
-    def ended(self, cell: StudyCell, code: int) -> None:
-        """A child ended."""
-        ...
+    def ended(self, cell: StudyCell, code: int) -> None: ...
 
-    def rests(self, until: datetime) -> None:
-        """Nothing may be watched until then."""
-        ...
+    def rests(self, until: datetime) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -57,14 +52,12 @@ class Study:
     frozen: FrozenStudy
     browser: str | None = None
     indexed: bool = True
-    """Whether the runs index what they see."""
     index_url: str | None = None
     timezone: str | None = None
     """Whose days and hours count where the study declares none; ``None``: the machine's."""
 
     @property
     def limits(self) -> PaceLimits:
-        """Daily cap and quiet hours of its accounts on live sites."""
         live = self.declared.live
         zone = live.timezone or self.timezone
         hours = Hours.parse(live.quiet_hours) if live.quiet_hours else None
@@ -72,7 +65,6 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """Where the study's own files lie."""
         return self.data.study_dir(self.declared.name)
 
     def runs(self) -> dict[str, RunSummary]:
@@ -124,14 +116,8 @@ def config_of(study: Study, cell: StudyCell) -> RunConfig:
 class Remainder:
     """What a conductor left undone.
 
-    Attributes
-    ----------
-    failed
-        Cells that failed for good.
-    resting
-        Cells whose account may not watch now, by its own daily cap or quiet hours.
-    until
-        When the first of these may go on.
+    ``failed``: cells that failed for good; ``resting``: those whose account may not watch now, by
+    its daily cap or quiet hours; ``until``: when the first of these may go on.
     """
 
     failed: tuple[StudyCell, ...] = ()
@@ -142,13 +128,8 @@ class Remainder:
 class Conductor:
     """Starts what is due, up to the limit, until nothing is left.
 
-    Parameters
-    ----------
-    patient
-        Whether daily caps and quiet hours are waited out. Otherwise it ends when nothing but what
-        they hold back is left.
-    now
-        Time where the study's days and hours are counted.
+    One that is ``patient`` waits out daily caps and quiet hours. Otherwise it ends when nothing but
+    what they hold back is left.
     """
 
     def __init__(
@@ -166,7 +147,6 @@ class Conductor:
         self._state = _State()
 
     async def conduct(self) -> Remainder:
-        """Run the study as far as it goes."""
         order = start_order(self._study.cells)
         try:
             while True:
@@ -303,7 +283,6 @@ class Conductor:
                     self._consider(cell, self._last_fault(cell))
 
     def _consider(self, cell: StudyCell, fault: str) -> None:
-        """Draw what follows from the fault that ended a run."""
         if is_wall(fault):  # another attempt would only meet it again
             self._state.attempts[cell.key] = self._study.declared.pace.attempts
         elif fault == PaceReached.__name__:  # no failure
@@ -314,7 +293,7 @@ class Conductor:
             self._state.resting[cell.key] = hours.end_after(now)
 
     def _last_fault(self, cell: StudyCell) -> str:
-        """Return the class of the fault that ended the cell's run; nothing where none did."""
+        """Return the class of the fault that ended the cell's run; "" where none did."""
         run = self._study.runs().get(cell.key)
         if run is None or run.status != "interrupted":
             return ""

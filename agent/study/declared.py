@@ -1,7 +1,4 @@
-"""The study file: what is declared before anything is run, validated as a whole.
-
-Refuses to know which runs exist and how they are judged, beyond the name of the primary test.
-"""
+"""The study file: what is declared before anything is run, validated as a whole."""
 
 from __future__ import annotations
 
@@ -124,7 +121,6 @@ class StudyDeclaration(FrozenValue):
     test: Test = Test()
 
     def with_replicates(self, count: int | None) -> StudyDeclaration:
-        """Return the same study with so many replicates."""
         if count is None:
             return self
         matrix = self.matrix.model_copy(update={"replicates": count})
@@ -184,13 +180,7 @@ sides = "two"
 
 
 def load(path: Path) -> StudyDeclaration:
-    """Read and validate a study file.
-
-    Raises
-    ------
-    BadStudy
-        It cannot be read, is no TOML, or declares what cannot be run; names the line.
-    """
+    """Read and validate a study file; raises ``BadStudy``, which names the line."""
     return read_file(path, StudyDeclaration, BadStudy)
 
 
@@ -238,10 +228,7 @@ def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int 
 def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     """Refuse a study that differs from the one that was begun in more than its size.
 
-    Parameters
-    ----------
-    kept
-        The study file as it was when the study was last run; it may not exist yet.
+    ``kept`` is the study file as it was when the study was last run; it may not exist yet.
     """
     if not kept.exists():
         return

@@ -10,36 +10,21 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.config import FrozenValue, RunConfig
-from agent.errors import UserError
+from agent.config import FrozenValue
+from agent.errors import StudyChanged
 from agent.study.declared import BadStudy, StudyDeclaration
 from personas.library import find
 from personas.persona import Persona
 from personas.strategies import hashes
-from store.runs.data_folder import DataFolder
 
 FROZEN = "frozen.json"
-
-
-class StudyChanged(UserError):
-    """Something that a study froze is not what it was."""
-
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(
-            f"{what} since study {name} was begun, so that its replicates would not be of one "
-            'kind. Put it back, or type in the study file: name = "ANOTHER"'
-        )
 
 
 class FrozenStudy(FrozenValue):
     """What a study had when it was first drawn.
 
-    Attributes
-    ----------
-    personas
-        By the name that the study file gives them.
-    prompts
-        SHA-256 of each prompt file, by strategy.
+    ``personas`` are by the name that the study file gives them; ``prompts`` are the SHA-256 of each
+    prompt file, by strategy.
     """
 
     personas: dict[str, Persona] = Field(default_factory=dict)
@@ -53,14 +38,9 @@ def read_frozen(folder: Path) -> FrozenStudy:
 
 
 def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:
-    """Return what was frozen, with what is new.
+    """Return what was frozen, with what is new; raises ``StudyChanged``.
 
-    Raises
-    ------
-    StudyChanged
-        Something is not what it was.
-    BadStudy
-        Two personas share an id, so that their runs could not be told apart.
+    Two personas of one id, whose runs could not be told apart, raise ``BadStudy``.
     """
     matrix = declared.matrix
     now = FrozenStudy(
@@ -79,23 +59,3 @@ def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenS
         if now.prompts.get(name, prompts) != prompts:
             raise StudyChanged(declared.name, f"A prompt of the strategy {name} has changed")
     return FrozenStudy(personas=now.personas | kept.personas, prompts=now.prompts | kept.prompts)
-
-
-def refuse_changed_model(config: RunConfig, data: DataFolder, fingerprint: str) -> None:
-    """Refuse a model that is not the one of the study's earlier runs.
-
-    The first run of a study freezes it, since only a loaded model has a fingerprint.
-
-    Raises
-    ------
-    StudyChanged
-        A run of the study had another model of this name.
-    """
-    if config.study is None:
-        return
-    for run in data.runs():
-        started = run.started
-        if started is None or started.config.get("study") != config.study:
-            continue
-        if started.model == config.model and started.fingerprint not in (None, fingerprint):
-            raise StudyChanged(config.study, f"The model {config.model} has changed")

@@ -25,13 +25,7 @@ class StudyHeld(UserError):
 
 @contextmanager
 def held_study(folder: Path) -> Iterator[None]:
-    """Hold a study, so that nobody else draws for it or conducts it.
-
-    Raises
-    ------
-    StudyHeld
-        Another process does; names it.
-    """
+    """Hold a study, so that nobody else draws for it or conducts it; raises ``StudyHeld``."""
     with _held(folder / ".lock", f"Study {folder.name}", 0.0):
         yield
 
@@ -40,10 +34,7 @@ def held_study(folder: Path) -> Iterator[None]:
 def held_cell(folder: Path, key: str) -> Iterator[None]:
     """Hold a cell, so that it is run once, also where a killed conductor's child still lives.
 
-    Raises
-    ------
-    StudyHeld
-        Another process still does after a minute; names it.
+    Raises ``StudyHeld`` where another process still does after a minute.
     """
     lock = folder / "cells" / f"{key.replace('/', '_')}.lock"
     with _held(lock, f"Cell {key} of study {folder.name}", LAST_WORDS_S):

@@ -2,7 +2,7 @@
 
 Tests over the persona matrix are exact because of this draw, not because runs are alike
 (``docs/measurement.md``). Personas that are added later are drawn among themselves: a draw is a
-block, and a test may exchange runs within a block only. Refuses to run anything.
+block, and a test may exchange runs within a block only.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ class StudyCell(FrozenValue):
 
     @property
     def key(self) -> str:
-        """Name of the cell within its study."""
         return f"{self.group}/{self.persona}/{self.arm}"
 
     @property
@@ -65,21 +64,10 @@ _CELLS = TypeAdapter(list[StudyCell])
 
 
 def draw(declared: StudyDeclaration, drawn: Iterable[StudyCell]) -> list[StudyCell]:
-    """Draw what is not drawn yet: slots of personas, and the order of the arms of each slot.
+    """Draw what is not drawn yet, and return only that: slots, and the order of each slot's arms.
 
-    The draw depends on the names of the personas, not on the order in which a file lists them.
-
-    Parameters
-    ----------
-    declared
-        The study. Extended since, perhaps: more personas or replicates.
-    drawn
-        Cells of earlier draws. They keep their slots; new personas get the slots after them.
-
-    Returns
-    -------
-    list of Cell
-        The new cells only.
+    It depends on the names of the personas, not on the order in which a file lists them. Cells of
+    earlier draws keep their slots; new personas get the slots after them.
     """
     before = list(drawn)
     matrix = declared.matrix
@@ -158,13 +146,7 @@ def read_draws(path: Path) -> list[StudyCell]:
 
 
 def read_whole(kind: TypeAdapter[T], path: Path) -> T:
-    """Read a study's own file, of which no part may be missing.
-
-    Raises
-    ------
-    BadConfig
-        It is damaged: nobody knows then what was drawn, and nothing is drawn anew.
-    """
+    """Read a study's own file; where it is damaged (``BadConfig``), nothing is drawn anew."""
     try:
         return kind.validate_json(path.read_bytes())
     except ValidationError as error:
@@ -175,5 +157,4 @@ def read_whole(kind: TypeAdapter[T], path: Path) -> T:
 
 
 def write_draws(path: Path, cells: list[StudyCell]) -> None:
-    """Keep the draws: whole, or as they were."""
     write_whole(path, _CELLS.dump_json(cells, indent=1))

@@ -1,7 +1,4 @@
-"""Makes a study ready: reads what is kept of it, draws and freezes what is new, and keeps that.
-
-Refuses to run anything.
-"""
+"""Makes a study ready: reads what is kept of it, draws and freezes what is new, and keeps that."""
 
 from __future__ import annotations
 
@@ -11,9 +8,10 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from agent.config import RunConfig
+from agent.errors import StudyChanged
 from agent.study.conduct import Study, config_of
 from agent.study.declared import StudyDeclaration, check_extends, load
-from agent.study.frozen import FROZEN, StudyChanged, freeze, read_frozen
+from agent.study.frozen import FROZEN, freeze, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
@@ -27,12 +25,8 @@ def prepare(
 ) -> Study:
     """Draw and freeze what is new, and check every cell; nothing is written (see `keep`).
 
-    Raises
-    ------
-    BadStudy
-        It differs from the study of this name in more than its size, or two personas share an id.
-    StudyChanged
-        A persona, prompt or model is not what it was when the study was begun.
+    Raises ``BadStudy`` where it differs from the study of this name in more than its size, and
+    ``StudyChanged`` where a persona or prompt is not what it was when the study was begun.
     """
     home = data.study_dir(declared.name)
     check_extends(declared, home / FILE, file)
@@ -54,7 +48,6 @@ def keep(study: Study, file: Path) -> None:
 
 
 def read_study(data: DataFolder, folder: Path) -> Study:
-    """Return a study that was begun, as it was declared, drawn and frozen."""
     cells = tuple(read_draws(folder / DRAWS))
     return Study(load(folder / FILE), cells, data, read_frozen(folder))
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.cli.options import (
-    AnalysisCommands,
     data_option,
     json_option,
     ledger_paths,
@@ -20,13 +19,16 @@ from analysis.cli.options import (
 )
 from analysis.cli.power import power
 from analysis.cli.report import report
+from analysis.errors import EXIT_CODES
+from store.errors import EXIT_CODES as STORE_CODES
+from store.foreign.commands import CommandGroup, ErrorReporter
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.import_csv import CsvOptions
 
 
-@click.group(cls=AnalysisCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, reporter=ErrorReporter({**EXIT_CODES, **STORE_CODES}))
 def main() -> None:
     """What the ledgers mean: sway, I_avg, planning.
 

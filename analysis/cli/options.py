@@ -1,4 +1,4 @@
-"""What the commands of the analysis share: the door, the options, reading and printing."""
+"""What the commands of the analysis share: options, reading and printing."""
 
 from __future__ import annotations
 
@@ -6,46 +6,23 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from analysis.errors import AnalysisError
-from store.cli.options import restrict_access
-from store.errors import StoreError
+from store.cli.options import declare_data
+from store.foreign.commands import declare_json
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.exposures import Views
 
-INTERRUPTED = 130
-MANY = 50  # runs from which on a progress bar is shown
+MANY = 50
+"""Runs from which on a progress bar is shown."""
 
 
-class AnalysisCommands(click.Group):
-    """The one door where errors become words."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (AnalysisError, StoreError) as error:
-            echo(str(error), err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
-
-
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    callback=restrict_access,
-    envvar="FEEDSWAY_DATA",
-    show_default=True,
-    show_envvar=True,
-    help="Folder that holds the runs.",
-)
-json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON to stdout.")
+data_option = declare_data("data")
+json_option = declare_json("as_json_")
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of whatever is drawn at random."
 )

@@ -16,7 +16,6 @@ import click
 
 from store.cli import backup, dataset
 from store.cli.options import (
-    StoreCommands,
     bar,
     data_option,
     encoder_option,
@@ -25,7 +24,8 @@ from store.cli.options import (
     kept,
     url_option,
 )
-from store.errors import NothingKept
+from store.errors import EXIT_CODES, NothingKept
+from store.foreign.commands import CommandGroup, ErrorReporter
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo, rewrite
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 
-@click.group(cls=StoreCommands)
+@click.group(cls=CommandGroup, reporter=ErrorReporter(EXIT_CODES, "Error: ", "Interrupted."))
 def main() -> None:
     """Look into what feedsway keeps: runs, frames and the index over them."""
 

@@ -1,35 +1,25 @@
-"""What the commands of ``python -m store`` share: options, the door for errors, the counter."""
+"""What the commands of ``python -m store`` share: options, the data folder, the progress bar."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from store.errors import NothingKept, StoreError
-from store.foreign.printing import echo, rewrite
+from store.errors import NothingKept
+from store.foreign.commands import examples
+from store.foreign.commands import json_option as json_option
+from store.foreign.printing import rewrite
 from store.jsonl.atomic import restrict_umask
 
 if TYPE_CHECKING:
     from store.index.build import Progress
     from store.runs.data_folder import DataFolder
 
-
-class StoreCommands(click.Group):
-    """The one place where errors become words and exit codes."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; say what a person can do when it cannot go on."""
-        try:
-            return super().invoke(ctx)
-        except StoreError as error:
-            echo(f"Error: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            echo("Interrupted.", err=True)
-            ctx.exit(130)
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def restrict_access(context: click.Context, _: click.Parameter, root: Path) -> Path:
@@ -39,18 +29,21 @@ def restrict_access(context: click.Context, _: click.Parameter, root: Path) -> P
     return root
 
 
-data_option = click.option(
-    "--data",
-    "root",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="FEEDSWAY_DATA",
-    default=Path("data"),
-    callback=restrict_access,
-    show_default=True,
-    show_envvar=True,
-    help="Data folder.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def declare_data(name: str) -> Callable[[Command], Command]:
+    """Return the option ``--data`` for a parameter of this name."""
+    return click.option(
+        "--data",
+        name,
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="FEEDSWAY_DATA",
+        default=Path("data"),
+        callback=restrict_access,
+        show_default=True,
+        help="Folder where everything is kept (or FEEDSWAY_DATA).",
+    )
+
+
+data_option = declare_data("root")
 encoder_option = click.option(
     "--encoder",
     "encoder_name",
@@ -63,8 +56,8 @@ url_option = click.option(
 )
 
 
-def epilog(*examples: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  $ python -m store {example}" for example in examples)
+def epilog(*words: str) -> str:
+    return examples(*(f"python -m store {line}" for line in words))
 
 
 def kept(root: Path, url: str | None = None) -> DataFolder:

@@ -16,9 +16,9 @@ from store.errors import (
     CopiesElsewhere,
     CopiesRemain,
     DataUnwritable,
+    ForgetRefused,
     NothingToForget,
     RunLocked,
-    StoreError,
 )
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import sync_folder, write_whole
@@ -32,10 +32,8 @@ from store.runs.records import ObservedVideo, tell_fault
 from store.runs.rejudgements import judgement_files
 
 
-class DamagedRequest(StoreError):
+class DamagedRequest(ForgetRefused):
     """What a call to forget left behind when it was cut off cannot be read."""
-
-    exit_code = 2
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(

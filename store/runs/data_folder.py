@@ -138,7 +138,7 @@ class DataFolder:
         return True
 
     def runs(self) -> list[ledger.RunSummary]:
-        return ledger.scan(self)
+        return ledger.scan(self.ledgers())
 
     def find_run(self, text: str) -> Path:
         """Ledger of the run that a person means, or ``RunNotFound`` with the nearest.

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal
+from typing import IO, Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -31,9 +31,6 @@ from store.runs.records import (
     tell_fault,
 )
 from store.runs.site_records import FeedBatch, SiteCheck
-
-if TYPE_CHECKING:
-    from store.runs.data_folder import DataFolder
 
 LOCK = "ledger.lock"
 LedgerLine = Annotated[
@@ -187,9 +184,9 @@ def _damaged(path: Path) -> RunSummary:
     return RunSummary(run_id, path, kept.status, kept.next_position, kept.started)
 
 
-def scan(data: DataFolder) -> list[RunSummary]:
-    """Summaries of all runs of a data folder, by start; damaged ones come first."""
-    found = [summarise(path) for path in data.ledgers()]
+def scan(ledgers: Iterable[Path]) -> list[RunSummary]:
+    """Summaries of runs, by start; damaged ones come first."""
+    found = [summarise(path) for path in ledgers]
     runs = [summary for summary in found if summary is not None]
     return sorted(
         runs, key=lambda run: (run.started.at.isoformat() if run.started else "", run.run_id)

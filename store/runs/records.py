@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
 from store.foreign.fields import MOST_COUNT, ForeignCost, ForeignCount, ForeignJson, ForeignText
-from store.foreign.text import show_line
 from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
+from store.jsonl.record import Record as Record
+from store.jsonl.record import tell_fault as tell_fault
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""
@@ -39,31 +40,6 @@ Repeat = Literal["run", "account"]
 Missing = Literal[
     "refused", "unreadable", "empty", "timed_out", "filtered", "rate_limited", "failed", "not_asked"
 ]
-
-
-class Record(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy; what is changed is checked and cleaned as in a new record."""
-        copied = super().model_copy(deep=deep)
-        return type(self).model_validate(dict(copied) | dict(update)) if update else copied
-
-
-_FAULTS = {"json_invalid": "it is no JSON", "union_tag_invalid": "it is of no known kind"}
-
-
-def tell_fault(error: ValidationError) -> str:
-    """Say where a line's first fault is, what it is, and how the text there begins."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = show_line(".".join(str(part)[:100] for part in first["loc"])) or "line"
-    words = first["msg"].removeprefix("Value error, ")[:200]
-    problem = _FAULTS.get(first["type"]) or show_line(words)
-    if first["type"] == "string_pattern_mismatch":
-        problem = f"{first['input'][:80]!a} is none. {problem}"
-    return f"{where}: {problem}"
 
 
 class Windows(Record):
@@ -201,7 +177,7 @@ class Video(Record):
     """Which batch of the feed brought it, counted from 0 within the run."""
     batch_requested_at: Whole | None = None
     """Latest position that the persona had begun to react to when that batch was requested."""
-    sources: dict[str, str] = {}
+    sources: dict[str, str] = Field(default_factory=dict)
     """Where each field was read: ``network``, ``inline``, ``page`` or ``url``."""
 
 
@@ -348,7 +324,7 @@ class Fault(Record):
     """Class of the fault, such as ``BrowserLost``."""
     message: ForeignText
     recovered: bool
-    details: ForeignJson = {}
+    details: ForeignJson = Field(default_factory=dict)
 
 
 class Forgotten(Record):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.config.jobs import jobs
-from agent.daemon.config.watch_file import load
-from agent.daemon.journal.events import read as read_journal
-from agent.daemon.process.child import left
+from agent.daemon.config.jobs import load, resolve_entries
+from agent.daemon.journal.events import read_events as read_journal
+from agent.daemon.process.child import find_leftovers
 from tests.e2e.commands import feedsway, steps_written, until
 from tests.soak import faults, plans
 from tests.soak.__main__ import same_index
@@ -51,7 +50,7 @@ def test_a_minute_of_faults_loses_nothing(tmp_path: Path) -> None:
         until(lambda: steps_written(data) > seen, limit_s=120)
         took, code = one.end_daemon()
         assert (took < 10, code) == (True, 0)
-        assert left(data) == []
+        assert find_leftovers(data) == []
         kept = {run.run_id: run.steps for run in one.data.runs()}
         ended = list(read_journal(data / "daemon/journal.jsonl"))[-1]
         assert (ended.kind, one.state.running) == ("daemon_stopped", {})
@@ -60,7 +59,7 @@ def test_a_minute_of_faults_loses_nothing(tmp_path: Path) -> None:
         took, code = one.end_daemon()
     finally:
         one.kill_daemon()
-    figures = one.figures(1, jobs(load(one.file)))
+    figures = one.figures(1, resolve_entries(load(one.file)))
     figures.ended_in_s = took
     good(figures)
     assert code == 0
@@ -117,4 +116,4 @@ def test_a_child_is_ended_at_its_deadline_and_a_bad_edit_is_refused(tmp_path: Pa
     assert (state.open, code) == ({}, 0)
     assert state.refused is not None
     assert "evry" in state.refused.problem
-    assert left(one.data.root) == []
+    assert find_leftovers(one.data.root) == []

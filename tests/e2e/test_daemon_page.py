@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.journal.events import ChildEnded, ChildStarted, read
+from agent.daemon.journal.events import ChildEnded, ChildStarted, read_events
 from agent.daemon.web import address
 from agent.drivers.web.browser import find_browser, list_arguments
 from store.runs.data_folder import DataFolder
@@ -68,7 +68,7 @@ def test_pause_resume_and_run_now(daemon: subprocess.Popen[str], tmp_path: Path)
             "interrupted", timeout=WAIT_MS
         )
         browser.close()
-    told = list(read(data.daemon_dir / "journal.jsonl"))
+    told = list(read_events(data.daemon_dir / "journal.jsonl"))
     assert [event.outcome for event in told if isinstance(event, ChildEnded)] == ["interrupted"]
     assert [event.entry for event in told if isinstance(event, ChildStarted)] == ["yearly"]
     kept = address.read(data)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from agent.daemon.process.child import left
+from agent.daemon.process.child import find_leftovers
 
 if TYPE_CHECKING:
     from tests.soak.harness import Soak
@@ -20,7 +20,7 @@ Fault = Callable[["Soak", random.Random], str]
 
 def _with_words(soak: Soak, *words: str) -> list[psutil.Process]:
     found = []
-    for process in left(soak.data.root):
+    for process in find_leftovers(soak.data.root):
         with suppress(psutil.Error):
             if all(word in " ".join(process.cmdline()) for word in words):
                 found.append(process)
@@ -86,7 +86,7 @@ def _limit(soak: Soak, size: int) -> None:
 
 def _python(soak: Soak) -> Iterator[psutil.Process]:
     yield psutil.Process(soak.pid)
-    for process in left(soak.data.root):
+    for process in find_leftovers(soak.data.root):
         with suppress(psutil.Error):
             if "python" in process.name():
                 yield process

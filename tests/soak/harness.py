@@ -16,11 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import load
-from agent.daemon.journal.events import read as read_journal
+from agent.daemon.config.jobs import Job, load, resolve_entries
+from agent.daemon.journal.events import read_events as read_journal
 from agent.daemon.journal.state import Key, State, fold
-from agent.daemon.process.child import left
+from agent.daemon.process.child import find_leftovers
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
 from tests.soak.faults import Fault
@@ -167,7 +166,7 @@ class Soak:
     def figures(self, minutes: float, found: dict[str, Job]) -> Figures:
         """Count, once the daemon has ended."""
         figures = Figures(minutes=round(minutes, 1), faults=dict(self._faults))
-        figures.orphans = [str(process) for process in left(self.data.root)]
+        figures.orphans = [str(process) for process in find_leftovers(self.data.root)]
         longest = max(self._memory, key=len, default=[])
         quarter = max(1, len(longest) // 4)
         if longest:
@@ -212,7 +211,10 @@ def _due(job: Job, begun: list[Key], ledgers: list[Ledger]) -> list[tuple[int, l
     dues = [due for name, due in begun if name == job.entry.name]
     if job.declared is None:
         return [
-            (job.videos, [one for one in ledgers if one.started.config["cell"] == job.mark(due)])
+            (
+                job.videos,
+                [one for one in ledgers if one.started.config["cell"] == job.occurrence_name(due)],
+            )
             for due in dues
         ]
     matrix = job.declared.matrix
@@ -246,7 +248,7 @@ def soak(
 ) -> Figures:
     """Run a whole soak and return its figures."""
     one = Soak(folder, watch, seed)
-    found = jobs(load(one.file))
+    found = resolve_entries(load(one.file))
     began = time.monotonic()
     one.start_daemon()
     try:

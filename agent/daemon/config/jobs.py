@@ -1,27 +1,26 @@
-"""What an entry of the watch file means: the command of its child, its sites, accounts and size.
-
-Refuses to know when anything is due and how a child is started.
-"""
+"""What an entry of the watch file means: the command of its child, its sites, accounts and size."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import click
-
 from agent.config import RunConfig
 from agent.daemon.config.watch_file import HELP, BadWatch, WatchEntry, WatchFile
-from agent.daemon.journal.events import mark_of
+from agent.daemon.journal.events import name_occurrence
 from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
-from agent.study.declared import StudyDeclaration, line_of
+from agent.run.request import check_names, config_of_request, request_of_table
+from agent.study.conduct import Study, config_of
+from agent.study.declared import StudyDeclaration, line_of, read_file
 from agent.study.declared import load as load_study
+from agent.study.frozen import FrozenStudy
+from agent.study.matrix import draw
 from personas.errors import PersonaError
 from personas.library import find
 from store.errors import StoreError
@@ -65,25 +64,18 @@ class Job:
     videos: int
     """Of one run at least."""
     config: RunConfig | None = None
-    """Of a run."""
     declared: StudyDeclaration | None = None
-    """Of a study."""
     timezone: str = "UTC"
-    """Whose days and hours its runs count: the watch file's."""
+    """Whose days and hours its runs count."""
 
-    def mark(self, due: datetime) -> str:
-        """Return the name of an occurrence, as the run's ledger keeps it."""
-        return mark_of(self.entry.name, due)
+    def occurrence_name(self, due: datetime) -> str:
+        return name_occurrence(self.entry.name, due)
 
     def owns(self, cell: str | None, digest: str, names: Container[str]) -> bool:
         """Whether a run is of this entry, by what it did where its name is no entry's any more.
 
-        Parameters
-        ----------
-        cell, digest
-            The run's occurrence, and the hash of its configuration.
-        names
-            Of all entries that there are now; their runs are theirs.
+        ``cell`` and ``digest`` are the run's occurrence and the hash of its configuration; runs of
+        the ``names`` that are entries now are theirs.
         """
         if self.config is None or not cell:
             return False
@@ -96,14 +88,13 @@ class Job:
         """Return the configuration hash of the run of an occurrence; none for a study."""
         if self.config is None:
             return None
-        return self.config.model_copy(update={"cell": self.mark(due)}).digest()
+        return self.config.model_copy(update={"cell": self.occurrence_name(due)}).digest()
 
     def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
-        """Return what starts or resumes an occurrence."""
         words = [sys.executable, "-m", "agent", self.entry.kind]
-        mark = self.mark(occurrence.due)
+        mark = self.occurrence_name(occurrence.due)
         if self.entry.run is not None:
-            words += [*options_of(self.entry.run), "--occurrence", mark]
+            words += [*spell_options(self.entry.run), "--occurrence", mark]
         else:
             words += [str(self.entry.study)]
             words += ["--occurrence", mark] if self.entry.adds_replicate else []
@@ -112,7 +103,7 @@ class Job:
         return [*words, "--browser", browser] if browser else words
 
 
-def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
+def spell_options(table: dict[str, str | bool | int | float]) -> list[str]:
     """Return a table of options as the words that a person would type."""
     words: list[str] = []
     for name, value in table.items():
@@ -124,8 +115,7 @@ def options_of(table: dict[str, str | bool | int | float]) -> list[str]:
     return words
 
 
-def resolve(entry: WatchEntry) -> Job:
-    """Return what an entry means, or raise what a person can mend."""
+def resolve_entry(entry: WatchEntry) -> Job:
     if entry.study is not None:
         declared = load_study(entry.study)
         return Job(
@@ -137,7 +127,8 @@ def resolve(entry: WatchEntry) -> Job:
             videos=declared.windows.total,
             declared=declared,
         )
-    config = _config(entry)
+    assert entry.run is not None
+    config = _config(entry.run)
     account = f"{config.platform}/{config.account}"
     return Job(
         entry,
@@ -150,36 +141,40 @@ def resolve(entry: WatchEntry) -> Job:
     )
 
 
-def _config(entry: WatchEntry) -> RunConfig:
-    from agent.cli.run import config_of_words  # the options of a run are the command's own
-
-    assert entry.run is not None
-    for name in entry.run:
+def _config(table: Mapping[str, str | bool | int | float]) -> RunConfig:
+    for name in table:
         if name.replace("_", "-") in NOT_HERE:
-            raise click.NoSuchOption(name, f"{name} is not for a run that nobody watches over.")
-    return config_of_words(options_of(entry.run))
+            raise BadConfig(f"{name} is not for a run that nobody watches over.")
+    return config_of_request(request_of_table(table), DataFolder(Path()))
 
 
-def jobs(watch: WatchFile) -> dict[str, Job]:
-    """Return what each entry means, by its name."""
-    return {entry.name: replace(resolve(entry), timezone=watch.timezone) for entry in watch.entries}
+def resolve_entries(watch: WatchFile) -> dict[str, Job]:
+    return {
+        entry.name: replace(resolve_entry(entry), timezone=watch.timezone)
+        for entry in watch.entries
+    }
 
 
-def check(watch: WatchFile, path: Path) -> None:
+def load(path: Path) -> WatchFile:
+    """Read a watch file and check all that it names; raises ``BadWatch``, which names the line."""
+    watch = read_file(path, WatchFile, BadWatch)
+    _check(watch, path)
+    return watch
+
+
+def _check(watch: WatchFile, path: Path) -> None:
     """Refuse a watch file that names what is not there, with the line of the entry."""
     text = path.read_text(encoding="utf-8")
     for place, entry in enumerate(watch.entries):
         command = HELP
         try:
-            job = resolve(entry)
+            job = resolve_entry(entry)
             _check_priced(job)
             for model in _models(job):
                 check_access(model, os.environ)  # which the children inherit
             if job.declared is not None:
                 _check_zone(job.declared, watch)
                 _check_study(job.declared)
-        except click.ClickException as error:
-            problem = error.format_message()
         except (UserError, PersonaError, StoreError) as error:
             problem, _, typed = str(error).partition(" Type: ")
             if typed and not typed.startswith("--"):  # an option has no place in the file
@@ -191,7 +186,6 @@ def check(watch: WatchFile, path: Path) -> None:
 
 
 def _check_zone(declared: StudyDeclaration, watch: WatchFile) -> None:
-    """Refuse a second calendar beside the watch file's."""
     zone = declared.live.timezone
     if zone is not None and zone != watch.timezone:
         raise BadConfig(
@@ -201,14 +195,12 @@ def _check_zone(declared: StudyDeclaration, watch: WatchFile) -> None:
 
 
 def _models(job: Job) -> tuple[str, ...]:
-    """Models that an entry asks."""
     if job.declared is not None:
         return tuple(job.declared.matrix.models)
     return (job.config.model,) if job.config is not None else ()
 
 
 def _check_priced(job: Job) -> None:
-    """Refuse a budget in dollars over models whose price nobody knows."""
     if job.entry.budget_usd is None:
         return
     for name in _models(job):
@@ -220,11 +212,6 @@ def _check_priced(job: Job) -> None:
 
 
 def _check_study(declared: StudyDeclaration) -> None:
-    from agent.cli.run import check_names
-    from agent.study.conduct import Study, config_of
-    from agent.study.frozen import FrozenStudy
-    from agent.study.matrix import draw
-
     frozen = FrozenStudy(personas={name: find(name) for name in declared.matrix.personas})
     study = Study(declared, tuple(draw(declared, [])), DataFolder(Path()), frozen)
     for cell in study.cells:

@@ -1,18 +1,15 @@
-"""The watch file in force: a change is taken up as a whole, or refused as a whole.
-
-Refuses to know what the entries are started for.
-"""
+"""The watch file in force: a change is taken up as a whole, or refused as a whole."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import WatchFile, load
+from agent.daemon.config.jobs import Job, load, resolve_entries
+from agent.daemon.config.watch_file import WatchFile
+from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import FileAccepted, FileRefused
 from agent.daemon.journal.writer import JournalWriter
-from agent.daemon.process.resources import OF_THE_MACHINE
 from agent.errors import UserError
 
 
@@ -22,16 +19,13 @@ class LoadedFile:
     def __init__(self, path: Path, book: JournalWriter) -> None:
         self._path, self._book = path, book
         self.watch: WatchFile = load(path)
-        self.jobs: dict[str, Job] = jobs(self.watch)
+        self.jobs: dict[str, Job] = resolve_entries(self.watch)
         self._seen = b""
 
     def look(self) -> bool:
         """Take up what has changed; return whether there is something new in force.
 
-        Raises
-        ------
-        OSError
-            The machine opens no file now; nothing was taken up.
+        Raises ``OSError``, with nothing taken up, where the machine opens no file now.
         """
         digest = self._digest()
         if digest == self._seen:
@@ -40,7 +34,7 @@ class LoadedFile:
         now = self._book.now()
         try:
             watch = load(self._path)
-            found = jobs(watch)
+            found = resolve_entries(watch)
         except UserError as error:
             self._book.note(FileRefused(at=now, problem=str(error)))
             return False
@@ -59,7 +53,6 @@ class LoadedFile:
         return True
 
     def _digest(self) -> bytes:
-        """Digest of the watch file and of the study files that it names."""
         found = hashlib.sha256()
         studies = [entry.study for entry in self.watch.entries if entry.study is not None]
         for path in (self._path, *studies):

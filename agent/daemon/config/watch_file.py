@@ -1,7 +1,4 @@
-"""The watch file: which studies and runs are due when, and what holds them back.
-
-Refuses to know what was done already and how anything is started.
-"""
+"""The watch file: which studies and runs are due when, and what holds them back."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from agent.config import FrozenValue, ZoneName
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours
-from agent.study.declared import Name, read_file
+from agent.study.declared import Name
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -66,11 +63,10 @@ class WatchLimits(FrozenValue):
     retry: Seconds = 30
     """Wait before what failed is tried again; doubled each time."""
     index: Seconds = 600
-    """At least so long from one indexing to the next."""
+    """Least time from one indexing to the next."""
     disk_mib: int = Field(1000, ge=0)
     """Free space below which nothing is started."""
     memory_mib: int = Field(500, ge=0)
-    """Free memory below which nothing is started."""
 
 
 class PageSettings(FrozenValue):
@@ -113,15 +109,12 @@ class WatchEntry(FrozenValue):
     overlap: Literal["skip", "wait"] = "skip"
     quiet_hours: DayHours | None = None
     deadline: Seconds = 6 * 3600
-    """Of each child."""
     attempts: int = Field(3, ge=1)
     """How often one due time may fail before it is given up."""
     budget_usd: float | None = Field(None, gt=0)
-    """What its runs may cost altogether."""
 
     @property
     def kind(self) -> Literal["study", "run"]:
-        """Which of the two it is."""
         return "run" if self.study is None else "study"
 
     @field_validator("cron")
@@ -162,7 +155,6 @@ class WatchFile(FrozenValue):
 
     @property
     def entries(self) -> tuple[WatchEntry, ...]:
-        """What may be due."""
         return self.entry
 
     @property
@@ -171,7 +163,6 @@ class WatchFile(FrozenValue):
         return ZoneInfo(self.timezone)
 
     def zone(self, entry: WatchEntry) -> ZoneInfo:
-        """Time zone of an entry's hours."""
         return ZoneInfo(entry.timezone or self.timezone)
 
     @model_validator(mode="after")
@@ -222,18 +213,3 @@ run = { persona = "p05", account = "p05-daily", before = 5, after = 5 }
 # persona = "p12"
 # per_day = 300
 """
-
-
-def load(path: Path) -> WatchFile:
-    """Read a watch file and check all that it names.
-
-    Raises
-    ------
-    BadWatch
-        It cannot be read, is no TOML, or declares what cannot be done; names the line.
-    """
-    from agent.daemon.config.jobs import check
-
-    watch = read_file(path, WatchFile, BadWatch)
-    check(watch, path)
-    return watch

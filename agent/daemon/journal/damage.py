@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agent.config import FrozenValue
-from agent.daemon.journal.events import AnyEvent, PauseChanged, parse
+from agent.daemon.journal.events import AnyEvent, PauseChanged, parse_event
 from agent.daemon.journal.state import State
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.append_only import committed
@@ -47,30 +47,28 @@ class UnreadableLine(FrozenValue):
     file: str
     """Path below the data folder."""
     line: int
-    """Counted from 1."""
     problem: str
     command: str
 
 
 class JournalReader:
-    """Reads the journal's lines one by one, and remembers those that it cannot read."""
+    """Reads the journal line by line, and remembers the lines that it cannot read."""
 
     def __init__(self, path: Path) -> None:
         self._name = f"{path.parent.name}/{path.name}"
         self.lines = 0
         self.unreadable: list[UnreadableLine] = []
         self.lost = 0
-        """Lines that could not be read, those included that are not told one by one."""
+        """Those included that are not told one by one."""
         self.may_hold = False
         """Whether a lost line may have been a pause, a wall or an open breaker."""
 
     def read(self, lines: Iterable[bytes]) -> list[AnyEvent]:
-        """Return the events of the next lines, without those that cannot be read."""
         found: list[AnyEvent] = []
         for line in lines:
             self.lines += 1
             try:
-                found.append(parse(line))
+                found.append(parse_event(line))
             except ValidationError as error:
                 self._lose(line, f"{tell_fault(error)}.")
         return found
@@ -84,7 +82,6 @@ class JournalReader:
             self.unreadable.append(one)
 
     def summary(self) -> str | None:
-        """Return in a sentence what was lost; ``None`` where nothing was."""
         if not self.lost:
             return None
         first = self.unreadable[0]
@@ -96,33 +93,18 @@ class JournalReader:
 
 
 def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
-    """Read what can be read of a journal; nothing where there is none yet.
-
-    Raises
-    ------
-    DataUnreadable
-        The file as a whole cannot be read.
-    """
+    """Read what can be read of a journal; raises ``DataUnreadable`` where nothing can."""
     reader = JournalReader(path)
     return reader.read(committed(_content(path))[0]), reader
 
 
 def mend_journal(path: Path, at: datetime) -> Path | None:
-    """Set a damaged journal aside, and go on with the lines of it that can be read.
+    """Set a damaged journal aside, and return where; what can be read of it goes on.
 
-    The whole of it is kept beside the journal under a name of its own, and is on the disk before
-    the journal is replaced. Where a lost line may have held something back, and nobody was asked
-    yet, the mended journal ends in a pause.
-
-    Returns
-    -------
-    Path | None
-        Where the damaged one lies; ``None`` where nothing was damaged.
-
-    Raises
-    ------
-    DataUnreadable, DataUnwritable
-        The disk refused; the journal is as it was.
+    The whole of it is kept beside the journal, and is on the disk before the journal is replaced.
+    Where a lost line may have held something back, and nobody was asked yet, the mended journal
+    ends in a pause. Nothing is done, and nothing returned, where nothing is damaged. Raises
+    ``DataUnreadable`` and ``DataUnwritable``; the journal is then as it was.
     """
     content = _content(path)
     reader = JournalReader(path)
@@ -130,7 +112,7 @@ def mend_journal(path: Path, at: datetime) -> Path | None:
     for line in committed(content)[0]:
         for event in reader.read([line]):
             readable.append(line)
-            state.take(event)
+            state.apply_event(event)
     if not reader.lost:
         return None
     if reader.may_hold and "journal" not in state.troubles:
@@ -154,7 +136,6 @@ def _content(path: Path) -> bytes:
 
 
 def _free_name(path: Path, at: datetime) -> Path:
-    """Return a name that no journal set aside has."""
     made = f"{path.stem}-damaged-{at:%Y%m%dT%H%M%SZ}"
     aside, number = path.with_name(f"{made}{path.suffix}"), 1
     while aside.exists():

@@ -1,9 +1,7 @@
 """The daemon's journal: what it decided and what became of it, one line an event.
 
 An occurrence is one due time of one entry of the watch file. Whatever the daemon must still know
-after ``kill -9`` is here or in a ledger; nothing is pickled and nothing else is kept.
-
-Refuses to know schedules, processes and pages.
+after ``kill -9`` is here or in a ledger.
 """
 
 from __future__ import annotations
@@ -56,7 +54,6 @@ class FileAccepted(Event):
     sha256: str
     entries: tuple[str, ...]
     timezone: ZoneName = "UTC"
-    """Whose days are counted from now on."""
     zones: dict[str, ZoneName] = Field(default_factory=dict)
     """Entries that are due by another zone's clock."""
 
@@ -76,7 +73,7 @@ class OccurrenceQueued(Event):
     due: AwareDatetime
 
 
-def mark_of(entry: str, due: AwareDatetime) -> str:
+def name_occurrence(entry: str, due: AwareDatetime) -> str:
     """Name of an occurrence, as the ledger of its run keeps it."""
     return f"{entry}@{due:%Y%m%dT%H%M%SZ}"
 
@@ -90,9 +87,8 @@ class ChildStarted(Event):
     pid: int
     attempt: int = 1
     log: str
-    """Path of its log below the data folder."""
+    """Path below the data folder."""
     study: PathName | None = None
-    """Name of the study that it goes on with, if it is one."""
 
 
 class ChildEnded(Event):
@@ -189,20 +185,17 @@ class Journal:
         self._file = LineFile(path)
 
     def write(self, event: AnyEvent) -> None:
-        """Append one event."""
         self._file.append(event.model_dump_json().encode() + b"\n")
 
     def close(self) -> None:
-        """Let the file go."""
         self._file.close()
 
 
-def read(path: Path) -> Iterable[AnyEvent]:
-    """Events in order; none where there is no journal yet."""
+def read_events(path: Path) -> Iterable[AnyEvent]:
+    """Return the events in order; none where there is no journal yet."""
     lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
-    return [parse(line) for line in lines]
+    return [parse_event(line) for line in lines]
 
 
-def parse(line: bytes) -> AnyEvent:
-    """Return the event of one line."""
+def parse_event(line: bytes) -> AnyEvent:
     return _EVENT.validate_json(line)

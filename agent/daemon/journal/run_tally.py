@@ -1,7 +1,4 @@
-"""One run as a person looks at it: its ledger's lines counted one by one, and little of it kept.
-
-Refuses to know where the lines come from (``tail``) and what is shown of it (``status``).
-"""
+"""One run as a person looks at it: its ledger's lines counted, and little of it kept."""
 
 from __future__ import annotations
 
@@ -71,7 +68,7 @@ class RunHead(_Part):
 
 @dataclass(slots=True)
 class RunTally:
-    """One run, as far as a person looks at it."""
+    """One run, counted."""
 
     run_id: str
     path: Path
@@ -88,28 +85,26 @@ class RunTally:
     lines: int = 0
     unreadable: list[UnreadableLine] = field(default_factory=list)
     lost: int = 0
-    """Lines that could not be read, those included that are not told one by one."""
+    """Unreadable lines, those included that are not told one by one."""
     later: bool = False
     """Whether a later version has written it, so that nothing of it is read."""
     watched: Counter[int] = field(default_factory=Counter)
-    """Steps in each quarter of an hour since 1970 (``Day``)."""
+    """Steps in each quarter of an hour since 1970 (``CalendarDay``)."""
     cost: Counter[int] = field(default_factory=Counter)
     """US dollars in each quarter of an hour, in millionths."""
     unpriced: int = 0
-    """Calls whose price is not known."""
 
     @property
     def begun(self) -> RunHead:
-        """First line of a run that is told among ``Ledgers.now``."""
+        """First line of a run that is among ``Ledgers.now``."""
         assert self.head is not None
         return self.head
 
     @property
     def eligible(self) -> int:
-        """Steps that count."""
         return sum(map(len, self.answers.values()))
 
-    def take(self, line: bytes) -> None:
+    def add_line(self, line: bytes) -> None:
         """Take one line of the ledger in; one that cannot be read is told, and takes no other."""
         self.lines += 1
         try:
@@ -119,7 +114,7 @@ class RunTally:
                 return
             record = parse_line(self.path, self.lines, line)
         except StoreError as error:
-            self.lose(str(error))
+            self.note_loss(str(error))
             return
         match record:
             case Step():
@@ -131,14 +126,8 @@ class RunTally:
             case RunFinished():
                 self.finished, self.last = True, None
 
-    def lose(self, problem: str) -> None:
-        """Remember that a line, or all of it, cannot be read.
-
-        Parameters
-        ----------
-        problem
-            A sentence that ends in what to type.
-        """
+    def note_loss(self, problem: str) -> None:
+        """Remember that a line, or all of it, cannot be read; the sentence ends in what to type."""
         self.lost += 1
         if len(self.unreadable) == SHOWN:
             return

@@ -1,7 +1,4 @@
-"""What the journal's events amount to: what runs, what waits, what is paused, walled or broken.
-
-Refuses to know the watch file, the ledgers and the time.
-"""
+"""What the journal's events amount to: what runs, what waits, what is paused, walled or broken."""
 
 from __future__ import annotations
 
@@ -44,11 +41,8 @@ class Occurrence:
     entry: str
     due: datetime
     attempts: int = 0
-    """Children started for it."""
     started: datetime | None = None
-    """When its last child was started."""
     ended: ChildEnded | None = None
-    """How its last child ended."""
     skipped: str | None = None
     """Why it will not be started, if so."""
     failures: int = 0
@@ -58,7 +52,6 @@ class Occurrence:
 
     @property
     def key(self) -> Key:
-        """What it is known by."""
         return self.entry, self.due
 
     @property
@@ -81,7 +74,6 @@ class State:
     walls: dict[tuple[str, str], WallReported] = field(default_factory=dict)
     """Open ones, by platform and account."""
     running: dict[Key, ChildStarted] = field(default_factory=dict)
-    """Children started and not ended."""
     queued: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
     """By entry, due times that were taken up and not begun."""
     open: dict[Key, Occurrence] = field(default_factory=dict)
@@ -102,8 +94,7 @@ class State:
     started: DaemonStarted | None = None
     stopped: DaemonStopped | None = None
 
-    def take(self, event: AnyEvent) -> None:
-        """Take one more event into account."""
+    def apply_event(self, event: AnyEvent) -> None:
         match event:
             case OccurrenceQueued():
                 self._queue(event)
@@ -194,15 +185,13 @@ class State:
 
 
 def fold(events: Iterable[AnyEvent]) -> State:
-    """Return what the events amount to."""
     state = State()
     for event in events:
-        state.take(event)
+        state.apply_event(event)
     return state
 
 
 def _put(mapping: dict[K, V], key: K, value: V | None) -> None:
-    """Put it there, or take away what is there."""
     if value is None:
         mapping.pop(key, None)
     else:

@@ -1,7 +1,6 @@
 """Follows the journal and the ledgers as they grow: what was read once is not read again.
 
 Of each ledger only counts and its last video stay in memory, of the journal what it amounts to.
-Refuses to know what is shown of it (``status``) and to write anything.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 
+from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.damage import VERIFY, JournalReader
 from agent.daemon.journal.events import AnyEvent, ChildEnded, OccurrenceSkipped
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
-from agent.daemon.process.resources import OF_THE_MACHINE
 from store.errors import DataUnreadable, StoreError
 from store.jsonl.append_only import committed
 from store.runs.data_folder import LEDGER, DataFolder
@@ -32,11 +31,9 @@ class CalendarDay:
     first: int
     """Its first quarter of an hour since 1970; no zone is off by less."""
     end: int
-    """The first quarter after it."""
 
     @classmethod
     def of(cls, moment: datetime, zone: tzinfo) -> CalendarDay:
-        """Return the day on which a moment lies in a time zone."""
         date = moment.astimezone(zone).date()
         midnights = [
             datetime.combine(on, time(), zone).timestamp()
@@ -46,7 +43,6 @@ class CalendarDay:
         return cls(first, end)
 
     def count(self, quarters: Counter[int]) -> int:
-        """Add up what was counted on this day."""
         return sum(counted for at, counted in quarters.items() if self.first <= at < self.end)
 
 
@@ -59,7 +55,7 @@ class GrowingFile:
         self._offset = 0
 
     def more(self) -> tuple[list[bytes], bool]:
-        """Committed lines that are new since the last call, and whether it was replaced since."""
+        """Return lines committed since the last call, and whether the file was replaced since."""
         try:
             found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -96,13 +92,7 @@ class Events:
         self.reader = JournalReader(self._file.path)
 
     def catch_up(self) -> None:
-        """Take in what is new.
-
-        Raises
-        ------
-        DataUnreadable
-            The file as a whole cannot be read.
-        """
+        """Take in what is new; raises ``DataUnreadable`` where nothing can be read."""
         try:
             lines, replaced = self._file.more()
         except OSError as error:
@@ -113,7 +103,7 @@ class Events:
             self._take(event)
 
     def _take(self, event: AnyEvent) -> None:
-        self.state.take(event)
+        self.state.apply_event(event)
         if not isinstance(event, ChildEnded | OccurrenceSkipped):
             return
         outcome = event.outcome if isinstance(event, ChildEnded) else "skipped"
@@ -163,17 +153,17 @@ class Ledgers:
             lines, replaced = file.more()
         except StoreError as error:
             if not tally.lost:
-                tally.lose(str(error))
+                tally.note_loss(str(error))
             return tally
         except OSError as error:
             if error.errno in OF_THE_MACHINE:
                 raise
             if not tally.lost:
-                tally.lose(f"it cannot be read ({error.strerror}). Type: {VERIFY}")
+                tally.note_loss(f"it cannot be read ({error.strerror}). Type: {VERIFY}")
             return tally
         if replaced:
             tally = RunTally(name, file.path)
             self._files[name] = file, tally
         for line in lines:
-            tally.take(line)
+            tally.add_line(line)
         return tally

@@ -1,7 +1,4 @@
-"""The journal as the daemon writes it: each event taken into account, written down, and told on.
-
-Refuses to know what an event follows from.
-"""
+"""The journal as the daemon writes it: each event taken into account, written down, and told on."""
 
 from __future__ import annotations
 
@@ -12,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.daemon.host import Clock
 from agent.daemon.journal.damage import read_journal
 from agent.daemon.journal.events import AnyEvent, Journal, MachineNotice, PauseChanged, Trouble
 from agent.daemon.journal.state import fold
-from agent.daemon.process.resources import Clock
 
 Tell = Callable[[AnyEvent], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -26,13 +23,7 @@ async def nobody(_: AnyEvent) -> None:
 
 
 class JournalWriter:
-    """What is known, and its journal.
-
-    Parameters
-    ----------
-    path
-        The journal.
-    """
+    """What is known, and its journal."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         events, self.damage = read_journal(path)
@@ -40,7 +31,6 @@ class JournalWriter:
         self.clock = clock
         self.wake = asyncio.Event()
         self.tell: Tell = nobody
-        """Told of what concerns somebody outside."""
         self._journal = Journal(path)
         self._unwritten: list[AnyEvent] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,7 +41,7 @@ class JournalWriter:
 
     def note(self, event: AnyEvent, *, tell: bool = False) -> None:
         """Take an event into account and write it down, later if the disk refuses now."""
-        self.state.take(event)
+        self.state.apply_event(event)
         log.info("%s", _sentence(event))
         self._unwritten.append(event)
         self.write()
@@ -100,13 +90,12 @@ class JournalWriter:
         return task
 
     async def finish(self) -> None:
-        """Wait for all that is being done."""
+        """Wait for all that was spawned."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         self.write()
 
     def close(self) -> None:
-        """Let the journal go."""
         self._journal.close()
 
     async def _told(self, event: AnyEvent) -> None:

@@ -2,8 +2,6 @@
 
 A child lives as long as its stdin is open, so a killed daemon takes its children with it. What
 still stays behind, a browser for instance, is known by the mark that it has inherited.
-
-Refuses to know what a child does and what its end means.
 """
 
 from __future__ import annotations
@@ -13,11 +11,18 @@ import os
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
 
+from store.runs.data_folder import DataFolder
+
 MARK = "FEEDSWAY_DAEMON_CHILD"
+LOGS = "logs"
+MOST_LOGS = 200
+"""Logs that are kept of each entry's children."""
+OLDEST = timedelta(days=30)
 END_S = 5.0
 """A child that was asked to end is killed after this long."""
 LAST_S = 1.0
@@ -25,16 +30,10 @@ LAST_S = 1.0
 
 
 class Child:
-    """One process of the daemon's.
+    """One process of the daemon's, whose output is appended to a log.
 
-    Parameters
-    ----------
-    command
-        What to start.
-    log
-        File that its output is appended to.
-    data, name
-        Mark it and all that it starts: the daemon's data folder, and what it is for.
+    ``data`` and ``name`` mark it and all that it starts: the daemon's data folder, and what it is
+    for.
     """
 
     def __init__(self, command: Sequence[str], log: Path, data: Path, name: str) -> None:
@@ -60,7 +59,6 @@ class Child:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Return its exit code once it has ended."""
         assert self._process is not None
         return await self._process.wait()
 
@@ -92,20 +90,12 @@ class Child:
 
 
 async def sweep(data: Path, keep: Collection[str], patience_s: float) -> list[str]:
-    """End what children have left behind that are not among those to keep.
-
-    Parameters
-    ----------
-    keep
-        Names of children that still run.
-    patience_s
-        How long what ends by itself is waited for.
-    """
+    """End what children have left behind, but for those with these names, which still run."""
     kept = {_mark(data, name) for name in keep}
     return await _gone([one for one, mark in _marked(data) if mark not in kept], patience_s)
 
 
-def left(data: Path) -> list[psutil.Process]:
+def find_leftovers(data: Path) -> list[psutil.Process]:
     """Return every living process of a daemon on this data folder, itself excluded."""
     return [process for process, _ in _marked(data)]
 
@@ -115,7 +105,6 @@ def _mark(data: Path, name: str) -> str:
 
 
 def _marked(data: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """Processes that carry a mark of this data folder."""
     start = _mark(data, "")
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -136,3 +125,16 @@ async def _gone(processes: Sequence[psutil.Process], patience_s: float) -> list[
             process.send_signal(signal.SIGKILL)
     await asyncio.to_thread(psutil.wait_procs, alive, LAST_S)
     return killed
+
+
+def prune_logs(data: DataFolder, now: datetime) -> int:
+    """Remove logs beyond the newest, which may still be written, and old ones; return how many."""
+    removed = 0
+    for folder in (data.daemon_dir / LOGS).glob("*/"):
+        logs = sorted(folder.glob("*.log"), reverse=True)
+        for place, log in enumerate(logs):
+            age = now.timestamp() - log.stat().st_mtime
+            if place >= MOST_LOGS or (place > 0 and age > OLDEST.total_seconds()):
+                log.unlink(missing_ok=True)
+                removed += 1
+    return removed

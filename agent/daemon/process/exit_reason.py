@@ -1,7 +1,4 @@
-"""How a child ended, from its exit code, its ledgers, and what it was told.
-
-Refuses to know what follows from it.
-"""
+"""How a child ended, from its exit code, its ledgers, and what we ended it for."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import Outcome
-from agent.daemon.journal.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.journal.run_tally import RunTally
-from agent.daemon.process.resources import OF_THE_MACHINE
-from agent.daemon.web.redact_secrets import SecretRedactor
+from agent.daemon.redact_secrets import SecretRedactor
+from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
 from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2
@@ -35,20 +32,14 @@ class ExitReason:
     """Whether the site may be to blame: not for what a model did, or cost."""
 
 
-def of(
+def explain_exit(
     code: int,
     told: tuple[Outcome, str] | None,
     log: Path,
     evidence: LedgerFacts,
     runs: Sequence[RunTally],
 ) -> ExitReason:
-    """Return how a child ended.
-
-    Parameters
-    ----------
-    told
-        What we ended it for, if we did.
-    """
+    """Return how a child ended; ``told`` is what we ended it for, if we did."""
     if code == 0:
         return ExitReason("complete", code)
     faults = evidence.faults(runs) if code == 1 else []
@@ -71,13 +62,7 @@ def of(
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log, without secrets.
-
-    Raises
-    ------
-    OSError
-        The machine opens no file now. A log that is not there has no last line.
-    """
+    """Return the last line of a log, without secrets; "" where there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))

@@ -1,7 +1,4 @@
-"""Has the embedded index take up what the runs have seen, in a child: the index's one writer.
-
-Refuses to know the index and its encoder.
-"""
+"""Has the embedded index take up what the runs have seen, in a child: the index's one writer."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
+from agent.daemon.host import Clock
 from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import last_words
-from agent.daemon.process.resources import Clock
 from store.runs.data_folder import DataFolder
 
 NAME = "index"
@@ -32,7 +29,6 @@ class IndexerProcess:
         self._child: Child | None = None
 
     def ask(self) -> None:
-        """Say that there is something new."""
         self._asked = True
 
     def look(self, apart_s: float) -> str | None:

@@ -1,7 +1,4 @@
-"""What follows from the end of a child: walls, breakers, and whether and when it is tried again.
-
-Refuses to know processes.
-"""
+"""What follows from the end of a child: walls, breakers, and whether and when it is tried again."""
 
 from __future__ import annotations
 
@@ -19,22 +16,19 @@ SITE_FAILURES = ("fault", "deadline")
 
 
 class RetryPolicy:
-    """Draws them, and remembers what must wait."""
+    """Draws what follows from ends, and remembers what must wait."""
 
     def __init__(self, book: JournalWriter) -> None:
         self._book = book
         self._not_before: dict[Key, float] = {}
 
     def waits(self, key: Key) -> bool:
-        """Whether it is too early to try it again."""
         return self._book.clock.steady() < self._not_before.get(key, float("-inf"))
 
     def wait(self, key: Key, seconds: float) -> None:
-        """Do not try it again for so long."""
         self._not_before[key] = self._book.clock.steady() + seconds
 
     def forget_waits(self, entry: str) -> None:
-        """Let what failed be tried again at once."""
         for key in [key for key in self._not_before if key[0] == entry]:
             del self._not_before[key]
 

@@ -1,26 +1,28 @@
-"""What holds an entry back: a person, the hour, a cap, a wall, the machine, another user, no room.
-
-Refuses to know due times.
-"""
+"""What holds an entry back: a person, the hour, a cap, a wall, the machine, another user."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import psutil
+
 from agent.daemon.config.jobs import Job
-from agent.daemon.config.watch_file import WatchFile
-from agent.daemon.journal.ledger_facts import LedgerFacts
+from agent.daemon.config.watch_file import WatchFile, WatchLimits
+from agent.daemon.journal.events import Trouble
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from agent.run.pacing import Hours
 from agent.run.profiles import profile_user
-from store.errors import StoreError
+from store.errors import DataUnwritable, StoreError
 from store.jsonl.locks import holder
 from store.runs.data_folder import DataFolder
 
+_MIB = 1 << 20
 
-def held(
+
+def find_hold(
     job: Job, watch: WatchFile, state: State, evidence: LedgerFacts, now: datetime
 ) -> str | None:
     """Return why nothing of the entry may go on now; what runs of it is interrupted."""
@@ -46,7 +48,7 @@ def held(
     )
 
 
-def barred(
+def find_bar(
     job: Job, watch: WatchFile, state: State, running: Iterable[Job], now: datetime
 ) -> str | None:
     """Return why nothing of the entry may be started now; what runs of it goes on."""
@@ -67,7 +69,7 @@ def barred(
     return None
 
 
-def occupied(job: Job, data: DataFolder) -> str | None:
+def find_user(job: Job, data: DataFolder) -> str | None:
     """Return who else uses what the entry needs, in words: a run by hand, or a second conductor."""
     if job.declared is not None:
         name = job.declared.name
@@ -85,3 +87,18 @@ def has_room(job: Job, watch: WatchFile, running: Iterable[Job]) -> bool:
     """Whether the entry may run beside what runs; one that is too large runs alone."""
     weight = sum(other.weight for other in running)
     return weight == 0 or weight + job.weight <= watch.limits.parallel
+
+
+def find_shortages(data: DataFolder, limits: WatchLimits) -> dict[Trouble, str]:
+    """Return what of the machine is short, in words."""
+    found: dict[Trouble, str] = {}
+    try:
+        data.prepare(limits.disk_mib)
+    except DataUnwritable as error:
+        found["disk"] = str(error)
+    except OSError as error:
+        found["disk"] = f"{data.root} cannot be looked at ({error.strerror})"
+    free = psutil.virtual_memory().available // _MIB
+    if free < limits.memory_mib:
+        found["memory"] = f"{free} MiB of memory free, {limits.memory_mib} MiB wanted"
+    return found

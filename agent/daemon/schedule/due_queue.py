@@ -1,8 +1,6 @@
 """Which due times are taken up, which wait, and which are skipped as missed or overlapping.
 
 A due time is taken up once, whatever the clock does meanwhile; that it waits is in the journal.
-
-Refuses to know processes, and what holds a start back.
 """
 
 from __future__ import annotations
@@ -60,7 +58,7 @@ class DueQueue:
                 return [now.replace(microsecond=0)]  # its first is due at once
             earlier = [due for due in dealt if due <= now]
             since = max(earlier) if earlier else state.known.get(entry.name, now)
-        return triggers.between(watch, entry, since, now)
+        return triggers.due_between(watch, entry, since, now)
 
     def _sort_out(
         self, entry: WatchEntry, found: list[datetime], state: State, now: datetime

@@ -4,8 +4,6 @@ A wall time that a change of the clocks leaves out is due an hour later; one tha
 the first time, unless the entry is due every hour anyway. Intervals are counted in UTC from 1970,
 and a moment within hours is drawn from the seed, the name and the day, so that a restarted daemon
 finds the same.
-
-Refuses to know what was started already.
 """
 
 from __future__ import annotations
@@ -47,7 +45,6 @@ class OncePerDay(BaseTrigger):  # type: ignore[misc]
         self._hours, self._zone, self._seed = hours, zone, seed
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        """Return the first moment at or after ``now``."""
         now = _later(previous, now)
         day = now.astimezone(self._zone).date() - timedelta(days=1)
         while (drawn := self._drawn(day)) < now:
@@ -66,7 +63,7 @@ class OncePerDay(BaseTrigger):  # type: ignore[misc]
 
 
 class WallTimes(BaseTrigger):  # type: ignore[misc]
-    """A crontab: times as a clock on the wall shows them, on days when it is put on or back too.
+    """A crontab: times as a clock on the wall shows them.
 
     The crontab is asked for wall times alone, which know no change of the clocks, and each is then
     looked up in the zone.
@@ -78,7 +75,6 @@ class WallTimes(BaseTrigger):  # type: ignore[misc]
         self._hourly = crontab.split()[1] == "*"
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        """Return the first moment at or after ``now``; ``None`` where none comes any more."""
         now = _later(previous, now).astimezone(UTC)
         face = now.astimezone(self._zone).replace(tzinfo=UTC) - self._doubt(now)
         found: datetime | None = None
@@ -108,8 +104,7 @@ def _later(previous: datetime | None, now: datetime) -> datetime:
     return now if previous is None else max(now, previous + timedelta(microseconds=1))
 
 
-def trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
-    """Return the entry's trigger."""
+def make_trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
     zone = watch.zone(entry)
     made: Trigger
     if entry.cron is not None:
@@ -122,9 +117,9 @@ def trigger(watch: WatchFile, entry: WatchEntry) -> Trigger:
     return made
 
 
-def after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[datetime]:
+def due_after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[datetime]:
     """Due times of an entry later than ``moment``, in UTC, without end (a crontab may have one)."""
-    made, zone = trigger(watch, entry), watch.zone(entry)
+    made, zone = make_trigger(watch, entry), watch.zone(entry)
     while True:
         later = moment + timedelta(microseconds=1)
         found = made.get_next_fire_time(None, later.astimezone(zone))
@@ -134,12 +129,12 @@ def after(watch: WatchFile, entry: WatchEntry, moment: datetime) -> Iterator[dat
         yield moment
 
 
-def between(
+def due_between(
     watch: WatchFile, entry: WatchEntry, since: datetime, until: datetime
 ) -> list[datetime]:
     """Due times later than ``since`` and not later than ``until``."""
     found: list[datetime] = []
-    for due in after(watch, entry, max(since, until - LOOK_BACK)):
+    for due in due_after(watch, entry, max(since, until - LOOK_BACK)):
         if due > until:
             break
         found.append(due)
@@ -150,7 +145,7 @@ def upcoming(watch: WatchFile, now: datetime, count: int) -> list[tuple[datetime
     """Return the nearest due times, and the first of each entry that has none among them."""
 
     def of(entry: WatchEntry) -> Iterator[tuple[datetime, str]]:
-        return ((due, entry.name) for due in after(watch, entry, now))
+        return ((due, entry.name) for due in due_after(watch, entry, now))
 
     nearest = list(islice(merge(*(of(entry) for entry in watch.entries)), count))
     named = {name for _, name in nearest}

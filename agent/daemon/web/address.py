@@ -1,7 +1,7 @@
 """Where a running daemon's page is, and the token that opens it.
 
 The token outlives a restart, so that a kept link goes on working; whoever can read the file may
-steer the daemon, so only its owner can. Refuses to know what is served there.
+steer the daemon, so only its owner can.
 """
 
 from __future__ import annotations

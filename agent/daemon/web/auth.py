@@ -45,8 +45,6 @@ class RequestGate:
         self._hosts = TrustedHostMiddleware(self._checked, allowed_hosts=HOSTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]

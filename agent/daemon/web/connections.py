@@ -28,7 +28,6 @@ QUIET_S = 10.0
 
 
 def most_connections() -> int:
-    """Return how many connections may be open beside the descriptors that are reserved."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST
@@ -68,7 +67,6 @@ class LimitedConnection(H11Protocol):
         self.transport.abort()
 
     def end_if_quiet(self, now: float) -> None:
-        """Close it if it has asked nothing for too long."""
         if self.asks:
             self.quiet_since = now
         elif now - self.quiet_since > QUIET_S:

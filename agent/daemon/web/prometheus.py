@@ -1,7 +1,4 @@
-"""The status as numbers that a Prometheus server collects.
-
-Refuses to count anything itself: whatever the journal and the ledgers do not tell is not here.
-"""
+"""The status as numbers that a Prometheus server collects."""
 
 from __future__ import annotations
 
@@ -19,7 +16,6 @@ Row = tuple[Sequence[str], float]
 
 
 def exposition(status: Status) -> bytes:
-    """Return the text that is collected."""
     registry = CollectorRegistry()
     registry.register(_Told(status))
     return generate_latest(registry)
@@ -30,7 +26,6 @@ class _Told(Collector):
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family."""
         status = self._status
         yield from _plain(status)
         yield from _by_entry(status)
@@ -49,7 +44,6 @@ class _Told(Collector):
 
 
 def _plain(status: Status) -> Iterator[Metric]:
-    """Yield what has no labels."""
     counts, cost, machine = status.counts, status.cost, status.machine
     gauges = {
         "up": ("Whether a daemon holds the data folder.", float(status.daemon is not None)),

@@ -1,7 +1,6 @@
 """Which runs are going on now, and what each has just seen.
 
-A run goes on where a living process holds its unfinished ledger, whoever started it. Refuses to
-know what the daemon decided.
+A run goes on where a living process holds its unfinished ledger, whoever started it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from datetime import datetime
 from pydantic import Field
 
 from agent.config import FrozenValue
-from agent.daemon.journal.events import ChildStarted, mark_of
+from agent.daemon.journal.events import ChildStarted, name_occurrence
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.daemon.web.study_status import count_drawn
 from store.jsonl.locks import signature
@@ -63,16 +62,10 @@ class LiveRun(FrozenValue):
     last: LastVideo | None = None
 
 
-def running(
+def list_running(
     data: DataFolder, runs: Sequence[RunTally], children: Iterable[ChildStarted]
 ) -> tuple[LiveRun, ...]:
-    """Return what goes on, by start.
-
-    Parameters
-    ----------
-    children
-        Processes that the daemon started and that have not ended.
-    """
+    """Return what goes on, by start, also children that the daemon started and that have no run."""
     by_pid = {child.pid: child for child in children}
     found: list[LiveRun] = []
     busy: set[int] = set()
@@ -99,15 +92,9 @@ def running(
 def _is_done(
     data: DataFolder, child: ChildStarted, done: Collection[tuple[str | None, ...]]
 ) -> bool:
-    """Whether everything that a child was started for is complete.
-
-    Parameters
-    ----------
-    done
-        Study and cell of every complete run.
-    """
+    """Whether all that a child was started for is among the complete studies and cells."""
     if child.study is None:
-        return (None, mark_of(child.entry, child.due)) in done
+        return (None, name_occurrence(child.entry, child.due)) in done
     drawn = count_drawn(data.study_dir(child.study) / "draws.json")
     return 0 < drawn <= sum(study == child.study for study, _ in done)
 
@@ -141,12 +128,12 @@ def _running(run: RunTally, entry: str | None) -> LiveRun:
         started=head.at,
         windows=head.windows,
         eligible=run.eligible,
-        shares={phase: share(answers) for phase, answers in run.answers.items()},
+        shares={phase: compute_share(answers) for phase, answers in run.answers.items()},
         last=_shown(run.last) if run.last else None,
     )
 
 
-def share(answers: Iterable[int]) -> YesShare:
+def compute_share(answers: Iterable[int]) -> YesShare:
     """Return the share of yes; a missing answer is none."""
     known = [answer for answer in answers if answer != MISSING]
     return YesShare(yes=known.count(YES), answered=len(known))

@@ -1,7 +1,6 @@
 """Serves the page on loopback: the status, its changes as they come, frames, metrics, controls.
 
-Runs in the daemon's own event loop; files are read in a thread. Refuses to know how the daemon
-does what it is asked, and who may ask (``auth``).
+Runs in the daemon's own event loop; files are read in a thread.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from pydantic import ValidationError
@@ -23,12 +22,11 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from agent.config import FrozenValue
+from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web import address
 from agent.daemon.web.auth import RequestGate
 from agent.daemon.web.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
-from agent.daemon.web.controls import Controls
 from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
-from agent.daemon.web.redact_secrets import SecretRedactor
 from agent.daemon.web.status import Status, StatusReader
 from agent.daemon.web.status_stream import StatusStream
 from agent.errors import AgentError, BadConfig
@@ -41,6 +39,34 @@ HOST = "127.0.0.1"
 SHOWN = 12
 """Starts to come that are asked for."""
 _SITE = Path(__file__).parent / "site"
+
+
+class Controls(Protocol):
+    """A running daemon, as far as a person may steer it.
+
+    Each call has happened, and is in the journal, when it returns. An entry that is not in the
+    watch file raises ``UnknownName``; what cannot be done now raises ``BadConfig``.
+    """
+
+    async def pause(self, entry: str | None) -> None:
+        """Start nothing more of an entry (``None``: of any) and interrupt what runs of it."""
+        ...
+
+    async def resume(self, entry: str | None) -> None:
+        """Take it up again; what was interrupted goes on where it stopped."""
+        ...
+
+    async def run_now(self, entry: str) -> None:
+        """Make it due now, whatever its schedule says."""
+        ...
+
+    async def retry(self, entry: str) -> None:
+        """Try its last occurrence again, after a fault or a deadline, and close the breaker."""
+        ...
+
+    async def looked(self, platform: str, account: str) -> None:
+        """A person has dealt with the wall of this account; its platform may go on."""
+        ...
 
 
 class ActionBody(FrozenValue):
@@ -66,14 +92,7 @@ async def serve(
     upcoming
         Returns the next so many starts, and the first of each entry that has none among them.
     port
-        On loopback; 0 for any that is free.
-    secrets
-        Values that must not be shown wherever they come from, such as keys of the environment.
-
-    Raises
-    ------
-    BadConfig
-        The port is taken.
+        On loopback; 0 for any that is free. One that is taken raises ``BadConfig``.
     """
     listener = _listen(port)
     at = address.write(data, f"http://{HOST}:{listener.getsockname()[1]}")
@@ -128,7 +147,6 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
-        """Capture none."""
         yield
 
 
@@ -155,7 +173,6 @@ class _Pages:
         self._controls, self._news, self._hide = controls, news, hide
 
     def routes(self) -> list[Any]:
-        """Return everything that can be asked for."""
         files = StaticFiles(directory=_SITE)
         steer = [Route(f"/api/{what}", self.steer, methods=["POST"]) for what in self._wishes()]
         return [
@@ -177,7 +194,6 @@ class _Pages:
         return response
 
     async def status(self, _: Request) -> Response:
-        """Serve the status, as it is now."""
         return _json((await self._news.now()).model_dump_json())
 
     async def follow(self, _: Request) -> Response:
@@ -186,7 +202,6 @@ class _Pages:
         return StreamingResponse(_sent(self._news), 200, headers, "text/event-stream")
 
     async def frame(self, request: Request) -> Response:
-        """Serve a kept frame by its hash."""
         sha256 = request.path_params["sha256"]
         try:
             path = self._frames.path(sha256)
@@ -198,7 +213,6 @@ class _Pages:
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
     async def metrics(self, _: Request) -> Response:
-        """Serve what a Prometheus server collects."""
         return Response(exposition(await self._news.now()), media_type=CONTENT_TYPE)
 
     async def refuse(self, _: Request, error: Exception) -> Response:

@@ -2,8 +2,6 @@
 
 The page, the terminal, ``--json`` and the metrics all show this and nothing else. Shares of yes
 are descriptions of what was answered; what they mean is the report's to say.
-
-Refuses to know how it is shown, and to write anything.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ from agent.daemon.journal.events import BreakerChanged, ChildEnded, MachineNotic
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay, Events, Ledgers
-from agent.daemon.web.redact_secrets import SecretRedactor
-from agent.daemon.web.run_status import LiveRun, running
-from agent.daemon.web.study_status import StudyStatus, studies
-from agent.daemon.web.wall_status import WaitingWall, waiting
+from agent.daemon.journal.wall_status import WaitingWall, list_waiting
+from agent.daemon.redact_secrets import SecretRedactor
+from agent.daemon.web.run_status import LiveRun, list_running
+from agent.daemon.web.study_status import StudyStatus, list_studies
 from store.jsonl.locks import holder
 from store.maintenance.stats import RECENT, Disk, disk_of
 from store.runs.data_folder import DataFolder
@@ -118,7 +116,6 @@ class FolderCounts(FrozenValue):
     today: int = 0
     """Videos of this day, in the status's time zone."""
     damaged: int = 0
-    """Runs that cannot be read as a whole."""
     unreadable: int = 0
     """Lines of ledgers and of the journal that cannot be read."""
     outcomes: dict[str, dict[str, int]] = Field(default_factory=dict)
@@ -154,13 +151,7 @@ class Status(FrozenValue):
 
 
 class StatusReader:
-    """Looks again and again, and reads only what is new.
-
-    Parameters
-    ----------
-    hide
-        Takes secrets out of every text that is shown.
-    """
+    """Looks again and again, and reads only what is new."""
 
     def __init__(self, data: DataFolder, hide: SecretRedactor | None = None) -> None:
         self._data = data
@@ -171,7 +162,6 @@ class StatusReader:
         self._measure_at = 0.0
 
     def look(self, now: datetime, upcoming: Upcoming = ()) -> Status:
-        """Return how things stand."""
         self._events.catch_up()
         state = self._events.state
         runs = self._ledgers.now()
@@ -189,15 +179,15 @@ class StatusReader:
             file_problem=state.refused.problem if state.refused else None,
             stopped=state.stopped.reason if state.stopped and not held else None,
             paused=state.paused_all,
-            running=running(self._data, runs, state.running.values() if held else ()),
+            running=list_running(self._data, runs, state.running.values() if held else ()),
             upcoming=tuple(NextOccurrence(at=at, entry=entry) for at, entry in upcoming),
             entries=_entries(state, upcoming, alive=held is not None),
-            walls=waiting(state.walls.values()),
+            walls=list_waiting(state.walls.values()),
             breakers=tuple(state.breakers.values()),
             troubles=tuple(state.troubles.values()),
             failures=_failures(self._events.failures),
             unreadable=self._unreadable(),
-            studies=studies(self._data, runs),
+            studies=list_studies(self._data, runs),
             counts=self._counts(everything, today),
             cost=_cost(everything, today),
             machine=self._machine(everything, now),
@@ -287,7 +277,7 @@ def _last(state: State, name: str) -> LastOccurrence | None:
 
 
 def _failures(events: Iterable[ChildEnded | OccurrenceSkipped]) -> tuple[FailureNotice, ...]:
-    """Newest first."""
+    """Return them, the newest first."""
     found = [
         FailureNotice(
             at=event.at,

@@ -1,7 +1,4 @@
-"""The status, looked at once for everybody who follows it, and told when it has changed.
-
-Refuses to know who listens and how it reaches them.
-"""
+"""The status, looked at once for everybody who follows it, and told when it has changed."""
 
 from __future__ import annotations
 
@@ -24,12 +21,8 @@ Soon = Sequence[tuple[datetime, str]]
 class StatusStream:
     """Looks while somebody follows.
 
-    Parameters
-    ----------
-    look
-        Reads files, and is called in a thread, once at a time.
-    upcoming
-        Is called on the event loop.
+    ``look`` reads files, and is called in a thread, once at a time; ``upcoming`` is called on the
+    event loop.
     """
 
     def __init__(self, look: Callable[[Soon], Status], upcoming: Callable[[], Soon]) -> None:
@@ -90,7 +83,6 @@ class StatusStream:
                 self._wanted.clear()
 
     def close(self) -> None:
-        """Let every listener go."""
         self._closed.set()
         self._wanted.set()
         self._tell()

@@ -1,7 +1,6 @@
 """How far each study is, and its running share of yes by position, arm by arm.
 
 The share starts anew with each window and is of all answers that the arm's runs gave in it so far.
-It describes; it tests nothing, and refuses to know what it means (``analysis``).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class StudyStatus(FrozenValue):
     curves: tuple[ArmProgress, ...]
 
 
-def studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyStatus, ...]:
+def list_studies(data: DataFolder, runs: Sequence[RunTally]) -> tuple[StudyStatus, ...]:
     """Return the studies that have begun, the latest first."""
     by_study: dict[str, dict[str, RunTally]] = {}
     for run in runs:  # by start, so that the newest of a cell stays

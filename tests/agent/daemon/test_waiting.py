@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from agent.daemon.config.jobs import Job, jobs
-from agent.daemon.config.watch_file import BadWatch, load
-from agent.daemon.journal.events import read
+from agent.daemon.config.jobs import Job, load, resolve_entries
+from agent.daemon.config.watch_file import BadWatch
+from agent.daemon.journal.events import read_events
 from agent.daemon.journal.state import Occurrence, State, fold
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.run.profiles import BrowserProfile
@@ -51,7 +51,7 @@ def supervise(folder: Path, entries: str, scenario: Scenario) -> State:
             supervisor.close()
 
     asyncio.run(go())
-    return fold(read(folder / "daemon" / "journal.jsonl"))
+    return fold(read_events(folder / "daemon" / "journal.jsonl"))
 
 
 def running(supervisor: Supervisor) -> list[str]:
@@ -79,9 +79,9 @@ class Waiter(Job):
 
 
 def waiters(supervisor: Supervisor, **weights: int) -> None:
-    for name, job in supervisor.taken.jobs.items():
+    for name, job in supervisor.loaded_file.jobs.items():
         held = {one: getattr(job, one) for one in job.__dataclass_fields__}
-        supervisor.taken.jobs[name] = Waiter(**{**held, "weight": weights.get(name, 1)})
+        supervisor.loaded_file.jobs[name] = Waiter(**{**held, "weight": weights.get(name, 1)})
 
 
 def test_a_large_entry_is_not_passed_by_small_ones(
@@ -175,7 +175,7 @@ def test_who_is_refused_since_the_account_was_taken_meanwhile_has_not_failed(
         assert "is used by process" in one.ended.reason
         await supervisor.look()
         assert running(supervisor) == []
-        clock.pass_by(supervisor.taken.watch.limits.retry + 1)
+        clock.pass_by(supervisor.loaded_file.watch.limits.retry + 1)
         await supervisor.look()
         assert running(supervisor) == ["one"]
 
@@ -199,7 +199,7 @@ def test_children_count_the_watch_file_s_days(tmp_path: Path) -> None:
     file = tmp_path / "watch.toml"
     head = f'timezone = "Asia/Kathmandu"\n[[entry]]\nname = "s"\nevery = "1h"\nstudy = "{study}"\n'
     file.write_text(head + entry("one", 2), encoding="utf-8")
-    found = jobs(load(file))
+    found = resolve_entries(load(file))
     for name in ("s", "one"):
         words = found[name].command(Occurrence(name, NOON), tmp_path, None)
         assert words[words.index("--timezone") + 1] == "Asia/Kathmandu"

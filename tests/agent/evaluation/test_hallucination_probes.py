@@ -27,7 +27,7 @@ from agent.models.base import Question, Reply
 from agent.preferences.generate import PairPlan, make_pairs
 from store.cli.main import main as store_main
 from store.results.hallucination_probes import PROBE_FORMAT, read_probes
-from store.results.preference_pairs import LEVELS, NoPairs, find_pairs
+from store.results.preference_pairs import LEVELS, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from tests.agent.models.made import Recorded
@@ -164,9 +164,10 @@ def test_a_denial_invents_nothing() -> None:
 
 
 def test_what_cannot_be_asked_is_said(data: DataFolder, tmp_path: Path) -> None:
-    assert "reads no statements" in str(typed(data, "--model", "embedded/conse").exception)
+    assert "reads no statements" in typed(data, "--model", "embedded/conse").output
     nothing = typed(DataFolder(tmp_path), "--model", "scripted/yes")
-    assert isinstance(nothing.exception, NoPairs)
+    assert nothing.exit_code == 2
+    assert "Type: python -m agent pairs --model scripted/editor" in nothing.output
 
 
 EVALUATED = """

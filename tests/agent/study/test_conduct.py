@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.daemon.config.jobs import jobs
-from agent.daemon.config.watch_file import load as load_watch
-from agent.daemon.journal.ledger_facts import LedgerFacts
+from agent.daemon.config.jobs import load as load_watch
+from agent.daemon.config.jobs import resolve_entries
 from agent.daemon.journal.state import Occurrence
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from agent.study.conduct import Conductor, Study, config_of
 from agent.study.declared import load
 from agent.study.frozen import FrozenStudy, freeze
@@ -207,7 +207,7 @@ def test_a_due_time_adds_a_replicate_to_a_complete_study(tmp_path: Path) -> None
     watch = tmp_path / "watch.toml"
     entry = f'[[entry]]\nname = "s"\nstudy = "{file}"\nevery = "1h"\nadds_replicate = true\n'
     watch.write_text(entry, encoding="utf-8")
-    job = jobs(load_watch(watch))["s"]
+    job = resolve_entries(load_watch(watch))["s"]
     data = DataFolder(tmp_path / "data")
     due = datetime(2026, 11, 20, 12, tzinfo=UTC)
     study = load(file)

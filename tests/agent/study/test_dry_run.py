@@ -9,7 +9,6 @@ from click.testing import CliRunner, Result
 
 from agent.cli import cli
 from agent.study.declared import load
-from agent.study.frozen import StudyChanged
 from agent.study.preparation import keep, prepare
 from store.runs.data_folder import DataFolder
 from tests.agent.study.test_conduct import written
@@ -30,8 +29,8 @@ def test_a_study_refuses_a_prompt_that_has_changed(tmp_path: Path) -> None:
     was["prompts"]["simple"] = dict.fromkeys(was["prompts"]["simple"], "0" * 64)
     kept.write_text(json.dumps(was), encoding="utf-8")
     refused = dry_run(file, data.root)
-    assert isinstance(refused.exception, StudyChanged)
-    told = str(refused.exception)
+    assert refused.exit_code == 2
+    told = refused.stderr.rstrip()
     assert "A prompt of the strategy simple has changed since study small was begun" in told
     assert told.endswith('type in the study file: name = "ANOTHER"')
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from agent.daemon.config.jobs import load as load_watch
 from agent.daemon.config.watch_file import BadWatch
-from agent.daemon.config.watch_file import load as load_watch
 from agent.study.declared import BadStudy
 from agent.study.declared import load as load_study
 from analysis.errors import BadStudyFolder

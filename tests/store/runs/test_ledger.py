@@ -375,7 +375,7 @@ def test_scan_tells_all_runs_by_their_ends(tmp_path: Path) -> None:
     with data.ledger_path("broken").open("ab") as file:
         file.write(b'{"kind":"nothing"}\n')
     LedgerWriter(data.ledger_path("empty")).close()
-    found = [(run.run_id, run.status, run.steps) for run in scan(data)]
+    found = [(run.run_id, run.status, run.steps) for run in scan(data.ledgers())]
     assert found == [("broken", "damaged", 0), ("cut", "interrupted", 2), ("whole", "complete", 3)]
     broken, cut, _ = data.runs()
     assert "ledger.jsonl:3 is damaged" in (broken.problem or "")

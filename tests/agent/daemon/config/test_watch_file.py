@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.config.jobs import jobs
+from agent.daemon.config.jobs import load, resolve_entries
 from agent.daemon.config.reload import LoadedFile
-from agent.daemon.config.watch_file import EXAMPLE, BadWatch, load
+from agent.daemon.config.watch_file import EXAMPLE, BadWatch
+from agent.daemon.host import SystemClock
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.journal.writer import JournalWriter
-from agent.daemon.process.resources import SystemClock
 from agent.study.declared import EXAMPLE as STUDY
 
 GOOD = """\
@@ -102,7 +102,7 @@ def test_the_example_holds_with_all_that_is_commented_out(tmp_path: Path) -> Non
 
 def test_an_entry_is_a_command_with_its_due_time(tmp_path: Path) -> None:
     watch = load(written(tmp_path, GOOD))
-    job = jobs(watch)["p12"]
+    job = resolve_entries(watch)["p12"]
     due = datetime(2026, 11, 20, 12, tzinfo=UTC)
     words = job.command(Occurrence("p12", due), tmp_path, None)
     assert words[2:5] == ["agent", "run", "--persona"]
@@ -110,7 +110,7 @@ def test_an_entry_is_a_command_with_its_due_time(tmp_path: Path) -> None:
     assert words[words.index("--occurrence") + 1] == "p12@20261120T120000Z"
     assert {"--tethered", "--no-index"} <= set(words)
     assert (job.profiles, job.videos) == (frozenset(["playground/a1"]), 4)
-    assert job.digest(due) != jobs(watch)["p05"].digest(due)
+    assert job.digest(due) != resolve_entries(watch)["p05"].digest(due)
 
 
 def test_an_edit_is_taken_up_whole_or_refused_whole(tmp_path: Path) -> None:

@@ -16,16 +16,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.cli.daemon import daemon
 from agent.cli.status import status, status_lines
-from agent.daemon.config.jobs import resolve
+from agent.daemon.config.jobs import resolve_entry
 from agent.daemon.config.watch_file import DailyCap, WatchEntry
+from agent.daemon.host import SystemClock
 from agent.daemon.journal.damage import JournalReader
-from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read
-from agent.daemon.journal.ledger_facts import LedgerFacts
+from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read_events
 from agent.daemon.journal.state import State, fold
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.main import mend
-from agent.daemon.process.resources import SystemClock
+from agent.daemon.schedule.ledger_facts import LedgerFacts
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web.status import JOURNAL, Status, StatusReader
 from agent.errors import BadConfig
@@ -172,7 +172,7 @@ def test_a_later_versions_ledger_is_named_as_such(world: World, extra: dict[str,
     told = [(one.problem, one.command) for one in found.unreadable]
     assert told == [(sentence, "pip install --upgrade feedsway")]
     assert (found.counts.videos, found.counts.damaged) == (0, 1)
-    [run] = scan(world.data)
+    [run] = scan(world.data.ledgers())
     assert run.status == "damaged"
     assert f"has schema {SCHEMA + 1}" in str(run.problem)
 
@@ -300,9 +300,9 @@ def test_mending_keeps_the_damaged_journal_and_all_that_can_be_read(world: World
     kept = path.read_bytes().splitlines(keepends=True)
     assert kept[: len(whole) - 1] == whole[:2] + whole[3:]
     # its kind cannot be told, so that it may have been a pause
-    assert (len(kept), fold(read(path)).paused_all) == (len(whole), True)
+    assert (len(kept), fold(read_events(path)).paused_all) == (len(whole), True)
     assert "nothing was changed" in type_mend(world.data).stderr
-    assert fold(read(path)).paused_all
+    assert fold(read_events(path)).paused_all
 
 
 def test_mending_twice_in_a_second_keeps_both(world: World) -> None:
@@ -337,7 +337,7 @@ def test_a_time_zone_that_is_none_ends_no_look(world: World) -> None:
 def test_damaged_draws_of_a_study_end_no_daemon(world: World, tmp_path: Path, damage: str) -> None:
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE, encoding="utf-8")
-    job = resolve(WatchEntry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
+    job = resolve_entry(WatchEntry.model_validate({"name": "s", "every": "1h", "study": str(file)}))
     assert job.declared is not None
     name = job.declared.name
     draws = world.data.study_dir(name) / "draws.json"
@@ -405,7 +405,7 @@ def check_flips(world: World, seeds: range) -> None:
         if kind == "ledger":
             steps = sum(isinstance(one, Step) for one in told)
             assert found.counts.videos == 2 + steps, seed
-            runs, problems = scan(world.data), list[str]()
+            runs, problems = scan(world.data.ledgers()), list[str]()
             read_each([one.path for one in runs], problems)
             assert {one.run_id for one in runs} == {"r1", "r2"}, seed
         else:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from agent.daemon.process import child as children
-from agent.daemon.process.child import Child, left, sweep
+from agent.daemon.process.child import Child, find_leftovers, sweep
 from tests.e2e.commands import until
 
 STUBBORN = (
@@ -47,14 +47,14 @@ def test_what_a_child_leaves_behind_is_ended_and_nothing_else(tmp_path: Path) ->
         await one.start()
         await other.start()
         assert (await one.wait(), await other.wait()) == (0, 0)
-        assert len(left(tmp_path)) == 2
+        assert len(find_leftovers(tmp_path)) == 2
         assert len(await one.sweep(0.1)) == 1
-        kept = left(tmp_path)
+        kept = find_leftovers(tmp_path)
         assert await sweep(tmp_path, ["other"], 0.1) == []
         assert len(await sweep(tmp_path, [], 0.1)) == 1
         await other.sweep(0.1)
         return kept
 
     assert len(asyncio.run(go())) == 1
-    assert left(tmp_path) == []
-    assert left(tmp_path.parent) == []
+    assert find_leftovers(tmp_path) == []
+    assert find_leftovers(tmp_path.parent) == []

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from agent.daemon.config.jobs import Job, resolve
+from agent.daemon.config.jobs import Job, resolve_entry
 from agent.daemon.config.watch_file import DailyCap, WatchEntry, WatchFile, WatchLimits
+from agent.daemon.host import ClockJumps
 from agent.daemon.journal.events import ChildEnded, ChildStarted
-from agent.daemon.journal.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.journal.state import fold
 from agent.daemon.journal.tail import Ledgers
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.main import SupervisorControls
 from agent.daemon.process.child import Child
-from agent.daemon.process.exit_reason import ExitReason, of
-from agent.daemon.process.resources import ClockJumps, shortages
+from agent.daemon.process.exit_reason import ExitReason, explain_exit
 from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.schedule import admission
+from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
 from agent.daemon.supervisor import DaemonSetup, Supervisor
-from agent.daemon.web.control_actions import SupervisorControls
 from agent.errors import BadConfig, UnknownName
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
@@ -76,16 +76,16 @@ class World:
 
     def __init__(self, folder: Path, book: JournalWriter, watch: WatchFile) -> None:
         self.book, self.watch = book, watch
-        self.jobs: list[Job] = [resolve(one) for one in watch.entries]
+        self.jobs: list[Job] = [resolve_entry(one) for one in watch.entries]
         self.evidence = LedgerFacts(DataFolder(folder))
 
     def held(self) -> str | None:
         told = self.book.state, self.evidence, self.book.now()
-        return admission.held(self.jobs[0], self.watch, *told)
+        return admission.find_hold(self.jobs[0], self.watch, *told)
 
     def barred(self, *running: Job) -> str | None:
         state, now = self.book.state, self.book.now()
-        return admission.barred(self.jobs[0], self.watch, state, running, now)
+        return admission.find_bar(self.jobs[0], self.watch, state, running, now)
 
     async def end_one(self, ending: ExitReason, consequences: RetryPolicy, due: datetime) -> None:
         self.book.note(ChildStarted(at=due, entry="p12", due=due, pid=1, log=""))
@@ -152,7 +152,7 @@ async def _unseen(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch)
     file.write_text(ONE, encoding="utf-8")
     supervisor = Supervisor(DaemonSetup(file, DataFolder(tmp_path), clock))
     monkeypatch.setattr(supervisor, "_evidence", None)  # a fault of ours
-    job, key, book = supervisor.taken.jobs["p12"], ("p12", NOON), supervisor.book
+    job, key, book = supervisor.loaded_file.jobs["p12"], ("p12", NOON), supervisor.book
     child = Child([sys.executable, "-c", "pass"], tmp_path / "log", tmp_path, "p12@noon")
     try:
         book.note(ChildStarted(at=NOON, entry="p12", due=NOON, pid=await child.start(), log="log"))
@@ -162,7 +162,7 @@ async def _unseen(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch)
         await asyncio.sleep(0)  # what follows from the end of a task is called after it
         assert (supervisor._children, book.state.running) == ({}, {})
         assert book.state.open[key].failures == 1
-        assert supervisor.consequences.waits(key)
+        assert supervisor.retry_policy.waits(key)
     finally:
         supervisor.close()
 
@@ -179,9 +179,9 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
     supervisor.book.tell = tell
     steering, book = SupervisorControls(supervisor), supervisor.book
     try:
-        world = World(tmp_path, book, supervisor.taken.watch)
+        world = World(tmp_path, book, supervisor.loaded_file.watch)
         met = WallMet("playground", "p12-a", "LoginRequired", "r1")
-        await world.end_one(ExitReason("wall", 1, "a wall", (met,)), supervisor.consequences, NOON)
+        await world.end_one(ExitReason("wall", 1, "a wall", (met,)), supervisor.retry_policy, NOON)
         assert "waits for a person" in str(world.barred())
         with pytest.raises(UnknownName):
             await steering.looked("playground", "p13-a")
@@ -196,9 +196,9 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
 
 
 def _events(folder: Path) -> Any:
-    from agent.daemon.journal.events import read
+    from agent.daemon.journal.events import read_events
 
-    return read(folder / "daemon" / "journal.jsonl")
+    return read_events(folder / "daemon" / "journal.jsonl")
 
 
 async def _pause_and_ask(steering: SupervisorControls, world: World) -> None:
@@ -308,8 +308,8 @@ def test_a_budget_counts_what_a_kill_cut_off(tmp_path: Path, book: JournalWriter
 def test_a_renamed_entry_goes_on_with_its_account(tmp_path: Path, book: JournalWriter) -> None:
     data, run = DataFolder(tmp_path), {"persona": "p12", "account": "p12-a"}
     former = entry(budget_usd=1.0)
-    cell = resolve(former).mark(NOON)
-    digest = resolve(former).digest(NOON)
+    cell = resolve_entry(former).occurrence_name(NOON)
+    digest = resolve_entry(former).digest(NOON)
     keep_run(data, "r1", ["red"], config={"cell": cell}, config_hash=digest)
     call = CallReserved(
         id="c1", at=NOON, account="run/r1", model="m", key="k-0", cost_usd=1.5, tokens=9
@@ -334,7 +334,7 @@ def spent(data: DataFolder, fault: str) -> ExitReason:
     keep_run(data, "r1", ["red"], end=False)
     with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
         writer.append(Fault(at=NOON, position=1, fault=fault, message="why", recovered=False))
-    return of(1, None, data.root / "log", evidence, Ledgers(data).now())
+    return explain_exit(1, None, data.root / "log", evidence, Ledgers(data).now())
 
 
 @pytest.mark.parametrize(
@@ -354,8 +354,12 @@ def test_a_breaker_is_opened_by_what_a_site_may_be_to_blame_for(
 
 def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -> None:
     room = DataFolder(tmp_path).free_bytes() // (1 << 20)
-    assert "disk" not in shortages(DataFolder(tmp_path), WatchLimits(disk_mib=0, memory_mib=0))
-    short = shortages(DataFolder(tmp_path), WatchLimits(disk_mib=2 * room, memory_mib=10**9))
+    assert "disk" not in admission.find_shortages(
+        DataFolder(tmp_path), WatchLimits(disk_mib=0, memory_mib=0)
+    )
+    short = admission.find_shortages(
+        DataFolder(tmp_path), WatchLimits(disk_mib=2 * room, memory_mib=10**9)
+    )
     assert set(short) == {"disk", "memory"}
     jumps = ClockJumps(clock)
     clock.pass_by(3600)
@@ -371,9 +375,9 @@ def test_an_end_is_told_by_its_code_what_it_was_ended_for_and_its_last_words(
     log, evidence = tmp_path / "log", LedgerFacts(DataFolder(tmp_path))
     log.write_text("first\nWho watches? token=abcdefghijkl\n", encoding="utf-8")
     told = [
-        of(0, ("interrupted", "paused"), log, evidence, []),
-        of(130, ("deadline", "too long"), log, evidence, []),
-        *(of(code, None, log, evidence, []) for code in (-9, 130, 2, 1)),
+        explain_exit(0, ("interrupted", "paused"), log, evidence, []),
+        explain_exit(130, ("deadline", "too long"), log, evidence, []),
+        *(explain_exit(code, None, log, evidence, []) for code in (-9, 130, 2, 1)),
     ]
     assert [ending.outcome for ending in told] == [
         "complete",

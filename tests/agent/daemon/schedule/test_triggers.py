@@ -41,7 +41,7 @@ def watch(*entries: WatchEntry, timezone: str = "Europe/Berlin", seed: int = 1) 
 
 
 def next_dues(one: WatchEntry, after: datetime, count: int, seed: int = 1) -> list[datetime]:
-    return list(islice(triggers.after(watch(one, seed=seed), one, after), count))
+    return list(islice(triggers.due_after(watch(one, seed=seed), one, after), count))
 
 
 def clock_face(dues: list[datetime]) -> list[str]:
@@ -88,7 +88,7 @@ def test_no_due_time_is_lost_where_clocks_are_put_on(
 ) -> None:
     one, at = entry(cron=cron), ZoneInfo(zone)
     begin = datetime.fromisoformat(after).replace(tzinfo=at) - timedelta(seconds=1)
-    dues = list(islice(triggers.after(watch(one, timezone=zone), one, begin), len(faces)))
+    dues = list(islice(triggers.due_after(watch(one, timezone=zone), one, begin), len(faces)))
     assert [f"{due.astimezone(at):%d %H:%M}" for due in dues] == faces
     assert dues == sorted(set(dues))
 
@@ -99,7 +99,7 @@ def test_a_year_has_every_day_s_due_times(zone: str, cron: str) -> None:
     one, at = entry(cron=cron), ZoneInfo(zone)
     begin, end = (datetime(year, 1, 1, tzinfo=at) for year in (2026, 2027))
     both = watch(one, timezone=zone)
-    dues = list(takewhile(lambda due: due < end, triggers.after(both, one, begin - MOMENT)))
+    dues = list(takewhile(lambda due: due < end, triggers.due_after(both, one, begin - MOMENT)))
     times = len(cron.split()[1].split(","))
     folded = len({due.astimezone(at).date() for due in dues})
     # two wall times of one day may be one moment, where the clock jumps over an hour
@@ -154,7 +154,7 @@ def look(
     """Return what waits now, and why something was skipped."""
     events = dues.collect(watch(one, timezone="UTC"), state, now)
     for event in events:
-        state.take(event)
+        state.apply_event(event)
     waiting = [f"{due:%H:%M}" for due in state.queued.get(one.name, ())]
     return waiting, [
         f"{e.due:%H:%M} {e.reason}" for e in events if isinstance(e, OccurrenceSkipped)
@@ -166,12 +166,12 @@ def known(at: datetime = NOON) -> State:
 
 
 def begin(state: State, due: datetime) -> None:
-    state.take(ChildStarted(at=due, entry="p12", due=due, pid=1, log=""))
+    state.apply_event(ChildStarted(at=due, entry="p12", due=due, pid=1, log=""))
 
 
 def finish(state: State, due: datetime, outcome: str = "complete") -> None:
     told = {"at": due, "entry": "p12", "due": due, "outcome": outcome}
-    state.take(ChildEnded.model_validate(told))
+    state.apply_event(ChildEnded.model_validate(told))
 
 
 def test_a_daily_start_that_was_missed_is_caught_up_once() -> None:
@@ -225,7 +225,7 @@ def test_a_due_time_that_waits_still_waits_after_a_restart(missed: str, when: An
         now = NOON + timedelta(minutes=minutes, seconds=1)
         found = DueQueue().collect(watch(one, timezone="UTC"), state, now)
         for event in found:
-            state.take(event)
+            state.apply_event(event)
         state = restarted(state, events := [*events, *found])
         later = now + timedelta(minutes=5)
         assert DueQueue().collect(watch(one, timezone="UTC"), state, later) == []
@@ -261,17 +261,17 @@ def test_no_due_time_is_taken_up_twice_when_the_clock_is_set_back() -> None:
 
 def test_what_was_killed_is_open_and_asked_again_is_tried_again() -> None:
     state = known()
-    state.take(ChildStarted(at=NOON, entry="p12", due=NOON, pid=1, log=""))
+    state.apply_event(ChildStarted(at=NOON, entry="p12", due=NOON, pid=1, log=""))
     assert list(state.running) == [("p12", NOON)]
     finish(state, NOON, "fault")
-    state.take(OccurrenceSkipped(at=NOON, entry="p12", due=NOON, reason="given up"))
+    state.apply_event(OccurrenceSkipped(at=NOON, entry="p12", due=NOON, reason="given up"))
     assert not state.open
-    state.take(ActionRequested(at=NOON, entry="p12", what="retry"))
+    state.apply_event(ActionRequested(at=NOON, entry="p12", what="retry"))
     (again,) = DueQueue().candidates(state)
     assert (again.due, again.failures, again.attempts, again.number) == (NOON, 0, 1, 1)
-    state.take(ActionRequested(at=NOON + timedelta(hours=1), entry="p12", what="run_now"))
+    state.apply_event(ActionRequested(at=NOON + timedelta(hours=1), entry="p12", what="run_now"))
     assert len(state.open) == 2
-    state.take(DaemonStopped(at=NOON, reason=""))
+    state.apply_event(DaemonStopped(at=NOON, reason=""))
     assert state.stopped is not None
 
 

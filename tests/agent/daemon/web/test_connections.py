@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.daemon.journal.events import ChildEnded, MachineNotice, read
+from agent.daemon.journal.events import ChildEnded, MachineNotice, read_events
+from agent.daemon.main import SupervisorControls
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web import address, connections
 from agent.daemon.web.connections import MOST, most_connections
-from agent.daemon.web.control_actions import SupervisorControls
 from agent.daemon.web.server import serve
 from store.runs.data_folder import DataFolder
 from tests.agent.daemon.schedule.test_holding import Clock
@@ -69,7 +69,7 @@ def test_a_crowd_that_asks_nothing_ends_neither_daemon_nor_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     asyncio.run(_crowded(tmp_path))
-    events = list(read(tmp_path / "daemon" / "journal.jsonl"))
+    events = list(read_events(tmp_path / "daemon" / "journal.jsonl"))
     assert [one.outcome for one in events if isinstance(one, ChildEnded)] == ["complete"]
     assert [one.trouble for one in events if isinstance(one, MachineNotice)] == []
 
@@ -183,7 +183,7 @@ def test_a_daemon_outlives_that_the_machine_opens_no_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     asyncio.run(_without_files(tmp_path))
-    events = list(read(tmp_path / "daemon" / "journal.jsonl"))
+    events = list(read_events(tmp_path / "daemon" / "journal.jsonl"))
     assert [one.outcome for one in events if isinstance(one, ChildEnded)] == ["complete"]
     files = [
         one.open for one in events if isinstance(one, MachineNotice) and one.trouble == "files"
@@ -251,5 +251,5 @@ def test_ten_thousand_that_ask_nothing(tmp_path: Path) -> None:
     finally:
         daemon.kill()
     assert "Traceback" not in log.read_text()
-    events = list(read(data.daemon_dir / "journal.jsonl"))
+    events = list(read_events(data.daemon_dir / "journal.jsonl"))
     assert [one.outcome for one in events if isinstance(one, ChildEnded)] == ["complete"]

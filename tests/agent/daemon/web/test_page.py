@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.daemon.journal.events import mark_of, read
+from agent.daemon.journal.events import name_occurrence, read_events
 from agent.daemon.web.status import JOURNAL
 from agent.drivers.web.browser import find_browser, list_arguments
 from store.runs.data_folder import DataFolder
@@ -100,7 +100,7 @@ def visit(browser: Browser, made: dict[str, tuple[World, str]]) -> Iterator[Open
 
 
 def kinds(world: World) -> list[str]:
-    return [event.kind for event in read(world.data.daemon_dir / JOURNAL)]
+    return [event.kind for event in read_events(world.data.daemon_dir / JOURNAL)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -286,7 +286,7 @@ def test_a_child_whose_run_has_ended_is_not_said_to_start(browser: Browser, tmp_
     with served(world) as link:
         page.goto(link)
         heading.filter(has_text="Starting …").wait_for()
-        run = world.keep("r1", "yn", config={"cell": mark_of("dusk", world.now)})
+        run = world.keep("r1", "yn", config={"cell": name_occurrence("dusk", world.now)})
         run.append(finished(2))
         run.close()
         heading.filter(has_text="Finishing …").wait_for()

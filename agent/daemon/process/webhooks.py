@@ -1,7 +1,7 @@
 """Tells another program of walls, breakers and finished studies: a webhook, a command, or both.
 
 A hook that fails is written to the journal and never stops anything. An address may be as good as
-a password, so that none is ever told. Refuses to decide what is worth telling.
+a password, so that none is ever told.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from agent.daemon.journal.events import (
     MachineNotice,
     WallReported,
 )
-from agent.daemon.web.redact_secrets import SecretRedactor
-from agent.daemon.web.wall_status import waiting
+from agent.daemon.journal.wall_status import list_waiting
+from agent.daemon.redact_secrets import SecretRedactor
 
 On = Literal["wall", "breaker", "study"]
 PATIENCE_S = 10.0
@@ -33,19 +33,13 @@ class HookTargets(Protocol):
     """The watch file's hooks."""
 
     @property
-    def webhook(self) -> str | None:
-        """Where to post to."""
-        ...
+    def webhook(self) -> str | None: ...
 
     @property
-    def command(self) -> Sequence[str] | None:
-        """What to start, with its arguments."""
-        ...
+    def command(self) -> Sequence[str] | None: ...
 
     @property
-    def on(self) -> Collection[str]:
-        """Which events to tell of."""
-        ...
+    def on(self) -> Collection[str]: ...
 
 
 class HookPayload(FrozenValue):
@@ -61,15 +55,7 @@ class HookPayload(FrozenValue):
 
 
 class HookSender:
-    """Calls the hooks.
-
-    Parameters
-    ----------
-    write
-        Takes what goes into the journal.
-    hide
-        Takes secrets out of what is told.
-    """
+    """Calls the hooks; ``write`` takes what goes into the journal."""
 
     def __init__(
         self,
@@ -83,7 +69,7 @@ class HookSender:
 
     async def tell(self, event: AnyEvent) -> None:
         """Tell of an event, if that is wanted; returns when the hooks have answered or given up."""
-        told = message(event)
+        told = compose_message(event)
         if told is None or told.event not in self._wanted.on:
             return
         body = told.model_copy(update={"text": self._hide.text(told.text)}).model_dump_json()
@@ -99,11 +85,11 @@ class HookSender:
             self._write(MachineNotice(at=now, trouble="hook", open=bool(wrong), detail=wrong))
 
 
-def message(event: AnyEvent) -> HookPayload | None:
+def compose_message(event: AnyEvent) -> HookPayload | None:
     """Return what is told of an event; ``None`` where it is no matter for a hook."""
     match event:
         case WallReported(open=True):
-            (wall,) = waiting([event])
+            (wall,) = list_waiting([event])
             text = (
                 f"{event.platform} shows {event.account} {wall.saw}. Its runs wait for you. "
                 f"Type: {wall.command}"

@@ -24,9 +24,9 @@ from agent.daemon.journal.events import (
     PauseChanged,
     WallReported,
 )
-from agent.daemon.process.log_retention import LOGS, MOST_LOGS, prune
-from agent.daemon.web import webhooks
-from agent.daemon.web.webhooks import HookSender, message
+from agent.daemon.process import webhooks
+from agent.daemon.process.child import LOGS, MOST_LOGS, prune_logs
+from agent.daemon.process.webhooks import HookSender, compose_message
 from store.runs.data_folder import DataFolder
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -154,7 +154,7 @@ def test_an_answer_that_is_an_error_is_one() -> None:
 
 
 def test_what_is_no_matter_is_not_told() -> None:
-    assert [message(event) for event in QUIET] == [None] * len(QUIET)
+    assert [compose_message(event) for event in QUIET] == [None] * len(QUIET)
 
 
 def test_childrens_logs_go_by_number_and_by_age(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_childrens_logs_go_by_number_and_by_age(tmp_path: Path) -> None:
     for log in (data.daemon_dir / LOGS / "seldom").iterdir():
         old = (now - timedelta(days=60)).timestamp()
         os.utime(log, (old, old))
-    assert prune(data, now) == 5 + 1
+    assert prune_logs(data, now) == 5 + 1
     left = sorted(path.name for path in (data.daemon_dir / LOGS / "often").iterdir())
     assert left[0] == "20261120T000005Z.log"
     assert len(list((data.daemon_dir / LOGS / "seldom").iterdir())) == 1  # the newest stays

@@ -1,7 +1,4 @@
-"""What the ledgers say about occurrences: which runs are theirs, how they ended, what was watched.
-
-Refuses to know what is due and what is running.
-"""
+"""What the ledgers say about occurrences: their runs, their ends, what was watched and paid."""
 
 from __future__ import annotations
 
@@ -41,12 +38,12 @@ class LedgerFacts:
         self._ledgers = Ledgers(data)
         self._book: PaymentBook | None = None
 
-    def of(self, job: Job, due: datetime) -> list[RunTally]:
+    def find_runs(self, job: Job, due: datetime) -> list[RunTally]:
         """Return the runs of an occurrence: of a study, all of its runs."""
         if job.declared is not None:
             name = job.declared.name
             return [run for run in self._ledgers.now() if run.begun.config.study == name]
-        mark = job.mark(due)
+        mark = job.occurrence_name(due)
         return [
             run
             for run in self._ledgers.now()
@@ -64,13 +61,13 @@ class LedgerFacts:
             return False
 
     def _complete(self, job: Job, due: datetime) -> bool:
-        runs = self.of(job, due)
+        runs = self.find_runs(job, due)
         if job.declared is None:
             return any(run.finished for run in runs)
         home = self._data.study_dir(job.declared.name)
         replicates = job.declared.matrix.replicates
         if job.entry.adds_replicate:
-            known = read_occurrences(home).get(job.mark(due))
+            known = read_occurrences(home).get(job.occurrence_name(due))
             if known is None:  # its replicate is not drawn yet
                 return False
             replicates = known
@@ -87,7 +84,7 @@ class LedgerFacts:
         digest = job.digest(due)
         if digest is None:
             return False
-        return any(run.begun.config_hash != digest for run in self.of(job, due))
+        return any(run.begun.config_hash != digest for run in self.find_runs(job, due))
 
     def faults(self, runs: Sequence[RunTally]) -> list[tuple[Fault, WallMet | None]]:
         """Return what has just ended unfinished runs, the newest last, with the walls among it."""
@@ -100,10 +97,7 @@ class LedgerFacts:
         return found
 
     def watched(self, cap: DailyCap, day: CalendarDay) -> int:
-        """Count the videos of a day that a cap counts.
-
-        A run of which nobody can tell whose it is counts for every cap.
-        """
+        """Count videos of a day against a cap; a run that nobody can place counts for every cap."""
         mine = [
             run
             for run in self._ledgers.now()
@@ -113,7 +107,7 @@ class LedgerFacts:
         return sum(day.count(run.watched) for run in (*mine, *self._ledgers.nameless))
 
     def spent(self, job: Job, names: Container[str]) -> float:
-        """US dollars that an entry's runs have cost, by the book of payments.
+        """Return the US dollars that an entry's runs have cost, by the book of payments.
 
         Runs of an entry of another name that did the same are its own, unless that name is among
         ``names``, those of all entries: one that was renamed goes on with its account.

@@ -1,7 +1,7 @@
 """Takes secrets out of texts before anybody is shown them.
 
 What comes from a service or a command line may carry a key or a proxy's password. Known secrets
-go wherever they stand; others by how they are written. Refuses to know where a text comes from.
+go wherever they stand; others by how they are written.
 """
 
 from __future__ import annotations
@@ -28,20 +28,13 @@ _KEYS = re.compile(
 
 
 class SecretRedactor:
-    """Knows what must not be shown.
-
-    Parameters
-    ----------
-    secrets
-        Values that go wherever they stand.
-    """
+    """Takes known secrets, and what is written like one, out of texts."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
         longest_first = sorted({s for s in secrets if len(s) >= _SHORTEST}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def text(self, text: str) -> str:
-        """Return a text without its secrets."""
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
         text = _USERINFO.sub(f"{HIDDEN}@", text)
@@ -50,13 +43,7 @@ class SecretRedactor:
         return _KEYS.sub(HIDDEN, text)
 
     def everywhere(self, value: Any, names: Collection[str] = ()) -> Any:
-        """Return plain data in which every text is without its secrets.
-
-        Parameters
-        ----------
-        names
-            Fields that are left as they are: what is called by a name must keep it.
-        """
+        """Return plain data without secrets; fields of these names are left as they are."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):

@@ -1,7 +1,4 @@
-"""Walls that wait for a person, with what to type.
-
-Refuses to know how a wall is recognised.
-"""
+"""Walls that wait for a person, with what to type."""
 
 from __future__ import annotations
 
@@ -21,12 +18,11 @@ class WaitingWall(FrozenValue):
     since: datetime
     wall: str
     saw: str
-    """In words: what the site showed."""
     command: str
     run_id: str
 
 
-def waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
+def list_waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
     """Return the walls, the oldest first."""
     found = [
         WaitingWall(

@@ -118,7 +118,7 @@ Examples:
 @data_option
 @json_option
 @click.pass_context
-def run(context: click.Context, as_json: bool, **options: Any) -> None:
+def run(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """Watch a feed as a persona, and print how far it swayed.
 
     The same command resumes an unfinished run with the same configuration.

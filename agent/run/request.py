@@ -188,18 +188,19 @@ def config_of_request(
     BadConfig, UnknownName, PersonaError, StoreError
         Options that contradict each other, or that name what is not there.
     """
-    if request.persona is None:
+    persona = request.persona
+    if persona is None:
         raise BadConfig("Who watches? Type: python -m agent run --persona p12")
     if (request.arm == "yoked") != (request.yoke is not None):
         raise BadConfig("A yoked run takes over another run. Type: --arm yoked --yoke RUN")
     platform = load_platform(request.platform)
-    if (platform.recorded) != (request.of is not None):
+    if platform.recorded != (request.of is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
     if DRIVERS[request.driver].on_screen:
         request = _adapt_to_desktop(request)
     windows, site = _windows(request, data), _site(platform, request)
     config = RunConfig(
-        persona=find(request.persona),
+        persona=find(persona),
         platform=platform.name,
         strategy=request.strategy,
         model=request.model,

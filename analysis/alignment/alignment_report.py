@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis import plots
+from analysis.alignment.curve_figures import draw_learning_curve, draw_losses, draw_saturation
 from analysis.alignment.learning_curve import Alignment, LearningCurve, Saturation
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
@@ -68,11 +68,11 @@ def write(told: Alignment, out: Path) -> AlignmentReport:
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = figure.subplots(1, 3)
     for panel, curve in zip(panels, _curves(told).values(), strict=True):
-        plots.learning(panel, told, curve)
-    plots.saturated(panels[0], told)
+        draw_learning_curve(panel, told, curve)
+    draw_saturation(panels[0], told)
     figure.savefig(out / CURVE, dpi=_DPI)
     figure = Figure(figsize=(6, 3.6), layout="constrained")
-    plots.losses(figure.subplots(), told)
+    draw_losses(figure.subplots(), told)
     figure.savefig(out / LOSS, dpi=_DPI)
     written = AlignmentReport(told, out)
     write_whole(out / RESULT, json.dumps(written.as_dict(), indent=1).encode())

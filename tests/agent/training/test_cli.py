@@ -30,7 +30,6 @@ def refused(folder: Path, *options: str) -> str:
     model = f"--model=hfvlm/{folder / 'vlm'}"
     with pytest.raises(UserError) as caught:
         align.main([str(folder / "pairs"), model, *options], standalone_mode=False)
-    assert caught.value.exit_code == 2
     return str(caught.value)
 
 

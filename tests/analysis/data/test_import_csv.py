@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.data.exposures import AFTER, BEFORE, NO, NONE, PHASES, UNKNOWN, YES
+from analysis.data.exposures import AFTER, BEFORE, MISSING, NO, NONE, PHASES, UNKNOWN, YES
 from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.errors import BadViews
 from store.foreign.limits import MOST_TABLE_BYTES
@@ -37,7 +37,8 @@ def test_rows_become_a_table(tmp_path: Path) -> None:
     assert views.answer.tolist() == [YES, NO, NONE, NONE, YES, NO]
     assert views.phase[:5].tolist() == [BEFORE, BEFORE, AFTER, AFTER, AFTER]
     assert views.exclusions() == {"ad": 1}
-    assert views.missing_by_reason() == {"failed": 1}
+    unanswered = views.missing[views.eligible & (views.answer == NONE)]
+    assert [MISSING[reason] for reason in unanswered] == ["failed"]
     assert views.batch.tolist() == [0, 0, 1, 1, 1, UNKNOWN]
     assert [run.arm for run in views.runs] == ["treatment", "yoked"]
     assert views.p_yes[0] == 0.9

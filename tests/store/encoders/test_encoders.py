@@ -128,9 +128,8 @@ def test_labels_stand_in_the_order_of_the_network() -> None:
     "name", ["", "clip", "conse-0", "open_clip:", "open_clip:ViT-B-32", "open_clip:nix/openai"]
 )
 def test_an_unknown_encoder_says_what_to_type(name: str) -> None:
-    with pytest.raises(UnknownEncoder, match=r"Type: --encoder conse") as caught:
+    with pytest.raises(UnknownEncoder, match=r"Type: --encoder conse"):
         load(name)
-    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["", "clip", "consent", "open_clip:", "open_clip:ViT-B-32"])
@@ -150,11 +149,8 @@ def test_unknown_weights_offer_the_nearest() -> None:
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        EncoderUnavailable, match=r"there is no file .*nowhere\.pt.*Type: "
-    ) as caught:
+    with pytest.raises(EncoderUnavailable, match=r"there is no file .*nowhere\.pt.*Type: "):
         load(f"open_clip:ViT-B-32/{tmp_path}/nowhere.pt")
-    assert caught.value.exit_code == 2
 
 
 def test_a_checkpoint_of_another_model_is_refused(tiny_clip: Path) -> None:

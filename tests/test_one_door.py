@@ -34,7 +34,7 @@ PRINTS = (
 DECODES = ("PIL.Image.open",)
 UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
 OURS = {
-    "agent/preferences/prompts.py",
+    "agent/evaluation/pair_prompts.py",
     "agent/run/profiles.py",
     "personas/answer_words.py",
     "personas/refusals.py",

@@ -22,9 +22,9 @@ from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from agent.playground.catalogue import Catalogue
 from agent.study.conduct import Study
-from agent.study.declared import load
+from agent.study.declared import load_study
 from agent.study.matrix import read_draws
-from agent.study.preparation import DRAWS, FILE, keep, prepare
+from agent.study.preparation import DRAWS, FILE, keep_study, prepare_study
 from personas.persona import Persona
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
@@ -74,8 +74,8 @@ def declare_study(feed: Feed, personas: Sequence[Persona], where: RunsFolder) ->
     everyone = list(dict.fromkeys([*(cell.persona for cell in drawn), *asked]))
     path = home / FILE
     write_whole(path, _file(home.name, feed, everyone, where).encode())
-    study = prepare(load(path), path, data, _check_nothing)
-    keep(study, path)
+    study = prepare_study(load_study(path), path, data, _check_nothing)
+    keep_study(study, path)
     wanted = tuple(cell for cell in study.cells if cell.persona in asked)
     return replace(study, cells=wanted, browser=where.browser)
 

@@ -130,7 +130,7 @@ def align(
     """
     from agent.training import data_scaling, dpo
     from analysis.alignment.alignment_report import write
-    from analysis.alignment.learning_curve import read
+    from analysis.estimators.learning_curve import read
     from store.foreign.printing import counting
     from store.privacy.derived_register import register
     from store.runs.data_folder import DataFolder

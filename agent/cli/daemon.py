@@ -51,10 +51,10 @@ def daemon(
 def _check(file: Path) -> None:
     from datetime import UTC, datetime
 
-    from agent.daemon.config.jobs import load
+    from agent.daemon.config.jobs import load_watch_file
     from agent.daemon.schedule.triggers import upcoming
 
-    watch = load(file)
+    watch = load_watch_file(file)
     zones = {entry.name: watch.zone(entry) for entry in watch.entries}
     for due, name in upcoming(watch, datetime.now(UTC), 12):
         echo(f"{due.astimezone(zones[name]):%a %Y-%m-%d %H:%M:%S %Z}  {name}")
@@ -80,7 +80,7 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     from functools import partial
 
     from agent.daemon.host import SystemClock
-    from agent.daemon.main import run
+    from agent.daemon.main import run_daemon
     from agent.daemon.redact_secrets import secrets_of
     from agent.daemon.supervisor import DaemonSetup
     from agent.drivers.web.browser import find_browser
@@ -90,4 +90,4 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     place = DaemonSetup(
         file, DataFolder(data), SystemClock(), browser, frozenset(secrets_of(os.environ))
     )
-    asyncio.run(run(place, partial(echo, err=True)))
+    asyncio.run(run_daemon(place, partial(echo, err=True)))

@@ -158,13 +158,13 @@ def _config(context: click.Context, data: DataFolder) -> RunConfig:
 
 
 def _cell_config(options: dict[str, Any]) -> RunConfig:
-    from agent.study.conduct import config_of
+    from agent.study.conduct import configure_cell
     from agent.study.preparation import read_study
     from store.runs.data_folder import DataFolder
 
     study = read_study(DataFolder(options["data"]), options["study"])
     cells = {cell.key: cell for cell in study.cells}
-    config = config_of(study, cells[options["cell"]])
+    config = configure_cell(study, cells[options["cell"]])
     return config.model_copy(update={"yoke": options["yoke"]})
 
 
@@ -215,7 +215,7 @@ def _live(options: dict[str, Any], platform: str) -> LiveOptions:
     from agent.platforms import load_platform
     from agent.run.pacing import Hours, PaceLimits, zone_of
     from agent.run.session import LiveOptions
-    from agent.study.declared import load as load_study
+    from agent.study.declared import load_study
 
     if not load_platform(platform).live:
         return LiveOptions()

@@ -73,14 +73,14 @@ def _serving(data: DataFolder) -> Address | None:
     from agent.daemon.web.status import LOCK
     from store.jsonl.locks import holder
 
-    return address.read(data) if holder(data.daemon_dir / LOCK) else None
+    return address.read_address(data) if holder(data.daemon_dir / LOCK) else None
 
 
 def _look(data: DataFolder) -> Status:
     from agent.daemon.redact_secrets import SecretRedactor, secrets_of
-    from agent.daemon.web.status import look
+    from agent.daemon.web.status import read_status
 
-    return look(data, datetime.now(UTC), (), SecretRedactor(secrets_of(os.environ)))
+    return read_status(data, datetime.now(UTC), (), SecretRedactor(secrets_of(os.environ)))
 
 
 def _fetch(at: Address) -> Status | None:

@@ -53,9 +53,9 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     from agent.models import check_access
     from agent.run.pacing import zone_of
     from agent.run.request import check_names
-    from agent.study.declared import EXAMPLE, load
+    from agent.study.declared import EXAMPLE, load_study
     from agent.study.holders import held_study
-    from agent.study.preparation import keep, prepare, replicates_for
+    from agent.study.preparation import keep_study, prepare_study, replicates_for
     from store.runs.data_folder import DataFolder
 
     if example:
@@ -63,9 +63,9 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
         return
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
-    declared, folder = load(file), DataFolder(data)
+    declared, folder = load_study(file), DataFolder(data)
     if dry_run:
-        _show_matrix(prepare(declared, file, folder, check_names))
+        _show_matrix(prepare_study(declared, file, folder, check_names))
         return
     home = folder.study_dir(declared.name)
     folder.prepare(need_mib=200)
@@ -73,7 +73,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
         if how["occurrence"] is not None:
             count = replicates_for(declared, home, how["occurrence"])
             declared = declared.with_replicates(count)
-        prepared = prepare(declared, file, folder, check_names)
+        prepared = prepare_study(declared, file, folder, check_names)
         for model in declared.matrix.models:
             check_access(model, os.environ)
         index = {
@@ -82,7 +82,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
         }
         prepared = replace(prepared, browser=how["browser"], **index)
-        keep(prepared, file)
+        keep_study(prepared, file)
         _show_matrix(prepared)
         _conduct(prepared, file, tethered=how["tethered"])
 

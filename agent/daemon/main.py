@@ -31,7 +31,7 @@ NEED_MIB = 1
 STATUS = "Type: python -m agent status"
 
 
-async def run(place: DaemonSetup, say: Callable[[str], None], *, page: bool = True) -> None:
+async def run_daemon(place: DaemonSetup, say: Callable[[str], None], *, page: bool = True) -> None:
     """Run until SIGTERM or Ctrl-C, with the data folder to itself.
 
     ``say`` is told what a person wants to know at once. Raises ``BadConfig`` where another daemon

@@ -110,7 +110,7 @@ def _clips() -> str:
 def check_desktop(
     data: Path, *, calibrate: bool, tell: Callable[[str], None]
 ) -> Iterator[DoctorCheck]:
-    from agent.drivers.desktop import calibration  # takes screens: heavy
+    from agent.drivers.desktop import player_calibration as calibration
 
     try:
         folder = DataFolder(data)

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from agent.errors import BadConfig
+from agent.evaluation import pair_prompts as prompts
 from agent.evaluation.question_engine import (
     KeyedQuestion,
     Onlooker,
@@ -30,7 +31,6 @@ from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.patience import DEFAULT, Patience
 from agent.models import find_capabilities
 from agent.models.base import Model
-from agent.preferences import prompts
 from agent.provenance import provenance
 from personas.strategies import Prompt
 from store.frames.frame_store import FrameStore

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agent.evaluation import pair_prompts as prompts
 from agent.judge.judge import sum_known
-from agent.preferences import prompts
 from agent.preferences.edit_distance import cleaned, compare
 from personas.strategies import Prompt
 from store.results.preference_pairs import AcceptedText, ErrorKind, PreferencePair, Reason

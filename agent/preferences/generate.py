@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import BadConfig, BudgetSpent
+from agent.evaluation import pair_prompts as prompts
 from agent.evaluation.question_engine import (
     AskingProgress,
     KeyedQuestion,
@@ -34,7 +35,6 @@ from agent.models import find_capabilities, prices
 from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.metering import ask_metered
-from agent.preferences import prompts
 from agent.preferences.blind_checks import check_prompts, note_answer, pair_of_edit, sum_usages
 from agent.preferences.edit_distance import cleaned
 from agent.provenance import provenance

@@ -121,7 +121,7 @@ async def _start_site(
 
 def _desktop(config: RunConfig, run_browser: RunBrowser, url: str) -> Driver:
     """Open the playground in a plain window; on a live site the window is the user's own."""
-    from agent.drivers.desktop import calibration
+    from agent.drivers.desktop import player_calibration as calibration
     from agent.drivers.desktop.driver import DesktopDriver  # takes screens: heavy
     from agent.drivers.desktop.window import PlainOptions, PlainWindow
 

@@ -19,7 +19,7 @@ from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
 from agent.study.declared import StudyDeclaration
 from agent.study.frozen import FrozenStudy
-from agent.study.matrix import StudyCell, source_of, start_order
+from agent.study.matrix import StudyCell, find_source, start_order
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary, read_each
 
@@ -85,7 +85,7 @@ class _State:
     """Until when the accounts of cells may not watch."""
 
 
-def config_of(study: Study, cell: StudyCell) -> RunConfig:
+def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
     """Return the configuration of a cell's run, with the persona as it was frozen."""
     declared = study.declared
     live = load_platform(cell.platform).live
@@ -176,7 +176,7 @@ class Conductor:
         for unit in self._units(order, runs):
             ready: dict[StudyCell, str | None] = {}
             for cell in unit:
-                source = source_of(cell, order)
+                source = find_source(cell, order)
                 run = runs.get(source.key) if source else None
                 spent = self._state.attempts.get(cell.key, 0) >= self._study.declared.pace.attempts
                 if spent or source in failed:

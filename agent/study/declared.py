@@ -179,7 +179,7 @@ sides = "two"
 """
 
 
-def load(path: Path) -> StudyDeclaration:
+def load_study(path: Path) -> StudyDeclaration:
     """Read and validate a study file; raises ``BadStudy``, which names the line."""
     return read_file(path, StudyDeclaration, BadStudy)
 
@@ -232,7 +232,7 @@ def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     """
     if not kept.exists():
         return
-    before = load(kept)
+    before = load_study(kept)
     fixed: Any = {"matrix": {"personas", "replicates"}, "pace": ...}
     then, now = before.model_dump(exclude=fixed), declared.model_dump(exclude=fixed)
     for key in now:

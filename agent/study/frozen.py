@@ -37,7 +37,7 @@ def read_frozen(folder: Path) -> FrozenStudy:
     return FrozenStudy.model_validate_json(path.read_bytes()) if path.exists() else FrozenStudy()
 
 
-def freeze(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:
+def freeze_study(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:
     """Return what was frozen, with what is new; raises ``StudyChanged``.
 
     Two personas of one id, whose runs could not be told apart, raise ``BadStudy``.

@@ -20,7 +20,7 @@ from agent.config import Arm, FrozenValue
 from agent.errors import BadConfig
 from agent.study.declared import StudyDeclaration
 from store.jsonl.atomic import write_whole
-from store.runs.records import tell_fault
+from store.jsonl.record import tell_fault
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ def start_order(cells: Iterable[StudyCell]) -> list[StudyCell]:
     )
 
 
-def source_of(cell: StudyCell, cells: Iterable[StudyCell]) -> StudyCell | None:
+def find_source(cell: StudyCell, cells: Iterable[StudyCell]) -> StudyCell | None:
     """Return the treatment that a yoked cell is yoked to: one replicate earlier, same persona."""
     if cell.arm != "yoked":
         return None

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from agent.config import RunConfig
 from agent.errors import StudyChanged
-from agent.study.conduct import Study, config_of
-from agent.study.declared import StudyDeclaration, check_extends, load
-from agent.study.frozen import FROZEN, freeze, read_frozen
+from agent.study.conduct import Study, configure_cell
+from agent.study.declared import StudyDeclaration, check_extends, load_study
+from agent.study.frozen import FROZEN, freeze_study, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
@@ -20,7 +20,7 @@ FILE, DRAWS, OCCURRENCES = "study.toml", "draws.json", "occurrences.json"
 _OCCURRENCES = TypeAdapter(dict[str, int])
 
 
-def prepare(
+def prepare_study(
     declared: StudyDeclaration, file: Path, data: DataFolder, check: Callable[[RunConfig], None]
 ) -> Study:
     """Draw and freeze what is new, and check every cell; nothing is written (see `keep`).
@@ -31,15 +31,15 @@ def prepare(
     home = data.study_dir(declared.name)
     check_extends(declared, home / FILE, file)
     drawn = read_draws(home / DRAWS)
-    frozen = freeze(declared, read_frozen(home), file)
+    frozen = freeze_study(declared, read_frozen(home), file)
     study = Study(declared, (*drawn, *draw(declared, drawn)), data, frozen)
     for cell in study.cells:
-        check(config_of(study, cell))
+        check(configure_cell(study, cell))
     _check_runs(study)
     return study
 
 
-def keep(study: Study, file: Path) -> None:
+def keep_study(study: Study, file: Path) -> None:
     """Write what is frozen, the draws and the study file, before anything runs."""
     home = study.folder
     write_whole(home / FROZEN, study.frozen.model_dump_json(indent=1).encode())
@@ -49,7 +49,7 @@ def keep(study: Study, file: Path) -> None:
 
 def read_study(data: DataFolder, folder: Path) -> Study:
     cells = tuple(read_draws(folder / DRAWS))
-    return Study(load(folder / FILE), cells, data, read_frozen(folder))
+    return Study(load_study(folder / FILE), cells, data, read_frozen(folder))
 
 
 def replicates_for(declared: StudyDeclaration, folder: Path, occurrence: str) -> int:
@@ -79,7 +79,7 @@ def _check_runs(study: Study) -> None:
         cell, started = cells.get(key), run.started
         if cell is None or started is None:
             continue
-        persona = config_of(study, cell).persona_record()
+        persona = configure_cell(study, cell).persona_record()
         if persona.identity != started.persona.identity:
             raise StudyChanged(study.declared.name, f"The persona {cell.persona} has changed")
         if started.prompts != study.frozen.prompts.get(cell.strategy, started.prompts):

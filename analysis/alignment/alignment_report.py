@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.alignment.curve_figures import draw_learning_curve, draw_losses, draw_saturation
-from analysis.alignment.learning_curve import Alignment, LearningCurve, Saturation
+from analysis.estimators.learning_curve import Alignment, LearningCurve, Saturation
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.columns import columns
 from store.foreign.printing import count_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.alignment.learning_curve import Alignment, LearningCurve
+from analysis.estimators.learning_curve import Alignment, LearningCurve
 from analysis.plots import COLOURS, bare
 
 if TYPE_CHECKING:

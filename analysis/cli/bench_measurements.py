@@ -17,7 +17,7 @@ import numpy as np
 from analysis.data.exposures import from_ledgers
 from analysis.estimators.iavg import iavg
 from analysis.estimators.one_run import summarise
-from analysis.estimators.study import study
+from analysis.estimators.study_results import study
 from analysis.examples.study import write_example
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read

@@ -134,7 +134,7 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
     import numpy as np
 
     from analysis.data.import_csv import CsvOptions, read_csv
-    from analysis.estimators.study import study
+    from analysis.estimators.study_results import study
     from analysis.terminal.study_text import study_text
     from store.runs.records import Windows
 

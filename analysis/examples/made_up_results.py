@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.alignment.learning_curve import MARGIN, find_rung
+from analysis.estimators.learning_curve import MARGIN, find_rung
 from analysis.examples.study import START
 from store.results import trainings
 from store.results.trainings import (

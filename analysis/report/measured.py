@@ -30,7 +30,7 @@ from analysis.estimators.rejudged_matrix import (
     persona_matrix,
     replies,
 )
-from analysis.estimators.study import CONTROLS, Result, study
+from analysis.estimators.study_results import CONTROLS, Result, study
 from analysis.report.accounting import AccountedRows, account
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from analysis.estimators.study import BORROWED, DesignOffer
+from analysis.estimators.study_results import BORROWED, DesignOffer
 from analysis.report.feeds import (
     DwellRow,
     Losses,
@@ -109,7 +109,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
     dwell, dwell_axis = dwell_rows(scene)
     judged = scene.source("report.accounting.account")
     fits = NumberSource(
-        "analysis.estimators.study.offers",
+        "analysis.estimators.study_results.offers",
         f"what the runs of this chapter are{scene.told}",
     )
     return Chapter(

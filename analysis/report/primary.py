@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.data.exposures import RunInfo
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.estimators.study import CONTROLS, Result
+from analysis.estimators.study_results import CONTROLS, Result
 from analysis.report.material import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import difference_over_batches

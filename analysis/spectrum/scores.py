@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.spectrum.answers import Layout, SpectrumAnswers
+from analysis.spectrum.answer_arrays import Layout, SpectrumAnswers
 from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_interval, jackknife, score_interval
 from analysis.statistics.permutation import holm

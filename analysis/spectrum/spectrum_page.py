@@ -16,7 +16,7 @@ from analysis.report.figures import AxisScale, axis, ends, interval, radar, span
 from analysis.report.page_writer import page_environment, time_stamp
 from analysis.report.pictures import jpeg_tag, small_jpeg
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
-from analysis.spectrum.answers import NEEDED, Layout
+from analysis.spectrum.answer_arrays import NEEDED, Layout
 from analysis.spectrum.scores import (
     PAPER_MEAN,
     Difference,

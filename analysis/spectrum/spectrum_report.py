@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.report.page_writer import PAGE, TABLES, ReportTable, write_folder
-from analysis.spectrum.answers import NEEDED, Layout, Paths, read_answers
+from analysis.spectrum.answer_arrays import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.scores import (
     Difference,
     Spectrum,

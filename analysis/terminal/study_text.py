@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.estimators.contrasts import Contrast
 from analysis.estimators.judge_agreement import Comparison, Split
-from analysis.estimators.study import Arm, Result
+from analysis.estimators.study_results import Arm, Result
 from analysis.simulation.design_comparison import RIVALS, SCENES, DesignResult, DesignTable
 from analysis.simulation.power import WANTED, Power, Trials
 from analysis.simulation.scenarios import StudyPlan, World

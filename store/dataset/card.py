@@ -8,7 +8,7 @@ from pathlib import Path
 
 from store.dataset.formats import FILES
 from store.dataset.manifest import digest
-from store.dataset.pictures import RECALL, Blur
+from store.dataset.published_pictures import RECALL, Blur
 from store.dataset.rows import FIELDS, SPLITS, By, ExportRows, Row, RowChoice, shared_with_others
 from store.foreign.printing import count_of
 from store.runs.records import label_personas

@@ -14,7 +14,7 @@ from store.dataset.card import NAME as CARD
 from store.dataset.card import card
 from store.dataset.formats import FORMATS, Item
 from store.dataset.leaks import refuse_leaks
-from store.dataset.pictures import Blur, bare
+from store.dataset.published_pictures import Blur, bare
 from store.dataset.rows import SPLITS, ExportRows, Row, RowChoice, gather
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.frames.frame_store import FrameStore

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from store.dataset.pictures import bare
 from store.dataset.pseudonyms import IMPORTED
+from store.dataset.published_pictures import bare
 from store.errors import BadCaptions, DataUnreadable, OutsideFolder
 from store.foreign.limits import (
     MOST_PICTURE_BYTES,

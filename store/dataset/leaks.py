@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from store.dataset.pictures import bare
 from store.dataset.pseudonyms import IMPORTED, Pseudonyms
+from store.dataset.published_pictures import bare
 from store.errors import LeakingExport
 from store.foreign.limits import open_picture
 from store.privacy.person_names import skeleton

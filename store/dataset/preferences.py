@@ -18,8 +18,8 @@ from store.dataset import manifest
 from store.dataset.card import NAME as CARD
 from store.dataset.card import blur_words, split_lines
 from store.dataset.leaks import refuse_leaks
-from store.dataset.pictures import Blur, bare
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
+from store.dataset.published_pictures import Blur, bare
 from store.dataset.rows import SPLITS, By, Row, assign
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.foreign.printing import count_of

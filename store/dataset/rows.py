@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from store.dataset.pictures import Blur
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
+from store.dataset.published_pictures import Blur
 from store.errors import NothingToExport
 from store.frames.frame_store import FrameStore
 from store.frames.near_duplicates import THRESHOLD, alike_hashes, near_duplicates, nearest_elsewhere

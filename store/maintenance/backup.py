@@ -29,9 +29,9 @@ from store.jsonl.append_only import committed
 from store.jsonl.atomic import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
 from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.paths import FrameHash, is_name, is_part
+from store.jsonl.record import Record
 from store.runs.data_folder import LEDGER, DataFolder
 from store.runs.ledger import LOCK
-from store.runs.records import Record
 
 MANIFEST = "feedsway-backup.json"
 """Last member of a whole backup: what must be in it."""

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from store.errors import DataUnwritable, FolderInUse
 from store.jsonl.atomic import write_whole
+from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Record
 
 DerivedKind = Literal["sheet", "figures", "report", "export", "training"]
 APART: tuple[DerivedKind, ...] = ("export", "training")

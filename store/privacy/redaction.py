@@ -15,6 +15,7 @@ from typing import TypeVar
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.jsonl.paths import path_within
+from store.jsonl.record import Record
 from store.privacy import derived_register
 from store.privacy.derived_register import DerivedEntry
 from store.results.value_spectrum import Retrieval, RetrievedFrame, read_retrieval, write_retrieval
@@ -26,7 +27,6 @@ from store.runs.records import (
     Forgotten,
     Judgement,
     ObservedVideo,
-    Record,
     RunFinished,
     RunStarted,
     Video,

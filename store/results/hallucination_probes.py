@@ -14,8 +14,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.jsonl.atomic import file_slug
 from store.jsonl.keyed import KeyedFormat, KeyedWriter
+from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Judgement, Record, Usage
+from store.runs.records import Judgement, Usage
 
 Form = Literal["choice", "statement", "reason"]
 

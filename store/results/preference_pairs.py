@@ -19,8 +19,9 @@ from store.foreign.fields import ForeignText
 from store.jsonl.atomic import file_slug
 from store.jsonl.keyed import KeyedFormat, KeyedWriter
 from store.jsonl.paths import FrameHash
+from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Record, Usage
+from store.runs.records import Usage
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
 ERRORS: tuple[ErrorKind, ...] = (

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.atomic import write_whole
 from store.jsonl.paths import FrameHash, PathName, path_within
+from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Record
 
 RUN_ID = "spectrum"
 """What stands for the run in judgements that belong to none."""

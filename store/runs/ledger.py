@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.jsonl.append_only import LineWriter, committed, is_json
 from store.jsonl.locks import NamedLock
+from store.jsonl.record import tell_fault
 from store.runs.records import (
     SCHEMA,
     Fault,
@@ -28,7 +29,6 @@ from store.runs.records import (
     RunStarted,
     Step,
     StepOpened,
-    tell_fault,
 )
 from store.runs.site_records import FeedBatch, SiteCheck
 

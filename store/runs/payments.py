@@ -24,7 +24,7 @@ from store.foreign.fields import MOST_COUNT, MOST_USD
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import make_folder, open_private, sync_folder
 from store.jsonl.locks import LockHeld, NamedLock
-from store.runs.records import Record, tell_fault
+from store.jsonl.record import Record, tell_fault
 
 Cost = Annotated[float, Field(ge=0, le=MOST_USD)]
 """US dollars."""

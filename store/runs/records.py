@@ -17,8 +17,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
 from store.foreign.fields import MOST_COUNT, ForeignCost, ForeignCount, ForeignJson, ForeignText
 from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
-from store.jsonl.record import Record as Record
-from store.jsonl.record import tell_fault as tell_fault
+from store.jsonl.record import Record
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""

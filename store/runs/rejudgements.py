@@ -19,7 +19,8 @@ from store.jsonl.atomic import file_slug
 from store.jsonl.keyed import UNANSWERED, KeyedWriter, read_known_records, read_records
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
-from store.runs.records import Judgement, Record, Usage, Whole
+from store.jsonl.record import Record
+from store.runs.records import Judgement, Usage, Whole
 
 FOLDER = "judgements"
 

@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from store.foreign.fields import ForeignText
-from store.runs.records import Record, Whole
+from store.jsonl.record import Record
+from store.runs.records import Whole
 
 
 class FeedBatch(Record):

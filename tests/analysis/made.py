@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.data.exposures import RunInfo, Views, table
 from analysis.statistics.intervals import binomial_p_value
+from store.jsonl.record import Record
 from store.runs import ledger
 from store.runs.ledger import Ledger
 from store.runs.records import (
@@ -20,7 +21,6 @@ from store.runs.records import (
     PersonaRecord,
     Provenance,
     Reaction,
-    Record,
     RunFinished,
     RunStarted,
     Step,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.config.jobs import load, resolve_entries
+from agent.daemon.config.jobs import load_watch_file, resolve_entries
 from agent.daemon.journal.events import read_events as read_journal
 from agent.daemon.process.child import find_leftovers
 from tests.e2e.commands import feedsway, steps_written, until
@@ -59,7 +59,7 @@ def test_a_minute_of_faults_loses_nothing(tmp_path: Path) -> None:
         took, code = one.end_daemon()
     finally:
         one.kill_daemon()
-    figures = one.figures(1, resolve_entries(load(one.file)))
+    figures = one.figures(1, resolve_entries(load_watch_file(one.file)))
     figures.ended_in_s = took
     good(figures)
     assert code == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from agent.daemon.main import run
+from agent.daemon.main import run_daemon
 from agent.daemon.supervisor import DaemonSetup
 from store.runs.data_folder import DataFolder
 
@@ -32,4 +32,4 @@ class FileClock:
 if __name__ == "__main__":
     watch, data, clock = (Path(word) for word in sys.argv[1:])
     place = DaemonSetup(watch, DataFolder(data), FileClock(clock))
-    asyncio.run(run(place, lambda text: click.echo(text, err=True)))
+    asyncio.run(run_daemon(place, lambda text: click.echo(text, err=True)))

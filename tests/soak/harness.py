@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from agent.daemon.config.jobs import Job, load, resolve_entries
+from agent.daemon.config.jobs import Job, load_watch_file, resolve_entries
 from agent.daemon.journal.events import read_events as read_journal
 from agent.daemon.journal.state import Key, State, fold
 from agent.daemon.process.child import find_leftovers
@@ -248,7 +248,7 @@ def soak(
 ) -> Figures:
     """Run a whole soak and return its figures."""
     one = Soak(folder, watch, seed)
-    found = resolve_entries(load(one.file))
+    found = resolve_entries(load_watch_file(one.file))
     began = time.monotonic()
     one.start_daemon()
     try:

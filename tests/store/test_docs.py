@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from store.jsonl.record import Record
 from store.runs import records
 from store.runs.data_folder import DataFolder
-from store.runs.records import Record, Step
+from store.runs.records import Step
 from tests.store.samples import keep_run
 
 REPO = Path(__file__).parents[2]

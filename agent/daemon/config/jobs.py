@@ -16,9 +16,8 @@ from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
 from agent.run.request import check_names, config_of_request, request_of_table
-from agent.study.conduct import Study, config_of
-from agent.study.declared import StudyDeclaration, line_of, read_file
-from agent.study.declared import load as load_study
+from agent.study.conduct import Study, configure_cell
+from agent.study.declared import StudyDeclaration, line_of, load_study, read_file
 from agent.study.frozen import FrozenStudy
 from agent.study.matrix import draw
 from personas.errors import PersonaError
@@ -155,7 +154,7 @@ def resolve_entries(watch: WatchFile) -> dict[str, Job]:
     }
 
 
-def load(path: Path) -> WatchFile:
+def load_watch_file(path: Path) -> WatchFile:
     """Read a watch file and check all that it names; raises ``BadWatch``, which names the line."""
     watch = read_file(path, WatchFile, BadWatch)
     _check(watch, path)
@@ -215,4 +214,4 @@ def _check_study(declared: StudyDeclaration) -> None:
     frozen = FrozenStudy(personas={name: find(name) for name in declared.matrix.personas})
     study = Study(declared, tuple(draw(declared, [])), DataFolder(Path()), frozen)
     for cell in study.cells:
-        check_names(config_of(study, cell))
+        check_names(configure_cell(study, cell))

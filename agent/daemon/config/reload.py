@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from agent.daemon.config.jobs import Job, load, resolve_entries
+from agent.daemon.config.jobs import Job, load_watch_file, resolve_entries
 from agent.daemon.config.watch_file import WatchFile
 from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import FileAccepted, FileRefused
@@ -18,7 +18,7 @@ class LoadedFile:
 
     def __init__(self, path: Path, book: JournalWriter) -> None:
         self._path, self._book = path, book
-        self.watch: WatchFile = load(path)
+        self.watch: WatchFile = load_watch_file(path)
         self.jobs: dict[str, Job] = resolve_entries(self.watch)
         self._seen = b""
 
@@ -33,7 +33,7 @@ class LoadedFile:
         self._seen = digest
         now = self._book.now()
         try:
-            watch = load(self._path)
+            watch = load_watch_file(self._path)
             found = resolve_entries(watch)
         except UserError as error:
             self._book.note(FileRefused(at=now, problem=str(error)))

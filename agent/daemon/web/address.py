@@ -31,7 +31,7 @@ class Address(FrozenValue):
         return f"{self.url}/#token={self.token}"
 
 
-def read(data: DataFolder) -> Address | None:
+def read_address(data: DataFolder) -> Address | None:
     """Return the address of the last page; it need not be served any more."""
     try:
         return Address.model_validate_json((data.daemon_dir / FILE).read_bytes())
@@ -39,9 +39,9 @@ def read(data: DataFolder) -> Address | None:
         return None
 
 
-def write(data: DataFolder, url: str) -> Address:
+def write_address(data: DataFolder, url: str) -> Address:
     """Keep the address, with the token of before or a new one."""
-    before = read(data)
+    before = read_address(data)
     address = Address(url=url, token=before.token if before else secrets.token_urlsafe(32))
     make_folder(data.daemon_dir)
     path = data.daemon_dir / FILE

@@ -95,7 +95,7 @@ async def serve(
         On loopback; 0 for any that is free. One that is taken raises ``BadConfig``.
     """
     listener = _listen(port)
-    at = address.write(data, f"http://{HOST}:{listener.getsockname()[1]}")
+    at = address.write_address(data, f"http://{HOST}:{listener.getsockname()[1]}")
     hide = SecretRedactor({*secrets, at.token})
     looker = StatusReader(data, hide)
     news = StatusStream(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))

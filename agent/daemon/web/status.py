@@ -230,7 +230,7 @@ class StatusReader:
         )
 
 
-def look(
+def read_status(
     data: DataFolder, now: datetime, upcoming: Upcoming, hide: SecretRedactor | None = None
 ) -> Status:
     """Return how things stand, for somebody who looks once."""

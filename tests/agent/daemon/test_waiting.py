@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.daemon.config.jobs import Job, load, resolve_entries
+from agent.daemon.config.jobs import Job, load_watch_file, resolve_entries
 from agent.daemon.config.watch_file import BadWatch
 from agent.daemon.journal.events import read_events
 from agent.daemon.journal.state import Occurrence, State, fold
@@ -199,10 +199,10 @@ def test_children_count_the_watch_file_s_days(tmp_path: Path) -> None:
     file = tmp_path / "watch.toml"
     head = f'timezone = "Asia/Kathmandu"\n[[entry]]\nname = "s"\nevery = "1h"\nstudy = "{study}"\n'
     file.write_text(head + entry("one", 2), encoding="utf-8")
-    found = resolve_entries(load(file))
+    found = resolve_entries(load_watch_file(file))
     for name in ("s", "one"):
         words = found[name].command(Occurrence(name, NOON), tmp_path, None)
         assert words[words.index("--timezone") + 1] == "Asia/Kathmandu"
     study.write_text(study.read_text() + '[live]\ntimezone = "Europe/Oslo"\n', encoding="utf-8")
     with pytest.raises(BadWatch, match="days of Europe/Oslo, the watch file those of Asia/Kath"):
-        load(file)
+        load_watch_file(file)

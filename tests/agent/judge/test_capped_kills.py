@@ -14,12 +14,12 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent.evaluation import pair_prompts as prompts
 from agent.judge.budget import SpendingCap
 from agent.judge.guard import guarded, is_free
 from agent.models.base import Model, Question, Reply
 from agent.models.metering import CappedAccounts
 from agent.models.scripted import load as load_scripted
-from agent.preferences import prompts
 from agent.preferences.generate import EditorAndChecker
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook

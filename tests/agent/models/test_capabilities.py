@@ -16,6 +16,7 @@ from agent.config import RunConfig
 from agent.drivers import DRIVERS
 from agent.drivers.desktop.driver import DesktopDriver
 from agent.errors import BadConfig, MissingExtra, ModelFailed
+from agent.evaluation import pair_prompts as prompts
 from agent.models import (
     check_persona,
     check_revision,
@@ -29,7 +30,6 @@ from agent.models.api import SETTINGS, ServedModel
 from agent.models.base import Model, Question, Reply
 from agent.models.local_server import lease_for
 from agent.models.providers import PROVIDERS, SERVED_PROVIDERS, ModelProvider, parse_model_name
-from agent.preferences import prompts
 from personas.strategies import build
 from store.runs.recorded_names import INVENTING, REPLAY
 from tests.agent.models import tiny

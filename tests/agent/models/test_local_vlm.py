@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from agent.errors import BadConfig, MissingExtra, ModelFailed, UserError
+from agent.evaluation import pair_prompts as preferences
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import check, load, local_checkpoint, local_vlm
 from agent.models.base import Question, Reply
 from agent.models.local_vlm import GeneratedReply, HfVlm
-from agent.preferences import prompts as preferences
 from personas.strategies import build
 from store.encoders._torch import load_torch
 from tests.agent.models import tiny

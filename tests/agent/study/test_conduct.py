@@ -15,15 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
-from agent.daemon.config.jobs import load as load_watch
+from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.jobs import resolve_entries
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.schedule.ledger_facts import LedgerFacts
-from agent.study.conduct import Conductor, Study, config_of
-from agent.study.declared import load
-from agent.study.frozen import FrozenStudy, freeze
+from agent.study.conduct import Conductor, Study, configure_cell
+from agent.study.declared import load_study
+from agent.study.frozen import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, read_draws, start_order, write_draws
-from agent.study.preparation import keep, prepare, read_occurrences, replicates_for
+from agent.study.preparation import keep_study, prepare_study, read_occurrences, replicates_for
 from personas.library import find
 from personas.strategies import hashes
 from store.runs.data_folder import DataFolder
@@ -154,11 +154,11 @@ def test_a_run_refuses_a_model_that_has_changed_since_the_study_s_first(tmp_path
     """The ledger of the first replicate is another version's; the second is not begun."""
     data = DataFolder(tmp_path / "data")
     file = written(tmp_path, ["p12", "p09"])
-    study = prepare(load(file), file, data, lambda config: None)
-    keep(study, file)
+    study = prepare_study(load_study(file), file, data, lambda config: None)
+    keep_study(study, file)
     first, second = study.cells
-    config = config_of(study, first).resolved()
-    record = config_of(study, first).persona_record()
+    config = configure_cell(study, first).resolved()
+    record = configure_cell(study, first).persona_record()
     keep_run(
         data,
         "r1",
@@ -210,7 +210,7 @@ def test_a_due_time_adds_a_replicate_to_a_complete_study(tmp_path: Path) -> None
     job = resolve_entries(load_watch(watch))["s"]
     data = DataFolder(tmp_path / "data")
     due = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    study = load(file)
+    study = load_study(file)
     home = data.studies_dir / "small"
 
     def complete_all(cells: list[StudyCell]) -> None:
@@ -239,7 +239,7 @@ def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> 
             "pace": one.pace.model_copy(update={"parallel": 9, "together": True}),
         }
     )
-    frozen = freeze(one, FrozenStudy(), tmp_path / "study.toml")
+    frozen = freeze_study(one, FrozenStudy(), tmp_path / "study.toml")
     study = Study(one, tuple(draw(one, [])), DataFolder(tmp_path), frozen)
 
     async def go() -> list[str]:
@@ -279,7 +279,7 @@ def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
     one = declared(tmp_path, ["p05", "p09"])
     cells = tuple(draw(one, []))
     study = Study(
-        one, cells, DataFolder(tmp_path), freeze(one, FrozenStudy(), tmp_path / "study.toml")
+        one, cells, DataFolder(tmp_path), freeze_study(one, FrozenStudy(), tmp_path / "study.toml")
     )
 
     class Tired(Conductor):
@@ -302,7 +302,7 @@ def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
 def test_a_study_with_ads_is_told_as_complete(tmp_path: Path) -> None:
     file, data = written(tmp_path, ["p05"], arms=2), DataFolder(tmp_path / "data")
     persona = PersonaRecord(id="p05", traits=find("p05").traits, source="feedsway", licence="MIT")
-    for number, cell in enumerate(draw(load(file), [])):
+    for number, cell in enumerate(draw(load_study(file), [])):
         keep_run(
             data,
             f"r{number}",
@@ -321,7 +321,7 @@ def test_a_study_is_never_further_than_its_end(tmp_path: Path) -> None:
     """Ads are watched too, and were counted into 103 % of a study."""
     one = declared(tmp_path, ["p05"])
     data, cells = DataFolder(tmp_path), tuple(draw(one, []))
-    frozen = freeze(one, FrozenStudy(), tmp_path / "study.toml")
+    frozen = freeze_study(one, FrozenStudy(), tmp_path / "study.toml")
     study = Study(one, cells, data, frozen)
     for number, cell in enumerate(cells):
         many = one.windows.total + 3

@@ -8,8 +8,8 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from agent.cli import cli
-from agent.study.declared import load
-from agent.study.preparation import keep, prepare
+from agent.study.declared import load_study
+from agent.study.preparation import keep_study, prepare_study
 from store.runs.data_folder import DataFolder
 from tests.agent.study.test_conduct import written
 
@@ -21,8 +21,8 @@ def dry_run(file: Path, data: Path) -> Result:
 def test_a_study_refuses_a_prompt_that_has_changed(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
     file = written(tmp_path, ["p12", "p09"])
-    study = prepare(load(file), file, data, lambda config: None)
-    keep(study, file)
+    study = prepare_study(load_study(file), file, data, lambda config: None)
+    keep_study(study, file)
     assert dry_run(file, data.root).exit_code == 0
     kept = study.folder / "frozen.json"
     was = json.loads(kept.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.study.declared import EXAMPLE, StudyDeclaration, load
+from agent.study.declared import EXAMPLE, StudyDeclaration, load_study
 from agent.study.matrix import StudyCell, draw, read_draws, start_order
 from analysis.statistics.intervals import binomial_p_value
 
@@ -17,7 +17,7 @@ def declared(
     first, last = EXAMPLE.index("personas ="), EXAMPLE.index("platforms =")
     text = f"{EXAMPLE[:first]}personas = {json.dumps(personas)}\n{EXAMPLE[last:]}"
     file.write_text(text.replace("seed = 7", f"seed = {seed}"), encoding="utf-8")
-    return load(file).with_replicates(replicates)
+    return load_study(file).with_replicates(replicates)
 
 
 def test_the_draw_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.study.conduct import Conductor, Study
-from agent.study.declared import EXAMPLE, BadStudy, load
-from agent.study.frozen import FrozenStudy, freeze
+from agent.study.declared import EXAMPLE, BadStudy, load_study
+from agent.study.frozen import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, start_order
 from store.runs.data_folder import DataFolder
 
@@ -43,8 +43,8 @@ def test_arms_that_start_together(
     pace = f"parallel = {parallel}\ntogether = {str(together).lower()}"
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE.replace("parallel = 1", pace), encoding="utf-8")
-    declared = load(file)
-    frozen = freeze(declared, FrozenStudy(), file)
+    declared = load_study(file)
+    frozen = freeze_study(declared, FrozenStudy(), file)
     study = Study(declared, tuple(draw(declared, [])), DataFolder(tmp_path), frozen)
 
     async def go() -> list[str]:
@@ -65,12 +65,12 @@ def test_arms_that_start_together_need_room(tmp_path: Path) -> None:
     text = EXAMPLE.replace("parallel = 1", "parallel = 1\ntogether = true")
     file.write_text(text, encoding="utf-8")
     with pytest.raises(BadStudy, match="as many as the arms"):
-        load(file)
+        load_study(file)
 
 
 def test_more_replicates_are_more_cells(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE, encoding="utf-8")
-    one = load(file)
+    one = load_study(file)
     assert len(draw(one.with_replicates(3), [])) == 3 * len(draw(one, []))
     assert one.with_replicates(None) is one

@@ -13,7 +13,7 @@ from agent import models
 from agent.errors import BadConfig
 from agent.training import data_scaling
 from agent.training.evaluate import AnswerScale, score_replies
-from analysis.alignment.learning_curve import points, tendency
+from analysis.estimators.learning_curve import points, tendency
 from personas.library import find
 from store.results.trainings import HeldOutItem, TrainingScores
 

@@ -56,7 +56,7 @@ def test_every_printed_number_is_what_the_ledgers_give(
 ) -> None:
     compared = 0
     for row in read(folder, "numbers"):
-        if drawn(row) or row["function"] == "analysis.estimators.study.offers":
+        if drawn(row) or row["function"] == "analysis.estimators.study_results.offers":
             continue
         if row["what"].endswith("nominal coverage of the interval"):
             assert row["text"] == "95"

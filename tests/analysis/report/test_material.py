@@ -125,11 +125,11 @@ def test_runs_that_belong_to_no_study_declare_nothing(tmp_path: Path) -> None:
 
 def test_what_a_study_file_leaves_out_is_what_its_program_takes(tmp_path: Path) -> None:
     """The defaults here and where studies are declared must be the same."""
-    from agent.study.declared import EXAMPLE, load
+    from agent.study.declared import EXAMPLE, load_study
 
     text = EXAMPLE.partition("[test]")[0]
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    ours, theirs = read_study_file(tmp_path), load(tmp_path / "study.toml")
+    ours, theirs = read_study_file(tmp_path), load_study(tmp_path / "study.toml")
     assert (ours.test.primary, ours.test.sides, ours.test.alpha) == (
         theirs.test.primary,
         theirs.test.sides,

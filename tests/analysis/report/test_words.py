@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.estimators.study import BORROWED, NO_FRAMES
+from analysis.estimators.study_results import BORROWED, NO_FRAMES
 from analysis.report.breakdown import drift
 from analysis.report.feeds import missing_rows
 from analysis.report.material import Material, find_runs, read_runs

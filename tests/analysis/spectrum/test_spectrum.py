@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.spectrum.answers import Layout, SpectrumAnswers, read_answers
+from analysis.spectrum.answer_arrays import Layout, SpectrumAnswers, read_answers
 from analysis.spectrum.scores import (
     PAPER_MEAN,
     Spectrum,

@@ -8,8 +8,9 @@ import pytest
 
 from analysis.estimators.one_run import OneRun, summarise
 from analysis.terminal.run_text import render
+from store.jsonl.record import Record
 from store.runs import ledger
-from store.runs.records import Record, RunResumed, Windows
+from store.runs.records import RunResumed, Windows
 from tests.analysis import made
 
 RNG_SEED = 4

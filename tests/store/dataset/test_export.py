@@ -24,8 +24,8 @@ from store.dataset import manifest
 from store.dataset.card import NAME as CARD
 from store.dataset.export import export
 from store.dataset.formats import FORMATS
-from store.dataset.pictures import Blur, bare, faces, read_lines
 from store.dataset.pseudonyms import KnownPeople
+from store.dataset.published_pictures import Blur, bare, faces, read_lines
 from store.dataset.rows import FIELDS, By, RowChoice, gather
 from store.errors import BadExport, NothingToExport
 from store.frames.frame_store import FrameStore

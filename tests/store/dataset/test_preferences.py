@@ -14,8 +14,8 @@ from PIL import Image
 from skimage import data as pictures
 
 from store.dataset import manifest
-from store.dataset.pictures import faces
 from store.dataset.preferences import PairFigures, PairsChoice, export
+from store.dataset.published_pictures import faces
 from store.errors import LeakingExport
 from store.frames.frame_store import FrameStore
 from store.results import preference_pairs

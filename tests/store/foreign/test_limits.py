@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from agent.daemon.config.jobs import load as load_watch
+from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.watch_file import BadWatch
-from agent.study.declared import BadStudy
-from agent.study.declared import load as load_study
+from agent.study.declared import BadStudy, load_study
 from analysis.errors import BadStudyFolder
 from analysis.report.material import read_study_file
 from personas.errors import BadPersona

@@ -10,7 +10,8 @@ from pydantic import Field, TypeAdapter
 
 from store.errors import DamagedLedger, DataUnreadable, RunLocked
 from store.jsonl.keyed import KeyedFormat, KeyedWriter
-from store.runs.records import Missing, Record, Usage
+from store.jsonl.record import Record
+from store.runs.records import Missing, Usage
 
 
 class Taster(Record):

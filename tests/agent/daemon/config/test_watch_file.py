@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.config.jobs import load, resolve_entries
+from agent.daemon.config.jobs import load_watch_file, resolve_entries
 from agent.daemon.config.reload import LoadedFile
 from agent.daemon.config.watch_file import EXAMPLE, BadWatch
 from agent.daemon.host import SystemClock
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_told_with_its_line(
     assert old in GOOD
     file = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(BadWatch) as caught:
-        load(file)
+        load_watch_file(file)
     assert words in str(caught.value)
     command = re.search("Type: (.*)$", str(caught.value))
     assert command
@@ -95,13 +95,13 @@ def test_the_example_holds_with_all_that_is_commented_out(tmp_path: Path) -> Non
     study = tmp_path / "study.toml"
     study.write_text(STUDY, encoding="utf-8")
     text = "\n".join(line.removeprefix("# ") for line in EXAMPLE.splitlines())
-    watch = load(written(tmp_path, text.replace("study.toml", str(study), 1)))
+    watch = load_watch_file(written(tmp_path, text.replace("study.toml", str(study), 1)))
     assert [entry.kind for entry in watch.entries] == ["run", "run", "study"]
-    assert load(written(tmp_path, EXAMPLE)).entries == watch.entries[:2]
+    assert load_watch_file(written(tmp_path, EXAMPLE)).entries == watch.entries[:2]
 
 
 def test_an_entry_is_a_command_with_its_due_time(tmp_path: Path) -> None:
-    watch = load(written(tmp_path, GOOD))
+    watch = load_watch_file(written(tmp_path, GOOD))
     job = resolve_entries(watch)["p12"]
     due = datetime(2026, 11, 20, 12, tzinfo=UTC)
     words = job.command(Occurrence("p12", due), tmp_path, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.daemon.web.prometheus import exposition
-from agent.daemon.web.status import look
+from agent.daemon.web.status import read_status
 from store.runs.data_folder import DataFolder
 from tests.agent.daemon.world import World
 
@@ -37,7 +37,7 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
 def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
     world = World(DataFolder(tmp_path / "data"), datetime.now(UTC))
     world.keep("r1", "yyn")
-    told = exposition(look(world.data, datetime.now(UTC), ())).decode()
+    told = exposition(read_status(world.data, datetime.now(UTC), ())).decode()
     world.close()
     exported = set(re.findall(r"^# HELP (\S+)", told, re.MULTILINE))
     assert set(re.findall(r"^\| (`feedsway.*?`) \|", STATUS, re.MULTILINE))

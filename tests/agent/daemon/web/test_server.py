@@ -156,15 +156,15 @@ def test_it_listens_on_loopback_only(link: httpx.URL) -> None:
 
 def test_the_address_is_its_owners_and_outlives_a_restart(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
-    first = address.write(data, "http://127.0.0.1:1")
-    again = address.write(data, "http://127.0.0.1:2")
+    first = address.write_address(data, "http://127.0.0.1:1")
+    again = address.write_address(data, "http://127.0.0.1:2")
     assert again.token == first.token
     assert len(first.token) >= 32
-    assert address.read(data) == again
+    assert address.read_address(data) == again
     path = data.daemon_dir / address.FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text('{"url": "http')
-    assert address.write(data, "http://127.0.0.1:3").token != first.token
+    assert address.write_address(data, "http://127.0.0.1:3").token != first.token
 
 
 def test_a_taken_port_is_told(world: World) -> None:

@@ -24,7 +24,7 @@ from agent.daemon.journal.events import (
 )
 from agent.daemon.redact_secrets import HIDDEN, SecretRedactor, secrets_of
 from agent.daemon.web.prometheus import exposition
-from agent.daemon.web.status import Status, StatusReader, look
+from agent.daemon.web.status import Status, StatusReader, read_status
 from store.runs.data_folder import DataFolder
 from store.runs.records import Windows
 from tests.agent.daemon.world import World, served
@@ -41,11 +41,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def seen(world: World) -> Status:
-    return look(world.data, NOW, world.upcoming(9))
+    return read_status(world.data, NOW, world.upcoming(9))
 
 
 def test_nothing_yet(tmp_path: Path) -> None:
-    found = look(DataFolder(tmp_path / "data"), NOW, ())
+    found = read_status(DataFolder(tmp_path / "data"), NOW, ())
     assert (found.daemon, found.running, found.entries, found.counts.runs) == (None, (), (), 0)
     assert found.machine.free > 0
 
@@ -280,7 +280,7 @@ def test_names_stay_whatever_they_look_like(tmp_path: Path) -> None:
     entry = "sk-persona-that-skates-daily"
     world = World(DataFolder(tmp_path / "data"), NOW, [entry, "playground"])
     world.end(entry, "fault", "sk-canary0123456789canary")
-    found = look(world.data, NOW, world.upcoming(2), SecretRedactor(["playground"]))
+    found = read_status(world.data, NOW, world.upcoming(2), SecretRedactor(["playground"]))
     world.close()
     assert [one.name for one in found.entries] == [entry, "playground"]
     assert [one.entry for one in found.upcoming] == [entry, "playground"]

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from agent.drivers.base import ActiveVideo
-from agent.drivers.desktop.calibration import examine_screen, read_calibration
 from agent.drivers.desktop.driver import NO_PAUSE, DesktopDriver
+from agent.drivers.desktop.player_calibration import examine_screen, read_calibration
 from agent.drivers.desktop.player_finder import Region
 from agent.drivers.desktop.screen_session import ScreenSession, ScreenTimeouts
 from agent.drivers.desktop.window import PlainOptions, PlainWindow

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NothingToCompare
-from analysis.estimators.study import study
+from analysis.estimators.study_results import study
 from analysis.terminal.study_text import study_text
 from store.runs.records import Windows
 from tests.analysis import made

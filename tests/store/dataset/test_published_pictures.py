@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from agent.playground.footage import decode_film, load_footage
-from store.dataset.pictures import Box, bare, faces
+from store.dataset.published_pictures import Box, bare, faces
 from tests.store.dataset.test_export import with_comment
 from tests.store.samples import jpeg
 

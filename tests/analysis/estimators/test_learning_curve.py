@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from analysis.alignment.alignment_report import sentence, write
-from analysis.alignment.learning_curve import Alignment, latest, read, saturation
 from analysis.errors import NothingToCompare
+from analysis.estimators.learning_curve import Alignment, latest, read, saturation
 from analysis.examples.made_up_results import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
 from store.errors import BadLadder
 from store.results import trainings

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.alignment.learning_curve import PLATEAU, find_rung, saturation
+from analysis.estimators.learning_curve import PLATEAU, find_rung, saturation
 from analysis.simulation.calibration import rate
 from analysis.statistics.intervals import crossed
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from store.encoders import Vectors, unit
 from store.encoders._torch import load_torch, pick_device
+from store.encoders.base import Vectors, unit
 
 CLASSES = 1000
 SIDE = 260  # pixels, as trained

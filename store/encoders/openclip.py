@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from store.encoders import Vectors, unit
 from store.encoders._torch import load_torch, pick_device
+from store.encoders.base import Vectors, unit
 from store.errors import EncoderUnavailable, UnknownEncoder
 
 PREFIX = "open_clip:"

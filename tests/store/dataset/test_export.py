@@ -330,9 +330,9 @@ from pathlib import Path
 from store.privacy import derived_register as derived
 from store.runs.data_folder import DataFolder
 from store.dataset.export import export
-from store.dataset.rows import Choice
+from store.dataset.rows import RowChoice
 end = lambda done, _: os._exit(9) if done == 6 else None
-export(DataFolder(Path(sys.argv[1])), Path(sys.argv[2]), "jsonl", Choice(), end)
+export(DataFolder(Path(sys.argv[1])), Path(sys.argv[2]), "jsonl", RowChoice(), end)
 """
 
 

@@ -18,13 +18,13 @@ import sys
 from pathlib import Path
 from store.runs.payments import PaymentBook
 from tests.store.runs.test_payments import reserved
-from store.runs.payments import Settled
+from store.runs.payments import CallSettled
 
 book, name = PaymentBook(Path(sys.argv[1])), sys.argv[2]
 for number in range(25):
     line = book.reserve(reserved(f"{name}{number}"), ("a",), lambda balance: None, "q")
     if number % 5:
-        book.settle(Settled(id=line.id, how="reported", cost_usd=0.25, tokens=3))
+        book.settle(CallSettled(id=line.id, how="reported", cost_usd=0.25, tokens=3))
 """
 
 

@@ -191,7 +191,7 @@ async def _at_a_wall(tmp_path: Path, clock: Clock) -> None:
         await book.finish()
     finally:
         supervisor.close()
-    assert told == ["Wall"]
+    assert told == ["WallReported"]
     assert fold(_events(tmp_path)) == book.state
 
 

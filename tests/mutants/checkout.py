@@ -19,6 +19,8 @@ import psutil
 MANY = 4
 """Files of tests from which on four of them run at a time, as in `make test`."""
 AT_ONCE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+OURS = ("FEEDSWAY_", "PYTEST_")
+"""Settings of whoever calls, which broken code should not meet."""
 PASSED, NO_TESTS = 0, 5
 BROKEN = (3, 4)
 """Exit codes of a pytest that fell over itself; a broken `conftest.py` is among them."""
@@ -62,16 +64,16 @@ def start_pytest(
     spoken = tree.parent / "output"  # not a pipe, which a child left behind would hold open
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
     command.append(f"--basetemp={tree.parent / 't'}")
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    own = {name: text for name, text in os.environ.items() if not name.startswith(OURS)}
     environment = {**own, "PYTHONPATH": str(tree), **(more or {})}
     with spoken.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=tree, env=environment, stdout=out, stderr=out, start_new_session=True
         )
+        code: int | None = None
         try:
-            code = process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            code = None
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(limit_s)
         finally:
             _end(process)
     return code, spoken.read_text(encoding="utf-8", errors="replace")

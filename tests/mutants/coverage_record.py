@@ -102,7 +102,7 @@ def record_coverage(tree: Path, commit: str) -> CoverageRecord:
 def _lines(tree: Path, data: Path) -> dict[str, dict[str, list[str]]]:
     measured = coverage.Coverage(data_file=str(data), config_file=False)
     measured.combine([str(data.parent)])
-    lines = {}
+    lines: dict[str, dict[str, list[str]]] = {}
     for path in measured.get_data().measured_files():
         contexts = measured.get_data().contexts_by_lineno(path)
         lines[str(Path(path).relative_to(tree))] = {

@@ -56,7 +56,7 @@ class Trial:
 
     def done(self, results: Path) -> dict[str, Row]:
         """Results that need no second try, by the key of their mutant."""
-        found = {}
+        found: dict[str, Row] = {}
         lines = results.read_text(encoding="utf-8").splitlines(True) if results.exists() else []
         for row in (json.loads(line) for line in lines if line.endswith("\n")):
             detected = row["outcome"] in DETECTED

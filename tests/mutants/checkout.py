@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,17 +74,16 @@ def start_pytest(
             with suppress(subprocess.TimeoutExpired):
                 code = process.wait(limit_s)
         finally:
-            _end(process)
+            _end(process, tree)
     return code, spoken.read_text(encoding="utf-8", errors="replace")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _end(process: subprocess.Popen[bytes], tree: Path) -> None:
+    """Kill what runs on the tree's code, in whatever session: broken code may leave it behind."""
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(tree) in each.environ().get("PYTHONPATH", ""):
+                each.kill()
     process.wait()
 
 

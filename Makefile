@@ -10,7 +10,7 @@ AT_ONCE := -n 4 --dist loadfile --no-loadscope-reorder
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench calibrate soak kills clean
+.PHONY: help setup run test test-all lint quick browser bench calibrate soak kills mutants clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ soak: $(STAMP) ## Have faults happen to a daemon for 20 minutes and count its vi
 
 kills: $(STAMP) ## The same with 200 random kill -9 in short runs
 	$(BIN)/python -m tests.soak --kills 200
+
+mutants: $(STAMP) ## Break the code in 200 places and see whether the tests notice
+	$(BIN)/python -m tests.mutants --sample 200 --seed 1
 
 clean: ## Remove the virtual environment and caches; data/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -103,9 +103,9 @@ def report(mutants: Sequence[Mutant], rows: Mapping[str, Row], known: Mapping[Ch
         cells = [counts[column] for column in COLUMNS[2:]]
         click.echo(f"| {' | '.join(map(str, [name, counts.total(), *cells]))} | {_share(counts)} |")
     reached = [
-        sum(counts[one] for one in DETECTED) >= goal * (counts.total() - counts["equivalent"])
+        sum(row[one] for one in DETECTED) >= goal * (row.total() - row["equivalent"])
         for name, goal in ((NAMED, 1.0), ("all", GOAL))
-        if (counts := tables.get(name))
+        if (row := tables.get(name))
     ]
     return 0 if all(reached) else 1
 

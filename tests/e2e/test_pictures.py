@@ -35,6 +35,7 @@ def test_frames_show_what_their_steps_name(tmp_path: Path, motion: str) -> None:
     frames_show_what_their_steps_name(tmp_path, motion, 20)
 
 
+@pytest.mark.timing
 @pytest.mark.drill
 def test_several_frames_of_each_video_are_exposure(tmp_path: Path) -> None:
     more = ("--frames", "4", "--frame-span", "2", "--model", "scripted/coin?p=0.3", "--no-index")

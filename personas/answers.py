@@ -343,7 +343,8 @@ def _both_in_brackets() -> re.Pattern[str]:
 
 def _pair(language: Language) -> str:
     yes, no = _alternatives(iter(language.yes)), _alternatives(iter(language.no))
-    between = rf"\s*,?\s*(?:\b(?:{language.either})\b|{language.either}|/|\|)\s*(?:an? )?"
+    either = language.either if language.joined else rf"(?<!\w)(?:{language.either})(?!\w)"
+    between = rf"\s*,?\s*(?:{either}|/|\|)\s*(?:an? )?"
     return rf"(?<!\w)(?:(?:{yes}){between}(?:{no})|(?:{no}){between}(?:{yes}))(?!\w)"
 
 

@@ -40,7 +40,7 @@ _OBJECT = (
 STAYS = (
     r"(?:stay(?:ing)?\b(?! away| out| off)|(?:keep|keeps|continue|continues|continuing)(?: on|"
     r" to)? watch\w*"
-    rf"|watch(?:ing)?\b{_OBJECT}|stick(?:ing)? around|linger\w*"
+    rf"|watch(?:ing)?\b{_OBJECT}|stick(?:ing)? around|linger(?:s|ed|ing)?\b"
     r"|(?:like|likes|enjoy|enjoys|love|loves|liking|enjoying)"
     r" (?:it|this|that|the (?:video|clip|content)|what)\b(?! (?:to|if)\b)|interested\b(?! in"
     r" (?:skipping|swiping))"

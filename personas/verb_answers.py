@@ -121,6 +121,8 @@ def _is_plain(first: str) -> bool:
 
 
 _FOREIGN_CLAUSES = re.compile(r"[.,;:!…()。，、！：；،؛।\n]+|\s[–—-]\s")
+_GLUE = re.compile(r"[\s<>/|\\=+*_~#\[\]{}]+")
+"""What stands between two words: "no<resto" is two."""
 _LONGEST = 12
 """Words of a first clause."""
 
@@ -161,7 +163,7 @@ def _is_plain_clause(clause: str, language: Language) -> bool:
         for pattern in (*verbs, fill):
             rest = pattern.sub("", rest)
         return not rest.strip()
-    words = clause.split()
+    words = _GLUE.split(clause)
     return len(words) <= _LONGEST and all(
         fill.fullmatch(word) or any(verb.search(word) for verb in verbs) for word in words
     )

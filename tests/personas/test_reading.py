@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import gzip
+import importlib.util
+import re
 import time
-import unicodedata
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from personas.answer_words import languages
-from personas.questionnaire import ITEMS, percent, read_isq
-from personas.reading import LONGEST, Reading, read_choice
+from personas.answer_words import languages, languages_of
+from personas.questionnaire import read_isq
+from personas.reading import Reading, plain, read_choice
+from personas.stance import LEAVES, STAYS, bare_verbs, stems_of
 
 PLAIN = [
     "{}",
@@ -211,9 +214,6 @@ def test_a_refusal_is_a_refusal_whatever_stands_before_it(refusal: str) -> None:
     ):
         assert read_choice(reply) == Reading(None, "refused"), reply
         assert read_choice(reply, mirrored=True) == Reading(None, "refused"), reply
-    assert read_isq(refusal) == Reading(None, "refused")
-    assert read_isq(f"{refusal}\n{filled()}") == Reading(None, "refused")
-    assert read_isq(filled(reason=refusal)) == Reading(None, "refused")
 
 
 def test_what_the_picture_says_is_not_the_model_s_refusal() -> None:
@@ -240,104 +240,22 @@ def test_reason_and_description_are_kept() -> None:
     assert len(long) == 1_000
 
 
-def filled(**changes: object) -> str:
-    return json.dumps({"v_a": 6, "c_s": 5, "e_e": 4, "v_e": 5, "p_a": 1, "a_d": 0} | changes)
-
-
-@pytest.mark.parametrize(
-    ("grades", "switches", "score", "answer"),
-    [
-        ((0, 0, 0, 0), (0, 0), 0, "no"),
-        ((10, 10, 10, 10), (1, 1), 100, "yes"),
-        ((10, 10, 6, 10), (0, 0), 60, "yes"),
-        ((4, 4, 4, 4), (1, 1), 60, "yes"),
-        ((10, 10, 10, 5.9), (0, 0), 59.833333333, "no"),
-        ((5, 5, 5, 5), (1, 0), 50, "no"),
-        ((9.1, 9.7, 9.4, 7.8), (0, 0), 60, "yes"),  # which add up to 35.99999999999999
-    ],
-)
-def test_the_score_is_the_paper_s(
-    grades: tuple[float, ...], switches: tuple[int, ...], score: float, answer: str
-) -> None:
-    items = dict(zip(ITEMS, (*grades, *switches), strict=True))
-    assert percent(items) == score
-    reading = read_isq(json.dumps(items))
-    assert (reading.answer, reading.missing, reading.score) == (answer, None, score)
-    assert reading.isq == items
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        filled(),
-        f"```json\n{filled()}\n```",
-        f"Here are my ratings:\n\n{filled()}\n\nI hope that this helps.",
-        f"[{filled()}]",
-        filled(p_a=True, a_d=False),
-        filled(p_a=1.0, a_d=0.0),
-        filled(total=30),
-        filled(reason="I can't stand it {sic}.", description="A car."),
-        json.dumps(dict(reversed(json.loads(filled()).items()))),
-    ],
-)
-def test_a_filled_in_questionnaire_is_read(reply: str) -> None:
-    reading = read_isq(reply)
-    assert (reading.answer, reading.missing, reading.score) == ("no", None, 50)
-
-
-NO_GRADES: list[object] = [-1, 10.5, "five", "4-5", "5/10", "11", "-1", "", True, None, [5]]
-NO_SWITCHES: list[object] = [-1, 2, 0.5, "2", "maybe", "", None, [1], {}]
-
-
-def without(key: str) -> str:
-    return json.dumps({name: item for name, item in json.loads(filled()).items() if name != key})
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        *(without(key) for key in ITEMS),
-        *(filled(**{key: item}) for key in ITEMS[:4] for item in NO_GRADES),
-        *(filled(**{key: item}) for key in ITEMS[4:] for item in NO_SWITCHES),
-        filled(v_a=float("nan")),
-        filled(v_a=float("inf")),
-        filled().replace("6", "1e999"),
-        filled().replace("6", "1" * 5_000),
-        filled() + filled(),
-        f"{filled()} or {filled(v_a=1)}",
-        f"{{}} {filled()}",
-        f"{filled()} {{",
-        filled()[:-1],
-        filled()[:-1] + ', "v_a": 1}',
-        filled().replace('"', "'"),
-        json.dumps({"answer": json.loads(filled())}),
-        filled(reason=5),
-        "yes",
-        "no",
-        "S = 80 %",
-        "{" * 10_000,
-        '{"a":' * 3_000,
-        "[" * 10_000,
-        filled() + " " * 10 + "x" * LONGEST,
-    ],
-    ids=lambda reply: reply[:60],
-)
-def test_anything_but_one_whole_questionnaire_is_unreadable(reply: str) -> None:
-    assert read_isq(reply) == Reading(None, "unreadable")
-
-
-@given(st.text() | st.text("yesno and,.!?-*\n{}\"'’:", max_size=30))
+@given(st.text())
 def test_reading_never_fails_and_is_an_answer_or_a_reason_why_not(reply: str) -> None:
     for reading in (read_choice(reply), read_choice(reply, mirrored=True), read_isq(reply)):
         assert (reading.answer is None) != (reading.missing is None)
+
+
+@given(st.text("yesno and,.!?-*\n{}\"'’:", max_size=30))
+def test_without_a_word_for_yes_or_no_there_is_no_answer(reply: str) -> None:
     words = {word for each in languages() for word in each.words}
-    plain = unicodedata.normalize("NFKC", reply).lower()
-    if not any(word in plain for word in words):
+    if not any(word in plain(reply) for word in words):
         assert read_choice(reply).answer is None
 
 
 @given(st.sampled_from(["yes", "no"]), st.text())
 def test_mirroring_turns_answers_round_and_nothing_else(answer: str, tail: str) -> None:
+    assume(re.match(rf"\W*{answer}\b", plain(answer + tail)) and not speaks_of_staying(tail))
     straight = read_choice(answer + tail)
     mirrored = read_choice(answer + tail, mirrored=True)
     assert straight.missing == mirrored.missing
@@ -346,25 +264,61 @@ def test_mirroring_turns_answers_round_and_nothing_else(answer: str, tail: str) 
     assert mirrored.answer == turned[straight.answer]
 
 
+def speaks_of_staying(text: str) -> bool:
+    """Whether a verb stands there, which says the same whatever was asked."""
+    said = plain(text)
+    foreign = any(stems_of(said, language) for language in languages())
+    return foreign or bool(bare_verbs(said) or re.search(f"{STAYS}|{LEAVES}|watch", said))
+
+
+SPANISH_OR_ITALIAN = {
+    *("continuo", "guardo", "miro", "resto", "salto", "seguir", "sigo", "veo", "verlo")
+}
+
+
+def test_an_english_word_is_no_verb_of_a_language_that_says_no_as_well() -> None:
+    """CLIP's vocabulary, which none of us chose: "restoring" is no "resto"."""
+    clip = importlib.util.find_spec("open_clip")
+    assert clip is not None
+    assert clip.origin is not None
+    listed = Path(clip.origin).with_name("bpe_simple_vocab_16e6.txt.gz")
+    pieces = gzip.decompress(listed.read_bytes()).decode().splitlines()
+    ends = {"".join(each.split()) for each in pieces if each.endswith("</w>")}
+    words = {word for each in ends if re.fullmatch("[a-z]{3,}", word := each[: -len("</w>")])}
+    assert len(words) > 100_000
+    others = [each for word in ("yes", "no") for each in languages_of(word) if each.code != "en"]
+    verbs = {word for word in words if any(stems_of(word, each) for each in others)}
+    assert verbs == SPANISH_OR_ITALIAN
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "restoring bikes bores me",
+        "restoration videos",
+        "continuous talk bores me",
+        "omitted context bores me",
+        "lingerie videos bore me",
+        "osi layers bore me",
+    ],
+)
+def test_what_stands_behind_an_answer_is_no_verb_because_it_begins_like_one(why: str) -> None:
+    for sign in (", ", ". ", ": "):
+        for answer, other in (("yes", "no"), ("no", "yes")):
+            assert read_choice(f"{answer}{sign}{why}").answer == answer
+            assert read_choice(f"{answer}{sign}{why}", mirrored=True).answer == other
+
+
+def test_words_that_a_sign_parts_are_two() -> None:
+    for sign in "<>/|=+*_~#[]{}\\":
+        assert read_choice(f"no{sign}resto").answer is None
+
+
 @given(st.text("abcdefgh ,.;:!-—\n'", max_size=60))
 def test_yes_and_no_are_read_by_the_same_rules(tail: str) -> None:
+    words = {word for each in languages() for word in each.words}
+    assume(words.isdisjoint(re.findall(r"\w+", tail)))
     assert read_choice("yes" + tail).missing == read_choice("no" + tail).missing
-
-
-@given(
-    st.tuples(*[st.floats(0, 10)] * 4),
-    st.tuples(*[st.sampled_from([0, 1])] * 2),
-    st.text("abc \n.", max_size=20),
-)
-def test_every_questionnaire_in_range_is_read(
-    grades: tuple[float, ...], switches: tuple[int, ...], around: str
-) -> None:
-    items = dict(zip(ITEMS, (*grades, *switches), strict=True))
-    reading = read_isq(around + json.dumps(items) + around)
-    assert reading.isq == items
-    assert reading.score is not None
-    assert 0 <= reading.score <= 100
-    assert reading.answer == ("yes" if reading.score >= 60 else "no")
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,6 @@ Reason = Literal[
 class NoPairs(StoreError):
     """No pairs were made yet, or none of these."""
 
-    exit_code = 2
-
     def __init__(self, where: Path) -> None:
         super().__init__(
             f"There are no pairs in {where}. Type: python -m agent pairs --model scripted/editor"

@@ -28,8 +28,6 @@ FOLDER = "judgements"
 class OtherJudge(StoreError):
     """A file of judgements that belongs to another judge or run."""
 
-    exit_code = 2
-
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path} holds the answers of another judge or run: move it away. "

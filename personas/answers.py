@@ -87,7 +87,7 @@ class Statement:
 def find_answer(said: str, reason: str = "", *, mirrored: bool = False) -> Answer | None:
     """Return the answer that a reply gives to the question as it was put.
 
-    ``said`` and ``reason`` are `personas.reading.plain` text; the reason may speak against the
+    ``said`` and ``reason`` are `personas.reply_parser.plain` text; the reason may speak against the
     answer, and gives none. ``mirrored``: the opposite was asked, so that a verb for leaving agrees
     with yes.
     """

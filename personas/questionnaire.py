@@ -8,7 +8,8 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from personas.reading import (
+from personas.refusals import denies, refuses
+from personas.reply_parser import (
     EXPLANATION,
     REFUSED,
     UNREADABLE,
@@ -16,7 +17,6 @@ from personas.reading import (
     missing_text,
     without_thoughts,
 )
-from personas.refusals import denies, refuses
 
 THRESHOLD = 60.0
 """ISQ's S%, 0 to 100, from which on the persona keeps watching."""

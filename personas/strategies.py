@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from personas.errors import UnknownStrategy
 from personas.persona import Persona
 from personas.questionnaire import form, read_isq
-from personas.reading import Reading, read_choice, read_pick, read_text
+from personas.reply_parser import Reading, read_choice, read_pick, read_text
 
 __all__ = [
     "Prompt",

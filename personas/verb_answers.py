@@ -86,7 +86,7 @@ _LIMITS = re.compile(
 def verb_answer(said: str, reason: str, *, mirrored: bool) -> Literal["yes", "no"] | None:
     """Return the answer of a reply without a word for yes or no.
 
-    ``said`` and ``reason`` are `personas.reading.plain` text; the reason may speak against it.
+    ``said`` and ``reason`` are `personas.reply_parser.plain` text; the reason may speak against it.
     ``mirrored``: the opposite was asked, so that staying means no.
     """
     if _LIMITS.search(said):

@@ -101,7 +101,6 @@ def _text(path: Path) -> str | None:
 
 SHARED = {"__init__.py", "__main__.py", "errors.py", "base.py"}
 TWICE = {
-    "conse.py": "one published method, as a viewer and as an encoder",
     "driver.py": "one for each way of driving, which its folder names",
     "hallucination_probes.py": "asked in agent, kept in store",
     "value_spectrum.py": "asked in agent, kept in store",

@@ -35,7 +35,7 @@ DECODES = ("PIL.Image.open",)
 UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
 OURS = {
     "agent/evaluation/pair_prompts.py",
-    "agent/run/profiles.py",
+    "agent/run/browser_profiles.py",
     "personas/answer_words.py",
     "personas/refusals.py",
     "personas/strategies.py",

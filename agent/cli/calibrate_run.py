@@ -29,8 +29,8 @@ from agent.errors import RunFault
 from agent.playground.catalogue import load_catalogue
 from agent.playground.recommend import Shelf
 from agent.study.conduct import Conductor, Study
-from agent.study.holders import held_study
 from agent.study.matrix import StudyCell
+from agent.study.process_locks import held_study
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.simulation import calibration, calibration_runs
 from analysis.simulation.calibration import CalibrationCheck

@@ -90,7 +90,7 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     from agent.benchmarks.probes import Panel, probe_judge
     from agent.benchmarks.viewer import measure_agreement
     from agent.judge.budget import Budgeted, Spending
-    from agent.judge.guard import is_free
+    from agent.judge.capped_model import is_free
     from agent.models import load
     from agent.models.local_server import warmed
     from agent.models.metering import CappedAccounts

@@ -15,7 +15,7 @@ from store.foreign.printing import echo
 
 if TYPE_CHECKING:
     from agent.platforms.base import SiteSession
-    from agent.run.profiles import BrowserProfile
+    from agent.run.browser_profiles import BrowserProfile
 
 EPILOG = """
 \b
@@ -44,7 +44,7 @@ def login(platform: str, account: str, **options: Any) -> None:
     """
     from agent.errors import BadConfig, NotSignedIn
     from agent.platforms import load_platform
-    from agent.run.profiles import BrowserProfile
+    from agent.run.browser_profiles import BrowserProfile
     from store.runs.data_folder import DataFolder
 
     session = load_platform(platform).session

@@ -84,7 +84,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     check are kept with the reason and never exported.
     """
     from agent.judge.budget import SpendingCap
-    from agent.judge.patience import Patience
+    from agent.judge.retry_limits import Patience
     from agent.models import check, check_access, find_capabilities
     from agent.preferences.generate import PairPlan
     from analysis.preferences.pair_checks import PairChecks

@@ -28,7 +28,7 @@ def announce(model: str, cap: SpendingCap) -> None:
 def announce_repeats(site: SiteConfig | None, windows: Windows) -> None:
     """Say on stderr where the windows are longer than what the playground has to show."""
     from agent.playground.catalogue import load_catalogue
-    from agent.playground.own import count_videos
+    from agent.playground.clip_folder import count_videos
 
     if site is None:
         return

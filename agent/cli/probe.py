@@ -65,7 +65,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     """
     from agent.evaluation.hallucination_probes import ProbePlan
     from agent.judge.budget import SpendingCap
-    from agent.judge.patience import Patience
+    from agent.judge.retry_limits import Patience
     from agent.models import check, check_access, check_revision
     from analysis.preferences.hallucination import misalignment
     from analysis.preferences.hallucination_figures import write

@@ -53,7 +53,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.errors import BadConfig
     from agent.evaluation.rejudge import RejudgePlan, rejudge
     from agent.judge.budget import SpendingCap
-    from agent.judge.patience import Patience
+    from agent.judge.retry_limits import Patience
     from agent.models import check, check_access, check_persona, check_revision
     from personas.strategies import hashes
     from store.foreign.printing import counting

@@ -170,7 +170,7 @@ def _cell_config(options: dict[str, Any]) -> RunConfig:
 
 def _cell_held(study: Path | None, cell: str) -> AbstractContextManager[None]:
     """Hold the cell of a study; a run of no study holds nothing."""
-    from agent.study.holders import held_cell
+    from agent.study.process_locks import held_cell
 
     return nullcontext() if study is None else held_cell(study, cell)
 

@@ -132,7 +132,7 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
     from agent.evaluation.value_spectrum import SpectrumPlan
     from agent.judge.budget import SpendingCap
-    from agent.judge.patience import Patience
+    from agent.judge.retry_limits import Patience
     from agent.models import check, check_access, check_persona, check_revision
     from personas.library import find
 

@@ -54,8 +54,8 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     from agent.run.pacing import zone_of
     from agent.run.request import check_names
     from agent.study.declared import EXAMPLE, load_study
-    from agent.study.holders import held_study
     from agent.study.preparation import keep_study, prepare_study, replicates_for
+    from agent.study.process_locks import held_study
     from store.runs.data_folder import DataFolder
 
     if example:

@@ -26,9 +26,9 @@ from agent.evaluation.question_engine import (
     open_models,
 )
 from agent.judge.budget import SpendingCap
-from agent.judge.guard import NO_CAP
+from agent.judge.capped_model import NO_CAP
 from agent.judge.judge import ModelJudge, QuestionForm
-from agent.judge.patience import DEFAULT, Patience
+from agent.judge.retry_limits import DEFAULT, Patience
 from agent.models import find_capabilities
 from agent.models.base import Model
 from agent.provenance import provenance

@@ -21,15 +21,15 @@ import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
 from agent.judge.budget import ModelAccount, Spending, SpendingCap
-from agent.judge.guard import guarded
+from agent.judge.capped_model import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
-from agent.judge.patience import Patience, Streak, trailing
+from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.local_server import warmed
 from agent.models.metering import CappedAccounts, charged_to
 from personas.persona import Persona
-from store.jsonl.keyed import KeyedRecord, KeyedWriter
+from store.jsonl.keyed_answers import KeyedRecord, KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
 from store.runs.records import Usage

@@ -29,10 +29,10 @@ from agent.evaluation.question_engine import (
     shuffled,
 )
 from agent.judge.budget import SpendingCap
-from agent.judge.guard import NO_CAP
+from agent.judge.capped_model import NO_CAP
 from agent.judge.judge import Explain, QuestionForm
-from agent.judge.patience import DEFAULT, Patience
 from agent.judge.reply_cache import Cached, Tally
+from agent.judge.retry_limits import DEFAULT, Patience
 from agent.provenance import provenance
 from agent.run.capture import sheet
 from personas import strategies

@@ -28,9 +28,9 @@ from agent.evaluation.question_engine import (
     shuffled,
 )
 from agent.judge.budget import SpendingCap
-from agent.judge.guard import NO_CAP
+from agent.judge.capped_model import NO_CAP
 from agent.judge.judge import QuestionForm
-from agent.judge.patience import DEFAULT, Patience
+from agent.judge.retry_limits import DEFAULT, Patience
 from agent.models import find_capabilities
 from agent.provenance import provenance
 from personas import strategies

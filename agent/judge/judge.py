@@ -28,7 +28,7 @@ from agent.errors import (
     UnreadableReply,
 )
 from agent.judge.budget import Spending
-from agent.judge.patience import Streak
+from agent.judge.retry_limits import Streak
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
 from personas import strategies

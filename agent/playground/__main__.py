@@ -73,8 +73,8 @@ def main(**options: Any) -> None:
 def _serve(options: dict[str, Any]) -> None:
     from agent.playground.app import PageLook
     from agent.playground.catalogue import load_catalogue
+    from agent.playground.clip_folder import load_folder
     from agent.playground.clips import default_cache
-    from agent.playground.own import load_folder
     from agent.playground.recommend import Settings
     from agent.playground.serve import SiteSetup, serve_site
 

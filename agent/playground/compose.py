@@ -14,8 +14,8 @@ from math import cos, pi, sin
 from PIL import Image, ImageEnhance
 
 from agent.playground.catalogue import CatalogueItem
+from agent.playground.fiducial_marker import draw_mark, mark_corner, round_corners
 from agent.playground.footage import Film, Footage, draw_scene
-from agent.playground.mark import draw_mark, mark_corner, round_corners
 from agent.playground.titles import STYLES, cut_headline, draw_title, typeset_title
 
 SIZE = WIDTH, HEIGHT = 360, 640

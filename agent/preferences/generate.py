@@ -28,9 +28,9 @@ from agent.evaluation.question_engine import (
     open_models,
 )
 from agent.judge.budget import Spending, SpendingCap
-from agent.judge.guard import NO_CAP, is_free
+from agent.judge.capped_model import NO_CAP, is_free
 from agent.judge.judge import ModelJudge, QuestionForm
-from agent.judge.patience import DEFAULT, Patience
+from agent.judge.retry_limits import DEFAULT, Patience
 from agent.models import find_capabilities, prices
 from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.fingerprint import fingerprint
@@ -40,7 +40,7 @@ from agent.preferences.edit_distance import cleaned
 from agent.provenance import provenance
 from personas.strategies import Prompt
 from store.frames.frame_store import FrameStore
-from store.jsonl.keyed import KeyedWriter
+from store.jsonl.keyed_answers import KeyedWriter
 from store.results.preference_pairs import (
     ERRORS,
     AcceptedText,

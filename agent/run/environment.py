@@ -16,8 +16,8 @@ from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, NotSignedIn
 from agent.platforms import load_platform
 from agent.platforms.base import Feed, Platform
+from agent.run.browser_profiles import BrowserProfile
 from agent.run.playground_process import VISITOR, PlaygroundSite
-from agent.run.profiles import BrowserProfile
 from agent.run.site_record import Witness
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from agent.config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival
-from agent.drivers.web.walls import make_fault
+from agent.drivers.web.wall_faults import make_fault
 from agent.errors import (
     ActionNotConfirmed,
     DriverFault,
@@ -21,7 +21,7 @@ from agent.errors import (
     WallShown,
 )
 from agent.run.capture import VideoFrames, sheet, take_frames
-from agent.run.policy import ReactionPlan, plan_reaction
+from agent.run.dwell_policy import ReactionPlan, plan_reaction
 from agent.run.progress import OpenStep, RunProgress
 from agent.run.site_record import SiteRecord
 from agent.run.tools import RunTools

@@ -7,7 +7,7 @@ from datetime import datetime
 from time import perf_counter
 
 from agent.run.site_record import SiteRecord
-from store.jsonl.keyed import UNANSWERED
+from store.jsonl.keyed_answers import UNANSWERED
 from store.runs.records import (
     Intention,
     Judgement,

@@ -20,18 +20,18 @@ from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, StudyChanged, WallShown
 from agent.judge.budget import ModelAccount, SpendingCap
-from agent.judge.guard import NO_CAP, guarded
+from agent.judge.capped_model import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
-from agent.judge.patience import Patience, Streak, trailing
+from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.models.base import Model
 from agent.models.local_server import warmed
 from agent.models.metering import CappedAccounts
 from agent.provenance import provenance
+from agent.run.dwell_policy import YokedSchedule, schedule_yoke
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
 from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
-from agent.run.policy import YokedSchedule, schedule_yoke
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness, check_run

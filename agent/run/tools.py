@@ -10,7 +10,7 @@ from typing import Protocol
 from agent.drivers.base import Driver
 from agent.errors import RunFault, WallShown
 from agent.platforms.base import Feed
-from agent.run.policy import ReactionPlan
+from agent.run.dwell_policy import ReactionPlan
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_record import Witness
 from store.runs.records import Judgement, Step, Video

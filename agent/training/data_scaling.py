@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent import models
 from agent.errors import BadConfig
-from agent.judge.guard import NO_CAP, guarded
+from agent.judge.capped_model import NO_CAP, guarded
 from agent.models import local_checkpoint
 from agent.models.base import Model
 from agent.models.metering import CappedAccounts

@@ -150,7 +150,7 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
 def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -> None:
     from datetime import UTC, datetime
 
-    from analysis.report.material import read_imported
+    from analysis.report.inputs import read_imported
     from analysis.report.page import write_report
 
     windows = reading.windows

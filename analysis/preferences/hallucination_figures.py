@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.plots import BLUE, GREEN, PURPLE, VERMILION, as_png, bare
 from analysis.preferences.hallucination import Example, Misalignment
-from analysis.report.page_writer import ReportTable, write_folder
+from analysis.report.page_files import ReportTable, write_folder
 from analysis.report.pictures import small_jpeg
 from store.foreign.limits import decode_picture
 from store.frames.frame_store import FrameStore

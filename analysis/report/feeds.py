@@ -278,7 +278,7 @@ def lost_runs(scene: GroupRows) -> Losses:
     )
     gone = sum(newer in status for newer in material.superseded.values())
     newest = NumberSource(
-        "analysis.report.material.read_study", f"{count_of(gone, 'run')}{scene.told}"
+        "analysis.report.inputs.read_study", f"{count_of(gone, 'run')}{scene.told}"
     )
     return Losses(
         rows=rows,

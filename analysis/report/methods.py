@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from analysis.data.exposures import EXCLUDED
-from analysis.report.material import Material, PrimaryTest
+from analysis.report.inputs import Material, PrimaryTest
 from analysis.report.measured import Measures
 from analysis.report.trace import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of

@@ -25,11 +25,11 @@ from analysis.report.feeds import (
     variety_table,
 )
 from analysis.report.headline import Headline, headline
+from analysis.report.inputs import Material
 from analysis.report.judges import JudgeView, judge_views
-from analysis.report.material import Material
 from analysis.report.measured import Measures, measure
 from analysis.report.methods import Methods, methods
-from analysis.report.page_writer import (
+from analysis.report.page_files import (
     PAGE,
     TABLES,
     Rendered,

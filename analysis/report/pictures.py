@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, NO, YES
 from analysis.report.accounting import window_rows
-from analysis.report.material import RowDetails
+from analysis.report.inputs import RowDetails
 from analysis.report.scene import GroupRows
 from analysis.report.trace import Name, NumberSource, TracedNumber
 from analysis.statistics.estimate import Ints

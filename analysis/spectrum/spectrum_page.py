@@ -13,7 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from analysis.report.figures import AxisScale, axis, ends, interval, radar, span
-from analysis.report.page_writer import page_environment, time_stamp
+from analysis.report.page_files import page_environment, time_stamp
 from analysis.report.pictures import jpeg_tag, small_jpeg
 from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
 from analysis.spectrum.answer_arrays import NEEDED, Layout

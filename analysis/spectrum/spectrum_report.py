@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.report.page_writer import PAGE, TABLES, ReportTable, write_folder
+from analysis.report.page_files import PAGE, TABLES, ReportTable, write_folder
 from analysis.spectrum.answer_arrays import NEEDED, Layout, Paths, read_answers
 from analysis.spectrum.scores import (
     Difference,

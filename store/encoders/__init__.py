@@ -30,7 +30,10 @@ def load(name: str, device: str | None = None) -> Encoder:
 
         return OpenClipEncoder.load(name, device)
     if name.partition("-")[0] == "conse":
-        from store.encoders.conse import ID, ConseEncoder  # loads timm and transformers: seconds
+        from store.encoders.imagenet_labels import (
+            ID,
+            ConseEncoder,
+        )  # loads timm and transformers: seconds
 
         if name in ("conse", ID):
             return ConseEncoder.load(device)

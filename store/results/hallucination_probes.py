@@ -1,6 +1,6 @@
 """Answers to hallucination probes: what a model said about true and false statements on frames.
 
-One file a model and set of pairs, ``probes/<prober>.jsonl``; see ``store.jsonl.keyed``.
+One file a model and set of pairs, ``probes/<prober>.jsonl``; see ``store.jsonl.keyed_answers``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.jsonl.atomic import file_slug
-from store.jsonl.keyed import KeyedFormat, KeyedWriter
+from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
 from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
 from store.runs.records import Judgement, Usage

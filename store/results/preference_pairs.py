@@ -1,7 +1,7 @@
 """Preference pairs: what was said of a frame, the same with one error in it, and the checks.
 
 One file a maker, ``pairs/<maker>.jsonl``: descriptions first, then a pair for every frame and kind
-of error, rejects with their reason; see ``store.jsonl.keyed``.
+of error, rejects with their reason; see ``store.jsonl.keyed_answers``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from store.errors import StoreError
 from store.foreign.fields import ForeignText
 from store.jsonl.atomic import file_slug
-from store.jsonl.keyed import KeyedFormat, KeyedWriter
+from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
 from store.jsonl.paths import FrameHash
 from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder

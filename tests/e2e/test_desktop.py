@@ -11,7 +11,7 @@ import imagehash
 import pytest
 from PIL import Image
 
-from agent.playground.mark import read_mark
+from agent.playground.fiducial_marker import read_mark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger

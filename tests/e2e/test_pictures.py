@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from agent.playground.catalogue import load_catalogue
-from agent.playground.mark import read_mark
+from agent.playground.fiducial_marker import read_mark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from tests.drills import drills_but

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from personas.reading import read_pick, read_text
+from personas.reply_parser import read_pick, read_text
 
 
 @pytest.mark.parametrize("reply", ["A", "a.", " **A** ", "Answer: A", "(A)", "A\nReason: No bike."])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personas.questionnaire import ITEMS, percent, read_isq
-from personas.reading import LONGEST, Reading
-from tests.personas.test_reading import REFUSALS
+from personas.reply_parser import LONGEST, Reading
+from tests.personas.test_reply_parser import REFUSALS
 
 
 def filled(**changes: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from personas.answer_words import languages
 from personas.questionnaire import read_isq
-from personas.reading import Reading, read_choice
+from personas.reply_parser import Reading, read_choice
 from tests.personas.reply_grid import (
     DRESSES,
     MadeReply,

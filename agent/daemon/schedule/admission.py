@@ -13,8 +13,8 @@ from agent.daemon.journal.events import Trouble
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.schedule.ledger_facts import LedgerFacts
+from agent.run.browser_profiles import profile_user
 from agent.run.pacing import Hours
-from agent.run.profiles import profile_user
 from store.errors import DataUnwritable, StoreError
 from store.jsonl.locks import holder
 from store.runs.data_folder import DataFolder

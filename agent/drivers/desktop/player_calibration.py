@@ -11,9 +11,9 @@ from time import perf_counter
 
 from PIL import Image, ImageDraw
 
-from agent.drivers.desktop.player_finder import Region
+from agent.drivers.desktop.player_detection import Region
 from agent.drivers.desktop.player_tracker import NOT_FOUND, PlayerTracker
-from agent.drivers.desktop.screen_session import ScreenSession, ScreenTimeouts
+from agent.drivers.desktop.screen_thread import ScreenSession, ScreenTimeouts
 from agent.errors import BadConfig
 from store.jsonl.atomic import write_whole
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from agent.drivers.desktop import player_finder
-from agent.drivers.desktop.player_finder import Region, measure_change
-from agent.drivers.desktop.screen_session import ScreenSession, Screenshot
+from agent.drivers.desktop import player_detection
+from agent.drivers.desktop.player_detection import Region, measure_change
+from agent.drivers.desktop.screen_thread import ScreenSession, Screenshot
 from agent.drivers.desktop.window import ScreenWindow, find_owner
 
 ALIKE = 0.95
@@ -89,5 +89,5 @@ class PlayerSearch:
             await asyncio.sleep(self._limits.look / 10)
             shots.append(await self._session.shot())
         cuts = [part.cut(shot.grey()) for shot in shots]
-        player = await self._session.do(player_finder.find_player, cuts)
+        player = await self._session.do(player_detection.find_player, cuts)
         return None if player is None else player.moved(part.left, part.top)

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable
 from time import perf_counter
 
-from agent.drivers.desktop import player_finder
-from agent.drivers.desktop.player_finder import SLACK, Region, measure_change
+from agent.drivers.desktop import player_detection
+from agent.drivers.desktop.player_detection import SLACK, Region, measure_change
 from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerSearch
 from agent.drivers.desktop.screen import explain_no_screen
-from agent.drivers.desktop.screen_session import ScreenSession, Screenshot
+from agent.drivers.desktop.screen_thread import ScreenSession, Screenshot
 from agent.drivers.desktop.window import ScreenWindow, find_cover
 from agent.errors import BadConfig, FrameChanged, PageStuck, PlayerLost, WindowCovered
 
@@ -286,7 +286,7 @@ class PlayerTracker:
         """See it play. Where it twice does not, or moves over its bounds, look for it elsewhere."""
         for attempt in range(3):
             first, shot, share = await self.search.watch_for_motion(self.player)
-            core = await self._session.do(player_finder.find_motion, [first.grey(), shot.grey()])
+            core = await self._session.do(player_detection.find_motion, [first.grey(), shot.grey()])
             astray = share <= STILL or (core is not None and self.player.cuts(core))
             if not astray or (attempt == 1 and not await self.find_again()):
                 break

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from agent.drivers.desktop.player_finder import SLACK, Region
+from agent.drivers.desktop.player_detection import SLACK, Region
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, BrowserLost
 

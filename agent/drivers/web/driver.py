@@ -35,7 +35,7 @@ from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.rules import PageMoved, PageRules
-from agent.drivers.web.walls import PageWalls
+from agent.drivers.web.wall_faults import PageWalls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,
@@ -46,7 +46,7 @@ from store.foreign.text import clean_json
 
 PAGE_RULES = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
-    for name in ("basics", "meter", "walls", "page", "turns", "acts")
+    for name in ("dom", "playback_meter", "walls", "page", "feed_turn", "buttons")
 )
 PICTURE = {"format": "jpeg", "quality": 85, "optimizeForSpeed": True}
 SETTLE_MARGIN_S = 10.0

@@ -13,7 +13,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.web.isolated_world import ELSEWHERE, DocumentGone, IsolatedWorld
 from agent.drivers.web.page_events import PageReports
-from agent.drivers.web.walls import PageWalls
+from agent.drivers.web.wall_faults import PageWalls
 from agent.errors import BrowserLost, DriverFault, PageStuck
 
 ANSWER_S = 10.0

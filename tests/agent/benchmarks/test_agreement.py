@@ -42,7 +42,7 @@ def measure(model: Model, exhibits: list[Exhibit], strategy: str = "simple") -> 
 def test_exhibits_are_frames_of_the_real_clips(exhibits: list[Exhibit]) -> None:
     import io
 
-    from agent.playground.mark import read_mark
+    from agent.playground.fiducial_marker import read_mark
 
     items = load_catalogue().by_id
     assert len(exhibits) == 2 * len(load_catalogue().themes) >= 24

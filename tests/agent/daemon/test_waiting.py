@@ -17,7 +17,7 @@ from agent.daemon.config.watch_file import BadWatch
 from agent.daemon.journal.events import read_events
 from agent.daemon.journal.state import Occurrence, State, fold
 from agent.daemon.supervisor import DaemonSetup, Supervisor
-from agent.run.profiles import BrowserProfile
+from agent.run.browser_profiles import BrowserProfile
 from store.jsonl.locks import NamedLock
 from store.runs.data_folder import DataFolder
 from tests.agent.daemon.schedule.test_holding import Clock

@@ -16,13 +16,13 @@ from agent.evaluation.question_engine import (
     QuestionEngine,
     shuffled,
 )
-from agent.judge.guard import NO_CAP
-from agent.judge.patience import Patience
+from agent.judge.capped_model import NO_CAP
+from agent.judge.retry_limits import Patience
 from agent.models.metering import CappedAccounts
-from store.jsonl.keyed import KeyedWriter
+from store.jsonl.keyed_answers import KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
-from tests.store.jsonl.test_keyed import TASTED, Sip, Taster
+from tests.store.jsonl.test_keyed_answers import TASTED, Sip, Taster
 from tests.store.samples import START
 
 Cup = KeyedQuestion[int, Sip]

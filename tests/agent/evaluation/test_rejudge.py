@@ -25,8 +25,8 @@ from agent.evaluation.rejudge import (
     rejudge,
 )
 from agent.judge.budget import SpendingCap
-from agent.judge.patience import Patience
 from agent.judge.reply_cache import Tally
+from agent.judge.retry_limits import Patience
 from agent.models.base import Question, Reply
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

@@ -11,7 +11,7 @@ from agent.errors import ModelFailed, ModelSilent
 from agent.evaluation import question_engine
 from agent.evaluation.question_engine import AT_ONCE
 from agent.evaluation.value_spectrum import SpectrumPlan, ask_spectrum
-from agent.judge.patience import Patience
+from agent.judge.retry_limits import Patience
 from agent.models.base import Question, Reply
 from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import Keyword, Retrieval, RetrievedFrame

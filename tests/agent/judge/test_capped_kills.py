@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from agent.evaluation import pair_prompts as prompts
 from agent.judge.budget import SpendingCap
-from agent.judge.guard import guarded, is_free
+from agent.judge.capped_model import guarded, is_free
 from agent.models.base import Model, Question, Reply
 from agent.models.metering import CappedAccounts
 from agent.models.scripted import load as load_scripted

@@ -11,7 +11,7 @@ import pytest
 from tenacity import wait_none
 
 from agent.judge.budget import SpendingCap
-from agent.judge.guard import guarded
+from agent.judge.capped_model import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import load
 from agent.models.metering import CappedAccounts

@@ -18,7 +18,7 @@ from tenacity import wait_none
 
 from agent.evaluation import question_engine
 from agent.evaluation.rejudge import RejudgePlan, rejudge
-from agent.judge.patience import Patience
+from agent.judge.retry_limits import Patience
 from agent.models import api, load
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

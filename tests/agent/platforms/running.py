@@ -16,7 +16,7 @@ from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.errors import RunFault
 from agent.playground.catalogue import CatalogueItem, load_catalogue
-from agent.playground.mark import read_mark
+from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import skin_id
 from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find

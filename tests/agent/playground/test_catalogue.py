@@ -12,8 +12,8 @@ import pytest
 from agent.playground import catalogue
 from agent.playground.catalogue import DATA, CatalogueItem, load_catalogue, themes_of
 from agent.playground.compose import compose_frames, recipe_for
+from agent.playground.fiducial_marker import CAPACITY
 from agent.playground.footage import decode_film, load_footage, locate_footage
-from agent.playground.mark import CAPACITY
 from store.frames.frame_store import describe
 
 THEMES = {

@@ -12,10 +12,10 @@ from PIL import Image
 
 from agent.playground import footage, footage_summary
 from agent.playground.catalogue import load_catalogue
+from agent.playground.clip_folder import probe_length
 from agent.playground.clips import ClipStore
 from agent.playground.compose import SIZE
 from agent.playground.errors import ClipFailed, FolderUnwritable, FootageMissing
-from agent.playground.own import probe_length
 from agent.playground.titles import STYLES, cut_headline, draw_title, typeset_title
 from agent.playground.workshop import Workshop
 from tests.agent.playground.site import small_catalogue

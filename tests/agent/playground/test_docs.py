@@ -10,9 +10,9 @@ from starlette.routing import Route
 from agent.playground.__main__ import main
 from agent.playground.app import PageLook, ServedSite, build_app
 from agent.playground.catalogue import load_catalogue
+from agent.playground.clip_folder import NEEDED, OPTIONAL, PICTURES, VIDEOS
 from agent.playground.clips import ClipStore
 from agent.playground.footage import load_footage
-from agent.playground.own import NEEDED, OPTIONAL, PICTURES, VIDEOS
 from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, TASTES, Settings, Shelf
 from agent.playground.visitors import Visitors
 from agent.playground.workshop import Workshop

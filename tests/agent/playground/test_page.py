@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from agent.playground.mark import read_mark
+from agent.playground.fiducial_marker import read_mark
 from tests.agent.playground.site import Site, small_catalogue
 from tests.drills import drills_but
 

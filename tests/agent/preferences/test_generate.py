@@ -17,7 +17,7 @@ from agent.cli import cli
 from agent.errors import BudgetSpent
 from agent.evaluation import question_engine
 from agent.judge.budget import SpendingCap
-from agent.judge.patience import Patience
+from agent.judge.retry_limits import Patience
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
 from agent.preferences.generate import PairPlan, make_pairs

@@ -16,8 +16,8 @@ from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
+from agent.run.dwell_policy import ReactionPlan, YokedSchedule
 from agent.run.loop import RunLoop
-from agent.run.policy import ReactionPlan, YokedSchedule
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher

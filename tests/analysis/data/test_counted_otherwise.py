@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.estimators.one_run import summarise
-from analysis.report.material import read_runs
+from analysis.report.inputs import read_runs
 from analysis.report.measured import measure
 from analysis.report.methods import methods
 from store.cli.output import ledger_lines

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
 from analysis.report.feeds import lost_runs
-from analysis.report.material import Material, read_study
+from analysis.report.inputs import Material, read_study
 from analysis.report.measured import Measures, measure
 from analysis.report.page import compose, render
-from analysis.report.page_writer import ReportTable, write_tables
+from analysis.report.page_files import ReportTable, write_tables
 from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
 from analysis.report.trace import NumberSource

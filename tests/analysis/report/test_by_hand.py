@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.report.measured import Measures
-from analysis.report.page_writer import Rendered, write_tables
+from analysis.report.page_files import Rendered, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
 from tests.analysis.report import by_hand

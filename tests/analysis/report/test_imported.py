@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.data.import_csv import CsvOptions
-from analysis.report.material import read_imported
+from analysis.report.inputs import read_imported
 from analysis.report.measured import measure
 from analysis.report.page import compose, render
 from store.runs.records import Windows

@@ -14,7 +14,7 @@ from analysis.report.accounting import USES, account
 from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
 from analysis.report.feeds import lost_runs, missing_rows, uses
-from analysis.report.material import RowDetails
+from analysis.report.inputs import RowDetails
 from analysis.report.measured import Measures
 from analysis.report.scene import GroupRows
 from analysis.report.trace import Name

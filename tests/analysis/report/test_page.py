@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from analysis.report.measured import Measures
-from analysis.report.page_writer import Rendered
+from analysis.report.page_files import Rendered
 from tests.analysis.report.reading import function, links, loose_numbers, text_of, tree
 
 MOST_BYTES = 3_000_000

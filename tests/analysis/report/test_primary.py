@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.examples.study import STUDY
-from analysis.report.material import Material, PrimaryTest, read_study
+from analysis.report.inputs import Material, PrimaryTest, read_study
 from analysis.report.measured import MeasuredGroup, measure
 from analysis.report.page import compose, render
 from analysis.report.primary import Primary

@@ -17,11 +17,11 @@ from analysis.cli.main import main
 from analysis.estimators.study_results import BORROWED, NO_FRAMES
 from analysis.report.breakdown import drift
 from analysis.report.feeds import missing_rows
-from analysis.report.material import Material, find_runs, read_runs
+from analysis.report.inputs import Material, find_runs, read_runs
 from analysis.report.measured import Measures, measure
 from analysis.report.methods import methods
 from analysis.report.page import compose, findings_text, render, write_report
-from analysis.report.page_writer import Rendered, write_tables
+from analysis.report.page_files import Rendered, write_tables
 from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
 from analysis.statistics import permutation

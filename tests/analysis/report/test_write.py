@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
 from analysis.report.measured import Measures
-from analysis.report.page_writer import Rendered, ReportTable, write_tables
+from analysis.report.page_files import Rendered, ReportTable, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
 from tests.analysis import made

@@ -12,7 +12,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 from store.encoders import Encoder, check, load, unit
-from store.encoders.conse import PLACES, ConseEncoder, MiniLM, definitions, names, place_labels
+from store.encoders.imagenet_labels import (
+    PLACES,
+    ConseEncoder,
+    MiniLM,
+    definitions,
+    names,
+    place_labels,
+)
 from store.errors import EncoderUnavailable, UnknownEncoder
 from tests.store.tiny_clip import save_tiny_clip
 

@@ -15,13 +15,13 @@ from PIL import Image
 from agent.drivers.base import ActiveVideo
 from agent.drivers.desktop.driver import NO_PAUSE, DesktopDriver
 from agent.drivers.desktop.player_calibration import examine_screen, read_calibration
-from agent.drivers.desktop.player_finder import Region
-from agent.drivers.desktop.screen_session import ScreenSession, ScreenTimeouts
+from agent.drivers.desktop.player_detection import Region
+from agent.drivers.desktop.screen_thread import ScreenSession, ScreenTimeouts
 from agent.drivers.desktop.window import PlainOptions, PlainWindow
 from agent.drivers.web import browser as browsers
 from agent.errors import ActionNotConfirmed, BadConfig
 from agent.playground.clips import default_cache
-from agent.playground.mark import read_mark
+from agent.playground.fiducial_marker import read_mark
 from tests.agent.playground.site import Site, start
 from tests.xvfb import Person, screen
 

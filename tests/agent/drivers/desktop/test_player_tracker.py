@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from agent.drivers.desktop.driver import DesktopDriver
-from agent.drivers.desktop.player_finder import Region
-from agent.drivers.desktop.screen_session import ScreenTimeouts
+from agent.drivers.desktop.player_detection import Region
+from agent.drivers.desktop.screen_thread import ScreenTimeouts
 from agent.drivers.desktop.window import (
     PlainOptions,
     PlainWindow,

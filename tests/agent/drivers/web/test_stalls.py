@@ -76,7 +76,9 @@ LEAPS = """
 def test_a_clock_that_stands_and_leaps_has_played_and_a_sought_one_has_not(feed_url: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         await driver.open(feed_url)
-        rules = [RULES.with_name(name).read_text("utf-8") for name in ("basics.js", "meter.js")]
+        rules = [
+            RULES.with_name(name).read_text("utf-8") for name in ("dom.js", "playback_meter.js")
+        ]
         played = await driver._open_page().evaluate("\n".join([*rules, LEAPS]))
         assert played == [0, 2, 3, 4, 4, 4]
 

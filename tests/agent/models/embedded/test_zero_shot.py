@@ -15,8 +15,8 @@ from agent.errors import BadConfig, ModelFailed
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Question, Reply
 from agent.models.embedded import ocr
-from agent.models.embedded.conse import BOTH, ConseViewer, Opinion, questionnaire
 from agent.models.embedded.persona_fit import Fit, Weights
+from agent.models.embedded.zero_shot import BOTH, ConseViewer, Opinion, questionnaire
 from personas.questionnaire import read_isq
 from personas.strategies import build
 from store.encoders import load as load_encoder

@@ -8,10 +8,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from agent.cli import cli
+from agent.playground.clip_folder import PICTURE_SECONDS, count_videos, load_folder
 from agent.playground.clips import ClipStore
 from agent.playground.errors import BadCatalogue
-from agent.playground.mark import read_mark
-from agent.playground.own import PICTURE_SECONDS, count_videos, load_folder
+from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import clip_url
 from store.foreign.limits import MOST_TABLE_BYTES
 from tests.agent.playground.site import small_catalogue, start

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.drivers.desktop.player_finder import Region, find_motion, find_player, measure_change
+from agent.drivers.desktop.player_detection import Region, find_motion, find_player, measure_change
 
 Grey = NDArray[np.uint8]
 SHOTS = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import BadConfig
-from agent.run.profiles import BrowserProfile
+from agent.run.browser_profiles import BrowserProfile
 from store.runs.data_folder import DataFolder
 
 
@@ -112,7 +112,7 @@ def test_links_and_bombs_of_a_dump_stay_out(
         with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz") as tar:
             tar.addfile(member, io.BytesIO(bytes(member.size)))
     (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "bomb.tar.gz").read_bytes()[:-2000])
-    monkeypatch.setattr("agent.run.profiles.MOST_BYTES", 3_000_000)
+    monkeypatch.setattr("agent.run.browser_profiles.MOST_BYTES", 3_000_000)
     with BrowserProfile(data, "tiktok", "p12-1") as profile:
         for name, told in (("bomb", "holds more than is taken"), ("cut", "no dump of a profile")):
             with pytest.raises(BadConfig, match=told):

@@ -157,7 +157,10 @@ ID = f"conse-{RECIPE}"
 LABELS_COMBINED = 50
 TEMPERATURE = 2.0
 PLACES = Path(__file__).with_name("label_vectors.npy")
-"""Where each label is placed, shape ``(1000, 384)``; made by ``python -m store.encoders.conse``."""
+"""Where each label is placed, shape ``(1000, 384)``.
+
+Made by ``python -m store.encoders.imagenet_labels``.
+"""
 
 
 class ConseEncoder:

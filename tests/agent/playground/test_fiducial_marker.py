@@ -11,7 +11,7 @@ from PIL import Image
 
 from agent.playground.clips import ClipStore
 from agent.playground.compose import SIZE
-from agent.playground.mark import CAPACITY, draw_mark, mark_corner, read_mark
+from agent.playground.fiducial_marker import CAPACITY, draw_mark, mark_corner, read_mark
 from tests.agent.playground.site import small_catalogue
 
 

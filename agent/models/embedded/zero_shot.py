@@ -33,7 +33,7 @@ from agent.models.embedded.persona_fit import (
 from agent.models.fingerprint import fingerprint, packages
 from agent.models.providers import EMBEDDED
 from store.encoders import Vectors
-from store.encoders.conse import ConseEncoder
+from store.encoders.imagenet_labels import ConseEncoder
 from store.foreign.limits import UnreadablePicture, decode_picture
 
 NAME = "embedded/conse"

@@ -10,7 +10,7 @@ import pytest
 
 from agent.config import RunConfig
 from agent.errors import BadConfig
-from agent.run.policy import plan_reaction, schedule_yoke
+from agent.run.dwell_policy import plan_reaction, schedule_yoke
 from personas.persona import Persona
 from store.runs.ledger import Ledger, LedgerWriter, read
 from store.runs.records import Judgement, Reaction, Video, Windows

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from agent.drivers.base import PageEvent
-from agent.drivers.desktop.player_finder import Grey
+from agent.drivers.desktop.player_detection import Grey
 from agent.drivers.desktop.screen import Picture, Screen
 from agent.drivers.desktop.window import Stack
 from agent.errors import BrowserLost

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from analysis.examples.study import STUDY
-from analysis.report.material import (
+from analysis.report.inputs import (
     PrimaryTest,
     find_runs,
     is_study,

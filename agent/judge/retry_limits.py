@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.errors import ModelSilent
-from store.jsonl.keyed import UNANSWERED
+from store.jsonl.keyed_answers import UNANSWERED
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, TypeAdapter
 
 from store.errors import DamagedLedger, DataUnreadable, RunLocked
-from store.jsonl.keyed import KeyedFormat, KeyedWriter
+from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
 from store.jsonl.record import Record
 from store.runs.records import Missing, Usage
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from agent.playground.catalogue import Catalogue, CatalogueItem, Kind
 from agent.playground.errors import BadCatalogue
-from agent.playground.mark import CAPACITY
+from agent.playground.fiducial_marker import CAPACITY
 from store.errors import OutsideFolder
 from store.foreign.limits import TooManyBytes, UnreadablePicture, open_picture, open_table
 from store.jsonl.paths import path_within

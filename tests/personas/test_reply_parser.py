@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from personas.answer_words import languages, languages_of
 from personas.questionnaire import read_isq
-from personas.reading import Reading, plain, read_choice
+from personas.reply_parser import Reading, plain, read_choice
 from personas.stance import LEAVES, STAYS, bare_verbs, stems_of
 
 PLAIN = [

@@ -89,14 +89,12 @@ class Balance:
     """Calls under way, or cut off by a kill: counted at the most that they may cost."""
     estimated: int = 0
     """Calls that were cut off by us, or broke off: counted by what was sent."""
-    unpriced: int = 0
-    """Calls whose price nobody knows."""
     dearest_usd: float = 0.0
     dearest_tokens: int = 0
     """The dearest call, each side by itself."""
 
     def add(self, other: Balance) -> None:
-        for name in ("cost_usd", "tokens", "calls", "standing", "estimated", "unpriced"):
+        for name in ("cost_usd", "tokens", "calls", "standing", "estimated"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.dearest_usd = max(self.dearest_usd, other.dearest_usd)
         self.dearest_tokens = max(self.dearest_tokens, other.dearest_tokens)
@@ -232,7 +230,6 @@ class PaymentBook:
         if isinstance(line, CallReserved):
             account.calls += 1
             account.standing += 1
-            account.unpriced += line.cost_usd is None
             self._open[line.id] = line
         elif line.calls:
             account.calls += line.calls

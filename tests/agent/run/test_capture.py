@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from agent.config import Frames
 from agent.drivers.base import ActiveVideo, Capture
-from agent.run.capture import take_frames
+from agent.run.capture import sheet, take_frames
 from agent.run.recorder import LedgerRecorder
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
@@ -56,3 +56,16 @@ def test_a_blank_frame_is_taken_again_once(
     assert [frame.quality for frame in taken.frames] == [quality]
     assert taken.jpegs == (SHARP if quality == "ok" else BLANK,)
     assert (player.captures, taken.frames[0].retakes) == (captures, captures - 1)
+
+
+def test_a_sheet_holds_the_frames_row_by_row_in_order_of_time() -> None:
+    frames = [jpeg(colour) for colour in ("red", "lime", "blue", "white", "yellow")]
+    width, height = Image.open(io.BytesIO(frames[0])).size
+    whole = Image.open(io.BytesIO(sheet(frames)))
+    assert whole.size == (3 * width, 2 * height)
+    for place, frame in enumerate(frames):
+        left, top = place % 3 * width, place // 3 * height
+        found = whole.crop((left, top, left + width, top + height))
+        off = ImageChops.difference(found, Image.open(io.BytesIO(frame)))
+        assert max(ImageStat.Stat(off).mean) < 10
+    assert max(ImageStat.Stat(whole.crop((2 * width, height, *whole.size))).mean) < 10

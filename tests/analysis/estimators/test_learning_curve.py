@@ -11,7 +11,7 @@ from PIL import Image
 
 from analysis.alignment.alignment_report import sentence, write
 from analysis.errors import NothingToCompare
-from analysis.estimators.learning_curve import Alignment, latest, read, saturation
+from analysis.estimators.learning_curve import Alignment, latest, points, read, saturation
 from analysis.examples.made_up_results import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
 from store.errors import BadLadder
 from store.results import trainings
@@ -112,3 +112,19 @@ def test_the_sentence_says_where_the_interval_ends() -> None:
     assert "to not reached on this ladder" in said(np.array([0] + [90] * 5), 40)
     assert "not reached" in said(np.linspace(0, 90, 6), 4)
     assert "holds with 95 % confidence" in said(np.linspace(0, 90, 6), 4)
+
+
+@pytest.mark.parametrize(
+    ("judged", "score"),
+    [
+        (None, 0),  # the checkpoint wrote nothing, so there was nothing to ask the judge about
+        (Judgement(answer="yes", missing=None), 100),
+        (Judgement(answer="no", missing=None), 0),
+        (Judgement(answer="no", missing=None, p_yes=0.25), 25),
+    ],
+)
+def test_an_empty_reply_shows_nothing_and_a_probability_says_more_than_an_answer(
+    judged: Judgement | None, score: float
+) -> None:
+    assert points(judged) == score
+    assert np.isnan(points(Judgement(answer=None, missing="refused")))

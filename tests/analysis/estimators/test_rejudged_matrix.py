@@ -276,6 +276,20 @@ def test_the_matrix_exchanges_runs_within_a_draw() -> None:
     assert "personas were added later" in matrix.refused
 
 
+def test_two_runs_of_each_persona_have_no_borrowed_base() -> None:
+    views = table(12)
+    infos = [
+        replace(run, persona=f"p{at % 6}", replicate=1 + at // 6)
+        for at, run in enumerate(views.runs)
+    ]
+    views = replace(views, runs=tuple(infos))
+    files = {run: file_of(run, 6, range(96), coin(0.3)) for run in range(12)}
+    matrix = persona_matrix(replies(views, files), np.random.default_rng(0))
+    assert len(matrix.cells) == 2
+    assert matrix.borrowed is None
+    assert "one run of each persona, and there are several" in matrix.refused
+
+
 def test_cells_of_several_sittings_are_refused() -> None:
     views = table(6)
     files = {run: file_of(run, 6, range(96), coin(0.3)) for run in range(6)}

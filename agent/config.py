@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from personas.persona import Persona
-from store.runs.records import PersonaRecord, Windows
+from store.runs.ledger_lines import PersonaRecord, Windows
 
 Arm = Literal["treatment", "yoked", "passive"]
 Explain = Literal["never", "yes", "all"]

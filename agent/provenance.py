@@ -8,7 +8,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from store.runs.records import Provenance
+from store.runs.ledger_lines import Provenance
 
 LIBRARIES = (
     "playwright",

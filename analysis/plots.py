@@ -13,7 +13,7 @@ import numpy as np
 
 from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
-from store.runs.records import Step
+from store.runs.ledger_lines import Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from analysis.estimators.rejudged_matrix import PersonaMatrix
     from analysis.report.breakdown import Drift, PersonaSway
-    from analysis.report.primary import Primary
+    from analysis.report.primary_outcome import Primary
     from analysis.statistics.estimate import Estimate
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"

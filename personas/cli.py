@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from personas.errors import EXIT_CODES
-from store.foreign.commands import CommandGroup, ErrorReporter, examples, json_option
+from store.foreign.command_line import CommandGroup, ErrorReporter, examples, json_option
 from store.foreign.printing import Styled, console, count_of, echo, words
 
 if TYPE_CHECKING:

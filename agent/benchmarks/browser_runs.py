@@ -21,10 +21,10 @@ from agent.config import RunConfig
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from agent.playground.catalogue import Catalogue
-from agent.study.conduct import Study
-from agent.study.declared import load_study
+from agent.study.conductor import Study
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, FILE, keep_study, prepare_study
+from agent.study.study_file import load_study
 from personas.persona import Persona
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder

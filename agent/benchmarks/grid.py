@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from agent.benchmarks.exhibits import Exhibit, Tell
 from agent.judge.judge import ModelJudge
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 
 AT_ONCE = 8
 """Questions under way at the same time."""

@@ -18,7 +18,7 @@ from agent.drivers.web import browser as browsers
 from agent.run.session import LiveOptions, RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
-from store.runs.records import Step, Windows
+from store.runs.ledger_lines import Step, Windows
 
 EVERY = 25
 WARM = 100

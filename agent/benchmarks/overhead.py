@@ -23,15 +23,15 @@ from playwright.async_api import CDPSession, Page, async_playwright
 from agent.config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.playground.catalogue import load_catalogue
+from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
-from agent.playground.workshop import Workshop
 from agent.run.playground_process import PlaygroundSite
 from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 SEED, VISITOR, BATCHES = 1, "visitor", 4
 """Both loops are served the same videos, and never more than these batches of them."""

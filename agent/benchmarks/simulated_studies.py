@@ -28,7 +28,7 @@ from agent.playground.recommend import (
     theme_chances,
 )
 from personas.persona import Persona
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -28,7 +28,7 @@ from agent.benchmarks.simulated_studies import (
 from agent.errors import RunFault
 from agent.playground.catalogue import load_catalogue
 from agent.playground.recommend import Shelf
-from agent.study.conduct import Conductor, Study
+from agent.study.conductor import Conductor, Study
 from agent.study.matrix import StudyCell
 from agent.study.process_locks import held_study
 from analysis.estimators.persona_matrix import LEAST_PERSONAS

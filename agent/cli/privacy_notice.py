@@ -10,7 +10,7 @@ from store.foreign.printing import echo
 if TYPE_CHECKING:
     from agent.config import SiteConfig
     from agent.judge.budget import SpendingCap
-    from store.runs.records import Windows
+    from store.runs.ledger_lines import Windows
 
 
 def announce(model: str, cap: SpendingCap) -> None:

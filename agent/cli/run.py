@@ -158,7 +158,7 @@ def _config(context: click.Context, data: DataFolder) -> RunConfig:
 
 
 def _cell_config(options: dict[str, Any]) -> RunConfig:
-    from agent.study.conduct import configure_cell
+    from agent.study.conductor import configure_cell
     from agent.study.preparation import read_study
     from store.runs.data_folder import DataFolder
 
@@ -215,7 +215,7 @@ def _live(options: dict[str, Any], platform: str) -> LiveOptions:
     from agent.platforms import load_platform
     from agent.run.pacing import Hours, PaceLimits, zone_of
     from agent.run.session import LiveOptions
-    from agent.study.declared import load_study
+    from agent.study.study_file import load_study
 
     if not load_platform(platform).live:
         return LiveOptions()

@@ -17,9 +17,9 @@ from store.cli.options import url_option
 from store.foreign.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from agent.study.conduct import Study
-    from agent.study.declared import StudyDeclaration
+    from agent.study.conductor import Study
     from agent.study.matrix import StudyCell
+    from agent.study.study_file import StudyDeclaration
 
 EPILOG = """
 \b
@@ -53,9 +53,9 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     from agent.models import check_access
     from agent.run.pacing import zone_of
     from agent.run.request import check_names
-    from agent.study.declared import EXAMPLE, load_study
     from agent.study.preparation import keep_study, prepare_study, replicates_for
     from agent.study.process_locks import held_study
+    from agent.study.study_file import EXAMPLE, load_study
     from store.runs.data_folder import DataFolder
 
     if example:
@@ -150,7 +150,7 @@ class _Narrator:
 
 def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     from agent.cli.signals import interruptible
-    from agent.study.conduct import Conductor
+    from agent.study.conductor import Conductor
 
     conductor = Conductor(study, _Narrator(study), patient=not tethered)
     left = interruptible(conductor.conduct(), tethered=tethered)

@@ -18,7 +18,7 @@ from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from store.foreign.printing import count_of
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 if TYPE_CHECKING:
     from agent.run.pacing import SlowHands

@@ -8,7 +8,7 @@ from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.errors import FeedEmpty
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger
-from store.runs.records import Step
+from store.runs.ledger_lines import Step
 
 
 class ReplayDriver:

@@ -31,8 +31,8 @@ from agent.models.metering import CappedAccounts, charged_to
 from personas.persona import Persona
 from store.jsonl.keyed_answers import KeyedRecord, KeyedWriter
 from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import Usage
 from store.runs.payments import PaymentBook
-from store.runs.records import Usage
 
 BATCH = 32
 """Answers committed together."""

@@ -41,7 +41,7 @@ from store.errors import DamagedLedger
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import PersonaRecord, Step, text_of
+from store.runs.ledger_lines import PersonaRecord, Step, text_of
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,

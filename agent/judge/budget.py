@@ -17,8 +17,8 @@ from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.metering import METER, CappedAccounts, Meter, ask_metered
 from store.foreign.printing import count_of
 from store.runs.ledger import LedgerLine
+from store.runs.ledger_lines import Fault, ObservedVideo, Usage
 from store.runs.payments import Balance, CarriedOver, PaymentBook
-from store.runs.records import Fault, ObservedVideo, Usage
 
 
 @dataclass(frozen=True)

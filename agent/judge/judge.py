@@ -34,7 +34,7 @@ from agent.models.base import ATTEMPTS, Model, Question, Reply
 from personas import strategies
 from personas.persona import Persona
 from personas.strategies import Prompt, Reading
-from store.runs.records import Judgement, Missing, Usage
+from store.runs.ledger_lines import Judgement, Missing, Usage
 
 LONGEST_REPLY = 2000  # characters kept of a reply
 _VECTORS_KEPT = 256

@@ -24,7 +24,7 @@ from agent.models.image_size import LONGEST_SIDE, scaled
 from agent.models.local_server import ServerLease, lease_for
 from agent.models.metering import METER, Payment, told_tokens
 from agent.models.providers import parse_model_name
-from agent.models.reply_limit import limit_replies
+from agent.models.reply_size import limit_replies
 from personas import strategies
 from store.foreign.printing import remark
 

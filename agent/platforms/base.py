@@ -13,9 +13,9 @@ from typing import Any
 
 from agent.drivers.base import ActiveVideo, PageHooks, SiteAnswer, WallKind
 from agent.errors import LayoutChanged
-from agent.platforms.batches import BatchLog
-from store.runs.records import ObservedVideo, Step, Video
-from store.runs.site_records import FeedBatch
+from agent.platforms.feed_batches import BatchLog
+from store.runs.ledger_lines import ObservedVideo, Step, Video
+from store.runs.site_lines import FeedBatch
 
 Parser = Callable[[SiteAnswer], list[Video]]
 """Turns a response into the videos that it holds. Takes any JSON."""

@@ -11,9 +11,9 @@ import re
 from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
-from agent.platforms import items
+from agent.platforms import feed_items
 from agent.platforms.base import Platform, SiteSession, read_refusal
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
 POOL = re.compile(r"ads_?pool|injected_reels", re.IGNORECASE)
@@ -72,22 +72,22 @@ HOOKS = PageHooks(
 
 def parse(answer: SiteAnswer) -> list[Video]:
     """Read the reels under the feed's root field, and the advertisements of its pool."""
-    source = items.source_of(answer.url)
+    source = feed_items.source_of(answer.url)
     pooled = [
         _video(media, source, ad=True)
         for root in _pools(answer)
-        for media in items.walk(root, _is_media)
+        for media in feed_items.walk(root, _is_media)
     ]
     return pooled + [
         _video(media, source, ad=_is_ad(media))
-        for root in items.under(answer.body, ROOT)
-        for media in items.walk(root, _is_media)
+        for root in feed_items.under(answer.body, ROOT)
+        for media in feed_items.walk(root, _is_media)
         if not _is_pool(answer)
     ]
 
 
 def _asked(answer: SiteAnswer) -> str | None:
-    return items.sent_field(answer.request, "fb_api_req_friendly_name")
+    return feed_items.sent_field(answer.request, "fb_api_req_friendly_name")
 
 
 def _is_pool(answer: SiteAnswer) -> bool:
@@ -98,14 +98,14 @@ def _pools(answer: SiteAnswer) -> list[Any]:
     """Return the parts of an answer in which every reel is an advertisement."""
     if _is_pool(answer):
         return [answer.body]
-    holders = items.walk(answer.body, lambda node: any(map(POOL.search, node)))
+    holders = feed_items.walk(answer.body, lambda node: any(map(POOL.search, node)))
     return [node[key] for node in holders for key in node if POOL.search(key)]
 
 
 def describes_pool(answer: SiteAnswer) -> bool:
     """Whether an answer holds advertisements of the pool and nothing of the feed itself."""
     return bool(_pools(answer)) and (
-        _is_pool(answer) or next(items.under(answer.body, ROOT), None) is None
+        _is_pool(answer) or next(feed_items.under(answer.body, ROOT), None) is None
     )
 
 
@@ -114,40 +114,42 @@ def _is_media(node: dict[str, Any]) -> bool:
 
 
 def _code(media: dict[str, Any]) -> str | None:
-    return items.matching(media.get("code"), CODE)
+    return feed_items.matching(media.get("code"), CODE)
 
 
 def _video(media: dict[str, Any], source: str, *, ad: bool | None) -> Video:
     code = _code(media) or ""
-    caption = "" if media.get("caption", 0) is None else items.at(media, "caption", "text")
-    caption = items.text(caption)
+    caption = "" if media.get("caption", 0) is None else feed_items.at(media, "caption", "text")
+    caption = feed_items.text(caption)
     hidden = media.get("like_and_view_counts_disabled") is True
-    views = [items.count(media.get(name)) for name in ("play_count", "view_count")]
-    return items.video(
+    views = [feed_items.count(media.get(name)) for name in ("play_count", "view_count")]
+    return feed_items.video(
         code,
         source,
         url=f"https://www.instagram.com/reel/{code}/",
-        author=items.name(items.at(media, "user", "username")),
-        author_name=items.name(items.at(media, "user", "full_name")),
+        author=feed_items.name(feed_items.at(media, "user", "username")),
+        author_name=feed_items.name(feed_items.at(media, "user", "full_name")),
         caption=caption,
-        hashtags=items.hashtags(caption),
-        likes=None if hidden else items.count(media.get("like_count")),
-        comments=items.count(media.get("comment_count")),
+        hashtags=feed_items.hashtags(caption),
+        likes=None if hidden else feed_items.count(media.get("like_count")),
+        comments=feed_items.count(media.get("comment_count")),
         views=None if hidden else next((n for n in views if n is not None), None),
-        duration_s=items.seconds(media.get("video_duration")),
+        duration_s=feed_items.seconds(media.get("video_duration")),
         ad=ad,
     )
 
 
 def _is_ad(media: dict[str, Any]) -> bool | None:
-    link = items.name(media.get("link")) or ""
+    link = feed_items.name(media.get("link")) or ""
     if media.get("is_ad") is True or media.get("ad_id") not in (None, "", "0", 0, False):
         return True
     if media.get("product_type") == "ad" or media.get("ad_action") is not None:
         return True
     if link.startswith("https://www.facebook.com/ads/"):
         return True
-    return False if isinstance(media.get("product_type"), str) else items.flag(media.get("is_ad"))
+    return (
+        False if isinstance(media.get("product_type"), str) else feed_items.flag(media.get("is_ad"))
+    )
 
 
 _MESSAGES: dict[str, WallKind] = {
@@ -165,7 +167,9 @@ def read_wall(answer: SiteAnswer) -> WallKind | None:
     asks to wait, whatever else it asks for.
     """
     for part in answer.body if isinstance(answer.body, list) else [answer.body]:
-        if (kind := _MESSAGES.get(items.text(items.at(part, "message")) or "")) is not None:
+        if (
+            kind := _MESSAGES.get(feed_items.text(feed_items.at(part, "message")) or "")
+        ) is not None:
             return kind
     query = _asked(answer)
     if query is not None and (not query.startswith(FEED_QUERIES) or _is_pool(answer)):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer
-from agent.platforms import items
+from agent.platforms import feed_items
 from agent.platforms.base import Platform
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 HOOKS = PageHooks(
     item=("article[data-video-id]",),
@@ -25,32 +25,32 @@ HOOKS = PageHooks(
 
 def parse(answer: SiteAnswer) -> list[Video]:
     """Read one batch of ``/api/feed``."""
-    listed = items.at(answer.body, "items")
-    nodes = items.walk(listed, lambda node: bool(items.name(node.get("id"))))
-    return [_video(item, items.source_of(answer.url)) for item in nodes]
+    listed = feed_items.at(answer.body, "items")
+    nodes = feed_items.walk(listed, lambda node: bool(feed_items.name(node.get("id"))))
+    return [_video(item, feed_items.source_of(answer.url)) for item in nodes]
 
 
 def _video(item: dict[str, Any], source: str) -> Video:
-    tags = items.at(item, "hashtags")
-    return items.video(
+    tags = feed_items.at(item, "hashtags")
+    return feed_items.video(
         item["id"],
         source,
-        url=items.name(item.get("url")),
-        author=items.text(items.at(item, "author", "uniqueId")),
-        author_name=items.name(items.at(item, "author", "nickname")),
-        caption=items.text(item.get("desc")),
-        hashtags=tuple(filter(None, map(items.name, tags if isinstance(tags, list) else ()))),
-        likes=items.count(items.at(item, "stats", "diggCount")),
-        comments=items.count(items.at(item, "stats", "commentCount")),
-        views=items.count(items.at(item, "stats", "playCount")),
-        duration_s=items.seconds(item.get("duration")),
-        ad=items.flag(item.get("isAd")),
-        live=items.flag(item.get("isLive")),
+        url=feed_items.name(item.get("url")),
+        author=feed_items.text(feed_items.at(item, "author", "uniqueId")),
+        author_name=feed_items.name(feed_items.at(item, "author", "nickname")),
+        caption=feed_items.text(item.get("desc")),
+        hashtags=tuple(filter(None, map(feed_items.name, tags if isinstance(tags, list) else ()))),
+        likes=feed_items.count(feed_items.at(item, "stats", "diggCount")),
+        comments=feed_items.count(feed_items.at(item, "stats", "commentCount")),
+        views=feed_items.count(feed_items.at(item, "stats", "playCount")),
+        duration_s=feed_items.seconds(item.get("duration")),
+        ad=feed_items.flag(item.get("isAd")),
+        live=feed_items.flag(item.get("isLive")),
     )
 
 
 def read_batch_name(body: Any) -> str | None:
-    number = items.count(items.at(body, "batch"))
+    number = feed_items.count(feed_items.at(body, "batch"))
     return None if number is None else str(number)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
-from agent.platforms import items
+from agent.platforms import feed_items
 from agent.platforms.base import Platform, SiteSession, read_refusal
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
 SHORTEST_MS = 1000
@@ -103,8 +103,8 @@ def parse(answer: SiteAnswer) -> list[Video]:
     """Read ``itemList`` and the page's own first items; what is preloaded is not the feed."""
     if "/preload/" in answer.url:
         return []
-    source = items.source_of(answer.url)
-    return [_video(item, source) for item in items.walk(answer.body, _is_item)]
+    source = feed_items.source_of(answer.url)
+    return [_video(item, source) for item in feed_items.walk(answer.body, _is_item)]
 
 
 def _is_item(node: dict[str, Any]) -> bool:
@@ -113,41 +113,41 @@ def _is_item(node: dict[str, Any]) -> bool:
 
 
 def _id(item: dict[str, Any]) -> str | None:
-    return items.matching(item.get("id"), r"\d{1,30}")
+    return feed_items.matching(item.get("id"), r"\d{1,30}")
 
 
 def _video(item: dict[str, Any], source: str) -> Video:
     id_ = _id(item) or ""
-    author = items.name(items.at(item, "author", "uniqueId"))
+    author = feed_items.name(feed_items.at(item, "author", "uniqueId"))
     info = item.get("ad_info")
     live = bool(item.get("liveRoomInfo")) or item.get("containerType") == 2
-    return items.video(
+    return feed_items.video(
         id_,
         source,
         url=f"https://www.tiktok.com/@{author}/video/{id_}" if author else None,
         author=author,
-        author_name=items.name(items.at(item, "author", "nickname")),
-        caption=items.text(item.get("desc")),
+        author_name=feed_items.name(feed_items.at(item, "author", "nickname")),
+        caption=feed_items.text(item.get("desc")),
         hashtags=_hashtags(item),
         likes=_stat(item, "diggCount"),
         comments=_stat(item, "commentCount"),
         views=_stat(item, "playCount"),
         duration_s=_duration(item),
-        ad=True if isinstance(info, dict) and info else items.flag(item.get("isAd")),
+        ad=True if isinstance(info, dict) and info else feed_items.flag(item.get("isAd")),
         live=live or None,
     )
 
 
 def _duration(item: dict[str, Any]) -> float | None:
     """Return seconds: items with ``ad_info`` give milliseconds, nearly all; no ad lasts 1000 s."""
-    duration = items.seconds(items.at(item, "video", "duration"))
+    duration = feed_items.seconds(feed_items.at(item, "video", "duration"))
     in_ms = duration is not None and duration >= SHORTEST_MS and bool(item.get("ad_info"))
     return duration / 1000 if duration is not None and in_ms else duration
 
 
 def _stat(item: dict[str, Any], name: str) -> int | None:
-    exact = items.count(items.at(item, "statsV2", name))
-    return items.count(items.at(item, "stats", name)) if exact is None else exact
+    exact = feed_items.count(feed_items.at(item, "statsV2", name))
+    return feed_items.count(feed_items.at(item, "stats", name)) if exact is None else exact
 
 
 def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
@@ -155,14 +155,15 @@ def _hashtags(item: dict[str, Any]) -> tuple[str, ...]:
     for list_, key in (("textExtra", "hashtagName"), ("challenges", "title")):
         parts = item.get(list_)
         tags += [
-            items.name(items.at(part, key)) for part in (parts if isinstance(parts, list) else ())
+            feed_items.name(feed_items.at(part, key))
+            for part in (parts if isinstance(parts, list) else ())
         ]
     return tuple(dict.fromkeys(filter(None, tags)))
 
 
 def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items; TikTok reports its own errors with status 200."""
-    code = items.at(answer.body, "statusCode")
+    code = feed_items.at(answer.body, "statusCode")
     failed = isinstance(code, int) and code != 0
     return read_refusal(answer) or ("error" if failed else None)
 

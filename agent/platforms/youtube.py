@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
-from agent.platforms import items
+from agent.platforms import feed_items
 from agent.platforms.base import Platform, SiteSession, read_refusal
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 ID = r"[\w-]{11}"
 ABOUT_ONE = ("/reel_item_watch", "/v1/player", "/get_watch")
@@ -80,13 +80,13 @@ HOOKS = PageHooks(
 
 def parse(answer: SiteAnswer) -> list[Video]:
     """Read a sequence, or what a response says of the one video that is named."""
-    source = items.source_of(answer.url)
+    source = feed_items.source_of(answer.url)
     videos = [_listed(endpoint, source) for endpoint in _sequence(answer.body)]
     request_id = _asked_for(answer)
     top = answer.body if isinstance(answer.body, list) else [answer.body]
     about = (
         (_named(node, request_id if any(node is one for one in top) else None), node)
-        for node in items.walk(answer.body, _is_about_one)
+        for node in feed_items.walk(answer.body, _is_about_one)
     )
     return videos + [_described(id_, node, source) for id_, node in about if id_ is not None]
 
@@ -94,25 +94,25 @@ def parse(answer: SiteAnswer) -> list[Video]:
 def _asked_for(answer: SiteAnswer) -> str | None:
     if not any(part in answer.url for part in ABOUT_ONE):
         return None
-    sent = items.sent_json(answer.request)
-    return _id(sent) or _id(items.at(sent, "playerRequest"))
+    sent = feed_items.sent_json(answer.request)
+    return _id(sent) or _id(feed_items.at(sent, "playerRequest"))
 
 
 def _sequence(body: Any) -> Iterator[dict[str, Any]]:
-    for entries in items.under(body, "entries"):
-        for endpoint in items.under(entries, "reelWatchEndpoint"):
+    for entries in feed_items.under(body, "entries"):
+        for endpoint in feed_items.under(entries, "reelWatchEndpoint"):
             if _id(endpoint) is not None:
                 yield endpoint
 
 
 def _listed(endpoint: dict[str, Any], source: str) -> Video:
     id_ = _id(endpoint) or ""
-    ad = items.flag(items.at(endpoint, "adClientParams", "isAd"))
-    return items.video(id_, source, url=f"https://www.youtube.com/shorts/{id_}", ad=ad)
+    ad = feed_items.flag(feed_items.at(endpoint, "adClientParams", "isAd"))
+    return feed_items.video(id_, source, url=f"https://www.youtube.com/shorts/{id_}", ad=ad)
 
 
 def _id(node: Any) -> str | None:
-    return items.matching(items.at(node, "videoId"), ID)
+    return feed_items.matching(feed_items.at(node, "videoId"), ID)
 
 
 def _is_about_one(node: dict[str, Any]) -> bool:
@@ -131,82 +131,98 @@ def _named(node: dict[str, Any], request_id: str | None) -> str | None:
         return None
     ids = {
         request_id,
-        _id(items.at(node, "videoDetails")),
-        _id(items.at(node, "playerResponse", "videoDetails")),
-        _id(items.at(node, "replacementEndpoint", "reelWatchEndpoint")),
-        _id(items.at(next(items.under(node.get("overlay"), "likeButtonRenderer"), None), "target")),
+        _id(feed_items.at(node, "videoDetails")),
+        _id(feed_items.at(node, "playerResponse", "videoDetails")),
+        _id(feed_items.at(node, "replacementEndpoint", "reelWatchEndpoint")),
+        _id(
+            feed_items.at(
+                next(feed_items.under(node.get("overlay"), "likeButtonRenderer"), None), "target"
+            )
+        ),
     } - {None}
     return ids.pop() if len(ids) == 1 else None
 
 
 def _described(id_: str, node: dict[str, Any], source: str) -> Video:
-    details = items.at(node, "videoDetails") or items.at(node, "playerResponse", "videoDetails")
+    details = feed_items.at(node, "videoDetails") or feed_items.at(
+        node, "playerResponse", "videoDetails"
+    )
     overlay = node.get("overlay")
     caption = _first(overlay, "shortsVideoTitleViewModel", "text", "content")
     legacy = _first(overlay, "reelPlayerHeaderRenderer", "reelTitleText", "runs", 0, "text")
-    title = items.text(items.at(details, "title"))
+    title = feed_items.text(feed_items.at(details, "title"))
     author, author_name = _channel(overlay, details)
     caption = next((words for words in (caption, legacy, title) if words is not None), None)
-    return items.video(
+    return feed_items.video(
         id_,
         source,
         url=f"https://www.youtube.com/shorts/{id_}",
         author=author,
         author_name=author_name,
         caption=caption,
-        hashtags=items.hashtags(caption),
+        hashtags=feed_items.hashtags(caption),
         likes=_likes(overlay),
         comments=_comments(overlay),
-        views=items.count(items.at(details, "viewCount")),
-        duration_s=items.seconds(items.at(details, "lengthSeconds")),
-        live=items.flag(items.at(details, "isLive")),
+        views=feed_items.count(feed_items.at(details, "viewCount")),
+        duration_s=feed_items.seconds(feed_items.at(details, "lengthSeconds")),
+        live=feed_items.flag(feed_items.at(details, "isLive")),
     )
 
 
 def _first(node: Any, key: str, *path: str | int) -> str | None:
-    return next((items.text(items.at(value, *path)) for value in items.under(node, key)), None)
+    return next(
+        (feed_items.text(feed_items.at(value, *path)) for value in feed_items.under(node, key)),
+        None,
+    )
 
 
 def _channel(overlay: Any, details: Any) -> tuple[str | None, str | None]:
     """Return handle and display name: what a site calls the author may be either."""
-    bar = next(items.under(overlay, "reelChannelBarViewModel"), None)
-    header = next(items.under(overlay, "reelPlayerHeaderRenderer"), None)
+    bar = next(feed_items.under(overlay, "reelChannelBarViewModel"), None)
+    header = next(feed_items.under(overlay, "reelPlayerHeaderRenderer"), None)
     words = [
-        items.name(items.at(bar, "channelName", "content")),
-        items.name(items.at(header, "channelTitleText", "runs", 0, "text")),
-        items.name(items.at(details, "author")),
+        feed_items.name(feed_items.at(bar, "channelName", "content")),
+        feed_items.name(feed_items.at(header, "channelTitleText", "runs", 0, "text")),
+        feed_items.name(feed_items.at(details, "author")),
     ]
     handles = [match[1] for text in words if text and (match := HANDLE.match(text))]
-    addresses = items.under([bar, header], "canonicalBaseUrl")
+    addresses = feed_items.under([bar, header], "canonicalBaseUrl")
     linked = [match[1] for url in addresses if (match := HANDLE.match(_path(url)))]
     names = [text for text in reversed(words) if text and not text.startswith("@")]
     return next(iter([*handles, *linked]), None), next(iter(names), None)
 
 
 def _path(url: Any) -> str:
-    return unquote(items.text(url) or "").removeprefix("/")
+    return unquote(feed_items.text(url) or "").removeprefix("/")
 
 
 def _likes(overlay: Any) -> int | None:
-    for button in items.under(overlay, "likeButtonViewModel"):
-        unpressed = next(items.under(button, "defaultButtonViewModel"), button)
-        short = next(items.under(unpressed, "title"), None)
-        label = next(items.under(unpressed, "accessibilityText"), None)
-        if (number := _largest(items.count(short), items.count_within(label))) is not None:
+    for button in feed_items.under(overlay, "likeButtonViewModel"):
+        unpressed = next(feed_items.under(button, "defaultButtonViewModel"), button)
+        short = next(feed_items.under(unpressed, "title"), None)
+        label = next(feed_items.under(unpressed, "accessibilityText"), None)
+        if (
+            number := _largest(feed_items.count(short), feed_items.count_within(label))
+        ) is not None:
             return number
-    legacy = next(items.under(overlay, "likeButtonRenderer"), None)
-    return items.count(items.at(legacy, "likeCount"))
+    legacy = next(feed_items.under(overlay, "likeButtonRenderer"), None)
+    return feed_items.count(feed_items.at(legacy, "likeCount"))
 
 
 def _comments(overlay: Any) -> int | None:
-    for button in items.under(overlay, "buttonViewModel"):
-        if items.at(button, "iconName") == "SHORTS_COMMENT":
-            label = items.count_within(items.at(button, "accessibilityText"))
-            return _largest(items.count(items.at(button, "title")), label)
-    legacy = items.at(next(items.under(overlay, "viewCommentsButton"), None), "buttonRenderer")
-    label = items.count_within(items.at(legacy, "accessibility", "label"))
-    short = [items.at(legacy, "text", "simpleText"), items.at(legacy, "text", "runs", 0, "text")]
-    return _largest(label, *(items.count(words) for words in short))
+    for button in feed_items.under(overlay, "buttonViewModel"):
+        if feed_items.at(button, "iconName") == "SHORTS_COMMENT":
+            label = feed_items.count_within(feed_items.at(button, "accessibilityText"))
+            return _largest(feed_items.count(feed_items.at(button, "title")), label)
+    legacy = feed_items.at(
+        next(feed_items.under(overlay, "viewCommentsButton"), None), "buttonRenderer"
+    )
+    label = feed_items.count_within(feed_items.at(legacy, "accessibility", "label"))
+    short = [
+        feed_items.at(legacy, "text", "simpleText"),
+        feed_items.at(legacy, "text", "runs", 0, "text"),
+    ]
+    return _largest(label, *(feed_items.count(words) for words in short))
 
 
 def _largest(*counts: int | None) -> int | None:
@@ -225,8 +241,8 @@ _STATES: dict[str, WallKind] = {
 
 def read_wall(answer: SiteAnswer) -> WallKind | None:
     """Read a response without items: its status, or what it says about playing."""
-    for playability in items.under(answer.body, "playabilityStatus"):
-        if (state := items.name(items.at(playability, "status"))) in _STATES:
+    for playability in feed_items.under(answer.body, "playabilityStatus"):
+        if (state := feed_items.name(feed_items.at(playability, "status"))) in _STATES:
             return _STATES[state]
     return read_refusal(answer)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from store.foreign.commands import ErrorReporter
+from store.foreign.command_line import ErrorReporter
 from store.foreign.printing import echo
 
 SKINS = ("tiktok", "youtube", "instagram")

@@ -25,12 +25,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from agent.playground.catalogue import Catalogue, CatalogueItem
+from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PlaygroundError, VisitorRefused
 from agent.playground.skins.pages import Skin
 from agent.playground.skins.shapes import feed_payload, has_poster, skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, WatchReport
-from agent.playground.workshop import Workshop
 from store.foreign.limits import LimitedBodies
 
 SITE = Path(__file__).parent / "site"

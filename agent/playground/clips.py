@@ -21,9 +21,9 @@ from uuid import uuid4
 import PIL
 from platformdirs import user_cache_path
 
-from agent.playground import compose
+from agent.playground import clip_frames
 from agent.playground.catalogue import CatalogueItem
-from agent.playground.compose import ClipRecipe, recipe_for
+from agent.playground.clip_frames import ClipRecipe, recipe_for
 from agent.playground.errors import ClipFailed, FolderUnwritable
 from agent.playground.footage import Film, Footage, decode_film, load_footage, locate_footage
 
@@ -109,10 +109,10 @@ class ClipStore:
 
 def _encode(recipe: ClipRecipe, decoded: Film | None, loop: Path, poster: Path) -> None:
     """Encode one loop; what repeats is copied afterwards, which costs next to nothing."""
-    size = f"{compose.WIDTH}x{compose.HEIGHT}"
-    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(compose.FPS), "-i", "-"]
+    size = f"{clip_frames.WIDTH}x{clip_frames.HEIGHT}"
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(clip_frames.FPS), "-i", "-"]
     with _ffmpeg([*raw, *_ENCODER, str(loop)]) as stdin:
-        for number, frame in enumerate(compose.compose_frames(recipe, decoded)):
+        for number, frame in enumerate(clip_frames.compose_frames(recipe, decoded)):
             if number == 0:
                 frame.save(poster, quality=_POSTER_QUALITY)
             stdin.write(frame.tobytes())

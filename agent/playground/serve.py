@@ -15,13 +15,13 @@ import uvicorn
 
 from agent.playground.app import PageLook, ServedSite, build_app
 from agent.playground.catalogue import Catalogue
+from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore
 from agent.playground.errors import PortTaken
 from agent.playground.footage import check_footage, load_footage
 from agent.playground.recommend import Settings, Shelf
 from agent.playground.skins import FEEDS
 from agent.playground.visitors import Visitors
-from agent.playground.workshop import Workshop
 
 HOST = "127.0.0.1"
 

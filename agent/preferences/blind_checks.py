@@ -11,7 +11,7 @@ from agent.judge.judge import sum_known
 from agent.preferences.edit_distance import cleaned, compare
 from personas.strategies import Prompt
 from store.results.preference_pairs import AcceptedText, ErrorKind, PreferencePair, Reason
-from store.runs.records import Judgement, Usage
+from store.runs.ledger_lines import Judgement, Usage
 
 _NOTES: dict[str, tuple[bool, Reason]] = {
     "on_target": (True, "off_target"),

@@ -53,7 +53,7 @@ from store.results.preference_pairs import (
 )
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import Judgement, Step, Usage, text_of
+from store.runs.ledger_lines import Judgement, Step, Usage, text_of
 
 SEED = 1
 _SPOKEN: tuple[ErrorKind, ...] = ("persona",)

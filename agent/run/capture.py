@@ -12,7 +12,7 @@ from typing import Protocol
 from agent.config import Frames
 from agent.drivers.base import ActiveVideo, Driver
 from store.foreign.limits import decode_picture
-from store.runs.records import Frame
+from store.runs.ledger_lines import Frame
 
 SHEET_QUALITY = 90
 

@@ -16,7 +16,7 @@ from store.foreign.limits import decode_picture
 from store.index.entries import entries
 from store.index.search import Index
 from store.runs.data_folder import DataFolder
-from store.runs.records import RunStarted, Step
+from store.runs.ledger_lines import RunStarted, Step
 
 BATCH = 24
 LATER = "python -m store index"

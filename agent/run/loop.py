@@ -22,10 +22,10 @@ from agent.errors import (
 )
 from agent.run.capture import VideoFrames, sheet, take_frames
 from agent.run.dwell_policy import ReactionPlan, plan_reaction
+from agent.run.loop_dependencies import RunTools
 from agent.run.progress import OpenStep, RunProgress
-from agent.run.site_record import SiteRecord
-from agent.run.tools import RunTools
-from store.runs.records import (
+from agent.run.site_counts import SiteRecord
+from store.runs.ledger_lines import (
     Exclusion,
     Intention,
     Judgement,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from agent.config import SiteConfig
 from agent.errors import EXIT_CODES, BadConfig, PlatformFault, UserError
-from agent.run.site_record import SiteRecord, WatchedPlace
+from agent.run.site_counts import SiteRecord, WatchedPlace
 from store.foreign.printing import remark
 
 REFUSED = 409

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 
-from agent.run.site_record import SiteRecord
+from agent.run.site_counts import SiteRecord
 from store.jsonl.keyed_answers import UNANSWERED
-from store.runs.records import (
+from store.runs.ledger_lines import (
     Intention,
     Judgement,
     Move,

@@ -12,8 +12,8 @@ from agent.errors import RunFault
 from store.frames.frame_store import FrameStore, describe
 from store.jsonl.atomic import write_whole
 from store.runs.ledger import LedgerLine, LedgerWriter
-from store.runs.records import Fault, Frame, Step, StepOpened
-from store.runs.site_records import FeedBatch
+from store.runs.ledger_lines import Fault, Frame, Step, StepOpened
+from store.runs.site_lines import FeedBatch
 
 
 class StepListener(Protocol):

@@ -31,7 +31,7 @@ from personas.library import find
 from personas.strategies import hashes
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 OWN_OF_PLAYGROUND = ("feed", "gain", "motion", "catalogue")
 

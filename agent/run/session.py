@@ -27,23 +27,23 @@ from agent.models.base import Model
 from agent.models.local_server import warmed
 from agent.models.metering import CappedAccounts
 from agent.provenance import provenance
-from agent.run.dwell_policy import YokedSchedule, schedule_yoke
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
+from agent.run.loop_dependencies import RunTools, Watcher
 from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.site_record import Witness, check_run
-from agent.run.tools import RunTools, Watcher
+from agent.run.site_counts import Witness, check_run
+from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from personas import strategies
 from store.encoders import load as load_encoder
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, read_each
+from store.runs.ledger_lines import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
 from store.runs.payments import PaymentBook
-from store.runs.records import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
-from store.runs.site_records import SiteCheck, describe_check
+from store.runs.site_lines import SiteCheck, describe_check
 
 NO_LIMITS = PaceLimits()
 

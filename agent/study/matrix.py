@@ -18,9 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.config import Arm, FrozenValue
 from agent.errors import BadConfig
-from agent.study.declared import StudyDeclaration
+from agent.study.study_file import StudyDeclaration
 from store.jsonl.atomic import write_whole
-from store.jsonl.record import tell_fault
+from store.jsonl.base_record import tell_fault
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 
 from agent.config import RunConfig
 from agent.errors import StudyChanged
-from agent.study.conduct import Study, configure_cell
-from agent.study.declared import StudyDeclaration, check_extends, load_study
-from agent.study.frozen import FROZEN, freeze_study, read_frozen
+from agent.study.conductor import Study, configure_cell
+from agent.study.frozen_inputs import FROZEN, freeze_study, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
+from agent.study.study_file import StudyDeclaration, check_extends, load_study
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
 

@@ -23,7 +23,7 @@ from agent.training.dataset import encode_jpegs, join_words
 from personas.persona import Persona
 from personas.strategies import Prompt
 from store.results.trainings import HeldOutItem, ScoringJudge, TrainingScores
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 
 LONGEST = 96
 """Tokens of a reply."""

@@ -21,7 +21,7 @@ from analysis.estimators.study_results import study
 from analysis.examples.study import write_example
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
-from store.runs.records import RunFinished, RunStarted, Step, Windows
+from store.runs.ledger_lines import RunFinished, RunStarted, Step, Windows
 
 T = TypeVar("T")
 PERSONAS = 25

@@ -21,7 +21,7 @@ from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
 from store.errors import EXIT_CODES as STORE_CODES
-from store.foreign.commands import CommandGroup, ErrorReporter
+from store.foreign.command_line import CommandGroup, ErrorReporter
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
     from analysis.data.import_csv import CsvOptions, read_csv
     from analysis.estimators.study_results import study
     from analysis.terminal.study_text import study_text
-    from store.runs.records import Windows
+    from store.runs.ledger_lines import Windows
 
     windows = Windows(before=given["before"], after=given["after"])
     reading = CsvOptions(windows, given["threshold"])
@@ -151,7 +151,7 @@ def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -
     from datetime import UTC, datetime
 
     from analysis.report.inputs import read_imported
-    from analysis.report.page import write_report
+    from analysis.report.report_page import write_report
 
     windows = reading.windows
     command = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli.options import declare_data
-from store.foreign.commands import declare_json
+from store.foreign.command_line import declare_json
 from store.foreign.printing import echo
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
     import json
     from datetime import UTC, datetime
 
-    from analysis.report.page import findings_text, write_report
+    from analysis.report.report_page import findings_text, write_report
 
     written = write_report(material, out, seed, datetime.now(UTC))
     if as_json_:

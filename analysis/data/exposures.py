@@ -1,9 +1,9 @@
 """Views: ledgers as columns, one row per video that was shown.
 
 A table holds the steps of one or of many runs, sorted by run and position. Windows are the ledger's
-own phases, which count eligible steps by position (``store.runs.records.Windows``); nothing here
-ever moves a window or drops a row because of an answer. Rows that do not count are marked with a
-reason, never removed.
+own phases, which count eligible steps by position (``store.runs.ledger_lines.Windows``). Nothing
+here ever moves a window or drops a row because of an answer. Rows that do not count are marked with
+a reason, never removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.statistics.estimate import Floats, Ints, Mask
 from store.runs.ledger import Ledger
-from store.runs.records import Exclusion, Missing, Phase, Repeat, Step, Windows, label_personas
+from store.runs.ledger_lines import Exclusion, Missing, Phase, Repeat, Step, Windows, label_personas
 
 PHASES: tuple[str, ...] = get_args(Phase)
 BEFORE, ADAPT, AFTER = range(3)

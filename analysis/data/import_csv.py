@@ -37,7 +37,7 @@ from analysis.data.exposures import (
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN
 from store.foreign.limits import TooManyBytes, open_table
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 ARMS = ("treatment", "yoked", "passive")
 REQUIRED = ("run", "position")

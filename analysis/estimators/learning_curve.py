@@ -39,7 +39,7 @@ from store.results.trainings import (
     TrainingRun,
     TrainingScores,
 )
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 
 PLATEAU = 2  # sizes whose mean is the plateau
 MARGIN = 5.0  # points of 100

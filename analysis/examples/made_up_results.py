@@ -34,7 +34,7 @@ from store.results.value_spectrum import (
 )
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.records import Judgement, Provenance, Step
+from store.runs.ledger_lines import Judgement, Provenance, Step
 from store.runs.rejudgements import FOLDER, JudgementWriter, RejudgedAnswer, RejudgementHeader
 
 SIZES = (0, 16, 32, 64, 128, 256)

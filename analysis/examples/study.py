@@ -22,7 +22,7 @@ from store.jsonl.atomic import write_whole
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import (
+from store.runs.ledger_lines import (
     Frame,
     Judgement,
     PersonaRecord,

@@ -21,7 +21,7 @@ from analysis.terminal.columns import columns
 from store.results.hallucination_probes import ProbeQuestion, Probes
 from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePairs
 from store.results.text_style import words
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 
 SAYER = 90.0  # per cent of yes, where half are right, from which a model counts as a yes-sayer
 _DENIES = frozenset(("no", "not", "without", "instead", "than", "isn't", "never"))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.plots import BLUE, GREEN, PURPLE, VERMILION, as_png, bare
 from analysis.preferences.hallucination import Example, Misalignment
+from analysis.report.example_frames import small_jpeg
 from analysis.report.page_files import ReportTable, write_folder
-from analysis.report.pictures import small_jpeg
 from store.foreign.limits import decode_picture
 from store.frames.frame_store import FrameStore
 from store.results.preference_pairs import LEVELS

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Views
 from analysis.data.windows import compared
-from analysis.report.trace import NumberSource
+from analysis.report.number_sources import NumberSource
 from analysis.statistics.estimate import Ints, Mask
 from store.foreign.printing import count_of
 

@@ -15,9 +15,9 @@ from analysis.data.exposures import AFTER, BEFORE, MISSING, NONE
 from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
 from analysis.report.diversity import Variety
 from analysis.report.figures import AxisScale, axis, dumbbell
-from analysis.report.measured import ArmDwell
-from analysis.report.scene import ARM_NAMES, GroupRows
-from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber
+from analysis.report.group_measures import ArmDwell
+from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
+from analysis.report.report_group import ARM_NAMES, GroupRows
 from analysis.statistics.estimate import Mask
 from store.foreign.printing import count_of
 

@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from analysis.report.trace import MINUS
+from analysis.report.number_sources import MINUS
 from analysis.statistics.estimate import Estimate, Floats
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)

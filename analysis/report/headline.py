@@ -9,8 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.report.figures import AxisScale, Span, axis, hump, interval, span
-from analysis.report.scene import ARM_NAMES, GroupRows
-from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
+from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
+from analysis.report.report_group import ARM_NAMES, GroupRows
 from store.foreign.printing import count_of
 
 _AXIS = "percentage points"
@@ -130,7 +130,7 @@ def _source(scene: GroupRows) -> NumberSource:
                 f"{lost:,} without an answer, {judged[0].told.outside:,} outside the windows",
             )
         return NumberSource(
-            "analysis.report.primary.primary", f"nothing{scene.told}", told.estimate.reason
+            "analysis.report.primary_outcome.primary", f"nothing{scene.told}", told.estimate.reason
         )
     used, otherwise = scene.paired()
     arms = ["treatment", *([told.control] if told.control else [])]

@@ -23,9 +23,9 @@ from store.frames.frame_store import FrameStore
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import RunStarted, Step
+from store.runs.ledger_lines import RunStarted, Step
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
-from store.runs.site_records import last_difference
+from store.runs.site_lines import last_difference
 
 FILE, DRAWS = "study.toml", "draws.json"
 Texts = NDArray[np.object_]

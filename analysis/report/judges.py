@@ -12,10 +12,10 @@ from analysis.estimators.judge_bias import RepeatAgreement
 from analysis.estimators.persona_matrix_cells import missing_shares
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.figures import AxisScale, axis, hump, interval, span
-from analysis.report.measured import Rejudging
-from analysis.report.primary import permutation_p
-from analysis.report.scene import GroupRows, group_told
-from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber
+from analysis.report.group_measures import Rejudging
+from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
+from analysis.report.primary_outcome import permutation_p
+from analysis.report.report_group import GroupRows, group_told
 from analysis.statistics.estimate import Estimate, Mask
 from store.foreign.printing import count_of
 

@@ -16,12 +16,12 @@ from typing import Any
 from markupsafe import Markup
 
 from analysis.data.exposures import EXCLUDED
+from analysis.report.group_measures import Measures
 from analysis.report.inputs import Material, PrimaryTest
-from analysis.report.measured import Measures
-from analysis.report.trace import Name, NumberSource, TracedNumber
+from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from store.foreign.printing import count_of
+from store.runs.ledger_lines import RunStarted
 from store.runs.recorded_names import REPLAY
-from store.runs.records import RunStarted
 
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 

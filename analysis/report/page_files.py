@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from analysis.report.trace import TracedNumber, Traces
+from analysis.report.number_sources import TracedNumber, Traces
 from store.errors import DataUnwritable
 from store.foreign.text import show_cell
 from store.jsonl.atomic import write_whole

@@ -22,8 +22,8 @@ from analysis.report.figures import (
     span,
     strip,
 )
-from analysis.report.scene import ARM_NAMES, GroupRows
-from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, placed
+from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
+from analysis.report.report_group import ARM_NAMES, GroupRows
 from analysis.statistics.estimate import Estimate
 from store.foreign.printing import count_of
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 from analysis.report.accounting import USES
-from analysis.report.measured import MeasuredGroup, Measures, Rejudging
+from analysis.report.group_measures import MeasuredGroup, Measures, Rejudging
 from analysis.report.page_files import Cell, Rendered, ReportTable
-from analysis.report.primary import permutation_p
+from analysis.report.primary_outcome import permutation_p
 from analysis.statistics.estimate import NAN, Estimate
 from store.foreign.printing import count_of
 

@@ -20,7 +20,7 @@ from analysis.simulation.designs import Outcomes
 from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
 from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_p_value, t_quantile
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 Verdict = Literal["holds", "within error", "FAILS"]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from analysis.report.example_frames import jpeg_tag, small_jpeg
 from analysis.report.figures import AxisScale, axis, ends, interval, radar, span
+from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
 from analysis.report.page_files import page_environment, time_stamp
-from analysis.report.pictures import jpeg_tag, small_jpeg
-from analysis.report.trace import Name, NumberSource, PrintedEstimate, TracedNumber, Traces
 from analysis.spectrum.answer_arrays import NEEDED, Layout
 from analysis.spectrum.scores import (
     PAPER_MEAN,

@@ -22,7 +22,7 @@ from store.foreign.limits import UnreadablePicture, open_picture
 from store.frames.frame_store import FrameStore, describe
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import (
+from store.runs.ledger_lines import (
     Frame,
     Judgement,
     PersonaRecord,

@@ -25,7 +25,7 @@ from store.cli.options import (
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
-from store.foreign.commands import CommandGroup, ErrorReporter
+from store.foreign.command_line import CommandGroup, ErrorReporter
 from store.foreign.limits import UnreadablePicture, decode_picture
 from store.foreign.printing import count_of, echo, rewrite
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from store.errors import NothingKept
-from store.foreign.commands import examples
-from store.foreign.commands import json_option as json_option
+from store.foreign.command_line import examples
+from store.foreign.command_line import json_option as json_option
 from store.foreign.printing import rewrite
 from store.jsonl.atomic import restrict_umask
 

@@ -18,8 +18,8 @@ from store.index.entries import Hit
 from store.jsonl.locks import holder
 from store.maintenance.verify import VerifyReport
 from store.runs.ledger import LOCK, Ledger, RunSummary
-from store.runs.records import Fault, Step
-from store.runs.site_records import last_difference
+from store.runs.ledger_lines import Fault, Step
+from store.runs.site_lines import last_difference
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -32,7 +32,7 @@ from store.frames.frame_store import FrameStore, describe
 from store.jsonl.paths import path_within
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, summarise
-from store.runs.records import (
+from store.runs.ledger_lines import (
     Frame,
     Judgement,
     PersonaRecord,

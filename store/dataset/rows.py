@@ -19,7 +19,7 @@ from store.frames.near_duplicates import THRESHOLD, alike_hashes, near_duplicate
 from store.index.entries import Filters
 from store.privacy.person_names import plain
 from store.runs.data_folder import DataFolder
-from store.runs.records import RunStarted, Step
+from store.runs.ledger_lines import RunStarted, Step
 
 SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 By = Literal["runs", "creators", "videos"]

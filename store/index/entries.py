@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from store.frames.near_duplicates import near_duplicates
-from store.runs.records import RunStarted, Step, text_of
+from store.runs.ledger_lines import RunStarted, Step, text_of
 
 
 @dataclass(frozen=True, slots=True)

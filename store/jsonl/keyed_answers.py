@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable
 from store.jsonl.append_only import LineWriter, committed
+from store.jsonl.base_record import Record, tell_fault
 from store.jsonl.locks import NamedLock
-from store.jsonl.record import Record, tell_fault
 
 UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
 """Readings that are attempts: no reply came, and the question is due again. Others are answers."""

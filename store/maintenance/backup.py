@@ -27,9 +27,9 @@ from pydantic import BaseModel
 from store.errors import BadBackup, DataUnwritable, ForgettingPending, ProfileInUse
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import PRIVATE_FILE, TEMPORARY, make_folder, sync_folder
+from store.jsonl.base_record import Record
 from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.paths import FrameHash, is_name, is_part
-from store.jsonl.record import Record
 from store.runs.data_folder import LEDGER, DataFolder
 from store.runs.ledger import LOCK
 

@@ -15,7 +15,7 @@ from store.foreign.printing import count_of
 from store.frames.near_duplicates import alike_vectors, near_duplicates
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.records import label_personas
+from store.runs.ledger_lines import label_personas
 
 RECENT = timedelta(days=7)
 """What counts as the present rate."""

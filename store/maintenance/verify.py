@@ -24,8 +24,8 @@ from store.jsonl.atomic import TEMPORARY
 from store.privacy import derived_register, forget
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.records import Frame
-from store.runs.site_records import last_difference
+from store.runs.ledger_lines import Frame
+from store.runs.site_lines import last_difference
 
 Named = dict[str, list[tuple[str, Frame]]]
 """For each SHA-256, the steps that name it and what they say of it."""

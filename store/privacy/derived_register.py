@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from store.errors import DataUnwritable, FolderInUse
 from store.jsonl.atomic import write_whole
-from store.jsonl.record import Record
+from store.jsonl.base_record import Record
 from store.runs.data_folder import DataFolder
 
 DerivedKind = Literal["sheet", "figures", "report", "export", "training"]

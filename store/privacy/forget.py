@@ -22,14 +22,14 @@ from store.errors import (
 )
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import sync_folder, write_whole
+from store.jsonl.base_record import tell_fault
 from store.jsonl.locks import LockHeld, NamedLock, holder
-from store.jsonl.record import tell_fault
 from store.privacy import redaction
 from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, Ledger
-from store.runs.records import ObservedVideo
+from store.runs.ledger_lines import ObservedVideo
 from store.runs.rejudgements import judgement_files
 
 

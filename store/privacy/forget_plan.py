@@ -15,14 +15,14 @@ from pydantic import model_validator
 
 from store.errors import DamagedLedger, NewerSchema, OutsideFolder
 from store.index.entries import entries
-from store.jsonl.record import Record
+from store.jsonl.base_record import Record
 from store.privacy import derived_register, redaction
 from store.privacy.derived_register import DerivedEntry
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import Forgotten, ObservedVideo, Step
+from store.runs.ledger_lines import Forgotten, ObservedVideo, Step
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 _HASH = re.compile(rb"[0-9a-f]{64}")

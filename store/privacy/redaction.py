@@ -14,14 +14,14 @@ from typing import TypeVar
 
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.atomic import TEMPORARY, write_whole
+from store.jsonl.base_record import Record
 from store.jsonl.paths import path_within
-from store.jsonl.record import Record
 from store.privacy import derived_register
 from store.privacy.derived_register import DerivedEntry
 from store.results.value_spectrum import Retrieval, RetrievedFrame, read_retrieval, write_retrieval
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_lines as ledger_lines
-from store.runs.records import (
+from store.runs.ledger_lines import (
     REDACTED,
     Fault,
     Forgotten,

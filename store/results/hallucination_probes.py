@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.jsonl.atomic import file_slug
+from store.jsonl.base_record import Record
 from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
-from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Judgement, Usage
+from store.runs.ledger_lines import Judgement, Usage
 
 Form = Literal["choice", "statement", "reason"]
 

@@ -17,11 +17,11 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from store.errors import StoreError
 from store.foreign.fields import ForeignText
 from store.jsonl.atomic import file_slug
+from store.jsonl.base_record import Record
 from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
 from store.jsonl.paths import FrameHash
-from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.records import Usage
+from store.runs.ledger_lines import Usage
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
 ERRORS: tuple[ErrorKind, ...] = (

@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from store.errors import BadLadder
 from store.foreign.fields import ForeignText
 from store.jsonl.atomic import write_whole
-from store.jsonl.record import Record
-from store.runs.records import Judgement, Provenance
+from store.jsonl.base_record import Record
+from store.runs.ledger_lines import Judgement, Provenance
 
 LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"
 _Kept = TypeVar("_Kept", bound=Record)

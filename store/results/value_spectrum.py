@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.atomic import write_whole
+from store.jsonl.base_record import Record
 from store.jsonl.paths import FrameHash, PathName, path_within
-from store.jsonl.record import Record
 from store.runs.data_folder import DataFolder
 
 RUN_ID = "spectrum"

@@ -17,9 +17,9 @@ from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.jsonl.append_only import LineWriter, committed, is_json
+from store.jsonl.base_record import tell_fault
 from store.jsonl.locks import NamedLock
-from store.jsonl.record import tell_fault
-from store.runs.records import (
+from store.runs.ledger_lines import (
     SCHEMA,
     Fault,
     Forgotten,
@@ -30,7 +30,7 @@ from store.runs.records import (
     Step,
     StepOpened,
 )
-from store.runs.site_records import FeedBatch, SiteCheck
+from store.runs.site_lines import FeedBatch, SiteCheck
 
 LOCK = "ledger.lock"
 LedgerLine = Annotated[

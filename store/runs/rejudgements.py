@@ -16,11 +16,11 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.errors import DamagedLedger, StoreError
 from store.jsonl.atomic import file_slug
+from store.jsonl.base_record import Record
 from store.jsonl.keyed_answers import UNANSWERED, KeyedWriter, read_known_records, read_records
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
-from store.jsonl.record import Record
-from store.runs.records import Judgement, Usage, Whole
+from store.runs.ledger_lines import Judgement, Usage, Whole
 
 FOLDER = "judgements"
 

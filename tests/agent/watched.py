@@ -12,7 +12,7 @@ from agent.playground.clips import ClipStore, default_cache
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 from tests.store.samples import finished, frame, started, step
 
 

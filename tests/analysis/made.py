@@ -11,10 +11,10 @@ import numpy as np
 
 from analysis.data.exposures import RunInfo, Views, table
 from analysis.statistics.intervals import binomial_p_value
-from store.jsonl.record import Record
+from store.jsonl.base_record import Record
 from store.runs import ledger
 from store.runs.ledger import Ledger
-from store.runs.records import (
+from store.runs.ledger_lines import (
     Fault,
     Judgement,
     Move,

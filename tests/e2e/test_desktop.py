@@ -15,7 +15,7 @@ from agent.playground.fiducial_marker import read_mark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import Step
+from store.runs.ledger_lines import Step
 from tests.e2e.commands import feedsway, only, start, steps_written, until
 from tests.store.samples import delivered
 from tests.xvfb import screen

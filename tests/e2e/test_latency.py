@@ -18,7 +18,7 @@ from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from store.runs.records import Step, Windows
+from store.runs.ledger_lines import Step, Windows
 from tests.store.samples import delivered
 
 pytestmark = [pytest.mark.drill, pytest.mark.timing]

@@ -22,8 +22,8 @@ from agent.models.local_vlm import HfVlm
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
+from store.runs.ledger_lines import Usage
 from store.runs.payments import PaymentBook
-from store.runs.records import Usage
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of

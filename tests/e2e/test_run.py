@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from store.runs.ledger import Ledger
-from store.runs.records import Step
+from store.runs.ledger_lines import Step
 from tests.e2e.commands import feedsway, only, run
 from tests.store.samples import delivered
 

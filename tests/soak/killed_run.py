@@ -23,7 +23,7 @@ from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import RunFinished, Windows
+from store.runs.ledger_lines import RunFinished, Windows
 
 STAGES: dict[str, tuple[type, str, str]] = {
     "before a picture": (PlaywrightDriver, "capture", "before"),

@@ -14,7 +14,7 @@ from store.encoders import Vectors, unit
 from store.frames.frame_store import FrameStore, describe
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import (
+from store.runs.ledger_lines import (
     Fault,
     Frame,
     Intention,

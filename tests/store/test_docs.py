@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from store.jsonl.record import Record
-from store.runs import records
+from store.jsonl.base_record import Record
+from store.runs import ledger_lines
 from store.runs.data_folder import DataFolder
-from store.runs.records import Step
+from store.runs.ledger_lines import Step
 from tests.store.samples import keep_run
 
 REPO = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def fields() -> list[tuple[str, str]]:
     models = [
         value
-        for value in vars(records).values()
+        for value in vars(ledger_lines).values()
         if isinstance(value, type) and issubclass(value, Record) and value is not Record
     ]
     return [

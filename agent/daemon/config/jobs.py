@@ -16,10 +16,10 @@ from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
 from agent.run.request import check_names, config_of_request, request_of_table
-from agent.study.conduct import Study, configure_cell
-from agent.study.declared import StudyDeclaration, line_of, load_study, read_file
-from agent.study.frozen import FrozenStudy
+from agent.study.conductor import Study, configure_cell
+from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import draw
+from agent.study.study_file import StudyDeclaration, line_of, load_study, read_file
 from personas.errors import PersonaError
 from personas.library import find
 from store.errors import StoreError

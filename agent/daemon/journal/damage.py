@@ -19,7 +19,7 @@ from agent.daemon.journal.state import State
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import write_whole
-from store.jsonl.record import tell_fault
+from store.jsonl.base_record import tell_fault
 
 MEND = "python -m agent daemon --mend"
 VERIFY = "python -m store verify"

@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 
 from agent.config import ZoneName
 from store.jsonl.append_only import LineFile, committed
+from store.jsonl.base_record import Record
 from store.jsonl.paths import PathName
-from store.jsonl.record import Record
 
 Outcome = Literal[
     "complete", "interrupted", "busy", "fault", "wall", "refused", "deadline", "killed"

@@ -14,8 +14,8 @@ from agent.errors import BadConfig, is_wall
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
 from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import Fault
 from store.runs.payments import PaymentBook
-from store.runs.records import Fault
 
 _MICRO = 1e6
 

@@ -17,7 +17,7 @@ from agent.daemon.web.study_status import count_drawn
 from store.jsonl.locks import signature
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK
-from store.runs.records import Phase, Step, Windows
+from store.runs.ledger_lines import Phase, Step, Windows
 
 
 class YesShare(FrozenValue):

@@ -12,7 +12,7 @@ from agent.config import FrozenValue
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.errors import BadConfig
 from store.runs.data_folder import DataFolder
-from store.runs.records import Phase, Windows
+from store.runs.ledger_lines import Phase, Windows
 
 FEWEST = 5
 """Answers without which no share is shown."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
+from agent.drivers.desktop.player_confirmation import STILL
 from agent.drivers.desktop.player_detection import Region
-from agent.drivers.desktop.player_search import STILL
 from agent.drivers.desktop.player_tracker import DISTURBED_OFTEN, TAKES, PlayerTracker
 from agent.drivers.desktop.screen import Picture
 from agent.drivers.desktop.screen_thread import GREEN, ScreenSession, Screenshot, ScreenTimeouts

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from time import perf_counter
 
 from agent.drivers.desktop import player_detection
+from agent.drivers.desktop.player_confirmation import ALIKE, STILL, PlayerSearch
 from agent.drivers.desktop.player_detection import SLACK, Region, measure_change
-from agent.drivers.desktop.player_search import ALIKE, STILL, PlayerSearch
 from agent.drivers.desktop.screen import explain_no_screen
 from agent.drivers.desktop.screen_thread import ScreenSession, Screenshot
 from agent.drivers.desktop.window import ScreenWindow, find_cover

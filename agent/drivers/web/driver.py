@@ -46,7 +46,7 @@ from store.foreign.text import clean_json
 
 PAGE_RULES = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
-    for name in ("dom", "playback_meter", "walls", "page", "feed_turn", "buttons")
+    for name in ("dom", "playback_meter", "walls", "page", "next_video", "buttons")
 )
 PICTURE = {"format": "jpeg", "quality": 85, "optimizeForSpeed": True}
 SETTLE_MARGIN_S = 10.0

@@ -1,6 +1,6 @@
 // What the page shows, evaluated over animation frames: which video is active, what it is called,
 // and whether it is still there. Knows no site: a platform's hooks arrive as data. How one video
-// follows another is in feed_turn.js, what the hands need in buttons.js.
+// follows another is in next_video.js, what the hands need in buttons.js.
 (() => {
   const VISIBLE = 0.6;      // share of an item that must lie in the viewport
   const CLEAR_MS = 1000;    // how long no wall must be seen for the page to be clear

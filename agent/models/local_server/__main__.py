@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from agent.models.local_server.keeper import ServerKeeper
-from agent.models.local_server.runtime import ServerFolder, ServerRecipe
+from agent.models.local_server.runtime_folder import ServerFolder, ServerRecipe
+from agent.models.local_server.server_process import ServerKeeper
 from store.foreign.printing import echo
 
 

@@ -14,7 +14,7 @@ from time import monotonic
 from uuid import uuid4
 
 from agent.errors import BadConfig, ModelFailed
-from agent.models.local_server.runtime import (
+from agent.models.local_server.runtime_folder import (
     ServerAddress,
     ServerFolder,
     ServerRecipe,

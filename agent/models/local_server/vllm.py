@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.errors import BadConfig, MissingExtra
 from agent.models.fingerprint import fingerprint, weights
-from agent.models.local_server.runtime import ServerRecipe
+from agent.models.local_server.runtime_folder import ServerRecipe
 from agent.models.providers import parse_model_name
 
 _SETTINGS = "VLLM_DEFAULT_SERVER_ARGS"

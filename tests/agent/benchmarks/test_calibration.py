@@ -35,7 +35,7 @@ from analysis.data.windows import compared
 from analysis.simulation import calibration
 from analysis.simulation.designs import Outcomes
 from personas.library import all_personas
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 CATALOGUE = load_catalogue()
 SHELF = Shelf(CATALOGUE)

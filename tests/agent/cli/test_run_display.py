@@ -21,7 +21,7 @@ from store.foreign.printing import remark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Judgement, Video, Windows
+from store.runs.ledger_lines import Judgement, Video, Windows
 from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
 from tests.store.runs.test_data_folder import modes
 from tests.store.samples import finished, frame, jpeg, started, step

@@ -25,7 +25,7 @@ from store.cli.main import main as store
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
-from store.runs.records import Judgement, Video, Windows
+from store.runs.ledger_lines import Judgement, Video, Windows
 from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, Recorded

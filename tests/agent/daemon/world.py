@@ -31,7 +31,7 @@ from store.frames.frame_store import FrameStore
 from store.jsonl.locks import NamedLock
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Judgement, PersonaRecord, Usage, Video, Windows
+from store.runs.ledger_lines import Judgement, PersonaRecord, Usage, Video, Windows
 from tests.store.samples import finished, frame, jpeg, started, step
 
 ENTRIES = ("dawn", "dusk", "two-arms")

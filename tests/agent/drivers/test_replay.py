@@ -14,7 +14,7 @@ from agent.run.capture import take_frames
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
-from store.runs.records import Frame
+from store.runs.ledger_lines import Frame
 from tests.store.samples import frame, jpeg, started, step
 
 

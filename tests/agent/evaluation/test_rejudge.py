@@ -30,7 +30,7 @@ from agent.judge.retry_limits import Patience
 from agent.models.base import Question, Reply
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from store.runs.records import PersonaRecord
+from store.runs.ledger_lines import PersonaRecord
 from store.runs.rejudgements import Judgements, RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models.made import Recorded
 from tests.store.samples import START, keep_run

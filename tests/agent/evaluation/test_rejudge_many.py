@@ -16,7 +16,7 @@ from store.jsonl.atomic import write_whole
 from store.privacy.forget import forget
 from store.privacy.forget_plan import Request
 from store.runs.data_folder import DataFolder
-from store.runs.records import PersonaRecord
+from store.runs.ledger_lines import PersonaRecord
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgementHeader,

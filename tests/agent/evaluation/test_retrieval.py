@@ -17,7 +17,7 @@ from store.index.build import update
 from store.index.search import Index
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 from tests.store.samples import START, finished, frame, jpeg, started, step
 
 FRAMES = 240

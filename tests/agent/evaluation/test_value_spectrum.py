@@ -33,7 +33,7 @@ from store.index.build import update
 from store.results.value_spectrum import Retrieval, read_retrieval
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 from store.runs.rejudgements import read_judgements
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made import Recorded

@@ -16,8 +16,8 @@ from agent.models.base import Question, Reply
 from agent.models.metering import CappedAccounts
 from personas.strategies import build
 from store.runs.ledger import LedgerLine
+from store.runs.ledger_lines import Fault, Judgement, RunFinished, Usage
 from store.runs.payments import PaymentBook
-from store.runs.records import Fault, Judgement, RunFinished, Usage
 from tests.agent.models.made import GUITARIST, Recorded, frame
 from tests.store.samples import step
 

@@ -12,7 +12,7 @@ from agent.errors import BudgetSpent, ModelFailed, Refused, TimedOut, Unreadable
 from agent.judge.judge import LONGEST_REPLY, Explain, ModelJudge, QuestionForm
 from agent.models import scripted
 from agent.models.base import Question, Reply
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 from tests.agent.models.made import GUITARIST, Recorded, frame, judged
 
 

@@ -15,8 +15,8 @@ from agent.judge.capped_model import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import load
 from agent.models.metering import CappedAccounts
+from store.runs.ledger_lines import Judgement
 from store.runs.payments import CallSettled, PaymentBook
-from store.runs.records import Judgement
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, frame
 

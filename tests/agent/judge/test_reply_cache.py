@@ -16,7 +16,7 @@ from agent.judge.reply_cache import Cached, Tally
 from agent.models import scripted
 from agent.models.base import Model, Question, Reply
 from personas.strategies import build
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 from tests.agent.models.made import GARDENER, GUITARIST, Recorded, frame
 
 QUESTION = Question(build("simple", GUITARIST), (frame(),), "A caption")

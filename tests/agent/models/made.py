@@ -12,7 +12,7 @@ from agent.judge.judge import ModelJudge
 from agent.models import find_capabilities
 from agent.models.base import Capabilities, Question, Reply
 from personas.persona import Persona
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 
 GUITARIST = Persona(
     id="guitarist",

@@ -25,8 +25,8 @@ from agent.judge.budget import Budgeted, SpendingCap
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.api import SETTINGS, ServedModel
 from agent.models.metering import CappedAccounts
+from store.runs.ledger_lines import Judgement
 from store.runs.payments import PaymentBook
-from store.runs.records import Judgement
 from tests.agent.models.made import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend

@@ -18,7 +18,7 @@ from agent.models import load
 from agent.models.api import SETTINGS, ServedModel
 from agent.models.local_vlm import HfVlm
 from personas.questionnaire import ITEMS
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import HUGE, REPLIES, STATUSES, Server, answering, frames_of
 from tests.agent.models.made import GUITARIST, frame

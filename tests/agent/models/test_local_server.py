@@ -8,7 +8,7 @@ import pytest
 
 from agent.errors import BadConfig, MissingExtra
 from agent.models.local_server import lease_for
-from agent.models.local_server.runtime import ServerFolder
+from agent.models.local_server.runtime_folder import ServerFolder
 from agent.models.local_server.vllm import vllm_recipe
 
 

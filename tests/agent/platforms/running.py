@@ -23,7 +23,7 @@ from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
-from store.runs.records import Step, Windows
+from store.runs.ledger_lines import Step, Windows
 
 SEED = 7
 """Serves an ad at place 7 and a live card at place 12."""

@@ -15,7 +15,7 @@ import pytest
 from agent.errors import WallShown
 from agent.run import session
 from agent.run.session import LiveOptions, SilentWatcher
-from store.runs.records import Step
+from store.runs.ledger_lines import Step
 from tests.agent.platforms import running
 from tests.agent.platforms.running import Told, check, watch
 

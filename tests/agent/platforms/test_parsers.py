@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.drivers.base import SiteAnswer
-from agent.platforms import items, load_platform
+from agent.platforms import feed_items, load_platform
 from agent.platforms.base import Feed
 from agent.playground.catalogue import load_catalogue
 from agent.playground.skins import shapes
@@ -210,12 +210,12 @@ def test_a_response_that_names_two_videos_describes_neither() -> None:
     ],
 )
 def test_counts_are_read_strictly(told: Any, number: int | None) -> None:
-    assert items.count(told) == number
+    assert feed_items.count(told) == number
 
 
 def test_hashtags_are_those_of_the_text() -> None:
-    assert items.hashtags("a #b_1 #ü!#c &#39; x#y #b_1") == ("b_1", "ü", "c")
-    assert items.hashtags(None) == ()
+    assert feed_items.hashtags("a #b_1 #ü!#c &#39; x#y #b_1") == ("b_1", "ü", "c")
+    assert feed_items.hashtags(None) == ()
 
 
 def test_a_caption_that_is_empty_is_known_to_be_empty() -> None:

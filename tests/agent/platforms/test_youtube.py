@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.drivers.base import SiteAnswer
-from agent.platforms import items, load_platform
+from agent.platforms import feed_items, load_platform
 from agent.playground.skins.shapes import skin_id
 from tests.agent.platforms.running import watch
 
@@ -86,7 +86,7 @@ def test_likes_are_never_less_than_the_short_form_says(
     ],
 )
 def test_a_count_within_a_sentence_is_the_only_number_there(told: Any, number: int | None) -> None:
-    assert items.count_within(told) == number
+    assert feed_items.count_within(told) == number
 
 
 def bar(text: str, *urls: str) -> dict[str, Any]:

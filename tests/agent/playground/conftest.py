@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore
-from agent.playground.workshop import Workshop
 from tests.agent.playground.site import Site, small_catalogue, start
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from agent.playground import catalogue
 from agent.playground.catalogue import DATA, CatalogueItem, load_catalogue, themes_of
-from agent.playground.compose import compose_frames, recipe_for
+from agent.playground.clip_frames import compose_frames, recipe_for
 from agent.playground.fiducial_marker import CAPACITY
 from agent.playground.footage import decode_film, load_footage, locate_footage
 from store.frames.frame_store import describe

@@ -13,11 +13,11 @@ from PIL import Image
 from agent.playground import footage, footage_summary
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clip_folder import probe_length
+from agent.playground.clip_frames import SIZE
+from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore
-from agent.playground.compose import SIZE
 from agent.playground.errors import ClipFailed, FolderUnwritable, FootageMissing
 from agent.playground.titles import STYLES, cut_headline, draw_title, typeset_title
-from agent.playground.workshop import Workshop
 from tests.agent.playground.site import small_catalogue
 
 BROKEN = ["-c:v", "no-such-codec", "-f", "webm"]
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore
-from agent.playground.workshop import Workshop
+from agent.playground.clip_maker import Workshop
 workshop = Workshop(ClipStore(Path(sys.argv[1])), print)
 workshop.start(load_catalogue().items[:60])
 workshop.wait()

@@ -11,11 +11,11 @@ from agent.playground.__main__ import main
 from agent.playground.app import PageLook, ServedSite, build_app
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clip_folder import NEEDED, OPTIONAL, PICTURES, VIDEOS
+from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore
 from agent.playground.footage import load_footage
 from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, TASTES, Settings, Shelf
 from agent.playground.visitors import Visitors
-from agent.playground.workshop import Workshop
 
 DOC = (Path(__file__).parents[3] / "docs" / "playground.md").read_text("utf-8")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agent.playground.clip_frames import SIZE
 from agent.playground.clips import ClipStore
-from agent.playground.compose import SIZE
 from agent.playground.fiducial_marker import CAPACITY, draw_mark, mark_corner, read_mark
 from tests.agent.playground.site import small_catalogue
 

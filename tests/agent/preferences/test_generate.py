@@ -25,7 +25,7 @@ from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_ab
 from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, PreferencePairs, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made import Recorded
 from tests.agent.watched import exhibits, watch

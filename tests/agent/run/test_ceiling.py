@@ -8,7 +8,7 @@ import pytest
 
 from agent.cli.privacy_notice import announce_repeats
 from agent.config import SiteConfig
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 CLIPS = "file,caption,creator,theme,ad\na.webm,A,x,cats,\nb.webm,B,x,cats,\nc.webm,C,x,dogs,\n"
 

@@ -10,10 +10,11 @@ import pytest
 
 from agent.config import RunConfig
 from agent.errors import BadConfig
-from agent.run.dwell_policy import plan_reaction, schedule_yoke
+from agent.run.dwell_policy import plan_reaction
+from agent.run.yoked_control import schedule_yoke
 from personas.persona import Persona
 from store.runs.ledger import Ledger, LedgerWriter, read
-from store.runs.records import Judgement, Reaction, Video, Windows
+from store.runs.ledger_lines import Judgement, Reaction, Video, Windows
 from tests.store.samples import finished, frame, jpeg, started, step
 
 ME = Persona(id="me", traits=("I sail.", "I cook.", "I read."), themes=("travel",))

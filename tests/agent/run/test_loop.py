@@ -19,15 +19,15 @@ from agent.errors import BrowserLost, FeedEmpty, PaceReached, RateLimited, RunFa
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import MAX_FAULTS_IN_A_ROW, RunLoop
+from agent.run.loop_dependencies import RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
-from agent.run.tools import RunTools
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Judgement, Reaction, Step, Windows
-from store.runs.site_records import FeedBatch
+from store.runs.ledger_lines import Judgement, Reaction, Step, Windows
+from store.runs.site_lines import FeedBatch
 
 THOUGHT_S = 0.2
 SPEED = 16.0

@@ -19,15 +19,15 @@ from agent.errors import BrowserLost, PlatformFault
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
 from agent.run.loop import RunLoop
+from agent.run.loop_dependencies import Pacer, RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
-from agent.run.site_record import SiteRecord, WatchedPlace
-from agent.run.tools import Pacer, RunTools
+from agent.run.site_counts import SiteRecord, WatchedPlace
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger, LedgerWriter, read
-from store.runs.records import Judgement, Usage, Windows
+from store.runs.ledger_lines import Judgement, Usage, Windows
 from tests.store.samples import started
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,16 +16,17 @@ from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load_platform
 from agent.platforms.base import Feed
-from agent.run.dwell_policy import ReactionPlan, YokedSchedule
+from agent.run.dwell_policy import ReactionPlan
 from agent.run.loop import RunLoop
+from agent.run.loop_dependencies import RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
-from agent.run.tools import RunTools
+from agent.run.yoked_control import YokedSchedule
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Judgement, Step, Usage, Windows
+from store.runs.ledger_lines import Judgement, Step, Usage, Windows
 from tests.agent.run.test_loop import OneVideo
 
 

@@ -15,7 +15,7 @@ from agent.run.session import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 from tests.store.samples import keep_run
 
 COLOURS = ["red", "green", "blue", "white"]

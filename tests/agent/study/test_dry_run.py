@@ -8,10 +8,10 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from agent.cli import cli
-from agent.study.declared import load_study
 from agent.study.preparation import keep_study, prepare_study
+from agent.study.study_file import load_study
 from store.runs.data_folder import DataFolder
-from tests.agent.study.test_conduct import written
+from tests.agent.study.test_conductor import written
 
 
 def dry_run(file: Path, data: Path) -> Result:

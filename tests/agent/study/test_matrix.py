@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.study.declared import EXAMPLE, StudyDeclaration, load_study
 from agent.study.matrix import StudyCell, draw, read_draws, start_order
+from agent.study.study_file import EXAMPLE, StudyDeclaration, load_study
 from analysis.statistics.intervals import binomial_p_value
 
 

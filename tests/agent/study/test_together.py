@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.study.conduct import Conductor, Study
-from agent.study.declared import EXAMPLE, BadStudy, load_study
-from agent.study.frozen import FrozenStudy, freeze_study
+from agent.study.conductor import Conductor, Study
+from agent.study.frozen_inputs import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, start_order
+from agent.study.study_file import EXAMPLE, BadStudy, load_study
 from store.runs.data_folder import DataFolder
 
 

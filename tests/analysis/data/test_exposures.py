@@ -18,7 +18,7 @@ from analysis.data.exposures import (
 )
 from analysis.statistics.estimate import Estimate, as_json
 from store.runs import ledger
-from store.runs.records import Reaction, Video
+from store.runs.ledger_lines import Reaction, Video
 from tests.analysis import made
 
 

@@ -10,7 +10,7 @@ from analysis.data.exposures import AFTER, BEFORE, MISSING, NO, NONE, PHASES, UN
 from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.errors import BadViews
 from store.foreign.limits import MOST_TABLE_BYTES
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 READING = CsvOptions(Windows(before=2, after=2))
 

@@ -3,7 +3,7 @@ import pytest
 
 from analysis.data.exposures import ADAPT, AFTER, BEFORE, UNKNOWN, RunInfo, Views, table
 from analysis.data.windows import batches, batches_assumed, change_position, compared
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 
 
 def run(

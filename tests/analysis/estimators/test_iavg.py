@@ -13,7 +13,7 @@ from analysis.errors import NothingToCompare
 from analysis.estimators.iavg import iavg
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.records import PersonaRecord
+from store.runs.ledger_lines import PersonaRecord
 from tests.analysis import made
 
 

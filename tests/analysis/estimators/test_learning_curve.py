@@ -16,7 +16,7 @@ from analysis.examples.made_up_results import ASKED, CURVE, SATURATED, SEEDS, SI
 from store.errors import BadLadder
 from store.results import trainings
 from store.results.trainings import TrainingRun, TrainingScores
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 
 
 @pytest.fixture

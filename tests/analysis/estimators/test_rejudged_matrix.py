@@ -21,7 +21,7 @@ from analysis.estimators.rejudged_matrix import (
     persona_matrix,
     replies,
 )
-from store.runs.records import Judgement, Windows
+from store.runs.ledger_lines import Judgement, Windows
 from store.runs.rejudgements import Judgements, RejudgedAnswer, RejudgementHeader
 from tests.analysis import made
 

@@ -8,7 +8,7 @@ from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NothingToCompare
 from analysis.estimators.study_results import study
 from analysis.terminal.study_text import study_text
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 from tests.analysis import made
 
 

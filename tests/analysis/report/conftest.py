@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from analysis.examples.study import STUDY, write_example
+from analysis.report.group_measures import Measures, measure
 from analysis.report.inputs import read_study
-from analysis.report.measured import Measures, measure
-from analysis.report.page import compose, render
 from analysis.report.page_files import Rendered
+from analysis.report.report_page import compose, render
 from store.runs.data_folder import DataFolder
 
 NOW = datetime(2025, 3, 5, 12, tzinfo=UTC)

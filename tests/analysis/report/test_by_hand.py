@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.report.measured import Measures
+from analysis.report.group_measures import Measures
 from analysis.report.page_files import Rendered, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.data.import_csv import CsvOptions
+from analysis.report.group_measures import measure
 from analysis.report.inputs import read_imported
-from analysis.report.measured import measure
-from analysis.report.page import compose, render
-from store.runs.records import Windows
+from analysis.report.report_page import compose, render
+from store.runs.ledger_lines import Windows
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import loose_numbers, text_of, tree
 

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from analysis.examples.study import STUDY
+from analysis.report.group_measures import measure
 from analysis.report.inputs import (
     PrimaryTest,
     find_runs,
@@ -18,7 +19,6 @@ from analysis.report.inputs import (
     read_study,
     read_study_file,
 )
-from analysis.report.measured import measure
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from tests.analysis import made
@@ -125,7 +125,7 @@ def test_runs_that_belong_to_no_study_declare_nothing(tmp_path: Path) -> None:
 
 def test_what_a_study_file_leaves_out_is_what_its_program_takes(tmp_path: Path) -> None:
     """The defaults here and where studies are declared must be the same."""
-    from agent.study.declared import EXAMPLE, load_study
+    from agent.study.study_file import EXAMPLE, load_study
 
     text = EXAMPLE.partition("[test]")[0]
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.examples.study import STUDY
-from analysis.report.measured import Measures
+from analysis.report.group_measures import Measures
 from analysis.report.page_files import Rendered, ReportTable, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder

@@ -21,7 +21,7 @@ from analysis.spectrum.scores import (
 from analysis.statistics.intervals import score_interval, t_interval
 from personas.values import values
 from store.results.value_spectrum import RUN_ID, Keyword, Retrieval, RetrievedFrame, ValueRecord
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 from store.runs.rejudgements import JudgementWriter, RejudgedAnswer, RejudgementHeader
 from tests.store.samples import START
 

@@ -8,9 +8,9 @@ import pytest
 
 from analysis.estimators.one_run import OneRun, summarise
 from analysis.terminal.run_text import render
-from store.jsonl.record import Record
+from store.jsonl.base_record import Record
 from store.runs import ledger
-from store.runs.records import RunResumed, Windows
+from store.runs.ledger_lines import RunResumed, Windows
 from tests.analysis import made
 
 RNG_SEED = 4

@@ -33,7 +33,7 @@ from store.index.entries import Filters
 from store.privacy import derived_register
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
-from store.runs.records import Judgement, Video
+from store.runs.ledger_lines import Judgement, Video
 from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
 
 ROOT = Path(__file__).parents[3]

@@ -18,7 +18,7 @@ from store.errors import LeakingExport
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Judgement, Video
+from store.runs.ledger_lines import Judgement, Video
 from tests.store.dataset.test_export import all_bytes, read_back
 from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
 

@@ -21,7 +21,7 @@ from store.frames.frame_store import FrameStore
 from store.results import preference_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 from tests.store.dataset.test_export import all_bytes
 from tests.store.samples import START, frame, jpeg, started, step
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.watch_file import BadWatch
-from agent.study.declared import BadStudy, load_study
+from agent.study.study_file import BadStudy, load_study
 from analysis.errors import BadStudyFolder
 from analysis.report.inputs import read_study_file
 from personas.errors import BadPersona

@@ -15,7 +15,7 @@ from store.cli.main import main
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 from tests.store.samples import finished, frame, started, step
 
 NAMES = ("chelsea", "coffee", "rocket", "page", "coins", "brick")

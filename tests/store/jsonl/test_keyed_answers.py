@@ -9,9 +9,9 @@ import pytest
 from pydantic import Field, TypeAdapter
 
 from store.errors import DamagedLedger, DataUnreadable, RunLocked
+from store.jsonl.base_record import Record
 from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
-from store.jsonl.record import Record
-from store.runs.records import Missing, Usage
+from store.runs.ledger_lines import Missing, Usage
 
 
 class Taster(Record):

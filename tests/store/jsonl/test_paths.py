@@ -22,7 +22,7 @@ from store.privacy import derived_register
 from store.results import value_spectrum
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from store.runs.records import RunStarted
+from store.runs.ledger_lines import RunStarted
 from tests.store.samples import COLOURS, START, keep_run
 
 HOSTILE = (

@@ -39,7 +39,7 @@ from store.results.value_spectrum import (
 )
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read, summarise
-from store.runs.records import Judgement, Step, Video
+from store.runs.ledger_lines import Judgement, Step, Video
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, NewerSchema, RunLocked
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read, scan, summarise
-from store.runs.records import Judgement, RunResumed, Step, Usage, Video
+from store.runs.ledger_lines import Judgement, RunResumed, Step, Usage, Video
 from tests.store.samples import (
     START,
     fault,

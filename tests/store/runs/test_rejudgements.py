@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from store.errors import DamagedLedger, DataUnreadable, DataUnwritable, RunLocked
-from store.runs.records import Judgement, Missing
+from store.runs.ledger_lines import Judgement, Missing
 from store.runs.rejudgements import (
     JudgementWriter,
     OtherJudge,

@@ -1,6 +1,6 @@
 // The curves of a study: one line an arm, windows apart, 0 to 100 % of yes.
 
-import { draw, make } from "./make.js";
+import { draw, make } from "./elements.js";
 
 const HEIGHT = 100;
 

@@ -1,7 +1,7 @@
 // Follows the daemon's news, makes anew what changed, and asks for what is pressed.
 
-import * as parts from "./parts.js";
-import { ago, at, sayIn } from "./words.js";
+import * as sections from "./sections.js";
+import { ago, at, sayIn } from "./wording.js";
 
 const PLACES = {
   headline: "#headline", under: "#under", all: "#all", attention: "#attention .list", now: "#now .runs",
@@ -45,7 +45,7 @@ function render(status) {
     if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
   }
   for (const name of HIDDEN_WHEN_EMPTY) find(`#${name}`).hidden = !find(PLACES[name]).childNodes.length;
-  document.title = `${status.walls.length ? `(${status.walls.length}) ` : ""}${parts.headline(status)} – feedsway`;
+  document.title = `${status.walls.length ? `(${status.walls.length}) ` : ""}${sections.headline(status)} – feedsway`;
 }
 
 // Frames are asked for with the token, which an address in the markup could not send.

@@ -14,7 +14,7 @@ from agent.daemon.config.watch_file import EXAMPLE, BadWatch
 from agent.daemon.host import SystemClock
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.journal.writer import JournalWriter
-from agent.study.declared import EXAMPLE as STUDY
+from agent.study.study_file import EXAMPLE as STUDY
 
 GOOD = """\
 timezone = "Europe/Berlin"

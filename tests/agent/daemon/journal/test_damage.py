@@ -29,12 +29,12 @@ from agent.daemon.schedule.ledger_facts import LedgerFacts
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web.status import JOURNAL, Status, StatusReader
 from agent.errors import BadConfig
-from agent.study.declared import EXAMPLE
 from agent.study.matrix import read_draws
+from agent.study.study_file import EXAMPLE
 from store.errors import DataUnreadable
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerLine, read_each, scan
-from store.runs.records import SCHEMA, Step
+from store.runs.ledger_lines import SCHEMA, Step
 from tests.agent.daemon.world import World
 from tests.store.samples import finished
 

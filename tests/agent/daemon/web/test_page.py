@@ -16,7 +16,7 @@ from agent.daemon.journal.events import name_occurrence, read_events
 from agent.daemon.web.status import JOURNAL
 from agent.drivers.web.browser import find_browser, list_arguments
 from store.runs.data_folder import DataFolder
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 from tests.agent.daemon.world import World, served
 from tests.store.samples import finished, jpeg
 

@@ -26,7 +26,7 @@ from agent.daemon.redact_secrets import HIDDEN, SecretRedactor, secrets_of
 from agent.daemon.web.prometheus import exposition
 from agent.daemon.web.status import Status, StatusReader, read_status
 from store.runs.data_folder import DataFolder
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 from tests.agent.daemon.world import World, served
 from tests.store.samples import finished
 

@@ -20,7 +20,7 @@ from agent.models.embedded.zero_shot import BOTH, ConseViewer, Opinion, question
 from personas.questionnaire import read_isq
 from personas.strategies import build
 from store.encoders import load as load_encoder
-from store.runs.records import Judgement
+from store.runs.ledger_lines import Judgement
 from tests.agent.models.made import GARDENER, GUITARIST, frame
 
 

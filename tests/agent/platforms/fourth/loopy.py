@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agent.drivers.base import PageHooks, SiteAnswer, Wall
-from agent.platforms import items
+from agent.platforms import feed_items
 from agent.platforms.base import Platform, SiteSession
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 ID = r"lp-[0-9a-z]+"
 HOOKS = PageHooks(
@@ -32,30 +32,30 @@ HOOKS = PageHooks(
 
 def parse(answer: SiteAnswer) -> list[Video]:
     """Read a page of loops."""
-    source = items.source_of(answer.url)
-    loops = items.walk(items.at(answer.body, "loops"), lambda node: _id(node) is not None)
+    source = feed_items.source_of(answer.url)
+    loops = feed_items.walk(feed_items.at(answer.body, "loops"), lambda node: _id(node) is not None)
     return [_video(loop, source) for loop in loops]
 
 
 def _id(loop: dict[str, Any]) -> str | None:
-    return items.matching(loop.get("key"), ID)
+    return feed_items.matching(loop.get("key"), ID)
 
 
 def _video(loop: dict[str, Any], source: str) -> Video:
     id_ = _id(loop) or ""
-    words = items.text(loop.get("text"))
-    length = items.seconds(loop.get("length_ms"))
-    return items.video(
+    words = feed_items.text(loop.get("text"))
+    length = feed_items.seconds(loop.get("length_ms"))
+    return feed_items.video(
         id_,
         source,
         url=f"https://loopy.example/l/{id_}",
-        author=items.name(items.at(loop, "by", "handle")),
+        author=feed_items.name(feed_items.at(loop, "by", "handle")),
         caption=words,
-        hashtags=items.hashtags(words),
-        likes=items.count(loop.get("hearts")),
+        hashtags=feed_items.hashtags(words),
+        likes=feed_items.count(loop.get("hearts")),
         duration_s=None if length is None else length / 1000,
-        ad=items.flag(loop.get("promoted")),
-        live=items.flag(loop.get("on_air")),
+        ad=feed_items.flag(loop.get("promoted")),
+        live=feed_items.flag(loop.get("on_air")),
     )
 
 

@@ -17,7 +17,7 @@ from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.platforms.base import Feed
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 from tests.agent.platforms.fourth.loopy import PLATFORM, parse
 from tests.agent.serving import serving
 

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from store.foreign.fields import ForeignText
-from store.jsonl.record import Record
-from store.runs.records import Whole
+from store.jsonl.base_record import Record
+from store.runs.ledger_lines import Whole
 
 
 class FeedBatch(Record):

@@ -8,7 +8,7 @@ import pytest
 from jinja2 import Environment
 from markupsafe import Markup
 
-from analysis.report.trace import Name, NumberSource, Traces, UntracedNumber, placed
+from analysis.report.number_sources import Name, NumberSource, Traces, UntracedNumber, placed
 from analysis.statistics.estimate import NAN, Estimate
 
 SOURCE = NumberSource("analysis.data.windows.window_share", "20 videos", "3 ads")

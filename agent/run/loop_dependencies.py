@@ -12,8 +12,8 @@ from agent.errors import RunFault, WallShown
 from agent.platforms.base import Feed
 from agent.run.dwell_policy import ReactionPlan
 from agent.run.recorder import LedgerRecorder
-from agent.run.site_record import Witness
-from store.runs.records import Judgement, Step, Video
+from agent.run.site_counts import Witness
+from store.runs.ledger_lines import Judgement, Step, Video
 
 
 class VideoJudge(Protocol):

@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.estimators.study_results import BORROWED, DesignOffer
+from analysis.report.example_frames import Budget, Sheets, sheets
 from analysis.report.feeds import (
     DwellRow,
     Losses,
@@ -24,11 +25,12 @@ from analysis.report.feeds import (
     uses,
     variety_table,
 )
+from analysis.report.group_measures import Measures, measure
 from analysis.report.headline import Headline, headline
 from analysis.report.inputs import Material
 from analysis.report.judges import JudgeView, judge_views
-from analysis.report.measured import Measures, measure
 from analysis.report.methods import Methods, methods
+from analysis.report.number_sources import NumberSource, TracedNumber, Traces
 from analysis.report.page_files import (
     PAGE,
     TABLES,
@@ -37,7 +39,7 @@ from analysis.report.page_files import (
     time_stamp,
     write_folder,
 )
-from analysis.report.pictures import Budget, Sheets, sheets
+from analysis.report.report_group import GroupRows
 from analysis.report.results import (
     AlternativeSway,
     ArmCurves,
@@ -48,9 +50,7 @@ from analysis.report.results import (
     drift_curves,
     forest,
 )
-from analysis.report.scene import GroupRows
 from analysis.report.tables import tables
-from analysis.report.trace import NumberSource, TracedNumber, Traces
 from analysis.statistics.estimate import Estimate, as_json
 
 

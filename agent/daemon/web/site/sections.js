@@ -1,8 +1,8 @@
 // The sections of the page, each made from the status alone.
 
 import { chart, legend } from "./chart.js";
-import { make, passing, wide } from "./make.js";
-import { ago, at, bytes, days, dollars, number, percent, plural } from "./words.js";
+import { make, passing, wide } from "./elements.js";
+import { ago, at, bytes, days, dollars, number, percent, plural } from "./wording.js";
 
 const PHASES = ["before", "adapt", "after"];
 const SITES = { tiktok: "TikTok", youtube: "YouTube", instagram: "Instagram", playground: "The playground" };

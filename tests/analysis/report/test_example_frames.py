@@ -13,15 +13,15 @@ import numpy as np
 from PIL import Image
 
 from analysis.examples.study import PERSONAS
-from analysis.report import pictures
-from analysis.report.measured import Measures
-from analysis.report.pictures import FRAMES, Budget, sheets
-from analysis.report.scene import GroupRows
+from analysis.report import example_frames
+from analysis.report.example_frames import FRAMES, Budget, sheets
+from analysis.report.group_measures import Measures
+from analysis.report.report_group import GroupRows
 from store.frames.frame_store import FrameStore, describe
 from store.frames.near_duplicates import near_duplicates
 
 
-def drawn(measures: Measures, budget: Budget | None = None) -> pictures.Sheets | None:
+def drawn(measures: Measures, budget: Budget | None = None) -> example_frames.Sheets | None:
     scene = GroupRows(measures, measures.groups[0])
     return sheets(scene, np.random.default_rng(0), budget or Budget())
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.data.exposures import RunInfo, Views
-from analysis.report.measured import MeasuredGroup, Measures
-from analysis.report.trace import NumberSource
+from analysis.report.group_measures import MeasuredGroup, Measures
+from analysis.report.number_sources import NumberSource
 from analysis.statistics.estimate import Mask
 
 ARM_NAMES = {

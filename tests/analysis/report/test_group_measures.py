@@ -14,12 +14,12 @@ from analysis.report.accounting import USES, account
 from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
 from analysis.report.feeds import lost_runs, missing_rows, uses
+from analysis.report.group_measures import Measures
 from analysis.report.inputs import RowDetails
-from analysis.report.measured import Measures
-from analysis.report.scene import GroupRows
-from analysis.report.trace import Name
+from analysis.report.number_sources import Name
+from analysis.report.report_group import GroupRows
 from analysis.statistics.intervals import difference_over_batches
-from store.runs.records import Windows
+from store.runs.ledger_lines import Windows
 from tests.analysis import made
 
 

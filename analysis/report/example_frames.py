@@ -15,8 +15,8 @@ from markupsafe import Markup
 from analysis.data.exposures import AFTER, NO, YES
 from analysis.report.accounting import window_rows
 from analysis.report.inputs import RowDetails
-from analysis.report.scene import GroupRows
-from analysis.report.trace import Name, NumberSource, TracedNumber
+from analysis.report.number_sources import Name, NumberSource, TracedNumber
+from analysis.report.report_group import GroupRows
 from analysis.statistics.estimate import Ints
 from store.errors import StoreError
 from store.foreign.limits import open_picture

@@ -16,7 +16,7 @@ from types import FrameType
 
 from filelock import Timeout
 
-from agent.models.local_server.runtime import (
+from agent.models.local_server.runtime_folder import (
     MARK,
     ServerAddress,
     ServerFolder,

@@ -35,12 +35,12 @@ from analysis.report.accounting import AccountedRows, account
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.inputs import Material
-from analysis.report.primary import NEEDS_REJUDGING, Primary, control_arm, primary
+from analysis.report.primary_outcome import NEEDS_REJUDGING, Primary, control_arm, primary
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
-from store.runs.records import RunStarted
+from store.runs.ledger_lines import RunStarted
 from store.runs.rejudgements import Judgements, RejudgementHeader
 
 Likeness = Literal["same", "other version", "other"]

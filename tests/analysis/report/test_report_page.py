@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from analysis.report.measured import Measures
+from analysis.report.group_measures import Measures
 from analysis.report.page_files import Rendered
 from tests.analysis.report.reading import function, links, loose_numbers, text_of, tree
 

@@ -17,9 +17,9 @@ from agent.config import HandPace, RunConfig
 from agent.errors import PaceReached, is_wall
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
-from agent.study.declared import StudyDeclaration
-from agent.study.frozen import FrozenStudy
+from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import StudyCell, find_source, start_order
+from agent.study.study_file import StudyDeclaration
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary, read_each
 

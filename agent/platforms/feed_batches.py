@@ -11,8 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 
-from store.runs.records import ObservedVideo, Step
-from store.runs.site_records import FeedBatch
+from store.runs.ledger_lines import ObservedVideo, Step
+from store.runs.site_lines import FeedBatch
 
 _TURNS = 256
 """Positions whose beginnings are remembered: a request is never answered later than that."""

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from agent.config import FrozenValue
 from agent.errors import StudyChanged
-from agent.study.declared import BadStudy, StudyDeclaration
+from agent.study.study_file import BadStudy, StudyDeclaration
 from personas.library import find
 from personas.persona import Persona
 from personas.strategies import hashes

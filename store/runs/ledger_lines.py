@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
 from store.foreign.fields import MOST_COUNT, ForeignCost, ForeignCount, ForeignJson, ForeignText
+from store.jsonl.base_record import Record
 from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
-from store.jsonl.record import Record
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""

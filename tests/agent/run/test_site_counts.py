@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent.run.site_record import SiteRecord, WatchedPlace, compare_steps
-from store.runs.records import Reaction, Step, Video
-from store.runs.site_records import SiteCheck, describe_check
+from agent.run.site_counts import SiteRecord, WatchedPlace, compare_steps
+from store.runs.ledger_lines import Reaction, Step, Video
+from store.runs.site_lines import SiteCheck, describe_check
 from tests.store.samples import step
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
-from store.runs.records import Step
-from store.runs.site_records import SiteCheck
+from store.runs.ledger_lines import Step
+from store.runs.site_lines import SiteCheck
 
 STILL_ON = (None, "pagehide")
 """Ends of a view after which the visitor has not moved on."""

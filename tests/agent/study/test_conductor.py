@@ -19,15 +19,15 @@ from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.jobs import resolve_entries
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.schedule.ledger_facts import LedgerFacts
-from agent.study.conduct import Conductor, Study, configure_cell
-from agent.study.declared import load_study
-from agent.study.frozen import FrozenStudy, freeze_study
+from agent.study.conductor import Conductor, Study, configure_cell
+from agent.study.frozen_inputs import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, read_draws, start_order, write_draws
 from agent.study.preparation import keep_study, prepare_study, read_occurrences, replicates_for
+from agent.study.study_file import load_study
 from personas.library import find
 from personas.strategies import hashes
 from store.runs.data_folder import DataFolder
-from store.runs.records import PersonaRecord
+from store.runs.ledger_lines import PersonaRecord
 from tests.agent.study.test_matrix import declared
 from tests.agent.study.test_together import Endless, Narrator
 from tests.e2e.commands import feedsway, ledgers, start, steps_written, until

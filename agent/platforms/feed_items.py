@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
-from store.runs.records import Video
+from store.runs.ledger_lines import Video
 
 _NUMBER = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?:\s*(thousand|million|billion|[KMB])\b)?"
 _COUNT = re.compile(rf"\s*{_NUMBER}", re.IGNORECASE | re.ASCII)

@@ -17,7 +17,7 @@ from agent.cli import cli as agent_commands
 from analysis.cli.main import main as analysis_commands
 from personas.cli import main as personas_commands
 from store.cli.main import main as store_commands
-from store.foreign.commands import CommandGroup, ErrorReporter
+from store.foreign.command_line import CommandGroup, ErrorReporter
 
 GROUPS: tuple[click.Group, ...] = (
     agent_commands,

@@ -18,8 +18,8 @@ from agent.playground.catalogue import load_catalogue
 from agent.playground.recommend import AHEAD, Settings, Shelf
 from agent.playground.skins.shapes import feed_payload
 from agent.playground.visitors import BatchPart, Visitor, WatchReport
-from store.runs.records import Judgement, Reaction, Step, Video
-from store.runs.site_records import FeedBatch
+from store.runs.ledger_lines import Judgement, Reaction, Step, Video
+from store.runs.site_lines import FeedBatch
 from tests.agent.platforms.test_feed import shown
 
 TOTAL = 48

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from analysis.examples.study import STUDY
+from analysis.report.group_measures import MeasuredGroup, measure
 from analysis.report.inputs import Material, PrimaryTest, read_study
-from analysis.report.measured import MeasuredGroup, measure
-from analysis.report.page import compose, render
-from analysis.report.primary import Primary
+from analysis.report.primary_outcome import Primary
+from analysis.report.report_page import compose, render
 from analysis.statistics.estimate import NAN, Estimate
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import JudgementWriter, judgement_files, read_judgements

@@ -199,13 +199,9 @@ class PlaywrightDriver:
 
     async def capture(self, shown: ActiveVideo) -> Capture:
         box = shown.box
-        clip = _clip(box, self.viewport)
         for retake in range(self._limits.retakes):
             met, asked_ms = self._walls.met, time() * 1000
-            taken = await self._within(
-                self._devtools().send("Page.captureScreenshot", {**PICTURE, "clip": clip}),
-                SETTLE_MARGIN_S,
-            )
+            jpeg = await self._screenshot(box)
             asking = {
                 "key": shown.key,
                 "box": asdict(box),
@@ -213,9 +209,20 @@ class PlaywrightDriver:
                 "taken": asked_ms,
             }
             check = await self._ask("check", asking, SETTLE_MARGIN_S)
-            if check and check["stays"] and self._walls.met == met:
-                return Capture(base64.b64decode(taken["data"]), check["time_s"], retake)
+            if jpeg and check and check["stays"] and self._walls.met == met:
+                return Capture(jpeg, check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
+
+    async def _screenshot(self, box: Box) -> bytes | None:
+        """``None`` where the page goes elsewhere meanwhile: the next question finds out where."""
+        asked = {**PICTURE, "clip": _clip(box, self.viewport)}
+        try:
+            taken = await self._within(
+                self._devtools().send("Page.captureScreenshot", asked), SETTLE_MARGIN_S
+            )
+        except PageMoved:
+            return None
+        return base64.b64decode(taken["data"])
 
     async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
         if shown.exposure_s >= seconds and shown.held:

@@ -17,6 +17,7 @@ ELSEWHERE = (
     "Promise was collected",
     "frame was detached",
     "No frame for given id found",
+    "Not attached to an active page",
 )
 """The DevTools protocol has one class of error; these are the words of a page that moved on."""
 CALL = "function(rule, argument) { return __feedsway.answer(rule, argument); }"

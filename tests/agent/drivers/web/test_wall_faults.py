@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Wall
 from agent.drivers.web.driver import PlaywrightDriver
@@ -104,5 +106,25 @@ def test_a_run_waits_through_a_person_s_way_back(feed_url: str) -> None:
         assert not waiting.done()
         await driver._open_page().goto(feed_url)
         await asyncio.wait_for(waiting, 20)
+
+    guarded(scenario)
+
+
+def test_a_page_that_goes_to_a_wall_while_its_picture_is_taken_is_walled(feed_url: str) -> None:
+    """Chromium's words for it made a stuck page, and the feed was opened once more."""
+
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(f"{feed_url}?wall=redirect&at=9")
+        send = driver._devtools().send
+
+        async def leave(method: str, params: dict[str, Any] | None = None) -> Any:
+            if method != "Page.captureScreenshot":
+                return await send(method, params)
+            await driver._open_page().goto(urljoin(feed_url, "/login/"))
+            raise PlaywrightError(f"Protocol error ({method}): Not attached to an active page")
+
+        driver._devtools().send = leave  # type: ignore[method-assign]
+        with pytest.raises(LoginRequired):
+            await driver.capture(shown)
 
     guarded(scenario)

@@ -119,8 +119,11 @@ def stances(text: str, word: str) -> set[Stance]:
         for clause in _CLAUSES.split(line)
         for x in _BECAUSE.split(clause)
     ]
-    for language in languages_of(word):
-        found |= {each for clause in foreign for each in stems_of(clause, language)}
+    near = languages_of(word)
+    for clause in foreign:
+        denied = any(each.negation and each.negation.search(clause) for each in near)
+        for language in near:
+            found |= stems_of(clause, language, denied=denied)
     return found
 
 
@@ -137,10 +140,12 @@ def _turned(match: re.Match[str], clause: str) -> Stance:
     return "stay" if (match["stay"] is not None) != denied else "leave"
 
 
-def stems_of(clause: str, language: Language) -> set[Stance]:
+def stems_of(clause: str, language: Language, *, denied: bool | None = None) -> set[Stance]:
+    """Return what a clause's verbs say; ``denied`` where a "not" is known to stand there or not."""
     if language.stay is None or language.leave is None or language.negation is None:
         return set()
-    denied = language.negation.search(clause) is not None
+    if denied is None:
+        denied = language.negation.search(clause) is not None
     stay = language.stay.search(clause) is not None
     leave = language.leave.search(clause) is not None
     found: set[Stance] = set()

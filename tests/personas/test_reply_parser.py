@@ -309,6 +309,49 @@ def test_what_stands_behind_an_answer_is_no_verb_because_it_begins_like_one(why:
             assert read_choice(f"{answer}{sign}{why}", mirrored=True).answer == other
 
 
+FRIENDS = Path(__file__).with_name("replies") / "false_friends.tsv"
+FALSE_FRIENDS = [
+    line.split("\t")
+    for line in FRIENDS.read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize(("language", "yes", "no", "sentence"), FALSE_FRIENDS)
+def test_a_common_word_is_no_verb_for_staying_or_leaving(
+    language: str, yes: str, no: str, sentence: str
+) -> None:
+    for sign in (", ", ". "):
+        for word, answer, other in ((yes, "yes", "no"), (no, "no", "yes")):
+            reply = f"{word}{sign}{sentence}"
+            assert read_choice(reply).answer == answer, (language, reply)
+            assert read_choice(reply, mirrored=True).answer == other, (language, reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Ja, ich würde weiterwischen",
+        "Ja, jeg springer den over",
+        "Ja, ik sla deze over",
+        "Ja, jag hoppar över den",
+        "Oui, je passe",
+        "Sí, salto este vídeo",
+        "Nein, ich bleibe dran",
+        "Nej, jag vill se på den",
+        "Non, je reste",
+        "No, io resto",
+    ],
+)
+def test_an_answer_whose_verb_says_its_contrary_is_none(reply: str) -> None:
+    assert read_choice(reply).answer is None
+
+
+def test_a_not_counts_in_each_language_that_says_yes_or_no_alike() -> None:
+    assert read_choice("Nej, jag vill inte se det").answer == "no"
+    assert read_choice("Nej, jeg vil ikke se det").answer == "no"
+
+
 def test_words_that_a_sign_parts_are_two() -> None:
     for sign in "<>/|=+*_~#[]{}\\":
         assert read_choice(f"no{sign}resto").answer is None

@@ -110,7 +110,9 @@ def test_a_run_waits_through_a_person_s_way_back(feed_url: str) -> None:
     guarded(scenario)
 
 
-def test_a_page_that_goes_to_a_wall_while_its_picture_is_taken_is_walled(feed_url: str) -> None:
+def test_a_page_that_goes_to_a_wall_while_its_picture_is_taken_is_walled(
+    feed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Chromium's words for it made a stuck page, and the feed was opened once more."""
 
     async def scenario(driver: PlaywrightDriver) -> None:
@@ -123,7 +125,7 @@ def test_a_page_that_goes_to_a_wall_while_its_picture_is_taken_is_walled(feed_ur
             await driver._open_page().goto(urljoin(feed_url, "/login/"))
             raise PlaywrightError(f"Protocol error ({method}): Not attached to an active page")
 
-        driver._devtools().send = leave  # type: ignore[method-assign]
+        monkeypatch.setattr(driver._devtools(), "send", leave)
         with pytest.raises(LoginRequired):
             await driver.capture(shown)
 

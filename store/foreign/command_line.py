@@ -16,6 +16,7 @@ import click
 from store.foreign.printing import echo
 
 INTERRUPTED = 130
+HELP = ["-h", "--help"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -64,10 +65,15 @@ class CommandGroup(click.Group):
         self, name: str | None = None, *, reporter: ErrorReporter, **settings: Any
     ) -> None:
         given = settings.pop("context_settings", None) or {}
-        context = {"help_option_names": ["-h", "--help"], **given}
+        context = {"help_option_names": HELP, **given}
         super().__init__(name, context_settings=context, **settings)
         self.reporter = reporter
         click.version_option(package_name="feedsway", prog_name="feedsway")(self)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Give a command ``-h`` for good: click keeps what it knew when it was first asked."""
+        cmd.context_settings.setdefault("help_option_names", HELP)
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         with self.reporter.reporting():

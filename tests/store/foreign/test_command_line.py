@@ -84,6 +84,18 @@ def test_every_command_line_has_short_help_and_a_version(group: click.Group) -> 
     assert shown.output == f"feedsway, version {version('feedsway')}\n"
 
 
+def test_a_command_that_ran_by_itself_has_short_help_still() -> None:
+    """It depended on which of a process's tests came first."""
+
+    @click.command()
+    def alone() -> None: ...
+
+    group = CommandGroup("group", reporter=ErrorReporter({}))
+    group.add_command(alone)
+    assert CliRunner().invoke(alone, []).exit_code == 0
+    assert CliRunner().invoke(group, ["alone", "-h"]).exit_code == 0
+
+
 @pytest.mark.parametrize(("kind", "code"), CODES.items())
 def test_an_error_ends_with_its_code_and_its_words(kind: type[Exception], code: int) -> None:
     assert told(ErrorReporter(TABLE, "Error: "), _made(kind)) == (

@@ -69,7 +69,7 @@ def sheets(scene: GroupRows, rng: np.random.Generator, budget: Budget) -> Sheets
     rows = window_rows(scene.measures.rows, AFTER) & scene.rows(["treatment"])
     rows &= seen.frame != None  # noqa: E711 (elementwise)
     source = scene.source(
-        "report.pictures.sheets",
+        "report.example_frames.sheets",
         ["treatment"],
         rows,
         otherwise="before the change or without a frame",

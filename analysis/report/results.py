@@ -295,7 +295,7 @@ def choices(scene: GroupRows) -> tuple[tuple[AlternativeSway, ...], Markup, Numb
     group = scene.group
     used, otherwise = scene.paired()
     arms = ["treatment", *([group.control] if group.control else [])]
-    source = scene.source("report.measured.measure", arms, used, otherwise=otherwise)
+    source = scene.source("report.group_measures.measure", arms, used, otherwise=otherwise)
     made = [("as declared", _whole(scene))]
     made += [(_WITHOUT[count], told) for count, told in group.sensitivity.items()]
     if group.new_only is not None:

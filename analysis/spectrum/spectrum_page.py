@@ -1,6 +1,6 @@
 """The report of a spectrum: one page that needs nothing else, and the tables behind it.
 
-Every number goes through ``report.trace``.
+Every number goes through ``report.number_sources``.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ function render(status) {
   for (const [name, selector] of Object.entries(PLACES)) {
     const place = find(selector);
     const made = document.createElement("div");
-    made.append(...[parts[name](status)].flat(9).filter(Boolean));
+    made.append(...[sections[name](status)].flat(9).filter(Boolean));
     const said = made.innerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1"); // passing time is no news
     if (shown[name] === said) continue;
     shown[name] = said;

@@ -134,7 +134,9 @@ def _source(scene: GroupRows) -> NumberSource:
         )
     used, otherwise = scene.paired()
     arms = ["treatment", *([told.control] if told.control else [])]
-    return scene.source(told.function or "report.primary_outcome.primary", arms, used, otherwise=otherwise)
+    return scene.source(
+        told.function or "report.primary_outcome.primary", arms, used, otherwise=otherwise
+    )
 
 
 def _null_source(scene: GroupRows, source: NumberSource) -> NumberSource:

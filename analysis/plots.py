@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
 from store.runs.ledger_lines import Step
+from store.untrusted.size_limits import open_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

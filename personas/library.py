@@ -21,7 +21,7 @@ from personas.errors import (
 )
 from personas.persona import Persona
 from personas.values import values
-from store.foreign.limits import BadToml, TooManyBytes, open_table, read_toml
+from store.untrusted.size_limits import BadToml, TooManyBytes, open_table, read_toml
 
 HOME = Path(__file__).with_name("data")
 """Folder of the personas that come with feedsway."""

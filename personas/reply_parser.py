@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from personas.answer_words import languages
-from personas.answers import Answer, find_answer
 from personas.refusals import denies, refuses
-from personas.stance import labels_stance
+from personas.stay_or_leave import labels_stance
+from personas.yes_or_no import Answer, find_answer
 
 LONGEST = 20_000
 """Characters. No answer needs more; a longer reply is a runaway, and unreadable."""
@@ -201,7 +201,7 @@ _EMPTY = Reading(None, "empty")
 def read_choice(reply: str, *, mirrored: bool = False) -> Reading:
     """Read a reply to a yes-or-no question; ``mirrored`` means that yes means no.
 
-    The answer is looked for first (`personas.answers`), so that "No, I won't watch it" is a no. A
+    The answer is looked for first (`personas.yes_or_no`), so that "No, I won't watch it" is a no. A
     reply whose writer denies being able to answer or to see is refused all the same. Lines labelled
     ``Reason:`` and ``Description:`` are kept; what the model says that the picture shows is never
     taken for its own words.

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.benchmarks.exhibits import Exhibit, Tell
 from agent.benchmarks.simulated_studies import WINDOWS, Feed, Likes
+from agent.benchmarks.viewer_inputs import Exhibit, Tell
 from agent.config import RunConfig
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.exhibits import Tell, match_themes
+from agent.benchmarks.viewer_inputs import Tell, match_themes
 from agent.config import Arm, Dwell
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.recommend import (

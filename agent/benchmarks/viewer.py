@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.benchmarks.exhibits import Exhibit, Tell, match_themes
-from agent.benchmarks.grid import (
+from agent.benchmarks.two_way_clusters import (
     Grid,
     GridCell,
     MeasuredShare,
@@ -24,6 +23,7 @@ from agent.benchmarks.grid import (
     balance_shares,
     measure_share,
 )
+from agent.benchmarks.viewer_inputs import Exhibit, Tell, match_themes
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from personas.persona import Persona

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import data_option, json_option
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from agent.training.data_scaling import ScalingPlan
@@ -131,9 +131,9 @@ def align(
     from agent.training import data_scaling, dpo
     from analysis.alignment.alignment_report import write
     from analysis.estimators.learning_curve import read
-    from store.foreign.printing import counting
-    from store.privacy.derived_register import register
+    from store.privacy.derived_files import register
     from store.runs.data_folder import DataFolder
+    from store.untrusted.printing import counting
 
     if example is not None:
         _write_example(example)

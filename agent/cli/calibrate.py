@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.options import browser_option, data_option, json_option
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from agent.cli.calibrate_run import Browsers
@@ -81,8 +81,8 @@ def _nothing(_: str) -> None:
 
 
 def _designs(found: Sequence[DesignVerdict]) -> str:
-    from analysis.terminal.columns import columns
     from analysis.terminal.run_text import estimate_text
+    from analysis.terminal.runs_table import columns
 
     head = ("feed", "design", "runs", "estimate", "p, two-sided", "test")
     rows = [

@@ -16,7 +16,6 @@ import numpy as np
 
 from agent.benchmarks import browser_runs
 from agent.benchmarks.browser_runs import MODEL, RunsFolder
-from agent.benchmarks.exhibits import Tell
 from agent.benchmarks.simulated_studies import (
     Feed,
     Ints,
@@ -25,6 +24,7 @@ from agent.benchmarks.simulated_studies import (
     make_ideal_likes,
     simulate_studies,
 )
+from agent.benchmarks.viewer_inputs import Tell
 from agent.errors import RunFault
 from agent.playground.catalogue import load_catalogue
 from agent.playground.recommend import Shelf
@@ -39,8 +39,8 @@ from analysis.simulation.designs import Outcomes
 from analysis.statistics.estimate import Floats
 from personas.library import all_personas
 from personas.persona import Persona
-from store.foreign.printing import counting, echo
 from store.runs.ledger import Ledger
+from store.untrusted.printing import counting, echo
 
 PERSONAS = 10
 """Personas of a simulated study, each with a treatment and a passive run of 100 videos."""
@@ -202,7 +202,7 @@ class _Eyes:
     @classmethod
     def open(cls, personas: Sequence[Persona]) -> _Eyes:
         """Ask about a frame of every video that is no variation of another."""
-        from agent.benchmarks.exhibits import take_exhibits
+        from agent.benchmarks.viewer_inputs import take_exhibits
         from agent.models import load as load_model
         from agent.playground.clips import ClipStore, default_cache
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import browser_option, data_option
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 EPILOG = """
 \b

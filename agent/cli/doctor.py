@@ -15,7 +15,7 @@ import click
 
 from agent.cli.options import browser_option, data_option, json_option
 from agent.drivers import DRIVERS
-from store.foreign.printing import Styled, echo
+from store.untrusted.printing import Styled, echo
 
 if TYPE_CHECKING:
     from agent.doctor.machine import DoctorCheck

@@ -12,13 +12,13 @@ import click
 
 from agent.cli.options import cap_options, data_option, json_option
 from agent.cli.privacy_notice import announce
-from store.foreign.printing import count_of, echo
+from store.untrusted.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from agent.benchmarks.grid import MeasuredShare
-    from agent.benchmarks.probes import Measure
+    from agent.benchmarks.judge_consistency import Measure
+    from agent.benchmarks.two_way_clusters import MeasuredShare
     from agent.benchmarks.viewer import AgreementRow, ViewerAgreement
-    from agent.judge.budget import Spending, SpendingCap
+    from agent.judge.spending_cap import Spending, SpendingCap
 
 EPILOG = """
 \b
@@ -63,7 +63,7 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     playground; nothing is claimed of a stranger's videos.
     """
     from agent.errors import BadConfig
-    from agent.judge.budget import SpendingCap
+    from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access
     from personas.strategies import hashes
 
@@ -86,20 +86,20 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
 
     import numpy as np
 
-    from agent.benchmarks.exhibits import draw_videos, take_exhibits
-    from agent.benchmarks.probes import Panel, probe_judge
+    from agent.benchmarks.judge_consistency import Panel, probe_judge
     from agent.benchmarks.viewer import measure_agreement
-    from agent.judge.budget import Budgeted, Spending
+    from agent.benchmarks.viewer_inputs import draw_videos, take_exhibits
     from agent.judge.capped_model import is_free
+    from agent.judge.spending_cap import Budgeted, Spending
     from agent.models import load
     from agent.models.local_server import warmed
-    from agent.models.metering import CappedAccounts
+    from agent.models.paid_calls import CappedAccounts
     from agent.playground.catalogue import load_catalogue
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
-    from store.foreign.printing import counting
     from store.runs.data_folder import DataFolder
     from store.runs.payments import PaymentBook
+    from store.untrusted.printing import counting
 
     rng = np.random.default_rng(options["seed"])
     items = draw_videos(load_catalogue(), options["per_theme"], rng)

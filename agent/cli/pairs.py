@@ -19,7 +19,7 @@ from agent.cli.options import (
     revision_option,
 )
 from agent.cli.privacy_notice import announce
-from store.foreign.printing import count_of, echo
+from store.untrusted.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.preferences.generate import GeneratedPairs, PairPlan
@@ -83,13 +83,13 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
-    from agent.judge.budget import SpendingCap
     from agent.judge.retry_limits import Patience
+    from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, find_capabilities
     from agent.preferences.generate import PairPlan
     from analysis.preferences.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
-    from store.privacy.derived_register import register
+    from store.privacy.derived_files import register
     from store.results.preference_pairs import ERRORS, read_pairs
     from store.runs.data_folder import DataFolder
 
@@ -135,8 +135,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
 
 def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> GeneratedPairs:
     from agent.preferences.generate import make_pairs
-    from store.foreign.printing import counting
     from store.runs.ledger import read
+    from store.untrusted.printing import counting
 
     paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
     ledgers = [read(path) for path in paths]

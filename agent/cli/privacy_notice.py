@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from agent.config import SiteConfig
-    from agent.judge.budget import SpendingCap
+    from agent.judge.spending_cap import SpendingCap
     from store.runs.ledger_lines import Windows
 
 

@@ -18,7 +18,7 @@ from agent.cli.options import (
     revision_option,
 )
 from agent.cli.privacy_notice import announce
-from store.foreign.printing import count_of, echo
+from store.untrusted.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
@@ -52,12 +52,12 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     """
     from agent.errors import BadConfig
     from agent.evaluation.rejudge import RejudgePlan, rejudge
-    from agent.judge.budget import SpendingCap
     from agent.judge.retry_limits import Patience
+    from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, check_persona, check_revision
     from personas.strategies import hashes
-    from store.foreign.printing import counting
     from store.runs.data_folder import DataFolder
+    from store.untrusted.printing import counting
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")

@@ -29,7 +29,7 @@ from agent.cli.options import (
 from agent.cli.privacy_notice import announce, announce_repeats
 from agent.drivers import DRIVERS
 from store.cli.options import url_option
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from agent.config import RunConfig
@@ -187,7 +187,7 @@ def _is_complete(config: RunConfig, data: DataFolder) -> bool:
 
 def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from agent.drivers.web.browser import find_browser
-    from agent.judge.budget import SpendingCap
+    from agent.judge.spending_cap import SpendingCap
     from agent.platforms import load_platform
     from agent.run.session import RunFolder
     from store.encoders import check as check_encoder

@@ -20,7 +20,7 @@ from agent.cli.options import (
 )
 from agent.cli.privacy_notice import announce
 from store.cli.options import url_option
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from agent.evaluation.value_spectrum import SpectrumPlan
@@ -104,7 +104,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     """
     from analysis.spectrum.spectrum_report import write_spectrum
     from personas.values import value_set
-    from store.privacy.derived_register import register
+    from store.privacy.derived_files import register
     from store.runs.data_folder import DataFolder
 
     askings = _askings(models, options)
@@ -131,8 +131,8 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
 def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumPlan]:
     """Say who is asked, and how; refuse what cannot be asked before anything is done."""
     from agent.evaluation.value_spectrum import SpectrumPlan
-    from agent.judge.budget import SpendingCap
     from agent.judge.retry_limits import Patience
+    from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, check_persona, check_revision
     from personas.library import find
 
@@ -183,7 +183,7 @@ def _ask(
 ) -> tuple[Path, Path | None, Path | None]:
     """Ask one model; returns where its answers, its explanations and its answers in words are."""
     from agent.evaluation.value_spectrum import ask_spectrum
-    from store.foreign.printing import counting
+    from store.untrusted.printing import counting
 
     announce(asking.model, asking.cap)
     with counting(f"asking {asking.model}") as tell:

@@ -14,7 +14,7 @@ import click
 
 from agent.cli.options import browser_option, data_option
 from store.cli.options import url_option
-from store.foreign.printing import count_of, echo
+from store.untrusted.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conductor import Study

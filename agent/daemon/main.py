@@ -22,9 +22,9 @@ from agent.daemon.journal.events import (
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web.status import JOURNAL, LOCK
 from agent.errors import BadConfig, UnknownName
-from store.foreign.printing import PlainFormatter
 from store.jsonl.locks import LockHeld, NamedLock
 from store.runs.data_folder import DataFolder
+from store.untrusted.printing import PlainFormatter
 
 LOG_BYTES, LOGS = 2_000_000, 5
 NEED_MIB = 1

@@ -38,7 +38,7 @@ from agent.daemon.process.webhooks import HookSender
 from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.schedule import admission, triggers
 from agent.daemon.schedule.due_queue import DueQueue
-from agent.daemon.schedule.ledger_facts import LedgerFacts
+from agent.daemon.schedule.past_runs import PastRuns
 from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 
@@ -72,7 +72,7 @@ class Supervisor:
         self.retry_policy = RetryPolicy(self.book)
         self.loaded_file = LoadedFile(place.file, self.book)
         self._dues = DueQueue()
-        self._evidence = LedgerFacts(place.data)
+        self._evidence = PastRuns(place.data)
         self._jumps = ClockJumps(place.clock)
         self._indexer = IndexerProcess(place.data, place.clock)
         self._children: dict[Key, tuple[Job, Child]] = {}

@@ -17,8 +17,8 @@ from agent.errors import RunFault
 from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
-from store.foreign.printing import count_of
 from store.runs.ledger_lines import Video
+from store.untrusted.printing import count_of
 
 if TYPE_CHECKING:
     from agent.run.pacing import SlowHands

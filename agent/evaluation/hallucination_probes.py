@@ -25,10 +25,10 @@ from agent.evaluation.question_engine import (
     fewest_first,
     open_models,
 )
-from agent.judge.budget import SpendingCap
 from agent.judge.capped_model import NO_CAP
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.retry_limits import DEFAULT, Patience
+from agent.judge.spending_cap import SpendingCap
 from agent.models import find_capabilities
 from agent.models.base import Model
 from agent.provenance import provenance

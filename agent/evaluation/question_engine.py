@@ -20,16 +20,16 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
-from agent.judge.budget import ModelAccount, Spending, SpendingCap
 from agent.judge.capped_model import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.retry_limits import Patience, Streak, trailing
+from agent.judge.spending_cap import ModelAccount, Spending, SpendingCap
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.local_server import warmed
-from agent.models.metering import CappedAccounts, charged_to
+from agent.models.paid_calls import CappedAccounts, charged_to
 from personas.persona import Persona
-from store.jsonl.keyed_answers import KeyedRecord, KeyedWriter
+from store.jsonl.answer_file import KeyedRecord, KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Usage
 from store.runs.payments import PaymentBook

@@ -28,11 +28,11 @@ from agent.evaluation.question_engine import (
     open_models,
     shuffled,
 )
-from agent.judge.budget import SpendingCap
 from agent.judge.capped_model import NO_CAP
 from agent.judge.judge import Explain, QuestionForm
 from agent.judge.reply_cache import Cached, Tally
 from agent.judge.retry_limits import DEFAULT, Patience
+from agent.judge.spending_cap import SpendingCap
 from agent.provenance import provenance
 from agent.run.capture import sheet
 from personas import strategies

@@ -27,10 +27,10 @@ from agent.evaluation.question_engine import (
     open_models,
     shuffled,
 )
-from agent.judge.budget import SpendingCap
 from agent.judge.capped_model import NO_CAP
 from agent.judge.judge import QuestionForm
 from agent.judge.retry_limits import DEFAULT, Patience
+from agent.judge.spending_cap import SpendingCap
 from agent.models import find_capabilities
 from agent.provenance import provenance
 from personas import strategies

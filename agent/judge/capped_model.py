@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.judge.budget import Budgeted, SpendingCap
 from agent.judge.reply_cache import Cached, ReplyFiles
+from agent.judge.spending_cap import Budgeted, SpendingCap
 from agent.models.base import Model
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 
 NO_CAP = SpendingCap()
 

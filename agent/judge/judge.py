@@ -27,8 +27,8 @@ from agent.errors import (
     TimedOut,
     UnreadableReply,
 )
-from agent.judge.budget import Spending
 from agent.judge.retry_limits import Streak
+from agent.judge.spending_cap import Spending
 from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
 from personas import strategies

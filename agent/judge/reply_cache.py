@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agent.errors import Filtered
 from agent.models.base import Model, Question, Reply, WrappedModel, frame_hashes, question_key
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 from personas import strategies
 from store.jsonl.atomic import write_whole
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.errors import ModelSilent
-from store.jsonl.keyed_answers import UNANSWERED
+from store.jsonl.answer_file import UNANSWERED
 
 
 @dataclass(frozen=True)

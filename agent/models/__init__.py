@@ -132,7 +132,7 @@ def load(name: str, revision: str | None = None, **settings: Any) -> Model:
     check_revision(name, revision)
     provider = parse_model_name(name).provider
     if provider is EMBEDDED_PROVIDER:
-        from agent.models.embedded.zero_shot import ConseViewer  # loads torch: seconds
+        from agent.models.embedded_viewer.zero_shot import ConseViewer  # loads torch: seconds
 
         return ConseViewer.load(**settings)
     if provider is SCRIPTED_PROVIDER:

@@ -22,11 +22,11 @@ from agent.models.base import Capabilities, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE, scaled
 from agent.models.local_server import ServerLease, lease_for
-from agent.models.metering import METER, Payment, told_tokens
+from agent.models.paid_calls import METER, Payment, told_tokens
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
 from personas import strategies
-from store.foreign.printing import remark
+from store.untrusted.printing import remark
 
 SETTINGS: dict[str, Any] = {
     "max_retries": 3,

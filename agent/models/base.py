@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from personas.strategies import Prompt
-from store.foreign.text import clean_json, clean_text
+from store.untrusted.clean_text import clean_json, clean_text
 
 ATTEMPTS = 2  # how often a judge puts one question: an unreadable reply is asked for once more
 KEY_VERSION = 2  # of a question's key; counted up where a kept reply would no longer be the same

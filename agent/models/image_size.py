@@ -7,7 +7,7 @@ import io
 from PIL import Image
 
 from agent.errors import ModelFailed
-from store.foreign.limits import UnreadablePicture, decode_picture, open_picture
+from store.untrusted.size_limits import UnreadablePicture, decode_picture, open_picture
 
 LONGEST_SIDE = 1536
 """Pixels. The large services make larger pictures smaller themselves (their limits are 1,568 and

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from store.foreign.limits import MOST_REPLY_BYTES, TooManyBytes
+from store.untrusted.size_limits import MOST_REPLY_BYTES, TooManyBytes
 
 PLAIN = "identity"
 _DEFLATED = ("gzip", "deflate", "x-gzip")

@@ -15,7 +15,7 @@ from agent.drivers.base import ActiveVideo, PageHooks, SiteAnswer, WallKind
 from agent.errors import LayoutChanged
 from agent.platforms.feed_batches import BatchLog
 from store.runs.ledger_lines import ObservedVideo, Step, Video
-from store.runs.site_lines import FeedBatch
+from store.runs.ledger_site_lines import FeedBatch
 
 Parser = Callable[[SiteAnswer], list[Video]]
 """Turns a response into the videos that it holds. Takes any JSON."""

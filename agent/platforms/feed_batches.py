@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 
 from store.runs.ledger_lines import ObservedVideo, Step
-from store.runs.site_lines import FeedBatch
+from store.runs.ledger_site_lines import FeedBatch
 
 _TURNS = 256
 """Positions whose beginnings are remembered: a request is never answered later than that."""

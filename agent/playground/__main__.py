@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from store.foreign.command_line import ErrorReporter
-from store.foreign.printing import echo
+from store.untrusted.exit_codes import ErrorReporter
+from store.untrusted.printing import echo
 
 SKINS = ("tiktok", "youtube", "instagram")
 FEEDS = ("listener", "popular", "random", "contrarian")

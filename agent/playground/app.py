@@ -31,7 +31,7 @@ from agent.playground.errors import PlaygroundError, VisitorRefused
 from agent.playground.skins.pages import Skin
 from agent.playground.skins.shapes import feed_payload, has_poster, skin_id
 from agent.playground.visitors import Like, Visitor, Visitors, WatchReport
-from store.foreign.limits import LimitedBodies
+from store.untrusted.size_limits import LimitedBodies
 
 SITE = Path(__file__).parent / "site"
 COOKIE = "visitor"

@@ -19,8 +19,8 @@ from agent.playground.catalogue import Catalogue, CatalogueItem, Kind
 from agent.playground.errors import BadCatalogue
 from agent.playground.fiducial_marker import CAPACITY
 from store.errors import OutsideFolder
-from store.foreign.limits import TooManyBytes, UnreadablePicture, open_picture, open_table
 from store.jsonl.paths import path_within
+from store.untrusted.size_limits import TooManyBytes, UnreadablePicture, open_picture, open_table
 
 TABLE = "captions.csv"
 NEEDED = ("file", "caption", "creator")

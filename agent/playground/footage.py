@@ -18,7 +18,7 @@ from PIL import Image, ImageSequence
 
 from agent.playground.catalogue import DATA
 from agent.playground.errors import FootageMissing
-from store.foreign.limits import open_picture
+from store.untrusted.size_limits import open_picture
 
 Layout = Literal["fill", "fit", "both", "scene"]
 

@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Self
 
 from agent.errors import BadConfig
-from store.foreign.archives import BadArchive, read_members
 from store.jsonl.atomic import make_folder
 from store.jsonl.locks import LockHeld, NamedLock, holder
 from store.jsonl.paths import check_name, is_part, path_within, staged_folder
 from store.runs.data_folder import DataFolder
+from store.untrusted.archives import BadArchive, read_members
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 MOST_FILES, MOST_BYTES = 200_000, 4 << 30

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from agent.config import Frames
 from agent.drivers.base import ActiveVideo, Driver
-from store.foreign.limits import decode_picture
 from store.runs.ledger_lines import Frame
+from store.untrusted.size_limits import decode_picture
 
 SHEET_QUALITY = 90
 

@@ -18,7 +18,7 @@ from agent.platforms import load_platform
 from agent.platforms.base import Feed, Platform
 from agent.run.browser_profiles import BrowserProfile
 from agent.run.playground_process import VISITOR, PlaygroundSite
-from agent.run.site_counts import Witness
+from agent.run.site_count_check import Witness
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

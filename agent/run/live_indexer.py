@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from store.encoders import Encoder
 from store.errors import StoreError
-from store.foreign.limits import decode_picture
 from store.index.entries import entries
 from store.index.search import Index
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import RunStarted, Step
+from store.untrusted.size_limits import decode_picture
 
 BATCH = 24
 LATER = "python -m store index"

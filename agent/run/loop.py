@@ -9,7 +9,7 @@ from time import perf_counter
 
 from agent.config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival
-from agent.drivers.web.wall_faults import make_fault
+from agent.drivers.web.wall_handling import make_fault
 from agent.errors import (
     ActionNotConfirmed,
     DriverFault,
@@ -24,7 +24,7 @@ from agent.run.capture import VideoFrames, sheet, take_frames
 from agent.run.dwell_policy import ReactionPlan, plan_reaction
 from agent.run.loop_dependencies import RunTools
 from agent.run.progress import OpenStep, RunProgress
-from agent.run.site_counts import SiteRecord
+from agent.run.site_count_check import SiteRecord
 from store.runs.ledger_lines import (
     Exclusion,
     Intention,

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from agent.config import SiteConfig
 from agent.errors import EXIT_CODES, BadConfig, PlatformFault, UserError
-from agent.run.site_counts import SiteRecord, WatchedPlace
-from store.foreign.printing import remark
+from agent.run.site_count_check import SiteRecord, WatchedPlace
+from store.untrusted.printing import remark
 
 REFUSED = 409
 READY_S = 300.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 
-from agent.run.site_counts import SiteRecord
-from store.jsonl.keyed_answers import UNANSWERED
+from agent.run.site_count_check import SiteRecord
+from store.jsonl.answer_file import UNANSWERED
 from store.runs.ledger_lines import (
     Intention,
     Judgement,

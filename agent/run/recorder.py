@@ -13,7 +13,7 @@ from store.frames.frame_store import FrameStore, describe
 from store.jsonl.atomic import write_whole
 from store.runs.ledger import LedgerLine, LedgerWriter
 from store.runs.ledger_lines import Fault, Frame, Step, StepOpened
-from store.runs.site_lines import FeedBatch
+from store.runs.ledger_site_lines import FeedBatch
 
 
 class StepListener(Protocol):

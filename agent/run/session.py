@@ -19,13 +19,13 @@ from agent.config import RunConfig
 from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, StudyChanged, WallShown
-from agent.judge.budget import ModelAccount, SpendingCap
 from agent.judge.capped_model import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.retry_limits import Patience, Streak, trailing
+from agent.judge.spending_cap import ModelAccount, SpendingCap
 from agent.models.base import Model
 from agent.models.local_server import warmed
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run.live_indexer import StepIndexer
@@ -34,7 +34,7 @@ from agent.run.loop_dependencies import RunTools, Watcher
 from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.site_counts import Witness, check_run
+from agent.run.site_count_check import Witness, check_run
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from personas import strategies
 from store.encoders import load as load_encoder
@@ -42,8 +42,8 @@ from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, read_each
 from store.runs.ledger_lines import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
+from store.runs.ledger_site_lines import SiteCheck, describe_check
 from store.runs.payments import PaymentBook
-from store.runs.site_lines import SiteCheck, describe_check
 
 NO_LIMITS = PaceLimits()
 

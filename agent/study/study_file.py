@@ -12,8 +12,8 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from agent.config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
-from store.foreign.limits import BadToml, read_toml
 from store.runs.ledger_lines import Windows
+from store.untrusted.size_limits import BadToml, read_toml
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]

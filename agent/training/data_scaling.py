@@ -17,7 +17,7 @@ from agent.errors import BadConfig
 from agent.judge.capped_model import NO_CAP, guarded
 from agent.models import local_checkpoint
 from agent.models.base import Model
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 from agent.models.providers import parse_model_name
 from agent.provenance import provenance
 from agent.training import dpo, evaluate

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from agent.errors import BadConfig, MissingExtra
-from store.foreign.limits import UnreadablePicture, open_picture
+from store.untrusted.size_limits import UnreadablePicture, open_picture
 
 COLUMNS = ("images", "prompt", "chosen", "rejected")
 INSTALL = "pip install 'feedsway[align]'"

@@ -10,9 +10,9 @@ from typing import Any
 from analysis.alignment.curve_figures import draw_learning_curve, draw_losses, draw_saturation
 from analysis.estimators.learning_curve import Alignment, LearningCurve, Saturation
 from analysis.statistics.estimate import Estimate, as_json
-from analysis.terminal.columns import columns
-from store.foreign.printing import count_of
+from analysis.terminal.runs_table import columns
 from store.jsonl.atomic import write_whole
+from store.untrusted.printing import count_of
 
 CURVE, LOSS, RESULT = "curve.png", "loss.png", "result.json"
 _DPI = 120

@@ -21,8 +21,8 @@ from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
 from store.errors import EXIT_CODES as STORE_CODES
-from store.foreign.command_line import CommandGroup, ErrorReporter
-from store.foreign.printing import echo
+from store.untrusted.exit_codes import CommandGroup, ErrorReporter
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.import_csv import CsvOptions
@@ -77,7 +77,7 @@ def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
     import numpy as np
 
     from analysis.estimators.iavg import iavg as compute
-    from analysis.terminal.columns import iavg_text
+    from analysis.terminal.runs_table import iavg_text
 
     groups = compute(read_views(data, runs), np.random.default_rng(seed))
     put(groups, lambda: iavg_text(groups), as_json_)
@@ -150,7 +150,7 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
 def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -> None:
     from datetime import UTC, datetime
 
-    from analysis.report.inputs import read_imported
+    from analysis.report.report_inputs import read_imported
     from analysis.report.report_page import write_report
 
     windows = reading.windows

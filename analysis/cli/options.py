@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli.options import declare_data
-from store.foreign.command_line import declare_json
-from store.foreign.printing import echo
+from store.untrusted.exit_codes import declare_json
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.exposures import Views

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from analysis.cli.options import MANY, data_option, json_option, seed_option
-from store.foreign.printing import echo
+from store.untrusted.printing import echo
 
 if TYPE_CHECKING:
-    from analysis.report.inputs import Material
+    from analysis.report.report_inputs import Material
 
 
 @click.command(
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_json_: bool) -> None:
     """Write the report of a study, or of runs: one page, and the tables behind it."""
     from analysis.errors import AnalysisError
-    from analysis.report.inputs import find_runs, is_study, read_runs, read_study
-    from store.privacy.derived_register import register
+    from analysis.report.report_inputs import find_runs, is_study, read_runs, read_study
+    from store.privacy.derived_files import register
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)

@@ -36,8 +36,8 @@ from analysis.data.exposures import (
 )
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN
-from store.foreign.limits import TooManyBytes, open_table
 from store.runs.ledger_lines import Windows
+from store.untrusted.size_limits import TooManyBytes, open_table
 
 ARMS = ("treatment", "yoked", "passive")
 REQUIRED = ("run", "position")

@@ -37,8 +37,8 @@ from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches
 from analysis.statistics.null_models import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
+from store.runs.ledger_site_lines import last_difference
 from store.runs.recorded_names import REPLAY
-from store.runs.site_lines import last_difference
 
 _OF_REPLAYS = (
     "A replay shows another run's videos again: it says how this judge answers, and nothing of how "

@@ -31,8 +31,8 @@ from analysis.estimators.persona_matrix_cells import (
 from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
 from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.null_models import DRAWS
-from store.foreign.printing import count_of
 from store.runs.rejudgements import Judgements
+from store.untrusted.printing import count_of
 
 _ANSWERS = {"yes": YES, "no": NO, None: NONE}
 

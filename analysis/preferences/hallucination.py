@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.spectrum.scores import profile
 from analysis.statistics.estimate import NAN, Estimate, Floats, as_json
-from analysis.terminal.columns import columns
+from analysis.terminal.runs_table import columns
 from store.results.hallucination_probes import ProbeQuestion, Probes
 from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePairs
 from store.results.text_style import words

@@ -12,9 +12,9 @@ from analysis.plots import BLUE, GREEN, PURPLE, VERMILION, as_png, bare
 from analysis.preferences.hallucination import Example, Misalignment
 from analysis.report.example_frames import small_jpeg
 from analysis.report.page_files import ReportTable, write_folder
-from store.foreign.limits import decode_picture
 from store.frames.frame_store import FrameStore
 from store.results.preference_pairs import LEVELS
+from store.untrusted.size_limits import decode_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ import numpy as np
 from analysis.plots import BLUE, ORANGE, PURPLE, SKY, VERMILION, YELLOW, as_png, bare
 from analysis.preferences.style_shortcut import Shortcut, shortcut
 from analysis.statistics.estimate import as_json
-from analysis.terminal.columns import columns
+from analysis.terminal.runs_table import columns
 from store.results.preference_pairs import ERRORS, PreferencePairs, Reason
 from store.results.text_style import FEATURES
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Views
 from analysis.data.windows import compared
-from analysis.report.inputs import RowDetails, Texts
+from analysis.report.report_inputs import RowDetails, Texts
 from analysis.statistics.estimate import NAN, Estimate, Mask
 from analysis.statistics.intervals import t_interval
 from store.frames.near_duplicates import near_duplicates

@@ -14,14 +14,14 @@ from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, NO, YES
 from analysis.report.accounting import window_rows
-from analysis.report.inputs import RowDetails
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from analysis.report.report_group import GroupRows
+from analysis.report.report_inputs import RowDetails
 from analysis.statistics.estimate import Ints
 from store.errors import StoreError
-from store.foreign.limits import open_picture
 from store.frames.frame_store import FrameStore
 from store.frames.near_duplicates import near_duplicates
+from store.untrusted.size_limits import open_picture
 
 PERSONAS, FRAMES = 8, 6  # personas shown at most, and frames of each answer
 MOST_BYTES = 1_900_000  # of JPEG data in the whole report; as text in the page it is a third more

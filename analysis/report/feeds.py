@@ -19,7 +19,7 @@ from analysis.report.group_measures import ArmDwell
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.report.report_group import ARM_NAMES, GroupRows
 from analysis.statistics.estimate import Mask
-from store.foreign.printing import count_of
+from store.untrusted.printing import count_of
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def lost_runs(scene: GroupRows) -> Losses:
     )
     gone = sum(newer in status for newer in material.superseded.values())
     newest = NumberSource(
-        "analysis.report.inputs.read_study", f"{count_of(gone, 'run')}{scene.told}"
+        "analysis.report.report_inputs.read_study", f"{count_of(gone, 'run')}{scene.told}"
     )
     return Losses(
         rows=rows,

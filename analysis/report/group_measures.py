@@ -34,8 +34,8 @@ from analysis.estimators.study_results import CONTROLS, Result, study
 from analysis.report.accounting import AccountedRows, account
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
-from analysis.report.inputs import Material
 from analysis.report.primary_outcome import NEEDS_REJUDGING, Primary, control_arm, primary
+from analysis.report.report_inputs import Material
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts

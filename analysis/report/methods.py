@@ -17,11 +17,11 @@ from markupsafe import Markup
 
 from analysis.data.exposures import EXCLUDED
 from analysis.report.group_measures import Measures
-from analysis.report.inputs import Material, PrimaryTest
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
-from store.foreign.printing import count_of
+from analysis.report.report_inputs import Material, PrimaryTest
 from store.runs.ledger_lines import RunStarted
 from store.runs.recorded_names import REPLAY
+from store.untrusted.printing import count_of
 
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 

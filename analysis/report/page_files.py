@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from analysis.report.number_sources import TracedNumber, Traces
 from store.errors import DataUnwritable
-from store.foreign.text import show_cell
 from store.jsonl.atomic import write_whole
+from store.untrusted.clean_text import show_cell
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -14,7 +14,7 @@ import numpy as np
 from analysis.data.exposures import RunInfo
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study_results import CONTROLS, Result
-from analysis.report.inputs import PrimaryTest
+from analysis.report.report_inputs import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import difference_over_batches
 from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below

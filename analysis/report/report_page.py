@@ -27,7 +27,6 @@ from analysis.report.feeds import (
 )
 from analysis.report.group_measures import Measures, measure
 from analysis.report.headline import Headline, headline
-from analysis.report.inputs import Material
 from analysis.report.judges import JudgeView, judge_views
 from analysis.report.methods import Methods, methods
 from analysis.report.number_sources import NumberSource, TracedNumber, Traces
@@ -40,7 +39,8 @@ from analysis.report.page_files import (
     write_folder,
 )
 from analysis.report.report_group import GroupRows
-from analysis.report.results import (
+from analysis.report.report_inputs import Material
+from analysis.report.sway_results import (
     AlternativeSway,
     ArmCurves,
     Average,

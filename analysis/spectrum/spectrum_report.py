@@ -21,7 +21,7 @@ from analysis.spectrum.scores import (
 )
 from analysis.spectrum.spectrum_page import render
 from analysis.statistics.estimate import Estimate, as_json
-from analysis.terminal.columns import columns
+from analysis.terminal.runs_table import columns
 from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import Retrieval
 from store.runs.data_folder import DataFolder

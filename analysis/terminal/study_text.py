@@ -14,9 +14,9 @@ from analysis.estimators.study_results import Arm, Result
 from analysis.simulation.design_comparison import RIVALS, SCENES, DesignResult, DesignTable
 from analysis.simulation.power import WANTED, Power, Trials
 from analysis.simulation.scenarios import StudyPlan, World
-from analysis.terminal.columns import columns, null_text, number
 from analysis.terminal.run_text import estimate_text
-from store.foreign.printing import count_of, share_text
+from analysis.terminal.runs_table import columns, null_text, number
+from store.untrusted.printing import count_of, share_text
 
 
 def study_text(results: Sequence[Result]) -> str:

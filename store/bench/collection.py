@@ -18,7 +18,6 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from store.encoders import Vectors, unit
 from store.errors import DataUnreadable
-from store.foreign.limits import UnreadablePicture, open_picture
 from store.frames.frame_store import FrameStore, describe
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
@@ -34,6 +33,7 @@ from store.runs.ledger_lines import (
     Video,
     Windows,
 )
+from store.untrusted.size_limits import UnreadablePicture, open_picture
 
 STEPS = 200
 PLATFORMS = ("playground", "tiktok", "youtube")

@@ -19,7 +19,6 @@ from PIL import Image
 from store.bench.collection import Mixture, Tell, jpegs, make, sources
 from store.dataset.export import export
 from store.dataset.rows import RowChoice
-from store.foreign.limits import decode_picture
 from store.index.build import BATCH, Progress, update
 from store.index.entries import Filters
 from store.index.search import Index
@@ -28,6 +27,7 @@ from store.maintenance.verify import verify
 from store.privacy.forget import forget
 from store.privacy.forget_plan import Request
 from store.runs.data_folder import DataFolder
+from store.untrusted.size_limits import decode_picture
 
 _QUERIES = 200
 _OPENINGS = 20

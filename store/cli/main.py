@@ -25,9 +25,9 @@ from store.cli.options import (
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
-from store.foreign.command_line import CommandGroup, ErrorReporter
-from store.foreign.limits import UnreadablePicture, decode_picture
-from store.foreign.printing import count_of, echo, rewrite
+from store.untrusted.exit_codes import CommandGroup, ErrorReporter
+from store.untrusted.printing import count_of, echo, rewrite
+from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
     from store.encoders import Encoder, Vectors
@@ -130,7 +130,7 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path | None) -> None:
     from store.cli import output
     from store.frames.frame_store import FrameStore
-    from store.privacy.derived_register import register
+    from store.privacy.derived_files import register
 
     frames = FrameStore(data.frames_dir)
     if as_json:

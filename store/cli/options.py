@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from store.errors import NothingKept
-from store.foreign.command_line import examples
-from store.foreign.command_line import json_option as json_option
-from store.foreign.printing import rewrite
 from store.jsonl.atomic import restrict_umask
+from store.untrusted.exit_codes import examples
+from store.untrusted.exit_codes import json_option as json_option
+from store.untrusted.printing import rewrite
 
 if TYPE_CHECKING:
     from store.index.build import Progress

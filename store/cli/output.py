@@ -10,16 +10,16 @@ from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any
 
 from store.errors import DataUnwritable, StoreError
-from store.foreign.limits import UnreadablePicture, decode_picture
-from store.foreign.printing import count_of
-from store.foreign.text import show_line
 from store.frames.frame_store import FrameStore
 from store.index.entries import Hit
 from store.jsonl.locks import holder
 from store.maintenance.verify import VerifyReport
 from store.runs.ledger import LOCK, Ledger, RunSummary
 from store.runs.ledger_lines import Fault, Step
-from store.runs.site_lines import last_difference
+from store.runs.ledger_site_lines import last_difference
+from store.untrusted.clean_text import show_line
+from store.untrusted.printing import count_of
+from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

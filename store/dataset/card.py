@@ -10,8 +10,8 @@ from store.dataset.formats import FILES
 from store.dataset.manifest import digest
 from store.dataset.published_pictures import RECALL, Blur
 from store.dataset.rows import FIELDS, SPLITS, By, ExportRows, Row, RowChoice, shared_with_others
-from store.foreign.printing import count_of
 from store.runs.ledger_lines import label_personas
+from store.untrusted.printing import count_of
 
 NAME = "README.md"
 _RIGHTS = {

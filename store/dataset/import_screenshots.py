@@ -20,14 +20,6 @@ from pathlib import Path
 from store.dataset.pseudonyms import IMPORTED
 from store.dataset.published_pictures import bare
 from store.errors import BadCaptions, DataUnreadable, OutsideFolder
-from store.foreign.limits import (
-    MOST_PICTURE_BYTES,
-    TooManyBytes,
-    UnreadablePicture,
-    open_picture,
-    open_table,
-    read_file,
-)
 from store.frames.frame_store import FrameStore, describe
 from store.jsonl.paths import path_within
 from store.runs.data_folder import DataFolder
@@ -43,6 +35,14 @@ from store.runs.ledger_lines import (
     Step,
     Video,
     Windows,
+)
+from store.untrusted.size_limits import (
+    MOST_PICTURE_BYTES,
+    TooManyBytes,
+    UnreadablePicture,
+    open_picture,
+    open_table,
+    read_file,
 )
 
 COLUMNS = ("file", "caption", "author", "video", "url", "hashtags", "at")

@@ -17,8 +17,8 @@ from typing import Any
 from store.dataset.pseudonyms import IMPORTED, Pseudonyms
 from store.dataset.published_pictures import bare
 from store.errors import LeakingExport
-from store.foreign.limits import open_picture
 from store.privacy.person_names import skeleton
+from store.untrusted.size_limits import open_picture
 
 FOREIGN = (
     "author",

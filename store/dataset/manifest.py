@@ -12,7 +12,7 @@ from typing import Any
 from store.errors import BadExport
 from store.jsonl.atomic import write_whole
 from store.jsonl.paths import staged_folder
-from store.privacy.derived_register import register, strike
+from store.privacy.derived_files import register, strike
 from store.runs.data_folder import DataFolder
 
 NAME = "manifest.json"

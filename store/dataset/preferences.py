@@ -22,12 +22,12 @@ from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.dataset.published_pictures import Blur, bare
 from store.dataset.rows import SPLITS, By, Row, assign
 from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
-from store.foreign.printing import count_of
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import ERRORS, NoPairs, PreferencePair, PreferencePairs
 from store.runs.data_folder import DataFolder
 from store.runs.recorded_names import invents
+from store.untrusted.printing import count_of
 
 TEXTS = (
     "id",

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from store.dataset.pseudonyms import KnownPeople
-from store.foreign.limits import decode_picture
 from store.privacy.person_names import Names, skeleton
+from store.untrusted.size_limits import decode_picture
 
 _JFIF, _ADOBE = 0xE0, 0xEE
 _NEEDED = {_JFIF: (b"JFIF\0", 14), _ADOBE: (b"Adobe", 12)}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from store.errors import BadName, DamagedFrame, DataUnreadable, DataUnwritable
-from store.foreign.limits import open_picture
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.jsonl.paths import path_within, remove_within
+from store.untrusted.size_limits import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from store.errors import DamagedFrame, DataUnreadable, IndexDamaged, StoreError
-from store.foreign.limits import UnreadablePicture, decode_picture
 from store.frames.frame_store import FrameStore
 from store.index import chroma
 from store.index.embedded_folder import IndexFolder, folders, run_in_child
 from store.index.entries import Hit, IndexEntry, entries
 from store.index.search import Index, replacement
 from store.runs import ledger
+from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

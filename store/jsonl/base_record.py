@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from store.foreign.text import show_line
+from store.untrusted.clean_text import show_line
 
 _FAULTS = {"json_invalid": "it is no JSON", "union_tag_invalid": "it is of no known kind"}
 

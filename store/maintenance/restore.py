@@ -17,7 +17,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from store.errors import BadBackup, DataUnwritable, NoPlaceToRestore
-from store.foreign.archives import BadArchive, Member, read_members
 from store.jsonl.atomic import make_folder, open_private
 from store.jsonl.paths import path_within, staged_folder
 from store.maintenance.backup import (
@@ -30,6 +29,7 @@ from store.maintenance.backup import (
     kind_of,
 )
 from store.runs.data_folder import DataFolder
+from store.untrusted.archives import BadArchive, Member, read_members
 
 MOST_FILES = 5_000_000
 """Members of a backup; a million frames have about as many."""

@@ -21,11 +21,11 @@ from store.errors import (
 from store.frames.frame_store import Description, FrameStore, describe
 from store.index.entries import entries
 from store.jsonl.atomic import TEMPORARY
-from store.privacy import derived_register, forget
+from store.privacy import derived_files, forget
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Frame
-from store.runs.site_lines import last_difference
+from store.runs.ledger_site_lines import last_difference
 
 Named = dict[str, list[tuple[str, Frame]]]
 """For each SHA-256, the steps that name it and what they say of it."""
@@ -181,7 +181,7 @@ def _check_derived(
     report: VerifyReport, data: DataFolder, named: set[str], forgotten: dict[str, datetime | None]
 ) -> None:
     """What was made of frames shows none that no ledger names, and was made after forgetting."""
-    for entry in derived_register.entries(data):
+    for entry in derived_files.entries(data):
         if not entry.is_there(data):
             continue
         own = entry.runs or (() if entry.frames else tuple(forgotten))
@@ -194,7 +194,7 @@ def _check_derived(
         elif late:
             what = f"this {entry.kind} was made before something of it was forgotten"
             _found(report, place, what, again)
-    for path in derived_register.strays(data):
+    for path in derived_files.strays(data):
         what = "nobody entered what this was made of, so it may show what was forgotten"
         _found(report, path, what, f"Make it again, or type: rm -r {path}")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from store.errors import DataUnwritable
-from store.foreign.text import DEEPEST
 from store.jsonl.append_only import LineWriter, committed
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
 from store.jsonl.paths import path_within
+from store.untrusted.clean_text import DEEPEST
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pydantic import model_validator
 from store.errors import DamagedLedger, NewerSchema, OutsideFolder
 from store.index.entries import entries
 from store.jsonl.base_record import Record
-from store.privacy import derived_register, redaction
-from store.privacy.derived_register import DerivedEntry
+from store.privacy import derived_files, redaction
+from store.privacy.derived_files import DerivedEntry
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
@@ -106,7 +106,7 @@ class ForgetPlan:
     def copies(self, data: DataFolder) -> list[Path]:
         """Exports and trainings in the data folder that hold it."""
         there = [e for e in self.derived if e.is_there(data) and e.is_ours(data)]
-        return [entry.place(data) for entry in there if entry.kind in derived_register.APART]
+        return [entry.place(data) for entry in there if entry.kind in derived_files.APART]
 
     def elsewhere(self, data: DataFolder) -> list[Path]:
         """What was made of it and lies outside the data folder."""
@@ -149,7 +149,7 @@ def plan(data: DataFolder, request: Request) -> ForgetPlan:
     found.texts |= redaction.said_of(data, named)
     if found.runs:
         changed = {run.path.parent.name for run in found.runs}
-        found.derived = derived_register.concerned(data, named, changed)
+        found.derived = derived_files.concerned(data, named, changed)
     return found
 
 

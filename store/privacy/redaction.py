@@ -16,8 +16,8 @@ from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.jsonl.base_record import Record
 from store.jsonl.paths import path_within
-from store.privacy import derived_register
-from store.privacy.derived_register import DerivedEntry
+from store.privacy import derived_files
+from store.privacy.derived_files import DerivedEntry
 from store.results.value_spectrum import Retrieval, RetrievedFrame, read_retrieval, write_retrieval
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_lines as ledger_lines
@@ -280,8 +280,8 @@ def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
     """Delete what was made of it, and what nobody entered; returns how many."""
     there = [entry for entry in concerned if entry.is_there(data)]
     for entry in concerned:
-        derived_register.remove(data, entry)
-    unknown = derived_register.strays(data)
+        derived_files.remove(data, entry)
+    unknown = derived_files.strays(data)
     for path in unknown:
         data.remove(path)
     return len(there) + len(unknown)

@@ -1,6 +1,6 @@
 """Answers to hallucination probes: what a model said about true and false statements on frames.
 
-One file a model and set of pairs, ``probes/<prober>.jsonl``; see ``store.jsonl.keyed_answers``.
+One file a model and set of pairs, ``probes/<prober>.jsonl``; see ``store.jsonl.answer_file``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from store.jsonl.answer_file import KeyedFormat, KeyedWriter
 from store.jsonl.atomic import file_slug
 from store.jsonl.base_record import Record
-from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Judgement, Usage
 

@@ -1,7 +1,7 @@
 """Preference pairs: what was said of a frame, the same with one error in it, and the checks.
 
 One file a maker, ``pairs/<maker>.jsonl``: descriptions first, then a pair for every frame and kind
-of error, rejects with their reason; see ``store.jsonl.keyed_answers``.
+of error, rejects with their reason; see ``store.jsonl.answer_file``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.errors import StoreError
-from store.foreign.fields import ForeignText
+from store.jsonl.answer_file import KeyedFormat, KeyedWriter
 from store.jsonl.atomic import file_slug
 from store.jsonl.base_record import Record
-from store.jsonl.keyed_answers import KeyedFormat, KeyedWriter
 from store.jsonl.paths import FrameHash
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Usage
+from store.untrusted.clean_fields import ForeignText
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
 ERRORS: tuple[ErrorKind, ...] = (

@@ -20,10 +20,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from store.errors import BadLadder
-from store.foreign.fields import ForeignText
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
 from store.runs.ledger_lines import Judgement, Provenance
+from store.untrusted.clean_fields import ForeignText
 
 LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"
 _Kept = TypeVar("_Kept", bound=Record)

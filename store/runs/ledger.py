@@ -30,7 +30,7 @@ from store.runs.ledger_lines import (
     Step,
     StepOpened,
 )
-from store.runs.site_lines import FeedBatch, SiteCheck
+from store.runs.ledger_site_lines import FeedBatch, SiteCheck
 
 LOCK = "ledger.lock"
 LedgerLine = Annotated[

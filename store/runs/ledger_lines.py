@@ -15,9 +15,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
-from store.foreign.fields import MOST_COUNT, ForeignCost, ForeignCount, ForeignJson, ForeignText
 from store.jsonl.base_record import Record
 from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
+from store.untrusted.clean_fields import (
+    MOST_COUNT,
+    ForeignCost,
+    ForeignCount,
+    ForeignJson,
+    ForeignText,
+)
 
 SCHEMA = 3
 """Of a ledger as a run writes it: each step is opened before the hands act on it."""

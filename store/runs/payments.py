@@ -20,11 +20,11 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnwritable
-from store.foreign.fields import MOST_COUNT, MOST_USD
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import make_folder, open_private, sync_folder
 from store.jsonl.base_record import Record, tell_fault
 from store.jsonl.locks import LockHeld, NamedLock
+from store.untrusted.clean_fields import MOST_COUNT, MOST_USD
 
 Cost = Annotated[float, Field(ge=0, le=MOST_USD)]
 """US dollars."""

@@ -1,7 +1,7 @@
 """Re-judgements: what a judge said later about frames of a run, kept beside it.
 
 One file a run and judge, ``runs/<run-id>/judgements/<judge>.jsonl``; see
-``store.jsonl.keyed_answers``. The acting judgements stay in the ledger and are never written here.
+``store.jsonl.answer_file``. The acting judgements stay in the ledger and are never written here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from store.errors import DamagedLedger, StoreError
+from store.jsonl.answer_file import UNANSWERED, KeyedWriter, read_known_records, read_records
 from store.jsonl.atomic import file_slug
 from store.jsonl.base_record import Record
-from store.jsonl.keyed_answers import UNANSWERED, KeyedWriter, read_known_records, read_records
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
 from store.runs.ledger_lines import Judgement, Usage, Whole

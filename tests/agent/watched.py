@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
+from agent.benchmarks.viewer_inputs import Exhibit, draw_videos, take_exhibits
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore, default_cache
 from store.frames.frame_store import FrameStore

@@ -20,7 +20,7 @@ from personas.library import (
     write_personas,
 )
 from personas.persona import Persona
-from store.foreign.limits import MOST_TABLE_BYTES
+from store.untrusted.size_limits import MOST_TABLE_BYTES
 from tests.personas.conftest import personas
 
 GOOD = """id = "me"

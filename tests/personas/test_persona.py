@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.models.embedded.persona_fit import sentences
+from agent.models.embedded_viewer.persona_fit import sentences
 from personas.library import HOME, load
 from personas.persona import is_english
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from personas.answer_words import languages, languages_of
 from personas.questionnaire import read_isq
 from personas.reply_parser import Reading, plain, read_choice
-from personas.stance import LEAVES, STAYS, bare_verbs, stems_of
+from personas.stay_or_leave import LEAVES, STAYS, bare_verbs, stems_of
 
 PLAIN = [
     "{}",

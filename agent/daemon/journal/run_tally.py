@@ -12,11 +12,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from agent.daemon.journal.damage import SHOWN, VERIFY, UnreadableLine
 from agent.models import find_capabilities
 from store.errors import DamagedLedger, StoreError
-from store.foreign.text import show_line
 from store.jsonl.base_record import tell_fault
 from store.jsonl.paths import PathName
 from store.runs.ledger import check_schema, parse_line
 from store.runs.ledger_lines import Fault, Phase, RunFinished, RunResumed, RunStarted, Step, Windows
+from store.untrusted.clean_text import show_line
 
 NO, YES, MISSING = 0, 1, 2
 """An eligible step's answer, as the byte that is kept of it."""

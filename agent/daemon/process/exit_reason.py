@@ -11,7 +11,7 @@ from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import Outcome
 from agent.daemon.journal.run_tally import RunTally
 from agent.daemon.redact_secrets import SecretRedactor
-from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
+from agent.daemon.schedule.past_runs import PastRuns, WallMet
 from agent.errors import is_of_model
 
 INTERRUPTED, YOURS = 130, 2
@@ -36,7 +36,7 @@ def explain_exit(
     code: int,
     told: tuple[Outcome, str] | None,
     log: Path,
-    evidence: LedgerFacts,
+    evidence: PastRuns,
     runs: Sequence[RunTally],
 ) -> ExitReason:
     """Return how a child ended; ``told`` is what we ended it for, if we did."""

@@ -12,7 +12,7 @@ from agent.daemon.config.watch_file import WatchFile, WatchLimits
 from agent.daemon.journal.events import Trouble
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay
-from agent.daemon.schedule.ledger_facts import LedgerFacts
+from agent.daemon.schedule.past_runs import PastRuns
 from agent.run.browser_profiles import profile_user
 from agent.run.pacing import Hours
 from store.errors import DataUnwritable, StoreError
@@ -23,7 +23,7 @@ _MIB = 1 << 20
 
 
 def find_hold(
-    job: Job, watch: WatchFile, state: State, evidence: LedgerFacts, now: datetime
+    job: Job, watch: WatchFile, state: State, evidence: PastRuns, now: datetime
 ) -> str | None:
     """Return why nothing of the entry may go on now; what runs of it is interrupted."""
     entry = job.entry

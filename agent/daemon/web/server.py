@@ -31,9 +31,9 @@ from agent.daemon.web.status import Status, StatusReader
 from agent.daemon.web.status_stream import StatusStream
 from agent.errors import AgentError, BadConfig
 from store.errors import StoreError
-from store.foreign.limits import MOST_POST_BYTES, TooManyBytes, collect_bytes
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
+from store.untrusted.size_limits import MOST_POST_BYTES, TooManyBytes, collect_bytes
 
 HOST = "127.0.0.1"
 SHOWN = 12

@@ -14,7 +14,7 @@ from agent.drivers.desktop.player_detection import Grey
 from agent.drivers.desktop.screen import Picture, Screen
 from agent.drivers.desktop.window import Stack
 from agent.errors import BrowserLost
-from store.foreign.text import clean_text
+from store.untrusted.clean_text import clean_text
 
 MAX_EVENTS = 50
 GREEN = 1

@@ -34,15 +34,15 @@ from agent.drivers.base import (
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
-from agent.drivers.web.rules import PageMoved, PageRules
-from agent.drivers.web.wall_faults import PageWalls
+from agent.drivers.web.page_queries import PageMoved, PageQueries
+from agent.drivers.web.wall_handling import PageWalls
 from agent.errors import (
     ActionNotConfirmed,
     BrowserLost,
     FeedEmpty,
     PageStuck,
 )
-from store.foreign.text import clean_json
+from store.untrusted.clean_text import clean_json
 
 PAGE_RULES = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ class PlaywrightDriver:
         self._browser: Browser | BrowserContext | None = None
         self._page: Page | None = None
         self._cdp: CDPSession | None = None
-        self._asked: PageRules | None = None
+        self._asked: PageQueries | None = None
 
     # Opening and closing
 
@@ -170,7 +170,7 @@ class PlaywrightDriver:
         self._page = page
         self._cdp = await context.new_cdp_session(page)
         grace = self._limits.grace
-        self._asked = PageRules(page, self._cdp, self._walls, self._reports, grace)
+        self._asked = PageQueries(page, self._cdp, self._walls, self._reports, grace)
         hooks = json.dumps(asdict(self._hooks) | {"speed": self._window.speed})
         await self._asked.install(f"{PAGE_RULES}\n__feedsway.configure({hooks});")
 
@@ -357,7 +357,7 @@ class PlaywrightDriver:
             raise BrowserLost("the page is closed")
         return self._page
 
-    def _rules(self) -> PageRules:
+    def _rules(self) -> PageQueries:
         self._open_page()
         if self._asked is None:
             raise BrowserLost("the page is closed")

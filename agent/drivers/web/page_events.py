@@ -16,8 +16,8 @@ from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import OnAnswer, PageEvent, PageHooks, SiteAnswer
 from agent.drivers.web.browser import BrowserWindow
-from store.foreign.limits import TooManyBytes
-from store.foreign.text import clean_text
+from store.untrusted.clean_text import clean_text
+from store.untrusted.size_limits import TooManyBytes
 
 MAX_EVENTS = 50
 _LONGEST_MESSAGE = 500

@@ -23,7 +23,7 @@ from agent.models.local_server.runtime_folder import (
     ServerRecipe,
     processes_of,
 )
-from store.foreign.printing import remark
+from store.untrusted.printing import remark
 
 HOST = "127.0.0.1"
 _LOOK_S = 0.25

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
-from agent.benchmarks.grid import balance_shares, measure_share
+from agent.benchmarks.two_way_clusters import balance_shares, measure_share
 from agent.benchmarks.viewer import ViewerAgreement, measure_agreement
+from agent.benchmarks.viewer_inputs import Exhibit, draw_videos, take_exhibits
 from agent.models import load, scripted
 from agent.models.base import Model
 from agent.playground.catalogue import load_catalogue

@@ -17,14 +17,14 @@ from agent.cli.run_display import Display
 from agent.config import RunConfig
 from agent.errors import ChallengeShown
 from personas.library import find
-from store.foreign.printing import remark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Video, Windows
-from tests.store.foreign.hostile import CAPTIONS, OURS, STEERS, captions
+from store.untrusted.printing import remark
 from tests.store.runs.test_data_folder import modes
 from tests.store.samples import finished, frame, jpeg, started, step
+from tests.store.untrusted.hostile import CAPTIONS, OURS, STEERS, captions
 
 FULL = Path("/dev/full")
 ENDED_RUNS = ("[/s]", "AC[/]DC", "[/10]", "[official video]")

@@ -30,8 +30,8 @@ from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made import GUITARIST, Recorded
 from tests.agent.platforms.payloads import REAL
-from tests.store.foreign.hostile import STEERS, captions
 from tests.store.samples import START, finished, keep_run, started, step
+from tests.store.untrusted.hostile import STEERS, captions
 
 SOME_AND_MANY = pytest.mark.parametrize(
     "number", [300, pytest.param(10_000, marks=pytest.mark.drill)], ids=["some", "many"]

@@ -20,8 +20,8 @@ from agent.errors import BudgetSpent, ModelFailed, ModelSilent
 from agent.evaluation import question_engine
 from agent.evaluation.hallucination_probes import ProbePlan, ask_probes, probed_pairs
 from agent.evaluation.question_engine import AT_ONCE
-from agent.judge.budget import SpendingCap
 from agent.judge.retry_limits import Patience
+from agent.judge.spending_cap import SpendingCap
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
 from agent.preferences.generate import PairPlan, make_pairs

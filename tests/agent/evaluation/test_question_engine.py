@@ -18,8 +18,8 @@ from agent.evaluation.question_engine import (
 )
 from agent.judge.capped_model import NO_CAP
 from agent.judge.retry_limits import Patience
-from agent.models.metering import CappedAccounts
-from store.jsonl.keyed_answers import KeyedWriter
+from agent.models.paid_calls import CappedAccounts
+from store.jsonl.answer_file import KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
 from tests.store.jsonl.test_keyed_answers import TASTED, Sip, Taster

@@ -24,9 +24,9 @@ from agent.evaluation.rejudge import (
     SittingOpen,
     rejudge,
 )
-from agent.judge.budget import SpendingCap
 from agent.judge.reply_cache import Tally
 from agent.judge.retry_limits import Patience
+from agent.judge.spending_cap import SpendingCap
 from agent.models.base import Question, Reply
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

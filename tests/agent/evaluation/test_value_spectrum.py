@@ -17,13 +17,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from agent.benchmarks.exhibits import Exhibit, draw_videos, take_exhibits
+from agent.benchmarks.viewer_inputs import Exhibit, draw_videos, take_exhibits
 from agent.cli import cli
 from agent.drivers.web.browser import find_browser, list_arguments
 from agent.errors import BudgetSpent
 from agent.evaluation import question_engine
 from agent.evaluation.value_spectrum import SpectrumPlan, ask_spectrum
-from agent.judge.budget import SpendingCap
+from agent.judge.spending_cap import SpendingCap
 from agent.models.base import Question, Reply
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore, default_cache

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.evaluation import pair_prompts as prompts
-from agent.judge.budget import SpendingCap
 from agent.judge.capped_model import guarded, is_free
+from agent.judge.spending_cap import SpendingCap
 from agent.models.base import Model, Question, Reply
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 from agent.models.scripted import load as load_scripted
 from agent.preferences.generate import EditorAndChecker
 from store.runs.data_folder import DataFolder

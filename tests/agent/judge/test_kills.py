@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from agent.judge.budget import SpendingCap
 from agent.judge.capped_model import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.spending_cap import SpendingCap
 from agent.models import load
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 from store.runs.ledger_lines import Judgement
 from store.runs.payments import CallSettled, PaymentBook
 from tests.agent.models.fault_server import Server

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent.errors import Filtered, ModelFailed
-from agent.judge.budget import Budgeted, SpendingCap
 from agent.judge.judge import ModelJudge
 from agent.judge.reply_cache import Cached, Tally
+from agent.judge.spending_cap import Budgeted, SpendingCap
 from agent.models import scripted
 from agent.models.base import Model, Question, Reply
 from personas.strategies import build

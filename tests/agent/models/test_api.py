@@ -21,10 +21,10 @@ from inspect_ai.model import (
 )
 
 from agent.errors import BadConfig, MissingExtra, UserError
-from agent.judge.budget import Budgeted, SpendingCap
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.spending_cap import Budgeted, SpendingCap
 from agent.models.api import SETTINGS, ServedModel
-from agent.models.metering import CappedAccounts
+from agent.models.paid_calls import CappedAccounts
 from store.runs.ledger_lines import Judgement
 from store.runs.payments import PaymentBook
 from tests.agent.models.made import GUITARIST, frame

@@ -19,7 +19,7 @@ from agent.playground.recommend import AHEAD, Settings, Shelf
 from agent.playground.skins.shapes import feed_payload
 from agent.playground.visitors import BatchPart, Visitor, WatchReport
 from store.runs.ledger_lines import Judgement, Reaction, Step, Video
-from store.runs.site_lines import FeedBatch
+from store.runs.ledger_site_lines import FeedBatch
 from tests.agent.platforms.test_feed import shown
 
 TOTAL = 48

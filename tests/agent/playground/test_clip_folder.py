@@ -13,7 +13,7 @@ from agent.playground.clips import ClipStore
 from agent.playground.errors import BadCatalogue
 from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import clip_url
-from store.foreign.limits import MOST_TABLE_BYTES
+from store.untrusted.size_limits import MOST_TABLE_BYTES
 from tests.agent.playground.site import small_catalogue, start
 from tests.e2e.commands import feedsway, only
 

@@ -8,8 +8,8 @@ from playwright.sync_api import sync_playwright
 
 from agent.drivers.web.browser import find_browser
 from agent.playground.skins.pages import _embedded
-from store.foreign.text import clean_text
-from tests.store.foreign.hostile import captions
+from store.untrusted.clean_text import clean_text
+from tests.store.untrusted.hostile import captions
 
 READ = """() => [...document.querySelectorAll("script")].map(
     (each) => each.textContent.length ? JSON.stringify(JSON.parse(each.textContent)) : "")"""

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.benchmarks.exhibits import Exhibit
+from agent.benchmarks.viewer_inputs import Exhibit
 from agent.cli import cli
 from agent.errors import BudgetSpent
 from agent.evaluation import question_engine
-from agent.judge.budget import SpendingCap
 from agent.judge.retry_limits import Patience
+from agent.judge.spending_cap import SpendingCap
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
 from agent.preferences.generate import PairPlan, make_pairs

@@ -27,7 +27,7 @@ from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Reaction, Step, Windows
-from store.runs.site_lines import FeedBatch
+from store.runs.ledger_site_lines import FeedBatch
 
 THOUGHT_S = 0.2
 SPEED = 16.0

@@ -23,7 +23,7 @@ from agent.run.loop_dependencies import Pacer, RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.session import SilentWatcher
-from agent.run.site_counts import SiteRecord, WatchedPlace
+from agent.run.site_count_check import SiteRecord, WatchedPlace
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger, LedgerWriter, read

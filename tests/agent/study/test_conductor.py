@@ -18,7 +18,7 @@ from agent.cli import cli
 from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.jobs import resolve_entries
 from agent.daemon.journal.state import Occurrence
-from agent.daemon.schedule.ledger_facts import LedgerFacts
+from agent.daemon.schedule.past_runs import PastRuns
 from agent.study.conductor import Conductor, Study, configure_cell
 from agent.study.frozen_inputs import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, read_draws, start_order, write_draws
@@ -220,14 +220,14 @@ def test_a_due_time_adds_a_replicate_to_a_complete_study(tmp_path: Path) -> None
             keep_run(data, run_id, ["red"], config={"study": "small", "cell": cell.key})
 
     complete_all(draw(study, []))
-    assert not LedgerFacts(data).complete(job, due)
+    assert not PastRuns(data).complete(job, due)
     words = job.command(Occurrence("s", due), data.root, None)
     mark = words[words.index("--occurrence") + 1]
     assert replicates_for(study, home, mark) == 2
-    assert not LedgerFacts(data).complete(job, due)
+    assert not PastRuns(data).complete(job, due)
     complete_all(draw(study.with_replicates(2), read_draws(home / "draws.json")))
-    assert LedgerFacts(data).complete(job, due)
-    assert not LedgerFacts(data).complete(job, due + timedelta(hours=1))
+    assert PastRuns(data).complete(job, due)
+    assert not PastRuns(data).complete(job, due + timedelta(hours=1))
 
 
 def test_arms_that_start_together_wait_for_the_yoke_s_source(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from analysis.estimators.one_run import summarise
 from analysis.report.group_measures import measure
-from analysis.report.inputs import read_runs
 from analysis.report.methods import methods
+from analysis.report.report_inputs import read_runs
 from store.cli.output import ledger_lines
 from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
-from store.runs.site_lines import SiteCheck
+from store.runs.ledger_site_lines import SiteCheck
 from tests.store.samples import START, finished, keep_run
 
 TOLD = "the site itself has counted otherwise"

@@ -9,8 +9,8 @@ from analysis.cli.main import main
 from analysis.data.exposures import AFTER, BEFORE, MISSING, NO, NONE, PHASES, UNKNOWN, YES
 from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.errors import BadViews
-from store.foreign.limits import MOST_TABLE_BYTES
 from store.runs.ledger_lines import Windows
+from store.untrusted.size_limits import MOST_TABLE_BYTES
 
 READING = CsvOptions(Windows(before=2, after=2))
 

@@ -11,8 +11,8 @@ import pytest
 
 from analysis.examples.study import STUDY, write_example
 from analysis.report.group_measures import Measures, measure
-from analysis.report.inputs import read_study
 from analysis.report.page_files import Rendered
+from analysis.report.report_inputs import read_study
 from analysis.report.report_page import compose, render
 from store.runs.data_folder import DataFolder
 

@@ -18,17 +18,17 @@ from analysis.cli.main import main
 from analysis.examples.study import STUDY
 from analysis.report.feeds import lost_runs
 from analysis.report.group_measures import Measures, measure
-from analysis.report.inputs import Material, read_study
 from analysis.report.number_sources import NumberSource
 from analysis.report.page_files import ReportTable, write_tables
 from analysis.report.report_group import GroupRows
+from analysis.report.report_inputs import Material, read_study
 from analysis.report.report_page import compose, render
 from analysis.report.tables import tables
 from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import place
-from store.foreign.printing import share_text
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
+from store.untrusted.printing import share_text
 from tests.analysis import made
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import text_of, tree

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from analysis.cli.main import main
 from analysis.data.import_csv import CsvOptions
 from analysis.report.group_measures import measure
-from analysis.report.inputs import read_imported
+from analysis.report.report_inputs import read_imported
 from analysis.report.report_page import compose, render
 from store.runs.ledger_lines import Windows
 from tests.analysis.report.conftest import NOW

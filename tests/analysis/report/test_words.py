@@ -18,17 +18,17 @@ from analysis.estimators.study_results import BORROWED, NO_FRAMES
 from analysis.report.breakdown import drift
 from analysis.report.feeds import missing_rows
 from analysis.report.group_measures import Measures, measure
-from analysis.report.inputs import Material, find_runs, read_runs
 from analysis.report.methods import methods
 from analysis.report.page_files import Rendered, write_tables
 from analysis.report.report_group import GroupRows
+from analysis.report.report_inputs import Material, find_runs, read_runs
 from analysis.report.report_page import compose, findings_text, render, write_report
 from analysis.report.tables import tables
 from analysis.statistics import permutation
 from analysis.statistics.estimate import Estimate, percentile_text
-from store.foreign.printing import count_of
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
+from store.untrusted.printing import count_of
 from tests.analysis import made
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import text_of, tree

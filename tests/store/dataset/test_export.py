@@ -30,7 +30,7 @@ from store.dataset.rows import FIELDS, By, RowChoice, gather
 from store.errors import BadExport, NothingToExport
 from store.frames.frame_store import FrameStore
 from store.index.entries import Filters
-from store.privacy import derived_register
+from store.privacy import derived_files
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Judgement, Video
@@ -321,13 +321,13 @@ def test_an_export_that_was_cut_off_leaves_nothing(data: DataFolder, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         export(data, tmp_path / "out", "jsonl", RowChoice(), cut)
     assert list(tmp_path.glob("*out*")) == []
-    assert [entry for entry in derived_register.entries(data) if entry.is_there(data)] == []
+    assert [entry for entry in derived_files.entries(data) if entry.is_there(data)] == []
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from store.privacy import derived_register as derived
+from store.privacy import derived_files as derived
 from store.runs.data_folder import DataFolder
 from store.dataset.export import export
 from store.dataset.rows import RowChoice
@@ -345,13 +345,13 @@ def test_a_killed_export_is_repeated_and_known_to_forgetting(
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 9
     assert not folder.exists()
     assert "not finished" in (beside / manifest.UNFINISHED).read_text()
-    there = [entry.place(data) for entry in derived_register.entries(data) if entry.is_there(data)]
+    there = [entry.place(data) for entry in derived_files.entries(data) if entry.is_there(data)]
     assert there == [beside]
     with pytest.raises(BadExport, match=r"is no finished export.*Type: python -m store export"):
         manifest.check(beside)
     assert manifest.check(export(data, folder, "jsonl", RowChoice()).folder) == []
     assert list(tmp_path.glob(".*")) == []
-    assert [entry.place(data) for entry in derived_register.entries(data)] == [folder]
+    assert [entry.place(data) for entry in derived_files.entries(data)] == [folder]
 
 
 def test_nothing_is_written_over(data: DataFolder, tmp_path: Path) -> None:

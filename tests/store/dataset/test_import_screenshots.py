@@ -16,16 +16,16 @@ from PIL import Image
 from store.cli.main import main
 from store.dataset.import_screenshots import Collection, bring_in
 from store.errors import BadCaptions
-from store.foreign.limits import MOST_TABLE_BYTES
 from store.frames.frame_store import FrameStore
 from store.index.build import update
 from store.index.search import Index
 from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
+from store.untrusted.size_limits import MOST_TABLE_BYTES
 from tests.store.dataset.test_export import with_comment
-from tests.store.foreign.test_limits import small_file_of_many_pixels
 from tests.store.samples import ColourEncoder, jpeg
+from tests.store.untrusted.test_limits import small_file_of_many_pixels
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
 CSV = """\ufefffile,caption,author,hashtags,at,unknown

@@ -18,7 +18,7 @@ from store.errors import BadName, DamagedLedger, OutsideFolder, StoreError
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.jsonl.paths import PathName, path_within, remove_within
-from store.privacy import derived_register
+from store.privacy import derived_files
 from store.results import value_spectrum
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -195,10 +195,8 @@ def test_no_entry_has_a_run_s_own_files_deleted(data: DataFolder, name: str) -> 
     kept = data.run_dir("r1") / name
     if not kept.exists():
         write_whole(kept / "x" if not kept.suffix else kept, b"x")
-    entry = derived_register.DerivedEntry(
-        path=f"runs/r1/{name}", kind="report", at=datetime.now(UTC)
-    )
-    derived_register.remove(data, entry)
+    entry = derived_files.DerivedEntry(path=f"runs/r1/{name}", kind="report", at=datetime.now(UTC))
+    derived_files.remove(data, entry)
     assert kept.exists()
 
 

@@ -25,7 +25,7 @@ from agent.daemon.journal.state import State, fold
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.main import mend
-from agent.daemon.schedule.ledger_facts import LedgerFacts
+from agent.daemon.schedule.past_runs import PastRuns
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.daemon.web.status import JOURNAL, Status, StatusReader
 from agent.errors import BadConfig
@@ -110,7 +110,7 @@ def test_a_damaged_first_line_is_told_and_ends_nothing(world: World, change: str
     assert [(one.file, one.line) for one in found.unreadable] == [("runs/r1/ledger.jsonl", 1)]
     assert found.unreadable[0].command == "python -m store verify"
     assert [study.videos for study in found.studies][-1:] == [2]
-    evidence = LedgerFacts(world.data)  # as the daemon looks at each cap once a second
+    evidence = PastRuns(world.data)  # as the daemon looks at each cap once a second
     assert evidence.watched(DailyCap(per_day=1), CalendarDay.of(NOW, UTC)) == 6
 
 
@@ -127,7 +127,7 @@ def test_a_daemon_starts_beside_a_damaged_first_line(world: World, change: str) 
 def test_steps_of_nobody_knows_whom_count_for_every_cap(world: World) -> None:
     world.keep("r1", "yyyy").close()
     rewrite(world.data.ledger_path("r1"), 1, CHANGES["no persona"])
-    evidence, day = LedgerFacts(world.data), CalendarDay.of(NOW, UTC)
+    evidence, day = PastRuns(world.data), CalendarDay.of(NOW, UTC)
     for cap in (DailyCap(platform="tiktok", per_day=1), DailyCap(persona="p99", per_day=1)):
         assert evidence.watched(cap, day) == 4
 
@@ -345,7 +345,7 @@ def test_damaged_draws_of_a_study_end_no_daemon(world: World, tmp_path: Path, da
     draws.write_text(damage)
     world.study(name, {"treatment": ["yyyynnnn"]})
     assert StatusReader(world.data).look(NOW).studies[0].videos == 8
-    assert not LedgerFacts(world.data).complete(job, NOW)  # its child is started, and says why
+    assert not PastRuns(world.data).complete(job, NOW)  # its child is started, and says why
     with pytest.raises(BadConfig, match=r"draws\.json is damaged: .* Type: python -m store"):
         read_draws(draws)
 

@@ -23,7 +23,7 @@ from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import ExitReason, explain_exit
 from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.schedule import admission
-from agent.daemon.schedule.ledger_facts import LedgerFacts, WallMet
+from agent.daemon.schedule.past_runs import PastRuns, WallMet
 from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.errors import BadConfig, UnknownName
 from store.runs.data_folder import DataFolder
@@ -77,7 +77,7 @@ class World:
     def __init__(self, folder: Path, book: JournalWriter, watch: WatchFile) -> None:
         self.book, self.watch = book, watch
         self.jobs: list[Job] = [resolve_entry(one) for one in watch.entries]
-        self.evidence = LedgerFacts(DataFolder(folder))
+        self.evidence = PastRuns(DataFolder(folder))
 
     def held(self) -> str | None:
         told = self.book.state, self.evidence, self.book.now()
@@ -330,7 +330,7 @@ def test_a_renamed_entry_goes_on_with_its_account(tmp_path: Path, book: JournalW
 
 def spent(data: DataFolder, fault: str) -> ExitReason:
     """The end of a child whose one run was ended by a fault."""
-    evidence = LedgerFacts(data)
+    evidence = PastRuns(data)
     keep_run(data, "r1", ["red"], end=False)
     with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
         writer.append(Fault(at=NOON, position=1, fault=fault, message="why", recovered=False))
@@ -372,7 +372,7 @@ def test_a_full_disk_and_a_set_clock_are_noticed(tmp_path: Path, clock: Clock) -
 def test_an_end_is_told_by_its_code_what_it_was_ended_for_and_its_last_words(
     tmp_path: Path,
 ) -> None:
-    log, evidence = tmp_path / "log", LedgerFacts(DataFolder(tmp_path))
+    log, evidence = tmp_path / "log", PastRuns(DataFolder(tmp_path))
     log.write_text("first\nWho watches? token=abcdefghijkl\n", encoding="utf-8")
     told = [
         explain_exit(0, ("interrupted", "paused"), log, evidence, []),

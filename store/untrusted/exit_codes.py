@@ -1,0 +1,80 @@
+"""What the command lines share: errors become words and exit codes, and options that all have.
+
+0 done, 1 a fault in the run, 2 yours to fix, 130 interrupted. What a person can mend is one
+sentence without a traceback; what nobody foresaw keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from store.untrusted.printing import echo
+
+INTERRUPTED = 130
+HELP = ["-h", "--help"]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def declare_json(name: str) -> Callable[[Command], Command]:
+    """Return the option ``--json`` for a parameter of this name."""
+    return click.option("--json", name, is_flag=True, help="Print the result as JSON.")
+
+
+json_option = declare_json("as_json")
+
+
+def examples(*lines: str) -> str:
+    """Return commands as the end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  $ {line}" for line in lines)
+
+
+@dataclass(frozen=True)
+class ErrorReporter:
+    """Which errors are words for a person, and with which code a command ends on them."""
+
+    codes: Mapping[type[Exception], int]
+    """By class; the nearest base class counts."""
+    prefix: str = ""
+    interrupted: str = ""
+    """What is said of a Ctrl-C."""
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Print a known error of what is done within; raises ``click.exceptions.Exit``."""
+        try:
+            yield
+        except tuple(self.codes) as error:
+            echo(f"{self.prefix}{error}", err=True)
+            kinds = (kind for kind in type(error).__mro__ if kind in self.codes)
+            raise click.exceptions.Exit(self.codes[next(kinds)]) from error
+        except KeyboardInterrupt:
+            if self.interrupted:
+                echo(self.interrupted, err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+class CommandGroup(click.Group):
+    """A package's commands, with ``-h``, ``--version`` and its errors reported."""
+
+    def __init__(
+        self, name: str | None = None, *, reporter: ErrorReporter, **settings: Any
+    ) -> None:
+        given = settings.pop("context_settings", None) or {}
+        context = {"help_option_names": HELP, **given}
+        super().__init__(name, context_settings=context, **settings)
+        self.reporter = reporter
+        click.version_option(package_name="feedsway", prog_name="feedsway")(self)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Give a command ``-h`` for good: click keeps what it knew when it was first asked."""
+        cmd.context_settings.setdefault("help_option_names", HELP)
+        super().add_command(cmd, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with self.reporter.reporting():
+            return super().invoke(ctx)

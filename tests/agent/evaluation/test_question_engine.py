@@ -22,7 +22,7 @@ from agent.models.paid_calls import CappedAccounts
 from store.jsonl.answer_file import KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.payments import PaymentBook
-from tests.store.jsonl.test_keyed_answers import TASTED, Sip, Taster
+from tests.store.jsonl.test_answer_file import TASTED, Sip, Taster
 from tests.store.samples import START
 
 Cup = KeyedQuestion[int, Sip]

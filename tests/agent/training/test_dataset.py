@@ -15,7 +15,7 @@ from PIL import Image
 from agent.errors import BadConfig
 from agent.training import dataset as pairs
 from agent.training.example import _pairs
-from tests.store.untrusted.test_limits import small_file_of_many_pixels
+from tests.store.untrusted.test_size_limits import small_file_of_many_pixels
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -25,7 +25,7 @@ from store.runs.ledger import read
 from store.untrusted.size_limits import MOST_TABLE_BYTES
 from tests.store.dataset.test_export import with_comment
 from tests.store.samples import ColourEncoder, jpeg
-from tests.store.untrusted.test_limits import small_file_of_many_pixels
+from tests.store.untrusted.test_size_limits import small_file_of_many_pixels
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
 CSV = """\ufefffile,caption,author,hashtags,at,unknown

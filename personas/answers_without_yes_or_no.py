@@ -15,7 +15,7 @@ import re
 from typing import Literal
 
 from personas.answer_words import ENGLISH, Language, languages
-from personas.stay_or_leave import Stance, stances, stems_of
+from personas.stay_or_leave import Stance, is_plain_clause, stances, stems_of
 
 _AFFIRMED = re.compile(
     r"(?:absolutely|definitely|of course|certainly|for sure|you bet(?: i would)?|for certain"
@@ -121,10 +121,6 @@ def _is_plain(first: str) -> bool:
 
 
 _FOREIGN_CLAUSES = re.compile(r"[.,;:!…()。，、！：；،؛।\n]+|\s[–—-]\s")
-_GLUE = re.compile(r"[\s<>/|\\=+*_~#\[\]{}]+")
-"""What stands between two words: "no<resto" is two."""
-_LONGEST = 12
-"""Words of a first clause."""
 
 
 def foreign_stance(said: str, reason: str) -> Stance | None:
@@ -137,7 +133,7 @@ def foreign_stance(said: str, reason: str) -> Stance | None:
     found = {
         stance
         for language in languages()
-        if language.code != ENGLISH and language.fill is not None
+        if language.code != ENGLISH
         for stance in [_of_language(clauses, language)]
         if stance is not None
     }
@@ -146,29 +142,9 @@ def foreign_stance(said: str, reason: str) -> Stance | None:
 
 def _of_language(clauses: list[str], language: Language) -> Stance | None:
     first = stems_of(clauses[0], language)
-    if len(first) != 1 or not _is_plain_clause(clauses[0], language):
+    if len(first) != 1 or not is_plain_clause(clauses[0], language):
         return None
     if language.limits is not None and any(language.limits.search(each) for each in clauses):
         return None
     others = {stance for each in clauses for stance in stems_of(each, language)}
     return first.pop() if len(others) == 1 else None
-
-
-def _is_plain_clause(clause: str, language: Language) -> bool:
-    verbs, fill = _verbs(language), language.fill
-    if fill is None:
-        return False
-    if language.joined:
-        rest = clause
-        for pattern in (*verbs, fill):
-            rest = pattern.sub("", rest)
-        return not rest.strip()
-    words = _GLUE.split(clause)
-    return len(words) <= _LONGEST and all(
-        fill.fullmatch(word) or any(verb.search(word) for verb in verbs) for word in words
-    )
-
-
-def _verbs(language: Language) -> list[re.Pattern[str]]:
-    patterns = (language.stay, language.leave, language.negation)
-    return [pattern for pattern in patterns if pattern is not None]

@@ -58,7 +58,7 @@ LEAVES = (
 )
 _NOT = r"(?P<not>n't| not| never| hardly)?"
 _SENTENCES = re.compile(
-    rf"{_SUBJECT}(?:{_MODAL}|ca|wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{STAYS})"
+    rf"{_SUBJECT}(?:{_MODAL}| ca| wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{STAYS})"
     rf"|(?P<leave>{LEAVES}))"
 )
 _FRAGMENTS = re.compile(
@@ -66,6 +66,11 @@ _FRAGMENTS = re.compile(
     r"|don't |never )?"
     rf"(?:want to |be )?(?:(?P<stay>{STAYS})|(?P<leave>{LEAVES}))"
 )
+_ABOUT_WATCHING = re.compile(
+    r"(?:\w+ ){0,2}\w+ing (?:\w+ ){0,5}?(?:is|isn't|was|wouldn't be|would be|feels|seems|sounds)\b"
+    r"(?! (?:what|how|all) )"
+)
+"""Watching, or leaving, as the subject of a sentence: "skipping it would be a shame"."""
 _URGES = re.compile(
     rf"\bma(?:kes?|de) me (?:\w+ly )?(?:want to |wanna |feel like )?(?P<not>not"
     rf" )?(?:(?P<stay>{STAYS})|(?P<leave>{LEAVES}))"
@@ -98,6 +103,10 @@ _BECAUSE = re.compile(
     r"|(?<=[いだる])から|때문에|เพราะ"
 )
 """What a reason begins with, or ends with: a "not" in it does not deny the verb."""
+_WORDS = re.compile(r"[^\s<>/|\\=+*_~#\[\]{}]+")
+"""Words of a clause: "no<resto" is two."""
+_LONGEST = 12
+"""Words of a plain clause."""
 _LIKE_ENGLISH = re.compile(
     r"\b(?:the|i|it|this|is|are|because|would|my|of|and|with|not|but|for|that|they|just)\b"
 )
@@ -110,7 +119,8 @@ def stances(text: str, word: str) -> set[Stance]:
     for clause in clauses:
         for pattern in (_SENTENCES, _URGES):
             found |= {_turned(match, clause) for match in pattern.finditer(clause)}
-        found |= {_turned(match, clause) for match in [_FRAGMENTS.match(clause)] if match}
+        if not _ABOUT_WATCHING.match(clause):
+            found |= {_turned(match, clause) for match in [_FRAGMENTS.match(clause)] if match}
         found |= {"stay" if m["stay"] else "leave" for m in _TASTES.finditer(clause)}
     foreign = [
         x
@@ -123,8 +133,33 @@ def stances(text: str, word: str) -> set[Stance]:
     for clause in foreign:
         denied = any(each.negation and each.negation.search(clause) for each in near)
         for language in near:
-            found |= stems_of(clause, language, denied=denied)
+            if is_plain_clause(clause, language, limited=True):
+                found |= stems_of(clause, language, denied=denied)
     return found
+
+
+def is_plain_clause(clause: str, language: Language, *, limited: bool = False) -> bool:
+    """Return whether a clause holds nothing but verbs for staying or leaving and filling words.
+
+    "It is boring to watch" holds more, and says not what the writer does. ``limited``: words that
+    limit or contrast ("but I would still skip it") are filling words, too.
+    """
+    fill, limits = language.fill, language.limits if limited else None
+    if fill is None:
+        return False
+    patterns = (language.stay, language.leave, language.negation, limits)
+    verbs = [pattern for pattern in patterns if pattern is not None]
+    if language.joined:
+        for pattern in (*verbs, fill):
+            clause = pattern.sub("", clause)
+        return not clause.strip()
+    spans = [match.span() for pattern in verbs for match in pattern.finditer(clause)]
+    words = list(_WORDS.finditer(clause))
+    return len(words) <= _LONGEST and all(
+        fill.fullmatch(word[0])
+        or any(begin < word.end() and word.start() < end for begin, end in spans)
+        for word in words
+    )
 
 
 def bare_verbs(text: str) -> set[Literal["yes", "no"]]:

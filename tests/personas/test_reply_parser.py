@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -309,12 +310,13 @@ def test_what_stands_behind_an_answer_is_no_verb_because_it_begins_like_one(why:
             assert read_choice(f"{answer}{sign}{why}", mirrored=True).answer == other
 
 
-FRIENDS = Path(__file__).with_name("replies") / "false_friends.tsv"
-FALSE_FRIENDS = [
-    line.split("\t")
-    for line in FRIENDS.read_text(encoding="utf-8").splitlines()
-    if not line.startswith("#")
-]
+def listed(name: str) -> list[list[str]]:
+    path = Path(__file__).with_name("replies") / name
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
+
+
+FALSE_FRIENDS = listed("false_friends.tsv")
 
 
 @pytest.mark.parametrize(("language", "yes", "no", "sentence"), FALSE_FRIENDS)
@@ -328,9 +330,49 @@ def test_a_common_word_is_no_verb_for_staying_or_leaving(
             assert read_choice(reply, mirrored=True).answer == other, (language, reply)
 
 
+def test_watching_as_an_experience_is_no_verb_against_the_answer() -> None:
+    """ "No, it is boring to watch" was lost more often than "Yes, it is hard to skip"."""
+    replies = listed("experience.tsv")
+    assert len(replies) == 480
+    read = [(language, read_choice(reply).answer, reply) for language, _, reply in replies]
+    assert read == [(language, truth, reply) for language, truth, reply in replies]
+
+
 @pytest.mark.parametrize(
     "reply",
     [
+        "No, watching it is painful.",
+        "No, it's boring to watch.",
+        "Non, l'action reste confuse.",
+        "Нет, смотреть на это скучно.",
+        "아니요, 계속 보기 힘듭니다.",
+        "Nein, das ist langweilig anzuschauen.",
+    ],
+)
+def test_a_no_for_what_is_dull_to_watch_is_a_no(reply: str) -> None:
+    assert read_choice(reply).answer == "no"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Yes, skipping it would be a shame.",
+        "Oui, dur de zapper ça.",
+        "Да, жалко пропускать такое.",
+        "네, 그냥 넘기기 아깝습니다.",
+        "Ja, zu spannend zum Wegwischen.",
+        "Sí, pasaría horas viendo esto.",
+    ],
+)
+def test_a_yes_for_what_is_hard_to_leave_is_a_yes(reply: str) -> None:
+    assert read_choice(reply).answer == "yes"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Yes, I won't watch it",
+        "No, I won't skip it",
         "Ja, ich würde weiterwischen",
         "Ja, jeg springer den over",
         "Ja, ik sla deze over",
@@ -345,6 +387,16 @@ def test_a_common_word_is_no_verb_for_staying_or_leaving(
 )
 def test_an_answer_whose_verb_says_its_contrary_is_none(reply: str) -> None:
     assert read_choice(reply).answer is None
+
+
+def test_verbs_against_the_answer_and_verbs_alone_are_read_alike() -> None:
+    """Of 144 contradictions 111 were seen when the set came, and 79 before words were added."""
+    replies = listed("verbs.tsv")
+    read = Counter((kind, read_choice(reply).answer) for _, kind, reply in replies)
+    assert (read.total(), read["bare-yes", "no"], read["bare-no", "yes"]) == (288, 0, 0)
+    assert read["contra", None] >= 111
+    assert min(read["bare-yes", "yes"], read["bare-no", "no"]) >= 45
+    assert abs(read["bare-yes", "yes"] - read["bare-no", "no"]) <= 2
 
 
 def test_a_not_counts_in_each_language_that_says_yes_or_no_alike() -> None:

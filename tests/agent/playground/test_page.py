@@ -192,24 +192,26 @@ def test_watch_time_is_what_the_player_played(
     wanted = 2.2 * speed  # beyond a whole length at 8
     for index in range(2):
         visit.shown()
-        # an independent count: frames that the player presented, by their media time
-        played = page.evaluate(
-            """async wanted => {
+        # an independent count, to the end: frames that the player presented, by their media time
+        page.evaluate(
+            """() => {
                 const video = document.querySelector("[data-active] video");
-                let last = video.currentTime, sum = last;
-                while (sum < wanted) {
-                    await new Promise(requestAnimationFrame);
+                let last = video.currentTime;
+                window.played = last;
+                const count = () => {
                     const now = video.currentTime;
-                    sum += now >= last ? now - last : now + video.duration - last;
+                    window.played += now >= last ? now - last : now + video.duration - last;
                     last = now;
-                }
-                return sum;
-            }""",
-            wanted,
+                    if (!video.paused) requestAnimationFrame(count);
+                };
+                count();
+            }"""
         )
+        page.wait_for_function("wanted => window.played > wanted", arg=wanted)
         page.keyboard.press(" ")
         page.wait_for_function("() => document.querySelector('[data-active] video').paused")
         page.wait_for_timeout(300)  # a pause must count nothing
+        played = page.evaluate("() => window.played")
         page.keyboard.press("ArrowDown")
         visit.at(index + 1)
         kept = ended_reports(page, tmp_path / "state", index)

@@ -58,7 +58,7 @@ LEAVES = (
 )
 _NOT = r"(?P<not>n't| not| never| hardly)?"
 _SENTENCES = re.compile(
-    rf"{_SUBJECT}(?:{_MODAL}| ca| wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{STAYS})"
+    rf"{_SUBJECT}(?:{_MODAL}| wo){_NOT}{_ADVERB}(?P<not2> not| never)? (?:(?P<stay>{STAYS})"
     rf"|(?P<leave>{LEAVES}))"
 )
 _FRAGMENTS = re.compile(

@@ -73,6 +73,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_line("python -m agent study --example > study.toml", folder)
     run_line("python -m agent daemon --example > watch.toml", folder)
     run_line("python -m agent pairs --model scripted/editor --frames 8", folder)  # to be probed
+    (own,) = (line for line in readme_commands() if line.endswith("> me.toml"))
+    run_line(own, folder)
     return folder
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from personas.errors import EXIT_CODES
-from store.untrusted.exit_codes import CommandGroup, ErrorReporter, examples, json_option
-from store.untrusted.printing import Styled, console, count_of, echo, words
+from store.terminal.exit_codes import CommandGroup, ErrorReporter, examples, json_option
+from store.terminal.printing import Styled, console, count_of, echo, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,7 +17,7 @@ import numpy as np
 
 from agent.benchmarks.simulated_studies import WINDOWS, Feed, Likes
 from agent.benchmarks.viewer_inputs import Exhibit, Tell
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from agent.playground.catalogue import Catalogue

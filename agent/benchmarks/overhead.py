@@ -20,14 +20,14 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page, async_playwright
 
-from agent.config import Dwell, RunConfig, SiteConfig
+from agent.run_config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clip_maker import Workshop
 from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.run.playground_process import PlaygroundSite
-from agent.run.session import RunFolder, SilentWatcher, execute_run
+from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.benchmarks.viewer_inputs import Tell, match_themes
-from agent.config import Arm, Dwell
+from agent.run_config import Arm, Dwell
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.recommend import (
     AHEAD,

@@ -26,7 +26,7 @@ from agent.errors import EXIT_CODES
 from analysis.errors import EXIT_CODES as OF_ANALYSIS
 from personas.errors import EXIT_CODES as OF_PERSONAS
 from store.errors import EXIT_CODES as OF_STORE
-from store.untrusted.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.exit_codes import CommandGroup, ErrorReporter
 
 REPORTER = ErrorReporter(
     {**EXIT_CODES, **OF_ANALYSIS, **OF_PERSONAS, **OF_STORE},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import data_option, json_option
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from agent.training.data_scaling import ScalingPlan
@@ -133,7 +133,7 @@ def align(
     from analysis.estimators.learning_curve import read
     from store.privacy.derived_files import register
     from store.runs.data_folder import DataFolder
-    from store.untrusted.printing import counting
+    from store.terminal.printing import counting
 
     if example is not None:
         _write_example(example)

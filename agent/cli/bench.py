@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import browser_option, json_option
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 EPILOG = """
 \b

@@ -40,7 +40,7 @@ from analysis.statistics.estimate import Floats
 from personas.library import all_personas
 from personas.persona import Persona
 from store.runs.ledger import Ledger
-from store.untrusted.printing import counting, echo
+from store.terminal.printing import counting, echo
 
 PERSONAS = 10
 """Personas of a simulated study, each with a treatment and a passive run of 100 videos."""

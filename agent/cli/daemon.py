@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import browser_option, data_option
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 EPILOG = """
 \b
@@ -52,7 +52,7 @@ def _check(file: Path) -> None:
     from datetime import UTC, datetime
 
     from agent.daemon.config.jobs import load_watch_file
-    from agent.daemon.schedule.triggers import upcoming
+    from agent.daemon.schedule.next_due import upcoming
 
     watch = load_watch_file(file)
     zones = {entry.name: watch.zone(entry) for entry in watch.entries}

@@ -15,7 +15,7 @@ import click
 
 from agent.cli.options import browser_option, data_option, json_option
 from agent.drivers import DRIVERS
-from store.untrusted.printing import Styled, echo
+from store.terminal.printing import Styled, echo
 
 if TYPE_CHECKING:
     from agent.doctor.machine import DoctorCheck
@@ -82,7 +82,7 @@ def doctor(as_json: bool, **options: Any) -> None:
 def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     import numpy as np
 
-    from agent.config import HandPace, RunConfig, SiteConfig
+    from agent.run_config import HandPace, RunConfig, SiteConfig
     from agent.doctor.machine import CODECS
     from agent.doctor.platform import probe_site
     from agent.drivers.web import browser as browsers

@@ -12,7 +12,7 @@ import click
 
 from agent.cli.options import cap_options, data_option, json_option
 from agent.cli.privacy_notice import announce
-from store.untrusted.printing import count_of, echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.benchmarks.judge_consistency import Measure
@@ -89,7 +89,7 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     from agent.benchmarks.judge_consistency import Panel, probe_judge
     from agent.benchmarks.viewer import measure_agreement
     from agent.benchmarks.viewer_inputs import draw_videos, take_exhibits
-    from agent.judge.capped_model import is_free
+    from agent.judge.model_under_cap import is_free
     from agent.judge.spending_cap import Budgeted, Spending
     from agent.models import load
     from agent.models.local_server import warmed
@@ -98,8 +98,8 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     from agent.playground.clips import ClipStore, default_cache
     from personas.library import all_personas
     from store.runs.data_folder import DataFolder
-    from store.runs.payments import PaymentBook
-    from store.untrusted.printing import counting
+    from store.runs.payment_book import PaymentBook
+    from store.terminal.printing import counting
 
     rng = np.random.default_rng(options["seed"])
     items = draw_videos(load_catalogue(), options["per_theme"], rng)

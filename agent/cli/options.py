@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from store.cli.options import declare_data
-from store.untrusted.exit_codes import json_option as json_option
+from store.terminal.exit_codes import json_option as json_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

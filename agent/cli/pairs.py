@@ -19,11 +19,11 @@ from agent.cli.options import (
     revision_option,
 )
 from agent.cli.privacy_notice import announce
-from store.untrusted.printing import count_of, echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from agent.preferences.generate import GeneratedPairs, PairPlan
-    from analysis.preferences.pair_checks import PairChecks
+    from agent.preference_pairs.generate import GeneratedPairs, PairPlan
+    from analysis.preference_pairs.pair_checks import PairChecks
     from store.runs.data_folder import DataFolder
 
 EPILOG = """
@@ -86,8 +86,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, find_capabilities
-    from agent.preferences.generate import PairPlan
-    from analysis.preferences.pair_checks import PairChecks
+    from agent.preference_pairs.generate import PairPlan
+    from analysis.preference_pairs.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
     from store.privacy.derived_files import register
     from store.results.preference_pairs import ERRORS, read_pairs
@@ -134,9 +134,9 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
 
 
 def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> GeneratedPairs:
-    from agent.preferences.generate import make_pairs
+    from agent.preference_pairs.generate import make_pairs
     from store.runs.ledger import read
-    from store.untrusted.printing import counting
+    from store.terminal.printing import counting
 
     paths = [folder.find_run(name) for name in runs] or [run.path for run in folder.runs()]
     ledgers = [read(path) for path in paths]

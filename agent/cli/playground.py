@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from agent.cli.options import data_option, site_options
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 EPILOG = """
 \b

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
-    from agent.config import SiteConfig
+    from agent.run_config import SiteConfig
     from agent.judge.spending_cap import SpendingCap
     from store.runs.ledger_lines import Windows
 

@@ -19,7 +19,7 @@ from agent.cli.options import (
     revision_option,
 )
 from agent.cli.privacy_notice import announce
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from agent.evaluation.hallucination_probes import ProbePlan
@@ -67,8 +67,8 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, check_revision
-    from analysis.preferences.hallucination import misalignment
-    from analysis.preferences.hallucination_figures import write
+    from analysis.preference_pairs.hallucination_rates import misalignment
+    from analysis.preference_pairs.hallucination_figures import write
     from store.frames.frame_store import FrameStore
     from store.privacy.derived_files import register
     from store.results.hallucination_probes import read_probes
@@ -109,7 +109,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
 def _ask(folder: DataFolder, pairs: PreferencePairs, probing: ProbePlan) -> Path:
     """Ask one model; returns where its answers are."""
     from agent.evaluation.hallucination_probes import ask_probes
-    from store.untrusted.printing import counting
+    from store.terminal.printing import counting
 
     announce(probing.model, probing.cap)
     with counting(f"asking {probing.model}") as tell:

@@ -18,7 +18,7 @@ from agent.cli.options import (
     revision_option,
 )
 from agent.cli.privacy_notice import announce
-from store.untrusted.printing import count_of, echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
@@ -57,7 +57,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.models import check, check_access, check_persona, check_revision
     from personas.strategies import hashes
     from store.runs.data_folder import DataFolder
-    from store.untrusted.printing import counting
+    from store.terminal.printing import counting
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")

@@ -29,11 +29,11 @@ from agent.cli.options import (
 from agent.cli.privacy_notice import announce, announce_repeats
 from agent.drivers import DRIVERS
 from store.cli.options import url_option
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
-    from agent.config import RunConfig
-    from agent.run.session import LiveOptions, RunFolder, RunWatcher
+    from agent.run_config import RunConfig
+    from agent.run.start_or_resume import LiveOptions, RunFolder, RunWatcher
     from store.runs.data_folder import DataFolder
 
 NEED_MIB = 200
@@ -143,7 +143,7 @@ def run(context: click.Context, /, as_json: bool, **options: Any) -> None:
 
 
 def _config(context: click.Context, data: DataFolder) -> RunConfig:
-    from agent.run.request import RunRequest, config_of_request
+    from agent.run.run_options import RunRequest, config_of_request
 
     options = context.params
     if options["study"] is not None:
@@ -189,7 +189,7 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from agent.drivers.web.browser import find_browser
     from agent.judge.spending_cap import SpendingCap
     from agent.platforms import load_platform
-    from agent.run.session import RunFolder
+    from agent.run.start_or_resume import RunFolder
     from store.encoders import check as check_encoder
     from store.runs.data_folder import DataFolder
 
@@ -214,7 +214,7 @@ def _live(options: dict[str, Any], platform: str) -> LiveOptions:
     from agent.errors import BadConfig
     from agent.platforms import load_platform
     from agent.run.pacing import Hours, PaceLimits, zone_of
-    from agent.run.session import LiveOptions
+    from agent.run.start_or_resume import LiveOptions
     from agent.study.study_file import load_study
 
     if not load_platform(platform).live:
@@ -236,7 +236,7 @@ def _interruptible(
     config: RunConfig, place: RunFolder, onlooker: RunWatcher, *, tethered: bool
 ) -> str:
     from agent.cli.signals import interruptible
-    from agent.run.session import execute_run
+    from agent.run.start_or_resume import execute_run
 
     return interruptible(
         execute_run(config, place, onlooker, lambda: datetime.now(UTC)), tethered=tethered

@@ -20,7 +20,7 @@ from agent.cli.options import (
 )
 from agent.cli.privacy_notice import announce
 from store.cli.options import url_option
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from agent.evaluation.value_spectrum import SpectrumPlan
@@ -183,7 +183,7 @@ def _ask(
 ) -> tuple[Path, Path | None, Path | None]:
     """Ask one model; returns where its answers, its explanations and its answers in words are."""
     from agent.evaluation.value_spectrum import ask_spectrum
-    from store.untrusted.printing import counting
+    from store.terminal.printing import counting
 
     announce(asking.model, asking.cap)
     with counting(f"asking {asking.model}") as tell:

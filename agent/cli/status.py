@@ -13,7 +13,7 @@ import click
 
 from agent.cli.options import data_option, json_option
 from store.untrusted.clean_text import show_line
-from store.untrusted.printing import count_of, echo, share_text
+from store.terminal.printing import count_of, echo, share_text
 
 if TYPE_CHECKING:
     from agent.daemon.web.address import Address

@@ -14,7 +14,7 @@ import click
 
 from agent.cli.options import browser_option, data_option
 from store.cli.options import url_option
-from store.untrusted.printing import count_of, echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conductor import Study
@@ -52,7 +52,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     from agent.errors import BadConfig
     from agent.models import check_access
     from agent.run.pacing import zone_of
-    from agent.run.request import check_names
+    from agent.run.run_options import check_names
     from agent.study.preparation import keep_study, prepare_study, replicates_for
     from agent.study.process_locks import held_study
     from agent.study.study_file import EXAMPLE, load_study

@@ -24,7 +24,7 @@ from agent.daemon.web.status import JOURNAL, LOCK
 from agent.errors import BadConfig, UnknownName
 from store.jsonl.locks import LockHeld, NamedLock
 from store.runs.data_folder import DataFolder
-from store.untrusted.printing import PlainFormatter
+from store.terminal.printing import PlainFormatter
 
 LOG_BYTES, LOGS = 2_000_000, 5
 NEED_MIB = 1

@@ -36,7 +36,7 @@ from agent.daemon.process.indexer import IndexerProcess
 from agent.daemon.process.retry_policy import RetryPolicy
 from agent.daemon.process.webhooks import HookSender
 from agent.daemon.redact_secrets import SecretRedactor
-from agent.daemon.schedule import admission, triggers
+from agent.daemon.schedule import admission, next_due
 from agent.daemon.schedule.due_queue import DueQueue
 from agent.daemon.schedule.past_runs import PastRuns
 from store.errors import StoreError
@@ -81,7 +81,7 @@ class Supervisor:
         self._looked_at_machine = float("-inf")
 
     def upcoming(self, count: int) -> list[tuple[datetime, str]]:
-        return triggers.upcoming(self.loaded_file.watch, self.book.now(), count)
+        return next_due.upcoming(self.loaded_file.watch, self.book.now(), count)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; what runs then is ended in order."""
@@ -134,7 +134,7 @@ class Supervisor:
             watch.hooks, self.book.note, SecretRedactor(self.place.secrets)
         ).tell
         for entry in watch.entries:
-            trigger = triggers.make_trigger(watch, entry)
+            trigger = next_due.make_trigger(watch, entry)
             self._alarms.add_job(self._ring, trigger, id=entry.name, misfire_grace_time=None)
 
     async def _ring(self) -> None:

@@ -11,14 +11,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival, PageHooks
 from agent.errors import RunFault
 from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from store.runs.ledger_lines import Video
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 if TYPE_CHECKING:
     from agent.run.pacing import SlowHands

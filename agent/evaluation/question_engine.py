@@ -20,7 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
-from agent.judge.capped_model import guarded
+from agent.judge.model_under_cap import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.judge.spending_cap import ModelAccount, Spending, SpendingCap
@@ -32,7 +32,7 @@ from personas.persona import Persona
 from store.jsonl.answer_file import KeyedRecord, KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Usage
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 
 BATCH = 32
 """Answers committed together."""

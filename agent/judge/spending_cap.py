@@ -17,8 +17,8 @@ from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.paid_calls import METER, CappedAccounts, Meter, ask_metered
 from store.runs.ledger import LedgerLine
 from store.runs.ledger_lines import Fault, ObservedVideo, Usage
-from store.runs.payments import Balance, CarriedOver, PaymentBook
-from store.untrusted.printing import count_of
+from store.runs.payment_book import Balance, CarriedOver, PaymentBook
+from store.terminal.printing import count_of
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from agent.models.paid_calls import METER, Payment, told_tokens
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
 from personas import strategies
-from store.untrusted.printing import remark
+from store.terminal.printing import remark
 
 SETTINGS: dict[str, Any] = {
     "max_retries": 3,

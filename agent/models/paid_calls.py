@@ -17,7 +17,7 @@ from typing import Any
 from agent.errors import ModelFault, TimedOut
 from agent.models.base import Model, Question, Reply
 from agent.models.prices import Price
-from store.runs.payments import Balance, CallReserved, CallSettled, PaymentBook
+from store.runs.payment_book import Balance, CallReserved, CallSettled, PaymentBook
 
 FRAME_TOKENS = 3200
 """What a frame of 1,536 pixels costs with the dearest tokenisers in wide use, in tokens."""

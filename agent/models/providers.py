@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agent.errors import BadConfig
 from agent.models.base import Capabilities
-from store.runs.recorded_names import INVENTING, split_model_name
+from store.runs.recorded_model_names import INVENTING, split_model_name
 
 SERVED = Capabilities()  # by somebody who charges for it, and of providers that nobody here knows
 OWN_SERVER = Capabilities(costs=False)  # by a server of one's own

@@ -7,7 +7,7 @@ from importlib import import_module
 from agent.drivers.base import PageHooks
 from agent.errors import UnknownName
 from agent.platforms.base import Platform
-from store.runs.recorded_names import REPLAY
+from store.runs.recorded_model_names import REPLAY
 
 NAMES = ("playground", "tiktok", "youtube", "instagram", "replay")
 RECORDED_RUN = Platform(

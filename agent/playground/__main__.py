@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from store.untrusted.exit_codes import ErrorReporter
-from store.untrusted.printing import echo
+from store.terminal.exit_codes import ErrorReporter
+from store.terminal.printing import echo
 
 SKINS = ("tiktok", "youtube", "instagram")
 FEEDS = ("listener", "popular", "random", "contrarian")

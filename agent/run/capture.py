@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
-from agent.config import Frames
+from agent.run_config import Frames
 from agent.drivers.base import ActiveVideo, Driver
 from store.runs.ledger_lines import Frame
 from store.untrusted.size_limits import decode_picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from store.runs.ledger_lines import Exclusion, Judgement, Phase
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival
 from agent.drivers.web.wall_handling import make_fault
 from agent.errors import (
@@ -24,7 +24,7 @@ from agent.run.capture import VideoFrames, sheet, take_frames
 from agent.run.dwell_policy import ReactionPlan, plan_reaction
 from agent.run.loop_dependencies import RunTools
 from agent.run.progress import OpenStep, RunProgress
-from agent.run.site_count_check import SiteRecord
+from agent.run.site_counts_vs_ledger import SiteRecord
 from store.runs.ledger_lines import (
     Exclusion,
     Intention,

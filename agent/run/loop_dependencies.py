@@ -12,7 +12,7 @@ from agent.errors import RunFault, WallShown
 from agent.platforms.base import Feed
 from agent.run.dwell_policy import ReactionPlan
 from agent.run.recorder import LedgerRecorder
-from agent.run.site_count_check import Witness
+from agent.run.site_counts_vs_ledger import Witness
 from store.runs.ledger_lines import Judgement, Step, Video
 
 

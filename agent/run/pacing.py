@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from agent.config import HandPace
+from agent.run_config import HandPace
 from agent.errors import BadConfig, PaceReached
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_each

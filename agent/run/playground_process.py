@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.config import SiteConfig
+from agent.run_config import SiteConfig
 from agent.errors import EXIT_CODES, BadConfig, PlatformFault, UserError
-from agent.run.site_count_check import SiteRecord, WatchedPlace
-from store.untrusted.printing import remark
+from agent.run.site_counts_vs_ledger import SiteRecord, WatchedPlace
+from store.terminal.printing import remark
 
 REFUSED = 409
 READY_S = 300.0

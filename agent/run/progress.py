@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 
-from agent.run.site_count_check import SiteRecord
+from agent.run.site_counts_vs_ledger import SiteRecord
 from store.jsonl.answer_file import UNANSWERED
 from store.runs.ledger_lines import (
     Intention,

@@ -13,7 +13,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Protocol
 
-from agent.config import HandPace, RunConfig
+from agent.run_config import HandPace, RunConfig
 from agent.errors import PaceReached, is_wall
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of

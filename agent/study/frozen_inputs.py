@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.errors import StudyChanged
 from agent.study.study_file import BadStudy, StudyDeclaration
 from personas.library import find

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config import Arm, FrozenValue
+from agent.run_config import Arm, FrozenValue
 from agent.errors import BadConfig
 from agent.study.study_file import StudyDeclaration
 from store.jsonl.atomic import write_whole

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.errors import StudyChanged
 from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FROZEN, freeze_study, read_frozen

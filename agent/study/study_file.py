@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from agent.config import Arm, Dwell, Frames, FrozenValue, SiteConfig
+from agent.run_config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
 from store.runs.ledger_lines import Windows

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent import models
 from agent.errors import BadConfig
-from agent.judge.capped_model import NO_CAP, guarded
+from agent.judge.model_under_cap import NO_CAP, guarded
 from agent.models import local_checkpoint
 from agent.models.base import Model
 from agent.models.paid_calls import CappedAccounts
@@ -25,7 +25,7 @@ from agent.training.dataset import TrainingPairs
 from store.results import trainings
 from store.results.trainings import TrainingPlan, TrainingRecipe, TrainingRun, TrainingScores
 from store.runs.data_folder import DataFolder
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 
 FIRST = 16
 """The smallest size above 0, unless sizes are named."""

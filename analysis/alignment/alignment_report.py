@@ -12,7 +12,7 @@ from analysis.estimators.learning_curve import Alignment, LearningCurve, Saturat
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.runs_table import columns
 from store.jsonl.atomic import write_whole
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 CURVE, LOSS, RESULT = "curve.png", "loss.png", "result.json"
 _DPI = 120

@@ -21,8 +21,8 @@ from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
 from store.errors import EXIT_CODES as STORE_CODES
-from store.untrusted.exit_codes import CommandGroup, ErrorReporter
-from store.untrusted.printing import echo
+from store.terminal.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.import_csv import CsvOptions

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli.options import declare_data
-from store.untrusted.exit_codes import declare_json
-from store.untrusted.printing import echo
+from store.terminal.exit_codes import declare_json
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.exposures import Views

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from analysis.cli.options import MANY, data_option, json_option, seed_option
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from analysis.report.report_inputs import Material

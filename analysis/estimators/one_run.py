@@ -38,7 +38,7 @@ from analysis.statistics.intervals import change_over_batches, difference_over_b
 from analysis.statistics.null_models import NullOfI, WindowCounts, null_of_i
 from store.runs.ledger import Ledger
 from store.runs.ledger_site_lines import last_difference
-from store.runs.recorded_names import REPLAY
+from store.runs.recorded_model_names import REPLAY
 
 _OF_REPLAYS = (
     "A replay shows another run's videos again: it says how this judge answers, and nothing of how "

@@ -32,7 +32,7 @@ from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
 from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.null_models import DRAWS
 from store.runs.rejudgements import Judgements
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 _ANSWERS = {"yes": YES, "no": NO, None: NONE}
 

@@ -40,7 +40,7 @@ from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 Primary = Literal["t", "permutation"]
 CONTROLS = ("yoked", "passive")

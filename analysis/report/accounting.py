@@ -11,7 +11,7 @@ from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, View
 from analysis.data.windows import compared
 from analysis.report.number_sources import NumberSource
 from analysis.statistics.estimate import Ints, Mask
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)
 USES: tuple[str, ...] = (

@@ -19,7 +19,7 @@ from analysis.report.group_measures import ArmDwell
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.report.report_group import ARM_NAMES, GroupRows
 from analysis.statistics.estimate import Mask
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from analysis.report.figures import AxisScale, Span, axis, hump, interval, span
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.report.report_group import ARM_NAMES, GroupRows
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 _AXIS = "percentage points"
 BY_DESIGN = {

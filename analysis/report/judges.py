@@ -17,7 +17,7 @@ from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, 
 from analysis.report.primary_outcome import permutation_p
 from analysis.report.report_group import GroupRows, group_told
 from analysis.statistics.estimate import Estimate, Mask
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 MOST_CELLS = 14  # personas up to which every cell has its number printed
 _APART = "drawn at another time, so they are not compared"

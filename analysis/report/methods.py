@@ -20,8 +20,8 @@ from analysis.report.group_measures import Measures
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from analysis.report.report_inputs import Material, PrimaryTest
 from store.runs.ledger_lines import RunStarted
-from store.runs.recorded_names import REPLAY
-from store.untrusted.printing import count_of
+from store.runs.recorded_model_names import REPLAY
+from store.terminal.printing import count_of
 
 _LIBRARIES = ("numpy", "scipy", "pydantic", "pillow", "Jinja2", "pyarrow")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup, escape
 
 from analysis.statistics.estimate import NAN, Estimate, percentile_text
-from store.untrusted.printing import share_text
+from store.terminal.printing import share_text
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 SMALLEST_P = 1e-4

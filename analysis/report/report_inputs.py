@@ -24,7 +24,7 @@ from store.runs.ledger import Ledger
 from store.runs.ledger_lines import RunStarted, Step
 from store.runs.ledger_site_lines import last_difference
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 from store.untrusted.size_limits import BadToml, read_toml
 
 FILE, DRAWS = "study.toml", "draws.json"

@@ -25,7 +25,7 @@ from analysis.report.figures import (
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.report.report_group import ARM_NAMES, GroupRows
 from analysis.statistics.estimate import Estimate
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from analysis.report.group_measures import MeasuredGroup, Measures, Rejudging
 from analysis.report.page_files import Cell, Rendered, ReportTable
 from analysis.report.primary_outcome import permutation_p
 from analysis.statistics.estimate import NAN, Estimate
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")

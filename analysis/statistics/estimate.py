@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from store.untrusted.printing import share_text
+from store.terminal.printing import share_text
 
 NAN = math.nan
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from analysis.data.windows import WindowShare
 from analysis.estimators.one_run import OneRun
 from analysis.statistics.estimate import Estimate, percentile_text
 from analysis.statistics.null_models import NullOfI
-from store.untrusted.printing import count_of, share_text
+from store.terminal.printing import count_of, share_text
 
 Rows = list[tuple[str, str]]
 

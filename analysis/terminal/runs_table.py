@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from analysis.estimators.iavg import Group
 from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import estimate_text, place
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

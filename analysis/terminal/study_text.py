@@ -16,7 +16,7 @@ from analysis.simulation.power import WANTED, Power, Trials
 from analysis.simulation.scenarios import StudyPlan, World
 from analysis.terminal.run_text import estimate_text
 from analysis.terminal.runs_table import columns, null_text, number
-from store.untrusted.printing import count_of, share_text
+from store.terminal.printing import count_of, share_text
 
 
 def study_text(results: Sequence[Result]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli.options import bar, data_option, epilog, json_option, kept
-from store.untrusted.printing import count_of, echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from store.maintenance.backup import BackupSummary, Secret

@@ -12,7 +12,7 @@ import click
 
 from store.cli.options import bar, data_option, epilog, json_option, kept, url_option
 from store.errors import ForgettingPending
-from store.untrusted.printing import count_of, echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,8 +25,8 @@ from store.cli.options import (
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
-from store.untrusted.exit_codes import CommandGroup, ErrorReporter
-from store.untrusted.printing import count_of, echo, rewrite
+from store.terminal.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.printing import count_of, echo, rewrite
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import click
 
 from store.errors import NothingKept
 from store.jsonl.atomic import restrict_umask
-from store.untrusted.exit_codes import examples
-from store.untrusted.exit_codes import json_option as json_option
-from store.untrusted.printing import rewrite
+from store.terminal.exit_codes import examples
+from store.terminal.exit_codes import json_option as json_option
+from store.terminal.printing import rewrite
 
 if TYPE_CHECKING:
     from store.index.build import Progress

@@ -11,7 +11,7 @@ from store.dataset.manifest import digest
 from store.dataset.published_pictures import RECALL, Blur
 from store.dataset.rows import FIELDS, SPLITS, By, ExportRows, Row, RowChoice, shared_with_others
 from store.runs.ledger_lines import label_personas
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 NAME = "README.md"
 _RIGHTS = {

@@ -26,8 +26,8 @@ from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import ERRORS, NoPairs, PreferencePair, PreferencePairs
 from store.runs.data_folder import DataFolder
-from store.runs.recorded_names import invents
-from store.untrusted.printing import count_of
+from store.runs.recorded_model_names import invents
+from store.terminal.printing import count_of
 
 TEXTS = (
     "id",

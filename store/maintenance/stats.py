@@ -15,7 +15,7 @@ from store.frames.near_duplicates import alike_vectors, near_duplicates
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import label_personas
-from store.untrusted.printing import count_of
+from store.terminal.printing import count_of
 
 RECENT = timedelta(days=7)
 """What counts as the present rate."""

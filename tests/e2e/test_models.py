@@ -23,7 +23,7 @@ from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
 from store.runs.ledger_lines import Usage
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import Server, answering, frames_of

@@ -21,7 +21,7 @@ from agent.models.base import Question
 from personas import strategies
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_judgements
-from tests.agent.models.made import frame
+from tests.agent.models.made_models import frame
 from tests.e2e.commands import LONG_S, feedsway, start, until
 from tests.store.samples import keep_run
 

@@ -12,7 +12,7 @@ from agent.playground.catalogue import load_catalogue
 from agent.playground.fiducial_marker import read_mark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
-from tests.drills import drills_but
+from tests.drill_cases import drills_but
 from tests.e2e.commands import only, run
 from tests.store.samples import delivered
 

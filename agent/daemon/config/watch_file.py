@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from agent.config import FrozenValue, ZoneName
+from agent.run_config import FrozenValue, ZoneName
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours
 from agent.study.study_file import Name

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.journal.events import AnyEvent, PauseChanged, parse_event
 from agent.daemon.journal.state import State
 from store.errors import DataUnreadable, DataUnwritable

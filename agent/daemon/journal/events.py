@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from agent.config import ZoneName
+from agent.run_config import ZoneName
 from store.jsonl.append_only import LineFile, committed
 from store.jsonl.base_record import Record
 from store.jsonl.paths import PathName

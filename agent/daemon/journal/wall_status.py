@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from agent import errors
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.journal.events import WallReported
 
 

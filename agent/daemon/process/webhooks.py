@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import httpx
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.journal.events import (
     AnyEvent,
     BreakerChanged,

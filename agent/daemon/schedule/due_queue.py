@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from agent.daemon.config.watch_file import WatchEntry, WatchFile
 from agent.daemon.journal.events import OccurrenceQueued, OccurrenceSkipped
 from agent.daemon.journal.state import Occurrence, State
-from agent.daemon.schedule import triggers
+from agent.daemon.schedule import next_due
 
 LATE = timedelta(seconds=60)
 """What is found due later than this was missed."""
@@ -58,7 +58,7 @@ class DueQueue:
                 return [now.replace(microsecond=0)]  # its first is due at once
             earlier = [due for due in dealt if due <= now]
             since = max(earlier) if earlier else state.known.get(entry.name, now)
-        return triggers.due_between(watch, entry, since, now)
+        return next_due.due_between(watch, entry, since, now)
 
     def _sort_out(
         self, entry: WatchEntry, found: list[datetime], state: State, now: datetime

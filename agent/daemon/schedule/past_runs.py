@@ -15,7 +15,7 @@ from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Fault
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 
 _MICRO = 1e6
 

@@ -11,7 +11,7 @@ import secrets
 
 from pydantic import ValidationError
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from store.errors import DataUnwritable
 from store.jsonl.atomic import TEMPORARY, make_folder
 from store.runs.data_folder import DataFolder

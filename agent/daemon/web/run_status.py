@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.journal.events import ChildStarted, name_occurrence
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.daemon.web.study_status import count_drawn

@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web import address
 from agent.daemon.web.auth import RequestGate

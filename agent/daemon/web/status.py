@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.journal.damage import SHOWN, UnreadableLine
 from agent.daemon.journal.events import BreakerChanged, ChildEnded, MachineNotice, OccurrenceSkipped
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.config import FrozenValue
+from agent.run_config import FrozenValue
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.errors import BadConfig
 from store.runs.data_folder import DataFolder

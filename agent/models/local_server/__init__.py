@@ -10,7 +10,7 @@ from agent.errors import BadConfig
 from agent.models.local_server.lease import ServerLease
 from agent.models.local_server.vllm import vllm_recipe
 from agent.models.providers import parse_model_name
-from store.untrusted.printing import remark
+from store.terminal.printing import remark
 
 __all__ = ["ServerLease", "lease_for", "warmed"]
 

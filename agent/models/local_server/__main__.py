@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.models.local_server.runtime_folder import ServerFolder, ServerRecipe
 from agent.models.local_server.server_process import ServerKeeper
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from agent.models.local_server.runtime_folder import (
     ServerRecipe,
     processes_of,
 )
-from store.untrusted.printing import remark
+from store.terminal.printing import remark
 
 HOST = "127.0.0.1"
 _LOOK_S = 0.25

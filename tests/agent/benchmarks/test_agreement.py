@@ -18,7 +18,7 @@ from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore
 from personas.library import all_personas
 from personas.persona import Persona
-from tests.agent.models.made import frame
+from tests.agent.models.made_models import frame
 
 
 def quiet(done: int, total: int) -> None:

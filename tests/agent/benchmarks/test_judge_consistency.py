@@ -28,7 +28,7 @@ from agent.models.base import Model, Question, Reply
 from personas import strategies
 from personas.library import all_personas
 from personas.questionnaire import ITEMS
-from tests.agent.models.made import Recorded, frame
+from tests.agent.models.made_models import Recorded, frame
 
 THEMES = ["music", "cars", "music", "space", "cars", "food"]
 MADE = [

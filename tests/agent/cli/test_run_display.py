@@ -14,14 +14,14 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.cli.run_display import Display
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.errors import ChallengeShown
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Video, Windows
-from store.untrusted.printing import remark
+from store.terminal.printing import remark
 from tests.store.runs.test_data_folder import modes
 from tests.store.samples import finished, frame, jpeg, started, step
 from tests.store.untrusted.hostile import CAPTIONS, OURS, STEERS, captions

@@ -28,7 +28,7 @@ from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Judgement, Video, Windows
 from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.fault_server import Server
-from tests.agent.models.made import GUITARIST, Recorded
+from tests.agent.models.made_models import GUITARIST, Recorded
 from tests.agent.platforms.payloads import REAL
 from tests.store.samples import START, finished, keep_run, started, step
 from tests.store.untrusted.hostile import STEERS, captions

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent.config import Frames
+from agent.run_config import Frames
 from agent.drivers.replay import ReplayDriver
 from agent.run.capture import take_frames
 from store.frames.frame_store import FrameStore

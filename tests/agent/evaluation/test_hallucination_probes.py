@@ -24,14 +24,14 @@ from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.preferences.generate import PairPlan, make_pairs
+from agent.preference_pairs.generate import PairPlan, make_pairs
 from store.cli.main import main as store_main
 from store.results.hallucination_probes import PROBE_FORMAT, read_probes
 from store.results.preference_pairs import LEVELS, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from tests.agent.models.made import Recorded
-from tests.agent.watched import exhibits, watch
+from tests.agent.models.made_models import Recorded
+from tests.agent.made_runs import exhibits, watch
 from tests.store.samples import START
 
 ROOT = Path(__file__).parents[3]
@@ -156,7 +156,7 @@ def test_nothing_is_asked_twice_and_a_cap_holds_over_sittings(
 
 
 def test_a_denial_invents_nothing() -> None:
-    from analysis.preferences.hallucination import _mentioned
+    from analysis.preference_pairs.hallucination_rates import _mentioned
 
     assert _mentioned("The bikes stand there.", {"bike"}) == ["bike"]
     assert _mentioned("There are no bikes, but kites.", {"bike"}) == []

@@ -16,12 +16,12 @@ from agent.evaluation.question_engine import (
     QuestionEngine,
     shuffled,
 )
-from agent.judge.capped_model import NO_CAP
+from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import Patience
 from agent.models.paid_calls import CappedAccounts
 from store.jsonl.answer_file import KeyedWriter
 from store.runs.data_folder import DataFolder
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 from tests.store.jsonl.test_answer_file import TASTED, Sip, Taster
 from tests.store.samples import START
 

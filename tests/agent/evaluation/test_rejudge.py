@@ -32,7 +32,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.ledger_lines import PersonaRecord
 from store.runs.rejudgements import Judgements, RejudgedAnswer, judgement_files, read_judgements
-from tests.agent.models.made import Recorded
+from tests.agent.models.made_models import Recorded
 from tests.store.samples import START, keep_run
 
 NAME = "openai/gpt-4o"

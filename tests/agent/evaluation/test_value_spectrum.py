@@ -36,7 +36,7 @@ from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Video
 from store.runs.rejudgements import read_judgements
 from tests.agent.models.fault_server import Server, frames_of
-from tests.agent.models.made import Recorded
+from tests.agent.models.made_models import Recorded
 from tests.e2e.commands import until
 from tests.store.samples import START, finished, frame, started, step
 

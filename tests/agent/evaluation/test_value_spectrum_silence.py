@@ -17,7 +17,7 @@ from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import Keyword, Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import RejudgedAnswer, read_judgements
-from tests.agent.models.made import Recorded, frame
+from tests.agent.models.made_models import Recorded, frame
 from tests.store.samples import START
 
 FRAMES = 8

@@ -15,16 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.evaluation import pair_prompts as prompts
-from agent.judge.capped_model import guarded, is_free
+from agent.judge.model_under_cap import guarded, is_free
 from agent.judge.spending_cap import SpendingCap
 from agent.models.base import Model, Question, Reply
 from agent.models.paid_calls import CappedAccounts
 from agent.models.scripted import load as load_scripted
-from agent.preferences.generate import EditorAndChecker
+from agent.preference_pairs.generate import EditorAndChecker
 from store.runs.data_folder import DataFolder
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 from tests.agent.models.fault_server import Server
-from tests.agent.models.made import Recorded, frame
+from tests.agent.models.made_models import Recorded, frame
 from tests.store.samples import keep_run
 
 CALL = 902

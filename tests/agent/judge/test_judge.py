@@ -13,7 +13,7 @@ from agent.judge.judge import LONGEST_REPLY, Explain, ModelJudge, QuestionForm
 from agent.models import scripted
 from agent.models.base import Question, Reply
 from store.runs.ledger_lines import Judgement
-from tests.agent.models.made import GUITARIST, Recorded, frame, judged
+from tests.agent.models.made_models import GUITARIST, Recorded, frame, judged
 
 
 def ask(name: str, strategy: str = "simple", manner: QuestionForm | None = None) -> Judgement:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from agent.judge.capped_model import guarded
+from agent.judge.model_under_cap import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.spending_cap import SpendingCap
 from agent.models import load
 from agent.models.paid_calls import CappedAccounts
 from store.runs.ledger_lines import Judgement
-from store.runs.payments import CallSettled, PaymentBook
+from store.runs.payment_book import CallSettled, PaymentBook
 from tests.agent.models.fault_server import Server
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")

@@ -29,7 +29,7 @@ import psutil
 import pytest
 
 from store.runs.data_folder import DataFolder
-from store.runs.payments import CallReserved, CallSettled, PaymentBook
+from store.runs.payment_book import CallReserved, CallSettled, PaymentBook
 from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models.chaos_server import RECEIVED, SENT, ChaosServer
 from tests.store.samples import keep_run

@@ -17,7 +17,7 @@ from agent.models import scripted
 from agent.models.base import Model, Question, Reply
 from personas.strategies import build
 from store.runs.ledger_lines import Judgement
-from tests.agent.models.made import GARDENER, GUITARIST, Recorded, frame
+from tests.agent.models.made_models import GARDENER, GUITARIST, Recorded, frame
 
 QUESTION = Question(build("simple", GUITARIST), (frame(),), "A caption")
 FULL = Reply(

@@ -17,8 +17,8 @@ from agent.models.paid_calls import CappedAccounts
 from personas.strategies import build
 from store.runs.ledger import LedgerLine
 from store.runs.ledger_lines import Fault, Judgement, RunFinished, Usage
-from store.runs.payments import PaymentBook
-from tests.agent.models.made import GUITARIST, Recorded, frame
+from store.runs.payment_book import PaymentBook
+from tests.agent.models.made_models import GUITARIST, Recorded, frame
 from tests.store.samples import step
 
 QUESTION = Question(build("simple", GUITARIST), (frame(),))

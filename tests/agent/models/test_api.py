@@ -26,8 +26,8 @@ from agent.judge.spending_cap import Budgeted, SpendingCap
 from agent.models.api import SETTINGS, ServedModel
 from agent.models.paid_calls import CappedAccounts
 from store.runs.ledger_lines import Judgement
-from store.runs.payments import PaymentBook
-from tests.agent.models.made import GUITARIST, frame
+from store.runs.payment_book import PaymentBook
+from tests.agent.models.made_models import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")

@@ -12,7 +12,7 @@ import pytest
 from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage, get_model
 
 from agent import platforms
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.drivers import DRIVERS
 from agent.drivers.desktop.driver import DesktopDriver
 from agent.errors import BadConfig, MissingExtra, ModelFailed
@@ -31,9 +31,9 @@ from agent.models.base import Model, Question, Reply
 from agent.models.local_server import lease_for
 from agent.models.providers import PROVIDERS, SERVED_PROVIDERS, ModelProvider, parse_model_name
 from personas.strategies import build
-from store.runs.recorded_names import INVENTING, REPLAY
+from store.runs.recorded_model_names import INVENTING, REPLAY
 from tests.agent.models import tiny
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:Deprecat
 ROOT = Path(__file__).parents[3]
 LOOKUPS = {
     "agent/models/providers.py",
-    "store/runs/recorded_names.py",
+    "store/runs/recorded_model_names.py",
     "store/encoders/__init__.py",
 }
 """Where names are looked up, which is the one place to take them apart."""

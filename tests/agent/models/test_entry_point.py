@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from personas.strategies import build
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """\

@@ -21,7 +21,7 @@ from personas.questionnaire import ITEMS
 from store.runs.ledger_lines import Judgement
 from tests.agent.models import tiny
 from tests.agent.models.fault_server import HUGE, REPLIES, STATUSES, Server, answering, frames_of
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")

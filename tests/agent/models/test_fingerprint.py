@@ -14,11 +14,11 @@ from agent.models import load, scripted
 from agent.models.api import ServedModel
 from agent.models.base import Reply
 from agent.models.fingerprint import weights
-from agent.run.session import refuse_other_model
+from agent.run.start_or_resume import refuse_other_model
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from tests.agent.models import tiny
-from tests.agent.models.made import Recorded
+from tests.agent.models.made_models import Recorded
 from tests.store.samples import keep_run
 
 

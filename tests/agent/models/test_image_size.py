@@ -11,7 +11,7 @@ from agent.errors import ModelFailed
 from agent.models import image_size, local_vlm
 from agent.models.base import Question
 from personas.strategies import build
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 
 def size(jpeg: bytes) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from agent.models import Question, inspect_provider, load
 from agent.models.api import _messages
 from personas.strategies import build, paraphrases, strategies
 from tests.agent.models import tiny
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend
 pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")

@@ -20,7 +20,7 @@ from agent.models.local_vlm import GeneratedReply, HfVlm
 from personas.strategies import build
 from store.encoders._torch import load_torch
 from tests.agent.models import tiny
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 RED, BLUE = frame(colour="red"), frame(colour="blue")
 

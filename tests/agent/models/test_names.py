@@ -15,7 +15,7 @@ from agent.models import check, check_access, check_persona, known, load, script
 from agent.models.base import Question
 from agent.models.providers import SERVED_PROVIDERS
 from personas.strategies import build
-from tests.agent.models.made import GUITARIST, frame
+from tests.agent.models.made_models import GUITARIST, frame
 
 
 @pytest.mark.parametrize("name", [name for name in known() if "…" not in name and "?" not in name])

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from agent.errors import WallShown
-from agent.run import session
-from agent.run.session import LiveOptions, SilentWatcher
+from agent.run import start_or_resume
+from agent.run.start_or_resume import LiveOptions, SilentWatcher
 from store.runs.ledger_lines import Step
 from tests.agent.platforms import running
 from tests.agent.platforms.running import Told, check, watch
@@ -42,8 +42,8 @@ def meddled(
 ) -> Told:
     """Watch eight videos of a skin while somebody meddles, and a person answers the walls."""
 
-    def patient(*words: object, **options: object) -> session.RunFolder:
-        place = session.RunFolder(*words, **options)  # type: ignore[arg-type]
+    def patient(*words: object, **options: object) -> start_or_resume.RunFolder:
+        place = start_or_resume.RunFolder(*words, **options)  # type: ignore[arg-type]
         return replace(place, live=LiveOptions(patient=True))
 
     monkeypatch.setattr(running, "SilentWatcher", lambda: meddler)

@@ -10,7 +10,7 @@ import pytest
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from tests.agent.platforms.running import Told, check, watch
-from tests.drills import drills_but
+from tests.drill_cases import drills_but
 from tests.e2e.commands import feedsway
 
 PLATFORMS = ("playground", "tiktok", "youtube", "instagram")

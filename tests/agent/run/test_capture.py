@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from agent.config import Frames
+from agent.run_config import Frames
 from agent.drivers.base import ActiveVideo, Capture
 from agent.run.capture import sheet, take_frames
 from agent.run.recorder import LedgerRecorder

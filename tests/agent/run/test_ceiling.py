@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.privacy_notice import announce_repeats
-from agent.config import SiteConfig
+from agent.run_config import SiteConfig
 from store.runs.ledger_lines import Windows
 
 CLIPS = "file,caption,creator,theme,ad\na.webm,A,x,cats,\nb.webm,B,x,cats,\nc.webm,C,x,dogs,\n"

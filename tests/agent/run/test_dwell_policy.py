@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.errors import BadConfig
 from agent.run.dwell_policy import plan_reaction
 from agent.run.yoked_control import schedule_yoke

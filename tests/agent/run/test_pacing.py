@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from agent.config import HandPace
+from agent.run_config import HandPace
 from agent.errors import BadConfig, PaceReached
 from agent.run import pacing
 from agent.run.pacing import Hours, PaceLimits, SlowHands

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import SiteConfig
+from agent.run_config import SiteConfig
 from agent.errors import BadConfig
 from agent.run.playground_process import PlaygroundSite
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import RunConfig, SiteConfig
+from agent.run_config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load_platform
@@ -21,7 +21,7 @@ from agent.run.loop import RunLoop
 from agent.run.loop_dependencies import RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.session import SilentWatcher
+from agent.run.start_or_resume import SilentWatcher
 from agent.run.yoked_control import YokedSchedule
 from personas.library import find
 from store.frames.frame_store import FrameStore

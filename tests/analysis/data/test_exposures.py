@@ -19,17 +19,17 @@ from analysis.data.exposures import (
 from analysis.statistics.estimate import Estimate, as_json
 from store.runs import ledger
 from store.runs.ledger_lines import Reaction, Video
-from tests.analysis import made
+from tests.analysis import made_results
 
 
 def test_steps_become_rows(tmp_path: Path) -> None:
     blind = Reaction(action="swipe", dwell_asked_s=1, dwell_s=1.25, exposure_s=0, held_s=0)
     steps = [
-        made.step(0, "before", "yes"),
-        made.step(1, "before", "no", excluded="ad", video=Video(id="x")),
-        made.step(2, "after", "refused", reaction=blind),
+        made_results.step(0, "before", "yes"),
+        made_results.step(1, "before", "no", excluded="ad", video=Video(id="x")),
+        made_results.step(2, "after", "refused", reaction=blind),
     ]
-    path = made.write(tmp_path, made.started(config={"replicate": 3}), steps, finished=False)
+    path = made_results.write(tmp_path, made_results.started(config={"replicate": 3}), steps, finished=False)
     views = from_ledgers([ledger.read(path)])
     assert len(views) == 3
     assert views.answer.tolist() == [YES, NO, NONE]
@@ -51,7 +51,7 @@ def test_steps_become_rows(tmp_path: Path) -> None:
 
 def test_runs_stay_apart(tmp_path: Path) -> None:
     ledgers = [
-        made.paper_run(tmp_path, yes, 10, run_id=f"r{yes}", persona=f"p{yes}") for yes in (5, 20)
+        made_results.paper_run(tmp_path, yes, 10, run_id=f"r{yes}", persona=f"p{yes}") for yes in (5, 20)
     ]
     views = from_ledgers(ledgers)
     assert len(views) == 200
@@ -63,7 +63,7 @@ def test_runs_stay_apart(tmp_path: Path) -> None:
 
 def test_rows_are_put_in_order() -> None:
     rows = [(0, at, 0, 0, 0, 1, 0, 0, None, None, 1.0, None, 0.0, f"v{at}", 0) for at in (2, 0, 1)]
-    assert table(made.views([], 0).runs, rows).video.tolist() == ["v0", "v1", "v2"]
+    assert table(made_results.views([], 0).runs, rows).video.tolist() == ["v0", "v1", "v2"]
 
 
 def test_a_table_of_nothing() -> None:
@@ -87,7 +87,7 @@ def test_unequal_rows_are_refused() -> None:
 def test_repeats_count_and_can_be_left_out(tmp_path: Path) -> None:
     """Steps as they are written now count; a ledger that excluded its repeats stays as it was."""
     steps = [
-        made.step(
+        made_results.step(
             at,
             "before" if at < 4 else "after",
             "yes" if at in (0, 5, 6) else "no",
@@ -96,7 +96,7 @@ def test_repeats_count_and_can_be_left_out(tmp_path: Path) -> None:
         )
         for at in range(8)
     ]
-    views = from_ledger(ledger.read(made.write(tmp_path, made.started(), steps)))
+    views = from_ledger(ledger.read(made_results.write(tmp_path, made_results.started(), steps)))
     assert views.eligible.tolist() == [True, True, False, *[True] * 5]
     new = without_repeats(views)
     assert np.flatnonzero(new.eligible).tolist() == [0, 1, 4]

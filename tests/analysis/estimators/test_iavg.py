@@ -14,7 +14,7 @@ from analysis.estimators.iavg import iavg
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import PersonaRecord
-from tests.analysis import made
+from tests.analysis import made_results
 
 
 def rng() -> np.random.Generator:
@@ -23,9 +23,9 @@ def rng() -> np.random.Generator:
 
 def test_i_per_persona_and_its_mean(tmp_path: Path) -> None:
     runs = [
-        made.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
-        made.paper_run(tmp_path, 20, 10, run_id="b", persona="p02"),
-        made.paper_run(tmp_path, 0, 10, run_id="c", persona="p03"),
+        made_results.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
+        made_results.paper_run(tmp_path, 20, 10, run_id="b", persona="p02"),
+        made_results.paper_run(tmp_path, 0, 10, run_id="c", persona="p03"),
     ]
     (group,) = iavg(from_ledgers(runs), rng())
     assert [person.change for person in group.personas[:2]] == [100, -50]
@@ -40,9 +40,9 @@ def test_i_per_persona_and_its_mean(tmp_path: Path) -> None:
 
 def test_runs_of_one_persona_are_pooled_and_groups_stay_apart(tmp_path: Path) -> None:
     runs = [
-        made.paper_run(tmp_path, 10, 20, run_id="a"),
-        made.paper_run(tmp_path, 0, 10, run_id="b"),
-        made.paper_run(tmp_path, 10, 10, run_id="c", arm="passive"),
+        made_results.paper_run(tmp_path, 10, 20, run_id="a"),
+        made_results.paper_run(tmp_path, 0, 10, run_id="b"),
+        made_results.paper_run(tmp_path, 10, 10, run_id="c", arm="passive"),
     ]
     treated, passive = iavg(from_ledgers(runs), rng())
     assert treated.personas[0].runs == 2
@@ -53,12 +53,12 @@ def test_runs_of_one_persona_are_pooled_and_groups_stay_apart(tmp_path: Path) ->
 
 
 def test_a_run_without_an_after_window_does_not_spoil_the_rest(tmp_path: Path) -> None:
-    short = [made.step(at, "before", "yes") for at in range(5)]
+    short = [made_results.step(at, "before", "yes") for at in range(5)]
     runs = [
-        made.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
-        made.paper_run(tmp_path, 10, 30, run_id="b", persona="p02"),
-        ledger.read(made.write(tmp_path, made.started("c", "p03"), short, finished=False)),
-        ledger.read(made.write(tmp_path, made.started("d", "p04"), [], finished=False)),
+        made_results.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
+        made_results.paper_run(tmp_path, 10, 30, run_id="b", persona="p02"),
+        ledger.read(made_results.write(tmp_path, made_results.started("c", "p03"), short, finished=False)),
+        ledger.read(made_results.write(tmp_path, made_results.started("d", "p04"), [], finished=False)),
     ]
     (group,) = iavg(from_ledgers(runs), rng())
     assert group.i_avg == pytest.approx(150)
@@ -77,8 +77,8 @@ def test_nothing_given() -> None:
 
 
 def test_the_command_for_people_and_for_programs(tmp_path: Path) -> None:
-    made.paper_run(tmp_path, 10, 20, run_id="a", persona="p01")
-    made.paper_run(tmp_path, 0, 10, run_id="c", persona="p03")
+    made_results.paper_run(tmp_path, 10, 20, run_id="a", persona="p01")
+    made_results.paper_run(tmp_path, 0, 10, run_id="c", persona="p03")
     told = CliRunner().invoke(main, ["iavg", "a", "c", "--data", str(tmp_path)])
     assert told.exit_code == 0, told.output
     for words in ("undefined", "I_avg  +100.0 % over 1 of 2 personas", "if nothing happened"):
@@ -90,7 +90,7 @@ def test_the_command_for_people_and_for_programs(tmp_path: Path) -> None:
 
 
 def test_the_summary_command(tmp_path: Path) -> None:
-    made.paper_run(tmp_path, 10, 20, run_id="a")
+    made_results.paper_run(tmp_path, 10, 20, run_id="a")
     told = CliRunner().invoke(main, ["summary", "a"], env={"FEEDSWAY_DATA": str(tmp_path)})
     assert told.exit_code == 0, told.output
     assert "+20.0 pp" in told.stdout
@@ -99,8 +99,8 @@ def test_the_summary_command(tmp_path: Path) -> None:
 
 
 def test_the_latest_run_is_the_one_started_last(tmp_path: Path) -> None:
-    made.paper_run(tmp_path, 10, 20, run_id="z")
-    made.paper_run(tmp_path, 10, 40, run_id="a", at=made.NOON + timedelta(hours=1))
+    made_results.paper_run(tmp_path, 10, 20, run_id="z")
+    made_results.paper_run(tmp_path, 10, 40, run_id="a", at=made_results.NOON + timedelta(hours=1))
     told = CliRunner().invoke(main, ["iavg", "latest", "--data", str(tmp_path), "--json"])
     assert json.loads(told.stdout)[0]["i_avg"] == pytest.approx(300)
     nothing = CliRunner().invoke(main, ["iavg", "latest", "--data", str(tmp_path / "empty")])
@@ -108,7 +108,7 @@ def test_the_latest_run_is_the_one_started_last(tmp_path: Path) -> None:
 
 
 def test_an_unknown_run_is_one_sentence(tmp_path: Path) -> None:
-    made.paper_run(tmp_path, 10, 20, run_id="run-a")
+    made_results.paper_run(tmp_path, 10, 20, run_id="run-a")
     told = CliRunner().invoke(main, ["iavg", "nope", "--data", str(tmp_path)])
     assert told.exit_code == 2
     assert told.stdout == ""
@@ -118,9 +118,9 @@ def test_an_unknown_run_is_one_sentence(tmp_path: Path) -> None:
 
 def test_two_personas_with_one_id_stay_apart(tmp_path: Path) -> None:
     other = PersonaRecord(id="p12", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
-    made.paper_run(tmp_path, 10, 20, run_id="a")
-    made.paper_run(tmp_path, 10, 40, run_id="b")
-    made.paper_run(tmp_path, 20, 10, run_id="c", persona=other)
+    made_results.paper_run(tmp_path, 10, 20, run_id="a")
+    made_results.paper_run(tmp_path, 10, 40, run_id="b")
+    made_results.paper_run(tmp_path, 20, 10, run_id="c", persona=other)
     runs = [ledger.read(path) for path in DataFolder(tmp_path).ledgers()]
     (group,) = iavg(from_ledgers(runs), rng())
     ours, theirs = (run.started.persona.traits_hash[:6] for run in runs[1:])

@@ -11,23 +11,23 @@ from analysis.data.exposures import Views, from_ledgers
 from analysis.errors import NothingToCompare
 from analysis.estimators.judge_agreement import compare, mcnemar
 from store.runs import ledger
-from tests.analysis import made
+from tests.analysis import made_results
 
 
 def judged_twice(first: list[str], second: list[str], folder: Path) -> Views:
     ledgers = []
     for name, answers in (("one", first), ("two", second)):
         steps = [
-            made.step(at, "before" if at < 50 else "after", answer)
+            made_results.step(at, "before" if at < 50 else "after", answer)
             for at, answer in enumerate(answers)
         ]
-        path = made.write(folder, made.started(name, model=f"scripted/{name}"), steps)
+        path = made_results.write(folder, made_results.started(name, model=f"scripted/{name}"), steps)
         ledgers.append(ledger.read(path))
     return from_ledgers(ledgers)
 
 
-FIRST = [*made.spread(10, 50), *made.spread(20, 50)]
-SECOND = [*made.spread(25, 50), *made.spread(30, 50)]
+FIRST = [*made_results.spread(10, 50), *made_results.spread(20, 50)]
+SECOND = [*made_results.spread(25, 50), *made_results.spread(30, 50)]
 
 
 def test_mcnemar_by_hand() -> None:

@@ -17,7 +17,7 @@ from analysis.estimators.persona_matrix import (
 from analysis.simulation.designs import judge_matrix
 from analysis.simulation.scenarios import StudyPlan, World, draw_matrices
 from analysis.statistics.permutation import assignments
-from tests.analysis.made import plausible
+from tests.analysis.made_results import plausible
 
 
 def rng() -> np.random.Generator:

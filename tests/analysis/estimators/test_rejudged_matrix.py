@@ -23,7 +23,7 @@ from analysis.estimators.rejudged_matrix import (
 )
 from store.runs.ledger_lines import Judgement, Windows
 from store.runs.rejudgements import Judgements, RejudgedAnswer, RejudgementHeader
-from tests.analysis import made
+from tests.analysis import made_results
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 Says = Callable[[str, int, int, bool, int], str | None]
@@ -36,7 +36,7 @@ def table(personas: int, videos: int = 96, baseline: str = "passive") -> Views:
     windows = Windows(before=videos // 2, after=videos // 2, baseline=baseline)
     infos = [RunInfo(f"r{i}", f"p{i}", windows=windows) for i in range(personas)]
     acting = [np.arange(videos) % 2 for _ in infos]
-    return made.views(acting, videos // 2, infos)
+    return made_results.views(acting, videos // 2, infos)
 
 
 def file_of(
@@ -172,7 +172,7 @@ def test_what_a_matrix_needs() -> None:
     matrix = persona_matrix(replies(views, part), np.random.default_rng(0))
     assert matrix.personas == tuple(f"p{i}" for i in range(5))  # p5's run was not judged again
     control = [RunInfo(f"r{i}", f"p{i}", arm="passive") for i in range(5)]
-    passive = made.views([np.ones(96, dtype=int)] * 5, 48, control)
+    passive = made_results.views([np.ones(96, dtype=int)] * 5, 48, control)
     with pytest.raises(NotOffered, match="needs treatment runs"):
         persona_matrix(replies(passive, part), np.random.default_rng(0))
 

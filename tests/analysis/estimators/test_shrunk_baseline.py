@@ -4,7 +4,7 @@ import pytest
 from analysis.errors import NotOffered
 from analysis.estimators.shrunk_baseline import borrowed, borrowed_base, sway_from, without_each
 from analysis.statistics.intervals import jackknife
-from tests.analysis.made import plausible
+from tests.analysis.made_results import plausible
 
 
 def study(

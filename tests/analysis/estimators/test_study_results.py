@@ -9,7 +9,7 @@ from analysis.errors import NothingToCompare
 from analysis.estimators.study_results import study
 from analysis.terminal.study_text import study_text
 from store.runs.ledger_lines import Windows
-from tests.analysis import made
+from tests.analysis import made_results
 
 
 def rng() -> np.random.Generator:
@@ -37,7 +37,7 @@ def simulated(
                         windows=Windows(before=100, after=100, **changes),
                     )
                 )
-    return made.views(answers, 100, infos)
+    return made_results.views(answers, 100, infos)
 
 
 def test_treatment_control_and_i_avg() -> None:
@@ -91,4 +91,4 @@ def test_missing_answers_bound_each_arm() -> None:
 
 def test_nothing_to_analyse() -> None:
     with pytest.raises(NothingToCompare):
-        study(made.views([], 0, []), rng())
+        study(made_results.views([], 0, []), rng())

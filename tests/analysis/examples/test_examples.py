@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from tests.analysis import made
-from tests.drills import drills_but
+from tests.analysis import made_results
+from tests.drill_cases import drills_but
 
 
 def examples() -> Iterator[str]:
@@ -39,7 +39,7 @@ def quick() -> list[str]:
 @pytest.mark.parametrize("example", drills_but(quick(), examples()))
 def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    made.paper_run(tmp_path / "data", 10, 20)
+    made_results.paper_run(tmp_path / "data", 10, 20)
     rows = "".join(f"r{run},{at},{(run + at) % 3 // 2}\n" for run in range(3) for at in range(100))
     (tmp_path / "views.csv").write_text("run,position,answer\n" + rows, encoding="utf-8")
     told = CliRunner().invoke(main, shlex.split(example))

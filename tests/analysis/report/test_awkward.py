@@ -28,8 +28,8 @@ from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import place
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
-from store.untrusted.printing import share_text
-from tests.analysis import made
+from store.terminal.printing import share_text
+from tests.analysis import made_results
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.reading import text_of, tree
 from tests.analysis.report.test_words import read
@@ -43,17 +43,17 @@ def write(
     data: Path, persona: str, arm: str, yes: tuple[int, int], replicate: int = 1, **changes: Any
 ) -> str:
     """A run with this many yes before and after; ``lost`` has no answer, ``cut`` ends it early."""
-    answers = [*made.spread(yes[0], BEFORE), *made.spread(yes[1], AFTER)]
+    answers = [*made_results.spread(yes[0], BEFORE), *made_results.spread(yes[1], AFTER)]
     for at in changes.pop("lost", ()):
         answers[at] = "refused"
     cut = changes.pop("cut", None)
     steps = [
-        made.step(i, "before" if i < BEFORE else "after", one) for i, one in enumerate(answers)
+        made_results.step(i, "before" if i < BEFORE else "after", one) for i, one in enumerate(answers)
     ][:cut]
     run_id = f"{persona}-{arm}-{replicate}-{changes.get('model', 'm').replace('/', '-')}"
     config = changes.pop("config", {}) | {"replicate": replicate}
-    first = made.started(run_id, persona, arm=arm, windows=WINDOWS, config=config, **changes)
-    made.write(data, first, steps, finished=cut is None)
+    first = made_results.started(run_id, persona, arm=arm, windows=WINDOWS, config=config, **changes)
+    made_results.write(data, first, steps, finished=cut is None)
     return run_id
 
 
@@ -356,11 +356,11 @@ def test_only_all_is_a_hundred_percent(share: float, digits: int, text: str) -> 
 
 def test_one_missing_answer_of_thousands_is_not_none(tmp_path: Path) -> None:
     steps = [
-        made.step(i, "before" if i < 500 else "after", "yes" if i else "refused")
+        made_results.step(i, "before" if i < 500 else "after", "yes" if i else "refused")
         for i in range(3000)
     ]
-    first = made.started("r1", windows=Windows(before=500, after=2500))
-    made.write(tmp_path, first, steps)
+    first = made_results.started("r1", windows=Windows(before=500, after=2500))
+    made_results.write(tmp_path, first, steps)
     told = {
         one.what: one.text
         for _, one in render(compose(measured(read(tmp_path, "r1")), 0, NOW)).numbers

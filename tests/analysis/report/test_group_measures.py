@@ -20,7 +20,7 @@ from analysis.report.report_group import GroupRows
 from analysis.report.report_inputs import RowDetails
 from analysis.statistics.intervals import difference_over_batches
 from store.runs.ledger_lines import Windows
-from tests.analysis import made
+from tests.analysis import made_results
 
 
 def test_every_row_has_one_use(measures: Measures) -> None:
@@ -36,7 +36,7 @@ def test_every_row_has_one_use(measures: Measures) -> None:
 
 
 def test_a_source_counts_what_went_in_and_what_did_not() -> None:
-    views = made.views([np.array([1, 0, -1, 1]), np.array([0, 0, 1, 1])], before=2)
+    views = made_results.views([np.array([1, 0, -1, 1]), np.array([0, 0, 1, 1])], before=2)
     views.excluded[7] = 1
     views.phase[0] = PHASES.index("adapt")
     rows = account(views)
@@ -96,7 +96,7 @@ def test_the_curve_holds_every_answer_and_no_bin_straddles_windows(measures: Mea
 
 
 def test_a_curve_of_runs_of_unequal_length() -> None:
-    views = made.views([np.ones(30, dtype=int), np.zeros(18, dtype=int)], before=12)
+    views = made_results.views([np.ones(30, dtype=int), np.zeros(18, dtype=int)], before=12)
     told = drift(views, [0, 1], ["treatment"])
     assert told.length == 30
     assert [(part.first, part.last) for part in told.bins] == [(0, 11), (12, 20), (21, 29)]
@@ -128,7 +128,7 @@ def test_replicates_of_a_persona_are_averaged() -> None:
         for number in (1, 2)
         for arm in ("treatment", "passive")
     ]
-    views = made.views([(rng.random(100) < 0.4).astype(int) for _ in infos], 50, infos)
+    views = made_results.views([(rng.random(100) < 0.4).astype(int) for _ in infos], 50, infos)
     from analysis.data.windows import counts_by_run
 
     counts = counts_by_run(views)
@@ -159,7 +159,7 @@ def seen(views: Any, authors: list[str | None], hashes: list[str | None]) -> Row
 
 
 def test_variety_by_hand() -> None:
-    views = made.views([np.zeros(12, dtype=int), np.zeros(12, dtype=int)], before=6)
+    views = made_results.views([np.zeros(12, dtype=int), np.zeros(12, dtype=int)], before=6)
     views.excluded[5] = 3  # a repeat in the first run's before window
     authors: list[str | None] = ["a", "a", "b", "b", "c", "c", *["a"] * 6, *"abcdef", *"abcdef"]
     one, other = "0" * 16, "f" * 16
@@ -184,7 +184,7 @@ def test_shares_beside_the_variety_are_of_the_rows_that_the_sway_compares() -> N
     """What was requested before the change is shown, and is in neither share."""
     answers = np.array([0, 1] * 6 + [1] * 6 + [0, 0, 0, 1, 1, 1])
     run = RunInfo("r1", "p1", windows=Windows(before=12, adapt=0, after=12, baseline="passive"))
-    views = made.views([answers], before=12, infos=[run])
+    views = made_results.views([answers], before=12, infos=[run])
     views.batch[:] = np.arange(24) // 6
     views.requested_at[:] = np.repeat([0, 2, 8, 14], 6)  # the third batch before the change
     views.repeat[23] = 1
@@ -197,7 +197,7 @@ def test_shares_beside_the_variety_are_of_the_rows_that_the_sway_compares() -> N
 
 
 def test_creators_are_not_counted_where_some_are_unknown() -> None:
-    views = made.views([np.zeros(12, dtype=int)], before=6)
+    views = made_results.views([np.zeros(12, dtype=int)], before=6)
     rows = varieties(views, seen(views, [None, *["a"] * 11], [None] * 12), [0], ["treatment"])
     assert np.isnan(rows[0].creators.value)
     assert np.isnan(rows[0].shared)

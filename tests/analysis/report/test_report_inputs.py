@@ -21,7 +21,7 @@ from analysis.report.report_inputs import (
 )
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
-from tests.analysis import made
+from tests.analysis import made_results
 
 
 def test_a_study_is_read_with_what_it_declared(example: DataFolder) -> None:
@@ -58,7 +58,7 @@ def test_columns_beside_the_views_are_of_the_same_rows(example: DataFolder) -> N
 
 def test_a_newer_run_of_a_cell_stands_in_for_the_older(copied: DataFolder) -> None:
     old = read(copied.ledger_path("example-pia-passive"))
-    again = old.started.model_copy(update={"run_id": "again", "at": made.NOON.replace(year=2026)})
+    again = old.started.model_copy(update={"run_id": "again", "at": made_results.NOON.replace(year=2026)})
     with LedgerWriter(copied.ledger_path("again"), fsync=False) as writer:
         writer.append(again)
         for step in old.steps[:30]:
@@ -114,7 +114,7 @@ def test_names_that_fit_nothing_offer_the_nearest(example: DataFolder) -> None:
 
 
 def test_runs_that_belong_to_no_study_declare_nothing(tmp_path: Path) -> None:
-    made.paper_run(tmp_path, 10, 20)
+    made_results.paper_run(tmp_path, 10, 20)
     data = DataFolder(tmp_path)
     (path,) = find_runs(data, ["latest"])
     material = read_runs(data, [path], ["latest"])

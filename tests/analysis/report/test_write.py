@@ -18,7 +18,7 @@ from analysis.report.group_measures import Measures
 from analysis.report.page_files import Rendered, ReportTable, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
-from tests.analysis import made
+from tests.analysis import made_results
 from tests.analysis.report.reading import tree
 
 
@@ -53,7 +53,7 @@ def test_a_report_of_a_study(example: DataFolder, tmp_path: Path) -> None:
 
 
 def test_the_report_goes_beside_what_it_is_about(tmp_path: Path) -> None:
-    made.paper_run(tmp_path / "data", 10, 20)
+    made_results.paper_run(tmp_path / "data", 10, 20)
     told = run("latest", "--data", str(tmp_path / "data"), "--json")
     assert told.exit_code == 0, told.output
     said = json.loads(told.stdout)

@@ -25,7 +25,7 @@ from analysis.simulation.design_comparison import (
     compared,
 )
 from analysis.simulation.scenarios import StudyPlan, World, draw_matrices, draw_runs
-from tests.analysis.made import plausible
+from tests.analysis.made_results import plausible
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "measurement-appendix.md"
 STUDIES = 400

@@ -16,7 +16,7 @@ from analysis.errors import BadPlan
 from analysis.simulation import designs
 from analysis.simulation.designs import Design, Outcomes
 from analysis.simulation.scenarios import StudyPlan, World, draw_matrices, draw_runs, learnt
-from tests.analysis.made import plausible
+from tests.analysis.made_results import plausible
 
 STUDIES = 1000
 PAPER = StudyPlan(personas=10, before=50, after=50)

@@ -15,7 +15,7 @@ from analysis.statistics.intervals import (
     window_sums,
 )
 from analysis.statistics.null_models import draw_yes
-from tests.analysis.made import plausible
+from tests.analysis.made_results import plausible
 
 # 50 and 50 videos in batches of 12: the fifth batch straddles the windows
 PAPER = np.array([[12, 12, 12, 12, 2, 0, 0, 0, 0], [0, 0, 0, 0, 10, 12, 12, 12, 4]], float)

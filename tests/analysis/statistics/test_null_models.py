@@ -16,7 +16,7 @@ from analysis.statistics.null_models import (
     null_of_i,
     null_of_sway,
 )
-from tests.analysis.made import plausible
+from tests.analysis.made_results import plausible
 
 PAPER = np.array([[12, 12, 12, 12, 2, 0, 0, 0, 0], [0, 0, 0, 0, 10, 12, 12, 12, 4]], float)
 

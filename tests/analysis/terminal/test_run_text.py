@@ -11,23 +11,23 @@ from analysis.terminal.run_text import render
 from store.jsonl.base_record import Record
 from store.runs import ledger
 from store.runs.ledger_lines import RunResumed, Windows
-from tests.analysis import made
+from tests.analysis import made_results
 
 RNG_SEED = 4
 
 
 def summary_of(folder: Path, lines: list[Record], finished: bool = True, **changes: Any) -> OneRun:
-    path = made.write(folder, made.started(**changes), lines, finished)
+    path = made_results.write(folder, made_results.started(**changes), lines, finished)
     return summarise(ledger.read(path), np.random.default_rng(RNG_SEED))
 
 
 def answers_of(before: list[str], after: list[str]) -> list[Record]:
-    steps: list[Record] = [made.step(at, "before", answer) for at, answer in enumerate(before)]
-    return steps + [made.step(len(before) + at, "after", answer) for at, answer in enumerate(after)]
+    steps: list[Record] = [made_results.step(at, "before", answer) for at, answer in enumerate(before)]
+    return steps + [made_results.step(len(before) + at, "after", answer) for at, answer in enumerate(after)]
 
 
 def test_a_run_of_the_paper(tmp_path: Path) -> None:
-    summary = summarise(made.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
+    summary = summarise(made_results.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
     assert (summary.before.judged, summary.before.yes, summary.before.share) == (50, 10, 20)
     assert (summary.after.judged, summary.after.yes, summary.after.share) == (50, 25, 50)
     assert summary.sway.value == pytest.approx(30)
@@ -60,9 +60,9 @@ def test_missing_answers_are_counted_and_bounded(tmp_path: Path) -> None:
 
 
 def test_exclusions_are_counted_by_reason(tmp_path: Path) -> None:
-    lines = answers_of(made.spread(20, 50), made.spread(20, 50))
+    lines = answers_of(made_results.spread(20, 50), made_results.spread(20, 50))
     lines += [
-        made.step(100 + at, "after", "not_asked", excluded=reason)
+        made_results.step(100 + at, "after", "not_asked", excluded=reason)
         for at, reason in enumerate(("ad", "live", "repeat", "not_shown"))
     ]
     summary = summary_of(tmp_path, lines)
@@ -72,7 +72,7 @@ def test_exclusions_are_counted_by_reason(tmp_path: Path) -> None:
 
 
 def test_a_passive_baseline_drops_early_videos_and_counts_them(tmp_path: Path) -> None:
-    lines = answers_of(made.spread(6, 24), made.spread(18, 36))
+    lines = answers_of(made_results.spread(6, 24), made_results.spread(18, 36))
     windows = Windows(before=24, adapt=0, after=36, baseline="passive")
     summary = summary_of(tmp_path, lines, windows=windows)
     assert summary.excluded == {"requested_before_change": 12}
@@ -82,7 +82,7 @@ def test_a_passive_baseline_drops_early_videos_and_counts_them(tmp_path: Path) -
 
 
 def test_an_interrupted_run_says_what_is_missing(tmp_path: Path) -> None:
-    summary = summary_of(tmp_path, answers_of(made.spread(4, 20), []), finished=False)
+    summary = summary_of(tmp_path, answers_of(made_results.spread(4, 20), []), finished=False)
     assert math.isnan(summary.sway.value)
     assert "after window" in summary.sway.reason
     assert math.isnan(summary.change.value)
@@ -103,15 +103,15 @@ def test_degenerate_runs_never_give_a_zero_wide_interval(
 
 
 def test_faults_and_resumes_are_told(tmp_path: Path) -> None:
-    lines = answers_of(made.spread(10, 50), made.spread(10, 50))
-    resumed = RunResumed(at=made.NOON, position=3, code_version="0", browser="b")
-    summary = summary_of(tmp_path, [*lines[:3], made.fault(2), resumed, *lines[3:]])
+    lines = answers_of(made_results.spread(10, 50), made_results.spread(10, 50))
+    resumed = RunResumed(at=made_results.NOON, position=3, code_version="0", browser="b")
+    summary = summary_of(tmp_path, [*lines[:3], made_results.fault(2), resumed, *lines[3:]])
     assert summary.faults == {"BrowserLost": 1}
     assert "1 BrowserLost; resumed once" in render(summary)
 
 
 def test_the_summary_is_json_and_repeats_itself(tmp_path: Path) -> None:
-    run = made.paper_run(tmp_path, 0, 25)
+    run = made_results.paper_run(tmp_path, 0, 25)
     one, two = (json.dumps(summarise(run, np.random.default_rng(1)).as_dict()) for _ in range(2))
     assert one == two
     told = json.loads(one)
@@ -122,7 +122,7 @@ def test_the_summary_is_json_and_repeats_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [20, 60, 88, 200])
 def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -> None:
-    summary = summarise(made.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
+    summary = summarise(made_results.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
     command = "python -m store search 'bread'"
     told = render(summary, width, where="data/runs/r1", commands=[(command, "finds frames")])
     assert max(map(len, told.splitlines())) <= max(60, min(width, 100))
@@ -137,7 +137,7 @@ def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -
 
 def test_shares_with_and_without_repeats_are_shown(tmp_path: Path) -> None:
     steps = [
-        made.step(
+        made_results.step(
             at,
             "before" if at < 10 else "after",
             "yes" if at in (0, 1) or at > 13 else "no",
@@ -146,7 +146,7 @@ def test_shares_with_and_without_repeats_are_shown(tmp_path: Path) -> None:
         for at in range(20)
     ]
     windows = Windows(before=10, after=10)
-    path = made.write(tmp_path, made.started(windows=windows), steps)
+    path = made_results.write(tmp_path, made_results.started(windows=windows), steps)
     summary = summarise(ledger.read(path), np.random.default_rng(0))
     assert (summary.before.share, summary.after.share, summary.sway.value) == (20, 60, 40)
     told = summary.as_dict()["without_repeats"]

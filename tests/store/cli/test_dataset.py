@@ -27,7 +27,7 @@ from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Video
-from tests.drills import drills_but
+from tests.drill_cases import drills_but
 from tests.e2e.commands import until
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 

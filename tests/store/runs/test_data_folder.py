@@ -20,7 +20,7 @@ from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
 from store.runs.data_folder import DataFolder
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 from tests.store.samples import COLOURS, START, jpeg, keep_run
 
 

@@ -29,7 +29,7 @@ from agent.errors import BadConfig, UnknownName
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Fault, PersonaRecord
-from store.runs.payments import CallReserved, PaymentBook
+from store.runs.payment_book import CallReserved, PaymentBook
 from tests.store.samples import START as NOON
 from tests.store.samples import keep_run
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import SiteConfig
+from agent.run_config import SiteConfig
 from agent.drivers.base import PageHooks, SiteAnswer
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow

@@ -21,7 +21,7 @@ from personas.questionnaire import read_isq
 from personas.strategies import build
 from store.encoders import load as load_encoder
 from store.runs.ledger_lines import Judgement
-from tests.agent.models.made import GARDENER, GUITARIST, frame
+from tests.agent.models.made_models import GARDENER, GUITARIST, frame
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from agent.daemon.journal.events import (
     OccurrenceSkipped,
 )
 from agent.daemon.journal.state import State, fold
-from agent.daemon.schedule import triggers
+from agent.daemon.schedule import next_due
 from agent.daemon.schedule.due_queue import DueQueue
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -41,7 +41,7 @@ def watch(*entries: WatchEntry, timezone: str = "Europe/Berlin", seed: int = 1) 
 
 
 def next_dues(one: WatchEntry, after: datetime, count: int, seed: int = 1) -> list[datetime]:
-    return list(islice(triggers.due_after(watch(one, seed=seed), one, after), count))
+    return list(islice(next_due.due_after(watch(one, seed=seed), one, after), count))
 
 
 def clock_face(dues: list[datetime]) -> list[str]:
@@ -88,7 +88,7 @@ def test_no_due_time_is_lost_where_clocks_are_put_on(
 ) -> None:
     one, at = entry(cron=cron), ZoneInfo(zone)
     begin = datetime.fromisoformat(after).replace(tzinfo=at) - timedelta(seconds=1)
-    dues = list(islice(triggers.due_after(watch(one, timezone=zone), one, begin), len(faces)))
+    dues = list(islice(next_due.due_after(watch(one, timezone=zone), one, begin), len(faces)))
     assert [f"{due.astimezone(at):%d %H:%M}" for due in dues] == faces
     assert dues == sorted(set(dues))
 
@@ -99,7 +99,7 @@ def test_a_year_has_every_day_s_due_times(zone: str, cron: str) -> None:
     one, at = entry(cron=cron), ZoneInfo(zone)
     begin, end = (datetime(year, 1, 1, tzinfo=at) for year in (2026, 2027))
     both = watch(one, timezone=zone)
-    dues = list(takewhile(lambda due: due < end, triggers.due_after(both, one, begin - MOMENT)))
+    dues = list(takewhile(lambda due: due < end, next_due.due_after(both, one, begin - MOMENT)))
     times = len(cron.split()[1].split(","))
     folded = len({due.astimezone(at).date() for due in dues})
     # two wall times of one day may be one moment, where the clock jumps over an hour
@@ -137,7 +137,7 @@ def test_a_moment_is_drawn_once_a_day_within_its_hours_and_the_same_again() -> N
 
 def test_what_comes_next_is_told_over_all_entries() -> None:
     both = watch(entry(every="1h"), entry(name="p05", cron="15 * * * *"), timezone="UTC")
-    told = triggers.upcoming(both, NOON, 3)
+    told = next_due.upcoming(both, NOON, 3)
     assert [(f"{due:%H:%M}", name) for due, name in told] == [
         ("12:15", "p05"),
         ("13:00", "p12"),
@@ -277,6 +277,6 @@ def test_what_was_killed_is_open_and_asked_again_is_tried_again() -> None:
 
 def test_an_entry_that_is_seldom_due_is_told_beside_frequent_ones() -> None:
     both = watch(entry(every="5m"), entry(name="yearly", cron="0 0 1 1 *"), timezone="UTC")
-    told = triggers.upcoming(both, NOON, 3)
+    told = next_due.upcoming(both, NOON, 3)
     assert [name for _, name in told] == ["p12", "p12", "p12", "yearly"]
     assert told[-1][0] == datetime(2027, 1, 1, tzinfo=UTC)

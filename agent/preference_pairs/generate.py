@@ -27,7 +27,7 @@ from agent.evaluation.question_engine import (
     QuestionEngine,
     open_models,
 )
-from agent.judge.capped_model import NO_CAP, is_free
+from agent.judge.model_under_cap import NO_CAP, is_free
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import Spending, SpendingCap
@@ -35,8 +35,8 @@ from agent.models import find_capabilities, prices
 from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.paid_calls import ask_metered
-from agent.preferences.blind_checks import check_prompts, note_answer, pair_of_edit, sum_usages
-from agent.preferences.edit_distance import cleaned
+from agent.preference_pairs.blind_checks import check_prompts, note_answer, pair_of_edit, sum_usages
+from agent.preference_pairs.edit_distance import cleaned
 from agent.provenance import provenance
 from personas.strategies import Prompt
 from store.frames.frame_store import FrameStore

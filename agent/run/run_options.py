@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 
-from agent.config import (
+from agent.run_config import (
     Arm,
     Explain,
     FeedName,

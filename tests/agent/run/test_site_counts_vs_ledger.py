@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent.run.site_count_check import SiteRecord, WatchedPlace, compare_steps
+from agent.run.site_counts_vs_ledger import SiteRecord, WatchedPlace, compare_steps
 from store.runs.ledger_lines import Reaction, Step, Video
 from store.runs.ledger_site_lines import SiteCheck, describe_check
 from tests.store.samples import step

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from analysis.plots import BLUE, GREEN, PURPLE, VERMILION, as_png, bare
-from analysis.preferences.hallucination import Example, Misalignment
+from analysis.preference_pairs.hallucination_rates import Example, Misalignment
 from analysis.report.example_frames import small_jpeg
 from analysis.report.page_files import ReportTable, write_folder
 from store.frames.frame_store import FrameStore

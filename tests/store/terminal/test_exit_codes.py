@@ -17,7 +17,7 @@ from agent.cli import cli as agent_commands
 from analysis.cli.main import main as analysis_commands
 from personas.cli import main as personas_commands
 from store.cli.main import main as store_commands
-from store.untrusted.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.exit_codes import CommandGroup, ErrorReporter
 
 GROUPS: tuple[click.Group, ...] = (
     agent_commands,

@@ -10,7 +10,7 @@ import sys
 import pytest
 from rich.table import Table
 
-from store.untrusted.printing import PlainFormatter, Styled, console, counting, echo, panel, words
+from store.terminal.printing import PlainFormatter, Styled, console, counting, echo, panel, words
 from tests.store.untrusted.hostile import CAPTIONS, OURS, STEERS
 
 

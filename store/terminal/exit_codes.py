@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from store.untrusted.printing import echo
+from store.terminal.printing import echo
 
 INTERRUPTED = 130
 HELP = ["-h", "--help"]

@@ -20,15 +20,15 @@ from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.models import scripted_scenes
 from agent.models.base import Question, Reply
-from agent.preferences.generate import PairPlan, make_pairs
+from agent.preference_pairs.generate import PairPlan, make_pairs
 from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, PreferencePairs, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import Judgement
 from tests.agent.models.fault_server import Server, frames_of
-from tests.agent.models.made import Recorded
-from tests.agent.watched import exhibits, watch
+from tests.agent.models.made_models import Recorded
+from tests.agent.made_runs import exhibits, watch
 from tests.store.samples import START
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.preferences.edit_distance import cleaned, compare
+from agent.preference_pairs.edit_distance import cleaned, compare
 from store.results.preference_pairs import ErrorKind
 
 DOG = "A brown dog sleeps on a red sofa beside a tall lamp. Two children play in the kitchen."

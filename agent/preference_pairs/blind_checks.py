@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.evaluation import pair_prompts as prompts
 from agent.judge.judge import sum_known
-from agent.preferences.edit_distance import cleaned, compare
+from agent.preference_pairs.edit_distance import cleaned, compare
 from personas.strategies import Prompt
 from store.results.preference_pairs import AcceptedText, ErrorKind, PreferencePair, Reason
 from store.runs.ledger_lines import Judgement, Usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.preferences.style_shortcut import shortcut
+from analysis.preference_pairs.style_shortcut import shortcut
 from store.results.preference_pairs import FrameSource, PreferencePair
 
 WORDS = "lamp kite boat drum violin basket candle bicycle trumpet umbrella lantern sail".split()  # noqa: SIM905

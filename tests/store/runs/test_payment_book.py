@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from store.errors import DamagedLedger
-from store.runs.payments import Balance, CallReserved, CallSettled, PaymentBook
+from store.runs.payment_book import Balance, CallReserved, CallSettled, PaymentBook
 from tests.store.samples import START
 
 WRITER = """
 import sys
 from pathlib import Path
-from store.runs.payments import PaymentBook
-from tests.store.runs.test_payments import reserved
-from store.runs.payments import CallSettled
+from store.runs.payment_book import PaymentBook
+from tests.store.runs.test_payment_book import reserved
+from store.runs.payment_book import CallSettled
 
 book, name = PaymentBook(Path(sys.argv[1])), sys.argv[2]
 for number in range(25):

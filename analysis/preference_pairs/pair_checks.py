@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from analysis.plots import BLUE, ORANGE, PURPLE, SKY, VERMILION, YELLOW, as_png, bare
-from analysis.preferences.style_shortcut import Shortcut, shortcut
+from analysis.preference_pairs.style_shortcut import Shortcut, shortcut
 from analysis.statistics.estimate import as_json
 from analysis.terminal.runs_table import columns
 from store.results.preference_pairs import ERRORS, PreferencePairs, Reason

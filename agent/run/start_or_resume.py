@@ -15,11 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.config import RunConfig
+from agent.run_config import RunConfig
 from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, StudyChanged, WallShown
-from agent.judge.capped_model import NO_CAP, guarded
+from agent.judge.model_under_cap import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.judge.spending_cap import ModelAccount, SpendingCap
@@ -34,7 +34,7 @@ from agent.run.loop_dependencies import RunTools, Watcher
 from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.site_count_check import Witness, check_run
+from agent.run.site_counts_vs_ledger import Witness, check_run
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from personas import strategies
 from store.encoders import load as load_encoder
@@ -43,7 +43,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, read_each
 from store.runs.ledger_lines import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
 from store.runs.ledger_site_lines import SiteCheck, describe_check
-from store.runs.payments import PaymentBook
+from store.runs.payment_book import PaymentBook
 
 NO_LIMITS = PaceLimits()
 

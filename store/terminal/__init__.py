@@ -1,0 +1,1 @@
+"""What every command line shares: printing that steers nothing, and errors as exit codes."""

@@ -17,10 +17,10 @@ import numpy as np
 
 from agent.benchmarks.simulated_studies import WINDOWS, Feed, Likes
 from agent.benchmarks.viewer_inputs import Exhibit, Tell
-from agent.run_config import RunConfig
 from agent.judge.judge import ModelJudge
 from agent.models.base import Model
 from agent.playground.catalogue import Catalogue
+from agent.run_config import RunConfig
 from agent.study.conductor import Study
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, FILE, keep_study, prepare_study

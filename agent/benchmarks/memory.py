@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from agent.run_config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.run.start_or_resume import LiveOptions, RunFolder, SilentWatcher, execute_run
+from agent.run_config import Dwell, RunConfig, SiteConfig
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Step, Windows

@@ -20,7 +20,6 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page, async_playwright
 
-from agent.run_config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clip_maker import Workshop
@@ -28,6 +27,7 @@ from agent.playground.clips import ClipStore, default_cache
 from agent.playground.recommend import History, Settings, Shelf, next_batch
 from agent.run.playground_process import PlaygroundSite
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
+from agent.run_config import Dwell, RunConfig, SiteConfig
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

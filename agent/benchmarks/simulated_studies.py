@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.benchmarks.viewer_inputs import Tell, match_themes
-from agent.run_config import Arm, Dwell
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.recommend import (
     AHEAD,
@@ -27,6 +26,7 @@ from agent.playground.recommend import (
     simulate_batches,
     theme_chances,
 )
+from agent.run_config import Arm, Dwell
 from personas.persona import Persona
 from store.runs.ledger_lines import Windows
 

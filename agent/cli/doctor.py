@@ -82,7 +82,6 @@ def doctor(as_json: bool, **options: Any) -> None:
 def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     import numpy as np
 
-    from agent.run_config import HandPace, RunConfig, SiteConfig
     from agent.doctor.machine import CODECS
     from agent.doctor.platform import probe_site
     from agent.drivers.web import browser as browsers
@@ -90,6 +89,7 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     from agent.platforms import load_platform
     from agent.run.environment import RunBrowser
     from agent.run.pacing import PaceLimits, SlowHands
+    from agent.run_config import HandPace, RunConfig, SiteConfig
     from personas.library import find
     from store.runs.data_folder import DataFolder
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
-    from agent.run_config import SiteConfig
     from agent.judge.spending_cap import SpendingCap
+    from agent.run_config import SiteConfig
     from store.runs.ledger_lines import Windows
 
 

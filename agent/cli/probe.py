@@ -67,8 +67,8 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, check_revision
-    from analysis.preference_pairs.hallucination_rates import misalignment
     from analysis.preference_pairs.hallucination_figures import write
+    from analysis.preference_pairs.hallucination_rates import misalignment
     from store.frames.frame_store import FrameStore
     from store.privacy.derived_files import register
     from store.results.hallucination_probes import read_probes

@@ -32,8 +32,8 @@ from store.cli.options import url_option
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
-    from agent.run_config import RunConfig
     from agent.run.start_or_resume import LiveOptions, RunFolder, RunWatcher
+    from agent.run_config import RunConfig
     from store.runs.data_folder import DataFolder
 
 NEED_MIB = 200

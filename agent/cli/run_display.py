@@ -14,11 +14,11 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from agent.run_config import RunConfig
 from agent.errors import RunFault, WallShown
+from agent.run_config import RunConfig
 from store.runs.ledger_lines import Judgement, Phase, Step, Video
-from store.untrusted.clean_text import show_line
 from store.terminal.printing import console, count_of, panel, share_text, words
+from store.untrusted.clean_text import show_line
 
 RECENT = 6
 HEADER = f"{'#':>4}  {'window':<6} {'answer':<9} p_yes watched  video"

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.cli.options import data_option, json_option
-from store.untrusted.clean_text import show_line
 from store.terminal.printing import count_of, echo, share_text
+from store.untrusted.clean_text import show_line
 
 if TYPE_CHECKING:
     from agent.daemon.web.address import Address

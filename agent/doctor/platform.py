@@ -11,12 +11,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.run_config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival, PageHooks
 from agent.errors import RunFault
 from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
+from agent.run_config import RunConfig
 from store.runs.ledger_lines import Video
 from store.terminal.printing import count_of
 

@@ -25,8 +25,8 @@ from agent.evaluation.question_engine import (
     fewest_first,
     open_models,
 )
-from agent.judge.model_under_cap import NO_CAP
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.models import find_capabilities

@@ -20,8 +20,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from agent.errors import BudgetSpent, ModelSilent
-from agent.judge.model_under_cap import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.model_under_cap import guarded
 from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.judge.spending_cap import ModelAccount, Spending, SpendingCap
 from agent.models import load as load_model

@@ -28,8 +28,8 @@ from agent.evaluation.question_engine import (
     open_models,
     shuffled,
 )
-from agent.judge.model_under_cap import NO_CAP
 from agent.judge.judge import Explain, QuestionForm
+from agent.judge.model_under_cap import NO_CAP
 from agent.judge.reply_cache import Cached, Tally
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap

@@ -27,8 +27,8 @@ from agent.evaluation.question_engine import (
     QuestionEngine,
     open_models,
 )
-from agent.judge.model_under_cap import NO_CAP, is_free
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.model_under_cap import NO_CAP, is_free
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import Spending, SpendingCap
 from agent.models import find_capabilities, prices

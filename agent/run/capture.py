@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
-from agent.run_config import Frames
 from agent.drivers.base import ActiveVideo, Driver
+from agent.run_config import Frames
 from store.runs.ledger_lines import Frame
 from store.untrusted.size_limits import decode_picture
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from agent.run_config import RunConfig
 from agent.drivers import DRIVERS
 from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
@@ -19,6 +18,7 @@ from agent.platforms.base import Feed, Platform
 from agent.run.browser_profiles import BrowserProfile
 from agent.run.playground_process import VISITOR, PlaygroundSite
 from agent.run.site_counts_vs_ledger import Witness
+from agent.run_config import RunConfig
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
-from agent.run_config import RunConfig
 from agent.drivers.base import ActiveVideo, Arrival
 from agent.drivers.web.wall_handling import make_fault
 from agent.errors import (
@@ -25,6 +24,7 @@ from agent.run.dwell_policy import ReactionPlan, plan_reaction
 from agent.run.loop_dependencies import RunTools
 from agent.run.progress import OpenStep, RunProgress
 from agent.run.site_counts_vs_ledger import SiteRecord
+from agent.run_config import RunConfig
 from store.runs.ledger_lines import (
     Exclusion,
     Intention,

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from agent.run_config import HandPace
 from agent.errors import BadConfig, PaceReached
+from agent.run_config import HandPace
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_each
 

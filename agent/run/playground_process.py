@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.run_config import SiteConfig
 from agent.errors import EXIT_CODES, BadConfig, PlatformFault, UserError
 from agent.run.site_counts_vs_ledger import SiteRecord, WatchedPlace
+from agent.run_config import SiteConfig
 from store.terminal.printing import remark
 
 REFUSED = 409

@@ -11,6 +11,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 
+from agent.drivers import DRIVERS
+from agent.errors import BadConfig
+from agent.models import check as check_model
+from agent.models import check_persona, check_revision, find_capabilities
+from agent.platforms import load_platform
+from agent.platforms.base import Platform
 from agent.run_config import (
     Arm,
     Explain,
@@ -21,12 +27,6 @@ from agent.run_config import (
     RunConfig,
     SiteConfig,
 )
-from agent.drivers import DRIVERS
-from agent.errors import BadConfig
-from agent.models import check as check_model
-from agent.models import check_persona, check_revision, find_capabilities
-from agent.platforms import load_platform
-from agent.platforms.base import Platform
 from personas.library import find
 from personas.strategies import hashes
 from store.runs.data_folder import DataFolder

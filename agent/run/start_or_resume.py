@@ -15,12 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.run_config import RunConfig
 from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, StudyChanged, WallShown
-from agent.judge.model_under_cap import NO_CAP, guarded
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.model_under_cap import NO_CAP, guarded
 from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.judge.spending_cap import ModelAccount, SpendingCap
 from agent.models.base import Model
@@ -36,6 +35,7 @@ from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_counts_vs_ledger import Witness, check_run
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
+from agent.run_config import RunConfig
 from personas import strategies
 from store.encoders import load as load_encoder
 from store.frames.frame_store import FrameStore

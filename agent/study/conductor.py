@@ -13,10 +13,10 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Protocol
 
-from agent.run_config import HandPace, RunConfig
 from agent.errors import PaceReached, is_wall
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
+from agent.run_config import HandPace, RunConfig
 from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import StudyCell, find_source, start_order
 from agent.study.study_file import StudyDeclaration

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from agent.run_config import FrozenValue
 from agent.errors import StudyChanged
+from agent.run_config import FrozenValue
 from agent.study.study_file import BadStudy, StudyDeclaration
 from personas.library import find
 from personas.persona import Persona

@@ -16,8 +16,8 @@ from typing import TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from agent.run_config import Arm, FrozenValue
 from agent.errors import BadConfig
+from agent.run_config import Arm, FrozenValue
 from agent.study.study_file import StudyDeclaration
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import tell_fault

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from agent.run_config import RunConfig
 from agent.errors import StudyChanged
+from agent.run_config import RunConfig
 from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FROZEN, freeze_study, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from agent.run_config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
+from agent.run_config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from store.runs.ledger_lines import Windows
 from store.untrusted.size_limits import BadToml, read_toml
 

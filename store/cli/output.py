@@ -17,8 +17,8 @@ from store.maintenance.verify import VerifyReport
 from store.runs.ledger import LOCK, Ledger, RunSummary
 from store.runs.ledger_lines import Fault, Step
 from store.runs.ledger_site_lines import last_difference
-from store.untrusted.clean_text import show_line
 from store.terminal.printing import count_of
+from store.untrusted.clean_text import show_line
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:

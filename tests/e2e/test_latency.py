@@ -12,9 +12,9 @@ from statistics import mean, median
 
 import pytest
 
-from agent.run_config import Dwell, HandPace, RunConfig, SiteConfig
 from agent.drivers.web.browser import find_browser
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
+from agent.run_config import Dwell, HandPace, RunConfig, SiteConfig
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.run_config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web.browser import find_browser
 from agent.drivers.web.driver import PlaywrightDriver
 from agent.run.recorder import LedgerRecorder
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
+from agent.run_config import Dwell, RunConfig, SiteConfig
 from personas.library import find as find_persona
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter

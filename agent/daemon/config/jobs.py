@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from agent.run_config import RunConfig
 from agent.daemon.config.watch_file import HELP, BadWatch, WatchEntry, WatchFile
 from agent.daemon.journal.events import name_occurrence
 from agent.daemon.journal.state import Occurrence
 from agent.errors import BadConfig, UserError
 from agent.models import check_access, prices
 from agent.run.run_options import check_names, config_of_request, request_of_table
+from agent.run_config import RunConfig
 from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import draw

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from agent.run_config import FrozenValue, ZoneName
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours
+from agent.run_config import FrozenValue, ZoneName
 from agent.study.study_file import Name
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.run_config import FrozenValue
 from agent.daemon.journal.events import AnyEvent, PauseChanged, parse_event
 from agent.daemon.journal.state import State
+from agent.run_config import FrozenValue
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.append_only import committed
 from store.jsonl.atomic import write_whole

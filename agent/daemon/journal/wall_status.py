@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from agent import errors
-from agent.run_config import FrozenValue
 from agent.daemon.journal.events import WallReported
+from agent.run_config import FrozenValue
 
 
 class WaitingWall(FrozenValue):

@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 
 import httpx
 
-from agent.run_config import FrozenValue
 from agent.daemon.journal.events import (
     AnyEvent,
     BreakerChanged,
@@ -24,6 +23,7 @@ from agent.daemon.journal.events import (
 )
 from agent.daemon.journal.wall_status import list_waiting
 from agent.daemon.redact_secrets import SecretRedactor
+from agent.run_config import FrozenValue
 
 On = Literal["wall", "breaker", "study"]
 PATIENCE_S = 10.0

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from agent.run_config import FrozenValue
 from agent.daemon.journal.events import ChildStarted, name_occurrence
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.daemon.web.study_status import count_drawn
+from agent.run_config import FrozenValue
 from store.jsonl.locks import signature
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK

@@ -21,7 +21,6 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from agent.run_config import FrozenValue
 from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web import address
 from agent.daemon.web.auth import RequestGate
@@ -30,6 +29,7 @@ from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
 from agent.daemon.web.status import Status, StatusReader
 from agent.daemon.web.status_stream import StatusStream
 from agent.errors import AgentError, BadConfig
+from agent.run_config import FrozenValue
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from agent.run_config import FrozenValue
 from agent.daemon.journal.damage import SHOWN, UnreadableLine
 from agent.daemon.journal.events import BreakerChanged, ChildEnded, MachineNotice, OccurrenceSkipped
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
@@ -24,6 +23,7 @@ from agent.daemon.journal.wall_status import WaitingWall, list_waiting
 from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web.run_status import LiveRun, list_running
 from agent.daemon.web.study_status import StudyStatus, list_studies
+from agent.run_config import FrozenValue
 from store.jsonl.locks import holder
 from store.maintenance.stats import RECENT, Disk, disk_of
 from store.runs.data_folder import DataFolder

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.run_config import FrozenValue
 from agent.daemon.journal.run_tally import MISSING, YES, RunTally
 from agent.errors import BadConfig
+from agent.run_config import FrozenValue
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Phase, Windows
 

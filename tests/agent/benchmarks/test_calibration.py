@@ -26,9 +26,9 @@ from agent.benchmarks.simulated_studies import (
 )
 from agent.cli import cli
 from agent.cli.calibrate_run import check_simulated
-from agent.run_config import Arm
 from agent.playground.catalogue import Catalogue, load_catalogue
 from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, Shelf, simulate_visitor
+from agent.run_config import Arm
 from agent.study.matrix import read_draws
 from analysis.data.exposures import RunInfo, table
 from analysis.data.windows import compared

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.cli.run_display import Display
-from agent.run_config import RunConfig
 from agent.errors import ChallengeShown
+from agent.run_config import RunConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder

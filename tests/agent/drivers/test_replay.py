@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent.run_config import Frames
 from agent.drivers.replay import ReplayDriver
 from agent.run.capture import take_frames
+from agent.run_config import Frames
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read

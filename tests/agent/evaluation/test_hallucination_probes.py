@@ -30,8 +30,8 @@ from store.results.hallucination_probes import PROBE_FORMAT, read_probes
 from store.results.preference_pairs import LEVELS, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
-from tests.agent.models.made_models import Recorded
 from tests.agent.made_runs import exhibits, watch
+from tests.agent.models.made_models import Recorded
 from tests.store.samples import START
 
 ROOT = Path(__file__).parents[3]

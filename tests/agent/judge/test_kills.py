@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from agent.judge.model_under_cap import guarded
 from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.model_under_cap import guarded
 from agent.judge.spending_cap import SpendingCap
 from agent.models import load
 from agent.models.paid_calls import CappedAccounts

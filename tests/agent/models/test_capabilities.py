@@ -12,7 +12,6 @@ import pytest
 from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage, get_model
 
 from agent import platforms
-from agent.run_config import RunConfig
 from agent.drivers import DRIVERS
 from agent.drivers.desktop.driver import DesktopDriver
 from agent.errors import BadConfig, MissingExtra, ModelFailed
@@ -30,6 +29,7 @@ from agent.models.api import SETTINGS, ServedModel
 from agent.models.base import Model, Question, Reply
 from agent.models.local_server import lease_for
 from agent.models.providers import PROVIDERS, SERVED_PROVIDERS, ModelProvider, parse_model_name
+from agent.run_config import RunConfig
 from personas.strategies import build
 from store.runs.recorded_model_names import INVENTING, REPLAY
 from tests.agent.models import tiny

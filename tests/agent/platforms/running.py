@@ -12,13 +12,13 @@ from typing import Any
 
 from PIL import Image
 
-from agent.run_config import Dwell, RunConfig, SiteConfig
 from agent.drivers.web import browser as browsers
 from agent.errors import RunFault
 from agent.playground.catalogue import CatalogueItem, load_catalogue
 from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import skin_id
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
+from agent.run_config import Dwell, RunConfig, SiteConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder

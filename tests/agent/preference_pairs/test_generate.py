@@ -26,9 +26,9 @@ from store.results.preference_pairs import ERRORS, ErrorKind, NoPairs, Preferenc
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import Judgement
+from tests.agent.made_runs import exhibits, watch
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made_models import Recorded
-from tests.agent.made_runs import exhibits, watch
 from tests.store.samples import START
 
 # inspect_ai calls tenacity in a way that tenacity 9.2 has deprecated; it is theirs to mend

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from agent.run_config import Frames
 from agent.drivers.base import ActiveVideo, Capture
 from agent.run.capture import sheet, take_frames
 from agent.run.recorder import LedgerRecorder
+from agent.run_config import Frames
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
 from tests.agent.run.test_loop import OneVideo

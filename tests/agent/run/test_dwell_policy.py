@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.run_config import RunConfig
 from agent.errors import BadConfig
 from agent.run.dwell_policy import plan_reaction
 from agent.run.yoked_control import schedule_yoke
+from agent.run_config import RunConfig
 from personas.persona import Persona
 from store.runs.ledger import Ledger, LedgerWriter, read
 from store.runs.ledger_lines import Judgement, Reaction, Video, Windows

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.run_config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent, SiteAnswer
 from agent.errors import BrowserLost, FeedEmpty, PaceReached, RateLimited, RunFault
 from agent.platforms import load_platform
@@ -23,6 +22,7 @@ from agent.run.loop_dependencies import RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.start_or_resume import SilentWatcher
+from agent.run_config import RunConfig, SiteConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter

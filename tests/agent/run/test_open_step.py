@@ -13,7 +13,6 @@ from time import perf_counter
 import pytest
 from PIL import Image
 
-from agent.run_config import Frames, HandPace, RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival, Box, Capture, PageEvent
 from agent.errors import BrowserLost, PlatformFault
 from agent.platforms import load_platform
@@ -22,8 +21,9 @@ from agent.run.loop import RunLoop
 from agent.run.loop_dependencies import Pacer, RunTools
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
-from agent.run.start_or_resume import SilentWatcher
 from agent.run.site_counts_vs_ledger import SiteRecord, WatchedPlace
+from agent.run.start_or_resume import SilentWatcher
+from agent.run_config import Frames, HandPace, RunConfig, SiteConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger, LedgerWriter, read

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, time, timedelta
 import numpy as np
 import pytest
 
-from agent.run_config import HandPace
 from agent.errors import BadConfig, PaceReached
 from agent.run import pacing
 from agent.run.pacing import Hours, PaceLimits, SlowHands
+from agent.run_config import HandPace
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

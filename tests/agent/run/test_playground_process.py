@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.run_config import SiteConfig
 from agent.errors import BadConfig
 from agent.run.playground_process import PlaygroundSite
+from agent.run_config import SiteConfig
 
 SITE = SiteConfig(feed="random")
 

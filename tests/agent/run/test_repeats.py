@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from agent.run_config import RunConfig, SiteConfig
 from agent.drivers.base import ActiveVideo, Arrival
 from agent.errors import BrowserLost, FeedIneligible
 from agent.platforms import load_platform
@@ -23,6 +22,7 @@ from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.start_or_resume import SilentWatcher
 from agent.run.yoked_control import YokedSchedule
+from agent.run_config import RunConfig, SiteConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agent.run_config import RunConfig
 from agent.run.recorder import LedgerRecorder
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
+from agent.run_config import RunConfig
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read

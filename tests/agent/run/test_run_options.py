@@ -9,10 +9,10 @@ import click
 import pytest
 
 from agent.cli.run import run
-from agent.run_config import RunConfig
 from agent.daemon.config.jobs import NOT_HERE, spell_options
 from agent.errors import BadConfig
 from agent.run.run_options import NumberRange, RunRequest, config_of_request, request_of_table
+from agent.run_config import RunConfig
 from store.runs.data_folder import DataFolder
 
 COMMAND = {option.opts[0][2:].replace("-", "_"): option for option in run.params}

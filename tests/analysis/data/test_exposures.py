@@ -29,7 +29,9 @@ def test_steps_become_rows(tmp_path: Path) -> None:
         made_results.step(1, "before", "no", excluded="ad", video=Video(id="x")),
         made_results.step(2, "after", "refused", reaction=blind),
     ]
-    path = made_results.write(tmp_path, made_results.started(config={"replicate": 3}), steps, finished=False)
+    path = made_results.write(
+        tmp_path, made_results.started(config={"replicate": 3}), steps, finished=False
+    )
     views = from_ledgers([ledger.read(path)])
     assert len(views) == 3
     assert views.answer.tolist() == [YES, NO, NONE]
@@ -51,7 +53,8 @@ def test_steps_become_rows(tmp_path: Path) -> None:
 
 def test_runs_stay_apart(tmp_path: Path) -> None:
     ledgers = [
-        made_results.paper_run(tmp_path, yes, 10, run_id=f"r{yes}", persona=f"p{yes}") for yes in (5, 20)
+        made_results.paper_run(tmp_path, yes, 10, run_id=f"r{yes}", persona=f"p{yes}")
+        for yes in (5, 20)
     ]
     views = from_ledgers(ledgers)
     assert len(views) == 200

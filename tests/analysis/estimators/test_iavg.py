@@ -57,8 +57,12 @@ def test_a_run_without_an_after_window_does_not_spoil_the_rest(tmp_path: Path) -
     runs = [
         made_results.paper_run(tmp_path, 10, 20, run_id="a", persona="p01"),
         made_results.paper_run(tmp_path, 10, 30, run_id="b", persona="p02"),
-        ledger.read(made_results.write(tmp_path, made_results.started("c", "p03"), short, finished=False)),
-        ledger.read(made_results.write(tmp_path, made_results.started("d", "p04"), [], finished=False)),
+        ledger.read(
+            made_results.write(tmp_path, made_results.started("c", "p03"), short, finished=False)
+        ),
+        ledger.read(
+            made_results.write(tmp_path, made_results.started("d", "p04"), [], finished=False)
+        ),
     ]
     (group,) = iavg(from_ledgers(runs), rng())
     assert group.i_avg == pytest.approx(150)

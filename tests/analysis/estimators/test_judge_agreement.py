@@ -21,7 +21,9 @@ def judged_twice(first: list[str], second: list[str], folder: Path) -> Views:
             made_results.step(at, "before" if at < 50 else "after", answer)
             for at, answer in enumerate(answers)
         ]
-        path = made_results.write(folder, made_results.started(name, model=f"scripted/{name}"), steps)
+        path = made_results.write(
+            folder, made_results.started(name, model=f"scripted/{name}"), steps
+        )
         ledgers.append(ledger.read(path))
     return from_ledgers(ledgers)
 

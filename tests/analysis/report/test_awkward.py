@@ -48,11 +48,14 @@ def write(
         answers[at] = "refused"
     cut = changes.pop("cut", None)
     steps = [
-        made_results.step(i, "before" if i < BEFORE else "after", one) for i, one in enumerate(answers)
+        made_results.step(i, "before" if i < BEFORE else "after", one)
+        for i, one in enumerate(answers)
     ][:cut]
     run_id = f"{persona}-{arm}-{replicate}-{changes.get('model', 'm').replace('/', '-')}"
     config = changes.pop("config", {}) | {"replicate": replicate}
-    first = made_results.started(run_id, persona, arm=arm, windows=WINDOWS, config=config, **changes)
+    first = made_results.started(
+        run_id, persona, arm=arm, windows=WINDOWS, config=config, **changes
+    )
     made_results.write(data, first, steps, finished=cut is None)
     return run_id
 

@@ -58,7 +58,9 @@ def test_columns_beside_the_views_are_of_the_same_rows(example: DataFolder) -> N
 
 def test_a_newer_run_of_a_cell_stands_in_for_the_older(copied: DataFolder) -> None:
     old = read(copied.ledger_path("example-pia-passive"))
-    again = old.started.model_copy(update={"run_id": "again", "at": made_results.NOON.replace(year=2026)})
+    again = old.started.model_copy(
+        update={"run_id": "again", "at": made_results.NOON.replace(year=2026)}
+    )
     with LedgerWriter(copied.ledger_path("again"), fsync=False) as writer:
         writer.append(again)
         for step in old.steps[:30]:

@@ -72,7 +72,9 @@ def passive_run(folder: Path, run_id: str = "r1", **changes: Any) -> Path:
         for at in range(60)
     ]
     windows = Windows(before=24, after=36, baseline="passive")
-    return made_results.write(folder, made_results.started(run_id, windows=windows, **changes), steps)
+    return made_results.write(
+        folder, made_results.started(run_id, windows=windows, **changes), steps
+    )
 
 
 def read(data: Path, *names: str) -> Material:
@@ -115,14 +117,18 @@ def test_without_a_batch_nothing_comes_back_that_was_excluded(tmp_path: Path) ->
     rng = np.random.default_rng(3)
     for persona in ("a", "b", "c"):
         steps = [
-            made_results.step(at, "before" if at < 24 else "after", "yes" if rng.random() < 0.4 else "no")
+            made_results.step(
+                at, "before" if at < 24 else "after", "yes" if rng.random() < 0.4 else "no"
+            )
             for at in range(72)
         ]
         for at in range(24, 48):  # two batches had been asked for before the change
             late = steps[at].video.model_copy(update={"batch_requested_at": 20})
             steps[at] = steps[at].model_copy(update={"video": late})
         windows = Windows(before=24, after=48, baseline="passive")
-        made_results.write(tmp_path, made_results.started(f"r-{persona}", persona, windows=windows), steps)
+        made_results.write(
+            tmp_path, made_results.started(f"r-{persona}", persona, windows=windows), steps
+        )
     (group,) = measured(read(tmp_path, "r-a", "r-b", "r-c")).groups
     whole = next(arm.sway for arm in group.result.arms)
     assert group.sensitivity[1] == group.sensitivity[2] == whole
@@ -191,7 +197,8 @@ def test_no_effect_is_not_claimed_from_a_wide_interval(tmp_path: Path) -> None:
         persona, run_id = f"q{at}", f"r{at}"
         answers = [*made_results.spread(before, 50), *made_results.spread(after, 50)]
         steps = [
-            made_results.step(i, "before" if i < 50 else "after", one) for i, one in enumerate(answers)
+            made_results.step(i, "before" if i < 50 else "after", one)
+            for i, one in enumerate(answers)
         ]
         made_results.write(tmp_path, made_results.started(run_id, persona), steps)
     material = read(tmp_path, "r0", "r1", "r2", "r3")
@@ -355,10 +362,13 @@ def test_no_interval_leaves_its_scale(tmp_path: Path) -> None:
     for at, (before, after) in enumerate([(0, 24), (23, 1)]):  # as far apart as can be
         answers = [*made_results.spread(before, 24), *made_results.spread(after, 24)]
         steps = [
-            made_results.step(i, "before" if i < 24 else "after", one) for i, one in enumerate(answers)
+            made_results.step(i, "before" if i < 24 else "after", one)
+            for i, one in enumerate(answers)
         ]
         windows = Windows(before=24, after=24)
-        made_results.write(tmp_path, made_results.started(f"r{at}", f"q{at}", windows=windows), steps)
+        made_results.write(
+            tmp_path, made_results.started(f"r{at}", f"q{at}", windows=windows), steps
+        )
     material = read(tmp_path, "r0", "r1")
     measures = measured(material)
     write_tables(tables(measures, render(compose(measures, 0, NOW))), tmp_path / "t")
@@ -387,8 +397,12 @@ def test_an_interval_is_cut_only_where_it_leaves_its_scale() -> None:
 
 def test_no_summary_prints_a_change_that_cannot_be(tmp_path: Path) -> None:
     answers = ["yes" if i % 12 < yes else "no" for i, yes in enumerate(np.repeat([1, 1, 2, 9], 12))]
-    steps = [made_results.step(i, "before" if i < 24 else "after", one) for i, one in enumerate(answers)]
-    made_results.write(tmp_path, made_results.started("r1", "q1", windows=Windows(before=24, after=24)), steps)
+    steps = [
+        made_results.step(i, "before" if i < 24 else "after", one) for i, one in enumerate(answers)
+    ]
+    made_results.write(
+        tmp_path, made_results.started("r1", "q1", windows=Windows(before=24, after=24)), steps
+    )
     told = CliRunner().invoke(main, ["summary", "r1", "--data", str(tmp_path)])
     assert told.exit_code == 0, told.output
     change = re.search(r"^I +\+450\.0 % +95% interval (-[\d.]+) to \+([\d.]+)$", told.stdout, re.M)

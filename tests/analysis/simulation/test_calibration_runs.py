@@ -60,7 +60,10 @@ def test_every_design_says_what_it_finds(listener: CalibrationRuns) -> None:
 
 def test_no_change_has_a_p_value_of_nothing(tmp_path: Path) -> None:
     """Beyond every drawn value, the p-value ends at what the draws can tell."""
-    runs = [made_results.paper_run(tmp_path, 2, 48, run_id=f"r{at}", persona=f"q{at}") for at in range(4)]
+    runs = [
+        made_results.paper_run(tmp_path, 2, 48, run_id=f"r{at}", persona=f"q{at}")
+        for at in range(4)
+    ]
     (told, *_) = seen("listener", runs, np.random.default_rng(1)).designs
     assert told.design == "I_avg"
     assert told.p == pytest.approx(2 / (1 + DRAWS))

@@ -22,8 +22,12 @@ def summary_of(folder: Path, lines: list[Record], finished: bool = True, **chang
 
 
 def answers_of(before: list[str], after: list[str]) -> list[Record]:
-    steps: list[Record] = [made_results.step(at, "before", answer) for at, answer in enumerate(before)]
-    return steps + [made_results.step(len(before) + at, "after", answer) for at, answer in enumerate(after)]
+    steps: list[Record] = [
+        made_results.step(at, "before", answer) for at, answer in enumerate(before)
+    ]
+    return steps + [
+        made_results.step(len(before) + at, "after", answer) for at, answer in enumerate(after)
+    ]
 
 
 def test_a_run_of_the_paper(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from agent.run_config import SiteConfig
 from agent.drivers.base import PageHooks, SiteAnswer
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
@@ -19,6 +18,7 @@ from agent.drivers.web.page_events import list_fallbacks, parse_json
 from agent.platforms import load_platform
 from agent.platforms.playground import HOOKS
 from agent.run.playground_process import PlaygroundSite
+from agent.run_config import SiteConfig
 
 SPEED = 16
 LIMITS = PageTimeouts(navigation=15, change=1.0, show=4.0)

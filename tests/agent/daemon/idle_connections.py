@@ -1,6 +1,6 @@
 """Connects again and again and asks nothing: a process of its own, with descriptors of its own.
 
-Started as ``python crowd.py PORT COUNT SECONDS``; stays so long, and connects anew where it was
+Started as ``python idle_connections.py PORT COUNT SECONDS``; stays so long, and connects anew where it was
 sent away. Prints how many connections it has made.
 """
 

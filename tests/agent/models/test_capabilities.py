@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[3]
 LOOKUPS = {
     "agent/models/providers.py",
     "store/runs/recorded_model_names.py",
-    "store/encoders/__init__.py",
+    "store/encoders/registry.py",
 }
 """Where names are looked up, which is the one place to take them apart."""
 FAKE_SITES = "agent/playground/"

@@ -28,7 +28,7 @@ from tests.agent.daemon.test_waiting import LIMITS, entry, over, running, waiter
 from tests.e2e.commands import start, steps_written, until
 from tests.soak import plans
 
-CROWD = Path(__file__).parents[1] / "crowd.py"
+CROWD = Path(__file__).parents[1] / "idle_connections.py"
 MANY, DESCRIPTORS = 400, 256
 
 

@@ -1,7 +1,7 @@
 """Connects again and again and asks nothing: a process of its own, with descriptors of its own.
 
-Started as ``python idle_connections.py PORT COUNT SECONDS``; stays so long, and connects anew where it was
-sent away. Prints how many connections it has made.
+Started as ``python idle_connections.py PORT COUNT SECONDS``; stays so long, and connects anew where
+it was sent away. Prints how many connections it has made.
 """
 
 from __future__ import annotations

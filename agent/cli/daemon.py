@@ -79,7 +79,7 @@ def _run(file: Path, data: Path, browser: str | None) -> None:
     import os
     from functools import partial
 
-    from agent.daemon.host import SystemClock
+    from agent.daemon.machine_clock import SystemClock
     from agent.daemon.main import run_daemon
     from agent.daemon.redact_secrets import secrets_of
     from agent.daemon.supervisor import DaemonSetup

@@ -19,7 +19,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from agent.daemon.config.jobs import Job
 from agent.daemon.config.reload import LoadedFile
-from agent.daemon.host import OF_THE_MACHINE, Clock, ClockJumps
 from agent.daemon.journal.events import (
     ChildEnded,
     ChildStarted,
@@ -29,6 +28,7 @@ from agent.daemon.journal.events import (
 )
 from agent.daemon.journal.state import Key, Occurrence
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.machine_clock import OF_THE_MACHINE, Clock, ClockJumps
 from agent.daemon.process import exit_reason
 from agent.daemon.process.child import END_S, Child, find_leftovers, prune_logs, sweep
 from agent.daemon.process.exit_reason import ExitReason

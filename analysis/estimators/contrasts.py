@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.data.before_after_windows import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
-from analysis.data.windows import WindowShare, missing_bounds
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts

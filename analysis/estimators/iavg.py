@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.data.before_after_windows import counts_by_run
 from analysis.data.exposures import RunInfo, Views
-from analysis.data.windows import counts_by_run
 from analysis.errors import NothingToCompare
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches, t_interval

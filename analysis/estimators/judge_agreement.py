@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.data.before_after_windows import batches, compared
 from analysis.data.exposures import AFTER, YES, RunInfo, Views
-from analysis.data.windows import batches, compared
 from analysis.errors import NothingToCompare
 from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
 from analysis.statistics.intervals import difference_over_batches, jackknife, window_sums

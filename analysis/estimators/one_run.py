@@ -13,6 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from analysis.data.before_after_windows import (
+    ComparedRows,
+    WindowShare,
+    batch_sums,
+    batches_assumed,
+    compared,
+    missing_bounds,
+    run_counts,
+    window_share,
+)
 from analysis.data.exposures import (
     BEFORE,
     GRADES,
@@ -22,16 +32,6 @@ from analysis.data.exposures import (
     Views,
     from_ledger,
     without_repeats,
-)
-from analysis.data.windows import (
-    ComparedRows,
-    WindowShare,
-    batch_sums,
-    batches_assumed,
-    compared,
-    missing_bounds,
-    run_counts,
-    window_share,
 )
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.data.before_after_windows import batches, compared
 from analysis.data.exposures import GRADES, NO, NONE, YES, RunInfo, Views
-from analysis.data.windows import batches, compared
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
     SpecificSway,

@@ -12,8 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.data.exposures import RunInfo, Views
-from analysis.data.windows import (
+from analysis.data.before_after_windows import (
     WindowShare,
     batches_assumed,
     compared,
@@ -21,6 +20,7 @@ from analysis.data.windows import (
     run_counts,
     window_share,
 )
+from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NothingToCompare
 from analysis.estimators.contrasts import (
     Attrition,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.data.before_after_windows import compared
 from analysis.data.exposures import ASSUMED_BATCH, PHASES, YES, RunInfo, Views
-from analysis.data.windows import compared
 from analysis.estimators.contrasts import pair_up
 from analysis.statistics.estimate import NAN, Estimate, Ints, Mask
 from analysis.statistics.intervals import difference_over_batches, t_interval, t_p_value, t_quantile

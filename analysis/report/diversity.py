@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
+from analysis.data.before_after_windows import compared
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Views
-from analysis.data.windows import compared
 from analysis.report.report_inputs import RowDetails, Texts
 from analysis.statistics.estimate import NAN, Estimate, Mask
 from analysis.statistics.intervals import t_interval

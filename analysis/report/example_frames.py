@@ -13,10 +13,10 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, NO, YES
-from analysis.report.accounting import window_rows
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from analysis.report.report_group import GroupRows
 from analysis.report.report_inputs import RowDetails
+from analysis.report.row_uses import window_rows
 from analysis.statistics.estimate import Ints
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore

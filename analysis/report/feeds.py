@@ -12,12 +12,12 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, BEFORE, MISSING, NONE
-from analysis.report.accounting import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
 from analysis.report.diversity import Variety
 from analysis.report.figures import AxisScale, axis, dumbbell
 from analysis.report.group_measures import ArmDwell
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.report.report_group import ARM_NAMES, GroupRows
+from analysis.report.row_uses import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
 from analysis.statistics.estimate import Mask
 from store.terminal.printing import count_of
 
@@ -153,7 +153,7 @@ def uses(scene: GroupRows) -> Uses:
     arms = scene.group.arms
     code = scene.measures.rows.use
     masks = [scene.rows([arm]) for arm in arms]
-    source = scene.everything("report.accounting.account")
+    source = scene.everything("report.row_uses.account")
     counts = np.array([np.bincount(code[mask], minlength=len(USES)) for mask in masks])
     order = [BEFORE_ROW, AFTER_ROW, ADAPT_ROW]
     order += [use for use in range(len(USES)) if use not in order]
@@ -211,8 +211,12 @@ def _missing(scene: GroupRows, index: int) -> MissingRow:
     views, mask = scene.views, scene.rows([arm.arm])
     compared = mask & scene.measures.rows.compared
     lost = compared & (views.answer == NONE)
-    source = scene.source("data.windows.window_share", [arm.arm], compared, noun="compared video")
-    bounds = scene.source("data.windows.missing_bounds", [arm.arm], compared, noun="compared video")
+    source = scene.source(
+        "data.before_after_windows.window_share", [arm.arm], compared, noun="compared video"
+    )
+    bounds = scene.source(
+        "data.before_after_windows.missing_bounds", [arm.arm], compared, noun="compared video"
+    )
     total = arm.judged + arm.unanswered
     names = [MISSING[code].replace("_", " ") for code in np.unique(views.missing[lost])]
     return MissingRow(

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.data.before_after_windows import compared, counts_by_run
 from analysis.data.exposures import RunInfo, Views, without_repeats
-from analysis.data.windows import compared, counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
 from analysis.estimators.judge_bias import (
@@ -31,11 +31,11 @@ from analysis.estimators.rejudged_matrix import (
     replies,
 )
 from analysis.estimators.study_results import CONTROLS, Result, study
-from analysis.report.accounting import AccountedRows, account
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.primary_outcome import NEEDS_REJUDGING, Primary, control_arm, primary
 from analysis.report.report_inputs import Material
+from analysis.report.row_uses import AccountedRows, account
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts

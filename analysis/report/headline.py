@@ -70,7 +70,9 @@ def headline(scene: GroupRows) -> Headline:
     source = _source(scene)
     null = _null_source(scene, source)
     bounds = scene.source(
-        "estimators.contrasts.contrast_bounds" if told.control else "data.windows.missing_bounds"
+        "estimators.contrasts.contrast_bounds"
+        if told.control
+        else "data.before_after_windows.missing_bounds"
     )
     setting = NumberSource(
         "the study file" if test.declared else "the program's default", "test.alpha"

@@ -107,7 +107,7 @@ def compose(measures: Measures, seed: int, now: datetime) -> ReportPage:
 def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Budget) -> Chapter:
     rows, choices_axis, choices_source = choices(scene)
     dwell, dwell_axis = dwell_rows(scene)
-    judged = scene.source("report.accounting.account")
+    judged = scene.source("report.row_uses.account")
     fits = NumberSource(
         "analysis.estimators.study_results.offers",
         f"what the runs of this chapter are{scene.told}",

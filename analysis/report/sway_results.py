@@ -8,7 +8,6 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.estimators.iavg import Group
-from analysis.report.accounting import TOO_EARLY
 from analysis.report.breakdown import Drift
 from analysis.report.figures import (
     AxisScale,
@@ -24,6 +23,7 @@ from analysis.report.figures import (
 )
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.report.report_group import ARM_NAMES, GroupRows
+from analysis.report.row_uses import TOO_EARLY
 from analysis.statistics.estimate import Estimate
 from store.terminal.printing import count_of
 
@@ -60,7 +60,10 @@ def forest(scene: GroupRows) -> Forest:
     source = scene.source("report.breakdown.by_persona", arms, used, otherwise=otherwise)
     shares = {
         arm: scene.source(
-            "data.windows.window_share", [arm] if arm else [], used, otherwise=otherwise
+            "data.before_after_windows.window_share",
+            [arm] if arm else [],
+            used,
+            otherwise=otherwise,
         )
         for arm in ("treatment", group.control)
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.data.before_after_windows import counts_by_run
 from analysis.data.exposures import from_ledgers
-from analysis.data.windows import counts_by_run
 from analysis.errors import NotOffered
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators.contrasts import sways

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from analysis.data.windows import WindowShare
+from analysis.data.before_after_windows import WindowShare
 from analysis.estimators.one_run import OneRun
 from analysis.statistics.estimate import Estimate, percentile_text
 from analysis.statistics.null_models import NullOfI

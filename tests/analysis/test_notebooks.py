@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 HOME = Path(__file__).parents[2] / "analysis" / "notebooks"
 NAMES = sorted(path.name for path in HOME.glob("*.ipynb"))

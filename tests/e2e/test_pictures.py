@@ -12,8 +12,8 @@ from agent.playground.catalogue import load_catalogue
 from agent.playground.fiducial_marker import read_mark
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
-from tests.drill_cases import drills_but
 from tests.e2e.commands import only, run
+from tests.slow_cases import drills_but
 from tests.store.samples import delivered
 
 

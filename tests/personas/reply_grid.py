@@ -64,7 +64,7 @@ def imagined() -> Iterator[MadeReply]:
     """Return replies that were written down before the reader was, as models would give them."""
     kinds: dict[str, Kind] = {"straight": "straight", "mirrored": "mirrored", "isq": "isq"}
     meanings: dict[str, Meaning] = {"yes": "yes", "no": "no", "none": "none"}
-    for kind, means, reply in rows("imagined.tsv"):
+    for kind, means, reply in rows("made_up.tsv"):
         text = reply.replace("\\\\", "\\")
         yield MadeReply(kinds[kind], "", "bare", text, meanings[means])
 
@@ -80,7 +80,7 @@ def no_answers() -> Iterator[MadeReply]:
 def outsiders() -> Iterator[MadeReply]:
     """Return replies of somebody who had seen no rule of the reader; the dress is their form."""
     meanings: dict[str, Meaning] = {"yes": "yes", "no": "no", "none": "none"}
-    for line in (FOLDER / "outsider.tsv").read_text(encoding="utf-8").splitlines():
+    for line in (FOLDER / "by_outsiders.tsv").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             means, _pair, form, language, reply = line.split("\t")
             yield MadeReply("straight", language, form, json.loads(reply), meanings[means])

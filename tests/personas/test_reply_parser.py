@@ -332,7 +332,7 @@ def test_a_common_word_is_no_verb_for_staying_or_leaving(
 
 def test_watching_as_an_experience_is_no_verb_against_the_answer() -> None:
     """ "No, it is boring to watch" was lost more often than "Yes, it is hard to skip"."""
-    replies = listed("experience.tsv")
+    replies = listed("reasons_about_watching.tsv")
     assert len(replies) == 480
     read = [(language, read_choice(reply).answer, reply) for language, _, reply in replies]
     assert read == [(language, truth, reply) for language, truth, reply in replies]
@@ -391,7 +391,7 @@ def test_an_answer_whose_verb_says_its_contrary_is_none(reply: str) -> None:
 
 def test_verbs_against_the_answer_and_verbs_alone_are_read_alike() -> None:
     """Of 144 contradictions 111 were seen when the set came, and 79 before words were added."""
-    replies = listed("verbs.tsv")
+    replies = listed("contradictions.tsv")
     read = Counter((kind, read_choice(reply).answer) for _, kind, reply in replies)
     assert (read.total(), read["bare-yes", "no"], read["bare-no", "yes"]) == (288, 0, 0)
     assert read["contra", None] >= 111

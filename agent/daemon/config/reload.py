@@ -7,9 +7,9 @@ from pathlib import Path
 
 from agent.daemon.config.jobs import Job, load_watch_file, resolve_entries
 from agent.daemon.config.watch_file import WatchFile
-from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import FileAccepted, FileRefused
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.machine_clock import OF_THE_MACHINE
 from agent.errors import UserError
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 
-from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.damage import VERIFY, JournalReader
 from agent.daemon.journal.events import AnyEvent, ChildEnded, OccurrenceSkipped
 from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
+from agent.daemon.machine_clock import OF_THE_MACHINE
 from store.errors import DataUnreadable, StoreError
 from store.jsonl.append_only import committed
 from store.runs.data_folder import LEDGER, DataFolder

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.daemon.host import Clock
 from agent.daemon.journal.damage import read_journal
 from agent.daemon.journal.events import AnyEvent, Journal, MachineNotice, PauseChanged, Trouble
 from agent.daemon.journal.state import fold
+from agent.daemon.machine_clock import Clock
 
 Tell = Callable[[AnyEvent], Awaitable[None]]
 log = logging.getLogger(__name__)

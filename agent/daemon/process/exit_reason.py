@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.daemon.host import OF_THE_MACHINE
 from agent.daemon.journal.events import Outcome
 from agent.daemon.journal.run_tally import RunTally
+from agent.daemon.machine_clock import OF_THE_MACHINE
 from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.schedule.past_runs import PastRuns, WallMet
 from agent.errors import is_of_model

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from dataclasses import dataclass
 
-from agent.daemon.host import Clock
+from agent.daemon.machine_clock import Clock
 from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import last_words
 from store.runs.data_folder import DataFolder

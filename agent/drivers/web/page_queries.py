@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from agent.drivers.web.isolated_world import ELSEWHERE, DocumentGone, IsolatedWorld
+from agent.drivers.web.injected_script import ELSEWHERE, DocumentGone, IsolatedWorld
 from agent.drivers.web.page_events import PageReports
 from agent.drivers.web.wall_handling import PageWalls
 from agent.errors import BrowserLost, DriverFault, PageStuck

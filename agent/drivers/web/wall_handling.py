@@ -22,7 +22,7 @@ from agent.errors import (
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-    from agent.drivers.web.isolated_world import IsolatedWorld
+    from agent.drivers.web.injected_script import IsolatedWorld
 
 FAULTS: dict[WallKind, type[WallShown]] = {
     "consent": ConsentAsked,

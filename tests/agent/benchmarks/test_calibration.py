@@ -30,8 +30,8 @@ from agent.playground.catalogue import Catalogue, load_catalogue
 from agent.playground.recommend import AD_SHARE, BATCH, LIVE_SHARE, Shelf, simulate_visitor
 from agent.run_config import Arm
 from agent.study.matrix import read_draws
+from analysis.data.before_after_windows import compared
 from analysis.data.exposures import RunInfo, table
-from analysis.data.windows import compared
 from analysis.simulation import calibration
 from analysis.simulation.designs import Outcomes
 from personas.library import all_personas

@@ -10,8 +10,8 @@ import pytest
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from tests.agent.platforms.running import Told, check, watch
-from tests.drill_cases import drills_but
 from tests.e2e.commands import feedsway
+from tests.slow_cases import drills_but
 
 PLATFORMS = ("playground", "tiktok", "youtube", "instagram")
 Watching = Callable[[str], Told]

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from agent.playground.fiducial_marker import read_mark
 from tests.agent.playground.site import Site, small_catalogue
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 Begin = Callable[..., Site]
 

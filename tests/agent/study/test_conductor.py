@@ -29,7 +29,7 @@ from personas.strategies import hashes
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import PersonaRecord
 from tests.agent.study.test_matrix import declared
-from tests.agent.study.test_together import Endless, Narrator
+from tests.agent.study.test_start_of_arms import Endless, Narrator
 from tests.e2e.commands import feedsway, ledgers, start, steps_written, until
 from tests.store.samples import keep_run
 

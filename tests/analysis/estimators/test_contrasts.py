@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from analysis.data.before_after_windows import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
-from analysis.data.windows import WindowShare, missing_bounds
 from analysis.estimators.contrasts import (
     Attrition,
     agreement,

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from analysis.cli.main import main
 from tests.analysis import made_results
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 
 def examples() -> Iterator[str]:

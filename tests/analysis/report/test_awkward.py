@@ -31,9 +31,9 @@ from store.runs.ledger_lines import Windows
 from store.terminal.printing import share_text
 from tests.analysis import made_results
 from tests.analysis.report.conftest import NOW
-from tests.analysis.report.reading import text_of, tree
-from tests.analysis.report.test_words import read
-from tests.analysis.report.test_words import said as said_of
+from tests.analysis.report.html_reader import text_of, tree
+from tests.analysis.report.test_wording import read
+from tests.analysis.report.test_wording import said as said_of
 
 BEFORE, AFTER = 24, 52
 WINDOWS = Windows(before=BEFORE, after=AFTER, baseline="passive")
@@ -381,7 +381,7 @@ def test_shares_and_times_are_tested_against_nothing(measures: Measures, tmp_pat
 
 
 def test_the_table_has_the_sides_that_the_page_has(example: DataFolder, tmp_path: Path) -> None:
-    from tests.analysis.report.test_words import page_of
+    from tests.analysis.report.test_wording import page_of
 
     measures, rendered = page_of(example.root, "matrix", "one")
     name = "p-value, permuting which run belongs to whom, one-sided"

@@ -14,7 +14,7 @@ from analysis.report.page_files import Rendered, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
 from tests.analysis.report import by_hand
-from tests.analysis.report.reading import links, text_of, tree
+from tests.analysis.report.html_reader import links, text_of, tree
 
 DECLARED = {
     "level of the primary test": 0.05,

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.data.before_after_windows import counts_by_run
 from analysis.data.exposures import PHASES, RunInfo
-from analysis.data.windows import counts_by_run
 from analysis.estimators.contrasts import pair_up
-from analysis.report.accounting import USES, account
 from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
 from analysis.report.feeds import lost_runs, missing_rows, uses
@@ -18,6 +17,7 @@ from analysis.report.group_measures import Measures
 from analysis.report.number_sources import Name
 from analysis.report.report_group import GroupRows
 from analysis.report.report_inputs import RowDetails
+from analysis.report.row_uses import USES, account
 from analysis.statistics.intervals import difference_over_batches
 from store.runs.ledger_lines import Windows
 from tests.analysis import made_results
@@ -129,7 +129,7 @@ def test_replicates_of_a_persona_are_averaged() -> None:
         for arm in ("treatment", "passive")
     ]
     views = made_results.views([(rng.random(100) < 0.4).astype(int) for _ in infos], 50, infos)
-    from analysis.data.windows import counts_by_run
+    from analysis.data.before_after_windows import counts_by_run
 
     counts = counts_by_run(views)
     (row,) = by_persona(infos, counts, "passive")

@@ -16,7 +16,7 @@ from analysis.report.report_inputs import read_imported
 from analysis.report.report_page import compose, render
 from store.runs.ledger_lines import Windows
 from tests.analysis.report.conftest import NOW
-from tests.analysis.report.reading import loose_numbers, text_of, tree
+from tests.analysis.report.html_reader import loose_numbers, text_of, tree
 
 READING = CsvOptions(Windows(before=50, after=50))
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from analysis.report.number_sources import Name, NumberSource, Traces, UntracedNumber, placed
 from analysis.statistics.estimate import NAN, Estimate
 
-SOURCE = NumberSource("analysis.data.windows.window_share", "20 videos", "3 ads")
+SOURCE = NumberSource("analysis.data.before_after_windows.window_share", "20 videos", "3 ads")
 
 
 def shown(template: str, **values: object) -> tuple[str, Traces]:
@@ -23,7 +23,8 @@ def shown(template: str, **values: object) -> tuple[str, Traces]:
 def test_a_number_is_a_link_to_its_source_and_says_it_on_hovering() -> None:
     html, traces = shown("<p>{{ x }}</p>", x=SOURCE.pp(-3.14159, "sway"))
     assert html == (
-        '<p><a class="n" id="n-1" href="#from-1" title="sway. analysis.data.windows.window_share. '
+        '<p><a class="n" id="n-1" href="#from-1" title="sway. '
+        "analysis.data.before_after_windows.window_share. "
         'In: 20 videos. Out: 3 ads.">\N{MINUS SIGN}3.1</a></p>'
     )
     assert list(traces.sources()) == [(1, SOURCE)]

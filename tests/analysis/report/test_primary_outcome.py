@@ -18,7 +18,7 @@ from analysis.statistics.estimate import NAN, Estimate
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import JudgementWriter, judgement_files, read_judgements
 from tests.analysis.report.conftest import NOW
-from tests.analysis.report.reading import loose_numbers, text_of, tree
+from tests.analysis.report.html_reader import loose_numbers, text_of, tree
 
 
 def declared(example: DataFolder, **test: Any) -> Material:

@@ -6,7 +6,7 @@ import re
 
 from analysis.report.group_measures import Measures
 from analysis.report.page_files import Rendered
-from tests.analysis.report.reading import function, links, loose_numbers, text_of, tree
+from tests.analysis.report.html_reader import function, links, loose_numbers, text_of, tree
 
 MOST_BYTES = 3_000_000
 

@@ -19,7 +19,7 @@ from analysis.report.page_files import Rendered, ReportTable, write_tables
 from analysis.report.tables import tables
 from store.runs.data_folder import DataFolder
 from tests.analysis import made_results
-from tests.analysis.report.reading import tree
+from tests.analysis.report.html_reader import tree
 
 
 def run(*arguments: str) -> Any:

@@ -27,8 +27,8 @@ from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Video
-from tests.drill_cases import drills_but
 from tests.e2e.commands import until
+from tests.slow_cases import drills_but
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 
 REPO = Path(__file__).parents[3]

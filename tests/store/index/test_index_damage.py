@@ -19,7 +19,7 @@ from store.index.build import rebuild, update
 from store.index.embedded_folder import IndexFolder, folders
 from store.index.search import Index
 from store.runs.data_folder import DataFolder
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 from tests.store.index.test_search import entry
 from tests.store.samples import COLOURS, ColourEncoder, keep_run
 

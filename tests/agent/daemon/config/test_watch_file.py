@@ -11,9 +11,9 @@ import pytest
 from agent.daemon.config.jobs import load_watch_file, resolve_entries
 from agent.daemon.config.reload import LoadedFile
 from agent.daemon.config.watch_file import EXAMPLE, BadWatch
-from agent.daemon.host import SystemClock
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.machine_clock import SystemClock
 from agent.study.study_file import EXAMPLE as STUDY
 
 GOOD = """\

@@ -18,12 +18,12 @@ from agent.cli.daemon import daemon
 from agent.cli.status import status, status_lines
 from agent.daemon.config.jobs import resolve_entry
 from agent.daemon.config.watch_file import DailyCap, WatchEntry
-from agent.daemon.host import SystemClock
 from agent.daemon.journal.damage import JournalReader
 from agent.daemon.journal.events import AnyEvent, OccurrenceQueued, read_events
 from agent.daemon.journal.state import State, fold
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.machine_clock import SystemClock
 from agent.daemon.main import mend
 from agent.daemon.schedule.past_runs import PastRuns
 from agent.daemon.supervisor import DaemonSetup, Supervisor
@@ -35,7 +35,7 @@ from store.errors import DataUnreadable
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerLine, read_each, scan
 from store.runs.ledger_lines import SCHEMA, Step
-from tests.agent.daemon.world import World
+from tests.agent.daemon.made_data_folder import World
 from tests.store.samples import finished
 
 NOW = datetime.now(UTC).replace(microsecond=0)

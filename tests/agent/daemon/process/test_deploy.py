@@ -14,7 +14,7 @@ import pytest
 from agent.daemon.web.prometheus import exposition
 from agent.daemon.web.status import read_status
 from store.runs.data_folder import DataFolder
-from tests.agent.daemon.world import World
+from tests.agent.daemon.made_data_folder import World
 
 ROOT = Path(__file__).parents[4]
 UNIT = ROOT / "deploy" / "feedsway.service"

@@ -23,8 +23,8 @@ from agent.daemon.web import address, connections
 from agent.daemon.web.connections import MOST, most_connections
 from agent.daemon.web.server import serve
 from store.runs.data_folder import DataFolder
-from tests.agent.daemon.schedule.test_holding import Clock
-from tests.agent.daemon.test_waiting import LIMITS, entry, over, running, waiters
+from tests.agent.daemon.schedule.test_admission import Clock
+from tests.agent.daemon.test_waiting_jobs import LIMITS, entry, over, running, waiters
 from tests.e2e.commands import start, steps_written, until
 from tests.soak import plans
 

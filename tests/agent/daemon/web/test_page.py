@@ -17,7 +17,7 @@ from agent.daemon.web.status import JOURNAL
 from agent.drivers.web.browser import find_browser, list_arguments
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
-from tests.agent.daemon.world import World, served
+from tests.agent.daemon.made_data_folder import World, served
 from tests.store.samples import finished, jpeg
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from agent.daemon.web import address, server
 from agent.errors import BadConfig
 from store.runs.data_folder import DataFolder
-from tests.agent.daemon.world import World, served
+from tests.agent.daemon.made_data_folder import World, served
 from tests.store.samples import jpeg
 
 SITE = Path(server.__file__).parent / "site"

@@ -27,7 +27,7 @@ from agent.daemon.web.prometheus import exposition
 from agent.daemon.web.status import Status, StatusReader, read_status
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
-from tests.agent.daemon.world import World, served
+from tests.agent.daemon.made_data_folder import World, served
 from tests.store.samples import finished
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -23,7 +23,7 @@ from agent.drivers.web import browser as browsers
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
 from agent.platforms.playground import HOOKS
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 SPEED = 16
 SHORT = PageTimeouts(navigation=10, change=0.6, show=1.5, grace=1.0)

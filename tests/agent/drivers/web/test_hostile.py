@@ -12,7 +12,7 @@ from agent.drivers.web.driver import PlaywrightDriver
 from tests.agent.drivers.conftest import FEED
 from tests.agent.drivers.web.test_driver import SPEED, drive
 from tests.agent.serving import serving
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 FORGERY = """
 <img hidden name="querySelectorAll"><img hidden name="scrollingElement"><i id="__feedsway"></i>

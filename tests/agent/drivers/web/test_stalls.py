@@ -15,7 +15,7 @@ from agent.platforms.playground import HOOKS
 from tests.agent.drivers.conftest import FEED
 from tests.agent.drivers.web.test_driver import SHORT, drive
 from tests.agent.serving import make_clips, serving
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 RULES = Path(playwright.__file__)
 STALL = """<script>

@@ -15,7 +15,7 @@ from agent.drivers.web.driver import PlaywrightDriver
 from agent.errors import ChallengeShown, ConsentAsked, LoginRequired, WallShown
 from agent.platforms.playground import HOOKS
 from tests.agent.drivers.web.test_driver import drive
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 WALLS = (
     Wall(

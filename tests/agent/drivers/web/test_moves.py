@@ -20,7 +20,7 @@ from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
 from agent.platforms.playground import HOOKS
-from tests.drill_cases import drills_but
+from tests.slow_cases import drills_but
 
 BUTTON_FIRST = ("button", "key:ArrowDown", "wheel", "scroll")
 KEY_FIRST = ("key:ArrowDown", "button", "wheel", "scroll")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.data.before_after_windows import compared
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Views
-from analysis.data.windows import compared
 from analysis.report.number_sources import NumberSource
 from analysis.statistics.estimate import Ints, Mask
 from store.terminal.printing import count_of

@@ -31,7 +31,7 @@ from store.runs.ledger_lines import Windows
 from store.terminal.printing import count_of
 from tests.analysis import made_results
 from tests.analysis.report.conftest import NOW
-from tests.analysis.report.reading import text_of, tree
+from tests.analysis.report.html_reader import text_of, tree
 from tests.analysis.report.test_primary_outcome import declared
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from analysis.data.before_after_windows import batches, batches_assumed, change_position, compared
 from analysis.data.exposures import ADAPT, AFTER, BEFORE, UNKNOWN, RunInfo, Views, table
-from analysis.data.windows import batches, batches_assumed, change_position, compared
 from store.runs.ledger_lines import Windows
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from agent.daemon.config.jobs import Job, resolve_entry
 from agent.daemon.config.watch_file import DailyCap, WatchEntry, WatchFile, WatchLimits
-from agent.daemon.host import ClockJumps
 from agent.daemon.journal.events import ChildEnded, ChildStarted
 from agent.daemon.journal.state import fold
 from agent.daemon.journal.tail import Ledgers
 from agent.daemon.journal.writer import JournalWriter
+from agent.daemon.machine_clock import ClockJumps
 from agent.daemon.main import SupervisorControls
 from agent.daemon.process.child import Child
 from agent.daemon.process.exit_reason import ExitReason, explain_exit

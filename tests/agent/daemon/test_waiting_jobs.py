@@ -20,7 +20,7 @@ from agent.daemon.supervisor import DaemonSetup, Supervisor
 from agent.run.browser_profiles import BrowserProfile
 from store.jsonl.locks import NamedLock
 from store.runs.data_folder import DataFolder
-from tests.agent.daemon.schedule.test_holding import Clock
+from tests.agent.daemon.schedule.test_admission import Clock
 from tests.store.samples import START as NOON
 
 LIMITS = "[limits]\nparallel = 2\ndisk_mib = 0\nmemory_mib = 0\nindex = '1d'\n"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from agent.errors import BadConfig
+from agent.errors import BadConfig, PlatformFault
+from agent.run import playground_process
 from agent.run.playground_process import PlaygroundSite
 from agent.run_config import SiteConfig
 
@@ -52,3 +55,24 @@ def test_what_the_site_says_goes_through_our_own_stderr(
 
 def test_an_account_that_comes_back_is_served(tmp_path: Path) -> None:
     asyncio.run(meet(SITE, SITE, tmp_path, beside=False))
+
+
+def test_a_site_that_never_says_where_it_is_ends_the_wait_and_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real child that writes nothing and ignores the end of its stdin."""
+    silent = tmp_path / "python"
+    silent.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    silent.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(silent))
+    monkeypatch.setattr(playground_process, "READY_S", 2.0)
+    monkeypatch.setattr(playground_process, "STOP_S", 0.2)
+
+    async def start() -> None:
+        async with asyncio.timeout(60):
+            await PlaygroundSite(SITE, 7, tmp_path, "p12").start()
+
+    with pytest.raises(PlatformFault, match="the playground was not ready after 2 s"):
+        asyncio.run(start())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -135,6 +135,16 @@ def test_what_is_still_or_small_is_no_player() -> None:
     assert find_motion(blinking) is None
 
 
+@pytest.mark.parametrize(("side", "moves"), [(64, False), (72, True)])
+def test_a_two_hundredth_of_the_screen_has_to_move(side: int, moves: bool) -> None:
+    """Of 1280 x 800 that is 5,120 pixels: 64 x 72 are 4,608 and 72 x 72 are 5,184."""
+    shots = [np.full((800, 1280), 100, dtype=np.uint8) for _ in range(SHOTS)]
+    for number, shot in enumerate(shots):
+        shot[400 : 400 + 72, 640 : 640 + side] = 255 * (number % 2)
+    expected = Region(640, 400, 640 + side, 472) if moves else None
+    assert find_motion(shots) == expected
+
+
 def test_regions_know_how_they_lie_to_each_other() -> None:
     region = Region(100, 100, 300, 500)
     assert region.overlap(region) == 1

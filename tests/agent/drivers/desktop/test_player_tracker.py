@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from agent.drivers.desktop.window import (
     find_owner,
 )
 from agent.drivers.web import browser as browsers
-from agent.errors import DriverFault
+from agent.errors import DriverFault, PlayerLost
 from agent.playground.clips import default_cache
 from tests.agent.drivers.desktop.test_driver import SIZE, forget_pyautogui, mark
 from tests.agent.playground.site import Site, start
@@ -139,6 +140,26 @@ def test_a_picture_that_is_dragged_covered_or_changes_is_taken_again_then_named(
             with pytest.raises(DriverFault, match="4 times the player was moved, covered or"):
                 await driver.capture(shown)
             assert len(noted(driver, "capture")) == 4
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.drill
+def test_a_window_that_is_dragged_about_for_good_is_named(person: Person, site: Site) -> None:
+    async def drag() -> None:
+        for step in itertools.count():
+            person.move_windows(step % 40 * 5, 0)
+            await asyncio.sleep(0.05)
+
+    async def scenario() -> None:
+        async with driving(site, "dragged", window=2.0) as driver:
+            shown = await driver.open("")
+            dragging = asyncio.create_task(drag())
+            await asyncio.sleep(0.1)
+            with pytest.raises(PlayerLost, match=r"did not come to rest in 2 s\. Leave it alone"):
+                async with asyncio.timeout(30):
+                    await driver.next(shown)
+            dragging.cancel()
 
     asyncio.run(scenario())
 

@@ -36,7 +36,8 @@ def test_a_holder_is_named_and_after_its_release_nobody(tmp_path: Path) -> None:
         other.acquire()
     assert str(refused.value) == words
     lock.release()
-    assert lock.path.read_bytes() == b"" and holder(lock.path) is None
+    assert lock.path.read_bytes() == b""
+    assert holder(lock.path) is None
     other.acquire()
     other.release()
 

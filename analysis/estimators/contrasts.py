@@ -30,6 +30,7 @@ class Contrast:
     bounds: tuple[float, float]
     """Smallest and largest value whatever the missing judgements would have been; pairs that lack
     every answer of a window are in it."""
+    worst: tuple[Estimate, Estimate]  # the mean of the pairs' own lower, and of their upper bounds
     pairs: tuple[tuple[str, str], ...]  # (treatment run, control run), by id
     unpaired: tuple[str, ...]
     """Runs without a partner of the same persona and replicate, or without both windows."""
@@ -82,6 +83,7 @@ def treatment_minus_control(
         estimate=t_interval(differences).within(-200, 200),
         permutation=sign_flips(differences, rng) if matched else Permutation(NAN, NAN, 0, False),
         bounds=mean_bounds(bounds),
+        worst=worst_cases(bounds),
         pairs=tuple((runs[t].run_id, runs[c].run_id) for t, c in matched),
         unpaired=tuple(
             run.run_id
@@ -105,6 +107,12 @@ def mean_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
         return NAN, NAN
     low, high = np.mean(known, axis=0)
     return float(low), float(high)
+
+
+def worst_cases(bounds: Sequence[tuple[float, float]]) -> tuple[Estimate, Estimate]:
+    """Student's t over the lower bounds of runs or pairs, and over the upper ones."""
+    ends = np.array(bounds, dtype=np.float64).reshape(-1, 2)
+    return t_interval(ends[:, 0]), t_interval(ends[:, 1])
 
 
 @dataclass(frozen=True)

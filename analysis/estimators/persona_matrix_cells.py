@@ -52,6 +52,13 @@ class MatrixCells:
     def after(self) -> Floats:
         return shares(self.judged[1], self.yes[1])
 
+    def extreme(self, window: int, own_yes: bool) -> Floats:
+        """Shares in pp with every missing answer a yes in own cells and a no elsewhere, or both
+        the other way round; shape ``(K, K)``."""
+        own = np.eye(self.asked.shape[-1], dtype=bool)
+        lost = self.asked[window] - self.judged[window]
+        return shares(self.asked[window], self.yes[window] + lost * (own == own_yes))
+
 
 def missing_shares(replicates: Sequence[MatrixCells]) -> tuple[float, float]:
     """Share of all the questions without an answer in %: own cells, and the others'."""

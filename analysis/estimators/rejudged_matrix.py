@@ -187,6 +187,14 @@ class PersonaMatrix:
     refused: str
     graded: SpecificSway | None
     graded_by: str
+    worst: tuple[SpecificSway, ...]
+    """The same with every missing answer to one side; empty where none is missing."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest D in pp, whatever the missing answers would have been."""
+        values = [one.estimate.value for one in (self.worst or (self.sway,))]
+        return min(values), max(values)
 
 
 def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMatrix:
@@ -223,6 +231,7 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
         refused=refused,
         graded=_graded(rows, blocks, passive, rng) if graded_by else None,
         graded_by=graded_by,
+        worst=_worst(cells, blocks, passive, rng),
     )
 
 
@@ -248,6 +257,31 @@ def _graded(
     own = rng.spawn(1)[0]
     given = before if passive else None
     return specific_sway(after, own, given, blocks=blocks, unit="points")
+
+
+def _worst(
+    cells: Sequence[MatrixCells], blocks: Ints, passive: bool, rng: np.random.Generator
+) -> tuple[SpecificSway, ...]:
+    """The specific sway with every missing answer to one side, and each with its own test.
+
+    In the after windows every missing answer is a yes in own cells and a no in the others', or the
+    other way round; before windows that are adjusted for are taken to both sides, too. Of the
+    unadjusted statistic these are its bounds (Horowitz and Manski, JASA 2000), and no completion
+    of the answers has a greater one-sided p-value than the worst: every exchange of runs picks
+    cells that were moved the other way than the own ones, or these themselves.
+    """
+    if all((one.asked == one.judged).all() for one in cells):
+        return ()
+    before, after = (
+        [np.stack([one.extreme(window, own_yes) for one in cells]) for own_yes in (False, True)]
+        for window in (0, 1)
+    )
+    own = rng.spawn(1)[0]
+    return tuple(
+        specific_sway(late, own, early, blocks=blocks)
+        for late in after
+        for early in (before if passive else [None])
+    )
 
 
 def _layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:

@@ -32,6 +32,7 @@ from analysis.estimators.contrasts import (
     mean_bounds,
     sways,
     treatment_minus_control,
+    worst_cases,
 )
 from analysis.estimators.iavg import Group, group_changes
 from analysis.estimators.one_run import graded_sway
@@ -59,6 +60,8 @@ class Arm:
     arm: str
     sway: Estimate
     bounds: tuple[float, float]
+    worst: tuple[Estimate, Estimate]
+    """The mean sway over runs with all missing answers against it, and with all for it."""
     judged: int
     unanswered: int
     agreement: GradedAgreement
@@ -192,10 +195,12 @@ def _result(
 def _arm(arm: str, runs: Sequence[RunInfo], measured: _Measured) -> Arm:
     members = [index for index, run in enumerate(runs) if run.arm == arm]
     windows = [window for index in members for window in measured.windows[index]]
+    bounds = [missing_bounds(*measured.windows[i]) for i in members]
     return Arm(
         arm=arm,
         sway=t_interval(measured.sway[members]).within(-100, 100),
-        bounds=mean_bounds([missing_bounds(*measured.windows[i]) for i in members]),
+        bounds=mean_bounds(bounds),
+        worst=worst_cases(bounds),
         judged=sum(window.judged for window in windows),
         unanswered=sum(window.unanswered for window in windows),
         agreement=agreement(measured.sway[members], measured.graded[members]),

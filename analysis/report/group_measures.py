@@ -33,13 +33,20 @@ from analysis.estimators.rejudged_matrix import (
 from analysis.estimators.study_results import CONTROLS, Result, study
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
-from analysis.report.primary_outcome import NEEDS_REJUDGING, Primary, control_arm, primary
+from analysis.report.primary_outcome import (
+    NEEDS_REJUDGING,
+    Primary,
+    control_arm,
+    permutation_p,
+    primary,
+)
 from analysis.report.report_inputs import Material
 from analysis.report.row_uses import AccountedRows, account
+from analysis.report.verdict_gate import GateCheck, attrition_check, cap, gate
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.null_models import WindowCounts
-from analysis.statistics.permutation import holm
+from analysis.statistics.permutation import Permutation, holm
 from store.runs.ledger_lines import RunStarted
 from store.runs.rejudgements import Judgements, RejudgementHeader
 
@@ -69,6 +76,7 @@ class Rejudging:
 
     judge: RejudgementHeader  # as it was when it was first asked about any of the runs
     likeness: Likeness  # how far it is the judge that acted
+    drawn: bool  # whether personas were drawn for the accounts: without it no permutation tests
     told: RejudgedReplies
     matrix: PersonaMatrix | None
     refused: str
@@ -77,6 +85,10 @@ class Rejudging:
     repeats: RepeatAgreement | None
     wordings: RepeatAgreement | None
     blind: BlindSway | None
+
+    def p(self, test: Permutation, sides: str = "two") -> float:
+        """The p-value of a test that permutes runs; nan where nobody drew personas for them."""
+        return permutation_p(test, sides) if self.drawn else NAN
 
     @property
     def rank(self) -> tuple[int, int, int, datetime, int]:
@@ -114,6 +126,8 @@ class MeasuredGroup:
     counts: tuple[WindowCounts, ...]
     control: str
     primary: Primary
+    gate: tuple[GateCheck, ...]
+    """Other causes than the feed that were looked for; a failed one caps the verdict."""
     p_holm: float
     forest: tuple[PersonaSway, ...]
     drift: Drift
@@ -141,6 +155,10 @@ class MeasuredGroup:
     def matrix_judge(self) -> Rejudging | None:
         """The judge whose persona matrix a primary test takes."""
         return next((told for told in self.rejudged if told.matrix is not None), None)
+
+    def verdict(self, alpha: float) -> str:
+        """The primary estimate's verdict; ``capped`` where a check of the gate fails."""
+        return cap(self.primary.verdict(alpha, self.p_holm), self.gate)
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -198,6 +216,9 @@ def _group(
     graded, graded_by = _graded(views, members)
     lost, never = _lost(material, result, runs)
     by_arm = {entry.arm: entry for entry in lost}
+    attrition_p = attrition_p_value(by_arm["treatment"], by_arm[control]) if control else NAN
+    split = next((again.blind for again in rejudged if again.blind is not None), None)
+    checks = gate(material, told, matrix, split, next(iter(result.contrasts), None))
     return MeasuredGroup(
         result=result,
         members=members,
@@ -205,6 +226,7 @@ def _group(
         counts=units,
         control=control,
         primary=told,
+        gate=(*checks, attrition_check(lost, attrition_p)),
         p_holm=NAN,
         forest=by_persona(runs, units, control or None),
         drift=drift(views, members, arms),
@@ -223,7 +245,7 @@ def _group(
         graded_by=graded_by,
         lost=lost,
         never=never,
-        attrition_p=(attrition_p_value(by_arm["treatment"], by_arm[control]) if control else NAN),
+        attrition_p=attrition_p,
         rejudged=rejudged,
     )
 
@@ -308,7 +330,9 @@ def _rejudged(
     )
     acted = [material.started[index] for index in members if material.started]
     found = [
-        _by_one_judge(replies(material.views, files, members), files, acted, rng)
+        _by_one_judge(
+            replies(material.views, files, members), files, acted, rng, drawn=material.drawn
+        )
         for files in judges.values()
     ]
     return tuple(sorted(found, key=lambda one: one.rank))
@@ -319,6 +343,8 @@ def _by_one_judge(
     files: Mapping[int, Judgements],
     acted: Sequence[RunStarted],
     rng: np.random.Generator,
+    *,
+    drawn: bool,
 ) -> Rejudging:
     matrix, refused = None, ""
     try:
@@ -329,6 +355,7 @@ def _by_one_judge(
     return Rejudging(
         judge=judge,
         likeness=_likeness(judge, acted),
+        drawn=drawn,
         told=told,
         matrix=matrix,
         refused=refused,

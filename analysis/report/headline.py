@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from analysis.report.figures import AxisScale, Span, axis, hump, interval, span
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
 from analysis.report.report_group import ARM_NAMES, GroupRows
+from analysis.report.verdict_gate import because
 from store.terminal.printing import count_of
 
 _AXIS = "percentage points"
@@ -36,7 +37,10 @@ class Headline:
     design: str
     quantity: str
     control: str
-    verdict: str  # ``up``, ``down``, ``chance``, ``untested`` or ``absent``
+    verdict: str  # ``up``, ``down``, ``capped``, ``chance``, ``untested`` or ``absent``
+    because: TracedNumber
+    """Where it is capped: what else may have made the difference."""
+    gate: tuple[tuple[str, str, TracedNumber], ...]  # name, outcome and finding of each check
     told: PrintedEstimate
     p: TracedNumber
     test: str
@@ -69,14 +73,11 @@ def headline(scene: GroupRows) -> Headline:
     several = len(scene.measures.groups) > 1
     source = _source(scene)
     null = _null_source(scene, source)
-    bounds = scene.source(
-        "estimators.contrasts.contrast_bounds"
-        if told.control
-        else "data.before_after_windows.missing_bounds"
-    )
+    bounds = _bounds_source(scene, source)
     setting = NumberSource(
         "the study file" if test.declared else "the program's default", "test.alpha"
     )
+    checked = NumberSource("analysis.report.verdict_gate.gate", f"the primary estimate{scene.told}")
     figure, below = _figure(scene)
     name = BY_DESIGN[told.design]
     return Headline(
@@ -86,7 +87,9 @@ def headline(scene: GroupRows) -> Headline:
         design=told.design,
         quantity=name,
         control=ARM_NAMES.get(told.control, ""),
-        verdict=told.verdict(test.alpha, group.p_holm),
+        verdict=group.verdict(test.alpha),
+        because=checked.words(because(group.gate)),
+        gate=tuple((one.name, one.outcome, checked.words(one.finding)) for one in group.gate),
         told=source.estimate(told.estimate, name),
         p=source.p(told.p, f"p-value of {name}, {told.test}, {told.sides}-sided"),
         test=told.test,
@@ -146,6 +149,18 @@ def _null_source(scene: GroupRows, source: NumberSource) -> NumberSource:
     function = scene.group.primary.null_function or "statistics.null_models.null_of_sway"
     drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
     return NumberSource(f"analysis.{function}", drawn, source.left_out)
+
+
+def _bounds_source(scene: GroupRows, source: NumberSource) -> NumberSource:
+    told = scene.group.primary
+    if told.design in ("matrix", "borrowed"):
+        function = "analysis.estimators.rejudged_matrix.persona_matrix"
+        return replace(source, function=function)
+    return scene.source(
+        "estimators.contrasts.contrast_bounds"
+        if told.control
+        else "data.before_after_windows.missing_bounds"
+    )
 
 
 def _holm(scene: GroupRows) -> TracedNumber:

@@ -14,13 +14,13 @@ from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.figures import AxisScale, axis, hump, interval, span
 from analysis.report.group_measures import Rejudging
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
-from analysis.report.primary_outcome import permutation_p
 from analysis.report.report_group import GroupRows, group_told
 from analysis.statistics.estimate import Estimate, Mask
 from store.terminal.printing import count_of
 
 MOST_CELLS = 14  # personas up to which every cell has its number printed
 _APART = "drawn at another time, so they are not compared"
+_NOBODY = "nobody drew personas for these accounts"
 _GRADES = {"score": "ISQ's score", "p_yes": "the probability of yes"}
 
 
@@ -192,8 +192,9 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
         numbers=len(matrix.personas) <= MOST_CELLS,
         told=source.estimate(sway.estimate, "specific sway"),
         p=source.p(
-            permutation_p(sway.test, sides),
+            told.p(sway.test, sides),
             f"p-value, permuting which run belongs to whom, {sides}-sided",
+            _NOBODY,
         ),
         sides=sides,
         ways=source.count(
@@ -204,14 +205,16 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
         slope=source.decimal(sway.slope, "slope of the after on the before deviations"),
         placebo=source.estimate(sway.placebo, "placebo, the before windows alone"),
         placebo_p=source.p(
-            sway.placebo_test.p, "p-value of the placebo, two-sided", sway.placebo.reason
+            told.p(sway.placebo_test),
+            "p-value of the placebo, two-sided",
+            sway.placebo.reason or _NOBODY,
         ),
         missing_own=cells.percent(lost[0], "missing answers in %, own cells"),
         missing_others=cells.percent(lost[1], "missing answers in %, other cells"),
         figure=hump(matrix.drawn, span(sway.estimate), scale),
         axis=axis(scale, "percentage points"),
         source=source,
-        graded=_graded(matrix, source),
+        graded=_graded(told, matrix, source),
         borrowed=(
             _source("estimators.shrunk_baseline.borrowed_base", told, plain).estimate(
                 base.estimate, "borrowed sway"
@@ -223,14 +226,16 @@ def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:
     )
 
 
-def _graded(matrix: PersonaMatrix, source: NumberSource) -> GradedView | None:
+def _graded(told: Rejudging, matrix: PersonaMatrix, source: NumberSource) -> GradedView | None:
     if matrix.graded is None:
         return None
     return GradedView(
         by=_GRADES[matrix.graded_by],
         told=source.estimate(matrix.graded.estimate, "specific sway of the graded answers, points"),
         p=source.p(
-            matrix.graded.test.p, "p-value of the specific sway of the graded answers, two-sided"
+            told.p(matrix.graded.test),
+            "p-value of the specific sway of the graded answers, two-sided",
+            _NOBODY,
         ),
     )
 

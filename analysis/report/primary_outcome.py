@@ -16,11 +16,19 @@ from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study_results import CONTROLS, Result
 from analysis.report.report_inputs import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate, Floats
-from analysis.statistics.intervals import difference_over_batches
+from analysis.statistics.intervals import difference_over_batches, t_p_value
 from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
 
 NEEDS_REJUDGING = "no frame was judged again yet"
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """An estimate with its missing answers to one side, and its p-value, sided as declared."""
+
+    value: float
+    p: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Primary:
     """Where the estimate lies when nothing happens."""
     bounds: tuple[float, float] = (NAN, NAN)
     """Its lowest and highest value whatever the missing judgements would have been."""
+    worst: tuple[WorstCase, ...] = ()
 
     def verdict(self, alpha: float, p_adjusted: float) -> str:
         """``up``, ``down``, ``chance``, ``untested`` (no p-value) or ``absent`` (no estimate)."""
@@ -109,6 +118,7 @@ def _controlled(
         null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(treated, control, rng),
         bounds=contrast.bounds,
+        worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in contrast.worst),
     )
 
 
@@ -123,10 +133,11 @@ def _paired(
         return Primary("paired", Estimate(NAN, reason="no treatment run has started"))
     units = [unit for run, unit in counts if run.arm == "treatment"]
     alone = len(units) == 1
-    estimate = arms[0].sway
+    estimate, worst = arms[0].sway, arms[0].worst
     if alone:
         over = difference_over_batches(units[0].n, 100 * units[0].yes)
         estimate = over.within(-100, 100)
+        worst = _moved(estimate, worst[0].value), _moved(estimate, worst[1].value)
     return Primary(
         "paired",
         estimate,
@@ -138,6 +149,7 @@ def _paired(
         null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(units, [], rng),
         bounds=arms[0].bounds,
+        worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in worst),
     )
 
 
@@ -151,6 +163,10 @@ def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
         function="estimators.persona_matrix.specific_sway",
         null_function="estimators.persona_matrix.rearranged",
         null=_permuted(matrix.drawn, sway.estimate.value),
+        bounds=matrix.bounds,
+        worst=tuple(
+            WorstCase(one.estimate.value, permutation_p(one.test, sides)) for one in matrix.worst
+        ),
     )
 
 
@@ -174,6 +190,11 @@ def _borrowed(matrix: PersonaMatrix, sides: str) -> Primary:
         test="Student's t over personas, by jackknife",
         function="estimators.shrunk_baseline.borrowed_base",
     )
+
+
+def _moved(estimate: Estimate, value: float) -> Estimate:
+    """The same estimate about another value: one run's bounds have no spread of their own."""
+    return replace(estimate, value=value, p=t_p_value(value / estimate.se, estimate.df))
 
 
 def _t_p(estimate: Estimate, sides: str) -> float:

@@ -64,6 +64,7 @@ class Material:
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
     """Re-judgements, in the order of the runs."""
     disputed: bool = False  # whether the site has counted otherwise than the ledger of some run
+    counted: bool = False  # whether the site has counted along in every run
     origin: str = ""  # SHA-256 of the file that the views were imported from
 
     @property
@@ -73,6 +74,11 @@ class Material:
             run.persona: first.persona.traits
             for run, first in zip(self.views.runs, self.started, strict=False)
         }
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a draw gave the accounts their personas, as far as anybody has recorded."""
+        return self.study is not None and bool(self.study.planned)
 
     @property
     def test(self) -> PrimaryTest:
@@ -155,12 +161,14 @@ class _Noted:
     started: list[RunStarted] = field(default_factory=list)
     steps: list[tuple[str | None, ...]] = field(default_factory=list)
     disputed: bool = False
+    counted: bool = True
 
     def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
         for path in paths:
             read = ledger.read(path)
             self.started.append(read.started)
             self.disputed |= bool(last_difference(read.checks))
+            self.counted &= bool(read.checks)
             self.steps.extend(_note(step) for step in read.steps)
             yield read
 
@@ -196,6 +204,7 @@ def _gather(
         frames=FrameStore(data.frames_dir),
         started=tuple(noted.started),
         disputed=noted.disputed,
+        counted=noted.counted,
         judgements=tuple(_rejudged(path.parent) for path in paths),
     )
 

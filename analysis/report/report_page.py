@@ -51,6 +51,7 @@ from analysis.report.sway_results import (
     forest,
 )
 from analysis.report.tables import tables
+from analysis.report.verdict_gate import GateCheck, because
 from analysis.statistics.estimate import Estimate, as_json
 
 
@@ -168,6 +169,7 @@ class Finding:
     sides: str
     p: float
     p_holm: float
+    gate: tuple[GateCheck, ...]
 
 
 @dataclass(frozen=True)
@@ -203,11 +205,12 @@ def _findings(measures: Measures) -> tuple[Finding, ...]:
             *group.name,
             design=group.primary.design,
             declared=test.declared,
-            verdict=group.primary.verdict(test.alpha, group.p_holm),
+            verdict=group.verdict(test.alpha),
             estimate=group.primary.estimate,
             sides=group.primary.sides,
             p=group.primary.p,
             p_holm=group.p_holm,
+            gate=group.gate,
         )
         for group in measures.groups
     )
@@ -225,7 +228,10 @@ def findings_text(findings: Sequence[Finding]) -> str:
     }
     lines = []
     for one in findings:
-        lines.append(f"{one.platform}, {one.strategy}, {one.model}: {verdicts[one.verdict]}")
+        said = verdicts.get(one.verdict) or (
+            f"a difference that cannot be attributed to the feed, because {because(one.gate)}"
+        )
+        lines.append(f"{one.platform}, {one.strategy}, {one.model}: {said}")
         tested = "" if np.isnan(one.p) else f"   p = {one.p:.2g}, {one.sides}-sided"
         if len(findings) > 1 and not np.isnan(one.p_holm):
             tested += f", {one.p_holm:.2g} after Holm's correction"

@@ -9,7 +9,6 @@ from dataclasses import replace
 from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
 from analysis.report.group_measures import MeasuredGroup, Measures, Rejudging
 from analysis.report.page_files import Cell, Rendered, ReportTable
-from analysis.report.primary_outcome import permutation_p
 from analysis.report.row_uses import USES
 from analysis.statistics.estimate import NAN, Estimate
 from store.terminal.printing import count_of
@@ -244,10 +243,10 @@ def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, .
     if again.matrix is None:
         return
     sway, graded = again.matrix.sway, again.matrix.graded
-    yield "specific sway", _tested(sway.estimate, permutation_p(sway.test, sides), _PERMUTED, sides)
-    yield "placebo", _tested(sway.placebo, sway.placebo_test.p, _PERMUTED)
+    yield "specific sway", _tested(sway.estimate, again.p(sway.test, sides), _PERMUTED, sides)
+    yield "placebo", _tested(sway.placebo, again.p(sway.placebo_test), _PERMUTED)
     if graded is not None:
-        yield "specific sway, graded", _tested(graded.estimate, graded.test.p, _PERMUTED)
+        yield "specific sway, graded", _tested(graded.estimate, again.p(graded.test), _PERMUTED)
 
 
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:

@@ -54,9 +54,12 @@ def drawn(row: dict[str, str]) -> bool:
 def test_every_printed_number_is_what_the_ledgers_give(
     folder: Path, figures: by_hand.Figures
 ) -> None:
-    compared = 0
+    compared, found = 0, list[str]()
     for row in read(folder, "numbers"):
         if drawn(row) or row["function"] == "analysis.estimators.study_results.offers":
+            continue
+        if row["function"] == "analysis.report.verdict_gate.gate":
+            found += re.findall(r"bounds .* pp|Fisher p = [0-9.]+", row["text"])
             continue
         if row["what"].endswith("nominal coverage of the interval"):
             assert row["text"] == "95"
@@ -68,6 +71,12 @@ def test_every_printed_number_is_what_the_ledgers_give(
         assert row["text"] in near, row  # two where it is a half of the last digit
         compared += 1
     assert compared > 300
+    low, high = (
+        figures[f"{end} bound of the sway, treatment minus control for missing answers"]
+        for end in ("lower", "upper")
+    )
+    fisher = figures["Fisher's exact test"]
+    assert found == [f"bounds {low:+.1f} to {high:+.1f} pp", f"Fisher p = {fisher:.2g}"]
 
 
 def as_printed(value: float, like: str) -> str:

@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from store.jsonl.locks import LockHeld, NamedLock, holder, signature
@@ -29,7 +30,7 @@ def test_a_holder_is_named_and_after_its_release_nobody(tmp_path: Path) -> None:
     pid, host, since, command = found
     assert (pid, host) == (os.getpid(), platform.node())
     assert before < since <= datetime.now(UTC) + timedelta(seconds=2)
-    assert "python" in command
+    assert command == " ".join(psutil.Process().cmdline())
     words = f"process {pid} on {host} since {since:%Y-%m-%d %H:%M} UTC ({command})"
     assert holder(lock.path) == words
     with pytest.raises(LockHeld) as refused:

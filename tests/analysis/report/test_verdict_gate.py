@@ -1,0 +1,280 @@
+"""What else than the feed could have made a difference is looked for, and caps the headline."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli.main import main
+from analysis.data.exposures import NO, NONE, YES, RunInfo
+from analysis.estimators.contrasts import Attrition
+from analysis.estimators.rejudged_matrix import RejudgedReplies, persona_matrix
+from analysis.examples.study import STUDY
+from analysis.report.group_measures import MeasuredGroup, Measures, measure
+from analysis.report.page_files import Rendered
+from analysis.report.primary_outcome import Primary, WorstCase, primary
+from analysis.report.report_inputs import Material, PrimaryTest, read_study
+from analysis.report.verdict_gate import GateCheck, attrition_check, cap, missing_check
+from analysis.statistics.estimate import NAN, Estimate
+from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import Windows
+from tests.analysis import made_results
+from tests.analysis.report.html_reader import text_of, tree
+from tests.analysis.report.test_awkward import cell, declare, write
+
+Chance = Callable[[bool, bool, np.random.Generator], float | None]
+"""Of a yes, by own feed and after window; ``None`` refuses."""
+
+
+def declared(data: DataFolder, primary: str, sides: str = "two") -> Material:
+    file = data.studies_dir / STUDY / "study.toml"
+    text = file.read_text(encoding="utf-8").replace('"controlled"', f'"{primary}"')
+    file.write_text(text.replace('"two"', f'"{sides}"'), encoding="utf-8")
+    return read_study(data, STUDY)
+
+
+def answer_again(data: DataFolder, chance: Chance, seed: int = 1) -> None:
+    """Have the blind judge answer at random, whatever the frames show."""
+    rng = np.random.default_rng(seed)
+    for run in data.runs():
+        assert run.started is not None
+        for path in (run.path.parent / "judgements").glob("*.jsonl"):
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            for line in lines:
+                if line["kind"] == "asked":
+                    own = line["persona"] == run.started.persona.id
+                    likely = chance(own, line["position"] >= 48, rng)
+                    yes = likely is not None and rng.random() < likely
+                    line["judgement"] |= (
+                        {"answer": None, "missing": "refused", "p_yes": None}
+                        if likely is None
+                        else {"answer": "yes" if yes else "no", "missing": None, "p_yes": None}
+                    )
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def measured(material: Material) -> MeasuredGroup:
+    (group,) = measure(material, np.random.default_rng(0)).groups
+    return group
+
+
+def check_of(group: MeasuredGroup, name: str) -> GateCheck:
+    (check,) = [check for check in group.gate if check.name == name]
+    return check
+
+
+def capped(group: MeasuredGroup, name: str) -> bool:
+    """Whether a difference that the test finds is capped, and by this check alone."""
+    assert group.primary.verdict(0.05, group.p_holm) == "up"
+    failed = [check.name for check in group.gate if check.outcome == "fails"]
+    assert failed == [name], group.gate
+    return group.verdict(0.05) == "capped"
+
+
+def test_every_check_stands_on_the_page(measures: Measures, rendered: Rendered) -> None:
+    (group,) = measures.groups
+    assert group.verdict(0.05) == "up"
+    outcomes = {check.name: check.outcome for check in group.gate}
+    assert outcomes == {
+        "assignment at random": "holds",
+        "missing answers": "holds",
+        "the judge's part": "holds",
+        "one judge for both arms": "open",
+        "seen and recorded": "open",
+        "lost runs": "holds",
+    }
+    words = text_of(tree(rendered.html))
+    assert "What else could have made it" in words
+    for check in group.gate:
+        assert check.finding.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}") in words.replace(
+            "'", "\N{RIGHT SINGLE QUOTATION MARK}"
+        )
+    assert "cannot be attributed" not in words
+
+
+def test_refusals_of_own_frames_cap_the_headline_wherever_it_is_read(copied: DataFolder) -> None:
+    """Nothing happened, and the judge refuses most of what its persona dislikes in its own feed."""
+
+    def chance(own: bool, after: bool, rng: np.random.Generator) -> float | None:
+        if own and after and rng.random() < 0.45:
+            return None
+        return 0.55 if own and after else 0.3  # of what is left, since refused ones were noes
+
+    answer_again(copied, chance)
+    assert capped(measured(declared(copied, "matrix")), "missing answers")
+    why = "cannot be attributed to the feed, because missing answers alone could have made it"
+    words = ["report", STUDY, "--data", str(copied.root)]
+    told = CliRunner().invoke(main, words)
+    assert told.exit_code == 0, told.output
+    assert why in told.stdout
+    page = (copied.studies_dir / STUDY / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"There is a difference, but it {why}" in text_of(tree(page))
+    (finding,) = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)["findings"]
+    assert finding["verdict"] == "capped"
+    (missing,) = [one for one in finding["gate"] if one["name"] == "missing answers"]
+    assert missing["outcome"] == "fails"
+
+
+def test_profiles_that_lean_to_their_personas_are_no_sway(copied: DataFolder) -> None:
+    answer_again(copied, lambda own, *_: 0.6 if own else 0.25, seed=0)
+    group = measured(declared(copied, "matrix"))
+    assert capped(group, "placebo")
+    assert "the passive before windows show it already" in check_of(group, "placebo").finding
+
+
+def test_a_judge_that_drifts_is_no_feed(copied: DataFolder) -> None:
+    answer_again(copied, lambda *_: 0.3)
+    group = measured(declared(copied, "paired"))
+    assert capped(group, "the judge's part")
+
+
+def test_frames_that_nobody_judged_again_leave_the_judge_s_part_open(copied: DataFolder) -> None:
+    material = declared(copied, "paired")
+    bare = replace(material, judgements=((),) * len(material.judgements))
+    assert check_of(measured(bare), "the judge's part").outcome == "open"
+    assert check_of(measured(material), "the judge's part").outcome == "holds"
+
+
+def test_a_matrix_of_runs_that_nobody_drew_is_not_attributed(copied: DataFolder) -> None:
+    (copied.studies_dir / STUDY / "draws.json").unlink()
+    group = measured(declared(copied, "matrix"))
+    assert capped(group, "assignment at random")
+    assert check_of(group, "assignment at random").finding == (
+        "nobody drew personas for these accounts"
+    )
+
+
+def test_what_the_site_has_counted_otherwise_is_not_attributed(copied: DataFolder) -> None:
+    material = replace(declared(copied, "controlled"), disputed=True)
+    assert capped(measured(material), "seen and recorded")
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("0123", "holds"), ("4567", "fails")])
+def test_both_runs_of_a_pair_are_judged_by_one_version(
+    copied: DataFolder, version: str, outcome: str
+) -> None:
+    material = declared(copied, "controlled")
+    started = tuple(
+        first.model_copy(update={"fingerprint": "0123" if first.arm == "treatment" else version})
+        for first in material.started
+    )
+    check = check_of(measured(replace(material, started=started)), "one judge for both arms")
+    assert check.outcome == outcome
+    assert ("in 6 pairs" in check.finding) == (outcome == "fails")
+
+
+def test_arms_that_lose_runs_unequally_are_not_compared(tmp_path: Path) -> None:
+    declare(tmp_path, "two", ("treatment", "passive"), "abcdef")
+    for at, persona in enumerate("abcdef"):
+        for arm, yes in (("treatment", 30 + at), ("passive", 8 + at // 2)):
+            cut = 70 if arm == "treatment" and persona != "a" else None
+            write(tmp_path, persona, arm, (6, yes), cut=cut, config=cell(persona, arm))
+    group = measured(read_study(DataFolder(tmp_path), "odd"))
+    assert capped(group, "lost runs")
+    assert "(treatment 5 of 6, passive 0 of 6; Fisher p = 0.015, two-sided)" in (
+        check_of(group, "lost runs").finding
+    )
+
+
+def test_lost_runs_of_one_arm_leave_the_question_open() -> None:
+    lost = attrition_check([Attrition("treatment", 10, 8, ("a", "b"))], NAN)
+    assert lost.outcome == "open"
+    assert "treatment 2 of 10" in lost.finding
+    assert attrition_check([Attrition("treatment", 10, 10, ())], NAN).outcome == "holds"
+
+
+@pytest.mark.parametrize("verdict", ["up", "down", "chance", "untested", "absent"])
+def test_only_a_difference_is_capped(verdict: str) -> None:
+    checks = [GateCheck("placebo", "open", "x"), GateCheck("missing answers", "holds", "y")]
+    assert cap(verdict, checks) == verdict
+    failed = [*checks, GateCheck("lost runs", "fails", "z")]
+    assert cap(verdict, failed) == ("capped" if verdict in ("up", "down") else verdict)
+
+
+@pytest.mark.parametrize(
+    ("worst", "outcome"),
+    [
+        ((), "fails"),
+        ((WorstCase(2.0, 0.04), WorstCase(9.0, 0.001)), "holds"),
+        ((WorstCase(2.0, 0.06), WorstCase(9.0, 0.001)), "fails"),
+        ((WorstCase(-2.0, 0.04), WorstCase(9.0, 0.001)), "fails"),
+        ((WorstCase(2.0, NAN), WorstCase(9.0, 0.001)), "fails"),
+    ],
+)
+def test_the_worst_case_has_to_be_found_too(worst: tuple[WorstCase, ...], outcome: str) -> None:
+    told = Primary("paired", Estimate(5.0), p=0.001, bounds=(2.0, 9.0), worst=worst)
+    assert missing_check(told, 0.05).outcome == outcome
+
+
+def refusing_judge(rng: np.random.Generator, refuses: float) -> RejudgedReplies:
+    """Six runs of 40 videos in which nothing happened, judged as each of six personas.
+
+    A persona's own noes are refused by this chance.
+    """
+    size, videos = 6, 40
+    persona, run, position = (
+        codes.ravel() for codes in np.indices((size, size, videos), dtype=np.int64)
+    )
+    answer = np.where(rng.random(len(run)) < 0.3, YES, NO)
+    answer[(persona == run) & (answer == NO) & (rng.random(len(run)) < refuses)] = NONE
+    none, grade = np.zeros(len(run), dtype=np.int64), np.full(len(run), NAN)
+    windows = Windows(before=0, after=videos)
+    return RejudgedReplies(
+        runs=tuple(RunInfo(f"r{i}", f"p{i}", windows=windows) for i in range(size)),
+        members=tuple(range(size)),
+        run=run,
+        persona=np.array([f"p{i}" for i in range(size)])[persona],
+        position=position,
+        frame=np.array([f"{r}-{p}" for r, p in zip(run, position, strict=True)]),
+        mirrored=none.astype(bool),
+        repeat=none,
+        paraphrase=none,
+        answer=answer,
+        after=np.ones(len(run), dtype=bool),
+        batch=position // 12,
+        acting=none,
+        p_yes=grade,
+        score=grade,
+        outside=0,
+        split=(),
+    )
+
+
+def test_refusals_alone_are_seldom_headlined() -> None:
+    """400 studies in which nothing happened: found by the test, and what the gate lets through."""
+    rng = np.random.default_rng(5)
+    test = PrimaryTest("matrix", "one")
+    found, let_through = 0, 0
+    for _ in range(400):
+        matrix = persona_matrix(refusing_judge(rng, 0.4), rng)
+        told = primary(test, None, (), matrix, rng)  # type: ignore[arg-type]
+        verdict = told.verdict(test.alpha, NAN)
+        found += verdict == "up"
+        let_through += cap(verdict, [missing_check(told, test.alpha)]) == "up"
+    assert found > 120
+    assert made_results.plausible(let_through, 400, 0.0, 0.05)
+
+
+def test_runs_put_together_by_hand_have_a_matrix_without_p_values(copied: DataFolder) -> None:
+    names = [run.run_id for run in copied.runs() if run.run_id.endswith("treatment")]
+    words = ["report", *names, "--data", str(copied.root), "--out", str(copied.root / "out")]
+    told = CliRunner().invoke(main, words)
+    assert told.exit_code == 0, told.output
+    page = text_of(tree((copied.root / "out" / "index.html").read_text(encoding="utf-8")))
+    assert "no p-value, since nobody drew personas for these accounts" in page
+    assert "permutation test p" not in page
+    with (copied.root / "out" / "tables" / "estimates.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["test"].startswith("permut")]
+    assert [row["name"].partition(",")[0] for row in rows] == [
+        "specific sway",
+        "placebo",
+        "specific sway",
+    ]
+    assert all(row["value"] and not row["p"] for row in rows)

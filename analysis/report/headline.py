@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
 
 from analysis.report.figures import AxisScale, Span, axis, hump, interval, span
-from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
+from analysis.report.number_sources import (
+    MINUS,
+    Name,
+    NumberSource,
+    PrintedEstimate,
+    TracedNumber,
+    placed,
+)
 from analysis.report.report_group import ARM_NAMES, GroupRows
 from analysis.report.verdict_gate import because
 from store.terminal.printing import count_of
@@ -88,8 +96,10 @@ def headline(scene: GroupRows) -> Headline:
         quantity=name,
         control=ARM_NAMES.get(told.control, ""),
         verdict=group.verdict(test.alpha),
-        because=checked.words(because(group.gate)),
-        gate=tuple((one.name, one.outcome, checked.words(one.finding)) for one in group.gate),
+        because=checked.words(_typeset(because(group.gate))),
+        gate=tuple(
+            (one.name, one.outcome, checked.words(_typeset(one.finding))) for one in group.gate
+        ),
         told=source.estimate(told.estimate, name),
         p=source.p(told.p, f"p-value of {name}, {told.test}, {told.sides}-sided"),
         test=told.test,
@@ -118,6 +128,10 @@ def headline(scene: GroupRows) -> Headline:
         reason=source.words(told.estimate.reason.removesuffix(".")),
         source=source,
     )
+
+
+def _typeset(words: str) -> str:
+    return re.sub(r"-(?=\d)", MINUS, words)
 
 
 def _source(scene: GroupRows) -> NumberSource:

@@ -115,7 +115,9 @@ def test_refusals_of_own_frames_cap_the_headline_wherever_it_is_read(copied: Dat
     assert told.exit_code == 0, told.output
     assert why in told.stdout
     page = (copied.studies_dir / STUDY / "report" / "index.html").read_text(encoding="utf-8")
-    assert f"There is a difference, but it {why}" in text_of(tree(page))
+    shown = text_of(tree(page))
+    assert f"There is a difference, but it {why} (bounds \N{MINUS SIGN}" in shown
+    assert "(bounds -" in told.stdout
     (finding,) = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)["findings"]
     assert finding["verdict"] == "capped"
     (missing,) = [one for one in finding["gate"] if one["name"] == "missing answers"]

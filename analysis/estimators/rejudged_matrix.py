@@ -192,8 +192,8 @@ class PersonaMatrix:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest D in pp, whatever the missing answers would have been."""
-        values = [one.estimate.value for one in (self.worst or (self.sway,))]
+        """Lowest and highest D in pp, as it is and with all missing answers to either side."""
+        values = [one.estimate.value for one in (self.sway, *self.worst)]
         return min(values), max(values)
 
 
@@ -267,8 +267,8 @@ def _worst(
     In the after windows every missing answer is a yes in own cells and a no in the others', or the
     other way round; before windows that are adjusted for are taken to both sides, too. Of the
     unadjusted statistic these are its bounds (Horowitz and Manski, JASA 2000), and no completion
-    of the answers has a greater one-sided p-value than the worst: every exchange of runs picks
-    cells that were moved the other way than the own ones, or these themselves.
+    of the answers has a greater one-sided p-value than the worst, but for the noise of drawn
+    exchanges: every one picks cells that were moved the other way than the own ones, or these.
     """
     if all((one.asked == one.judged).all() for one in cells):
         return ()

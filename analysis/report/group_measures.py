@@ -217,8 +217,11 @@ def _group(
     lost, never = _lost(material, result, runs)
     by_arm = {entry.arm: entry for entry in lost}
     attrition_p = attrition_p_value(by_arm["treatment"], by_arm[control]) if control else NAN
-    split = next((again.blind for again in rejudged if again.blind is not None), None)
-    checks = gate(material, told, matrix, split, next(iter(result.contrasts), None))
+    split = next((one.blind for one in rejudged if one.blind and not one.told.split), None)
+    contrast = next(iter(result.contrasts), None)
+    groups = {(run.platform, run.strategy, run.model) for run in views.runs}
+    alpha = material.test.alpha / len(groups)  # at most what Holm's correction asks
+    checks = gate(material, told, matrix, split, contrast, alpha)
     return MeasuredGroup(
         result=result,
         members=members,
@@ -226,7 +229,7 @@ def _group(
         counts=units,
         control=control,
         primary=told,
-        gate=(*checks, attrition_check(lost, attrition_p)),
+        gate=(*checks, attrition_check(material, told, lost, attrition_p)),
         p_holm=NAN,
         forest=by_persona(runs, units, control or None),
         drift=drift(views, members, arms),

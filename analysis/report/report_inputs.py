@@ -78,7 +78,8 @@ class Material:
     @property
     def drawn(self) -> bool:
         """Whether a draw gave the accounts their personas, as far as anybody has recorded."""
-        return self.study is not None and bool(self.study.planned)
+        planned = {cell.key for cell in self.study.planned} if self.study else set()
+        return bool(planned) and all(first.config.get("cell") in planned for first in self.started)
 
     @property
     def test(self) -> PrimaryTest:
@@ -168,7 +169,7 @@ class _Noted:
             read = ledger.read(path)
             self.started.append(read.started)
             self.disputed |= bool(last_difference(read.checks))
-            self.counted &= bool(read.checks)
+            self.counted &= any(check.compared for check in read.checks)
             self.steps.extend(_note(step) for step in read.steps)
             yield read
 

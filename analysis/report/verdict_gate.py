@@ -71,37 +71,49 @@ def placebo_check(matrix: PersonaMatrix | str) -> GateCheck:
         return GateCheck(name, "open", "no before window was passive")
     tested = f"p = {p:.2g}, two-sided"
     if p < ALPHA:
-        return GateCheck(name, "fails", f"the passive before windows show it already ({tested})")
+        return GateCheck(name, "fails", f"the passive before windows differ already ({tested})")
     return GateCheck(name, "holds", f"the passive before windows show nothing ({tested})")
 
 
 def missing_check(told: Primary, alpha: float) -> GateCheck:
-    """Whether the difference would be found whatever the missing answers were (worst case)."""
+    """Whether the test finds the difference with all missing answers to either side."""
     name, (low, high) = "missing answers", told.bounds
-    if math.isnan(low):
+    if math.isnan(low) or not told.estimate.exists:
         return GateCheck(name, "open", "this estimate has no bounds for missing answers")
     if math.isclose(low, high, abs_tol=1e-9):
         return GateCheck(name, "holds", "every question was answered")
     bounds = f"bounds {low:+.1f} to {high:+.1f} pp"
     sign = math.copysign(1, told.estimate.value)
     if told.worst and all(one.p < alpha and one.value * sign > 0 for one in told.worst):
-        return GateCheck(name, "holds", f"it is found whatever the missing answers were ({bounds})")
+        return GateCheck(
+            name, "holds", f"it is found with all missing answers to either side ({bounds})"
+        )
     return GateCheck(name, "fails", f"missing answers alone could have made it ({bounds})")
 
 
-def attrition_check(lost: Sequence[Attrition], p: float) -> GateCheck:
-    """Whether the arms lost runs unequally; with one arm nothing tells why runs were lost."""
+def attrition_check(
+    material: Material, told: Primary, lost: Sequence[Attrition], p: float
+) -> GateCheck:
+    """Whether the compared arms lost runs unequally; within one arm nothing tells why."""
     name = "lost runs"
-    told = ", ".join(f"{one.arm} {len(one.short)} of {one.started}" for one in lost)
-    if not any(one.short for one in lost):
+    arms = ("treatment", told.control)
+    compared = [one for one in lost if one.arm in arms]
+    words = ", ".join(f"{one.arm} {len(one.short)} of {one.started}" for one in compared)
+    if not material.started:
+        return GateCheck(name, "open", "an imported table does not tell which runs were lost")
+    if told.control and p < ALPHA:
+        words = f"the arms lost runs unequally ({words}; Fisher p = {p:.2g}, two-sided)"
+        return GateCheck(name, "fails", words)
+    if material.superseded:
+        words = f"{count_of(len(material.superseded), 'run')} gave way to a later one of the cell"
+        return GateCheck(name, "open", f"{words}, and nothing tells whether for its answers")
+    if not any(one.short for one in compared):
         return GateCheck(name, "holds", "no run was lost")
-    if math.isnan(p):
-        words = f"runs were lost ({told}), and with one arm nothing tells whether by their answers"
-        return GateCheck(name, "open", words)
-    tested = f"{told}; Fisher p = {p:.2g}, two-sided"
-    if p < ALPHA:
-        return GateCheck(name, "fails", f"the arms lost runs unequally ({tested})")
-    return GateCheck(name, "holds", f"the arms lost runs about alike ({tested})")
+    if told.control:
+        words = f"the arms lost runs about alike ({words}; Fisher p = {p:.2g}, two-sided)"
+        return GateCheck(name, "holds", words)
+    words = f"runs were lost ({words}), and with one arm nothing tells whether by their answers"
+    return GateCheck(name, "open", words)
 
 
 def judge_check(told: Primary, split: BlindSway | None) -> GateCheck:
@@ -112,6 +124,8 @@ def judge_check(told: Primary, split: BlindSway | None) -> GateCheck:
     if split is None:
         return GateCheck(name, "open", "no frame was judged again, so the judge may have moved")
     blind = split.blind
+    if not blind.bounded:
+        return GateCheck(name, "open", "too few runs were judged again to tell the judge's part")
     value = f"{blind.value:+.1f} pp"
     if _side(blind) != math.copysign(1, told.estimate.value):
         return GateCheck(name, "fails", f"the same videos scored blind do not show it ({value})")
@@ -130,6 +144,8 @@ def version_check(material: Material, contrast: Contrast | None) -> GateCheck:
     pairs = contrast.pairs if contrast else ()
     known = [pair for pair in pairs if all(versions.get(run) is not None for run in pair)]
     other = sum(versions[one] != versions[two] for one, two in known)
+    if not pairs:
+        return GateCheck(name, "open", "there is no pair")
     if other:
         words = f"another version of the model judged the control in {count_of(other, 'pair')}"
         return GateCheck(name, "fails", words)
@@ -154,12 +170,16 @@ def gate(
     matrix: PersonaMatrix | str,
     split: BlindSway | None,
     contrast: Contrast | None,
+    alpha: float,
 ) -> tuple[GateCheck, ...]:
-    """Make the checks that concern the primary estimate, but for that of lost runs."""
+    """Make the checks that concern the primary estimate, but for that of lost runs.
+
+    ``alpha``: level for the worst case of missing answers.
+    """
     checks = [assignment_check(material, told)]
     if told.design in BLIND:
         checks.append(placebo_check(matrix))
-    checks += [missing_check(told, material.test.alpha), judge_check(told, split)]
+    checks += [missing_check(told, alpha), judge_check(told, split)]
     if told.design == "controlled":
         checks.append(version_check(material, contrast))
     return (*checks, ledger_check(material))

@@ -21,7 +21,7 @@ from analysis.report.group_measures import MeasuredGroup, Measures, measure
 from analysis.report.page_files import Rendered
 from analysis.report.primary_outcome import Primary, WorstCase, primary
 from analysis.report.report_inputs import Material, PrimaryTest, read_study
-from analysis.report.verdict_gate import GateCheck, attrition_check, cap, missing_check
+from analysis.report.verdict_gate import GateCheck, attrition_check, cap, gate, missing_check
 from analysis.statistics.estimate import NAN, Estimate
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
@@ -128,7 +128,7 @@ def test_profiles_that_lean_to_their_personas_are_no_sway(copied: DataFolder) ->
     answer_again(copied, lambda own, *_: 0.6 if own else 0.25, seed=0)
     group = measured(declared(copied, "matrix"))
     assert capped(group, "placebo")
-    assert "the passive before windows show it already" in check_of(group, "placebo").finding
+    assert "the passive before windows differ already" in check_of(group, "placebo").finding
 
 
 def test_a_judge_that_drifts_is_no_feed(copied: DataFolder) -> None:
@@ -185,11 +185,67 @@ def test_arms_that_lose_runs_unequally_are_not_compared(tmp_path: Path) -> None:
     )
 
 
-def test_lost_runs_of_one_arm_leave_the_question_open() -> None:
-    lost = attrition_check([Attrition("treatment", 10, 8, ("a", "b"))], NAN)
+def test_lost_runs_of_one_arm_leave_the_question_open(copied: DataFolder) -> None:
+    """Also where an arm that is not compared has lost all of its runs."""
+    material, told = declared(copied, "matrix"), Primary("matrix", Estimate(5.0))
+    other = Attrition("passive", 10, 0, tuple("abcdefghij"))
+    lost = attrition_check(
+        material, told, [Attrition("treatment", 10, 8, ("a", "b")), other], 0.001
+    )
     assert lost.outcome == "open"
-    assert "treatment 2 of 10" in lost.finding
-    assert attrition_check([Attrition("treatment", 10, 10, ())], NAN).outcome == "holds"
+    assert "(treatment 2 of 10)" in lost.finding
+    whole = [Attrition("treatment", 10, 10, ()), other]
+    assert attrition_check(material, told, whole, 0.001).outcome == "holds"
+    again = replace(material, superseded={"x": "y"})
+    assert attrition_check(again, told, whole, 0.001).outcome == "open"
+    imported = replace(material, started=())
+    assert attrition_check(imported, told, whole, 0.001).outcome == "open"
+
+
+def test_one_run_judged_again_does_not_tell_the_judge_s_part(copied: DataFolder) -> None:
+    """Its blind sway has no interval over runs."""
+    material = declared(copied, "paired")
+    first = next(at for at, files in enumerate(material.judgements) if files)
+    alone = tuple(files if at == first else () for at, files in enumerate(material.judgements))
+    group = measured(replace(material, judgements=alone))
+    assert check_of(group, "the judge's part").outcome == "open"
+    assert group.verdict(0.05) == "up"
+
+
+def test_answers_of_several_sittings_do_not_tell_the_judge_s_part(copied: DataFolder) -> None:
+    material = declared(copied, "paired")
+    again = tuple(
+        tuple(replace(file, sittings=file.sittings * 2) for file in files)
+        for files in material.judgements
+    )
+    assert check_of(measured(material), "the judge's part").outcome == "holds"
+    assert check_of(measured(replace(material, judgements=again)), "the judge's part").outcome == (
+        "open"
+    )
+
+
+def test_a_draw_of_other_cells_gave_these_accounts_nothing(copied: DataFolder) -> None:
+    file = copied.studies_dir / STUDY / "draws.json"
+    cells = json.loads(file.read_bytes())
+    file.write_text(json.dumps([cells[0] | {"persona": "somebody"}]))
+    assert capped(measured(declared(copied, "matrix")), "assignment at random")
+
+
+def test_the_worst_case_is_corrected_for_several_groups(copied: DataFolder) -> None:
+    """As Holm's correction corrects the test itself: at most by their number."""
+    told = Primary(
+        "paired", Estimate(15.0), p=0.005, bounds=(10, 20), worst=(WorstCase(10, 0.018),) * 2
+    )
+    material = declared(copied, "paired")
+    outcomes = [
+        next(
+            check.outcome
+            for check in gate(material, told, "", None, None, 0.05 / groups)
+            if check.name == "missing answers"
+        )
+        for groups in (1, 3)
+    ]
+    assert outcomes == ["holds", "fails"]
 
 
 @pytest.mark.parametrize("verdict", ["up", "down", "chance", "untested", "absent"])

@@ -42,3 +42,14 @@ def test_what_the_site_has_counted_otherwise_is_told(
     ]
     assert [TOLD in words.lower() for words in everyone] == [bool(dwells)] * 4
     assert sum("dwell of videos 1" in words for words in everyone) == 3 * bool(dwells)
+
+
+@pytest.mark.parametrize("compared", [0, 4])
+def test_a_check_that_compared_nothing_has_not_counted_along(tmp_path: Path, compared: int) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", ["red", "green", "blue", "white"], end=False)
+    path = data.ledger_path("r1")
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(SiteCheck(at=START, position=4, compared=compared, furthest_s=None))
+        writer.append(finished(4))
+    assert read_runs(data, [path], ["r1"]).counted == bool(compared)

@@ -13,7 +13,9 @@ from analysis.cli.options import (
     data_option,
     json_option,
     ledger_paths,
+    null_option,
     put,
+    read_null_runs,
     read_views,
     seed_option,
 )
@@ -26,6 +28,7 @@ from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.import_csv import CsvOptions
+    from analysis.data.null_runs import NullRuns
 
 
 @click.group(cls=CommandGroup, reporter=ErrorReporter({**EXIT_CODES, **STORE_CODES}))
@@ -45,41 +48,52 @@ main.add_command(report)
     "  $ python -m analysis summary latest --json"
 )
 @click.argument("run")
+@null_option
 @data_option
 @seed_option
 @json_option
-def summary(run: str, data: Path, seed: int, as_json_: bool) -> None:
+def summary(run: str, null_from: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
     """Show what one run shows, as it was shown at its end."""
     import shutil
 
     import numpy as np
 
+    from analysis.data.exposures import run_info
     from analysis.estimators.one_run import summarise
     from analysis.terminal.run_text import render
     from store.runs import ledger
 
     (path,) = ledger_paths(data, [run])
-    told = summarise(ledger.read(path), np.random.default_rng(seed))
+    read = ledger.read(path)
+    null_runs = read_null_runs(data, null_from, [run_info(read)])
+    told = summarise(read, np.random.default_rng(seed), null_runs.counts)
     width = shutil.get_terminal_size().columns
     put(told, lambda: render(told, width), as_json_)
 
 
 @main.command(
     epilog="\b\nExamples:\n  $ python -m analysis iavg latest\n"
-    "  $ python -m analysis iavg latest --json"
+    "  $ python -m analysis iavg latest --json\n"
+    "\n\b\nBeside control runs of one's own:\n"
+    "  python -m analysis iavg RUN... --null-from controls.csv",
 )
 @click.argument("runs", nargs=-1, required=True)
+@null_option
 @data_option
 @seed_option
 @json_option
-def iavg(runs: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
+def iavg(
+    runs: tuple[str, ...], null_from: tuple[str, ...], data: Path, seed: int, as_json_: bool
+) -> None:
     """Show the paper's I per persona and I_avg, beside the sway and the null."""
     import numpy as np
 
     from analysis.estimators.iavg import iavg as compute
     from analysis.terminal.runs_table import iavg_text
 
-    groups = compute(read_views(data, runs), np.random.default_rng(seed))
+    views = read_views(data, runs)
+    null_runs = read_null_runs(data, null_from, views.runs)
+    groups = compute(views, np.random.default_rng(seed), null_runs.counts)
     put(groups, lambda: iavg_text(groups), as_json_)
 
 
@@ -123,9 +137,19 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Also write the report into this folder.",
 )
+@null_option
+@data_option
 @seed_option
 @json_option
-def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given: Any) -> None:
+def import_(
+    file: Path,
+    folder: Path | None,
+    null_from: tuple[str, ...],
+    data: Path,
+    seed: int,
+    as_json_: bool,
+    **given: Any,
+) -> None:
     """Analyse a CSV of views that were made elsewhere.
 
     Columns: run, position, and answer (yes/no) or score; if known persona, arm, batch, video,
@@ -141,13 +165,17 @@ def import_(file: Path, folder: Path | None, seed: int, as_json_: bool, **given:
     windows = Windows(before=given["before"], after=given["after"])
     reading = CsvOptions(windows, given["threshold"])
     views, rng = read_csv(file, reading), np.random.default_rng(seed)
-    results = study(views, rng, given["primary"], frames=False)
+    null_runs = read_null_runs(data, null_from, views.runs)
+    results = study(views, rng, given["primary"], frames=False, null_runs=null_runs.counts)
     put(results, lambda: study_text(results), as_json_)
     if folder is not None:
-        _report_imported(file, reading, folder, seed)
+        _report_imported(file, reading, folder, seed, null_runs)
 
 
-def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -> None:
+def _report_imported(
+    file: Path, reading: CsvOptions, folder: Path, seed: int, null_runs: NullRuns
+) -> None:
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from analysis.report.report_inputs import read_imported
@@ -158,7 +186,8 @@ def _report_imported(file: Path, reading: CsvOptions, folder: Path, seed: int) -
         f"python -m analysis import {file.name} --before {windows.before} --after {windows.after} "
         f"--threshold {reading.threshold:g} --report {folder.name}"
     )
-    written = write_report(read_imported(file, reading, command), folder, seed, datetime.now(UTC))
+    material = replace(read_imported(file, reading, command), null_runs=null_runs)
+    written = write_report(material, folder, seed, datetime.now(UTC))
     echo(f"Report: {written.page}", err=True)
 
 

@@ -15,7 +15,8 @@ from store.terminal.exit_codes import declare_json
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
-    from analysis.data.exposures import Views
+    from analysis.data.exposures import RunInfo, Views
+    from analysis.data.null_runs import NullRuns
 
 MANY = 50
 """Runs from which on a progress bar is shown."""
@@ -25,6 +26,13 @@ data_option = declare_data("data")
 json_option = declare_json("as_json_")
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of whatever is drawn at random."
+)
+null_option = click.option(
+    "--null-from",
+    metavar="FILE.csv|STUDY|RUN",
+    multiple=True,
+    help="Draw the null from runs in which nothing happened: views made elsewhere, the passive "
+    "runs of a study, or passive runs. Else a model draws it.",
 )
 
 
@@ -51,6 +59,42 @@ def read_views(data: Path, runs: Sequence[str]) -> Views:
         hidden=len(paths) < MANY or not sys.stderr.isatty() or not sys.stderr.isatty(),
     ) as shown:
         return from_ledgers(ledger.read(path) for path in shown)
+
+
+def read_null_runs(data: Path, names: Sequence[str], of: Sequence[RunInfo]) -> NullRuns:
+    """Read what ``--null-from`` names, cut to the windows of these runs."""
+    from analysis.data.import_csv import CsvOptions, read_csv
+    from analysis.data.null_runs import NullRuns, null_runs
+    from analysis.errors import NothingToCompare
+    from analysis.report.report_inputs import is_study
+    from store.runs.data_folder import DataFolder
+
+    if not names:
+        return NullRuns()
+    tables = []
+    folder = DataFolder(data)
+    for name in names:
+        if name.endswith(".csv"):
+            tables.append(read_csv(Path(name), CsvOptions(of[0].windows)))
+            continue
+        ours = [name]
+        if is_study(folder, name):
+            ours = [
+                run.run_id
+                for run in folder.runs()
+                if run.started
+                and run.started.config.get("study") == name
+                and run.started.arm == "passive"
+            ]
+        read = read_views(data, ours)
+        listening = [run.run_id for run in read.runs if run.arm != "passive"]
+        if listening:
+            raise NothingToCompare(
+                f"In {listening[0]} the feed could react, so that it is no null. "
+                "Type: --null-from with passive runs"
+            )
+        tables.append(read)
+    return null_runs(tables, of, ", ".join(Path(name).name for name in names))
 
 
 def put(value: object, text: Callable[[], str], as_json_: bool) -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analysis.cli.options import MANY, data_option, json_option, seed_option
+from analysis.cli.options import (
+    MANY,
+    data_option,
+    json_option,
+    null_option,
+    read_null_runs,
+    seed_option,
+)
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
@@ -27,11 +34,21 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the report.  [default: report/ in the folder of the study or run]",
 )
+@null_option
 @data_option
 @seed_option
 @json_option
-def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_json_: bool) -> None:
+def report(
+    names: tuple[str, ...],
+    out: Path | None,
+    null_from: tuple[str, ...],
+    data: Path,
+    seed: int,
+    as_json_: bool,
+) -> None:
     """Write the report of a study, or of runs: one page, and the tables behind it."""
+    from dataclasses import replace
+
     from analysis.errors import AnalysisError
     from analysis.report.report_inputs import find_runs, is_study, read_runs, read_study
     from store.privacy.derived_files import register
@@ -51,6 +68,9 @@ def report(names: tuple[str, ...], out: Path | None, data: Path, seed: int, as_j
                 f"{' '.join(names)} --out report"
             )
         material = read_runs(folder, paths, names, _progress)
+    null_runs = read_null_runs(data, null_from, material.views.runs)
+    typed = "".join(f" --null-from {name}" for name in null_from)
+    material = replace(material, null_runs=null_runs, command=material.command + typed)
     out = register(folder, out or home / "report", "report", runs=runs)
     make(material, out, seed, as_json_)
 

@@ -22,8 +22,8 @@ from analysis.data.exposures import (
     Views,
 )
 from analysis.statistics.estimate import NAN, Floats, Ints, Mask
-from analysis.statistics.intervals import window_sums
-from analysis.statistics.null_models import WindowCounts
+from analysis.statistics.intervals import BatchSums, window_sums
+from analysis.statistics.window_counts import WindowCounts
 
 Drop = Literal["as declared"] | int
 """``as declared``, or the number of batches to drop after the change."""
@@ -143,16 +143,14 @@ def window_share(run: Views, rows: Mask) -> WindowShare:
 
 def run_counts(run: Views, rows: ComparedRows) -> WindowCounts:
     """Judged videos and yes of one run, by window and batch."""
-    n, yes = batch_sums(run, rows, (run.answer == YES).astype(float), run.judged)
-    return WindowCounts(n, yes)
+    sums = batch_sums(run, rows, (run.answer == YES).astype(float), run.judged)
+    return WindowCounts(sums.n, sums.total, sums.at)
 
 
-def batch_sums(
-    run: Views, rows: ComparedRows, values: Floats, known: Mask
-) -> tuple[Floats, Floats]:
-    """Number of known values and their sum, by window and batch; each of shape ``(2, G)``."""
+def batch_sums(run: Views, rows: ComparedRows, values: Floats, known: Mask) -> BatchSums:
+    """Add known values of the compared rows up, by window and batch."""
     used = (rows.before | rows.after) & known
-    return window_sums(values[used], rows.after[used], batches(run)[used])
+    return window_sums(values[used], rows.after[used], batches(run)[used], run.position[used])
 
 
 def missing_bounds(before: WindowShare, after: WindowShare) -> tuple[float, float]:

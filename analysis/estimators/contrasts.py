@@ -16,8 +16,8 @@ from analysis.data.before_after_windows import WindowShare, missing_bounds
 from analysis.data.exposures import RunInfo
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import Permutation, sign_flips
+from analysis.statistics.window_counts import WindowCounts
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,8 @@ from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NothingToCompare
 from analysis.statistics.estimate import NAN, Estimate
 from analysis.statistics.intervals import difference_over_batches, t_interval
-from analysis.statistics.null_models import (
-    NullOfI,
-    WindowCounts,
-    mean_change,
-    null_of_i,
-    shared_correlation,
-)
+from analysis.statistics.null_models import NullOfI, null_of_i
+from analysis.statistics.window_counts import WindowCounts, mean_change, pooled
 
 
 @dataclass(frozen=True)
@@ -51,38 +46,49 @@ class Group:
     personas: tuple[PersonaChange, ...]
     i_avg: float  # mean of I over the personas where it is defined, in %
     undefined: int  # personas where it is not, because nothing was yes before or a window is empty
-    null: NullOfI  # where I_avg lies when nothing happens, at these runs' own base rates
+    null: NullOfI  # where I_avg lies when nothing happens
     sway: Estimate
     """Mean sway over runs in pp; Student's t over runs, or over batches for one run alone."""
 
 
-def iavg(views: Views, rng: np.random.Generator) -> tuple[Group, ...]:
-    """I per persona, I_avg, sway and null by group; raises ``NothingToCompare`` without a run."""
+def iavg(
+    views: Views, rng: np.random.Generator, null_runs: Sequence[WindowCounts] = ()
+) -> tuple[Group, ...]:
+    """I per persona, I_avg, sway and null by group; raises ``NothingToCompare`` without a run.
+
+    ``null_runs``: runs in which nothing happened, from which the null is drawn.
+    """
     if not views.runs:
         raise NothingToCompare("No run was given. Type: python -m analysis iavg RUN")
-    return group_changes(views.runs, counts_by_run(views), rng)
+    return group_changes(views.runs, counts_by_run(views), rng, null_runs)
 
 
 def group_changes(
-    runs: Sequence[RunInfo], counts: Sequence[WindowCounts], rng: np.random.Generator
+    runs: Sequence[RunInfo],
+    counts: Sequence[WindowCounts],
+    rng: np.random.Generator,
+    null_runs: Sequence[WindowCounts] = (),
 ) -> tuple[Group, ...]:
     """The same from counts that were made before, one entry per run."""
     groups: dict[tuple[str, str, str, str], list[int]] = {}
     for index, run in enumerate(runs):
         groups.setdefault((run.platform, run.strategy, run.model, run.arm), []).append(index)
     return tuple(
-        _group([runs[i] for i in members], [counts[i] for i in members], rng)
+        _group([runs[i] for i in members], [counts[i] for i in members], rng, null_runs)
         for members in groups.values()
     )
 
 
 def _group(
-    runs: Sequence[RunInfo], counts: Sequence[WindowCounts], rng: np.random.Generator
+    runs: Sequence[RunInfo],
+    counts: Sequence[WindowCounts],
+    rng: np.random.Generator,
+    null_runs: Sequence[WindowCounts],
 ) -> Group:
     by_persona: dict[str, list[WindowCounts]] = {}
     for run, count in zip(runs, counts, strict=True):
         by_persona.setdefault(run.persona, []).append(count)
-    units = {persona: _pool(parts) for persona, parts in by_persona.items()}
+    units = {persona: pooled(parts) for persona, parts in by_persona.items()}
     average, undefined = mean_change(list(units.values()))
     first = runs[0]
     return Group(
@@ -95,24 +101,16 @@ def _group(
         ),
         i_avg=average,
         undefined=undefined,
-        null=null_of_i(list(units.values()), rng, icc=shared_correlation(counts)),
+        null=null_of_i(list(by_persona.values()), rng, null_runs=null_runs),
         sway=_sway(counts),
     )
 
 
 def _sway(counts: Sequence[WindowCounts]) -> Estimate:
     if len(counts) == 1:
-        return difference_over_batches(counts[0].n, 100 * counts[0].yes).within(-100, 100)
+        return difference_over_batches(counts[0].in_points).within(-100, 100)
     sways = np.array([100 * (c.share[1] - c.share[0]) for c in counts])
     return t_interval(sways).within(-100, 100)
-
-
-def _pool(parts: Sequence[WindowCounts]) -> WindowCounts:
-    """Runs of one persona side by side; their batches stay apart."""
-    return WindowCounts(
-        np.concatenate([part.n for part in parts], axis=1),
-        np.concatenate([part.yes for part in parts], axis=1),
-    )
 
 
 def _persona(persona: str, runs: int, unit: WindowCounts) -> PersonaChange:

@@ -118,8 +118,8 @@ def _join(first: Views, second: Views) -> _Joined:
 
 def _mean_over_batches(values: NDArray[np.float64], clusters: Ints) -> Estimate:
     """Mean with the jackknife over batches, t on G - 1 degrees of freedom."""
-    n, total = window_sums(values, np.zeros(len(values), dtype=bool), clusters)
-    n, total = n[0], total[0]
+    sums = window_sums(values, np.zeros(len(values), dtype=bool), clusters, clusters)
+    n, total = sums.n[0], sums.total[0]
     value = float(total.sum() / n.sum())
     rest = n.sum() - n
     if not rest.all():
@@ -148,9 +148,9 @@ def _split_of_sway(first: Views, joined: _Joined, a: Floats, b: Floats) -> Split
     at = joined.one[kept]
     after = first.phase[at] == AFTER
     parts = [
-        difference_over_batches(*window_sums(100 * values[kept], after, batches(first)[at])).within(
-            -most, most
-        )
+        difference_over_batches(
+            window_sums(100 * values[kept], after, batches(first)[at], first.position[at])
+        ).within(-most, most)
         for values, most in ((a, 100), (b, 100), (a - b, 200))
     ]
     return Split(*parts)

@@ -7,6 +7,7 @@ a recommender does to personas takes several runs with controls (``contrasts``, 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,8 @@ from analysis.data.exposures import (
 )
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import change_over_batches, difference_over_batches
-from analysis.statistics.null_models import NullOfI, WindowCounts, null_of_i
+from analysis.statistics.null_models import NullOfI, null_of_i
+from analysis.statistics.window_counts import WindowCounts
 from store.runs.ledger import Ledger
 from store.runs.ledger_site_lines import last_difference
 from store.runs.recorded_model_names import REPLAY
@@ -46,7 +48,8 @@ _OF_REPLAYS = (
 )
 _OF_ONE_RUN = (
     "One run is one account on one day: the interval says how steady this feed was from batch to "
-    "batch, not how other accounts or personas would fare.",
+    "batch, and allows for how far real feeds wander by themselves. It does not say how other "
+    "accounts or personas would fare.",
     "There is no control here: a feed that drifts towards what everyone likes looks the same.",
 )
 SENSITIVITY = (1, 2, 3)
@@ -112,8 +115,13 @@ class OneRun:
         return told
 
 
-def summarise(ledger: Ledger, rng: np.random.Generator) -> OneRun:
-    """Describe one run, complete or not; ``rng`` draws the null of I, nothing else is random."""
+def summarise(
+    ledger: Ledger, rng: np.random.Generator, null_runs: Sequence[WindowCounts] = ()
+) -> OneRun:
+    """Describe one run, complete or not; ``rng`` draws the null of I, nothing else is random.
+
+    ``null_runs``: runs in which nothing happened, from which that null is drawn.
+    """
     run = from_ledger(ledger)
     rows = compared(run)
     counts = run_counts(run, rows)
@@ -130,8 +138,8 @@ def summarise(ledger: Ledger, rng: np.random.Generator) -> OneRun:
         after=after,
         sway=_sway_of(counts),
         sway_bounds=missing_bounds(before, after),
-        change=change_over_batches(counts.n, counts.yes),
-        null=null_of_i([counts], rng),
+        change=change_over_batches(counts.in_points),
+        null=null_of_i([[counts]], rng, null_runs=null_runs),
         graded=graded,
         graded_by=graded_by,
         sensitivity={count: _sway_without(run, count) for count in SENSITIVITY},
@@ -157,7 +165,7 @@ def graded_sway(run: Views, rows: ComparedRows) -> tuple[Estimate, str]:
     for name, scale in GRADES.items():
         values = getattr(run, name) * scale
         if judged.any() and not np.isnan(values[judged]).any():
-            over = difference_over_batches(*batch_sums(run, rows, values, run.judged))
+            over = difference_over_batches(batch_sums(run, rows, values, run.judged))
             return over.within(-100, 100), name
     return Estimate(NAN, reason="the model gives no graded judgement"), ""
 
@@ -180,7 +188,7 @@ def _sway_without(run: Views, count: int) -> Estimate:
 
 
 def _sway_of(counts: WindowCounts) -> Estimate:
-    return difference_over_batches(counts.n, 100 * counts.yes).within(-100, 100)
+    return difference_over_batches(counts.in_points).within(-100, 100)
 
 
 def _new_videos(run: Views, rows: ComparedRows) -> NewVideos:

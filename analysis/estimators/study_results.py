@@ -39,8 +39,8 @@ from analysis.estimators.one_run import graded_sway
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import holm
+from analysis.statistics.window_counts import WindowCounts
 from store.terminal.printing import count_of
 
 Primary = Literal["t", "permutation"]
@@ -102,11 +102,17 @@ class _Measured:
 
 
 def study(
-    views: Views, rng: np.random.Generator, primary: Primary = "t", *, frames: bool = True
+    views: Views,
+    rng: np.random.Generator,
+    primary: Primary = "t",
+    *,
+    frames: bool = True,
+    null_runs: Sequence[WindowCounts] = (),
 ) -> tuple[Result, ...]:
     """Estimate everything that the runs of a table allow, or raise ``NothingToCompare``.
 
     ``frames``: whether frames of these views were kept, without which nothing is judged again.
+    ``null_runs``: runs in which nothing happened, from which the null of I_avg is drawn.
     """
     if not views.runs:
         raise NothingToCompare("There is no run to analyse. Type: python -m analysis iavg latest")
@@ -114,7 +120,7 @@ def study(
     groups: dict[tuple[str, str, str], list[int]] = {}
     for index, run in enumerate(views.runs):
         groups.setdefault((run.platform, run.strategy, run.model), []).append(index)
-    averages = group_changes(views.runs, measured.counts, rng)
+    averages = group_changes(views.runs, measured.counts, rng, null_runs)
     results = []
     for members in groups.values():
         runs = [views.runs[i] for i in members]

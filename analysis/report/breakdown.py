@@ -19,7 +19,7 @@ from analysis.data.exposures import ASSUMED_BATCH, PHASES, YES, RunInfo, Views
 from analysis.estimators.contrasts import pair_up
 from analysis.statistics.estimate import NAN, Estimate, Ints, Mask
 from analysis.statistics.intervals import difference_over_batches, t_interval, t_p_value, t_quantile
-from analysis.statistics.null_models import WindowCounts
+from analysis.statistics.window_counts import WindowCounts
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def by_persona(
 
     ``control``: arm to subtract within pairs; ``None`` to take the treatment alone.
     """
-    over = [difference_over_batches(unit.n, 100 * unit.yes) for unit in counts]
+    over = [difference_over_batches(unit.in_points) for unit in counts]
     whole = {at for at, unit in enumerate(counts) if unit.n.sum(1).all()}
     partners: Mapping[int, int] = dict(pair_up(runs, control)) if control else {}
     pairs = {t: c for t, c in partners.items() if {t, c} <= whole}

@@ -45,8 +45,8 @@ from analysis.report.row_uses import AccountedRows, account
 from analysis.report.verdict_gate import GateCheck, attrition_check, cap, gate
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.null_models import WindowCounts
 from analysis.statistics.permutation import Permutation, holm
+from analysis.statistics.window_counts import WindowCounts
 from store.runs.ledger_lines import RunStarted
 from store.runs.rejudgements import Judgements, RejudgementHeader
 
@@ -184,7 +184,9 @@ def measure(material: Material, rng: np.random.Generator) -> Measures:
     new_only = sways(counts_by_run(without_repeats(views))) if repeated else None
     otherwise = OtherReadings(dropped, new_only)
     groups = []
-    for result in study(views, rng, frames=material.frames is not None):
+    for result in study(
+        views, rng, frames=material.frames is not None, null_runs=material.null_runs.counts
+    ):
         members = tuple(
             index
             for index, run in enumerate(views.runs)
@@ -212,7 +214,8 @@ def _group(
     arms = [arm.arm for arm in result.arms]
     rejudged = _rejudged(material, members, rng)
     matrix = _first_matrix(rejudged)
-    told = primary(material.test, result, list(zip(runs, units, strict=True)), matrix, rng)
+    pairs = list(zip(runs, units, strict=True))
+    told = primary(material.test, result, pairs, matrix, rng, material.null_runs.counts)
     graded, graded_by = _graded(views, members)
     lost, never = _lost(material, result, runs)
     by_arm = {entry.arm: entry for entry in lost}

@@ -66,6 +66,7 @@ class Headline:
     excludes_zero: bool  # whether the interval lies on one side of zero
     permuted: bool  # whether the null is the statistic with runs given to personas at random
     null_level: TracedNumber
+    null_runs: TracedNumber | None  # runs that the null is drawn from; ``None`` where a model draws
     null_reason: str
     low_bound: TracedNumber
     high_bound: TracedNumber
@@ -120,6 +121,9 @@ def headline(scene: GroupRows) -> Headline:
         excludes_zero=told.estimate.low > 0 or told.estimate.high < 0,
         permuted=told.design == "matrix",
         null_level=null.whole(95, "share of the draws between the ends, in %"),
+        null_runs=null.count(told.null.null_runs, "null runs that the draws come from")
+        if told.null.null_runs
+        else None,
         null_reason=told.null.reason,
         low_bound=bounds.pp(told.bounds[0], f"lower bound of {name} for missing answers"),
         high_bound=bounds.pp(told.bounds[1], f"upper bound of {name} for missing answers"),
@@ -161,8 +165,14 @@ def _source(scene: GroupRows) -> NumberSource:
 def _null_source(scene: GroupRows, source: NumberSource) -> NumberSource:
     null = scene.group.primary.null
     function = scene.group.primary.null_function or "statistics.null_models.null_of_sway"
-    drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}"
+    drawn = f"{count_of(len(null.drawn), 'draw')} from: {source.used}{_exchanged(scene)}"
     return NumberSource(f"analysis.{function}", drawn, source.left_out)
+
+
+def _exchanged(scene: GroupRows) -> str:
+    """Where null runs are exchanged for the runs: which."""
+    runs = scene.measures.material.null_runs
+    return f", exchanged for {runs.told}" if scene.group.primary.null.null_runs else ""
 
 
 def _bounds_source(scene: GroupRows, source: NumberSource) -> NumberSource:

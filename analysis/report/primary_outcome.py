@@ -17,8 +17,9 @@ from analysis.estimators.study_results import CONTROLS, Result
 from analysis.report.report_inputs import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import difference_over_batches, t_p_value
-from analysis.statistics.null_models import NullOfSway, WindowCounts, null_of_sway, share_below
+from analysis.statistics.null_models import NullOfSway, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
+from analysis.statistics.window_counts import WindowCounts
 
 NEEDS_REJUDGING = "no frame was judged again yet"
 
@@ -81,6 +82,7 @@ def primary(
     counts: Sequence[tuple[RunInfo, WindowCounts]],
     matrix: PersonaMatrix | str,
     rng: np.random.Generator,
+    null_runs: Sequence[WindowCounts] = (),
 ) -> Primary:
     """Make the declared estimate; ``matrix`` is the persona matrix, or why there is none."""
     if test.primary in ("matrix", "borrowed"):
@@ -89,14 +91,17 @@ def primary(
         made = _specific if test.primary == "matrix" else _borrowed
         return replace(made(matrix, test.sides), sides=test.sides)
     if test.primary == "controlled":
-        return replace(_controlled(result, counts, test.sides, rng), sides=test.sides)
-    return replace(_paired(result, counts, test.sides, rng), sides=test.sides)
+        told = _controlled(result, counts, test.sides, null_runs, rng)
+    else:
+        told = _paired(result, counts, test.sides, null_runs, rng)
+    return replace(told, sides=test.sides)
 
 
 def _controlled(
     result: Result,
     counts: Sequence[tuple[RunInfo, WindowCounts]],
     sides: str,
+    null_runs: Sequence[WindowCounts],
     rng: np.random.Generator,
 ) -> Primary:
     if not result.contrasts:
@@ -116,7 +121,7 @@ def _controlled(
         other="exchanging the arms within pairs" if many.arrangements else "",
         function="estimators.contrasts.treatment_minus_control",
         null_function="statistics.null_models.null_of_sway",
-        null=null_of_sway(treated, control, rng),
+        null=null_of_sway(treated, control, rng, null_runs=null_runs),
         bounds=contrast.bounds,
         worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in contrast.worst),
     )
@@ -126,6 +131,7 @@ def _paired(
     result: Result,
     counts: Sequence[tuple[RunInfo, WindowCounts]],
     sides: str,
+    null_runs: Sequence[WindowCounts],
     rng: np.random.Generator,
 ) -> Primary:
     arms = [arm for arm in result.arms if arm.arm == "treatment"]
@@ -135,7 +141,7 @@ def _paired(
     alone = len(units) == 1
     estimate, worst = arms[0].sway, arms[0].worst
     if alone:
-        over = difference_over_batches(units[0].n, 100 * units[0].yes)
+        over = difference_over_batches(units[0].in_points)
         estimate = over.within(-100, 100)
         worst = _moved(estimate, worst[0].value), _moved(estimate, worst[1].value)
     return Primary(
@@ -147,7 +153,7 @@ def _paired(
         if alone
         else "statistics.intervals.t_interval",
         null_function="statistics.null_models.null_of_sway",
-        null=null_of_sway(units, [], rng),
+        null=null_of_sway(units, [], rng, null_runs=null_runs),
         bounds=arms[0].bounds,
         worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in worst),
     )

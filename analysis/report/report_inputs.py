@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.data.exposures import Views, from_ledgers
 from analysis.data.import_csv import CsvOptions, read_csv
+from analysis.data.null_runs import NullRuns
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from store.errors import RunNotFound
 from store.frames.frame_store import FrameStore
@@ -65,6 +66,7 @@ class Material:
     """Re-judgements, in the order of the runs."""
     disputed: bool = False  # whether the site has counted otherwise than the ledger of some run
     counted: bool = False  # whether the site has counted along in every run
+    null_runs: NullRuns = field(default_factory=NullRuns)  # to draw the null from, if there are any
     origin: str = ""  # SHA-256 of the file that the views were imported from
 
     @property

@@ -223,6 +223,7 @@ class Average:
     place: str
     known: bool
     unremarkable: bool
+    null_runs: TracedNumber | None  # as in the headline
     reason: str
     figure: Markup
     axis: Markup
@@ -240,10 +241,11 @@ def averages(scene: GroupRows) -> tuple[Average, ...]:
 
 def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
     source = scene.source("estimators.iavg.iavg", [one.arm])
-    null = one.null
+    null, runs = one.null, scene.measures.material.null_runs
+    exchanged = f", exchanged for {runs.told}" if null.null_runs else ""
     drawn = NumberSource(
         "analysis.statistics.null_models.null_of_i",
-        f"{count_of(null.draws, 'draw')} from: {source.used}",
+        f"{count_of(null.draws, 'draw')} from: {source.used}{exchanged}",
         source.left_out,
     )
     figure = strip(
@@ -265,6 +267,9 @@ def _average(scene: GroupRows, one: Group, scale: AxisScale) -> Average:
         place=placed(null.percentile),
         known=not np.isnan(null.percentile),
         unremarkable=null.unremarkable,
+        null_runs=drawn.count(null.null_runs, f"null runs that I_avg is drawn from, {one.arm}")
+        if null.null_runs
+        else None,
         reason=null.reason,
         figure=figure,
         axis=axis(scale, "I_avg, %"),

@@ -63,7 +63,7 @@ def seen(feed: str, ledgers: Sequence[Ledger], rng: np.random.Generator) -> Cali
     shares = 100 * np.array([unit.share for unit in counts])
     before, after = shares.mean(0)
     figures = {"yes before": before, "yes after": after, "sway": after - before}
-    null = null_of_i(counts, rng)
+    null = null_of_i([[unit] for unit in counts], rng)
     change = float(np.nanmean([unit.change for unit in counts]))
     beyond = null.draws * min(null.percentile, 100 - null.percentile) / 100
     p = min(1.0, 2 * (1 + beyond) / (1 + null.draws))  # never 0, as in ``permutation.compare``

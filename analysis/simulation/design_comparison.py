@@ -16,6 +16,7 @@ from analysis.simulation import designs
 from analysis.simulation.designs import Design, Outcomes
 from analysis.simulation.scenarios import StudyPlan, World
 from analysis.statistics.estimate import NAN
+from analysis.statistics.wandering_rates import SHARE
 
 RUNS = 10
 DEFAULT = StudyPlan(personas=RUNS, before=24, adapt=24, after=52, baseline="passive")
@@ -140,6 +141,11 @@ BREAKS = (
         "after windows up to half short",
         _usual(effect=0.0, shortest=0.5),
         "nothing is needed",
+    ),
+    BrokenAssumption(
+        "feeds wander as real ones do",
+        _usual(effect=0.0, icc=0.0, wander=SHARE),
+        "nothing is needed over several runs; the interval of one run allows for it",
     ),
 )
 

@@ -22,8 +22,9 @@ from analysis.simulation.scenarios import (
 )
 from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import t_quantile
-from analysis.statistics.null_models import WindowCounts, mean_change, null_of_i
+from analysis.statistics.null_models import null_of_i
 from analysis.statistics.permutation import Sided, shuffled
+from analysis.statistics.window_counts import WindowCounts, mean_change
 
 PERMUTATIONS = 499
 NULL_DRAWS = 199  # draws of a simulated study's I_avg under no change; a real study takes more
@@ -116,10 +117,12 @@ def average_change_in_its_null(
     """
     drawn = draw_runs(plan, world, studies, rng)
     n = np.broadcast_to(drawn.n, drawn.yes.shape)
+    at = plan.batch_positions()
     found = np.empty((2, studies))
     for study in range(studies):
-        units = [WindowCounts(*of) for of in zip(n[study], drawn.yes[study], strict=True)]
-        above = 1 - null_of_i(units, rng, draws=NULL_DRAWS).percentile / 100
+        units = [WindowCounts(*of, at) for of in zip(n[study], drawn.yes[study], strict=True)]
+        alone = [[unit] for unit in units]
+        above = 1 - null_of_i(alone, rng, draws=NULL_DRAWS).percentile / 100
         found[:, study] = mean_change(units)[0], (1 + NULL_DRAWS * above) / (1 + NULL_DRAWS)
     estimate, p = found
     none = np.full(studies, NAN)

@@ -14,6 +14,7 @@ import numpy as np
 from analysis.errors import BadPlan
 from analysis.statistics.estimate import Floats, Mask
 from analysis.statistics.intervals import share_variance
+from analysis.statistics.wandering_rates import wandering
 
 _RATES = (0.005, 0.995)  # shares are kept within these after account and sway are added
 
@@ -66,6 +67,11 @@ class StudyPlan:
         sums = [np.bincount(batch, weights=row, minlength=batches) for row in counted]
         return np.stack(sums).astype(np.float64)
 
+    def batch_positions(self) -> Floats:
+        """Position of the middle of each batch; shape ``(G,)``."""
+        first = np.arange(self.layout().shape[1], dtype=np.float64) * self.batch
+        return first + (self.batch - 1) / 2
+
 
 @dataclass(frozen=True)
 class World:
@@ -75,6 +81,9 @@ class World:
     """Share of yes in an unpersonalised feed; one for all personas, or one each."""
     effect: float = 0.1  # full sway of a persona's own share
     icc: float = 0.1  # correlation of two answers of one batch
+    wander: float = 0.0
+    """How far a share p wanders by itself over about a hundred videos: its variance as a share of
+    p (1 - p); ``wandering_rates.SHARE`` in real feeds."""
     account_sd: float = 0.08  # spread of a persona's share over accounts, before anything happened
     overlap: float = 0.0
     """What the feed of another persona gains for this one, as a share of ``effect``: 1 the same
@@ -244,6 +253,9 @@ def _draw(
     rates = np.clip(rate[..., None, None] + moved, *_RATES)
     rates = np.broadcast_to(rates, (*rate.shape, *n.shape[-2:]))
     expected = 100 * (rates * n).sum(-1) / n.sum(-1)
+    if world.wander:
+        paths = wandering(rng, np.clip(rate, *_RATES), plan.batch_positions(), world.wander)
+        rates = np.clip(paths[..., None, :] + moved, *_RATES)
     if world.icc > 0:
         rates = _batch_rates(rates, plan.layout(), world.icc, rng)
     yes = rng.binomial(n.astype(np.int64), rates).astype(np.float64)

@@ -1,22 +1,25 @@
 """Intervals: the one place where clusters become a standard error.
 
 Over several runs the run is the cluster: Student's t, or a jackknife that leaves runs out. For
-one run described alone its batches are the clusters, and the jackknife leaves batches out. Where
-every one of several trainings is measured on the same videos, both are clusters, crossed.
+one run described alone its batches are the clusters, the jackknife leaves batches out, and the slow
+wandering that batches cannot show is added (``wandering_rates``). Where every one of several
+trainings is measured on the same videos, both are clusters, crossed.
 Percentile bootstraps are not offered: with the 4 batches of a window of 50 they cover 0.80 to
-0.93 of the time at a nominal 0.95, the batch jackknife with t(G - 2) 0.94 to 0.98
-(``docs/measurement.md`` has the table, ``tests/analysis/statistics/test_intervals.py`` the check).
+0.93 of the time at a nominal 0.95 (``docs/measurement.md`` has the table,
+``tests/analysis/statistics/test_intervals.py`` the check).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
+from analysis.statistics.wandering_rates import variance_of_difference
 
 
 def t_quantile(level: float, df: float) -> float:
@@ -152,64 +155,95 @@ def _without(empty: Estimate, reason: str) -> Estimate:
     return dataclasses.replace(empty, reason=reason)
 
 
-def window_sums(values: Floats, after: NDArray[np.bool_], cluster: Ints) -> tuple[Floats, Floats]:
-    """Sums per window and cluster.
+@dataclass(frozen=True, eq=False)
+class BatchSums:
+    """Values of one run, added up by window and batch.
 
-    Returns ``n``, ``total``: number of values and their sum, each of shape ``(2, G)``: before and
-    after, by cluster. A cluster that straddles the windows has numbers in both.
+    ``n``, ``total``: number of values and their sum, before and after, ``(2, G)``; a batch that
+    straddles the windows has numbers in both. ``at``: mean position of each batch's values, in
+    videos, ``(G,)``. ``sd``: standard deviation of one value, by window, ``(2,)``.
     """
+
+    n: Floats
+    total: Floats
+    at: Floats
+    sd: Floats
+
+    def means(self) -> tuple[Floats, Floats]:
+        """Window means: of everything, ``(2,)``, and with each batch left out, ``(2, G)``."""
+        n, total = self.n, self.total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = total.sum(1) / n.sum(1)
+            rest = n.sum(1, keepdims=True) - n
+            without = np.where(rest > 0, (total.sum(1, keepdims=True) - total) / rest, NAN)
+        return mean, without
+
+
+def window_sums(
+    values: Floats, after: NDArray[np.bool_], cluster: Ints, position: Ints
+) -> BatchSums:
+    """Add values up; one entry per video in each of the four."""
     codes = np.unique(cluster, return_inverse=True)[1].astype(np.int64)
     count = int(codes.max()) + 1 if len(codes) else 0
     flat = codes + count * after
     n = np.bincount(flat, minlength=2 * count).reshape(2, count).astype(np.float64)
     total = np.bincount(flat, weights=values, minlength=2 * count).astype(np.float64)
-    return n, total.reshape(2, count)
+    at = np.bincount(codes, weights=position, minlength=count) / np.maximum(n.sum(0), 1)
+    sd = [float(part.std()) if len(part) else NAN for part in (values[~after], values[after])]
+    return BatchSums(n, total.reshape(2, count), at, np.array(sd))
 
 
-def _means(n: Floats, total: Floats) -> tuple[Floats, Floats]:
-    """Window means: of everything, shape ``(2,)``, and with each cluster left out, ``(2, G)``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total.sum(1) / n.sum(1)
-        rest = n.sum(1, keepdims=True) - n
-        without = np.where(rest > 0, (total.sum(1, keepdims=True) - total) / rest, NAN)
-    return mean, without
-
-
-def difference_over_batches(
-    n: Floats, total: Floats, unit: str = "pp", level: float = 0.95
-) -> Estimate:
-    """After minus before of one run, with its interval over batches.
+def difference_over_batches(sums: BatchSums, unit: str = "pp", level: float = 0.95) -> Estimate:
+    """After minus before of one run, with its interval.
 
     A jackknife that leaves out one batch at a time, from both windows where it straddles them,
-    with Student's t on G - 2 degrees of freedom (two means are estimated).
+    with Student's t on G - 2 degrees of freedom (two means are estimated). The variance by which
+    real feeds wander is added, with Satterthwaite's degrees of freedom: one run cannot show it.
 
-    ``n``, ``total``: as from ``window_sums``. Totals of 100 per yes give percentage points.
+    ``sums``: values of 100 per yes give percentage points.
     """
-    sizes = n.sum(1)
-    empty = Estimate(NAN, unit=unit, clusters=n.shape[1], level=level)
+    sizes = sums.n.sum(1)
+    empty = Estimate(NAN, unit=unit, clusters=sums.n.shape[1], level=level)
     if not sizes.all():
         absent = [name for name, size in zip(("before", "after"), sizes, strict=True) if not size]
         return _without(empty, f"no judged video in the {' and the '.join(absent)} window")
-    mean, without = _means(n, total)
+    mean, without = sums.means()
     value = float(mean[1] - mean[0])
     if np.isnan(without).any():
         reason = "a window holds only one batch, so batches tell no spread"
         return _without(dataclasses.replace(empty, value=value), reason)
-    return jackknife(value, without[1] - without[0], n.shape[1] - 2, unit, level)
+    over = jackknife(value, without[1] - without[0], sums.n.shape[1] - 2, unit, level)
+    return _wandering(over, variance_of_difference(sums.n, sums.at, sums.sd))
 
 
-def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estimate:
+def _wandering(over: Estimate, variance: float) -> Estimate:
+    """The same estimate with a known variance beside that of its clusters.
+
+    With very few clusters the gain in degrees of freedom can outweigh the variance that is added:
+    the interval is never narrower than that of the clusters alone.
+    """
+    if not over.bounded:
+        return over
+    se = math.hypot(over.se, math.sqrt(variance))
+    wider = _around(over.value, se, over.df * (se / over.se) ** 4, over)
+    if wider.high < over.high:
+        return over
+    method = f"Student's t, {wider.df:.1f} degrees of freedom, for a feed that wanders"
+    return dataclasses.replace(wider, method=method)
+
+
+def change_over_batches(sums: BatchSums, level: float = 0.95) -> Estimate:
     """Percentage change ``I = 100 (after - before) / before`` of one run, with its interval.
 
-    The interval is the batch jackknife of ``log(after / before)`` with Student's t on G - 2
-    degrees of freedom, carried back, so that it is lopsided as ratios are. (Fieller's covers no
-    better here and is unbounded for half of the runs at a base rate of 20 %.)
+    The interval is that of ``difference_over_batches`` for ``log(after / before)``, carried back,
+    so that it is lopsided as ratios are. (Fieller's covers no better here and is unbounded for half
+    of the runs at a base rate of 20 %.)
 
-    ``n``, ``total``: as from ``window_sums``, one per yes: the least share that is not 0 is one yes
-    of the before window, and bounds the interval.
+    ``sums``: of yes. The least share that is not 0 is one yes of the before window, and bounds the
+    interval.
     """
-    mean, without = _means(n, total)
-    empty = Estimate(NAN, unit="%", clusters=n.shape[1], level=level)
+    mean, without = sums.means()
+    empty = Estimate(NAN, unit="%", clusters=sums.n.shape[1], level=level)
     if np.isnan(mean).any():
         return _without(empty, "a window has no judged video")
     if mean[0] == 0:
@@ -220,7 +254,8 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
     if (without == 0).any():
         return _without(change, "one batch holds every yes of a window, so the ratio has no bounds")
     logs = np.log(without[1] / without[0])
-    log = jackknife(math.log(mean[1] / mean[0]), logs, n.shape[1] - 2, "", level)
+    log = jackknife(math.log(mean[1] / mean[0]), logs, sums.n.shape[1] - 2, "", level)
+    log = _wandering(log, variance_of_difference(sums.n, sums.at, sums.sd / mean))
     told = dataclasses.replace(
         log,
         value=change.value,
@@ -230,7 +265,7 @@ def change_over_batches(n: Floats, total: Floats, level: float = 0.95) -> Estima
         se=NAN,
         method=log.method and f"{log.method}, of the logarithm of the ratio",
     )
-    return told.within(-100, 100 * (float(n[0].sum()) - 1))
+    return told.within(-100, 100 * (float(sums.n[0].sum()) - 1))
 
 
 def share_variance(n: Floats, yes: Floats) -> Floats:

@@ -1,14 +1,19 @@
 """What I_avg and the sway look like when nothing happens: the runs' own null.
 
-Each run keeps its own base rate, windows and batches, with the batch correlation of all runs
-together. I is a ratio with a small random denominator, so that it is biased upwards and spreads
-widely under no change at all (``docs/measurement.md``). The null says how far chance alone would
-take a study of these sizes; what accounts do differently from each other is in the interval over
-runs.
+Each run keeps its windows, its batches and the rate that its before window tells, with the batch
+correlation of all runs together, and wanders as real feeds do (``wandering_rates``). The rate of
+both windows together would hold the very effect that is looked for. I is a ratio with a small
+random denominator, so that it is biased upwards and spreads widely under no change at all
+(``docs/measurement.md``). The null says how far chance alone would take a study of these sizes;
+what accounts do differently from each other is in the interval over runs.
+
+Where runs are at hand in which nothing happened, they take the model's place: the runs are
+exchanged with these, so that nothing is assumed but that all are alike.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,36 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.estimate import NAN, Floats
+from analysis.statistics.wandering_rates import wandering
+from analysis.statistics.window_counts import (
+    WindowCounts,
+    mean_change,
+    pooled,
+    shared_correlation,
+)
 
 DRAWS = 4000  # of I and I_avg
 SWAY_DRAWS = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class WindowCounts:
-    """Judged videos and yes of a run or a persona: before and after by batch, ``(2, G)``."""
-
-    n: Floats
-    yes: Floats
-
-    @property
-    def share(self) -> Floats:
-        """Share of yes before and after; nan where nothing was judged."""
-        size = self.n.sum(1)
-        share: Floats = np.divide(self.yes.sum(1), size, out=np.full(2, NAN), where=size > 0)
-        return share
-
-    @property
-    def pooled(self) -> float:
-        """Share of yes over both windows: the base rate if nothing happened."""
-        size = float(self.n.sum())
-        return float(self.yes.sum()) / size if size else NAN
-
-    @property
-    def change(self) -> float:
-        """The paper's I in %; nan where it is undefined."""
-        before, after = self.share
-        return float(100 * (after - before) / before) if before > 0 else NAN
+_LEAST = 1e-6  # a beta distribution needs a mean between 0 and 1
 
 
 @dataclass(frozen=True)
@@ -61,10 +47,11 @@ class NullOfI:
     low: float
     high: float
     undefined: float  # share of the drawn ratios that do not exist because nothing was yes before
-    rate: float  # rate, icc: base rate and batch correlation of the draws (means over units)
-    icc: float
+    rate: float  # rate, icc: share of yes before (a mean over units), and batch correlation
+    icc: float  # nan where null runs take the model's place
     draws: int
     reason: str = ""
+    null_runs: int = 0  # runs that the draws come from; 0 where a model draws
 
     @property
     def unremarkable(self) -> bool:
@@ -72,74 +59,95 @@ class NullOfI:
         return 2.5 <= self.percentile <= 97.5
 
 
-def mean_change(units: Sequence[WindowCounts]) -> tuple[float, int]:
-    """I_avg over the units where I is defined, and for how many it is not."""
-    changes = np.array([unit.change for unit in units])
-    undefined = int(np.isnan(changes).sum())
-    return (float(np.nanmean(changes)) if undefined < len(changes) else NAN), undefined
-
-
-def shared_correlation(units: Sequence[WindowCounts]) -> float:
-    """Batch correlation pooled over units, since one unit tells it only roughly."""
-    if not units:
-        return NAN
-    width = max(unit.n.shape[1] for unit in units)
-    n, yes = (
-        np.concatenate([_pad(getattr(unit, name), width) for unit in units])
-        for name in ("n", "yes")
-    )
-    return intraclass_correlation(n, yes)
-
-
 def null_of_i(
-    units: Sequence[WindowCounts],
+    personas: Sequence[Sequence[WindowCounts]],
     rng: np.random.Generator,
+    *,
     icc: float | None = None,
+    null_runs: Sequence[WindowCounts] = (),
     draws: int = DRAWS,
 ) -> NullOfI:
-    """Place the observed I (one unit) or I_avg (several) among draws under no change.
+    """Place the observed I (one persona) or I_avg (several) among draws under no change.
 
-    Each unit keeps its own base rate (its share over both windows, which is the best estimate if
-    nothing happened) and its own batches. Units with an empty window are left out.
+    Runs with an empty window are left out.
 
-    ``units``: one per persona (or the one run that is described alone).
-    ``icc``: batch correlation; that of the units together where it is not given.
+    ``personas``: the runs of each, whose counts are pooled.
+    ``icc``: batch correlation; that of the runs together where it is not given.
+    ``null_runs``: runs in which nothing happened, in the model's place.
     """
-    units = [unit for unit in units if unit.n.sum(1).all()]
-    icc = shared_correlation(units) if icc is None else icc
-    rate = float(np.mean([unit.pooled for unit in units])) if units else NAN
-    missing = NullOfI(NAN, NAN, NAN, NAN, NAN, rate, icc, 0)
-    if not units or np.isnan(icc):
+    whole = [[run for run in runs if run.n.sum(1).all()] for runs in personas]
+    whole = [runs for runs in whole if runs]
+    units = [pooled(runs) for runs in whole]
+    icc = shared_correlation([run for runs in whole for run in runs]) if icc is None else icc
+    icc = NAN if null_runs else icc
+    rate = float(np.mean([unit.share[0] for unit in units])) if units else NAN
+    missing = NullOfI(NAN, NAN, NAN, NAN, NAN, rate, icc, 0, null_runs=len(null_runs))
+    if not units or (np.isnan(icc) and not null_runs):
         return _without(missing, "the batches do not tell how alike their videos are")
-    drawn = np.stack([_draw(unit, rng, icc, draws) for unit in units])
-    undefined = float(np.isnan(drawn).mean())
+    drawn = _changes(
+        exchanged(whole, null_runs, rng, draws) if null_runs else _modelled(units, rng, icc, draws)
+    )
     defined = ~np.isnan(drawn)
     with np.errstate(invalid="ignore"):
-        average = np.where(defined, drawn, 0).sum(0) / defined.sum(0)
+        average = np.where(defined, drawn, 0).sum(1) / defined.sum(1)
     average = average[~np.isnan(average)]
     if not len(average):
         return _without(missing, "nothing would be yes before in any draw")
     observed, _ = mean_change(units)
     low, high = np.quantile(average, [0.025, 0.975])
-    return NullOfI(
+    return replace(
+        missing,
         percentile=NAN if np.isnan(observed) else _percentile(observed, average),
         mean=float(average.mean()),
         low=float(low),
         high=float(high),
-        undefined=undefined,
-        rate=rate,
-        icc=icc,
+        undefined=1 - float(defined.mean()),
         draws=draws,
         reason="I is undefined here" if np.isnan(observed) else "",
     )
 
 
-def _draw(unit: WindowCounts, rng: np.random.Generator, icc: float, draws: int) -> Floats:
-    """I of one unit in each draw, nan where undefined."""
-    yes = draw_yes(rng, unit.pooled, icc, unit.n, draws)
+def _changes(shares: Floats) -> Floats:
+    """I of each unit in each draw, shape ``(draws, K)``; nan where undefined."""
+    before, after = np.moveaxis(shares, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = yes / unit.n.sum(1)
-        return np.where(yes[:, 0] > 0, 100 * (share[:, 1] / share[:, 0] - 1), NAN)
+        return np.where(before > 0, 100 * (after / before - 1), NAN)
+
+
+def _modelled(
+    units: Sequence[WindowCounts], rng: np.random.Generator, icc: float, draws: int
+) -> Floats:
+    """Shares by draw, unit and window, each unit at the rate that its before window tells.
+
+    That rate is itself not known: it is drawn from Jeffreys' posterior of it.
+    """
+    shares = np.empty((draws, len(units), 2))
+    for place, unit in enumerate(units):
+        size, yes = unit.n[0].sum(), unit.yes[0].sum()
+        rate = rng.beta(yes + 0.5, size - yes + 0.5, draws)
+        shares[:, place] = draw_yes(rng, rate, icc, unit.n, unit.at) / unit.n.sum(1)
+    return shares
+
+
+def exchanged(
+    groups: Sequence[Sequence[WindowCounts]],
+    null_runs: Sequence[WindowCounts],
+    rng: np.random.Generator,
+    draws: int,
+) -> Floats:
+    """Shares by draw, group and window, with the runs exchanged for null runs at random.
+
+    A group keeps its number of runs, and its counts are pooled. The runs themselves are among those
+    that are drawn, without which the test would not be exact.
+    """
+    runs = [*itertools.chain(*groups), *null_runs]
+    sizes = [len(group) for group in groups]
+    counts = np.array([[run.yes.sum(1), run.n.sum(1)] for run in runs])
+    order = rng.permuted(np.tile(np.arange(len(runs)), (draws, 1)), axis=1)[:, : sum(sizes)]
+    starts = np.cumsum([0, *sizes[:-1]])
+    yes, n = np.moveaxis(np.add.reduceat(counts[order], starts, axis=1), 2, 0)
+    shares: Floats = yes / n
+    return shares
 
 
 def _percentile(observed: float, drawn: Floats) -> float:
@@ -148,59 +156,32 @@ def _percentile(observed: float, drawn: Floats) -> float:
     return float(100 * (below.mean() + close.mean() / 2))
 
 
-def _pad(counts: Floats, width: int) -> Floats:
-    return np.pad(counts, ((0, 0), (0, width - counts.shape[1])))
-
-
 def _without(null: NullOfI, reason: str) -> NullOfI:
     return replace(null, reason=reason)
 
 
-def intraclass_correlation(n: Floats, yes: Floats) -> float:
-    """Correlation of two answers of one batch, from the spread of shares over batches.
-
-    The one-way analysis-of-variance estimator for unequal clusters (Fleiss, Statistical Methods
-    for Rates and Proportions, 1981), its sums pooled over windows, each around its own share.
-
-    ``n``, ``yes``: judged videos and yes among them, by window and batch; shape ``(W, G)``. Batches
-    that a window does not have count 0.
-    Returns between -1 / (n - 1) and 1; ``nan`` where no window has two batches, or no answer
-    varies.
-    """
-    size = n.sum(1)
-    kept = size > 0
-    n, yes, size = n[kept], yes[kept], size[kept]
-    share = yes.sum(1) / size
-    mean = np.divide(yes, n, out=np.zeros_like(yes), where=n > 0)
-    between = float((n * (mean - share[:, None]) ** 2).sum())
-    within = float((n * mean * (1 - mean)).sum())
-    df_between = float((n > 0).sum() - len(size))
-    df_within = float(size.sum() - (n > 0).sum())
-    if df_between <= 0 or df_within <= 0 or between + within <= 0:
-        return NAN
-    typical = float((size - (n**2).sum(1) / size).sum()) / df_between
-    ms_between, ms_within = between / df_between, within / df_within
-    return (ms_between - ms_within) / (ms_between + (typical - 1) * ms_within)
-
-
 def draw_yes(
-    rng: np.random.Generator, rate: float, icc: float, n: Floats, draws: int
+    rng: np.random.Generator, rate: Floats, icc: float, n: Floats, at: Floats | None = None
 ) -> NDArray[np.int64]:
-    """Draw counts of yes per window when nothing happens: beta-binomial batches, one rate.
+    """Draw counts of yes per window when nothing happens: beta-binomial batches, one rate a draw.
 
     A batch that straddles two windows keeps its own rate in both.
 
-    ``rate``, ``icc``: share of yes, and correlation within a batch (clipped to 0 to 0.99).
+    ``rate``, ``icc``: share of yes by draw, ``(draws,)``, and correlation within a batch (clipped
+    to 0 to 0.99).
     ``n``: judged videos by window and batch; shape ``(W, G)``.
+    ``at``: positions of the batches, over which the rate wanders; it stays where there are none.
     Returns shape ``(draws, W)``.
     """
     icc = min(max(icc, 0.0), 0.99)
-    batches = n.shape[1]
-    rates = np.full((draws, 1, batches), rate)
-    if icc > 0 and 0 < rate < 1:
+    rates = np.repeat(rate[:, None], n.shape[1], axis=1)
+    if at is not None:
+        rates = wandering(rng, rate, at)
+    if icc > 0:
         strength = (1 - icc) / icc
-        rates = rng.beta(rate * strength, (1 - rate) * strength, (draws, 1, batches))
-    drawn: NDArray[np.int64] = rng.binomial(n.astype(np.int64)[None], rates).sum(2)
+        mean = np.clip(rates, _LEAST, 1 - _LEAST)
+        rates = rng.beta(mean * strength, (1 - mean) * strength)
+    drawn: NDArray[np.int64] = rng.binomial(n.astype(np.int64)[None], rates[:, None]).sum(2)
     return drawn
 
 
@@ -213,51 +194,54 @@ class NullOfSway:
     low: float  # low, high: the range that holds 95 % of them
     high: float
     percentile: float  # share of the drawn values below the observed one, in % (ties count half)
-    icc: float  # batch correlation of the draws
+    icc: float  # batch correlation of the draws; nan where null runs take the model's place
     reason: str = ""
+    null_runs: int = 0  # runs that the draws come from; 0 where a model draws
 
 
 def null_of_sway(
     treated: Sequence[WindowCounts],
     control: Sequence[WindowCounts],
     rng: np.random.Generator,
+    *,
+    null_runs: Sequence[WindowCounts] = (),
     draws: int = SWAY_DRAWS,
 ) -> NullOfSway:
     """Draw the mean sway of runs, less that of their controls, as if nothing had happened.
 
-    ``treated``, ``control``: one entry per run; ``control`` is empty where a sway stands alone.
     Runs with an empty window are left out.
+
+    ``treated``, ``control``: one entry per run; ``control`` is empty where a sway stands alone.
+    ``null_runs``: runs in which nothing happened, in the model's place.
     """
     treated, control = (
         [unit for unit in units if unit.n.sum(1).all()] for units in (treated, control)
     )
-    icc = shared_correlation([*treated, *control])
-    if not treated or np.isnan(icc):
+    runs = [*treated, *control]
+    icc = NAN if null_runs else shared_correlation(runs)
+    if not treated or (np.isnan(icc) and not null_runs):
         reason = "the batches do not tell how alike their videos are"
         return NullOfSway(np.array([]), NAN, NAN, NAN, icc, reason)
-    drawn = np.sort(_mean_sway(treated, icc, rng, draws) - _mean_sway(control, icc, rng, draws))
-    observed = _observed_sway(treated) - _observed_sway(control)
+    alone = [[run] for run in runs]
+    shares = (
+        exchanged(alone, null_runs, rng, draws) if null_runs else _modelled(runs, rng, icc, draws)
+    )
+    observed = np.array([run.share for run in runs])[None]
+    drawn = np.sort(_less_control(shares, len(treated)))
+    place = share_below(drawn, float(_less_control(observed, len(treated))[0]))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return NullOfSway(drawn, float(low), float(high), share_below(drawn, observed), icc)
+    return NullOfSway(drawn, float(low), float(high), place, icc, null_runs=len(null_runs))
+
+
+def _less_control(shares: Floats, treated: int) -> Floats:
+    """Mean sway of the first so many runs, less that of the others, in pp; shape ``(draws,)``."""
+    sway = 100 * (shares[..., 1] - shares[..., 0])
+    other = sway[:, treated:].mean(1) if sway.shape[1] > treated else 0.0
+    told: Floats = sway[:, :treated].mean(1) - other
+    return told
 
 
 def share_below(drawn: Floats, observed: float) -> float:
     """Share of drawn values below an observed one, in %; ties to the last digits count half."""
     close = np.isclose(drawn, observed, rtol=0, atol=1e-9)
     return 100 * float(((drawn < observed) & ~close).mean() + close.mean() / 2)
-
-
-def _observed_sway(units: Sequence[WindowCounts]) -> float:
-    if not units:
-        return 0.0
-    return float(np.mean([100 * (unit.share[1] - unit.share[0]) for unit in units]))
-
-
-def _mean_sway(
-    units: Sequence[WindowCounts], icc: float, rng: np.random.Generator, draws: int
-) -> Floats:
-    total = np.zeros(draws)
-    for unit in units:
-        share = draw_yes(rng, unit.pooled, icc, unit.n, draws) / unit.n.sum(1)
-        total += 100 * (share[:, 1] - share[:, 0])
-    return total / max(len(units), 1)

@@ -146,11 +146,17 @@ def _null(summary: OneRun) -> str:
     null = summary.null
     if math.isnan(null.mean):
         return f"its null is not known: {null.reason}"
+    quiet = f"if nothing happened{like(null)}{',' if null.null_runs else ''}"
     told = (
-        f"if nothing happened it would lie between {null.low:+.0f} and {null.high:+.0f} % "
-        f"(mean {null.mean:+.0f} %)"
+        f"{quiet} it would lie between {null.low:+.0f} and "
+        f"{null.high:+.0f} % (mean {null.mean:+.0f} %)"
     )
     return told + place(null)
+
+
+def like(null: NullOfI) -> str:
+    """What the null is drawn from, where that is no model."""
+    return f", as in {count_of(null.null_runs, 'null run')}" if null.null_runs else ""
 
 
 def place(null: NullOfI) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from analysis.estimators.iavg import Group
 from analysis.statistics.null_models import NullOfI
-from analysis.terminal.run_text import estimate_text, place
+from analysis.terminal.run_text import estimate_text, like, place
 from store.terminal.printing import count_of
 
 
@@ -71,6 +71,6 @@ def null_text(null: NullOfI) -> str:
     if math.isnan(null.mean):
         return f"its null is not known: {null.reason}"
     return (
-        f"if nothing happened: mean {null.mean:+.0f} %, 95 % of values between {null.low:+.0f} "
-        f"and {null.high:+.0f} %{place(null)}"
+        f"if nothing happened{like(null)}: mean {null.mean:+.0f} %, 95 % of values between "
+        f"{null.low:+.0f} and {null.high:+.0f} %{place(null)}"
     )

@@ -122,7 +122,6 @@ def test_esc_ends_a_run_with_all_its_steps(tmp_path: Path) -> None:
     assert len(ledger.steps) >= 2
 
 
-@pytest.mark.drill
 def test_it_refuses_what_a_desktop_cannot_do(tmp_path: Path) -> None:
     blind = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     for more, expected in [

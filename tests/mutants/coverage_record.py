@@ -45,14 +45,14 @@ class CoverageRecord:
     """Files of tests, by file and line of the code."""
 
     def tests_of(self, mutant: Mutant, changed: frozenset[str] = frozenset()) -> list[str]:
-        """Files of tests that run the mutant's function, or its file where it is in none.
+        """Files of tests that run the mutant's statement, or its file where it is in no function.
 
         Parameters
         ----------
         changed
             Files that are not as they were when this was recorded: such tests may run anything.
         """
-        span = None if mutant.path in changed else mutant.function
+        span = None if mutant.path in changed else mutant.statement
         found = {
             test
             for line, tests in self.lines.get(mutant.path, {}).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import random
@@ -60,6 +61,30 @@ class Mutant:
             "\n".join(line[1:].strip() for line in self.diff if line[0] == sign) for sign in "-+"
         )
         return self.path, old, new
+
+    @cached_property
+    def statement(self) -> tuple[int, int] | None:
+        """First and last line of the statement that the change lies in; none outside functions.
+
+        Of a compound statement, its head. A test that runs none of these lines cannot notice. The
+        head of a function is run wherever the function is, so that there it is the function.
+        """
+        if self.function is None:
+            return None
+        span = self.function
+        for node in ast.walk(ast.parse(self.before)):
+            if not isinstance(node, ast.stmt):
+                continue
+            body = getattr(node, "body", None) or getattr(node, "cases", None)
+            first, last = node.lineno, node.end_lineno or node.lineno
+            if body:
+                head = getattr(body[0], "lineno", None) or body[0].pattern.lineno
+                last = max(first, head - 1)
+            inside = first <= self.line <= last and span[0] <= first <= last <= span[1]
+            definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if inside and not definition:
+                span = (first, last)
+        return span
 
     def apply(self, tree: Path) -> None:
         (tree / self.path).write_text(self.after, encoding="utf-8")

@@ -167,11 +167,27 @@ def test_the_record_tells_which_tests_run_a_function(tiny: Path) -> None:
     both = {"tests/test_child.py", "tests/tiny/test_sums.py"}
     assert set(record.seconds) == both
     assert record.failed == ["tests/test_child.py::test_fails"]
-    add, scale = (Mutant("tiny/sums.py", "", "", function=span) for span in ((2, 2), (6, 6)))
+    add, scale = (
+        Mutant("tiny/sums.py", CODE, CODE.replace(line, f"{line} - 1"), function=span)
+        for line, span in (("a + b", (1, 2)), ("a * 2", (5, 6)))
+    )
     assert set(record.tests_of(add)) == both
     assert record.tests_of(scale) == []
     new = "tests/test_new.py"
     assert set(record.tests_of(scale, frozenset([new, "tiny/sums.py"]))) == {*both, new}
+
+
+def test_a_statement_is_what_a_test_has_to_run() -> None:
+    code = (
+        "def f(\n    a=1,\n):\n    if a > 1:\n        x = g(\n            a,\n            2,\n"
+        "        )\n        return x\n    for _ in range(3):\n        pass\n    return 0\n"
+    )
+    spans = {2: (1, 12), 4: (4, 4), 5: (5, 8), 7: (5, 8), 9: (9, 9), 10: (10, 10), 12: (12, 12)}
+    lines = code.splitlines(keepends=True)
+    for line, span in spans.items():
+        after = "".join([*lines[: line - 1], lines[line - 1].rstrip() + "  # \n", *lines[line:]])
+        assert Mutant("f.py", code, after, function=(1, 12)).statement == span
+    assert Mutant("f.py", "x = 1\n", "x = 2\n").statement is None
 
 
 def test_a_named_mutant_whose_text_is_gone_is_an_error(tiny: Path) -> None:

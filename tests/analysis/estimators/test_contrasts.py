@@ -15,7 +15,7 @@ from analysis.estimators.contrasts import (
     sways,
     treatment_minus_control,
 )
-from analysis.statistics.null_models import WindowCounts
+from analysis.statistics.window_counts import WindowCounts
 
 FULL = WindowShare(50, 50, 10, {}, 20.0, 5)
 
@@ -27,8 +27,9 @@ def run(
 
 
 def test_the_sway_of_a_run() -> None:
-    counts = WindowCounts(np.array([[20.0, 0], [0, 50.0]]), np.array([[5.0, 0], [0, 20.0]]))
-    empty = WindowCounts(np.array([[20.0], [0.0]]), np.array([[5.0], [0.0]]))
+    at = np.array([10.0, 45.0])
+    counts = WindowCounts(np.array([[20.0, 0], [0, 50.0]]), np.array([[5.0, 0], [0, 20.0]]), at)
+    empty = WindowCounts(np.array([[20.0], [0.0]]), np.array([[5.0], [0.0]]), at[:1])
     assert np.allclose(sways([counts, empty]), [15, math.nan], equal_nan=True)
 
 

@@ -130,7 +130,7 @@ def pairs(study: Study) -> list[tuple[str, Run, Run]]:
     return [(one, study[one, "treatment"], study[one, "passive"]) for one in personas]
 
 
-def over_batches(run: Run) -> tuple[float, float, int]:
+def over_batches(run: Run) -> tuple[float, float, float]:
     """Sway of one run, its standard error over batches, and its degrees of freedom."""
     steps = [
         (step["video"]["batch"], phase, step)
@@ -147,7 +147,33 @@ def over_batches(run: Run) -> tuple[float, float, int]:
         return share(late) - share(early)
 
     batches = sorted({batch for batch, _, _ in steps})
-    return *left_out(of, batches), len(batches) - 2
+    value, se = left_out(of, batches)
+    df = len(batches) - 2
+    wider = math.hypot(se, math.sqrt(wandered(run)))
+    freedom = df * (wider / se) ** 4
+    if stats.t.ppf(0.975, freedom) * wider < stats.t.ppf(0.975, df) * se:
+        return value, se, df  # never narrower than batches alone
+    return value, wider, freedom
+
+
+def places(run: Run) -> tuple[list[tuple[str, int]], Values, Values]:
+    """Window and batch of each answered step; its mean place by batch, and their correlation."""
+    steps = [(w, s) for w in WINDOWS for s in run.compared(w) if s["judgement"]["answer"]]
+    of = [(window, int(step["video"]["batch"])) for window, step in steps]
+    at = np.array(
+        [np.mean([s["position"] for _, s in steps if s["video"]["batch"] == b]) for _, b in of]
+    )
+    return of, at, np.exp(-np.abs(np.subtract.outer(at, at)) / 100)
+
+
+def wandered(run: Run) -> float:
+    """Variance of the sway of a feed that wanders as real ones do, in pp^2, answer by answer."""
+    of, _, alike = places(run)
+    shares = {window: share(run.compared(window)) / 100 for window in WINDOWS}
+    sizes = {window: sum(w == window for w, _ in of) for window in WINDOWS}
+    sign = {"before": -1, "after": 1}
+    weight = np.array([sign[w] * math.sqrt(shares[w] * (1 - shares[w])) / sizes[w] for w, _ in of])
+    return float(1e4 * 0.023 * weight @ alike @ weight)
 
 
 # The page, from the top
@@ -640,14 +666,19 @@ def share_variance(lines: list[tuple[str, Row, Row]], persona: str, owner: str) 
     return 1e4 * square * len(batches) / (len(batches) - 1)
 
 
-# What chance gives, drawn anew: binomial at each run's own rate, its batches being uncorrelated
+# What chance gives, drawn anew answer by answer: at the rate that each run's before window tells,
+# in feeds that wander; batches are uncorrelated here
 
 
 def redraw(run: Run, rng: np.random.Generator, draws: int) -> tuple[Values, Values]:
     """Shares of yes before and after in %, as if nothing had happened."""
-    sizes = [len(answers(run.compared(window))) for window in WINDOWS]
-    rate = float(np.mean(np.concatenate([answers(run.compared(w)) for w in WINDOWS])))
-    before, after = (100 * rng.binomial(size, rate, draws) / size for size in sizes)
+    of, _, alike = places(run)
+    said = answers(run.compared("before"))
+    rate = stats.beta(said.sum() + 0.5, (1 - said).sum() + 0.5).rvs(draws, random_state=rng)
+    drift = rng.multivariate_normal(np.zeros(len(of)), alike, draws, method="eigh")
+    rates = np.clip(rate[:, None] + np.sqrt(0.023 * rate * (1 - rate))[:, None] * drift, 0, 1)
+    yes = rng.random(rates.shape) < rates
+    before, after = (100 * yes[:, [w == name for w, _ in of]].mean(1) for name in WINDOWS)
     return before, after
 
 

@@ -109,10 +109,7 @@ def test_the_forest_is_made_of_the_runs_own_intervals(measures: Measures) -> Non
     group = measures.groups[0]
     for row in group.forest:
         mine = [i for i, run in enumerate(group.runs) if run.persona == row.persona]
-        over = {
-            group.runs[i].arm: difference_over_batches(group.counts[i].n, 100 * group.counts[i].yes)
-            for i in mine
-        }
+        over = {group.runs[i].arm: difference_over_batches(group.counts[i].in_points) for i in mine}
         one, two = over["treatment"], over["passive"]
         assert row.estimate.value == pytest.approx(one.value - two.value)
         assert row.estimate.se == pytest.approx(np.hypot(one.se, two.se))

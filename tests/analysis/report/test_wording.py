@@ -186,7 +186,7 @@ def test_random_assignments_are_told_as_such(
 
 def test_the_figure_of_a_matrix_is_no_model_draw(example: DataFolder) -> None:
     matrix, controlled = (said_of(example.root, name) for name in ("matrix", "controlled"))
-    drawn = "Drawn at these runs’ own base rates"
+    drawn = "Drawn at these runs’ base rates before"
     random = "With runs given to personas at random, 95 of a hundred assignments fall between"
     assert (drawn in matrix, random in matrix) == (False, True)
     assert (drawn in controlled, random in controlled) == (True, False)

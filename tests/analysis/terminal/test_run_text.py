@@ -38,7 +38,7 @@ def test_a_run_of_the_paper(tmp_path: Path) -> None:
     assert summary.sway.low > 0
     assert summary.change.value == pytest.approx(150)
     assert np.allclose(summary.sway_bounds, 30)
-    assert summary.null.percentile > 97.5
+    assert 94 < summary.null.percentile < 97  # one run of 50 + 50 tells its base rate roughly
     assert summary.graded.value == pytest.approx(0.7 * 30)
     assert summary.graded_by == "p_yes"
     assert set(summary.sensitivity) == {1, 2, 3}
@@ -103,6 +103,8 @@ def test_degenerate_runs_never_give_a_zero_wide_interval(
     assert not summary.sway.bounded
     assert summary.sway.reason
     assert math.isnan(summary.change.value)
+    if not lines:
+        assert summary.graded.reason == "the model gives no graded judgement"
     assert render(summary)
 
 

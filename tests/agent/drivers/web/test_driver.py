@@ -195,7 +195,7 @@ def test_an_empty_feed_is_told(feed_url: str) -> None:
     drive(scenario, limits=replace(SHORT, navigation=5.0))
 
 
-@pytest.mark.parametrize("victim", drills_but(["renderer"], ["browser", "renderer"]))
+@pytest.mark.parametrize("victim", ["browser", "renderer"])
 def test_a_killed_browser_is_a_fault_and_can_be_opened_again(feed_url: str, victim: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         shown = await driver.open(feed_url)

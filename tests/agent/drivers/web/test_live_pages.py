@@ -99,6 +99,7 @@ def test_what_the_document_holds_is_told_before_the_first_video(tmp_path: Path) 
             "inline:window.ytInitialPlayerResponse",
             "inline:window.ytInitialReelWatchSequenceResponse",
         ]
+        assert {answer.origin for answer in inline} == {"/".join(url.split("/")[:3])}
         named = [v.id for a in inline for v in load_platform("youtube").parse(a)]
         assert shown.id in named
         assert shown.hooks_used["id"] == "url"

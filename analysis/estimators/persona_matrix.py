@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,11 @@ from analysis.statistics.intervals import jackknife
 from analysis.statistics.permutation import (
     ARRANGEMENTS,
     Permutation,
+    agreeing,
     arrangements,
     assignments,
     compare,
+    inverted,
     shuffled,
 )
 
@@ -47,7 +49,8 @@ class SpecificSway:
     nothing.
     """
 
-    estimate: Estimate  # D, with its jackknife interval over personas
+    estimate: Estimate
+    """D with its jackknife interval over personas, which says of 0 what the two-sided test says."""
     test: Permutation  # permutation of which run belongs to whom
     adjusted: bool  # whether a passive before window was taken out
     slope: float  # the b of ``Z1 - b Z0``; nan without adjustment
@@ -166,16 +169,12 @@ def specific_sway(
     size = after.shape[-1]
     blocks = np.zeros(size, dtype=np.int64) if blocks is None else blocks
     _check(after, before, blocks)
-    cells = residuals(after, before, blocks)
-    test = _test(cells, blocks, rng, draws)
-    estimate = _estimate(after, before, blocks, unit)
+    estimate, test = _tested(after, before, blocks, unit, rng, draws)
     placebo, placebo_test = Estimate(NAN, reason="no passive before window"), _NO_TEST
     slopes = NAN
     if before is not None:
-        early = centred(before, blocks)
-        placebo = _estimate(before, None, blocks, unit)
-        placebo_test = _test(early, blocks, rng, draws)
-        slopes = float(np.mean(slope(early, centred(after, blocks))))
+        placebo, placebo_test = _tested(before, None, blocks, unit, rng, draws)
+        slopes = float(np.mean(slope(centred(before, blocks), centred(after, blocks))))
     return SpecificSway(
         estimate=estimate,
         test=test,
@@ -212,26 +211,55 @@ def _check(after: Floats, before: Floats | None, blocks: Ints) -> None:
         )
 
 
-def _test(cells: Floats, blocks: Ints, rng: np.random.Generator, draws: int) -> Permutation:
-    """Permute runs within each replicate's draws; all ways are listed for one small replicate."""
-    stack = cells.reshape(-1, *cells.shape[-2:])
-    codes = np.broadcast_to(blocks, (len(stack), cells.shape[-1]))
-    observed = float(own_minus_others(stack, codes).mean())
-    if len(stack) == 1:
+def _tested(
+    after: Floats,
+    before: Floats | None,
+    blocks: Ints,
+    unit: str,
+    rng: np.random.Generator,
+    draws: int,
+) -> tuple[Estimate, Permutation]:
+    """D with its interval, and its test: all ways are listed for one small replicate."""
+    size = after.shape[-1]
+    cells = residuals(after, before, blocks).reshape(-1, size, size)
+    codes = np.broadcast_to(blocks, (len(cells), size))
+    own = of_one_point(after, before, blocks).reshape(-1, size, size)
+    both = np.stack([cells, own], axis=1)  # (R, 2, K, K)
+    if len(both) == 1:
         runs_of, exact = assignments(codes[0], rng, draws)
-        return compare(observed, rearranged(stack[0], runs_of, codes[0]), exact=exact)
-    drawn = rearranged_at_random(stack, codes, rng, draws)
-    return compare(observed, drawn, exact=False)
+        arranged = rearranged(both[0], runs_of, codes[0])
+    else:
+        exact, arranged = False, rearranged_at_random(both, codes, rng, draws)
+    observed = own_minus_others(both, codes[:, None]).mean(0)
+    test = compare(float(observed[0]), arranged[0], exact=exact)
+    over = _estimate(after, before, blocks, unit)
+    if not over.bounded:
+        return over, test
+    alpha = round(1 - over.level, 9)
+    ends = inverted(observed, arranged, extra=not exact, alpha=alpha)
+    low, high = agreeing((over.low, over.high), ends, over.value, test.p < alpha)
+    if (low, high) == (over.low, over.high) or not np.isfinite([low, high]).all():
+        return over, test
+    method = f"{over.method}, ended where the inverted permutation test does"
+    told = replace(over, low=float(low), high=float(high), method=method)
+    return told.within(-100, 100), test
+
+
+def of_one_point(after: Floats, before: Floats | None, blocks: Ints | None) -> Floats:
+    """What one point more in every own cell changes in the residuals; they are linear in it."""
+    own = np.broadcast_to(np.eye(after.shape[-1]), after.shape)
+    return residuals(own, before, blocks)
 
 
 def rearranged_at_random(
     stack: Floats, blocks: Ints, rng: np.random.Generator, draws: int
 ) -> Floats:
-    """Mean D of replicates ``(R, K, K)`` under random assignments, each replicate on its own."""
-    drawn = np.zeros(draws)
-    for cells, codes in zip(stack, blocks, strict=True):
-        drawn += rearranged(cells, shuffled(codes, rng, draws), codes) / len(stack)
-    return drawn
+    """Mean D of replicates ``(R, ..., K, K)`` under random assignments, each on its own."""
+    drawn = [
+        rearranged(cells, shuffled(codes, rng, draws), codes)
+        for cells, codes in zip(stack, blocks, strict=True)
+    ]
+    return np.asarray(np.mean(drawn, axis=0), dtype=np.float64)
 
 
 def _estimate(after: Floats, before: Floats | None, blocks: Ints, unit: str) -> Estimate:

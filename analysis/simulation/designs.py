@@ -23,7 +23,7 @@ from analysis.simulation.scenarios import (
 from analysis.statistics.estimate import NAN, Floats, Ints, Mask
 from analysis.statistics.intervals import t_quantile
 from analysis.statistics.null_models import null_of_i
-from analysis.statistics.permutation import Sided, shuffled
+from analysis.statistics.permutation import Sided, agreeing, inverted, shuffled
 from analysis.statistics.window_counts import WindowCounts, mean_change
 
 PERMUTATIONS = 499
@@ -201,7 +201,13 @@ def judge_cells(
     told = from_jackknife(value, matrix.without_each(after, before, blocks))
     codes = np.zeros(after.shape[-1], dtype=np.int64) if blocks is None else blocks
     runs_of = shuffled(codes, rng, PERMUTATIONS)
-    return tested(told, matrix.rearranged(cells, runs_of, blocks))
+    own = matrix.of_one_point(after, before, blocks)
+    observed = np.stack([value, np.broadcast_to(matrix.own_minus_others(own, blocks), value.shape)])
+    arranged = np.stack([matrix.rearranged(each, runs_of, blocks) for each in (cells, own)])
+    told = tested(told, arranged[0])
+    ends = inverted(observed, arranged, extra=True, alpha=0.05)
+    low, high = agreeing((told.low, told.high), ends, value, told.p < 0.05)
+    return replace(told, low=low, high=high)
 
 
 def tested(told: Outcomes, arranged: Floats) -> Outcomes:

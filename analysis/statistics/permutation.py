@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ ARRANGEMENTS = 9_999
 """Drawn where they are too many to list; one more, the observed one, is counted with them."""
 
 _LISTED = 5_040
+_SLACK = 1e-9
+_ROUNDING = 1e-13  # less than the slack within which statistics count as equal
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,50 @@ def compare(observed: float, arranged: Floats, *, exact: bool) -> Permutation:
     far = int((np.abs(arranged) >= abs(observed) - slack).sum())
     above = int((arranged >= observed - slack).sum())
     return Permutation((far + extra) / total, (above + extra) / total, total, exact)
+
+
+def inverted(
+    observed: Floats, arranged: Floats, *, extra: bool, alpha: float
+) -> tuple[Floats, Floats]:
+    """Effects that a two-sided permutation test does not reject, by inverting it.
+
+    An effect d is tested by taking d out of the data. Each arrangement's statistic moves by a known
+    part of d, so that it is at least as far from 0 as the observed one for all d between two
+    values; the p-value of d is the share of the arrangements for which it is.
+
+    Parameters
+    ----------
+    observed, arranged
+        The statistic, and what an effect of 1 adds to it: ``(2, ...)`` as observed, and
+        ``(2, ..., B)`` by arrangement.
+    extra
+        Whether the observed arrangement counts beside the ``B``, as where they are drawn.
+
+    Returns
+    -------
+    low, high
+        Shape ``(...)``; infinite where too few arrangements tell them.
+    """
+    (value, per_point), (values, per_points) = observed[..., None], arranged
+    near, far = per_point - per_points, per_point + per_points
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ends = np.stack([(value - values) / near, (value + values) / far])
+    always = (near < _SLACK) | (far < _SLACK)  # the observed arrangement, or one that moves alike
+    lows = np.sort(np.where(always, -np.inf, ends.min(0)), axis=-1)
+    highs = np.sort(np.where(always, np.inf, ends.max(0)), axis=-1)
+    total = values.shape[-1] + extra
+    needed = max(1, math.ceil(alpha * total - _SLACK) - extra)
+    return lows[..., needed - 1] - _ROUNDING, highs[..., -needed] + _ROUNDING
+
+
+def agreeing(
+    interval: tuple[Any, Any], ends: tuple[Any, Any], value: Any, rejected: Any
+) -> tuple[Any, Any]:
+    """Move the end of an interval that says of 0 otherwise than the test to that of ``ends``."""
+    low, high = interval
+    against = rejected == ((low <= 0) & (high >= 0))
+    above = np.asarray(value) > 0
+    return np.where(against & above, ends[0], low), np.where(against & ~above, ends[1], high)
 
 
 def holm(p_values: Floats) -> Floats:

@@ -6,6 +6,7 @@ import pytest
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
     centred,
+    of_one_point,
     overlap,
     own_minus_others,
     rearranged,
@@ -16,7 +17,8 @@ from analysis.estimators.persona_matrix import (
 )
 from analysis.simulation.designs import judge_matrix
 from analysis.simulation.scenarios import StudyPlan, World, draw_matrices
-from analysis.statistics.permutation import assignments
+from analysis.statistics.estimate import Floats, Ints
+from analysis.statistics.permutation import assignments, inverted
 from tests.analysis.made_results import plausible
 
 
@@ -218,3 +220,58 @@ def test_a_persona_that_was_drawn_alone_makes_no_interval_narrower() -> None:
             pytest.approx(one.high),
             5,
         )
+
+
+@pytest.mark.parametrize("adjust", [False, True])
+@pytest.mark.parametrize("blocks", [None, np.array([0, 0, 0, 0, 1, 1, 1])])
+def test_the_inverted_test_rejects_what_lies_beyond_its_ends(
+    adjust: bool, blocks: Ints | None
+) -> None:
+    """By taking an effect out of the own cells, and testing what is left: listed, so exact."""
+    rng = np.random.default_rng(11)
+    for _ in range(20):
+        after = rng.normal(20, 8, (7, 7)) + 12 * np.eye(7)
+        before = rng.normal(20, 6, (7, 7)) if adjust else None
+
+        def p_of(effect: float, after: Floats = after, before: Floats | None = before) -> float:
+            rest = after - effect * np.eye(7)
+            return specific_sway(rest, rng, before, blocks=blocks).test.p
+
+        codes = np.zeros(7, dtype=np.int64) if blocks is None else blocks
+        cells, own = residuals(after, before, codes), of_one_point(after, before, codes)
+        runs_of, _ = assignments(codes, rng)
+        observed = np.array([own_minus_others(each, codes) for each in (cells, own)])
+        arranged = np.stack([rearranged(each, runs_of, codes) for each in (cells, own)])
+        low, high = inverted(observed, arranged, extra=False, alpha=0.1)
+        for end, beyond in ((low, -1e-6), (high, 1e-6)):
+            if np.isfinite(end):
+                assert p_of(float(end) - beyond) >= 0.1
+                assert p_of(float(end) + beyond) < 0.1
+
+
+@pytest.mark.parametrize(("personas", "replicates"), [(5, 1), (6, 1), (8, 1), (6, 2)])
+def test_interval_and_test_say_the_same_of_zero(personas: int, replicates: int) -> None:
+    rng = np.random.default_rng(12)
+    moved = 0
+    for _ in range(40):
+        shape = (replicates, personas, personas)
+        after = rng.normal(20, 8, shape) + rng.uniform(0, 14) * np.eye(personas)
+        before = rng.normal(20, 6, shape)
+        for early in (None, before):
+            told = specific_sway(after, rng, early, draws=499)
+            for over, test in ((told.estimate, told.test), (told.placebo, told.placebo_test)):
+                if over.exists:
+                    assert (test.p < 0.05) == (over.low > 0 or over.high < 0)
+                    assert over.low <= over.value <= over.high
+                    moved += "inverted" in over.method
+    assert moved > 10
+
+
+def test_simulated_studies_agree_and_their_intervals_cover() -> None:
+    plan = StudyPlan(personas=6, before=24, adapt=24, after=52, baseline="passive")
+    drawn = draw_matrices(plan, World(overlap=-0.2), 1000, np.random.default_rng(13))
+    for adjust in (False, True):
+        told = judge_matrix(drawn, np.random.default_rng(14), adjust=adjust)
+        outside = (told.low > 0) | (told.high < 0)
+        assert (outside == (told.p < 0.05)).all()
+        assert plausible(round(1000 * told.coverage()), 1000, 0.93, 0.98)

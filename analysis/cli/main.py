@@ -165,7 +165,7 @@ def import_(
     windows = Windows(before=given["before"], after=given["after"])
     reading = CsvOptions(windows, given["threshold"])
     views, rng = read_csv(file, reading), np.random.default_rng(seed)
-    null_runs = read_null_runs(data, null_from, views.runs)
+    null_runs = read_null_runs(data, null_from, views.runs, given["threshold"])
     results = study(views, rng, given["primary"], frames=False, null_runs=null_runs.counts)
     put(results, lambda: study_text(results), as_json_)
     if folder is not None:
@@ -175,6 +175,7 @@ def import_(
 def _report_imported(
     file: Path, reading: CsvOptions, folder: Path, seed: int, null_runs: NullRuns
 ) -> None:
+    import shlex
     from dataclasses import replace
     from datetime import UTC, datetime
 
@@ -182,10 +183,9 @@ def _report_imported(
     from analysis.report.report_page import write_report
 
     windows = reading.windows
-    command = (
-        f"python -m analysis import {file.name} --before {windows.before} --after {windows.after} "
-        f"--threshold {reading.threshold:g} --report {folder.name}"
-    )
+    words = ["python", "-m", "analysis", "import", file.name, "--before", f"{windows.before}"]
+    words += ["--after", f"{windows.after}", "--threshold", f"{reading.threshold:g}"]
+    command = shlex.join([*words, "--report", folder.name, *null_runs.words])
     material = replace(read_imported(file, reading, command), null_runs=null_runs)
     written = write_report(material, folder, seed, datetime.now(UTC))
     echo(f"Report: {written.page}", err=True)

@@ -61,40 +61,49 @@ def read_views(data: Path, runs: Sequence[str]) -> Views:
         return from_ledgers(ledger.read(path) for path in shown)
 
 
-def read_null_runs(data: Path, names: Sequence[str], of: Sequence[RunInfo]) -> NullRuns:
-    """Read what ``--null-from`` names, cut to the windows of these runs."""
+def read_null_runs(
+    data: Path, names: Sequence[str], of: Sequence[RunInfo], threshold: float = 60.0
+) -> NullRuns:
+    """Read what ``--null-from`` names, cut to the windows of these runs.
+
+    Nothing is read twice: a file that is named again, a run of a study, or one of these runs.
+    """
+    import hashlib
+    from dataclasses import replace
+
     from analysis.data.import_csv import CsvOptions, read_csv
     from analysis.data.null_runs import NullRuns, null_runs
-    from analysis.errors import NothingToCompare
-    from analysis.report.report_inputs import is_study
-    from store.runs.data_folder import DataFolder
 
     if not names:
         return NullRuns()
-    tables = []
+    files = {Path(name).resolve(): name for name in names if name.lower().endswith(".csv")}
+    others = dict.fromkeys(name for name in names if not name.lower().endswith(".csv"))
+    ours = dict.fromkeys(run for name in others for run in _of(data, name))
+    reading = CsvOptions(of[0].windows, threshold, "passive")
+    tables = [read_csv(Path(name), reading) for name in files.values()]
+    shown = {run.run_id for run in of}
+    if kept := [run for run in ours if run not in shown]:
+        tables.append(read_views(data, kept))
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files]
+    told = [f"{path.name} (SHA-256 {d} ...)" for path, d in zip(files, digests, strict=True)]
+    found = null_runs(tables, of, ", ".join([*told, *others]))
+    return replace(found, names=(*(path.name for path in files), *others))
+
+
+def _of(data: Path, name: str) -> list[str]:
+    """Runs that a name stands for: itself, or the newest passive run of each cell of a study."""
+    from analysis.report.report_inputs import find_runs, is_study
+    from store.runs.data_folder import DataFolder
+
     folder = DataFolder(data)
-    for name in names:
-        if name.endswith(".csv"):
-            tables.append(read_csv(Path(name), CsvOptions(of[0].windows)))
-            continue
-        ours = [name]
-        if is_study(folder, name):
-            ours = [
-                run.run_id
-                for run in folder.runs()
-                if run.started
-                and run.started.config.get("study") == name
-                and run.started.arm == "passive"
-            ]
-        read = read_views(data, ours)
-        listening = [run.run_id for run in read.runs if run.arm != "passive"]
-        if listening:
-            raise NothingToCompare(
-                f"In {listening[0]} the feed could react, so that it is no null. "
-                "Type: --null-from with passive runs"
-            )
-        tables.append(read)
-    return null_runs(tables, of, ", ".join(Path(name).name for name in names))
+    if not is_study(folder, name):
+        return [path.parent.name for path in find_runs(folder, [name])]
+    newest = {
+        str(run.started.config.get("cell", run.run_id)): run.run_id
+        for run in folder.runs()
+        if run.started and run.started.config.get("study") == name and run.started.arm == "passive"
+    }
+    return list(newest.values())
 
 
 def put(value: object, text: Callable[[], str], as_json_: bool) -> None:

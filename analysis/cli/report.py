@@ -47,6 +47,7 @@ def report(
     as_json_: bool,
 ) -> None:
     """Write the report of a study, or of runs: one page, and the tables behind it."""
+    import shlex
     from dataclasses import replace
 
     from analysis.errors import AnalysisError
@@ -69,8 +70,8 @@ def report(
             )
         material = read_runs(folder, paths, names, _progress)
     null_runs = read_null_runs(data, null_from, material.views.runs)
-    typed = "".join(f" --null-from {name}" for name in null_from)
-    material = replace(material, null_runs=null_runs, command=material.command + typed)
+    command = " ".join([material.command, *map(shlex.quote, null_runs.words)])
+    material = replace(material, null_runs=null_runs, command=command)
     out = register(folder, out or home / "report", "report", runs=runs)
     make(material, out, seed, as_json_)
 

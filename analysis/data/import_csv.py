@@ -64,10 +64,11 @@ _FAILED = MISSING.index("failed")
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """How a CSV is read: the windows where it names none, and the score that counts as yes."""
+    """How a CSV is read: windows and arm where it names none, and the score that counts as yes."""
 
     windows: Windows
     threshold: float = 60.0
+    arm: str = "treatment"
 
 
 def read_csv(path: Path, reading: CsvOptions) -> Views:
@@ -155,8 +156,8 @@ def _assemble(rows: list[_Row], reading: CsvOptions) -> Views:
     for index, (name, members) in enumerate(by_run.items()):
         members.sort(key=lambda row: row.whole("position"))
         _check_run(members)
-        infos.append(_info(name, members[0], reading))
         phases = _phases(members, reading.windows)
+        infos.append(_info(name, members, phases, reading))
         cells += [
             _cells(index, row, phase, reading) for row, phase in zip(members, phases, strict=True)
         ]
@@ -174,16 +175,21 @@ def _check_run(members: list[_Row]) -> None:
                 raise later.bad(name, f"{first.text(name)!r}, as in the run's first row")
 
 
-def _info(name: str, row: _Row, reading: CsvOptions) -> RunInfo:
+def _info(name: str, members: list[_Row], phases: list[int], reading: CsvOptions) -> RunInfo:
+    row = members[0]
+    counted = [
+        phase for phase, member in zip(phases, members, strict=True) if not member.text("excluded")
+    ]
+    sizes = {window: counted.count(place) for place, window in enumerate(PHASES)}
     return RunInfo(
         run_id=name,
         persona=row.text("persona", name),
         platform=row.text("platform", "elsewhere"),
         strategy=row.text("strategy", "imported"),
         model=row.text("model", "imported"),
-        arm=ARMS[row.choice("arm", ARMS, "treatment")],
+        arm=ARMS[row.choice("arm", ARMS, reading.arm)],
         replicate=row.whole("replicate", 1),
-        windows=reading.windows,
+        windows=reading.windows.model_copy(update=sizes),
     )
 
 

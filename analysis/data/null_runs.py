@@ -18,8 +18,10 @@ from analysis.statistics.window_counts import WindowCounts
 from store.runs.ledger_lines import Windows
 from store.terminal.printing import count_of
 
-LEAST = 20
-"""Fewer would tell too little of how far a feed goes by itself."""
+LEAST, LEAST_OF_ONE = 20, 39
+"""Fewer tell too little of how far a feed goes by itself; one run alone is ranked among them, and
+needs 39 to lie in the outer 5 %."""
+_NOT_TOLD = ("elsewhere", "imported")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +29,20 @@ class NullRuns:
     """What is drawn from, and where it comes from."""
 
     counts: tuple[WindowCounts, ...] = ()
-    origin: str = ""  # as it was typed
-    too_short: int = 0  # runs that have fewer videos than the windows
+    origin: str = ""  # in words that a report can print
+    left_out: int = 0  # runs that do not fill the windows, or have no answer in one
+    names: tuple[str, ...] = ()  # of the files, studies and runs that hold them
+
+    @property
+    def words(self) -> list[str]:
+        """What to type for them."""
+        return [word for name in self.names for word in ("--null-from", name)]
 
     @property
     def told(self) -> str:
         """In words that a report can print."""
-        short = f"; {count_of(self.too_short, 'run')} too short" if self.too_short else ""
-        return f"{count_of(len(self.counts), 'run')} of {self.origin}{short}"
+        short = f"; {count_of(self.left_out, 'run')} too short or without an answer left out"
+        return f"{count_of(len(self.counts), 'run')} of {self.origin}{short * bool(self.left_out)}"
 
 
 def cut(views: Views, windows: Windows) -> list[WindowCounts]:
@@ -44,7 +52,7 @@ def cut(views: Views, windows: Windows) -> list[WindowCounts]:
     """
     counted = []
     names = [windows.phase(place) for place in range(windows.total)]
-    phases = np.array([PHASES.index(name) for name in names])
+    phases = np.array([PHASES.index(name) for name in names], dtype=np.int64)
     for index in range(len(views.runs)):
         whole = views.one(index)
         kept = np.flatnonzero(whole.eligible)[: windows.total]
@@ -54,34 +62,53 @@ def cut(views: Views, windows: Windows) -> list[WindowCounts]:
         info = replace(run.runs[0], windows=windows)
         run = replace(run, runs=(info,), phase=phases)
         counted.append(run_counts(run, compared(run)))
-    return counted
+    return [counts for counts in counted if counts.n.sum(1).all()]
 
 
 def null_runs(tables: Sequence[Views], of: Sequence[RunInfo], origin: str) -> NullRuns:
-    """Cut null runs to the windows of other runs, or raise ``NothingToCompare``.
+    """Cut null runs to the windows of the runs that they are held against.
 
-    ``of``: the runs that they are held against; their own control runs among the null runs are left
-    out, since a run cannot be drawn twice.
+    Raises
+    ------
+    NothingToCompare
+        The runs differ in windows, site or judge, from each other or from the null runs; in a null
+        run the feed could react; or there are too few.
     """
     windows = {run.windows for run in of}
-    judged = {(run.platform, run.strategy, run.model) for run in of}
+    judged = {_judged(run) for run in of}
     if len(windows) > 1 or len(judged) > 1:
         raise NothingToCompare(
-            "A null from control runs needs runs of one platform, strategy, model and windows. "
-            "Type: python -m analysis iavg RUN... with such runs only"
+            "A null from other runs is for runs of one platform, strategy, model and windows, and "
+            "these differ. Type the command without --null-from, or with such runs only"
         )
-    mine = {run.run_id for run in of}
-    others = [
-        views.one(index)
-        for views in tables
-        for index, run in enumerate(views.runs)
-        if run.run_id not in mine
-    ]
-    counted = [counts for run in others for counts in cut(run, next(iter(windows)))]
-    counted = [counts for counts in counted if counts.n.sum(1).all()]
-    if len(counted) < LEAST:
+    for run in (run for views in tables for run in views.runs):
+        _check(run, next(iter(judged)))
+    total = sum(len(views.runs) for views in tables)
+    counted = [counts for views in tables for counts in cut(views, next(iter(windows)))]
+    least = LEAST_OF_ONE if len(of) == 1 else LEAST
+    if len(counted) < least:
         raise NothingToCompare(
-            f"{origin} has {count_of(len(counted), 'run')} that fill these windows and are not "
-            f"among those shown, and a null needs {LEAST}. Type the command without --null-from"
+            f"{origin} has {count_of(len(counted), 'run')} that can be held against these, and a "
+            f"null needs {least}: each of {next(iter(windows)).total} videos with answers in both "
+            "windows, and none of those that are shown. Type the command without --null-from"
         )
-    return NullRuns(tuple(counted), origin, len(others) - len(counted))
+    return NullRuns(tuple(counted), origin, total - len(counted))
+
+
+def _judged(run: RunInfo) -> tuple[str, str, str]:
+    return run.platform, run.strategy, run.model
+
+
+def _check(run: RunInfo, own: tuple[str, str, str]) -> None:
+    if run.arm != "passive":
+        raise NothingToCompare(
+            f"{run.run_id} is no null run: its arm is {run.arm}, where the feed could react. Type "
+            "--null-from with runs of the passive arm, or a CSV that names no other arm"
+        )
+    names = ("platform", "strategy", "model")
+    for name, theirs, mine in zip(names, _judged(run), own, strict=True):
+        if theirs != mine and not {theirs, mine} & set(_NOT_TOLD):
+            raise NothingToCompare(
+                f"{run.run_id} is no null run for these: its {name} is {theirs}, theirs {mine}. "
+                f"Type --null-from with runs of {mine}"
+            )

@@ -212,7 +212,8 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     if len(runs) == 1 and not _replayed(material):
         said.append(
             "One run is one account on one day. Its interval says how steady this feed was from "
-            "batch to batch, not how other accounts would fare."
+            "batch to batch, and allows for how far real feeds wander by themselves. It does not "
+            "say how other accounts would fare."
         )
     if any(group.result.batches_assumed for group in groups):
         said.append("The feed did not tell its batches; blocks of a dozen videos stand in.")

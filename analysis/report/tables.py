@@ -38,7 +38,7 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
         _table(
             "i_avg",
             "arm i_avg personas undefined percentile null_mean null_low null_high null_rate "
-            "null_icc reason",
+            "null_icc null_runs reason",
             (),
             groups,
             _averages,
@@ -289,6 +289,7 @@ def _averages(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
             null.high,
             null.rate,
             null.icc,
+            null.null_runs,
             null.reason,
         )
 

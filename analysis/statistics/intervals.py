@@ -219,8 +219,8 @@ def difference_over_batches(sums: BatchSums, unit: str = "pp", level: float = 0.
 def _wandering(over: Estimate, variance: float) -> Estimate:
     """The same estimate with a known variance beside that of its clusters.
 
-    With very few clusters the gain in degrees of freedom can outweigh the variance that is added:
-    the interval is never narrower than that of the clusters alone.
+    With few clusters the gain in degrees of freedom can outweigh the variance that is added. So
+    neither the interval nor the p-value is ever smaller than that of the clusters alone.
     """
     if not over.bounded:
         return over
@@ -229,7 +229,7 @@ def _wandering(over: Estimate, variance: float) -> Estimate:
     if wider.high < over.high:
         return over
     method = f"Student's t, {wider.df:.1f} degrees of freedom, for a feed that wanders"
-    return dataclasses.replace(wider, method=method)
+    return dataclasses.replace(wider, method=method, p=max(wider.p, over.p))
 
 
 def change_over_batches(sums: BatchSums, level: float = 0.95) -> Estimate:

@@ -102,7 +102,7 @@ def null_of_i(
         low=float(low),
         high=float(high),
         undefined=1 - float(defined.mean()),
-        draws=draws,
+        draws=len(drawn),
         reason="I is undefined here" if np.isnan(observed) else "",
     )
 
@@ -137,13 +137,17 @@ def exchanged(
 ) -> Floats:
     """Shares by draw, group and window, with the runs exchanged for null runs at random.
 
-    A group keeps its number of runs, and its counts are pooled. The runs themselves are among those
-    that are drawn, without which the test would not be exact.
+    One run alone is exchanged for each in turn. A group keeps its number of runs, and its counts
+    are pooled. The runs themselves are among those that are drawn, without which the test would not
+    be exact.
     """
     runs = [*itertools.chain(*groups), *null_runs]
     sizes = [len(group) for group in groups]
     counts = np.array([[run.yes.sum(1), run.n.sum(1)] for run in runs])
-    order = rng.permuted(np.tile(np.arange(len(runs)), (draws, 1)), axis=1)[:, : sum(sizes)]
+    every = np.arange(len(runs))
+    order = every[:, None]  # of one run there are no more
+    if sum(sizes) > 1:
+        order = rng.permuted(np.tile(every, (draws, 1)), axis=1)[:, : sum(sizes)]
     starts = np.cumsum([0, *sizes[:-1]])
     yes, n = np.moveaxis(np.add.reduceat(counts[order], starts, axis=1), 2, 0)
     shares: Floats = yes / n

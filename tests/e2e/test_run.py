@@ -39,6 +39,7 @@ def test_every_step_is_whole(done: tuple[Path, dict[str, Any]]) -> None:
         assert delivered(step) > 0
         assert step.video.caption
         assert step.video.batch is not None
+        assert {"capture", "judge", "write"} <= set(step.timings_ms)
     for step in ledger.steps[:-1]:
         assert step.move is not None
         assert (step.move.moved, step.move.attempts) == (1, 1)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from analysis.cli.main import main
 from analysis.data.exposures import RunInfo
-from analysis.data.null_runs import LEAST, cut, null_runs
+from analysis.data.null_runs import LEAST, LEAST_OF_ONE, cut, null_runs
 from analysis.errors import NothingToCompare
 from store.runs.ledger_lines import Windows
 from tests.analysis import made_results
@@ -51,19 +55,25 @@ def test_videos_that_could_not_react_are_left_out_as_in_the_runs_themselves() ->
     assert one.n.sum(1).tolist() == [24, 52]
 
 
-def test_a_run_is_not_drawn_twice_and_what_was_left_out_is_told() -> None:
-    answers = [np.tile([1, 0], 50)] * 22 + [np.tile([1, 0], 10)]
-    made = made_results.views(answers, before=50)
+def passive(count: int, **changes: Any) -> list[RunInfo]:
+    return [replace(RunInfo(f"c{i}", f"p{i}", arm="passive"), **changes) for i in range(count)]
+
+
+def test_what_was_left_out_is_told() -> None:
+    silent = np.where(np.arange(100) < 50, -1, 1)  # without an answer before
+    answers = [*[np.tile([1, 0], 50)] * 20, np.tile([1, 0], 10), silent]
+    made = made_results.views(answers, 50, passive(22))
     own = [RunInfo("r0", "p0", windows=WINDOWS), RunInfo("r1", "p1", windows=WINDOWS)]
     found = null_runs([made], own, "library.csv")
     assert len(found.counts) == 20
-    assert found.told == "20 runs of library.csv; 1 run too short"
+    assert found.told == "20 runs of library.csv; 2 runs too short or without an answer left out"
 
 
 @pytest.mark.parametrize(
     ("of", "words"),
     [
-        ([RunInfo("x", "p", windows=WINDOWS)], f"a null needs {LEAST}"),
+        ([RunInfo("x", "p", windows=WINDOWS)], f"null needs {LEAST_OF_ONE}"),
+        ([RunInfo(name, "p", windows=WINDOWS) for name in "xy"], f"null needs {LEAST}"),
         (
             [RunInfo("x", "p", windows=WINDOWS), RunInfo("y", "p", windows=PASSIVE)],
             "of one platform, strategy, model and windows",
@@ -75,9 +85,82 @@ def test_a_run_is_not_drawn_twice_and_what_was_left_out_is_told() -> None:
     ],
 )
 def test_what_cannot_be_a_null_is_refused(of: list[RunInfo], words: str) -> None:
-    made = made_results.views([np.tile([1, 0], 50)] * (LEAST - 1), before=50)
+    answers = [np.tile([1, 0], 50)] * (LEAST - 1)
     with pytest.raises(NothingToCompare, match=words):
-        null_runs([made], of, "library.csv")
+        null_runs([made_results.views(answers, 50, passive(LEAST - 1))], of, "library.csv")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arm": "treatment"}, "its arm is treatment, where the feed could react"),
+        ({"platform": "youtube"}, "its platform is youtube, theirs tiktok"),
+        ({"model": "openai/other"}, "its model is openai/other, theirs openai/one"),
+    ],
+)
+def test_null_runs_of_another_arm_site_or_judge_are_refused(
+    changes: dict[str, str], words: str
+) -> None:
+    own = [RunInfo("r0", "p0", "tiktok", "simple", "openai/one", windows=WINDOWS)] * 2
+    theirs = passive(40, platform="tiktok", strategy="simple", model="openai/one")
+    answers = [np.tile([1, 0], 50)] * 40
+    null_runs([made_results.views(answers, 50, theirs)], own, "x")
+    theirs[7] = replace(theirs[7], **changes)  # type: ignore[arg-type]
+    with pytest.raises(NothingToCompare, match=words):
+        null_runs([made_results.views(answers, 50, theirs)], own, "x")
+
+
+def imported(folder: Path, own: str, *words: str) -> Result:
+    return CliRunner().invoke(
+        main, ["import", str(folder / own), *words, "--data", str(folder / "data")]
+    )
+
+
+def test_longer_runs_made_elsewhere_are_held_against_windows_as_far_apart(tmp_path: Path) -> None:
+    """200 videos are compared as 1 to 50 against 151 to 200, so the null runs are, too."""
+    library(tmp_path / "own.csv", 3, 200)
+    rows = [f"c{run},{at},{at // 12},{int(at >= 150)}" for run in range(20) for at in range(200)]
+    (tmp_path / "controls.csv").write_text("\n".join(["run,position,batch,answer", *rows]))
+    told = imported(tmp_path, "own.csv", "--null-from", str(tmp_path / "controls.csv"), "--json")
+    assert told.exit_code == 0, told.output
+    (result,) = json.loads(told.stdout)
+    assert result["averages"][0]["null"]["undefined"] > 0.5  # nothing is yes before, all is after
+    short = library(tmp_path / "short.csv", 30, 199)
+    refused = imported(tmp_path, "own.csv", "--null-from", str(short))
+    assert (refused.exit_code, "each of 200 videos" in refused.output) == (2, True)
+
+
+def test_scores_of_null_runs_are_read_at_the_same_threshold(tmp_path: Path) -> None:
+    for name in ("own", "controls"):
+        rows = [f"{name}{run},{at},{at}" for run in range(20) for at in range(100)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["run,position,score", *rows]))
+    words = ("--null-from", str(tmp_path / "controls.csv"), "--threshold", "40", "--json")
+    (result,) = json.loads(imported(tmp_path, "own.csv", *words).stdout)
+    null = result["averages"][0]["null"]
+    assert (null["low"], null["high"]) == (pytest.approx(400), pytest.approx(400))
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    library(tmp_path / "own.csv", 3)
+    library(tmp_path / "controls.csv", 10)
+    twice = ["--null-from", f"{tmp_path}/controls.csv", "--null-from", f"{tmp_path}/./controls.csv"]
+    told = imported(tmp_path, "own.csv", *twice)
+    assert (told.exit_code, "has 10 runs" in told.output) == (2, True)
+
+
+def test_the_printed_command_makes_the_report_again(tmp_path: Path) -> None:
+    library(tmp_path / "own.csv", 3)
+    controls = library(tmp_path / "my controls.csv", 20)
+    out = tmp_path / "my report"
+    told = imported(tmp_path, "own.csv", "--null-from", str(controls), "--report", str(out))
+    assert told.exit_code == 0, told.output
+    page = unescape((out / "index.html").read_text(encoding="utf-8"))
+    assert "--report 'my report' --null-from 'my controls.csv'" in page
+    assert hashlib.sha256(controls.read_bytes()).hexdigest()[:12] in page
+    assert str(tmp_path) not in page
+    averages = (out / "tables" / "i_avg.csv").read_text(encoding="utf-8").splitlines()
+    row = dict(zip(averages[0].split(","), averages[1].split(","), strict=True))
+    assert row["null_runs"] == "20"
 
 
 def test_the_commands_draw_the_null_from_a_library(tmp_path: Path) -> None:
@@ -101,21 +184,22 @@ def test_the_commands_draw_the_null_from_a_library(tmp_path: Path) -> None:
 
 def test_a_report_says_where_its_null_comes_from(tmp_path: Path) -> None:
     run = made_results.paper_run(tmp_path / "runs", 10, 30)
-    data, controls = run.path.parents[2], library(tmp_path / "controls.csv", 30)
+    data, controls = run.path.parents[2], library(tmp_path / "controls.csv", 40)
     out = tmp_path / "out"
     words = ["report", "r1", "--data", str(data), "--out", str(out), "--null-from", str(controls)]
     told = CliRunner().invoke(main, words)
     assert told.exit_code == 0, told.output
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "exchanged for" in page
-    assert "30 runs of controls.csv" in page
-    assert f"--null-from {controls}" in page
+    assert "40 runs of controls.csv" in page
+    assert "--null-from controls.csv" in page
+    assert "the test does" not in page  # a test of one run knows nothing of accounts
     assert "in feeds that wander as real ones do" not in page
 
 
 @pytest.mark.parametrize(
     ("runs", "words"),
-    [(10, "controls.csv has 10 runs that fill these windows"), (0, "holds no rows")],
+    [(10, "has 10 runs that can be held against these, and a null needs 39"), (0, "holds no rows")],
 )
 def test_too_small_a_library_is_an_error_that_ends_in_what_to_type(
     tmp_path: Path, runs: int, words: str
@@ -132,4 +216,9 @@ def test_a_run_that_the_feed_could_react_to_is_no_null(tmp_path: Path) -> None:
     run = made_results.paper_run(tmp_path / "runs", 10, 12)
     told = iavg(run.path.parents[2], "r1", "--null-from", "r1")
     assert told.exit_code == 2
-    assert "In r1 the feed could react" in told.output
+    assert "has 0 runs" in told.output  # it is the one that is shown
+    made_results.paper_run(tmp_path / "runs", 10, 12, run_id="r2")
+    told = iavg(run.path.parents[2], "r1", "--null-from", "r2")
+    assert "r2 is no null run: its arm is treatment" in told.output
+    told = iavg(run.path.parents[2], "r1", "--null-from", "r3")
+    assert "There is no study and no run 'r3'" in told.output

@@ -208,6 +208,16 @@ def test_a_crossed_variance_takes_off_what_both_ways_count() -> None:
     )
 
 
+def test_an_interval_has_the_unit_and_the_level_that_it_was_asked_for() -> None:
+    assert crossed(np.array([[1.0, 2.0], [3.0, 5.0]])).unit == "pp"
+    sums = counts(
+        [[6] * 4 + [0] * 4, [0] * 4 + [6] * 4], [[1, 2, 1, 2] + [0] * 4, [0] * 4 + [3, 4, 3, 5]]
+    )
+    wide, narrow = (difference_over_batches(sums, "points", level) for level in (0.95, 0.8))
+    assert (narrow.unit, narrow.level) == ("points", 0.8)
+    assert narrow.high - narrow.low < wide.high - wide.low
+
+
 def test_a_crossed_variance_is_no_less_than_that_of_either_way() -> None:
     rng = np.random.default_rng(3)
     floors = 0

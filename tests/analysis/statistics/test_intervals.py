@@ -140,6 +140,11 @@ def test_i_is_the_papers() -> None:
     )
     assert change.value == pytest.approx(120)
     assert -100 < change.low < 120 < change.high
+    # the ends are as far from the value as logarithms, so that their product is its square
+    ends = (1 + change.low / 100) * (1 + change.high / 100)
+    assert ends == pytest.approx(2.2**2)
+    nothing = change_over_batches(counts([[3], [0]], [[1], [0]]))
+    assert nothing.reason == "a window has no judged video"
 
 
 @pytest.mark.parametrize(

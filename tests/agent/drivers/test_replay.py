@@ -6,9 +6,11 @@ import asyncio
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from agent.drivers.replay import ReplayDriver
+from agent.errors import FeedEmpty
 from agent.run.capture import take_frames
 from agent.run_config import Frames
 from store.frames.frame_store import FrameStore
@@ -47,6 +49,9 @@ def test_a_blank_frame_does_not_permute_the_others(tmp_path: Path) -> None:
         return (await take_frames(driver, Describer(), shown, Frames(count=3, span_s=2.0))).jpegs
 
     assert asyncio.run(watch()) == tuple(pictures)
+    beyond = ReplayDriver(read(data.ledger_path("r1")), frames, 1)
+    with pytest.raises(FeedEmpty, match="r1 has no more videos"):
+        asyncio.run(beyond.open("r1"))
 
 
 def flat() -> bytes:

@@ -48,7 +48,9 @@ def test_what_the_site_says_goes_through_our_own_stderr(
 ) -> None:
     """Where a panel stands in for it: what the child wrote to the terminal itself broke it."""
     absent = SITE.model_copy(update={"catalogue": tmp_path / "no-clips"})
-    with pytest.raises(BadConfig, match="the line above says why"):
+    with pytest.raises(
+        BadConfig, match=r"^The playground did not start; the line above says why\. Type: python"
+    ):
         asyncio.run(PlaygroundSite(absent, 7, tmp_path, "p12").start())
     assert "no-clips" in capsys.readouterr().err
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
-from agent.run.site_counts_vs_ledger import SiteRecord, WatchedPlace, compare_steps
+from agent.run.site_counts_vs_ledger import (
+    ALLOWED_S,
+    SiteRecord,
+    WatchedPlace,
+    check_run,
+    compare_steps,
+)
 from store.runs.ledger_lines import Reaction, Step, Video
 from store.runs.ledger_site_lines import SiteCheck, describe_check
 from tests.store.samples import step
@@ -42,6 +49,40 @@ def test_a_dwell_that_differs_is_named() -> None:
     found = check(STEPS, PLACES[0], place(6, "b", 5.9), PLACES[2])
     assert (found.dwells, found.furthest_s, found.agrees) == ((1,), 5.1, False)
     assert describe_check(found) == "dwell of videos 1"
+    both = check(STEPS, PLACES[0], place(6, "b", 5.9), place(7, "c", 1.0))
+    assert describe_check(both) == "dwell of videos 1, 2"
+
+
+def test_a_dwell_that_differs_by_what_is_allowed_agrees() -> None:
+    assert check([watched(0, "a", ALLOWED_S)], place(0, "a", 0.0)).agrees
+    assert not check([watched(0, "a", ALLOWED_S + 0.01)], place(0, "a", 0.0)).agrees
+
+
+class SlowSite:
+    """Hears at the second time only how the last video ended."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def record(self) -> SiteRecord:
+        self.asked += 1
+        open_ = WatchedPlace(7, "c", 5.0, False, None)
+        return SiteRecord((*PLACES[:2], PLACES[2] if self.asked > 1 else open_))
+
+
+def test_the_end_of_the_last_video_is_waited_for() -> None:
+    site = SlowSite()
+    found = asyncio.run(check_run(site, STEPS, lambda: NOW))
+    assert (site.asked, found.agrees) == (2, True)
+
+
+def test_a_video_was_left_where_the_visitor_is_elsewhere() -> None:
+    record = SiteRecord((PLACES[0], WatchedPlace(6, "b", 0.1, False, None)))
+    assert (record.was_left("a"), record.was_left("b"), record.was_left("x")) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_a_like_that_differs_is_named_either_way() -> None:

@@ -145,3 +145,11 @@ def test_nothing_that_was_carried_is_no_fault(tmp_path: Path) -> None:
         '"cost_usd":0,"tokens":0}\n'
     )
     assert PaymentBook(path).balance(["a"]).calls == 0
+
+
+def test_a_settlement_of_nothing_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "payments.jsonl"
+    line = CallSettled(id="x", how="reported", cost_usd=0.25, tokens=3)
+    path.write_text(line.model_dump_json() + "\n", encoding="utf-8")
+    with pytest.raises(DamagedLedger, match=r":1 .*it settles a payment that was never reserved\."):
+        PaymentBook(path)

@@ -59,10 +59,10 @@ def null_checks(count: int, rng: np.random.Generator) -> list[CalibrationCheck]:
             [run for part in libraries[place::count] for run in part] for place in range(count)
         ]
         for what, null_runs in (("modelled", [()] * count), ("from null runs", pools)):
-            places = np.array(
+            found = np.array(
                 [places(study, pool, rng) for study, pool in zip(studies, null_runs, strict=True)]
             )
-            for measure, place in zip(("I_avg", "sway"), places.T, strict=True):
+            for measure, place in zip(("I_avg", "sway"), found.T, strict=True):
                 outside = (place < 2.5) | (place > 97.5)
                 told.append(rate(f"{measure} outside its null, {what}, {name}", outside, *OUTSIDE))
     return told

@@ -47,3 +47,8 @@ def test_a_null_from_other_runs_holds_in_feeds_that_wander() -> None:
         place = wandering_feeds.places(library[0], others, rng)[1]
         outside += not 2.5 <= place <= 97.5
     assert outside <= 14  # 5 are expected, and 15 or more in one of 5,000
+
+
+def test_a_few_studies_go_through_every_check_of_the_nulls() -> None:
+    checks = wandering_feeds.null_checks(4, np.random.default_rng(5))
+    assert len({check.name for check in checks}) == 12

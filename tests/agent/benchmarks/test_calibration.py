@@ -58,9 +58,9 @@ def some(
 @pytest.mark.drill
 def test_a_fast_calibration_holds() -> None:
     checks = check_simulated(150, seed=3, personas=6)
-    assert len(checks) == 8 + 4 + 4 + 4 + 3
+    assert len(checks) == 8 + 4 + 4 + 4 + 3 + 3 + 12
     assert [check for check in checks if check.verdict == "FAILS"] == []
-    sways = {check.name: check.value for check in checks if check.name.startswith("sway")}
+    sways = {check.name: check.value for check in checks if check.name.startswith("sway, ")}
     assert sways["sway, listener"] > 30
     assert abs(sways["sway, gain 0"]) < 3.3 * 1.4
     assert sways["sway, contrarian"] < -5

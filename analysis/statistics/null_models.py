@@ -63,7 +63,6 @@ def null_of_i(
     personas: Sequence[Sequence[WindowCounts]],
     rng: np.random.Generator,
     *,
-    icc: float | None = None,
     null_runs: Sequence[WindowCounts] = (),
     draws: int = DRAWS,
 ) -> NullOfI:
@@ -72,14 +71,12 @@ def null_of_i(
     Runs with an empty window are left out.
 
     ``personas``: the runs of each, whose counts are pooled.
-    ``icc``: batch correlation; that of the runs together where it is not given.
     ``null_runs``: runs in which nothing happened, in the model's place.
     """
     whole = [[run for run in runs if run.n.sum(1).all()] for runs in personas]
     whole = [runs for runs in whole if runs]
     units = [pooled(runs) for runs in whole]
-    icc = shared_correlation([run for runs in whole for run in runs]) if icc is None else icc
-    icc = NAN if null_runs else icc
+    icc = NAN if null_runs else shared_correlation([run for runs in whole for run in runs])
     rate = float(np.mean([unit.share[0] for unit in units])) if units else NAN
     missing = NullOfI(NAN, NAN, NAN, NAN, NAN, rate, icc, 0, null_runs=len(null_runs))
     if not units or (np.isnan(icc) and not null_runs):

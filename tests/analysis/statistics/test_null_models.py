@@ -65,7 +65,7 @@ def test_an_effect_does_not_shrink_the_null_that_it_is_read_against() -> None:
     yes = (0.2 * PAPER).round()
     risen = np.array([yes[0], np.minimum(PAPER[1], 4 * yes[1])])
     still, moved = (
-        null_of_i([[WindowCounts(PAPER, each, AT)]], np.random.default_rng(1), icc=0.1)
+        null_of_i([[WindowCounts(PAPER, each, AT)]], np.random.default_rng(1))
         for each in (yes, risen)
     )
     assert (moved.low, moved.high) == (still.low, still.high)

@@ -90,7 +90,10 @@ class NobodyWatched(UserError):
 
 @dataclass(frozen=True)
 class RejudgePlan:
-    """What is asked about every eligible step of the runs."""
+    """What is asked about every eligible step of the before and after windows.
+
+    Nothing is compared between them, so that nothing is asked about the adapt block.
+    """
 
     model: str
     strategy: str = "simple"
@@ -185,7 +188,7 @@ class _Panel:
         ways = (False, True) if plan.mirrored else (False,)
         forms = [QuestionForm(mirrored, explain=plan.explain, sitting=sitting) for mirrored in ways]
         for step in run.steps:
-            if not step.eligible or not step.frames:
+            if not step.eligible or not step.frames or step.phase == "adapt":
                 continue
             for record in judged.personas:
                 for form in forms:

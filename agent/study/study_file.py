@@ -143,17 +143,17 @@ name = "first-study"
 seed = 7
 
 [matrix]
-personas = ["p05", "p09", "p12", "p16", "p21", "p30"]
+personas = ["p01", "p05", "p09", "p12", "p16", "p19", "p28", "p32"]   # unlike tastes find most
 platforms = ["playground"]
 strategies = ["simple"]
 models = ["embedded/conse"]
-arms = ["treatment", "passive"]     # yoked needs replicates = 2 or more
+arms = ["treatment"]                # "passive" or "yoked" (replicates = 2) add controls
 replicates = 1
 
-[windows]
-before = 24
-adapt = 24
-after = 52
+[windows]                           # videos of each run
+before = 24                         # watched without reacting
+adapt = 48                          # reacting, and not compared: the feed learns
+after = 78
 baseline = "passive"
 
 [site]                              # the playground's own
@@ -174,7 +174,7 @@ per_day = 300                       # videos an account
 parallel = 1
 
 [test]                              # declared before anything is run
-primary = "controlled"              # or matrix, paired, borrowed
+primary = "matrix"                  # or controlled (needs a control arm), paired, borrowed
 sides = "two"
 """
 

@@ -29,11 +29,11 @@ from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.models.base import Question, Reply
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import read
-from store.runs.ledger_lines import PersonaRecord
+from store.runs.ledger import LedgerWriter, read
+from store.runs.ledger_lines import PersonaRecord, Phase
 from store.runs.rejudgements import Judgements, RejudgedAnswer, judgement_files, read_judgements
 from tests.agent.models.made_models import Recorded
-from tests.store.samples import START, keep_run
+from tests.store.samples import START, keep_run, started
 
 NAME = "openai/gpt-4o"
 VIDEOS = 40
@@ -408,3 +408,24 @@ def test_a_line_that_cannot_be_read_stops_no_other_run(data: DataFolder, where: 
     else:
         assert f"Left out: {path}:2 is damaged" in done.stderr
         assert done.exit_code == 1
+
+
+def test_nothing_is_asked_about_the_adapt_block(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not compared would only cost: here 20 of 60 calls."""
+    phases: dict[int, Phase] = {
+        **dict.fromkeys(range(15), "before"),
+        **dict.fromkeys(range(15, 35), "adapt"),
+    }
+    path = data.ledger_path("r2")
+    with LedgerWriter(path, fsync=False) as writer:
+        writer.append(started("r2"))
+        for one in read(data.ledger_path("r1")).steps:
+            writer.append(one.model_copy(update={"phase": phases.get(one.position, "after")}))
+    model = model_of(lambda question: "Yes")
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
+    asyncio.run(rejudge([read(path)], RejudgePlan(NAME), data, START, lambda done, of: None))
+    (file,) = judgement_files(path.parent)
+    asked = {line.position for line in read_judgements(file).asked}
+    assert asked == {*range(15), *range(35, VIDEOS)}

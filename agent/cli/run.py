@@ -262,7 +262,7 @@ def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
     commands = [
         (f'{python} -m store search "{_words(trait)}"{option}', "find what it saw"),
         (f"{python} -m store show latest{option}", "read its steps"),
-        (f"{python} -m agent study --example", "a study with control arms, which can show more"),
+        (f"{python} -m agent study --example", "a study of eight personas, which can show more"),
     ]
     echo(render(summary, width, where=str(path.parent), commands=commands))
 

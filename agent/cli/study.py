@@ -29,6 +29,8 @@ Examples:
 """
 SECONDS_PER_STEP = 0.35
 """Wall time of a step beside its dwell, on two cores with the embedded viewer."""
+REJUDGED = ("matrix", "borrowed")
+"""Tests that need stored frames judged again, as every persona."""
 
 
 @click.command(epilog=EPILOG)
@@ -106,7 +108,11 @@ def _show_matrix(study: Study) -> None:
     watching = 3.0 if live else 3 / declared.site.speed
     seconds = videos * (SECONDS_PER_STEP + watching + waiting) / declared.pace.parallel
     echo(f"About {seconds / 60:.0f} minutes, {declared.pace.parallel} at a time.")
-    echo("Cost: none (embedded viewer)." if _free(declared) else _price_unknown(declared))
+    again = _calls_afterwards(study)
+    calls = f"Model calls: {videos:,} while watching"
+    calls += f", and {again:,} about stored frames afterwards" if again else ""
+    free = _free(declared)
+    echo(f"{calls}. {'Cost: none (embedded viewer).' if free else 'The price is your provider’s.'}")
 
 
 def _free(declared: StudyDeclaration) -> bool:
@@ -115,9 +121,14 @@ def _free(declared: StudyDeclaration) -> bool:
     return not any(find_capabilities(name).uses_tokens for name in declared.matrix.models)
 
 
-def _price_unknown(declared: StudyDeclaration) -> str:
-    calls = declared.windows.total
-    return f"Cost: {calls} model calls a run at your provider's price."
+def _calls_afterwards(study: Study) -> int:
+    """Questions about stored frames that the declared test needs: every run, as every persona."""
+    declared = study.declared
+    if declared.test.primary not in REJUDGED:
+        return 0
+    compared = declared.windows.before + declared.windows.after
+    treated = sum(cell.arm == "treatment" for cell in study.cells)
+    return treated * len(declared.matrix.personas) * compared
 
 
 class _Narrator:
@@ -170,4 +181,17 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
         echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
     if left.failed or left.resting:
         sys.exit(1)
-    echo(f"Study {name} is complete. Type: python -m analysis report {name}")
+    echo(f"Study {name} is complete. Type: {_next_command(study.declared)}")
+
+
+def _next_command(declared: StudyDeclaration) -> str:
+    """What the declared test needs yet: its frames judged as every persona, else the report."""
+    matrix = declared.matrix
+    if declared.test.primary not in REJUDGED:
+        return f"python -m analysis report {declared.name}"
+    again = [
+        f"python -m agent rejudge {declared.name} --everyone --model {model} --strategy {strategy}"
+        for model in matrix.models
+        for strategy in matrix.strategies
+    ]
+    return " && ".join([*again, f"python -m analysis report {declared.name}"])

@@ -9,6 +9,9 @@ import click
 
 from analysis.cli.options import json_option, put, seed_option
 
+TARGET = 0.1
+"""Sway that --videos is spent for where --target names none, as a share of 1."""
+
 
 class Points(click.ParamType[float]):
     """Percentage points: ``10pp``, ``10 pp`` or ``10``."""
@@ -27,6 +30,7 @@ class Points(click.ParamType[float]):
 @click.command(
     epilog="\b\nExamples:\n"
     "  $ python -m analysis power --personas 10 --before 100 --after 100 --base 0.2\n"
+    "  $ python -m analysis power --videos 1200\n"
     "  $ python -m analysis power --target 10pp --base 0.2 --model openai/gpt-4o-mini "
     "--cost-per-video 0.001"
 )
@@ -75,6 +79,12 @@ class Points(click.ParamType[float]):
     default=None,
     help="Look for the cheapest design that finds this sway.",
 )
+@click.option(
+    "--videos",
+    type=click.IntRange(1),
+    default=None,
+    help="Spend this many videos: how many personas, and how long each run.",
+)
 @click.option("--model", default="", help="Model that judges, for the record.")
 @click.option(
     "--cost-per-video",
@@ -84,16 +94,22 @@ class Points(click.ParamType[float]):
 )
 @seed_option
 @json_option
-def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None:
+def power(
+    as_json_: bool, target: float | None, videos: int | None, seed: int, **given: Any
+) -> None:
     """Tell what a study can find, and what it costs.
 
     The smallest sway that is found with a power of 0.8, the power for given sways, and with
-    --target the cheapest designs that reach 0.8. From simulated studies.
+    --target the cheapest designs that reach 0.8. With --videos, how best to spend that many
+    videos where the feed learns fast or slowly; the windows are then its own. From simulated
+    studies.
     """
     from analysis.errors import BadPlan
     from analysis.simulation.power import WINDOWS, Trials, cheapest, powers
     from analysis.simulation.scenarios import StudyPlan, World
-    from analysis.terminal.study_text import cheapest_text, powers_text
+    from analysis.simulation.video_budget import split_budget
+    from analysis.terminal.plan_text import budget_text, cheapest_text, powers_text
+    from store.terminal.printing import counting
 
     model, cost = given["model"], given["cost_per_video"]
     world = World(
@@ -103,6 +119,13 @@ def power(as_json_: bool, target: float | None, seed: int, **given: Any) -> None
         time_constant=given["time_constant"],
     )
     trials = Trials(studies=1000, seed=seed, sided=given["sided"])
+    if videos is not None:
+        sought = TARGET if target is None else target
+        with counting("ways to spend them") as tell:
+            every = split_budget(videos, sought, world, trials, cost, tell)
+        splits = [split for split in every if split.plan.videos <= (given["catalogue"] or math.inf)]
+        put(splits, lambda: budget_text(splits, videos, sought, world, trials, model), as_json_)
+        return
     if target is not None:
         most = given["catalogue"] or math.inf
         windows = [plan for plan in WINDOWS if plan.videos <= most]

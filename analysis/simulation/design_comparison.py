@@ -110,11 +110,6 @@ BREAKS = (
         "the placebo is printed (matrix.specific_sway), and below 0.05 no base is borrowed",
     ),
     BrokenAssumption(
-        "acting answers on the diagonal, 3 pp more lenient",
-        _usual(effect=0.0, lean=0.03),
-        "cannot happen: cells takes blind re-judgements only, for every cell, equally many",
-    ),
-    BrokenAssumption(
         "slots suit personas by 3 pp, personas tied to them",
         _usual(effect=0.0, hours=0.03, tied=True),
         "cannot happen: a study draws personas for slots (agent.study.matrix.draw)",

@@ -30,9 +30,10 @@ WINDOWS = (
     StudyPlan(before=50, adapt=0, after=50),
     StudyPlan(before=100, adapt=0, after=100),
     StudyPlan(before=24, adapt=24, after=52, baseline="passive"),
+    StudyPlan(before=24, adapt=48, after=78, baseline="passive"),
     StudyPlan(before=50, adapt=50, after=100, baseline="passive"),
 )
-"""Windows that are tried for a target: the paper's, twice these, and the study's defaults."""
+"""Windows that are tried for a target: the paper's, twice these, and those of studies."""
 
 _STEP = 0.0025
 
@@ -168,6 +169,15 @@ def _told(
     )
 
 
+def check_room(target: float, world: World) -> None:
+    """Refuse a sway (a share of 1) for which a base rate leaves no room; raises ``BadPlan``."""
+    if not 0 < target < 1 - float(np.max(world.base)):
+        raise BadPlan(
+            f"A sway of {100 * target:g} pp does not fit above this base rate. "
+            "Type: --base 0.2 --target 10pp"
+        )
+
+
 def cheapest(
     target: float,
     world: World,
@@ -182,12 +192,7 @@ def cheapest(
     ``BadPlan``: the target is not above 0, or leaves no room above the base rate, or no design of
     up to 40 personas finds it.
     """
-    room = 1 - float(np.max(world.base))
-    if not 0 < target < room:
-        raise BadPlan(
-            f"A sway of {100 * target:g} pp does not fit above this base rate. "
-            "Type: --base 0.2 --target 10pp"
-        )
+    check_room(target, world)
     found = [
         _told(option, plan, 100 * target, price_of, model, {100 * target: power})
         for option in OPTIONS

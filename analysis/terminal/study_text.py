@@ -1,4 +1,4 @@
-"""Studies, comparisons, plans and designs as text for a person at a terminal.
+"""Studies, comparisons of judges and designs as text for a person at a terminal.
 
 The comparison of designs is Markdown, which reads well there too.
 """
@@ -12,8 +12,6 @@ from analysis.estimators.contrasts import Contrast
 from analysis.estimators.judge_agreement import Comparison, Split
 from analysis.estimators.study_results import Arm, Result
 from analysis.simulation.design_comparison import RIVALS, SCENES, DesignResult, DesignTable
-from analysis.simulation.power import WANTED, Power, Trials
-from analysis.simulation.scenarios import StudyPlan, World
 from analysis.terminal.run_text import estimate_text
 from analysis.terminal.runs_table import columns, null_text, number
 from store.terminal.printing import count_of, share_text
@@ -129,113 +127,6 @@ def _split(split: Split) -> str:
 
 def _short(text: str) -> str:
     return text.partition("   no interval")[0]
-
-
-def powers_text(
-    powers: Sequence[Power], plan: StudyPlan, world: World, trials: Trials, model: str
-) -> str:
-    sways = list(powers[0].power)
-    head = (
-        "design",
-        "runs",
-        "videos",
-        "judgements",
-        *_cost_head(powers),
-        "smallest pp",
-        *(f"{sway:g} pp" for sway in sways),
-    )
-    rows = [
-        (
-            power.design,
-            str(power.runs),
-            f"{power.videos:,}",
-            f"{power.judgements:,}",
-            *_cost(power, powers),
-            number(power.smallest, ".1f"),
-            *(f"{power.power[sway]:.2f}" for sway in sways),
-        )
-        for power in powers
-    ]
-    lines = [
-        f"{count_of(plan.personas, 'persona')}, {_windows(plan)}",
-        "",
-        columns(head, rows),
-        "",
-        f"smallest: the least sway that is found with a power of {WANTED:g}; then the power for "
-        "given sways",
-        *_assumed(world, trials, model),
-    ]
-    if plan.baseline == "active":
-        lines.append("--baseline passive offers more designs, and a placebo.")
-    return "\n".join(lines) + "\n"
-
-
-def cheapest_text(
-    found: Sequence[Power], target: float, world: World, trials: Trials, model: str
-) -> str:
-    rows = [
-        (
-            power.design,
-            _windows(power.plan),
-            str(power.plan.personas),
-            str(power.runs),
-            f"{power.videos:,}",
-            f"{power.judgements:,}",
-            *_cost(power, found),
-            f"{next(iter(power.power.values())):.2f}",
-        )
-        for power in found
-    ]
-    head = (
-        "design",
-        "windows",
-        "personas",
-        "runs",
-        "videos",
-        "judgements",
-        *_cost_head(found),
-        "power",
-    )
-    by = "cost" if _cost_head(found) else "videos"
-    lines = [
-        f"to find a sway of {100 * target:g} pp with a power of {WANTED:g}, fewest {by} first",
-        "",
-        columns(head, rows, left=2),
-        "",
-        "The two matrix designs find the specific sway (own feed against the others'), the other "
-        "two the sway itself.",
-        *_assumed(world, trials, model),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _windows(plan: StudyPlan) -> str:
-    adapt = f" adapt {plan.adapt}," if plan.adapt else ""
-    return f"{plan.baseline} before {plan.before},{adapt} after {plan.after}"
-
-
-def _cost_head(powers: Sequence[Power]) -> tuple[str, ...]:
-    return () if all(math.isnan(power.cost) for power in powers) else ("USD",)
-
-
-def _cost(power: Power, powers: Sequence[Power]) -> tuple[str, ...]:
-    return (f"{power.cost:,.2f}",) if _cost_head(powers) else ()
-
-
-def _assumed(world: World, trials: Trials, model: str) -> list[str]:
-    base = 100 * float(world.base) if isinstance(world.base, float) else 0
-    speed = (
-        "the sway is whole after and absent before"
-        if world.time_constant is None
-        else f"the feed learns with a time constant of {world.time_constant:g} videos"
-    )
-    sided = "two-sided" if trials.sided == "two" else "one-sided"
-    return [
-        f"assumed: base rate {base:g} %, correlation within batches {world.icc:g}, accounts that "
-        f"differ by {100 * world.account_sd:g} pp, {speed}",
-        f"{sided} at 0.05; {trials.studies} simulated studies, so a power near 0.8 is within "
-        f"{2 * trials.error:.2f}" + (f"; judged by {model}" if model else ""),
-    ]
 
 
 def table_text(told: DesignTable) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -82,6 +84,31 @@ def test_a_study_survives_and_is_extended_without_repeating(tmp_path: Path) -> N
 @pytest.mark.timeout(1700)
 def test_six_personas_in_two_arms(tmp_path: Path) -> None:
     survive(tmp_path, ["p05", "p09", "p12", "p16", "p21", "p30"], 12)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+def test_the_printed_command_brings_the_declared_test(tmp_path: Path) -> None:
+    """A persona matrix needs its frames judged again; what the study prints at its end does it."""
+    file = declared(tmp_path, ["p05", "p09", "p12", "p16", "p30"])
+    text = file.read_text(encoding="utf-8").replace('["treatment", "passive"]', '["treatment"]')
+    file.write_text(text + '[test]\nprimary = "matrix"\n', encoding="utf-8")
+    data = str(tmp_path / "data")
+    done = feedsway("study", str(file), "--data", data)
+    assert done.returncode == 0, done.stderr
+    assert "200 about stored frames afterwards" in done.stdout
+    told = done.stdout.rpartition("Type: ")[2].strip()
+    again, _, report = told.partition(" && ")
+    assert again.startswith("python -m agent rejudge small --everyone")
+    environment = {**os.environ, "FEEDSWAY_DATA": data}
+    said = []
+    for line in (again, report):
+        words = [sys.executable, *line.split()[1:]]
+        ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        said.append(ended.stdout)
+    assert "200 questions answered about 5 runs" in said[0]
+    assert "specific sway" in said[1]
 
 
 def test_a_dry_run_runs_nothing(tmp_path: Path) -> None:

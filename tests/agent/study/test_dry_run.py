@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli import cli
 from agent.study.preparation import keep_study, prepare_study
-from agent.study.study_file import load_study
+from agent.study.study_file import EXAMPLE, load_study
 from store.runs.data_folder import DataFolder
 from tests.agent.study.test_conductor import written
 
@@ -44,3 +44,16 @@ def test_a_study_tells_of_windows_beyond_its_catalogue(tmp_path: Path) -> None:
     told = dry_run(file, tmp_path / "data")
     assert told.exit_code == 0
     assert "has 300 videos and the run watches 301" in " ".join(told.stderr.split())
+
+
+def test_the_example_tells_what_its_declared_test_asks_afterwards(tmp_path: Path) -> None:
+    """Eight runs, each asked about 24 + 78 videos as eight personas."""
+    file = tmp_path / "study.toml"
+    file.write_text(EXAMPLE, encoding="utf-8")
+    told = dry_run(file, tmp_path / "data")
+    assert told.exit_code == 0
+    assert "8 runs, 1,200 videos at least" in told.stdout
+    assert "1,200 while watching, and 6,528 about stored frames afterwards" in told.stdout
+    text = EXAMPLE.replace('primary = "matrix"', 'primary = "paired"')
+    file.write_text(text, encoding="utf-8")
+    assert "1,200 while watching. " in dry_run(file, tmp_path / "data").stdout

@@ -16,6 +16,7 @@ def declared(
     file = folder / "study.toml"
     first, last = EXAMPLE.index("personas ="), EXAMPLE.index("platforms =")
     text = f"{EXAMPLE[:first]}personas = {json.dumps(personas)}\n{EXAMPLE[last:]}"
+    text = text.replace('arms = ["treatment"]', 'arms = ["treatment", "passive"]')
     file.write_text(text.replace("seed = 7", f"seed = {seed}"), encoding="utf-8")
     return load_study(file).with_replicates(replicates)
 

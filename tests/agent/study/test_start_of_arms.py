@@ -14,6 +14,8 @@ from agent.study.matrix import StudyCell, draw, start_order
 from agent.study.study_file import EXAMPLE, BadStudy, load_study
 from store.runs.data_folder import DataFolder
 
+TWO_ARMS = EXAMPLE.replace('arms = ["treatment"]', 'arms = ["treatment", "passive"]')
+
 
 class Narrator:
     """Says nothing."""
@@ -42,7 +44,7 @@ def test_arms_that_start_together(
 ) -> None:
     pace = f"parallel = {parallel}\ntogether = {str(together).lower()}"
     file = tmp_path / "study.toml"
-    file.write_text(EXAMPLE.replace("parallel = 1", pace), encoding="utf-8")
+    file.write_text(TWO_ARMS.replace("parallel = 1", pace), encoding="utf-8")
     declared = load_study(file)
     frozen = freeze_study(declared, FrozenStudy(), file)
     study = Study(declared, tuple(draw(declared, [])), DataFolder(tmp_path), frozen)
@@ -62,7 +64,7 @@ def test_arms_that_start_together(
 
 def test_arms_that_start_together_need_room(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
-    text = EXAMPLE.replace("parallel = 1", "parallel = 1\ntogether = true")
+    text = TWO_ARMS.replace("parallel = 1", "parallel = 1\ntogether = true")
     file.write_text(text, encoding="utf-8")
     with pytest.raises(BadStudy, match="as many as the arms"):
         load_study(file)

@@ -129,7 +129,7 @@ def test_what_a_study_file_leaves_out_is_what_its_program_takes(tmp_path: Path) 
     """The defaults here and where studies are declared must be the same."""
     from agent.study.study_file import EXAMPLE, load_study
 
-    text = EXAMPLE.partition("[test]")[0]
+    text = EXAMPLE.partition("[test]")[0].replace('["treatment"]', '["treatment", "passive"]')
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     ours, theirs = read_study_file(tmp_path), load_study(tmp_path / "study.toml")
     assert (ours.test.primary, ours.test.sides, ours.test.alpha) == (

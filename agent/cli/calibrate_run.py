@@ -36,6 +36,7 @@ from analysis.simulation import calibration, calibration_runs, wandering_feeds
 from analysis.simulation.calibration import CalibrationCheck
 from analysis.simulation.calibration_runs import CalibrationRuns, DesignVerdict
 from analysis.simulation.designs import Outcomes
+from analysis.simulation.sequential_looks import looks_checks
 from analysis.statistics.estimate import Floats
 from personas.library import all_personas
 from personas.persona import Persona
@@ -79,6 +80,7 @@ def check_simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Cal
         *calibration.ordered(sways),
         *wandering_feeds.one_run_checks(2 * count, rng),
         *wandering_feeds.null_checks(max(20, count // 5), rng),
+        *looks_checks(count, rng),
     ]
 
 

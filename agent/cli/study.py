@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,6 @@ from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conductor import Study
-    from agent.study.matrix import StudyCell
     from agent.study.study_file import StudyDeclaration
 
 EPILOG = """
@@ -37,6 +34,11 @@ REJUDGED = ("matrix", "borrowed")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--example", is_flag=True, help="Print a study file to start from.")
 @click.option("--dry-run", is_flag=True, help="Print the matrix and what it takes; run nothing.")
+@click.option(
+    "--leave-failed",
+    is_flag=True,
+    help="With looks: look at a replicate without the runs that could not be completed.",
+)
 @click.option("--occurrence", hidden=True, help="Due time of the daemon: one more replicate.")
 @click.option("--no-index", is_flag=True, hidden=True, help="Leave indexing to somebody else.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
@@ -49,8 +51,10 @@ REJUDGED = ("matrix", "borrowed")
 def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how: Any) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
 
-    More personas or replicates can be added to the file later: what is done is not repeated.
+    More personas or replicates can be added to the file later: what is done is not repeated. With
+    looks = "replicates" it tests after each replicate, and stops when the answer is in.
     """
+    from agent.cli.study_looks import conduct_by_looks
     from agent.errors import BadConfig
     from agent.models import check_access
     from agent.run.pacing import zone_of
@@ -72,7 +76,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     home = folder.study_dir(declared.name)
     folder.prepare(need_mib=200)
     with held_study(home):
-        if how["occurrence"] is not None:
+        if how["occurrence"] is not None and declared.test.looks == "end":
             count = replicates_for(declared, home, how["occurrence"])
             declared = declared.with_replicates(count)
         prepared = prepare_study(declared, file, folder, check_names)
@@ -86,7 +90,12 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
         prepared = replace(prepared, browser=how["browser"], **index)
         keep_study(prepared, file)
         _show_matrix(prepared)
-        _conduct(prepared, file, tethered=how["tethered"])
+        if declared.test.looks == "replicates":
+            conduct_by_looks(
+                prepared, file, tethered=how["tethered"], leave_failed=how["leave_failed"]
+            )
+        else:
+            _conduct(prepared, file, tethered=how["tethered"])
 
 
 def _show_matrix(study: Study) -> None:
@@ -131,56 +140,13 @@ def _calls_afterwards(study: Study) -> int:
     return treated * len(declared.matrix.personas) * compared
 
 
-class _Narrator:
-    """Tells a study's progress in lines, only when something changed."""
-
-    def __init__(self, study: Study) -> None:
-        self._cells = len(study.cells)
-        self._videos = self._cells * study.declared.windows.total
-        self._last = ""
-
-    def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
-        names = ", ".join(key.split("/", 4)[-1] for key in running) or "nothing"
-        share = 100 * videos // max(self._videos, 1)
-        runs = f"{done} of {count_of(self._cells, 'run')}"
-        line = f"{runs}, {videos} of {self._videos} videos ({share} %), running: {names}"
-        if line != self._last:
-            echo(line, err=True)
-            self._last = line
-
-    def ended(self, cell: StudyCell, code: int) -> None:
-        if code:
-            echo(f"{cell.key} ended with exit code {code}", err=True)
-
-    def rests(self, until: datetime) -> None:
-        line = f"Resting until {until:%Y-%m-%d %H:%M}: daily caps or quiet hours hold. Ctrl-C ends."
-        if line != self._last:
-            echo(line, err=True)
-            self._last = line
-
-
 def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
-    from agent.cli.signals import interruptible
-    from agent.study.conductor import Conductor
+    from agent.cli.study_cells import conduct_cells
 
-    conductor = Conductor(study, _Narrator(study), patient=not tethered)
-    left = interruptible(conductor.conduct(), tethered=tethered)
-    name = study.declared.name
-    for what, cells in (("could not be completed", left.failed), ("rest", left.resting)):
-        if cells:
-            echo(f"{len(cells)} of {count_of(len(study.cells), 'run')} {what}:", err=True)
-            for cell in cells:
-                echo(f"  {cell.key}", err=True)
-    if left.until is not None:
-        echo(
-            f"Daily caps or quiet hours hold until {left.until:%Y-%m-%d %H:%M}. "
-            f"Then type: python -m agent study {file}",
-            err=True,
-        )
-    if left.failed:
-        echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
+    left = conduct_cells(study, file, tethered=tethered)
     if left.failed or left.resting:
         sys.exit(1)
+    name = study.declared.name
     echo(f"Study {name} is complete. Type: {_next_command(study.declared)}")
 
 

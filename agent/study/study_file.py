@@ -18,6 +18,7 @@ from store.untrusted.size_limits import BadToml, read_toml
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Primary = Literal["controlled", "matrix", "paired", "borrowed"]
+Looks = Literal["end", "replicates"]
 File = TypeVar("File", bound=FrozenValue)
 
 
@@ -103,6 +104,8 @@ class Test(FrozenValue):
     primary: Primary = "controlled"
     sides: Literal["one", "two"] = "two"
     alpha: float = Field(0.05, gt=0, lt=0.5)
+    looks: Looks = "end"
+    """When it is made: once, at the end, or after each replicate, with alpha spent over them."""
 
 
 class StudyDeclaration(FrozenValue):
@@ -135,7 +138,21 @@ class StudyDeclaration(FrozenValue):
             raise ValueError("parallel must be as many as the arms that start together")
         if self.test.primary == "borrowed" and self.windows.baseline != "passive":
             raise ValueError("a borrowed base needs windows with baseline = 'passive'")
+        if self.test.looks == "replicates":
+            self._can_be_looked_at()
         return self
+
+    def _can_be_looked_at(self) -> None:
+        """Refuse looks after each replicate where no test could be made of one."""
+        matrix = self.matrix
+        if self.test.primary != "matrix":
+            raise ValueError('looks = "replicates" needs the primary test matrix')
+        if max(map(len, (matrix.platforms, matrix.strategies, matrix.models))) > 1:
+            raise ValueError('looks = "replicates" needs one platform, strategy and model')
+        if "yoked" in matrix.arms:
+            raise ValueError('arms has no yoked arm with looks = "replicates"')
+        if matrix.replicates < 2:
+            raise ValueError('replicates must be 2 or more with looks = "replicates"')
 
 
 EXAMPLE = """\
@@ -176,6 +193,7 @@ parallel = 1
 [test]                              # declared before anything is run
 primary = "matrix"                  # or controlled (needs a control arm), paired, borrowed
 sides = "two"
+# looks = "replicates"              # test after each replicate, and stop when the answer is in
 """
 
 
@@ -242,6 +260,11 @@ def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
                 f"{key} differs from the study of this name that was begun; give it a new "
                 "name, or its old settings.",
             )
+    sizes = [(one.matrix.replicates, set(one.matrix.personas)) for one in (before, declared)]
+    if before.test.looks == "replicates" and sizes[0] != sizes[1]:
+        raise BadStudy(
+            path, "its looks were declared for a size that it must keep; give it a new name."
+        )
     lost = set(before.matrix.personas) - set(declared.matrix.personas)
     if lost or declared.matrix.replicates < before.matrix.replicates:
         raise BadStudy(path, "a study that was begun can be extended, not cut; give it a new name.")

@@ -25,6 +25,7 @@ from store.runs.ledger import Ledger
 from store.runs.ledger_lines import RunStarted, Step
 from store.runs.ledger_site_lines import last_difference
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
+from store.runs.study_looks import read_looks
 from store.terminal.printing import count_of
 from store.untrusted.size_limits import BadToml, read_toml
 
@@ -97,25 +98,37 @@ def is_study(data: DataFolder, name: str) -> bool:
     return (data.studies_dir / name / FILE).is_file()
 
 
-def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Material:
+def read_study(
+    data: DataFolder, name: str, progress: Progress = iter, upto: int | None = None
+) -> Material:
     """Gather the newest run of every cell of a study.
 
+    ``upto``: replicates that a look is taken at; those that were looked at, if it is not given.
     Raises ``BadStudyFolder`` where its own files cannot be read, ``NothingToCompare`` before its
     first run.
     """
     study = read_study_file(data.studies_dir / name)
+    if study.test.looks:
+        looked_at = len(read_looks(data.studies_dir / name)) if upto is None else upto
+        study = replace(
+            study, planned=tuple(cell for cell in study.planned if cell.replicate <= looked_at)
+        )
+    closed = {cell.key for cell in study.planned}
     newest: dict[str, Path] = {}
     superseded: dict[str, str] = {}
     for run in data.runs():
         config = run.started.config if run.started else {}
         if config.get("study") == study.name:
             cell = str(config.get("cell", run.run_id))
+            if study.test.looks and cell not in closed:
+                continue  # of a replicate that is under way: nobody has looked at it yet
             if cell in newest:
                 superseded[newest[cell].parent.name] = cell
             newest[cell] = run.path
     if not newest:
+        what = "look" if study.test.looks else "run"
         raise NothingToCompare(
-            f"Study {study.name} has no run yet. Type: python -m agent study study.toml"
+            f"Study {study.name} has no {what} yet. Type: python -m agent study study.toml"
         )
     command = f"python -m analysis report {study.name}"
     runs = _gather(data, list(newest.values()), progress, study.name, command)
@@ -226,6 +239,8 @@ class PrimaryTest:
     sides: str = "two"  # ``two``, or ``one`` for a sway towards the persona
     alpha: float = 0.05
     declared: bool = True  # whether it was declared before anything was run
+    looks: int = 0
+    """Looks that were declared, one after each replicate; 0 where it is made once, at the end."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +273,10 @@ class StudyFile:
     test: PrimaryTest
     planned: tuple[Planned, ...]  # every run that was drawn
 
+    @property
+    def seed(self) -> int:
+        return int(self.data.get("seed", 1))
+
 
 def read_study_file(folder: Path) -> StudyFile:
     """Read ``study.toml`` and ``draws.json`` of a study's folder, or raise ``BadStudyFolder``."""
@@ -270,9 +289,16 @@ def read_study_file(folder: Path) -> StudyFile:
             primary=str(test.get("primary", PrimaryTest.primary)),
             sides=str(test.get("sides", PrimaryTest.sides)),
             alpha=float(test.get("alpha", PrimaryTest.alpha)),
+            looks=_declared_looks(data),
         ),
         planned=_planned(folder / DRAWS),
     )
+
+
+def _declared_looks(data: Mapping[str, Any]) -> int:
+    if data.get("test", {}).get("looks") != "replicates":
+        return 0
+    return int(data.get("matrix", {}).get("replicates", 1))
 
 
 def _toml(path: Path) -> Mapping[str, Any]:

@@ -111,6 +111,36 @@ def test_the_printed_command_brings_the_declared_test(tmp_path: Path) -> None:
     assert "specific sway" in said[1]
 
 
+@pytest.mark.drill
+@pytest.mark.timeout(1700)
+def test_a_study_with_looks_stops_when_the_answer_is_in(tmp_path: Path) -> None:
+    """Five personas give 120 exchanges: too few for the first of three looks, not for two."""
+    file = declared(tmp_path, ["p01", "p05", "p09", "p12", "p16"], before=8, after=24)
+    text = file.read_text(encoding="utf-8").replace('["treatment", "passive"]', '["treatment"]')
+    text = text.replace("adapt = 2", "adapt = 24").replace("[windows]", "replicates = 3\n[windows]")
+    text += '[site]\nspeed = 16\n[test]\nprimary = "matrix"\nlooks = "replicates"\n'
+    file.write_text(text, encoding="utf-8")
+    data = str(tmp_path / "data")
+    done = feedsway("study", str(file), "--data", data, timeout=1600)
+    assert done.returncode == 0, done.stderr
+    looks = [line for line in done.stdout.splitlines() if line.startswith("Look ")]
+    assert looks[0].startswith("Look 1 of 3 finds nothing yet"), looks
+    assert looks[-1].startswith("Look 2 of 3 finds a specific sway"), looks
+    assert "is over: a look has found something" in done.stdout
+    assert len(DataFolder(tmp_path / "data").runs()) == 10  # the third replicate never began
+    again = feedsway("study", str(file), "--data", data)
+    assert again.returncode == 0
+    assert "is over" in again.stdout
+    assert len(DataFolder(tmp_path / "data").runs()) == 10
+    told = feedsway("report", "small", "--data", data, "--json", package="analysis")
+    assert told.returncode == 0, told.stderr
+    longer = text.replace("replicates = 3", "replicates = 4")
+    file.write_text(longer, encoding="utf-8")
+    refused = feedsway("study", str(file), "--data", data)
+    assert refused.returncode == 2
+    assert "looks were declared for a size" in refused.stderr
+
+
 def test_a_dry_run_runs_nothing(tmp_path: Path) -> None:
     file = declared(tmp_path, ["p12", "p09"])
     done = feedsway("study", str(file), "--dry-run", "--data", str(tmp_path / "data"))

@@ -1,0 +1,65 @@
+"""Conducts cells of a study and tells how far it is, and what could not be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store.terminal.printing import count_of, echo
+
+if TYPE_CHECKING:
+    from agent.study.conductor import Remainder, Study
+    from agent.study.matrix import StudyCell
+
+
+class StudyNarrator:
+    """Tells a study's progress in lines, only when something changed."""
+
+    def __init__(self, study: Study) -> None:
+        self._cells = len(study.cells)
+        self._videos = self._cells * study.declared.windows.total
+        self._last = ""
+
+    def stood(self, done: int, videos: int, running: Sequence[str]) -> None:
+        names = ", ".join(key.split("/", 4)[-1] for key in running) or "nothing"
+        share = 100 * videos // max(self._videos, 1)
+        runs = f"{done} of {count_of(self._cells, 'run')}"
+        line = f"{runs}, {videos} of {self._videos} videos ({share} %), running: {names}"
+        if line != self._last:
+            echo(line, err=True)
+            self._last = line
+
+    def ended(self, cell: StudyCell, code: int) -> None:
+        if code:
+            echo(f"{cell.key} ended with exit code {code}", err=True)
+
+    def rests(self, until: datetime) -> None:
+        line = f"Resting until {until:%Y-%m-%d %H:%M}: daily caps or quiet hours hold. Ctrl-C ends."
+        if line != self._last:
+            echo(line, err=True)
+            self._last = line
+
+
+def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:
+    """Run the cells that are not complete; say what is left of them, and how to go on."""
+    from agent.cli.signals import interruptible
+    from agent.study.conductor import Conductor
+
+    conductor = Conductor(study, StudyNarrator(study), patient=not tethered)
+    left = interruptible(conductor.conduct(), tethered=tethered)
+    for what, cells in (("could not be completed", left.failed), ("rest", left.resting)):
+        if cells:
+            echo(f"{len(cells)} of {count_of(len(study.cells), 'run')} {what}:", err=True)
+            for cell in cells:
+                echo(f"  {cell.key}", err=True)
+    if left.until is not None:
+        echo(
+            f"Daily caps or quiet hours hold until {left.until:%Y-%m-%d %H:%M}. "
+            f"Then type: python -m agent study {file}",
+            err=True,
+        )
+    if left.failed:
+        echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
+    return left

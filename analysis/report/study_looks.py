@@ -1,0 +1,43 @@
+"""The looks of a study that was declared to be tested after each replicate."""
+
+from __future__ import annotations
+
+from analysis.errors import NotOffered
+from analysis.estimators.rejudged_matrix import by_judge, replies
+from analysis.estimators.sequential_matrix import look_at_replicates
+from analysis.report.report_inputs import Material
+from analysis.statistics.group_sequential import SequentialLook
+
+
+def look_at_study(material: Material) -> tuple[SequentialLook, ...]:
+    """Look after each replicate that the material holds, by the judge that acted.
+
+    Of several sittings it takes the first. Raises ``NotOffered`` where frames were not judged
+    again, or a replicate has no matrix.
+    """
+    study = material.study
+    if study is None or not material.started:
+        raise NotOffered("Looks belong to a study. Type: python -m agent study --example")
+    acted = {(first.model, first.strategy) for first in material.started}
+    files = dict(enumerate(material.judgements))
+    first = min(
+        (
+            judged
+            for judged in by_judge(files).values()
+            if {(file.judge.model, file.judge.strategy) for file in judged.values()} <= acted
+        ),
+        key=lambda judged: min(file.judge.at for file in judged.values()),
+        default=None,
+    )
+    if first is None:
+        raise NotOffered(
+            "No replicate was judged again yet. Type: python -m agent study study.toml"
+        )
+    test = study.test
+    return look_at_replicates(
+        replies(material.views, first),
+        test.looks,
+        test.alpha,
+        "two" if test.sides == "two" else "greater",
+        study.seed,
+    )

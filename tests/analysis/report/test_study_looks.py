@@ -1,0 +1,95 @@
+"""A study that is looked at after each replicate: what a look takes, and what the report says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli.main import main
+from analysis.errors import NothingToCompare
+from analysis.examples.study import STUDY
+from analysis.report.report_inputs import read_study
+from analysis.report.study_looks import look_at_study
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.study_looks import StudyLook, keep_look, read_looks
+
+NOW = datetime(2025, 3, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def looked_at(copied: DataFolder) -> DataFolder:
+    """The example with a second replicate, which repeats the first, and no control arm."""
+    home = copied.studies_dir / STUDY
+    text = (home / "study.toml").read_text(encoding="utf-8")
+    for old, new in (
+        ('arms = ["treatment", "passive"]', 'arms = ["treatment"]'),
+        ("replicates = 1", "replicates = 2"),
+        ('primary = "controlled"', 'primary = "matrix"\nlooks = "replicates"'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (home / "study.toml").write_text(text, encoding="utf-8")
+    cells = json.loads((home / "draws.json").read_bytes())
+    treated = [cell for cell in cells if cell["arm"] == "treatment"]
+    both = treated + [cell | {"replicate": 2} for cell in treated]
+    (home / "draws.json").write_text(json.dumps(both), encoding="utf-8")
+    for path in copied.ledgers():
+        if read(path).started.arm == "treatment":
+            _repeat(copied, path)
+    return copied
+
+
+def _repeat(data: DataFolder, path: Path) -> None:
+    name = f"{path.parent.name}-2"
+    for file in (path, *(path.parent / "judgements").glob("*.jsonl")):
+        first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        record = json.loads(first) | {"run_id": name}
+        if "config" in record:
+            cell = record["config"]["cell"].replace("/1/", "/2/")
+            record["config"] |= {"cell": cell, "replicate": 2}
+        target = data.run_dir(name) / file.relative_to(path.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
+
+
+def taken(data: DataFolder, number: int, *, found: bool = False) -> None:
+    runs = ("example-kim-treatment",)
+    look = StudyLook(
+        number=number, of=2, at=NOW, runs=runs, statistic=9.0, p=0.02, spent=0.0125, found=found
+    )
+    keep_look(data.studies_dir / STUDY, look)
+
+
+def test_a_look_takes_the_replicates_up_to_it(looked_at: DataFolder) -> None:
+    (first,) = look_at_study(read_study(looked_at, STUDY, upto=1))
+    assert (first.number, first.of, first.spent) == (1, 2, pytest.approx(0.0125))
+    assert first.found  # the example's feed listens
+    assert first.p < 0.0125
+    assert first == look_at_study(read_study(looked_at, STUDY, upto=2))[0]  # of one seed
+
+
+def test_what_nobody_looked_at_is_in_no_report(looked_at: DataFolder) -> None:
+    with pytest.raises(NothingToCompare, match="no look yet"):
+        read_study(looked_at, STUDY)
+    taken(looked_at, 1)
+    material = read_study(looked_at, STUDY)
+    assert {run.replicate for run in material.views.runs} == {1}
+    assert {cell.replicate for cell in material.study.planned} == {1}  # type: ignore[union-attr]
+    taken(looked_at, 2)
+    assert {run.replicate for run in read_study(looked_at, STUDY).views.runs} == {1, 2}
+    assert [look.number for look in read_looks(looked_at.studies_dir / STUDY)] == [1, 2]
+
+
+def test_the_report_says_which_look_it_was(looked_at: DataFolder, tmp_path: Path) -> None:
+    taken(looked_at, 1, found=True)
+    words = ["report", STUDY, "--data", str(looked_at.root), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    page = next((tmp_path / "out").rglob("*.html")).read_text(encoding="utf-8")
+    text = " ".join(page.split())
+    assert "Look 1 of 2" in text.replace("</a>", "").replace("<a", "") or "look" in text

@@ -1,11 +1,13 @@
-"""Looks that were taken at a study, one after each of its replicates.
+"""When the declared test of a study was read: at its looks, or once it was over.
 
-A look closes its replicate: none of its runs is made, resumed or judged again after it.
+A look closes its replicate: none of its runs is made, resumed or judged again after it. A study
+without looks is tested once: whoever reads the test, extends it and tests again has two tries.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
@@ -13,7 +15,8 @@ from store.errors import DamagedLedger
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record, tell_fault
 
-LOOKS = "looks.json"
+Read = TypeVar("Read", bound=Record)
+LOOKS, TESTED = "looks.json", "tested.json"
 
 
 class StudyLook(Record):
@@ -35,16 +38,40 @@ class StudyLook(Record):
     found: bool
 
 
+class TestedSize(Record):
+    """A size at which a study was over and its declared test was read."""
+
+    at: AwareDatetime
+    cells: int
+    """Runs that were drawn by then."""
+
+
 _LOOKS = TypeAdapter(tuple[StudyLook, ...])
+_TESTED = TypeAdapter(tuple[TestedSize, ...])
 
 
 def read_looks(folder: Path) -> tuple[StudyLook, ...]:
     """Return the looks of the study in a folder; raises ``DamagedLedger``."""
-    path = folder / LOOKS
+    return _read(folder / LOOKS, _LOOKS)
+
+
+def read_tested(folder: Path) -> tuple[TestedSize, ...]:
+    """Return the sizes at which a study was tested, smallest first; raises ``DamagedLedger``."""
+    return _read(folder / TESTED, _TESTED)
+
+
+def keep_tested(folder: Path, tested: TestedSize) -> None:
+    """Note that a study was tested at a size, once for each size."""
+    known = read_tested(folder)
+    if tested.cells not in {one.cells for one in known}:
+        write_whole(folder / TESTED, _TESTED.dump_json((*known, tested), indent=1))
+
+
+def _read(path: Path, kind: TypeAdapter[tuple[Read, ...]]) -> tuple[Read, ...]:
     if not path.exists():
         return ()
     try:
-        return _LOOKS.validate_json(path.read_bytes())
+        return kind.validate_json(path.read_bytes())
     except ValidationError as error:
         raise DamagedLedger(path, 1, tell_fault(error)) from None
 

@@ -104,23 +104,33 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
     first run.
     """
     study = read_study_file(data.studies_dir / name)
+    newest, superseded = newest_runs(data, study.name)
+    command = f"python -m analysis report {study.name}"
+    runs = _gather(data, newest, progress, study.name, command)
+    return replace(runs, study=study, superseded=superseded)
+
+
+def newest_runs(data: DataFolder, study: str) -> tuple[list[Path], dict[str, str]]:
+    """Ledgers of the newest run of each cell of a study, and what these stand in for.
+
+    The second are the older runs, each with the newer one. Raises ``NothingToCompare`` before the
+    study's first run.
+    """
     newest: dict[str, Path] = {}
-    superseded: dict[str, str] = {}
+    older: dict[str, str] = {}
     for run in data.runs():
         config = run.started.config if run.started else {}
-        if config.get("study") == study.name:
+        if config.get("study") == study:
             cell = str(config.get("cell", run.run_id))
             if cell in newest:
-                superseded[newest[cell].parent.name] = cell
+                older[newest[cell].parent.name] = cell
             newest[cell] = run.path
     if not newest:
         raise NothingToCompare(
-            f"Study {study.name} has no run yet. Type: python -m agent study study.toml"
+            f"Study {study} has no run yet. Type: python -m agent study study.toml"
         )
-    command = f"python -m analysis report {study.name}"
-    runs = _gather(data, list(newest.values()), progress, study.name, command)
-    stand_in = {old: newest[cell].parent.name for old, cell in superseded.items()}
-    return replace(runs, study=study, superseded=stand_in)
+    stand_in = {old: newest[cell].parent.name for old, cell in older.items()}
+    return list(newest.values()), stand_in
 
 
 def read_runs(
@@ -143,6 +153,13 @@ def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
     begun = [run for run in runs if run.startswith(name)]
     near = difflib.get_close_matches(name, [*studies, *runs], 3, 0.4)
     return UnknownStudy(name, begun[:5] or near)
+
+
+def named_runs(data: DataFolder, names: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
+    """Ledgers that a study's name stands for, as ``newest_runs`` has them, or the runs' own."""
+    if len(names) == 1 and is_study(data, names[0]):
+        return newest_runs(data, read_study_file(data.studies_dir / names[0]).name)
+    return find_runs(data, names), {}
 
 
 def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:

@@ -6,6 +6,7 @@
     ├─ NothingToCompare   the runs given cannot answer the question
     ├─ NotOffered         a design whose assumptions these runs do not meet
     ├─ UnknownStudy(name) neither a study nor a run, with the nearest ones
+    ├─ UnknownSpectrum(name)  no spectrum has this name, with the nearest ones
     ├─ BadStudyFolder(path)   a study's own files that cannot be read
     ├─ BadViews(path, line)   a CSV of views that cannot be read, with the line at fault
     └─ BadPlan            a study plan that no study can have
@@ -38,6 +39,16 @@ class UnknownStudy(AnalysisError):
     def __init__(self, name: str, nearest: Sequence[str]) -> None:
         hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
         super().__init__(f"There is no study and no run {name!r}.{hint} Type: python -m store runs")
+
+
+class UnknownSpectrum(AnalysisError):
+    """No value spectrum has this name."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
+        super().__init__(
+            f"There is no spectrum {name!r}.{hint} Type: python -m agent spectrum --help"
+        )
 
 
 class BadStudyFolder(AnalysisError):

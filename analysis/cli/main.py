@@ -19,12 +19,13 @@ from analysis.cli.options import (
     read_views,
     seed_option,
 )
+from analysis.cli.paper import paper
 from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
 from store.errors import EXIT_CODES as STORE_CODES
 from store.terminal.exit_codes import CommandGroup, ErrorReporter
-from store.terminal.printing import echo
+from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from analysis.data.import_csv import CsvOptions
@@ -39,6 +40,7 @@ def main() -> None:
     """
 
 
+main.add_command(paper)
 main.add_command(power)
 main.add_command(report)
 
@@ -74,24 +76,31 @@ def summary(run: str, null_from: tuple[str, ...], data: Path, seed: int, as_json
 @main.command(
     epilog="\b\nExamples:\n  $ python -m analysis iavg latest\n"
     "  $ python -m analysis iavg latest --json\n"
-    "\n\b\nBeside control runs of one's own:\n"
+    "\n\b\nA study by its name, or beside control runs of one's own:\n"
+    "  python -m analysis iavg first-study\n"
     "  python -m analysis iavg RUN... --null-from controls.csv",
 )
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, metavar="STUDY | RUN...")
 @null_option
 @data_option
 @seed_option
 @json_option
 def iavg(
-    runs: tuple[str, ...], null_from: tuple[str, ...], data: Path, seed: int, as_json_: bool
+    names: tuple[str, ...], null_from: tuple[str, ...], data: Path, seed: int, as_json_: bool
 ) -> None:
     """Show the paper's I per persona and I_avg, beside the sway and the null."""
     import numpy as np
 
     from analysis.estimators.iavg import iavg as compute
+    from analysis.report.report_inputs import named_runs
     from analysis.terminal.runs_table import iavg_text
+    from store.runs.data_folder import DataFolder
 
-    views = read_views(data, runs)
+    paths, superseded = named_runs(DataFolder(data), names)
+    if superseded:
+        newer = "a newer run of the same cell stands in for each"
+        echo(f"Left out: {count_of(len(superseded), 'older run')}, since {newer}.", err=True)
+    views = read_views(paths)
     null_runs = read_null_runs(data, null_from, views.runs)
     groups = compute(views, np.random.default_rng(seed), null_runs.counts)
     put(groups, lambda: iavg_text(groups), as_json_)
@@ -114,7 +123,7 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
     from analysis.estimators.judge_agreement import compare
     from analysis.terminal.study_text import comparison_text
 
-    told = compare(read_views(data, [first, second]))
+    told = compare(read_views(ledger_paths(data, [first, second])))
     put(told, lambda: comparison_text(told), as_json_)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,18 +47,17 @@ def ledger_paths(data: Path, runs: Sequence[str]) -> list[Path]:
     ]
 
 
-def read_views(data: Path, runs: Sequence[str]) -> Views:
+def progress(paths: Sequence[Path]) -> Iterator[Path]:
+    hidden = len(paths) < MANY or not sys.stderr.isatty()
+    with click.progressbar(paths, label="reading", file=sys.stderr, hidden=hidden) as shown:
+        yield from shown
+
+
+def read_views(paths: Sequence[Path]) -> Views:
     from analysis.data.exposures import from_ledgers
     from store.runs import ledger
 
-    paths = ledger_paths(data, runs)
-    with click.progressbar(
-        paths,
-        label="reading",
-        file=sys.stderr,
-        hidden=len(paths) < MANY or not sys.stderr.isatty() or not sys.stderr.isatty(),
-    ) as shown:
-        return from_ledgers(ledger.read(path) for path in shown)
+    return from_ledgers(ledger.read(path) for path in progress(paths))
 
 
 def read_null_runs(
@@ -83,7 +82,7 @@ def read_null_runs(
     tables = [read_csv(Path(name), reading) for name in files.values()]
     shown = {run.run_id for run in of}
     if kept := [run for run in ours if run not in shown]:
-        tables.append(read_views(data, kept))
+        tables.append(read_views(ledger_paths(data, kept)))
     digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files]
     told = [f"{path.name} (SHA-256 {d} ...)" for path, d in zip(files, digests, strict=True)]
     found = null_runs(tables, of, ", ".join([*told, *others]))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from analysis.cli.options import (
-    MANY,
     data_option,
     json_option,
     null_option,
+    progress,
     read_null_runs,
     seed_option,
 )
@@ -59,7 +57,7 @@ def report(
     runs: list[str] = []  # of a study's report: any
     if len(names) == 1 and is_study(folder, names[0]):
         home = folder.studies_dir / names[0]
-        material = read_study(folder, names[0], _progress)
+        material = read_study(folder, names[0], progress)
     else:
         paths = find_runs(folder, names)
         home, runs = paths[0].parent, [path.parent.name for path in paths]
@@ -68,7 +66,7 @@ def report(
                 "Where should a report of several runs go? Type: python -m analysis report "
                 f"{' '.join(names)} --out report"
             )
-        material = read_runs(folder, paths, names, _progress)
+        material = read_runs(folder, paths, names, progress)
     null_runs = read_null_runs(data, null_from, material.views.runs)
     command = " ".join([material.command, *map(shlex.quote, null_runs.words)])
     material = replace(material, null_runs=null_runs, command=command)
@@ -88,9 +86,3 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
         return
     echo(findings_text(written.findings))
     echo(f"{written.page}")
-
-
-def _progress(paths: Sequence[Path]) -> Iterator[Path]:
-    hidden = len(paths) < MANY or not sys.stderr.isatty()
-    with click.progressbar(paths, label="reading", file=sys.stderr, hidden=hidden) as shown:
-        yield from shown

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from markupsafe import Markup, escape
 
@@ -27,6 +28,12 @@ class UntracedNumber(TypeError):
 
     def __init__(self, value: object) -> None:
         super().__init__(f"{value!r} reached the report without a source")
+
+
+class NumberForm(Protocol):
+    """How a number is printed: a method of its source."""
+
+    def __call__(self, value: float, what: str, *, reason: str) -> TracedNumber: ...
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,12 @@ class NumberSource:
         """A sentence of a function that holds numbers of its own."""
         return TracedNumber(NAN, text, "in words", self)
 
-    def estimate(self, estimate: Estimate, what: str) -> PrintedEstimate:
-        unit = {"pp": self.pp, "points": self.pp, "%": self.percent}.get(
-            estimate.unit, self.decimal
-        )
+    def estimate(
+        self, estimate: Estimate, what: str, form: NumberForm | None = None
+    ) -> PrintedEstimate:
+        """An estimate as its unit is printed, or in a ``form`` such as ``signed``."""
+        forms: dict[str, NumberForm] = {"pp": self.pp, "points": self.pp, "%": self.percent}
+        unit = form or forms.get(estimate.unit, self.decimal)
         return PrintedEstimate(
             value=unit(estimate.value, what, reason=estimate.reason),
             low=unit(estimate.low, f"{what}: lower end", reason=estimate.reason),

@@ -107,33 +107,46 @@ def read_study(
     Raises ``BadStudyFolder`` where its own files cannot be read, ``NothingToCompare`` before its
     first run.
     """
+    study = _looked_at(data, name, upto)
+    newest, superseded = newest_runs(data, study)
+    command = f"python -m analysis report {study.name}"
+    runs = _gather(data, newest, progress, study.name, command)
+    return replace(runs, study=study, superseded=superseded)
+
+
+def _looked_at(data: DataFolder, name: str, upto: int | None = None) -> StudyFile:
+    """A study as it was declared; with looks, the cells of the replicates looked at alone."""
     study = read_study_file(data.studies_dir / name)
-    if study.test.looks:
-        looked_at = len(read_looks(data.studies_dir / name)) if upto is None else upto
-        study = replace(
-            study, planned=tuple(cell for cell in study.planned if cell.replicate <= looked_at)
-        )
-    closed = {cell.key for cell in study.planned}
+    if not study.test.looks:
+        return study
+    last = len(read_looks(data.studies_dir / name)) if upto is None else upto
+    cells = tuple(cell for cell in study.planned if cell.replicate <= last)
+    return replace(study, planned=cells)
+
+
+def newest_runs(data: DataFolder, study: StudyFile) -> tuple[list[Path], dict[str, str]]:
+    """Ledgers of the newest run of each cell of a study, and what these stand in for.
+
+    The second are the older runs, each with the newer one. With looks, runs of a replicate that is
+    under way are left out. Raises ``NothingToCompare`` before the study's first run, or look.
+    """
+    closed = {cell.key for cell in study.planned} if study.test.looks else None
     newest: dict[str, Path] = {}
-    superseded: dict[str, str] = {}
+    older: dict[str, str] = {}
     for run in data.runs():
         config = run.started.config if run.started else {}
-        if config.get("study") == study.name:
-            cell = str(config.get("cell", run.run_id))
-            if study.test.looks and cell not in closed:
-                continue  # of a replicate that is under way: nobody has looked at it yet
+        cell = str(config.get("cell", run.run_id))
+        if config.get("study") == study.name and (closed is None or cell in closed):
             if cell in newest:
-                superseded[newest[cell].parent.name] = cell
+                older[newest[cell].parent.name] = cell
             newest[cell] = run.path
     if not newest:
         what = "look" if study.test.looks else "run"
         raise NothingToCompare(
             f"Study {study.name} has no {what} yet. Type: python -m agent study study.toml"
         )
-    command = f"python -m analysis report {study.name}"
-    runs = _gather(data, list(newest.values()), progress, study.name, command)
-    stand_in = {old: newest[cell].parent.name for old, cell in superseded.items()}
-    return replace(runs, study=study, superseded=stand_in)
+    stand_in = {old: newest[cell].parent.name for old, cell in older.items()}
+    return list(newest.values()), stand_in
 
 
 def read_runs(
@@ -156,6 +169,13 @@ def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
     begun = [run for run in runs if run.startswith(name)]
     near = difflib.get_close_matches(name, [*studies, *runs], 3, 0.4)
     return UnknownStudy(name, begun[:5] or near)
+
+
+def named_runs(data: DataFolder, names: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
+    """Ledgers that a study's name stands for, as ``newest_runs`` has them, or the runs' own."""
+    if len(names) == 1 and is_study(data, names[0]):
+        return newest_runs(data, _looked_at(data, names[0]))
+    return find_runs(data, names), {}
 
 
 def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:

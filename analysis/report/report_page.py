@@ -81,6 +81,10 @@ class Chapter:
     offers: tuple[tuple[DesignOffer, TracedNumber], ...]
 
 
+MOST_OPEN = 3
+"""Chapters from which on more of them are folded, so that the overview can be overlooked."""
+
+
 @dataclass(frozen=True)
 class ReportPage:
     """A whole report, ready to be rendered."""
@@ -89,6 +93,11 @@ class ReportPage:
     chapters: tuple[Chapter, ...]
     title: Markup
     made: Markup
+
+    @property
+    def folded(self) -> bool:
+        """Whether chapters open at a click; on paper all are open."""
+        return len(self.chapters) > MOST_OPEN
 
 
 def compose(measures: Measures, seed: int, now: datetime) -> ReportPage:

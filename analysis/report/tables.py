@@ -60,11 +60,12 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
             groups,
             _matrix,
         ),
-        _numbers(rendered),
+        numbers_table(rendered),
     ]
 
 
-def _numbers(rendered: Rendered) -> ReportTable:
+def numbers_table(rendered: Rendered) -> ReportTable:
+    """Every number of a page, one row for each time that it is printed, with its source."""
     columns = ("id", "source", "text", "value", "what", "function", "used", "left_out")
     rows: list[tuple[Cell, ...]] = []
     for number, (place, one) in enumerate(rendered.numbers, 1):

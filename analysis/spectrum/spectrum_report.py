@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import NothingToCompare, UnknownSpectrum
 from analysis.report.page_files import PAGE, TABLES, ReportTable, write_folder
-from analysis.spectrum.answer_arrays import NEEDED, Layout, Paths, read_answers
+from analysis.spectrum.answer_arrays import NEEDED, Layout, Paths, kept_answers, read_answers
 from analysis.spectrum.scores import (
     Difference,
     Spectrum,
@@ -23,8 +25,9 @@ from analysis.spectrum.spectrum_page import render
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.terminal.runs_table import columns
 from store.frames.frame_store import FrameStore
-from store.results.value_spectrum import Retrieval
+from store.results.value_spectrum import RETRIEVAL, Retrieval, read_retrieval
 from store.runs.data_folder import DataFolder
+from store.runs.rejudgements import FOLDER, read_judgements
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,35 @@ def find(retrieval: Retrieval, answers: Sequence[Paths]) -> SpectrumFindings:
     ]
     pairs = differences(layout, between(spectra))
     return SpectrumFindings(layout, spectra, tuple(pairs), tuple(differences(layout, in_words)))
+
+
+def read_spectrum(data: DataFolder, name: str) -> tuple[SpectrumFindings, tuple[str, ...]]:
+    """Score the models that were asked about every frame of a spectrum.
+
+    ``name``: its folder below ``spectra``, or the beginning of just one. Also returns the models
+    that were asked about some of its frames only, and are left out. Raises ``UnknownSpectrum``, and
+    ``NothingToCompare`` where no model was asked about all.
+    """
+    folders = {path.parent.name: path for path in sorted(data.spectra_dir.glob(f"*/{RETRIEVAL}"))}
+    begun = [known for known in folders if name and known.startswith(name)]
+    if name not in folders and len(begun) != 1:
+        near = difflib.get_close_matches(name, folders, 3, 0.4)
+        raise UnknownSpectrum(name, begun[:5] or near or list(folders)[:5])
+    retrieval = read_retrieval(folders[name if name in folders else begun[0]])
+    shown, whole, partly = set(retrieval.shown), [], []
+    for paths in kept_answers(data.spectra_dir / FOLDER):
+        kept = read_judgements(paths[0])
+        asked = {line.frame for line in kept.asked} & shown
+        if asked == shown:
+            whole.append(paths)
+        elif asked:
+            partly.append(kept.judge.model)
+    if not whole:
+        raise NothingToCompare(
+            f"No model was asked about every frame of {retrieval.slug}. "
+            "Type: python -m agent spectrum --model MODEL"
+        )
+    return find(retrieval, whole), tuple(partly)
 
 
 def write_spectrum(

@@ -29,7 +29,7 @@ Measured with ``conse`` on the playground (``docs/spectrum.md``): about three in
 fit, found by both, and fewer by the picture alone. It is said of one frame at a time, so it does
 not grow with the collection.
 """
-_FILE = "retrieval.json"
+RETRIEVAL = "retrieval.json"
 
 
 class ValueRecord(Record):
@@ -142,7 +142,7 @@ def keep(retrieval: Retrieval, data: DataFolder) -> Path:
     DataUnwritable
         The disk refused.
     """
-    path = retrieval.folder(data) / _FILE
+    path = retrieval.folder(data) / RETRIEVAL
     write_retrieval(retrieval, path)
     return path
 

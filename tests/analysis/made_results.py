@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from analysis.data.exposures import RunInfo, Views, table
 from analysis.statistics.intervals import binomial_p_value
 from store.jsonl.base_record import Record
 from store.runs import ledger
+from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import (
     Fault,
@@ -162,3 +164,29 @@ def views(
         for at, value in enumerate(values)
     ]
     return table(runs, rows)
+
+
+SITES, STRATEGIES = ("tiktok", "youtube", "instagram"), ("simple", "isq")
+MODELS = ("openai/gpt_4o", "hfvlm/100%&co", "made/ü#1")
+
+
+def crossed_study(folder: Path, name: str, personas: str = "ab") -> DataFolder:
+    """A study of 18 groups, treatment runs only, in which rates differ from run to run."""
+    cells = list(itertools.product(SITES, STRATEGIES, MODELS, personas))
+    home = folder / "studies" / name
+    home.mkdir(parents=True)
+    declared = f'name = "{name}"\n[test]\nprimary = "paired"\n'
+    (home / "study.toml").write_text(declared, encoding="utf-8")
+    for number, (platform, strategy, model, persona) in enumerate(cells):
+        paper_run(
+            folder,
+            8 + number % 7,
+            11 + number % 11,
+            run_id=f"{name}-{number:03d}",
+            persona=persona,
+            platform=platform,
+            strategy=strategy,
+            model=model,
+            config={"study": name, "cell": f"{platform}/{strategy}/{model}/1/{persona}/treatment"},
+        )
+    return DataFolder(folder)

@@ -116,7 +116,7 @@ def test_an_unknown_run_is_one_sentence(tmp_path: Path) -> None:
     told = CliRunner().invoke(main, ["iavg", "nope", "--data", str(tmp_path)])
     assert told.exit_code == 2
     assert told.stdout == ""
-    assert "There is no run 'nope'" in told.stderr
+    assert "There is no study and no run 'nope'" in told.stderr
     assert "Traceback" not in told.stderr
 
 
@@ -133,3 +133,27 @@ def test_two_personas_with_one_id_stay_apart(tmp_path: Path) -> None:
     told = CliRunner().invoke(main, ["iavg", "a", "b", "c", "--data", str(tmp_path)])
     assert told.exit_code == 0, told.output
     assert f"p12~{theirs}" in told.stdout
+
+
+def test_a_study_stands_for_the_newest_run_of_each_cell(tmp_path: Path) -> None:
+    home = tmp_path / "studies" / "weekly"
+    home.mkdir(parents=True)
+    (home / "study.toml").write_text('name = "weekly"\n', encoding="utf-8")
+    for run_id, after, hours, cell in (("z", 40, 0, "1"), ("a", 20, 1, "1"), ("b", 30, 0, "2")):
+        made_results.paper_run(
+            tmp_path,
+            10,
+            after,
+            run_id=run_id,
+            persona=f"p{cell}",
+            at=made_results.NOON + timedelta(hours=hours),
+            config={"study": "weekly", "cell": cell},
+        )
+    made_results.paper_run(tmp_path, 10, 50, run_id="alone")
+    told = CliRunner().invoke(main, ["iavg", "weekly", "--data", str(tmp_path), "--json"])
+    assert told.exit_code == 0, told.output
+    (group,) = json.loads(told.stdout)
+    assert group["i_avg"] == pytest.approx((100 + 200) / 2)
+    assert told.stderr == (
+        "Left out: 1 older run, since a newer run of the same cell stands in for each.\n"
+    )

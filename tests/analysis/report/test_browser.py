@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from agent.drivers.web.browser import find_browser
+from analysis.report.group_measures import measure
+from analysis.report.report_inputs import read_study
+from analysis.report.report_page import MOST_OPEN, compose, render
+from tests.analysis import made_results
+from tests.analysis.report.conftest import NOW
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 WIDTHS = (1280, 768, 360)
+TWO_SCREENS = 2 * 1080
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +133,50 @@ def test_a_number_leads_to_its_source(browser: Browser, page: Path) -> None:
     assert place.is_visible()
     assert "treatment_minus_control" in place.inner_text()
     shown.context.close()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study of 18 groups."""
+    data = made_results.crossed_study(tmp_path_factory.mktemp("large"), "large")
+    measures = measure(read_study(data, "large"), np.random.default_rng(0))
+    assert len(measures.groups) == 18
+    path = data.root / "index.html"
+    path.write_text(render(compose(measures, 0, NOW)).html, encoding="utf-8")
+    return path
+
+
+def test_the_overview_of_a_large_study_fits_two_screens(browser: Browser, large: Path) -> None:
+    shown, said = opened(browser, large, 1440)
+    assert shown.evaluate("document.documentElement.scrollHeight") <= TWO_SCREENS
+    wide, room = shown.evaluate(
+        "(t => [t.scrollWidth, t.clientWidth])(document.querySelector('.scroll'))"
+    )
+    assert wide <= room
+    assert shown.locator("table").first.locator("tbody tr").count() == 18 > MOST_OPEN
+    assert said == []
+    shown.context.close()
+
+
+def test_a_folded_chapter_opens_where_a_link_leads_to_it(browser: Browser, large: Path) -> None:
+    shown, _ = opened(browser, large, 1440, java_script_enabled=False)
+    assert not shown.locator("#g5 h2").first.is_visible()
+    shown.locator("a[href='#g5']").first.click()
+    assert shown.locator("#g5 h2").first.is_visible()
+    assert not shown.locator("#g4 h2").first.is_visible()
+    shown.locator("table a.n").first.click()
+    assert shown.locator("#from-1").is_visible()
+    shown.context.close()
+
+
+def test_folded_chapters_are_printed(browser: Browser, large: Path) -> None:
+    shown, _ = opened(browser, large, 1440)
+    shown.emulate_media(media="print")
+    height = shown.evaluate("document.documentElement.scrollHeight")
+    assert height > 18 * 2000
+    assert shown.evaluate("document.querySelector('#methods').getBoundingClientRect().height") > 100
+    shown.context.close()
+
+
+def test_the_chapters_of_a_small_study_are_open(page: Path) -> None:
+    assert "<details class=" not in page.read_text(encoding="utf-8")

@@ -76,8 +76,8 @@ def summary(run: str, null_from: tuple[str, ...], data: Path, seed: int, as_json
 @main.command(
     epilog="\b\nExamples:\n  $ python -m analysis iavg latest\n"
     "  $ python -m analysis iavg latest --json\n"
-    "\n\b\nA study by its name, or beside control runs of one's own:\n"
-    "  python -m analysis iavg first-study\n"
+    "  $ python -m analysis iavg first-study\n"
+    "\n\b\nBeside control runs of one's own:\n"
     "  python -m analysis iavg RUN... --null-from controls.csv",
 )
 @click.argument("names", nargs=-1, required=True, metavar="STUDY | RUN...")

@@ -95,6 +95,11 @@ class IAvgTable:
     contrasts: tuple[tuple[Name, tuple[ContrastCell | None, ...]], ...]
     control: str  # arm that the sways are held against; empty where there is none
 
+    @property
+    def gaps(self) -> bool:
+        """Whether some model did not watch some platform of the table."""
+        return any(None in cells for block in self.blocks for _, cells in block.rows)
+
 
 def i_avg_table(results: Sequence[Result], rows: AccountedRows) -> IAvgTable:
     """Put the table together of the treatment runs; ``NothingToCompare`` where there are none."""

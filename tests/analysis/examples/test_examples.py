@@ -39,7 +39,11 @@ def quick() -> list[str]:
 @pytest.mark.parametrize("example", drills_but(quick(), examples()))
 def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    made_results.paper_run(tmp_path / "data", 10, 20)
+    study = {"study": "first-study", "cell": "1"}
+    made_results.paper_run(tmp_path / "data", 10, 20, config=study)
+    home = tmp_path / "data" / "studies" / "first-study"
+    home.mkdir(parents=True)
+    (home / "study.toml").write_text('name = "first-study"\n', encoding="utf-8")
     rows = "".join(f"r{run},{at},{(run + at) % 3 // 2}\n" for run in range(3) for at in range(100))
     (tmp_path / "views.csv").write_text("run,position,answer\n" + rows, encoding="utf-8")
     told = CliRunner().invoke(main, shlex.split(example))

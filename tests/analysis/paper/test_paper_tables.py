@@ -180,6 +180,7 @@ def test_the_example_with_its_spectrum(example: DataFolder, tmp_path: Path) -> N
     assert len(scores) == 2 * 3 * 2
     page = text_of(tree((out / "index.html").read_text(encoding="utf-8")))
     assert "less the control’s, pp" in page
+    assert "What was not watched is left empty." in page
     assert "alone and less that of the passive control" in page
     assert "As published: Value-Spectrum (ACL 2025, arXiv 2411.11479). Other" not in page
 

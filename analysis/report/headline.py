@@ -18,8 +18,7 @@ from analysis.report.number_sources import (
     TracedNumber,
     placed,
 )
-from analysis.report.report_group import ARM_NAMES, GroupRows
-from analysis.report.verdict_gate import because
+from analysis.report.report_group import GroupRows
 from store.terminal.printing import count_of
 
 _AXIS = "percentage points"
@@ -44,10 +43,8 @@ class Headline:
     model: Name
     design: str
     quantity: str
-    control: str
     verdict: str  # ``up``, ``down``, ``capped``, ``chance``, ``untested`` or ``absent``
-    because: TracedNumber
-    """Where it is capped: what else may have made the difference."""
+    claim: TracedNumber  # the verdict in words
     gate: tuple[tuple[str, str, TracedNumber], ...]  # name, outcome and finding of each check
     told: PrintedEstimate
     p: TracedNumber
@@ -72,7 +69,6 @@ class Headline:
     high_bound: TracedNumber
     figure: Markup  # the null as a hump with the estimate over it, or the estimate alone
     axis: Markup
-    reason: TracedNumber
     source: NumberSource
 
 
@@ -95,9 +91,8 @@ def headline(scene: GroupRows) -> Headline:
         model=Name(group.name[2]),
         design=told.design,
         quantity=name,
-        control=ARM_NAMES.get(told.control, ""),
         verdict=group.verdict(test.alpha),
-        because=checked.words(_typeset(because(group.gate))),
+        claim=checked.words(_typeset(group.claim(test.alpha))),
         gate=tuple(
             (one.name, one.outcome, checked.words(_typeset(one.finding))) for one in group.gate
         ),
@@ -129,7 +124,6 @@ def headline(scene: GroupRows) -> Headline:
         high_bound=bounds.pp(told.bounds[1], f"upper bound of {name} for missing answers"),
         figure=figure,
         axis=below,
-        reason=source.words(told.estimate.reason.removesuffix(".")),
         source=source,
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from analysis.data.exposures import RunInfo
+from analysis.estimators.persona_matrix import SpecificSway
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study_results import CONTROLS, Result
 from analysis.report.report_inputs import PrimaryTest
@@ -123,7 +124,7 @@ def _controlled(
         null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(treated, control, rng, null_runs=null_runs),
         bounds=contrast.bounds,
-        worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in contrast.worst),
+        worst=tuple(t_case(one, sides) for one in contrast.worst),
     )
 
 
@@ -143,7 +144,7 @@ def _paired(
     if alone:
         over = difference_over_batches(units[0].in_points)
         estimate = over.within(-100, 100)
-        worst = _moved(estimate, worst[0].value), _moved(estimate, worst[1].value)
+        worst = tuple(_moved(estimate, one.value) for one in worst)
     return Primary(
         "paired",
         estimate,
@@ -155,7 +156,7 @@ def _paired(
         null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(units, [], rng, null_runs=null_runs),
         bounds=arms[0].bounds,
-        worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in worst),
+        worst=tuple(t_case(one, sides) for one in worst),
     )
 
 
@@ -170,9 +171,7 @@ def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
         null_function="estimators.persona_matrix.rearranged",
         null=_permuted(matrix.drawn, sway.estimate.value),
         bounds=matrix.bounds,
-        worst=tuple(
-            WorstCase(one.estimate.value, permutation_p(one.test, sides)) for one in matrix.worst
-        ),
+        worst=tuple(matrix_case(one, sides) for one in matrix.worst),
     )
 
 
@@ -208,6 +207,24 @@ def _t_p(estimate: Estimate, sides: str) -> float:
     if sides == "two" or math.isnan(estimate.p):
         return estimate.p
     return estimate.p / 2 if estimate.value > 0 else 1 - estimate.p / 2
+
+
+def t_case(estimate: Estimate, sides: str) -> WorstCase:
+    """An estimate by Student's t as a case of its own."""
+    return WorstCase(estimate.value, _t_p(estimate, sides))
+
+
+def matrix_case(sway: SpecificSway, sides: str) -> WorstCase:
+    """A specific sway as a case of its own.
+
+    Of no completion is the one-sided p-value greater than that of the worst. So the two-sided test
+    takes twice the smaller one-sided p-value, where it is larger than its own.
+    """
+    value, test = sway.estimate.value, sway.test
+    if sides == "one" or math.isnan(test.p):
+        return WorstCase(value, permutation_p(test, sides))
+    below = 1 - test.p_greater + 1 / test.arrangements
+    return WorstCase(value, max(test.p, min(1, 2 * min(test.p_greater, below))))
 
 
 def permutation_p(test: Permutation, sides: str) -> float:

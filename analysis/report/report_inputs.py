@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from analysis.data.exposures import Views, from_ledgers
 from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.data.null_runs import NullRuns
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
-from store.errors import RunNotFound
+from store.errors import RunNotFound, StoreError
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
@@ -48,6 +49,29 @@ class RowDetails:
     reason: Texts
 
 
+@dataclass(frozen=True)
+class Served:
+    """What services said has answered in one run, by window."""
+
+    before: frozenset[str]
+    after: frozenset[str]
+
+
+@dataclass(frozen=True)
+class FormerRun:
+    """A run that a later one of the same cell stands in for.
+
+    ``answered``: whether a video was judged in it; ``changed``: whether it went beyond the before
+    window. Both hold where its ledger cannot be read.
+    """
+
+    cell: str
+    arm: str
+    at: datetime
+    answered: bool = True
+    changed: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """Everything that a report is made of."""
@@ -62,10 +86,14 @@ class Material:
     study: StudyFile | None = None  # ``None`` where the runs belong to no study
     superseded: Mapping[str, str] = field(default_factory=dict)
     """Runs of the study that a later run of the same cell stands in for, each with that run."""
+    former: tuple[FormerRun, ...] = ()  # the same runs, and how far each went
+    used_before: frozenset[str] = frozenset()
+    """Accounts of the study that an earlier run had used for another persona, arm or study."""
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
     """Re-judgements, in the order of the runs."""
-    disputed: bool = False  # whether the site has counted otherwise than the ledger of some run
-    counted: bool = False  # whether the site has counted along in every run
+    disputed: frozenset[str] = frozenset()  # runs where the site has counted otherwise
+    counted: frozenset[str] = frozenset()  # runs in which the site has counted along
+    served: Mapping[str, Served] = field(default_factory=dict)  # by run, where services tell it
     null_runs: NullRuns = field(default_factory=NullRuns)  # to draw the null from, if there are any
     origin: str = ""  # SHA-256 of the file that the views were imported from
 
@@ -106,12 +134,15 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
     study = read_study_file(data.studies_dir / name)
     newest: dict[str, Path] = {}
     superseded: dict[str, str] = {}
-    for run in data.runs():
+    former: list[FormerRun] = []
+    everything = data.runs()
+    for run in everything:
         config = run.started.config if run.started else {}
         if config.get("study") == study.name:
             cell = str(config.get("cell", run.run_id))
             if cell in newest:
                 superseded[newest[cell].parent.name] = cell
+                former.append(_former(cell, newest[cell]))
             newest[cell] = run.path
     if not newest:
         raise NothingToCompare(
@@ -120,7 +151,44 @@ def read_study(data: DataFolder, name: str, progress: Progress = iter) -> Materi
     command = f"python -m analysis report {study.name}"
     runs = _gather(data, list(newest.values()), progress, study.name, command)
     stand_in = {old: newest[cell].parent.name for old, cell in superseded.items()}
-    return replace(runs, study=study, superseded=stand_in)
+    return replace(
+        runs,
+        study=study,
+        superseded=stand_in,
+        former=tuple(former),
+        used_before=_used_before(study.name, everything),
+    )
+
+
+def _former(cell: str, path: Path) -> FormerRun:
+    """How far a run went that a later one stands in for."""
+    summary = ledger.summarise(path)
+    started = summary.started if summary else None
+    at, arm = (started.at, started.arm) if started else (datetime.min.replace(tzinfo=UTC), "")
+    try:
+        steps = ledger.read(path).steps
+    except StoreError:
+        return FormerRun(cell, arm, at)
+    return FormerRun(
+        cell,
+        arm,
+        at,
+        answered=any(step.judgement.answer is not None for step in steps),
+        changed=any(step.phase != "before" for step in steps),
+    )
+
+
+def _used_before(study: str, runs: Sequence[ledger.RunSummary]) -> frozenset[str]:
+    """Accounts of a study that an earlier run had used otherwise; runs come by their start."""
+    users: dict[tuple[str, str], tuple[str, str, str]] = {}
+    used = set()
+    for first in (run.started for run in runs if run.started):
+        mine = str(first.config.get("cell", first.run_id))
+        use = (str(first.config.get("study")), mine, first.persona.identity)
+        former = users.setdefault((first.platform, first.account), use)
+        if former != use and first.config.get("study") == study:
+            used.add(first.account)
+    return frozenset(used)
 
 
 def read_runs(
@@ -163,15 +231,20 @@ class _Noted:
 
     started: list[RunStarted] = field(default_factory=list)
     steps: list[tuple[str | None, ...]] = field(default_factory=list)
-    disputed: bool = False
-    counted: bool = True
+    disputed: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
+    served: dict[str, Served] = field(default_factory=dict)
 
     def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
         for path in paths:
             read = ledger.read(path)
             self.started.append(read.started)
-            self.disputed |= bool(last_difference(read.checks))
-            self.counted &= any(check.compared for check in read.checks)
+            run_id = read.started.run_id
+            if last_difference(read.checks):
+                self.disputed.add(run_id)
+            if any(check.compared for check in read.checks):
+                self.counted.add(run_id)
+            self.served[run_id] = Served(_served(read, "before"), _served(read, "after"))
             self.steps.extend(_note(step) for step in read.steps)
             yield read
 
@@ -180,6 +253,14 @@ class _Noted:
         for index, noted in enumerate(self.steps):
             columns[:, index] = noted
         return RowDetails(*columns)
+
+
+def _served(read: Ledger, phase: str) -> frozenset[str]:
+    return frozenset(
+        step.judgement.served
+        for step in read.steps
+        if step.phase == phase and step.judgement.served
+    )
 
 
 def _note(step: Step) -> tuple[str | None, ...]:
@@ -206,8 +287,9 @@ def _gather(
         seen=noted.seen(),
         frames=FrameStore(data.frames_dir),
         started=tuple(noted.started),
-        disputed=noted.disputed,
-        counted=noted.counted,
+        disputed=frozenset(noted.disputed),
+        counted=frozenset(noted.counted),
+        served=noted.served,
         judgements=tuple(_rejudged(path.parent) for path in paths),
     )
 
@@ -238,14 +320,19 @@ class Planned:
     replicate: int
     persona: str
     arm: str
+    slot: int | None = None  # place in the start order, and number of the account
+    block: int = 0
+    turn: int = 0  # place of the arm within its slot
+
+    @property
+    def group(self) -> str:
+        """What a draw is made within."""
+        return f"{self.platform}/{self.strategy}/{self.model}/{self.replicate}"
 
     @property
     def key(self) -> str:
         """Name of the cell, as the ledgers of its runs carry it."""
-        return (
-            f"{self.platform}/{self.strategy}/{self.model}/{self.replicate}/"
-            f"{self.persona}/{self.arm}"
-        )
+        return f"{self.group}/{self.persona}/{self.arm}"
 
 
 @dataclass(frozen=True)
@@ -293,6 +380,14 @@ def _planned(path: Path) -> tuple[Planned, ...]:
     names = ("platform", "strategy", "model", "replicate", "persona", "arm")
     try:
         cells = json.loads(path.read_bytes())
-        return tuple(Planned(**{name: cell[name] for name in names}) for cell in cells)
+        return tuple(
+            Planned(
+                **{name: cell[name] for name in names},
+                slot=int(cell["slot"]) if "slot" in cell else None,
+                block=int(cell.get("block", 0)),
+                turn=int(cell.get("turn", 0)),
+            )
+            for cell in cells
+        )
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadStudyFolder(path, f"it cannot be read ({error!r}).") from None

@@ -6,6 +6,7 @@ is the cluster; intervals come from ``intervals``, tests from ``permutation``.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Contrast:
     bounds: tuple[float, float]
     """Smallest and largest value whatever the missing judgements would have been; pairs that lack
     every answer of a window are in it."""
-    worst: tuple[Estimate, Estimate]  # the mean of the pairs' own lower, and of their upper bounds
+    worst: tuple[Estimate, ...]
+    """With missing answers to either side, and completed so that the test finds least."""
     pairs: tuple[tuple[str, str], ...]  # (treatment run, control run), by id
     unpaired: tuple[str, ...]
     """Runs without a partner of the same persona and replicate, or without both windows."""
@@ -109,10 +111,30 @@ def mean_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def worst_cases(bounds: Sequence[tuple[float, float]]) -> tuple[Estimate, Estimate]:
-    """Student's t over the lower bounds of runs or pairs, and over the upper ones."""
+_LISTED = 12  # runs or pairs whose bounds are tried in every combination
+
+
+def worst_cases(bounds: Sequence[tuple[float, float]]) -> tuple[Estimate, ...]:
+    """Student's t over the lower bounds, over the upper ones, and where t is nearest to 0.
+
+    Some bounds low and others high can spread the values so far that t is smaller than at either
+    side. As t has no least value within a side's interior, the ends are tried in every combination:
+    those of the twelve widest bounds; further ones stay at the end nearest to 0.
+    """
     ends = np.array(bounds, dtype=np.float64).reshape(-1, 2)
-    return t_interval(ends[:, 0]), t_interval(ends[:, 1])
+    ends = ends[~np.isnan(ends).any(1)]
+    sides = t_interval(ends[:, 0]), t_interval(ends[:, 1])
+    wide = np.argsort(ends[:, 0] - ends[:, 1], kind="stable")[:_LISTED]
+    wide = wide[ends[wide, 1] > ends[wide, 0]]
+    if len(ends) < 2 or not len(wide):
+        return sides
+    nearest = np.take_along_axis(ends, np.abs(ends).argmin(1)[:, None], 1)[:, 0]
+    chosen = np.array(list(itertools.product((0, 1), repeat=len(wide))))
+    filled = np.tile(nearest, (len(chosen), 1))
+    filled[:, wide] = ends[wide, chosen]
+    spread = np.maximum(filled.std(1, ddof=1), 1e-9)
+    least = int(np.abs(filled.mean(1) / spread).argmin())
+    return *sides, t_interval(filled[least])
 
 
 @dataclass(frozen=True)
@@ -138,15 +160,21 @@ def attrition(runs: Sequence[RunInfo]) -> tuple[Attrition, ...]:
 
 def attrition_p_value(one: Attrition, other: Attrition) -> float:
     """Fisher's exact two-sided test that two arms lose runs alike."""
-    total, short = one.started + other.started, len(one.short) + len(other.short)
-    if not (one.started and other.started):
+    return fisher_p_value((len(one.short), one.started), (len(other.short), other.started))
+
+
+def fisher_p_value(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Fisher's exact two-sided test that two shares are alike, each as (count, of how many)."""
+    (count, size), (counted, others) = one, other
+    if not (size and others):
         return NAN
+    both = count + counted
     weights = [
-        math.comb(one.started, k) * math.comb(other.started, short - k)
-        for k in range(max(0, short - other.started), min(short, one.started) + 1)
+        math.comb(size, k) * math.comb(others, both - k)
+        for k in range(max(0, both - others), min(both, size) + 1)
     ]
-    observed = math.comb(one.started, len(one.short)) * math.comb(other.started, len(other.short))
-    return sum(w for w in weights if w <= observed) / math.comb(total, short)
+    observed = math.comb(size, count) * math.comb(others, counted)
+    return sum(w for w in weights if w <= observed) / math.comb(size + others, both)
 
 
 @dataclass(frozen=True)

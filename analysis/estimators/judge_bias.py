@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.exposures import NONE
+from analysis.data.exposures import NONE, YES
+from analysis.estimators.contrasts import worst_cases
 from analysis.estimators.judge_agreement import kappa
 from analysis.estimators.persona_matrix import overlap
 from analysis.estimators.rejudged_matrix import RejudgedReplies
@@ -86,6 +87,8 @@ class BlindSway:
 
     ``acting``, ``blind``, ``judge``: the sway as each saw it on the same videos, and the
     difference: what the act of judging added. All with Student's t over runs.
+    ``worst``: the blind sway with its own missing answers completed at their worst; empty where
+    none is missing.
     """
 
     videos: int  # answered by both
@@ -93,13 +96,14 @@ class BlindSway:
     acting: Estimate
     blind: Estimate
     judge: Estimate
+    worst: tuple[Estimate, ...] = ()
 
 
 def blind(told: RejudgedReplies) -> BlindSway | None:
     """Compare the acting answers of treatment runs with the blind ones; ``None`` without any."""
     treated = np.array([run.arm == "treatment" for run in told.runs])
-    rows = told.plain & told.own & treated[told.run] & (told.answer != NONE)
-    rows &= told.acting != NONE
+    asked = told.plain & told.own & treated[told.run] & (told.acting != NONE)
+    rows = asked & (told.answer != NONE)
     if not rows.any():
         return None
     run, after = told.run[rows], told.after[rows]
@@ -111,7 +115,17 @@ def blind(told: RejudgedReplies) -> BlindSway | None:
         acting=t_interval(seen).within(-100, 100),
         blind=t_interval(scored).within(-100, 100),
         judge=t_interval(seen - scored).within(-200, 200),
+        worst=() if rows.sum() == asked.sum() else _worst_blind(told, asked),
     )
+
+
+def _worst_blind(told: RejudgedReplies, asked: Mask) -> tuple[Estimate, ...]:
+    """The blind sway with the judge's own missing answers completed at their worst."""
+    run, after = told.run[asked], told.after[asked]
+    missing = told.answer[asked] == NONE
+    yes = 100.0 * (told.answer[asked] == YES)
+    ends = [_sways(yes + 100.0 * (missing & late), run, after) for late in (~after, after)]
+    return worst_cases(list(zip(*ends, strict=True)))
 
 
 def taste_overlap(told: RejudgedReplies) -> Estimate:

@@ -187,6 +187,8 @@ class PersonaMatrix:
     refused: str
     graded: SpecificSway | None
     graded_by: str
+    gain: SpecificSway | None
+    """The same of after less passive before windows, cell by cell; ``None`` without these."""
     worst: tuple[SpecificSway, ...]
     """The same with every missing answer to one side; empty where none is missing."""
 
@@ -231,6 +233,7 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
         refused=refused,
         graded=_graded(rows, blocks, passive, rng) if graded_by else None,
         graded_by=graded_by,
+        gain=specific_sway(after - before, rng.spawn(1)[0], blocks=blocks) if passive else None,
         worst=_worst(cells, blocks, passive, rng),
     )
 
@@ -287,7 +290,8 @@ def _worst(
 def _layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
     """Personas that have a re-judged treatment run in every replicate, and these by persona."""
     found: dict[int, dict[str, int]] = {}
-    for index in sorted(set(told.members) & set(told.run.tolist())):
+    reached = told.run[told.after]  # a run that ended before its after window has nothing to tell
+    for index in sorted(set(told.members) & set(reached.tolist())):
         run = told.runs[index]
         if run.arm == "treatment":
             found.setdefault(run.replicate, {})[run.persona] = index

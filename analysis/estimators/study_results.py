@@ -60,8 +60,8 @@ class Arm:
     arm: str
     sway: Estimate
     bounds: tuple[float, float]
-    worst: tuple[Estimate, Estimate]
-    """The mean sway over runs with all missing answers against it, and with all for it."""
+    worst: tuple[Estimate, ...]
+    """The mean sway over runs with missing answers completed at their worst."""
     judged: int
     unanswered: int
     agreement: GradedAgreement

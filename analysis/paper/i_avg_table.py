@@ -23,8 +23,8 @@ from analysis.report.number_sources import (
     TracedNumber,
 )
 from analysis.report.page_files import Cell, ReportTable
-from analysis.report.report_group import ARM_NAMES
 from analysis.report.row_uses import AccountedRows
+from analysis.report.verdict_words import ARM_NAMES
 from store.terminal.printing import count_of
 
 PLATFORMS = {"tiktok": "TikTok", "youtube": "YouTube", "instagram": "Instagram"}

@@ -16,8 +16,9 @@ from analysis.report.diversity import Variety
 from analysis.report.figures import AxisScale, axis, dumbbell
 from analysis.report.group_measures import ArmDwell
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
-from analysis.report.report_group import ARM_NAMES, GroupRows
+from analysis.report.report_group import GroupRows
 from analysis.report.row_uses import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
+from analysis.report.verdict_words import ARM_NAMES
 from analysis.statistics.estimate import Mask
 from store.terminal.printing import count_of
 

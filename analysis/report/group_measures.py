@@ -4,54 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal
 
 import numpy as np
 
 from analysis.data.before_after_windows import compared, counts_by_run
 from analysis.data.exposures import RunInfo, Views, without_repeats
-from analysis.errors import NotOffered
-from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, pair_up, sways
-from analysis.estimators.judge_bias import (
-    AcquiescenceBias,
-    BlindSway,
-    RepeatAgreement,
-    blind,
-    eagerness,
-    steadiness,
-    taste_overlap,
-)
+from analysis.estimators.contrasts import Attrition, pair_up, sways
 from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_sway
-from analysis.estimators.rejudged_matrix import (
-    PersonaMatrix,
-    RejudgedReplies,
-    by_judge,
-    persona_matrix,
-    replies,
-)
-from analysis.estimators.study_results import CONTROLS, Result, study
+from analysis.estimators.study_results import Result, study
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
-from analysis.report.primary_outcome import (
-    NEEDS_REJUDGING,
-    Primary,
-    control_arm,
-    permutation_p,
-    primary,
-)
+from analysis.report.gate_check import GateCheck, because, cap
+from analysis.report.group_verdict import judge_group
+from analysis.report.primary_outcome import Primary
+from analysis.report.rejudgings import Rejudging
 from analysis.report.report_inputs import Material
 from analysis.report.row_uses import AccountedRows, account
-from analysis.report.verdict_gate import GateCheck, attrition_check, cap, gate
+from analysis.report.verdict_words import verdict_words
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.permutation import Permutation, holm
+from analysis.statistics.permutation import holm
 from analysis.statistics.window_counts import WindowCounts
-from store.runs.ledger_lines import RunStarted
-from store.runs.rejudgements import Judgements, RejudgementHeader
-
-Likeness = Literal["same", "other version", "other"]
-"""Of a judge to the one that acted: the same; another model of its name; another."""
 
 
 @dataclass(frozen=True)
@@ -68,39 +41,6 @@ class ArmDwell:
     decided: bool
     yes_count: int
     no_count: int
-
-
-@dataclass(frozen=True, eq=False)
-class Rejudging:
-    """What one judge's blind answers give; parts that were not asked for are ``None``."""
-
-    judge: RejudgementHeader  # as it was when it was first asked about any of the runs
-    likeness: Likeness  # how far it is the judge that acted
-    drawn: bool  # whether personas were drawn for the accounts: without it no permutation tests
-    told: RejudgedReplies
-    matrix: PersonaMatrix | None
-    refused: str
-    overlap: Estimate
-    eagerness: AcquiescenceBias | None
-    repeats: RepeatAgreement | None
-    wordings: RepeatAgreement | None
-    blind: BlindSway | None
-
-    def p(self, test: Permutation, sides: str = "two") -> float:
-        """The p-value of a test that permutes runs; nan where nobody drew personas for them."""
-        return permutation_p(test, sides) if self.drawn else NAN
-
-    @property
-    def rank(self) -> tuple[int, int, int, datetime, int]:
-        """Place among the judges of a group, whatever they answered.
-
-        The judge that acted comes first, then the matrix of most runs, then who was asked as most
-        personas, then who was asked first: no later sitting takes the place of another.
-        """
-        place = ("same", "other version", "other").index(self.likeness)
-        covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
-        asked_as = len(self.judge.personas)
-        return place, -covered, -asked_as, self.judge.at, self.judge.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +100,12 @@ class MeasuredGroup:
         """The primary estimate's verdict; ``capped`` where a check of the gate fails."""
         return cap(self.primary.verdict(alpha, self.p_holm), self.gate)
 
+    def claim(self, alpha: float) -> str:
+        """The verdict in words, as page, terminal and JSON say it."""
+        told, verdict = self.primary, self.verdict(alpha)
+        why = because(self.gate) if verdict == "capped" else told.estimate.reason.removesuffix(".")
+        return verdict_words(told.design, verdict, told.sides, told.control, why)
+
     @property
     def arms(self) -> tuple[str, ...]:
         return tuple(arm.arm for arm in self.result.arms)
@@ -210,29 +156,18 @@ def _group(
     views = material.views
     runs = tuple(views.runs[index] for index in members)
     units = tuple(counts[index] for index in members)
-    control = control_arm(runs)
     arms = [arm.arm for arm in result.arms]
-    rejudged = _rejudged(material, members, rng)
-    matrix = _first_matrix(rejudged)
-    pairs = list(zip(runs, units, strict=True))
-    told = primary(material.test, result, pairs, matrix, rng, material.null_runs.counts)
+    verdict = judge_group(material, result, members, units, rng)
+    control = verdict.control
     graded, graded_by = _graded(views, members)
-    lost, never = _lost(material, result, runs)
-    by_arm = {entry.arm: entry for entry in lost}
-    attrition_p = attrition_p_value(by_arm["treatment"], by_arm[control]) if control else NAN
-    split = next((one.blind for one in rejudged if one.blind and not one.told.split), None)
-    contrast = next(iter(result.contrasts), None)
-    groups = {(run.platform, run.strategy, run.model) for run in views.runs}
-    alpha = material.test.alpha / len(groups)  # at most what Holm's correction asks
-    checks = gate(material, told, matrix, split, contrast, alpha)
     return MeasuredGroup(
         result=result,
         members=members,
         runs=runs,
         counts=units,
         control=control,
-        primary=told,
-        gate=(*checks, attrition_check(material, told, lost, attrition_p)),
+        primary=verdict.primary,
+        gate=verdict.gate,
         p_holm=NAN,
         forest=by_persona(runs, units, control or None),
         drift=drift(views, members, arms),
@@ -249,10 +184,10 @@ def _group(
         ),
         graded=replace(_mean_sway(runs, graded, control), unit="points"),
         graded_by=graded_by,
-        lost=lost,
-        never=never,
-        attrition_p=attrition_p,
-        rejudged=rejudged,
+        lost=verdict.lost,
+        never=verdict.never,
+        attrition_p=verdict.attrition_p,
+        rejudged=verdict.rejudged,
     )
 
 
@@ -294,96 +229,3 @@ def _dwell(views: Views, members: Sequence[int], arm: str) -> ArmDwell:
         yes_count=sum(one.yes_count for one in told),
         no_count=sum(one.no_count for one in told),
     )
-
-
-def _lost(
-    material: Material, result: Result, runs: Sequence[RunInfo]
-) -> tuple[tuple[Attrition, ...], dict[str, int]]:
-    """Attrition by arm; runs that were drawn and never began count as lost."""
-    never: dict[str, int] = {}
-    if material.study is not None:
-        begun = {str(first.config.get("cell")) for first in material.started}
-        for cell in material.study.planned:
-            mine = (cell.platform, cell.strategy, cell.model) == (
-                result.platform,
-                result.strategy,
-                result.model,
-            )
-            if mine and cell.key not in begun:
-                never[cell.arm] = never.get(cell.arm, 0) + 1
-    lost = [
-        replace(
-            entry,
-            started=entry.started + never.get(entry.arm, 0),
-            short=(*entry.short, *("never begun",) * never.get(entry.arm, 0)),
-        )
-        for entry in attrition(runs)
-    ]
-    present = {entry.arm for entry in lost}
-    lost += [
-        Attrition(arm, never[arm], 0, ("never begun",) * never[arm])
-        for arm in ("treatment", *CONTROLS)
-        if arm in never and arm not in present
-    ]
-    return tuple(lost), never
-
-
-def _rejudged(
-    material: Material, members: Sequence[int], rng: np.random.Generator
-) -> tuple[Rejudging, ...]:
-    judges = by_judge(
-        {index: material.judgements[index] for index in members if material.judgements}
-    )
-    acted = [material.started[index] for index in members if material.started]
-    found = [
-        _by_one_judge(
-            replies(material.views, files, members), files, acted, rng, drawn=material.drawn
-        )
-        for files in judges.values()
-    ]
-    return tuple(sorted(found, key=lambda one: one.rank))
-
-
-def _by_one_judge(
-    told: RejudgedReplies,
-    files: Mapping[int, Judgements],
-    acted: Sequence[RunStarted],
-    rng: np.random.Generator,
-    *,
-    drawn: bool,
-) -> Rejudging:
-    matrix, refused = None, ""
-    try:
-        matrix = persona_matrix(told, rng)
-    except NotOffered as refusal:
-        refused = str(refusal).partition(" Type: ")[0]
-    judge = min((file.judge for file in files.values()), key=lambda one: one.at)
-    return Rejudging(
-        judge=judge,
-        likeness=_likeness(judge, acted),
-        drawn=drawn,
-        told=told,
-        matrix=matrix,
-        refused=refused,
-        overlap=taste_overlap(told),
-        eagerness=eagerness(told),
-        repeats=steadiness(told),
-        wordings=steadiness(told, reworded=True),
-        blind=blind(told),
-    )
-
-
-def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness:
-    """How far a judge is the one that acted; a fingerprint that was not recorded is no other."""
-    if any((run.model, run.strategy) != (judge.model, judge.strategy) for run in acted):
-        return "other"
-    known = {run.fingerprint for run in acted} - {None}
-    others = known - {judge.fingerprint}
-    return "other version" if judge.fingerprint is not None and others else "same"
-
-
-def _first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:
-    for told in rejudged:
-        if told.matrix is not None:
-            return told.matrix
-    return rejudged[0].refused if rejudged else NEEDS_REJUDGING

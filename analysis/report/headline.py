@@ -18,8 +18,9 @@ from analysis.report.number_sources import (
     TracedNumber,
     placed,
 )
-from analysis.report.report_group import ARM_NAMES, GroupRows
-from analysis.report.verdict_gate import because
+from analysis.report.report_group import GroupRows
+from analysis.report.verdict_words import outcome_words
+from analysis.statistics.group_sequential import SequentialLook
 from store.terminal.printing import count_of
 
 _AXIS = "percentage points"
@@ -29,6 +30,16 @@ BY_DESIGN = {
     "matrix": "the specific sway, own feed against the others'",
     "borrowed": "the sway against a borrowed base",
 }
+
+
+@dataclass(frozen=True)
+class PrintedLook:
+    """Which look it was, of how many, and the error that could be spent up to it."""
+
+    number: TracedNumber
+    of: TracedNumber
+    spent: TracedNumber
+    early: bool  # whether it stopped the study before its last look
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,9 @@ class Headline:
     model: Name
     design: str
     quantity: str
-    control: str
     verdict: str  # ``up``, ``down``, ``capped``, ``chance``, ``untested`` or ``absent``
-    because: TracedNumber
-    """Where it is capped: what else may have made the difference."""
+    claim: TracedNumber  # the verdict in words
+    outcome: str  # the same in a few
     gate: tuple[tuple[str, str, TracedNumber], ...]  # name, outcome and finding of each check
     told: PrintedEstimate
     p: TracedNumber
@@ -56,6 +66,7 @@ class Headline:
     p_other: TracedNumber | None
     other: str
     p_holm: TracedNumber | None
+    look: PrintedLook | None  # ``None`` where the test is made once
     alpha: TracedNumber
     declared: bool
     null_low: TracedNumber
@@ -72,7 +83,6 @@ class Headline:
     high_bound: TracedNumber
     figure: Markup  # the null as a hump with the estimate over it, or the estimate alone
     axis: Markup
-    reason: TracedNumber
     source: NumberSource
 
 
@@ -95,9 +105,9 @@ def headline(scene: GroupRows) -> Headline:
         model=Name(group.name[2]),
         design=told.design,
         quantity=name,
-        control=ARM_NAMES.get(told.control, ""),
         verdict=group.verdict(test.alpha),
-        because=checked.words(_typeset(because(group.gate))),
+        outcome=outcome_words(told.design, group.verdict(test.alpha)),
+        claim=checked.words(_typeset(group.claim(test.alpha))),
         gate=tuple(
             (one.name, one.outcome, checked.words(_typeset(one.finding))) for one in group.gate
         ),
@@ -110,6 +120,7 @@ def headline(scene: GroupRows) -> Headline:
         else None,
         other=told.other,
         p_holm=_holm(scene) if several else None,
+        look=_look(told.look) if told.look else None,
         alpha=setting.setting(test.alpha, "level of the primary test"),
         declared=test.declared,
         null_low=null.pp(told.null.low, f"lower end of what chance gives {name}", told.null.reason),
@@ -129,8 +140,19 @@ def headline(scene: GroupRows) -> Headline:
         high_bound=bounds.pp(told.bounds[1], f"upper bound of {name} for missing answers"),
         figure=figure,
         axis=below,
-        reason=source.words(told.estimate.reason.removesuffix(".")),
         source=source,
+    )
+
+
+def _look(look: SequentialLook) -> PrintedLook:
+    source = NumberSource(
+        "analysis.report.study_looks.look_at_study", "the replicates that were looked at"
+    )
+    return PrintedLook(
+        number=source.count(look.number, "looks so far"),
+        of=source.count(look.of, "looks that were declared"),
+        spent=source.setting(float(f"{look.spent:.2g}"), "error that may be spent up to this look"),
+        early=look.found and look.number < look.of,
     )
 
 

@@ -12,8 +12,8 @@ from analysis.estimators.judge_bias import RepeatAgreement
 from analysis.estimators.persona_matrix_cells import missing_shares
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.figures import AxisScale, axis, hump, interval, span
-from analysis.report.group_measures import Rejudging
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
+from analysis.report.rejudgings import Rejudging
 from analysis.report.report_group import GroupRows, group_told
 from analysis.statistics.estimate import Estimate, Mask
 from store.terminal.printing import count_of

@@ -16,9 +16,10 @@ from typing import Any
 from markupsafe import Markup
 
 from analysis.data.exposures import EXCLUDED
+from analysis.report.declared_study import PrimaryTest
 from analysis.report.group_measures import Measures
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
-from analysis.report.report_inputs import Material, PrimaryTest
+from analysis.report.report_inputs import Material
 from store.runs.ledger_lines import RunStarted
 from store.runs.recorded_model_names import REPLAY
 from store.terminal.printing import count_of

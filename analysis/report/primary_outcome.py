@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from analysis.data.exposures import RunInfo
+from analysis.estimators.persona_matrix import SpecificSway
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.estimators.study_results import CONTROLS, Result
-from analysis.report.report_inputs import PrimaryTest
+from analysis.report.declared_study import PrimaryTest
 from analysis.statistics.estimate import NAN, Estimate, Floats
+from analysis.statistics.group_sequential import SequentialLook
 from analysis.statistics.intervals import difference_over_batches, t_p_value
 from analysis.statistics.null_models import NullOfSway, null_of_sway, share_below
 from analysis.statistics.permutation import Permutation
@@ -57,6 +59,8 @@ class Primary:
     bounds: tuple[float, float] = (NAN, NAN)
     """Its lowest and highest value whatever the missing judgements would have been."""
     worst: tuple[WorstCase, ...] = ()
+    look: SequentialLook | None = None
+    """The look that ``p`` is of, where the study is tested after each replicate."""
 
     def verdict(self, alpha: float, p_adjusted: float) -> str:
         """``up``, ``down``, ``chance``, ``untested`` (no p-value) or ``absent`` (no estimate)."""
@@ -65,7 +69,7 @@ class Primary:
         p = self.p if math.isnan(p_adjusted) else p_adjusted
         if math.isnan(p):
             return "untested"
-        if p >= alpha:
+        if p >= alpha if self.look is None else not self.look.found:
             return "chance"
         return "up" if self.estimate.value > 0 else "down"
 
@@ -123,7 +127,7 @@ def _controlled(
         null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(treated, control, rng, null_runs=null_runs),
         bounds=contrast.bounds,
-        worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in contrast.worst),
+        worst=tuple(t_case(one, sides) for one in contrast.worst),
     )
 
 
@@ -143,7 +147,7 @@ def _paired(
     if alone:
         over = difference_over_batches(units[0].in_points)
         estimate = over.within(-100, 100)
-        worst = _moved(estimate, worst[0].value), _moved(estimate, worst[1].value)
+        worst = tuple(_moved(estimate, one.value) for one in worst)
     return Primary(
         "paired",
         estimate,
@@ -155,7 +159,7 @@ def _paired(
         null_function="statistics.null_models.null_of_sway",
         null=null_of_sway(units, [], rng, null_runs=null_runs),
         bounds=arms[0].bounds,
-        worst=tuple(WorstCase(one.value, _t_p(one, sides)) for one in worst),
+        worst=tuple(t_case(one, sides) for one in worst),
     )
 
 
@@ -170,9 +174,7 @@ def _specific(matrix: PersonaMatrix, sides: str) -> Primary:
         null_function="estimators.persona_matrix.rearranged",
         null=_permuted(matrix.drawn, sway.estimate.value),
         bounds=matrix.bounds,
-        worst=tuple(
-            WorstCase(one.estimate.value, permutation_p(one.test, sides)) for one in matrix.worst
-        ),
+        worst=tuple(matrix_case(one, sides) for one in matrix.worst),
     )
 
 
@@ -208,6 +210,24 @@ def _t_p(estimate: Estimate, sides: str) -> float:
     if sides == "two" or math.isnan(estimate.p):
         return estimate.p
     return estimate.p / 2 if estimate.value > 0 else 1 - estimate.p / 2
+
+
+def t_case(estimate: Estimate, sides: str) -> WorstCase:
+    """An estimate by Student's t as a case of its own."""
+    return WorstCase(estimate.value, _t_p(estimate, sides))
+
+
+def matrix_case(sway: SpecificSway, sides: str) -> WorstCase:
+    """A specific sway as a case of its own.
+
+    Of no completion is the one-sided p-value greater than that of the worst. So the two-sided test
+    takes twice the smaller one-sided p-value, where it is larger than its own.
+    """
+    value, test = sway.estimate.value, sway.test
+    if sides == "one" or math.isnan(test.p):
+        return WorstCase(value, permutation_p(test, sides))
+    below = 1 - test.p_greater + 1 / test.arrangements
+    return WorstCase(value, max(test.p, min(1, 2 * min(test.p_greater, below))))
 
 
 def permutation_p(test: Permutation, sides: str) -> float:

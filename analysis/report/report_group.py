@@ -12,12 +12,6 @@ from analysis.report.group_measures import MeasuredGroup, Measures
 from analysis.report.number_sources import NumberSource
 from analysis.statistics.estimate import Mask
 
-ARM_NAMES = {
-    "treatment": "treatment",
-    "yoked": "yoked control",
-    "passive": "passive control",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class GroupRows:

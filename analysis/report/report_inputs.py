@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 from analysis.data.exposures import Views, from_ledgers
 from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.data.null_runs import NullRuns
-from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
-from store.errors import RunNotFound
+from analysis.errors import NothingToCompare, UnknownStudy
+from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
+from store.errors import RunNotFound, StoreError
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
@@ -25,11 +25,8 @@ from store.runs.ledger import Ledger
 from store.runs.ledger_lines import RunStarted, Step
 from store.runs.ledger_site_lines import last_difference
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
-from store.runs.study_looks import read_looks
 from store.terminal.printing import count_of
-from store.untrusted.size_limits import BadToml, read_toml
 
-FILE, DRAWS = "study.toml", "draws.json"
 Texts = NDArray[np.object_]
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
@@ -49,6 +46,29 @@ class RowDetails:
     reason: Texts
 
 
+@dataclass(frozen=True)
+class Served:
+    """What services said has answered in one run, by window."""
+
+    before: frozenset[str]
+    after: frozenset[str]
+
+
+@dataclass(frozen=True)
+class FormerRun:
+    """A run that a later one of the same cell stands in for.
+
+    ``answered``: whether a video was judged in it; ``changed``: whether it went beyond the before
+    window. Both hold where its ledger cannot be read.
+    """
+
+    cell: str
+    arm: str
+    at: datetime
+    answered: bool = True
+    changed: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """Everything that a report is made of."""
@@ -63,10 +83,14 @@ class Material:
     study: StudyFile | None = None  # ``None`` where the runs belong to no study
     superseded: Mapping[str, str] = field(default_factory=dict)
     """Runs of the study that a later run of the same cell stands in for, each with that run."""
+    former: tuple[FormerRun, ...] = ()  # the same runs, and how far each went
+    used_before: frozenset[str] = frozenset()
+    """Accounts of the study that an earlier run had used for another persona, arm or study."""
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
     """Re-judgements, in the order of the runs."""
-    disputed: bool = False  # whether the site has counted otherwise than the ledger of some run
-    counted: bool = False  # whether the site has counted along in every run
+    disputed: frozenset[str] = frozenset()  # runs where the site has counted otherwise
+    counted: frozenset[str] = frozenset()  # runs in which the site has counted along
+    served: Mapping[str, Served] = field(default_factory=dict)  # by run, where services tell it
     null_runs: NullRuns = field(default_factory=NullRuns)  # to draw the null from, if there are any
     origin: str = ""  # SHA-256 of the file that the views were imported from
 
@@ -107,21 +131,17 @@ def read_study(
     Raises ``BadStudyFolder`` where its own files cannot be read, ``NothingToCompare`` before its
     first run.
     """
-    study = _looked_at(data, name, upto)
+    study = read_looked_at(data.studies_dir / name, upto)
     newest, superseded = newest_runs(data, study)
     command = f"python -m analysis report {study.name}"
     runs = _gather(data, newest, progress, study.name, command)
-    return replace(runs, study=study, superseded=superseded)
-
-
-def _looked_at(data: DataFolder, name: str, upto: int | None = None) -> StudyFile:
-    """A study as it was declared; with looks, the cells of the replicates looked at alone."""
-    study = read_study_file(data.studies_dir / name)
-    if not study.test.looks:
-        return study
-    last = len(read_looks(data.studies_dir / name)) if upto is None else upto
-    cells = tuple(cell for cell in study.planned if cell.replicate <= last)
-    return replace(study, planned=cells)
+    return replace(
+        runs,
+        study=study,
+        superseded=superseded,
+        former=tuple(_former(data.ledger_path(run)) for run in superseded),
+        used_before=_used_before(study.name, data.runs()),
+    )
 
 
 def newest_runs(data: DataFolder, study: StudyFile) -> tuple[list[Path], dict[str, str]]:
@@ -149,6 +169,38 @@ def newest_runs(data: DataFolder, study: StudyFile) -> tuple[list[Path], dict[st
     return list(newest.values()), stand_in
 
 
+def _former(path: Path) -> FormerRun:
+    """How far a run went that a later one stands in for."""
+    summary = ledger.summarise(path)
+    started = summary.started if summary else None
+    at, arm = (started.at, started.arm) if started else (datetime.min.replace(tzinfo=UTC), "")
+    cell = str(started.config.get("cell")) if started else ""
+    try:
+        steps = ledger.read(path).steps
+    except StoreError:
+        return FormerRun(cell, arm, at)
+    return FormerRun(
+        cell,
+        arm,
+        at,
+        answered=any(step.judgement.answer is not None for step in steps),
+        changed=any(step.phase != "before" for step in steps),
+    )
+
+
+def _used_before(study: str, runs: Sequence[ledger.RunSummary]) -> frozenset[str]:
+    """Accounts of a study that an earlier run had used otherwise; runs come by their start."""
+    users: dict[tuple[str, str], tuple[str, str, str]] = {}
+    used = set()
+    for first in (run.started for run in runs if run.started):
+        mine = str(first.config.get("cell", first.run_id))
+        use = (str(first.config.get("study")), mine, first.persona.identity)
+        former = users.setdefault((first.platform, first.account), use)
+        if former != use and first.config.get("study") == study:
+            used.add(first.account)
+    return frozenset(used)
+
+
 def read_runs(
     data: DataFolder, paths: Sequence[Path], names: Sequence[str], progress: Progress = iter
 ) -> Material:
@@ -174,7 +226,7 @@ def nearest_names(data: DataFolder, name: str) -> UnknownStudy:
 def named_runs(data: DataFolder, names: Sequence[str]) -> tuple[list[Path], dict[str, str]]:
     """Ledgers that a study's name stands for, as ``newest_runs`` has them, or the runs' own."""
     if len(names) == 1 and is_study(data, names[0]):
-        return newest_runs(data, _looked_at(data, names[0]))
+        return newest_runs(data, read_looked_at(data.studies_dir / names[0]))
     return find_runs(data, names), {}
 
 
@@ -196,15 +248,20 @@ class _Noted:
 
     started: list[RunStarted] = field(default_factory=list)
     steps: list[tuple[str | None, ...]] = field(default_factory=list)
-    disputed: bool = False
-    counted: bool = True
+    disputed: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
+    served: dict[str, Served] = field(default_factory=dict)
 
     def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
         for path in paths:
             read = ledger.read(path)
             self.started.append(read.started)
-            self.disputed |= bool(last_difference(read.checks))
-            self.counted &= any(check.compared for check in read.checks)
+            run_id = read.started.run_id
+            if last_difference(read.checks):
+                self.disputed.add(run_id)
+            if any(check.compared for check in read.checks):
+                self.counted.add(run_id)
+            self.served[run_id] = Served(_served(read, "before"), _served(read, "after"))
             self.steps.extend(_note(step) for step in read.steps)
             yield read
 
@@ -213,6 +270,14 @@ class _Noted:
         for index, noted in enumerate(self.steps):
             columns[:, index] = noted
         return RowDetails(*columns)
+
+
+def _served(read: Ledger, phase: str) -> frozenset[str]:
+    return frozenset(
+        step.judgement.served
+        for step in read.steps
+        if step.phase == phase and step.judgement.served
+    )
 
 
 def _note(step: Step) -> tuple[str | None, ...]:
@@ -239,106 +304,12 @@ def _gather(
         seen=noted.seen(),
         frames=FrameStore(data.frames_dir),
         started=tuple(noted.started),
-        disputed=noted.disputed,
-        counted=noted.counted,
+        disputed=frozenset(noted.disputed),
+        counted=frozenset(noted.counted),
+        served=noted.served,
         judgements=tuple(_rejudged(path.parent) for path in paths),
     )
 
 
 def _rejudged(run_folder: Path) -> tuple[Judgements, ...]:
     return tuple(read_judgements(path) for path in judgement_files(run_folder))
-
-
-@dataclass(frozen=True)
-class PrimaryTest:
-    """What is tested, and how."""
-
-    primary: str = "controlled"
-    """``controlled`` (treatment minus control), ``matrix``, ``paired`` (after minus before alone)
-    or ``borrowed``."""
-    sides: str = "two"  # ``two``, or ``one`` for a sway towards the persona
-    alpha: float = 0.05
-    declared: bool = True  # whether it was declared before anything was run
-    looks: int = 0
-    """Looks that were declared, one after each replicate; 0 where it is made once, at the end."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One cell of a study: a run that was drawn, whether or not it was made."""
-
-    platform: str
-    strategy: str
-    model: str
-    replicate: int
-    persona: str
-    arm: str
-
-    @property
-    def key(self) -> str:
-        """Name of the cell, as the ledgers of its runs carry it."""
-        return (
-            f"{self.platform}/{self.strategy}/{self.model}/{self.replicate}/"
-            f"{self.persona}/{self.arm}"
-        )
-
-
-@dataclass(frozen=True)
-class StudyFile:
-    """A study as it was declared."""
-
-    name: str
-    data: Mapping[str, Any]
-    """The file's own content; what it leaves out has the defaults that the ledgers hold."""
-    test: PrimaryTest
-    planned: tuple[Planned, ...]  # every run that was drawn
-
-    @property
-    def seed(self) -> int:
-        return int(self.data.get("seed", 1))
-
-
-def read_study_file(folder: Path) -> StudyFile:
-    """Read ``study.toml`` and ``draws.json`` of a study's folder, or raise ``BadStudyFolder``."""
-    data = _toml(folder / FILE)
-    test = data.get("test", {})
-    return StudyFile(
-        name=str(data.get("name", folder.name)),
-        data=data,
-        test=PrimaryTest(
-            primary=str(test.get("primary", PrimaryTest.primary)),
-            sides=str(test.get("sides", PrimaryTest.sides)),
-            alpha=float(test.get("alpha", PrimaryTest.alpha)),
-            looks=_declared_looks(data),
-        ),
-        planned=_planned(folder / DRAWS),
-    )
-
-
-def _declared_looks(data: Mapping[str, Any]) -> int:
-    if data.get("test", {}).get("looks") != "replicates":
-        return 0
-    return int(data.get("matrix", {}).get("replicates", 1))
-
-
-def _toml(path: Path) -> Mapping[str, Any]:
-    try:
-        told = read_toml(path)
-        test = told.get("test", {})
-        if not isinstance(test, dict) or isinstance(test.get("alpha", 0.05), str | list | dict):
-            raise BadToml("its test is none")
-        return told
-    except (OSError, BadToml) as error:
-        raise BadStudyFolder(path, f"it cannot be read ({error}).") from None
-
-
-def _planned(path: Path) -> tuple[Planned, ...]:
-    """Every cell that was drawn; none where nothing was drawn yet."""
-    if not path.exists():
-        return ()
-    names = ("platform", "strategy", "model", "replicate", "persona", "arm")
-    try:
-        cells = json.loads(path.read_bytes())
-        return tuple(Planned(**{name: cell[name] for name in names}) for cell in cells)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadStudyFolder(path, f"it cannot be read ({error!r}).") from None

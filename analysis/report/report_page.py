@@ -25,6 +25,7 @@ from analysis.report.feeds import (
     uses,
     variety_table,
 )
+from analysis.report.gate_check import GateCheck
 from analysis.report.group_measures import Measures, measure
 from analysis.report.headline import Headline, headline
 from analysis.report.judges import JudgeView, judge_views
@@ -51,8 +52,8 @@ from analysis.report.sway_results import (
     forest,
 )
 from analysis.report.tables import tables
-from analysis.report.verdict_gate import GateCheck, because
 from analysis.statistics.estimate import Estimate, as_json
+from analysis.statistics.group_sequential import SequentialLook
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,12 @@ class Finding:
     design: str
     declared: bool
     verdict: str
+    claim: str  # the verdict in words, as the page says it
     estimate: Estimate
     sides: str
     p: float
     p_holm: float
+    look: SequentialLook | None
     gate: tuple[GateCheck, ...]
 
 
@@ -215,10 +218,12 @@ def _findings(measures: Measures) -> tuple[Finding, ...]:
             design=group.primary.design,
             declared=test.declared,
             verdict=group.verdict(test.alpha),
+            claim=group.claim(test.alpha),
             estimate=group.primary.estimate,
             sides=group.primary.sides,
             p=group.primary.p,
             p_holm=group.p_holm,
+            look=group.primary.look,
             gate=group.gate,
         )
         for group in measures.groups
@@ -228,21 +233,14 @@ def _findings(measures: Measures) -> tuple[Finding, ...]:
 def findings_text(findings: Sequence[Finding]) -> str:
     from analysis.terminal.run_text import estimate_text
 
-    verdicts = {
-        "up": "towards the personas",
-        "down": "away from the personas",
-        "chance": "not told from chance",
-        "untested": "not tested",
-        "absent": "no estimate",
-    }
     lines = []
     for one in findings:
-        said = verdicts.get(one.verdict) or (
-            f"a difference that cannot be attributed to the feed, because {because(one.gate)}"
-        )
-        lines.append(f"{one.platform}, {one.strategy}, {one.model}: {said}")
+        lines.append(f"{one.platform}, {one.strategy}, {one.model}: {one.claim}")
         tested = "" if np.isnan(one.p) else f"   p = {one.p:.2g}, {one.sides}-sided"
         if len(findings) > 1 and not np.isnan(one.p_holm):
             tested += f", {one.p_holm:.2g} after Holm's correction"
+        if one.look:
+            look = one.look
+            tested += f" (look {look.number} of {look.of}: {look.spent:.2g} could be spent)"
         lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
     return "\n".join(lines)

@@ -22,8 +22,9 @@ from analysis.report.figures import (
     strip,
 )
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber, placed
-from analysis.report.report_group import ARM_NAMES, GroupRows
+from analysis.report.report_group import GroupRows
 from analysis.report.row_uses import TOO_EARLY
+from analysis.report.verdict_words import ARM_NAMES
 from analysis.statistics.estimate import Estimate
 from store.terminal.printing import count_of
 

@@ -2,81 +2,56 @@
 
 A test says that chance alone seldom gives a difference like this, and nothing of its cause. Each
 check looks for one other cause. Where one is found, the headline says so in place of the finding.
+Checks of the draw are in ``draw_checks``, that of lost runs in ``lost_runs_check``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from analysis.estimators.contrasts import Attrition, Contrast
+import numpy as np
+
+from analysis.data.exposures import EXCLUDED, NONE, YES
+from analysis.estimators.contrasts import Contrast, fisher_p_value
 from analysis.estimators.judge_bias import BlindSway
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.primary_outcome import Primary
-from analysis.report.report_inputs import Material
+from analysis.report.draw_checks import account_check, assignment_check, start_check
+from analysis.report.gate_check import BLIND, GateCheck, GatedGroup
+from analysis.report.primary_outcome import Primary, matrix_case, t_case
 from analysis.statistics.estimate import Estimate
 from store.terminal.printing import count_of
 
-Outcome = Literal["holds", "fails", "open"]
 ALPHA = 0.05
 """Level of the tests that a gate makes itself, each two-sided."""
-BLIND = ("matrix", "borrowed")
-"""Designs whose answers were all given blind, about stored frames."""
 
 
-@dataclass(frozen=True)
-class GateCheck:
-    """One other cause that was looked for.
+def placebo_check(matrix: PersonaMatrix | str, told: Primary, alpha: float) -> GateCheck:
+    """Whether profiles that lean to their personas from the start can have made the difference.
 
-    ``outcome``: ``fails`` where it may have made the difference, ``open`` where nothing tells.
-    ``finding``: a clause in words; where the check fails, it follows "because".
+    A small lean passes the placebo, and the slope of the adjustment takes out a part of it only. So
+    after less before has to be found as well, which no lean that lasts can make.
     """
-
-    name: str
-    outcome: Outcome
-    finding: str
-
-
-def cap(verdict: str, checks: Sequence[GateCheck]) -> str:
-    """``capped`` in place of ``up`` and ``down`` where a check fails; else the verdict itself."""
-    failed = any(check.outcome == "fails" for check in checks)
-    return "capped" if failed and verdict in ("up", "down") else verdict
-
-
-def because(checks: Sequence[GateCheck]) -> str:
-    """Why the difference cannot be attributed to the feed; empty where nothing fails."""
-    return ", and ".join(check.finding for check in checks if check.outcome == "fails")
-
-
-def assignment_check(material: Material, told: Primary) -> GateCheck:
-    """Whether a draw gave personas and arms to accounts, which every permutation rests on."""
-    name = "assignment at random"
-    if material.drawn:
-        return GateCheck(name, "holds", "a draw gave the accounts their personas and arms")
-    nobody = "nobody drew personas for these accounts"
-    if told.design in BLIND:
-        return GateCheck(name, "fails", nobody)
-    return GateCheck(name, "open", nobody)
-
-
-def placebo_check(matrix: PersonaMatrix | str) -> GateCheck:
-    """Whether the passive before windows show what nothing can have made yet."""
     name = "placebo"
     if isinstance(matrix, str):
         return GateCheck(name, "open", "there is no persona matrix to take it from")
     p = matrix.sway.placebo_test.p
-    if math.isnan(p):
-        return GateCheck(name, "open", "no before window was passive")
+    if math.isnan(p) or matrix.gain is None:
+        words = "no before window was passive, so that profiles may have leaned from the start"
+        return GateCheck(name, "fails", words)
     tested = f"p = {p:.2g}, two-sided"
     if p < ALPHA:
         return GateCheck(name, "fails", f"the passive before windows differ already ({tested})")
-    return GateCheck(name, "holds", f"the passive before windows show nothing ({tested})")
+    gain = matrix_case(matrix.gain, told.sides)
+    found = f"{gain.value:+.1f} pp, p = {gain.p:.2g}, {told.sides}-sided"
+    if gain.p < alpha and gain.value * told.estimate.value > 0:
+        words = f"the passive before windows show nothing ({tested}), and less them it is there"
+        return GateCheck(name, "holds", f"{words} ({found})")
+    words = f"profiles may have leaned: less the passive before windows it is not there ({found})"
+    return GateCheck(name, "fails", words)
 
 
 def missing_check(told: Primary, alpha: float) -> GateCheck:
-    """Whether the test finds the difference with all missing answers to either side."""
+    """Whether the test finds the difference with all missing answers at their worst."""
     name, (low, high) = "missing answers", told.bounds
     if math.isnan(low) or not told.estimate.exists:
         return GateCheck(name, "open", "this estimate has no bounds for missing answers")
@@ -91,95 +66,111 @@ def missing_check(told: Primary, alpha: float) -> GateCheck:
     return GateCheck(name, "fails", f"missing answers alone could have made it ({bounds})")
 
 
-def attrition_check(
-    material: Material, told: Primary, lost: Sequence[Attrition], p: float
-) -> GateCheck:
-    """Whether the compared arms lost runs unequally; within one arm nothing tells why."""
-    name = "lost runs"
-    arms = ("treatment", told.control)
-    compared = [one for one in lost if one.arm in arms]
-    words = ", ".join(f"{one.arm} {len(one.short)} of {one.started}" for one in compared)
-    if not material.started:
-        return GateCheck(name, "open", "an imported table does not tell which runs were lost")
-    if told.control and p < ALPHA:
-        words = f"the arms lost runs unequally ({words}; Fisher p = {p:.2g}, two-sided)"
-        return GateCheck(name, "fails", words)
-    if material.superseded:
-        words = f"{count_of(len(material.superseded), 'run')} gave way to a later one of the cell"
-        return GateCheck(name, "open", f"{words}, and nothing tells whether for its answers")
-    if not any(one.short for one in compared):
-        return GateCheck(name, "holds", "no run was lost")
-    if told.control:
-        words = f"the arms lost runs about alike ({words}; Fisher p = {p:.2g}, two-sided)"
-        return GateCheck(name, "holds", words)
-    words = f"runs were lost ({words}), and with one arm nothing tells whether by their answers"
-    return GateCheck(name, "open", words)
+def judge_check(told: Primary, split: BlindSway | None, alpha: float) -> GateCheck:
+    """Whether the acting judge finds a sway without control again when it scores blind.
 
-
-def judge_check(told: Primary, split: BlindSway | None) -> GateCheck:
-    """Whether a sway without control is there when the same frames are scored blind."""
+    ``split``: of the judge that acted; what another judge finds says nothing of this one.
+    """
     name = "the judge's part"
     if told.design != "paired":
         return GateCheck(name, "holds", "what is compared was judged alike")
     if split is None:
-        return GateCheck(name, "open", "no frame was judged again, so the judge may have moved")
-    blind = split.blind
-    if not blind.bounded:
+        words = "no frame was judged again by this judge, so it may have moved"
+        return GateCheck(name, "open", words)
+    if not split.blind.bounded:
         return GateCheck(name, "open", "too few runs were judged again to tell the judge's part")
-    value = f"{blind.value:+.1f} pp"
-    if _side(blind) != math.copysign(1, told.estimate.value):
-        return GateCheck(name, "fails", f"the same videos scored blind do not show it ({value})")
-    return GateCheck(name, "holds", f"the same videos scored blind show it, too ({value})")
+    value = f"{split.blind.value:+.1f} pp"
+    shown = [_shows(one, told, alpha) for one in (split.blind, *split.worst)]
+    if all(shown):
+        return GateCheck(name, "holds", f"the same videos scored blind show it, too ({value})")
+    if any(shown):
+        words = f"the blind judge left too much unanswered to tell its part ({value})"
+        return GateCheck(name, "fails", words)
+    return GateCheck(name, "fails", f"the same videos scored blind do not show it ({value})")
 
 
-def _side(estimate: Estimate) -> int:
-    """1 or -1 where the interval lies on one side of zero, else 0."""
-    return int(estimate.low > 0) - int(estimate.high < 0)
+def _shows(estimate: Estimate, told: Primary, alpha: float) -> bool:
+    """Whether an estimate is found as the primary one was, by the declared side and level."""
+    case = t_case(estimate, told.sides)
+    return case.p < alpha and case.value * told.estimate.value > 0
 
 
-def version_check(material: Material, contrast: Contrast | None) -> GateCheck:
-    """Whether treatment and control of a pair were judged by the same version of the model."""
-    name = "one judge for both arms"
+def version_check(group: GatedGroup, contrast: Contrast | None) -> GateCheck:
+    """Whether one version of the model judged both windows, and both runs of every pair."""
+    material, told = group.material, group.told
+    name = "one judge for both arms" if told.control else "one judge for both windows"
     versions = {first.run_id: first.fingerprint for first in material.started}
-    pairs = contrast.pairs if contrast else ()
+    pairs = contrast.pairs if contrast and told.control else ()
     known = [pair for pair in pairs if all(versions.get(run) is not None for run in pair)]
     other = sum(versions[one] != versions[two] for one, two in known)
-    if not pairs:
-        return GateCheck(name, "open", "there is no pair")
+    arms = {run.run_id: run.arm for run in material.views.runs}
+    for arm in group.arms:
+        windows = [one for run, one in material.served.items() if arms.get(run) == arm]
+        early, late = (
+            frozenset[str]().union(*sets)
+            for sets in ([one.before for one in windows], [one.after for one in windows])
+        )
+        if early and late and early != late:
+            words = f"another model answered in the after windows ({arm})"
+            return GateCheck(name, "fails", words)
     if other:
         words = f"another version of the model judged the control in {count_of(other, 'pair')}"
         return GateCheck(name, "fails", words)
-    if len(known) < len(pairs):
+    if told.control and not pairs:
+        return GateCheck(name, "open", "there is no pair")
+    if len(known) < len(pairs) or (not told.control and None in versions.values()):
         return GateCheck(name, "open", "the version of the model was not recorded in every run")
-    return GateCheck(name, "holds", "one version of the model judged both runs of every pair")
+    words = "one version of the model judged both runs of every pair"
+    return GateCheck(name, "holds", words if told.control else "one version judged both windows")
 
 
-def ledger_check(material: Material) -> GateCheck:
-    """Whether what the ledgers say was shown is what the site says it has shown."""
-    name = "seen and recorded"
-    if material.disputed:
+def exclusion_check(group: GatedGroup) -> GateCheck:
+    """Whether excluded videos were answered otherwise than those that count.
+
+    A run asks nothing about a video that it excludes. Older ledgers leave repeats out by rule.
+    """
+    name, views = "exclusions", group.material.views
+    rows = (views.answer != NONE) & (views.excluded != EXCLUDED.index("repeat"))
+    rows &= np.isin(views.run, group.compared)
+    out = views.excluded[rows] > 0
+    if not out.any():
+        return GateCheck(name, "holds", "no video was left out after it was judged")
+    yes = views.answer[rows] == YES
+    p = fisher_p_value(*((int(yes[side].sum()), int(side.sum())) for side in (out, ~out)))
+    words = f"{count_of(int(out.sum()), 'video')} left out after they were judged"
+    if p < ALPHA:
+        return GateCheck(
+            name, "fails", f"{words} had other answers (Fisher p = {p:.2g}, two-sided)"
+        )
+    return GateCheck(name, "holds", f"{words} had no other answers (Fisher p = {p:.2g}, two-sided)")
+
+
+def ledger_check(group: GatedGroup) -> GateCheck:
+    """Whether what the compared runs' ledgers say was shown is what the site has counted."""
+    name, material = "seen and recorded", group.material
+    mine = {material.views.runs[index].run_id for index in group.compared}
+    if mine & material.disputed:
         return GateCheck(name, "fails", "the site has counted otherwise than a ledger")
-    if material.counted:
+    if mine and mine <= material.counted:
         return GateCheck(name, "holds", "the site has counted what the ledgers say")
     return GateCheck(name, "open", "no site has counted along, so that nothing checks the ledgers")
 
 
 def gate(
-    material: Material,
-    told: Primary,
+    group: GatedGroup,
     matrix: PersonaMatrix | str,
     split: BlindSway | None,
     contrast: Contrast | None,
-    alpha: float,
 ) -> tuple[GateCheck, ...]:
     """Make the checks that concern the primary estimate, but for that of lost runs.
 
-    ``alpha``: level for the worst case of missing answers.
+    ``split``: of the judge that acted.
     """
-    checks = [assignment_check(material, told)]
-    if told.design in BLIND:
-        checks.append(placebo_check(matrix))
-    checks += [missing_check(told, alpha), judge_check(told, split)]
-    if told.design == "controlled":
-        checks.append(version_check(material, contrast))
-    return (*checks, ledger_check(material))
+    checks = [assignment_check(group), start_check(group), account_check(group)]
+    if group.told.design in BLIND:
+        checks.append(placebo_check(matrix, group.told, group.alpha))
+    else:
+        checks.append(version_check(group, contrast))
+    checks.append(missing_check(group.told, group.alpha))
+    checks.append(judge_check(group.told, split, group.alpha))
+    return (*checks, exclusion_check(group), ledger_check(group))

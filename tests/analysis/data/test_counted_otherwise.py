@@ -52,4 +52,4 @@ def test_a_check_that_compared_nothing_has_not_counted_along(tmp_path: Path, com
     with LedgerWriter(path, fsync=False) as writer:
         writer.append(SiteCheck(at=START, position=4, compared=compared, furthest_s=None))
         writer.append(finished(4))
-    assert read_runs(data, [path], ["r1"]).counted == bool(compared)
+    assert read_runs(data, [path], ["r1"]).counted == ({"r1"} if compared else set())

@@ -54,7 +54,7 @@ def write(
     run_id = f"{persona}-{arm}-{replicate}-{changes.get('model', 'm').replace('/', '-')}"
     config = changes.pop("config", {}) | {"replicate": replicate}
     first = made_results.started(
-        run_id, persona, arm=arm, windows=WINDOWS, config=config, **changes
+        run_id, persona, arm=arm, windows=WINDOWS, config=config, account=run_id, **changes
     )
     made_results.write(data, first, steps, finished=cut is None)
     return run_id

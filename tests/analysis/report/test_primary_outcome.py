@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from analysis.examples.study import STUDY
+from analysis.report.declared_study import PrimaryTest
 from analysis.report.group_measures import MeasuredGroup, measure
 from analysis.report.primary_outcome import Primary
-from analysis.report.report_inputs import Material, PrimaryTest, read_study
+from analysis.report.report_inputs import Material, read_study
 from analysis.report.report_page import compose, render
 from analysis.statistics.estimate import NAN, Estimate
 from store.runs.data_folder import DataFolder

@@ -10,15 +10,9 @@ import pytest
 
 from analysis.errors import BadStudyFolder, NothingToCompare, UnknownStudy
 from analysis.examples.study import STUDY
+from analysis.report.declared_study import PrimaryTest, read_study_file
 from analysis.report.group_measures import measure
-from analysis.report.report_inputs import (
-    PrimaryTest,
-    find_runs,
-    is_study,
-    read_runs,
-    read_study,
-    read_study_file,
-)
+from analysis.report.report_inputs import find_runs, is_study, read_runs, read_study
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from tests.analysis import made_results

@@ -6,17 +6,21 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
 from analysis.errors import NothingToCompare
 from analysis.examples.study import STUDY
+from analysis.report.group_measures import measure
 from analysis.report.report_inputs import read_study
 from analysis.report.study_looks import look_at_study
+from analysis.statistics import group_sequential
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.study_looks import StudyLook, keep_look, read_looks
+from tests.analysis.report.html_reader import text_of, tree
 
 NOW = datetime(2025, 3, 2, tzinfo=UTC)
 
@@ -52,6 +56,7 @@ def _repeat(data: DataFolder, path: Path) -> None:
         if "config" in record:
             cell = record["config"]["cell"].replace("/1/", "/2/")
             record["config"] |= {"cell": cell, "replicate": 2}
+            record["account"] = record["account"].replace("-r1", "-r2")
         target = data.run_dir(name) / file.relative_to(path.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
@@ -67,7 +72,8 @@ def taken(data: DataFolder, number: int, *, found: bool = False) -> None:
 
 def test_a_look_takes_the_replicates_up_to_it(looked_at: DataFolder) -> None:
     (first,) = look_at_study(read_study(looked_at, STUDY, upto=1))
-    assert (first.number, first.of, first.spent) == (1, 2, pytest.approx(0.0125))
+    assert (first.number, first.of) == (1, 2)
+    assert first.spent == pytest.approx(0.0125)
     assert first.found  # the example's feed listens
     assert first.p < 0.0125
     assert first == look_at_study(read_study(looked_at, STUDY, upto=2))[0]  # of one seed
@@ -91,5 +97,23 @@ def test_the_report_says_which_look_it_was(looked_at: DataFolder, tmp_path: Path
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     page = next((tmp_path / "out").rglob("*.html")).read_text(encoding="utf-8")
-    text = " ".join(page.split())
-    assert "Look 1 of 2" in text.replace("</a>", "").replace("<a", "") or "look" in text
+    text = text_of(tree(page))
+    assert "look 1 of 2, as declared" in text
+    assert "0.013 of the error of 0.05 could be spent by now" in text
+    assert "The study stopped as soon as its answer was in." in text
+    told = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
+    (finding,) = told["findings"]
+    assert finding["verdict"] == "up"
+    assert finding["p"] < 0.0125
+    assert finding["look"]["number"] == 1
+
+
+def test_a_look_that_finds_nothing_is_no_finding(
+    looked_at: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A p below 0.05 that is above what may be spent by now is told as chance."""
+    taken(looked_at, 1)
+    monkeypatch.setattr(group_sequential, "error_spent", lambda alpha, number, of: 1e-4)
+    (group,) = measure(read_study(looked_at, STUDY), np.random.default_rng(0)).groups
+    assert group.primary.p < 0.05
+    assert group.verdict(0.05) == "chance"

@@ -209,7 +209,7 @@ def test_no_effect_is_not_claimed_from_a_wide_interval(tmp_path: Path) -> None:
     assert "That is no evidence that there is none: these runs fit every value" in words
     assert "beyond chance" not in words
     written = write_report(material, tmp_path / "out", 0, NOW)
-    assert "not told from chance" in findings_text(written.findings)
+    assert "No sway could be told from chance." in findings_text(written.findings)
 
 
 # What a row and a sentence are about

@@ -19,7 +19,7 @@ from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.watch_file import BadWatch
 from agent.study.study_file import BadStudy, load_study
 from analysis.errors import BadStudyFolder
-from analysis.report.report_inputs import read_study_file
+from analysis.report.declared_study import read_study_file
 from personas.errors import BadPersona
 from personas.library import load as load_persona
 from store.untrusted.size_limits import (

@@ -1,0 +1,131 @@
+"""What every judge's blind answers about one group give, by rank of the judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from analysis.errors import NotOffered
+from analysis.estimators.judge_bias import (
+    AcquiescenceBias,
+    BlindSway,
+    RepeatAgreement,
+    blind,
+    eagerness,
+    steadiness,
+    taste_overlap,
+)
+from analysis.estimators.rejudged_matrix import (
+    PersonaMatrix,
+    RejudgedReplies,
+    by_judge,
+    persona_matrix,
+    replies,
+)
+from analysis.report.primary_outcome import NEEDS_REJUDGING, permutation_p
+from analysis.report.report_inputs import Material
+from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.permutation import Permutation
+from store.runs.ledger_lines import RunStarted
+from store.runs.rejudgements import Judgements, RejudgementHeader
+
+Likeness = Literal["same", "other version", "other"]
+"""Of a judge to the one that acted: the same; another model of its name; another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rejudging:
+    """What one judge's blind answers give; parts that were not asked for are ``None``."""
+
+    judge: RejudgementHeader  # as it was when it was first asked about any of the runs
+    likeness: Likeness  # how far it is the judge that acted
+    drawn: bool  # whether personas were drawn for the accounts: without it no permutation tests
+    told: RejudgedReplies
+    matrix: PersonaMatrix | None
+    refused: str
+    overlap: Estimate
+    eagerness: AcquiescenceBias | None
+    repeats: RepeatAgreement | None
+    wordings: RepeatAgreement | None
+    blind: BlindSway | None
+
+    def p(self, test: Permutation, sides: str = "two") -> float:
+        """The p-value of a test that permutes runs; nan where nobody drew personas for them."""
+        return permutation_p(test, sides) if self.drawn else NAN
+
+    @property
+    def rank(self) -> tuple[int, int, int, datetime, int]:
+        """Place among the judges of a group, whatever they answered.
+
+        The judge that acted comes first, then the matrix of most runs, then who was asked as most
+        personas, then who was asked first: no later sitting takes the place of another.
+        """
+        place = ("same", "other version", "other").index(self.likeness)
+        covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
+        asked_as = len(self.judge.personas)
+        return place, -covered, -asked_as, self.judge.at, self.judge.seed
+
+
+def measure_rejudgings(
+    material: Material, members: Sequence[int], rng: np.random.Generator
+) -> tuple[Rejudging, ...]:
+    judges = by_judge(
+        {index: material.judgements[index] for index in members if material.judgements}
+    )
+    acted = [material.started[index] for index in members if material.started]
+    found = [
+        _by_one_judge(
+            replies(material.views, files, members), files, acted, rng, drawn=material.drawn
+        )
+        for files in judges.values()
+    ]
+    return tuple(sorted(found, key=lambda one: one.rank))
+
+
+def _by_one_judge(
+    told: RejudgedReplies,
+    files: Mapping[int, Judgements],
+    acted: Sequence[RunStarted],
+    rng: np.random.Generator,
+    *,
+    drawn: bool,
+) -> Rejudging:
+    matrix, refused = None, ""
+    try:
+        matrix = persona_matrix(told, rng)
+    except NotOffered as refusal:
+        refused = str(refusal).partition(" Type: ")[0]
+    judge = min((file.judge for file in files.values()), key=lambda one: one.at)
+    return Rejudging(
+        judge=judge,
+        likeness=_likeness(judge, acted),
+        drawn=drawn,
+        told=told,
+        matrix=matrix,
+        refused=refused,
+        overlap=taste_overlap(told),
+        eagerness=eagerness(told),
+        repeats=steadiness(told),
+        wordings=steadiness(told, reworded=True),
+        blind=blind(told),
+    )
+
+
+def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness:
+    """How far a judge is the one that acted; a fingerprint that was not recorded is no other."""
+    if any((run.model, run.strategy) != (judge.model, judge.strategy) for run in acted):
+        return "other"
+    known = {run.fingerprint for run in acted} - {None}
+    others = known - {judge.fingerprint}
+    return "other version" if judge.fingerprint is not None and others else "same"
+
+
+def first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:
+    for told in rejudged:
+        if told.matrix is not None:
+            return told.matrix
+    return rejudged[0].refused if rejudged else NEEDS_REJUDGING

@@ -17,7 +17,7 @@ from analysis.data.map_proposal import NAMES, lacking
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN, Floats, Ints
 from personas.answer_words import languages
-from store.untrusted.foreign_tables import ForeignTable, TextColumn
+from store.untrusted.foreign_tables import ForeignTable, TextColumn, merge_values
 
 OF_A_RUN = ("persona", "arm", "platform", "strategy", "model", "replicate")
 """Columns that say the same in every row of a run."""
@@ -67,10 +67,9 @@ class ImportedCells:
 
     def rows(self, rows: Ints) -> ImportedCells:
         """Return these rows, in this order."""
-        columns = {
-            name: TextColumn(column.values, column.codes[rows])
-            for name, column in self.columns.items()
-        }
+        fewer = len(rows) < len(self.lines)  # then some values may stand in no row any more
+        pick = merge_values if fewer else TextColumn
+        columns = {name: pick(each.values, each.codes[rows]) for name, each in self.columns.items()}
         return replace(self, lines=self.lines[rows], columns=columns)
 
     def texts(self, name: str) -> TextColumn:
@@ -85,11 +84,8 @@ class ImportedCells:
             try:
                 read.append(reader(text))
             except UnfitCell as error:
-                if (column.codes == code).any():
-                    raise self.fault(
-                        name, column.first_row(code), f"not {error}", error.advice
-                    ) from None
-                read.append(read[0])
+                row = column.first_row(code)
+                raise self.fault(name, row, f"not {error}", error.advice) from None
         return read
 
     def fault(self, name: str, row: int, problem: str, advice: str = HELP) -> BadViews:

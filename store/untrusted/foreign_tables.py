@@ -231,7 +231,9 @@ def _read_parquet(path: Path) -> ForeignTable:
                     f"has more than {MOST_TABLE_ROWS:,} rows or {MOST_TABLE_BYTES:,} bytes."
                 )
             table = file.read()
-    except pa.ArrowException as error:
+    except BadTable:
+        raise
+    except (pa.ArrowException, LookupError, ValueError, TypeError) as error:
         raise BadTable(f"is no Parquet file that can be read ({error}).") from None
     cells = {name: table.column(at) for at, name in enumerate(names)}
     return ForeignTable(names, np.arange(1, table.num_rows + 1, dtype=np.int64), cells)

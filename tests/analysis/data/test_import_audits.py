@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis.cli.main import main
-from store.untrusted.foreign_tables import read_table
+from store.untrusted.foreign_tables import BadTable, read_table
 
 HEADER = ("userID", "videoID", "timestamp", "order", "category", "liked", "caption")
 MAP = "run=userID, video=videoID, position=timestamp, answer=category==12"
@@ -238,3 +238,24 @@ def test_an_awkward_file_is_refused_in_words(tmp_path: Path, text: str, words: s
     (tmp_path / "a.csv").write_bytes(text.encode("latin-1"))
     said = refused(tmp_path / "a.csv", "--map", "run=userID,position=order,answer=category==12")
     assert words in said
+
+
+def test_damaged_bytes_make_a_table_or_a_clear_error(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.create_sheet("a", 0).append(["run", 1, 2.5, True])
+    book.save(tmp_path / "a.xlsx")
+    pq.write_table(pa.table({"run": ["a", "b"], "n": [[1], [2]]}), tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_bytes("run;n\nu;1\n".encode("utf-16"))
+    rng, read, bad = np.random.default_rng(4), 0, 0
+    for trial in range(240):
+        whole = (tmp_path / f"a.{('xlsx', 'parquet', 'csv')[trial % 3]}").read_bytes()
+        raw = bytearray(whole[: rng.integers(8, len(whole)) if trial % 5 == 0 else len(whole)])
+        for at in rng.integers(4, len(raw), rng.integers(1, 9)):
+            raw[at] = rng.integers(0, 256)
+        (tmp_path / "damaged").write_bytes(raw)
+        try:
+            read += len(read_table(tmp_path / "damaged").names) > 0
+        except BadTable:
+            bad += 1
+    assert read > 20
+    assert bad > 60

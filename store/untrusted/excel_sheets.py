@@ -40,13 +40,37 @@ _DAMAGED = (
     RuntimeError,
 )
 """What damaged zips and XML raise; an encrypted zip is a ``RuntimeError``."""
-_COLUMN = re.compile(r"([A-Z]{1,3})\d+")
+_MOST_REMEMBERED = 10_000
 
 Attributes = dict[str, str]
 
 
 class BadSheet(ForeignFault):
     """An Excel file that cannot be read, or holds more than is taken."""
+
+
+class _LocalNames(dict[str, str]):
+    """Names of elements without their prefix, worked out once each."""
+
+    def __missing__(self, name: str) -> str:
+        if len(self) > _MOST_REMEMBERED:
+            self.clear()
+        return self.setdefault(name, name.rpartition(":")[2])
+
+
+class _Columns(dict[str, int]):
+    """Numbers of columns by their letters, from 0, worked out once each."""
+
+    def __missing__(self, letters: str) -> int:
+        if not re.fullmatch(r"[A-Z]{1,3}", letters):
+            raise ValueError(f"a cell is called {letters[:20]!r}")
+        number = 0
+        for letter in letters:
+            number = 26 * number + ord(letter) - ord("A") + 1
+        return self.setdefault(letters, number - 1)
+
+
+_LOCAL, _INDEX = _LocalNames(), _Columns()
 
 
 class _CellText:
@@ -115,17 +139,17 @@ def _parse(
     end: Callable[[str], None] | None = None,
     text: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
-    """Parse a part piece by piece, and pause after each; names come without their namespace."""
-    parser = expat.ParserCreate(namespace_separator=" ")
+    """Parse a part piece by piece, and pause after each; names come as they are written."""
+    parser = expat.ParserCreate()
     parser.buffer_text = True
 
     def refuse(*_: object) -> None:
         raise BadSheet("declares a document type, which no Excel file does")
 
     parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = lambda name, given: start(name.rpartition(" ")[2], given)
+    parser.StartElementHandler = start
     if end is not None and text is not None:
-        parser.EndElementHandler = lambda name: end(name.rpartition(" ")[2])
+        parser.EndElementHandler = end
         parser.CharacterDataHandler = text
     with book.open(part) as stream:
         while piece := stream.read(_PIECE):
@@ -141,12 +165,12 @@ def _find_sheet(book: zipfile.ZipFile, wanted: str) -> str:
     targets: dict[str, str] = {}
 
     def see_sheet(tag: str, given: Attributes) -> None:
-        if tag == "sheet":
-            number = next((v for k, v in given.items() if k.rpartition(" ")[2] == "id"), "")
+        if _LOCAL[tag] == "sheet":
+            number = next((v for k, v in given.items() if _LOCAL[k] == "id"), "")
             sheets.append((given.get("name", ""), number))
 
     def see_target(tag: str, given: Attributes) -> None:
-        if tag == "Relationship":
+        if _LOCAL[tag] == "Relationship":
             targets[given.get("Id", "")] = given.get("Target", "")
 
     for _ in _parse(book, _WORKBOOK, see_sheet):
@@ -169,15 +193,17 @@ def _shared_strings(book: zipfile.ZipFile) -> list[str]:
     now = _CellText()
     inside, spoken = False, False
 
-    def start(tag: str, _: Attributes) -> None:
+    def start(name: str, _: Attributes) -> None:
         nonlocal inside, spoken
+        tag = _LOCAL[name]
         if tag == "si":
             now.clear()
         spoken = spoken or tag == "rPh"
         inside = tag == "t" and not spoken
 
-    def end(tag: str) -> None:
+    def end(name: str) -> None:
         nonlocal inside, spoken
+        tag = _LOCAL[name]
         inside = False
         spoken = spoken and tag != "rPh"
         if tag == "si":
@@ -206,10 +232,13 @@ class _Sheet:
     _now: _CellText = field(default_factory=_CellText)
     _inside: bool = False
 
-    def start(self, tag: str, given: Attributes) -> None:
+    def start(self, name: str, given: Attributes) -> None:
+        tag = _LOCAL[name]
         if tag == "c":
-            place = _COLUMN.match(given.get("r", ""))
-            self._pad(_column_number(place[1]) if place else len(self._cells))
+            place = given.get("r", "").rstrip("0123456789")
+            column = _INDEX[place] if place else len(self._cells)
+            if column != len(self._cells) or column >= MOST_COLUMNS:
+                self._pad(column)
             self._kind = given.get("t", "n")
             self._now.clear()
         elif tag in ("v", "t"):
@@ -220,7 +249,8 @@ class _Sheet:
                 raise BadSheet(f"has a row {self._row}, and Excel's last is {MOST_ROWS:,}")
             self._cells = []
 
-    def end(self, tag: str) -> None:
+    def end(self, name: str) -> None:
+        tag = _LOCAL[name]
         if tag in ("v", "t"):
             self._inside = False
         elif tag == "c":
@@ -244,10 +274,3 @@ class _Sheet:
         if self._kind == "b":
             return {"1": "true", "0": "false"}.get(text, text)
         return "" if self._kind == "e" else text
-
-
-def _column_number(letters: str) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + ord(letter) - ord("A") + 1
-    return number - 1

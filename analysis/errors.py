@@ -8,7 +8,8 @@
     ├─ UnknownStudy(name) neither a study nor a run, with the nearest ones
     ├─ UnknownSpectrum(name)  no spectrum has this name, with the nearest ones
     ├─ BadStudyFolder(path)   a study's own files that cannot be read
-    ├─ BadViews(path, line)   a CSV of views that cannot be read, with the line at fault
+    ├─ BadViews(path, line)   a table of views that cannot be read, with the line at fault
+    ├─ BadMapping(text)   what was typed after --map and makes no sense
     └─ BadPlan            a study plan that no study can have
 """
 
@@ -59,13 +60,29 @@ class BadStudyFolder(AnalysisError):
 
 
 class BadViews(AnalysisError):
-    """A CSV of views that cannot be read."""
+    """A table of views that cannot be read."""
 
-    def __init__(self, path: str, problem: str, line: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        problem: str,
+        line: int | None = None,
+        advice: str = "python -m analysis import --help",
+    ) -> None:
         self.path = path
         self.line = line
         where = path if line is None else f"{path}:{line}"
-        super().__init__(f"{where}: {problem} Type: python -m analysis import --help")
+        super().__init__(f"{where}: {problem} Type: {advice}")
+
+
+class BadMapping(AnalysisError):
+    """What was typed after ``--map`` makes no sense."""
+
+    def __init__(self, option: str, entry: str, problem: str) -> None:
+        super().__init__(
+            f"{option} {entry.strip()[:80]!r}: {problem}. "
+            f"Type: {option} 'run=user,position=time,answer=category==12'"
+        )
 
 
 class BadPlan(AnalysisError):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.cli.import_views import import_views
 from analysis.cli.options import (
+    NullSource,
     data_option,
     json_option,
     ledger_paths,
-    null_option,
+    null_options,
     put,
-    read_null_runs,
     read_views,
     seed_option,
 )
@@ -27,10 +27,6 @@ from store.errors import EXIT_CODES as STORE_CODES
 from store.terminal.exit_codes import CommandGroup, ErrorReporter
 from store.terminal.printing import count_of, echo
 
-if TYPE_CHECKING:
-    from analysis.data.import_csv import CsvOptions
-    from analysis.data.null_runs import NullRuns
-
 
 @click.group(cls=CommandGroup, reporter=ErrorReporter({**EXIT_CODES, **STORE_CODES}))
 def main() -> None:
@@ -41,6 +37,7 @@ def main() -> None:
 
 
 main.add_command(paper)
+main.add_command(import_views)
 main.add_command(power)
 main.add_command(report)
 
@@ -50,11 +47,11 @@ main.add_command(report)
     "  $ python -m analysis summary latest --json"
 )
 @click.argument("run")
-@null_option
+@null_options
 @data_option
 @seed_option
 @json_option
-def summary(run: str, null_from: tuple[str, ...], data: Path, seed: int, as_json_: bool) -> None:
+def summary(run: str, null_from: NullSource, data: Path, seed: int, as_json_: bool) -> None:
     """Show what one run shows, as it was shown at its end."""
     import shutil
 
@@ -67,7 +64,7 @@ def summary(run: str, null_from: tuple[str, ...], data: Path, seed: int, as_json
 
     (path,) = ledger_paths(data, [run])
     read = ledger.read(path)
-    null_runs = read_null_runs(data, null_from, [run_info(read)])
+    null_runs = null_from.read(data, [run_info(read)])
     told = summarise(read, np.random.default_rng(seed), null_runs.counts)
     width = shutil.get_terminal_size().columns
     put(told, lambda: render(told, width), as_json_)
@@ -81,12 +78,12 @@ def summary(run: str, null_from: tuple[str, ...], data: Path, seed: int, as_json
     "  python -m analysis iavg RUN... --null-from controls.csv",
 )
 @click.argument("names", nargs=-1, required=True, metavar="STUDY | RUN...")
-@null_option
+@null_options
 @data_option
 @seed_option
 @json_option
 def iavg(
-    names: tuple[str, ...], null_from: tuple[str, ...], data: Path, seed: int, as_json_: bool
+    names: tuple[str, ...], null_from: NullSource, data: Path, seed: int, as_json_: bool
 ) -> None:
     """Show the paper's I per persona and I_avg, beside the sway and the null."""
     import numpy as np
@@ -101,7 +98,7 @@ def iavg(
         newer = "a newer run of the same cell stands in for each"
         echo(f"Left out: {count_of(len(superseded), 'older run')}, since {newer}.", err=True)
     views = read_views(paths)
-    null_runs = read_null_runs(data, null_from, views.runs)
+    null_runs = null_from.read(data, views.runs)
     groups = compute(views, np.random.default_rng(seed), null_runs.counts)
     put(groups, lambda: iavg_text(groups), as_json_)
 
@@ -125,79 +122,6 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
 
     told = compare(read_views(ledger_paths(data, [first, second])))
     put(told, lambda: comparison_text(told), as_json_)
-
-
-@main.command(
-    name="import",
-    epilog="\b\nExamples:\n  $ python -m analysis import views.csv --before 50 --after 50\n"
-    "\n\b\nviews.csv:\n  run,persona,arm,position,batch,video,answer\n"
-    "  r1,p12,treatment,0,0,abc,yes\n  r1,p12,treatment,1,0,abd,no",
-)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--before", type=click.IntRange(0), default=50, show_default=True)
-@click.option("--after", type=click.IntRange(0), default=50, show_default=True)
-@click.option(
-    "--threshold", default=60.0, show_default=True, help="Score from which on it counts as yes."
-)
-@click.option("--primary", type=click.Choice(["t", "permutation"]), default="t", show_default=True)
-@click.option(
-    "--report",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Also write the report into this folder.",
-)
-@null_option
-@data_option
-@seed_option
-@json_option
-def import_(
-    file: Path,
-    folder: Path | None,
-    null_from: tuple[str, ...],
-    data: Path,
-    seed: int,
-    as_json_: bool,
-    **given: Any,
-) -> None:
-    """Analyse a CSV of views that were made elsewhere.
-
-    Columns: run, position, and answer (yes/no) or score; if known persona, arm, batch, video,
-    window, platform, strategy, model, replicate, p_yes, dwell, excluded.
-    """
-    import numpy as np
-
-    from analysis.data.import_csv import CsvOptions, read_csv
-    from analysis.estimators.study_results import study
-    from analysis.terminal.study_text import study_text
-    from store.runs.ledger_lines import Windows
-
-    windows = Windows(before=given["before"], after=given["after"])
-    reading = CsvOptions(windows, given["threshold"])
-    views, rng = read_csv(file, reading), np.random.default_rng(seed)
-    null_runs = read_null_runs(data, null_from, views.runs, given["threshold"])
-    results = study(views, rng, given["primary"], frames=False, null_runs=null_runs.counts)
-    put(results, lambda: study_text(results), as_json_)
-    if folder is not None:
-        _report_imported(file, reading, folder, seed, null_runs)
-
-
-def _report_imported(
-    file: Path, reading: CsvOptions, folder: Path, seed: int, null_runs: NullRuns
-) -> None:
-    import shlex
-    from dataclasses import replace
-    from datetime import UTC, datetime
-
-    from analysis.report.report_inputs import read_imported
-    from analysis.report.report_page import write_report
-
-    windows = reading.windows
-    words = ["python", "-m", "analysis", "import", file.name, "--before", f"{windows.before}"]
-    words += ["--after", f"{windows.after}", "--threshold", f"{reading.threshold:g}"]
-    command = shlex.join([*words, "--report", folder.name, *null_runs.words])
-    material = replace(read_imported(file, reading, command), null_runs=null_runs)
-    written = write_report(material, folder, seed, datetime.now(UTC))
-    echo(f"Report: {written.page}", err=True)
 
 
 @main.command(epilog="\b\nExamples:\n  $ python -m analysis bench --runs 20 --steps 50\n")

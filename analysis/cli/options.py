@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +18,13 @@ from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from analysis.data.exposures import RunInfo, Views
+    from analysis.data.imported_views import ImportOptions
     from analysis.data.null_runs import NullRuns
 
 MANY = 50
 """Runs from which on a progress bar is shown."""
+TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
+"""Ends of the names of files that hold views made elsewhere."""
 
 
 data_option = declare_data("data")
@@ -27,13 +32,31 @@ json_option = declare_json("as_json_")
 seed_option = click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of whatever is drawn at random."
 )
-null_option = click.option(
-    "--null-from",
-    metavar="FILE.csv|STUDY|RUN",
-    multiple=True,
-    help="Draw the null from runs in which nothing happened: views made elsewhere, the passive "
-    "runs of a study, or passive runs. Else a model draws it.",
-)
+
+
+def null_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--null-from`` and ``--null-map``, as one ``NullSource``."""
+
+    @click.option(
+        "--null-from",
+        metavar="FILE|STUDY|RUN",
+        multiple=True,
+        help="Draw the null from runs in which nothing happened: views made elsewhere (.csv, .tsv, "
+        ".xlsx, .parquet), the passive runs of a study, or passive runs. Else a model draws it.",
+    )
+    @click.option(
+        "--null-map",
+        metavar="NAME=COLUMN,...",
+        multiple=True,
+        help="Columns of such a file, as by --map of python -m analysis import.",
+    )
+    @functools.wraps(command)
+    def with_null(
+        *values: Any, null_from: tuple[str, ...], null_map: tuple[str, ...], **given: Any
+    ) -> Any:
+        return command(*values, null_from=NullSource(null_from, null_map), **given)
+
+    return with_null
 
 
 def ledger_paths(data: Path, runs: Sequence[str]) -> list[Path]:
@@ -60,33 +83,64 @@ def read_views(paths: Sequence[Path]) -> Views:
     return from_ledgers(ledger.read(path) for path in progress(paths))
 
 
-def read_null_runs(
-    data: Path, names: Sequence[str], of: Sequence[RunInfo], threshold: float = 60.0
-) -> NullRuns:
-    """Read what ``--null-from`` names, cut to the windows of these runs.
+def is_table(name: str) -> bool:
+    return name.lower().endswith(TABLES)
 
-    Nothing is read twice: a file that is named again, a run of a study, or one of these runs.
-    """
+
+@dataclass(frozen=True)
+class NullSource:
+    """What ``--null-from`` and ``--null-map`` say."""
+
+    names: tuple[str, ...] = ()
+    mapping: tuple[str, ...] = ()
+
+    def read(
+        self, data: Path, of: Sequence[RunInfo], options: ImportOptions | None = None
+    ) -> NullRuns:
+        """Read null runs, cut to the windows of these runs.
+
+        ``options``: how these runs were imported; a file of null runs is read with the same
+        threshold, and the same columns where ``--null-map`` names none. Nothing is read twice: a
+        file that is named again, a run of a study, or one of these runs.
+        """
+        from analysis.data.null_runs import NullRuns, null_runs
+
+        if not self.names:
+            return NullRuns()
+        files = {Path(name).resolve(): name for name in self.names if is_table(name)}
+        others = dict.fromkeys(name for name in self.names if not is_table(name))
+        tables = [self._read_file(Path(name), of, options) for name in files.values()]
+        shown = {run.run_id for run in of}
+        ours = dict.fromkeys(run for name in others for run in _of(data, name))
+        if kept := [run for run in ours if run not in shown]:
+            tables.append(read_views(ledger_paths(data, kept)))
+        digests = [hash_file(path)[:12] for path in files]
+        told = [f"{path.name} (SHA-256 {d} ...)" for path, d in zip(files, digests, strict=True)]
+        found = null_runs(tables, of, ", ".join([*told, *others]))
+        names = (*(path.name for path in files), *others)
+        return replace(found, names=names, mapping=self.mapping)
+
+    def _read_file(self, path: Path, of: Sequence[RunInfo], options: ImportOptions | None) -> Views:
+        from analysis.cli.map_words import read_mapping
+        from analysis.data.imported_views import ImportOptions, read_imported_views
+
+        options = options or ImportOptions(of[0].windows)
+        mapping = options.mapping
+        if self.mapping or not mapping.sources:
+            mapping = read_mapping(self.mapping, "--null-map")
+        reading = ImportOptions(of[0].windows, options.threshold, "passive", mapping=mapping)
+        imported = read_imported_views(path, reading)
+        for said in imported.remarks:
+            echo(f"{path.name}: {said}", err=True)
+        return imported.views
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     import hashlib
-    from dataclasses import replace
 
-    from analysis.data.import_csv import CsvOptions, read_csv
-    from analysis.data.null_runs import NullRuns, null_runs
-
-    if not names:
-        return NullRuns()
-    files = {Path(name).resolve(): name for name in names if name.lower().endswith(".csv")}
-    others = dict.fromkeys(name for name in names if not name.lower().endswith(".csv"))
-    ours = dict.fromkeys(run for name in others for run in _of(data, name))
-    reading = CsvOptions(of[0].windows, threshold, "passive")
-    tables = [read_csv(Path(name), reading) for name in files.values()]
-    shown = {run.run_id for run in of}
-    if kept := [run for run in ours if run not in shown]:
-        tables.append(read_views(ledger_paths(data, kept)))
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files]
-    told = [f"{path.name} (SHA-256 {d} ...)" for path, d in zip(files, digests, strict=True)]
-    found = null_runs(tables, of, ", ".join([*told, *others]))
-    return replace(found, names=(*(path.name for path in files), *others))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _of(data: Path, name: str) -> list[str]:

@@ -10,9 +10,8 @@ import click
 from analysis.cli.options import (
     data_option,
     json_option,
-    null_option,
+    null_options,
     progress,
-    read_null_runs,
     seed_option,
 )
 from store.terminal.printing import echo
@@ -31,7 +30,7 @@ from store.terminal.printing import echo
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the tables.  [default: paper/ in the folder of the study]",
 )
-@null_option
+@null_options
 @data_option
 @seed_option
 @json_option
@@ -70,7 +69,7 @@ def paper(
             err=True,
         )
     material = read_study(folder, study, progress)
-    null_runs = read_null_runs(data, drawn["null_from"], material.views.runs)
+    null_runs = drawn["null_from"].read(data, material.views.runs)
     names = [study, *([spectrum] if spectrum else []), *null_runs.words]
     command = f"python -m analysis paper {' '.join(map(shlex.quote, names))}"
     material = replace(material, null_runs=null_runs, command=command)

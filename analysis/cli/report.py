@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from analysis.cli.options import (
+    NullSource,
     data_option,
     json_option,
-    null_option,
+    null_options,
     progress,
-    read_null_runs,
     seed_option,
 )
 from store.terminal.printing import echo
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the report.  [default: report/ in the folder of the study or run]",
 )
-@null_option
+@null_options
 @data_option
 @seed_option
 @json_option
 def report(
     names: tuple[str, ...],
     out: Path | None,
-    null_from: tuple[str, ...],
+    null_from: NullSource,
     data: Path,
     seed: int,
     as_json_: bool,
@@ -67,7 +67,7 @@ def report(
                 f"{' '.join(names)} --out report"
             )
         material = read_runs(folder, paths, names, progress)
-    null_runs = read_null_runs(data, null_from, material.views.runs)
+    null_runs = null_from.read(data, material.views.runs)
     command = " ".join([material.command, *map(shlex.quote, null_runs.words)])
     material = replace(material, null_runs=null_runs, command=command)
     out = register(folder, out or home / "report", "report", runs=runs)

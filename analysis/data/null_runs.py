@@ -32,11 +32,13 @@ class NullRuns:
     origin: str = ""  # in words that a report can print
     left_out: int = 0  # runs that do not fill the windows, or have no answer in one
     names: tuple[str, ...] = ()  # of the files, studies and runs that hold them
+    mapping: tuple[str, ...] = ()  # what was typed after --null-map
 
     @property
     def words(self) -> list[str]:
         """What to type for them."""
-        return [word for name in self.names for word in ("--null-from", name)]
+        words = [word for name in self.names for word in ("--null-from", name)]
+        return words + [word for text in self.mapping for word in ("--null-map", text)]
 
     @property
     def told(self) -> str:

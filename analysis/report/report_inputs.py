@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.exposures import Views, from_ledgers
-from analysis.data.import_csv import CsvOptions, read_csv
 from analysis.data.null_runs import NullRuns
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
@@ -208,11 +206,6 @@ def read_runs(
     title = paths[0].parent.name if len(paths) == 1 else count_of(len(paths), "run")
     command = f"python -m analysis report {' '.join(names)}"
     return _gather(data, paths, progress, title, command)
-
-
-def read_imported(path: Path, reading: CsvOptions, command: str) -> Material:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-    return Material(path.stem, read_csv(path, reading), command, origin=digest)
 
 
 def nearest_names(data: DataFolder, name: str) -> UnknownStudy:

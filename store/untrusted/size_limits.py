@@ -81,14 +81,14 @@ def read_file(path: Path, most: int) -> bytes:
     return raw
 
 
-def open_table(path: Path) -> TextIO:
-    """Open a text file in UTF-8, its line ends as they are.
+def open_table(path: Path, encoding: str = "utf-8-sig") -> TextIO:
+    """Open a text file, in UTF-8 if nothing else is said, its line ends as they are.
 
     Raises ``OSError``, and ``TooManyBytes`` beyond ``MOST_TABLE_BYTES``.
     """
     if path.stat().st_size > MOST_TABLE_BYTES:
         raise TooManyBytes(MOST_TABLE_BYTES)
-    return path.open(encoding="utf-8-sig", newline="")
+    return path.open(encoding=encoding, newline="")
 
 
 @contextmanager

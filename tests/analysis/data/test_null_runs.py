@@ -197,6 +197,26 @@ def test_a_report_says_where_its_null_comes_from(tmp_path: Path) -> None:
     assert "in feeds that wander as real ones do" not in page
 
 
+def test_control_runs_of_an_audit_are_read_by_a_map_of_their_own(tmp_path: Path) -> None:
+    run = made_results.paper_run(tmp_path / "runs", 10, 30)
+    controls = library(tmp_path / "controls.csv", 40)
+    text = controls.read_text().replace("run,position,batch,answer", "user,order,request,category")
+    (tmp_path / "audit.tsv").write_text(text.replace(",", "\t"))
+    mapped = ["--null-map", "run=user,position=order,batch=request,answer=category==1"]
+    data = run.path.parents[2]
+    one = iavg(data, "r1", "--json", "--null-from", str(controls))
+    audit = ["--null-from", str(tmp_path / "audit.tsv")]
+    assert iavg(data, "r1", "--json", *audit, *mapped).stdout == one.stdout
+    assert "Type: --null-map" in iavg(data, "r1", *audit).stderr
+    out = tmp_path / "out"
+    told = CliRunner().invoke(
+        main, ["report", "r1", "--data", str(data), "--out", str(out), *audit, *mapped]
+    )
+    assert told.exit_code == 0, told.output
+    page = unescape((out / "index.html").read_text(encoding="utf-8"))
+    assert f"--null-from audit.tsv --null-map {mapped[1]}" in page
+
+
 @pytest.mark.parametrize(
     ("runs", "words"),
     [(10, "has 10 runs that can be held against these, and a null needs 39"), (0, "holds no rows")],

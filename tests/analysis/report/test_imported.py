@@ -10,15 +10,19 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
-from analysis.data.import_csv import CsvOptions
+from analysis.data.imported_views import ImportOptions, read_imported_views
 from analysis.report.group_measures import measure
-from analysis.report.report_inputs import read_imported
+from analysis.report.report_inputs import Material
 from analysis.report.report_page import compose, render
 from store.runs.ledger_lines import Windows
 from tests.analysis.report.conftest import NOW
 from tests.analysis.report.html_reader import loose_numbers, text_of, tree
 
-READING = CsvOptions(Windows(before=50, after=50))
+READING = ImportOptions(Windows(before=50, after=50))
+
+
+def read_imported(path: Path, options: ImportOptions, command: str) -> Material:
+    return Material(path.stem, read_imported_views(path, options).views, command, origin="0123abcd")
 
 
 def null_views(folder: Path, seed: int) -> Path:
@@ -72,7 +76,7 @@ def test_the_least_that_can_be_imported_still_makes_a_page(tmp_path: Path, rows:
     path = tmp_path / "few.csv"
     lines = "".join(f"r,{at},yes\n" for at in range(rows))
     path.write_text("run,position,answer\n" + lines, encoding="utf-8")
-    reading = CsvOptions(Windows(before=1, after=1))
+    reading = ImportOptions(Windows(before=1, after=1))
     material = read_imported(path, reading, "python -m analysis import few.csv")
     html = render(compose(measure(material, np.random.default_rng(0)), 0, NOW)).html
     root = tree(html)

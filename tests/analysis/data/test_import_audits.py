@@ -1,0 +1,261 @@
+"""An audit's own table goes in by one command, whatever program has written it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from datetime import datetime, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from analysis.cli.main import main
+from store.untrusted.foreign_tables import BadTable, read_table
+
+HEADER = ("userID", "videoID", "timestamp", "order", "category", "liked", "caption")
+MAP = "run=userID, video=videoID, position=timestamp, answer=category==12"
+Rows = list[tuple[Any, ...]]
+
+
+def audit(runs: int, videos: int = 100, arm: str = "user") -> Rows:
+    """Rows as audits publish them: by no order, category codes, repeats, no position from 0."""
+    rng = np.random.default_rng(runs)
+    began = datetime.fromisoformat("2024-01-31 18:05:00")
+    rows: Rows = []
+    for run, rate in enumerate(np.linspace(0.03, 0.3, runs)):
+        for order in range(videos):
+            fits = bool(rng.random() < rate)
+            category = 12 if fits else int(rng.integers(0, 12))
+            at = began + timedelta(days=run, seconds=order * 13)
+            video = 7_300_000_000_000_000_000 + int(rng.integers(0, 400))
+            rows.append(
+                (f"{arm}{run}", str(video), str(at), order + 1, category, int(fits), "Grüße; „x“")
+            )
+    return [rows[at] for at in rng.permutation(len(rows))]
+
+
+def text_of(rows: Rows, separator: str = ";", header: tuple[str, ...] = HEADER) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows([header, *rows])
+    return text.getvalue()
+
+
+def by_hand(rows: Rows) -> str:
+    """The same in our columns, as a converter would write it."""
+    runs = list(dict.fromkeys(row[0] for row in rows))
+    made = [(row[0], row[3] - 1, row[1], int(row[4] == 12)) for row in rows]
+    made.sort(key=lambda row: (runs.index(row[0]), row[1]))
+    return text_of(made, ",", ("run", "position", "video", "answer"))
+
+
+def imported(path: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["import", str(path), *words])
+
+
+def figures(path: Path, *words: str) -> Any:
+    told = imported(path, *words, "--json")
+    assert told.exit_code == 0, told.output
+    return json.loads(told.stdout)
+
+
+def refused(path: Path, *words: str) -> str:
+    told = imported(path, *words)
+    assert (told.exit_code, "Traceback" in told.output) == (2, False), told.output
+    assert re.search(r"Type:? ", told.stderr), told.stderr
+    return told.stderr
+
+
+def test_76_control_runs_of_an_audit_go_in_by_one_command(tmp_path: Path) -> None:
+    rows = audit(76)
+    (tmp_path / "audit.csv").write_text(text_of(rows), encoding="utf-8-sig")
+    (tmp_path / "hand.csv").write_text(by_hand(rows), encoding="utf-8")
+    one_persona = MAP + ", persona=:anyone"  # I_avg's null is drawn for each
+    told = imported(tmp_path / "audit.csv", "--map", one_persona, "--json")
+    assert json.loads(told.stdout) == figures(tmp_path / "hand.csv", "--map", "persona=:anyone")
+    assert json.loads(told.stdout)[0]["arms"][0]["sway"]["clusters"] == 76
+    assert "Columns not used: order, liked, caption." in told.stderr
+    assert "had been shown before in the same run" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        text_of(audit(3), ",").encode(),
+        text_of(audit(3), "\t").encode("utf-16"),
+        text_of(audit(3)).replace("\r\n", "\n").encode("cp1252"),
+        ("sep=;\r\n" + text_of(audit(3)) + ";;;;;;\r\n").encode("utf-8-sig"),
+    ],
+    ids=["commas", "Unicode text", "Windows-1252", "sep="],
+)
+def test_whatever_a_spreadsheet_writes_is_read_alike(tmp_path: Path, encoded: bytes) -> None:
+    (tmp_path / "audit.csv").write_bytes(encoded)
+    (tmp_path / "hand.csv").write_text(by_hand(audit(3)), encoding="utf-8")
+    assert figures(tmp_path / "audit.csv", "--map", MAP) == figures(tmp_path / "hand.csv")
+    captions = read_table(tmp_path / "audit.csv").column("caption").values
+    assert captions == ["Grüße; „x“"]
+
+
+def test_a_sheet_and_a_parquet_file_are_read_alike(tmp_path: Path) -> None:
+    rows = audit(3)
+    book = openpyxl.Workbook()
+    book.create_sheet("Views")
+    book["Sheet"].append(["notes"])
+    views = book["Views"]
+    views.append(HEADER)
+    for row in rows:  # dates as Excel keeps them
+        views.append([*row[:2], datetime.fromisoformat(row[2]), *row[3:5], bool(row[5]), row[6]])
+    book.save(tmp_path / "audit.xlsx")
+    columns = dict(zip(HEADER, map(list, zip(*rows, strict=True)), strict=True))
+    columns["timestamp"] = [datetime.fromisoformat(text) for text in columns["timestamp"]]
+    pq.write_table(pa.table(columns), tmp_path / "audit.parquet")
+    (tmp_path / "hand.csv").write_text(by_hand(rows), encoding="utf-8")
+    told = figures(tmp_path / "hand.csv")
+    assert figures(tmp_path / "audit.xlsx", "--sheet", "Views", "--map", MAP) == told
+    assert figures(tmp_path / "audit.parquet", "--map", MAP) == told
+    assert "its sheets are 'Sheet', 'Views'" in refused(tmp_path / "audit.xlsx", "--sheet", "x")
+    assert "lacks the column 'run'" in refused(tmp_path / "audit.xlsx")
+
+
+def test_a_report_s_own_views_are_read_back(tmp_path: Path) -> None:
+    (tmp_path / "hand.csv").write_text(by_hand(audit(3)), encoding="utf-8")
+    out = tmp_path / "out"
+    told = figures(tmp_path / "hand.csv", "--report", str(out))
+    again = figures(out / "tables" / "views.parquet", "--map", "dwell=dwell_s")
+    assert again[0]["arms"] == told[0]["arms"]
+
+
+def test_the_page_s_command_makes_the_report_again(tmp_path: Path) -> None:
+    (tmp_path / "audit.csv").write_text(text_of(audit(3)), encoding="utf-8")
+    words = ("--map", MAP, "--baseline", "passive", "--adapt", "24")
+    figures(tmp_path / "audit.csv", *words, "--report", str(tmp_path / "out"))
+    page = unescape((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert f"--adapt 24 --baseline passive --map '{MAP}' --report out" in page
+
+
+def test_null_runs_are_read_by_the_same_map_or_their_own(tmp_path: Path) -> None:
+    header = tuple("u" if name == "userID" else name for name in HEADER)
+    for name, runs, columns in (("own", 3, HEADER), ("same", 25, HEADER), ("other", 25, header)):
+        text = text_of(audit(runs, arm=name), header=columns)
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    own, words = tmp_path / "own.csv", ("--map", MAP, "--null-from")
+    (same,) = figures(own, *words, str(tmp_path / "same.csv"))
+    assert same["averages"][0]["null"]["null_runs"] == 25
+    said = refused(own, *words, str(tmp_path / "other.csv"))
+    assert "other.csv:1: lacks the column 'userID'" in said
+    mapped = ("--null-map", MAP.replace("userID", "u"))
+    (other,) = figures(own, *words, str(tmp_path / "other.csv"), *mapped)
+    assert other["averages"][0]["null"]["null_runs"] == 25
+    said = refused(own, *words, str(tmp_path / "other.csv"), "--null-map", "run=v")
+    assert "Type: --null-map run=" in said
+
+
+def xlsx(path: Path, sheet: bytes, strings: bytes = b"<sst/>") -> Path:
+    """A workbook by hand, as no program writes it."""
+    about = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns:r="{about}"><sheets><sheet name="a" r:id="x"/></sheets></workbook>',
+        )
+        book.writestr(
+            "xl/_rels/workbook.xml.rels",
+            '<Relationships><Relationship Id="x" Target="worksheets/s.xml"/></Relationships>',
+        )
+        book.writestr("xl/sharedStrings.xml", strings)
+        book.writestr("xl/worksheets/s.xml", sheet)
+    return path
+
+
+def sheet(rows: str) -> bytes:
+    return f"<worksheet><sheetData>{rows}</sheetData></worksheet>".encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (sheet("<row/>" * 2**22), "unpacks to"),
+        (b'<!DOCTYPE x [<!ENTITY a "b">]><worksheet>&a;</worksheet>', "declares a document type"),
+        (sheet('<row r="9999999999"/>'), "row 9999999999"),
+        (sheet('<row><c r="ZZZ1"/></row>'), "out of its place"),
+        (sheet('<row><c t="s"><v>7</v></c></row>'), "no Excel file that can be read"),
+        (sheet(f"<row><c><v>{'1' * 40_000}</v></c></row>"), "more than 32,768 characters"),
+        (sheet("<row><c>"), "no Excel file that can be read"),
+    ],
+    ids=["bomb", "entities", "row", "column", "string", "cell", "cut"],
+)
+def test_a_hostile_workbook_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    assert words in refused(xlsx(tmp_path / "x.xlsx", content))
+
+
+def test_texts_of_a_workbook_may_be_shared_rich_or_spoken(tmp_path: Path) -> None:
+    strings = "<sst><si><t>run</t></si><si><r><t>U</t></r><r><t>1</t></r><rPh><t>you</t></rPh></si>"
+    rows = '<row r="2"><c r="B2" t="s"><v>0</v></c><c r="D2" t="inlineStr"><is><t>x</t></is></c>'
+    rows += '</row><row r="7"><c r="B7" t="s"><v>1</v></c><c r="D7" t="b"><v>1</v></c></row>'
+    table = read_table(xlsx(tmp_path / "x.xlsx", sheet(rows), f"{strings}</sst>".encode()))
+    assert table.names == ("", "run", "", "x")
+    assert (table.column("run").values, table.column("x").values) == (["U1"], ["true"])
+    assert table.lines.tolist() == [7]
+
+
+def test_a_parquet_file_cannot_grow_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"run": ["r" * 1000] * 10_000}), tmp_path / "x.parquet")
+    monkeypatch.setattr("store.untrusted.foreign_tables.MOST_TABLE_ROWS", 9_999)
+    assert "has more than" in refused(tmp_path / "x.parquet")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1" + b"\0" * 100)
+    assert "no Parquet file that can be read" in refused(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("userID;order;category\nu;1;12\nu;2;12;fell apart\n", "csv:3: has 4 cells, and the"),
+        ("userID;order;category\nu;1;12\nu;1.0;12\n", "csv:3: position (order) is '1.0', as in li"),
+        ("userID;order;category\nu;soon;12\n", "csv:2: position (order) is 'soon', not a number"),
+        ("userID;order;category\nu;1;12\nu;2024-01-31;12\n", "csv:3: position (order) is '2024-01"),
+        ("userID;order;category\nu;1;3\n", "no row has category==12; category holds 3"),
+        ("userID;order;category;order\nu;1;12;1\n", "two columns called 'order'"),
+        ("userID;order;category\n7,30018E+18;1;12\n", "a spreadsheet has rounded it"),
+        ("userID;order;category\nu;1,234;12\n", "a decimal comma or one of thousands"),
+        ("PK\x03\x04 is what it begins with", "no Excel file that can be read (File is not a zip"),
+        ("\xd0\xcf\x11\xe0", "Save it as .xlsx or CSV"),
+        ("userID;order\0;category", "is no text"),
+        ("", "csv:1: lacks the column 'userID', which run should come from"),
+    ],
+)
+def test_an_awkward_file_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode("latin-1"))
+    said = refused(tmp_path / "a.csv", "--map", "run=userID,position=order,answer=category==12")
+    assert words in said
+
+
+def test_damaged_bytes_make_a_table_or_a_clear_error(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.create_sheet("a", 0).append(["run", 1, 2.5, True])
+    book.save(tmp_path / "a.xlsx")
+    pq.write_table(pa.table({"run": ["a", "b"], "n": [[1], [2]]}), tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_bytes("run;n\nu;1\n".encode("utf-16"))
+    rng, read, bad = np.random.default_rng(4), 0, 0
+    for trial in range(240):
+        whole = (tmp_path / f"a.{('xlsx', 'parquet', 'csv')[trial % 3]}").read_bytes()
+        raw = bytearray(whole[: rng.integers(8, len(whole)) if trial % 5 == 0 else len(whole)])
+        for at in rng.integers(4, len(raw), rng.integers(1, 9)):
+            raw[at] = rng.integers(0, 256)
+        (tmp_path / "damaged").write_bytes(raw)
+        try:
+            read += len(read_table(tmp_path / "damaged").names) > 0
+        except BadTable:
+            bad += 1
+    assert read > 20
+    assert bad > 60

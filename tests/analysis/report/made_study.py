@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -23,6 +23,7 @@ from analysis.report.declared_study import Planned, PrimaryTest, StudyFile
 from analysis.report.report_inputs import Material, read_study
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
+from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, RunSummary
 from store.runs.ledger_lines import (
@@ -50,7 +51,7 @@ _REACTION = Reaction(action="swipe", dwell_asked_s=2.0, dwell_s=2.0, exposure_s=
 _FRAME = Frame(
     sha256="0" * 64, width=1, height=1, time_s=1.0, phash="0" * 16, quality="ok", retakes=0
 )
-_ANSWERS = {1: "yes", 0: "no"}
+_ANSWERS: dict[int, Literal["yes", "no"]] = {1: "yes", 0: "no"}
 
 
 @dataclass(eq=False)
@@ -144,7 +145,8 @@ def _unchecked(kind: type[Record], **fields: Any) -> Any:
 
 def steps(study: MadeStudy, run: MadeRun) -> list[Step]:
     """Steps in order; an excluded video takes no place in a window."""
-    found, eligible = [], 0
+    found: list[Step] = []
+    eligible = 0
     for position, answer in enumerate(run.acting.tolist()):
         if len(found) == run.cut or eligible == study.windows.total:
             break
@@ -193,7 +195,7 @@ def ledger_of(study: MadeStudy, run: MadeRun, path: Path) -> Ledger:
     if run.cut is None:
         counted = sum(step.eligible for step in made)
         ended = RunFinished(at=run.at, steps=len(made), eligible=counted)
-    checks = ()
+    checks: tuple[SiteCheck, ...] = ()
     if run.disputed:
         seen = SiteCheck(
             at=run.at, position=len(made), compared=len(made), furthest_s=0.0, unrecorded=(1,)
@@ -247,9 +249,13 @@ def write(study: MadeStudy, folder: Path) -> DataFolder:
         path = data.ledger_path(run.run_id)
         whole = ledger_of(study, run, path)
         with LedgerWriter(path, fsync=False) as writer:
-            lines = (whole.started, *whole.steps, *whole.checks, whole.finished)
-            for line in filter(None, lines):
-                writer.append(line)
+            writer.append(whole.started)
+            for step in whole.steps:
+                writer.append(step)
+            for check in whole.checks:
+                writer.append(check)
+            if whole.finished is not None:
+                writer.append(whole.finished)
         if run.arm == "treatment" and run.judged_again and run in study.runs:
             _write_answers(study, run, whole.steps, path.parent)
     return data
@@ -307,9 +313,9 @@ def _in_memory(study: MadeStudy) -> Iterator[DataFolder]:
     )
     with (
         patch.object(report_inputs, "read_looked_at", lambda *_: declared),
-        patch.object(report_inputs.ledger, "read", whole.__getitem__),
+        patch.object(ledger, "read", whole.__getitem__),
         patch.object(
-            report_inputs.ledger,
+            ledger,
             "summarise",
             {one.path: one for one in _SUMMARIES}.get,
         ),
@@ -327,14 +333,11 @@ def _judgements(study: MadeStudy, run: MadeRun, made: Sequence[Step]) -> tuple[J
     rng = study.second_judge
     other = tuple(
         line.model_copy(
-            update={"judgement": _judgement(_ANSWERS_BACK[line.judgement.answer] ^ int(flip))}
+            update={"judgement": _judgement((line.judgement.answer == "yes") ^ bool(flip))}
         )
         for line, flip in zip(first.lines, rng.random(len(first.lines)) < 0.35, strict=True)
     )
     return first, Judgements(Path("nowhere"), tuple(headers(study, run, seed=2)), other, 0)
-
-
-_ANSWERS_BACK = {"yes": 1, "no": 0}
 
 
 def draw_of(runs: Sequence[MadeRun]) -> list[dict[str, Any]]:

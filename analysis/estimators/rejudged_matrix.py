@@ -34,6 +34,7 @@ from analysis.statistics.null_models import DRAWS
 from store.runs.rejudgements import Judgements
 from store.terminal.printing import count_of
 
+DRAWN = "A borrowed base takes every video judged as every persona, and a share was drawn."
 _ANSWERS = {"yes": YES, "no": NO, None: NONE}
 
 
@@ -59,12 +60,21 @@ class RejudgedReplies:
     outside: int  # answers about videos that are not compared, left out
     split: tuple[int, ...]
     """Runs whose answers come from several sittings that cannot be told apart."""
+    others: frozenset[float] = frozenset({1.0})
+    """Shares of the others' questions that were drawn, one if all runs were judged alike."""
+    sample: float = 1.0  # share of the videos that was drawn
+    unasked: tuple[int, ...] = ()  # runs of which a question that was drawn is yet to be put
 
     @property
     def plain(self) -> Mask:
         """The question itself, first asked, in the strategy's own words."""
         first = (self.repeat == 0) & (self.paraphrase == 0)
         return np.asarray(first & ~self.mirrored)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a share of the questions was drawn."""
+        return min(self.sample, *self.others) < 1
 
     @property
     def own(self) -> Mask:
@@ -129,7 +139,20 @@ def replies(
         for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
     }
     split = tuple(index for index, file in files.items() if not file.in_one_sitting)
-    return RejudgedReplies(views.runs, tuple(members), outside=outside, split=split, **columns)
+    return RejudgedReplies(
+        runs=views.runs,
+        members=tuple(members),
+        outside=outside,
+        split=split,
+        others=frozenset(file.judge.others for file in files.values()) or frozenset({1.0}),
+        sample=min((file.judge.sample for file in files.values()), default=1.0),
+        unasked=tuple(
+            index
+            for index, file in files.items()
+            if file.judge.others < 1 and file.count_unasked(views.runs[index].identity)
+        ),
+        **columns,
+    )
 
 
 def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:
@@ -203,13 +226,16 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
     Raises ``NotOffered``: too few personas, unequal questions, an empty cell, or cells of several
     sittings.
     """
-    personas, replicates = _layout(told)
+    personas, replicates = layout(told)
     _check_sittings(told, replicates)
+    _check_draws(told, replicates)
+    drawn = min(told.others) < 1
     grades, graded_by = _grades(told)
     rows = [_square(told, personas, runs, grades) for runs in replicates]
     blocks = np.array([[told.runs[run].block for run in runs.values()] for runs in replicates])
     cells = [
-        count_cells(asked, len(personas), codes) for asked, codes in zip(rows, blocks, strict=True)
+        count_cells(asked, len(personas), codes, drawn=drawn)
+        for asked, codes in zip(rows, blocks, strict=True)
     ]
     passive = all(
         told.runs[run].windows.baseline == "passive" for runs in replicates for run in runs.values()
@@ -218,7 +244,9 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
     before = np.array([cell.before for cell in cells])
     given = before if passive else None
     sway = specific_sway(after, rng, given, blocks=blocks)
-    base, refused = _borrow(cells, blocks, sway, passive)
+    base, refused = None, DRAWN
+    if not drawn:
+        base, refused = _borrow(cells, blocks, sway, passive)
     return PersonaMatrix(
         personas=personas,
         cells=tuple(cells),
@@ -284,7 +312,7 @@ def _worst(
     )
 
 
-def _layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
+def layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
     """Personas that have a re-judged treatment run in every replicate, and these by persona."""
     found: dict[int, dict[str, int]] = {}
     for index in sorted(set(told.members) & set(told.run.tolist())):
@@ -310,6 +338,20 @@ def _check_sittings(told: RejudgedReplies, replicates: Sequence[Mapping[str, int
             f"The cells of {count_of(len(split), 'run')}, such as {split[0]}, were judged in "
             "several sittings, between which the judge may have moved: judge them in one. "
             "Type: python -m agent rejudge STUDY --everyone --seed 2"
+        )
+
+
+def _check_draws(told: RejudgedReplies, replicates: Sequence[Mapping[str, int]]) -> None:
+    """Refuse cells that are not drawn as declared, so that own and others' would differ."""
+    used = {run for runs in replicates for run in runs.values()}
+    if len(told.others) > 1:
+        raise NotOffered(
+            "The runs were judged with different shares of the others' questions: judge them with "
+            "one. Type: python -m agent rejudge STUDY --everyone --others 0.5 --seed 2"
+        )
+    if any(run in used for run in told.unasked):
+        raise NotOffered(
+            "Not every question that was drawn has been put. Type: the same rejudge command again"
         )
 
 

@@ -31,6 +31,7 @@ from analysis.estimators.rejudged_matrix import (
     replies,
 )
 from analysis.estimators.study_results import CONTROLS, Result, study
+from analysis.estimators.two_judges import TwoJudgeMatrix, beside_whole
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.primary_outcome import (
@@ -85,14 +86,20 @@ class Rejudging:
     repeats: RepeatAgreement | None
     wordings: RepeatAgreement | None
     blind: BlindSway | None
+    both: TwoJudgeMatrix | None = None  # of a judge of a sample, beside the first of all videos
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has a matrix of all videos as all personas."""
+        return self.matrix is not None and not self.told.drawn
 
     def p(self, test: Permutation, sides: str = "two") -> float:
-        """The p-value of a test that permutes runs; nan where nobody drew personas for them."""
+        """The p-value of a permutation of runs; nan where nobody drew personas for them."""
         return permutation_p(test, sides) if self.drawn else NAN
 
     @property
-    def rank(self) -> tuple[int, int, int, datetime, int]:
-        """Place among the judges of a group, whatever they answered.
+    def rank(self) -> tuple[bool, int, int, int, datetime, int]:
+        """Place among the judges of a group, whatever they answered; those of a sample come last.
 
         The judge that acted comes first, then the matrix of most runs, then who was asked as most
         personas, then who was asked first: no later sitting takes the place of another.
@@ -100,7 +107,7 @@ class Rejudging:
         place = ("same", "other version", "other").index(self.likeness)
         covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
         asked_as = len(self.judge.personas)
-        return place, -covered, -asked_as, self.judge.at, self.judge.seed
+        return self.told.sample < 1, place, -covered, -asked_as, self.judge.at, self.judge.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +155,6 @@ class MeasuredGroup:
 
     @property
     def name(self) -> tuple[str, str, str]:
-        """Platform, strategy, model."""
         return self.result.platform, self.result.strategy, self.result.model
 
     @property
@@ -341,7 +347,12 @@ def _rejudged(
         )
         for files in judges.values()
     ]
-    return tuple(sorted(found, key=lambda one: one.rank))
+    found.sort(key=lambda one: one.rank)
+    whole = next((one.told for one in found if one.whole), None)
+    return tuple(
+        replace(one, both=beside_whole(whole, one.told, one.matrix, rng.spawn(1)[0]))
+        for one in found
+    )
 
 
 def _by_one_judge(

@@ -29,8 +29,8 @@ EPILOG = """
 Examples:
   python -m agent rejudge latest --model embedded/conse --repeats 2
   python -m agent rejudge latest --model scripted/coin?p=0.3 --mirrored
-  python -m agent rejudge latest --everyone --others 0.5
-  python -m agent rejudge latest --everyone --sample 0.2 --seed 2
+  python -m agent rejudge latest --everyone --others 0.5 --seed 2
+  python -m agent rejudge latest --everyone --sample 0.2 --seed 3
 """
 
 

@@ -69,7 +69,7 @@ def test_judges_that_agree_give_what_either_gives_everywhere() -> None:
     alone, whole = (persona_matrix(one, np.random.default_rng(0)) for one in (sample, asked(DEAR)))
     widths = [
         one.high - one.low
-        for one in (estimate(part.after, part.before, None) for part in (whole, alone))
+        for one in (estimate(part.after, part.before, part.blocks) for part in (whole, alone))
     ]
     assert told.narrower == pytest.approx(100 * (1 - widths[0] / widths[1]))
     assert told.bounds == (told.estimate.value, told.estimate.value)

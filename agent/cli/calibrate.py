@@ -51,8 +51,9 @@ def calibrate(
 
     Simulated studies with the playground's recommender and an ideal viewer: false positives where
     the feed does not listen, coverage of the intervals, and the order of the feeds; then one run
-    and both nulls in feeds that wander as real ones do. Then real runs with the embedded viewer,
-    which have to look like simulated ones with that viewer's answers.
+    and both nulls in feeds that wander as real ones do, and questions that are drawn or shared by
+    two judges. Then real runs with the embedded viewer, which have to look like simulated ones with
+    that viewer's answers.
     """
     from agent.benchmarks.browser_runs import FEWEST, RunsFolder
     from agent.cli.calibrate_run import PERSONAS, check_browser_runs, check_simulated

@@ -32,7 +32,12 @@ from agent.study.conductor import Conductor, Study
 from agent.study.matrix import StudyCell
 from agent.study.process_locks import held_study
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
-from analysis.simulation import calibration, calibration_runs, wandering_feeds
+from analysis.simulation import (
+    calibration,
+    calibration_runs,
+    drawn_judgements,
+    wandering_feeds,
+)
 from analysis.simulation.calibration import CalibrationCheck
 from analysis.simulation.calibration_runs import CalibrationRuns, DesignVerdict
 from analysis.simulation.designs import Outcomes
@@ -81,6 +86,7 @@ def check_simulated(count: int, seed: int, personas: int = PERSONAS) -> list[Cal
         *wandering_feeds.one_run_checks(2 * count, rng),
         *wandering_feeds.null_checks(max(20, count // 5), rng),
         *looks_checks(count, rng),
+        *drawn_judgements.drawn_checks(count, rng),
     ]
 
 

@@ -29,6 +29,8 @@ EPILOG = """
 Examples:
   python -m agent rejudge latest --model embedded/conse --repeats 2
   python -m agent rejudge latest --model scripted/coin?p=0.3 --mirrored
+  python -m agent rejudge latest --everyone --others 0.5 --seed 2
+  python -m agent rejudge latest --everyone --sample 0.2 --seed 3
 """
 
 
@@ -37,6 +39,22 @@ Examples:
 @click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
 @click.option("--strategy", default="simple", show_default=True, help="simple or isq.")
 @click.option("--everyone", is_flag=True, help="As the personas of all runs: the persona matrix.")
+@click.option(
+    "--others",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="SHARE",
+    help="With --everyone: of other runs, ask each persona about this share of the videos, drawn.",
+)
+@click.option(
+    "--sample",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Ask about this share of the videos alone, drawn: for a dear judge beside a whole one.",
+)
 @click.option("--mirrored", is_flag=True, help="Also ask the opposite question.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 @explain_option

@@ -42,6 +42,7 @@ from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import PersonaRecord, Step, text_of
+from store.runs.question_draws import STEPS, is_drawable
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,
@@ -52,6 +53,8 @@ from store.runs.rejudgements import (
 )
 
 _Question = KeyedQuestion[RejudgementKey, RejudgedAnswer]
+LEAST_OF_OTHERS = 0.25
+"""Smallest share of the others' questions that the matrix's test was checked with."""
 
 
 class OtherSitting(UserError):
@@ -78,6 +81,23 @@ class SittingOpen(UserError):
         )
 
 
+class OtherDraw(UserError):
+    """A sitting that was begun with another share of the questions drawn."""
+
+    def __init__(self, begun: RejudgementHeader, seed: int) -> None:
+        drawn = [
+            f"--{name} {share:g}"
+            for name, share in (("others", begun.others), ("sample", begun.sample))
+            if share < 1
+        ]
+        way = f"with {drawn[0]}" if drawn else "without --others and --sample"
+        super().__init__(
+            f"Run {begun.run_id} is judged {way} in this sitting. What is left of it must be "
+            f"asked in the same way. Type: the same {way}, or for another sitting with "
+            f"--seed {seed}"
+        )
+
+
 class NobodyWatched(UserError):
     """A run whose persona has no trait, so that a judge cannot be asked as it."""
 
@@ -99,6 +119,10 @@ class RejudgePlan:
     strategy: str = "simple"
     everyone: bool = False
     """As the personas of all runs of its draw (the persona matrix), or each run as its own."""
+    others: float = 1.0
+    """Share of the videos of other runs that each persona is asked about, drawn by the seed."""
+    sample: float = 1.0
+    """Share of the videos that every persona is asked about, drawn by the seed."""
     mirrored: bool = False
     repeats: int = 1
     explain: Explain = "never"
@@ -135,6 +159,11 @@ class _JudgedRun:
     header: RejudgementHeader
     file: JudgementWriter
 
+    def draw(self, who: PersonaRecord, steps: Sequence[Step]) -> set[int]:
+        """Positions of the steps that are asked about as a persona."""
+        own = who.identity == self.run.started.persona.identity
+        return self.header.draw(who.identity, [step.position for step in steps], own=own)
+
 
 async def rejudge(
     runs: Sequence[Ledger], plan: RejudgePlan, data: DataFolder, now: datetime, onlooker: Onlooker
@@ -144,8 +173,8 @@ async def rejudge(
     Raises
     ------
     BadConfig
-        The strategy has no opposite question.
-    NobodyWatched, OtherSitting, SittingOpen
+        The strategy has no opposite question, or the share is not drawn.
+    NobodyWatched, OtherDraw, OtherSitting, SittingOpen
         A run cannot be asked about in this way.
     """
     _refuse_unaskable(runs, plan)
@@ -182,15 +211,19 @@ class _Panel:
 
     def questions(self, judged: _JudgedRun) -> Iterator[_Question]:
         plan, run = self.plan, judged.run
-        names = [plan.seed, *(persona.identity for persona in judged.personas)]
+        names: list[object] = [plan.seed, *(persona.identity for persona in judged.personas)]
+        if not (plan.others == plan.sample == 1):
+            names += [plan.others, plan.sample]
         sitting = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
         as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
         ways = (False, True) if plan.mirrored else (False,)
         forms = [QuestionForm(mirrored, explain=plan.explain, sitting=sitting) for mirrored in ways]
-        for step in run.steps:
-            if not step.eligible or not step.frames or step.phase == "adapt":
-                continue
+        steps = [one for one in run.steps if one.eligible and one.frames and one.phase != "adapt"]
+        drawn = {who.identity: judged.draw(who, steps) for who in judged.personas}
+        for step in steps:
             for record in judged.personas:
+                if step.position not in drawn[record.identity]:
+                    continue
                 for form in forms:
                     for repeat in range(plan.repeats):
                         key = _key(step, record, form, repeat)
@@ -238,12 +271,32 @@ def _persona(kept: PersonaRecord) -> Persona:
 
 
 def _refuse_unaskable(runs: Sequence[Ledger], plan: RejudgePlan) -> None:
-    """Refuse an opposite that there is none of, and a persona without a trait to be asked as."""
+    """Refuse an opposite that there is none of, a draw, and a persona without any trait."""
+    _refuse_draw(plan)
     if plan.mirrored and plan.strategy == "isq":
         raise BadConfig("The questionnaire has no opposite question. Type: --strategy simple")
     for run in runs:
         if plan.strategy != "plain" and not run.started.persona.traits:
             raise NobodyWatched(run.started.run_id)
+
+
+def _refuse_draw(plan: RejudgePlan) -> None:
+    """Refuse shares that are not drawn, or that no test was checked with."""
+    for name, share, least in (
+        ("others", plan.others, LEAST_OF_OTHERS),
+        ("sample", plan.sample, 1 / STEPS),
+    ):
+        if not is_drawable(share) or share < least:
+            raise BadConfig(
+                f"Shares are drawn in steps of {1 / STEPS:g}, of {least:g} to 1, and --{name} is "
+                f"{share:g}. Type: --{name} 0.5"
+            )
+    if plan.others < 1 and not plan.everyone:
+        raise BadConfig("Without --everyone nobody else is asked. Type: --everyone --others 0.5")
+    if plan.others < 1 and plan.sample < 1:
+        raise BadConfig(
+            "One draw at a time: of the others' questions, or of the videos. Type: --others 0.5"
+        )
 
 
 def _refuse_part_of_sitting(due: Sequence[_Question], judged: Sequence[_JudgedRun]) -> None:
@@ -301,14 +354,21 @@ def _header(
         at=now,
         code_version=provenance().code_version,
         personas=tuple(persona.identity for persona in personas),
+        others=plan.others,
+        sample=plan.sample,
     )
 
 
 def _open_file(run: Ledger, header: RejudgementHeader, among: Path) -> JudgementWriter:
     file = JudgementWriter(header.path(run.path.parent), header, among)
-    if file.begun is not None and not set(header.personas) <= set(file.begun.personas):
+    if file.begun is None:
+        return file
+    if not set(header.personas) <= set(file.begun.personas):
         file.close()
         raise OtherSitting(file.begun, header.seed + 1)
+    if not header.drawn_as(file.begun):
+        file.close()
+        raise OtherDraw(file.begun, header.seed + 1)
     return file
 
 

@@ -14,7 +14,7 @@ from analysis.data.exposures import NONE, YES
 from analysis.estimators.contrasts import worst_cases
 from analysis.estimators.judge_agreement import kappa
 from analysis.estimators.persona_matrix import overlap
-from analysis.estimators.rejudged_matrix import RejudgedReplies
+from analysis.estimators.rejudged_replies import RejudgedReplies
 from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import t_interval
 

@@ -169,14 +169,14 @@ def specific_sway(
     size = after.shape[-1]
     blocks = np.zeros(size, dtype=np.int64) if blocks is None else blocks
     _check(after, before, blocks)
-    estimate, test = _tested(after, before, blocks, unit, rng, draws)
+    value, test = _tested(after, before, blocks, unit, rng, draws)
     placebo, placebo_test = Estimate(NAN, reason="no passive before window"), _NO_TEST
     slopes = NAN
     if before is not None:
         placebo, placebo_test = _tested(before, None, blocks, unit, rng, draws)
         slopes = float(np.mean(slope(centred(before, blocks), centred(after, blocks))))
     return SpecificSway(
-        estimate=estimate,
+        estimate=value,
         test=test,
         adjusted=before is not None,
         slope=slopes,
@@ -232,7 +232,7 @@ def _tested(
         exact, arranged = False, rearranged_at_random(both, codes, rng, draws)
     observed = own_minus_others(both, codes[:, None]).mean(0)
     test = compare(float(observed[0]), arranged[0], exact=exact)
-    over = _estimate(after, before, blocks, unit)
+    over = estimate(after, before, blocks, unit)
     if not over.bounded:
         return over, test
     alpha = round(1 - over.level, 9)
@@ -262,7 +262,8 @@ def rearranged_at_random(
     return np.asarray(np.mean(drawn, axis=0), dtype=np.float64)
 
 
-def _estimate(after: Floats, before: Floats | None, blocks: Ints, unit: str) -> Estimate:
+def estimate(after: Floats, before: Floats | None, blocks: Ints, unit: str = "pp") -> Estimate:
+    """D with its jackknife interval over personas, whatever a test says of zero."""
     value = float(own_minus_others(residuals(after, before, blocks), blocks).mean())
     mates = same_block(after.shape[-1], blocks).sum(-1) > 1
     compared = mates.reshape(-1, after.shape[-1]).any(0)  # who was drawn alone is no cluster of D

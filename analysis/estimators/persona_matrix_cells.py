@@ -71,17 +71,20 @@ def missing_shares(replicates: Sequence[MatrixCells]) -> tuple[float, float]:
     return one, other
 
 
-def count_cells(rows: RejudgedColumns, size: int, blocks: Ints | None = None) -> MatrixCells:
+def count_cells(
+    rows: RejudgedColumns, size: int, blocks: Ints | None = None, *, drawn: bool = False
+) -> MatrixCells:
     """Count the cells of a study with K personas and one run of each.
 
     ``blocks``: draw that each persona comes from, shape ``(K,)``; cells between draws are not
     compared. Raises ``NotOffered`` where the frames of a run were not put to every persona of its
-    draw equally often, so that own and other cells would not rest on the same videos.
+    draw equally often, so that own and other cells would not rest on the same videos; but for
+    ``drawn``, where each was asked about a share of the others' frames.
     """
     asked = _by_cell(rows, np.ones(len(rows.answer), dtype=bool), size)
     inside = np.where(same_block(size, blocks), asked, 0)
     most = inside.max(axis=1, keepdims=True)
-    if (same_block(size, blocks) & (asked != most)).any():
+    if not drawn and (same_block(size, blocks) & (asked != most)).any():
         raise NotOffered(
             "Some frames were put to some personas only; a persona matrix needs every frame of a "
             f"run judged again as every persona. {HINT}"

@@ -1,4 +1,4 @@
-"""Re-judgements put in order, and the persona matrix that they give.
+"""The persona matrix that re-judgements give.
 
 One judge at a time. Every cell of the matrix comes from the same blind re-judging, the diagonal
 included; the acting answers are only compared with it, never mixed in.
@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.data.before_after_windows import batches, compared
-from analysis.data.exposures import GRADES, NO, NONE, YES, RunInfo, Views
+from analysis.data.exposures import GRADES, NONE
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
     SpecificSway,
@@ -28,141 +25,13 @@ from analysis.estimators.persona_matrix_cells import (
     count_cells,
     graded_cells,
 )
+from analysis.estimators.rejudged_replies import RejudgedReplies
 from analysis.estimators.shrunk_baseline import BorrowedBase, borrowed_base
-from analysis.statistics.estimate import NAN, Floats, Ints, Mask
+from analysis.statistics.estimate import NAN, Floats, Ints
 from analysis.statistics.null_models import DRAWS
-from store.runs.rejudgements import Judgements
 from store.terminal.printing import count_of
 
-_ANSWERS = {"yes": YES, "no": NO, None: NONE}
-
-
-@dataclass(frozen=True, eq=False)
-class RejudgedReplies:
-    """What one judge answered about the compared videos, one row per question."""
-
-    runs: tuple[RunInfo, ...]  # what ``run`` is an index into
-    members: tuple[int, ...]  # runs that belong together: of one platform, strategy and model
-    run: Ints
-    persona: NDArray[np.str_]
-    position: Ints
-    frame: NDArray[np.str_]
-    mirrored: Mask
-    repeat: Ints
-    paraphrase: Ints
-    answer: Ints
-    after: Mask  # whether the video was seen in the after window (else before)
-    batch: Ints
-    acting: Ints  # what the acting judge answered about the same video as the run's own persona
-    p_yes: Floats  # p_yes, score: the graded answer, as in a ledger; nan where there is none
-    score: Floats
-    outside: int  # answers about videos that are not compared, left out
-    split: tuple[int, ...]
-    """Runs whose answers come from several sittings that cannot be told apart."""
-
-    @property
-    def plain(self) -> Mask:
-        """The question itself, first asked, in the strategy's own words."""
-        first = (self.repeat == 0) & (self.paraphrase == 0)
-        return np.asarray(first & ~self.mirrored)
-
-    @property
-    def own(self) -> Mask:
-        """Put as the persona whose run it is."""
-        owners = np.array([run.persona for run in self.runs])
-        return np.asarray(owners[self.run] == self.persona)
-
-
-_COLUMNS: dict[str, type] = {
-    "run": np.int64,
-    "persona": str,
-    "position": np.int64,
-    "frame": str,
-    "mirrored": bool,
-    "repeat": np.int64,
-    "paraphrase": np.int64,
-    "answer": np.int64,
-    "after": bool,
-    "batch": np.int64,
-    "acting": np.int64,
-    "p_yes": np.float64,
-    "score": np.float64,
-}
-
-
-def replies(
-    views: Views, files: Mapping[int, Judgements], members: Sequence[int] | None = None
-) -> RejudgedReplies:
-    """Put one judge's files, by the run's index, beside the views that they are about.
-
-    ``members``: runs that belong together; all of the table if not given.
-    """
-    members = range(len(views.runs)) if members is None else members
-    names = _names(views.runs)
-    rows: list[tuple[Any, ...]] = []
-    outside = 0
-    for index, file in files.items():
-        placed = _places(views.one(index))
-        for line in file.asked:
-            persona = names.get((line.persona, line.traits))
-            if line.position not in placed or persona is None:
-                outside += 1
-                continue
-            rows.append(
-                (
-                    index,
-                    persona,
-                    line.position,
-                    line.frame,
-                    line.mirrored,
-                    line.repeat,
-                    line.paraphrase,
-                    _ANSWERS[line.judgement.answer],
-                    *placed[line.position],
-                    line.judgement.p_yes,
-                    line.judgement.score,
-                )
-            )
-    items = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
-    columns: dict[str, Any] = {
-        name: np.array(column, dtype=kind)
-        for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
-    }
-    split = tuple(index for index, file in files.items() if not file.in_one_sitting)
-    return RejudgedReplies(views.runs, tuple(members), outside=outside, split=split, **columns)
-
-
-def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:
-    """Name of each persona of the runs, by the id and the hash of the traits that were asked.
-
-    Answers from before traits were recorded tell the id alone. They count where just one persona
-    has it.
-    """
-    names: dict[tuple[str, str], str] = {}
-    of_id: dict[str, set[str]] = {}
-    for run in runs:
-        name, _, traits = (run.identity or f"{run.persona}~").rpartition("~")
-        names[name, traits] = run.persona
-        of_id.setdefault(name, set()).add(run.persona)
-    alone = {(name, ""): labels.pop() for name, labels in of_id.items() if len(labels) == 1}
-    return alone | names
-
-
-def _places(run: Views) -> dict[int, tuple[bool, int, int]]:
-    """Window, batch and acting answer of each compared video, by position."""
-    rows, codes = compared(run), batches(run)
-    return {
-        int(run.position[at]): (bool(rows.after[at]), int(codes[at]), int(run.answer[at]))
-        for at in np.flatnonzero(rows.before | rows.after)
-    }
-
-
-def by_judge(files: Mapping[int, Sequence[Judgements]]) -> dict[str, dict[int, Judgements]]:
-    found: dict[str, dict[int, Judgements]] = {}
-    for index, beside in files.items():
-        for file in beside:
-            found.setdefault(file.judge.slug, {})[index] = file
-    return found
+DRAWN = "A borrowed base takes every video judged as every persona, and a share was drawn."
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,13 +74,16 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
     Raises ``NotOffered``: too few personas, unequal questions, an empty cell, or cells of several
     sittings.
     """
-    personas, replicates = _layout(told)
+    personas, replicates = layout(told)
     _check_sittings(told, replicates)
+    _check_draws(told, replicates)
+    drawn = min(told.others) < 1
     grades, graded_by = _grades(told)
     rows = [_square(told, personas, runs, grades) for runs in replicates]
     blocks = np.array([[told.runs[run].block for run in runs.values()] for runs in replicates])
     cells = [
-        count_cells(asked, len(personas), codes) for asked, codes in zip(rows, blocks, strict=True)
+        count_cells(asked, len(personas), codes, drawn=drawn)
+        for asked, codes in zip(rows, blocks, strict=True)
     ]
     passive = all(
         told.runs[run].windows.baseline == "passive" for runs in replicates for run in runs.values()
@@ -220,7 +92,9 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
     before = np.array([cell.before for cell in cells])
     given = before if passive else None
     sway = specific_sway(after, rng, given, blocks=blocks)
-    base, refused = _borrow(cells, blocks, sway, passive)
+    base, refused = None, DRAWN
+    if not drawn:
+        base, refused = _borrow(cells, blocks, sway, passive)
     return PersonaMatrix(
         personas=personas,
         cells=tuple(cells),
@@ -287,7 +161,7 @@ def _worst(
     )
 
 
-def _layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
+def layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]]:
     """Personas that have a re-judged treatment run in every replicate, and these by persona."""
     found: dict[int, dict[str, int]] = {}
     reached = told.run[told.after]  # a run that ended before its after window has nothing to tell
@@ -314,6 +188,20 @@ def _check_sittings(told: RejudgedReplies, replicates: Sequence[Mapping[str, int
             f"The cells of {count_of(len(split), 'run')}, such as {split[0]}, were judged in "
             "several sittings, between which the judge may have moved: judge them in one. "
             "Type: python -m agent rejudge STUDY --everyone --seed 2"
+        )
+
+
+def _check_draws(told: RejudgedReplies, replicates: Sequence[Mapping[str, int]]) -> None:
+    """Refuse cells that are not drawn as declared, so that own and others' would differ."""
+    used = {run for runs in replicates for run in runs.values()}
+    if len(told.others) > 1:
+        raise NotOffered(
+            "The runs were judged with different shares of the others' questions: judge them with "
+            "one. Type: python -m agent rejudge STUDY --everyone --others 0.5 --seed 2"
+        )
+    if any(run in used for run in told.unasked):
+        raise NotOffered(
+            "Not every question that was drawn has been put. Type: the same rejudge command again"
         )
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.errors import NotOffered
-from analysis.estimators.rejudged_matrix import RejudgedReplies, persona_matrix
+from analysis.estimators.rejudged_matrix import persona_matrix
+from analysis.estimators.rejudged_replies import RejudgedReplies
 from analysis.statistics.group_sequential import SequentialLook, take_looks
 from analysis.statistics.permutation import Sided
 

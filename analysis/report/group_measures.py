@@ -88,7 +88,6 @@ class MeasuredGroup:
 
     @property
     def name(self) -> tuple[str, str, str]:
-        """Platform, strategy, model."""
         return self.result.platform, self.result.strategy, self.result.model
 
     @property

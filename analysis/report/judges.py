@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
@@ -91,6 +91,19 @@ class BlindView:
 
 
 @dataclass(frozen=True)
+class TwoJudgesView:
+    """The specific sway as the judge of a sample would find it in all videos."""
+
+    cheap: Name
+    told: PrintedEstimate
+    p: TracedNumber
+    p_exchanged: TracedNumber
+    narrower: TracedNumber
+    tuning: TracedNumber
+    bounds: tuple[TracedNumber, TracedNumber] | None
+
+
+@dataclass(frozen=True)
 class JudgeView:
     """Everything that one judge's re-judgements say."""
 
@@ -107,6 +120,9 @@ class JudgeView:
     eager: EagerView | None
     steady: tuple[SteadyView, ...]
     blind: BlindView | None
+    others: TracedNumber | None  # share of the others' questions that was drawn, if not all
+    sample: TracedNumber | None  # share of the videos that was drawn, if not all
+    both: TwoJudgesView | None
 
 
 def judge_views(scene: GroupRows) -> tuple[JudgeView, ...]:
@@ -115,14 +131,15 @@ def judge_views(scene: GroupRows) -> tuple[JudgeView, ...]:
     takes_matrix = scene.group.primary.design in ("matrix", "borrowed")
     several = len(rejudged) > 1 and takes_matrix
     sides = scene.group.primary.sides if takes_matrix else "two"
+    whole = next((told for told in rejudged if told.whole), None)
     return tuple(
-        _judge(told, sides if told is first else "two", primary=several and told is first)
+        _judge(told, whole, sides if told is first else "two", primary=several and told is first)
         for told in rejudged
     )
 
 
-def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
-    source = _source("estimators.rejudged_matrix.replies", told)
+def _judge(told: Rejudging, whole: Rejudging | None, sides: str, *, primary: bool) -> JudgeView:
+    source = _source("estimators.rejudged_replies.replies", told)
     steady = (("the same question again", told.repeats), ("the question reworded", told.wordings))
     return JudgeView(
         model=Name(told.judge.model),
@@ -140,6 +157,36 @@ def _judge(told: Rejudging, sides: str, *, primary: bool) -> JudgeView:
         eager=_eager(told),
         steady=tuple(_steady(told, what, one) for what, one in steady if one is not None),
         blind=_blind(told),
+        others=_share(source, min(told.told.others), "the others' videos"),
+        sample=_share(source, told.told.sample, "the videos"),
+        both=_two_judges(told, whole),
+    )
+
+
+def _share(source: NumberSource, share: float, what: str) -> TracedNumber | None:
+    return source.percent(100 * share, f"share of {what} asked about") if share < 1 else None
+
+
+def _two_judges(told: Rejudging, whole: Rejudging | None) -> TwoJudgesView | None:
+    both = told.both
+    if both is None or whole is None:
+        return None
+    source = _source("estimators.two_judges.two_judge_matrix", told, told.told.plain)
+    source = replace(source, used=f"{source.used}; {_source('', whole, whole.told.plain).used}")
+    what = f"specific sway as {told.judge.model} would judge all videos"
+    low, high = both.bounds
+    return TwoJudgesView(
+        cheap=Name(_who(whole)),
+        told=source.estimate(both.estimate, what),
+        p=source.p(both.estimate.p, f"p-value of the {what}, Student's t, two-sided"),
+        p_exchanged=source.p(told.p(both.test), "the same, exchanging runs, two-sided", _NOBODY),
+        narrower=source.percent(both.narrower, "narrower than from the sample alone, in %"),
+        tuning=source.decimal(both.tuning, "how much of the cheap judge is taken over"),
+        bounds=(
+            (source.signed(low, f"lowest {what}"), source.signed(high, f"highest {what}"))
+            if low < high
+            else None
+        ),
     )
 
 

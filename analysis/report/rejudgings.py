@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -19,13 +19,9 @@ from analysis.estimators.judge_bias import (
     steadiness,
     taste_overlap,
 )
-from analysis.estimators.rejudged_matrix import (
-    PersonaMatrix,
-    RejudgedReplies,
-    by_judge,
-    persona_matrix,
-    replies,
-)
+from analysis.estimators.rejudged_matrix import PersonaMatrix, persona_matrix
+from analysis.estimators.rejudged_replies import RejudgedReplies, by_judge, replies
+from analysis.estimators.two_judges import TwoJudgeMatrix, beside_whole
 from analysis.report.primary_outcome import NEEDS_REJUDGING, permutation_p
 from analysis.report.report_inputs import Material
 from analysis.statistics.estimate import NAN, Estimate
@@ -52,14 +48,20 @@ class Rejudging:
     repeats: RepeatAgreement | None
     wordings: RepeatAgreement | None
     blind: BlindSway | None
+    both: TwoJudgeMatrix | None = None  # of a judge of a sample, beside the first of all videos
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has a matrix of all videos as all personas."""
+        return self.matrix is not None and not self.told.drawn
 
     def p(self, test: Permutation, sides: str = "two") -> float:
-        """The p-value of a test that permutes runs; nan where nobody drew personas for them."""
+        """The p-value of a permutation of runs; nan where nobody drew personas for them."""
         return permutation_p(test, sides) if self.drawn else NAN
 
     @property
-    def rank(self) -> tuple[int, int, int, datetime, int]:
-        """Place among the judges of a group, whatever they answered.
+    def rank(self) -> tuple[bool, int, int, int, datetime, int]:
+        """Place among the judges of a group, whatever they answered; those of a sample come last.
 
         The judge that acted comes first, then the matrix of most runs, then who was asked as most
         personas, then who was asked first: no later sitting takes the place of another.
@@ -67,7 +69,7 @@ class Rejudging:
         place = ("same", "other version", "other").index(self.likeness)
         covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
         asked_as = len(self.judge.personas)
-        return place, -covered, -asked_as, self.judge.at, self.judge.seed
+        return self.told.sample < 1, place, -covered, -asked_as, self.judge.at, self.judge.seed
 
 
 def measure_rejudgings(
@@ -83,7 +85,12 @@ def measure_rejudgings(
         )
         for files in judges.values()
     ]
-    return tuple(sorted(found, key=lambda one: one.rank))
+    found.sort(key=lambda one: one.rank)
+    whole = next((one.told for one in found if one.whole), None)
+    return tuple(
+        replace(one, both=beside_whole(whole, one.told, one.matrix, rng.spawn(1)[0]))
+        for one in found
+    )
 
 
 def _by_one_judge(

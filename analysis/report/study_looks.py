@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from analysis.errors import NotOffered
-from analysis.estimators.rejudged_matrix import by_judge, replies
+from analysis.estimators.rejudged_replies import by_judge, replies
 from analysis.estimators.sequential_matrix import look_at_replicates
 from analysis.report.primary_outcome import Primary
 from analysis.report.report_inputs import Material

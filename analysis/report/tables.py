@@ -246,6 +246,10 @@ def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, .
         return
     sway, graded = again.matrix.sway, again.matrix.graded
     yield "specific sway", _tested(sway.estimate, again.p(sway.test, sides), _PERMUTED, sides)
+    if (both := again.both) is not None:
+        words = f"specific sway as {again.judge.model} would judge all videos"
+        yield words, _by_student(both.estimate)
+        yield f"{words}, by exchanging runs", _tested(both.estimate, again.p(both.test), _PERMUTED)
     yield "placebo", _tested(sway.placebo, again.p(sway.placebo_test), _PERMUTED)
     if graded is not None:
         yield "specific sway, graded", _tested(graded.estimate, again.p(graded.test), _PERMUTED)

@@ -13,7 +13,8 @@ from analysis.errors import NotOffered
 from analysis.estimators import persona_matrix as matrix
 from analysis.estimators.contrasts import sways
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
-from analysis.estimators.rejudged_matrix import PersonaMatrix, by_judge, persona_matrix, replies
+from analysis.estimators.rejudged_matrix import PersonaMatrix, persona_matrix
+from analysis.estimators.rejudged_replies import by_judge, replies
 from analysis.simulation.calibration import DOUBT, CalibrationCheck, Verdict, agreement, own
 from analysis.simulation.scenarios import SimulatedAnswers
 from analysis.statistics.estimate import NAN, Estimate, Floats

@@ -6,7 +6,8 @@ One file a run and judge, ``runs/<run-id>/judgements/<judge>.jsonl``; see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +22,10 @@ from store.jsonl.base_record import Record
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
 from store.runs.ledger_lines import Judgement, Usage, Whole
+from store.runs.question_draws import draw_positions
 
 FOLDER = "judgements"
+DrawnShare = Annotated[float, Field(gt=0, le=1)]
 
 
 class OtherJudge(StoreError):
@@ -68,6 +71,11 @@ class RejudgementHeader(Record):
     personas: tuple[str, ...] = ()
     """Identities of whom the judge was to be, all of them in one shuffled order. A later sitting
     may go on with what is left of these, which is left at random; empty: not recorded."""
+    others: DrawnShare = 1.0
+    """Share of the videos that each persona is asked about in the feeds of others, drawn for each
+    persona apart; in its own feed it is asked about all."""
+    sample: DrawnShare = 1.0
+    """Share of the videos that is asked about at all, the same for every persona."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -89,6 +97,16 @@ class RejudgementHeader(Record):
         """Whether the other is another model of this one's name, asked in the same way."""
         alike = self.model_copy(update={"fingerprint": other.fingerprint})
         return self.fingerprint != other.fingerprint and alike.same(other)
+
+    def draw(self, persona: str, positions: Iterable[int], *, own: bool) -> set[int]:
+        """Positions that are asked about as a persona, by its identity, whatever came of it."""
+        asked = draw_positions((self.seed, self.run_id), positions, self.sample)
+        share = 1.0 if own else self.others
+        return draw_positions((self.seed, self.run_id, persona), asked, share)
+
+    def drawn_as(self, other: RejudgementHeader) -> bool:
+        """Whether the other sitting draws the same shares of the questions."""
+        return (self.others, self.sample) == (other.others, other.sample)
 
     def same(self, other: RejudgementHeader) -> bool:
         """Whether the other sitting can go on with this one's questions."""
@@ -185,6 +203,21 @@ class Judgements:
         """Whether all personas were asked in one shuffled order, later remainders included."""
         return len(self.sittings) == 1 or bool(self.judge.personas)
 
+    def count_unasked(self, own: str) -> int:
+        """Count the drawn questions that were never put, and those put that were not drawn.
+
+        Of the videos that were asked about as ``own``, the identity of the run's persona; each
+        question in its own words, and once.
+        """
+        put: dict[str, set[int]] = defaultdict(set)
+        for line in self.lines:
+            if not (line.mirrored or line.repeat or line.paraphrase):
+                put[f"{line.persona}~{line.traits}"].add(line.position)
+        return sum(
+            len(put[name] ^ self.judge.draw(name, put[own], own=name == own))
+            for name in self.judge.personas
+        )
+
 
 def read_judgements(path: Path) -> Judgements:
     """Read what a judge said about a run.
@@ -204,8 +237,8 @@ def read_judgements(path: Path) -> Judgements:
     answered: set[RejudgementKey] = set()
     for number, record in enumerate(lines, 1):
         if isinstance(record, RejudgementHeader):
-            if sittings and not record.same(sittings[0]):
-                raise DamagedLedger(path, number, "another judge or run than in line 1.")
+            if sittings and not (record.same(sittings[0]) and record.drawn_as(sittings[0])):
+                raise DamagedLedger(path, number, "another judge, run or draw than in line 1.")
             sittings.append(record)
         elif not sittings:
             raise DamagedLedger(path, number, "it does not start with a judge.")

@@ -58,7 +58,7 @@ def some(
 @pytest.mark.drill
 def test_a_fast_calibration_holds() -> None:
     checks = check_simulated(150, seed=3, personas=6)
-    assert len(checks) == 8 + 4 + 4 + 4 + 3 + 3 + 12
+    assert len(checks) == 8 + 4 + 4 + 4 + 3 + 3 + 12 + 24
     assert [check for check in checks if check.verdict == "FAILS"] == []
     sways = {check.name: check.value for check in checks if check.name.startswith("sway, ")}
     assert sways["sway, listener"] > 30

@@ -14,13 +14,8 @@ import pytest
 from analysis.data.exposures import RunInfo, Views
 from analysis.errors import NotOffered
 from analysis.estimators.judge_bias import blind, eagerness, steadiness, taste_overlap
-from analysis.estimators.rejudged_matrix import (
-    PersonaMatrix,
-    RejudgedReplies,
-    by_judge,
-    persona_matrix,
-    replies,
-)
+from analysis.estimators.rejudged_matrix import PersonaMatrix, persona_matrix
+from analysis.estimators.rejudged_replies import RejudgedReplies, by_judge, replies
 from store.runs.ledger_lines import Judgement, Windows
 from store.runs.rejudgements import Judgements, RejudgedAnswer, RejudgementHeader
 from tests.analysis import made_results

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from analysis.cli.main import main
 from analysis.data.exposures import NO, NONE, YES, RunInfo
 from analysis.estimators.contrasts import Attrition
-from analysis.estimators.rejudged_matrix import RejudgedReplies, persona_matrix
+from analysis.estimators.rejudged_matrix import persona_matrix
+from analysis.estimators.rejudged_replies import RejudgedReplies
 from analysis.examples.study import STUDY
 from analysis.report.declared_study import PrimaryTest
 from analysis.report.gate_check import GateCheck, GatedGroup, cap

@@ -240,7 +240,7 @@ class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):
     def __init__(self, path: Path, judge: RejudgementHeader, among: Path | None = None) -> None:
         lock = path.with_suffix(".lock")
         held = NamedLock(lock) if among is None else byte_lock(lock, among)
-        super().__init__(path, judge, _read_begun, held, judge.run_id, kept_open=False)
+        super().__init__(path, judge, _read_begun, held, judge.run_id)
         if self.begun is not None and not self.begun.same(judge):
             self.close()
             raise OtherJudge(path)

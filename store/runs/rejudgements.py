@@ -69,7 +69,7 @@ class RejudgementHeader(Record):
     """Identities of whom the judge was to be, all of them in one shuffled order. A later sitting
     may go on with what is left of these, which is left at random; empty: not recorded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @property
     def slug(self) -> str:

@@ -193,6 +193,15 @@ def test_what_a_line_leaves_out_is_not_known(path: Path) -> None:
     assert told == (False, None, 0)
 
 
+def test_a_record_is_never_changed_and_has_no_fields_of_its_own(path: Path) -> None:
+    for record in (started("r1"), step(0), Usage()):
+        name = next(iter(type(record).model_fields))
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(record, name, getattr(record, name))
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            type(record).model_validate(dict(record) | {"more": 1})
+
+
 @pytest.mark.parametrize("line", [1, 2, 3])
 def test_a_bad_line_before_the_last_is_named(path: Path, line: int) -> None:
     write(path, 3)

@@ -12,7 +12,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Wall
 from agent.drivers.web.driver import PlaywrightDriver
-from agent.drivers.web.page_queries import HOPS
+from agent.drivers.web.page_queries import HOPS, PageMoved
 from agent.errors import ChallengeShown, ConsentAsked, LoginRequired, PageStuck, WallShown
 from agent.platforms.playground import HOOKS
 from tests.agent.drivers.web.test_driver import drive
@@ -128,6 +128,9 @@ def test_a_page_that_hops_on_while_it_is_entered_is_followed_and_not_for_ever(
         monkeypatch.setattr(driver._devtools(), "send", elsewhere)
         with pytest.raises(PageStuck, match="from one document to the next without an end"):
             await driver._rules().enter()
+        left = 1
+        with pytest.raises(PageMoved, match="No frame for given id found"):
+            await driver._within(elsewhere("Page.createIsolatedWorld"), 1)
         left = HOPS - 1
         await driver._rules().enter()
         assert (await driver.next(shown)).shown.id == "v1"

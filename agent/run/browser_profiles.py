@@ -9,8 +9,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
-import shutil
 import tarfile
+from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,7 @@ from store.untrusted.archives import BadArchive, read_members
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 MOST_FILES, MOST_BYTES = 200_000, 4 << 30
 """Of a dump; a profile of months has some thousand files and some hundred megabytes."""
-PASSING = ("*Cache", "*Cache*", "Singleton*", "component_crx_cache", "*.log", "Crashpad")
+PASSING = ("*Cache*", "Singleton*", "component_crx_cache", "*.log", "Crashpad")
 """What a browser makes anew; no part of a dump."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
@@ -78,11 +78,10 @@ class BrowserProfile:
 
     def dump(self, file: Path) -> None:
         """Write the profile, without its caches, to a file that only its owner can read."""
-        ignored = shutil.ignore_patterns(*PASSING)
 
         def keep_member(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-            path = Path(member.name)
-            return None if path.name in ignored(str(path.parent), [path.name]) else member
+            name = Path(member.name).name
+            return None if any(fnmatch(name, pattern) for pattern in PASSING) else member
 
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)

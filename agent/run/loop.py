@@ -120,7 +120,7 @@ class RunLoop:
         self._since_opened = 0
         witness, step = self._tools.witness, self._step_open
         record = await witness.record() if witness is not None else None
-        news = record
+        news = None
         if step is not None and record is not None:
             news = record.after(self._at.previous, step.video_id)
             if news.was_left(step.video_id):

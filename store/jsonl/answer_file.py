@@ -136,11 +136,9 @@ class KeyedWriter(LineWriter, Generic[_Header, _Line]):
         read: Callable[[Path], tuple[_Header, tuple[_Line, ...]]],
         lock: NamedLock | None = None,
         run_id: str | None = None,
-        *,
-        kept_open: bool = True,
     ) -> None:
         held = lock or NamedLock(path.with_suffix(".lock"))
-        super().__init__(path, held, run_id or path.stem, kept_open=kept_open)
+        super().__init__(path, held, run_id or path.stem, kept_open=False)
         self._header: _Header | None = header
         try:
             if committed(path.read_bytes())[0]:

@@ -136,7 +136,7 @@ class RunStarted(Record):
     """Whether the account had a session of the site; ``None`` where there are no accounts."""
     provenance: Provenance
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @field_validator("config")
     @classmethod

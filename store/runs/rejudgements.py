@@ -77,7 +77,7 @@ class RejudgementHeader(Record):
     sample: DrawnShare = 1.0
     """Share of the videos that is asked about at all, the same for every persona."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @property
     def slug(self) -> str:
@@ -273,7 +273,7 @@ class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):
     def __init__(self, path: Path, judge: RejudgementHeader, among: Path | None = None) -> None:
         lock = path.with_suffix(".lock")
         held = NamedLock(lock) if among is None else byte_lock(lock, among)
-        super().__init__(path, judge, _read_begun, held, judge.run_id, kept_open=False)
+        super().__init__(path, judge, _read_begun, held, judge.run_id)
         if self.begun is not None and not self.begun.same(judge):
             self.close()
             raise OtherJudge(path)

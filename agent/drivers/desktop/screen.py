@@ -109,8 +109,6 @@ def _pyautogui() -> Any:
     sys.modules.update(dict.fromkeys(UNWANTED))  # type: ignore[arg-type]
     try:
         import pyautogui
-    except KeyError as error:
-        raise BadConfig(explain_no_screen("DISPLAY is not set")) from error
     except ImportError as error:
         raise BadConfig(explain_no_screen(str(error))) from error
     except Exception as error:  # Xlib's errors, by name since only Linux has it; all else goes on

@@ -12,7 +12,6 @@ from time import perf_counter, time
 from typing import Any, TypeVar
 
 from playwright.async_api import (
-    Browser,
     BrowserContext,
     CDPSession,
     Page,
@@ -85,6 +84,8 @@ class PageTimeouts:
 class PlaywrightDriver:
     """One visible page in one browser."""
 
+    browser: str
+
     def __init__(
         self,
         window: BrowserWindow,
@@ -93,7 +94,6 @@ class PlaywrightDriver:
         limits: PageTimeouts | None = None,
     ) -> None:
         self.viewport = window.viewport
-        self.browser = ""
         self._window = window
         self._hooks = hooks
         self._on_answer = on_answer
@@ -102,7 +102,6 @@ class PlaywrightDriver:
         self._walls = PageWalls(hooks.walls)
         self._told: set[str] = set()
         self._playwright: Playwright | None = None
-        self._browser: Browser | BrowserContext | None = None
         self._page: Page | None = None
         self._cdp: CDPSession | None = None
         self._asked: PageQueries | None = None
@@ -123,13 +122,11 @@ class PlaywrightDriver:
             browser = await browsers.launch_browser(
                 self._playwright, window.binary, headed=window.headed
             )
-            self._browser = browser
             context = await _starting(browser.new_context(**look), self._limits.navigation)
         else:
             context = await browsers.launch_profile(
                 self._playwright, window.binary, window.profile, headed=window.headed, **look
             )
-            self._browser = context
         await _starting(self._prepare(context), self._limits.navigation)
         version = await self._within(self._devtools().send("Browser.getVersion"), SETTLE_MARGIN_S)
         self.browser = f"chromium {version['product'].partition('/')[2]}"
@@ -180,18 +177,14 @@ class PlaywrightDriver:
         return any(cookie["name"] in names for cookie in cookies)
 
     async def close(self) -> None:
-        browser, playwright = self._browser, self._playwright
-        self._browser = self._playwright = self._page = self._cdp = self._asked = None
+        playwright = self._playwright
+        self._playwright = self._page = self._cdp = self._asked = None
         self._reports.end()
-        if browser is not None:
-            await self._end(browser.close())
-        if playwright is not None:
-            await self._end(playwright.stop())
-
-    async def _end(self, closing: Awaitable[None]) -> None:
+        if playwright is None:
+            return
         try:
             async with asyncio.timeout(SETTLE_MARGIN_S):
-                await closing
+                await playwright.stop()  # which closes the browser, and what a profile keeps lasts
         except (PlaywrightError, TimeoutError, ConnectionError) as error:
             self._reports.note("close", str(error))
 

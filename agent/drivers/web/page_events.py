@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from playwright.async_api import ConsoleMessage, Dialog, Download, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
@@ -42,7 +43,7 @@ class PageReports:
         self._events: list[PageEvent] = []
         self._foreign: set[str] = set()
         self._reads: set[asyncio.Task[None]] = set()
-        self._asked: dict[Request, float] = {}
+        self._asked: WeakKeyDictionary[Request, float] = WeakKeyDictionary()
         self._chores: set[asyncio.Task[None]] = set()
 
     def opening(self, url: str) -> None:
@@ -65,7 +66,6 @@ class PageReports:
     def end(self) -> None:
         for task in (*self._reads, *self._chores):
             task.cancel()
-        self._asked.clear()
 
     async def settle(self) -> None:
         """Wait for the answers that have begun: they come before the video is described."""
@@ -117,7 +117,6 @@ class PageReports:
             self.note("console error", message.text)
 
     def _on_request_failed(self, request: Request) -> None:
-        self._asked.pop(request, None)
         # A player that is left behind ends its download: that is no fault.
         if request.failure != "net::ERR_ABORTED":
             self.note("request failed", f"{request.failure} {request.url.split('?')[0]}")
@@ -136,7 +135,6 @@ class PageReports:
             return
         origin = self._origin_of_asker(response.request)
         if origin is None or not self._is_own(origin) or not self._is_own(response.url):
-            self._asked.pop(response.request, None)
             self._note_foreign(response)
             return
         self._begin(self._read(response, origin), self._reads)
@@ -167,7 +165,6 @@ class PageReports:
 
     async def _read(self, response: Response, origin: str) -> None:
         """Read a body at once: it is lost when the page moves on."""
-        requested_s = self._asked.pop(response.request, None)
         try:
             if await _length_of(response) > MOST_ANSWER_BYTES:
                 raise TooManyBytes(MOST_ANSWER_BYTES)
@@ -176,6 +173,7 @@ class PageReports:
             self.note("unreadable response", f"{response.url.split('?')[0]}: {error}")
             return
         request = _text_sent(response.request)
+        requested_s = self._asked.get(response.request)
         self._on_answer(
             SiteAnswer(response.url, body, response.status, request, origin, requested_s)
         )

@@ -134,8 +134,6 @@ class PageQueries:
         first = str(error).strip().splitlines()[0]
         if any(words in first for words in ELSEWHERE):
             return PageMoved(first)
-        browser = self._page.context.browser  # a kept profile may have none
-        connected = browser is None or browser.is_connected()
-        if connected and not self._reports.crash.is_set() and not self._page.is_closed():
-            return PageStuck(first)
-        return BrowserLost(first)
+        if self._reports.crash.is_set() or self._page.is_closed():  # so it is where no browser is
+            return BrowserLost(first)
+        return PageStuck(first)

@@ -53,7 +53,7 @@ async def sign_in(
             playwright, binary, profile, headed=True, no_viewport=True
         )
         over = asyncio.Event()
-        looks: set[asyncio.Task[None]] = set()
+        looks: list[asyncio.Task[None]] = []
 
         async def look() -> None:
             try:
@@ -63,9 +63,7 @@ async def sign_in(
                 over.set()
 
         def on_response(_: Any) -> None:
-            task = asyncio.ensure_future(look())
-            looks.add(task)
-            task.add_done_callback(looks.discard)
+            looks.append(asyncio.ensure_future(look()))
 
         context.on("response", on_response)
         context.on("close", lambda _: over.set())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,12 @@ import pytest
 from agent.errors import BadConfig, PaceReached
 from agent.run import pacing
 from agent.run.pacing import Hours, PaceLimits, SlowHands
-from agent.run_config import HandPace
+from agent.run.start_or_resume import LiveOptions, RunFolder, SilentWatcher, _pacer
+from agent.run_config import HandPace, RunConfig
+from personas.library import find
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from tests.store.samples import started, step
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -91,6 +97,49 @@ def test_the_daily_cap_counts_what_was_watched_before(clock: Clock) -> None:
         act(slow)
     clock.at += timedelta(days=1)
     act(slow, 2)
+
+
+class Told(SilentWatcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def doing(self, what: str) -> None:
+        self.words.append(what)
+
+
+def test_what_an_account_watched_today_counts_towards_its_day(tmp_path: Path) -> None:
+    """On its platform and since midnight; a damaged run is named, and does not count."""
+    data, now = DataFolder(tmp_path), datetime.now(UTC).astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    runs = (("r1", "tiktok", "a1"), ("r2", "tiktok", "a2"), ("r3", "youtube", "a1"))
+    for run_id, platform, account in runs:
+        with LedgerWriter(data.ledger_path(run_id), fsync=False) as writer:
+            first = midnight - timedelta(seconds=2)
+            writer.append(started(run_id, at=first, platform=platform, account=account))
+            for position in range(5):
+                writer.append(step(position, at=first + timedelta(seconds=position)))
+    config = RunConfig(
+        persona=find("p12"), platform="tiktok", account="a1", site=None, pace=HandPace(floor_s=0)
+    )
+    told = Told()
+    slow = _pacer(config, RunFolder(data, None, live=LiveOptions(PaceLimits(per_day=4))), told)
+    assert slow is not None
+    act(slow)
+    with pytest.raises(PaceReached, match=r"4 videos were watched today .* and 4 are allowed"):
+        act(slow)
+    assert told.words == []
+    lines = data.ledger_path("r1").read_text(encoding="utf-8").splitlines()
+    lines[2] = "{}"
+    data.ledger_path("r1").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    unlimited = _pacer(config, RunFolder(data, None), told)
+    assert unlimited is not None
+    act(unlimited, 5)
+    (said,) = told.words
+    assert said.startswith("what a former run showed does not count towards today: ")
+    assert "r1" in said
+    assert _pacer(config.model_copy(update={"pace": None}), RunFolder(data, None), told) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -61,6 +62,15 @@ def test_a_table_is_refused_in_the_words_of_the_command_line(table: dict[str, An
     with pytest.raises(BadConfig) as declared:
         request_of_table(table)
     assert str(declared.value) == typed.value.format_message()
+
+
+def test_a_catalogue_that_may_not_be_read_is_refused_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"persona": "p12", "catalogue": str(tmp_path)}
+    request_of_table(table)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root, as tests may be, reads everything
+    test_a_table_is_refused_in_the_words_of_the_command_line(table)
 
 
 def test_the_command_line_and_the_request_have_the_same_options() -> None:

@@ -41,6 +41,15 @@ def test_cells_are_counted_by_persona_and_run() -> None:
     assert np.allclose(missing_shares([cells]), [0, 100 / 3])
 
 
+def test_where_nothing_was_asked_no_share_is_known() -> None:
+    none = np.zeros(0, dtype=np.int64)
+    cells = count_cells(RejudgedColumns(none, none, none > 0, none, none), 2)
+    assert (cells.asked == 0).all()
+    assert np.isnan([cells.before, cells.after]).all()
+    assert np.isnan(cells.within).all()
+    assert missing_shares([cells]) == (0, 0)
+
+
 def test_graded_cells_are_means_over_what_was_judged() -> None:
     rows = RejudgedColumns(
         persona=np.array([0, 0, 0, 1, 1, 1]),

@@ -138,6 +138,7 @@ def test_too_short_a_ladder_has_no_saturation() -> None:
     told = saturation((0, 16), np.zeros((2, 3, 10)))
     assert not told.plateau.exists
     assert "2 sizes" in told.reason
+    assert told.steps == 0
 
 
 @pytest.mark.parametrize("spread", [(4, 1, 10), (0.5, 12, 10), (1, 1, 20)])

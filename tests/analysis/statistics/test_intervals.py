@@ -223,6 +223,41 @@ def test_an_interval_has_the_unit_and_the_level_that_it_was_asked_for() -> None:
     assert narrow.high - narrow.low < wide.high - wide.low
 
 
+@pytest.mark.parametrize(
+    ("n", "yes"),
+    [
+        ([[3], [0]], [[1], [0]]),
+        ([[3, 0], [0, 3]], [[1, 0], [0, 2]]),
+        ([[10, 10, 0, 0], [0, 0, 10, 10]], [[0, 0, 0, 0], [0, 0, 5, 6]]),
+        ([[10, 10, 0, 0], [0, 0, 10, 10]], [[2, 3, 0, 0], [0, 0, 5, 6]]),
+    ],
+)
+def test_an_estimate_of_one_run_says_its_unit_level_and_batches_also_without_an_interval(
+    n: list[list[float]], yes: list[list[float]]
+) -> None:
+    sums = counts(n, yes)
+    sway, change = difference_over_batches(sums, "points", 0.8), change_over_batches(sums, 0.8)
+    assert (sway.unit, sway.level, sway.clusters) == ("points", 0.8, len(n[0]))
+    assert (change.unit, change.level, change.clusters) == ("%", 0.8, len(n[0]))
+    sway, change = difference_over_batches(sums), change_over_batches(sums)
+    assert (sway.unit, sway.level, change.level) == ("pp", 0.95, 0.95)
+
+
+@pytest.mark.parametrize("values", [[], [5.0], [5.0, 5.0], [1.0, 2.0, 3.0]])
+def test_an_estimate_over_runs_says_its_unit_level_and_runs_also_without_an_interval(
+    values: list[float],
+) -> None:
+    table = np.array([values, values]).T if values else np.zeros((1, 1))
+    for told, size in (
+        (t_interval(np.array(values), "points", 0.8), len(values)),
+        (jackknife(0.0, np.array(values), len(values) - 1, "points", 0.8), len(values)),
+        (crossed(table, "points", 0.8), min(table.shape)),
+    ):
+        assert (told.unit, told.level, told.clusters) == ("points", 0.8, size)
+    assert t_interval(np.array(values)).level == crossed(table).level == 0.95
+    assert jackknife(0.0, np.array(values), len(values) - 1).level == 0.95
+
+
 def test_a_crossed_variance_is_no_less_than_that_of_either_way() -> None:
     rng = np.random.default_rng(3)
     floors = 0

@@ -108,6 +108,29 @@ def test_degenerate_runs_never_give_a_zero_wide_interval(
     assert render(summary)
 
 
+def test_a_replay_says_that_no_feed_could_react(tmp_path: Path) -> None:
+    """None of what is said of a feed holds: there is no control to miss."""
+    lines = answers_of(made_results.spread(20, 50), made_results.spread(20, 50))
+    summary = summary_of(tmp_path, lines, platform="replay")
+    assert summary.cautions == (
+        "A replay shows another run's videos again: it says how this judge answers, and nothing "
+        "of how a feed would have reacted to it.",
+    )
+    assert "of how a feed would have reacted to it." in render(summary).replace("\n", " ")
+
+
+def test_one_run_says_what_one_run_cannot_show(tmp_path: Path) -> None:
+    lines = answers_of(made_results.spread(20, 50), made_results.spread(20, 50))
+    assert summary_of(tmp_path, lines).cautions == (
+        "One run is one account on one day: the interval says how steady this feed was from batch "
+        "to batch, and allows for how far real feeds wander by themselves. It does not say how "
+        "other accounts or personas would fare.",
+        "There is no control here: a feed that drifts towards what everyone likes looks the same.",
+        "The persona already reacted while the before window was measured, so part of the sway is "
+        "in it and the difference understates the whole.",
+    )
+
+
 def test_faults_and_resumes_are_told(tmp_path: Path) -> None:
     lines = answers_of(made_results.spread(10, 50), made_results.spread(10, 50))
     resumed = RunResumed(at=made_results.NOON, position=3, code_version="0", browser="b")

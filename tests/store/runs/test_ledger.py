@@ -161,6 +161,47 @@ def test_a_line_whose_middle_was_lost_is_torn_and_one_that_is_no_record_is_damag
     assert path.stat().st_size == size
 
 
+def test_what_a_line_leaves_out_is_not_known(path: Path) -> None:
+    """As a ledger of an earlier version does: read as not known, or as what was always so."""
+    write(path, 1)
+    head, line = (json.loads(text) for text in path.read_text(encoding="utf-8").splitlines())
+    for name in ("arm", "fingerprint", "signed_in"):
+        del head[name]
+    del line["excluded"], line["repeat"]
+    line["video"] = {"id": "v0"}
+    line["frames"] = [
+        {"sha256": "0" * 64, "width": 9, "height": 16, "time_s": 1, "phash": "0" * 16}
+    ]
+    line["judgement"] = {"answer": "yes"}
+    reaction = line["reaction"]
+    line["reaction"] = {"action": "stay", "dwell_asked_s": 8, "dwell_s": 8}
+    line["reaction"] |= {name: reaction[name] for name in ("exposure_s", "held_s")}
+    path.write_text(f"{json.dumps(head)}\n{json.dumps(line)}\n", encoding="utf-8")
+    ledger = read(path)
+    (step,) = ledger.steps
+    assert (ledger.started.arm, ledger.started.fingerprint) == ("treatment", None)
+    assert (ledger.started.signed_in, step.excluded, step.repeat) == (None, None, None)
+    known = step.video.model_dump(exclude={"id", "hashtags", "sources"})
+    assert set(known.values()) == {None}
+    assert (step.video.hashtags, step.video.sources) == ((), {})
+    assert (step.frames[0].quality, step.frames[0].retakes) == ("ok", 0)
+    judgement = step.judgement.model_dump(exclude={"answer", "usage"}, exclude_none=True)
+    assert judgement == {"reply": "", "attempts": 1, "latency_s": 0.0}
+    usage = {"calls": 0, "cached": False}
+    assert step.judgement.usage.model_dump(exclude_none=True) == usage
+    told = (step.reaction.liked, step.reaction.unknown, step.reaction.interruptions)
+    assert told == (False, None, 0)
+
+
+def test_a_record_is_never_changed_and_has_no_fields_of_its_own(path: Path) -> None:
+    for record in (started("r1"), step(0), Usage()):
+        name = next(iter(type(record).model_fields))
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(record, name, getattr(record, name))
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            type(record).model_validate(dict(record) | {"more": 1})
+
+
 @pytest.mark.parametrize("line", [1, 2, 3])
 def test_a_bad_line_before_the_last_is_named(path: Path, line: int) -> None:
     write(path, 3)

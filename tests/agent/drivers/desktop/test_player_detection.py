@@ -153,6 +153,10 @@ def test_regions_know_how_they_lie_to_each_other() -> None:
     assert not region.cuts(Region(104, 96, 300, 505))
     assert region.cuts(Region(200, 100, 400, 500))
     assert not region.cuts(Region(400, 100, 600, 500))
+    for beside in (Region(300, 100, 500, 500), Region(100, 500, 300, 900)):
+        assert not region.meets(beside)
+        assert not beside.meets(region)
+        assert region.meets(beside.moved(-1, -1))
     picture = np.zeros((600, 310), dtype=np.uint8)
     assert region.fits(picture)
     assert not Region(100, 100, 320, 500).fits(picture)

@@ -201,6 +201,67 @@ def test_a_poster_that_appears_is_not_a_video_that_plays(person: Person, tmp_pat
     assert green > 100 > red
 
 
+COLUMNS = """<!doctype html><body style="margin:0;background:#111">
+<canvas width=344 height=613 style="position:absolute;left:40px;top:20px"></canvas>
+<canvas width=344 height=613 style="position:absolute;left:480px;top:20px"></canvas><script>
+const columns = [...document.querySelectorAll("canvas")].map((one) => one.getContext("2d"));
+let at = 0, playing = true;
+function draw() {
+  const screen = columns[at], light = screen.createLinearGradient(0, 0, at * 344, (1 - at) * 613);
+  light.addColorStop(0, at ? "#9cf" : "#fc8");
+  light.addColorStop(1, at ? "#36a" : "#c63");
+  screen.fillStyle = light;
+  screen.fillRect(0, 0, 344, 613);
+  for (let spot = 0; spot < 60; spot++) {
+    screen.fillStyle = `hsl(${360 * Math.random()} 60% 60%)`;
+    screen.fillRect(314 * Math.random(), 583 * Math.random(), 30, 30);
+  }
+}
+setInterval(() => playing && draw(), 40);
+addEventListener("keydown", (event) => {
+  if (event.key === " ") playing = !playing;
+  if (event.key === "ArrowDown") [at, playing] = [1, true];
+});
+</script>"""
+"""A feed whose next video comes up beside the one that was paused, which stays as it was."""
+
+
+def test_a_video_elsewhere_is_followed_its_window_too_and_a_cover_waited_out(
+    person: Person, tmp_path: Path
+) -> None:
+    (tmp_path / "columns.html").write_text(COLUMNS, encoding="utf-8")
+    url = (tmp_path / "columns.html").as_uri()
+
+    async def scenario() -> None:
+        window = PlainWindow(PlainOptions(browsers.find_browser(), url, (900, 780), (0, 0)))
+        limits = ScreenTimeouts(find=60.0, look=0.6, focus=2.0, change=1.0)
+        driver = DesktopDriver(window, 1.0, limits)
+        try:
+            shown = await driver.open("")
+            assert (shown.shown, shown.held) == (True, True)
+            assert shown.box.x == pytest.approx(40, abs=4)
+            assert shown.exposure_s >= 2 * limits.look  # it played while it was looked for
+            assert (await driver.capture(shown)).retakes == 0
+            with ExitStack() as covered:
+                covered.enter_context(person.covering(100, 300, 100, 100))
+                asyncio.get_running_loop().call_later(0.5, covered.close)
+                assert (await driver.capture(shown)).retakes == 1
+            (said,) = noted(driver, "window")
+            assert "(Notes, 100x100 at 100,300) lay over the player" in said
+            person.move_windows(30, 20)
+            arrival = await driver.next(shown)
+            assert (arrival.action, arrival.attempts) == ("key:ArrowDown", 1)
+            assert arrival.shown.key != shown.key
+            assert arrival.shown.box.x == pytest.approx(510, abs=4)
+            moved, other = noted(driver, "window")
+            assert moved.startswith("the player is now at Region(left=7")
+            assert other.startswith("the player is now at Region(left=5")
+        finally:
+            await driver.close()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.drill
 def test_another_feed_over_the_player_is_not_judged(
     person: Person, site: Site, various_url: str

@@ -20,8 +20,9 @@ from PIL import Image
 
 from agent.drivers.base import ActiveVideo, PageHooks
 from agent.drivers.web import browser as browsers
+from agent.drivers.web import driver as web
 from agent.drivers.web.driver import PageTimeouts, PlaywrightDriver
-from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty
+from agent.errors import ActionNotConfirmed, BadConfig, BrowserLost, FeedEmpty, PageStuck
 from agent.platforms.playground import HOOKS
 from tests.slow_cases import drills_but
 
@@ -195,12 +196,29 @@ def test_an_empty_feed_is_told(feed_url: str) -> None:
     drive(scenario, limits=replace(SHORT, navigation=5.0))
 
 
+def test_a_page_that_hangs_is_a_fault_and_can_be_opened_again(
+    feed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        await driver.open(feed_url)
+        await driver._open_page().evaluate("setTimeout(() => { for (;;); })")
+        with monkeypatch.context() as patch:
+            patch.setattr(web, "SETTLE_MARGIN_S", 1.0)
+            with pytest.raises(PageStuck, match="the page did not answer within 1 s"):
+                async with asyncio.timeout(60):
+                    await driver.count(["video"])
+        await driver.close()
+        assert (await driver.open(feed_url)).shown
+
+    drive(scenario)
+
+
 @pytest.mark.parametrize("victim", ["browser", "renderer"])
 def test_a_killed_browser_is_a_fault_and_can_be_opened_again(feed_url: str, victim: str) -> None:
     async def scenario(driver: PlaywrightDriver) -> None:
         shown = await driver.open(feed_url)
         _kill(victim)
-        with pytest.raises(BrowserLost):
+        with pytest.raises(BrowserLost, match=r"closed|crash"):
             await _watch_and_move(driver, shown)
         await driver.close()
         assert (await driver.open(feed_url)).shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -57,10 +58,13 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
         window = BrowserWindow(browsers.find_browser(), speed=16, json_from=("/api/feed",))
         driver = PlaywrightDriver(window, HOOKS, heard.append, LIMITS)
         try:
+            began = perf_counter()
             shown = await driver.open(own)
             await driver.watch(shown, shown.exposure_s + 8)
             await driver._open_page().wait_for_function("window.told === 6")
             await driver._reports.settle()
+            answered = perf_counter()
+            assert all(began < (answer.requested_s or 0) < answered for answer in heard)
             return [event.message for event in driver.events() if event.kind == "foreign answer"]
         finally:
             await driver.close()

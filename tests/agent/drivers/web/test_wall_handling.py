@@ -12,7 +12,8 @@ from playwright.async_api import Error as PlaywrightError
 
 from agent.drivers.base import Wall
 from agent.drivers.web.driver import PlaywrightDriver
-from agent.errors import ChallengeShown, ConsentAsked, LoginRequired, WallShown
+from agent.drivers.web.page_queries import HOPS, PageMoved
+from agent.errors import ChallengeShown, ConsentAsked, LoginRequired, PageStuck, WallShown
 from agent.platforms.playground import HOOKS
 from tests.agent.drivers.web.test_driver import drive
 from tests.slow_cases import drills_but
@@ -106,6 +107,33 @@ def test_a_run_waits_through_a_person_s_way_back(feed_url: str) -> None:
         assert not waiting.done()
         await driver._open_page().goto(feed_url)
         await asyncio.wait_for(waiting, 20)
+
+    guarded(scenario)
+
+
+def test_a_page_that_hops_on_while_it_is_entered_is_followed_and_not_for_ever(
+    feed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(driver: PlaywrightDriver) -> None:
+        shown = await driver.open(feed_url)
+        send, left = driver._devtools().send, HOPS
+
+        async def elsewhere(method: str, params: dict[str, Any] | None = None) -> Any:
+            nonlocal left
+            if method != "Page.createIsolatedWorld" or not left:
+                return await send(method, params)
+            left -= 1
+            raise PlaywrightError(f"Protocol error ({method}): No frame for given id found")
+
+        monkeypatch.setattr(driver._devtools(), "send", elsewhere)
+        with pytest.raises(PageStuck, match="from one document to the next without an end"):
+            await driver._rules().enter()
+        left = 1
+        with pytest.raises(PageMoved, match="No frame for given id found"):
+            await driver._within(elsewhere("Page.createIsolatedWorld"), 1)
+        left = HOPS - 1
+        await driver._rules().enter()
+        assert (await driver.next(shown)).shown.id == "v1"
 
     guarded(scenario)
 

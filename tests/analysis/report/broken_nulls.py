@@ -330,7 +330,7 @@ WAYS = (
     Way("accounts used before", account_again),
     Way("feed drifts, no control", lambda rng: make(rng, "paired", nature=Nature(drift=0.15))),
     Way("feed drifts, borrowed base", lambda rng: make(rng, "borrowed", nature=Nature(drift=0.05))),
-    *(Way(f"{k} pairs", lambda rng, k=k: make(rng, "controlled", k)) for k in (3, 4, 5)),
+    *(Way(f"{k} pairs", partial(make, primary="controlled", personas=k)) for k in (3, 4, 5)),
     Way("5 personas, matrix", lambda rng: make(rng, "matrix", 5)),
     Way("4 personas, matrix", lambda rng: make(rng, "matrix", 4)),
     Way("one short column", one_short_column),

@@ -22,8 +22,9 @@ from analysis.report import report_inputs
 from analysis.report.report_inputs import Material, read_study
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
+from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger, LedgerWriter, RunSummary
+from store.runs.ledger import Ledger, LedgerLine, LedgerWriter, RunSummary
 from store.runs.ledger_lines import (
     Frame,
     Judgement,
@@ -143,7 +144,8 @@ def _unchecked(kind: type[Record], **fields: Any) -> Any:
 
 def steps(study: MadeStudy, run: MadeRun) -> list[Step]:
     """Steps in order; an excluded video takes no place in a window."""
-    found, eligible = [], 0
+    found: list[Step] = []
+    eligible = 0
     for position, answer in enumerate(run.acting.tolist()):
         if len(found) == run.cut or eligible == study.windows.total:
             break
@@ -181,9 +183,8 @@ def steps(study: MadeStudy, run: MadeRun) -> list[Step]:
 @lru_cache
 def _judgement(answer: int, served: str | None = None) -> Judgement:
     said = _ANSWERS.get(answer)
-    return Judgement.model_construct(
-        answer=said, missing=None if said else "refused", served=served or "one", attempts=1
-    )
+    fields = {"answer": said, "missing": None if said else "refused", "served": served or "one"}
+    return Judgement.model_validate(fields)
 
 
 def ledger_of(study: MadeStudy, run: MadeRun, path: Path) -> Ledger:
@@ -192,7 +193,7 @@ def ledger_of(study: MadeStudy, run: MadeRun, path: Path) -> Ledger:
     if run.cut is None:
         counted = sum(step.eligible for step in made)
         ended = RunFinished(at=run.at, steps=len(made), eligible=counted)
-    checks = ()
+    checks: tuple[SiteCheck, ...] = ()
     if run.disputed:
         seen = SiteCheck(
             at=run.at, position=len(made), compared=len(made), furthest_s=0.0, unrecorded=(1,)
@@ -246,8 +247,8 @@ def write(study: MadeStudy, folder: Path) -> DataFolder:
         path = data.ledger_path(run.run_id)
         whole = ledger_of(study, run, path)
         with LedgerWriter(path, fsync=False) as writer:
-            lines = (whole.started, *whole.steps, *whole.checks, whole.finished)
-            for line in filter(None, lines):
+            lines: list[LedgerLine] = [whole.started, *whole.steps, *whole.checks]
+            for line in (*lines, *([whole.finished] if whole.finished else [])):
                 writer.append(line)
         if run.arm == "treatment" and run.judged_again and run in study.runs:
             _write_answers(study, run, whole.steps, path.parent)
@@ -306,9 +307,9 @@ def _in_memory(study: MadeStudy) -> Iterator[DataFolder]:
     )
     with (
         patch.object(report_inputs, "read_study_file", lambda _: declared),
-        patch.object(report_inputs.ledger, "read", whole.__getitem__),
+        patch.object(ledger, "read", whole.__getitem__),
         patch.object(
-            report_inputs.ledger,
+            ledger,
             "summarise",
             {one.path: one for one in _SUMMARIES}.get,
         ),
@@ -326,7 +327,7 @@ def _judgements(study: MadeStudy, run: MadeRun, made: Sequence[Step]) -> tuple[J
     rng = study.second_judge
     other = tuple(
         line.model_copy(
-            update={"judgement": _judgement(_ANSWERS_BACK[line.judgement.answer] ^ int(flip))}
+            update={"judgement": _judgement(_ANSWERS_BACK[str(line.judgement.answer)] ^ int(flip))}
         )
         for line, flip in zip(first.lines, rng.random(len(first.lines)) < 0.35, strict=True)
     )

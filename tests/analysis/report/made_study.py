@@ -25,7 +25,7 @@ from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger, LedgerWriter, RunSummary
+from store.runs.ledger import Ledger, LedgerLine, LedgerWriter, RunSummary
 from store.runs.ledger_lines import (
     Frame,
     Judgement,
@@ -184,9 +184,8 @@ def steps(study: MadeStudy, run: MadeRun) -> list[Step]:
 @lru_cache
 def _judgement(answer: int, served: str | None = None) -> Judgement:
     said = _ANSWERS.get(answer)
-    return Judgement.model_construct(
-        answer=said, missing=None if said else "refused", served=served or "one", attempts=1
-    )
+    fields = {"answer": said, "missing": None if said else "refused", "served": served or "one"}
+    return Judgement.model_validate(fields)
 
 
 def ledger_of(study: MadeStudy, run: MadeRun, path: Path) -> Ledger:
@@ -249,13 +248,9 @@ def write(study: MadeStudy, folder: Path) -> DataFolder:
         path = data.ledger_path(run.run_id)
         whole = ledger_of(study, run, path)
         with LedgerWriter(path, fsync=False) as writer:
-            writer.append(whole.started)
-            for step in whole.steps:
-                writer.append(step)
-            for check in whole.checks:
-                writer.append(check)
-            if whole.finished is not None:
-                writer.append(whole.finished)
+            lines: list[LedgerLine] = [whole.started, *whole.steps, *whole.checks]
+            for line in (*lines, *([whole.finished] if whole.finished else [])):
+                writer.append(line)
         if run.arm == "treatment" and run.judged_again and run in study.runs:
             _write_answers(study, run, whole.steps, path.parent)
     return data

@@ -168,9 +168,9 @@ arms = ["treatment"]                # "passive" or "yoked" (replicates = 2) add 
 replicates = 1
 
 [windows]                           # videos of each run
-before = 24                         # watched without reacting
-adapt = 48                          # reacting, and not compared: the feed learns
-after = 78
+before = 48                         # watched without reacting
+adapt = 36                          # reacting, and not compared: the feed learns
+after = 66
 baseline = "passive"
 
 [site]                              # the playground's own

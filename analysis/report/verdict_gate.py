@@ -17,7 +17,7 @@ from analysis.estimators.judge_bias import BlindSway
 from analysis.estimators.rejudged_matrix import PersonaMatrix
 from analysis.report.draw_checks import account_check, assignment_check, start_check
 from analysis.report.gate_check import BLIND, GateCheck, GatedGroup
-from analysis.report.primary_outcome import Primary, matrix_case, t_case
+from analysis.report.primary_outcome import Primary, t_case
 from analysis.statistics.estimate import Estimate
 from store.terminal.printing import count_of
 
@@ -41,9 +41,11 @@ def placebo_check(matrix: PersonaMatrix | str, told: Primary, alpha: float) -> G
     tested = f"p = {p:.2g}, two-sided"
     if p < ALPHA:
         return GateCheck(name, "fails", f"the passive before windows differ already ({tested})")
-    gain = matrix_case(matrix.gain, told.sides)
-    found = f"{gain.value:+.1f} pp, p = {gain.p:.2g}, {told.sides}-sided"
-    if gain.p < alpha and gain.value * told.estimate.value > 0:
+    gain, test = matrix.gain.estimate.value, matrix.gain.test
+    above = told.estimate.value > 0  # the declared test has told the side, so that one suffices
+    p = test.p_greater if above else 1 - test.p_greater + 1 / test.arrangements
+    found = f"{gain:+.1f} pp, p = {p:.2g}, one-sided"
+    if p < alpha and gain * told.estimate.value > 0:
         words = f"the passive before windows show nothing ({tested}), and less them it is there"
         return GateCheck(name, "holds", f"{words} ({found})")
     words = f"profiles may have leaned: less the passive before windows it is not there ({found})"

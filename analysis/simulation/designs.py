@@ -143,6 +143,28 @@ def adjusted_matrix(
     return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng, adjust=True))
 
 
+def headlined_matrix(
+    plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
+) -> Outcomes:
+    """The adjusted matrix behind its placebo, as a report headlines it.
+
+    The before windows alone must show nothing, and after less before must show it, one-sided. The
+    p-value is the largest that counts, and 1 where the placebo fails.
+    """
+
+    def judge(drawn: SimulatedAnswers) -> Outcomes:
+        before, after = drawn.shares
+        found = judge_matrix(drawn, rng, adjust=True)
+        gain, lean = judge_cells(after - before, rng), judge_cells(before, rng).p < 0.05
+        p, p_greater = (
+            np.where(lean, 1.0, np.maximum(one, gain.p_greater))
+            for one in (found.p, found.p_greater)
+        )
+        return replace(found, p=p, p_greater=p_greater)
+
+    return _in_parts(plan, world, studies, rng, judge)
+
+
 def placebo(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """The specific sway of the before windows alone, which has to be null."""
     return _in_parts(plan, world, studies, rng, lambda drawn: judge_cells(drawn.shares[0], rng))

@@ -30,7 +30,7 @@ WINDOWS = (
     StudyPlan(before=50, adapt=0, after=50),
     StudyPlan(before=100, adapt=0, after=100),
     StudyPlan(before=24, adapt=24, after=52, baseline="passive"),
-    StudyPlan(before=24, adapt=48, after=78, baseline="passive"),
+    StudyPlan(before=48, adapt=36, after=66, baseline="passive"),
     StudyPlan(before=50, adapt=50, after=100, baseline="passive"),
 )
 """Windows that are tried for a target: the paper's, twice these, and those of studies."""
@@ -69,7 +69,7 @@ class Option:
 OPTIONS = (
     Option("paired with control", designs.paired_with_control, 2),
     Option("persona matrix", designs.persona_matrix, 1, ("after",)),
-    Option("adjusted matrix", designs.adjusted_matrix, 1, ("before", "after"), passive=True),
+    Option("adjusted matrix", designs.headlined_matrix, 1, ("before", "after"), passive=True),
     Option("borrowed base", designs.borrowed_base, 1, ("before",), passive=True),
 )
 

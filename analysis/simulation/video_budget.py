@@ -18,10 +18,10 @@ TIME_CONSTANTS = (0.0, 12.0, 50.0, 100.0)
 """Videos in which the feed learns all but 1/e; 0 where the sway is whole by the after window."""
 TRIED = ("paired with control", "adjusted matrix")
 """Designs that are tried: those that find the sway itself, and the specific sway, best."""
-BEFORE, LEAST, MOST = 24, 60, 400
-"""Videos of the passive before window, and of the shortest and the longest run that is tried."""
-_ADAPT = 0.36
-"""Share of a run after its before window that is not compared, rounded to whole batches."""
+LEAST, MOST = 60, 400
+"""Videos of the shortest and the longest run that is tried."""
+_BEFORE, _ADAPT = 0.32, 0.24
+"""Shares of a run that are watched without reacting, and then without being compared."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class BudgetSplit:
 def run_windows(length: int, personas: int) -> StudyPlan:
     """Windows of a run of so many videos: passive before, then adapt and after.
 
-    Of 100, 150 and 200 videos these are 24 / 24 / 52, 24 / 48 / 78 and 24 / 60 / 116.
+    Of 100, 150 and 200 videos these are 36 / 24 / 40, 48 / 36 / 66 and 60 / 48 / 92.
     """
     batch = StudyPlan.batch
-    adapt = batch * round(_ADAPT * (length - BEFORE) / batch)
-    return StudyPlan(personas, BEFORE, adapt, length - BEFORE - adapt, "passive")
+    before, adapt = (batch * round(share * length / batch) for share in (_BEFORE, _ADAPT))
+    return StudyPlan(personas, before, adapt, length - before - adapt, "passive")
 
 
 def split_budget(

@@ -47,13 +47,13 @@ def test_a_study_tells_of_windows_beyond_its_catalogue(tmp_path: Path) -> None:
 
 
 def test_the_example_tells_what_its_declared_test_asks_afterwards(tmp_path: Path) -> None:
-    """Eight runs, each asked about 24 + 78 videos as eight personas."""
+    """Eight runs, each asked about 48 + 66 videos as eight personas."""
     file = tmp_path / "study.toml"
     file.write_text(EXAMPLE, encoding="utf-8")
     told = dry_run(file, tmp_path / "data")
     assert told.exit_code == 0
     assert "8 runs, 1,200 videos at least" in told.stdout
-    assert "1,200 while watching, and 6,528 about stored frames afterwards" in told.stdout
+    assert "1,200 while watching, and 7,296 about stored frames afterwards" in told.stdout
     text = EXAMPLE.replace('primary = "matrix"', 'primary = "paired"')
     file.write_text(text, encoding="utf-8")
     assert "1,200 while watching. " in dry_run(file, tmp_path / "data").stdout

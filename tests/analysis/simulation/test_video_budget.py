@@ -17,7 +17,7 @@ FEW = Trials(studies=300)
 
 
 @pytest.mark.parametrize(
-    ("length", "windows"), [(100, (24, 24, 52)), (150, (24, 48, 78)), (200, (24, 60, 116))]
+    ("length", "windows"), [(100, (36, 24, 40)), (150, (48, 36, 66)), (200, (60, 48, 92))]
 )
 def test_windows_of_a_length(length: int, windows: tuple[int, int, int]) -> None:
     plan = run_windows(length, 8)
@@ -38,7 +38,7 @@ def test_splits_use_the_budget_up_and_slow_feeds_want_long_runs() -> None:
     assert sorted(matrix) == [5, 6, 7, 8, 10, 12, 15]
     assert matrix[12].power[0.0] > matrix[5].power[0.0] + 0.05
     assert matrix[12].power[50.0] < matrix[5].power[50.0] - 0.05
-    assert matrix[8].judgements == 1000 + 64 * (24 + matrix[8].plan.after)
+    assert matrix[8].judgements == 1000 + 64 * (matrix[8].plan.before + matrix[8].plan.after)
 
 
 def test_too_few_videos_are_refused() -> None:

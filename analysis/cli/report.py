@@ -72,6 +72,23 @@ def report(
     material = replace(material, null_runs=null_runs, command=command)
     out = register(folder, out or home / "report", "report", runs=runs)
     make(material, out, seed, as_json_)
+    _note_test(material, home)
+
+
+def _note_test(material: Material, home: Path) -> None:
+    """Note that a study was over and its declared test was read, at this size."""
+    from datetime import UTC, datetime
+
+    from analysis.report.draw_checks import runs_to_begin
+    from store.runs.study_looks import TestedSize, keep_tested
+
+    study = material.study
+    if study is None or study.test.looks or runs_to_begin(study.planned, material.started):
+        return
+    try:
+        keep_tested(home, TestedSize(at=datetime.now(UTC), cells=len(study.planned)))
+    except OSError as error:
+        echo(f"That it was tested could not be noted in {home}: {error.strerror}", err=True)
 
 
 def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:

@@ -89,6 +89,42 @@ def _starts(group: GatedGroup) -> Iterator[tuple[str, int, int, datetime]]:
             yield cell.group, cell.slot, cell.turn, at
 
 
+def size_check(group: GatedGroup) -> GateCheck:
+    """Whether the study was tested once, at its declared size.
+
+    Who looks at a part of the runs and stops where p is small has as many tries as looks, and so
+    has who extends a study that was tested. Cells are run in their drawn order: a study is over
+    when the last ones have begun.
+    """
+    name, study = "tested once", group.material.study
+    if study is None:
+        return GateCheck(name, "open", "no study declared beforehand how many runs there are")
+    if study.test.looks:
+        return GateCheck(name, "holds", "its looks were declared, and share one error")
+    runs = group.material.views.runs
+    names = {f"{runs[at].platform}/{runs[at].strategy}/{runs[at].model}/" for at in group.members}
+    cells = [cell for cell in study.planned if cell.group.startswith(tuple(names))]
+    if left := runs_to_begin(cells, group.material.started):
+        words = f"the study is not over: {left} of {count_of(len(cells), 'run')} have not begun"
+        return GateCheck(name, "fails", words)
+    former = [size for size in group.material.tested if size < len(study.planned)]
+    if former:
+        words = f"it was tested with {count_of(former[-1], 'run')} before, and extended since"
+        return GateCheck(name, "fails", words)
+    return GateCheck(name, "holds", "it is over, and was not tested at a smaller size")
+
+
+def runs_to_begin(cells: Sequence[Planned], started: Sequence[RunStarted]) -> int:
+    """Count the runs that have not begun; 0 once the last cells in their order have."""
+    begun = {str(first.config.get("cell")) for first in started}
+    last: dict[str, Planned] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.replicate, cell.slot or 0, cell.turn)):
+        last[f"{cell.platform}/{cell.strategy}/{cell.model}"] = cell
+    if all(cell.key in begun for cell in last.values()):
+        return 0
+    return sum(cell.key not in begun for cell in cells)
+
+
 def account_check(group: GatedGroup) -> GateCheck:
     """Whether every account was new to its persona and arm."""
     name, material = "accounts of their own", group.material

@@ -23,6 +23,7 @@ from store.runs.ledger import Ledger
 from store.runs.ledger_lines import RunStarted, Step
 from store.runs.ledger_site_lines import last_difference
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
+from store.runs.study_looks import read_tested
 from store.terminal.printing import count_of
 
 Texts = NDArray[np.object_]
@@ -84,6 +85,7 @@ class Material:
     former: tuple[FormerRun, ...] = ()  # the same runs, and how far each went
     used_before: frozenset[str] = frozenset()
     """Accounts of the study that an earlier run had used for another persona, arm or study."""
+    tested: tuple[int, ...] = ()  # sizes in runs at which the study was over and tested before
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
     """Re-judgements, in the order of the runs."""
     disputed: frozenset[str] = frozenset()  # runs where the site has counted otherwise
@@ -139,6 +141,7 @@ def read_study(
         superseded=superseded,
         former=tuple(_former(data.ledger_path(run)) for run in superseded),
         used_before=_used_before(study.name, data.runs()),
+        tested=tuple(sorted(one.cells for one in read_tested(data.studies_dir / name))),
     )
 
 

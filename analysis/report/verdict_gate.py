@@ -15,7 +15,7 @@ from analysis.data.exposures import EXCLUDED, NONE, YES
 from analysis.estimators.contrasts import Contrast, fisher_p_value
 from analysis.estimators.judge_bias import BlindSway
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.draw_checks import account_check, assignment_check, start_check
+from analysis.report.draw_checks import account_check, assignment_check, size_check, start_check
 from analysis.report.gate_check import BLIND, GateCheck, GatedGroup
 from analysis.report.primary_outcome import Primary, t_case
 from analysis.statistics.estimate import Estimate
@@ -168,7 +168,12 @@ def gate(
 
     ``split``: of the judge that acted.
     """
-    checks = [assignment_check(group), start_check(group), account_check(group)]
+    checks = [
+        assignment_check(group),
+        start_check(group),
+        account_check(group),
+        size_check(group),
+    ]
     if group.told.design in BLIND:
         checks.append(placebo_check(matrix, group.told, group.alpha))
     else:

@@ -29,6 +29,7 @@ from analysis.report.verdict_gate import gate, missing_check
 from analysis.statistics.estimate import NAN, Estimate
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
+from store.runs.study_looks import read_tested
 from tests.analysis import made_results
 from tests.analysis.report.html_reader import text_of, tree
 from tests.analysis.report.test_awkward import cell, declare, write
@@ -90,6 +91,7 @@ def test_every_check_stands_on_the_page(measures: Measures, rendered: Rendered) 
         "assignment at random": "holds",
         "start order": "holds",
         "accounts of their own": "holds",
+        "tested once": "holds",
         "one judge for both arms": "open",
         "missing answers": "fails",
         "the judge's part": "holds",
@@ -361,3 +363,29 @@ def test_runs_put_together_by_hand_have_a_matrix_without_p_values(copied: DataFo
         "specific sway",
     ]
     assert all(row["value"] and not row["p"] for row in rows)
+
+
+def test_a_study_is_tested_once_at_its_declared_size(copied: DataFolder, tmp_path: Path) -> None:
+    """Reading a part of the runs, or more runs after a report, are further tries."""
+    home = copied.studies_dir / STUDY
+    drawn = (home / "draws.json").read_bytes()
+    words = ["report", STUDY, "--data", str(copied.root), "--out", str(tmp_path / "out")]
+    name = "tested once"
+    assert check_of(measured(read_study(copied, STUDY)), name).outcome == "holds"
+    more = [cell | {"replicate": 2} for cell in json.loads(drawn)]
+    (home / "draws.json").write_text(json.dumps([*json.loads(drawn), *more]), encoding="utf-8")
+    early = check_of(measured(read_study(copied, STUDY)), name)
+    assert early.outcome == "fails"
+    assert early.finding == "the study is not over: 12 of 24 runs have not begun"
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert read_tested(home) == ()  # what is not over was not tested
+    (home / "draws.json").write_bytes(drawn)
+    for _ in range(2):
+        assert CliRunner().invoke(main, words).exit_code == 0
+    assert [one.cells for one in read_tested(home)] == [12]
+    assert check_of(measured(read_study(copied, STUDY)), name).outcome == "holds"
+    added = json.loads(drawn)[0] | {"persona": "quin", "slot": 0}
+    (home / "draws.json").write_text(json.dumps([added, *json.loads(drawn)]), encoding="utf-8")
+    late = check_of(measured(read_study(copied, STUDY)), name)
+    assert late.outcome == "fails"
+    assert late.finding == "it was tested with 12 runs before, and extended since"

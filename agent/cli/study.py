@@ -54,7 +54,7 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     More personas or replicates can be added to the file later: what is done is not repeated. With
     looks = "replicates" it tests after each replicate, and stops when the answer is in.
     """
-    from agent.cli.study_looks import conduct_by_looks
+    from agent.cli.study_by_looks import conduct_by_looks
     from agent.errors import BadConfig
     from agent.models import check_access
     from agent.run.pacing import zone_of

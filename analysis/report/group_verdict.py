@@ -13,6 +13,7 @@ from analysis.data.exposures import RunInfo
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, sways
 from analysis.estimators.study_results import CONTROLS, Result
 from analysis.report.gate_check import BLIND, GateCheck, GatedGroup
+from analysis.report.last_look import at_last_look
 from analysis.report.lost_runs_check import (
     attrition_check,
     declared_test_again,
@@ -22,7 +23,6 @@ from analysis.report.lost_runs_check import (
 from analysis.report.primary_outcome import Primary, control_arm, primary
 from analysis.report.rejudgings import Rejudging, first_matrix, measure_rejudgings
 from analysis.report.report_inputs import Material
-from analysis.report.study_looks import at_last_look
 from analysis.report.verdict_gate import gate
 from analysis.statistics.estimate import NAN
 from analysis.statistics.window_counts import WindowCounts

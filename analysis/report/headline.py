@@ -146,7 +146,7 @@ def headline(scene: GroupRows) -> Headline:
 
 def _look(look: SequentialLook) -> PrintedLook:
     source = NumberSource(
-        "analysis.report.study_looks.look_at_study", "the replicates that were looked at"
+        "analysis.report.last_look.look_at_study", "the replicates that were looked at"
     )
     return PrintedLook(
         number=source.count(look.number, "looks so far"),

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from analysis.data.exposures import EXCLUDED
 from analysis.report.declared_study import PrimaryTest
-from analysis.report.group_measures import Measures
+from analysis.report.group_measures import MeasuredGroup, Measures
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from analysis.report.report_inputs import Material
 from store.runs.ledger_lines import RunStarted
@@ -198,13 +198,7 @@ def _replayed(material: Material) -> bool:
 def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     material, groups = measures.material, measures.groups
     runs = material.views.runs
-    said = []
-    if not material.test.declared:
-        said.append(
-            "No study file says which test is primary, so the headline was not declared before "
-            "the data were seen."
-        )
-    said += _no_control(measures)
+    said = [*_about_the_test(measures), *_no_control(measures)]
     if any(run.windows.baseline == "active" and run.platform != REPLAY for run in runs):
         said.append(
             "The persona already reacted while the before window was measured, so part of the "
@@ -235,6 +229,28 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     if any(first.provenance.code_dirty for first in material.started):
         said.append("Some runs were made by code with changes that are in no version.")
     return tuple(said)
+
+
+def _about_the_test(measures: Measures) -> list[str]:
+    said = []
+    if not measures.material.test.declared:
+        said.append(
+            "No study file says which test is primary, so the headline was not declared before "
+            "the data were seen."
+        )
+    if any(_repeats_personas(group) for group in measures.groups):
+        said.append(
+            "Personas were watched as more than once. The interval speaks of these personas; for "
+            "others it is too narrow, since runs of one persona are alike."
+        )
+    return said
+
+
+def _repeats_personas(group: MeasuredGroup) -> bool:
+    """Whether an interval over runs or pairs takes several of one persona for independent."""
+    treated = [run.persona for run in group.runs if run.arm == "treatment"]
+    over_runs = group.primary.design in ("controlled", "paired")
+    return over_runs and len(set(treated)) < len(treated)
 
 
 def _no_control(measures: Measures) -> list[str]:

@@ -71,6 +71,16 @@ def test_what_is_not_known_of_imported_views_is_left_out(tmp_path: Path) -> None
     assert "There is no control arm" in said
 
 
+def test_an_interval_over_repeated_personas_speaks_of_these(tmp_path: Path) -> None:
+    path = null_views(tmp_path, 3)
+    words = "Personas were watched as more than once."
+    once = read_imported(path, READING, "python -m analysis import views.csv")
+    assert words not in render(compose(measure(once, np.random.default_rng(0)), 0, NOW)).html
+    path.write_text(re.sub(r",q\d,", ",q0,", path.read_text(encoding="utf-8")), encoding="utf-8")
+    often = read_imported(path, READING, "python -m analysis import views.csv")
+    assert words in render(compose(measure(often, np.random.default_rng(0)), 0, NOW)).html
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_least_that_can_be_imported_still_makes_a_page(tmp_path: Path, rows: int) -> None:
     path = tmp_path / "few.csv"

@@ -14,8 +14,8 @@ from analysis.cli.main import main
 from analysis.errors import NothingToCompare
 from analysis.examples.study import STUDY
 from analysis.report.group_measures import measure
+from analysis.report.last_look import look_at_study
 from analysis.report.report_inputs import read_study
-from analysis.report.study_looks import look_at_study
 from analysis.statistics import group_sequential
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read

@@ -71,8 +71,8 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
 
 
 def _look(study: Study, number: int, runs: tuple[str, ...]) -> StudyLook:
+    from analysis.report.last_look import look_at_study
     from analysis.report.report_inputs import read_study
-    from analysis.report.study_looks import look_at_study
     from store.runs.study_looks import StudyLook
 
     material = read_study(study.data, study.declared.name, upto=number)

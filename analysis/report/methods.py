@@ -221,7 +221,7 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
         )
     if material.started and told.same(lambda first: first.provenance.code_version) is None:
         said.append("The runs were made by different versions of the code.")
-    if material.disputed:
+    if material.differing:
         said.append(
             "The site itself has counted otherwise than the ledger of some run. To see where, "
             "type: python -m store verify"

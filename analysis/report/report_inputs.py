@@ -88,7 +88,8 @@ class Material:
     tested: tuple[int, ...] = ()  # sizes in runs at which the study was over and tested before
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
     """Re-judgements, in the order of the runs."""
-    disputed: frozenset[str] = frozenset()  # runs where the site has counted otherwise
+    differing: frozenset[str] = frozenset()  # runs where the site has counted otherwise
+    disputed: frozenset[str] = frozenset()  # of these, where more than single dwells differ
     counted: frozenset[str] = frozenset()  # runs in which the site has counted along
     served: Mapping[str, Served] = field(default_factory=dict)  # by run, where services tell it
     null_runs: NullRuns = field(default_factory=NullRuns)  # to draw the null from, if there are any
@@ -244,6 +245,7 @@ class _Noted:
 
     started: list[RunStarted] = field(default_factory=list)
     steps: list[tuple[str | None, ...]] = field(default_factory=list)
+    differing: set[str] = field(default_factory=set)
     disputed: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
     served: dict[str, Served] = field(default_factory=dict)
@@ -254,6 +256,8 @@ class _Noted:
             self.started.append(read.started)
             run_id = read.started.run_id
             if last_difference(read.checks):
+                self.differing.add(run_id)
+            if read.checks and read.checks[-1].disputes_run:
                 self.disputed.add(run_id)
             if any(check.compared for check in read.checks):
                 self.counted.add(run_id)
@@ -300,6 +304,7 @@ def _gather(
         seen=noted.seen(),
         frames=FrameStore(data.frames_dir),
         started=tuple(noted.started),
+        differing=frozenset(noted.differing),
         disputed=frozenset(noted.disputed),
         counted=frozenset(noted.counted),
         served=noted.served,

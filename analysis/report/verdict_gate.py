@@ -154,7 +154,8 @@ def ledger_check(group: GatedGroup) -> GateCheck:
     if mine & material.disputed:
         return GateCheck(name, "fails", "the site has counted otherwise than a ledger")
     if mine and mine <= material.counted:
-        return GateCheck(name, "holds", "the site has counted what the ledgers say")
+        said = "the site has counted the videos that the ledgers tell of"
+        return GateCheck(name, "holds", said)
     return GateCheck(name, "open", "no site has counted along, so that nothing checks the ledgers")
 
 

@@ -50,6 +50,15 @@ class SiteCheck(Record):
     def agrees(self) -> bool:
         return not (self.dwells or self.likes or self.unrecorded or self.unreported)
 
+    @property
+    def disputes_run(self) -> bool:
+        """Whether a video or a like differs, or more than one dwell in twenty.
+
+        Single dwells are off where a busy machine stalls; what was shown and answered is the same.
+        """
+        videos = self.likes or self.unrecorded or self.unreported
+        return bool(videos) or 20 * len(self.dwells) > self.compared
+
 
 def describe_check(check: SiteCheck) -> str:
     told = {

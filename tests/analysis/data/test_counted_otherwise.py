@@ -53,3 +53,16 @@ def test_a_check_that_compared_nothing_has_not_counted_along(tmp_path: Path, com
         writer.append(SiteCheck(at=START, position=4, compared=compared, furthest_s=None))
         writer.append(finished(4))
     assert read_runs(data, [path], ["r1"]).counted == ({"r1"} if compared else set())
+
+
+@pytest.mark.parametrize(
+    ("differs", "disputed"),
+    [({"dwells": (1, 2)}, False), ({"dwells": (1, 2, 3)}, True), ({"unrecorded": (1,)}, True)],
+)
+def test_single_dwells_dispute_no_run(differs: dict[str, tuple[int, ...]], disputed: bool) -> None:
+    """A stall of the machine moves a dwell; a video that no step tells of is another matter."""
+    check = SiteCheck.model_validate(
+        {"at": START, "position": 40, "compared": 40, "furthest_s": 5.1} | differs
+    )
+    assert not check.agrees
+    assert check.disputes_run == disputed

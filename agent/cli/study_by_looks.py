@@ -25,7 +25,7 @@ def conduct_by_looks(study: Study, file: Path, *, tethered: bool, leave_failed: 
     from store.runs.study_looks import keep_look, read_looks
 
     looks, of = read_looks(study.folder), study.declared.matrix.replicates
-    while len(looks) < of and not (looks and looks[-1].found):
+    while len(looks) < of and not (looks and looks[-1].stands):
         number = len(looks) + 1
         cells = tuple(cell for cell in study.cells if cell.replicate == number)
         echo(f"Replicate {number} of {of}: {count_of(len(cells), 'run')}", err=True)
@@ -38,7 +38,11 @@ def conduct_by_looks(study: Study, file: Path, *, tethered: bool, leave_failed: 
         looks = read_looks(study.folder)
         echo(_look_text(looks[-1], study.declared.test.alpha))
     name, last = study.declared.name, looks[-1]
-    why = "a look has found something" if last.found else "all its replicates were looked at"
+    why = (
+        "a look has found something, and it stands"
+        if last.stands
+        else "all its replicates were looked at"
+    )
     echo(f"Study {name} is over: {why}. Type: python -m analysis report {name}")
 
 
@@ -48,12 +52,13 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
     from agent.cli.signals import interruptible
     from agent.evaluation.rejudge import RejudgePlan, rejudge
     from store.runs.ledger import read
+    from store.runs.study_looks import SITTING_SEED
     from store.terminal.printing import counting
 
     (model,), (strategy,) = study.declared.matrix.models, study.declared.matrix.strategies
     keys = {cell.key for cell in study.cells if (cell.replicate, cell.arm) == (number, "treatment")}
     runs = [run for key, run in study.runs().items() if key in keys and run.status == "complete"]
-    asking = RejudgePlan(model, strategy, everyone=True)
+    asking = RejudgePlan(model, strategy, everyone=True, seed=SITTING_SEED)
     announce(model, asking.cap)
     with counting("asked again") as tell:
         ledgers = [read(run.path) for run in runs]
@@ -71,12 +76,24 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
 
 
 def _look(study: Study, number: int, runs: tuple[str, ...]) -> StudyLook:
-    from analysis.report.last_look import look_at_study
+    import numpy as np
+
+    from analysis.report.group_measures import measure
     from analysis.report.report_inputs import read_study
     from store.runs.study_looks import StudyLook
 
-    material = read_study(study.data, study.declared.name, upto=number)
-    look = look_at_study(material)[-1]
+    name = study.declared.name
+    material = read_study(study.data, name, upto=number)
+    (group,) = measure(material, np.random.default_rng(study.declared.seed)).groups
+    look = group.primary.look
+    if look is None:
+        echo(
+            f"Replicate {number} cannot be looked at: {group.primary.estimate.reason}. Its runs can "
+            f"be read by: python -m analysis iavg {name}. For a new study, type in its file: "
+            'name = "ANOTHER"',
+            err=True,
+        )
+        sys.exit(1)
     return StudyLook(
         number=number,
         of=look.of,
@@ -86,11 +103,14 @@ def _look(study: Study, number: int, runs: tuple[str, ...]) -> StudyLook:
         p=look.p,
         spent=look.spent,
         found=look.found,
+        stands=group.verdict(material.test.alpha) in ("up", "down"),
     )
 
 
 def _look_text(look: StudyLook, alpha: float) -> str:
-    what = "finds a specific sway" if look.found else "finds nothing yet"
+    what = "finds nothing yet"
+    if look.found:
+        what = "finds a specific sway" + ("" if look.stands else ", which does not stand yet")
     return (
         f"Look {look.number} of {look.of} {what}: D = {look.statistic:+.1f} pp, p = {look.p:.2g}, "
         f"where {look.spent:.2g} of the error of {alpha:g} may be spent by now."

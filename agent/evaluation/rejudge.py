@@ -90,7 +90,7 @@ class OtherDraw(UserError):
             for name, share in (("others", begun.others), ("sample", begun.sample))
             if share < 1
         ]
-        way = f"with {drawn[0]}" if drawn else "without --others and --sample"
+        way = f"with --everyone {drawn[0]}" if drawn else "without --others and --sample"
         super().__init__(
             f"Run {begun.run_id} is judged {way} in this sitting. What is left of it must be "
             f"asked in the same way. Type: the same {way}, or for another sitting with "
@@ -295,7 +295,8 @@ def _refuse_draw(plan: RejudgePlan) -> None:
         raise BadConfig("Without --everyone nobody else is asked. Type: --everyone --others 0.5")
     if plan.others < 1 and plan.sample < 1:
         raise BadConfig(
-            "One draw at a time: of the others' questions, or of the videos. Type: --others 0.5"
+            "One draw at a time: of the others' questions, or of the videos. "
+            "Type: --everyone --others 0.5"
         )
 
 

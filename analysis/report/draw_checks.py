@@ -98,6 +98,10 @@ def size_check(group: GatedGroup) -> GateCheck:
     """
     name, study = "tested once", group.material.study
     if study is None:
+        of = {str(first.config.get("study") or "") for first in group.material.started} - {""}
+        if of:
+            words = f"the runs were picked from the study {min(of)}, which is tested as a whole"
+            return GateCheck(name, "fails", words)
         return GateCheck(name, "open", "no study declared beforehand how many runs there are")
     if study.test.looks:
         return GateCheck(name, "holds", "its looks were declared, and share one error")

@@ -13,7 +13,7 @@ from analysis.data.exposures import RunInfo
 from analysis.estimators.contrasts import Attrition, attrition, attrition_p_value, sways
 from analysis.estimators.study_results import CONTROLS, Result
 from analysis.report.gate_check import BLIND, GateCheck, GatedGroup
-from analysis.report.last_look import at_last_look
+from analysis.report.last_look import at_last_look, gate_level, looks_first
 from analysis.report.lost_runs_check import (
     attrition_check,
     declared_test_again,
@@ -59,6 +59,8 @@ def judge_group(
     views = material.views
     runs = tuple(views.runs[index] for index in members)
     rejudged = measure_rejudgings(material, members, rng)
+    if material.test.looks:
+        rejudged = looks_first(rejudged)
     matrix = first_matrix(rejudged)
     pairs = list(zip(runs, units, strict=True))
     told = _as_drawn(
@@ -66,7 +68,7 @@ def judge_group(
         primary(material.test, result, pairs, matrix, rng, material.null_runs.counts),
     )
     if material.test.looks:
-        told = at_last_look(material, told)
+        told = at_last_look(material, told, rejudged)
     control = control_arm(runs)
     lost, never = _lost(material, result, runs)
     by_arm = {entry.arm: entry for entry in lost}
@@ -75,7 +77,7 @@ def judge_group(
     split = next((one.blind for one in own if one.blind), None)
     groups = {(run.platform, run.strategy, run.model) for run in views.runs}
     alpha = material.test.alpha / len(groups)  # at most what Holm's correction asks
-    alpha = told.look.spent if told.look else alpha
+    alpha = gate_level(material) if told.look else alpha
     group = GatedGroup(material, tuple(members), told, alpha)
     checks = gate(group, matrix, split, next(iter(result.contrasts), None))
     sway = sways(units)

@@ -19,7 +19,7 @@ from analysis.errors import NotOffered
 from analysis.estimators.contrasts import Attrition, pair_up
 from analysis.estimators.persona_matrix import specific_sway
 from analysis.estimators.rejudged_matrix import PersonaMatrix
-from analysis.report.gate_check import GateCheck, GatedGroup
+from analysis.report.gate_check import BLIND, GateCheck, GatedGroup
 from analysis.report.primary_outcome import Primary, WorstCase, matrix_case, t_case
 from analysis.statistics.estimate import NAN, Floats
 from analysis.statistics.intervals import t_interval
@@ -69,9 +69,10 @@ def telling_losses(group: GatedGroup, used: frozenset[Unit]) -> TellingLosses:
     runs = {index: views.runs[index] for index in group.compared}
     passive = all(run.windows.baseline == "passive" for run in runs.values())
     late = group.told.design == "matrix" and passive
+    whole = group.told.design in BLIND  # these lose a persona with all its runs
     lost, units = set(), set()
     for index, run in runs.items():
-        unit = (run.persona, run.replicate)
+        unit = (run.persona, 0 if whole else run.replicate)
         units.add(unit)
         rows = views.one(index)
         tells = (rows.phase != BEFORE) if late else (rows.answer != NONE)
@@ -85,8 +86,9 @@ def telling_losses(group: GatedGroup, used: frozenset[Unit]) -> TellingLosses:
         if former.arm in (*group.arms, "") and former.cell.startswith(cells)
     )
     drawn = group.material.study.planned if group.material.study else ()
-    planned = sum(cell.key.startswith(cells) and cell.arm == "treatment" for cell in drawn)
-    return TellingLosses(frozenset(lost), max(len(units), planned), again, len(runs))
+    mine = [cell for cell in drawn if cell.key.startswith(cells) and cell.arm == "treatment"]
+    planned = {(cell.persona, 0 if whole else cell.replicate) for cell in mine}
+    return TellingLosses(frozenset(lost), max(len(units), len(planned)), again, len(runs))
 
 
 def units_used(
@@ -100,7 +102,8 @@ def units_used(
         kept = [t for t, c in pair_up(runs, told.control) if not math.isnan(sway[t] - sway[c])]
     else:
         kept = [at for at, run in enumerate(runs) if not math.isnan(sway[at])]
-    return frozenset((runs[at].persona, runs[at].replicate) for at in kept)
+    whole = told.design in BLIND
+    return frozenset((runs[at].persona, 0 if whole else runs[at].replicate) for at in kept)
 
 
 def attrition_check(
@@ -128,7 +131,10 @@ def attrition_check(
             return GateCheck(name, "holds", "no run was lost")
         words = f"runs were lost ({words}), and none of them after it could tell anything"
         return GateCheck(name, "holds", words)
-    many = f"{count_of(len(losses.lost) + losses.again, 'run')} lost or begun anew after answers"
+    what = "persona" if told.design in BLIND else "run"
+    many = f"{count_of(len(losses.lost), what)} lost"
+    many += f" and {count_of(losses.again, 'run')} begun anew" if losses.again else ""
+    many += " after answers"
     case = again(losses.lost)
     sign = math.copysign(1, told.estimate.value)
     tested = f"p = {case.p:.2g}, {told.sides}-sided, without them, and {losses.choices} choices"

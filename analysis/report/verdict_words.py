@@ -13,8 +13,12 @@ ARM_NAMES = {
 }
 _UNKNOWN = "Without a control arm, nothing tells whether the feed, the site or the hour did it."
 _SAID = {
-    ("controlled", "up"): "Feeds moved further towards their personas than the {control} did.",
-    ("controlled", "down"): "Feeds moved away from their personas, against the {control}.",
+    ("controlled", "up"): (
+        "The share of yes rose more, or fell less, in treatment runs than in the {control}."
+    ),
+    ("controlled", "down"): (
+        "The share of yes rose less, or fell more, in treatment runs than in the {control}."
+    ),
     ("paired", "up"): f"The share of yes rose from before to after. {_UNKNOWN}",
     ("paired", "down"): f"The share of yes fell from before to after. {_UNKNOWN}",
     ("matrix", "up"): (
@@ -49,13 +53,15 @@ def verdict_words(design: str, verdict: str, sides: str, control: str, why: str)
     return _SAID[design, verdict].format(control=ARM_NAMES.get(control, control))
 
 
-_SHORT = {
+_SHORT: dict[str | tuple[str, str], str] = {
     ("paired", "up"): "share of yes rose",
     ("paired", "down"): "share of yes fell",
     ("borrowed", "up"): "above the borrowed base",
     ("borrowed", "down"): "below the borrowed base",
-    "up": "towards the personas",
-    "down": "away from the personas",
+    ("controlled", "up"): "more than the control",
+    ("controlled", "down"): "less than the control",
+    ("matrix", "up"): "more in own feeds",
+    ("matrix", "down"): "less in own feeds",
     "capped": "not attributed to the feed",
     "chance": "not told from chance",
     "untested": "not tested",

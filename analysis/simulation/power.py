@@ -68,7 +68,6 @@ class Option:
 
 OPTIONS = (
     Option("paired with control", designs.paired_with_control, 2),
-    Option("persona matrix", designs.persona_matrix, 1, ("after",)),
     Option("adjusted matrix", designs.headlined_matrix, 1, ("before", "after"), passive=True),
     Option("borrowed base", designs.borrowed_base, 1, ("before",), passive=True),
 )

@@ -51,24 +51,35 @@ def run_windows(length: int, personas: int) -> StudyPlan:
     return StudyPlan(personas, before, adapt, length - before - adapt, "passive")
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Videos to be spent, the longest run, and what a judgement costs in US dollars, if known."""
+
+    videos: int
+    longest: int = MOST
+    price: float | None = None
+
+
 def split_budget(
-    videos: int,
+    budget: Budget,
     target: float,
     world: World,
     trials: Trials,
-    price: float | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> tuple[BudgetSplit, ...]:
     """Try each number of personas that these videos suffice for, design by design.
 
-    ``target`` is the sway to be found, a share of 1; ``price`` what a judgement costs, in US
-    dollars. ``tell`` hears how many of how many splits were tried. Raises ``BadPlan``: the videos
-    suffice for no study, or the base rate leaves no room.
+    ``target`` is the sway to be found, a share of 1. ``tell`` hears how many of how many splits
+    were tried. Raises ``BadPlan``: the videos suffice for no study, or the base rate leaves no
+    room.
     """
     check_room(target, world)
-    plans = [(option, plan) for option in OPTIONS for plan in _plans(option, videos)]
+    plans = [(option, plan) for option in OPTIONS for plan in _plans(option, budget)]
     if not plans:
-        raise BadPlan(f"{videos:,} videos are too few for a study. Type: --videos 1200")
+        raise BadPlan(
+            f"No study fits {budget.videos:,} videos in runs of {LEAST} to {budget.longest}. "
+            "Type: --videos 1200, without --catalogue"
+        )
     splits = []
     for tried, (option, plan) in enumerate(plans):
         if tell:
@@ -87,21 +98,21 @@ def split_budget(
                 runs=option.arms * plan.personas,
                 videos=option.videos(plan),
                 judgements=judgements,
-                cost=NAN if price is None else price * judgements,
+                cost=NAN if budget.price is None else budget.price * judgements,
                 power=power,
             )
         )
     return tuple(splits)
 
 
-def _plans(option: Option, videos: int) -> list[StudyPlan]:
+def _plans(option: Option, budget: Budget) -> list[StudyPlan]:
     """Studies that use up the videos, fewest personas first."""
     if option.name not in TRIED:
         return []
-    lengths = {personas: videos // (option.arms * personas) for personas in PERSONAS}
+    lengths = {personas: budget.videos // (option.arms * personas) for personas in PERSONAS}
     plans = [
         run_windows(length, personas)
         for personas, length in lengths.items()
-        if LEAST <= length <= MOST
+        if LEAST <= length <= budget.longest
     ]
     return [plan for plan in plans if option.offered(plan)]

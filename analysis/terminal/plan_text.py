@@ -83,8 +83,8 @@ def cheapest_text(
         "",
         columns(head, rows, left=2),
         "",
-        "The two matrix designs find the specific sway (own feed against the others'), the other "
-        "two the sway itself.",
+        "The matrix finds the specific sway (own feed against the others'), the other two the sway "
+        "itself.",
         *_assumed(world, trials, model),
     ]
     return "\n".join(lines) + "\n"

@@ -16,6 +16,8 @@ from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record, tell_fault
 
 Read = TypeVar("Read", bound=Record)
+SITTING_SEED = 1_983
+"""Seed of the sittings that looks are taken by, so that nobody else's questions are among them."""
 LOOKS, TESTED = "looks.json", "tested.json"
 
 
@@ -23,7 +25,8 @@ class StudyLook(Record):
     """One look: what the test said after so many replicates.
 
     ``p``, ``spent``: the p-value over the looks so far, and the error spent up to this one; both
-    between 0 and 1. ``found``: whether that ended the study.
+    between 0 and 1. ``found``: whether the test has found something by now. ``stands``: whether
+    its headline stands, too, which ended the study.
     """
 
     number: int
@@ -36,6 +39,7 @@ class StudyLook(Record):
     p: float
     spent: float
     found: bool
+    stands: bool
 
 
 class TestedSize(Record):

@@ -58,7 +58,15 @@ def test_looks_are_kept_in_their_order_and_damage_is_named(tmp_path: Path) -> No
     at = datetime(2025, 3, 1, tzinfo=UTC)
     looks = [
         StudyLook(
-            number=number, of=3, at=at, runs=("r",), statistic=1.5, p=0.2, spent=0.05, found=False
+            number=number,
+            of=3,
+            at=at,
+            runs=("r",),
+            statistic=1.5,
+            p=0.2,
+            spent=0.05,
+            found=False,
+            stands=False,
         )
         for number in (1, 2)
     ]

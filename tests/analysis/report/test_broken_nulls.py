@@ -18,7 +18,7 @@ from tests.analysis.report.html_reader import text_of, tree
 from tests.analysis.report.made_nulls import Way, headlined, judged, rates
 from tests.analysis.report.made_study import STUDY, read_in_memory, write
 
-TOWARDS = ("Feeds moved further", "finds more", "higher than the borrowed base")
+TOWARDS = ("rose more, or fell less", "finds more", "higher than the borrowed base")
 QUICK = (
     "profiles lean by 20 pp, passive before",
     "accounts exchanged after the draw",

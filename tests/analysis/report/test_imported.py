@@ -115,6 +115,6 @@ def test_several_models_stand_in_one_table_with_holms_correction(tmp_path: Path)
     assert list(loose_numbers(next(root.iter("body")))) == []
     said = text_of(root)
     assert "with Holm’s correction across them" in said
-    assert "Feeds moved further towards their personas" in said
+    assert "The share of yes rose more, or fell less, in treatment runs" in said
     assert "No sway could be told from chance." in said
     assert len(list(root.iter("article"))) == 2

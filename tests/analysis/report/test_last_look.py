@@ -14,9 +14,9 @@ from analysis.cli.main import main
 from analysis.errors import NothingToCompare
 from analysis.examples.study import STUDY
 from analysis.report.group_measures import measure
-from analysis.report.last_look import look_at_study
-from analysis.report.report_inputs import read_study
+from analysis.report.report_inputs import Material, read_study
 from analysis.statistics import group_sequential
+from analysis.statistics.group_sequential import SequentialLook
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.study_looks import StudyLook, keep_look, read_looks
@@ -62,21 +62,35 @@ def _repeat(data: DataFolder, path: Path) -> None:
         target.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
 
 
-def taken(data: DataFolder, number: int, *, found: bool = False) -> None:
+def look_of(material: Material) -> SequentialLook:
+    (group,) = measure(material, np.random.default_rng(0)).groups
+    assert group.primary.look is not None
+    return group.primary.look
+
+
+def taken(data: DataFolder, number: int, *, stands: bool = False) -> None:
     runs = ("example-kim-treatment",)
     look = StudyLook(
-        number=number, of=2, at=NOW, runs=runs, statistic=9.0, p=0.02, spent=0.0125, found=found
+        number=number,
+        of=2,
+        at=NOW,
+        runs=runs,
+        statistic=9.0,
+        p=0.02,
+        spent=0.0125,
+        found=stands,
+        stands=stands,
     )
     keep_look(data.studies_dir / STUDY, look)
 
 
 def test_a_look_takes_the_replicates_up_to_it(looked_at: DataFolder) -> None:
-    (first,) = look_at_study(read_study(looked_at, STUDY, upto=1))
+    first = look_of(read_study(looked_at, STUDY, upto=1))
     assert (first.number, first.of) == (1, 2)
     assert first.spent == pytest.approx(0.0125)
     assert first.found  # the example's feed listens
     assert first.p < 0.0125
-    assert first == look_at_study(read_study(looked_at, STUDY, upto=2))[0]  # of one seed
+    assert first == look_of(read_study(looked_at, STUDY, upto=2))  # of one seed
 
 
 def test_what_nobody_looked_at_is_in_no_report(looked_at: DataFolder) -> None:
@@ -92,7 +106,7 @@ def test_what_nobody_looked_at_is_in_no_report(looked_at: DataFolder) -> None:
 
 
 def test_the_report_says_which_look_it_was(looked_at: DataFolder, tmp_path: Path) -> None:
-    taken(looked_at, 1, found=True)
+    taken(looked_at, 1, stands=True)
     words = ["report", STUDY, "--data", str(looked_at.root), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
@@ -117,3 +131,16 @@ def test_a_look_that_finds_nothing_is_no_finding(
     (group,) = measure(read_study(looked_at, STUDY), np.random.default_rng(0)).groups
     assert group.primary.p < 0.05
     assert group.verdict(0.05) == "chance"
+
+
+def test_a_replicate_that_another_judge_judged_is_not_looked_at(looked_at: DataFolder) -> None:
+    """Else its look would be that of the replicate before, under another number."""
+    for folder in looked_at.runs_dir.glob("*-2"):
+        for file in (folder / "judgements").glob("*.jsonl"):
+            first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            other = json.dumps(json.loads(first) | {"fingerprint": "another"}) + "\n"
+            file.write_text("".join([other, *rest]), encoding="utf-8")
+    (group,) = measure(read_study(looked_at, STUDY, upto=2), np.random.default_rng(0)).groups
+    assert group.primary.look is None
+    assert group.verdict(0.05) == "untested"
+    assert "not judged by the judge of the others" in group.claim(0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -182,3 +184,14 @@ def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> 
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def python_to_type() -> str:
+    """Return what to type for this Python: its path, unless its environment is activated."""
+    activated = os.environ.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix
+    return "python" if activated else os.path.relpath(Path(sys.prefix) / "bin" / "python")
+
+
+def data_to_type(data: Path) -> str:
+    """Return the option that names a data folder, with a space before it; none for the default."""
+    return "" if str(data) == "data" else f" --data {data}"

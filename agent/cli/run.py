@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +17,13 @@ from agent.cli.options import (
     browser_option,
     cap_options,
     data_option,
+    data_to_type,
     explain_option,
     frame_options,
     json_option,
     live_options,
     missing_option,
+    python_to_type,
     revision_option,
     site_options,
 )
@@ -257,20 +258,14 @@ def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
         return
     width = shutil.get_terminal_size((88, 24)).columns
     trait = summary.traits[0] if summary.traits else "two people shaking hands"
-    option = "" if str(place.data.root) == "data" else f" --data {place.data.root}"
-    python = _python()
+    option = data_to_type(place.data.root)
+    python = python_to_type()
     commands = [
         (f'{python} -m store search "{_words(trait)}"{option}', "find what it saw"),
         (f"{python} -m store show latest{option}", "read its steps"),
         (f"{python} -m agent study --example", "a study of eight personas, which can show more"),
     ]
     echo(render(summary, width, where=str(path.parent), commands=commands))
-
-
-def _python() -> str:
-    """Return what to type for this Python: its path, unless its environment is activated."""
-    activated = os.environ.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix
-    return "python" if activated else os.path.relpath(Path(sys.prefix) / "bin" / "python")
 
 
 def _words(trait: str) -> str:

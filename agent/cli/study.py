@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import browser_option, data_option
+from agent.cli.options import browser_option, data_option, data_to_type, python_to_type
 from store.cli.options import url_option
 from store.terminal.printing import count_of, echo
 
@@ -24,8 +25,8 @@ Examples:
   python -m agent study --example > study.toml
   python -m agent study study.toml --dry-run
 """
-SECONDS_PER_STEP = 0.35
-"""Wall time of a step beside its dwell, on two cores with the embedded viewer."""
+SECONDS_PER_STEP, SECONDS_PER_RUN = 0.6, 15.0
+"""Wall time of a step beside its dwell, and of a run's start, with the embedded viewer."""
 REJUDGED = ("matrix", "borrowed")
 """Tests that need stored frames judged again, as every persona."""
 
@@ -115,8 +116,9 @@ def _show_matrix(study: Study) -> None:
     live = any(platform.live for platform in platforms)
     waiting = 1.25 * declared.live.floor_s if live else 0.0
     watching = 3.0 if live else 3 / declared.site.speed
-    seconds = videos * (SECONDS_PER_STEP + watching + waiting) / declared.pace.parallel
-    echo(f"About {seconds / 60:.0f} minutes, {declared.pace.parallel} at a time.")
+    seconds = videos * (SECONDS_PER_STEP + watching + waiting) + SECONDS_PER_RUN * len(study.cells)
+    minutes = max(1, round(seconds / 60 / declared.pace.parallel))
+    echo(f"About {count_of(minutes, 'minute')}, {declared.pace.parallel} at a time.")
     again = _calls_afterwards(study)
     calls = f"Model calls: {videos:,} while watching"
     calls += f", and {again:,} about stored frames afterwards" if again else ""
@@ -147,17 +149,20 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     if left.failed or left.resting:
         sys.exit(1)
     name = study.declared.name
-    echo(f"Study {name} is complete. Type: {_next_command(study.declared)}")
+    echo(f"Study {name} is complete. Type: {_next_command(study)}")
 
 
-def _next_command(declared: StudyDeclaration) -> str:
-    """What the declared test needs yet: its frames judged as every persona, else the report."""
-    matrix = declared.matrix
+def _next_command(study: Study) -> str:
+    """What the declared test needs yet: its frames judged as every persona, and the report."""
+    declared, where = study.declared, data_to_type(study.data.root)
+    python = python_to_type()
+    report = f"{python} -m analysis report {declared.name}{where}"
     if declared.test.primary not in REJUDGED:
-        return f"python -m analysis report {declared.name}"
+        return report
     again = [
-        f"python -m agent rejudge {declared.name} --everyone --model {model} --strategy {strategy}"
-        for model in matrix.models
-        for strategy in matrix.strategies
+        f"{python} -m agent rejudge {declared.name} --everyone --model {shlex.quote(model)} "
+        f"--strategy {strategy}{where}"
+        for model in declared.matrix.models
+        for strategy in declared.matrix.strategies
     ]
-    return " && ".join([*again, f"python -m analysis report {declared.name}"])
+    return " && ".join([*again, report])

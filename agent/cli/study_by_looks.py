@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cli.options import data_to_type, python_to_type
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -38,12 +39,11 @@ def conduct_by_looks(study: Study, file: Path, *, tethered: bool, leave_failed: 
         looks = read_looks(study.folder)
         echo(_look_text(looks[-1], study.declared.test.alpha))
     name, last = study.declared.name, looks[-1]
-    why = (
-        "a look has found something, and it stands"
-        if last.stands
-        else "all its replicates were looked at"
-    )
-    echo(f"Study {name} is over: {why}. Type: python -m analysis report {name}")
+    why = "all its replicates were looked at"
+    if last.stands:
+        why = "a look has found something, and it stands"
+    report = f"{python_to_type()} -m analysis report {name}{data_to_type(study.data.root)}"
+    echo(f"Study {name} is over: {why}. Type: {report}")
 
 
 def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
@@ -88,8 +88,8 @@ def _look(study: Study, number: int, runs: tuple[str, ...]) -> StudyLook:
     look = group.primary.look
     if look is None:
         echo(
-            f"Replicate {number} cannot be looked at: {group.primary.estimate.reason}. Its runs can "
-            f"be read by: python -m analysis iavg {name}. For a new study, type in its file: "
+            f"Replicate {number} cannot be looked at: {group.primary.estimate.reason}. Its runs "
+            f"can be read by: python -m analysis iavg {name}. For a new study, type in its file: "
             'name = "ANOTHER"',
             err=True,
         )

@@ -139,7 +139,9 @@ def measure(material: Material, rng: np.random.Generator) -> Measures:
             == (result.platform, result.strategy, result.model)
         )
         groups.append(_group(material, result, members, counts, otherwise, rng))
-    adjusted = holm(np.array([group.primary.p for group in groups]))
+    p_values = np.array([group.primary.p for group in groups])
+    untested = np.isnan(p_values)  # these count all the same: they were declared as tests
+    adjusted = np.where(untested, NAN, holm(np.where(untested, 1.0, p_values)))
     told = [replace(group, p_holm=float(p)) for group, p in zip(groups, adjusted, strict=True)]
     return Measures(material, rows, tuple(told))
 

@@ -215,7 +215,7 @@ def _holm(scene: GroupRows) -> TracedNumber:
     source = NumberSource(
         "analysis.statistics.permutation.holm",
         f"the primary p-values of {count_of(known, 'group')} of platform, strategy and model",
-        f"{count_of(len(groups) - known, 'group')} without a p-value",
+        f"{count_of(len(groups) - known, 'group')} without a p-value, which count as 1",
     )
     return source.p(
         scene.group.p_holm,

@@ -123,6 +123,8 @@ def attrition_check(
     words = ", ".join(f"{one.arm} {len(one.short)} of {one.started}" for one in compared)
     if not group.material.started:
         return GateCheck(name, "open", "an imported table does not tell which runs were lost")
+    if not told.estimate.exists:
+        return GateCheck(name, "open", "there is no estimate yet that a lost run could have made")
     if told.control and p < ALPHA:
         words = f"the arms lost runs unequally ({words}; Fisher p = {p:.2g}, two-sided)"
         return GateCheck(name, "fails", words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,32 +12,33 @@ from analysis.simulation.calibration import FALSE_POSITIVES, CalibrationCheck, r
 from analysis.simulation.designs import PERMUTATIONS
 from analysis.simulation.scenarios import StudyPlan, World, draw_matrices
 from analysis.statistics.estimate import Floats, Ints, Mask
-from analysis.statistics.group_sequential import take_looks
+from analysis.statistics.group_sequential import error_spent, take_looks
 from analysis.statistics.permutation import shuffled
 
 PLAN = StudyPlan(personas=6, before=24, adapt=24, after=52, baseline="passive")
 """One replicate: six runs of 100 videos."""
 LOOKS = (3, 4, 5)
-_AT_ONCE = 250
 
 
 @dataclass(frozen=True, eq=False)
 class SequentialOutcomes:
     """Simulated studies of so many replicates, looked at after each.
 
-    ``found``, ``used``: whether each study finds something, and the replicates it watched; shape
-    ``(S,)``. ``fixed``: power of studies of 1 to R replicates that are tested once, at their end;
-    shape ``(R,)``. ``estimate``: D in pp when each study stopped.
+    ``found``: whether the test finds something at any look. ``stands``, ``used``: whether the
+    headline stands at some look, which ends the study, and the replicates watched until then; all
+    of shape ``(S,)``. ``fixed``: how often the headline of studies of 1 to R replicates stands that
+    are tested once, at their end; shape ``(R,)``. ``estimate``: D in pp when each study ended.
     """
 
     found: Mask
+    stands: Mask
     used: Ints
     fixed: Floats
     estimate: Floats
 
     @property
     def power(self) -> float:
-        return float(self.found.mean())
+        return float(self.stands.mean())
 
     @property
     def same_power(self) -> float:
@@ -53,21 +55,60 @@ class SequentialOutcomes:
         return 1 - float(self.used.mean()) / self.same_power
 
 
+@dataclass(frozen=True, eq=False)
+class _Stages:
+    """A statistic of each replicate, ``(S, R)``, and under exchanges of its runs, ``(S, R, B)``."""
+
+    observed: Floats
+    drawn: Floats
+
+    def means(self, count: int) -> tuple[Floats, Floats]:
+        """Of the first so many replicates together."""
+        return self.observed[:, :count].mean(1), self.drawn[:, :count].mean(1)
+
+    def p(self, count: int, sign: Floats | None = None) -> Floats:
+        """Two-sided p-value of the first so many; one-sided towards a sign, where it is given."""
+        value, drawn = self.means(count)
+        side = np.abs if sign is None else partial(_towards, sign)
+        far = (side(drawn) >= side(value[:, None]) - 1e-9).sum(1)
+        return np.asarray((1 + far) / (1 + drawn.shape[1]), dtype=np.float64)
+
+
+def _towards(sign: Floats, values: Floats) -> Floats:
+    return np.asarray(sign[:, None] * values, dtype=np.float64)
+
+
 def simulate_looks(
     replicates: int, world: World, studies: int, rng: np.random.Generator
 ) -> SequentialOutcomes:
-    """Draw studies and look at each after every replicate, two-sided at 0.05."""
-    sizes = [_AT_ONCE] * (studies // _AT_ONCE) + [studies % _AT_ONCE] * bool(studies % _AT_ONCE)
-    parts = [_stages(replicates, world, size, rng) for size in sizes]
-    observed, drawn = (np.concatenate(part) for part in zip(*parts, strict=True))
-    looks = [take_looks(*one, replicates, 0.05) for one in zip(observed, drawn, strict=True)]
+    """Draw studies and look at each after every replicate, two-sided at 0.05.
+
+    The headline stands where the test has found something, the placebo shows nothing, and after
+    less before shows it one-sided, at the error that may be spent by then.
+    """
+    main, gain, placebo = _draw(replicates, world, studies, rng)
+    looks = [
+        take_looks(*one, replicates, 0.05) for one in zip(main.observed, main.drawn, strict=True)
+    ]
+    found_at = np.array([each[-1].number if each[-1].found else replicates + 1 for each in looks])
+    stands, used = np.zeros(studies, dtype=bool), np.full(studies, replicates)
+    fixed = []
+    for count in range(1, replicates + 1):
+        sign = np.sign(main.means(count)[0])
+        clean, leaning = placebo.p(count) >= 0.05, gain.p(count, sign)
+        fixed.append(float(np.mean((main.p(count) <= 0.05) & clean & (leaning < 0.05))))
+        level = error_spent(0.05, count, replicates)
+        now = ~stands & (found_at <= count) & clean & (leaning < level)
+        used[now] = count
+        stands |= now
+    every = np.arange(studies)
+    paths = main.observed.cumsum(1) / np.arange(1, replicates + 1)
     return SequentialOutcomes(
-        found=np.array([each[-1].found for each in looks]),
-        used=np.array([len(each) for each in looks]),
-        fixed=np.array(
-            [_tested_once(observed, drawn, count) for count in range(1, replicates + 1)]
-        ),
-        estimate=np.array([each[-1].statistic for each in looks]),
+        found=found_at <= replicates,
+        stands=stands,
+        used=used,
+        fixed=np.array(fixed),
+        estimate=paths[every, used - 1],
     )
 
 
@@ -84,22 +125,24 @@ def looks_checks(studies: int, rng: np.random.Generator) -> list[CalibrationChec
     ]
 
 
-def _stages(
+def _draw(
     replicates: int, world: World, studies: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """D of each replicate, ``(S, R)``, and under exchanges of its runs, ``(S, R, B)``."""
-    observed, drawn = [], []
+) -> tuple[_Stages, _Stages, _Stages]:
+    """The adjusted matrix, after less before, and the placebo, of each replicate."""
+    parts = []
     for _ in range(replicates):
         before, after = draw_matrices(PLAN, world, studies, rng).shares
-        cells = matrix.residuals(after, before)
-        observed.append(matrix.own_minus_others(cells))
         runs_of = shuffled(np.zeros(PLAN.personas, dtype=np.int64), rng, PERMUTATIONS)
-        drawn.append(matrix.rearranged(cells, runs_of))
-    return np.stack(observed, 1), np.stack(drawn, 1)
-
-
-def _tested_once(observed: Floats, drawn: Floats, count: int) -> float:
-    """Power at 0.05 of the first so many replicates, tested once."""
-    value = np.abs(observed[:, :count].mean(1))[:, None]
-    far = (np.abs(drawn[:, :count].mean(1)) >= value - 1e-9).sum(1)
-    return float(((1 + far) / (1 + drawn.shape[-1]) <= 0.05).mean())
+        cells = [
+            matrix.residuals(after, before),
+            matrix.residuals(after - before),
+            matrix.residuals(before),
+        ]
+        parts.append(
+            [(matrix.own_minus_others(one), matrix.rearranged(one, runs_of)) for one in cells]
+        )
+    main, gain, placebo = (
+        _Stages(*(np.stack(each, 1) for each in zip(*stages, strict=True)))
+        for stages in zip(*parts, strict=True)
+    )
+    return main, gain, placebo

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -99,12 +98,10 @@ def test_the_printed_command_brings_the_declared_test(tmp_path: Path) -> None:
     assert "200 about stored frames afterwards" in done.stdout
     told = done.stdout.rpartition("Type: ")[2].strip()
     again, _, report = told.partition(" && ")
-    assert again.startswith("python -m agent rejudge small --everyone")
-    environment = {**os.environ, "FEEDSWAY_DATA": data}
+    assert "-m agent rejudge small --everyone" in again
     said = []
     for line in (again, report):
-        words = [sys.executable, *line.split()[1:]]
-        ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
         said.append(ended.stdout)
     assert "200 questions answered about 5 runs" in said[0]
@@ -126,7 +123,7 @@ def test_a_study_with_looks_stops_when_the_answer_is_in(tmp_path: Path) -> None:
     looks = [line for line in done.stdout.splitlines() if line.startswith("Look ")]
     assert looks[0].startswith("Look 1 of 3 finds nothing yet"), looks
     assert looks[-1].startswith("Look 2 of 3 finds a specific sway"), looks
-    assert "is over: a look has found something" in done.stdout
+    assert "is over: a look has found something, and it stands" in done.stdout
     assert len(DataFolder(tmp_path / "data").runs()) == 10  # the third replicate never began
     again = feedsway("study", str(file), "--data", data)
     assert again.returncode == 0

@@ -89,8 +89,8 @@ def test_a_sitting_that_was_broken_off_draws_the_same(data: DataFolder) -> None:
 @pytest.mark.parametrize(
     ("begun", "words", "said"),
     [
-        ("--others", [], "with --others 0.5, or for another sitting with --seed 2"),
-        ("--sample", ["--others", "0.5"], "the same with --sample 0.5"),
+        ("--others", [], "with --everyone --others 0.5, or for another sitting with --seed 2"),
+        ("--sample", ["--others", "0.5"], "the same with --everyone --sample 0.5"),
         ("", ["--others", "0.5"], "without --others and --sample"),
     ],
 )

@@ -110,10 +110,7 @@ class NobodyWatched(UserError):
 
 @dataclass(frozen=True)
 class RejudgePlan:
-    """What is asked about every eligible step of the before and after windows.
-
-    Nothing is compared between them, so that nothing is asked about the adapt block.
-    """
+    """What is asked about eligible steps; of the adapt block nothing, since none is compared."""
 
     model: str
     strategy: str = "simple"

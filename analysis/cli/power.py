@@ -107,7 +107,7 @@ def power(
     from analysis.errors import BadPlan
     from analysis.simulation.power import WINDOWS, Trials, cheapest, powers
     from analysis.simulation.scenarios import StudyPlan, World
-    from analysis.simulation.video_budget import MOST, Budget, split_budget
+    from analysis.simulation.video_budget import MOST, VideoBudget, split_budget
     from analysis.terminal.plan_text import budget_text, cheapest_text, powers_text
     from store.terminal.printing import counting
 
@@ -123,7 +123,7 @@ def power(
         sought = TARGET if target is None else target
         with counting("ways to spend them") as tell:
             longest = min(MOST, given["catalogue"] or MOST)
-            splits = split_budget(Budget(videos, longest, cost), sought, world, trials, tell)
+            splits = split_budget(VideoBudget(videos, longest, cost), sought, world, trials, tell)
         put(splits, lambda: budget_text(splits, videos, sought, world, trials, model), as_json_)
         return
     if target is not None:

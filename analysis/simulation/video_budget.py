@@ -52,7 +52,7 @@ def run_windows(length: int, personas: int) -> StudyPlan:
 
 
 @dataclass(frozen=True)
-class Budget:
+class VideoBudget:
     """Videos to be spent, the longest run, and what a judgement costs in US dollars, if known."""
 
     videos: int
@@ -61,7 +61,7 @@ class Budget:
 
 
 def split_budget(
-    budget: Budget,
+    budget: VideoBudget,
     target: float,
     world: World,
     trials: Trials,
@@ -105,7 +105,7 @@ def split_budget(
     return tuple(splits)
 
 
-def _plans(option: Option, budget: Budget) -> list[StudyPlan]:
+def _plans(option: Option, budget: VideoBudget) -> list[StudyPlan]:
     """Studies that use up the videos, fewest personas first."""
     if option.name not in TRIED:
         return []

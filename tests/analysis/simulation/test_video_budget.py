@@ -11,7 +11,7 @@ from analysis.cli.main import main
 from analysis.errors import BadPlan
 from analysis.simulation.power import Trials
 from analysis.simulation.scenarios import StudyPlan, World
-from analysis.simulation.video_budget import TIME_CONSTANTS, Budget, run_windows, split_budget
+from analysis.simulation.video_budget import TIME_CONSTANTS, VideoBudget, run_windows, split_budget
 
 FEW = Trials(studies=300)
 
@@ -27,7 +27,7 @@ def test_windows_of_a_length(length: int, windows: tuple[int, int, int]) -> None
 
 def test_splits_use_the_budget_up_and_slow_feeds_want_long_runs() -> None:
     """The powers are 0.2 apart, and each of them is told to 0.03."""
-    splits = split_budget(Budget(1000, price=0.01), 0.1, World(), FEW)
+    splits = split_budget(VideoBudget(1000, price=0.01), 0.1, World(), FEW)
     assert len(splits) == 13
     for split in splits:
         assert 1000 - split.runs < split.videos <= 1000
@@ -43,9 +43,9 @@ def test_splits_use_the_budget_up_and_slow_feeds_want_long_runs() -> None:
 
 def test_too_few_videos_are_refused() -> None:
     with pytest.raises(BadPlan, match="Type: --videos 1200"):
-        split_budget(Budget(100), 0.1, World(), FEW)
+        split_budget(VideoBudget(100), 0.1, World(), FEW)
     with pytest.raises(BadPlan, match="Type: --base"):
-        split_budget(Budget(1200), 0.9, World(), FEW)
+        split_budget(VideoBudget(1200), 0.9, World(), FEW)
 
 
 def test_the_command() -> None:

@@ -11,9 +11,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.data.column_mapping import ColumnMapping, columns_text, number_of, read_column
+from analysis.data.column_mapping import (
+    ColumnMapping,
+    ambiguous_comma,
+    columns_text,
+    number_of,
+    read_column,
+)
 from analysis.data.exposures import NO, NONE, YES
-from analysis.data.map_proposal import NAMES, lacking
+from analysis.data.map_proposal import NAMES, equality_advice, lacking
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN, Floats, Ints
 from personas.answer_words import languages
@@ -25,7 +31,6 @@ LONGEST_NAME = 200
 HELP = "python -m analysis import --help"
 _MOST_DIGITS = 15
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 Value = TypeVar("Value")
 
 
@@ -148,9 +153,9 @@ class ImportedCells:
     def check_commas(self, name: str) -> None:
         """Refuse a column in which 1,234 may be a thousand or one and a bit."""
         column = self.texts(name)
-        commas = [text for text in column.values if "," in text]
-        if self.comma and commas and all(map(_THOUSANDS.fullmatch, commas)):
-            row = column.first_row(column.values.index(commas[0]))
+        doubtful = ambiguous_comma(column.values) if self.comma else None
+        if doubtful is not None:
+            row = column.first_row(column.values.index(doubtful))
             raise self.fault(name, row, "which may have a decimal comma or one of thousands")
 
     def choices(self, name: str, choices: tuple[str, ...], default: str) -> Ints:
@@ -163,7 +168,10 @@ class ImportedCells:
         return np.array(self.read(name, choice), dtype=np.int64)[column.codes]
 
     def answers(self, threshold: float) -> Ints:
-        """Return the answer of each row: as it is given, else as its score says."""
+        """Return the answer of each row: as it is given, else as its score says.
+
+        Where ``answer`` was mapped, a score counts only if it was mapped, too.
+        """
 
         def answer(text: str) -> int:
             words = answer_words()
@@ -176,12 +184,14 @@ class ImportedCells:
             if number not in (0, 1):
                 raise UnfitCell(
                     "yes, no, 1, 0 or empty. Say what a yes is",
-                    f"{self.option} 'answer={self.sources.get('answer', 'answer')}=={text[:40]}'",
+                    equality_advice(self.option, self.sources.get("answer", "answer"), [text]),
                 )
             return YES if number == 1 else NO
 
         column, score = self.texts("answer"), self.numbers("score")
         given = np.array(self.read("answer", answer), dtype=np.int64)[column.codes]
+        if "answer" in self.sources and "score" not in self.sources:
+            return given
         scored = np.where(np.isnan(score), NONE, np.where(score >= threshold, YES, NO))
         return np.where(given == NONE, scored, given)
 
@@ -289,9 +299,9 @@ def _check_conditions(cells: ImportedCells, table: ForeignTable, mapping: Column
         return
     for _, condition in answer.cases:
         if condition.operator in ("==", "in") and not condition.other:
-            values = [text[:40] for text in table.column(condition.column).values if text]
+            values = [text for text in table.column(condition.column).values if text]
             raise BadViews(
                 cells.path,
                 f"no row has {condition}; {condition.column} holds {columns_text(values)}.",
-                advice=f"{cells.option} 'answer={condition.column}=={(values or ['VALUE'])[0]}'",
+                advice=equality_advice(cells.option, condition.column, values),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from analysis.data.column_mapping import (
 )
 from analysis.data.exposures import NO, NONE, YES
 from analysis.data.map_proposal import NAMES, equality_advice, lacking
+from analysis.data.reported_uses import read_uses
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN, Floats, Ints
 from personas.answer_words import languages
@@ -29,6 +31,7 @@ OF_A_RUN = ("persona", "arm", "platform", "strategy", "model", "replicate")
 """Columns that say the same in every row of a run."""
 LONGEST_NAME = 200
 HELP = "python -m analysis import --help"
+MOST_SCORE, MOST_P_YES = 100, 1
 _MOST_DIGITS = 15
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 Value = TypeVar("Value")
@@ -69,6 +72,8 @@ class ImportedCells:
     comma: bool
     ignored: tuple[str, ...]
     """Columns of theirs that nothing is read from."""
+    by_use: bool = False
+    """Whether the windows are those of a report's own column ``use``."""
 
     def rows(self, rows: Ints) -> ImportedCells:
         """Return these rows, in this order."""
@@ -139,12 +144,18 @@ class ImportedCells:
         column = self.texts(name)
         return np.array(self.read(name, whole), dtype=np.int64)[column.codes]
 
-    def numbers(self, name: str) -> Floats:
+    def numbers(self, name: str, most: float = math.inf) -> Floats:
+        """Return a column of numbers; ``most``: the largest, where they go from 0 to it."""
+        leave_out = f"{self.option} {name}=:" if "answer" in self.columns else HELP
+
         def number(text: str) -> float:
             try:
-                return float(number_of(text, self.comma)) if text else NAN
+                value = float(number_of(text, self.comma)) if text else NAN
             except (ValueError, OverflowError):
                 raise UnfitCell("a finite number") from None
+            if most < math.inf and (value < 0 or value > most):
+                raise UnfitCell(f"a number from 0 to {most:g}", leave_out)
+            return value
 
         column = self.texts(name)
         self.check_commas(name)
@@ -188,7 +199,7 @@ class ImportedCells:
                 )
             return YES if number == 1 else NO
 
-        column, score = self.texts("answer"), self.numbers("score")
+        column, score = self.texts("answer"), self.numbers("score", MOST_SCORE)
         given = np.array(self.read("answer", answer), dtype=np.int64)[column.codes]
         if "answer" in self.sources and "score" not in self.sources:
             return given
@@ -276,7 +287,12 @@ def read_cells(path: str, table: ForeignTable, mapping: ColumnMapping) -> Import
     if not len(table):
         raise BadViews(path, "holds no rows.")
     columns = {name: read_column(path, table, source) for name, source in known.items()}
+    uses = {} if "window" in mapping.sources else read_uses(table)
+    if "excluded" in known:
+        uses.pop("excluded", None)
+    columns |= uses
     used = {column for source in known.values() for column in source.columns}
+    used |= {"use"} if uses else set()
     cells = ImportedCells(
         path=path,
         lines=table.lines,
@@ -285,6 +301,7 @@ def read_cells(path: str, table: ForeignTable, mapping: ColumnMapping) -> Import
         option=mapping.option,
         comma=table.decimal_comma,
         ignored=tuple(name for name in table.names if name and name not in used),
+        by_use=bool(uses),
     )
     _check_conditions(cells, table, mapping)
     return cells

@@ -56,6 +56,8 @@ def lacking(
 ) -> LackingColumn | None:
     """Say which column a table lacks; ``None`` where it has what is needed."""
     there = f"It has {columns_text(table.names)}."
+    if len(table.names) == 1:
+        there += " That is one column: cells are separated by a comma, a semicolon or a tab."
     for name, source in known.items():
         absent = [column for column in source.columns if column not in table.names]
         if absent:

@@ -226,7 +226,7 @@ def _fit(line: int, cells: Sequence[str], width: int) -> Sequence[str]:
 def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _read_parquet(path: Path) -> ForeignTable:

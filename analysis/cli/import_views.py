@@ -100,6 +100,11 @@ def import_views(
     """
     import numpy as np
 
+    if folder is not None and given["primary"] != "t":
+        raise click.UsageError(
+            "A report's test is Student's t, with the permutation test beside it. Type --report "
+            f"without --primary {given['primary']}, or leave --report out"
+        )
     from analysis.data.imported_views import read_imported_views
     from analysis.estimators.study_results import study
     from analysis.report.report_inputs import Material
@@ -110,7 +115,7 @@ def import_views(
     for said in imported.remarks:
         echo(said, err=True)
     views, rng = imported.views, np.random.default_rng(seed)
-    null_runs = null_from.read(data, views.runs, options)
+    null_runs = null_from.read(data, views.runs, options, file)
     results = study(views, rng, given["primary"], frames=False, null_runs=null_runs.counts)
     put(results, lambda: study_text(results), given["as_json_"])
     if folder is not None:
@@ -138,7 +143,7 @@ def _options(given: Mapping[str, Any]) -> ImportOptions:
 def _typed(given: Mapping[str, Any]) -> list[str]:
     """Return the options that make the same import again."""
     words = ["--before", f"{given['before']}", "--after", f"{given['after']}"]
-    words += ["--threshold", f"{given['threshold']:g}"]
+    words += ["--threshold", repr(given["threshold"])]
     if given["adapt"] is not None:
         words += ["--adapt", f"{given['adapt']}"]
     if given["baseline"] != "active":

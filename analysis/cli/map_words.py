@@ -20,6 +20,7 @@ from analysis.data.column_mapping import (
     ColumnMapping,
     ColumnSource,
     Condition,
+    ambiguous_comma,
     number_of,
 )
 from analysis.data.map_proposal import NAMES
@@ -107,9 +108,11 @@ def _condition(text: str) -> Condition | None:
         raise ValueError(f"{empty[0]} is an empty cell, and an empty cell gives no answer")
     if how in ("<", "<=", ">", ">="):
         try:
-            number_of(values[0], comma=False)
+            number_of(values[0], comma=True)
         except ValueError:
             raise ValueError(f"{values[0]!r} is not a number") from None
+        if ambiguous_comma(values):
+            raise ValueError(f"{values[0]!r} may have a decimal comma or one of thousands")
     return Condition(column, how, values)
 
 

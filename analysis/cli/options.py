@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,13 +95,18 @@ class NullSource:
     mapping: tuple[str, ...] = ()
 
     def read(
-        self, data: Path, of: Sequence[RunInfo], options: ImportOptions | None = None
+        self,
+        data: Path,
+        of: Sequence[RunInfo],
+        options: ImportOptions | None = None,
+        file: Path | None = None,
     ) -> NullRuns:
         """Read null runs, cut to the windows of these runs.
 
         ``options``: how these runs were imported; a file of null runs is read with the same
         threshold, and the same columns where ``--null-map`` names none. Nothing is read twice: a
-        file that is named again, a run of a study, or one of these runs.
+        file that is named again, a run of a study, or one of these runs. ``file``: where these runs
+        were imported from. Raises ``NothingToCompare`` where a file of null runs holds these.
         """
         from analysis.data.null_runs import NullRuns, null_runs
 
@@ -114,8 +119,11 @@ class NullSource:
         ours = dict.fromkeys(run for name in others for run in _of(data, name))
         if kept := [run for run in ours if run not in shown]:
             tables.append(read_views(ledger_paths(data, kept)))
-        digests = [hash_file(path)[:12] for path in files]
-        told = [f"{path.name} (SHA-256 {d} ...)" for path, d in zip(files, digests, strict=True)]
+        digests = [hash_file(path) for path in files]
+        _check_apart(files, digests, tables, shown, hash_file(file) if file else "")
+        told = [
+            f"{path.name} (SHA-256 {d[:12]} ...)" for path, d in zip(files, digests, strict=True)
+        ]
         found = null_runs(tables, of, ", ".join([*told, *others]))
         names = (*(path.name for path in files), *others)
         return replace(found, names=names, mapping=self.mapping)
@@ -133,6 +141,27 @@ class NullSource:
         for said in imported.remarks:
             echo(f"{path.name}: {said}", err=True)
         return imported.views
+
+
+def _check_apart(
+    files: Iterable[Path],
+    digests: Sequence[str],
+    tables: Sequence[Views],
+    shown: set[str],
+    own_digest: str,
+) -> None:
+    """Refuse files of null runs that hold the runs which are held against them."""
+    from analysis.errors import NothingToCompare
+
+    advice = "Type the command without --null-from, or with a file of other runs"
+    for path, digest, table in zip(files, digests, tables, strict=False):
+        if digest == own_digest:
+            raise NothingToCompare(f"{path.name} is the imported file itself. {advice}")
+        if both := [run.run_id for run in table.runs if run.run_id in shown]:
+            raise NothingToCompare(
+                f"{path.name} has a run {both[0]!r}, and so have the runs that it is a null for. "
+                f"{advice}"
+            )
 
 
 def hash_file(path: Path) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 
@@ -20,6 +22,8 @@ EMPTY = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>"})
 """What R, pandas and databases write into an empty cell, in lower case."""
 MOST_NAMED = 12
 _LONGEST_NUMBER = 40
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
+_PLAIN_NUMBER = re.compile(r"-?((0|[1-9][0-9]*)([.,][0-9]+)?|[.,][0-9]+)")
 _ORDERS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -127,6 +131,15 @@ def number_of(text: str, comma: bool) -> float | int:
     return number
 
 
+def ambiguous_comma(texts: Sequence[str]) -> str | None:
+    """Return the first number whose comma may be a decimal or a thousands separator.
+
+    ``None`` where another cell settles it, as 3,5 does.
+    """
+    commas = [text for text in texts if "," in text]
+    return commas[0] if commas and all(map(_THOUSANDS.fullmatch, commas)) else None
+
+
 def _holds(path: str, table: ForeignTable, condition: Condition) -> Ints:
     """Return 1 in the rows where a condition holds, 0 where not, -1 where a cell is empty."""
     column = column_with_gaps(table, condition.column)
@@ -136,24 +149,41 @@ def _holds(path: str, table: ForeignTable, condition: Condition) -> Ints:
             column, column_with_gaps(table, condition.values[0]), condition.operator, comma
         )
     if condition.operator in _ORDERS:
-        compare = _ORDERS[condition.operator]
-        limit = number_of(condition.values[0], comma=False)
-        held = []
-        for code, text in enumerate(column.values):
-            try:
-                held.append(int(compare(number_of(text, comma), limit)) if text else -1)
-            except ValueError:
-                line = int(table.lines[column.first_row(code)])
-                raise BadViews(
-                    path, f"{condition.column} is {text[:80]!r}, not a number.", line
-                ) from None
+        held = _compare_numbers(path, table, condition, column)
     else:
-        wanted = {_key(value, comma=False) for value in condition.values}
+        wanted = {_key(value, comma) for value in condition.values}
         agrees = condition.operator != "!="
         held = [
             int((_key(text, comma) in wanted) == agrees) if text else -1 for text in column.values
         ]
     return np.array(held, dtype=np.int64)[column.codes]
+
+
+def _compare_numbers(
+    path: str, table: ForeignTable, condition: Condition, column: TextColumn
+) -> list[int]:
+    """Compare each different cell with a limit: 1 where it holds, 0 where not, -1 if empty."""
+    comma, compare = table.decimal_comma, _ORDERS[condition.operator]
+    doubtful = ambiguous_comma(column.values) if comma else None
+
+    def number(text: str) -> float:
+        problem = "not a number"
+        try:
+            if text != doubtful:
+                return number_of(text, comma)
+            problem = "which may have a decimal comma or one of thousands"
+        except ValueError:
+            pass
+        line = int(table.lines[column.first_row(column.values.index(text))])
+        raise BadViews(path, f"{condition.column} is {text[:80]!r}, {problem}.", line) from None
+
+    try:
+        limit = number_of(condition.values[0], comma)
+    except ValueError:
+        raise BadViews(
+            path, f"commas separate its cells, so that {condition.values[0]} is no number."
+        ) from None
+    return [int(compare(number(text), limit)) if text else -1 for text in column.values]
 
 
 def _equal_cells(one: TextColumn, other: TextColumn, how: str, comma: bool) -> Ints:
@@ -171,12 +201,13 @@ def _equal_cells(one: TextColumn, other: TextColumn, how: str, comma: bool) -> I
     return np.where((left < 0) | (right < 0), -1, agrees)
 
 
-def _key(text: str, comma: bool) -> float | str:
-    """Return what equal values share: 12 and 12.0 are one, Cats and cats are two."""
-    try:
-        return number_of(text, comma)
-    except ValueError:
+def _key(text: str, comma: bool) -> Decimal | str:
+    """Return what equal values share: 12 and 12.0 are one; 12 and 012 are two, as are names."""
+    if len(text) > _LONGEST_NUMBER or not _PLAIN_NUMBER.fullmatch(text):
         return text
+    if "," in text and not comma:
+        return text
+    return Decimal(text.replace(",", "."))
 
 
 def columns_text(names: Sequence[str]) -> str:

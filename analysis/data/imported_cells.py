@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +12,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.data.column_mapping import ColumnMapping, columns_text, number_of, read_column
+from analysis.data.column_mapping import (
+    ColumnMapping,
+    ambiguous_comma,
+    columns_text,
+    number_of,
+    read_column,
+)
 from analysis.data.exposures import NO, NONE, YES
-from analysis.data.map_proposal import NAMES, lacking
+from analysis.data.map_proposal import NAMES, equality_advice, lacking
+from analysis.data.reported_uses import read_uses
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN, Floats, Ints
 from personas.answer_words import languages
@@ -23,9 +31,9 @@ OF_A_RUN = ("persona", "arm", "platform", "strategy", "model", "replicate")
 """Columns that say the same in every row of a run."""
 LONGEST_NAME = 200
 HELP = "python -m analysis import --help"
+MOST_SCORE, MOST_P_YES = 100, 1
 _MOST_DIGITS = 15
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 Value = TypeVar("Value")
 
 
@@ -64,6 +72,8 @@ class ImportedCells:
     comma: bool
     ignored: tuple[str, ...]
     """Columns of theirs that nothing is read from."""
+    by_use: bool = False
+    """Whether the windows are those of a report's own column ``use``."""
 
     def rows(self, rows: Ints) -> ImportedCells:
         """Return these rows, in this order."""
@@ -134,12 +144,18 @@ class ImportedCells:
         column = self.texts(name)
         return np.array(self.read(name, whole), dtype=np.int64)[column.codes]
 
-    def numbers(self, name: str) -> Floats:
+    def numbers(self, name: str, most: float = math.inf) -> Floats:
+        """Return a column of numbers; ``most``: the largest, where they go from 0 to it."""
+        leave_out = f"{self.option} {name}=:" if "answer" in self.columns else HELP
+
         def number(text: str) -> float:
             try:
-                return float(number_of(text, self.comma)) if text else NAN
+                value = float(number_of(text, self.comma)) if text else NAN
             except (ValueError, OverflowError):
                 raise UnfitCell("a finite number") from None
+            if most < math.inf and (value < 0 or value > most):
+                raise UnfitCell(f"a number from 0 to {most:g}", leave_out)
+            return value
 
         column = self.texts(name)
         self.check_commas(name)
@@ -148,9 +164,9 @@ class ImportedCells:
     def check_commas(self, name: str) -> None:
         """Refuse a column in which 1,234 may be a thousand or one and a bit."""
         column = self.texts(name)
-        commas = [text for text in column.values if "," in text]
-        if self.comma and commas and all(map(_THOUSANDS.fullmatch, commas)):
-            row = column.first_row(column.values.index(commas[0]))
+        doubtful = ambiguous_comma(column.values) if self.comma else None
+        if doubtful is not None:
+            row = column.first_row(column.values.index(doubtful))
             raise self.fault(name, row, "which may have a decimal comma or one of thousands")
 
     def choices(self, name: str, choices: tuple[str, ...], default: str) -> Ints:
@@ -163,7 +179,10 @@ class ImportedCells:
         return np.array(self.read(name, choice), dtype=np.int64)[column.codes]
 
     def answers(self, threshold: float) -> Ints:
-        """Return the answer of each row: as it is given, else as its score says."""
+        """Return the answer of each row: as it is given, else as its score says.
+
+        Where ``answer`` was mapped, a score counts only if it was mapped, too.
+        """
 
         def answer(text: str) -> int:
             words = answer_words()
@@ -176,12 +195,14 @@ class ImportedCells:
             if number not in (0, 1):
                 raise UnfitCell(
                     "yes, no, 1, 0 or empty. Say what a yes is",
-                    f"{self.option} 'answer={self.sources.get('answer', 'answer')}=={text[:40]}'",
+                    equality_advice(self.option, self.sources.get("answer", "answer"), [text]),
                 )
             return YES if number == 1 else NO
 
-        column, score = self.texts("answer"), self.numbers("score")
+        column, score = self.texts("answer"), self.numbers("score", MOST_SCORE)
         given = np.array(self.read("answer", answer), dtype=np.int64)[column.codes]
+        if "answer" in self.sources and "score" not in self.sources:
+            return given
         scored = np.where(np.isnan(score), NONE, np.where(score >= threshold, YES, NO))
         return np.where(given == NONE, scored, given)
 
@@ -266,7 +287,12 @@ def read_cells(path: str, table: ForeignTable, mapping: ColumnMapping) -> Import
     if not len(table):
         raise BadViews(path, "holds no rows.")
     columns = {name: read_column(path, table, source) for name, source in known.items()}
+    uses = {} if "window" in mapping.sources else read_uses(table)
+    if "excluded" in known:
+        uses.pop("excluded", None)
+    columns |= uses
     used = {column for source in known.values() for column in source.columns}
+    used |= {"use"} if uses else set()
     cells = ImportedCells(
         path=path,
         lines=table.lines,
@@ -275,6 +301,7 @@ def read_cells(path: str, table: ForeignTable, mapping: ColumnMapping) -> Import
         option=mapping.option,
         comma=table.decimal_comma,
         ignored=tuple(name for name in table.names if name and name not in used),
+        by_use=bool(uses),
     )
     _check_conditions(cells, table, mapping)
     return cells
@@ -289,9 +316,9 @@ def _check_conditions(cells: ImportedCells, table: ForeignTable, mapping: Column
         return
     for _, condition in answer.cases:
         if condition.operator in ("==", "in") and not condition.other:
-            values = [text[:40] for text in table.column(condition.column).values if text]
+            values = [text for text in table.column(condition.column).values if text]
             raise BadViews(
                 cells.path,
                 f"no row has {condition}; {condition.column} holds {columns_text(values)}.",
-                advice=f"{cells.option} 'answer={condition.column}=={(values or ['VALUE'])[0]}'",
+                advice=equality_advice(cells.option, condition.column, values),
             )

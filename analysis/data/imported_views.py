@@ -34,7 +34,14 @@ from analysis.data.exposures import (
     RunInfo,
     Views,
 )
-from analysis.data.imported_cells import OF_A_RUN, ImportedCells, order_in_runs, read_cells
+from analysis.data.imported_cells import (
+    MOST_P_YES,
+    MOST_SCORE,
+    OF_A_RUN,
+    ImportedCells,
+    order_in_runs,
+    read_cells,
+)
 from analysis.errors import BadViews
 from analysis.statistics.estimate import NAN, Ints, Mask
 from store.runs.ledger_lines import Windows
@@ -78,7 +85,12 @@ def read_imported_views(path: Path, options: ImportOptions) -> ImportedViews:
         views = _assemble(cells, options)
     except BadTable as error:
         raise BadViews(str(path), str(error), error.line) from None
-    remarks = (*table.remarks, *_ignored(cells), *_remarks(views, len(table)))
+    remarks = (
+        *table.remarks,
+        *_ignored(cells),
+        *_remarks(views, len(table)),
+        *_scales(views, options),
+    )
     return ImportedViews(views, remarks)
 
 
@@ -103,8 +115,8 @@ def _assemble(cells: ImportedCells, options: ImportOptions) -> Views:
         answer=answer,
         missing=np.where(answer == NONE, _FAILED, 0),
         excluded=excluded,
-        p_yes=cells.numbers("p_yes"),
-        score=cells.numbers("score"),
+        p_yes=cells.numbers("p_yes", MOST_P_YES),
+        score=cells.numbers("score", MOST_SCORE),
         dwell=cells.numbers("dwell"),
         duration=np.full(len(run), NAN),
         latency=np.full(len(run), NAN),
@@ -227,7 +239,19 @@ def _seen_before(run: Ints, column: TextColumn, excluded: Ints) -> Mask:
 def _ignored(cells: ImportedCells) -> list[str]:
     many = len(cells.ignored) > 1
     said = f"Column{'s' * many} not used: {columns_text(cells.ignored)}."
-    return [said] * bool(cells.ignored)
+    by_use = "Windows are those of the column use, as the report counted its rows."
+    return [said] * bool(cells.ignored) + [by_use] * cells.by_use
+
+
+def _scales(views: Views, options: ImportOptions) -> list[str]:
+    """Say where scores seem to go from 0 to 1 and the threshold from 0 to 100."""
+    scores = views.score[~np.isnan(views.score)]
+    if not len(scores) or scores.max() > 1 or options.threshold <= 1:
+        return []
+    return [
+        f"No score is above 1, and a score is a yes from {options.threshold:g} on. If they go from "
+        "0 to 1, type --threshold 0.6, say."
+    ]
 
 
 def _remarks(views: Views, rows: int) -> list[str]:

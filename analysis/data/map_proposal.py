@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.data.column_mapping import ColumnMapping, ColumnSource, columns_text
@@ -39,7 +39,8 @@ _LIKELY = {
 }
 """What audits call them, without case and signs, the likelier first."""
 _NEEDED = ("run", "position")
-_PLAIN_NAME = re.compile(r"[\w .:/()-]+")
+_PLAIN_NAME = re.compile(r"(?!.*\s(?:in|if|else)\s)[\w .:/()-]+")
+_LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,15 @@ def lacking(
 ) -> LackingColumn | None:
     """Say which column a table lacks; ``None`` where it has what is needed."""
     there = f"It has {columns_text(table.names)}."
+    if len(table.names) == 1:
+        there += " That is one column: cells are separated by a comma, a semicolon or a tab."
     for name, source in known.items():
         absent = [column for column in source.columns if column not in table.names]
         if absent:
             near = _nearest(absent[0], table.names)
             said = f"lacks the column {absent[0]!r}, which {name} should come from. {there}"
-            return LackingColumn(said, f"{mapping.option} {name}={near or 'COLUMN'}")
+            entry = shlex.quote(f"{name}={near or 'COLUMN'}")
+            return LackingColumn(said, f"{mapping.option} {entry}")
     missing = [name for name in _NEEDED if name not in known]
     if not missing and {"answer", "score"} & known.keys():
         return None
@@ -70,6 +74,13 @@ def lacking(
         else ("has neither an 'answer' nor a 'score' column.")
     )
     return LackingColumn(f"{said} {there}", _proposal(table, known, mapping))
+
+
+def equality_advice(option: str, column: str, values: Sequence[str]) -> str:
+    """Say how to type that an answer is yes where a column has the first of these values."""
+    fit = (text for text in values if len(text) <= _LONGEST_VALUE and not {*"\"'"} <= {*text})
+    value = next(fit, "VALUE")
+    return f"{option} {shlex.quote(f'answer={_quoted(column)}=={_quoted(value)}')}"
 
 
 def _nearest(name: str, names: tuple[str, ...]) -> str:
@@ -106,4 +117,6 @@ def _bare(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name if _PLAIN_NAME.fullmatch(name) else f'"{name[:80]}"'
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    return f"'{name[:80]}'" if '"' in name else f'"{name[:80]}"'

@@ -12,12 +12,13 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, BEFORE, MISSING, NONE
+from analysis.data.reported_uses import USES
 from analysis.report.diversity import Variety
 from analysis.report.figures import AxisScale, axis, dumbbell
 from analysis.report.group_measures import ArmDwell
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.report.report_group import GroupRows
-from analysis.report.row_uses import ADAPT_ROW, AFTER_ROW, BEFORE_ROW, USES
+from analysis.report.row_uses import ADAPT_ROW, AFTER_ROW, BEFORE_ROW
 from analysis.report.verdict_words import ARM_NAMES
 from analysis.statistics.estimate import Mask
 from store.terminal.printing import count_of

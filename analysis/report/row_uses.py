@@ -8,23 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.data.before_after_windows import compared
-from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, MISSING, NONE, Views
+from analysis.data.exposures import AFTER, BEFORE, NONE, Views
+from analysis.data.reported_uses import FIRST_EXCLUDED, FIRST_MISSING, USES
 from analysis.report.number_sources import NumberSource
 from analysis.statistics.estimate import Ints, Mask
 from store.terminal.printing import count_of
 
 BEFORE_ROW, AFTER_ROW, ADAPT_ROW, TOO_EARLY = range(4)
-USES: tuple[str, ...] = (
-    "before",
-    "after",
-    "adapt window",
-    "requested before the change",
-    *("not shown" if name == "not_shown" else name for name in EXCLUDED[1:]),
-    *(f"no answer ({name})" for name in MISSING[1:]),
-)
-"""Before and after count and are answered; every other use is a reason why a row does not."""
-_FIRST_EXCLUDED = 4
-_FIRST_MISSING = _FIRST_EXCLUDED + len(EXCLUDED) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +35,7 @@ class AccountedRows:
     @property
     def compared(self) -> Mask:
         """Rows of the compared windows, answered or not."""
-        return self.counted | (self.use >= _FIRST_MISSING)
+        return self.counted | (self.use >= FIRST_MISSING)
 
     def of(self, runs: Iterable[int]) -> Mask:
         return np.isin(self.views.run, list(runs))
@@ -97,9 +87,9 @@ def account(views: Views) -> AccountedRows:
         part[rows.after] = AFTER_ROW
         part[rows.too_early] = TOO_EARLY
     out = ~views.eligible
-    use[out] = _FIRST_EXCLUDED + views.excluded[out] - 1
+    use[out] = FIRST_EXCLUDED + views.excluded[out] - 1
     unanswered = views.eligible & (views.answer == NONE)
-    missing = _FIRST_MISSING + views.missing - 1
+    missing = FIRST_MISSING + views.missing - 1
     lost = np.isin(use, (BEFORE_ROW, AFTER_ROW)) & unanswered
     why = np.where(unanswered, missing, use)
     return AccountedRows(views, np.where(lost, missing, use), why)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
+from analysis.data.reported_uses import USES
 from analysis.report.group_measures import MeasuredGroup, Measures
 from analysis.report.page_files import Cell, Rendered, ReportTable
 from analysis.report.rejudgings import Rejudging
-from analysis.report.row_uses import USES
 from analysis.statistics.estimate import NAN, Estimate
 from store.terminal.printing import count_of
 

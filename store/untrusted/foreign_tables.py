@@ -80,7 +80,8 @@ class ForeignTable:
     lines: NDArray[np.int64]
     """Line of the file that each row ends in; row of a sheet."""
     cells: Mapping[str, Any]
-    """By name: a chunked Arrow array, of any type that can be written as text."""
+    """By name: a chunked Arrow array, of any type that can be written as text. Columns of lists or
+    structures have a name only."""
     decimal_comma: bool = False
     """Whether a comma may stand in numbers, as where semicolons or tabs separate cells."""
     remarks: tuple[str, ...] = ()
@@ -96,6 +97,10 @@ class ForeignTable:
 
         if self.names.count(name) > 1:
             raise BadTable(f"has two columns called {name!r}.", 1)
+        if name not in self.cells:
+            raise BadTable(
+                f"holds lists or structures in the column {name!r}, not text or numbers."
+            )
         try:
             cells = self.cells[name].combine_chunks()
             encoded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
@@ -184,6 +189,8 @@ def _collect(
     import pyarrow as pa
 
     top, header = next(rows, (1, ()))
+    if not header:
+        raise BadTable("is empty: it has no header and no rows.")
     names = tuple(clean_text(name.strip(), LONGEST_NAME) for name in header)
     if len(names) > MOST_NAMES:
         raise BadTable(f"has {len(names):,} columns, more than the {MOST_NAMES:,} taken.", top)
@@ -216,24 +223,33 @@ def _fit(line: int, cells: Sequence[str], width: int) -> Sequence[str]:
     return [*cells[:width], *[""] * (width - len(cells))]
 
 
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def _read_parquet(path: Path) -> ForeignTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        names = tuple(pq.read_schema(path).names)
+        schema = pq.read_schema(path)
+        names = tuple(schema.names)
+        flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+        texts = [field.name for field in schema if _is_text(field.type)]
         # a text that stands in many rows is kept once: a small file cannot grow by it
-        with pq.ParquetFile(path, read_dictionary=list(names)) as file:
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             about = file.metadata
             groups = [about.row_group(at).total_byte_size for at in range(about.num_row_groups)]
             if about.num_rows > MOST_TABLE_ROWS or sum(groups) > MOST_TABLE_BYTES:
                 raise BadTable(
                     f"has more than {MOST_TABLE_ROWS:,} rows or {MOST_TABLE_BYTES:,} bytes."
                 )
-            table = file.read()
+            table = file.read(columns=flat)
     except BadTable:
         raise
     except (pa.ArrowException, LookupError, ValueError, TypeError) as error:
         raise BadTable(f"is no Parquet file that can be read ({error}).") from None
-    cells = {name: table.column(at) for at, name in enumerate(names)}
+    cells = dict(zip(table.column_names, table.columns, strict=True))
     return ForeignTable(names, np.arange(1, table.num_rows + 1, dtype=np.int64), cells)

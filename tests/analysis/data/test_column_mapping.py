@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,10 @@ def column(name: str, *cells: str, separator: str = ",") -> str:
     [
         ("c", ["TRUE", "f", "ja", "Nein", "1.0", "0"], [YES, NO, YES, NO, YES, NO]),
         ("c", ["", "NA", "NaN", "null", "None", "yes"], [NONE] * 5 + [YES]),
-        ("c==12", ["12", "12.0", "1", "012", "NA"], [YES, YES, NO, YES, NONE]),
+        ("c==12", ["12", "12.0", "1", "012", "NA"], [YES, YES, NO, NO, NONE]),
+        ("c==007", ["007", "7", "7.0"], [YES, NO, NO]),
+        ("c!=1e3", ["1e3", "1000"], [NO, YES]),
+        ("c in 0.5|3", ["0.50", ".5", "3", "03"], [YES, YES, YES, NO]),
         ("c == cats", ["cats", "Cats", "dogs"], [YES, NO, NO]),
         ("c!=12", ["12", "3", "", "x"], [NO, YES, NONE, YES]),
         ("c in 12|14|cats", ["12", "13", "14", "cats", ""], [YES, NO, YES, YES, NONE]),
@@ -83,6 +87,47 @@ def test_numbers_with_a_decimal_comma_are_read_where_semicolons_separate(tmp_pat
     assert views(tmp_path, cells, f"{BASE},answer=c>=4").answer.tolist() == [NO, YES]
     with pytest.raises(BadViews, match="'60,5', not a finite number"):
         views(tmp_path, 'run,position,score\nr,0,"60,5"\n')
+
+
+@pytest.mark.parametrize("how", ["<", "<=", ">", ">="])
+def test_a_comma_of_thousands_is_no_decimal_one_in_a_condition(tmp_path: Path, how: str) -> None:
+    cells = column("likes", "77", "1,234", "855,422", separator="\t")
+    with pytest.raises(BadViews, match="csv:3: likes is '1,234', which may have a decimal comma"):
+        views(tmp_path, cells, f"{BASE},answer=likes{how}1000")
+    settled = column("likes", "1,234", "1,5", separator="\t")
+    assert len(views(tmp_path, settled, f"{BASE},answer=likes{how}1.4")) == 2
+
+
+def test_a_number_is_typed_with_the_comma_that_the_file_has(tmp_path: Path) -> None:
+    cells = column("c", "3,50", "4,5", separator=";")
+    for source in ("c=='3,5'", "c==3.5", "c<'4,0'"):
+        assert views(tmp_path, cells, f"{BASE},answer={source}").answer.tolist() == [YES, NO]
+    with pytest.raises(BadViews, match="commas separate its cells, so that 4,5 is no number"):
+        views(tmp_path, column("c", "3"), f"{BASE},answer=c<'4,5'")
+    with pytest.raises(BadMapping, match="'1,234' may have a decimal comma"):
+        read_mapping(["answer=c<'1,234'"])
+
+
+@pytest.mark.parametrize("value", ["a|b, c", 'the "best"', "it's", "cats in hats", "$x;y"])
+def test_an_advised_value_can_be_typed_as_it_stands(tmp_path: Path, value: str) -> None:
+    cells = column("the topic", value, separator="\t")
+    with pytest.raises(BadViews, match="no row has") as caught:
+        views(tmp_path, cells, f"{BASE},answer=the topic==none of them")
+    option, mapping = shlex.split(str(caught.value).split("Type: ")[1])
+    assert option == "--map"
+    assert views(tmp_path, cells, f"{BASE},{mapping}").answer.tolist() == [YES]
+
+
+def test_a_column_with_a_blank_is_advised_in_quotes(tmp_path: Path) -> None:
+    with pytest.raises(BadViews, match=r"Type: --map 'run=user id'$"):
+        views(tmp_path, "user id,liked\nu,1\n", "run=userid,position=#,answer=liked")
+
+
+def test_a_score_that_was_not_mapped_fills_no_mapped_answer(tmp_path: Path) -> None:
+    text = "user,liked,score\nu,1,10\nu,,90\n"
+    assert views(tmp_path, text, f"{BASE},answer=liked").answer.tolist() == [YES, NONE]
+    mapped = f"{BASE},answer=liked,score=score"
+    assert views(tmp_path, text, mapped).answer.tolist() == [YES, YES]
 
 
 def test_arms_and_ads_come_from_a_condition(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis.cli.main import main
+from analysis.examples.study import write_example
 from store.untrusted.foreign_tables import BadTable, read_table
 
 HEADER = ("userID", "videoID", "timestamp", "order", "category", "liked", "caption")
@@ -134,6 +135,72 @@ def test_a_report_s_own_views_are_read_back(tmp_path: Path) -> None:
     assert again[0]["arms"] == told[0]["arms"]
 
 
+@pytest.mark.parametrize("name", ["views.parquet", "views.csv"])
+def test_a_study_s_own_views_give_its_estimates_again(tmp_path: Path, name: str) -> None:
+    data, out = write_example(tmp_path / "data").root, tmp_path / "out"
+    told = CliRunner().invoke(main, ["report", "example", "--data", str(data), "--out", str(out)])
+    assert told.exit_code == 0, told.output
+    estimates = (out / "tables" / "estimates.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(io.StringIO(estimates))
+    wanted = {row["name"]: float(row["value"]) for row in rows if row["value"]}
+    (result,) = figures(out / "tables" / name, "--map", "dwell=dwell_s")
+    treatment = next(arm for arm in result["arms"] if arm["arm"] == "treatment")
+    (contrast,) = result["contrasts"]
+    assert treatment["sway"]["value"] == pytest.approx(wanted["sway, treatment"])
+    assert contrast["estimate"]["value"] == pytest.approx(wanted["treatment minus passive"])
+    assert treatment["sway"]["value"] == pytest.approx(27.1, abs=0.05)
+    assert contrast["estimate"]["value"] == pytest.approx(21.2, abs=0.05)
+    assert "Windows are those of the column use" in imported(out / "tables" / name).stderr
+
+
+def test_a_column_use_of_others_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("run,position,answer,use\nr,0,1,before\nr,1,0,daily\n", encoding="utf-8")
+    assert "Column not used: use." in imported(path, "--before", "1", "--after", "1").stderr
+
+
+def test_a_list_in_a_parquet_file_is_refused_only_where_it_is_mapped(tmp_path: Path) -> None:
+    columns = {"run": ["u", "u"], "position": [0, 1], "answer": ["yes", "no"]}
+    tags = {"hashtags": [["a"], ["b", "c"]], "place": [{"x": 1}, {"x": 2}]}
+    pq.write_table(pa.table(columns | tags), tmp_path / "a.parquet")
+    path, words = tmp_path / "a.parquet", ("--before", "1", "--after", "1")
+    told = imported(path, *words)
+    assert (told.exit_code, "Columns not used: hashtags, place." in told.stderr) == (0, True)
+    said = refused(path, *words, "--map", "video=hashtags")
+    assert "holds lists or structures in the column 'hashtags'" in said
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("60,1.5", "csv:3: p_yes is '1.5', not a number from 0 to 1."),
+        ("101,0.5", "csv:3: score is '101', not a number from 0 to 100."),
+        ("-1,0.5", "csv:3: score is '-1', not a number from 0 to 100."),
+    ],
+)
+def test_a_number_off_its_scale_is_refused(tmp_path: Path, row: str, words: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"run,position,score,p_yes\nr,0,0,1\nr,1,{row}\nr,2,100,0\n", encoding="utf-8")
+    assert words in refused(path)
+
+
+def test_scores_from_0_to_1_under_a_threshold_of_60_are_remarked(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("run,position,score\nr,0,0.2\nr,1,1\n", encoding="utf-8")
+    words = ("--before", "1", "--after", "1")
+    assert "No score is above 1, and a score is a yes from 60 on" in imported(path, *words).stderr
+    assert "No score" not in imported(path, *words, "--threshold", "0.6").stderr
+
+
+def test_a_threshold_is_printed_as_it_was_typed_to_the_last_digit(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.csv", tmp_path / "out"
+    path.write_text("run,position,score\nr,0,20\nr,1,70\n", encoding="utf-8")
+    words = ("--before", "1", "--after", "1", "--report", str(out))
+    assert imported(path, *words, "--threshold", "59.12345678").exit_code == 0
+    assert "--threshold 59.12345678 " in (out / "index.html").read_text(encoding="utf-8")
+    assert "--report without --primary" in refused(path, *words, "--primary", "permutation")
+
+
 def test_the_page_s_command_makes_the_report_again(tmp_path: Path) -> None:
     (tmp_path / "audit.csv").write_text(text_of(audit(3)), encoding="utf-8")
     words = ("--map", MAP, "--baseline", "passive", "--adapt", "24")
@@ -231,7 +298,8 @@ def test_a_parquet_file_cannot_grow_without_bound(
         ("PK\x03\x04 is what it begins with", "no Excel file that can be read (File is not a zip"),
         ("\xd0\xcf\x11\xe0", "Save it as .xlsx or CSV"),
         ("userID;order\0;category", "is no text"),
-        ("", "csv:1: lacks the column 'userID', which run should come from"),
+        ("", "csv: is empty: it has no header"),
+        ("userID|order|category\nu|1|12\n", "separated by a comma, a semicolon or a tab"),
     ],
 )
 def test_an_awkward_file_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:

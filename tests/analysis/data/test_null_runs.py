@@ -30,7 +30,7 @@ def library(path: Path, runs: int, videos: int = 100) -> Path:
     lines = ["run,position,batch,answer"]
     for run, rate in enumerate(np.linspace(0.1, 0.4, runs)):
         answers = rng.random(videos) < rate
-        lines += [f"c{run},{at},{at // 12},{int(yes)}" for at, yes in enumerate(answers)]
+        lines += [f"{path.stem}{run},{at},{at // 12},{int(yes)}" for at, yes in enumerate(answers)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -138,6 +138,20 @@ def test_scores_of_null_runs_are_read_at_the_same_threshold(tmp_path: Path) -> N
     (result,) = json.loads(imported(tmp_path, "own.csv", *words).stdout)
     null = result["averages"][0]["null"]
     assert (null["low"], null["high"]) == (pytest.approx(400), pytest.approx(400))
+
+
+def test_runs_are_no_null_for_themselves(tmp_path: Path) -> None:
+    own = library(tmp_path / "own.csv", 25)
+    (tmp_path / "copy.csv").write_bytes(own.read_bytes())
+    for name in ("own.csv", "copy.csv"):
+        told = imported(tmp_path, "own.csv", "--null-from", str(tmp_path / name))
+        assert (told.exit_code, f"{name} is the imported file" in told.stderr) == (2, True)
+        assert "Type the command without --null-from" in told.stderr
+    lines = own.read_text(encoding="utf-8").splitlines()
+    other = "\n".join(lines).replace("own", "other").replace("other7,", "own7,")
+    (tmp_path / "copy.csv").write_text(other, encoding="utf-8")
+    told = imported(tmp_path, "own.csv", "--null-from", str(tmp_path / "copy.csv"))
+    assert (told.exit_code, "copy.csv has a run 'own7'" in told.stderr) == (2, True)
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:

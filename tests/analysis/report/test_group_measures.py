@@ -9,6 +9,7 @@ import pytest
 
 from analysis.data.before_after_windows import counts_by_run
 from analysis.data.exposures import PHASES, RunInfo
+from analysis.data.reported_uses import USES
 from analysis.estimators.contrasts import pair_up
 from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
@@ -17,7 +18,7 @@ from analysis.report.group_measures import Measures
 from analysis.report.number_sources import Name
 from analysis.report.report_group import GroupRows
 from analysis.report.report_inputs import RowDetails
-from analysis.report.row_uses import USES, account
+from analysis.report.row_uses import account
 from analysis.statistics.intervals import difference_over_batches
 from store.runs.ledger_lines import Windows
 from tests.analysis import made_results

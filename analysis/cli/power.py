@@ -30,7 +30,7 @@ class Points(click.ParamType[float]):
 @click.command(
     epilog="\b\nExamples:\n"
     "  $ python -m analysis power --personas 10 --before 100 --after 100 --base 0.2\n"
-    "  $ python -m analysis power --videos 1200\n"
+    "  $ python -m analysis power --videos 400\n"
     "  $ python -m analysis power --target 10pp --base 0.2 --model openai/gpt-4o-mini "
     "--cost-per-video 0.001"
 )

@@ -89,13 +89,14 @@ def test_six_personas_in_two_arms(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_the_printed_command_brings_the_declared_test(tmp_path: Path) -> None:
     """A persona matrix needs its frames judged again; what the study prints at its end does it."""
-    file = declared(tmp_path, ["p05", "p09", "p12", "p16", "p30"])
+    file = declared(tmp_path, ["p05", "p09", "p12", "p16", "p30"], before=4, after=12)
     text = file.read_text(encoding="utf-8").replace('["treatment", "passive"]', '["treatment"]')
+    text = text.replace("adapt = 2", "adapt = 24")  # what comes after was asked for by then
     file.write_text(text + '[test]\nprimary = "matrix"\n', encoding="utf-8")
     data = str(tmp_path / "data")
-    done = feedsway("study", str(file), "--data", data)
+    done = feedsway("study", str(file), "--data", data, timeout=800)
     assert done.returncode == 0, done.stderr
-    assert "200 about stored frames afterwards" in done.stdout
+    assert "400 about stored frames afterwards" in done.stdout
     told = done.stdout.rpartition("Type: ")[2].strip()
     again, _, report = told.partition(" && ")
     assert "-m agent rejudge small --everyone" in again
@@ -104,8 +105,9 @@ def test_the_printed_command_brings_the_declared_test(tmp_path: Path) -> None:
         ended = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
         said.append(ended.stdout)
-    assert "200 questions answered about 5 runs" in said[0]
-    assert "specific sway" in said[1]
+    assert "400 questions answered about 5 runs" in said[0]
+    assert "matrix" in said[1]
+    assert "cannot be made" not in said[1]
 
 
 @pytest.mark.drill

@@ -148,7 +148,7 @@ def test_a_changed_study_file_is_a_change(tmp_path: Path) -> None:
         study.write_text(STUDY.replace('"p32"', '"p33"'), encoding="utf-8")
         assert taken.look()
         assert "p33" in taken.jobs["s"].personas
-        study.write_text(STUDY.replace('"p30"', '"nobody"'), encoding="utf-8")
+        study.write_text(STUDY.replace('"p32"', '"nobody"'), encoding="utf-8")
         assert not taken.look()
         assert "nobody" in str(book.state.refused)
     finally:

@@ -92,7 +92,7 @@ def test_the_printed_command_brings_the_declared_test(tmp_path: Path) -> None:
     file = declared(tmp_path, ["p05", "p09", "p12", "p16", "p30"], before=4, after=12)
     text = file.read_text(encoding="utf-8").replace('["treatment", "passive"]', '["treatment"]')
     text = text.replace("adapt = 2", "adapt = 24")  # what comes after was asked for by then
-    file.write_text(text + '[test]\nprimary = "matrix"\n', encoding="utf-8")
+    file.write_text(text + '[site]\nspeed = 16\n[test]\nprimary = "matrix"\n', encoding="utf-8")
     data = str(tmp_path / "data")
     done = feedsway("study", str(file), "--data", data, timeout=800)
     assert done.returncode == 0, done.stderr

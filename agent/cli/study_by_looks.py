@@ -64,14 +64,13 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
         ledgers = [read(run.path) for run in runs]
         work = rejudge(ledgers, asking, study.data, datetime.now(UTC), tell)
         did = interruptible(work, tethered=tethered)
-    if did.open or did.given_up:
-        echo(
-            f"{count_of(did.open + did.given_up, 'question')} about replicate {number} had no "
-            "reply. Type the same command to ask again.",
-            err=True,
-        )
-        if did.open:
-            sys.exit(1)
+    if did.open:
+        what = f"{count_of(did.open, 'question')} about replicate {number}"
+        echo(f"{what} had no reply. Type the same command to ask again.", err=True)
+        sys.exit(1)
+    if did.given_up:
+        what = f"{count_of(did.given_up, 'question')} about replicate {number}"
+        echo(f"{what} had no reply in any attempt, and count as missing answers.", err=True)
     return tuple(run.run_id for run in runs)
 
 
@@ -88,9 +87,9 @@ def _look(study: Study, number: int, runs: tuple[str, ...]) -> StudyLook:
     look = group.primary.look
     if look is None:
         echo(
-            f"Replicate {number} cannot be looked at: {group.primary.estimate.reason}. Its runs "
-            f"can be read by: python -m analysis iavg {name}. For a new study, type in its file: "
-            'name = "ANOTHER"',
+            f"Replicate {number} cannot be looked at: {group.primary.estimate.reason}. For a study "
+            'of more personas, type in a new file: name = "ANOTHER". Its runs are kept: '
+            f"{python_to_type()} -m analysis iavg {' '.join(runs)}{data_to_type(study.data.root)}",
             err=True,
         )
         sys.exit(1)

@@ -69,7 +69,8 @@ class Primary:
         p = self.p if math.isnan(p_adjusted) else p_adjusted
         if math.isnan(p):
             return "untested"
-        if p >= alpha if self.look is None else not self.look.found:
+        found = p < alpha if self.look is None else self.look.found
+        if not found:
             return "chance"
         return "up" if self.estimate.value > 0 else "down"
 

@@ -1,7 +1,7 @@
 """Strangers' Excel files: the cells of one sheet as text, read piece by piece within limits.
 
-A sheet is XML in a zip (ECMA-376). Libraries build a tree of it, which takes twenty times the
-memory of what a hostile file unpacks to; here nothing is kept but the row that is being read.
+A sheet is XML in a zip (ECMA-376). Of it nothing is kept but the row that is being read, and the
+texts that cells share.
 Dates stay what Excel keeps: days since 1900, which are in order.
 """
 

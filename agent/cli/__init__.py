@@ -13,6 +13,7 @@ from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
 from agent.cli.judge_check import judge_check
+from agent.cli.label import label
 from agent.cli.login import login
 from agent.cli.pairs import pairs
 from agent.cli.playground import playground
@@ -53,6 +54,7 @@ for command in (
     status,
     login,
     rejudge,
+    label,
     spectrum,
     pairs,
     probe,

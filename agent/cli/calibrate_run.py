@@ -148,7 +148,8 @@ def check_browser_runs(total: int, where: RunsFolder) -> Browsers:
 
 def _run(feed: Feed, personas: Sequence[Persona], where: RunsFolder) -> list[Ledger]:
     """Conduct one feed's study, and judge its frames again as every persona."""
-    from agent.evaluation.rejudge import RejudgePlan, rejudge
+    from agent.evaluation.rejudge import rejudge
+    from agent.evaluation.rejudged_sitting import RejudgePlan
 
     with held_study(where.folder(feed)):
         study = browser_runs.declare_study(feed, personas, where)

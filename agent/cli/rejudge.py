@@ -30,7 +30,7 @@ Examples:
   python -m agent rejudge latest --model embedded/conse --repeats 2
   python -m agent rejudge latest --model scripted/coin?p=0.3 --mirrored
   python -m agent rejudge latest --everyone --others 0.5 --seed 2
-  python -m agent rejudge latest --everyone --sample 0.2 --seed 3
+  python -m agent rejudge first-study --everyone --sample 300 --seed 3
 """
 
 
@@ -49,11 +49,10 @@ Examples:
 )
 @click.option(
     "--sample",
-    type=float,
-    default=1.0,
-    show_default=True,
-    metavar="SHARE",
-    help="Ask about this share of the videos alone, drawn: for a dear judge beside a whole one.",
+    type=click.IntRange(1),
+    metavar="QUESTIONS",
+    help="With --everyone: ask so many alone, drawn of the after windows: for a dear judge beside "
+    "one that was asked everything.",
 )
 @click.option("--mirrored", is_flag=True, help="Also ask the opposite question.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
@@ -69,7 +68,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     The answers are kept beside each run; what was asked before is not asked again.
     """
     from agent.errors import BadConfig
-    from agent.evaluation.rejudge import RejudgePlan, rejudge
+    from agent.evaluation.rejudge import rejudge
+    from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
     from agent.models import check, check_access, check_persona, check_revision
@@ -88,7 +88,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     check_access(asking.model, os.environ)
     folder = DataFolder(data)
     left_out: list[str] = []
-    ledgers = _ledgers(folder, runs, left_out)
+    ledgers = find_ledgers(folder, runs, left_out)
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
@@ -121,7 +121,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) -> list[Ledger]:
+def find_ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) -> list[Ledger]:
     """Return the runs that were named; a study's name stands for its complete treatment runs.
 
     ``left_out`` takes a sentence for each ledger that cannot be read, of a study or of nobody knows

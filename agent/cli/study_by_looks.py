@@ -50,7 +50,8 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
     """Ask the acting model about the replicate's complete treatment runs; return their names."""
     from agent.cli.privacy_notice import announce
     from agent.cli.signals import interruptible
-    from agent.evaluation.rejudge import RejudgePlan, rejudge
+    from agent.evaluation.rejudge import rejudge
+    from agent.evaluation.rejudged_sitting import RejudgePlan
     from store.runs.ledger import read
     from store.runs.study_looks import SITTING_SEED
     from store.terminal.printing import counting

@@ -41,7 +41,7 @@ class RejudgedReplies:
     """Runs whose answers come from several sittings that cannot be told apart."""
     others: frozenset[float] = frozenset({1.0})
     """Shares of the others' questions that were drawn, one if all runs were judged alike."""
-    sample: float = 1.0  # share of the videos that was drawn
+    sampled: int = 0  # questions that were drawn over all runs; 0: none but these was left out
     unasked: tuple[int, ...] = ()  # runs of which a question that was drawn is yet to be put
 
     @property
@@ -52,8 +52,8 @@ class RejudgedReplies:
 
     @property
     def drawn(self) -> bool:
-        """Whether a share of the questions was drawn."""
-        return min(self.sample, *self.others) < 1
+        """Whether not all questions were asked, but some that were drawn."""
+        return self.sampled > 0 or min(self.others) < 1
 
     @property
     def own(self) -> Mask:
@@ -124,14 +124,19 @@ def replies(
         outside=outside,
         split=split,
         others=frozenset(file.judge.others for file in files.values()) or frozenset({1.0}),
-        sample=min((file.judge.sample for file in files.values()), default=1.0),
+        sampled=max((_sample_of(file) for file in files.values()), default=0),
         unasked=tuple(
             index
             for index, file in files.items()
-            if file.judge.others < 1 and file.count_unasked(views.runs[index].identity)
+            if (file.judge.others < 1 or _sample_of(file))
+            and file.count_unasked(views.runs[index].identity)
         ),
         **columns,
     )
+
+
+def _sample_of(file: Judgements) -> int:
+    return file.judge.sample.questions if file.judge.sample is not None else 0
 
 
 def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:

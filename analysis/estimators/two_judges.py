@@ -1,36 +1,34 @@
-"""The two-judge persona matrix: a dear judge of a sample beside a cheap judge of all videos.
+"""The two-judge matrix: a dear judge of few questions beside a cheap judge of all.
 
-The matrix is what the dear judge would find in all videos: in each cell the cheap judge's share,
-put right by how the two differ on the sample (prediction-powered inference: Angelopoulos et al.,
-Science 2023; tuned as in Angelopoulos, Duchi and Zrnic, arXiv:2311.01453). As the sample is drawn
-from the very videos that the cheap judge has seen, the tuning is that of the regression estimator
-of survey sampling.
+The matrix is what the dear judge, a model or a person, would find in all videos: the specific sway
+of the cheap judge, put right by how the two differ on a sample (prediction-powered inference:
+Angelopoulos et al., Science 2023; tuned as in Angelopoulos, Duchi and Zrnic, arXiv:2311.01453). The
+sample is of questions about after windows, own ones and others' drawn apart. Before the change no
+feed has learnt, so that what the judges differ by there falls alike on own and others' feeds.
 
-The permutation test stays exact for feeds that do not depend on the persona at all. Which videos
-are drawn does not depend on it, every persona is asked about the same ones, and the tuning is one
-number for all cells, so that runs can be exchanged. Where the feeds show what the cheap judge alone
-takes to, own cells vary otherwise than the others. So the interval, and Student's t with it, are
-the jackknife's, and are not moved to where the permutation test would have them.
+Persona and run are the clusters: the interval leaves out one persona at a time, with all that it
+was asked and all that was asked about its run. That counts the others' part of the sample's chance
+twice, so the interval is rather too wide where the sample is small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
-    estimate,
+    leaving_out_each,
     own_minus_others,
     residuals,
-    specific_sway,
+    same_block,
 )
 from analysis.estimators.rejudged_matrix import PersonaMatrix, layout
 from analysis.estimators.rejudged_replies import RejudgedReplies
-from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
-from analysis.statistics.permutation import Permutation
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
+from analysis.statistics.intervals import jackknife
 
 UNKNOWN = 0.5
 """What a missing answer of the cheap judge counts as: it only helps to guess the dear one's."""
@@ -38,47 +36,74 @@ UNKNOWN = 0.5
 
 @dataclass(frozen=True, eq=False)
 class JointCounts:
-    """Videos and answers of two judges, by window (before, after) and cell.
+    """Videos and answers of two judges, by replicate and cell.
 
-    All have the shape ``(2, ..., K, K)``. ``whole``, ``whole_yes``: videos, and yes of the cheap
-    judge. The others are of the sample.
+    ``whole``, ``whole_yes``: videos, and yes of the cheap judge, by window (before, after); shape
+    ``(2, ..., R, K, K)``. The others are of the sample in the after windows; ``(..., R, K, K)``.
+    ``blocks``: draw that each persona comes from, shape ``(R, K)``.
     """
 
+    blocks: Ints
     whole: Floats
     whole_yes: Floats
-    drawn: Floats  # videos that the dear judge answered about
+    drawn: Floats  # questions that the dear judge answered
     first: Floats  # of these, yes of the cheap judge, and the sum of their squares
     squares: Floats
     second: Floats  # yes of the dear judge, and of both
     both: Floats
-    lost: Floats  # videos that the dear judge gave no answer about, and the cheap judge's yes there
+    lost: Floats  # questions that the dear judge gave no answer to, and the cheap judge's yes there
     lost_first: Floats
+
+    @property
+    def parts(self) -> tuple[Mask, Mask]:
+        """Which cells are own ones, and which are others' of the same draw."""
+        same = same_block(self.whole.shape[-1], self.blocks)
+        own: Mask = same & np.eye(self.whole.shape[-1], dtype=bool)
+        mates = same.sum(-1, keepdims=True) > 1
+        return own & mates, same & ~own
 
     @property
     def tuning(self) -> Floats:
         """How much of the cheap judge is taken over, 0 to 1; shape ``(...)``.
 
-        The regression of the dear judge's answers on the cheap one's within cells, pooled.
+        The regression of the dear judge's answers on the cheap one's, within own and within
+        others' questions.
         """
-        size = np.maximum(self.drawn, 1)
-        axes = (0, -2, -1)
-        joint = (self.both - self.first * self.second / size).sum(axes)
-        spread = (self.squares - self.first**2 / size).sum(axes)
+        joint, spread = np.zeros(()), np.zeros(())
+        for part in self.parts:
+            size = np.maximum(_sum(self.drawn, part), 1)
+            first = _sum(self.first, part)
+            joint = joint + _sum(self.both, part) - first * _sum(self.second, part) / size
+            spread = spread + _sum(self.squares, part) - first**2 / size
         share = np.divide(joint, spread, out=np.zeros_like(joint), where=spread > 1e-9)
         return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float64)
 
-    def shares(self, tuning: Floats) -> Floats:
-        """Shares in pp as the dear judge would give them; nan where it answered nothing."""
-        part = tuning[..., None, None]
-        seen = (self.drawn > 0) & (self.whole > 0)
-        guess = self.whole_yes / np.maximum(self.whole, 1)
-        right = (self.second - part * self.first) / np.maximum(self.drawn, 1)
-        return np.where(seen, 100 * (part * guess + right), NAN)
+    def sway(self, tuning: Floats, *, passive: bool) -> Floats:
+        """D in pp as the dear judge would find it; nan where a part of the sample is empty."""
+        before, after = 100 * self.whole_yes / np.maximum(self.whole, 1)
+        left = residuals(after, before if passive else None, self.blocks)
+        cheap = own_minus_others(left, self.blocks).mean(-1)
+        own, others = (self._difference(part, tuning) for part in self.parts)
+        return np.asarray(tuning * cheap + own - others, dtype=np.float64)
+
+    def _difference(self, part: Mask, tuning: Floats) -> Floats:
+        """Dear less cheap judge in part of the cells, in pp; short windows count as much."""
+        weight = part / np.maximum(self.whole[1], 1)
+        size = _sum(self.drawn, weight)
+        more = _sum(self.second - tuning[..., None, None, None] * self.first, weight)
+        share: Floats = np.divide(more, size, out=np.full_like(more, NAN), where=size > 0)
+        return 100 * share
+
+    def without_each(self) -> Iterator[JointCounts]:
+        """Yield the counts without each persona and its runs."""
+        for kept, part in leaving_out_each(self.whole.shape[-1]):
+            counts = {name: values[part] for name, values in vars(self).items() if name != "blocks"}
+            yield JointCounts(blocks=self.blocks[..., kept], **counts)
 
     def completed(self, *, own_yes: bool) -> JointCounts:
         """Every missing answer of the dear judge a yes in own cells and a no elsewhere, or both
         the other way round."""
-        own = np.eye(self.whole.shape[-1], dtype=bool)
+        own, _ = self.parts
         return replace(
             self,
             drawn=self.drawn + self.lost,
@@ -87,15 +112,19 @@ class JointCounts:
         )
 
 
+def _sum(cells: Floats, weight: Floats | Mask) -> Floats:
+    total: Floats = (cells * weight).sum((-3, -2, -1))
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class TwoJudgeMatrix:
     """The specific sway as the judge of a sample would find it in all videos."""
 
-    estimate: Estimate
-    """D with its jackknife interval over personas; its p is Student's t."""
-    test: Permutation  # of feeds that do not depend on the persona at all
-    tuning: float  # how much of the cheap judge was taken over, mean over replicates
-    share: float  # share of the compared questions that the dear judge was asked
+    estimate: Estimate  # D with its jackknife interval over personas; its p is Student's t
+    tuning: float  # how much of the cheap judge was taken over
+    own: int  # questions of the sample that were answered, in own feeds and in others'
+    others: int
     narrower: float
     """How much narrower the interval is than from the sample alone, in %; nan without either."""
     bounds: tuple[float, float]
@@ -103,57 +132,62 @@ class TwoJudgeMatrix:
 
 
 def beside_whole(
-    whole: RejudgedReplies | None,
-    told: RejudgedReplies,
-    alone: PersonaMatrix | None,
-    rng: np.random.Generator,
+    whole: RejudgedReplies | None, matrix: PersonaMatrix | None, told: RejudgedReplies
 ) -> TwoJudgeMatrix | None:
     """The two-judge matrix of a judge of a sample; ``None`` where there is none to be made."""
-    if whole is None or alone is None or told.sample == 1:
+    if whole is None or matrix is None or not told.sampled:
         return None
     try:
-        return two_judge_matrix(whole, told, alone, rng)
+        return two_judge_matrix(whole, matrix, told)
     except NotOffered:
         return None
 
 
 def two_judge_matrix(
-    whole: RejudgedReplies,
-    sampled: RejudgedReplies,
-    alone: PersonaMatrix,
-    rng: np.random.Generator,
+    whole: RejudgedReplies, matrix: PersonaMatrix, sampled: RejudgedReplies
 ) -> TwoJudgeMatrix:
-    """Estimate and test the specific sway as the judge of the sample would find it everywhere.
+    """Estimate the specific sway as the judge of the sample would find it everywhere.
 
-    ``alone``: the matrix of the sample by itself. Raises ``NotOffered``: the judge of all was not
-    asked everything that the other was asked.
+    ``matrix``: that of the judge of all. Raises ``NotOffered``: the sample is not answered to its
+    end, or the judge of all was not asked everything that the other was asked.
     """
-    personas, replicates = layout(sampled)
-    parts = [_joint(whole, sampled, personas, list(runs.values())) for runs in replicates]
-    joint = JointCounts(*np.stack(parts, axis=2))
-    blocks, passive = alone.blocks, alone.sway.adjusted
-
-    def windows(counts: JointCounts, tuning: Floats) -> tuple[Floats, Floats | None]:
-        before, after = counts.shares(tuning)
-        return after, before if passive else None
-
-    after, before = windows(joint, joint.tuning)
-    told = estimate(after, before, blocks)
-    sides = [windows(joint.completed(own_yes=yes), joint.tuning) for yes in (False, True)]
-    # an adjusted D may be furthest where the before window alone is as it was answered
-    values = [
-        float(own_minus_others(residuals(late, early, blocks), blocks).mean())
-        for late, _ in sides
-        for _, early in ((after, before), *sides)
+    personas, replicates = layout(whole)
+    if any(run in sampled.unasked for runs in replicates for run in runs.values()):
+        raise NotOffered(
+            "Not every question of the sample has been answered. Type: the same command again"
+        )
+    cells = [_joint(whole, sampled, personas, list(runs.values())) for runs in replicates]
+    joint = JointCounts(
+        matrix.blocks,
+        *(np.stack(field, axis=-3) for field in zip(*cells, strict=True)),
+    )
+    passive = matrix.sway.adjusted
+    told = _estimate(joint, passive=passive)
+    value = told.value
+    sides = [
+        joint.completed(own_yes=yes).sway(joint.tuning, passive=passive) for yes in (False, True)
     ]
+    own, others = (int(_sum(joint.drawn, part)) for part in joint.parts)
     return TwoJudgeMatrix(
         estimate=told,
-        test=specific_sway(after, rng, before, blocks=blocks).test,
-        tuning=float(joint.tuning.mean()),
-        share=float((joint.drawn + joint.lost).sum() / joint.whole.sum()),
-        narrower=_narrower(told, estimate(*windows(joint, 0 * joint.tuning), blocks)),
-        bounds=(min(told.value, *values), max(told.value, *values)),
+        tuning=float(joint.tuning),
+        own=own,
+        others=others,
+        narrower=_narrower(told, _estimate(joint, passive=passive, alone=True)),
+        bounds=(min(value, *map(float, sides)), max(value, *map(float, sides))),
     )
+
+
+def _estimate(joint: JointCounts, *, passive: bool, alone: bool = False) -> Estimate:
+    """D and its interval; ``alone``: from the sample by itself."""
+
+    def sway(counts: JointCounts) -> float:
+        return float(counts.sway(counts.tuning * (not alone), passive=passive))
+
+    mates = same_block(joint.blocks.shape[-1], joint.blocks).sum(-1) > 1
+    compared = mates.any(0)  # who was drawn alone is no cluster of D
+    left_out = np.array([sway(part) for part in joint.without_each()])[compared]
+    return jackknife(sway(joint), left_out, len(left_out) - 1).within(-100, 100)
 
 
 def _narrower(told: Estimate, alone: Estimate) -> float:
@@ -164,8 +198,8 @@ def _narrower(told: Estimate, alone: Estimate) -> float:
 
 def _joint(
     whole: RejudgedReplies, sampled: RejudgedReplies, personas: Sequence[str], runs: Sequence[int]
-) -> Floats:
-    """The fields of ``JointCounts`` of one replicate, in their order; shape ``(9, 2, K, K)``."""
+) -> list[Floats]:
+    """The counts of ``JointCounts`` of one replicate, in their order."""
     size = len(personas)
     cells, places, guesses = _answers(whole, personas, runs)
     dear_cells, dear_places, answers = _answers(sampled, personas, runs)
@@ -188,14 +222,11 @@ def _joint(
 
     kept = (~missing).astype(np.float64)
     of_sample = (kept, kept * first, kept * first**2, dear, first * dear, 1 - kept)
-    return np.stack(
-        [
-            sums(cells, np.ones(len(cells))),
-            sums(cells, cheap),
-            *(sums(dear_cells, values) for values in of_sample),
-            sums(dear_cells, (1 - kept) * first),
-        ]
-    )
+    return [
+        sums(cells, np.ones(len(cells))),
+        sums(cells, cheap),
+        *(sums(dear_cells, values)[1] for values in (*of_sample, (1 - kept) * first)),
+    ]
 
 
 def _answers(

@@ -15,7 +15,7 @@ from analysis.report.figures import AxisScale, axis, hump, interval, span
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.report.rejudgings import Rejudging
 from analysis.report.report_group import GroupRows, group_told
-from analysis.statistics.estimate import Estimate, Mask
+from analysis.statistics.estimate import NAN, Estimate, Mask
 from store.terminal.printing import count_of
 
 MOST_CELLS = 14  # personas up to which every cell has its number printed
@@ -97,7 +97,8 @@ class TwoJudgesView:
     cheap: Name
     told: PrintedEstimate
     p: TracedNumber
-    p_exchanged: TracedNumber
+    own: TracedNumber
+    others: TracedNumber
     narrower: TracedNumber
     tuning: TracedNumber
     bounds: tuple[TracedNumber, TracedNumber] | None
@@ -121,7 +122,7 @@ class JudgeView:
     steady: tuple[SteadyView, ...]
     blind: BlindView | None
     others: TracedNumber | None  # share of the others' questions that was drawn, if not all
-    sample: TracedNumber | None  # share of the videos that was drawn, if not all
+    sample: TracedNumber | None  # questions that were drawn, if not all were asked
     both: TwoJudgesView | None
 
 
@@ -158,7 +159,11 @@ def _judge(told: Rejudging, whole: Rejudging | None, sides: str, *, primary: boo
         steady=tuple(_steady(told, what, one) for what, one in steady if one is not None),
         blind=_blind(told),
         others=_share(source, min(told.told.others), "the others' videos"),
-        sample=_share(source, told.told.sample, "the videos"),
+        sample=(
+            source.count(told.told.sampled, "questions that were drawn")
+            if told.told.sampled
+            else None
+        ),
         both=_two_judges(told, whole),
     )
 
@@ -179,8 +184,11 @@ def _two_judges(told: Rejudging, whole: Rejudging | None) -> TwoJudgesView | Non
         cheap=Name(_who(whole)),
         told=source.estimate(both.estimate, what),
         p=source.p(both.estimate.p, f"p-value of the {what}, Student's t, two-sided"),
-        p_exchanged=source.p(told.p(both.test), "the same, exchanging runs, two-sided", _NOBODY),
-        narrower=source.percent(both.narrower, "narrower than from the sample alone, in %"),
+        own=source.count(both.own, "answers of the sample in own feeds"),
+        others=source.count(both.others, "answers of the sample in others' feeds"),
+        narrower=source.percent(
+            both.narrower if both.narrower > 0 else NAN, "narrower than from the sample alone, in %"
+        ),
         tuning=source.decimal(both.tuning, "how much of the cheap judge is taken over"),
         bounds=(
             (source.signed(low, f"lowest {what}"), source.signed(high, f"highest {what}"))

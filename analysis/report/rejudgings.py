@@ -69,7 +69,7 @@ class Rejudging:
         place = ("same", "other version", "other").index(self.likeness)
         covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
         asked_as = len(self.judge.personas)
-        return self.told.sample < 1, place, -covered, -asked_as, self.judge.at, self.judge.seed
+        return self.told.sampled > 0, place, -covered, -asked_as, self.judge.at, self.judge.seed
 
 
 def measure_rejudgings(
@@ -86,10 +86,11 @@ def measure_rejudgings(
         for files in judges.values()
     ]
     found.sort(key=lambda one: one.rank)
-    whole = next((one.told for one in found if one.whole), None)
+    whole = next((one for one in found if one.whole), None)
+    if whole is None:
+        return tuple(found)
     return tuple(
-        replace(one, both=beside_whole(whole, one.told, one.matrix, rng.spawn(1)[0]))
-        for one in found
+        replace(one, both=beside_whole(whole.told, whole.matrix, one.told)) for one in found
     )
 
 

@@ -246,16 +246,15 @@ def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, .
         return
     sway, graded = again.matrix.sway, again.matrix.graded
     yield "specific sway", _tested(sway.estimate, again.p(sway.test, sides), _PERMUTED, sides)
-    if (both := again.both) is not None:
-        words = f"specific sway as {again.judge.model} would judge all videos"
-        yield words, _by_student(both.estimate)
-        yield f"{words}, by exchanging runs", _tested(both.estimate, again.p(both.test), _PERMUTED)
     yield "placebo", _tested(sway.placebo, again.p(sway.placebo_test), _PERMUTED)
     if graded is not None:
         yield "specific sway, graded", _tested(graded.estimate, again.p(graded.test), _PERMUTED)
 
 
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
+    if again.both is not None:
+        words = f"specific sway as {again.judge.model} would judge all videos"
+        yield words, again.both.estimate
     if again.matrix is not None and again.matrix.borrowed is not None:
         yield "borrowed base", again.matrix.borrowed.estimate
     if again.blind is not None:

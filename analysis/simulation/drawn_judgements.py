@@ -1,7 +1,8 @@
 """Simulated studies in which a share of the questions is drawn, or two judges share the work.
 
-What each saving costs: a draw of the others' questions, and a dear judge on a sample of the videos
-beside a cheap one that errs, alike everywhere or otherwise in own feeds.
+What each saving costs: a draw of the others' questions, and a dear judge, or a person, who answers
+a sample of the questions beside a cheap judge that errs: alike everywhere, otherwise in own feeds,
+or otherwise for each persona.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import numpy as np
 from analysis.estimators.persona_matrix import own_minus_others, residuals, without_each
 from analysis.estimators.two_judges import JointCounts
 from analysis.simulation.calibration import CalibrationCheck, coverage, false_positives, rate
-from analysis.simulation.designs import Outcomes, from_jackknife, judge_cells, judge_matrix
+from analysis.simulation.designs import Outcomes, from_jackknife, judge_matrix
 from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
-from analysis.statistics.estimate import Floats, Mask
+from analysis.statistics.estimate import Floats, Ints, Mask
 
 PLAN = StudyPlan(personas=10, before=24, adapt=24, after=52, baseline="passive")
 USUAL = World(overlap=-1 / 9)
 """+10 pp over 20 %, own gain taken from the others'."""
-SAMPLE = 0.2
-"""Share of the videos that the dear judge is asked about."""
+SAMPLE, OWN_PART = 300, 0.4
+"""Questions that the dear judge is asked, and the part of them that is about own feeds."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class JudgeErrors:
     invents: float
     own_finds: float
     own_invents: float
+    persona_sd: float = 0.0
+    """Spread over personas of how often it invents a yes in their own feeds after the change."""
 
 
 CHEAP_JUDGES = {
@@ -43,6 +46,7 @@ CHEAP_JUDGES = {
     "lenient in own feeds (3 pp)": JudgeErrors(0.85, 0.1, 0.85, 0.14),
     "lenient in own feeds (10 pp)": JudgeErrors(0.85, 0.1, 0.85, 0.24),
     "blind to half the yes in own feeds": JudgeErrors(0.85, 0.1, 0.425, 0.1),
+    "errs otherwise for each persona": JudgeErrors(0.85, 0.2, 0.85, 0.2, persona_sd=0.1),
     "answers by a coin": JudgeErrors(0.3, 0.3, 0.3, 0.3),
 }
 
@@ -67,53 +71,74 @@ def judge_drawn_others(
 
 
 def draw_cheap_answers(
-    cells: SimulatedAnswers, errors: JudgeErrors, rng: np.random.Generator
+    cells: SimulatedAnswers, errors: JudgeErrors, rng: np.random.Generator, sample: int = SAMPLE
 ) -> JointCounts:
     """What both judges answer: the dear one as in ``cells``, of which it is asked a sample."""
-    n = np.broadcast_to(cells.n, cells.yes.shape)
-    # every persona is asked about the same videos of a run
-    drawn = np.floor(SAMPLE * n + rng.random((n.shape[0], 1, *n.shape[2:]))).astype(int)
-    yes = cells.yes.astype(int)
-    second = rng.hypergeometric(yes, n.astype(int) - yes, drawn)
-    finds, invents = _rates(errors, n.shape[1])
+    n: Ints = np.broadcast_to(cells.n, cells.yes.shape).astype(np.int64)
+    drawn = _draw_sample(n, sample, rng)
+    yes: Ints = cells.yes.astype(np.int64)
+    second = rng.hypergeometric(yes, n - yes, drawn)
+    finds, invents = _rates(errors, n.shape[0], n.shape[1], rng)
     both, first_alone = rng.binomial(second, finds), rng.binomial(drawn - second, invents)
-    left = n.astype(int) - drawn
-    rest = rng.binomial(yes - second, finds) + rng.binomial(left - (yes - second), invents)
+    rest = rng.binomial(yes - second, finds)
+    rest += rng.binomial(n - drawn - (yes - second), invents)
     first = both + first_alone
     none = np.zeros_like(first)
-    fields = (n, first + rest, drawn, first, first, second, both, none, none)
-    return JointCounts(*(np.moveaxis(field.sum(-1), -1, 0).astype(np.float64) for field in fields))
+    whole = (_by_window(n), _by_window(first + rest))
+    parts = (drawn, first, first, second, both, none, none)
+    blocks = np.zeros((1, n.shape[1]), dtype=np.int64)
+    return JointCounts(blocks, *whole, *(_by_window(part)[1] for part in parts))
 
 
-def _rates(errors: JudgeErrors, size: int) -> tuple[Floats, Floats]:
-    """Chances of a cheap yes, by persona, run, window and batch: ``(K, K, 2, 1)`` each."""
+def _draw_sample(n: Ints, sample: int, rng: np.random.Generator) -> Ints:
+    """Questions about after windows, of own and of others' feeds: as many in every study."""
+    drawn = np.zeros_like(n)
+    own = np.eye(n.shape[1], dtype=bool)
+    part = round(OWN_PART * sample)
+    for where, count in ((own, part), (~own, sample - part)):
+        there = n[:, where, 1]
+        flat = there.reshape(len(n), -1)
+        drawn[:, where, 1] = rng.multivariate_hypergeometric(flat[0], count, size=len(n)).reshape(
+            there.shape
+        )
+    return drawn
+
+
+def _by_window(cells: Ints) -> Floats:
+    """Sums over batches, window first, with an axis for the one replicate."""
+    sums: Floats = np.moveaxis(cells.sum(-1), -1, 0).astype(np.float64)
+    return sums[..., None, :, :]
+
+
+def _rates(
+    errors: JudgeErrors, studies: int, size: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Chances of a cheap yes, by study, persona, run, window and batch: ``(S, K, K, 2, 1)``."""
     moved: Mask = np.eye(size, dtype=bool)[..., None, None] & np.array([[False], [True]])
     finds = np.where(moved, errors.own_finds, errors.finds)
-    return finds, np.where(moved, errors.own_invents, errors.invents)
+    own = errors.own_invents + errors.persona_sd * rng.standard_normal((studies, size, 1, 1, 1))
+    return finds, np.where(moved, np.clip(own, 0.0, 1.0), errors.invents)
 
 
 def judge_two_judges(
-    cells: SimulatedAnswers, errors: JudgeErrors, rng: np.random.Generator
+    cells: SimulatedAnswers, errors: JudgeErrors, rng: np.random.Generator, sample: int = SAMPLE
 ) -> dict[str, Outcomes]:
     """Judge what the dear judge would find everywhere, from each that may be known of it.
 
-    Intervals are the jackknife's and p-values Student's t, but for those named as exchanged.
+    Intervals are the jackknife's and p-values Student's t.
     """
-    counts = draw_cheap_answers(cells, errors, rng)
+    counts = draw_cheap_answers(cells, errors, rng, sample)
     truth = float(own_minus_others(cells.expected[1]).mean())
-    known = {
-        "cheap judge alone": 100 * counts.whole_yes / counts.whole,
-        "sample alone": counts.shares(0 * counts.tuning),
-        "both judges": counts.shares(counts.tuning),
-        "dear judge everywhere": cells.shares,
-    }
     found = {}
-    for name, (before, after) in known.items():
+    for name, part in (("sample alone", 0.0), ("both judges", 1.0)):
+        value, *left_out = (
+            one.sway(part * one.tuning, passive=True) for one in (counts, *counts.without_each())
+        )
+        found[name] = replace(from_jackknife(value, np.stack(left_out)), truth=truth)
+    cheap = np.squeeze(100 * counts.whole_yes / counts.whole, axis=-3)
+    for name, (before, after) in (("cheap judge alone", cheap), ("dear everywhere", cells.shares)):
         value = own_minus_others(residuals(after, before))
         found[name] = replace(from_jackknife(value, without_each(after, before)), truth=truth)
-    before, after = known["both judges"]
-    exchanged = judge_cells(after, rng, before)
-    found["both judges, exchanged"] = replace(exchanged, truth=truth)
     return found
 
 

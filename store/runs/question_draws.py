@@ -44,5 +44,10 @@ def draw_positions(names: Sequence[object], positions: Iterable[int], share: flo
     return kept
 
 
+def rank_question(names: Sequence[object], position: int) -> float:
+    """Place of a question in a draw, from 0 to 1: those with the lowest are drawn."""
+    return int.from_bytes(_rank(names, position)[:6], "big") / 2**48
+
+
 def _rank(names: Sequence[object], position: int) -> bytes:
     return hashlib.sha256(json.dumps([*names, position]).encode()).digest()

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from store.errors import DamagedLedger, StoreError
 from store.jsonl.answer_file import UNANSWERED, KeyedWriter, read_known_records, read_records
@@ -22,7 +22,7 @@ from store.jsonl.base_record import Record
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
 from store.runs.ledger_lines import Judgement, Usage, Whole
-from store.runs.question_draws import draw_positions
+from store.runs.question_draws import draw_positions, rank_question
 
 FOLDER = "judgements"
 DrawnShare = Annotated[float, Field(gt=0, le=1)]
@@ -50,6 +50,21 @@ class RejudgementKey(NamedTuple):
     traits: str = ""
 
 
+class QuestionSample(Record):
+    """Questions about the after windows that were drawn over all runs of a sitting.
+
+    One is drawn where its rank is at most ``own``, if it is put as the persona whose run it is
+    about, and else where it is at most ``others``.
+    """
+
+    questions: int = Field(gt=0)
+    """Over all runs."""
+    here: int = Field(ge=0)
+    """Of these, about this run."""
+    own: float = Field(ge=0, le=1)
+    others: float = Field(ge=0, le=1)
+
+
 class RejudgementHeader(Record):
     """Header of a sitting: who judges, and how it was set up."""
 
@@ -74,8 +89,10 @@ class RejudgementHeader(Record):
     others: DrawnShare = 1.0
     """Share of the videos that each persona is asked about in the feeds of others, drawn for each
     persona apart; in its own feed it is asked about all."""
-    sample: DrawnShare = 1.0
-    """Share of the videos that is asked about at all, the same for every persona."""
+    sample: Annotated[
+        QuestionSample | None, BeforeValidator(lambda given: None if given == 1 else given)
+    ] = None
+    """What was drawn, where nothing else was asked; older headers have 1 in place of none."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -100,12 +117,14 @@ class RejudgementHeader(Record):
 
     def draw(self, persona: str, positions: Iterable[int], *, own: bool) -> set[int]:
         """Positions that are asked about as a persona, by its identity, whatever came of it."""
-        asked = draw_positions((self.seed, self.run_id), positions, self.sample)
-        share = 1.0 if own else self.others
-        return draw_positions((self.seed, self.run_id, persona), asked, share)
+        names = (self.seed, self.run_id, persona)
+        if self.sample is not None:
+            most = self.sample.own if own else self.sample.others
+            return {position for position in positions if rank_question(names, position) <= most}
+        return draw_positions(names, positions, 1.0 if own else self.others)
 
     def drawn_as(self, other: RejudgementHeader) -> bool:
-        """Whether the other sitting draws the same shares of the questions."""
+        """Whether the other sitting draws the same questions."""
         return (self.others, self.sample) == (other.others, other.sample)
 
     def same(self, other: RejudgementHeader) -> bool:
@@ -213,6 +232,8 @@ class Judgements:
         for line in self.lines:
             if not (line.mirrored or line.repeat or line.paraphrase):
                 put[f"{line.persona}~{line.traits}"].add(line.position)
+        if self.judge.sample is not None:
+            return abs(self.judge.sample.here - sum(map(len, put.values())))
         return sum(
             len(put[name] ^ self.judge.draw(name, put[own], own=name == own))
             for name in self.judge.personas

@@ -20,6 +20,7 @@ import click
 import pytest
 
 from agent.cli import cli
+from analysis.examples.study import write_example
 from tests.xvfb import screen
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ LONG = (
     "--after 10",
     "--persona ./me.toml",
     "embedded/conse",
+    "--everyone",
     "bench",
     "align",
     "judge-check",
@@ -75,6 +77,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_line("python -m agent pairs --model scripted/editor --frames 8", folder)  # to be probed
     (own,) = (line for line in readme_commands() if line.endswith("> me.toml"))
     run_line(own, folder)
+    return folder
+
+
+def study_folder(folder: Path) -> Path:
+    """Return a folder with a study, and answers that were saved before one was given."""
+    write_example(folder / "data")
+    (folder / "answers.csv").write_text("question,answer\n", encoding="utf-8")
     return folder
 
 
@@ -172,5 +181,7 @@ def test_examples_of_help(workplace: Path, line: str, sign_in_page: str, tmp_pat
         return
     if words[:4] == ["python", "-m", "agent", "run"] and len(words) == 6:
         pytest.skip("this is what `make run` runs, and the workplace was made with it")
+    if "first-study" in words:
+        line, workplace = line.replace("first-study", "example"), study_folder(tmp_path)
     told = run_line(line, workplace)
     assert told.strip() or ">" in line

@@ -17,13 +17,8 @@ from agent.cli.rejudge import rejudge as command
 from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
 from agent.evaluation import question_engine
 from agent.evaluation.question_engine import AT_ONCE
-from agent.evaluation.rejudge import (
-    OtherSitting,
-    RejudgeOutcome,
-    RejudgePlan,
-    SittingOpen,
-    rejudge,
-)
+from agent.evaluation.rejudge import RejudgeOutcome, SittingOpen, rejudge
+from agent.evaluation.rejudged_sitting import OtherSitting, RejudgePlan
 from agent.judge.reply_cache import Tally
 from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap

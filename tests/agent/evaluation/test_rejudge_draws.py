@@ -16,7 +16,7 @@ from store.runs.rejudgements import Judgements, judgement_files, read_judgements
 from tests.store.samples import keep_run
 
 NAMES = ("ann", "bob", "cem")
-VIDEOS = 12
+VIDEOS, LONG, BEFORE = 12, 40, 2
 
 
 @pytest.fixture
@@ -25,6 +25,17 @@ def data(tmp_path: Path) -> DataFolder:
     for name in NAMES:
         who = PersonaRecord(id=name, traits=(f"I am {name}.",), source="x", licence="x")
         keep_run(folder, f"r-{name}", ["red"] * VIDEOS, persona=who, config={"study": "three"})
+    write_whole(folder.study_dir("three") / "study.toml", b"")
+    return folder
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> DataFolder:
+    """Runs with windows that a sample can be drawn of."""
+    folder = DataFolder(tmp_path / "data")
+    for name in NAMES:
+        who = PersonaRecord(id=name, traits=(f"I am {name}.",), source="x", licence="x")
+        keep_run(folder, f"r-{name}", ["red"] * LONG, persona=who, config={"study": "three"})
     write_whole(folder.study_dir("three") / "study.toml", b"")
     return folder
 
@@ -53,7 +64,7 @@ def test_own_videos_are_all_asked_about_and_half_of_the_others(data: DataFolder)
     assert f"{3 * VIDEOS + 3 * 2 * VIDEOS // 2} questions answered about 3 runs." in done.output
     for name in NAMES:
         judged = answers(data, name)
-        assert (judged.judge.others, judged.judge.sample) == (0.5, 1.0)
+        assert (judged.judge.others, judged.judge.sample) == (0.5, None)
         assert judged.count_unasked(next(who for who in judged.judge.personas if name in who)) == 0
         counts = {who: len(put) for who, put in positions(data, name).items()}
         assert counts == {who: VIDEOS if who == name else VIDEOS // 2 for who in NAMES}
@@ -61,13 +72,46 @@ def test_own_videos_are_all_asked_about_and_half_of_the_others(data: DataFolder)
     assert drawn[0] != drawn[1], "each persona is drawn for apart"
 
 
-def test_a_sample_is_the_same_for_every_persona(data: DataFolder) -> None:
-    assert ask(data, "--everyone", "--sample", "0.25").exit_code == 0
+def test_a_sample_is_drawn_over_all_runs_of_own_questions_and_of_the_others(
+    long: DataFolder,
+) -> None:
+    done = ask(long, "--everyone", "--sample", "100")
+    assert done.exit_code == 0, done.output
+    assert "100 questions answered about 3 runs." in done.output
+    asked = {name: positions(long, name) for name in NAMES}
+    own = sum(len(asked[name][name]) for name in NAMES)
+    every = sum(len(places) for of_run in asked.values() for places in of_run.values())
+    assert (own, every) == (40, 100)
+    places = {place for of_run in asked.values() for one in of_run.values() for place in one}
+    assert min(places) >= BEFORE, "before the change no feed has learnt"
     for name in NAMES:
-        asked = positions(data, name)
-        assert set(asked) == set(NAMES)
-        assert len(asked["ann"]) == VIDEOS // 4
-        assert asked["ann"] == asked["bob"] == asked["cem"]
+        judged = answers(long, name)
+        own_identity = next(who for who in judged.judge.personas if name in who)
+        assert judged.count_unasked(own_identity) == 0
+        assert judged.judge.sample is not None
+        assert judged.judge.sample.here == len(judged.asked)
+    assert "0 questions answered" in ask(long, "--everyone", "--sample", "100").output
+
+
+def test_a_sample_that_was_broken_off_draws_the_same(long: DataFolder) -> None:
+    assert ask(long, "--everyone", "--sample", "100").exit_code == 0
+    whole = {name: positions(long, name) for name in NAMES}
+    for name in NAMES:
+        (file,) = judgement_files(long.run_dir(f"r-{name}"))
+        file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:5]))
+        assert answers(long, name).count_unasked("") > 0
+    assert ask(long, "--everyone", "--sample", "100").exit_code == 0
+    assert {name: positions(long, name) for name in NAMES} == whole
+
+
+def test_answers_of_everything_are_read_as_older_headers_have_it(data: DataFolder) -> None:
+    assert ask(data, "--everyone").exit_code == 0
+    (file,) = judgement_files(data.run_dir("r-ann"))
+    lines = file.read_bytes()
+    assert lines.count(b'"sample":null') == 1
+    file.write_bytes(lines.replace(b'"sample":null', b'"sample":1.0'))
+    assert answers(data, "ann").judge.sample is None
+    assert "0 questions answered" in ask(data, "--everyone").output
 
 
 def test_a_sitting_that_was_broken_off_draws_the_same(data: DataFolder) -> None:
@@ -90,7 +134,6 @@ def test_a_sitting_that_was_broken_off_draws_the_same(data: DataFolder) -> None:
     ("begun", "words", "said"),
     [
         ("--others", [], "with --everyone --others 0.5, or for another sitting with --seed 2"),
-        ("--sample", ["--others", "0.5"], "the same with --everyone --sample 0.5"),
         ("", ["--others", "0.5"], "without --others and --sample"),
     ],
 )
@@ -112,10 +155,13 @@ def test_a_sitting_goes_on_with_its_own_draw(
     [
         (["--everyone", "--others", "0.2"], "of 0.25 to 1, and --others is 0.2"),
         (["--everyone", "--others", "0.33"], "steps of 0.05"),
-        (["--everyone", "--sample", "0"], "of 0.05 to 1, and --sample is 0"),
-        (["--everyone", "--sample", "nan"], "--sample is nan"),
+        (["--everyone", "--others", "nan"], "--others is nan"),
         (["--others", "0.5"], "Type: --everyone --others 0.5"),
-        (["--everyone", "--others", "0.5", "--sample", "0.5"], "One draw at a time"),
+        (["--sample", "100"], "Type: --everyone --sample 100"),
+        (["--everyone", "--sample", "0"], "0 is not in the range"),
+        (["--everyone", "--sample", "99"], "tells nothing of a sway"),
+        (["--everyone", "--sample", "1000"], "a sample of 1000 takes more"),
+        (["--everyone", "--others", "0.5", "--sample", "100"], "One draw at a time"),
     ],
 )
 def test_what_is_not_drawn(data: DataFolder, words: list[str], said: str) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from tenacity import wait_none
 
 from agent.evaluation import question_engine
-from agent.evaluation.rejudge import RejudgePlan, rejudge
+from agent.evaluation.rejudge import rejudge
+from agent.evaluation.rejudged_sitting import RejudgePlan
 from agent.judge.retry_limits import Patience
 from agent.models import api, load
 from store.runs.data_folder import DataFolder

@@ -1,4 +1,4 @@
-"""A dear judge of a sample beside a cheap one of all videos."""
+"""A dear judge of few questions beside a cheap one of all."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from analysis.errors import NotOffered
-from analysis.estimators.persona_matrix import estimate
 from analysis.estimators.rejudged_matrix import persona_matrix
 from analysis.estimators.rejudged_replies import RejudgedReplies, replies
 from analysis.estimators.two_judges import TwoJudgeMatrix, beside_whole, two_judge_matrix
 from analysis.statistics.estimate import Floats
-from store.runs.rejudgements import Judgements
+from store.runs.rejudgements import Judgements, QuestionSample
 from tests.analysis.estimators.test_rejudged_matrix import Says, file_of, own, table
 
-SIZE, VIDEOS, SHARE = 6, 96, 0.25
+SIZE, VIDEOS, SPLIT = 6, 96, 48
+OF_OWN, OF_OTHERS = 0.6, 0.25
+"""Parts of the own and of the others' questions that are drawn."""
 
 
 CHANCE = np.random.default_rng(7).random((3, SIZE, SIZE, VIDEOS))
@@ -36,25 +37,33 @@ def fixed(stream: int, share: float = 0.3, sway: float = 0.3) -> Says:
 DEAR = fixed(1)
 
 
-def asked(
-    says: Says, share: float = 1.0, without: Callable[[int], bool] = lambda _: False
-) -> RejudgedReplies:
-    """All that a judge says, of a share of the videos, but for some positions."""
+def everything(says: Says) -> RejudgedReplies:
+    """All that a judge says of all videos."""
+    return replies(
+        table(SIZE), {run: file_of(run, SIZE, range(VIDEOS), says) for run in range(SIZE)}
+    )
+
+
+def sample(says: Says, without: Callable[[int, int], bool] = lambda *_: False) -> RejudgedReplies:
+    """What a judge says of drawn questions, but for those of some runs and positions."""
     files: dict[int, Judgements] = {}
     for run in range(SIZE):
-        file = file_of(run, SIZE, range(VIDEOS), says)
-        judge = file.judge.model_copy(update={"sample": share})
-        drawn = judge.draw("", range(VIDEOS), own=True)
-        kept = [
-            line for line in file.lines if line.position in drawn and not without(line.position)
+        file = file_of(run, SIZE, range(SPLIT, VIDEOS), says)
+        drawn = QuestionSample(questions=500, here=1, own=OF_OWN, others=OF_OTHERS)
+        judge = file.judge.model_copy(update={"sample": drawn, "personas": ("x~",)})
+        lines = [
+            line
+            for line in file.lines
+            if judge.draw(line.persona, [line.position], own=own(line.persona, run))
         ]
+        judge = judge.model_copy(update={"sample": {**drawn.model_dump(), "here": len(lines)}})
+        kept = [line for line in lines if not without(run, line.position)]
         files[run] = replace(file, sittings=(judge,), lines=tuple(kept))
     return replies(table(SIZE), files)
 
 
 def both(cheap: RejudgedReplies, dear: RejudgedReplies) -> TwoJudgeMatrix:
-    alone = persona_matrix(dear, np.random.default_rng(0))
-    return two_judge_matrix(cheap, dear, alone, np.random.default_rng(0))
+    return two_judge_matrix(cheap, persona_matrix(cheap, np.random.default_rng(0)), dear)
 
 
 def d(told: RejudgedReplies) -> float:
@@ -62,25 +71,23 @@ def d(told: RejudgedReplies) -> float:
 
 
 def test_judges_that_agree_give_what_either_gives_everywhere() -> None:
-    sample = asked(DEAR, SHARE)
-    told = both(asked(DEAR), sample)
+    told = both(everything(DEAR), sample(DEAR))
     assert told.tuning == pytest.approx(1)
-    assert told.estimate.value == pytest.approx(d(asked(DEAR)))
-    assert told.share == pytest.approx(SHARE, abs=0.03)
-    alone, whole = (persona_matrix(one, np.random.default_rng(0)) for one in (sample, asked(DEAR)))
-    widths = [
-        one.high - one.low
-        for one in (estimate(part.after, part.before, part.blocks) for part in (whole, alone))
-    ]
-    assert told.narrower == pytest.approx(100 * (1 - widths[0] / widths[1]))
+    assert told.estimate.value == pytest.approx(d(everything(DEAR)))
+    compared = sample(DEAR).after
+    own_ones = sample(DEAR).own & compared
+    assert (told.own, told.others) == (own_ones.sum(), (compared & ~own_ones).sum())
+    assert told.own == pytest.approx(OF_OWN * SIZE * 36, rel=0.15)
     assert told.bounds == (told.estimate.value, told.estimate.value)
 
 
 def test_a_cheap_judge_that_says_the_same_of_everything_is_left_aside() -> None:
-    sample = asked(DEAR, SHARE)
-    told = both(asked(lambda *_: "yes"), sample)
+    told = both(everything(lambda *_: "yes"), sample(DEAR))
     assert told.tuning == 0
-    assert told.estimate.value == pytest.approx(d(sample))
+    answers = _answers(sample(DEAR))[1]
+    diagonal = np.eye(SIZE, dtype=bool)
+    expected = 100 * (np.nanmean(answers[diagonal]) - np.nanmean(answers[~diagonal]))
+    assert told.estimate.value == pytest.approx(expected)
     assert told.narrower == pytest.approx(0)
 
 
@@ -88,44 +95,57 @@ def test_what_the_cheap_judge_adds_in_own_feeds_is_taken_out() -> None:
     """Half of what it sees there it says yes to, whatever it is: the sample puts it right."""
 
     def lenient(persona: str, run: int, position: int, *_: object) -> str:
-        more = own(persona, run) and position >= VIDEOS // 2 and position % 2
+        more = own(persona, run) and position >= SPLIT and position % 2
         return "yes" if more else DEAR(persona, run, position, False, 0) or "no"
 
-    cheap, truth = asked(lenient), d(asked(DEAR))
-    told = both(cheap, asked(DEAR, SHARE))
+    cheap, truth = everything(lenient), d(everything(DEAR))
+    told = both(cheap, sample(DEAR))
     assert d(cheap) > truth + 12
     assert abs(told.estimate.value - truth) < 8
     assert told.estimate.low < truth < told.estimate.high
-    assert told.test.p < 0.01
+    assert told.estimate.p < 0.01
 
 
-def test_the_estimate_is_that_of_a_table_made_by_hand() -> None:
+def test_estimate_and_interval_are_those_of_tables_made_by_hand() -> None:
     cheap_says, dear_says = fixed(2, 0.4, 0.2), DEAR
 
     def noisy(persona: str, run: int, position: int, *_: object) -> str | None:
         good = (persona, run, position, False, 0)
         return cheap_says(*good) if position % 5 == 0 else dear_says(*good)
 
-    cheap, dear = asked(noisy), asked(DEAR, SHARE)
+    cheap, dear = everything(noisy), sample(DEAR)
     told = both(cheap, dear)
-    a = _answers(cheap)
-    b = _answers(dear)
-    drawn = ~np.isnan(b)
-    joint, spread = 0.0, 0.0
-    for where in np.ndindex(2, SIZE, SIZE):
-        kept = drawn[where]
-        first, second = a[where][kept], b[where][kept]
+    a, b = _answers(cheap), _answers(dear)[1]
+    value, tuning = _by_hand(a, b)
+    assert (told.estimate.value, told.tuning) == pytest.approx((value, tuning))
+    left_out = []
+    for gone in range(SIZE):
+        kept = np.delete(np.arange(SIZE), gone)
+        part = np.ix_(kept, kept)
+        left_out.append(_by_hand(a[:, part[0], part[1]], b[part])[0])
+    se = np.sqrt((SIZE - 1) * np.var(left_out))
+    assert told.estimate.se == pytest.approx(se)
+
+
+def _by_hand(cheap: Floats, dear: Floats) -> tuple[float, float]:
+    """D and tuning: the cheap judge's by window, cell and position; the dear one's after."""
+    diagonal = np.eye(cheap.shape[1], dtype=bool)
+    joint = spread = 0.0
+    means = []
+    for part in (diagonal, ~diagonal):
+        drawn = ~np.isnan(dear[part])
+        first, second = cheap[1][part][drawn], dear[part][drawn]
         joint += ((first - first.mean()) * (second - second.mean())).sum()
         spread += ((first - first.mean()) ** 2).sum()
+        means.append((first.mean(), second.mean()))
     tuning = joint / spread
-    assert told.tuning == pytest.approx(tuning)
-    cells = tuning * np.nanmean(a, axis=-1) + np.nanmean(
-        np.where(drawn, b - tuning * a, np.nan), axis=-1
-    )
-    late, early = (_centred(100 * cells[window]) for window in (1, 0))
+    (own_first, own_second), (other_first, other_second) = means
+    late, early = (_centred(100 * np.nanmean(cheap[window], axis=-1)) for window in (1, 0))
     left = late - (late * early).sum() / (early**2).sum() * early
-    expected = np.diag(left).mean() * SIZE / (SIZE - 1)
-    assert told.estimate.value == pytest.approx(expected)
+    size = len(late)
+    sway = tuning * np.diag(left).mean() * size / (size - 1)
+    more = own_second - tuning * own_first - other_second + tuning * other_first
+    return sway + 100 * more, tuning
 
 
 def _answers(told: RejudgedReplies) -> Floats:
@@ -146,21 +166,26 @@ def test_missing_answers_of_the_sample_are_bounded_and_of_the_cheap_judge_need_n
     def refusing(persona: str, run: int, position: int, *_: object) -> str | None:
         return None if position % 7 == 1 else DEAR(persona, run, position, False, 0)
 
-    told = both(asked(DEAR), asked(refusing, SHARE))
+    told = both(everything(DEAR), sample(refusing))
     low, high = told.bounds
     assert low < told.estimate.value < high
-    other = both(asked(refusing), asked(DEAR, SHARE))
+    assert high - low < 100
+    other = both(everything(refusing), sample(DEAR))
     assert other.bounds[0] == other.bounds[1] == other.estimate.value
 
 
 def test_where_there_are_no_two_judges() -> None:
-    rng = np.random.default_rng(0)
-    sample = asked(DEAR, SHARE)
-    alone = persona_matrix(sample, rng)
-    part = asked(DEAR, without=lambda position: position == min(sample.position[sample.after]))
+    whole = everything(DEAR)
+    matrix = persona_matrix(whole, np.random.default_rng(0))
+    begun = sample(DEAR, without=lambda run, position: run == 2 and position == 90)
+    with pytest.raises(NotOffered, match="Not every question of the sample"):
+        two_judge_matrix(whole, matrix, begun)
+    assert beside_whole(whole, matrix, begun) is None
+    assert beside_whole(None, None, sample(DEAR)) is None
+    assert beside_whole(whole, matrix, whole) is None
+    assert beside_whole(whole, matrix, sample(DEAR)) is not None
+    with pytest.raises(NotOffered, match="no matrix of its own"):
+        persona_matrix(sample(DEAR), np.random.default_rng(0))
+    part = {run: file_of(run, SIZE, range(80), DEAR) for run in range(SIZE)}
     with pytest.raises(NotOffered, match="no judge of all videos was asked"):
-        two_judge_matrix(part, sample, alone, rng)
-    assert beside_whole(part, sample, alone, rng) is None
-    assert beside_whole(None, sample, alone, rng) is None
-    assert beside_whole(asked(DEAR), asked(DEAR), alone, rng) is None
-    assert beside_whole(asked(DEAR), sample, alone, rng) is not None
+        two_judge_matrix(replies(table(SIZE), part), matrix, sample(DEAR))

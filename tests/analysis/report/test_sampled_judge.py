@@ -22,6 +22,8 @@ from store.runs.rejudgements import (
 )
 
 DEAR = "openai/dear"
+AFTER = 48
+"""Where the after window of the example begins."""
 
 
 def judge_again(data: DataFolder, **changes: object) -> None:
@@ -37,6 +39,10 @@ def judge_again(data: DataFolder, **changes: object) -> None:
             names = tuple(sorted(identities))
             fields = {"model": DEAR, "personas": names, "seed": 4, **changes}
             judge = first.judge.model_copy(update=fields)
+            if judge.sample is not None:
+                lines = drawn_lines(judge, first.asked, own, traits)
+                counted = {**judge.sample.model_dump(), "here": len(lines)}
+                judge = judge.model_copy(update={"sample": counted})
             write_part(path.parent, judge, first.asked, own, traits)
 
 
@@ -47,13 +53,8 @@ def write_part(
     own: str,
     traits: dict[str, str],
 ) -> None:
-    plain = [line for line in lines if not (line.mirrored or line.repeat)]
-    positions = {line.position for line in plain}
-    drawn = {name: judge.draw(name, positions, own=name == own) for name in judge.personas}
     kept = []
-    for line in plain:
-        if line.position not in drawn[f"{line.persona}~{traits[line.persona]}"]:
-            continue
+    for line in drawn_lines(judge, lines, own, traits):
         says = line.judgement.answer
         if line.position % 9 == 0:
             says = "no" if says == "yes" else "yes"
@@ -61,6 +62,20 @@ def write_part(
         kept.append(line.model_copy(update=changed))
     with JudgementWriter(judge.path(folder), judge) as writer:
         writer.append(kept)
+
+
+def drawn_lines(
+    judge: RejudgementHeader, lines: tuple[RejudgedAnswer, ...], own: str, traits: dict[str, str]
+) -> list[RejudgedAnswer]:
+    """Answers to the questions that are drawn, of those that were given about everything."""
+    plain = [line for line in lines if not (line.mirrored or line.repeat)]
+    positions = {line.position for line in plain}
+    if judge.sample is not None:
+        positions = {position for position in positions if position >= AFTER}
+    drawn = {name: judge.draw(name, positions, own=name == own) for name in judge.personas}
+    return [
+        line for line in plain if line.position in drawn[f"{line.persona}~{traits[line.persona]}"]
+    ]
 
 
 def report(data: DataFolder, out: Path) -> tuple[str, dict[str, dict[str, str]]]:
@@ -76,21 +91,17 @@ def report(data: DataFolder, out: Path) -> tuple[str, dict[str, dict[str, str]]]
 
 def test_a_dear_sample_beside_a_judge_of_all_videos(copied: DataFolder, tmp_path: Path) -> None:
     _, before = report(copied, tmp_path / "before")
-    judge_again(copied, sample=0.5)
+    judge_again(copied, sample={"questions": 600, "here": 1, "own": 0.8, "others": 0.25})
     page, rows = report(copied, tmp_path / "after")
     assert {name: rows[name] for name in before} == before, "nothing else has changed"
     name = f"specific sway as {DEAR} would judge all videos, simple x {DEAR}"
-    alone = rows[f"specific sway, simple x {DEAR}"]
     both = rows[name]
-    exchanged = rows[name.replace(" videos,", " videos, by exchanging runs,")]
     assert float(both["low"]) < float(both["value"]) < float(both["high"])
     assert float(both["p"]) < 0.05
-    assert exchanged["value"] == both["value"]
-    assert 0 < float(exchanged["p"]) < 0.05
-    assert float(both["value"]) != float(alone["value"])
+    assert f"specific sway, simple x {DEAR}" not in rows, "it has no matrix of its own"
     assert f"Specific sway as {DEAR} would judge all videos" in page
     assert re.search(r"the interval is −?[\d.]+ % narrower than from the sample alone", page)
-    assert "asked about 50.0 % of the videos, drawn, as every persona" in page
+    assert "It was asked 600 questions about after windows, drawn over all runs" in page
 
 
 def test_half_of_the_others_questions(copied: DataFolder, tmp_path: Path) -> None:

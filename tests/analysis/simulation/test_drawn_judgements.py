@@ -53,15 +53,15 @@ def test_two_judges_cover_what_the_dear_one_would_find(name: str) -> None:
     cells = draw_matrices(PLAN, USUAL, STUDIES, rng)
     told = judge_two_judges(cells, CHEAP_JUDGES[name], rng)
     both = told["both judges"]
-    assert plausible(round(both.coverage() * STUDIES), STUDIES, 0.93, 0.98)
+    assert plausible(round(both.coverage() * STUDIES), STUDIES, 0.95, 0.985)
     assert abs(told["cheap judge alone"].bias) > 1.5, "its own errors are in its sway"
     widths = {name: np.mean(one.high - one.low) for name, one in told.items()}
-    assert widths["dear judge everywhere"] < widths["both judges"] < widths["sample alone"] - 1
-    assert abs(both.bias) < 1.3
+    assert widths["dear everywhere"] < widths["both judges"] < widths["sample alone"] - 1
+    assert abs(both.bias) < 2
 
 
 @pytest.mark.drill
 def test_every_kind_of_cheap_judge() -> None:
     checks = drawn_checks(1000, np.random.default_rng(3))
-    assert len(checks) == 24
+    assert len(checks) == 28
     assert passed(checks), checks_text(checks)

@@ -212,6 +212,7 @@ WRITES = {
     "write_folder",
 }
 ENTERED = {
+    "agent/evaluation/label_sheet.py": "agent/cli/label.py",
     "analysis/alignment/alignment_report.py": "agent/cli/align.py",
     "agent/training/dpo.py": "agent/cli/align.py",
     "store/results/trainings.py": "agent/cli/align.py",

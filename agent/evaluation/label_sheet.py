@@ -1,0 +1,166 @@
+"""Label sheets: a page on which a person answers the judge's questions, and its answers kept.
+
+The questions are those that a judge of a sample is asked, in the judge's words and shuffled. The
+page names no run, no window and no persona, and shows no judge's answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from agent.errors import BadConfig
+from agent.evaluation.rejudge import persona_of
+from agent.evaluation.rejudged_sitting import PlannedRun, open_files, question_key
+from personas.strategies import build
+from store.frames.frame_store import FrameStore
+from store.jsonl.atomic import write_whole
+from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import Answer, Judgement, PersonaRecord, Step, text_of
+from store.runs.rejudgements import RejudgedAnswer
+from store.untrusted.foreign_tables import BadTable, read_table
+
+PAGE = "index.html"
+COLUMNS = ("question", "answer")
+UNSURE = "unsure"
+ANSWERS: Mapping[str, Answer | None] = {"yes": "yes", "no": "no", UNSURE: None}
+
+
+@dataclass(frozen=True)
+class LabelQuestion:
+    """A question to a person: about one step, as one persona."""
+
+    planned: PlannedRun
+    step: Step
+    who: PersonaRecord
+
+    @property
+    def id(self) -> str:
+        """Name of the question on the page, which tells nothing of run, window or persona."""
+        header = self.planned.header
+        parts = (header.seed, header.run_id, self.who.identity, self.step.position)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class LabelOutcome:
+    """What came of a file of answers."""
+
+    kept: int
+    """Answers that were not known before."""
+    unsure: int
+    """Of these, those that the person could not give: they count as missing."""
+    changed: int
+    """Answers that differ from the one that was kept before, which stands."""
+    open: int
+    """Questions that are still to be answered."""
+    left_out: tuple[str, ...]
+    """Why answers about a run could not be kept, whose earlier ones cannot be read."""
+
+
+def list_questions(planned: Sequence[PlannedRun]) -> list[LabelQuestion]:
+    """Return the questions of a sitting, in an order that the seed has shuffled."""
+    asked = [LabelQuestion(each, step, who) for each in planned for step, who in each.questions()]
+    return sorted(asked, key=lambda question: question.id)
+
+
+def write_sheet(questions: Sequence[LabelQuestion], frames: FrameStore, folder: Path) -> Path:
+    """Write the page and its pictures into a folder; return the page's path."""
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for sha256 in {frame.sha256 for one in questions for frame in one.step.frames}:
+        write_whole(folder / _picture(sha256), frames.read(sha256), sync=False)
+    shown = [_shown(question) for question in questions]
+    parts = {one.planned.header.model for one in questions} | {one.id for one in questions}
+    name = hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()[:12]
+    # within a script element nothing but "<" could end the element
+    sheet = json.dumps({"sheet": name, "questions": shown}).replace("<", "\\u003c")
+    page = files("agent.evaluation").joinpath("data/label_page.html").read_text("utf-8")
+    write_whole(folder / PAGE, page.replace("{{ sheet }}", sheet).encode(), sync=False)
+    return folder / PAGE
+
+
+def _picture(sha256: str) -> str:
+    return f"pictures/{sha256[:20]}.jpg"
+
+
+def _shown(question: LabelQuestion) -> dict[str, object]:
+    prompt = build(question.planned.header.strategy, persona_of(question.who))
+    return {
+        "id": question.id,
+        "persona": prompt.system,
+        "ask": prompt.user.splitlines()[0],
+        "words": text_of(question.step.video) or "",
+        "pictures": [_picture(frame.sha256) for frame in question.step.frames],
+    }
+
+
+def read_answers(path: Path) -> dict[str, Answer | None]:
+    """Read the file that the page saves: answers by question; ``None`` is unsure.
+
+    Raises
+    ------
+    BadConfig
+        It is no such file.
+    """
+    try:
+        table = read_table(path)
+        if not set(COLUMNS) <= set(table.names):
+            raise BadTable("has no columns question and answer.")
+        names, given = (table.column(name).at(range(len(table))) for name in COLUMNS)
+        pairs = list(zip(names, map(str.lower, given), strict=True))
+        odd = next((text for _, text in pairs if text and text not in ANSWERS), None)
+        if odd is not None:
+            raise BadTable(f"has the answer {ascii(odd)[:40]}, not yes, no or {UNSURE}.")
+    except (OSError, BadTable) as error:
+        raise BadConfig(
+            f"{path} cannot be read as answers: {error} Save them on the sheet's page, and type: "
+            "the same with --answers answers.csv"
+        ) from error
+    return {name: ANSWERS[text] for name, text in pairs if text}
+
+
+def keep_answers(
+    questions: Sequence[LabelQuestion], answers: Mapping[str, Answer | None], data: DataFolder
+) -> LabelOutcome:
+    """Keep a person's answers beside the runs, as those of one more judge.
+
+    Raises
+    ------
+    BadConfig
+        An answer is about a question that was not asked.
+    DamagedLedger, OtherDraw, OtherSitting
+        As ``open_files`` does.
+    """
+    by_id = {question.id: question for question in questions}
+    if strange := set(answers) - set(by_id):
+        raise BadConfig(
+            f"{len(strange)} of {len(answers)} answers are to no question of this sheet, such as "
+            f"{ascii(min(strange))[:40]}. Type: the command that made the sheet, with the same "
+            "--questions and --seed, and --answers answers.csv"
+        )
+    planned = list({id(one.planned): one.planned for one in questions}.values())
+    kept = unsure = changed = 0
+    with ExitStack() as stack:
+        opened, left_out = open_files(stack, planned, data)
+        for each, file in opened:
+            known = {line.key: line.judgement.answer for line in file.kept}
+            lines = []
+            for question in (one for one in questions if one.planned is each):
+                if question.id not in answers:
+                    continue
+                answer, key = answers[question.id], question_key(question.step, question.who)
+                if key in known:
+                    changed += known[key] != answer
+                    continue
+                missing = "refused" if answer is None else None
+                lines.append(RejudgedAnswer.of(key, Judgement(answer=answer, missing=missing)))
+            file.append(lines)
+            kept += len(lines)
+            unsure += sum(line.missing is not None for line in lines)
+        done = sum(len(file.asked) for _, file in opened)
+    return LabelOutcome(kept, unsure, changed, len(questions) - done, left_out)

@@ -14,6 +14,7 @@ import numpy as np
 from analysis.data.exposures import GRADES, NONE
 from analysis.errors import NotOffered
 from analysis.estimators.persona_matrix import (
+    LEAST_PERSONAS,
     SpecificSway,
     rearranged_at_random,
     residuals,
@@ -75,6 +76,7 @@ def persona_matrix(told: RejudgedReplies, rng: np.random.Generator) -> PersonaMa
     sittings.
     """
     personas, replicates = layout(told)
+    _check_reached(told, personas)
     _check_sittings(told, replicates)
     _check_draws(told, replicates)
     drawn = min(told.others) < 1
@@ -178,6 +180,23 @@ def layout(told: RejudgedReplies) -> tuple[tuple[str, ...], list[dict[str, int]]
     return personas, [
         {persona: members[persona] for persona in personas} for members in found.values()
     ]
+
+
+def _check_reached(told: RejudgedReplies, personas: Sequence[str]) -> None:
+    """Name the runs for whose sake there are too few personas, where there would be enough."""
+    treated = [index for index in told.members if told.runs[index].arm == "treatment"]
+    named = {told.runs[index].persona for index in treated}
+    if len(personas) >= LEAST_PERSONAS or len(named) < LEAST_PERSONAS:
+        return
+    reached = set(told.run[told.after].tolist())
+    short = [told.runs[index].run_id for index in treated if index not in reached]
+    if short:
+        raise NotOffered(
+            f"{count_of(len(short), 'treatment run')}, such as {short[0]}, without a video judged "
+            "again that was chosen after the change: too few personas are left for a matrix. "
+            "Go on with what was broken off, judge again what was not, or plan a longer adapt "
+            "phase. Type: python -m agent study --help"
+        )
 
 
 def _check_sittings(told: RejudgedReplies, replicates: Sequence[Mapping[str, int]]) -> None:

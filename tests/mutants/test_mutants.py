@@ -152,6 +152,7 @@ def test_a_test_of_its_own_limit_counts_as_timed_out_and_a_broken_pytest_as_uncl
     assert run_tests(tiny, ["tests/tiny/test_sums.py"], limit_s=60).outcome == "killed"
 
 
+@pytest.mark.drill
 def test_the_record_tells_which_tests_run_a_function(tiny: Path) -> None:
     by_child = (
         "import subprocess, sys\n\n\ndef test_it():\n"

@@ -333,18 +333,18 @@ def refusing_judge(rng: np.random.Generator, refuses: float) -> RejudgedReplies:
 
 
 def test_refusals_alone_are_seldom_headlined() -> None:
-    """400 studies in which nothing happened: found by the test, and what the gate lets through."""
+    """150 studies in which nothing happened: found by the test, and what the gate lets through."""
     rng = np.random.default_rng(5)
     test = PrimaryTest("matrix", "one")
     found, let_through = 0, 0
-    for _ in range(400):
+    for _ in range(150):
         matrix = persona_matrix(refusing_judge(rng, 0.4), rng)
         told = primary(test, None, (), matrix, rng)  # type: ignore[arg-type]
         verdict = told.verdict(test.alpha, NAN)
         found += verdict == "up"
         let_through += cap(verdict, [missing_check(told, test.alpha)]) == "up"
-    assert found > 120
-    assert made_results.plausible(let_through, 400, 0.0, 0.05)
+    assert found > 45
+    assert made_results.plausible(let_through, 150, 0.0, 0.05)
 
 
 def test_runs_put_together_by_hand_have_a_matrix_without_p_values(copied: DataFolder) -> None:

@@ -76,13 +76,13 @@ def test_an_effect_does_not_shrink_the_null_that_it_is_read_against() -> None:
 def test_the_percentile_is_seldom_extreme_when_nothing_happens(personas: int) -> None:
     rng = np.random.default_rng(7)
     percentiles = []
-    for _ in range(300):
+    for _ in range(200):
         units = [[drawn(rng, 0.3, 0.1)] for _ in range(personas)]
-        percentiles.append(null_of_i(units, rng, draws=300).percentile)
+        percentiles.append(null_of_i(units, rng, draws=150).percentile)
     # these feeds do not wander, so that the null is a little wide; and a before window that is high
     # by chance makes I low, and its null narrow, so that the lower tail is the fuller one
-    assert plausible(sum(p < 5 for p in percentiles), 300, 0.02, 0.08)
-    assert plausible(sum(p > 95 for p in percentiles), 300, 0.005, 0.05)
+    assert plausible(sum(p < 5 for p in percentiles), 200, 0.02, 0.08)
+    assert plausible(sum(p > 95 for p in percentiles), 200, 0.005, 0.05)
     assert abs(np.mean(percentiles) - 50) < 10
 
 
@@ -160,9 +160,9 @@ def test_the_null_is_centred_and_as_wide_as_theory_says() -> None:
 
 def test_the_percentile_is_uniform_when_nothing_happens() -> None:
     rng = np.random.default_rng(9)
-    studies, high = 300, 0
+    studies, high = 200, 0
     for _ in range(studies):
-        null = null_of_sway(runs(rng, 6), runs(rng, 6), rng, draws=400)
+        null = null_of_sway(runs(rng, 6), runs(rng, 6), rng, draws=200)
         high += not 2.5 <= null.percentile <= 97.5
     assert plausible(high, studies, 0.02, 0.12)
 

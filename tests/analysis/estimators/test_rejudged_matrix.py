@@ -301,9 +301,7 @@ def test_runs_without_a_video_that_could_react_are_named() -> None:
     """With batches of twelve, the first after videos were asked for before the change."""
     positions = [range(96) if run else range(50) for run in range(5)]
     files = {run: file_of(run, 5, positions[run], coin(0.5)) for run in range(5)}
-    with pytest.raises(
-        NotOffered, match="1 treatment run, such as r0, without a video"
-    ):
+    with pytest.raises(NotOffered, match="1 treatment run, such as r0, without a video"):
         persona_matrix(replies(table(5), files), np.random.default_rng(0))
     with pytest.raises(NotOffered, match="A persona matrix needs 5 personas and has 3"):
         persona_matrix(told(3, coin(0.5)), np.random.default_rng(0))

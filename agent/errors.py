@@ -193,6 +193,11 @@ def is_wall(fault: str) -> bool:
     return fault in {WallShown.__name__, *(kind.__name__ for kind in WallShown.__subclasses__())}
 
 
+def waits_for_person(fault: str) -> bool:
+    """Whether a fault, as a ledger names it, goes away only once a person has looked."""
+    return is_wall(fault) or fault == LayoutChanged.__name__
+
+
 def is_of_model(fault: str) -> bool:
     """Whether a fault, as a ledger names it, is a model's. No site is to blame."""
     return fault in {ModelFault.__name__, *(kind.__name__ for kind in ModelFault.__subclasses__())}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import comb
+from math import exp, lgamma, log, log1p
 from typing import Literal
 
 from agent.drivers.base import ActiveVideo
@@ -115,7 +115,10 @@ def _at_most(count: int, of: int, share: float) -> float:
 
     That a bound lies outside the Clopper-Pearson interval is the same as this tail being small.
     """
-    return sum(comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(count + 1))
+    if not 0 < share < 1:
+        return 1.0 if share <= 0 or count >= of else 0.0
+    ways = [lgamma(of + 1) - lgamma(k + 1) - lgamma(of - k + 1) for k in range(count + 1)]
+    return sum(exp(w + k * log(share) + (of - k) * log1p(-share)) for k, w in enumerate(ways))
 
 
 def judge_walk(walk: Sequence[WalkedVideo], expects: Expectations) -> list[CapabilityVerdict]:

@@ -5,6 +5,7 @@ One file a platform, ``canary/<platform>.jsonl``, which only grows. It names no 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -56,6 +57,16 @@ def append_canary(data: DataFolder, record: CanaryRecord) -> None:
         raise DataUnwritable(path, error.strerror or str(error)) from None
     finally:
         lock.release()
+
+
+def read_newest(data: DataFolder) -> list[CanaryRecord]:
+    """Return the newest result of each platform; a log whose last line is damaged has none."""
+    found = []
+    for path in sorted((data.root / "canary").glob("*.jsonl")):
+        lines, _ = committed(path.read_bytes())
+        with suppress(ValidationError):
+            found += [CanaryRecord.model_validate_json(line) for line in lines[-1:]]
+    return found
 
 
 def read_canary(data: DataFolder, platform: str) -> list[CanaryRecord]:

@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 from agent import platforms
+from agent.daemon.config.jobs import resolve_entry
+from agent.daemon.config.watch_file import WatchEntry
 from agent.errors import BadConfig
 from agent.platforms import adapter_file, feed_items, load_platform
 from agent.platforms.adapter_file import BadAdapter
 from agent.run_config import RunConfig
+from agent.study.conductor import Study, configure_cell
+from agent.study.frozen_inputs import FrozenStudy
+from agent.study.matrix import draw
+from agent.study.study_file import BadStudy, load_study
 from personas.library import find
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
@@ -94,6 +100,27 @@ def test_only_a_file_of_ones_own_is_part_of_what_tells_runs_apart(tmp_path: Path
     assert str(tmp_path) not in json.dumps(newer.resolved())
 
 
+def test_a_study_and_a_watch_file_name_a_newer_file(tmp_path: Path) -> None:
+    path = changed(tmp_path, "tiktok", ("version = 1", "version = 2"))
+    file = tmp_path / "study.toml"
+    matrix = '[matrix]\npersonas = ["p12", "p05"]\nplatforms = ["tiktok"]\n'
+    file.write_text(f'name = "s"\n{matrix}[adapters]\ntiktok = "{path}"\n', "utf-8")
+    declared = load_study(file)
+    frozen = FrozenStudy(personas={name: find(name) for name in declared.matrix.personas})
+    study = Study(declared, tuple(draw(declared, [])), DataFolder(tmp_path), frozen)
+    config = configure_cell(study, study.cells[0])
+    assert config.adapter is not None
+    assert (config.adapter.version, config.adapter.own) == (2, True)
+    run = {"persona": "p12", "platform": "tiktok", "account": "a", "adapter": str(path)}
+    entry = WatchEntry.model_validate({"name": "e", "every": "1h", "run": run})
+    watched = resolve_entry(entry).config
+    assert watched is not None
+    assert watched.adapter == config.adapter
+    file.write_text(file.read_text("utf-8").replace("tiktok =", "youtube ="), "utf-8")
+    with pytest.raises(BadStudy, match="adapters names youtube, which no run watches"):
+        load_study(file)
+
+
 @pytest.mark.parametrize(
     ("site", "change", "fails"),
     [
@@ -134,10 +161,10 @@ def test_a_selector_that_no_browser_reads_is_refused_before_the_feed_opens(tmp_p
         tmp_path, "tiktok", ("article[data-scroll-index]", "article[[data-scroll-index]")
     )
     data = ("--data", str(tmp_path / "data"), "--adapter", str(path))
-    done = feedsway(*WORDS, *FEW, "--skin", "plain", *data)
+    done = feedsway("doctor", "--platform", "tiktok", "--videos", "2", "--skin", "plain", *data)
     assert done.returncode == 2, done.stderr
     assert "cannot read 'article[[data-scroll-index]'" in done.stderr
-    assert DataFolder(tmp_path / "data").ledgers() == []
+    assert "video 1" not in done.stderr
 
 
 def test_a_newer_file_mends_a_renamed_hook_of_the_page(tmp_path: Path) -> None:

@@ -125,8 +125,8 @@ class FieldWatch:
         there |= {name: getattr(video, name) is not None for name in self._known}
         given = {name: name in walked.given for name in self._watched(walked)}
         there |= {name: is_there for name, is_there in given.items() if name not in self._filled}
-        self._fields.take(there, position)
         self._note({name: given[name] for name in given.keys() & self._filled}, position)
+        self._fields.take(there, position)
 
     def _joined(self, walked: WalkedVideo) -> dict[str, bool]:
         """Return whether the video has an id, and whether responses name and list it by that."""

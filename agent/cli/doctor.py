@@ -71,6 +71,8 @@ def doctor(as_json: bool, **options: Any) -> None:
     if options["platform"] is not None:
         _probe(options, as_json=as_json)
         return
+    if options["adapter"] is not None:
+        raise BadConfig("Which site is it of? Type: the same with --platform NAME")
     if options["calibrate"] and not DRIVERS[options["driver"]].on_screen:
         raise BadConfig("Only a desktop is calibrated. Type: --driver desktop --calibrate")
     found = []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from agent import platforms
+from agent.cli import cli
 from agent.daemon.config.jobs import resolve_entry
 from agent.daemon.config.watch_file import WatchEntry
 from agent.errors import BadConfig
@@ -98,6 +101,14 @@ def test_only_a_file_of_ones_own_is_part_of_what_tells_runs_apart(tmp_path: Path
     told = newer.resolved()["adapter"]
     assert (told["version"], told["own"]) == (2, True)
     assert str(tmp_path) not in json.dumps(newer.resolved())
+
+
+def test_a_file_without_its_site_is_refused_and_the_package_holds_all_three(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["doctor", "--adapter", str(changed(tmp_path, "tiktok"))])
+    assert done.exit_code == 2
+    assert "--platform NAME" in done.output
+    project = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert "*.toml" in project["tool"]["setuptools"]["package-data"]["*"]
 
 
 def test_a_study_and_a_watch_file_name_a_newer_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from store.runs.canary_log import read_canary
 from store.runs.data_folder import DataFolder
 from tests.agent.platforms.running import watch
 from tests.agent.platforms.simulated_walks import NOTHING, SilentChange, simulate, walk
+from tests.e2e.commands import feedsway
 
 ROOT = "xdt_api__v1__clips__home__connection_v2:xdt_api__v1__clips__home__connection_v3"
 SKINS = ("tiktok", "youtube", "instagram")
@@ -90,6 +92,16 @@ def test_a_run_names_each_silent_change_within_24_videos(
     assert {one.details["capability"] for one in noted} == fails
     assert noted
     assert described - since <= 24
+
+
+def test_a_run_goes_on_once_it_has_told_what_only_the_page_still_says() -> None:
+    noted: list[LayoutChanged] = []
+    verdicts: list[CapabilityVerdict] = []
+    for feed, shown, _ in simulate("tiktok", 7, 60, SilentChange("desc:description")):
+        feed.watch.on_change, feed.watch.on_canary = noted.append, verdicts.extend
+        assert feed.describe(shown).sources.get("caption") in ("page", None)
+    assert [one.details["capability"] for one in noted] == ["caption"]
+    assert failing(verdicts) == {"caption"}
 
 
 def test_a_site_as_usual_raises_no_alarm_in_200_probes() -> None:
@@ -196,6 +208,21 @@ def test_a_short_probe_in_a_browser_tells_what_is_gone_at_once(
     assert found.faults == []
     assert failing(found.verdicts({})) == fails
     assert len(found.walk) == 6
+
+
+def test_the_command_names_what_fails_with_exit_code_1_and_dates_it(tmp_path: Path) -> None:
+    words = ("doctor", "--platform", "youtube", "--skin", "rename=overlay:panel", "--videos", "9")
+    done = feedsway(*words, "--data", str(tmp_path), "--json")
+    assert done.returncode == 1, done.stderr
+    result = json.loads(done.stdout)
+    told = {name: one["verdict"] for name, one in result["verdicts"].items()}
+    assert {name for name, verdict in told.items() if verdict == "fails"} == {"author", "counts"}
+    assert (told["id"], told["session"]) == ("holds", "could not tell")
+    assert result["faults"] == []
+    assert "| counts | fails | responses give likes of 0 of " in result["report"]
+    (record,) = read_canary(DataFolder(tmp_path), "youtube")
+    assert (record.kind, record.skin, record.videos, record.verdicts) == ("probe", True, 9, told)
+    assert record.adapter_version == 1
 
 
 @pytest.mark.drill

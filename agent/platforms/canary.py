@@ -141,10 +141,6 @@ def list_failures(verdicts: Sequence[CapabilityVerdict]) -> list[CapabilityVerdi
     return [one for one in verdicts if one.verdict == "fails"]
 
 
-def _of(name: str, count: int, of: int) -> str:
-    return f"{name} of {count} of {of} videos"
-
-
 def _share(
     capability: Capability, count: int, of: int, least: float, what: str
 ) -> CapabilityVerdict:

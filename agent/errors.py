@@ -7,6 +7,7 @@
     │  ├─ UnknownName       a persona, platform, model, ... that does not exist, with the nearest
     │  ├─ MissingExtra      an optional part is not installed
     │  ├─ BadConfig         options that contradict each other or the machine
+    │  ├─ BadHooks          selectors or expressions that the browser cannot read
     │  ├─ NotSignedIn       the platform needs a session that the account does not have
     │  └─ StudyChanged      something that a study froze is not what it was
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
@@ -56,6 +57,17 @@ class MissingExtra(UserError):
 
 class BadConfig(UserError):
     """Options that contradict each other or the machine."""
+
+
+class BadHooks(UserError):
+    """Selectors or expressions that the browser cannot read."""
+
+    def __init__(self, unreadable: list[str]) -> None:
+        self.unreadable = unreadable
+        super().__init__(
+            f"The browser cannot read {', '.join(map(repr, unreadable))}. Mend the adapter file, "
+            "then type: the same command"
+        )
 
 
 class NotSignedIn(UserError):
@@ -108,6 +120,8 @@ class FeedIneligible(PlatformFault):
 
 class LayoutChanged(PlatformFault):
     """The page does not look as the adapter knows it."""
+
+    saw = "a page or responses that its adapter does not know"
 
 
 class PaceReached(PlatformFault):
@@ -177,6 +191,11 @@ class SiteFailed(WallShown):
 def is_wall(fault: str) -> bool:
     """Whether a fault, as a ledger names it, is a wall."""
     return fault in {WallShown.__name__, *(kind.__name__ for kind in WallShown.__subclasses__())}
+
+
+def waits_for_person(fault: str) -> bool:
+    """Whether a fault, as a ledger names it, goes away only once a person has looked."""
+    return is_wall(fault) or fault == LayoutChanged.__name__
 
 
 def is_of_model(fault: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -76,6 +77,18 @@ class SiteConfig(FrozenValue):
     """The skin's switches, as the query of its address."""
 
 
+class AdapterMark(FrozenValue):
+    """The adapter file by which a site was read, as the ledger names it."""
+
+    version: int
+    date: date
+    sha256: str
+    own: bool = False
+    """Whether it was a user's file, and not the one that feedsway has for the site."""
+    file: Path | None = Field(None, exclude=True)
+    """Where a user's file lies, which no ledger tells."""
+
+
 LIMITS = ("max_excluded", "max_missing")
 
 
@@ -118,6 +131,8 @@ class RunConfig(FrozenValue):
     site: SiteConfig | None = SiteConfig()
     viewport: tuple[int, int] = (1280, 800)
     locale: str = "en-US"
+    adapter: AdapterMark | None = None
+    """``None`` where the site is described in code alone."""
 
     @property
     def speed(self) -> float:
@@ -130,8 +145,13 @@ class RunConfig(FrozenValue):
         return data
 
     def digest(self) -> str:
-        """SHA-256, 16 digits. Limits that end a run are left out: a higher one resumes it."""
-        fields = {name: value for name, value in self.resolved().items() if name not in LIMITS}
+        """SHA-256, 16 digits. Limits that end a run are left out: a higher one resumes it.
+
+        So is an adapter file of feedsway's own: a newer one resumes the run, too.
+        """
+        own = self.adapter is not None and self.adapter.own
+        without = LIMITS if own else (*LIMITS, "adapter")
+        fields = {name: value for name, value in self.resolved().items() if name not in without}
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

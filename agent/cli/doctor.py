@@ -7,18 +7,20 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import browser_option, data_option, json_option
+from agent.cli.options import adapter_option, browser_option, data_option, json_option
 from agent.drivers import DRIVERS
-from store.terminal.printing import Styled, echo
+from store.terminal.printing import Styled, count_of, echo
 
 if TYPE_CHECKING:
     from agent.doctor.machine import DoctorCheck
+    from agent.run.pacing import SlowHands
+    from agent.run_config import RunConfig
 
 NO_XVFB = "none; type: sudo apt-get install xvfb"
 EPILOG = """
@@ -26,16 +28,17 @@ EPILOG = """
 Examples:
   python -m agent doctor
   python -m agent doctor --json
-  python -m agent doctor --platform playground --videos 3
+  python -m agent doctor --platform playground --videos 6
 """
 PACE_S = 3.0
+COST = "This watches {} for some seconds each, and the account's feed learns from it."
 
 
 @click.command(epilog=EPILOG)
 @click.option("--install-browser", is_flag=True, help="Install a browser where none is found.")
-@click.option("--platform", help="Walk a few of its videos, and tell which hooks held.")
+@click.option("--platform", help="Walk a few of its videos: does each capability hold?")
 @click.option("--account", help="With --platform: watch with this account's profile.")
-@click.option("--videos", type=click.IntRange(1, 50), default=5, show_default=True)
+@click.option("--videos", type=click.IntRange(1, 50), default=24, show_default=True)
 @click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option(
@@ -46,14 +49,16 @@ PACE_S = 3.0
     help="desktop: look for the player on the screen, and draw what was found.",
 )
 @click.option("--calibrate", is_flag=True, help="Desktop: show the player with the pointer.")
+@adapter_option
 @browser_option
 @data_option
 @json_option
 def doctor(as_json: bool, **options: Any) -> None:
     """Check the browser, its codecs, the weights, the clips, the disk; say how to mend each.
 
-    With --platform, walk a few videos of that site slowly, and print a report that can be pasted
-    into an issue: it names no video and nobody.
+    With --platform, walk a few videos of that site slowly, and tell of each capability whether it
+    holds, fails or could not be told. Exit code 1: one fails. The report can be pasted into an
+    issue: it names no video and nobody.
     """
     from agent.doctor import machine
     from agent.errors import BadConfig
@@ -66,6 +71,8 @@ def doctor(as_json: bool, **options: Any) -> None:
     if options["platform"] is not None:
         _probe(options, as_json=as_json)
         return
+    if options["adapter"] is not None:
+        raise BadConfig("Which site is it of? Type: the same with --platform NAME")
     if options["calibrate"] and not DRIVERS[options["driver"]].on_screen:
         raise BadConfig("Only a desktop is calibrated. Type: --driver desktop --calibrate")
     found = []
@@ -80,45 +87,70 @@ def doctor(as_json: bool, **options: Any) -> None:
 
 
 def _probe(options: dict[str, Any], *, as_json: bool) -> None:
-    import numpy as np
-
     from agent.doctor.machine import CODECS
     from agent.doctor.platform import probe_site
     from agent.drivers.web import browser as browsers
-    from agent.errors import BadConfig
-    from agent.platforms import load_platform
+    from agent.platforms.canary import list_failures
     from agent.run.environment import RunBrowser
-    from agent.run.pacing import PaceLimits, SlowHands
-    from agent.run_config import HandPace, RunConfig, SiteConfig
-    from personas.library import find
+    from agent.run.site_canary import make_canary_record
+    from store.runs.canary_log import append_canary
     from store.runs.data_folder import DataFolder
 
-    platform = load_platform(options["platform"])
-    if platform.recorded:
-        raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
+    config = _probe_config(options)
     data = DataFolder(options["data"])
     data.prepare()
-    site = None if platform.live else SiteConfig(speed=1.0)
-    if platform.live and options["switches"] is not None:
-        switches = options["switches"].removeprefix("plain")
-        site = SiteConfig.model_validate(
-            {"speed": 1.0, "skin": platform.name, "switches": switches}
-        )
-    config = RunConfig(
-        persona=find("p01"), platform=platform.name, account=options["account"], site=site
-    )
     found = browsers.find_browser(options["browser"])
-    pace = HandPace(floor_s=PACE_S) if site is None else HandPace(floor_s=0)
-    hands = SlowHands(pace, PaceLimits(), 0, np.random.default_rng(), _local)
     sight = RunBrowser(data, found, options["headed"])
     _, codecs = asyncio.run(browsers.probe_browser(found, CODECS))
+    if config.site is None:
+        echo(COST.format(count_of(options["videos"], "video")), err=True)
+    hands = _slow_hands(live=config.site is None)
     walk = asyncio.run(probe_site(config, sight, options["videos"], hands, _tell))
+    verdicts = walk.verdicts(codecs)
+    if walk.platform.live:
+        record = make_canary_record("probe", config, verdicts, datetime.now(UTC))
+        append_canary(data, record.model_copy(update={"videos": walk.videos}))
     if as_json:
-        echo(json.dumps({"report": walk.report(codecs), "faults": walk.faults}, indent=2))
+        told = {one.capability: {"verdict": one.verdict, "why": one.why} for one in verdicts}
+        result = {"report": walk.report(codecs), "verdicts": told, "faults": walk.faults}
+        echo(json.dumps(result, indent=2))
     else:
         echo(walk.report(codecs))
-    if walk.faults:
+    if walk.faults or list_failures(verdicts):
         sys.exit(1)
+
+
+def _probe_config(options: dict[str, Any]) -> RunConfig:
+    """Return what is walked: a live site, the playground, or the playground in a site's skin."""
+    from agent.errors import BadConfig
+    from agent.platforms import load_platform
+    from agent.run_config import RunConfig, SiteConfig
+    from personas.library import find
+
+    platform = load_platform(options["platform"], options["adapter"])
+    if platform.recorded:
+        raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
+    site = None if platform.live else SiteConfig()
+    if platform.live and options["switches"] is not None:
+        switches = options["switches"].removeprefix("plain")
+        site = SiteConfig.model_validate({"skin": platform.name, "switches": switches})
+    return RunConfig(
+        persona=find("p01"),
+        platform=platform.name,
+        account=options["account"],
+        site=site,
+        adapter=platform.adapter,
+    )
+
+
+def _slow_hands(*, live: bool) -> SlowHands:
+    import numpy as np
+
+    from agent.run.pacing import PaceLimits, SlowHands
+    from agent.run_config import HandPace
+
+    pace = HandPace(floor_s=PACE_S if live else 0)
+    return SlowHands(pace, PaceLimits(), 0, np.random.default_rng(), _local)
 
 
 def _tell(videos: int) -> None:

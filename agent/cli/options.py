@@ -22,6 +22,12 @@ browser_option = click.option(
     help="Browser to drive: a path, a command, or ws://… of a Playwright server "
     "(or FEEDSWAY_BROWSER).  [default: the first one found]",
 )
+adapter_option = click.option(
+    "--adapter",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Live: a newer adapter file of the site.  [default: feedsway's own]",
+)
 _SITE = (
     click.option(
         "--feed",

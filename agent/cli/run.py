@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from agent.cli.options import (
+    adapter_option,
     browser_option,
     cap_options,
     data_option,
@@ -94,6 +95,7 @@ Examples:
 @frame_options
 @site_options
 @live_options
+@adapter_option
 @explain_option
 @cap_options
 @missing_option

@@ -18,7 +18,7 @@ from store.untrusted.clean_text import show_line
 if TYPE_CHECKING:
     from agent.daemon.web.address import Address
     from agent.daemon.web.run_status import LiveRun
-    from agent.daemon.web.status import EntryStatus, Status
+    from agent.daemon.web.status import EntryStatus, SiteStatus, Status
     from store.runs.data_folder import DataFolder
 
 EPILOG = """
@@ -156,6 +156,8 @@ def status_lines(status: Status, now: datetime) -> Iterator[str]:
             ]
         )
     yield ""
+    for site in status.sites:
+        yield _site(site, now)
     yield from _machine(status)
 
 
@@ -171,7 +173,8 @@ def _headline(status: Status) -> str:
 def _waiting(status: Status) -> Iterator[str]:
     """Yield what waits for a person, with what to type."""
     for wall in status.walls:
-        yield f"! {wall.platform} shows {wall.account} {wall.saw}. Look at it: {wall.command}"
+        found = f" ({wall.found})" if wall.found else ""
+        yield f"! {wall.platform} shows {wall.account} {wall.saw}{found}. Look: {wall.command}"
         options = f"--looked {wall.platform} {wall.account}"
         yield f"  Then type: python -m agent status {options}"
     for breaker in status.breakers:
@@ -219,6 +222,13 @@ def _entry(entry: EntryStatus, status: Status, now: datetime) -> list[str]:
     if last is None or last.outcome is None:
         return [entry.name, state, "", ""]
     return [entry.name, state, f"last {last.outcome}", last.reason]
+
+
+def _site(site: SiteStatus, now: datetime) -> str:
+    name = f"{site.platform} (skin)" if site.skin else site.platform
+    seen = "by a probe" if site.source == "probe" else "by a run"
+    held = f"fails {'; '.join(site.fails)}" if site.fails else "no capability fails"
+    return f"{name}: {held}, seen {seen} {_at(site.at, now)}"
 
 
 def _machine(status: Status) -> Iterator[str]:

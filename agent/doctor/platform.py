@@ -1,4 +1,4 @@
-"""Walks a few videos of a site, and tells which of the adapter's hooks held.
+"""Walks a few videos of a site, and tells which of its capabilities hold, and which hooks.
 
 The report holds no caption, no name and no id, so that it can be pasted into an issue.
 """
@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.drivers.base import ActiveVideo, Arrival, PageHooks
-from agent.errors import RunFault
-from agent.platforms import load_platform
+from agent.errors import ActionNotConfirmed, RunFault
+from agent.platforms.base import Platform
+from agent.platforms.canary import (
+    CapabilityVerdict,
+    WalkedVideo,
+    describe_walked,
+    judge_walk,
+)
 from agent.provenance import provenance
-from agent.run.environment import OpenedFeed, RunBrowser, open_feed
+from agent.run.environment import OpenedFeed, RunBrowser, load_described, open_feed
 from agent.run_config import RunConfig
 from store.runs.ledger_lines import Video
 from store.terminal.printing import count_of
@@ -31,9 +37,11 @@ FIELDS = ("url", "author", "caption", "hashtags", "likes", "comments", "views", 
 class SiteProbe:
     """What was found of a site."""
 
-    platform: str
+    platform: Platform
     browser: str = ""
+    with_account: bool = False
     signed_in: bool | None = None
+    walk: list[WalkedVideo] = field(default_factory=list)
     videos: int = 0
     excluded: int = 0
     """Advertisements and live cards among them."""
@@ -46,6 +54,34 @@ class SiteProbe:
     jumps: int = 0
     """Moves that were not by exactly one."""
     faults: list[str] = field(default_factory=list)
+    stuck: bool = False
+    """Whether no action moved the feed on."""
+    events: list[str] = field(default_factory=list)
+    """What the page reported by itself, and which fallback took over."""
+
+    def verdicts(self, codecs: dict[str, bool]) -> list[CapabilityVerdict]:
+        """Return whether each capability holds; ``codecs`` are those that the browser plays."""
+        judged = [*judge_walk(self.walk, self.platform.expects), self._judge_session()]
+        return [self._explained(one, codecs) for one in judged]
+
+    def _judge_session(self) -> CapabilityVerdict:
+        if self.signed_in is None:
+            return CapabilityVerdict("session", "could not tell", "the site has no accounts")
+        if self.signed_in:
+            return CapabilityVerdict("session", "holds", "the account is signed in")
+        if self.with_account:
+            return CapabilityVerdict("session", "fails", "the account is not signed in")
+        return CapabilityVerdict("session", "could not tell", "watched as a guest")
+
+    def _explained(self, one: CapabilityVerdict, codecs: dict[str, bool]) -> CapabilityVerdict:
+        """Add what the walk alone does not show: a feed that stood still, a missing codec."""
+        if one.capability == "move" and self.stuck:
+            return CapabilityVerdict("move", "fails", "no action moved the feed on")
+        lacking = [name for name, plays in codecs.items() if not plays]
+        if one.capability == "codec" and one.verdict == "fails" and lacking:
+            why = f"{one.why}; the browser plays no {lacking[0]}: use an installed Chrome"
+            return CapabilityVerdict("codec", "fails", why)
+        return one
 
     def report(self, codecs: dict[str, bool]) -> str:
         made = provenance()
@@ -54,10 +90,14 @@ class SiteProbe:
             f"{name} {'plays' if can else '**does not play**'}" for name, can in codecs.items()
         )
         lines = [
-            f"### feedsway probe of {self.platform}",
+            f"### feedsway probe of {self.platform.name}",
             "",
             f"feedsway {made.code_version}, {self.browser} on {made.system}; {session}; {plays}.",
-            f"{count_of(self.videos, 'video')}, {self.excluded} of them ads or live.",
+            f"{count_of(self.videos, 'video')}, {self.excluded} of them ads or live{self._by()}.",
+            "",
+            "| capability | verdict | why |",
+            "| --- | --- | --- |",
+            *(f"| {one.capability} | {one.verdict} | {one.why} |" for one in self.verdicts(codecs)),
             "",
             "| hook | held |",
             "| --- | --- |",
@@ -71,8 +111,16 @@ class SiteProbe:
             + (", ".join(f"{how} {n}" for how, n in self.moves.items()) or "none")
             + (f"; {self.jumps} not by exactly one." if self.jumps else "."),
             *(f"Fault: {fault}" for fault in self.faults),
+            *(f"Note: {event}" for event in self.events),
         ]
         return "\n".join(lines)
+
+    def _by(self) -> str:
+        mark = self.platform.adapter
+        if mark is None:
+            return ""
+        whose = "a file of your own" if mark.own else "feedsway's own"
+        return f"; adapter version {mark.version} of {mark.date}, {whose}"
 
     def _field(self, name: str) -> str:
         sources = {source: n for (field_, source), n in self.fields.items() if field_ == name}
@@ -102,22 +150,24 @@ async def probe_site(
     tell: Callable[[int], None],
 ) -> SiteProbe:
     """Walk so many videos. A fault ends the walk and is part of what was found."""
-    probe = SiteProbe(config.platform)
+    probe = SiteProbe(load_described(config), with_account=config.account is not None)
     async with AsyncExitStack() as stack:
         opened = await open_feed(config, run_browser, "probe", 0, stack)
+        opened.feed.watches = False  # it walks on where a run would end, to see what else fails
         probe.browser, probe.signed_in = opened.driver.browser, opened.signed_in
         try:
             await _walk(opened, probe, videos, hands, tell)
         except RunFault as fault:
+            probe.stuck = isinstance(fault, ActionNotConfirmed)
             probe.faults.append(f"{type(fault).__name__}: {fault}")
-        probe.faults += [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
+        probe.events = [f"{event.kind}: {event.message}" for event in opened.driver.events()][:5]
     return probe
 
 
 async def _walk(
     opened: OpenedFeed, probe: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
-    named = list_selectors(load_platform(probe.platform).hooks)
+    named = list_selectors(probe.platform.hooks)
     probe.tried = tuple(named)
     driver = opened.driver
     await hands.before_action()
@@ -138,6 +188,8 @@ async def _walk(
 
 def _note(probe: SiteProbe, shown: ActiveVideo, video: Video, counts: dict[str, int]) -> None:
     probe.videos += 1
+    likes = [bool(count) for name, count in counts.items() if name.startswith("like: ")]
+    probe.walk.append(describe_walked(shown, video, any(likes) if likes else None))
     probe.excluded += bool(video.ad or video.live)
     probe.hooks.update(name for name, count in counts.items() if count)
     if shown.id is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 from agent.drivers.base import PageHooks
-from agent.errors import UnknownName
+from agent.errors import BadConfig, UnknownName
 from agent.platforms.base import Platform
 from store.runs.recorded_model_names import REPLAY
 
@@ -16,10 +17,23 @@ RECORDED_RUN = Platform(
 """A recorded run as a platform: its metadata come from its ledger."""
 
 
-def load_platform(name: str) -> Platform:
+def load_platform(name: str, adapter: Path | None = None) -> Platform:
+    """Return a platform by its name, described by a user's adapter file where one is given.
+
+    Raises
+    ------
+    UnknownName, BadConfig, BadAdapter
+        There is no such platform; it has no adapter file; the file cannot be used.
+    """
     if name not in NAMES:
         raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
     if name == RECORDED_RUN.name:
+        if adapter is not None:
+            raise BadConfig("A recorded run has no adapter. Type: the same without --adapter")
         return RECORDED_RUN
     platform: Platform = import_module(f"agent.platforms.{name}").PLATFORM
-    return platform
+    if adapter is None:
+        return platform
+    if platform.adapter is None:
+        raise BadConfig(f"{name} has no adapter file. Type: the same without --adapter")
+    return platform.described_by(adapter, own=True)

@@ -7,13 +7,17 @@ until the page shows their id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil, log
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from agent.drivers.base import ActiveVideo, PageHooks, SiteAnswer, WallKind
-from agent.errors import LayoutChanged
+from agent.platforms import feed_items
+from agent.platforms.adapter_file import BadAdapter, read_adapter
+from agent.platforms.canary import FROM_RESPONSES, Expectations
 from agent.platforms.feed_batches import BatchLog
+from agent.platforms.missing_fields import FieldWatch
+from agent.run_config import AdapterMark
 from store.runs.ledger_lines import ObservedVideo, Step, Video
 from store.runs.ledger_site_lines import FeedBatch
 
@@ -22,12 +26,6 @@ Parser = Callable[[SiteAnswer], list[Video]]
 
 
 SLOW_DOWN = (403, 429)
-FROM_RESPONSES = ("network", "inline")
-"""Sources of what the feed's own responses said."""
-LEAST = 12
-"""Videos in a row without a field before anything is said."""
-CHANCE = 1e-4
-"""A row that is less likely than this, were the field missing as often as before, is no chance."""
 
 
 def read_refusal(answer: SiteAnswer) -> WallKind | None:
@@ -81,51 +79,44 @@ class Platform:
     hosts: tuple[str, ...] = ()
     """The site's own hosts, subdomains included: nothing else is believed about its feed. Empty:
     the origin of the opened page only."""
+    expects: Expectations = field(default_factory=Expectations)
+    """What its responses usually give."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Keys of its responses that are new, and the ones that ``parse`` knows them by."""
+    adapter: AdapterMark | None = None
+    """The adapter file that it is described by; ``None`` where it is described in code alone."""
+
+    def described_by(self, path: Path, *, own: bool) -> Platform:
+        """Return the platform as an adapter file describes it; ``own``: one that a user gave.
+
+        Raises
+        ------
+        BadAdapter
+            The file cannot be used, or describes another site.
+        """
+        adapter, mark = read_adapter(path)
+        if adapter.platform != self.name:
+            raise BadAdapter(path, f"It describes {adapter.platform}, not {self.name}.")
+        feed, session = adapter.feed, None
+        if (known := adapter.session) is not None:
+            session = SiteSession(known.login_url, known.cookies, needed=known.needed)
+        return replace(
+            self,
+            hooks=adapter.hooks(),
+            json_from=feed.json_from,
+            url=feed.url,
+            about_one=feed.about_one,
+            hosts=feed.hosts,
+            renamed=feed.renamed,
+            session=session,
+            expects=adapter.expectations(),
+            adapter=mark.model_copy(update={"own": own, "file": path if own else None}),
+        )
 
 
-@dataclass
-class _Field:
-    shown: int = 0
-    """Videos before the present row."""
-    missing: int = 0
-    row: int = 0
-    since: int = 0
-
-    def take(self, position: int, *, there: bool) -> None:
-        if not there:
-            self.since = self.since if self.row else position
-            self.row += 1
-            return
-        self.shown += self.row + 1
-        self.missing += self.row
-        self.row = 0
-
-    @property
-    def longest(self) -> int:
-        """How long a row is still taken for chance."""
-        rate = (self.missing + 1) / (self.shown + 2)
-        return max(LEAST, ceil(log(CHANCE) / log(rate)))
-
-
-class MissingFields:
-    """Rows of videos without a field, one row per field."""
-
-    def __init__(self) -> None:
-        self._fields: dict[str, _Field] = {}
-
-    def take(self, there: Mapping[str, bool], position: int) -> None:
-        """Count one video; ``LayoutChanged`` where a field's history does not explain its row."""
-        for name, present in there.items():
-            field = self._fields.setdefault(name, _Field())
-            field.take(position, there=present)
-            if field.row >= field.longest:
-                raise LayoutChanged(
-                    f"no {name} in {field.row} videos in a row, since position {field.since}: "
-                    "the page or its responses have changed",
-                    field=name,
-                    since=field.since,
-                    videos=field.row,
-                )
+def described_in_package(platform: Platform) -> Platform:
+    """Return a platform as the adapter file beside this module describes it."""
+    return platform.described_by(Path(__file__).with_name(f"{platform.name}.toml"), own=False)
 
 
 class Feed:
@@ -136,7 +127,14 @@ class Feed:
 
     def __init__(self, platform: Platform, *, watch: bool = True) -> None:
         self._platform = platform
-        self._misses = MissingFields() if watch else None
+        self.watch = FieldWatch(
+            platform.expected,
+            platform.expects,
+            platform.hooks,
+            answers=bool(platform.json_from),
+        )
+        """What is watched of each video; where a driver can know none of it, nothing is."""
+        self.watches = watch
         self._items: dict[str, Video] = {}
         self._batches = BatchLog()
         self.refusal: WallKind | None = None
@@ -162,6 +160,9 @@ class Feed:
 
     def take(self, answer: SiteAnswer) -> None:
         """Keep the items of one response; a later one fills gaps, and overwrites nothing."""
+        if self._platform.renamed:
+            body = feed_items.rename_keys(answer.body, self._platform.renamed)
+            answer = replace(answer, body=body)
         videos = self._platform.parse(answer) if answer.status < 400 else []
         if not videos:
             kind = self._platform.refused(answer)
@@ -200,16 +201,9 @@ class Feed:
         update["ad"] = video.ad if shown.ad is None else bool(video.ad) or shown.ad
         update["live"] = video.live if shown.live is None else bool(video.live) or shown.live
         described = video.model_copy(update={**update, "sources": sources})
-        self._count(described, shown, named=known is not None)
+        if self.watches:
+            self.watch.take(shown, described, self.position)
         return described
-
-    def _count(self, video: Video, shown: ActiveVideo, *, named: bool) -> None:
-        """Watch for a changed layout; ads, live cards and what never played prove nothing."""
-        if self._misses is None or video.ad or video.live or not shown.shown:
-            return
-        there = {"response that names the video": named} if self._platform.json_from else {}
-        there |= {name: getattr(video, name) is not None for name in self._platform.expected}
-        self._misses.take(there, self.position)
 
     def replay(self, steps: Iterable[Step], position: int) -> None:
         """Know videos as an earlier run recorded them; its batches come again from a position."""

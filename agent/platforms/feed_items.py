@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -49,6 +49,26 @@ def under(body: Any, key: str) -> Iterator[Any]:
     """Yield what lies under a key, at any depth, in the order of the text."""
     for node in walk(body, lambda child: key in child):
         yield node[key]
+
+
+def rename_keys(body: Any, names: Mapping[str, str]) -> Any:
+    """Return JSON in which keys have other names, at any depth; a name that is there stays."""
+    root = [body]
+    waiting: list[Any] = [root]
+    while waiting:
+        node = waiting.pop()
+        places = enumerate(node) if isinstance(node, list) else list(node.items())
+        for place, value in places:
+            if isinstance(value, dict):
+                free = {k: names[k] for k in value if k in names and names[k] not in value}
+                value = {free.get(key, key): part for key, part in value.items()}
+            elif isinstance(value, list):
+                value = list(value)
+            else:
+                continue
+            node[place] = value
+            waiting.append(value)
+    return root[0]
 
 
 def at(node: Any, *path: str | int) -> Any:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
+from agent.drivers.base import PageHooks, SiteAnswer, WallKind
 from agent.platforms import feed_items
-from agent.platforms.base import Platform, SiteSession, read_refusal
+from agent.platforms.base import Platform, described_in_package, read_refusal
 from store.runs.ledger_lines import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
@@ -21,53 +21,6 @@ POOL = re.compile(r"ads_?pool|injected_reels", re.IGNORECASE)
 FEED_QUERIES = "PolarisClips"
 """How the names of the queries begin that the feed asks, its pool of advertisements among them."""
 CODE = r"[\w-]{5,40}"
-DIALOG = "[role=dialog] *, [role=alert], [role=alert] *"
-HEADING = "h1, h2, h3, [role=heading]"
-DECLINE = ("button, [role=button]", r"^\s*decline optional cookies\s*$")
-WALLS = (
-    Wall("consent", texts=(DECLINE,), decline=(DECLINE,)),
-    Wall(
-        "challenge",
-        urls=(r"^https?://[^/?#]+/(?:challenge|accounts/suspended|accounts/scraping_warning)\b",),
-        texts=((HEADING, r"we suspect automated behaviou?r"),),
-    ),
-    Wall(
-        "login",
-        urls=(r"^https?://[^/?#]+/accounts/login\b", r"^https?://[^/?#]+/?(?:[?#]|$)"),
-        selectors=(
-            'input[name="username"]',
-            'input[name="password"]',
-            'form:has(input[name="pass"]) input[name="email"]',
-        ),
-    ),
-    Wall("age", texts=((f"{HEADING}, {DIALOG}", r"^\s*restricted video\s*$"),)),
-    Wall(
-        "rate_limit",
-        texts=((f"{HEADING}, {DIALOG}", r"^\s*(?:try again later|we restrict certain activity)"),),
-    ),
-    Wall(
-        "error",
-        texts=((HEADING, r"^\s*(?:profile isn['’]t available|sorry, something went wrong)"),),
-    ),
-)
-
-HOOKS = PageHooks(
-    item=(
-        'div:has(svg[role="img"]:is([aria-label="Like"], [aria-label="Unlike"])):has(a[href])',
-        'div:has(svg[role="img"]):has(a[href])',
-    ),
-    url_id=rf"/(?:reels?|p)/({CODE})/?(?:[?#]|$)",
-    next_buttons=(
-        '[role="toolbar"][aria-label="Reels navigation controls"] '
-        '[aria-label="Navigate to next Reel" i]',
-        '[role="toolbar"] > :last-child:is(button, [role="button"])',
-        '[role="toolbar"] > :last-child :is(button, [role="button"])',
-    ),
-    like_buttons=('svg[role="img"][aria-label="Like"]',),
-    liked=('svg[role="img"][aria-label="Unlike"]',),
-    walls=WALLS,
-    inline=('script[type="application/json"]',),
-)
 
 
 def parse(answer: SiteAnswer) -> list[Video]:
@@ -177,14 +130,6 @@ def read_wall(answer: SiteAnswer) -> WallKind | None:
     return "rate_limit" if answer.status == 401 else read_refusal(answer)
 
 
-PLATFORM = Platform(
-    "instagram",
-    HOOKS,
-    ("/graphql/query", "/api/graphql"),
-    parse,
-    url="https://www.instagram.com/reels/",
-    refused=read_wall,
-    beside=describes_pool,
-    session=SiteSession("https://www.instagram.com/accounts/login/", ("sessionid",), needed=True),
-    hosts=("instagram.com",),
+PLATFORM = described_in_package(
+    Platform("instagram", PageHooks(), (), parse, refused=read_wall, beside=describes_pool)
 )

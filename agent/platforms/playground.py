@@ -7,6 +7,7 @@ from typing import Any
 from agent.drivers.base import PageHooks, SiteAnswer
 from agent.platforms import feed_items
 from agent.platforms.base import Platform
+from agent.platforms.canary import Expectations
 from store.runs.ledger_lines import Video
 
 HOOKS = PageHooks(
@@ -62,4 +63,5 @@ PLATFORM = Platform(
     live=False,
     own_site=True,
     batch_name=read_batch_name,
+    expects=Expectations(given={"author": 0.95, "caption": 0.95}),
 )

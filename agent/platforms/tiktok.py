@@ -8,95 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
+from agent.drivers.base import PageHooks, SiteAnswer, WallKind
 from agent.platforms import feed_items
-from agent.platforms.base import Platform, SiteSession, read_refusal
+from agent.platforms.base import Platform, described_in_package, read_refusal
 from store.runs.ledger_lines import Video
 
-INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
 SHORTEST_MS = 1000
 """A duration in milliseconds is at least this, and one of an advertisement in seconds is not."""
-WORDS = "p, h1, h2, span:not([data-e2e]), div:not(:has(*)):not([data-e2e])"
-WALLS = (
-    Wall(
-        "consent",
-        selectors=("tiktok-cookie-banner",),
-        texts=(
-            ("button", r"^\s*decline optional cookies\s*$"),
-            ("button.TUXButton--primary", r"^\s*got it\s*$"),
-        ),
-        decline=(
-            ("button", r"^\s*decline optional cookies\s*$"),
-            ("button.TUXButton--primary", r"^\s*got it\s*$"),
-        ),
-    ),
-    Wall(
-        "challenge",
-        urls=(r"^https?://[^?#]*(?:/captcha/|verification\.tiktokw)",),
-        selectors=(
-            "#captcha-verify-container-main-page",
-            "#captcha-verify-container",
-            ".captcha-verify-container",
-            ".captcha_verify_container",
-            '[id^="captcha_container"]',
-            ".secsdk-captcha-drag-icon",
-        ),
-        texts=(
-            (
-                ".TUXModal-overlay *",
-                r"^\s*(drag the slider|verify to continue|rotate the shapes|"
-                r"select 2 objects that are the same)",
-            ),
-            ("body", r"^\s*please wait[\s.…]*$"),
-        ),
-    ),
-    Wall(
-        "login",
-        urls=(r"^https?://[^/?#]+/login(?:[/?#]|$)",),
-        selectors=("#loginContainer", '[data-e2e="login-modal"]'),
-    ),
-    Wall(
-        "error",
-        texts=(
-            (WORDS, r"^\s*something went wrong\.?\s*$"),
-            (WORDS, r"^\s*sorry about that! please try again later\.?\s*$"),
-            (WORDS, r"^\s*we['’]re having trouble playing this video\.?"),
-        ),
-    ),
-)
-"""An age check exists as a field of single items only: those are not shown to a visitor."""
-
-HOOKS = PageHooks(
-    item=(
-        'article[data-e2e="recommend-list-item-container"]',
-        "article[data-scroll-index]",
-        '[id^="one-column-item-"]',
-    ),
-    id_attributes=(
-        ('[id^="xgwrapper-"]', "id", r"^xgwrapper-\d+-(\d+)$"),
-        ("[data-more-menu-item-id]", "data-more-menu-item-id", r"^(\d{1,30})$"),
-    ),
-    url_id=r"/@[^/?#]+/video/(\d+)",
-    index_attribute="data-scroll-index",
-    next_buttons=(
-        '[data-e2e="feed-navigation-next"]',
-        'button[aria-label="Next video"]',
-        '[class*="DivFeedNavigationContainer"] > :last-child button',
-        '[class*="DivFeedNavigationContainer"] > button:last-of-type',
-        'button[aria-label="Go to next video"]',
-        'button[data-e2e="arrow-right"]',
-    ),
-    like_buttons=('[aria-label^="Like video"]', '[data-e2e="like-icon"]'),
-    live=('[class*="SpanLiveBadge"]', '[class*="DivLiveTag"]'),
-    photos=('img[class*="ImgPhotoSlide"]',),
-    fields={
-        "caption": '[data-e2e="video-desc"]',
-        "author": '[data-e2e="video-author-uniqueid"]',
-    },
-    field_attributes={"author": ('a[data-e2e="video-author-avatar"]', "href", r"/@([^/?#]+)")},
-    walls=WALLS,
-    inline=(INLINE,),
-)
 
 
 def parse(answer: SiteAnswer) -> list[Video]:
@@ -168,13 +86,4 @@ def read_wall(answer: SiteAnswer) -> WallKind | None:
     return read_refusal(answer) or ("error" if failed else None)
 
 
-PLATFORM = Platform(
-    "tiktok",
-    HOOKS,
-    ("/api/recommend/item_list/",),
-    parse,
-    url="https://www.tiktok.com/foryou",
-    refused=read_wall,
-    session=SiteSession("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
-    hosts=("tiktok.com",),
-)
+PLATFORM = described_in_package(Platform("tiktok", PageHooks(), (), parse, refused=read_wall))

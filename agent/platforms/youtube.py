@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
+from agent.drivers.base import PageHooks, SiteAnswer, WallKind
 from agent.platforms import feed_items
-from agent.platforms.base import Platform, SiteSession, read_refusal
+from agent.platforms.base import Platform, described_in_package, read_refusal
 from store.runs.ledger_lines import Video
 
 ID = r"[\w-]{11}"
@@ -21,61 +21,6 @@ ABOUT_ONE = ("/reel_item_watch", "/v1/player", "/get_watch")
 """Parts of addresses that are asked for one video each."""
 HANDLE = re.compile(r"@([\w.·-]+)")
 """What an account is called by; "@one and 2 more" is a video of several, of whom one is named."""
-REASON = "yt-player-error-message-renderer, .ytp-error, #player-error-message-container"
-DIALOG = "yt-confirm-dialog-renderer, tp-yt-paper-dialog, [role=dialog]"
-WALLS = (
-    Wall(
-        "consent",
-        urls=(r"^https?://[^?#]*consent\.(?:youtube|google)\.com(?:[:/?#]|$)",),
-        selectors=("ytd-consent-bump-v2-lightbox",),
-        texts=(("h1, h2, [role=heading]", r"before you continue"),),
-        decline=(("button, [role=button], input[type=submit]", r"^\s*reject\b"),),
-    ),
-    Wall(
-        "challenge",
-        urls=(r"^https?://[^?#]*google\.com/sorry(?:[/?#]|$)",),
-        texts=((f"{REASON}, {DIALOG}", r"confirm you['’]re not a bot"),),
-    ),
-    Wall("login", urls=(r"^https?://[^?#]*accounts\.google\.com(?:[:/?#]|$)",)),
-    Wall("age", texts=((f"{REASON}, {DIALOG}", r"confirm your age"),)),
-    Wall("inactivity", texts=((DIALOG, r"video paused\. continue watching\?"),)),
-    Wall("error", texts=((REASON, r"video unavailable|something went wrong|error occurred"),)),
-)
-
-HOOKS = PageHooks(
-    item=(
-        ".reel-video-in-sequence-new",
-        ".reel-video-in-sequence",
-        "ytd-reel-video-renderer",
-    ),
-    active=("#shorts-player video", "ytd-reel-video-renderer[is-active] video"),
-    url_id=rf"/shorts/({ID})(?:[?#/]|$)",
-    index_attribute="id",
-    next_buttons=("#navigation-button-down button", 'button[aria-label="Next video"]'),
-    like_buttons=(
-        "reel-action-bar-view-model like-button-view-model button",
-        "#like-button button",
-    ),
-    ad=(
-        "ad-badge-view-model",
-        "ad-button-view-model",
-        "ytd-ad-slot-renderer",
-        ".html5-video-player.ad-showing",
-    ),
-    live=("[itemprop=isLiveBroadcast]",),
-    fields={
-        "caption": ".ytShortsVideoTitleViewModelShortsVideoTitle",
-    },
-    field_attributes={
-        "author": (".ytReelChannelBarViewModelChannelName a", "href", r"/@([^/?#]+)"),
-    },
-    walls=WALLS,
-    inline=(
-        "window.ytInitialData",
-        "window.ytInitialPlayerResponse",
-        "window.ytInitialReelWatchSequenceResponse",
-    ),
-)
 
 
 def parse(answer: SiteAnswer) -> list[Video]:
@@ -247,25 +192,4 @@ def read_wall(answer: SiteAnswer) -> WallKind | None:
     return read_refusal(answer)
 
 
-PLATFORM = Platform(
-    "youtube",
-    HOOKS,
-    (
-        "/youtubei/v1/reel/reel_watch_sequence",
-        "/youtubei/v1/reel/reel_item_watch",
-        "/youtubei/v1/player",
-        "/youtubei/v1/get_watch",
-    ),
-    parse,
-    url="https://www.youtube.com/shorts",
-    refused=read_wall,
-    about_one=(
-        *ABOUT_ONE,
-        "inline:window.ytInitialData",
-        "inline:window.ytInitialPlayerResponse",
-    ),
-    session=SiteSession(
-        "https://accounts.google.com/ServiceLogin?service=youtube", ("LOGIN_INFO",), needed=False
-    ),
-    hosts=("youtube.com",),
-)
+PLATFORM = described_in_package(Platform("youtube", PageHooks(), (), parse, refused=read_wall))

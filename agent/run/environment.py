@@ -53,7 +53,7 @@ async def open_feed(
     config: RunConfig, run_browser: RunBrowser, run_id: str, position: int, stack: AsyncExitStack
 ) -> OpenedFeed:
     """Open the run's platform until ``stack`` closes; a replay starts at ``position``."""
-    platform = load_platform(config.platform)
+    platform = load_described(config)
     feed = Feed(platform)
     if config.of is not None:
         source = read(run_browser.data.find_run(config.of))
@@ -80,6 +80,15 @@ async def open_feed(
     stack.push_async_callback(browser.close)
     await browser.start()
     return OpenedFeed(browser, feed, url, await _session(browser, config, platform), site)
+
+
+def load_described(config: RunConfig) -> Platform:
+    """Return the run's platform, by the very adapter file that its configuration names."""
+    mark = config.adapter
+    platform = load_platform(config.platform, mark.file if mark is not None else None)
+    if mark is not None and mark.own and platform.adapter != mark:
+        raise BadConfig("The adapter file has just changed. Type: the same command again")
+    return platform
 
 
 def _profile(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from agent.errors import RunFault
+from agent.errors import LayoutChanged, RunFault
 from store.frames.frame_store import FrameStore, describe
 from store.jsonl.atomic import write_whole
 from store.runs.ledger import LedgerLine, LedgerWriter
@@ -36,11 +36,15 @@ class LedgerRecorder:
         self._frames = frames
         self._indexer = indexer
         self._now = now
-        self._batches: list[FeedBatch] = []
+        self._waiting: list[FeedBatch | Fault] = []
 
     def batch(self, batch: FeedBatch) -> None:
         """Take a batch, to be on the disk before the next line is."""
-        self._batches.append(batch)
+        self._waiting.append(batch)
+
+    def note_change(self, change: LayoutChanged, position: int) -> None:
+        """Take a change of the site that the run goes on with, as the batches."""
+        self._waiting.append(self._line_of(change, position, recovered=True))
 
     async def describe(self, jpeg: bytes, time_s: float, retakes: int) -> Frame:
         """Describe a picture without keeping it yet."""
@@ -79,7 +83,10 @@ class LedgerRecorder:
         return str(path)
 
     async def fault(self, fault: RunFault, position: int, *, recovered: bool) -> None:
-        line = Fault(
+        await self._append(self._line_of(fault, position, recovered=recovered))
+
+    def _line_of(self, fault: RunFault, position: int, *, recovered: bool) -> Fault:
+        return Fault(
             at=self._now(),
             position=position,
             fault=type(fault).__name__,
@@ -87,10 +94,9 @@ class LedgerRecorder:
             recovered=recovered,
             details=fault.details,
         )
-        await self._append(line)
 
     async def _append(self, line: LedgerLine) -> None:
-        """Append a line, after the batches that came before it."""
-        batches, self._batches = self._batches, []
-        for record in (*batches, line):
+        """Append a line, after what came before it."""
+        waiting, self._waiting = self._waiting, []
+        for record in (*waiting, line):
             await asyncio.to_thread(self._writer.append, record)

@@ -109,6 +109,8 @@ class RunRequest(FrozenValue):
     speed: Annotated[float, BeforeValidator(NumberRange(float, 0, 16, above=True))] = 16.0
     motion: Literal["smooth", "instant"] = "smooth"
     catalogue: Annotated[Path, AfterValidator(_check_folder)] | None = None
+    adapter: Path | None = None
+    """A newer adapter file of the platform."""
     skin: str | None = None
     """Switches with which the playground looks like the platform; ``plain``: none."""
     explain: Explain = "never"
@@ -193,7 +195,7 @@ def config_of_request(
         raise BadConfig("Who watches? Type: python -m agent run --persona p12")
     if (request.arm == "yoked") != (request.yoke is not None):
         raise BadConfig("A yoked run takes over another run. Type: --arm yoked --yoke RUN")
-    platform = load_platform(request.platform)
+    platform = load_platform(request.platform, request.adapter)
     if platform.recorded != (request.of is not None):
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
     if DRIVERS[request.driver].on_screen:
@@ -220,6 +222,7 @@ def config_of_request(
         frames=_frames(request, data),
         pace=HandPace(floor_s=request.pace) if platform.live and site is None else None,
         site=site,
+        adapter=platform.adapter,
     )
     check_names(config)
     return config

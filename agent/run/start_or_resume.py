@@ -33,6 +33,7 @@ from agent.run.loop_dependencies import RunTools, Watcher
 from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
+from agent.run.site_canary import RunCanary
 from agent.run.site_counts_vs_ledger import Witness, check_run
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from agent.run_config import RunConfig
@@ -144,6 +145,8 @@ async def execute_run(
             stack.push_async_callback(_finish_index, indexer, onlooker)
         recorder = LedgerRecorder(writer, FrameStore(folder.data.frames_dir), indexer, now)
         opened.feed.record_batches(recorder.batch)
+        canary = RunCanary(config, folder.data, run_id, now)
+        canary.attach(opened.feed, recorder, onlooker.doing)
         tools = RunTools(
             driver,
             opened.feed,
@@ -158,7 +161,8 @@ async def execute_run(
             renew_after=folder.live.renew_after,
         )
         loop = RunLoop(config, tools, progress, opened.url)
-        await _watch(loop, tools, progress, writer, onlooker)
+        with canary.watch_for_change(onlooker.doing):
+            await _watch(loop, tools, progress, writer, onlooker)
     return run_id
 
 

@@ -88,7 +88,8 @@ class _State:
 def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
     """Return the configuration of a cell's run, with the persona as it was frozen."""
     declared = study.declared
-    live = load_platform(cell.platform).live
+    platform = load_platform(cell.platform, declared.adapters.get(cell.platform))
+    live = platform.live
     return RunConfig.model_validate(
         {
             "persona": study.frozen.personas[cell.persona],
@@ -108,6 +109,7 @@ def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
             "cell": cell.key,
             "replicate": cell.replicate,
             "block": cell.block,
+            "adapter": platform.adapter,
         }
     )
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
 from agent.run_config import Arm, Dwell, Frames, FrozenValue, SiteConfig
 from store.runs.ledger_lines import Windows
-from store.untrusted.size_limits import BadToml, read_toml
+from store.untrusted.declared_files import read_declared
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Primary = Literal["controlled", "matrix", "paired", "borrowed"]
 Looks = Literal["end", "replicates"]
-File = TypeVar("File", bound=FrozenValue)
 
 
 class BadStudy(UserError):
@@ -120,6 +117,8 @@ class StudyDeclaration(FrozenValue):
     frames: Frames = Frames()
     live: LiveSettings = LiveSettings()
     like: bool = False
+    adapters: dict[str, Path] = Field(default_factory=dict)
+    """Newer adapter files, by platform."""
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
 
@@ -140,6 +139,8 @@ class StudyDeclaration(FrozenValue):
             raise ValueError("a borrowed base needs windows with baseline = 'passive'")
         if self.test.looks == "replicates":
             self._can_be_looked_at()
+        if foreign := self.adapters.keys() - set(self.matrix.platforms):
+            raise ValueError(f"adapters names {min(foreign)}, which no run watches")
         return self
 
     def _can_be_looked_at(self) -> None:
@@ -199,48 +200,7 @@ sides = "two"
 
 def load_study(path: Path) -> StudyDeclaration:
     """Read and validate a study file; raises ``BadStudy``, which names the line."""
-    return read_file(path, StudyDeclaration, BadStudy)
-
-
-def read_file(
-    path: Path, kind: type[File], bad: Callable[[Path, str, int | None], UserError]
-) -> File:
-    """Read and validate a declared file; what is wrong is raised as ``bad``, with its line."""
-    try:
-        data = read_toml(path)
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise bad(path, f"it cannot be read ({error}).", None) from None
-    except BadToml as error:
-        raise bad(path, f"it cannot be read as TOML ({error}).", error.line) from None
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        problem = first["msg"].removeprefix("Value error, ")
-        named = ".".join(str(part) for part in first["loc"])
-        line = line_of(text, first["loc"], problem.split()[0])
-        raise bad(path, f"{named + ': ' if named else ''}{problem}.", line) from None
-
-
-def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int | None:
-    """Line of the key that the sentence begins with, else of the key at fault or its table.
-
-    Within a list of tables, the lines before the table at fault do not count.
-    """
-    keys = [part for part in where if isinstance(part, str)]
-    lines = list(enumerate(text.splitlines(), 1))
-    if len(where) > 1 and isinstance(where[1], int):
-        heads = [
-            place for place, (_, line) in enumerate(lines) if line.strip() == f"[[{where[0]}]]"
-        ]
-        lines = lines[heads[where[1]] :] if where[1] < len(heads) else lines
-    for key in [first_word, *reversed(keys)]:
-        pattern = re.compile(rf"^\s*(?:\[+\s*(?:\w+\.)?{re.escape(key)}\s*\]|{re.escape(key)}\s*=)")
-        for number, line in lines:
-            if key and pattern.match(line):
-                return number
-    return None
+    return read_declared(path, StudyDeclaration, BadStudy)
 
 
 def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
@@ -251,7 +211,7 @@ def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     if not kept.exists():
         return
     before = load_study(kept)
-    fixed: Any = {"matrix": {"personas", "replicates"}, "pace": ...}
+    fixed: Any = {"matrix": {"personas", "replicates"}, "pace": ..., "adapters": ...}
     then, now = before.model_dump(exclude=fixed), declared.model_dump(exclude=fixed)
     for key in now:
         if now[key] != then[key]:

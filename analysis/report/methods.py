@@ -20,6 +20,7 @@ from analysis.report.declared_study import PrimaryTest
 from analysis.report.group_measures import MeasuredGroup, Measures
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from analysis.report.report_inputs import Material
+from analysis.report.site_changes import tell_changes
 from store.runs.ledger_lines import RunStarted
 from store.runs.recorded_model_names import REPLAY
 from store.terminal.printing import count_of
@@ -221,6 +222,10 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
         )
     if material.started and told.same(lambda first: first.provenance.code_version) is None:
         said.append("The runs were made by different versions of the code.")
+    said += tell_changes(material.site_changes)
+    adapters = {str(first.config.get("adapter")) for first in material.started}
+    if len(adapters) > 1 and len({run.platform for run in runs}) == 1:
+        said.append("The site was read by different adapter files in different runs.")
     if material.differing:
         said.append(
             "The site itself has counted otherwise than the ledger of some run. To see where, "

@@ -15,6 +15,7 @@ from analysis.data.exposures import Views, from_ledgers
 from analysis.data.null_runs import NullRuns
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
+from analysis.report.site_changes import SiteChange, find_changes, find_logged_changes
 from store.errors import RunNotFound, StoreError
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
@@ -92,6 +93,7 @@ class Material:
     disputed: frozenset[str] = frozenset()  # of these, where more than single dwells differ
     counted: frozenset[str] = frozenset()  # runs in which the site has counted along
     served: Mapping[str, Served] = field(default_factory=dict)  # by run, where services tell it
+    site_changes: tuple[SiteChange, ...] = ()  # what runs and probes found while it was made
     null_runs: NullRuns = field(default_factory=NullRuns)  # to draw the null from, if there are any
     origin: str = ""  # SHA-256 of the file that the views were imported from
 
@@ -249,6 +251,7 @@ class _Noted:
     disputed: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
     served: dict[str, Served] = field(default_factory=dict)
+    site_changes: list[SiteChange] = field(default_factory=list)
 
     def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
         for path in paths:
@@ -263,6 +266,7 @@ class _Noted:
                 self.counted.add(run_id)
             self.served[run_id] = Served(_served(read, "before"), _served(read, "after"))
             self.steps.extend(_note(step) for step in read.steps)
+            self.site_changes += find_changes(read)
             yield read
 
     def seen(self) -> RowDetails:
@@ -308,6 +312,7 @@ def _gather(
         disputed=frozenset(noted.disputed),
         counted=frozenset(noted.counted),
         served=noted.served,
+        site_changes=(*noted.site_changes, *find_logged_changes(data, noted.started)),
         judgements=tuple(_rejudged(path.parent) for path in paths),
     )
 

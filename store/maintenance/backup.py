@@ -44,7 +44,7 @@ Kind = Secret | Literal["record"]
 _DEEPEST = 32
 PLACES = frozenset(
     {"runs", "studies", "frames", "spectra", "pairs", "probes", "derived", "daemon", "cache"}
-    | {"index", "profiles", "payments.jsonl", "pseudonyms.key"}
+    | {"canary", "index", "profiles", "payments.jsonl", "pseudonyms.key"}
 )
 """Everything directly below a data folder that is feedsway's own."""
 _PASSING_ENDS = (".lock", ".tmp")
@@ -56,6 +56,7 @@ _RECORDS = re.compile(
     | derived/[0-9a-f]{24}\.json
     | daemon/journal\.jsonl
     | payments\.jsonl
+    | canary/[^/]+\.jsonl
     | (runs|studies)/[^/]+/.+
     | (spectra|pairs|probes)/.+
     """,

@@ -31,6 +31,7 @@ _NEVER = (
     "profiles",
     "daemon",
     "cache",
+    "canary",
     "derived",
     "payments.jsonl",
     "pseudonyms.key",

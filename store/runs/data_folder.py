@@ -94,6 +94,11 @@ class DataFolder:
         """A request to forget that is not finished yet."""
         return self.root / "forgetting.json"
 
+    def canary_path(self, platform: str) -> Path:
+        """Dated results of looking whether a site is as its adapter knows it."""
+        folder = self.root / "canary"
+        return path_within(folder, folder / f"{check_name(platform)}.jsonl")
+
     def run_dir(self, run_id: str) -> Path:
         return path_within(self.runs_dir, self.runs_dir / check_name(run_id))
 

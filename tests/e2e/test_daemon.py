@@ -10,6 +10,7 @@ import pytest
 from agent.daemon.config.jobs import load_watch_file, resolve_entries
 from agent.daemon.journal.events import read_events as read_journal
 from agent.daemon.process.child import find_leftovers
+from store.runs.canary_log import read_canary
 from tests.e2e.commands import feedsway, steps_written, until
 from tests.soak import faults, plans
 from tests.soak.__main__ import same_index
@@ -75,6 +76,34 @@ def test_ten_random_kills_and_the_index_is_what_a_rebuild_makes(tmp_path: Path) 
     good(figures)
     assert sum(figures.faults.values()) == 10
     assert same_index(tmp_path / "data")
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(400)
+def test_a_changed_site_is_noted_with_its_date_and_its_platform_waits(tmp_path: Path) -> None:
+    watch = plans.LIMITS.format(parallel=1, index="1h") + (
+        '[[entry]]\nname = "changed"\nevery = "20s"\n'
+        'run = { persona = "p12", platform = "tiktok", skin = "rename=isAd:isPromoted", '
+        'before = 20, after = 20, account = "a1" }\n'
+    )
+    one = Soak(tmp_path, watch, seed=1)
+    one.start_daemon()
+    try:
+        until(lambda: bool(one.state.walls), limit_s=240)
+        told = feedsway("status", "--data", str(one.data.root))
+        state = one.state
+    finally:
+        one.end_daemon()
+    assert state.walls["tiktok", "a1"].wall == "LayoutChanged"
+    assert "no ad in 14 videos in a row" in state.walls["tiktok", "a1"].found
+    assert "doctor --platform tiktok --account a1" in told.stdout
+    assert "tiktok (skin): fails ad" in told.stdout
+    record = read_canary(one.data, "tiktok")[-1]
+    assert (record.kind, record.verdicts, record.skin) == (
+        "layout_changed",
+        {"ad": "fails"},
+        True,
+    )
 
 
 @pytest.mark.drill

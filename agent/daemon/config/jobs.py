@@ -19,11 +19,12 @@ from agent.run_config import RunConfig
 from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import draw
-from agent.study.study_file import StudyDeclaration, line_of, load_study, read_file
+from agent.study.study_file import StudyDeclaration, load_study
 from personas.errors import PersonaError
 from personas.library import find
 from store.errors import StoreError
 from store.runs.data_folder import DataFolder
+from store.untrusted.declared_files import line_of, read_declared
 
 NOT_HERE = (
     "data",
@@ -156,7 +157,7 @@ def resolve_entries(watch: WatchFile) -> dict[str, Job]:
 
 def load_watch_file(path: Path) -> WatchFile:
     """Read a watch file and check all that it names; raises ``BadWatch``, which names the line."""
-    watch = read_file(path, WatchFile, BadWatch)
+    watch = read_declared(path, WatchFile, BadWatch)
     _check(watch, path)
     return watch
 

@@ -130,7 +130,10 @@ class WallReported(Event):
     account: str
     open: bool
     wall: str = ""
-    """What the site showed, such as ``LoginRequired``."""
+    """What the site showed, such as ``LoginRequired``; ``LayoutChanged`` where its page or its
+    responses are not as the adapter knows them."""
+    found: str = ""
+    """What in particular, without secrets."""
     run_id: str = ""
 
 

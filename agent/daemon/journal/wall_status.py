@@ -1,4 +1,4 @@
-"""Walls that wait for a person, with what to type."""
+"""Walls and changed sites that wait for a person, with what to type."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class WaitingWall(FrozenValue):
     saw: str
     command: str
     run_id: str
+    found: str = ""
+    """What in particular, where that is known."""
 
 
 def list_waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
@@ -33,6 +35,7 @@ def list_waiting(walls: Iterable[WallReported]) -> tuple[WaitingWall, ...]:
             saw=getattr(getattr(errors, wall.wall, None), "saw", errors.WallShown.saw),
             command=_command(wall),
             run_id=wall.run_id,
+            found=wall.found,
         )
         for wall in walls
     ]
@@ -46,6 +49,9 @@ def _command(wall: WallReported) -> str:
         signs_in = load_platform(wall.platform).session is not None
     except errors.UnknownName:
         signs_in = False
+    if wall.wall == errors.LayoutChanged.__name__:
+        who = f" --account {wall.account}" if wall.account != wall.run_id else ""
+        return f"python -m agent doctor --platform {wall.platform}{who}"
     if signs_in:
         return f"python -m agent login {wall.platform} --account {wall.account}"
     return f"python -m store show {wall.run_id or 'latest'}"

@@ -8,9 +8,11 @@ from agent.daemon.journal.events import BreakerChanged, ChildEnded, OccurrenceSk
 from agent.daemon.journal.state import FAILURES, Key
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.process.exit_reason import ExitReason
+from agent.daemon.redact_secrets import SecretRedactor
 
 PACED_S = 1800.0
 """Wait where a run's own pace has ended it."""
+LONGEST_FOUND = 300
 SITE_FAILURES = ("fault", "deadline")
 """Outcomes that a site may be to blame for."""
 
@@ -53,6 +55,7 @@ class RetryPolicy:
                 open=True,
                 wall=met.wall,
                 run_id=met.run_id,
+                found=SecretRedactor().text(met.found)[:LONGEST_FOUND],
             )
             self._book.note(wall, tell=True)
         for platform in job.platforms:

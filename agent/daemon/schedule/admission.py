@@ -1,4 +1,4 @@
-"""What holds an entry back: a person, the hour, a cap, a wall, the machine, another user."""
+"""What holds an entry back: a person, the hour, a cap, a wall, a changed site, the machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from agent.daemon.journal.events import Trouble
 from agent.daemon.journal.state import State
 from agent.daemon.journal.tail import CalendarDay
 from agent.daemon.schedule.past_runs import PastRuns
+from agent.errors import LayoutChanged
 from agent.run.browser_profiles import profile_user
 from agent.run.pacing import Hours
 from store.errors import DataUnwritable, StoreError
@@ -55,7 +56,10 @@ def find_bar(
     for trouble in ("disk", "memory"):
         if trouble in state.troubles:
             return state.troubles[trouble].detail
-    for platform, account in state.walls:
+    for (platform, account), wall in state.walls.items():
+        if platform in job.platforms and wall.wall == LayoutChanged.__name__:
+            since = f"{wall.at:%Y-%m-%d %H:%M} UTC"
+            return f"{platform} has changed since {since}, and waits for a person: {wall.found}"
         if platform in job.platforms:
             return f"a wall of {platform} ({account}) waits for a person"
     running = list(running)

@@ -10,7 +10,8 @@ from agent.daemon.config.jobs import Job
 from agent.daemon.config.watch_file import DailyCap
 from agent.daemon.journal.run_tally import RunTally
 from agent.daemon.journal.tail import CalendarDay, Ledgers
-from agent.errors import BadConfig, is_wall
+from agent.errors import BadConfig, LayoutChanged, UnknownName, waits_for_person
+from agent.platforms import load_platform
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
 from store.runs.data_folder import DataFolder
@@ -22,12 +23,14 @@ _MICRO = 1e6
 
 @dataclass(frozen=True)
 class WallMet:
-    """A wall at which a run has ended."""
+    """A wall at which a run has ended, or the change of its site."""
 
     platform: str
     account: str
     wall: str
     run_id: str
+    found: str = ""
+    """What in particular, where the fault says more than its name."""
 
 
 class PastRuns:
@@ -92,8 +95,11 @@ class PastRuns:
         for run in (run for run in runs if not run.finished):
             fault, head = run.fault, run.begun
             if fault is not None and not fault.recovered:
-                met = WallMet(head.platform, head.account, fault.fault, run.run_id)
-                found.append((fault, met if is_wall(fault.fault) else None))
+                of_site = fault.fault == LayoutChanged.__name__
+                told = fault.message if of_site else ""
+                met = WallMet(head.platform, head.account, fault.fault, run.run_id, told)
+                holds = waits_for_person(fault.fault) and (not of_site or _is_live(head.platform))
+                found.append((fault, met if holds else None))
         return found
 
     def watched(self, cap: DailyCap, day: CalendarDay) -> int:
@@ -134,3 +140,10 @@ class PastRuns:
             max(paid, sum(run.cost.values()) / _MICRO)
             for paid, run in zip(booked, mine, strict=True)
         )
+
+
+def _is_live(platform: str) -> bool:
+    try:
+        return load_platform(platform).live
+    except UnknownName:  # of a later version, or an imported one
+        return False

@@ -26,6 +26,7 @@ from agent.daemon.web.study_status import StudyStatus, list_studies
 from agent.run_config import FrozenValue
 from store.jsonl.locks import holder
 from store.maintenance.stats import RECENT, Disk, disk_of
+from store.runs.canary_log import CanaryRecord, read_newest
 from store.runs.data_folder import DataFolder
 
 LOCK = "lock"
@@ -48,6 +49,18 @@ _NAMES = {
 _SELDOM = 100
 """One part in so many of the time goes into measuring the folder: a big one takes long."""
 Upcoming = Sequence[tuple[datetime, str]]
+
+
+class SiteStatus(FrozenValue):
+    """What was last found of a site, by a run's first videos or by a probe."""
+
+    platform: str
+    at: datetime
+    skin: bool
+    source: str
+    """``probe``, ``run``, or ``layout_changed`` for a run that ended by it."""
+    fails: tuple[str, ...] = ()
+    """Capabilities that failed, each with its reason."""
 
 
 class NextOccurrence(FrozenValue):
@@ -139,6 +152,7 @@ class Status(FrozenValue):
     upcoming: tuple[NextOccurrence, ...] = ()
     entries: tuple[EntryStatus, ...] = ()
     walls: tuple[WaitingWall, ...] = ()
+    sites: tuple[SiteStatus, ...] = ()
     breakers: tuple[BreakerChanged, ...] = ()
     troubles: tuple[MachineNotice, ...] = ()
     failures: tuple[FailureNotice, ...] = ()
@@ -183,6 +197,7 @@ class StatusReader:
             upcoming=tuple(NextOccurrence(at=at, entry=entry) for at, entry in upcoming),
             entries=_entries(state, upcoming, alive=held is not None),
             walls=list_waiting(state.walls.values()),
+            sites=tuple(map(_site, read_newest(self._data))),
             breakers=tuple(state.breakers.values()),
             troubles=tuple(state.troubles.values()),
             failures=_failures(self._events.failures),
@@ -235,6 +250,17 @@ def read_status(
 ) -> Status:
     """Return how things stand, for somebody who looks once."""
     return StatusReader(data, hide).look(now, upcoming)
+
+
+def _site(record: CanaryRecord) -> SiteStatus:
+    fails = [name for name, verdict in record.verdicts.items() if verdict == "fails"]
+    return SiteStatus(
+        platform=record.platform,
+        at=record.at,
+        skin=record.skin,
+        source=record.kind,
+        fails=tuple(f"{name}: {record.reasons.get(name, '')}" for name in fails),
+    )
 
 
 def _cost(runs: Sequence[RunTally], today: CalendarDay) -> Cost:

@@ -32,6 +32,7 @@ from agent.drivers.base import (
 )
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.hook_syntax import refuse_unreadable
 from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.page_queries import PageMoved, PageQueries
 from agent.drivers.web.wall_handling import PageWalls
@@ -163,6 +164,7 @@ class PlaywrightDriver:
         if self._window.cookies:
             await context.add_cookies(list(self._window.cookies))  # type: ignore[arg-type]
         page = context.pages[0] if context.pages else await context.new_page()
+        await refuse_unreadable(page, self._hooks)
         self._reports.attach(page)
         self._page = page
         self._cdp = await context.new_cdp_session(page)

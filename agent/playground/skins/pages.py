@@ -2,7 +2,8 @@
 
 Switches arrive in the query of the page and are passed on by its script, so that the server keeps
 no state of its own: ``status``, ``empty``, ``broken``, ``wait`` and ``rename`` spoil the responses
-for places from ``from`` on, while ``attempt`` lies below ``times``.
+for places from ``from`` on, while ``attempt`` lies below ``times``. With ``later``, what the page
+itself holds is not renamed.
 """
 
 from __future__ import annotations
@@ -102,8 +103,9 @@ class Skin:
             served = self._serve(self._visitor(name), None, request.query_params)
         except PlaygroundError as error:
             return JSONResponse({"error": str(error)}, 409)
+        later = "later" in request.query_params
         held = {
-            key: _renamed(body, request.query_params.get("rename"))
+            key: _renamed(body, None if later else request.query_params.get("rename"))
             for key, body in self._inline(served, request.query_params).items()
         }
         scripts = "\n".join(

@@ -139,7 +139,7 @@ def test_a_renamed_field_comes_from_the_page_or_not_at_all(tmp_path: Path) -> No
     ("platform", "switches", "field"),
     [
         ("tiktok", "rename=desc:description&strip=caption", "caption"),
-        ("tiktok", "strip=id", "response that names the video"),
+        ("tiktok", "strip=id", "id"),
         ("instagram", "rename=code:shortcode", "response that names the video"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_field_that_vanishes_is_a_changed_layout() -> None:
     watched(feed, 30, desc="words", author={"uniqueId": "someone"})
     with pytest.raises(LayoutChanged) as raised:
         watched(feed, 12, start=30, author={"uniqueId": "someone"})
-    told = {"field": "caption", "since": 30, "videos": 12}
+    told = {"field": "caption", "since": 30, "videos": 12, "capability": "caption"}
     assert raised.value.details == told
 
 

@@ -65,6 +65,7 @@ function wall(one) {
   return make("article", { class: "notice wall" },
     make("h3", {}, `${site(one)} shows ${one.saw}`),
     make("p", {}, make("b", {}, one.account), " has waited since ", passing(one.since, at),
+      one.found ? `: ${one.found}. See what fails, then mend it with a newer adapter file:` :
       one.command.includes(" login ") ? ". Look at it in the account’s own window:" : ". See what it met:"),
     command(one.command),
     make("p", { class: "soft" }, "Nothing of this platform is started until you say that you have looked."),
@@ -91,9 +92,16 @@ function unreadable(lines, all) {
     make("p", { class: "soft" }, "All else is read, and shown below."), asked.map(command));
 }
 
+const changed = (one) => make("article", { class: "notice" },
+  make("h3", {}, `${site(one)}${one.skin ? " (skin)" : ""} is not as its adapter knows it`),
+  make("p", {}, one.fails.join("; "), ", seen ", passing(one.at, at)),
+  command(`python -m agent doctor --platform ${one.platform}`));
+
 export function attention(status) {
+  const waiting = status.walls.filter((one) => one.found).map((one) => one.platform);
+  const failing = status.sites.filter((one) => one.fails.length && !waiting.includes(one.platform));
   return [
-    ...status.walls.map(wall), ...status.breakers.map(breaker), ...status.troubles.map(trouble),
+    ...status.walls.map(wall), ...failing.map(changed), ...status.breakers.map(breaker), ...status.troubles.map(trouble),
     ...(status.file_problem ? [refused(status.file_problem)] : []),
     ...(status.unreadable.length ? [unreadable(status.unreadable, status.counts.unreadable)] : []),
   ];

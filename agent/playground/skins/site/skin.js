@@ -11,7 +11,7 @@
 //   wall=NAME[@N]              a wall, once place N is reached      deaf=1    keys do nothing
 //   answered=MS                a wall goes again so much later, as if somebody had answered it
 //   twice=1, disorder=1        responses come twice, or in another order
-//   status, empty, broken, wait, rename, from, times                passed on to the server
+//   status, empty, broken, wait, rename, later, from, times         passed on to the server
 
 import { Motion } from "/site/motion.js";
 import { View } from "/site/watch.js";

@@ -4,7 +4,7 @@
 import { begin, call, escaped, inline, other } from "./skin.js";
 
 const post = (body) => ({ method: "POST", body: JSON.stringify(body) });
-const sequence = (body) => body.entries.map(({ command: { reelWatchEndpoint: told } }) => ({
+const sequence = (body) => (body.entries ?? body.list).map(({ command: { reelWatchEndpoint: told } }) => ({
   id: told.videoId, place: told._place, ad: told.adClientParams?.isAd,
 }));
 const reel = other ? "reel-video-in-sequence" : "reel-video-in-sequence-new";
@@ -50,6 +50,7 @@ begin({
     item: [[`class="${reel}"`, 'class="another-name"']],
     active: [['id="shorts-player"', ""]],
     next: [["navigation-button-down", "another-name"]],
+    likes: [["like-button-view-model", "another-name"]],
     caption: [["ytShortsVideoTitleViewModelShortsVideoTitle", "another-name"]],
   },
   german: [["Next video", "Nächstes Video"], ["like this video", "Mag ich"]],

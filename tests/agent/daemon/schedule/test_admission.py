@@ -16,6 +16,7 @@ from agent.daemon.config.watch_file import DailyCap, WatchEntry, WatchFile, Watc
 from agent.daemon.journal.events import ChildEnded, ChildStarted
 from agent.daemon.journal.state import fold
 from agent.daemon.journal.tail import Ledgers
+from agent.daemon.journal.wall_status import list_waiting
 from agent.daemon.journal.writer import JournalWriter
 from agent.daemon.machine_clock import ClockJumps
 from agent.daemon.main import SupervisorControls
@@ -335,6 +336,32 @@ def spent(data: DataFolder, fault: str) -> ExitReason:
     with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
         writer.append(Fault(at=NOON, position=1, fault=fault, message="why", recovered=False))
     return explain_exit(1, None, data.root / "log", evidence, Ledgers(data).now())
+
+
+@pytest.mark.parametrize(("platform", "holds"), [("tiktok", True), ("playground", False)])
+def test_a_changed_site_holds_its_platform_until_a_person_has_looked(
+    tmp_path: Path, book: JournalWriter, platform: str, holds: bool
+) -> None:
+    run = {"persona": "p12", "account": "p12-a", "platform": "tiktok"}
+    world = World(tmp_path, book, WatchFile(entry=(entry(run=run),), limits=LIMITS))
+    keep_run(DataFolder(tmp_path), "r1", ["red"], end=False, platform=platform, account="p12-a")
+    details = {"capability": "ad"}
+    with LedgerWriter(DataFolder(tmp_path).ledger_path("r1"), fsync=False) as writer:
+        fault = {"fault": "LayoutChanged", "message": "no ad in 14 videos", "details": details}
+        writer.append(Fault.model_validate({"at": NOON, "position": 1, "recovered": False} | fault))
+    runs = Ledgers(DataFolder(tmp_path)).now()
+    ending = explain_exit(1, None, tmp_path / "log", world.evidence, runs)
+    assert ending.outcome == ("wall" if holds else "fault")
+    world.end(ending, RetryPolicy(book))
+    if not holds:
+        assert world.barred() is None
+        return
+    assert str(world.barred()).startswith(f"tiktok has changed since {NOON:%Y-%m-%d %H:%M} UTC")
+    assert "no ad in 14 videos" in str(world.barred())
+    (wall,) = list_waiting(book.state.walls.values())
+    assert wall.command == "python -m agent doctor --platform tiktok --account p12-a"
+    book.note(book.state.walls["tiktok", "p12-a"].model_copy(update={"open": False}))
+    assert world.barred() is None
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.daemon.journal.events import name_occurrence, read_events
+from agent.daemon.journal.events import WallReported, name_occurrence, read_events
 from agent.daemon.web.status import JOURNAL
 from agent.drivers.web.browser import find_browser, list_arguments
+from store.runs.canary_log import CanaryRecord, append_canary
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
 from tests.agent.daemon.made_data_folder import World, served
@@ -208,6 +209,34 @@ def test_pause_resume_run_now_and_retry(visit: Open, made: dict[str, tuple[World
     retry.click()
     retry.wait_for(state="detached")
     assert kinds(world)[-2:] == ["asked", "breaker"]
+
+
+def test_a_site_that_has_changed_is_told_and_waits_for_a_person(
+    visit: Open, made: dict[str, tuple[World, str]]
+) -> None:
+    page, world = visit("wall"), made["wall"][0]
+    found = {"verdicts": {"ad": "fails"}, "reasons": {"ad": "0 of 24"}}
+    record = CanaryRecord.model_validate(
+        {"kind": "run", "platform": "youtube"} | found | {"at": world.now}
+    )
+    append_canary(world.data, record)
+    world.write(
+        WallReported(
+            at=world.now,
+            platform="instagram",
+            account="a1",
+            open=True,
+            wall="LayoutChanged",
+            found="no likes in 14 videos in a row",
+        )
+    )
+    told = page.get_by_role("article").filter(has_text="YouTube is not as its adapter knows it")
+    told.filter(has_text="ad: 0 of 24").wait_for()
+    waits = page.get_by_role("article").filter(has_text="no likes in 14 videos in a row")
+    waits.wait_for()
+    assert "python -m agent doctor --platform instagram --account a1" in waits.inner_text()
+    page.get_by_role("button", name="I have looked at a1 on Instagram").click()
+    waits.wait_for(state="detached")
 
 
 def test_what_is_refused_is_told(visit: Open, made: dict[str, tuple[World, str]]) -> None:

@@ -25,6 +25,7 @@ from agent.daemon.journal.events import (
 from agent.daemon.redact_secrets import HIDDEN, SecretRedactor, secrets_of
 from agent.daemon.web.prometheus import exposition
 from agent.daemon.web.status import Status, StatusReader, read_status
+from store.runs.canary_log import CanaryRecord, append_canary
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
 from tests.agent.daemon.made_data_folder import World, served
@@ -155,6 +156,19 @@ def test_what_waits_for_a_person(world: World) -> None:
     assert [one.platform for one in found.breakers] == ["youtube"]
     assert [one.trouble for one in found.troubles] == ["disk"]
     assert [one.outcome for one in found.failures] == ["skipped", "fault"]
+
+
+def test_what_was_last_found_of_each_site(world: World) -> None:
+    for at, verdict in ((NOW, "holds"), (NOW + timedelta(minutes=1), "fails")):
+        found = {"verdicts": {"ad": verdict, "id": "holds"}, "reasons": {"ad": "0 of 24"}}
+        record = {"kind": "run", "at": at, "platform": "tiktok", "run_id": "r1", **found}
+        append_canary(world.data, CanaryRecord.model_validate(record))
+    append_canary(world.data, CanaryRecord(kind="probe", at=NOW, platform="youtube"))
+    tiktok, youtube = seen(world).sites
+    assert (tiktok.at, tiktok.fails) == (NOW + timedelta(minutes=1), ("ad: 0 of 24",))
+    assert (youtube.source, youtube.fails) == ("probe", ())
+    lines = list(status_lines(seen(world), NOW + timedelta(minutes=2)))
+    assert any(line.startswith("tiktok: fails ad: 0 of 24, seen by a run") for line in lines)
 
 
 def test_curves_are_of_all_answers_of_an_arm_and_start_anew(world: World) -> None:

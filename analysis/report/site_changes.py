@@ -1,0 +1,85 @@
+"""Changes of a site while a study was made: met by its runs, or in the canary log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from store.runs.canary_log import read_canary
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
+from store.runs.ledger_lines import RunStarted
+
+FAULT = "LayoutChanged"
+MOST = 5
+"""Changes that are told one by one."""
+
+
+@dataclass(frozen=True)
+class SiteChange:
+    """A change of a site's page or responses, as it was noticed."""
+
+    at: datetime
+    platform: str
+    capability: str
+    run_id: str | None = None
+    """The run that met it; ``None`` for one that was only found by a canary."""
+    splits: bool = False
+    """Whether it lies between what is compared of the run: before and after."""
+
+
+def find_changes(read: Ledger) -> list[SiteChange]:
+    """Return the changes that a run met, with where they fall between its windows."""
+    found = []
+    for fault in read.faults:
+        if fault.fault != FAULT:
+            continue
+        since = fault.details.get("since")
+        place = since if isinstance(since, int) else fault.position
+        earlier = any(s.phase == "before" and s.position < place for s in read.steps)
+        later = any(s.phase == "after" and s.position >= place for s in read.steps)
+        capability = str(fault.details.get("capability") or fault.details.get("field") or "layout")
+        started = read.started
+        found.append(
+            SiteChange(fault.at, started.platform, capability, started.run_id, earlier and later)
+        )
+    return found
+
+
+def find_logged_changes(data: DataFolder, started: Sequence[RunStarted]) -> list[SiteChange]:
+    """Return failed canaries of the runs' sites between the first start and the last.
+
+    What the runs themselves met is left out. Raises ``DamagedLedger`` where a log cannot be read.
+    """
+    mine = {first.run_id for first in started}
+    found = []
+    for platform in sorted({first.platform for first in started}):
+        times = [first.at for first in started if first.platform == platform]
+        for record in read_canary(data, platform):
+            fails = sorted(name for name, said in record.verdicts.items() if said == "fails")
+            within = min(times) <= record.at <= max(times)
+            if fails and within and not record.skin and record.run_id not in mine:
+                found.append(SiteChange(record.at, platform, ", ".join(fails)))
+    return found
+
+
+def tell_changes(changes: Iterable[SiteChange]) -> list[str]:
+    """Return a sentence on each of the first few changes, those within a comparison first."""
+    ordered = sorted(changes, key=lambda one: (not one.splits, one.at))
+    said = [_tell(change) for change in ordered[:MOST]]
+    if len(ordered) > MOST:
+        said.append(f"{len(ordered) - MOST} more changes of a site were noticed; the ledgers say.")
+    return said
+
+
+def _tell(change: SiteChange) -> str:
+    about = f"On {change.at:%Y-%m-%d}, {change.platform} was found to have changed"
+    if change.run_id is None:
+        return f"{about} ({change.capability}), between the first run and the last."
+    if change.splits:
+        return (
+            f"{about} ({change.capability}) between the before and the after window of "
+            f"{change.run_id}, so that a part of its difference may come from how it was read."
+        )
+    return f"{about} ({change.capability}) in {change.run_id}, outside of what is compared."

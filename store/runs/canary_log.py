@@ -1,0 +1,82 @@
+"""The canary log: dated results of looking whether a site is as its adapter knows it.
+
+One file a platform, ``canary/<platform>.jsonl``, which only grows. It names no video and nobody.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from store.errors import DamagedLedger, DataUnwritable
+from store.jsonl.append_only import LineFile, committed
+from store.jsonl.base_record import Record, tell_fault
+from store.jsonl.locks import LockHeld, NamedLock
+from store.jsonl.paths import PathName
+from store.runs.data_folder import DataFolder
+
+PATIENCE_S = 10.0
+"""How long another process's line is waited for."""
+
+
+class CanaryRecord(Record):
+    """What was found of a site, at one time."""
+
+    kind: Literal["probe", "run", "layout_changed"]
+    """A probe by hand; the first videos of a run; a run that ended since the site has changed."""
+    at: AwareDatetime
+    platform: PathName
+    skin: bool = False
+    """Whether it was the playground that looks like the site."""
+    run_id: PathName | None = None
+    adapter_version: int | None = None
+    adapter_sha256: str | None = None
+    videos: int = 0
+    verdicts: dict[str, str] = Field(default_factory=dict)
+    """``holds``, ``fails`` or ``could not tell``, by capability."""
+    reasons: dict[str, str] = Field(default_factory=dict)
+
+
+def append_canary(data: DataFolder, record: CanaryRecord) -> None:
+    """Append a result; raises ``DataUnwritable``."""
+    path = data.canary_path(record.platform)
+    lock = NamedLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(PATIENCE_S)
+    except (LockHeld, OSError) as error:
+        raise DataUnwritable(path, str(error)) from None
+    try:
+        file = LineFile(path)
+        try:
+            file.append(record.model_dump_json().encode() + b"\n")
+        finally:
+            file.close()
+    except OSError as error:
+        raise DataUnwritable(path, error.strerror or str(error)) from None
+    finally:
+        lock.release()
+
+
+def read_newest(data: DataFolder) -> list[CanaryRecord]:
+    """Return the newest result of each platform; a log whose last line is damaged has none."""
+    found = []
+    for path in sorted((data.root / "canary").glob("*.jsonl")):
+        lines, _ = committed(path.read_bytes())
+        with suppress(ValidationError):
+            found += [CanaryRecord.model_validate_json(line) for line in lines[-1:]]
+    return found
+
+
+def read_canary(data: DataFolder, platform: str) -> list[CanaryRecord]:
+    """Return a platform's results, the oldest first; raises ``DamagedLedger`` with the line."""
+    path = data.canary_path(platform)
+    lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(CanaryRecord.model_validate_json(line))
+        except ValidationError as error:
+            raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
+    return records

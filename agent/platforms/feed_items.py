@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from store.runs.ledger_lines import Video
 
@@ -29,6 +29,7 @@ _SCALE = {
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
 _MOST_DIGITS = 15
 _MOST_FIELDS = 200
+_LONGEST_URL = 100_000
 
 
 def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
@@ -134,11 +135,20 @@ def sent_json(request: str | None) -> Any:
 
 
 def sent_field(request: str | None, field: str) -> str | None:
+    return _fields(request or "").get(field)
+
+
+def sent_query(url: str) -> dict[str, str]:
+    """Return the fields of an address's query, the first of each name."""
+    return _fields(urlsplit(url).query if len(url) <= _LONGEST_URL else "")
+
+
+def _fields(text: str) -> dict[str, str]:
     try:
-        fields = parse_qs(request or "", max_num_fields=_MOST_FIELDS)
+        fields = parse_qs(text, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        return None
-    return fields.get(field, [None])[0]
+        return {}
+    return {name: values[0] for name, values in fields.items()}
 
 
 def source_of(url: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import feed_items
 from agent.platforms.base import Platform, SiteSession, read_refusal
+from agent.platforms.feed_batches import NOTHING_SAID, FeedRequest
 from store.runs.ledger_lines import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
@@ -88,6 +89,26 @@ def parse(answer: SiteAnswer) -> list[Video]:
 
 def _asked(answer: SiteAnswer) -> str | None:
     return feed_items.sent_field(answer.request, "fb_api_req_friendly_name")
+
+
+def read_request(answer: SiteAnswer) -> FeedRequest:
+    """Read which reels the page says that it has shown, by whatever names it gives them."""
+    data = feed_items.at(
+        feed_items.sent_json(feed_items.sent_field(answer.request, "variables")), "data"
+    )
+    listed = feed_items.at(data, "seen_reels")
+    if isinstance(listed, str):
+        listed = feed_items.sent_json(listed)
+    if not isinstance(listed, list):
+        return NOTHING_SAID
+    names = (_name_of_seen(one) for one in listed)
+    return FeedRequest(seen=frozenset(name for name in names if name))
+
+
+def _name_of_seen(entry: Any) -> str | None:
+    if isinstance(entry, dict):
+        entry = next((entry[key] for key in ("id", "media_id", "pk", "code") if key in entry), None)
+    return str(entry) if isinstance(entry, int | str) else None
 
 
 def _is_pool(answer: SiteAnswer) -> bool:
@@ -184,6 +205,7 @@ PLATFORM = Platform(
     parse,
     url="https://www.instagram.com/reels/",
     refused=read_wall,
+    request=read_request,
     beside=describes_pool,
     session=SiteSession("https://www.instagram.com/accounts/login/", ("sessionid",), needed=True),
     hosts=("instagram.com",),

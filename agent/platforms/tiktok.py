@@ -11,6 +11,7 @@ from typing import Any
 from agent.drivers.base import PageHooks, SiteAnswer, Wall, WallKind
 from agent.platforms import feed_items
 from agent.platforms.base import Platform, SiteSession, read_refusal
+from agent.platforms.feed_batches import FeedRequest
 from store.runs.ledger_lines import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
@@ -107,6 +108,27 @@ def parse(answer: SiteAnswer) -> list[Video]:
     return [_video(item, source) for item in feed_items.walk(answer.body, _is_item)]
 
 
+def read_order(answer: SiteAnswer) -> list[str]:
+    """Return the ids of the feed's places in their order; a live card has none."""
+    if "/preload/" in answer.url:
+        return []
+    return [_id(item) or "" for item in feed_items.walk(answer.body, _is_place)]
+
+
+def _is_place(node: dict[str, Any]) -> bool:
+    return _is_item(node) or (node.get("id") == "" and _is_live(node))
+
+
+def _is_live(item: dict[str, Any]) -> bool:
+    return bool(item.get("liveRoomInfo")) or item.get("containerType") == 2
+
+
+def read_request(answer: SiteAnswer) -> FeedRequest:
+    """Read what the page says of its visitor: the site's own count of videos seen."""
+    sent = feed_items.sent_query(answer.url)
+    return FeedRequest(seen=feed_items.count(sent.get("vv_count_fyp")))
+
+
 def _is_item(node: dict[str, Any]) -> bool:
     about = (node.get("author"), node.get("video"), node.get("stats"), node.get("statsV2"))
     return _id(node) is not None and any(isinstance(part, dict) for part in about)
@@ -120,7 +142,6 @@ def _video(item: dict[str, Any], source: str) -> Video:
     id_ = _id(item) or ""
     author = feed_items.name(feed_items.at(item, "author", "uniqueId"))
     info = item.get("ad_info")
-    live = bool(item.get("liveRoomInfo")) or item.get("containerType") == 2
     return feed_items.video(
         id_,
         source,
@@ -134,7 +155,7 @@ def _video(item: dict[str, Any], source: str) -> Video:
         views=_stat(item, "playCount"),
         duration_s=_duration(item),
         ad=True if isinstance(info, dict) and info else feed_items.flag(item.get("isAd")),
-        live=live or None,
+        live=_is_live(item) or None,
     )
 
 
@@ -175,6 +196,8 @@ PLATFORM = Platform(
     parse,
     url="https://www.tiktok.com/foryou",
     refused=read_wall,
+    order=read_order,
+    request=read_request,
     session=SiteSession("https://www.tiktok.com/login", ("sessionid", "sid_tt"), needed=False),
     hosts=("tiktok.com",),
 )

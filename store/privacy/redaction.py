@@ -31,6 +31,7 @@ from store.runs.ledger_lines import (
     RunStarted,
     Video,
 )
+from store.runs.ledger_site_lines import FeedBatch, mark_of
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 Change = Callable[[str], str]
@@ -99,12 +100,20 @@ def redact_ledger(
     """
     records, _ = ledger_lines(path)
     made: list[Record] = []
+    stand_ins = {
+        mark_of(record.video.id): mark_of(steps[record.position].video.id)
+        for record in records
+        if isinstance(record, ObservedVideo) and record.position in line.positions
+    }
     for record in records:
         new: Record = record
         if isinstance(record, RunStarted):
             new = record.model_copy(update={"schema_": max(record.schema_, REDACTED)})
         elif isinstance(record, ObservedVideo) and record.position in steps:
             new = _as_changed(record, steps[record.position])
+        elif isinstance(record, FeedBatch):
+            order = tuple(stand_ins.get(mark, mark) for mark in record.order)
+            new = record.model_copy(update={"order": order})
         elif isinstance(record, Fault) and record.position in line.positions:
             new = record.model_copy(update={"message": "(forgotten)", "details": {}})
         elif isinstance(record, Fault):

@@ -25,6 +25,8 @@ const QUIET_MS = 120;
 const DISORDER_MS = 600;
 const { speed, motion } = document.documentElement.dataset;
 
+/** The ids of what this page has shown, in order: what its requests tell the server. */
+export const viewed = [];
 export const ask = new URLSearchParams(location.search);
 export const other = ask.get("layout") === "b";
 
@@ -189,6 +191,7 @@ class Feed {
     this.active = place;
     if (this.aim < 0) this.aim = place;
     const card = this.cards[place];
+    viewed.push(card.item.id);
     this.furnish();
     this.announce(place);
     if (this.cards.length - 1 - place <= AHEAD) this.load();

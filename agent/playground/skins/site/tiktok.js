@@ -2,7 +2,7 @@
 // menus that name their video, live cards without an id, photo posts without a video, a shadow root
 // around the consent banner.
 
-import { ask, begin, call, escaped, inline, other } from "./skin.js";
+import { ask, begin, call, escaped, inline, other, viewed } from "./skin.js";
 
 const items = (list) => list.map((told) => ({
   id: told.id, place: told._place, clip: told._clip, seconds: told._s,
@@ -57,7 +57,7 @@ begin({
   german: [["Like video", "Video mit Gefällt mir markieren"], ["Go to next video", "Weiter"],
     ["Next video", "Weiter"]],
   first: () => items(inline("__UNIVERSAL_DATA_FOR_REHYDRATION__").__DEFAULT_SCOPE__["webapp.updated-items"]),
-  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}` }),
+  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}&vv_count_fyp=${viewed.length}` }),
   unpack: (body) => items(body.itemList),
   aside: () => call("/api/preload/item_list/"),
   address: () => null,

@@ -206,6 +206,9 @@ class Feed:
         if video.duration_s is None and shown.duration_s is not None:
             update["duration_s"] = shown.duration_s
             sources["duration_s"] = "page"
+        if video.photos is None and shown.pictures:
+            update["photos"] = shown.pictures
+            sources["photos"] = "page"
         update["ad"] = video.ad if shown.ad is None else bool(video.ad) or shown.ad
         update["live"] = video.live if shown.live is None else bool(video.live) or shown.live
         described = video.model_copy(update={**update, "sources": sources})

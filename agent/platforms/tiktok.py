@@ -156,7 +156,13 @@ def _video(item: dict[str, Any], source: str) -> Video:
         duration_s=_duration(item),
         ad=True if isinstance(info, dict) and info else feed_items.flag(item.get("isAd")),
         live=_is_live(item) or None,
+        photos=_pictures(item),
     )
+
+
+def _pictures(item: dict[str, Any]) -> int | None:
+    listed = feed_items.at(item, "imagePost", "images")
+    return len(listed) or None if isinstance(listed, list) else None
 
 
 def _duration(item: dict[str, Any]) -> float | None:

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
-from agent.run_config import Arm, Dwell, Frames, FrozenValue, SiteConfig
+from agent.run_config import Arm, Dwell, Frames, FrozenValue, PhotoRule, SiteConfig
 from store.runs.ledger_lines import Windows
 from store.untrusted.size_limits import BadToml, read_toml
 
@@ -120,6 +120,7 @@ class StudyDeclaration(FrozenValue):
     frames: Frames = Frames()
     live: LiveSettings = LiveSettings()
     like: bool = False
+    photos: PhotoRule = "judge"
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
 
@@ -158,6 +159,7 @@ class StudyDeclaration(FrozenValue):
 EXAMPLE = """\
 name = "first-study"
 seed = 7
+# photos = "pass"                   # leave photo posts after a swipe's dwell; "judge" is the default
 
 [matrix]
 personas = ["p01", "p05", "p09", "p12", "p16", "p19", "p28", "p32"]   # unlike tastes find most

@@ -38,7 +38,7 @@ Whole = Annotated[int, Field(ge=-MOST_COUNT, le=MOST_COUNT)]
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
-Exclusion = Literal["ad", "live", "repeat", "not_shown"]
+Exclusion = Literal["ad", "live", "repeat", "not_shown", "photo"]
 """Why a video does not count. Only ledgers before schema 3 exclude a ``repeat``."""
 Repeat = Literal["run", "account"]
 """Where a video was shown before: earlier in the run, or in a former run of the same account."""
@@ -178,6 +178,8 @@ class Video(Record):
     duration_s: float | None = None
     ad: bool | None = None
     live: bool | None = None
+    photos: ForeignCount = None
+    """Pictures of a photo post; ``None`` for a video, or where it is not known."""
     batch: Whole | None = None
     """Which batch of the feed brought it, counted from 0 within the run."""
     batch_requested_at: Whole | None = None

@@ -32,6 +32,7 @@ from agent.drivers.base import (
 )
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.held_pictures import as_frame, read_picture
 from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.page_queries import PageMoved, PageQueries
 from agent.drivers.web.wall_handling import PageWalls
@@ -190,8 +191,10 @@ class PlaywrightDriver:
 
     # The step
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         box = shown.box
+        if shown.pictures and (held := await self._held_picture(shown, picture)) is not None:
+            return Capture(held, 0.0, 0)
         for retake in range(self._limits.retakes):
             met, asked_ms = self._walls.met, time() * 1000
             jpeg = await self._screenshot(box)
@@ -205,6 +208,15 @@ class PlaywrightDriver:
             if jpeg and check and check["stays"] and self._walls.met == met:
                 return Capture(jpeg, check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
+
+    async def _held_picture(self, shown: ActiveVideo, number: int) -> bytes | None:
+        """Read one picture of a post; ``None`` where what is seen must stand for it."""
+        question = {"key": shown.key, "number": number}
+        url = (await self._ask("pictureUrl", question, SETTLE_MARGIN_S))["url"]
+        if url is None:
+            return None
+        kept = await self._within(read_picture(self._devtools(), url), SETTLE_MARGIN_S)
+        return kept and await asyncio.to_thread(as_frame, kept, self.viewport)
 
     async def _screenshot(self, box: Box) -> bytes | None:
         """``None`` where the page goes elsewhere meanwhile: the next question finds out where."""

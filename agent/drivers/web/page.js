@@ -18,8 +18,16 @@
   };
   let held = null;          // the player that is held, what it plays, and whether it is being left
 
-  // What a post without a player gets is the time for which it is there, at the page's own speed.
-  const stayedOf = (view) => ((performance.now() - view.since) / 1000) * hooks.speed;
+  // Wall time for which the page was hidden, up to now.
+  let hiddenMs = 0, hiddenSince = document.hidden ? performance.now() : null;
+  document.addEventListener("visibilitychange", () => {
+    if (hiddenSince !== null) hiddenMs += performance.now() - hiddenSince;
+    hiddenSince = document.hidden ? performance.now() : null;
+  });
+  const hiddenSoFar = () => hiddenMs + (hiddenSince === null ? 0 : performance.now() - hiddenSince);
+  // What a post without a player gets is the time for which it is seen, at the page's own speed.
+  const stayedOf = (view) =>
+    ((performance.now() - view.since - (hiddenSoFar() - view.hidden)) / 1000) * hooks.speed;
   const playedOf = (view) =>
     view.meter ? view.carried + view.meter.played - view.base : stayedOf(view);
 
@@ -195,6 +203,17 @@
     else play(active.video);
   }
 
+  // The pictures of a post, each once; those that the page has not loaded yet are left out.
+  const isLoaded = (el) => !(el instanceof HTMLImageElement) || el.complete && el.naturalWidth > 0;
+  const pictures = (root) => {
+    const found = hooks.photos.flatMap((selector) => queryAll(root, selector));
+    if (!found.some((el) => visible(el) && isLoaded(el))) return [];
+    const sources = new Map(found.filter(isLoaded).map((el) => [el.currentSrc || numberOf(el), el]));
+    return [...sources.values()];
+  };
+  const loadsPictures = (root) =>
+    hooks.photos.some((selector) => queryAll(root, selector).some((el) => !isLoaded(el)));
+
   // Whether a mark is there; null where no hook could show it.
   const shows = (root, selectors) => selectors.length ? marked(root, selectors) : null;
   // Make the active video the current one, and describe it.
@@ -206,7 +225,7 @@
     state.current = {
       key, ident, item: active.item, index: indexOf(active), video,
       meter: video && meter(video), base, carried: 0, shown, top: topOf(active), paintedAt: 0,
-      since: performance.now() - waited,
+      since: performance.now() - waited, hidden: hiddenSoFar(),
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
@@ -218,7 +237,7 @@
       time_s: video ? video.currentTime : 0,
       duration_s: video && isFinite(video.duration) ? video.duration : null,
       exposure_s: playedOf(state.current),
-      shown, has_video: !!video, held: !!video,
+      shown, has_video: !!video, held: !!video, pictures: video ? 0 : pictures(root).length,
       ad: shows(root, hooks.ad), live: shows(root, hooks.live),
       fields: texts(root, hooks.fields, hooks.field_attributes), moved, animation_ms: moving, hooks_used: { ...used },
     };
@@ -257,6 +276,16 @@
       });
     },
 
+    // Where one picture of the post lies that is shown; null where it is not there, or has no place.
+    pictureUrl({ key, number }) {
+      const wall = wallSeen();
+      if (wall) return { url: null, wall };
+      const active = find(), current = state.current;
+      if (!active || !current || current.key !== key || !isCurrent(active)) return { url: null };
+      const picture = pictures(active.item || active.el)[number];
+      return { url: (picture && picture.currentSrc) || null };
+    },
+
     // Release the player until it has played `seconds` since it became active; `then` hold it again.
     watch({ seconds, limit, then }) {
       const view = state.current;
@@ -291,6 +320,6 @@
   globalThis.__feedsway = rules;
   globalThis.__feedswayPage = {
     VISIBLE, state, used, hooks: () => hooks, find, itemOf, identity, idInAddress, readAddress, indexOf,
-    sameMedia, samePlace, adopt, playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen,
+    sameMedia, samePlace, adopt, playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen, pictures, loadsPictures,
   };
 })();

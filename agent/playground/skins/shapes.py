@@ -24,8 +24,8 @@ class ServedItem:
     item: CatalogueItem
     place: int
     liked: bool = False
-    photos: bool = False
-    """Whether it is posted as pictures instead of a video, where the site has such posts."""
+    photos: tuple[CatalogueItem, ...] = ()
+    """Whose pictures it is posted as, instead of a video, where the site has such posts."""
 
 
 def feed_payload(catalogue: Catalogue, visitor: Visitor, page: BatchPart) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _tiktok(served: ServedItem) -> dict[str, Any]:
         return own | {"id": "", "containerType": 2, "liveRoomInfo": room}
     stats = {"diggCount": item.likes, "commentCount": item.comments, "playCount": item.plays}
     id_ = skin_id("tiktok", item)
-    own |= _photo_post(item) if served.photos else {}
+    own |= _photo_post(served.photos) if served.photos else {}
     # the site gives the length of advertisements in milliseconds, of all else in seconds
     length = round(item.seconds * 1000) if item.kind == "ad" else item.seconds
     own |= {"ad_info": {"ad_id": f"9{id_[1:]}"}} if item.kind == "ad" else {}
@@ -130,8 +130,8 @@ def _tiktok(served: ServedItem) -> dict[str, Any]:
     }
 
 
-def _photo_post(item: CatalogueItem) -> dict[str, Any]:
-    pictures = [{"imageURL": {"urlList": [poster_url(item)]}}]
+def _photo_post(items: Iterable[CatalogueItem]) -> dict[str, Any]:
+    pictures = [{"imageURL": {"urlList": [poster_url(item)]}} for item in items]
     return {"imagePost": {"images": pictures, "title": ""}}
 
 

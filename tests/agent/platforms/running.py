@@ -18,7 +18,7 @@ from agent.playground.catalogue import CatalogueItem, load_catalogue
 from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import skin_id
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
-from agent.run_config import Dwell, RunConfig, SiteConfig
+from agent.run_config import Dwell, PhotoRule, RunConfig, SiteConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -59,7 +59,13 @@ class Told:
 
 
 def watch(
-    root: Path, platform: str, videos: int, switches: str = "", *, of: str | None = None
+    root: Path,
+    platform: str,
+    videos: int,
+    switches: str = "",
+    *,
+    of: str | None = None,
+    photos: PhotoRule = "judge",
 ) -> Told:
     """Watch until so many videos counted, or until a fault ends the run."""
     skin: Any = platform if platform in ("tiktok", "youtube", "instagram") else None
@@ -73,6 +79,7 @@ def watch(
         windows=Windows(before=videos, after=0),
         dwell=QUICK,
         of=of,
+        photos=photos,
         site=None if of else SiteConfig(feed="random", skin=skin, switches=switches),
     )
     place = RunFolder(data, browsers.find_browser(), fresh=True, encoder=None)

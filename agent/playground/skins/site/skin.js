@@ -4,7 +4,7 @@
 //   lag=MS[@N], ahead=MS[@N]   the address changes after, or before, the video (of place N only)
 //   remake=MS[@N]              the player is made anew so long after its video became active
 //   strip=NAME,...             a hook is taken out of the page      lang=de   labels are localised
-//   photos=N,...               photo posts at these places (TikTok)
+//   photos=N,... pictures=N    photo posts at these places (TikTok), of so many pictures each
 //   nameless=1                 what is said of one video does not name it (YouTube)
 //   ads=N                      an ad of the pool is put in after place N (Instagram)
 //   layout=b                   the site's other layout              nofeed=1  no item appears

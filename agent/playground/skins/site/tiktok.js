@@ -28,7 +28,7 @@ const like = other ?
 const menu = ({ id }) => (other || !id ? "" :
   `<button data-e2e="more-menu-icon" data-more-menu-item-id="${id}"></button>`);
 const player = (item, n) => (item.photos ?
-  `<div class="css-3-DivPhotoPlayerContainer"><div class="screen">${item.photos.map((url) =>
+  `<div class="css-3-DivPhotoPlayerContainer"><div class="screen slides">${item.photos.map((url) =>
     `<img class="css-9-ImgPhotoSlide" src="${escaped(url)}">`).join("")}</div></div>` :
   `<div class="xgplayer-container" ${item.live ? "" : `id="xgwrapper-${n}-${item.id}"`}><div class="screen"></div></div>`);
 

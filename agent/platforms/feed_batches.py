@@ -25,6 +25,9 @@ class FeedRequest:
 
     seen: int | frozenset[str] | None = None
     """How many videos the site has counted so far, or names of some that it has."""
+    personalised: bool | None = None
+    signed_in: bool | None = None
+    region: str | None = None
 
 
 NOTHING_SAID = FeedRequest()
@@ -103,7 +106,7 @@ class BatchLog:
             return
         fresh = {video for video in ids if video and not self._waiting.get(video)}
         if fresh:
-            batch = self._new(None, requested_s, _listed(ids, fresh), self._count(request))
+            batch = self._new(None, requested_s, _listed(ids, fresh), request)
             self._waiting.update((video, [batch]) for video in fresh)
 
     def _count(self, request: FeedRequest) -> int | None:
@@ -131,7 +134,7 @@ class BatchLog:
         name: str | None,
         requested_s: float | None,
         order: tuple[str, ...] = (),
-        site_count: int | None = None,
+        request: FeedRequest = NOTHING_SAID,
     ) -> FeedBatch:
         batch = FeedBatch(
             number=self._next,
@@ -140,7 +143,10 @@ class BatchLog:
             position=self._reached,
             order=order,
             page=self._page if self._page >= 0 else None,
-            site_count=site_count,
+            site_count=self._count(request),
+            personalised=request.personalised,
+            signed_in=request.signed_in,
+            region=request.region,
         )
         self._next += 1
         if name is not None:

@@ -157,7 +157,26 @@ def _video(media: dict[str, Any], source: str, *, ad: bool | None) -> Video:
         views=None if hidden else next((n for n in views if n is not None), None),
         duration_s=feed_items.seconds(media.get("video_duration")),
         ad=ad,
+        created_at=feed_items.moment(media.get("taken_at")),
+        paid_partnership=feed_items.flag(media.get("is_paid_partnership")),
+        **_music(media),
     )
+
+
+def _music(media: dict[str, Any]) -> dict[str, str | None]:
+    """Read a song of the site's library, or a sound that somebody made."""
+    about = feed_items.at(media, "clips_metadata")
+    song = feed_items.at(about, "music_info", "music_asset_info")
+    sound = feed_items.at(about, "original_sound_info")
+    made = feed_items.at(sound, "ig_artist", "username")
+    return {
+        "music_id": feed_items.key(feed_items.at(song, "audio_cluster_id"))
+        or feed_items.key(feed_items.at(sound, "audio_asset_id")),
+        "music_title": feed_items.name(feed_items.at(song, "title"))
+        or feed_items.name(feed_items.at(sound, "original_audio_title")),
+        "music_author": feed_items.name(feed_items.at(song, "display_artist"))
+        or feed_items.name(made),
+    }
 
 
 def _is_ad(media: dict[str, Any]) -> bool | None:

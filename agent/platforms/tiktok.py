@@ -15,6 +15,8 @@ from agent.platforms.feed_batches import FeedRequest
 from store.runs.ledger_lines import Video
 
 INLINE = "script#__UNIVERSAL_DATA_FOR_REHYDRATION__"
+UNDETERMINED = "un"
+"""What stands for a language that was not recognised."""
 SHORTEST_MS = 1000
 """A duration in milliseconds is at least this, and one of an advertisement in seconds is not."""
 WORDS = "p, h1, h2, span:not([data-e2e]), div:not(:has(*)):not([data-e2e])"
@@ -124,9 +126,15 @@ def _is_live(item: dict[str, Any]) -> bool:
 
 
 def read_request(answer: SiteAnswer) -> FeedRequest:
-    """Read what the page says of its visitor: the site's own count of videos seen."""
+    """Read what the page says of its visitor, the site's own count of videos seen among it."""
     sent = feed_items.sent_query(answer.url)
-    return FeedRequest(seen=feed_items.count(sent.get("vv_count_fyp")))
+    plain = feed_items.word_flag(sent.get("isNonPersonalized"))
+    return FeedRequest(
+        seen=feed_items.count(sent.get("vv_count_fyp")),
+        personalised=None if plain is None else not plain,
+        signed_in=feed_items.word_flag(sent.get("user_is_login")),
+        region=feed_items.name(sent.get("region")),
+    )
 
 
 def _is_item(node: dict[str, Any]) -> bool:
@@ -142,6 +150,7 @@ def _video(item: dict[str, Any], source: str) -> Video:
     id_ = _id(item) or ""
     author = feed_items.name(feed_items.at(item, "author", "uniqueId"))
     info = item.get("ad_info")
+    subtitles = feed_items.listed(feed_items.at(item, "video", "subtitleInfos"))
     return feed_items.video(
         id_,
         source,
@@ -157,7 +166,41 @@ def _video(item: dict[str, Any], source: str) -> Video:
         ad=True if isinstance(info, dict) and info else feed_items.flag(item.get("isAd")),
         live=_is_live(item) or None,
         photos=_pictures(item),
+        created_at=feed_items.moment(item.get("createTime")),
+        music_id=feed_items.key(feed_items.at(item, "music", "id")),
+        music_title=feed_items.name(feed_items.at(item, "music", "title")),
+        music_author=feed_items.name(feed_items.at(item, "music", "authorName")),
+        shares=_stat(item, "shareCount"),
+        saves=_stat(item, "collectCount"),
+        language=_language(item),
+        category=feed_items.key(item.get("CategoryType")),
+        subtitled=None if subtitles is None else bool(subtitles),
+        subtitle_languages=feed_items.each_name(subtitles, "LanguageCodeName"),
+        stickers=_stickers(item),
+        ai_label=_ai_label(item),
+        ad_authorised=feed_items.flag(item.get("adAuthorization")),
     )
+
+
+def _language(item: dict[str, Any]) -> str | None:
+    told = feed_items.name(item.get("textLanguage"))
+    return None if told == UNDETERMINED else told
+
+
+def _stickers(item: dict[str, Any]) -> tuple[str, ...]:
+    """Return the texts of stickers, each of which may have several lines."""
+    lines = [
+        line
+        for sticker in feed_items.listed(item.get("stickersOnItem")) or ()
+        for line in feed_items.listed(feed_items.at(sticker, "stickerText")) or ()
+    ]
+    return tuple(filter(None, map(feed_items.name, lines)))
+
+
+def _ai_label(item: dict[str, Any]) -> bool | None:
+    """Return whether there is a label of any type; an item that names none does not tell."""
+    kind = feed_items.count(item.get("aigcLabelType"))
+    return None if kind is None else kind > 0
 
 
 def _pictures(item: dict[str, Any]) -> int | None:

@@ -159,7 +159,7 @@ class StudyDeclaration(FrozenValue):
 EXAMPLE = """\
 name = "first-study"
 seed = 7
-# photos = "pass"                   # leave photo posts after a swipe's dwell; "judge" is the default
+# photos = "pass"                   # leave photo posts after a swipe's dwell, unjudged
 
 [matrix]
 personas = ["p01", "p05", "p09", "p12", "p16", "p19", "p28", "p32"]   # unlike tastes find most

@@ -180,6 +180,25 @@ class Video(Record):
     live: bool | None = None
     photos: ForeignCount = None
     """Pictures of a photo post; ``None`` for a video, or where it is not known."""
+    created_at: AwareDatetime | None = None
+    """When it was published, as the site tells."""
+    music_id: ForeignText | None = None
+    music_title: ForeignText | None = None
+    music_author: ForeignText | None = None
+    shares: ForeignCount = None
+    saves: ForeignCount = None
+    language: ForeignText | None = None
+    """Of its text, as the site has recognised it; so is the category."""
+    category: ForeignText | None = None
+    subtitled: bool | None = None
+    subtitle_languages: tuple[ForeignText, ...] = ()
+    stickers: tuple[ForeignText, ...] = ()
+    """Texts of stickers that are laid over the picture."""
+    ai_label: bool | None = None
+    """Whether the site labels it as AI-generated content."""
+    paid_partnership: bool | None = None
+    ad_authorised: bool | None = None
+    """Whether its creator has authorised it as an advertisement."""
     batch: Whole | None = None
     """Which batch of the feed brought it, counted from 0 within the run."""
     batch_requested_at: Whole | None = None

@@ -35,7 +35,10 @@ class FeedBatch(Record):
     page: Whole | None = None
     """Which opening of the page it belongs to, counted from 0 within the run."""
     site_count: ForeignCount = None
-    """Videos that the site had counted of its visitor, as its request said."""
+    """Videos that the site had counted of its visitor, as its request said; so are the others."""
+    personalised: bool | None = None
+    signed_in: bool | None = None
+    region: ForeignText | None = None
 
 
 class SiteCheck(Record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -20,6 +21,7 @@ from agent.platforms.base import Feed
 from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import skin_id
 from store.frames.frame_store import FrameStore
+from store.runs.ledger_site_lines import FeedBatch
 from tests.agent.drivers.web.test_live_pages import SPEED, on_skin
 from tests.agent.platforms.running import QUICK, Told, check, watch
 
@@ -64,6 +66,80 @@ def test_handle_and_display_name_are_kept_apart() -> None:
     (video,) = load_platform("tiktok").parse(SiteAnswer(URL, {"itemList": [item()]}))
     assert (video.author, video.author_name) == ("made.up", "Made Up ✨")
     assert (video.caption, video.hashtags) == ("a made up caption #tag", ())
+
+
+def test_what_passes_by_is_kept_and_what_is_not_told_is_not_known() -> None:
+    more = item(
+        createTime="1750000000",
+        music={"id": 50, "title": "a song", "authorName": "a band"},
+        stats={"diggCount": 1, "shareCount": 7},
+        statsV2={"collectCount": "12", "diggCount": "1"},
+        textLanguage="de",
+        CategoryType=112,
+        stickersOnItem=[{"stickerText": ["one", ""]}, {"stickerText": None}, "broken"],
+        video={"duration": 9, "subtitleInfos": [{"LanguageCodeName": "deu-DE"}, {}]},
+        aigcLabelType=2,
+        adAuthorization=True,
+    )
+    (video,) = load_platform("tiktok").parse(SiteAnswer(URL, {"itemList": [more]}))
+    assert video.created_at == datetime(2025, 6, 15, 15, 6, 40, tzinfo=UTC)
+    assert (video.music_id, video.music_title, video.music_author) == ("50", "a song", "a band")
+    assert (video.shares, video.saves, video.language, video.category) == (7, 12, "de", "112")
+    assert (video.subtitled, video.subtitle_languages) == (True, ("deu-DE",))
+    assert (video.stickers, video.ai_label, video.ad_authorised) == (("one",), True, True)
+    assert video.sources["music_title"] == "network"
+    (bare,) = load_platform("tiktok").parse(SiteAnswer(URL, {"itemList": [item(music=None)]}))
+    unknown = ("created_at", "music_id", "shares", "saves", "language", "subtitled", "ai_label")
+    assert [getattr(bare, name) for name in unknown] == [None] * len(unknown)
+    assert (bare.paid_partnership, bare.ad_authorised, bare.stickers) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [
+        ({"textLanguage": "un"}, ("language", None)),
+        ({"aigcLabelType": 0}, ("ai_label", False)),
+        ({"createTime": 10**14}, ("created_at", None)),
+        ({"createTime": True}, ("created_at", None)),
+        ({"createTime": "soon"}, ("created_at", None)),
+        ({"video": {"subtitleInfos": []}}, ("subtitled", False)),
+        ({"adAuthorization": "yes"}, ("ad_authorised", None)),
+        ({"imagePost": {"images": [1, 2, 3]}}, ("photos", 3)),
+        ({"imagePost": {"images": []}}, ("photos", None)),
+    ],
+)
+def test_a_field_is_what_the_site_tells_or_not_known(told: Any, value: tuple[str, Any]) -> None:
+    (video,) = load_platform("tiktok").parse(SiteAnswer(URL, {"itemList": [item(**told)]}))
+    assert getattr(video, value[0]) == value[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "personalised", "signed_in", "region", "count"),
+    [
+        (
+            "isNonPersonalized=false&user_is_login=true&region=DE&vv_count_fyp=12",
+            True,
+            True,
+            "DE",
+            12,
+        ),
+        ("isNonPersonalized=1&user_is_login=0&region=", False, False, None, None),
+        ("vv_count_fyp=many", None, None, None, None),
+    ],
+)
+def test_what_a_request_says_is_kept_with_its_batch(
+    query: str,
+    personalised: bool | None,
+    signed_in: bool | None,
+    region: str | None,
+    count: int | None,
+) -> None:
+    feed, batches = Feed(load_platform("tiktok")), list[FeedBatch]()
+    feed.record_batches(batches.append)
+    feed.take(SiteAnswer(f"{URL}?{query}", {"itemList": [item()]}))
+    (batch,) = batches
+    assert (batch.personalised, batch.signed_in) == (personalised, signed_in)
+    assert (batch.region, batch.site_count) == (region, count)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ begin({
   german: [["Like video", "Video mit Gefällt mir markieren"], ["Go to next video", "Weiter"],
     ["Next video", "Weiter"]],
   first: () => items(inline("__UNIVERSAL_DATA_FOR_REHYDRATION__").__DEFAULT_SCOPE__["webapp.updated-items"]),
-  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}&vv_count_fyp=${viewed.length}` }),
+  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}&vv_count_fyp=${viewed.length}` +
+    "&isNonPersonalized=false&user_is_login=false&region=DE" }),
   unpack: (body) => items(body.itemList),
   aside: () => call("/api/preload/item_list/"),
   address: () => null,

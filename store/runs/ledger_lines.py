@@ -287,11 +287,15 @@ class Reaction(Record):
     """How often a killed run or a lost browser came between the decision and its end."""
 
 
+BY_ITSELF = "page"
+"""The action of a move that nothing was pressed for: the feed moved on by itself."""
+
+
 class Move(Record):
     """How the next video was reached."""
 
     action: str
-    """The action that worked: ``key:ArrowDown``, ``button``, ``wheel``, ``scroll``."""
+    """The action that worked: ``key:ArrowDown``, ``button``, ``wheel``, ``scroll``, or ``page``."""
     attempts: int
     moved: int | None
     """Videos forward: 1; more is a recorded skip; ``None`` where the page does not tell."""

@@ -42,6 +42,7 @@ from agent.errors import (
     FeedEmpty,
     PageStuck,
 )
+from store.runs.ledger_lines import BY_ITSELF
 from store.untrusted.clean_text import clean_json
 
 PAGE_RULES = "\n".join(
@@ -56,8 +57,6 @@ VARIABLES = """names => names.map(name => {
     return value === undefined || typeof value === "string" ? value : JSON.stringify(value);
 })"""
 """What a page holds in variables of its own, which the rules' world does not see."""
-BY_ITSELF = "page"
-"""The action of an arrival that nothing was pressed for: the site played on."""
 REMADE_MS = 2000
 """How long a player that the page made anew may take to show its picture again."""
 

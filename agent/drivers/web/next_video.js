@@ -14,7 +14,7 @@
   const rules = globalThis.__feedsway;
   const { VISIBLE, state, hooks, find, identity, readAddress, indexOf, sameMedia, samePlace, adopt,
     playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen, pictures,
-    loadsPictures } = globalThis.__feedswayPage;
+    loadsPictures, isElsewhere } = globalThis.__feedswayPage;
   let turn = null, turns = 0;
 
   // Judges, frame by frame, whether another video than `left` is active, and what it is called. An
@@ -23,7 +23,9 @@
   const judging = (left) => {
     const given = hooks();
     if (performance.now() - state.changedAt > QUIET_MS) state.owed = 0;
-    const before = state.changes, debts = state.owed;
+    // a feed that has moved by itself may have changed its address already
+    const moved = !!left && isElsewhere(left);
+    const before = moved ? left.changes : state.changes, debts = moved ? left.owed : state.owed;
     let since = null;
     const settle = (active, ident) => {
       const changes = state.changes - before;

@@ -5,6 +5,7 @@
   const VISIBLE = 0.6;      // share of an item that must lie in the viewport
   const CLEAR_MS = 1000;    // how long no wall must be seen for the page to be clear
   const PAINT_MS = 100;     // from a decoded picture to one on the screen
+  const GONE_MS = 300;      // how long another video must be there for the feed to have moved by itself
   const { query, queryAll, rect, visible, visibleArea, inView, offCentre, numberOf, scrollerOf, same,
     texts, marked, onTrusted, eachFrame } = globalThis.__feedswayBasics;
   const { meter } = globalThis.__feedswayMeter;
@@ -26,8 +27,10 @@
   });
   const hiddenSoFar = () => hiddenMs + (hiddenSince === null ? 0 : performance.now() - hiddenSince);
   // What a post without a player gets is the time for which it is seen, at the page's own speed.
-  const stayedOf = (view) =>
-    ((performance.now() - view.since - (hiddenSoFar() - view.hidden)) / 1000) * hooks.speed;
+  const stayedOf = (view) => {
+    const until = view.until ?? performance.now() - hiddenSoFar();
+    return ((until - (view.since - view.hidden)) / 1000) * hooks.speed;
+  };
   const playedOf = (view) =>
     view.meter ? view.carried + view.meter.played - view.base : stayedOf(view);
 
@@ -50,6 +53,7 @@
       readAddress();
       follow();
       if (state.current) notePainted(state.current);
+      if (state.current && !state.current.video && !state.arriving) noteLeft(state.current);
     }
     requestAnimationFrame(tick);
   };
@@ -179,6 +183,17 @@
     return sameMedia(current, active) && sameItem(current, active) ||
       (gone ? !!current.ident.id : samePlace(current, active));
   };
+  // Whether another video than the reported one is shown: a feed may move by itself.
+  const isElsewhere = (view) => {
+    const active = find();
+    return !!active && active.share >= VISIBLE && !isCurrent(active) &&
+      !(active.video && sameMedia(view, active));
+  };
+  // A post without a player is seen until another video is.
+  const noteLeft = (view) => {
+    if (!isElsewhere(view)) view.until = null;
+    else view.until ??= performance.now() - hiddenSoFar();
+  };
   // A page may make the player anew under a video: the view goes on with the new one.
   const adopt = (view, active) => {
     view.carried = view.meter ? playedOf(view) : 0;
@@ -225,7 +240,8 @@
     state.current = {
       key, ident, item: active.item, index: indexOf(active), video,
       meter: video && meter(video), base, carried: 0, shown, top: topOf(active), paintedAt: 0,
-      since: performance.now() - waited, hidden: hiddenSoFar(),
+      since: performance.now() - waited, hidden: hiddenSoFar(), until: null,
+      changes: state.changes, owed: state.owed,
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
@@ -286,17 +302,24 @@
       return { url: (picture && picture.currentSrc) || null };
     },
 
-    // Release the player until it has played `seconds` since it became active; `then` hold it again.
+    // Release the player until it has played `seconds` since it became active, or until the feed has
+    // moved by itself; `then` hold it again.
     watch({ seconds, limit, then }) {
       const view = state.current;
       if (!view) return 0;
       if (playedOf(view) >= seconds) return playedOf(view);
-      if (view.video) release(view.video);
+      let released = false, gone = null;
       return eachFrame(limit, (elapsed, over) => {
         follow();
+        gone = isElsewhere(view) ? gone ?? elapsed : null;
+        if (view.video && gone === null && !released) {
+          released = true;
+          release(view.video);
+        }
         if (view.video) meter(view.video);
-        if (playedOf(view) < seconds && !over) return undefined;
-        if (then && view.video) hold(view.video);
+        const left = gone !== null && elapsed - gone >= GONE_MS;
+        if (playedOf(view) < seconds && !over && !left) return undefined;
+        if (then && view.video && !left) hold(view.video);
         return playedOf(view);
       });
     },
@@ -321,5 +344,6 @@
   globalThis.__feedswayPage = {
     VISIBLE, state, used, hooks: () => hooks, find, itemOf, identity, idInAddress, readAddress, indexOf,
     sameMedia, samePlace, adopt, playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen, pictures, loadsPictures,
+    isElsewhere,
   };
 })();

@@ -28,6 +28,7 @@ from store.runs.ledger_lines import Step, Windows
 SEED = 7
 """Serves an ad at place 7 and a live card at place 12."""
 QUICK = Dwell(stay_s=1.5, swipe_s=0.3)
+SLOW = Dwell(stay_s=64, swipe_s=64)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def watch(
     *,
     of: str | None = None,
     photos: PhotoRule = "judge",
+    dwell: Dwell = QUICK,
 ) -> Told:
     """Watch until so many videos counted, or until a fault ends the run."""
     skin: Any = platform if platform in ("tiktok", "youtube", "instagram") else None
@@ -77,7 +79,7 @@ def watch(
         model="scripted/coin?p=0.4",
         seed=SEED,
         windows=Windows(before=videos, after=0),
-        dwell=QUICK,
+        dwell=dwell,
         of=of,
         photos=photos,
         site=None if of else SiteConfig(feed="random", skin=skin, switches=switches),

@@ -10,6 +10,7 @@
 //   layout=b                   the site's other layout              nofeed=1  no item appears
 //   wall=NAME[@N]              a wall, once place N is reached      deaf=1    keys do nothing
 //   answered=MS                a wall goes again so much later, as if somebody had answered it
+//   autoscroll=MS[@N]          the feed moves on by itself so long after a video became active
 //   twice=1, disorder=1        responses come twice, or in another order
 //   status, empty, broken, wait, rename, from, times                passed on to the server
 
@@ -53,7 +54,7 @@ function timed(name) {
   return (at) => (value && (place === undefined || Number(place) === at) ? value : null);
 }
 
-const switches = Object.fromEntries(["lag", "ahead", "remake", "wall"].map((name) => [name, timed(name)]));
+const switches = Object.fromEntries(["lag", "ahead", "remake", "wall", "autoscroll"].map((name) => [name, timed(name)]));
 
 /** The text of an element with its labels translated and hooks taken out, as asked for. */
 function dressed(skin, html) {
@@ -208,6 +209,8 @@ class Feed {
     this.start(card);
     const remake = card.video && switches.remake(place);
     if (remake && !card.remade) setTimeout(() => this.remake(card), Number(remake));
+    const itself = switches.autoscroll(place);
+    if (itself) setTimeout(() => { if (this.active === place) this.step(1); }, Number(itself));
     const wall = (ask.get("wall") ?? "").includes("@") ? switches.wall(place) : place === 0 && ask.get("wall");
     if (wall) this.put(this.skin.walls[wall], card);
   }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from store.runs.ledger_lines import ObservedVideo, Step
-from store.runs.ledger_site_lines import FeedBatch, mark_of
+from store.runs.ledger_site_lines import FeedBatch, id_digest
 
 _TURNS = 256
 """Positions whose beginnings are remembered: a request is never answered later than that."""
@@ -163,6 +163,6 @@ class BatchLog:
 
 
 def _listed(ids: Sequence[str], fresh: Set[str]) -> tuple[str, ...]:
-    """Return the marks of a response's new videos in its order, and of those without an id."""
+    """Return the digests of a response's new videos in its order, and of those without an id."""
     once = [video for place, video in enumerate(ids) if not video or video not in ids[:place]]
-    return tuple(mark_of(video) if video else "" for video in once if not video or video in fresh)
+    return tuple(id_digest(video) if video else "" for video in once if not video or video in fresh)

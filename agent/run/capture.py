@@ -70,6 +70,7 @@ async def take_frames(
     count = min(shown.pictures, MOST_PICTURES) or count
     first_s, counted_at = shown.exposure_s, perf_counter()
     for number in range(count):
+        picture = number if shown.pictures else 0
         if number and not shown.pictures:
             started = perf_counter()
             until = first_s + number * settings.span_s / (count - 1)
@@ -78,11 +79,11 @@ async def take_frames(
             counted_at = perf_counter()
             waiting += counted_at - started
         started = perf_counter()
-        capture = await driver.capture(shown, number)
+        capture = await driver.capture(shown, picture)
         taken = perf_counter()
         frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes)
         if frame.quality != "ok":  # a blank one is taken again once, then recorded as what it is
-            capture = await driver.capture(shown, number)
+            capture = await driver.capture(shown, picture)
             frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes + 1)
         taking += taken - started
         describing += perf_counter() - taken

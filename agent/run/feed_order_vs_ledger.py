@@ -17,10 +17,10 @@ from statistics import median
 from agent.run.site_counts_vs_ledger import Witness, check_run
 from store.runs.ledger import Ledger, read
 from store.runs.ledger_lines import Step
-from store.runs.ledger_site_lines import FeedBatch, SiteCheck, mark_of
+from store.runs.ledger_site_lines import FeedBatch, SiteCheck, id_digest
 
 _Place = tuple[int, str]
-"""A batch's number, and the mark of a video that it lists."""
+"""A batch's number, and the digest of a video that it lists."""
 SLACK = 1
 """Videos by which a count may differ for each opened page: a request may come before or after the
 video on the screen is counted."""
@@ -40,8 +40,8 @@ def compare_feed(ledger: Ledger, at: datetime, told: SiteCheck | None = None) ->
 
     ``None`` where no response named a video that was recorded.
     """
-    marks = {mark for batch in ledger.batches for mark in batch.order if mark}
-    compared = sum(mark_of(step.video.id) in marks for step in ledger.steps)
+    digests = {digest for batch in ledger.batches for digest in batch.order if digest}
+    compared = sum(id_digest(step.video.id) in digests for step in ledger.steps)
     if told is None and not compared:
         return None
     if told is None:
@@ -81,15 +81,15 @@ def _lost_of_page(page: Sequence[FeedBatch], steps: Sequence[Step]) -> list[int]
     shown: dict[_Place, int] = {}
     for step in steps:
         if step.video.batch is not None:
-            shown.setdefault((step.video.batch, mark_of(step.video.id)), step.position)
+            shown.setdefault((step.video.batch, id_digest(step.video.id)), step.position)
     places = _as_shown(page, shown)
     matched = _rising([(index, shown[one]) for index, one in enumerate(places) if one in shown])
-    again = max(Counter(mark for _, mark in shown).values(), default=0) > 1
-    recorded = set() if again else {mark_of(step.video.id) for step in steps}
+    again = max(Counter(digest for _, digest in shown).values(), default=0) > 1
+    recorded = set() if again else {id_digest(step.video.id) for step in steps}
     lost: list[int] = []
     for (one, before), (other, after) in pairwise(matched):
         gap = [place[1] for place in places[one + 1 : other] if place not in shown]
-        missing = sum(mark not in recorded if mark else cards for mark in gap)
+        missing = sum(digest not in recorded if digest else cards for digest in gap)
         filled = sum(before < position < after for position in unnamed)
         lost += [before] * (missing - filled)
     return lost
@@ -103,7 +103,7 @@ def _as_shown(page: Sequence[FeedBatch], shown: Mapping[_Place, int]) -> list[_P
     """
     used: list[tuple[float, list[_Place], list[int]]] = []
     for batch in page:
-        places = [(batch.number, mark) for mark in batch.order]
+        places = [(batch.number, digest) for digest in batch.order]
         there = [index for index, place in enumerate(places) if place in shown]
         if there:
             used.append((median(shown[places[index]] for index in there), places, there))

@@ -32,7 +32,7 @@ from store.runs.ledger_lines import (
     RunStarted,
     Video,
 )
-from store.runs.ledger_site_lines import FeedBatch, mark_of
+from store.runs.ledger_site_lines import FeedBatch, id_digest
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 Change = Callable[[str], str]
@@ -116,7 +116,7 @@ def redact_ledger(
     records, _ = ledger_lines(path)
     made: list[Record] = []
     stand_ins = {
-        mark_of(record.video.id): mark_of(steps[record.position].video.id)
+        id_digest(record.video.id): id_digest(steps[record.position].video.id)
         for record in records
         if isinstance(record, ObservedVideo) and record.position in line.positions
     }
@@ -127,7 +127,7 @@ def redact_ledger(
         elif isinstance(record, ObservedVideo) and record.position in steps:
             new = _as_changed(record, steps[record.position])
         elif isinstance(record, FeedBatch):
-            order = tuple(stand_ins.get(mark, mark) for mark in record.order)
+            order = tuple(stand_ins.get(digest, digest) for digest in record.order)
             new = record.model_copy(update={"order": order})
         elif isinstance(record, Fault) and record.position in line.positions:
             new = record.model_copy(update={"message": "(forgotten)", "details": {}})

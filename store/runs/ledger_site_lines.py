@@ -13,7 +13,7 @@ from store.runs.ledger_lines import Whole
 from store.untrusted.clean_fields import ForeignCount, ForeignText
 
 
-def mark_of(video_id: str) -> str:
+def id_digest(video_id: str) -> str:
     """Return what names a video in a batch: it tells nobody what was never shown."""
     return hashlib.sha256(video_id.encode()).hexdigest()[:12]
 
@@ -31,7 +31,7 @@ class FeedBatch(Record):
     position: Whole
     """Step that comes next in the run."""
     order: tuple[str, ...] = ()
-    """Marks of the videos that it brought (``mark_of``), as listed; empty for one without an id."""
+    """Digests (``id_digest``) of its videos, as listed; empty for one without an id."""
     page: Whole | None = None
     """Which opening of the page it belongs to, counted from 0 within the run."""
     site_count: ForeignCount = None

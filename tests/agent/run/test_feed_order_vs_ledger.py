@@ -241,14 +241,14 @@ def test_what_is_forgotten_is_no_lost_video_and_leaves_no_mark(tmp_path: Path) -
         hands.next()
     before = _check(hands)
     steps: list[Step] = list(read(hands.path).steps)
-    marks = read(hands.path).batches[0].order
+    digests = read(hands.path).batches[0].order
     forget(DataFolder(tmp_path), Request(asked="video", value=steps[2].video.id, at=NOW))
     ledger = read(hands.path)
     after = compare_feed(ledger, NOW)
     assert after is not None
     assert (before.agrees, after.agrees, after.compared) == (True, True, before.compared)
-    assert marks[2] not in ledger.batches[0].order
-    assert marks[3] in ledger.batches[0].order
+    assert digests[2] not in ledger.batches[0].order
+    assert digests[3] in ledger.batches[0].order
 
 
 def test_a_ledger_whose_batches_list_nothing_is_not_compared(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from personas.persona import Persona
 from store.runs.ledger_lines import PersonaRecord, Windows
 
 Arm = Literal["treatment", "yoked", "passive"]
+PhotoRule = Literal["judge", "pass"]
+"""Whether photo posts are judged as videos are, or left after the dwell of a swipe."""
 Explain = Literal["never", "yes", "all"]
 FeedName = Literal["listener", "popular", "random", "contrarian"]
 
@@ -108,6 +110,7 @@ class RunConfig(FrozenValue):
     seed: int = Field(1, ge=0)
     driver: Literal["playwright", "desktop"] = "playwright"
     like: bool = False
+    photos: PhotoRule = "judge"
     max_excluded: int = Field(50, ge=1)
     """Videos in a row that may count for nothing, ads say, before the run ends."""
     max_missing: int = Field(10, ge=0)

@@ -85,6 +85,13 @@ Examples:
 )
 @click.option("--like", is_flag=True, help="Also like what is answered with yes.")
 @click.option(
+    "--photos",
+    type=click.Choice(["judge", "pass"]),
+    default="judge",
+    show_default=True,
+    help="Photo posts: judge them as videos are, or leave them after the dwell of a swipe.",
+)
+@click.option(
     "--max-excluded",
     type=click.IntRange(1),
     default=50,

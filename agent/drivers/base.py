@@ -56,7 +56,7 @@ class PageHooks:
     """Selectors that, visible within the item, say that it is an advertisement."""
     live: tuple[str, ...] = ()
     photos: tuple[str, ...] = ()
-    """Selectors of pictures that a post shows instead of a video: no player is waited for."""
+    """Selectors of the pictures that a post shows instead of a video: no player is waited for."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Selector within the item of ``caption``, ``author``: the page's own words, which fill what
     the feed's responses leave out."""
@@ -105,6 +105,8 @@ class ActiveVideo:
     """Videos forward since the last one, where the page tells; else ``None``."""
     animation_ms: float
     """Wall time during which the page itself was moving."""
+    pictures: int = 0
+    """Pictures that a photo post holds; 0 where it shows a video or none."""
     held: bool = True
     """False: it goes on, as what has no player does, so the time until the reaction is exposure."""
     hooks_used: Mapping[str, str] = field(default_factory=dict)
@@ -158,8 +160,11 @@ class Driver(Protocol):
         """Open the feed and hold the active video. Starts a browser where none is."""
         ...
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
-        """Take the player region while the player is held; the very video, or a fault."""
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
+        """Take the player region while the player is held; the very video, or a fault.
+
+        ``picture``: of a photo post, which of its pictures, counted from 0.
+        """
         ...
 
     async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:

@@ -30,10 +30,10 @@ class ReplayDriver:
             raise FeedEmpty(f"{url} has no more videos")
         return _shown(self._steps[self._at])
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         """Return the kept frame of this moment, the same one however often it is taken."""
         frames = self._steps[self._at].frames
-        frame = frames[self._moment % len(frames)]
+        frame = frames[(self._moment + picture) % len(frames)]
         return Capture(self._frames.read(frame.sha256), frame.time_s, 0)
 
     async def watch(self, shown: ActiveVideo, seconds: float, *, then_hold: bool = False) -> float:
@@ -67,6 +67,7 @@ class ReplayDriver:
 
 def _shown(step: Step) -> ActiveVideo:
     video, frame = step.video, step.frames[0]
+    pictures = len(step.frames) if video.photos else 0
     return ActiveVideo(
         key=video.id,
         id=video.id,
@@ -77,7 +78,8 @@ def _shown(step: Step) -> ActiveVideo:
         duration_s=video.duration_s,
         exposure_s=0.0,
         shown=step.excluded != "not_shown",
-        has_video=True,
+        has_video=not pictures,
+        pictures=pictures,
         ad=video.ad,
         live=video.live,
         fields={},

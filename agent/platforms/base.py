@@ -15,7 +15,7 @@ from agent.drivers.base import ActiveVideo, PageHooks, SiteAnswer, WallKind
 from agent.platforms import feed_items
 from agent.platforms.adapter_file import BadAdapter, read_adapter
 from agent.platforms.canary import FROM_RESPONSES, Expectations
-from agent.platforms.feed_batches import BatchLog
+from agent.platforms.feed_batches import NOTHING_SAID, BatchLog, FeedRequest
 from agent.platforms.missing_fields import FieldWatch
 from agent.run_config import AdapterMark
 from store.runs.ledger_lines import ObservedVideo, Step, Video
@@ -71,6 +71,10 @@ class Platform:
     """Parts of addresses whose answers tell of one video, wherever the feed has it: no batch."""
     batch_name: Callable[[Any], str | None] = lambda _: None
     """The site's own name of the batch that a response holds; ``None`` where it gives none."""
+    order: Callable[[SiteAnswer], list[str]] | None = None
+    """The ids of a response in its order, empty for what has none; ``None``: those of ``parse``."""
+    request: Callable[[SiteAnswer], FeedRequest] = lambda _: NOTHING_SAID
+    """Reads what the request of a response says of the visitor."""
     beside: Callable[[SiteAnswer], bool] = lambda _: False
     """Whether an answer only describes what the page puts between the feed's videos by itself, such
     as advertisements of a pool: it is no batch, and says nothing of whether the feed goes on."""
@@ -176,8 +180,13 @@ class Feed:
             known = self._items.get(video.id)
             self._items[video.id] = video if known is None else _filled(known, video)
         if not beside and not any(part in answer.url for part in self._platform.about_one):
-            name = self._platform.batch_name(answer.body)
-            self._batches.add([video.id for video in videos], name, answer.requested_s)
+            order = self._platform.order
+            self._batches.add(
+                order(answer) if order else [video.id for video in videos],
+                self._platform.batch_name(answer.body),
+                answer.requested_s,
+                self._platform.request(answer),
+            )
 
     def describe(self, shown: ActiveVideo) -> Video:
         """Join the page and the responses by id; ``LayoutChanged`` where fields go missing."""
@@ -198,6 +207,9 @@ class Feed:
         if video.duration_s is None and shown.duration_s is not None:
             update["duration_s"] = shown.duration_s
             sources["duration_s"] = "page"
+        if video.photos is None and shown.pictures:
+            update["photos"] = shown.pictures
+            sources["photos"] = "page"
         update["ad"] = video.ad if shown.ad is None else bool(video.ad) or shown.ad
         update["live"] = video.live if shown.live is None else bool(video.live) or shown.live
         described = video.model_copy(update={**update, "sources": sources})

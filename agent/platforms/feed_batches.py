@@ -8,14 +8,29 @@ site names it again.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
 from time import perf_counter
 
 from store.runs.ledger_lines import ObservedVideo, Step
-from store.runs.ledger_site_lines import FeedBatch
+from store.runs.ledger_site_lines import FeedBatch, id_digest
 
 _TURNS = 256
 """Positions whose beginnings are remembered: a request is never answered later than that."""
+
+
+@dataclass(frozen=True)
+class FeedRequest:
+    """What a request of the feed says of its visitor. ``None``: it does not say."""
+
+    seen: int | frozenset[str] | None = None
+    """How many videos the site has counted so far, or names of some that it has."""
+    personalised: bool | None = None
+    signed_in: bool | None = None
+    region: str | None = None
+
+
+NOTHING_SAID = FeedRequest()
 
 
 class BatchLog:
@@ -32,6 +47,8 @@ class BatchLog:
         self._brought: dict[str, FeedBatch] = {}
         self._turns: deque[tuple[float, int]] = deque([(float("-inf"), 0)], _TURNS)
         self._reached = 0
+        self._page = -1
+        self._seen: set[str] = set()
 
     @property
     def position(self) -> int:
@@ -46,12 +63,15 @@ class BatchLog:
         """A page is opened at this position. What it asks for knows the ones before."""
         self.watch_position(max(0, position - 1))
         self._reached = position
+        self._page += 1
+        self._seen.clear()
         self._waiting.clear()
 
     def resume(self, batches: Sequence[FeedBatch], steps: Sequence[ObservedVideo]) -> None:
         shown = [step.video.batch for step in steps if step.video.batch is not None]
         self._next = max([self._next, *(b.number + 1 for b in batches), *(n + 1 for n in shown)])
         self._latest = max(shown, default=-1)
+        self._page = max([self._page, *(b.page for b in batches if b.page is not None)])
         self._named.update((batch.name, batch) for batch in batches if batch.name is not None)
 
     def replay(self, steps: Iterable[Step]) -> None:
@@ -66,22 +86,35 @@ class BatchLog:
                 )
                 self._recorded.setdefault(video.id, []).append(batch)
 
-    def add(self, ids: Sequence[str], name: str | None, requested_s: float | None) -> None:
-        """Take the videos that one response names, in its order.
+    def add(
+        self,
+        ids: Sequence[str],
+        name: str | None,
+        requested_s: float | None,
+        request: FeedRequest = NOTHING_SAID,
+    ) -> None:
+        """Take the videos that one response has, in its order; one without an id is empty.
 
         Under the site's own ``name`` each is one place of the feed; without one, a video that waits
         to be shown is not counted again. ``requested_s``: as of ``perf_counter``; ``None``: now.
         """
         if name is not None:
             batch = self._named.get(name) or self._new(name, requested_s)
-            for video, places in Counter(ids).items():
+            for video, places in Counter(filter(None, ids)).items():
                 waiting = self._waiting.setdefault(video, [])
                 waiting += [batch] * (places - waiting.count(batch))
             return
-        fresh = [video for video in dict.fromkeys(ids) if not self._waiting.get(video)]
+        fresh = {video for video in ids if video and not self._waiting.get(video)}
         if fresh:
-            batch = self._new(None, requested_s)
+            batch = self._new(None, requested_s, _listed(ids, fresh), request)
             self._waiting.update((video, [batch]) for video in fresh)
+
+    def _count(self, request: FeedRequest) -> int | None:
+        """Return the site's count; names that it gives are added up as long as a page is open."""
+        if not isinstance(request.seen, frozenset):
+            return request.seen
+        self._seen |= request.seen
+        return len(self._seen)
 
     def take(self, video: str) -> FeedBatch | None:
         """Return the batch that brought a video that is shown now; ``None`` where none did."""
@@ -96,12 +129,24 @@ class BatchLog:
         self._brought[video] = batch
         return batch
 
-    def _new(self, name: str | None, requested_s: float | None) -> FeedBatch:
+    def _new(
+        self,
+        name: str | None,
+        requested_s: float | None,
+        order: tuple[str, ...] = (),
+        request: FeedRequest = NOTHING_SAID,
+    ) -> FeedBatch:
         batch = FeedBatch(
             number=self._next,
             requested_at=self._position_at(requested_s),
             name=name,
             position=self._reached,
+            order=order,
+            page=self._page if self._page >= 0 else None,
+            site_count=self._count(request),
+            personalised=request.personalised,
+            signed_in=request.signed_in,
+            region=request.region,
         )
         self._next += 1
         if name is not None:
@@ -115,3 +160,9 @@ class BatchLog:
             return self.position
         known = [position for since, position in self._turns if since <= asked_s]
         return known[-1] if known else self._turns[0][1]
+
+
+def _listed(ids: Sequence[str], fresh: Set[str]) -> tuple[str, ...]:
+    """Return the digests of a response's new videos in its order, and of those without an id."""
+    once = [video for place, video in enumerate(ids) if not video or video not in ids[:place]]
+    return tuple(id_digest(video) if video else "" for video in once if not video or video in fresh)

@@ -9,8 +9,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from store.runs.ledger_lines import Video
 
@@ -29,6 +30,7 @@ _SCALE = {
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w+)")
 _MOST_DIGITS = 15
 _MOST_FIELDS = 200
+_LONGEST_URL = 100_000
 
 
 def walk(body: Any, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
@@ -98,8 +100,41 @@ def matching(value: Any, pattern: str) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) else None
 
 
+def key(value: Any) -> str | None:
+    """Return an id or a code, which some sites write as a number."""
+    known = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return name(known)
+
+
 def flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
+
+
+def word_flag(value: Any) -> bool | None:
+    """Return a flag as an address spells it."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
+
+
+def listed(value: Any) -> list[Any] | None:
+    return value if isinstance(value, list) else None
+
+
+def each_name(values: list[Any] | None, field: str) -> tuple[str, ...]:
+    """Return one field of each object of a list, once."""
+    names = (name(at(value, field)) for value in values or ())
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def moment(value: Any) -> datetime | None:
+    """Return a time of day, told in seconds since 1970, or as ISO 8601 with its zone."""
+    seconds_since = count(value) if not isinstance(value, float) else None
+    try:
+        if seconds_since is not None:
+            return datetime.fromtimestamp(seconds_since, UTC) if seconds_since else None
+        told = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return told if told is not None and told.tzinfo is not None else None
 
 
 def count(value: Any) -> int | None:
@@ -154,11 +189,20 @@ def sent_json(request: str | None) -> Any:
 
 
 def sent_field(request: str | None, field: str) -> str | None:
+    return _fields(request or "").get(field)
+
+
+def sent_query(url: str) -> dict[str, str]:
+    """Return the fields of an address's query, the first of each name."""
+    return _fields(urlsplit(url).query if len(url) <= _LONGEST_URL else "")
+
+
+def _fields(text: str) -> dict[str, str]:
     try:
-        fields = parse_qs(request or "", max_num_fields=_MOST_FIELDS)
+        fields = parse_qs(text, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        return None
-    return fields.get(field, [None])[0]
+        return {}
+    return {name: values[0] for name, values in fields.items()}
 
 
 def source_of(url: str) -> str:

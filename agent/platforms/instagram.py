@@ -13,6 +13,7 @@ from typing import Any
 from agent.drivers.base import PageHooks, SiteAnswer, WallKind
 from agent.platforms import feed_items
 from agent.platforms.base import Platform, described_in_package, read_refusal
+from agent.platforms.feed_batches import NOTHING_SAID, FeedRequest
 from store.runs.ledger_lines import Video
 
 ROOT = "xdt_api__v1__clips__home__connection_v2"
@@ -41,6 +42,26 @@ def parse(answer: SiteAnswer) -> list[Video]:
 
 def _asked(answer: SiteAnswer) -> str | None:
     return feed_items.sent_field(answer.request, "fb_api_req_friendly_name")
+
+
+def read_request(answer: SiteAnswer) -> FeedRequest:
+    """Read which reels the page says that it has shown, by whatever names it gives them."""
+    data = feed_items.at(
+        feed_items.sent_json(feed_items.sent_field(answer.request, "variables")), "data"
+    )
+    listed = feed_items.at(data, "seen_reels")
+    if isinstance(listed, str):
+        listed = feed_items.sent_json(listed)
+    if not isinstance(listed, list):
+        return NOTHING_SAID
+    names = (_name_of_seen(one) for one in listed)
+    return FeedRequest(seen=frozenset(name for name in names if name))
+
+
+def _name_of_seen(entry: Any) -> str | None:
+    if isinstance(entry, dict):
+        entry = next((entry[key] for key in ("id", "media_id", "pk", "code") if key in entry), None)
+    return str(entry) if isinstance(entry, int | str) else None
 
 
 def _is_pool(answer: SiteAnswer) -> bool:
@@ -89,7 +110,26 @@ def _video(media: dict[str, Any], source: str, *, ad: bool | None) -> Video:
         views=None if hidden else next((n for n in views if n is not None), None),
         duration_s=feed_items.seconds(media.get("video_duration")),
         ad=ad,
+        created_at=feed_items.moment(media.get("taken_at")),
+        paid_partnership=feed_items.flag(media.get("is_paid_partnership")),
+        **_music(media),
     )
+
+
+def _music(media: dict[str, Any]) -> dict[str, str | None]:
+    """Read a song of the site's library, or a sound that somebody made."""
+    about = feed_items.at(media, "clips_metadata")
+    song = feed_items.at(about, "music_info", "music_asset_info")
+    sound = feed_items.at(about, "original_sound_info")
+    made = feed_items.at(sound, "ig_artist", "username")
+    return {
+        "music_id": feed_items.key(feed_items.at(song, "audio_cluster_id"))
+        or feed_items.key(feed_items.at(sound, "audio_asset_id")),
+        "music_title": feed_items.name(feed_items.at(song, "title"))
+        or feed_items.name(feed_items.at(sound, "original_audio_title")),
+        "music_author": feed_items.name(feed_items.at(song, "display_artist"))
+        or feed_items.name(made),
+    }
 
 
 def _is_ad(media: dict[str, Any]) -> bool | None:
@@ -131,5 +171,13 @@ def read_wall(answer: SiteAnswer) -> WallKind | None:
 
 
 PLATFORM = described_in_package(
-    Platform("instagram", PageHooks(), (), parse, refused=read_wall, beside=describes_pool)
+    Platform(
+        "instagram",
+        PageHooks(),
+        (),
+        parse,
+        refused=read_wall,
+        request=read_request,
+        beside=describes_pool,
+    )
 )

@@ -97,6 +97,10 @@ def _described(id_: str, node: dict[str, Any], source: str) -> Video:
     legacy = _first(overlay, "reelPlayerHeaderRenderer", "reelTitleText", "runs", 0, "text")
     title = feed_items.text(feed_items.at(details, "title"))
     author, author_name = _channel(overlay, details)
+    player = node if "videoDetails" in node else feed_items.at(node, "playerResponse")
+    about = feed_items.at(player, "microformat", "playerMicroformatRenderer")
+    captions = feed_items.at(player, "captions", "playerCaptionsTracklistRenderer")
+    tracks = feed_items.listed(feed_items.at(captions, "captionTracks"))
     caption = next((words for words in (caption, legacy, title) if words is not None), None)
     return feed_items.video(
         id_,
@@ -111,6 +115,10 @@ def _described(id_: str, node: dict[str, Any], source: str) -> Video:
         views=feed_items.count(feed_items.at(details, "viewCount")),
         duration_s=feed_items.seconds(feed_items.at(details, "lengthSeconds")),
         live=feed_items.flag(feed_items.at(details, "isLive")),
+        created_at=feed_items.moment(feed_items.at(about, "publishDate")),
+        category=feed_items.name(feed_items.at(about, "category")),
+        subtitled=None if tracks is None else bool(tracks),
+        subtitle_languages=feed_items.each_name(tracks, "languageCode"),
     )
 
 

@@ -15,6 +15,8 @@ from store.runs.ledger_lines import Frame
 from store.untrusted.size_limits import decode_picture
 
 SHEET_QUALITY = 90
+MOST_PICTURES = 16
+"""Of a photo post: as many as a video may have frames."""
 
 
 class Describer(Protocol):
@@ -57,14 +59,19 @@ def sheet(jpegs: Sequence[bytes]) -> bytes:
 async def take_frames(
     driver: Driver, describer: Describer, shown: ActiveVideo, settings: Frames
 ) -> VideoFrames:
-    """Take the frames, evenly from the first one on. Where no player is shown, take one."""
+    """Take the frames, evenly from the first one on; of a photo post, each of its pictures.
+
+    Where neither a player nor a picture is shown, take one.
+    """
     taking, describing, waiting = 0.0, 0.0, 0.0
     jpegs: list[bytes] = []
     frames: list[Frame] = []
     count = settings.count if shown.shown and shown.has_video else 1
+    count = min(shown.pictures, MOST_PICTURES) or count
     first_s, counted_at = shown.exposure_s, perf_counter()
     for number in range(count):
-        if number:
+        picture = number if shown.pictures else 0
+        if number and not shown.pictures:
             started = perf_counter()
             until = first_s + number * settings.span_s / (count - 1)
             played = await driver.watch(shown, until, then_hold=True)  # a frame shows one moment
@@ -72,11 +79,11 @@ async def take_frames(
             counted_at = perf_counter()
             waiting += counted_at - started
         started = perf_counter()
-        capture = await driver.capture(shown)
+        capture = await driver.capture(shown, picture)
         taken = perf_counter()
         frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes)
         if frame.quality != "ok":  # a blank one is taken again once, then recorded as what it is
-            capture = await driver.capture(shown)
+            capture = await driver.capture(shown, picture)
             frame = await describer.describe(capture.jpeg, capture.time_s, capture.retakes + 1)
         taking += taken - started
         describing += perf_counter() - taken

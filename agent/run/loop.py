@@ -24,7 +24,7 @@ from agent.run.dwell_policy import ReactionPlan, plan_reaction
 from agent.run.loop_dependencies import RunTools
 from agent.run.progress import OpenStep, RunProgress
 from agent.run.site_counts_vs_ledger import SiteRecord
-from agent.run_config import RunConfig
+from agent.run_config import PhotoRule, RunConfig
 from store.runs.ledger_lines import (
     Exclusion,
     Intention,
@@ -291,7 +291,8 @@ class RunLoop:
 
     async def _look(self, shown: ActiveVideo) -> _Look:
         video = self._tools.feed.describe(shown)
-        excluded, repeat = _excluded(video, shown), self._at.repeat_of(video)
+        excluded = _excluded(video, shown, self._config.photos)
+        repeat = self._at.repeat_of(video)
         phase = self._config.windows.phase(self._at.eligible)
         pictures = await take_frames(
             self._tools.driver, self._tools.recorder, shown, self._config.frames
@@ -357,11 +358,13 @@ class RunLoop:
             await self._tools.recorder.fault(fault, step.position, recovered=True)
 
 
-def _excluded(video: Video, shown: ActiveVideo) -> Exclusion | None:
+def _excluded(video: Video, shown: ActiveVideo, photos: PhotoRule) -> Exclusion | None:
     if video.ad:
         return "ad"
     if video.live:
         return "live"
+    if shown.pictures:
+        return "photo" if photos == "pass" else None
     return None if shown.shown else "not_shown"
 
 

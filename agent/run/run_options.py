@@ -24,6 +24,7 @@ from agent.run_config import (
     Frames,
     FrozenValue,
     HandPace,
+    PhotoRule,
     RunConfig,
     SiteConfig,
 )
@@ -98,6 +99,7 @@ class RunRequest(FrozenValue):
     after: Count = 50
     baseline: Literal["active", "passive"] = "active"
     like: bool = False
+    photos: PhotoRule = "judge"
     max_excluded: AtLeastOne = 50
     max_missing: Count = 10
     seed: Count = 1
@@ -213,6 +215,7 @@ def config_of_request(
         seed=request.seed,
         driver=request.driver,
         like=request.like,
+        photos=request.photos,
         max_excluded=request.max_excluded,
         max_missing=request.max_missing,
         explain=request.explain,

@@ -135,9 +135,9 @@ def _align(steps: Sequence[Step], record: SiteRecord) -> tuple[list[_Visit], lis
         if again and (not places or places[-1].id != step.video.id):
             visits[-1].steps.insert(0, step)  # shown once more in the same place
             continue
-        where = next(
-            (n for n in reversed(range(len(places))) if places[n].id == step.video.id), None
-        )
+        card = places and bool(step.video.live) and "id" not in step.video.sources
+        found = (n for n in reversed(range(len(places))) if places[n].id == step.video.id)
+        where = len(places) - 1 if card else next(found, None)  # a live card may have no id
         if where is None:
             unreported.append(step.position)
             continue

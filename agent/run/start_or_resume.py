@@ -27,6 +27,7 @@ from agent.models.local_server import warmed
 from agent.models.paid_calls import CappedAccounts
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
+from agent.run.feed_order_vs_ledger import check_seen
 from agent.run.live_indexer import StepIndexer
 from agent.run.loop import RunLoop
 from agent.run.loop_dependencies import RunTools, Watcher
@@ -34,7 +35,6 @@ from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_canary import RunCanary
-from agent.run.site_counts_vs_ledger import Witness, check_run
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from agent.run_config import RunConfig
 from personas import strategies
@@ -43,7 +43,7 @@ from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, read_each
 from store.runs.ledger_lines import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
-from store.runs.ledger_site_lines import SiteCheck, describe_check
+from store.runs.ledger_site_lines import describe_check
 from store.runs.payment_book import PaymentBook
 
 NO_LIMITS = PaceLimits()
@@ -175,9 +175,10 @@ async def _watch(
 ) -> None:
     try:
         left_on_s = await loop.run()
-        if tools.witness is not None:
-            writer.append(await _check(tools.witness, writer.path, onlooker, tools.now))
+        await _check(tools, writer, onlooker)
     except RunFault as fault:
+        if tools.witness is None:  # the playground's would be asked while a video is open
+            await _check(tools, writer, onlooker)
         onlooker.faulted(fault, recovered=False)
         await tools.recorder.fault(fault, progress.position, recovered=False)
         raise
@@ -185,13 +186,14 @@ async def _watch(
     writer.append(RunFinished(at=tools.now(), steps=steps, eligible=eligible, left_on_s=left_on_s))
 
 
-async def _check(
-    witness: Witness, path: Path, onlooker: RunWatcher, now: Callable[[], datetime]
-) -> SiteCheck:
-    check = await check_run(witness, read(path).steps, now)
+async def _check(tools: RunTools, writer: LedgerWriter, onlooker: RunWatcher) -> None:
+    """Write what the site tells of the run, where it tells anything, and say what differs."""
+    check = await check_seen(tools.witness, writer.path, tools.now)
+    if check is None:
+        return
+    writer.append(check)
     if not check.agrees:
         onlooker.doing(f"the site's own counts differ: {describe_check(check)}")
-    return check
 
 
 def _pacer(config: RunConfig, folder: RunFolder, onlooker: RunWatcher) -> SlowHands | None:

@@ -101,6 +101,7 @@ def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
             "windows": declared.windows,
             "seed": declared.seed,
             "like": declared.like,
+            "photos": declared.photos,
             "dwell": declared.dwell,
             "frames": declared.frames,
             "site": None if live else declared.site,

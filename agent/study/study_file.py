@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
-from agent.run_config import Arm, Dwell, Frames, FrozenValue, SiteConfig
+from agent.run_config import Arm, Dwell, Frames, FrozenValue, PhotoRule, SiteConfig
 from store.runs.ledger_lines import Windows
 from store.untrusted.declared_files import read_declared
 
@@ -119,6 +119,7 @@ class StudyDeclaration(FrozenValue):
     like: bool = False
     adapters: dict[str, Path] = Field(default_factory=dict)
     """Newer adapter files, by platform."""
+    photos: PhotoRule = "judge"
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
 
@@ -159,6 +160,7 @@ class StudyDeclaration(FrozenValue):
 EXAMPLE = """\
 name = "first-study"
 seed = 7
+# photos = "pass"                   # leave photo posts after a swipe's dwell, unjudged
 
 [matrix]
 personas = ["p01", "p05", "p09", "p12", "p16", "p19", "p28", "p32"]   # unlike tastes find most

@@ -39,8 +39,10 @@ from analysis.statistics.intervals import change_over_batches, difference_over_b
 from analysis.statistics.null_models import NullOfI, null_of_i
 from analysis.statistics.window_counts import WindowCounts
 from store.runs.ledger import Ledger
+from store.runs.ledger_lines import BY_ITSELF
 from store.runs.ledger_site_lines import last_difference
 from store.runs.recorded_model_names import REPLAY
+from store.terminal.printing import count_of
 
 _OF_REPLAYS = (
     "A replay shows another run's videos again: it says how this judge answers, and nothing of how "
@@ -148,7 +150,11 @@ def summarise(
         dwell=dwell_contrast(run),
         faults=dict(Counter(fault.fault for fault in ledger.faults)),
         timings_ms=_medians([step.timings_ms for step in ledger.steps]),
-        cautions=(*_cautions(run, rows, before, after), *_differences(ledger)),
+        cautions=(
+            *_cautions(run, rows, before, after),
+            *_moved_by_itself(ledger),
+            *_differences(ledger),
+        ),
     )
 
 
@@ -233,6 +239,14 @@ def _cautions(
     if rows.too_early.any() and not replayed:
         said.append("Videos requested before the persona began to react were left out.")
     return tuple(said)
+
+
+def _moved_by_itself(ledger: Ledger) -> tuple[str, ...]:
+    count = sum(step.move is not None and step.move.action == BY_ITSELF for step in ledger.steps)
+    if not count:
+        return ()
+    videos = count_of(count, "video")
+    return (f"The feed moved on by itself after {videos}: how long they lasted is its own doing.",)
 
 
 def _differences(ledger: Ledger) -> tuple[str, ...]:

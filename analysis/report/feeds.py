@@ -16,6 +16,7 @@ from analysis.data.reported_uses import USES
 from analysis.report.diversity import Variety
 from analysis.report.figures import AxisScale, axis, dumbbell
 from analysis.report.group_measures import ArmDwell
+from analysis.report.labelled_content import LabelShare
 from analysis.report.number_sources import Name, NumberSource, PrintedEstimate, TracedNumber
 from analysis.report.report_group import GroupRows
 from analysis.report.row_uses import ADAPT_ROW, AFTER_ROW, BEFORE_ROW
@@ -77,6 +78,54 @@ def _variety(source: NumberSource, row: Variety) -> VarietyRow:
         ),
         near=source.percent(row.near.value, f"near-duplicates, {place}", "no frames"),
         shared=source.percent(row.shared, f"shared videos, {place}", "one persona only"),
+    )
+
+
+LABEL_NAMES = {
+    "ad": "advertisement",
+    "paid_partnership": "paid partnership",
+    "ad_authorised": "authorised as an ad by its creator",
+    "ai_label": "labelled as AI-generated",
+    "photo_post": "photo post",
+}
+"""In words, as the page prints them."""
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One label in one arm's window, as it is printed."""
+
+    arm: str
+    window: str
+    label: str
+    labelled: TracedNumber
+    not_labelled: TracedNumber
+    unknown: TracedNumber
+    share: PrintedEstimate
+    source: NumberSource
+
+
+def label_rows(scene: GroupRows) -> tuple[LabelRow, ...]:
+    """Print the labels of which anything is known; photo posts only where there is one."""
+    labels = scene.group.labels
+    known = {one.label for one in labels if one.labelled or one.not_labelled}
+    if not any(one.labelled for one in labels if one.label == "photo_post"):
+        known.discard("photo_post")
+    return tuple(_row(scene, share) for share in labels if share.label in known)
+
+
+def _row(scene: GroupRows, told: LabelShare) -> LabelRow:
+    source = scene.everything("report.labelled_content.label_shares", [told.arm])
+    place = f"{LABEL_NAMES[told.label]}, {told.arm}, {told.window}"
+    return LabelRow(
+        arm=ARM_NAMES[told.arm],
+        window=told.window,
+        label=LABEL_NAMES[told.label],
+        labelled=source.count(told.labelled, f"videos, {place}"),
+        not_labelled=source.count(told.not_labelled, f"videos that are not: {place}"),
+        unknown=source.count(told.unknown, f"videos of which it is not known: {place}"),
+        share=source.estimate(told.share, f"share of the known, {place}"),
+        source=source,
     )
 
 

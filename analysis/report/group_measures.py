@@ -16,6 +16,7 @@ from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
 from analysis.report.gate_check import GateCheck, because, cap
 from analysis.report.group_verdict import judge_group
+from analysis.report.labelled_content import LabelShare, label_shares
 from analysis.report.primary_outcome import Primary
 from analysis.report.rejudgings import Rejudging
 from analysis.report.report_inputs import Material
@@ -72,6 +73,7 @@ class MeasuredGroup:
     forest: tuple[PersonaSway, ...]
     drift: Drift
     variety: tuple[Variety, ...]
+    labels: tuple[LabelShare, ...]
     dwell: tuple[ArmDwell, ...]
     sensitivity: Mapping[int, Estimate]
     """The sway (less the control's, where there is one) without the first batches after the change,
@@ -173,6 +175,7 @@ def _group(
         forest=by_persona(runs, units, control or None),
         drift=drift(views, members, arms),
         variety=varieties(views, material.seen, members, arms),
+        labels=label_shares(views, material.labels, members, arms),
         dwell=tuple(_dwell(views, members, arm) for arm in arms),
         sensitivity={
             count: _mean_sway(runs, sway[list(members)], control)

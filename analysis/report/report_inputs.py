@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.data.content_labels import LABELS, label_codes
 from analysis.data.exposures import Views, from_ledgers
 from analysis.data.null_runs import NullRuns
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
 from analysis.report.site_changes import SiteChange, find_changes, find_logged_changes
+from analysis.statistics.estimate import Ints
 from store.errors import RunNotFound, StoreError
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
@@ -77,6 +79,7 @@ class Material:
     views: Views
     command: str  # what makes this report again
     seen: RowDetails | None = None  # seen, frames: ``None`` for views that were made elsewhere
+    labels: Ints | None = None  # ``label_codes`` of each row; ``None`` as ``seen``
     frames: FrameStore | None = None
     started: tuple[RunStarted, ...] = ()
     """First lines of the ledgers, in the order of the runs; empty for views made elsewhere."""
@@ -247,6 +250,7 @@ class _Noted:
 
     started: list[RunStarted] = field(default_factory=list)
     steps: list[tuple[str | None, ...]] = field(default_factory=list)
+    labels: list[tuple[int, ...]] = field(default_factory=list)
     differing: set[str] = field(default_factory=set)
     disputed: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
@@ -267,6 +271,7 @@ class _Noted:
             self.served[run_id] = Served(_served(read, "before"), _served(read, "after"))
             self.steps.extend(_note(step) for step in read.steps)
             self.site_changes += find_changes(read)
+            self.labels.extend(label_codes(step.video) for step in read.steps)
             yield read
 
     def seen(self) -> RowDetails:
@@ -306,6 +311,7 @@ def _gather(
         views=views,
         command=command,
         seen=noted.seen(),
+        labels=np.array(noted.labels, dtype=np.int64).reshape(-1, len(LABELS)),
         frames=FrameStore(data.frames_dir),
         started=tuple(noted.started),
         differing=frozenset(noted.differing),

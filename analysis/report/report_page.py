@@ -15,11 +15,13 @@ from analysis.estimators.study_results import BORROWED, DesignOffer
 from analysis.report.example_frames import Budget, Sheets, sheets
 from analysis.report.feeds import (
     DwellRow,
+    LabelRow,
     Losses,
     MissingRow,
     Uses,
     VarietyTable,
     dwell_rows,
+    label_rows,
     lost_runs,
     missing_rows,
     uses,
@@ -29,6 +31,7 @@ from analysis.report.gate_check import GateCheck
 from analysis.report.group_measures import Measures, measure
 from analysis.report.headline import Headline, headline
 from analysis.report.judges import JudgeView, judge_views
+from analysis.report.labelled_content import LabelShare
 from analysis.report.methods import Methods, methods
 from analysis.report.number_sources import NumberSource, TracedNumber, Traces
 from analysis.report.page_files import (
@@ -73,6 +76,7 @@ class Chapter:
     sheets: Sheets | None
     averages: tuple[Average, ...]
     variety: VarietyTable
+    labels: tuple[LabelRow, ...]
     dwell: tuple[DwellRow, ...]
     dwell_axis: Markup
     uses: Uses
@@ -137,6 +141,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
         sheets=sheets(scene, rng, budget),
         averages=averages(scene),
         variety=variety_table(scene),
+        labels=label_rows(scene),
         dwell=dwell,
         dwell_axis=dwell_axis,
         uses=uses(scene),
@@ -182,6 +187,7 @@ class Finding:
     p_holm: float
     look: SequentialLook | None
     gate: tuple[GateCheck, ...]
+    labels: tuple[LabelShare, ...]
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,7 @@ def _findings(measures: Measures) -> tuple[Finding, ...]:
             p_holm=group.p_holm,
             look=group.primary.look,
             gate=group.gate,
+            labels=group.labels,
         )
         for group in measures.groups
     )

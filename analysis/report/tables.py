@@ -52,6 +52,9 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
             groups,
             _variety,
         ),
+        _table(
+            "labels", "arm window label labelled not_labelled unknown", _ESTIMATE, groups, _labels
+        ),
         _table("dwell", "arm answer videos", _ESTIMATE, groups, _dwell),
         _table("losses", "arm planned never_begun complete incomplete", (), groups, _losses),
         _table(
@@ -313,6 +316,12 @@ def _variety(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
             row.near.value,
             row.shared,
         )
+
+
+def _labels(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
+    for row in group.labels:
+        counts = (row.labelled, row.not_labelled, row.unknown)
+        yield (row.arm, row.window, row.label, *counts, *_estimate(row.share))
 
 
 def _dwell(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:

@@ -20,6 +20,7 @@ _REASONS = {
     "live": ("live card", "live cards"),
     "repeat": ("repeat", "repeats"),
     "not_shown": ("not shown", "not shown"),
+    "photo": ("photo post", "photo posts"),
     "requested_before_change": (
         "requested before the change",
         "requested before the change",

@@ -150,6 +150,21 @@ FIELDS = {
     "duration_s": "float64",
     "ad": "bool",
     "live": "bool",
+    "photos": "int64",
+    "created_at": "string",
+    "music_id": "string",
+    "music_title": "string",
+    "music_author": "string",
+    "shares": "int64",
+    "saves": "int64",
+    "language": "string",
+    "category": "string",
+    "subtitled": "bool",
+    "subtitle_languages": "list",
+    "stickers": "list",
+    "ai_label": "bool",
+    "paid_partnership": "bool",
+    "ad_authorised": "bool",
     "answer": "string",
     "missing": "string",
     "p_yes": "float64",
@@ -257,15 +272,20 @@ def _row(run: RunStarted, step: Step, number: int) -> Row:
         "arm": run.arm,
         "video": video.id,
         "hashtags": list(video.hashtags),
+        "created_at": video.created_at and video.created_at.isoformat(),
+        "subtitle_languages": list(video.subtitle_languages),
+        "stickers": list(video.stickers),
     }
     return {name: row.get(name) for name in FIELDS}
 
 
 def _without_names(row: Row, names: Pseudonyms) -> None:
     own = row["author"]
-    for name in ("caption", "reason", "description", "reply", "screen_text"):
+    for name in ("caption", "music_title", "reason", "description", "reply", "screen_text"):
         row[name] = row[name] and names.text(row[name], own)
-    row["hashtags"] = [names.text(tag, own) for tag in row["hashtags"]]
+    for name in ("hashtags", "stickers"):
+        row[name] = [names.text(text, own) for text in row[name]]
+    _without_musician(row, names)
     row["author"] = own and names.creator(own)
     row["video"] = names.video(row["platform"], row["video"])
     row["url"] = None
@@ -274,3 +294,13 @@ def _without_names(row: Row, names: Pseudonyms) -> None:
         if row[name]:
             run, place = row[name].split("/", 1)
             row[name] = f"{names.run(run)}/{place}"
+
+
+def _without_musician(row: Row, names: Pseudonyms) -> None:
+    """Replace whoever made the sound, who is mostly a creator: title and id lead there, too."""
+    author, id_ = row["music_author"], row["music_id"]
+    if author:
+        title = row["music_title"]
+        row["music_title"] = title and title.replace(author, names.creator(author))
+        row["music_author"] = names.creator(author)
+    row["music_id"] = id_ and names.music(row["platform"], id_)

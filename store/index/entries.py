@@ -9,6 +9,9 @@ from typing import Any, Literal
 from store.frames.near_duplicates import near_duplicates
 from store.runs.ledger_lines import RunStarted, Step, text_of
 
+LABELS = ("ad", "paid_partnership", "ad_authorised", "ai_label")
+"""Marks of commercial and of generated content, as a video has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
@@ -32,6 +35,12 @@ class IndexEntry:
     """The platform's words on the video: its caption, and the hashtags not in it."""
     sha256: str
     phash: str
+    language: str = ""
+    """As the site tells it; so are category and labels. Empty where it tells none."""
+    category: str = ""
+    labels: str = ""
+    """Which of ``LABELS`` it has, in their order and apart by a space. What is not there is not
+    labelled, or not known."""
 
     @classmethod
     def of(cls, run: RunStarted, step: Step, number: int = 0) -> IndexEntry:
@@ -52,6 +61,9 @@ class IndexEntry:
             caption=text_of(step.video) or "",
             sha256=frame.sha256,
             phash=frame.phash,
+            language=step.video.language or "",
+            category=step.video.category or "",
+            labels=" ".join(name for name in LABELS if getattr(step.video, name)),
         )
 
     def metadata(self) -> dict[str, str | int]:

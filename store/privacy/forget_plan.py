@@ -40,6 +40,8 @@ class Request(Record):
     remove_copies: bool = False
     ids: tuple[str, ...] = ()
     """Of the videos, by which texts about others could name them; gone once all is done."""
+    makers: tuple[str, ...] = ()
+    """Names of the author as sites show them, by which sounds name their author."""
     salt: str = ""
     """Makes the ids that stand for forgotten videos; gone once all is done."""
 
@@ -168,11 +170,20 @@ def prepared(data: DataFolder, request: Request) -> Request:
     if request.salt:
         return request
     ids: set[str] = set()
+    makers: set[str] = set()
     if request.asked != "before":
         begun = [path for path in data.ledgers() if ledger.summarise(path) is not None]
         for run in ledger.read_each(begun, []):  # which cannot be read is told by the plan
-            ids |= {step.video.id for step in run.steps if request.hits(step)}
-    told = {"salt": secrets.token_hex(16), "ids": tuple(sorted(ids))}
+            videos = [step.video for step in run.steps if request.hits(step)]
+            ids |= {video.id for video in videos}
+            makers |= {plain(video.author_name) for video in videos if video.author_name}
+    if request.asked == "author":
+        makers.add(plain(request.value))
+    told = {
+        "salt": secrets.token_hex(16),
+        "ids": tuple(sorted(ids)),
+        "makers": tuple(sorted(makers)) if request.asked == "author" else (),
+    }
     return request.model_copy(update=told)
 
 
@@ -183,9 +194,9 @@ def _plan_run(found: ForgetPlan, run: Ledger, hit: set[int], request: Request) -
         if step.position in hit:
             found.videos.add(step.video.id)
             steps[step.position] = redaction.emptied(step, request.token(step.video.id))
-        elif (new := redaction.retold(step, request.change)) != step or any(
-            request.change(text) != text for text in said.get(step.position, ())
-        ):
+        elif (
+            new := redaction.retold(step, request.change, frozenset(request.makers))
+        ) != step or any(request.change(text) != text for text in said.get(step.position, ())):
             steps[step.position] = new
         else:
             continue

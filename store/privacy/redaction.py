@@ -18,6 +18,7 @@ from store.jsonl.base_record import Record
 from store.jsonl.paths import path_within
 from store.privacy import derived_files
 from store.privacy.derived_files import DerivedEntry
+from store.privacy.person_names import plain
 from store.results.value_spectrum import Retrieval, RetrievedFrame, read_retrieval, write_retrieval
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read_lines as ledger_lines
@@ -31,6 +32,7 @@ from store.runs.ledger_lines import (
     RunStarted,
     Video,
 )
+from store.runs.ledger_site_lines import FeedBatch, id_digest
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 Change = Callable[[str], str]
@@ -47,6 +49,10 @@ def emptied(step: S, token: str) -> S:
         id=token,
         ad=old.ad,
         live=old.live,
+        photos=old.photos,
+        ai_label=old.ai_label,
+        paid_partnership=old.paid_partnership,
+        ad_authorised=old.ad_authorised,
         batch=old.batch,
         batch_requested_at=old.batch_requested_at,
     )
@@ -67,9 +73,19 @@ def words(judgement: Judgement) -> list[str]:
     return [text for text in told if text]
 
 
-def retold(step: S, change: Change) -> S:
-    video = _changed(step.video, ("caption", "url", "author_name"), change)
-    video = video.model_copy(update={"hashtags": tuple(change(tag) for tag in video.hashtags)})
+_NAMING = ("caption", "url", "author_name", "music_title", "music_author")
+"""Fields of a video in which somebody else can be named."""
+
+
+def retold(step: S, change: Change, makers: Set[str] = frozenset()) -> S:
+    """Change a step's texts; ``makers``: plain names by which a sound's author is known."""
+    video = _changed(step.video, _NAMING, change)
+    if step.video.music_author and plain(step.video.music_author) in makers:
+        nobody = dict.fromkeys(("music_id", "music_title", "music_author"))
+        video = video.model_copy(update=nobody)
+    lists = {"hashtags": video.hashtags, "stickers": video.stickers}
+    changed = {name: tuple(change(text) for text in texts) for name, texts in lists.items()}
+    video = video.model_copy(update=changed)
     return step.model_copy(update={"video": video, "judgement": reworded(step.judgement, change)})
 
 
@@ -99,12 +115,20 @@ def redact_ledger(
     """
     records, _ = ledger_lines(path)
     made: list[Record] = []
+    stand_ins = {
+        id_digest(record.video.id): id_digest(steps[record.position].video.id)
+        for record in records
+        if isinstance(record, ObservedVideo) and record.position in line.positions
+    }
     for record in records:
         new: Record = record
         if isinstance(record, RunStarted):
             new = record.model_copy(update={"schema_": max(record.schema_, REDACTED)})
         elif isinstance(record, ObservedVideo) and record.position in steps:
             new = _as_changed(record, steps[record.position])
+        elif isinstance(record, FeedBatch):
+            order = tuple(stand_ins.get(digest, digest) for digest in record.order)
+            new = record.model_copy(update={"order": order})
         elif isinstance(record, Fault) and record.position in line.positions:
             new = record.model_copy(update={"message": "(forgotten)", "details": {}})
         elif isinstance(record, Fault):

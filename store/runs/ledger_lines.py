@@ -38,7 +38,7 @@ Whole = Annotated[int, Field(ge=-MOST_COUNT, le=MOST_COUNT)]
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]
-Exclusion = Literal["ad", "live", "repeat", "not_shown"]
+Exclusion = Literal["ad", "live", "repeat", "not_shown", "photo"]
 """Why a video does not count. Only ledgers before schema 3 exclude a ``repeat``."""
 Repeat = Literal["run", "account"]
 """Where a video was shown before: earlier in the run, or in a former run of the same account."""
@@ -178,6 +178,27 @@ class Video(Record):
     duration_s: float | None = None
     ad: bool | None = None
     live: bool | None = None
+    photos: ForeignCount = None
+    """Pictures of a photo post; ``None`` for a video, or where it is not known."""
+    created_at: AwareDatetime | None = None
+    """When it was published, as the site tells."""
+    music_id: ForeignText | None = None
+    music_title: ForeignText | None = None
+    music_author: ForeignText | None = None
+    shares: ForeignCount = None
+    saves: ForeignCount = None
+    language: ForeignText | None = None
+    """Of its text, as the site has recognised it; so is the category."""
+    category: ForeignText | None = None
+    subtitled: bool | None = None
+    subtitle_languages: tuple[ForeignText, ...] = ()
+    stickers: tuple[ForeignText, ...] = ()
+    """Texts of stickers that are laid over the picture."""
+    ai_label: bool | None = None
+    """Whether the site labels it as AI-generated content."""
+    paid_partnership: bool | None = None
+    ad_authorised: bool | None = None
+    """Whether its creator has authorised it as an advertisement."""
     batch: Whole | None = None
     """Which batch of the feed brought it, counted from 0 within the run."""
     batch_requested_at: Whole | None = None
@@ -266,11 +287,15 @@ class Reaction(Record):
     """How often a killed run or a lost browser came between the decision and its end."""
 
 
+BY_ITSELF = "page"
+"""The action of a move that nothing was pressed for: the feed moved on by itself."""
+
+
 class Move(Record):
     """How the next video was reached."""
 
     action: str
-    """The action that worked: ``key:ArrowDown``, ``button``, ``wheel``, ``scroll``."""
+    """The action that worked: ``key:ArrowDown``, ``button``, ``wheel``, ``scroll``, or ``page``."""
     attempts: int
     moved: int | None
     """Videos forward: 1; more is a recorded skip; ``None`` where the page does not tell."""

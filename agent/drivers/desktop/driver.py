@@ -94,7 +94,7 @@ class DesktopDriver:
 
     # The step
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         """Return the picture that was taken on arrival; once it was used, take another."""
         part, self._taken = self._taken, None
         retakes = 0

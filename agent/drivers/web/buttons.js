@@ -3,7 +3,7 @@
 (() => {
   const { query, queryAll, inView, centre, scrollerOf, marked, eachFrame } = globalThis.__feedswayBasics;
   const rules = globalThis.__feedsway;
-  const { state, used, hooks, itemOf } = globalThis.__feedswayPage;
+  const { state, used, hooks, itemOf, isElsewhere } = globalThis.__feedswayPage;
 
   const LIKED_WORDS = /\b(un-?like|liked|remove (your )?like|undo (your )?like|you like this)\b/i;
   const LIKED_NAME = /(^|[-_])(is-?|has-?)?(un-?like|liked)($|[-_])/i;
@@ -63,6 +63,8 @@
   Object.assign(rules, {
     // Where the like button is, and whether the active video is liked: "yes", "perhaps" or "no".
     like() {
+      // what the feed has moved away from by itself is not there to be liked
+      if (state.current && isElsewhere(state.current)) return { found: false, liked: "no" };
       const root = (state.current && state.current.item) || document;
       if (marked(root, hooks().liked)) return { found: true, liked: "yes" };
       const button = likeButton(root);

@@ -32,6 +32,7 @@ from agent.drivers.base import (
 )
 from agent.drivers.web import browser as browsers
 from agent.drivers.web.browser import BrowserWindow
+from agent.drivers.web.held_pictures import as_frame, read_picture
 from agent.drivers.web.hook_syntax import refuse_unreadable
 from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.page_queries import PageMoved, PageQueries
@@ -42,6 +43,7 @@ from agent.errors import (
     FeedEmpty,
     PageStuck,
 )
+from store.runs.ledger_lines import BY_ITSELF
 from store.untrusted.clean_text import clean_json
 
 PAGE_RULES = "\n".join(
@@ -56,8 +58,6 @@ VARIABLES = """names => names.map(name => {
     return value === undefined || typeof value === "string" ? value : JSON.stringify(value);
 })"""
 """What a page holds in variables of its own, which the rules' world does not see."""
-BY_ITSELF = "page"
-"""The action of an arrival that nothing was pressed for: the site played on."""
 REMADE_MS = 2000
 """How long a player that the page made anew may take to show its picture again."""
 
@@ -192,8 +192,10 @@ class PlaywrightDriver:
 
     # The step
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         box = shown.box
+        if shown.pictures and (held := await self._held_picture(shown, picture)) is not None:
+            return Capture(held, 0.0, 0)
         for retake in range(self._limits.retakes):
             met, asked_ms = self._walls.met, time() * 1000
             jpeg = await self._screenshot(box)
@@ -207,6 +209,15 @@ class PlaywrightDriver:
             if jpeg and check and check["stays"] and self._walls.met == met:
                 return Capture(jpeg, check["time_s"], retake)
         raise PageStuck(f"{shown.key} would not stay in its place for a picture", video=shown.key)
+
+    async def _held_picture(self, shown: ActiveVideo, number: int) -> bytes | None:
+        """Read one picture of a post; ``None`` where what is seen must stand for it."""
+        question = {"key": shown.key, "number": number}
+        url = (await self._ask("pictureUrl", question, SETTLE_MARGIN_S))["url"]
+        if url is None:
+            return None
+        kept = await self._within(read_picture(self._devtools(), url), SETTLE_MARGIN_S)
+        return kept and await asyncio.to_thread(as_frame, kept, self.viewport)
 
     async def _screenshot(self, box: Box) -> bytes | None:
         """``None`` where the page goes elsewhere meanwhile: the next question finds out where."""

@@ -9,16 +9,13 @@
   const QUIET_MS = 8000;    // an address that is silent for so long owes nothing any more
   const STALL_MS = 200;     // a frame that took longer counts as so long: a busy machine is waited for
   const NAMELESS = { id: null, source: null, hook: "none" };
-  const { same, marked, queryAll, visible, eachFrame } = globalThis.__feedswayBasics;
+  const { same, marked, eachFrame } = globalThis.__feedswayBasics;
   const { meter } = globalThis.__feedswayMeter;
   const rules = globalThis.__feedsway;
   const { VISIBLE, state, hooks, find, identity, readAddress, indexOf, sameMedia, samePlace, adopt,
-    playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen } = globalThis.__feedswayPage;
+    playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen, pictures,
+    loadsPictures, isElsewhere } = globalThis.__feedswayPage;
   let turn = null, turns = 0;
-
-  // Whether an item shows pictures that it was given instead of a video.
-  const pictured = (root, selectors) => selectors.some((selector) => queryAll(root, selector).some(
-    (el) => visible(el) && (!(el instanceof HTMLImageElement) || el.complete && el.naturalWidth > 0)));
 
   // Judges, frame by frame, whether another video than `left` is active, and what it is called. An
   // id in an attribute of the item is believed at once. The address may run before or behind the
@@ -26,7 +23,9 @@
   const judging = (left) => {
     const given = hooks();
     if (performance.now() - state.changedAt > QUIET_MS) state.owed = 0;
-    const before = state.changes, debts = state.owed;
+    // a feed that has moved by itself may have changed its address already
+    const moved = !!left && isElsewhere(left);
+    const before = moved ? left.changes : state.changes, debts = moved ? left.owed : state.owed;
     let since = null;
     const settle = (active, ident) => {
       const changes = state.changes - before;
@@ -111,9 +110,10 @@
       return;
     }
     // An item that is still empty gets its player; a card that says what it is needs none.
-    const card = !video && (marked(active.el, hooks().live) || marked(active.el, hooks().ad) ||
-      pictured(active.el, hooks().photos));
-    if (!video && waited < (card ? ID_WAIT_MS : mine.showLimit)) return;
+    const post = !video && pictures(active.el).length > 0;
+    const card = post || !video && (marked(active.el, hooks().live) || marked(active.el, hooks().ad));
+    const patience = !card ? mine.showLimit : post && !loadsPictures(active.el) ? 0 : ID_WAIT_MS;
+    if (!video && waited < patience) return;
     if (video && !shown && waited < mine.showLimit) {
       if (video.paused && !mine.urged && waited > AUTOPLAY_MS) {
         mine.urged = true;

@@ -5,6 +5,7 @@
   const VISIBLE = 0.6;      // share of an item that must lie in the viewport
   const CLEAR_MS = 1000;    // how long no wall must be seen for the page to be clear
   const PAINT_MS = 100;     // from a decoded picture to one on the screen
+  const GONE_MS = 300;      // how long another video must be there for the feed to have moved by itself
   const { query, queryAll, rect, visible, visibleArea, inView, offCentre, numberOf, scrollerOf, same,
     texts, marked, onTrusted, eachFrame } = globalThis.__feedswayBasics;
   const { meter } = globalThis.__feedswayMeter;
@@ -18,8 +19,18 @@
   };
   let held = null;          // the player that is held, what it plays, and whether it is being left
 
-  // What a post without a player gets is the time for which it is there, at the page's own speed.
-  const stayedOf = (view) => ((performance.now() - view.since) / 1000) * hooks.speed;
+  // Wall time for which the page was hidden, up to now.
+  let hiddenMs = 0, hiddenSince = document.hidden ? performance.now() : null;
+  document.addEventListener("visibilitychange", () => {
+    if (hiddenSince !== null) hiddenMs += performance.now() - hiddenSince;
+    hiddenSince = document.hidden ? performance.now() : null;
+  });
+  const hiddenSoFar = () => hiddenMs + (hiddenSince === null ? 0 : performance.now() - hiddenSince);
+  // What a post without a player gets is the time for which it is seen, at the page's own speed.
+  const stayedOf = (view) => {
+    const until = view.until ?? performance.now() - hiddenSoFar();
+    return ((until - (view.since - view.hidden)) / 1000) * hooks.speed;
+  };
   const playedOf = (view) =>
     view.meter ? view.carried + view.meter.played - view.base : stayedOf(view);
 
@@ -42,6 +53,7 @@
       readAddress();
       follow();
       if (state.current) notePainted(state.current);
+      if (state.current && !state.current.video && !state.arriving) noteLeft(state.current);
     }
     requestAnimationFrame(tick);
   };
@@ -171,6 +183,17 @@
     return sameMedia(current, active) && sameItem(current, active) ||
       (gone ? !!current.ident.id : samePlace(current, active));
   };
+  // Whether another video than the reported one is shown: a feed may move by itself.
+  const isElsewhere = (view) => {
+    const active = find();
+    return !!active && active.share >= VISIBLE && !isCurrent(active) &&
+      !(active.video && sameMedia(view, active));
+  };
+  // A post without a player is seen until another video is.
+  const noteLeft = (view) => {
+    if (!isElsewhere(view)) view.until = null;
+    else view.until ??= performance.now() - hiddenSoFar();
+  };
   // A page may make the player anew under a video: the view goes on with the new one.
   const adopt = (view, active) => {
     view.carried = view.meter ? playedOf(view) : 0;
@@ -195,6 +218,17 @@
     else play(active.video);
   }
 
+  // The pictures of a post, each once; those that the page has not loaded yet are left out.
+  const isLoaded = (el) => !(el instanceof HTMLImageElement) || el.complete && el.naturalWidth > 0;
+  const pictures = (root) => {
+    const found = hooks.photos.flatMap((selector) => queryAll(root, selector));
+    if (!found.some((el) => visible(el) && isLoaded(el))) return [];
+    const sources = new Map(found.filter(isLoaded).map((el) => [el.currentSrc || numberOf(el), el]));
+    return [...sources.values()];
+  };
+  const loadsPictures = (root) =>
+    hooks.photos.some((selector) => queryAll(root, selector).some((el) => !isLoaded(el)));
+
   // Whether a mark is there; null where no hook could show it.
   const shows = (root, selectors) => selectors.length ? marked(root, selectors) : null;
   // Make the active video the current one, and describe it.
@@ -206,7 +240,8 @@
     state.current = {
       key, ident, item: active.item, index: indexOf(active), video,
       meter: video && meter(video), base, carried: 0, shown, top: topOf(active), paintedAt: 0,
-      since: performance.now() - waited,
+      since: performance.now() - waited, hidden: hiddenSoFar(), until: null,
+      changes: state.changes, owed: state.owed,
     };
     used.item = active.item ? hooks.item.find((selector) => active.item.matches(selector)) : "geometry";
     used.id = ident.hook;
@@ -218,7 +253,7 @@
       time_s: video ? video.currentTime : 0,
       duration_s: video && isFinite(video.duration) ? video.duration : null,
       exposure_s: playedOf(state.current),
-      shown, has_video: !!video, held: !!video,
+      shown, has_video: !!video, held: !!video, pictures: video ? 0 : pictures(root).length,
       ad: shows(root, hooks.ad), live: shows(root, hooks.live),
       fields: texts(root, hooks.fields, hooks.field_attributes), moved, animation_ms: moving, hooks_used: { ...used },
     };
@@ -257,17 +292,34 @@
       });
     },
 
-    // Release the player until it has played `seconds` since it became active; `then` hold it again.
+    // Where one picture of the post lies that is shown; null where it is not there, or has no place.
+    pictureUrl({ key, number }) {
+      const wall = wallSeen();
+      if (wall) return { url: null, wall };
+      const active = find(), current = state.current;
+      if (!active || !current || current.key !== key || !isCurrent(active)) return { url: null };
+      const picture = pictures(active.item || active.el)[number];
+      return { url: (picture && picture.currentSrc) || null };
+    },
+
+    // Release the player until it has played `seconds` since it became active, or until the feed has
+    // moved by itself; `then` hold it again.
     watch({ seconds, limit, then }) {
       const view = state.current;
       if (!view) return 0;
       if (playedOf(view) >= seconds) return playedOf(view);
-      if (view.video) release(view.video);
+      let released = false, gone = null;
       return eachFrame(limit, (elapsed, over) => {
         follow();
+        gone = isElsewhere(view) ? gone ?? elapsed : null;
+        if (view.video && gone === null && !released) {
+          released = true;
+          release(view.video);
+        }
         if (view.video) meter(view.video);
-        if (playedOf(view) < seconds && !over) return undefined;
-        if (then && view.video) hold(view.video);
+        const left = gone !== null && elapsed - gone >= GONE_MS;
+        if (playedOf(view) < seconds && !over && !left) return undefined;
+        if (then && view.video && !left) hold(view.video);
         return playedOf(view);
       });
     },
@@ -291,6 +343,7 @@
   globalThis.__feedsway = rules;
   globalThis.__feedswayPage = {
     VISIBLE, state, used, hooks: () => hooks, find, itemOf, identity, idInAddress, readAddress, indexOf,
-    sameMedia, samePlace, adopt, playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen,
+    sameMedia, samePlace, adopt, playedOf, isHeld, wasHeld, hold, release, leave, play, report, wallSeen, pictures, loadsPictures,
+    isElsewhere,
   };
 })();

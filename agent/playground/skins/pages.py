@@ -212,6 +212,7 @@ class Skin:
         self, visitor: Visitor, place: int | None, asked: Mapping[str, str]
     ) -> list[ServedItem]:
         pictured = {int(place) for place in asked.get("photos", "").split(",") if place}
+        pictures = int(asked.get("pictures", "1"))
         while page := visitor.page(place):
             items = [self._items[number] for number in page.numbers]
             served = [
@@ -219,7 +220,7 @@ class Skin:
                     item,
                     page.first + offset,
                     visitor.likes(item.id),
-                    photos=page.first + offset in pictured and item.kind == "video",
+                    photos=self._post(item, pictures) if page.first + offset in pictured else (),
                 )
                 for offset, item in enumerate(items)
                 # no source shows live cards among Reels
@@ -229,6 +230,11 @@ class Skin:
                 return served
             place = page.first + len(items)
         return []
+
+    def _post(self, item: CatalogueItem, count: int) -> tuple[CatalogueItem, ...]:
+        """The items whose pictures a photo post shows, its own first; none for what is no video."""
+        others = [one for one in self._items if one.kind == "video" and one is not item]
+        return (item, *others[: count - 1]) if item.kind == "video" else ()
 
     def _aside(self) -> list[ServedItem]:
         ads = [item for item in self._items if item.kind == "ad"]

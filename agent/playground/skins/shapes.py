@@ -14,6 +14,8 @@ from typing import Any
 from agent.playground.catalogue import Catalogue, CatalogueItem
 from agent.playground.visitors import BatchPart, Visitor
 
+CREATED = 1_750_000_000
+"""When the first item was published, in seconds since 1970; each other one second later."""
 INSTAGRAM_ROOT = "xdt_api__v1__clips__home__connection_v2"
 
 
@@ -24,8 +26,8 @@ class ServedItem:
     item: CatalogueItem
     place: int
     liked: bool = False
-    photos: bool = False
-    """Whether it is posted as pictures instead of a video, where the site has such posts."""
+    photos: tuple[CatalogueItem, ...] = ()
+    """Whose pictures it is posted as, instead of a video, where the site has such posts."""
 
 
 def feed_payload(catalogue: Catalogue, visitor: Visitor, page: BatchPart) -> dict[str, Any]:
@@ -108,17 +110,33 @@ def _tiktok(served: ServedItem) -> dict[str, Any]:
         room = {"title": item.caption, "ownerInfo": {"nickname": item.nickname}}
         return own | {"id": "", "containerType": 2, "liveRoomInfo": room}
     stats = {"diggCount": item.likes, "commentCount": item.comments, "playCount": item.plays}
+    stats |= {"shareCount": item.likes // 9, "collectCount": item.likes // 7}
     id_ = skin_id("tiktok", item)
-    own |= _photo_post(item) if served.photos else {}
+    own |= _photo_post(served.photos) if served.photos else {}
     # the site gives the length of advertisements in milliseconds, of all else in seconds
     length = round(item.seconds * 1000) if item.kind == "ad" else item.seconds
+    own |= {"aigcLabelType": item.number % 2} if item.number % 3 == 0 else {}
     own |= {"ad_info": {"ad_id": f"9{id_[1:]}"}} if item.kind == "ad" else {}
     return own | {
         "id": id_,
         "desc": item.tagged_caption,
         "author": {"id": "6" + id_[1:], "uniqueId": item.creator, "nickname": item.nickname},
-        "video": {"id": id_, "duration": 0 if served.photos else length, "codecType": "h264"},
-        "music": {"id": "5" + id_[1:], "title": "original sound", "duration": 60},
+        "video": {
+            "id": id_,
+            "duration": 0 if served.photos else length,
+            "codecType": "h264",
+            "subtitleInfos": [{"LanguageCodeName": "eng-US"}] if item.number % 4 else [],
+        },
+        "createTime": str(CREATED + item.number),
+        "music": {
+            "id": "5" + id_[1:],
+            "title": f"original sound - {item.nickname}",
+            "authorName": item.nickname,
+            "duration": 60,
+        },
+        "textLanguage": "en",
+        "CategoryType": 100 + item.number % 20,
+        "stickersOnItem": [{"stickerText": [item.caption], "stickerType": 4}],
         "stats": {name: count // 100 * 100 for name, count in stats.items()},
         "statsV2": {name: str(count) for name, count in stats.items()},
         "textExtra": [{"hashtagName": tag, "start": 0} for tag in item.hashtags],
@@ -126,12 +144,12 @@ def _tiktok(served: ServedItem) -> dict[str, Any]:
             {"id": "1", "title": tag, "desc": "about a tag"} for tag in item.hashtags[:1]
         ],
         "isAd": item.kind == "ad",
-        "adAuthorization": False,
+        "adAuthorization": item.number % 10 == 0,
     }
 
 
-def _photo_post(item: CatalogueItem) -> dict[str, Any]:
-    pictures = [{"imageURL": {"urlList": [poster_url(item)]}}]
+def _photo_post(items: Iterable[CatalogueItem]) -> dict[str, Any]:
+    pictures = [{"imageURL": {"urlList": [poster_url(item)]}} for item in items]
     return {"imagePost": {"images": pictures, "title": ""}}
 
 
@@ -266,5 +284,7 @@ def _media(served: ServedItem) -> dict[str, Any]:
         "video_duration": item.seconds,
         "product_type": "ad" if item.kind == "ad" else "clips",
         "is_ad": item.kind == "ad",
+        "is_paid_partnership": item.number % 10 == 0,
+        "taken_at": CREATED + item.number,
         "like_and_view_counts_disabled": False,
     }

@@ -18,7 +18,7 @@ from agent.playground.catalogue import CatalogueItem, load_catalogue
 from agent.playground.fiducial_marker import read_mark
 from agent.playground.skins.shapes import skin_id
 from agent.run.start_or_resume import RunFolder, SilentWatcher, execute_run
-from agent.run_config import Dwell, RunConfig, SiteConfig
+from agent.run_config import Dwell, PhotoRule, RunConfig, SiteConfig
 from personas.library import find
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
@@ -28,6 +28,7 @@ from store.runs.ledger_lines import Step, Windows
 SEED = 7
 """Serves an ad at place 7 and a live card at place 12."""
 QUICK = Dwell(stay_s=1.5, swipe_s=0.3)
+SLOW = Dwell(stay_s=64, swipe_s=64)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,14 @@ class Told:
 
 
 def watch(
-    root: Path, platform: str, videos: int, switches: str = "", *, of: str | None = None
+    root: Path,
+    platform: str,
+    videos: int,
+    switches: str = "",
+    *,
+    of: str | None = None,
+    photos: PhotoRule = "judge",
+    dwell: Dwell = QUICK,
 ) -> Told:
     """Watch until so many videos counted, or until a fault ends the run."""
     skin: Any = platform if platform in ("tiktok", "youtube", "instagram") else None
@@ -71,8 +79,9 @@ def watch(
         model="scripted/coin?p=0.4",
         seed=SEED,
         windows=Windows(before=videos, after=0),
-        dwell=QUICK,
+        dwell=dwell,
         of=of,
+        photos=photos,
         site=None if of else SiteConfig(feed="random", skin=skin, switches=switches),
     )
     place = RunFolder(data, browsers.find_browser(), fresh=True, encoder=None)

@@ -71,6 +71,28 @@ def test_an_item_of_the_feed_says_whether_it_is_an_ad(mark: Any, ad: bool | None
     assert (video.author, video.author_name) == ("made.up", "Made Up")
 
 
+def test_partnership_time_and_sound_are_kept() -> None:
+    song = {"audio_cluster_id": 5, "title": "a song", "display_artist": "a band"}
+    told = media(
+        "reel-1",
+        taken_at=1_750_000_000,
+        is_paid_partnership=True,
+        clips_metadata={"music_info": {"music_asset_info": song}},
+    )
+    sound = {
+        "audio_asset_id": "7",
+        "original_audio_title": "Original",
+        "ig_artist": {"username": "x"},
+    }
+    made = media("reel-2", clips_metadata={"music_info": None, "original_sound_info": sound})
+    one, two = load_platform("instagram").parse(answer(feed_of(told, made)))
+    assert (one.paid_partnership, two.paid_partnership) == (True, False)
+    assert one.created_at is not None
+    assert (one.music_id, one.music_title, one.music_author) == ("5", "a song", "a band")
+    assert (two.music_id, two.music_title, two.music_author) == ("7", "Original", "x")
+    assert (two.created_at, two.ai_label) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("asked", "root"),
     [

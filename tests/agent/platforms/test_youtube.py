@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,18 @@ def test_a_page_whose_answers_name_no_video_is_known_all_the_same(tmp_path: Path
     for step, item in zip(told.steps, told.served(), strict=False):
         assert (step.video.id, step.video.comments) == (skin_id("youtube", item), item.comments)
         assert step.video.sources["likes"] in ("network", "inline")
+
+
+def test_time_category_and_subtitles_are_kept() -> None:
+    told = {"publishDate": "2026-10-03T08:00:00-07:00", "category": "Music"}
+    tracks = [{"languageCode": "en"}, {"languageCode": "de"}, {"languageCode": "en"}]
+    player = {
+        "videoDetails": {"videoId": ID, "title": "made up"},
+        "microformat": {"playerMicroformatRenderer": told},
+        "captions": {"playerCaptionsTracklistRenderer": {"captionTracks": tracks}},
+    }
+    url = "https://www.youtube.com/youtubei/v1/player"
+    (video,) = load_platform("youtube").parse(SiteAnswer(url, player))
+    assert video.created_at == datetime(2026, 10, 3, 15, tzinfo=UTC)
+    assert (video.category, video.subtitled) == ("Music", True)
+    assert video.subtitle_languages == ("en", "de")

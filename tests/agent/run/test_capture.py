@@ -37,7 +37,7 @@ class Flickering(OneVideo):
         self._blanks = blanks
         self.captures = 0
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         self.captures += 1
         return Capture(BLANK if self.captures <= self._blanks else SHARP, shown.time_s, 0)
 

@@ -64,7 +64,7 @@ class OneVideo:
             held=self._held,
         )
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         buffer = io.BytesIO()
         Image.radial_gradient("L").save(buffer, "JPEG")
         return Capture(buffer.getvalue(), shown.time_s, 0)
@@ -217,7 +217,7 @@ class Stumbling(OneVideo):
         self._faults = faults
         self._left = faults
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         if self._left:
             self._left -= 1
             raise BrowserLost("the browser went away")

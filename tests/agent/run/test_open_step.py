@@ -81,7 +81,7 @@ class Feeds:
         self._do("open")
         return self._shown()
 
-    async def capture(self, shown: ActiveVideo) -> Capture:
+    async def capture(self, shown: ActiveVideo, picture: int = 0) -> Capture:
         buffer = io.BytesIO()
         Image.radial_gradient("L").resize((90, 160)).save(buffer, "JPEG")
         return Capture(buffer.getvalue(), shown.time_s, 0)

@@ -21,7 +21,7 @@ TABLES: tuple[dict[str, str | bool | int | float], ...] = (
     {"persona": "p12"},
     {"persona": "p12", "before": 2, "after": "3", "like": True, "sheet": False, "seed": 4},
     {"persona": "p05", "max-cost": 0.5, "max_tokens": 100, "gain": 1, "speed": 8.0},
-    {"persona": "p05", "platform": "tiktok", "skin": "plain", "account": "a1", "frames": 3},
+    {"persona": "p05", "platform": "tiktok", "skin": "plain", "account": "a1", "photos": "pass"},
     {"persona": "p05", "platform": "youtube", "account": "a1", "pace": 4, "per_day": 0},
 )
 REFUSED: tuple[dict[str, str | bool | int | float], ...] = (
@@ -30,6 +30,7 @@ REFUSED: tuple[dict[str, str | bool | int | float], ...] = (
     {"persona": "p12", "before": -1},
     {"persona": "p12", "before": "many"},
     {"persona": "p12", "before": 2.5},
+    {"persona": "p12", "photos": "skip"},
     {"persona": "p12", "gain": 1.5},
     {"persona": "p12", "speed": 0},
     {"persona": "p12", "pace": 0.1},
@@ -101,7 +102,7 @@ def test_both_have_the_same_ranges_and_choices() -> None:
         else:
             continue
         compared += 1
-    assert compared == 21
+    assert compared == 22
 
 
 def _parts(annotation: Any, metadata: list[Any]) -> list[Any]:

@@ -100,6 +100,12 @@ def test_a_video_that_the_site_never_heard_of_is_named() -> None:
     assert (found.unreported, found.compared) == ((1,), 2)
 
 
+def test_a_live_card_without_an_id_has_its_place() -> None:
+    card = step(1, video=Video(id="item:1", live=True), reaction=STEPS[1].reaction)
+    found = check([STEPS[0], card, STEPS[2]], *PLACES)
+    assert (found.agrees, found.compared) == (True, 3)
+
+
 def test_what_is_not_known_is_not_compared() -> None:
     found = check([watched(0, "a", None, None)], PLACES[0])
     assert (found.agrees, found.furthest_s) == (True, None)

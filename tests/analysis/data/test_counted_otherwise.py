@@ -57,7 +57,12 @@ def test_a_check_that_compared_nothing_has_not_counted_along(tmp_path: Path, com
 
 @pytest.mark.parametrize(
     ("differs", "disputed"),
-    [({"dwells": (1, 2)}, False), ({"dwells": (1, 2, 3)}, True), ({"unrecorded": (1,)}, True)],
+    [
+        ({"dwells": (1, 2)}, False),
+        ({"dwells": (1, 2, 3)}, True),
+        ({"unrecorded": (1,)}, True),
+        ({"lost_after": (1,)}, True),
+    ],
 )
 def test_single_dwells_dispute_no_run(differs: dict[str, tuple[int, ...]], disputed: bool) -> None:
     """A stall of the machine moves a dwell; a video that no step tells of is another matter."""

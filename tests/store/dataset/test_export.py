@@ -69,6 +69,14 @@ def data(tmp_path: Path) -> DataFolder:
                 author=author,
                 caption=f"by @{HANDLE.upper()}, with @stranger.danger and {OTHER}, {HANDLE}! 🌊",
                 hashtags=(HANDLE, "sea"),
+                music_id=f"5-{HANDLE}",
+                music_title=f"original sound - {HANDLE}",
+                music_author=(HANDLE, "Stranger Danger", OTHER)[position],
+                stickers=(f"follow {OTHER}!",),
+                subtitled=True,
+                subtitle_languages=("eng-US",),
+                created_at=START,
+                ad_authorised=False,
             )
             said = Judgement(
                 answer="yes",

@@ -17,10 +17,11 @@ import pytest
 from store.encoders import Vectors, unit
 from store.errors import IndexLocked, IndexMismatch, IndexMissing
 from store.index.embedded_folder import IndexFolder, collection_name
-from store.index.entries import Filters, IndexEntry, distinct, entries
+from store.index.entries import Filters, Hit, IndexEntry, distinct, entries
 from store.index.search import Index, replacement
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
+from store.runs.ledger_lines import Video
 from tests.e2e.commands import until
 from tests.store.samples import ColourEncoder, frame, jpeg, keep_run, started, step
 
@@ -35,6 +36,16 @@ def entry(number: int, **changes: Any) -> IndexEntry:
 
 def vectors(count: int) -> Vectors:
     return unit(np.random.default_rng(4).normal(size=(count, ColourEncoder.dim)))
+
+
+def test_an_entry_has_what_the_site_labels_and_an_older_one_is_read() -> None:
+    labelled = Video(id="v1", ad=True, ai_label=False, paid_partnership=True, language="de")
+    made = IndexEntry.of(started("r1"), step(1, frame(jpeg("red")), video=labelled))
+    told = made.metadata()
+    assert (told["labels"], told["language"], told["category"]) == ("ad paid_partnership", "de", "")
+    older = {name: told[name] for name in told if name not in ("labels", "language", "category")}
+    hit = Hit.read(made.id, None, older | {"duplicate_of": ""}, 0.0)
+    assert (hit.entry.labels, hit.entry.video) == ("", "v1")
 
 
 @pytest.fixture

@@ -255,6 +255,7 @@ REVIEWED = {
     "analysis/cli/bench_measurements.py": "made-up ledgers",
     "analysis/examples/study.py": "a made-up example",
     "analysis/plots.py": "into memory",
+    "agent/drivers/web/held_pictures.py": "into memory",
     "analysis/report/example_frames.py": "into memory",
     "store/maintenance/backup.py": "whole copies, which forgetting tells of",
     "store/maintenance/restore.py": "whole copies, on their way back",

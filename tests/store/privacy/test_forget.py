@@ -394,6 +394,35 @@ def test_names_and_ids_are_found_however_they_are_spelled(data: DataFolder) -> N
     assert holding(data, hers, "zanzibarqueen7") == []
 
 
+def test_whoever_made_a_sound_is_forgotten_with_it(data: DataFolder) -> None:
+    """A sound names its author as the site shows it, and stickers name others, too."""
+    with LedgerWriter(data.ledger_path("r4"), fsync=False) as writer:
+        writer.append(started("r4"))
+        hers = Video(id="her-9", author=HANDLE, author_name="Zanzi \u2728", ai_label=True, photos=2)
+        writer.append(step(0, video=hers))
+        for position, maker in enumerate(("Zanzi \u2728", "someone else"), 1):
+            sound = {"music_id": f"5{position}", "music_title": f"by {maker}"}
+            writer.append(
+                step(
+                    position,
+                    video=Video(
+                        id=f"his-{position}",
+                        author="fan",
+                        music_author=maker,
+                        stickers=(f"hi @{HANDLE}",),
+                        **sound,
+                    ),
+                )
+            )
+        writer.append(finished(3))
+    forget(data, request("author", HANDLE))
+    emptied, hers, others = (one.video for one in read(data.ledger_path("r4")).steps)
+    assert (emptied.ai_label, emptied.photos, emptied.author_name) == (True, 2, None)
+    assert (hers.music_id, hers.music_title, hers.music_author) == (None, None, None)
+    assert (others.music_id, others.music_author) == ("52", "someone else")
+    assert hers.stickers == others.stickers == ("hi @forgotten",)
+
+
 def test_by_age(data: DataFolder) -> None:
     done = forget(data, request("before", (START + timedelta(seconds=15)).isoformat()))
     assert (done.runs, done.steps) == (3, 6)

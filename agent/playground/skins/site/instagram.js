@@ -1,7 +1,7 @@
 // Instagram's documented hooks: an address that follows the reel, nameless elements, localised
 // labels, a pool of ads that the page puts between the reels (ads=N: after place N).
 
-import { ask, begin, call, escaped, inline, other } from "./skin.js";
+import { ask, begin, call, escaped, inline, other, viewed } from "./skin.js";
 
 const query = (name, variables) => ({
   method: "POST",
@@ -33,7 +33,8 @@ begin({
   german: [["Navigate to next Reel", "Zum nächsten Reel"], ["Navigate to next reel", "Zum nächsten Reel"],
     ["Reels navigation controls", "Navigation"], ['aria-label="Like"', 'aria-label="Gefällt mir"']],
   first: () => items(inline("server-js").require[0][3][0].__bbox.result),
-  request: (place) => ({ url: "/graphql/query", ...query("PolarisClipsTabDesktopPaginationQuery", { after: place }) }),
+  request: (place) => ({ url: "/graphql/query", ...query("PolarisClipsTabDesktopPaginationQuery", {
+    after: place, data: { seen_reels: JSON.stringify(viewed.map((id) => ({ id }))) } }) }),
   unpack: items,
   aside: () => call("/graphql/query", query("PolarisClipsAdsPoolQuery", {})),
   inserted: async (body) => (ask.has("ads") ? { after: Number(ask.get("ads")), items: items(await body) } : null),

@@ -4,12 +4,13 @@
 //   lag=MS[@N], ahead=MS[@N]   the address changes after, or before, the video (of place N only)
 //   remake=MS[@N]              the player is made anew so long after its video became active
 //   strip=NAME,...             a hook is taken out of the page      lang=de   labels are localised
-//   photos=N,...               photo posts at these places (TikTok)
+//   photos=N,... pictures=N    photo posts at these places (TikTok), of so many pictures each
 //   nameless=1                 what is said of one video does not name it (YouTube)
 //   ads=N                      an ad of the pool is put in after place N (Instagram)
 //   layout=b                   the site's other layout              nofeed=1  no item appears
 //   wall=NAME[@N]              a wall, once place N is reached      deaf=1    keys do nothing
 //   answered=MS                a wall goes again so much later, as if somebody had answered it
+//   autoscroll=MS[@N]          the feed moves on by itself so long after a video became active
 //   twice=1, disorder=1        responses come twice, or in another order
 //   status, empty, broken, wait, rename, later, from, times         passed on to the server
 
@@ -25,6 +26,8 @@ const QUIET_MS = 120;
 const DISORDER_MS = 600;
 const { speed, motion } = document.documentElement.dataset;
 
+/** The ids of what this page has shown, in order: what its requests tell the server. */
+export const viewed = [];
 export const ask = new URLSearchParams(location.search);
 export const other = ask.get("layout") === "b";
 
@@ -51,7 +54,7 @@ function timed(name) {
   return (at) => (value && (place === undefined || Number(place) === at) ? value : null);
 }
 
-const switches = Object.fromEntries(["lag", "ahead", "remake", "wall"].map((name) => [name, timed(name)]));
+const switches = Object.fromEntries(["lag", "ahead", "remake", "wall", "autoscroll"].map((name) => [name, timed(name)]));
 
 /** The text of an element with its labels translated and hooks taken out, as asked for. */
 function dressed(skin, html) {
@@ -189,6 +192,7 @@ class Feed {
     this.active = place;
     if (this.aim < 0) this.aim = place;
     const card = this.cards[place];
+    viewed.push(card.item.id);
     this.furnish();
     this.announce(place);
     if (this.cards.length - 1 - place <= AHEAD) this.load();
@@ -205,6 +209,8 @@ class Feed {
     this.start(card);
     const remake = card.video && switches.remake(place);
     if (remake && !card.remade) setTimeout(() => this.remake(card), Number(remake));
+    const itself = switches.autoscroll(place);
+    if (itself) setTimeout(() => { if (this.active === place) this.step(1); }, Number(itself));
     const wall = (ask.get("wall") ?? "").includes("@") ? switches.wall(place) : place === 0 && ask.get("wall");
     if (wall) this.put(this.skin.walls[wall], card);
   }

@@ -2,7 +2,7 @@
 // menus that name their video, live cards without an id, photo posts without a video, a shadow root
 // around the consent banner.
 
-import { ask, begin, call, escaped, inline, other } from "./skin.js";
+import { ask, begin, call, escaped, inline, other, viewed } from "./skin.js";
 
 const items = (list) => list.map((told) => ({
   id: told.id, place: told._place, clip: told._clip, seconds: told._s,
@@ -28,7 +28,7 @@ const like = other ?
 const menu = ({ id }) => (other || !id ? "" :
   `<button data-e2e="more-menu-icon" data-more-menu-item-id="${id}"></button>`);
 const player = (item, n) => (item.photos ?
-  `<div class="css-3-DivPhotoPlayerContainer"><div class="screen">${item.photos.map((url) =>
+  `<div class="css-3-DivPhotoPlayerContainer"><div class="screen slides">${item.photos.map((url) =>
     `<img class="css-9-ImgPhotoSlide" src="${escaped(url)}">`).join("")}</div></div>` :
   `<div class="xgplayer-container" ${item.live ? "" : `id="xgwrapper-${n}-${item.id}"`}><div class="screen"></div></div>`);
 
@@ -58,7 +58,8 @@ begin({
   german: [["Like video", "Video mit Gefällt mir markieren"], ["Go to next video", "Weiter"],
     ["Next video", "Weiter"]],
   first: () => items(inline("__UNIVERSAL_DATA_FOR_REHYDRATION__").__DEFAULT_SCOPE__["webapp.updated-items"]),
-  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}` }),
+  request: (place) => ({ url: `/api/recommend/item_list/?cursor=${place}&vv_count_fyp=${viewed.length}` +
+    "&isNonPersonalized=false&user_is_login=false&region=DE" }),
   unpack: (body) => items(body.itemList ?? body.list),
   aside: () => call("/api/preload/item_list/"),
   address: () => null,

@@ -30,7 +30,7 @@ Examples:
 @click.option("--by", required=True, metavar="NAME", help="Who answers; any name without blanks.")
 @click.option(
     "--questions",
-    type=click.IntRange(1),
+    type=click.IntRange(100),
     default=QUESTIONS,
     show_default=True,
     help="How many are drawn, of all that a judge is asked about after windows.",
@@ -54,7 +54,7 @@ def label(runs: tuple[str, ...], *, by: str, data: Path, **options: Any) -> None
     the page has saved; the report then tells the sway as this person would judge it.
     """
     from agent.errors import BadConfig
-    from agent.evaluation.label_sheet import list_questions
+    from agent.evaluation.label_sheet import keep_draw, list_questions, read_draw
     from agent.evaluation.rejudged_sitting import RejudgePlan, plan_sitting, refuse_unaskable
     from store.jsonl.paths import is_name
     from store.runs.data_folder import DataFolder
@@ -67,12 +67,26 @@ def label(runs: tuple[str, ...], *, by: str, data: Path, **options: Any) -> None
     questions, seed = options["questions"], options["seed"]
     plan = RejudgePlan(f"human/{by}", everyone=True, sample=questions, seed=seed)
     refuse_unaskable(ledgers, plan)
-    asked = list_questions(plan_sitting(ledgers, plan, None, datetime.now(UTC)))
+    name = f"{runs[0] if is_name(runs[0]) else ledgers[0].started.run_id}-{by}-{seed}"
+    draw = folder.root / "labels" / f"{name}.jsonl"
+    if draw.exists():
+        planned = read_draw(draw, ledgers)
+        if len(planned) < len(ledgers):
+            echo(
+                f"Drawn before {count_of(len(ledgers) - len(planned), 'run')} came. For a sample "
+                f"of all, type: the same with --seed {seed + 1}",
+                err=True,
+            )
+    else:
+        planned = plan_sitting(ledgers, plan, None, datetime.now(UTC))
+        draw.parent.mkdir(parents=True, exist_ok=True)
+        keep_draw(planned, draw)
+    asked = list_questions(planned)
     again = f"{python_to_type()} -m agent label {' '.join(runs)} --by {by}"
     again += f" --questions {questions}" if questions != QUESTIONS else ""
     again += f" --seed {seed}" if seed != 1 else ""
     if options["answers"] is None:
-        place = options["out"] or folder.root / "labels" / f"{runs[0]}-{by}-{seed}"
+        place = options["out"] or folder.root / "labels" / name
         _write(folder, asked, place, f"{again} --answers answers.csv{data_to_type(folder.root)}")
     else:
         left_out += _keep(folder, asked, options["answers"], f"{again}{data_to_type(folder.root)}")
@@ -104,6 +118,12 @@ def _keep(data: DataFolder, asked: list[LabelQuestion], answers: Path, again: st
     if did.changed:
         echo(
             f"Differing from what was answered before, which stands: {did.changed}.",
+            err=True,
+        )
+    if did.strange:
+        echo(
+            f"Of no use: {did.strange}, to no question of this sheet, or about videos that were "
+            "forgotten.",
             err=True,
         )
     if did.open:

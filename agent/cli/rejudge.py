@@ -127,11 +127,13 @@ def find_ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) 
     ``left_out`` takes a sentence for each ledger that cannot be read, of a study or of nobody knows
     which.
     """
+    from agent.errors import BadConfig
+    from store.jsonl.paths import is_name
     from store.runs.ledger import read, read_each
 
-    found = []
+    found: list[Ledger] = []
     for name in names:
-        if (data.studies_dir / name).is_dir():
+        if is_name(name) and (data.studies_dir / name).is_dir():
             runs = data.runs()
             left_out += [run.problem for run in runs if run.problem is not None]
             complete = [
@@ -145,4 +147,6 @@ def find_ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) 
             found += read_each(complete, left_out)
         else:
             found.append(read(data.find_run(name)))
-    return found
+    if not found:
+        raise BadConfig(f"{names[0]} has no complete treatment run. Type: python -m store runs")
+    return list({ledger.started.run_id: ledger for ledger in found}.values())

@@ -11,7 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 from agent.errors import BadConfig
@@ -21,8 +23,14 @@ from personas.strategies import build
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger
 from store.runs.ledger_lines import Answer, Judgement, PersonaRecord, Step, text_of
-from store.runs.rejudgements import RejudgedAnswer
+from store.runs.rejudgements import (
+    RejudgedAnswer,
+    RejudgementHeader,
+    RejudgementKey,
+    read_judgements,
+)
 from store.untrusted.foreign_tables import BadTable, read_table
 
 PAGE = "index.html"
@@ -43,8 +51,13 @@ class LabelQuestion:
     def id(self) -> str:
         """Name of the question on the page, which tells nothing of run, window or persona."""
         header = self.planned.header
-        parts = (header.seed, header.run_id, self.who.identity, self.step.position)
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+        asked = (header.model, header.seed, header.run_id, self.who.identity, self.step.position)
+        # the letter keeps spreadsheets from reading a number
+        return f"q{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:11]}"
+
+    @property
+    def key(self) -> RejudgementKey:
+        return question_key(self.step, self.who)
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,8 @@ class LabelOutcome:
     """Of these, those that the person could not give: they count as missing."""
     changed: int
     """Answers that differ from the one that was kept before, which stands."""
+    strange: int
+    """Answers to no question of the sheet, such as about videos that were forgotten since."""
     open: int
     """Questions that are still to be answered."""
     left_out: tuple[str, ...]
@@ -69,14 +84,50 @@ def list_questions(planned: Sequence[PlannedRun]) -> list[LabelQuestion]:
     return sorted(asked, key=lambda question: question.id)
 
 
+def keep_draw(planned: Sequence[PlannedRun], path: Path) -> None:
+    """Keep what was drawn, so that the sheet is the same however the study goes on."""
+    lines = [each.header.model_dump_json(by_alias=True) for each in planned]
+    write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def read_draw(path: Path, runs: Sequence[Ledger]) -> list[PlannedRun]:
+    """Return the runs that a sheet was drawn of; those that are gone are left out.
+
+    Raises
+    ------
+    BadConfig
+        The draw cannot be read.
+    """
+    try:
+        headers = [RejudgementHeader.model_validate_json(line) for line in _lines_of(path)]
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"{path} is no draw: {error}. Move it away. Type: the same again") from None
+    known = {run.started.run_id: run for run in runs}
+    personas = {run.started.persona.identity: run.started.persona for run in runs}
+    return [
+        PlannedRun(
+            known[header.run_id],
+            tuple(personas[name] for name in header.personas if name in personas),
+            header,
+        )
+        for header in headers
+        if header.run_id in known
+    ]
+
+
+def _lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 def write_sheet(questions: Sequence[LabelQuestion], frames: FrameStore, folder: Path) -> Path:
     """Write the page and its pictures into a folder; return the page's path."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     for sha256 in {frame.sha256 for one in questions for frame in one.step.frames}:
         write_whole(folder / _picture(sha256), frames.read(sha256), sync=False)
     shown = [_shown(question) for question in questions]
-    parts = {one.planned.header.model for one in questions} | {one.id for one in questions}
-    name = hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()[:12]
+    # the browser keeps answers under this name, which outlives a video that is forgotten
+    parts = {(one.planned.header.model, one.planned.header.seed) for one in questions}
+    name = hashlib.sha256(json.dumps([folder.name, *sorted(parts)]).encode()).hexdigest()[:12]
     # within a script element nothing but "<" could end the element
     sheet = json.dumps({"sheet": name, "questions": shown}).replace("<", "\\u003c")
     page = files("agent.evaluation").joinpath("data/label_page.html").read_text("utf-8")
@@ -114,6 +165,9 @@ def read_answers(path: Path) -> dict[str, Answer | None]:
         names, given = (table.column(name).at(range(len(table))) for name in COLUMNS)
         pairs = list(zip(names, map(str.lower, given), strict=True))
         odd = next((text for _, text in pairs if text and text not in ANSWERS), None)
+        twice = next((one for one, two in pairwise(sorted(set(pairs))) if one[0] == two[0]), None)
+        if twice is not None:
+            raise BadTable(f"answers the question {ascii(twice[0])[:40]} in two ways.")
         if odd is not None:
             raise BadTable(f"has the answer {ascii(odd)[:40]}, not yes, no or {UNSURE}.")
     except (OSError, BadTable) as error:
@@ -137,13 +191,14 @@ def keep_answers(
         As ``open_files`` does.
     """
     by_id = {question.id: question for question in questions}
-    if strange := set(answers) - set(by_id):
+    strange = set(answers) - set(by_id)
+    if len(strange) == len(answers):
         raise BadConfig(
-            f"{len(strange)} of {len(answers)} answers are to no question of this sheet, such as "
-            f"{ascii(min(strange))[:40]}. Type: the command that made the sheet, with the same "
-            "--questions and --seed, and --answers answers.csv"
+            f"None of {len(answers)} answers is to a question of this sheet. Type: the command "
+            "that made the sheet, with its --by and --seed, and --answers answers.csv"
         )
-    planned = list({id(one.planned): one.planned for one in questions}.values())
+    answered = {id(by_id[name].planned): by_id[name].planned for name in set(answers) - strange}
+    planned = list(answered.values())
     kept = unsure = changed = 0
     with ExitStack() as stack:
         opened, left_out = open_files(stack, planned, data)
@@ -153,7 +208,7 @@ def keep_answers(
             for question in (one for one in questions if one.planned is each):
                 if question.id not in answers:
                     continue
-                answer, key = answers[question.id], question_key(question.step, question.who)
+                answer, key = answers[question.id], question.key
                 if key in known:
                     changed += known[key] != answer
                     continue
@@ -162,5 +217,16 @@ def keep_answers(
             file.append(lines)
             kept += len(lines)
             unsure += sum(line.missing is not None for line in lines)
-        done = sum(len(file.asked) for _, file in opened)
-    return LabelOutcome(kept, unsure, changed, len(questions) - done, left_out)
+    still = len(questions) - sum(question.key in _kept_keys(question) for question in questions)
+    return LabelOutcome(kept, unsure, changed, len(strange), still, left_out)
+
+
+def _kept_keys(question: LabelQuestion) -> frozenset[RejudgementKey]:
+    """Questions about a run that were answered before."""
+    path = question.planned.header.path(question.planned.run.path.parent)
+    return _answered(path, path.stat().st_size) if path.exists() else frozenset()
+
+
+@lru_cache(maxsize=4096)
+def _answered(path: Path, size: int) -> frozenset[RejudgementKey]:
+    return frozenset(line.key for line in read_judgements(path).asked) if size else frozenset()

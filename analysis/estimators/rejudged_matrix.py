@@ -213,7 +213,7 @@ def _check_sittings(told: RejudgedReplies, replicates: Sequence[Mapping[str, int
 def _check_draws(told: RejudgedReplies, replicates: Sequence[Mapping[str, int]]) -> None:
     """Refuse cells that are not drawn as declared, so that own and others' would differ."""
     used = {run for runs in replicates for run in runs.values()}
-    if told.sampled:
+    if told.samples:
         raise NotOffered(
             "A sample of questions has no matrix of its own: it puts right that of a judge who was "
             "asked everything. Type: python -m agent rejudge STUDY --everyone"

@@ -41,7 +41,8 @@ class RejudgedReplies:
     """Runs whose answers come from several sittings that cannot be told apart."""
     others: frozenset[float] = frozenset({1.0})
     """Shares of the others' questions that were drawn, one if all runs were judged alike."""
-    sampled: int = 0  # questions that were drawn over all runs; 0: none but these was left out
+    samples: frozenset[tuple[int, float, float]] = frozenset()
+    """Draws of a sample: questions over all runs, and the highest ranks. Empty: not sampled."""
     unasked: tuple[int, ...] = ()  # runs of which a question that was drawn is yet to be put
 
     @property
@@ -53,7 +54,7 @@ class RejudgedReplies:
     @property
     def drawn(self) -> bool:
         """Whether not all questions were asked, but some that were drawn."""
-        return self.sampled > 0 or min(self.others) < 1
+        return bool(self.samples) or min(self.others) < 1
 
     @property
     def own(self) -> Mask:
@@ -118,25 +119,28 @@ def replies(
         for (name, kind), column in zip(_COLUMNS.items(), items, strict=True)
     }
     split = tuple(index for index, file in files.items() if not file.in_one_sitting)
+    drawn = [file.judge.sample for file in files.values()]
+    samples = frozenset((one.questions, one.own, one.others) for one in drawn if one is not None)
     return RejudgedReplies(
         runs=views.runs,
         members=tuple(members),
         outside=outside,
         split=split,
         others=frozenset(file.judge.others for file in files.values()) or frozenset({1.0}),
-        sampled=max((_sample_of(file) for file in files.values()), default=0),
-        unasked=tuple(
-            index
-            for index, file in files.items()
-            if (file.judge.others < 1 or _sample_of(file))
-            and file.count_unasked(views.runs[index].identity)
-        ),
+        samples=samples,
+        unasked=(*_unasked(views.runs, files), *(set(members) - set(files) if samples else ())),
         **columns,
     )
 
 
-def _sample_of(file: Judgements) -> int:
-    return file.judge.sample.questions if file.judge.sample is not None else 0
+def _unasked(runs: Sequence[RunInfo], files: Mapping[int, Judgements]) -> list[int]:
+    """Runs of which a question that was drawn is yet to be put."""
+    return [
+        index
+        for index, file in files.items()
+        if (file.judge.others < 1 or file.judge.sample is not None)
+        and file.count_unasked(runs[index].identity)
+    ]
 
 
 def _names(runs: Sequence[RunInfo]) -> dict[tuple[str, str], str]:

@@ -55,12 +55,16 @@ class JointCounts:
     lost_first: Floats
 
     @property
-    def parts(self) -> tuple[Mask, Mask]:
-        """Which cells are own ones, and which are others' of the same draw."""
+    def parts(self) -> tuple[Floats, Floats]:
+        """How much each own cell counts, and each of the others' of its draw; else 0.
+
+        A persona's others count as much as its own cell together, as in D: levels of draws that
+        differ in size then fall out.
+        """
         same = same_block(self.whole.shape[-1], self.blocks)
-        own: Mask = same & np.eye(self.whole.shape[-1], dtype=bool)
-        mates = same.sum(-1, keepdims=True) > 1
-        return own & mates, same & ~own
+        own = np.eye(self.whole.shape[-1], dtype=bool)
+        mates = same.sum(-1, keepdims=True) - 1
+        return (own & (mates > 0)).astype(np.float64), (same & ~own) / np.maximum(mates, 1)
 
     @property
     def tuning(self) -> Floats:
@@ -70,7 +74,8 @@ class JointCounts:
         others' questions.
         """
         joint, spread = np.zeros(()), np.zeros(())
-        for part in self.parts:
+        for weight in self.parts:
+            part = weight > 0
             size = np.maximum(_sum(self.drawn, part), 1)
             first = _sum(self.first, part)
             joint = joint + _sum(self.both, part) - first * _sum(self.second, part) / size
@@ -86,7 +91,7 @@ class JointCounts:
         own, others = (self._difference(part, tuning) for part in self.parts)
         return np.asarray(tuning * cheap + own - others, dtype=np.float64)
 
-    def _difference(self, part: Mask, tuning: Floats) -> Floats:
+    def _difference(self, part: Floats, tuning: Floats) -> Floats:
         """Dear less cheap judge in part of the cells, in pp; short windows count as much."""
         weight = part / np.maximum(self.whole[1], 1)
         size = _sum(self.drawn, weight)
@@ -103,7 +108,7 @@ class JointCounts:
     def completed(self, *, own_yes: bool) -> JointCounts:
         """Every missing answer of the dear judge a yes in own cells and a no elsewhere, or both
         the other way round."""
-        own, _ = self.parts
+        own = self.parts[0] > 0
         return replace(
             self,
             drawn=self.drawn + self.lost,
@@ -131,18 +136,6 @@ class TwoJudgeMatrix:
     """Lowest and highest D in pp, as it is and with all missing answers of the sample to a side."""
 
 
-def beside_whole(
-    whole: RejudgedReplies | None, matrix: PersonaMatrix | None, told: RejudgedReplies
-) -> TwoJudgeMatrix | None:
-    """The two-judge matrix of a judge of a sample; ``None`` where there is none to be made."""
-    if whole is None or matrix is None or not told.sampled:
-        return None
-    try:
-        return two_judge_matrix(whole, matrix, told)
-    except NotOffered:
-        return None
-
-
 def two_judge_matrix(
     whole: RejudgedReplies, matrix: PersonaMatrix, sampled: RejudgedReplies
 ) -> TwoJudgeMatrix:
@@ -152,9 +145,15 @@ def two_judge_matrix(
     end, or the judge of all was not asked everything that the other was asked.
     """
     personas, replicates = layout(whole)
+    if len(sampled.samples) > 1:
+        raise NotOffered(
+            "Questions about these runs were drawn several times under one name and seed. "
+            "Type: the same for all runs at once with --seed 2"
+        )
     if any(run in sampled.unasked for runs in replicates for run in runs.values()):
         raise NotOffered(
-            "Not every question of the sample has been answered. Type: the same command again"
+            "Not every question of the sample has been answered, or runs came after it was drawn. "
+            "Type: the same command again, or for a sample of all runs with --seed 2"
         )
     cells = [_joint(whole, sampled, personas, list(runs.values())) for runs in replicates]
     joint = JointCounts(
@@ -167,7 +166,7 @@ def two_judge_matrix(
     sides = [
         joint.completed(own_yes=yes).sway(joint.tuning, passive=passive) for yes in (False, True)
     ]
-    own, others = (int(_sum(joint.drawn, part)) for part in joint.parts)
+    own, others = (int(_sum(joint.drawn, part > 0)) for part in joint.parts)
     return TwoJudgeMatrix(
         estimate=told,
         tuning=float(joint.tuning),

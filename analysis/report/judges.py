@@ -160,8 +160,8 @@ def _judge(told: Rejudging, whole: Rejudging | None, sides: str, *, primary: boo
         blind=_blind(told),
         others=_share(source, min(told.told.others), "the others' videos"),
         sample=(
-            source.count(told.told.sampled, "questions that were drawn")
-            if told.told.sampled
+            source.count(max(told.told.samples)[0], "questions that were drawn")
+            if told.told.samples
             else None
         ),
         both=_two_judges(told, whole),
@@ -183,7 +183,11 @@ def _two_judges(told: Rejudging, whole: Rejudging | None) -> TwoJudgesView | Non
     return TwoJudgesView(
         cheap=Name(_who(whole)),
         told=source.estimate(both.estimate, what),
-        p=source.p(both.estimate.p, f"p-value of the {what}, Student's t, two-sided"),
+        p=source.p(
+            both.estimate.p if told.drawn else NAN,
+            f"p-value of the {what}, Student's t, two-sided",
+            _NOBODY,
+        ),
         own=source.count(both.own, "answers of the sample in own feeds"),
         others=source.count(both.others, "answers of the sample in others' feeds"),
         narrower=source.percent(

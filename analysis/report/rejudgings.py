@@ -21,7 +21,7 @@ from analysis.estimators.judge_bias import (
 )
 from analysis.estimators.rejudged_matrix import PersonaMatrix, persona_matrix
 from analysis.estimators.rejudged_replies import RejudgedReplies, by_judge, replies
-from analysis.estimators.two_judges import TwoJudgeMatrix, beside_whole
+from analysis.estimators.two_judges import TwoJudgeMatrix, two_judge_matrix
 from analysis.report.primary_outcome import NEEDS_REJUDGING, permutation_p
 from analysis.report.report_inputs import Material
 from analysis.statistics.estimate import NAN, Estimate
@@ -69,7 +69,7 @@ class Rejudging:
         place = ("same", "other version", "other").index(self.likeness)
         covered = len(self.matrix.cells) * len(self.matrix.personas) if self.matrix else 0
         asked_as = len(self.judge.personas)
-        return self.told.sampled > 0, place, -covered, -asked_as, self.judge.at, self.judge.seed
+        return bool(self.told.samples), place, -covered, -asked_as, self.judge.at, self.judge.seed
 
 
 def measure_rejudgings(
@@ -87,11 +87,17 @@ def measure_rejudgings(
     ]
     found.sort(key=lambda one: one.rank)
     whole = next((one for one in found if one.whole), None)
-    if whole is None:
-        return tuple(found)
-    return tuple(
-        replace(one, both=beside_whole(whole.told, whole.matrix, one.told)) for one in found
-    )
+    return tuple(_beside(whole, one) if one.told.samples else one for one in found)
+
+
+def _beside(whole: Rejudging | None, one: Rejudging) -> Rejudging:
+    """Put a judge of a sample beside the first judge of all videos, if there is one."""
+    if whole is None or whole.matrix is None:
+        return one
+    try:
+        return replace(one, both=two_judge_matrix(whole.told, whole.matrix, one.told), refused="")
+    except NotOffered as refusal:
+        return replace(one, refused=str(refusal))
 
 
 def _by_one_judge(
@@ -119,7 +125,7 @@ def _by_one_judge(
         eagerness=eagerness(told),
         repeats=steadiness(told),
         wordings=steadiness(told, reworded=True),
-        blind=blind(told),
+        blind=None if told.samples else blind(told),  # before windows were not asked about
     )
 
 

@@ -257,7 +257,8 @@ def _permuted(again: Rejudging, sides: str) -> Iterator[tuple[str, tuple[Cell, .
 def _judged(again: Rejudging) -> Iterator[tuple[str, Estimate]]:
     if again.both is not None:
         words = f"specific sway as {again.judge.model} would judge all videos"
-        yield words, again.both.estimate
+        told = again.both.estimate
+        yield words, told if again.drawn else replace(told, p=NAN)
     if again.matrix is not None and again.matrix.borrowed is not None:
         yield "borrowed base", again.matrix.borrowed.estimate
     if again.blind is not None:

@@ -278,7 +278,9 @@ def read_known(path: Path) -> list[RejudgementHeader | RejudgedAnswer | bytes]:
 
 
 def judgement_files(run_folder: Path) -> list[Path]:
-    return sorted((run_folder / FOLDER).glob("*.jsonl"))
+    """Return the files of answers; one that was opened and never written to holds none."""
+    found = sorted((run_folder / FOLDER).glob("*.jsonl"))
+    return [path for path in found if path.stat().st_size]
 
 
 class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):

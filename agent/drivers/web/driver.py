@@ -37,12 +37,7 @@ from agent.drivers.web.hook_syntax import refuse_unreadable
 from agent.drivers.web.page_events import PageReports, list_fallbacks, parse_json, read_origin
 from agent.drivers.web.page_queries import PageMoved, PageQueries
 from agent.drivers.web.wall_handling import PageWalls
-from agent.errors import (
-    ActionNotConfirmed,
-    BrowserLost,
-    FeedEmpty,
-    PageStuck,
-)
+from agent.errors import ActionNotConfirmed, BrowserLost, FeedEmpty, PageStuck
 from store.runs.ledger_lines import BY_ITSELF
 from store.untrusted.clean_text import clean_json
 

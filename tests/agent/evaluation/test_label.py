@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +124,7 @@ def test_answers_come_in_parts_and_the_first_stands(example: DataFolder, tmp_pat
     assert label(example, by="bo").exit_code == 0
     page = sheet_of(example, "bo").read_text("utf-8")
     names = [part[:12] for part in page.split('{"id": "')[1:]]
+    assert all(name.startswith("q") for name in names), "no spreadsheet reads a number"
     assert len(set(names)) == QUESTIONS
     first = write_answers(tmp_path / "1.csv", dict.fromkeys(names[:50], "yes"))
     done = label(example, "--answers", first, by="bo")
@@ -140,7 +142,8 @@ def test_answers_come_in_parts_and_the_first_stands(example: DataFolder, tmp_pat
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("question,answer\n000000000000,yes\n", "to no question of this sheet"),
+        ("question,answer\n000000000000,yes\n", "None of 1 answers is to a question of this sheet"),
+        ("question,answer\nq0,yes\nq0,no\n", "answers the question 'q0' in two ways"),
         ("question,answer\n000000000000,perhaps\n", "'perhaps', not yes, no or unsure"),
         ("a,b\n1,2\n", "has no columns question and answer"),
         ("", "cannot be read as answers"),
@@ -162,6 +165,45 @@ def test_a_file_that_holds_no_answers(
 def test_what_is_refused(example: DataFolder) -> None:
     assert "is none for a file" in label(example, by="../x").output
     few = label(example, questions=20)
-    assert (few.exit_code, "tells nothing of a sway" in few.output) == (2, True)
-    many = label(example, questions=5000)
+    assert (few.exit_code, "20 is not in the range x>=100" in few.output) == (2, True)
+    many = label(example, by="dee", questions=5000)
     assert (many.exit_code, "a sample of 5000 takes more" in many.output) == (2, True)
+
+
+def test_answers_are_kept_by_the_sheet_that_they_were_given_on(
+    example: DataFolder, tmp_path: Path
+) -> None:
+    """A run that comes after the draw changes nothing of it; nor do answers about few runs."""
+    data = DataFolder(tmp_path / "data")
+    shutil.copytree(example.root, data.root, ignore=shutil.ignore_patterns("human-*", "labels"))
+    late = next(path.parent for path in data.ledgers() if "kim-treatment" in str(path))
+    away = late.rename(tmp_path / late.name)
+    assert label(data, by="eve").exit_code == 0
+    names = [part[:12] for part in sheet_of(data, "eve").read_text("utf-8").split('{"id": "')[1:]]
+    away.rename(late)
+    again = label(data, by="eve")
+    assert "Drawn before 1 run came. For a sample of all, type: the same with --seed 2" in (
+        again.output
+    )
+    few = write_answers(tmp_path / "few.csv", dict.fromkeys(names[:3], "yes"))
+    done = label(data, "--answers", few, by="eve")
+    assert f"3 new answers kept, {QUESTIONS - 3} still open" in done.output
+    words = ["report", "example", "--data", str(data.root), "--out", str(tmp_path / "report")]
+    told = CliRunner().invoke(main, words)
+    assert told.exit_code == 0, told.output
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "Not every question of the sample has been answered" in page
+    every = write_answers(tmp_path / "all.csv", dict.fromkeys(names, "yes"))
+    assert f"{QUESTIONS - 3} new answers kept, 0 still open" in (
+        label(data, "--answers", every, by="eve").output
+    )
+    assert label(data, "--answers", every, by="fay").exit_code == 2, "another person's answers"
+
+
+def test_runs_are_asked_about_once_and_their_folders_are_no_studies(example: DataFolder) -> None:
+    words = ["label", "example", "example-kim-treatment", "--by", "gus", "--questions", "100"]
+    assert CliRunner().invoke(cli, [*words, "--data", str(example.root)]).exit_code == 0
+    folder = example.run_dir("example-kim-treatment").absolute()
+    asked = CliRunner().invoke(cli, ["rejudge", str(folder), "--data", str(example.root)])
+    assert "0 questions answered about 0 runs" not in asked.output
+    assert len((example.root / "labels" / "example-gus-1.jsonl").read_text().splitlines()) == 6

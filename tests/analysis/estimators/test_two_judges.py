@@ -11,7 +11,7 @@ import pytest
 from analysis.errors import NotOffered
 from analysis.estimators.rejudged_matrix import persona_matrix
 from analysis.estimators.rejudged_replies import RejudgedReplies, replies
-from analysis.estimators.two_judges import TwoJudgeMatrix, beside_whole, two_judge_matrix
+from analysis.estimators.two_judges import JointCounts, TwoJudgeMatrix, two_judge_matrix
 from analysis.statistics.estimate import Floats
 from store.runs.rejudgements import Judgements, QuestionSample
 from tests.analysis.estimators.test_rejudged_matrix import Says, file_of, own, table
@@ -46,6 +46,12 @@ def everything(says: Says) -> RejudgedReplies:
 
 def sample(says: Says, without: Callable[[int, int], bool] = lambda *_: False) -> RejudgedReplies:
     """What a judge says of drawn questions, but for those of some runs and positions."""
+    return replies(table(SIZE), sampled_files(says, without))
+
+
+def sampled_files(
+    says: Says, without: Callable[[int, int], bool] = lambda *_: False
+) -> dict[int, Judgements]:
     files: dict[int, Judgements] = {}
     for run in range(SIZE):
         file = file_of(run, SIZE, range(SPLIT, VIDEOS), says)
@@ -59,7 +65,7 @@ def sample(says: Says, without: Callable[[int, int], bool] = lambda *_: False) -
         judge = judge.model_copy(update={"sample": {**drawn.model_dump(), "here": len(lines)}})
         kept = [line for line in lines if not without(run, line.position)]
         files[run] = replace(file, sittings=(judge,), lines=tuple(kept))
-    return replies(table(SIZE), files)
+    return files
 
 
 def both(cheap: RejudgedReplies, dear: RejudgedReplies) -> TwoJudgeMatrix:
@@ -180,12 +186,44 @@ def test_where_there_are_no_two_judges() -> None:
     begun = sample(DEAR, without=lambda run, position: run == 2 and position == 90)
     with pytest.raises(NotOffered, match="Not every question of the sample"):
         two_judge_matrix(whole, matrix, begun)
-    assert beside_whole(whole, matrix, begun) is None
-    assert beside_whole(None, None, sample(DEAR)) is None
-    assert beside_whole(whole, matrix, whole) is None
-    assert beside_whole(whole, matrix, sample(DEAR)) is not None
+    grown = {run: one for run, one in sampled_files(DEAR).items() if run != 3}
+    with pytest.raises(NotOffered, match="or runs came after it was drawn"):
+        two_judge_matrix(whole, matrix, replies(table(SIZE), grown))
+    twice = sampled_files(DEAR)
+    judge = twice[1].judge
+    other = judge.model_copy(update={"sample": {**judge.sample.model_dump(), "questions": 300}})  # type: ignore[union-attr]
+    twice[1] = replace(twice[1], sittings=(other,))
+    with pytest.raises(NotOffered, match="drawn several times under one name"):
+        two_judge_matrix(whole, matrix, replies(table(SIZE), twice))
     with pytest.raises(NotOffered, match="no matrix of its own"):
         persona_matrix(sample(DEAR), np.random.default_rng(0))
     part = {run: file_of(run, SIZE, range(80), DEAR) for run in range(SIZE)}
     with pytest.raises(NotOffered, match="no judge of all videos was asked"):
         two_judge_matrix(replies(table(SIZE), part), matrix, sample(DEAR))
+
+
+def test_levels_of_draws_that_differ_in_size_fall_out() -> None:
+    """Nothing sways; in the feeds and tastes of one draw there is more to say yes to."""
+    sizes, videos = (9, 5), 50.0
+    blocks = np.repeat([0, 1], sizes)
+    size = len(blocks)
+    level = np.where(blocks == 0, 0.2, 0.5)
+    whole = np.full((2, 1, size, size), videos)
+    dear = np.broadcast_to(level[:, None], (size, size))[None]
+    cheap = dear * np.where(blocks == 0, 1.0, 0.6)[None, :, None]
+    drawn = np.where(np.eye(size, dtype=bool), 20.0, 4.0)[None]
+    counts = JointCounts(
+        blocks[None],
+        whole,
+        np.stack([cheap, cheap]) * videos,
+        drawn=drawn,
+        first=drawn * cheap,
+        squares=drawn * cheap,
+        second=drawn * dear,
+        both=drawn * cheap,
+        lost=np.zeros_like(drawn),
+        lost_first=np.zeros_like(drawn),
+    )
+    for tuning in (0.0, 0.5, 1.0):
+        for part in (counts, *counts.without_each()):
+            assert part.sway(np.array(tuning), passive=True) == pytest.approx(0, abs=1e-9)

@@ -101,7 +101,7 @@ def test_a_dear_sample_beside_a_judge_of_all_videos(copied: DataFolder, tmp_path
     assert f"specific sway, simple x {DEAR}" not in rows, "it has no matrix of its own"
     assert f"Specific sway as {DEAR} would judge all videos" in page
     assert re.search(r"the interval is −?[\d.]+ % narrower than from the sample alone", page)
-    assert "It was asked 600 questions about after windows, drawn over all runs" in page
+    assert "Its questions are 600 about after windows, drawn over all runs" in page
 
 
 def test_half_of_the_others_questions(copied: DataFolder, tmp_path: Path) -> None:

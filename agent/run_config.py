@@ -103,6 +103,8 @@ class RunConfig(FrozenValue):
     """Which judgements are also given a reason and a description."""
     of: str | None = None
     """The run that the platform ``replay`` shows again."""
+    recording: Path | None = None
+    """The recording that the platform ``recording`` plays back: its file, or its folder."""
     yoke: str | None = None
     """The run whose delivered dwells a yoked run takes over."""
     study: str | None = None
@@ -132,6 +134,8 @@ class RunConfig(FrozenValue):
     def digest(self) -> str:
         """SHA-256, 16 digits. Limits that end a run are left out: a higher one resumes it."""
         fields = {name: value for name, value in self.resolved().items() if name not in LIMITS}
+        if self.recording is None:  # so that runs from before there were any go on
+            del fields["recording"]
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +35,7 @@ PACE_S = 3.0
 @click.command(epilog=EPILOG)
 @click.option("--install-browser", is_flag=True, help="Install a browser where none is found.")
 @click.option("--platform", help="Walk a few of its videos, and tell which hooks held.")
+@click.option("--of", metavar="FOLDER", help="With --platform recording: what is played back.")
 @click.option("--account", help="With --platform: watch with this account's profile.")
 @click.option("--videos", type=click.IntRange(1, 50), default=5, show_default=True)
 @click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
@@ -96,19 +98,25 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     platform = load_platform(options["platform"])
     if platform.recorded:
         raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
+    if platform.from_file != (options["of"] is not None):
+        raise BadConfig("What is played back? Type: --platform recording --of FOLDER")
     data = DataFolder(options["data"])
     data.prepare()
-    site = None if platform.live else SiteConfig(speed=1.0)
+    site = SiteConfig(speed=1.0) if platform.own_site else None
     if platform.live and options["switches"] is not None:
         switches = options["switches"].removeprefix("plain")
         site = SiteConfig.model_validate(
             {"speed": 1.0, "skin": platform.name, "switches": switches}
         )
     config = RunConfig(
-        persona=find("p01"), platform=platform.name, account=options["account"], site=site
+        persona=find("p01"),
+        platform=platform.name,
+        account=options["account"],
+        site=site,
+        recording=Path(options["of"]) if platform.from_file else None,
     )
     found = browsers.find_browser(options["browser"])
-    pace = HandPace(floor_s=PACE_S) if site is None else HandPace(floor_s=0)
+    pace = HandPace(floor_s=PACE_S if platform.live and site is None else 0)
     hands = SlowHands(pace, PaceLimits(), 0, np.random.default_rng(), _local)
     sight = RunBrowser(data, found, options["headed"])
     _, codecs = asyncio.run(browsers.probe_browser(found, CODECS))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from agent.drivers.base import ActiveVideo, Arrival, PageHooks
 from agent.errors import RunFault
-from agent.platforms import load_platform
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run_config import RunConfig
@@ -117,7 +116,7 @@ async def probe_site(
 async def _walk(
     opened: OpenedFeed, probe: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
-    named = list_selectors(load_platform(probe.platform).hooks)
+    named = list_selectors(opened.platform.hooks)
     probe.tried = tuple(named)
     driver = opened.driver
     await hands.before_action()

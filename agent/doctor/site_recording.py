@@ -59,33 +59,44 @@ async def record_site(
     hands: SlowHands,
     tell: Callable[[int], None],
 ) -> RecordedWalk:
-    """Walk so many videos and return what may be written. A fault ends the walk only."""
+    """Open a site and record so many videos. A fault ends the walk only."""
+    async with AsyncExitStack() as stack:
+        browser = replace(run_browser, recorded=True)
+        opened = await open_feed(config, browser, "record", 0, stack)
+        return await record_feed(opened, config.locale, videos, hands, tell)
+
+
+async def record_feed(
+    opened: OpenedFeed,
+    locale: str,
+    videos: int,
+    hands: SlowHands,
+    tell: Callable[[int], None],
+) -> RecordedWalk:
+    """Walk so many videos of a feed, opened for a recording; return what may be written."""
     from agent.drivers.web.recording_driver import RecordingDriver
 
     described: dict[int, dict[str, Any]] = {}
     walk = RecordedWalk()
-    async with AsyncExitStack() as stack:
-        browser = replace(run_browser, recorded=True)
-        opened = await open_feed(config, browser, "record", 0, stack)
-        driver = opened.driver
-        assert isinstance(driver, RecordingDriver)
+    driver = opened.driver
+    assert isinstance(driver, RecordingDriver)
 
-        async def see(shown: ActiveVideo, video: Video) -> None:
-            view = await driver.see_page()
-            described[id(view)] = describe_video(shown, video)
-            tell(len(described))
-            view.leave()
+    async def see(shown: ActiveVideo, video: Video) -> None:
+        view = await driver.see_page()
+        described[id(view)] = describe_video(shown, video)
+        tell(len(described))
+        view.leave()
 
-        stood = False
-        try:
-            await walk_feed(opened, videos, hands, WATCH_S, see)
-        except RunFault as fault:
-            walk.faults.append(type(fault).__name__)
-            stood = isinstance(fault, WallShown)
-        except asyncio.CancelledError:  # what was seen so far is kept
-            walk.faults.append("Interrupted")
-        session = _Session(driver, opened.platform, described, stands=stood)
-        walk.lines += [_header(config, opened), *session.lines(opened.url)]
+    stood = False
+    try:
+        await walk_feed(opened, videos, hands, WATCH_S, see)
+    except RunFault as fault:
+        walk.faults.append(type(fault).__name__)
+        stood = isinstance(fault, WallShown)
+    except asyncio.CancelledError:  # what was seen so far is kept
+        walk.faults.append("Interrupted")
+    session = _Session(driver, opened.platform, described, stands=stood)
+    walk.lines += [_header(opened, locale), *session.lines(opened.url)]
     return walk
 
 
@@ -95,15 +106,17 @@ def describe_video(shown: ActiveVideo, video: Video) -> dict[str, Any]:
     return told | {"shown": shown.shown, "has_video": shown.has_video, "moved": shown.moved}
 
 
-def _header(config: RunConfig, opened: OpenedFeed) -> RecordingHeader:
+def _header(opened: OpenedFeed, locale: str) -> RecordingHeader:
+    from agent.drivers.web.page_events import read_origin
+
     return RecordingHeader(
         platform=opened.platform.name,
         url=opened.platform.url,
         recorded_on=datetime.now(UTC).date(),
-        of_skin=config.site is not None,
+        of_skin=read_origin(opened.url) != read_origin(opened.platform.url),
         signed_in=opened.signed_in,
-        viewport=config.viewport,
-        locale=config.locale,
+        viewport=opened.driver.viewport,
+        locale=locale,
         browser=opened.driver.browser,
         code_version=provenance().code_version,
     )
@@ -131,10 +144,15 @@ class _Session:
             attributes = self._redaction.attributes(held.attributes)
             body = self._redaction.body(held.body)
             yield InlineData(name=held.name, attributes=attributes, body=body)
+        answers = 0
         for one in self.driver.heard:
-            yield self._scene(one) if isinstance(one, PageView) else self._answer(one)
+            if isinstance(one, PageView):
+                yield self._scene(one)
+            else:
+                yield self._answer(one, early=answers < self.driver.early)
+                answers += 1
 
-    def _answer(self, heard: HeardAnswer) -> RecordedAnswer:
+    def _answer(self, heard: HeardAnswer, *, early: bool) -> RecordedAnswer:
         answer = heard.answer
         at = bisect_right([view.seen_at for view in self._views], heard.asked_s) - 1
         return RecordedAnswer(
@@ -144,6 +162,7 @@ class _Session:
             body=self._redaction.body(answer.body),
             asked_at=at,
             reacting=at >= 0 and heard.asked_s >= self._views[at].left_at,
+            early=early and at < 0,
         )
 
     def _scene(self, view: PageView) -> Scene:

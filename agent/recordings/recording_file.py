@@ -86,6 +86,8 @@ class RecordedAnswer(RecordedValue):
     """Scene during which the page asked, counted from 0; -1: before the first."""
     reacting: bool = False
     """Whether the visitor had begun to react to that scene by then."""
+    early: bool = False
+    """Whether it came before what the document itself held was read."""
 
 
 class PlayerState(RecordedValue):

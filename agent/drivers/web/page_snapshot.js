@@ -47,7 +47,10 @@
     return place && document.elementFromPoint(place.x, place.y);
   };
 
-  rules.snapshot = () => {
+  // A wall that has come since is told instead, unless it is what is to be shown.
+  rules.snapshot = ({ wall }) => {
+    const seen = wall ? null : globalThis.__feedswayWalls.seen(rules.walls);
+    if (seen) return { wall: seen };
     const next = nextButton();
     const nodes = [];
     const waiting = [{ node: document.body, parent: null, shadow: false }];

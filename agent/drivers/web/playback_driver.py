@@ -14,8 +14,8 @@ from agent.drivers.web.recorded_site import RecordedSite
 from agent.drivers.web.recording_driver import ReportedWalls
 from agent.errors import FeedEmpty
 
-LIMITS = PageTimeouts(show=4.0, grace=1.0)
-"""Shorter than a site's: what stands before a recorded feed, or does not load, stays so."""
+LIMITS = PageTimeouts(change=10.0)
+"""The first action that the page understands moves it, also on a machine that is busy."""
 
 
 class PlaybackDriver(PlaywrightDriver):
@@ -32,7 +32,7 @@ class PlaybackDriver(PlaywrightDriver):
         self.walls: list[WallKind] = []
         """Those that were met, in their order."""
         self._site = site
-        self._last_wall = -1
+        self._last_wall = ""
         self._walls: ReportedWalls = ReportedWalls(hooks.walls, self._note_wall)
 
     async def open(self, url: str) -> ActiveVideo:
@@ -41,6 +41,7 @@ class PlaybackDriver(PlaywrightDriver):
         return await super().open(url)
 
     async def next(self, shown: ActiveVideo) -> Arrival:
+        self._last_wall = ""
         if self._site.place < self._site.scenes - 1:
             return await super().next(shown)
         with suppress(TimeoutError):
@@ -53,7 +54,7 @@ class PlaybackDriver(PlaywrightDriver):
         await self._site.attach(context)
         await super()._prepare(context)
 
-    async def _note_wall(self, kind: WallKind, _: IsolatedWorld) -> None:
-        if self._site.place != self._last_wall:
+    async def _note_wall(self, kind: WallKind, seen: str, _: IsolatedWorld) -> None:
+        if seen != self._last_wall:  # it may be met again while it goes
             self.walls.append(kind)
-        self._last_wall = self._site.place
+        self._last_wall = seen

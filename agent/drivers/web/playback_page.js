@@ -1,8 +1,8 @@
 // The page of a playback: shows the recorded scenes one after the other, as the visitor moves, and
 // asks for the recorded responses when the site's own page did. It runs no script of the site.
-// `playback` is what it is told: the scene to start with, and the responses that came before.
+// `playback` is what it is told: the scene to start with, and the responses that came before it.
 (async () => {
-  const { start, opening } = playback;
+  const { start, opening, first } = playback;
   const SVG = "http://www.w3.org/2000/svg";
   const GONE_MS = 1200;     // how long a wall stands that went by itself
   const QUIET_MS = 250;     // turns of a wheel that are closer together are one
@@ -12,8 +12,20 @@
   let scene = null, place = start, moving = false, lastWheel = -Infinity;
   const pending = [];       // responses that are under way: {due, done}
 
+  // What came before the document itself was read must be there before it is.
+  const askAtOnce = ({ number, url, request }) => {
+    const asking = new XMLHttpRequest();
+    asking.open(request === null ? "GET" : "POST", url, false);
+    asking.setRequestHeader("x-playback-answer", String(number));
+    try {
+      asking.send(request);
+    } catch {
+      return;               // the browser is closing
+    }
+  };
   const ask = (answers) => {
-    for (const { number, url, request, due } of answers) {
+    for (const { number, url, request, due, early } of answers) {
+      if (early) { askAtOnce({ number, url, request }); continue; }
       const options = { headers: { "x-playback-answer": String(number) } };
       if (request !== null) Object.assign(options, { method: "POST", body: request });
       const done = fetch(url, options).then((answer) => answer.text()).catch(() => null);
@@ -97,8 +109,10 @@
   const show = async (number) => {
     const answer = await fetch(`/.playback/scene/${number}`);
     await arrived(number);
-    if (!answer.ok) return;
-    const next = await answer.json();
+    if (answer.status !== 200) return;
+    take(await answer.json(), number);
+  };
+  const take = (next, number) => {
     const address = new URL(next.address);
     if (address.origin !== location.origin || scene && next.document !== scene.document) {
       location.replace(next.address);
@@ -136,6 +150,8 @@
     act(event, () => scene.nodes.some((node) => node.next_button && node.box && within(node, event)));
   }, true);
 
+  // Drawn at once where nothing is waited for: a page that led here is looked at as soon as it loads.
   ask(opening);
-  await show(start);
+  if (opening.length) await arrived(start);
+  take(first, start);
 })();

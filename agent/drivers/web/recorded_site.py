@@ -37,6 +37,7 @@ class RecordedSite:
         """Number of the scene that is shown."""
         self._released = self.place
         self._under_way: set[int] = set()
+        self._delivered: set[int] = set()
         self._turn = asyncio.Condition()
         self._lengths = {
             node.video.source: node.video.duration_s
@@ -88,9 +89,9 @@ class RecordedSite:
         opening = [
             self._told(number)
             for number, one in enumerate(recording.answers)
-            if one.answer.asked_at < self.place
+            if one.answer.asked_at < self.place and number not in self._delivered
         ]
-        told = {"start": self.place, "opening": opening}
+        told = {"start": self.place, "opening": opening, "first": self._told_scene(self.place)}
         variables = {
             one.name.removeprefix("window."): one.body
             for one in recording.inline
@@ -115,7 +116,8 @@ class RecordedSite:
     def _told(self, number: int) -> dict[str, Any]:
         one = self._recording.answers[number]
         answer = one.answer
-        return {"number": number, "url": answer.url, "request": answer.request, "due": one.due}
+        told = {"number": number, "url": answer.url, "request": answer.request, "due": one.due}
+        return told | {"early": answer.early}
 
     async def _scene(self, route: Route, name: str) -> None:
         number = int(name) if name.isdecimal() else len(self._recording.scenes)
@@ -123,9 +125,12 @@ class RecordedSite:
             self._released = max(self._released, number)
             self._turn.notify_all()
         if number >= len(self._recording.scenes):
-            await route.fulfill(status=404)
+            await route.fulfill(status=204)
             return
         self.place = number
+        await route.fulfill(json=self._told_scene(number))
+
+    def _told_scene(self, number: int) -> dict[str, Any]:
         scene = self._recording.scenes[number].model_dump(
             mode="json", exclude={"described"}, exclude_none=True
         )
@@ -136,7 +141,7 @@ class RecordedSite:
         ]
         scene["asked_shown"] = [self._told(n) for n, reacting in asked if not reacting]
         scene["asked_leaving"] = [self._told(n) for n, reacting in asked if reacting]
-        await route.fulfill(json=scene)
+        return scene
 
     async def _answer(self, route: Route, number: int) -> None:
         one: DueAnswer = self._recording.answers[number]
@@ -150,6 +155,7 @@ class RecordedSite:
                 body=text,
                 headers={"content-type": "application/json", **_ANY_PAGE},
             )
+            self._delivered.add(number)
         finally:
             async with self._turn:
                 self._under_way.discard(number)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_RULES = Path(__file__).with_name("page_snapshot.js").read_text(encoding="utf-8")
 
-OnWall = Callable[[WallKind, IsolatedWorld], Awaitable[None]]
+OnWall = Callable[[WallKind, str, IsolatedWorld], Awaitable[None]]
+"""Takes the kind of a wall, what gave it away, and the world of its document."""
 OnDecline = Callable[[], None]
 
 
@@ -45,7 +46,7 @@ class ReportedWalls(PageWalls):
 
     async def decline(self, page: Page, world: IsolatedWorld, wall: WallShown) -> bool:
         kind = self._kinds[int(wall.details["wall"])]
-        await self._on_wall(kind, world)
+        await self._on_wall(kind, str(wall.details["seen"]), world)
         declines = await super().decline(page, world, wall)
         if declines:
             self._on_decline()
@@ -66,6 +67,8 @@ class PageView:
     left_at: float = float("inf")
     """When the visitor began to react to it."""
     wall: WallKind | None = None
+    evidence: str = ""
+    """What gave the wall away."""
     declined: bool = False
 
     def leave(self) -> None:
@@ -96,29 +99,33 @@ class RecordingDriver(PlaywrightDriver):
     def __init__(self, window: BrowserWindow, hooks: PageHooks, on_answer: OnAnswer) -> None:
         self.heard: list[HeardAnswer | PageView] = []
         self.inline: list[InlineText] = []
+        self.early = 0
+        """Answers that were heard before the document itself was read."""
         self._tell = on_answer
         super().__init__(window, hooks, self._hear)
         self._walls: ReportedWalls = ReportedWalls(hooks.walls, self._see_wall, self._see_decline)
 
     async def see_page(self) -> PageView:
         """Keep how the page stands now."""
-        view = _view(await self._rules().call("snapshot", None, SETTLE_MARGIN_S))
+        view = _view(await self._ask("snapshot", {"wall": False}, SETTLE_MARGIN_S))
         self.heard.append(view)
         return view
 
     def _hear(self, answer: SiteAnswer) -> None:
-        if not answer.url.startswith("inline:"):
+        if answer.url.startswith("inline:"):
+            self.early = sum(isinstance(one, HeardAnswer) for one in self.heard)
+        else:
             asked = answer.requested_s
             self.heard.append(HeardAnswer(answer, perf_counter() if asked is None else asked))
         self._tell(answer)
 
-    async def _see_wall(self, kind: WallKind, world: IsolatedWorld) -> None:
+    async def _see_wall(self, kind: WallKind, seen: str, world: IsolatedWorld) -> None:
         last = self._last_view()
-        if last is not None and last.wall == kind and not last.declined:
-            return  # it stands there still
+        if last is not None and (last.wall, last.evidence) == (kind, seen):
+            return  # it stands there still, or was just declined
         with suppress(DocumentGone, PlaywrightError):  # it went by itself
-            view = _view(await world.ask("snapshot", None))
-            view.wall, view.left_at = kind, view.seen_at
+            view = _view(await world.ask("snapshot", {"wall": True}))
+            view.wall, view.evidence, view.left_at = kind, seen, view.seen_at
             self.heard.append(view)
 
     def _see_decline(self) -> None:

@@ -26,9 +26,8 @@ SKIN_SPEED = 8.0
 EPILOG = """
 \b
 Examples:
-  python -m agent record --platform tiktok --account p12-treatment-1 --videos 10
-  python -m agent record --show data/recordings/tiktok/20261123-101500
-  python -m agent record --expect tests/recordings/tiktok/2026-11-23
+  python -m agent record --show recording
+  python -m agent record --expect recording
 """
 
 
@@ -61,8 +60,9 @@ Examples:
 def record(as_json: bool, **options: Any) -> None:
     """Record what a site says and shows, redacted, as a file that plays back offline.
 
-    Walks a few videos slowly. Names, ids and captions become pseudonyms; of cookies, tokens,
-    addresses and scripts nothing is kept. Play it back with: run --platform recording --of FOLDER.
+    With --platform tiktok --account NAME it walks a few videos slowly. Names, ids and captions
+    become pseudonyms; of cookies, tokens and scripts nothing is kept. Play it back with
+    run --platform recording --of FOLDER.
     """
     from agent.errors import BadConfig
 

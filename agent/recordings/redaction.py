@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from agent.recordings.allow_list import Kind, read_allow_list
-from agent.recordings.pseudonyms import RUN, Pseudonyms
+from agent.recordings.word_pseudonyms import RUN, WordPseudonyms
 
 DEEPEST = 64
 """Levels of a body that are kept."""
@@ -49,7 +49,7 @@ class Redaction:
     def __init__(self, origins: Mapping[str, str]) -> None:
         """Take the origins that stand for another: a skin's, for its site's."""
         self._origins = origins
-        self._pseudonyms = Pseudonyms()
+        self._pseudonyms = WordPseudonyms()
         self._stays = read_allow_list()
         self._replaced: set[str] = set()
 

@@ -63,6 +63,7 @@ def same(recorded: list[dict[str, Any]], watched: list[dict[str, Any]]) -> None:
                 assert value == expected, name
 
 
+@pytest.mark.drill
 def test_a_recorded_skin_is_watched_again(tmp_path: Path) -> None:
     told = record(tmp_path, "tiktok", 2)
     assert told["faults"] == []

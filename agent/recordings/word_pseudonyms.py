@@ -14,7 +14,7 @@ _TRIES = 100
 _DIGITS, _LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyz"
 
 
-class Pseudonyms:
+class WordPseudonyms:
     """Replaces runs of word characters: the same run by the same pseudonym, two by two.
 
     Digits stay digits and letters letters, of the same number and case. What stands between the

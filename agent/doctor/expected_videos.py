@@ -14,7 +14,7 @@ from agent.doctor.site_recording import describe_video
 from agent.drivers.base import ActiveVideo
 from agent.errors import BadRecording, FeedEmpty, RunFault
 from agent.recordings.recording_file import find_recording, read_recording
-from agent.recordings.redaction import VIDEO_FIELDS
+from agent.recordings.session_redaction import VIDEO_FIELDS
 from agent.run.environment import RunBrowser, open_feed
 from agent.run_config import RunConfig
 from store.runs.ledger_lines import Video

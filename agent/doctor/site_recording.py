@@ -27,7 +27,7 @@ from agent.recordings.recording_file import (
     RecordingHeader,
     Scene,
 )
-from agent.recordings.redaction import Redaction
+from agent.recordings.session_redaction import Redaction
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
 from agent.run_config import RunConfig
 from store.runs.ledger_lines import Video

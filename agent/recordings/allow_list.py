@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 Kind = Literal["pseudonym", "words", "label", "number", "identifier", "address"]
-"""What becomes of a text: ``agent/recordings/redaction.py`` has a rule for each."""
+"""What becomes of a text: ``agent/recordings/session_redaction.py`` has a rule for each."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.recordings.recording_file import MOST_PIXELS, PageNode, PlayerState
-from agent.recordings.redaction import Redaction
+from agent.recordings.session_redaction import Redaction
 
 LONGEST_TEXT = 5_000
 _UNUSUAL = re.compile(r"[^a-z0-9_-]")

@@ -10,7 +10,7 @@ import pytest
 
 from agent.drivers.base import SiteAnswer
 from agent.platforms import load_platform
-from agent.recordings.redaction import VIDEO_FIELDS, Redaction
+from agent.recordings.session_redaction import VIDEO_FIELDS, Redaction
 from tests.agent.platforms.payloads import REAL
 
 SITES = ("tiktok", "youtube", "instagram")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -89,6 +90,10 @@ NOT_ON_PAGE = (
     "inline",
     "inlinekey",
 )
+
+
+NOT_ON_PAGE = ("header", "httponly", "bodykey", "bodyvalue", "bodytoken", "bodylist", "bodydeep",
+    "clip", "inline", "inlinekey")
 
 
 def feed(number: int) -> dict[str, Any]:

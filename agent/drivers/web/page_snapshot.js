@@ -5,7 +5,7 @@
   const LEFT_OUT = new Set(["script", "style", "link", "noscript", "template", "head", "base", "object", "embed"]);
   const { rect } = globalThis.__feedswayBasics;
   const rules = globalThis.__feedsway;
-  const { isHeld } = globalThis.__feedswayPage;
+  const { isHeld, state } = globalThis.__feedswayPage;
   const numbers = new WeakMap();
   let count = 0;
 
@@ -17,9 +17,11 @@
   const hiddenBy = (style) => style.display === "none" ? "display" :
     style.visibility !== "visible" ? "visibility" : Number(style.opacity) === 0 ? "opacity" : null;
 
-  // A player that has nothing to show yet has no source: it must not show anything in playback.
+  // A player that has nothing to show yet has no source: it must not show anything in playback. One
+  // that was seen to play may be seeking just now.
+  const wasShown = (video) => !!state.current && state.current.video === video && state.current.shown;
   const player = (video) => ({
-    source: video.readyState >= 3 && video.videoWidth > 0 ? video.currentSrc : null,
+    source: video.readyState >= 3 && video.videoWidth > 0 || wasShown(video) ? video.currentSrc : null,
     duration_s: isFinite(video.duration) && video.duration > 0 ? video.duration : null,
     playing: !video.paused || isHeld(video),
   });

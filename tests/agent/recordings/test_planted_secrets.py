@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -92,8 +91,18 @@ NOT_ON_PAGE = (
 )
 
 
-NOT_ON_PAGE = ("header", "httponly", "bodykey", "bodyvalue", "bodytoken", "bodylist", "bodydeep",
-    "clip", "inline", "inlinekey")
+NOT_ON_PAGE = (
+    "header",
+    "httponly",
+    "bodykey",
+    "bodyvalue",
+    "bodytoken",
+    "bodylist",
+    "bodydeep",
+    "clip",
+    "inline",
+    "inlinekey",
+)
 
 
 def feed(number: int) -> dict[str, Any]:

@@ -91,20 +91,6 @@ NOT_ON_PAGE = (
 )
 
 
-NOT_ON_PAGE = (
-    "header",
-    "httponly",
-    "bodykey",
-    "bodyvalue",
-    "bodytoken",
-    "bodylist",
-    "bodydeep",
-    "clip",
-    "inline",
-    "inlinekey",
-)
-
-
 def feed(number: int) -> dict[str, Any]:
     """A page of the feed with a secret in each place that a response has."""
     s = SECRETS
